@@ -1,0 +1,1 @@
+"""The six services of Saldo. None imports another: they talk over the bus."""

@@ -1,0 +1,55 @@
+"""``python -m services serve|work|migrate [NAME...]``: any set of services in one process.
+
+``serve`` answers RPC and is patched by eventlet before anything else is imported; ``work`` runs
+relays, reactions and jobs in plain threads and is never patched; ``migrate`` makes the tables.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+USAGE = "usage: python -m services serve|work|migrate [NAME...]"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the three; answer the exit code (2: wrong words or settings)."""
+    verb, names = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if verb == "serve":
+        # psycopg's own wait function, in C, would stop all greenlets while one waits; and it is
+        # chosen when psycopg is imported.
+        os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
+        import eventlet
+
+        eventlet.monkey_patch()
+    if verb not in ("serve", "work", "migrate"):
+        sys.stderr.write(USAGE + "\n")
+        return 2
+    from services.registry import UnknownServiceError, check_names
+    from shared import logs
+    from shared.config import ConfigurationError, load_settings
+
+    try:
+        settings = load_settings()
+        chosen = check_names(names)
+    except (ConfigurationError, UnknownServiceError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logs.configure({"serve": "server", "work": "worker"}.get(verb, verb), settings.log_level)
+    if verb == "serve":
+        from services.serve import serve
+
+        serve(chosen, settings)
+    elif verb == "work":
+        from services.work import work
+
+        work(chosen, settings)
+    else:
+        from services.migrate import migrate_all
+
+        migrate_all(chosen, settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,33 @@
+"""``saldo <service> <verb>``: the staff CLIs of all services under one command."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+import typer
+
+from services.bus_cli import app as bus_app
+from shared import logs
+from shared.config import SERVICES
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Saldo for billing staff and operators. Settings come from SALDO_* variables: "
+    "`. .saldo/env` after `make up`.",
+)
+app.add_typer(bus_app, name="bus")
+for _service in SERVICES:
+    if find_spec(f"services.{_service}.cli"):
+        app.add_typer(import_module(f"services.{_service}.cli").app, name=_service)
+
+
+def main() -> None:
+    """Run the command line; logs go to standard error only from WARNING on."""
+    logs.configure("cli", "WARNING")
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The shapes of the ledger's RPC requests."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+_NUMBER = validate.Regexp(r"[0-9]{1,20}\Z", error="an account number is up to 20 digits")
+
+
+def _day_or_instant(text: str) -> None:
+    try:
+        if len(text) == len("2026-10-31"):
+            date.fromisoformat(text)
+        elif datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError(text)
+    except ValueError:
+        raise ValidationError(
+            "give a day (2026-10-31) or an instant with its zone (2026-10-31T12:00:00+03:00)"
+        ) from None
+
+
+class Balance(Schema):
+    """One account, now or as of a past day or instant."""
+
+    number = fields.String(required=True, validate=_NUMBER)
+    as_of = fields.String(load_default=None, allow_none=True, validate=_day_or_instant)
+
+
+class Balances(Schema):
+    """Several accounts, now."""
+
+    numbers = fields.List(
+        fields.String(validate=_NUMBER), required=True, validate=validate.Length(max=100)
+    )
+
+
+class Charges(Schema):
+    """The months of an account, newest first; ``before`` is a period to go on below."""
+
+    number = fields.String(required=True, validate=_NUMBER)
+    before = fields.String(
+        load_default=None, allow_none=True, validate=validate.Regexp(r"\d{4}-\d{2}\Z")
+    )
+    limit = fields.Integer(load_default=24, strict=True, validate=validate.Range(1, 120))
+
+
+class Statement(Schema):
+    """The movements of an account in the order of the log, after a position."""
+
+    number = fields.String(required=True, validate=_NUMBER)
+    after = fields.Integer(
+        load_default=None, allow_none=True, strict=True, validate=validate.Range(min=0)
+    )
+    limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 500))
+
+
+class PaymentPostings(Schema):
+    """Where one payment stands in the ledger."""
+
+    payment_id = fields.UUID(required=True)

@@ -1,0 +1,75 @@
+"""Finds the parts of a service by the layout that all services share.
+
+A small service leaves files out: what is missing here is simply not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from shared.bus import Job, Publication, Reaction
+from shared.clock import Clock
+from shared.config import SERVICES, Settings
+from shared.eventstore import Recorded
+from shared.eventstore.postgres import PostgresStore
+
+
+class UnknownServiceError(Exception):
+    """The name is none of the six services."""
+
+
+def check_names(names: Sequence[str]) -> list[str]:
+    """Answer the names, or all services for none; raises UnknownServiceError."""
+    for name in names:
+        if name not in SERVICES:
+            raise UnknownServiceError(f"{name} is no service; there are: {', '.join(SERVICES)}")
+    return list(names) or list(SERVICES)
+
+
+def open_store(
+    name: str, settings: Settings, *, clock: Clock | None = None, **options: Any
+) -> PostgresStore:
+    """Open the store of a service."""
+    return PostgresStore(
+        settings,
+        name,
+        import_module(f"services.{name}.domain").EVENTS,
+        import_module(f"services.{name}.readmodel").ReadModel,
+        clock=clock,
+        **options,
+    )
+
+
+def migrations_of(name: str) -> Traversable:
+    """Answer the directory of a service's SQL migrations."""
+    return files(f"services.{name}").joinpath("migrations")
+
+
+def publisher_of(name: str) -> Callable[[Recorded], Publication | None]:
+    """Answer the function that turns a service's domain events into its public contract."""
+    publish: Callable[[Recorded], Publication | None] = import_module(
+        f"services.{name}.publishing"
+    ).publish
+    return publish
+
+
+def reactions_of(name: str) -> Mapping[str, Mapping[str, Reaction]]:
+    """Answer upstream service -> event type -> reaction."""
+    module = _optional(f"services.{name}.reactions")
+    return module.REACTIONS if module else {}
+
+
+def jobs_of(name: str) -> Sequence[Job]:
+    """Answer what the service does by itself."""
+    module = _optional(f"services.{name}.jobs")
+    return module.JOBS if module else ()
+
+
+def _optional(name: str) -> ModuleType | None:
+    return import_module(name) if find_spec(name) else None

@@ -1,0 +1,75 @@
+"""The server process: nameko services, under eventlet.
+
+Imported only after ``services/__main__.py`` has patched the standard library.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import eventlet
+from kombu import pools
+from nameko.runners import ServiceRunner
+
+from services.registry import open_store, publisher_of
+from shared.config import Settings
+from shared.logs import get_logger
+from shared.rpc.client import RpcClient
+from shared.rpc.server import CONFIG_KEY, ServerContext, hosted
+
+log = get_logger(__name__)
+
+MAX_WORKERS = 50
+"""Calls that one service has under way at most; more wait in its queue, and expire there."""
+
+
+def serve(names: Sequence[str], settings: Settings) -> None:
+    """Run services until SIGTERM or SIGINT; calls under way are finished first."""
+    pools.set_limit(100)
+    stores = {name: open_store(name, settings) for name in names}
+    client = RpcClient(settings.amqp_url, name="services")
+    config = {
+        "AMQP_URI": settings.amqp_url,
+        "max_workers": MAX_WORKERS,
+        "ACCEPT": ["json"],
+        "HEARTBEAT": 20,
+        "TRANSPORT_OPTIONS": {
+            "max_retries": 3,
+            "interval_start": 0.1,
+            "interval_step": 0.2,
+            "interval_max": 1.0,
+        },
+        CONFIG_KEY: ServerContext(
+            settings, client, stores, {name: publisher_of(name) for name in names}
+        ),
+    }
+    runner = ServiceRunner(config)
+    for name in names:
+        runner.add_service(hosted(_service_class(name)))
+    runner.start()
+    log.info("server_ready", services=list(names))
+
+    def stop(*_: Any) -> None:
+        eventlet.spawn_n(runner.stop)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    runner.wait()
+    client.close()
+    for store in stores.values():
+        store.close()
+
+
+def _service_class(name: str) -> type[Any]:
+    module = import_module(f"services.{name}.service")
+    found: type[Any] = next(
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and getattr(value, "name", None) == name
+        and value.__module__ == module.__name__
+    )
+    return found

@@ -1,0 +1,44 @@
+"""The worker process of a set of services: their relays, reactions and jobs. Never patched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.registry import jobs_of, open_store, publisher_of, reactions_of
+from shared.bus.jobs import JobRunner
+from shared.bus.listen import Listener
+from shared.bus.relay import Relay
+from shared.bus.worker import Worker, WorkerServices
+from shared.config import Settings
+from shared.eventstore.postgres import PostgresStore
+from shared.logs import get_logger
+from shared.rpc.client import RpcClient
+
+log = get_logger(__name__)
+
+
+def work(names: Sequence[str], settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    client = RpcClient(settings.amqp_url, name="worker")
+    worker = Worker()
+    stores = [start_tasks(worker, name, settings, client) for name in names]
+    log.info("worker_ready", services=list(names))
+    worker.wait()
+    client.close()
+    for store in stores:
+        store.close()
+
+
+def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
+    """Start what one service does outside of requests; answer its store."""
+    store = open_store(name, settings, pool_size=6)
+    services = WorkerServices(settings, store, client)
+    worker.start(
+        f"{name} relay", lambda: Relay(settings, store, publisher_of(name), worker.stop).run()
+    )
+    for upstream, handlers in reactions_of(name).items():
+        listener = Listener(services, store, upstream, handlers, worker.stop)
+        worker.start(f"{name} from {upstream}", listener.run)
+    if jobs := jobs_of(name):
+        worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop).run)
+    return store

@@ -1,0 +1,61 @@
+"""Jobs: what a service does by itself (send letters, ask the acquirer), one process at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from threading import Event as StopSignal
+
+import psycopg
+
+from shared import context
+from shared.bus.messages import Job, Services
+from shared.database import connection_info
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+LOCK_POLL_S = 1.0
+
+
+class JobRunner:
+    """Runs the jobs of one service behind an advisory lock."""
+
+    def __init__(
+        self, service: str, services: Services, jobs: Sequence[Job], stop: StopSignal
+    ) -> None:
+        self._service = service
+        self._services = services
+        self._jobs = jobs
+        self._stop = stop
+
+    def run(self) -> None:
+        """Work until stopped; raises when the database is lost."""
+        settings = self._services.settings
+        info = connection_info(
+            settings.database_url_of(self._service), self._service, statement_timeout_ms=0
+        )
+        with psycopg.connect(info, autocommit=True) as lock:
+            while not self._stop.is_set():
+                row = lock.execute(
+                    "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
+                    (f"{self._service}.jobs",),
+                ).fetchone()
+                if row and row[0]:
+                    self._work(lock)
+                    return
+                self._stop.wait(LOCK_POLL_S)
+
+    def _work(self, lock: psycopg.Connection[tuple[object, ...]]) -> None:
+        log.info("jobs_ready", service=self._service, jobs=[job.name for job in self._jobs])
+        due = dict.fromkeys(self._jobs, 0.0)
+        while not self._stop.is_set():
+            job = min(due, key=lambda job: due[job])
+            wait = due[job] - time.monotonic()
+            if wait > 0:
+                self._stop.wait(wait)
+                continue
+            lock.execute("SELECT 1")  # raises when the lock's connection, and so the lock, is lost
+            with context.bind(actor=f"service:{self._service}", correlation_id=""):
+                done = job.run(self._services)
+            due[job] = time.monotonic() + (0.0 if done else job.every)

@@ -1,0 +1,141 @@
+"""The relay: the only publisher of a service's events.
+
+It reads the log after its position, publishes in the order of the log, and moves its position
+once the broker has confirmed: at least once, never out of order. One relay per service works at
+a time, behind an advisory lock that PostgreSQL releases when the process dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Event as StopSignal
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from shared.bus.messages import Envelope, Publication, envelope
+from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.topology import connect, declare_publishing, event_exchange
+from shared.config import Settings
+from shared.database import connection_info
+from shared.eventstore import Recorded
+from shared.eventstore.postgres import PostgresStore
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+WINDOW = 500
+POLL_S = 1.0
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
+
+Publish = Callable[[Recorded], Publication | None]
+
+
+def published_after(
+    store: PostgresStore, publish: Publish, position: int, limit: int, predecessor: int
+) -> tuple[list[Envelope], int, int]:
+    """Read the log after a position and answer (what is public, last position read, last
+    published position). ``predecessor`` is the last published position before it."""
+    envelopes = []
+    for logged in store.log_after(position, limit):
+        recorded = store.recorded(logged)
+        position = recorded.position
+        publication = publish(recorded)
+        if publication is not None:
+            envelopes.append(envelope(store.service, recorded, publication, predecessor))
+            predecessor = position
+    return envelopes, position, predecessor
+
+
+class Relay:
+    """Publishes one service's log until it is told to stop."""
+
+    def __init__(
+        self, settings: Settings, store: PostgresStore, publish: Publish, stop: StopSignal
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._publish = publish
+        self._stop = stop
+        self._service = store.service
+
+    def run(self) -> None:
+        """Take the lock, publish, wait for more; returns on stop, raises when a node is lost."""
+        info = connection_info(
+            self._settings.database_url_of(self._service), self._service, statement_timeout_ms=0
+        )
+        with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
+            while not self._stop.is_set():
+                row = database.execute(_TRY_LOCK, (f"{self._service}.relay",)).fetchone()
+                if row and row["mine"]:
+                    self._publish_on(database)
+                    return
+                self._stop.wait(POLL_S)
+
+    def _publish_on(self, database: psycopg.Connection[Any]) -> None:
+        database.execute(f"LISTEN {self._store.recorder.channel}")
+        with connect(self._settings.amqp_url, name=f"{self._service} relay") as broker:
+            channel = broker.channel()
+            declare_publishing(channel, self._service)
+            publisher = ConfirmedPublisher(channel)
+            log.info("relay_ready", service=self._service)
+            while not self._stop.is_set():
+                self.drain(database, publisher)
+                # Wait for an append; the time-out covers a notification that was lost, and lets
+                # the broker connection answer its heartbeats.
+                for _ in database.notifies(timeout=POLL_S, stop_after=1):
+                    break
+                broker.heartbeat_check()
+                _answer_broker(broker)
+
+    def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
+        """Publish all that is in the log; answer how many messages were sent.
+
+        While one window waits for its confirms the next is read and sent.
+        """
+        exchange = event_exchange(self._service).name
+        sent, under_way = 0, None
+        for envelopes, position, published in self._windows(database):
+            tag = 0
+            for message in envelopes:
+                tag = publisher.publish(exchange, message)
+            sent += len(envelopes)
+            if under_way is not None:
+                self._confirm(database, publisher, under_way)
+            under_way = (tag, position, published)
+        if under_way is not None:
+            self._confirm(database, publisher, under_way)
+        return sent
+
+    def _windows(
+        self, database: psycopg.Connection[Any]
+    ) -> Iterator[tuple[list[Envelope], int, int]]:
+        row = database.execute("SELECT position, published FROM relay").fetchone()
+        position, published = (row["position"], row["published"]) if row else (0, 0)
+        while not self._stop.is_set():
+            envelopes, reached, published = published_after(
+                self._store, self._publish, position, WINDOW, published
+            )
+            if reached == position:
+                return
+            position = reached
+            yield envelopes, position, published
+
+    def _confirm(
+        self,
+        database: psycopg.Connection[Any],
+        publisher: ConfirmedPublisher,
+        window: tuple[int, int, int],
+    ) -> None:
+        tag, position, published = window
+        publisher.wait_for(tag)
+        database.execute("UPDATE relay SET position = %s, published = %s", (position, published))
+
+
+def _answer_broker(broker: Any) -> None:
+    """Take in what the broker sent meanwhile (heartbeats, a close) without waiting."""
+    try:
+        broker.drain_events(timeout=0.001)
+    except TimeoutError:
+        return

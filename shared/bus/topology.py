@@ -1,0 +1,92 @@
+"""Exchanges and queues: everything durable, replicated where RabbitMQ is a cluster.
+
+- ``<service>.events``: the topic exchange that a service publishes to. Anybody may bind a queue of
+  his own; a nameko ``@event_handler`` and a plain AMQP client both work.
+- ``<service>.stream``: a RabbitMQ stream bound to it that keeps the history, so that a new
+  subscriber can start from the first event.
+- ``<consumer>.from.<upstream>``: the quorum queue of one service's reactions to another, read by
+  one process at a time (single active consumer), so that order holds. A message that crashed its
+  reader 20 times goes to ``<consumer>.dead``; the reader then finds it missing and fetches it from
+  the upstream log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu import Connection, Exchange, Queue
+
+DELIVERY_LIMIT = 20
+HEARTBEAT_S = 20
+TRANSPORT_OPTIONS = {
+    "max_retries": 3,
+    "interval_start": 0.1,
+    "interval_step": 0.2,
+    "interval_max": 1.0,
+    "connect_timeout": 3,
+}
+
+
+def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connection:
+    """Answer a connection that is made when it is first used.
+
+    Whoever reads nothing from it must ask for no heartbeat (0): it could not answer them.
+    """
+    return Connection(
+        amqp_url,
+        heartbeat=heartbeat,
+        connect_timeout=3,
+        transport_options={
+            **TRANSPORT_OPTIONS,
+            "client_properties": {"connection_name": name},
+        },
+    )
+
+
+def event_exchange(service: str) -> Exchange:
+    """Answer the exchange of a service's events, as nameko declares it too."""
+    return Exchange(f"{service}.events", type="topic", durable=True)
+
+
+def stream_queue(service: str) -> Queue:
+    """Answer the stream that keeps a service's published history."""
+    return Queue(
+        f"{service}.stream",
+        exchange=event_exchange(service),
+        routing_key="#",
+        durable=True,
+        queue_arguments={"x-queue-type": "stream"},
+    )
+
+
+def reaction_queue(consumer: str, upstream: str) -> Queue:
+    """Answer the ordered queue of one consumer's reactions to one upstream."""
+    return Queue(
+        f"{consumer}.from.{upstream}",
+        exchange=event_exchange(upstream),
+        routing_key="#",
+        durable=True,
+        queue_arguments={
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": f"{consumer}.dead",
+        },
+    )
+
+
+def dead_queue(consumer: str) -> Queue:
+    """Answer the queue of messages that crashed their reader too often."""
+    return Queue(f"{consumer}.dead", durable=True, queue_arguments={"x-queue-type": "quorum"})
+
+
+def declare_publishing(channel: Any, service: str) -> None:
+    """Declare what a relay publishes to."""
+    stream_queue(service)(channel).declare()
+
+
+def declare_listening(channel: Any, consumer: str, upstream: str) -> None:
+    """Declare what a listener reads from."""
+    dead_queue(consumer)(channel).declare()
+    reaction_queue(consumer, upstream)(channel).declare()

@@ -1,0 +1,89 @@
+"""The worker process: relays, listeners and jobs of some services, a thread each.
+
+A thread that loses a node, or meets a defect, logs it, waits a little and starts over from what
+the database says: nothing of what it did is in its memory alone.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event as StopSignal
+from typing import Any
+
+from shared import context
+from shared.bus.listen import StoppedError
+from shared.config import Settings
+from shared.eventstore.postgres import PostgresStore
+from shared.ids import new_id
+from shared.logs import get_logger
+from shared.rpc.client import RpcClient
+
+log = get_logger(__name__)
+
+RESTART_S = (0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class WorkerServices:
+    """What reactions and jobs of one service get: its settings, its store, and calls."""
+
+    settings: Settings
+    store: PostgresStore
+    client: RpcClient
+
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
+        return self.client.call(service, method, deadline=deadline, **kwargs)
+
+
+class Worker:
+    """Runs named tasks, each in a thread, until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.stop = StopSignal()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, name: str, run: Callable[[], None]) -> None:
+        """Start one task; it is started over whenever it fails."""
+        thread = threading.Thread(target=self._keep_running, args=(name, run), name=name)
+        thread.start()
+        self._threads.append(thread)
+
+    def wait(self) -> None:
+        """Wait for SIGTERM or SIGINT, then for the tasks to finish what they are at."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop.set())
+        self.stop.wait()
+        self.join()
+
+    def join(self) -> None:
+        """Stop all tasks and wait for them."""
+        self.stop.set()
+        for thread in self._threads:
+            thread.join(timeout=15)
+
+    def _keep_running(self, name: str, run: Callable[[], None]) -> None:
+        failures = 0
+        while not self.stop.is_set():
+            try:
+                with context.bind(actor=f"service:{name.split(maxsplit=1)[0]}"):
+                    run()
+                failures = 0
+            except StoppedError:
+                return
+            except Exception as error:  # noqa: BLE001 - logged; a worker outlives every failure
+                log.error(  # noqa: TRY400 - the trace without the text, which may quote data
+                    "task_failed",
+                    task=name,
+                    error_id=str(new_id()),
+                    error=type(error).__name__,
+                    trace="".join(traceback.format_tb(error.__traceback__))[-3000:],
+                )
+                # A little chance keeps many threads from knocking at a restarted node at once.
+                pause = RESTART_S[min(failures, len(RESTART_S) - 1)]
+                self.stop.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311
+                failures += 1

@@ -1,0 +1,53 @@
+"""Time, injected: a service asks a clock, never the operating system."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+
+class Clock(Protocol):
+    """Instants are aware UTC datetimes; a day is a day of the business zone."""
+
+    def now(self) -> datetime:
+        """Answer this instant."""
+        ...
+
+    def today(self) -> date:
+        """Answer the day that the billing office's calendar shows now."""
+        ...
+
+    def day_of(self, instant: datetime) -> date:
+        """Answer the day of the business zone in which an instant falls."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, read in the zone in which the utility keeps its books."""
+
+    def __init__(self, zone: str = "Europe/Moscow") -> None:
+        self._zone = ZoneInfo(zone)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def today(self) -> date:
+        return self.day_of(self.now())
+
+    def day_of(self, instant: datetime) -> date:
+        return instant.astimezone(self._zone).date()
+
+
+class FixedClock(SystemClock):
+    """A clock for tests: it stands until it is told to move."""
+
+    def __init__(self, now: datetime, zone: str = "Europe/Moscow") -> None:
+        super().__init__(zone)
+        self._now = now.astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by

@@ -1,0 +1,98 @@
+"""Settings: everything that differs between installations, read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
+"""The six services, in the order in which an installation is described."""
+
+
+class ConfigurationError(Exception):
+    """The environment lacks a setting, or holds one that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation is made of. Secrets are kept out of the repr."""
+
+    amqp_url: str = field(repr=False)
+    secret: bytes = field(repr=False)
+    database_url: str = field(default="", repr=False)
+    database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: str = "http://127.0.0.1:18080"
+    gateway_listen: str = "127.0.0.1:18080"
+    smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
+    mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    acquirer_url: str = "http://127.0.0.1:18090"
+    acquirer_user: str = "saldo"
+    acquirer_password: str = field(default="", repr=False)
+    acquirer_secret: str = field(default="", repr=False)
+    timezone: str = "Europe/Moscow"
+    log_level: str = "INFO"
+
+    def database_url_of(self, service: str) -> str:
+        """Answer the URL under which a service's runtime role reaches its schema."""
+        try:
+            return self.database_urls[service]
+        except KeyError:
+            raise ConfigurationError(
+                f"set SALDO_DATABASE_URL_{service.upper()} to the PostgreSQL URL of the "
+                f"runtime role of {service}; `make up` writes it to .saldo/env"
+            ) from None
+
+    def derive_key(self, purpose: str) -> bytes:
+        """Answer the 32-byte key of one purpose, derived from the master secret (HKDF-SHA256)."""
+        hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"saldo/" + purpose.encode())
+        return hkdf.derive(self.secret)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``SALDO_*`` variables.
+
+    Raises ConfigurationError with the name of the variable when one that has no sensible
+    default is missing.
+    """
+    env = os.environ if environ is None else environ
+    plain = {
+        name: env[f"SALDO_{name.upper()}"]
+        for name in (
+            "database_url", "url", "gateway_listen", "smtp_url", "mail_from", "acquirer_url",
+            "acquirer_user", "acquirer_password", "acquirer_secret", "timezone", "log_level",
+        )
+        if env.get(f"SALDO_{name.upper()}")
+    }  # fmt: skip
+    databases = {
+        service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
+        for service in SERVICES
+        if env.get(f"SALDO_DATABASE_URL_{service.upper()}")
+    }
+    return Settings(
+        amqp_url=_required(env, "SALDO_AMQP_URL", "the amqp:// URL of RabbitMQ"),
+        secret=_master_secret(env),
+        database_urls=databases,
+        **plain,
+    )
+
+
+def _required(env: Mapping[str, str], name: str, meaning: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise ConfigurationError(f"set {name} to {meaning}; `make up` writes it to .saldo/env")
+    return value
+
+
+def _master_secret(env: Mapping[str, str]) -> bytes:
+    text = _required(env, "SALDO_SECRET", "the master secret: at least 64 hexadecimal digits")
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        raise ConfigurationError("SALDO_SECRET must be hexadecimal digits") from None
+    if len(secret) < 32:
+        raise ConfigurationError("SALDO_SECRET must have at least 64 hexadecimal digits")
+    return secret

@@ -1,0 +1,89 @@
+"""Who is asking, and in whose name: the context that travels with every call and event."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from shared.ids import new_id
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_SAFE = re.compile(r"[\w.:@/-]{1,128}")
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """The actor (``person:<uuid>``, ``staff:<name>``, ``service:<name>`` or ``anonymous``), the
+    correlation id of the whole journey, the command id chosen by the caller, and the W3C trace
+    context."""
+
+    actor: str = "anonymous"
+    correlation_id: str = ""
+    command_id: UUID | None = None
+    traceparent: str | None = None
+
+    def as_headers(self) -> dict[str, str]:
+        """Answer the context as message headers; empty values are left out."""
+        values = {
+            "actor": self.actor,
+            "correlation_id": self.correlation_id,
+            "command_id": str(self.command_id) if self.command_id else "",
+            "traceparent": self.traceparent or "",
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("saldo_context", default=None)
+
+
+def current() -> RequestContext:
+    """Answer the context of this thread or greenlet."""
+    return _current.get() or RequestContext()
+
+
+@contextmanager
+def bind(**changes: Any) -> Iterator[RequestContext]:
+    """Hold a changed context for the length of a block."""
+    context = replace(current(), **changes)
+    if not context.correlation_id:
+        context = replace(context, correlation_id=str(new_id()))
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the context out of message headers, dropping what is not well formed.
+
+    A header is somebody else's word: a value that does not look as it should would end in logs
+    and events, so it is replaced, not carried along.
+    """
+    actor = str(headers.get("actor") or "anonymous")
+    correlation = str(headers.get("correlation_id") or "")
+    traceparent = str(headers.get("traceparent") or "")
+    return {
+        "actor": actor if _SAFE.fullmatch(actor) else "anonymous",
+        "correlation_id": correlation if _SAFE.fullmatch(correlation) else str(new_id()),
+        "command_id": _uuid_or_none(headers.get("command_id")),
+        "traceparent": traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(),
+    }
+
+
+def new_traceparent() -> str:
+    """Answer a fresh W3C trace context (sampled)."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def _uuid_or_none(value: Any) -> UUID | None:
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None

@@ -1,0 +1,118 @@
+"""What the ledger publishes: every movement of every account, sums in kopecks."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from shared.contracts.base import AccountNumber, Contract, Day, Kopecks, Period, PlainId
+
+_SERVICE_CODE = "The code of the service, of the operator's list."
+
+
+class ServiceAmount(Schema):
+    service = fields.String(required=True, metadata={"description": _SERVICE_CODE})
+    amount = Kopecks(
+        required=True,
+        signed=True,
+        metadata={"description": "What is owed for it, kopecks; negative: paid in advance."},
+    )
+
+
+class Line(Schema):
+    service = fields.String(required=True, metadata={"description": _SERVICE_CODE})
+    name = fields.String(required=True, metadata={"description": "Its name on the bill."})
+    charged = Kopecks(
+        required=True, signed=True, metadata={"description": "Volume by tariff, kopecks."}
+    )
+    recalculation = Kopecks(
+        required=True, signed=True, metadata={"description": "«Перерасчёт», kopecks."}
+    )
+    privilege = Kopecks(
+        required=True, signed=True, metadata={"description": "«Льгота», taken off, kopecks."}
+    )
+    payable = Kopecks(
+        required=True,
+        signed=True,
+        metadata={"description": "charged + recalculation - privilege, kopecks."},
+    )
+
+
+class Settled(Schema):
+    period = Period(
+        required=True,
+        metadata={"description": "The month that is settled; 0001-01 is the opening balance."},
+    )
+    service = fields.String(required=True, metadata={"description": _SERVICE_CODE})
+    amount = Kopecks(required=True, metadata={"description": "What is settled of it, kopecks."})
+
+
+class _OfAccount(Schema):
+    account = AccountNumber(required=True, metadata={"description": "The personal account."})
+    effective_on = Day(
+        required=True,
+        metadata={"description": "The day it takes effect; when it was recorded is its time."},
+    )
+
+
+class AccountOpened(_OfAccount):
+    payer_kind = fields.String(
+        required=True, metadata={"description": "Who pays: it decides the penalty rules."}
+    )
+    opening = fields.List(
+        fields.Nested(ServiceAmount),
+        required=True,
+        metadata={"description": "What was owed when the account was taken over."},
+    )
+
+
+class ChargesPosted(_OfAccount):
+    period = Period(required=True, metadata={"description": "The month of the bill."})
+    due_on = Day(required=True, metadata={"description": "The last day to pay without delay."})
+    total = Kopecks(
+        required=True, signed=True, metadata={"description": "The sum of payable, kopecks."}
+    )
+    lines = fields.List(
+        fields.Nested(Line),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "The bill, a line for each service."},
+    )
+    settled_by_advance = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What an advance has paid of it at once."},
+    )
+
+
+class PenaltyAccrued(_OfAccount):
+    amount = Kopecks(required=True, metadata={"description": "The penalty, kopecks."})
+    rule = fields.String(
+        required=True, metadata={"description": "The rule that produced it, with its version."}
+    )
+
+
+class PaymentPosted(_OfAccount):
+    payment_id = PlainId(required=True, metadata={"description": "The payment."})
+    amount = Kopecks(
+        required=True, metadata={"description": "Towards principal, as the payer named it."}
+    )
+    penalty = Kopecks(
+        required=True, metadata={"description": "Towards penalty, as the payer named it."}
+    )
+    allocation = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What it settled, oldest month first."},
+    )
+    penalty_settled = Kopecks(
+        required=True, metadata={"description": "What it settled of the penalty, kopecks."}
+    )
+    advance = Kopecks(required=True, metadata={"description": "What became an advance, kopecks."})
+
+
+CONTRACTS = [
+    Contract("account_opened", 1, AccountOpened, "An account has been opened in the ledger."),
+    Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),
+    Contract("penalty_accrued", 1, PenaltyAccrued, "A penalty for late payment was added."),
+    Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
+]

@@ -1,0 +1,58 @@
+"""Connections to PostgreSQL: every wait on the database is bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+CONNECT_TIMEOUT_S = 3
+LOCK_TIMEOUT_MS = 2_000
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+def connection_info(url: str, schema: str, *, statement_timeout_ms: int) -> str:
+    """Answer the connection string of a service's role, with its schema and its time limits."""
+    options = {
+        "search_path": schema,
+        "lock_timeout": LOCK_TIMEOUT_MS,
+        "statement_timeout": statement_timeout_ms,
+        "idle_in_transaction_session_timeout": 10 * 60_000,
+        "timezone": "UTC",
+    }
+    return make_conninfo(
+        url,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        application_name=f"saldo-{schema}",
+        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+        keepalives_idle=30,
+        tcp_user_timeout=30_000,
+    )
+
+
+def open_pool(
+    url: str, schema: str, *, size: int = 8, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS
+) -> ConnectionPool[Any]:
+    """Open a pool of dict_row connections that start when they are needed.
+
+    A caller waits 3 s for a connection at most (psycopg_pool.PoolTimeout, an OperationalError).
+    """
+    return ConnectionPool(
+        connection_info(url, schema, statement_timeout_ms=statement_timeout_ms),
+        min_size=1,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_S,
+        reconnect_timeout=0,
+        kwargs={"row_factory": dict_row},
+        check=_check_if_idle,
+        open=True,
+    )
+
+
+def _check_if_idle(connection: psycopg.Connection[Any]) -> None:
+    # After a restart of the server every pooled connection is dead: find out before it is used,
+    # so that a command does not fail for a reason that is over.
+    ConnectionPool.check_connection(connection)

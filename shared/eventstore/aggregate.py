@@ -1,0 +1,49 @@
+"""The base of every aggregate: state that only events change."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+from uuid import UUID
+
+from shared.eventstore.events import Event
+
+
+class Aggregate(ABC):
+    """One consistency boundary: it checks a rule against its state, then triggers an event.
+
+    ``version`` is the number of its events; 0 means that it does not exist yet. A subclass sets
+    its initial state in ``__init__`` (after ``super().__init__``) and changes it in ``apply``
+    alone.
+    """
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - the field's own word
+        self.id = id
+        self.version = 0
+        self._journal: list[tuple[Any, int, Event]] = []
+
+    @abstractmethod
+    def apply(self, event: Any) -> None:
+        """Change the state by one event; never refuses, because it has happened."""
+
+    def trigger(self, event: Event) -> None:
+        """Let an event happen: apply it, and remember it to be appended."""
+        self.apply(event)
+        self.version += 1
+        self._journal.append((self, self.version, event))
+
+    def replay(self, event: Event) -> None:
+        """Apply an event that the log already holds."""
+        self.apply(event)
+        self.version += 1
+
+    @property
+    def pending(self) -> list[Event]:
+        """Answer the events triggered and not appended yet."""
+        return [event for owner, _, event in self._journal if owner is self]
+
+    def take_pending(self) -> list[Event]:
+        """Answer the pending events and forget them: the caller appends them in bulk."""
+        taken = self.pending
+        self._journal[:] = [entry for entry in self._journal if entry[0] is not self]
+        return taken

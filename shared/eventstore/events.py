@@ -1,0 +1,97 @@
+"""Domain events and how they are kept: an explicit topic and a JSON state each.
+
+The topic names the event and the version of its shape (``ledger.charges_posted.v1``), never a
+Python path, so that code can move. The state is the JSON of the event's fields alone; who caused
+it and when stands beside it, in columns of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+Upcast: TypeAlias = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
+"""Turns the state of an older shape into (newer topic, newer state)."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to one aggregate, named in the past tense.
+
+    A concrete event sets ``topic`` and declares its fields; it holds no id of its aggregate and no
+    time of recording, which the log keeps, and no secret and no personal data in clear.
+    """
+
+    topic: ClassVar[str]
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """An event with its place in the log.
+
+    ``position`` counts from 1 without gaps over all events of the service, in the order of commit;
+    ``recorded_at`` (aware, UTC) never decreases along it.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    position: int
+    recorded_at: datetime
+    command_id: UUID
+    actor: str
+    correlation_id: str
+    event: Event
+
+
+class UnknownTopicError(Exception):
+    """The log holds an event whose topic this code does not know: it is older than the log."""
+
+
+class EventTypes:
+    """The events of one service: encodes, decodes, and upcasts what older code wrote."""
+
+    def __init__(self, *types: type[Event], upcasts: dict[str, Upcast] | None = None) -> None:
+        self._encoder = msgspec.json.Encoder(decimal_format="string")
+        self._decoders = {cls.topic: msgspec.json.Decoder(cls) for cls in types}
+        self._types = {cls.topic: cls for cls in types}
+        self._upcasts = dict(upcasts or {})
+        if len(self._types) != len(types):
+            raise ValueError("two events of one service share a topic")
+        for topic in self._upcasts:
+            if topic in self._types:
+                raise ValueError(f"{topic} is a current topic: only older ones are upcast")
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Answer the topics that are written today."""
+        return frozenset(self._types)
+
+    def encode(self, event: Event) -> bytes:
+        """Answer the state to keep for an event."""
+        if event.topic not in self._types:
+            raise UnknownTopicError(f"{event.topic} is not among the events of this service")
+        return self._encoder.encode(event)
+
+    def decode(self, topic: str, state: bytes) -> Event:
+        """Rebuild an event from its topic and state.
+
+        Raises UnknownTopicError for a topic that is neither current nor upcast, and
+        msgspec.ValidationError when the state does not have the shape that the topic promises.
+        """
+        decoder = self._decoders.get(topic)
+        if decoder is not None:
+            return decoder.decode(state)
+        return self._decode_older(topic, msgspec.json.decode(state))
+
+    def _decode_older(self, topic: str, fields: dict[str, Any]) -> Event:
+        while topic not in self._types:
+            upcast = self._upcasts.get(topic)
+            if upcast is None:
+                raise UnknownTopicError(
+                    f"the log holds {topic}, which this version of the code does not know; "
+                    "deploy the version that wrote it, or a newer one"
+                )
+            topic, fields = upcast(fields)
+        return msgspec.convert(fields, self._types[topic])

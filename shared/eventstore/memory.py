@@ -1,0 +1,148 @@
+"""The store for unit tests: the same behaviour as PostgreSQL's, in dictionaries.
+
+The log is the in-memory recorder of the `eventsourcing` library, so a conflict of versions is
+found by the same rule as in production.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.popo import POPOApplicationRecorder
+
+from shared import context
+from shared.clock import Clock
+from shared.errors import Conflict, Unavailable
+from shared.eventstore.aggregate import Aggregate
+from shared.eventstore.events import Event, EventTypes, Recorded
+from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
+from shared.ids import new_id
+from shared.privacy import MemoryVault
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class MemoryStore:
+    """A store whose read model is any object with the methods that the use cases call.
+
+    A refused command leaves no trace: the read model and the vault are restored from a copy.
+    """
+
+    def __init__(self, events: EventTypes, read_model: Any, clock: Clock) -> None:
+        self.events = events
+        self.read_model = read_model
+        self.clock = clock
+        self.recorder = POPOApplicationRecorder()
+        self.vault = MemoryVault()
+        self.log: list[Recorded] = []
+        self._commands: dict[UUID, tuple[bytes, bytes]] = {}
+
+    def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
+        command_id = context.current().command_id or new_id()
+        content = _content(handler, command)
+        for _ in range(8):
+            if command_id in self._commands:
+                return cast(R, remembered(*self._commands[command_id], content))
+            try:
+                result = self._run(lambda session: handler(session, command), command_id)
+            except IntegrityError:
+                continue
+            self._commands[command_id] = (content, msgspec.json.encode(result))
+            return cast(R, remembered(*self._commands[command_id], content))
+        raise Unavailable("contended", "Too many changes at the same time; send it again.")
+
+    def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
+        return self._run(lambda session: handler(session, command), new_id())
+
+    def query(self, handler: Callable[[Any], R]) -> R:
+        return self._run(handler, None)
+
+    def _run(self, work: Callable[[Session], R], command_id: UUID | None) -> R:
+        before = copy.deepcopy((vars(self.read_model), vars(self.vault)))
+        session = _MemorySession(self, command_id)
+        try:
+            result = work(session)
+            session.flush()
+            session.commit()
+        except BaseException:
+            # In place, because the test holds the same objects.
+            for holder, state in zip((self.read_model, self.vault), before, strict=True):
+                vars(holder).clear()
+                vars(holder).update(state)
+            raise
+        return result
+
+
+class _MemorySession(Session):
+    def __init__(self, store: MemoryStore, command_id: UUID | None) -> None:
+        super().__init__(store.clock)
+        self._store = store
+        self._command_id = command_id
+        self._staged: list[tuple[StoredEvent, Recorded]] = []
+
+    @property
+    def vault(self) -> Vault:
+        return self._store.vault
+
+    def story(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+        self.flush()
+        here = [*self._store.log, *(recorded for _, recorded in self._staged)]
+        return [recorded for recorded in here if recorded.originator_id == id]
+
+    def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+        for stored in self._store.recorder.select_events(id):
+            yield self._store.events.decode(stored.topic, stored.state)
+
+    def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
+        if self._command_id is None:
+            raise RuntimeError("a query must not append events")
+        staged = [self._stage(*entry) for entry in pending]
+        return [recorded for _, recorded in staged]
+
+    def commit(self) -> None:
+        """Move what was appended into the log: only now others see it, or find a conflict."""
+        self._store.recorder.insert_events([stored for stored, _ in self._staged])
+        self._store.log.extend(recorded for _, recorded in self._staged)
+
+    def _stage(
+        self, aggregate: Aggregate, version: int, event: Event
+    ) -> tuple[StoredEvent, Recorded]:
+        request, state = context.current(), self._store.events.encode(event)
+        entry = (
+            StoredEvent(aggregate.id, version, event.topic, state),
+            Recorded(
+                originator_id=aggregate.id,
+                originator_version=version,
+                position=len(self._store.log) + len(self._staged) + 1,
+                recorded_at=self.now,
+                command_id=self._command_id or new_id(),
+                actor=request.actor,
+                correlation_id=request.correlation_id,
+                event=self._store.events.decode(event.topic, state),
+            ),
+        )
+        self._staged.append(entry)
+        return entry
+
+    def _read_model(self) -> ReadModel:
+        return self._store.read_model  # type: ignore[no-any-return]
+
+
+def _content(handler: Callable[..., Any], command: Any) -> bytes:
+    return handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
+
+
+def remembered(kept_content: bytes, kept_result: bytes, content: bytes) -> Any:
+    """Answer the kept result of a command, if it is the same command."""
+    if kept_content != content:
+        raise Conflict(
+            "command_reused",
+            "This command id was used for another command; choose a new id for a new command.",
+        )
+    return msgspec.json.decode(kept_result)

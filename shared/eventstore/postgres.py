@@ -1,0 +1,287 @@
+"""The store in PostgreSQL: one transaction holds the events, the read model and the command id."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+import psycopg
+from eventsourcing.persistence import StoredEvent
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from shared import context
+from shared.clock import Clock, SystemClock
+from shared.config import Settings
+from shared.database import STATEMENT_TIMEOUT_MS, open_pool
+from shared.errors import Unavailable
+from shared.eventstore.events import Event, EventTypes, Recorded
+from shared.eventstore.memory import remembered
+from shared.eventstore.recorder import Cause, LoggedEvent, PostgresRecorder, logged
+from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
+from shared.ids import new_id
+from shared.logs import get_logger
+from shared.privacy import PostgresVault
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+log = get_logger(__name__)
+
+ATTEMPTS = 5
+"""How often a command is decided anew when others change the same streams at the same time; from
+the second time on it holds the turn to append while it decides, so that nobody can come first."""
+
+_FIND_COMMAND = "SELECT fingerprint, result FROM commands WHERE command_id = %s"
+_KEEP_COMMAND = (
+    "INSERT INTO commands (command_id, fingerprint, result, first_position, last_position) "
+    "VALUES (%s, %s, %s, %s, %s)"
+)
+
+
+class PostgresSession(Session):
+    """A unit of work upon one open transaction."""
+
+    def __init__(self, store: PostgresStore, cursor: Any, cause: Cause | None) -> None:
+        super().__init__(store.clock)
+        self.cursor = cursor
+        self.appended: list[int] = []
+        self._store = store
+        self._cause = cause
+        self._vault = PostgresVault(cursor, store.wrapping_key)
+        self._tables = store.new_read_model(cursor)
+
+    @property
+    def vault(self) -> Vault:
+        return self._vault
+
+    @contextmanager
+    def caused_by(self, cause: Cause) -> Iterator[None]:
+        """Append under another cause for the length of a block (a batch has one per message)."""
+        self.flush()
+        before, self._cause = self._cause, cause
+        try:
+            yield
+            self.flush()
+        finally:
+            self._cause = before
+
+    def copy_events(self, rows: Iterable[tuple[UUID, int, Event]]) -> tuple[int, int]:
+        """Append (originator id, version, event) in bulk; the caller writes the read model.
+
+        Answers the first and the last position (last < first when there were none).
+        """
+        self.flush()
+        encode = self._store.events.encode
+        encoded = (
+            (originator_id, version, event.topic, encode(event))
+            for originator_id, version, event in rows
+        )
+        first, last = self._store.recorder.copy(self.cursor, encoded, self._required_cause())
+        self.appended += [first, last] if last >= first else []
+        return first, last
+
+    def story(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+        self.flush()
+        rows = self._store.recorder.history(self.cursor, id)
+        return [self._store.recorded(logged(row)) for row in rows]
+
+    def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+        decode = self._store.events.decode
+        for row in self._store.recorder.history(self.cursor, id):
+            yield decode(row["topic"], row["state"])
+
+    def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
+        store, cause = self._store, self._required_cause()
+        rows = [
+            StoredEvent(aggregate.id, version, event.topic, store.events.encode(event))
+            for aggregate, version, event in pending
+        ]
+        placed = store.recorder.append(self.cursor, rows, cause)
+        self.appended += [position for position, _ in placed]
+        return [
+            Recorded(
+                originator_id=aggregate.id,
+                originator_version=version,
+                position=position,
+                recorded_at=recorded_at,
+                command_id=cause.command_id,
+                actor=cause.actor,
+                correlation_id=cause.correlation_id,
+                event=event,
+            )
+            for (aggregate, version, event), (position, recorded_at) in zip(
+                pending, placed, strict=True
+            )
+        ]
+
+    def _required_cause(self) -> Cause:
+        if self._cause is None:
+            raise RuntimeError("a query must not append events")
+        return self._cause
+
+    def _read_model(self) -> ReadModel:
+        return self._tables
+
+
+class PostgresStore:
+    """The store of one service, over a pool of connections of its runtime role."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: str,
+        events: EventTypes,
+        read_model: Callable[[Any], ReadModel],
+        *,
+        clock: Clock | None = None,
+        pool_size: int = 8,
+        statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    ) -> None:
+        self.service = service
+        self.events = events
+        self.clock: Clock = clock or SystemClock(settings.timezone)
+        self.new_read_model = read_model
+        self.wrapping_key = settings.derive_key(f"{service}/data-keys")
+        self._fingerprint_key = settings.derive_key(f"{service}/commands")
+        self.pool: ConnectionPool[Any] = open_pool(
+            settings.database_url_of(service),
+            service,
+            size=pool_size,
+            statement_timeout_ms=statement_timeout_ms,
+        )
+        self.recorder = PostgresRecorder(self.pool, service)
+
+    def close(self) -> None:
+        """Close the pool; the store cannot be used afterwards."""
+        self.pool.close()
+
+    def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
+        """Run a command exactly once in effect; see Store.execute."""
+        command_id = context.current().command_id or new_id()
+        fingerprint = self._fingerprint(handler, command)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._transaction() as cursor:
+                    if attempt > 1:
+                        self.recorder.lock(cursor)
+                    result = self._attempt(cursor, handler, command, command_id, fingerprint)
+                return cast(R, result)
+            except psycopg.errors.UniqueViolation:
+                # Somebody took the version, or a unique value, or did this very command: on
+                # fresh state the decision may be another one.
+                log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
+            except PoolTimeout as error:
+                raise _unavailable() from error
+            except psycopg.OperationalError as error:
+                # The commit may have happened or not. The next attempt looks the command id up
+                # first, and its primary key stops a second effect in any case.
+                log.warning(
+                    "command_outcome_unknown",
+                    command=handler.__qualname__,
+                    attempt=attempt,
+                    error=type(error).__name__,
+                )
+                if attempt >= 2:
+                    raise _unavailable() from error
+        raise Unavailable("contended", "Too many changes at the same time; send it again.")
+
+    def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
+        """Run a command in one transaction without keeping its result."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.session() as session:
+                    if attempt > 1:
+                        self.recorder.lock(session.cursor)
+                    return handler(session, command)
+            except psycopg.errors.UniqueViolation:
+                log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
+            except psycopg.OperationalError as error:
+                raise _unavailable() from error
+        raise Unavailable("contended", "Too many changes at the same time; send it again.")
+
+    def query(self, handler: Callable[[Any], R]) -> R:
+        """Run a reading function in one transaction."""
+        try:
+            with self._transaction() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                return handler(PostgresSession(self, cursor, None))
+        except psycopg.OperationalError as error:
+            raise _unavailable() from error
+
+    @contextmanager
+    def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
+        """Open a unit of work that commits at the end of the block, or leaves nothing."""
+        request = context.current()
+        cause = cause or Cause(
+            request.command_id or new_id(), request.actor, request.correlation_id
+        )
+        with self._transaction() as cursor:
+            session = PostgresSession(self, cursor, cause)
+            yield session
+            session.flush()
+
+    def log_after(self, position: int, limit: int) -> list[LoggedEvent]:
+        """Answer up to ``limit`` events of the log after a position."""
+        with self._transaction() as cursor:
+            return self.recorder.after(cursor, position, limit)
+
+    def recorded(self, row: LoggedEvent) -> Recorded:
+        """Decode a row of the log."""
+        return Recorded(
+            originator_id=UUID(str(row.originator_id)),
+            originator_version=row.originator_version,
+            position=row.id,
+            recorded_at=row.recorded_at,
+            command_id=row.command_id,
+            actor=row.actor,
+            correlation_id=row.correlation_id,
+            event=self.events.decode(row.topic, row.state),
+        )
+
+    def _attempt(
+        self,
+        cursor: Any,
+        handler: Callable[[Any, C], R],
+        command: C,
+        command_id: UUID,
+        fingerprint: bytes,
+    ) -> Any:
+        request = context.current()
+        kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
+        if kept is not None:
+            return remembered(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
+        cause = Cause(command_id, request.actor, request.correlation_id)
+        session = PostgresSession(self, cursor, cause)
+        result = msgspec.json.encode(handler(session, command))
+        session.flush()
+        first, last = (
+            (min(session.appended), max(session.appended)) if session.appended else (None, None)
+        )
+        cursor.execute(_KEEP_COMMAND, (command_id, fingerprint, result, first, last))
+        return msgspec.json.decode(result)
+
+    def _fingerprint(self, handler: Callable[..., Any], command: Any) -> bytes:
+        # Keyed, because a command may hold a password: its hash must tell nothing to a reader.
+        content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
+        return hmac.new(self._fingerprint_key, content, hashlib.sha256).digest()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        with (
+            self.pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            yield cursor
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "database_unavailable",
+        "The database did not answer, so the outcome is unknown; send the same command again.",
+    )

@@ -1,0 +1,277 @@
+"""The log in PostgreSQL: the recorder of the `eventsourcing` library, with guarantees of our own.
+
+What differs from the library's recorder, and why:
+
+- Order of commit is order of position because every append first takes a transaction-level
+  advisory lock; the library's ``LOCK TABLE`` needs more rights than INSERT.
+- Positions have no gaps: under the lock the next one is the last plus one. So a reader that has
+  seen position N knows what it must see next, and a hole in the log is evidence.
+- The command id, the actor, the correlation id and the time of recording stand in columns.
+- Nothing is retried here: an unknown commit is resolved by the store, by the command id.
+- Bulk appends go through binary COPY, under the same lock, into the same log.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    Notification,
+    NotSupportedError,
+    StoredEvent,
+)
+from psycopg_pool import ConnectionPool
+
+from shared.ids import new_id
+
+_COLUMNS = (
+    "originator_id, originator_version, topic, state, notification_id, recorded_at, "
+    "command_id, actor, correlation_id"
+)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_BLOCK = 1 << 16
+
+_LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
+
+_INSERT = f"""
+WITH last AS (
+    SELECT coalesce(max(notification_id), 0) AS position,
+           greatest(clock_timestamp(), max(recorded_at)) AS recorded_at
+      FROM ({_LAST}) AS tail
+)
+INSERT INTO events ({_COLUMNS})
+SELECT e.originator_id, e.originator_version, e.topic, e.state, last.position + e.ordinality,
+       last.recorded_at, %(command_id)s, %(actor)s, %(correlation_id)s
+  FROM last, unnest(%(ids)s::uuid[], %(versions)s::bigint[], %(topics)s::text[],
+                    %(states)s::bytea[])
+             WITH ORDINALITY AS e(originator_id, originator_version, topic, state, ordinality)
+RETURNING notification_id, recorded_at
+"""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Who caused an append: kept in a column of each event."""
+
+    command_id: UUID
+    actor: str
+    correlation_id: str
+
+
+@dataclass(frozen=True)
+class LoggedEvent(Notification):
+    """A notification with the columns that the library does not know."""
+
+    recorded_at: datetime
+    command_id: UUID
+    actor: str
+    correlation_id: str
+
+
+class PostgresRecorder(ApplicationRecorder):
+    """Appends to and reads from the table ``events`` of one service's schema.
+
+    The methods that take a cursor work inside the caller's transaction; the others, which the
+    library's own classes call, open one of their own.
+    """
+
+    def __init__(self, pool: ConnectionPool[Any], schema: str) -> None:
+        self._pool = pool
+        self.channel = f"saldo_{schema}"
+        self._lock = f"{schema}.events"
+
+    def lock(self, cursor: Any) -> None:
+        """Wait for the turn to append (bounded by lock_timeout); held until the commit."""
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._lock,))
+
+    def append(
+        self, cursor: Any, events: Sequence[StoredEvent], cause: Cause
+    ) -> list[tuple[int, datetime]]:
+        """Append events in order; answer the position and time of each.
+
+        Raises psycopg.errors.UniqueViolation when a version is taken already.
+        """
+        self.lock(cursor)
+        cursor.execute(
+            _INSERT,
+            {
+                "command_id": cause.command_id,
+                "actor": cause.actor,
+                "correlation_id": cause.correlation_id,
+                "ids": [event.originator_id for event in events],
+                "versions": [event.originator_version for event in events],
+                "topics": [event.topic for event in events],
+                "states": [event.state for event in events],
+            },
+        )
+        rows = sorted((row["notification_id"], row["recorded_at"]) for row in cursor.fetchall())
+        cursor.execute("SELECT pg_notify(%s, '')", (self.channel,))
+        return rows
+
+    def copy(
+        self, cursor: Any, rows: Iterable[tuple[UUID, int, str, bytes]], cause: Cause
+    ) -> tuple[int, int]:
+        """Append (originator id, version, topic, state) rows by binary COPY.
+
+        Answers the first and last position (last < first when there were no rows). One
+        transaction holds them all, or none. Raises UniqueViolation like append.
+        """
+        self.lock(cursor)
+        cursor.execute(
+            "SELECT coalesce(max(notification_id), 0) AS position, "
+            f"greatest(clock_timestamp(), max(recorded_at)) AS recorded_at FROM ({_LAST}) AS tail"
+        )
+        last = cursor.fetchone()
+        encoder = _CopyEncoder(last["position"], last["recorded_at"], cause)
+        with cursor.copy(f"COPY events ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+            for block in encoder.blocks(rows):
+                copy.write(block)
+        cursor.execute("SELECT pg_notify(%s, '')", (self.channel,))
+        return last["position"] + 1, encoder.position
+
+    def history(self, cursor: Any, originator_id: UUID, after: int = 0) -> list[dict[str, Any]]:
+        """Answer the rows of one stream after a version, in order."""
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s AND originator_version > %s "
+            "ORDER BY originator_version",
+            (originator_id, after),
+        )
+        return cursor.fetchall()  # type: ignore[no-any-return]
+
+    def after(self, cursor: Any, position: int, limit: int) -> list[LoggedEvent]:
+        """Answer up to ``limit`` events after a position, in the order of the log."""
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s "
+            "ORDER BY notification_id LIMIT %s",
+            (position, limit),
+        )
+        return [logged(row) for row in cursor.fetchall()]
+
+    # What the library's ApplicationRecorder promises, so that its own readers work on this log.
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+        cause = Cause(new_id(), "service:eventsourcing", "")
+        with self._pool.connection() as connection, connection.cursor() as cursor:
+            return [position for position, _ in self.append(cursor, stored_events, cause)]
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        order = "DESC" if desc else "ASC"
+        return self._select(
+            "originator_id = %s AND originator_version > %s "
+            "AND (%s::bigint IS NULL OR originator_version <= %s) "
+            f"ORDER BY originator_version {order} LIMIT %s",
+            (originator_id, gt or 0, lte, lte, limit),
+        )
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        first = 1 if start is None else start if inclusive_of_start else start + 1
+        wanted = list(topics) or None
+        return self._select(
+            "notification_id >= %s AND (%s::bigint IS NULL OR notification_id <= %s) "
+            "AND (%s::text[] IS NULL OR topic = ANY (%s)) ORDER BY notification_id LIMIT %s",
+            (first, stop, stop, wanted, wanted, limit),
+        )
+
+    def max_notification_id(self) -> int | None:
+        with self._pool.connection() as connection, connection.cursor() as cursor:
+            row = cursor.execute("SELECT max(notification_id) AS last FROM events").fetchone()
+            return None if row is None else row["last"]
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> NoReturn:
+        raise NotSupportedError(
+            "the library's subscriptions crash where eventlet has patched the threads: "
+            "read the log with shared.bus.relay, or subscribe to the service's exchange"
+        )
+
+    def _select(self, condition: str, parameters: tuple[Any, ...]) -> list[LoggedEvent]:
+        with self._pool.connection() as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT {_COLUMNS} FROM events WHERE {condition}", parameters)
+            return [logged(row) for row in cursor.fetchall()]
+
+
+def logged(row: dict[str, Any]) -> LoggedEvent:
+    """Answer a row of ``events`` as the library's notification."""
+    return LoggedEvent(
+        originator_id=row["originator_id"],
+        originator_version=row["originator_version"],
+        topic=row["topic"],
+        state=bytes(row["state"]),
+        id=row["notification_id"],
+        recorded_at=row["recorded_at"],
+        command_id=row["command_id"],
+        actor=row["actor"],
+        correlation_id=row["correlation_id"],
+    )
+
+
+class _CopyEncoder:
+    """PostgreSQL's binary COPY format, for the columns of ``events`` in their order.
+
+    Every row of one append shares its cause and its time, so only the head (id, version, topic),
+    the state and the position differ; they are packed by precompiled structs.
+    """
+
+    _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
+    _HEAD = struct.Struct(">hi16siqi")
+    _LENGTH = struct.Struct(">i")
+    _POSITION = struct.Struct(">iq")
+
+    def __init__(self, position: int, recorded_at: datetime, cause: Cause) -> None:
+        self.position = position
+        microseconds = (recorded_at - _EPOCH) // timedelta(microseconds=1)
+        actor, correlation = cause.actor.encode(), cause.correlation_id.encode()
+        self._tail = (
+            struct.pack(">iq", 8, microseconds)
+            + struct.pack(">i16s", 16, cause.command_id.bytes)
+            + self._LENGTH.pack(len(actor))
+            + actor
+            + self._LENGTH.pack(len(correlation))
+            + correlation
+        )
+        self._topics: dict[str, bytes] = {}
+
+    def blocks(self, rows: Iterable[tuple[UUID, int, str, bytes]]) -> Iterable[bytes]:
+        """Yield the stream in blocks of about 64 KiB."""
+        head, length, place, tail = self._HEAD.pack, self._LENGTH.pack, self._POSITION, self._tail
+        topics, parts, size = self._topics, [self._SIGNATURE], 0
+        for originator_id, version, topic, state in rows:
+            self.position += 1
+            encoded = topics.get(topic)
+            if encoded is None:
+                encoded = topics[topic] = topic.encode()
+            parts += (
+                head(9, 16, originator_id.bytes, 8, version, len(encoded)),
+                encoded,
+                length(len(state)),
+                state,
+                place.pack(8, self.position),
+                tail,
+            )
+            size += len(state) + 128
+            if size > _BLOCK:
+                yield b"".join(parts)
+                parts, size = [], 0
+        parts.append(struct.pack(">h", -1))
+        yield b"".join(parts)

@@ -1,0 +1,70 @@
+"""Logs: one JSON object per line, each with the process and the request context in it.
+
+What is logged is named field by field by whoever logs: arguments, bodies and rows are never
+logged whole, because they may hold personal data.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from shared import context
+
+
+def configure(process: str, level: str = "INFO") -> None:
+    """Send all logs of this process to standard output as JSON lines.
+
+    The standard library's loggers (nameko, kombu, eventlet) go the same way; below WARNING they
+    stay silent, since their INFO lines may quote message bodies.
+    """
+
+    def add_context(
+        _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        event["process"] = process
+        request = context.current()
+        event["actor"] = request.actor
+        if request.correlation_id:
+            event["correlation_id"] = request.correlation_id
+        if request.command_id:
+            event["command_id"] = str(request.command_id)
+        if request.traceparent:
+            event["trace_id"] = request.traceparent[3:35]
+        return event
+
+    chain: list[Any] = [
+        add_context,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*chain, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("saldo").setLevel(level)
+
+
+def get_logger(name: str) -> Any:
+    """Answer the structlog logger of a module: ``log.info("what_happened", field=value)``."""
+    return structlog.stdlib.get_logger(f"saldo.{name}")

@@ -1,0 +1,95 @@
+"""Crypto-shredding: personal data is kept only sealed, under a key of the person it is about.
+
+An event cannot be changed, but it can become unreadable: destroying the subject's key makes the
+data gone from every event, backup and replay, while everything else still adds up. Data keys are
+AES-256-GCM keys, themselves wrapped under a key of the service, in the table ``data_keys``.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE = 12
+
+
+def seal_with(key: bytes, text: str, subject: bytes) -> str:
+    """Encrypt a text under a 32-byte key, bound to its subject."""
+    nonce = secrets.token_bytes(_NONCE)
+    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), subject)
+    return base64.urlsafe_b64encode(sealed).decode()
+
+
+def open_with(key: bytes, sealed: str, subject: bytes) -> str:
+    """Decrypt what seal_with gave; raises cryptography.exceptions.InvalidTag if it was altered."""
+    raw = base64.urlsafe_b64decode(sealed)
+    return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], subject).decode()
+
+
+class MemoryVault:
+    """The vault of unit tests: the same encryption, keys in a dictionary."""
+
+    def __init__(self) -> None:
+        self.keys: dict[UUID, bytes] = {}
+
+    def seal(self, subject: UUID, text: str) -> str:
+        key = self.keys.setdefault(subject, AESGCM.generate_key(256))
+        return seal_with(key, text, subject.bytes)
+
+    def reveal(self, subject: UUID, sealed: str) -> str | None:
+        key = self.keys.get(subject)
+        return None if key is None else open_with(key, sealed, subject.bytes)
+
+    def destroy(self, subject: UUID) -> None:
+        self.keys.pop(subject, None)
+
+
+class PostgresVault:
+    """The vault in the table ``data_keys`` of a service, used within a transaction."""
+
+    def __init__(self, cursor: Any, wrapping_key: bytes) -> None:
+        self._cursor = cursor
+        self._wrapping = AESGCM(wrapping_key)
+        self._known: dict[UUID, bytes] = {}
+
+    def seal(self, subject: UUID, text: str) -> str:
+        key = self._key(subject)
+        if key is None:
+            self._create(subject)
+            key = self._key(subject)
+        if key is None:
+            raise RuntimeError("a data key was created and is not there")
+        return seal_with(key, text, subject.bytes)
+
+    def reveal(self, subject: UUID, sealed: str) -> str | None:
+        key = self._key(subject)
+        return None if key is None else open_with(key, sealed, subject.bytes)
+
+    def destroy(self, subject: UUID) -> None:
+        self._known.pop(subject, None)
+        self._cursor.execute("DELETE FROM data_keys WHERE subject = %s", (subject,))
+
+    def _create(self, subject: UUID) -> None:
+        # Two sessions may meet a new subject at once: the first key stands, the other is dropped.
+        nonce = secrets.token_bytes(_NONCE)
+        wrapped = self._wrapping.encrypt(nonce, AESGCM.generate_key(256), subject.bytes)
+        self._cursor.execute(
+            "INSERT INTO data_keys (subject, wrapped) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (subject, nonce + wrapped),
+        )
+
+    def _key(self, subject: UUID) -> bytes | None:
+        key = self._known.get(subject)
+        if key is None:
+            self._cursor.execute("SELECT wrapped FROM data_keys WHERE subject = %s", (subject,))
+            row = self._cursor.fetchone()
+            if row is None:
+                return None
+            wrapped = bytes(row["wrapped"])
+            key = self._wrapping.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], subject.bytes)
+            self._known[subject] = key
+        return key

@@ -1,0 +1,229 @@
+"""The RPC client: one for servers, workers, the gateway, CLIs and tests.
+
+It speaks nameko's protocol (exchange ``nameko-rpc``, ``<service>.<method>``, JSON ``args`` and
+``kwargs``), and adds what nameko leaves out: a deadline on every call, after which the message
+expires in the queue too, so that nobody does work that no one waits for.
+
+It is written with plain threads. Where eventlet has patched them they are green, and one process
+can have hundreds of calls under way.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from kombu import Connection, Exchange, Queue
+from kombu.messaging import Consumer, Producer
+
+from shared import context
+from shared.bus.topology import connect
+from shared.errors import Unavailable, from_wire
+from shared.ids import new_id
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+RPC_EXCHANGE = Exchange("nameko-rpc", durable=True, type="topic")
+DEADLINE_S = 5.0
+_LOST = (OSError, ConnectionError)
+
+
+class _Pending:
+    """A call that waits for its reply."""
+
+    __slots__ = ("arrived", "reply")
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.reply: dict[str, Any] | None = None
+
+
+class RpcClient:
+    """Calls services; safe for many threads or greenlets."""
+
+    def __init__(self, amqp_url: str, *, name: str) -> None:
+        self._url = amqp_url
+        self._name = name
+        self._routing_key = str(new_id())
+        self._pending: dict[str, _Pending] = {}
+        self._publishing = threading.Lock()
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
+        self._listening = threading.Event()
+        self._closed = threading.Event()
+        self._listener: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        *,
+        deadline: float = DEADLINE_S,
+        command_id: UUID | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a method and answer its result (JSON).
+
+        ``deadline`` is in seconds. Raises the ServiceError that the service answered, or
+        Unavailable when there was no answer in time: the outcome is then unknown, and the same
+        command may be sent again under the same command id.
+        """
+        ends = time.monotonic() + deadline
+        self._ensure_listening(deadline)
+        call_id, pending = str(new_id()), _Pending()
+        self._pending[call_id] = pending
+        try:
+            self._send(f"{service}.{method}", call_id, command_id, kwargs, ends)
+            if not pending.arrived.wait(max(0.0, ends - time.monotonic())):
+                raise _no_answer(service, method, deadline)
+        finally:
+            self._pending.pop(call_id, None)
+        if pending.reply is None:
+            raise _no_answer(service, method, deadline)
+        if pending.reply.get("error"):
+            raise from_wire(pending.reply["error"])
+        return pending.reply.get("result")
+
+    def close(self) -> None:
+        """Stop listening and drop the connections."""
+        self._closed.set()
+        if self._listener is not None:
+            self._listener.join(timeout=5)
+        self._drop_publisher()
+
+    def _send(
+        self,
+        routing_key: str,
+        call_id: str,
+        command_id: UUID | None,
+        kwargs: dict[str, Any],
+        ends: float,
+    ) -> None:
+        body = msgspec.json.encode({"args": [], "kwargs": kwargs})
+        headers = context.current().as_headers()
+        if command_id is not None:
+            headers["command_id"] = str(command_id)
+        else:
+            # A command id belongs to one command, not to whatever it calls on its way.
+            headers.pop("command_id", None)
+        with self._publishing:
+            for attempt in (1, 2):
+                left = ends - time.monotonic()
+                if left <= 0:
+                    return
+                try:
+                    self._publisher().publish(
+                        body,
+                        routing_key=routing_key,
+                        content_type="application/json",
+                        content_encoding="utf-8",
+                        reply_to=self._routing_key,
+                        correlation_id=call_id,
+                        # Requests are not worth a disk write: when the broker restarts the
+                        # caller has given up before they could be answered.
+                        delivery_mode=1,
+                        expiration=left,
+                        headers={f"nameko.{key}": value for key, value in headers.items()},
+                    )
+                except self._broker_errors() as error:
+                    self._drop_publisher()
+                    if attempt == 2:
+                        raise Unavailable(
+                            "bus_unavailable",
+                            "The message bus does not answer; send it again in a moment.",
+                        ) from error
+                else:
+                    return
+
+    def _broker_errors(self) -> tuple[type[BaseException], ...]:
+        connection = self._connection
+        if connection is None:
+            return _LOST
+        return (*_LOST, *connection.connection_errors, *connection.channel_errors)
+
+    def _publisher(self) -> Producer:
+        if self._producer is None:
+            self._connection = connect(self._url, name=f"{self._name} calls", heartbeat=0)
+            self._connection.ensure_connection(max_retries=1, interval_start=0.1)
+            self._producer = Producer(
+                self._connection.channel(), exchange=RPC_EXCHANGE, auto_declare=True
+            )
+        return self._producer
+
+    def _drop_publisher(self) -> None:
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            with suppress(Exception):  # it is being dropped because it is broken
+                connection.release()
+
+    def _ensure_listening(self, deadline: float) -> None:
+        with self._starting:
+            if self._listener is None:
+                self._listener = threading.Thread(
+                    target=self._listen, name=f"{self._name}-replies", daemon=True
+                )
+                self._listener.start()
+        if not self._listening.wait(deadline):
+            raise Unavailable(
+                "bus_unavailable", "The message bus does not answer; send it again in a moment."
+            )
+
+    def _listen(self) -> None:
+        queue = Queue(
+            f"rpc.reply-{self._name}-{self._routing_key}",
+            exchange=RPC_EXCHANGE,
+            routing_key=self._routing_key,
+            exclusive=True,
+            auto_delete=True,
+            durable=False,
+        )
+        while not self._closed.is_set():
+            try:
+                with connect(self._url, name=f"{self._name} replies") as connection:
+                    self._listen_on(connection, queue)
+            except Exception as error:  # noqa: BLE001 - logged; the thread must outlive them all
+                log.warning("rpc_replies_lost", error=type(error).__name__)
+            self._listening.clear()
+            self._fail_pending()
+            with self._publishing:
+                # The broker went away: what is written to the other connection is lost as well.
+                self._drop_publisher()
+            self._closed.wait(0.2)
+
+    def _listen_on(self, connection: Connection, queue: Queue) -> None:
+        channel = connection.channel()
+        with Consumer(channel, [queue], callbacks=[self._on_reply], no_ack=True, accept=["json"]):
+            self._listening.set()
+            while not self._closed.is_set():
+                try:
+                    connection.drain_events(timeout=1.0)
+                except TimeoutError:
+                    connection.heartbeat_check()
+
+    def _on_reply(self, body: Any, message: Any) -> None:
+        pending = self._pending.pop(str(message.properties.get("correlation_id")), None)
+        if pending is not None:
+            pending.reply = body if isinstance(body, dict) else None
+            pending.arrived.set()
+
+    def _fail_pending(self) -> None:
+        # The reply queue is gone: no answer will come to the calls that are under way.
+        for call_id in list(self._pending):
+            pending = self._pending.pop(call_id, None)
+            if pending is not None:
+                pending.arrived.set()
+
+
+def _no_answer(service: str, method: str, deadline: float) -> Unavailable:
+    return Unavailable(
+        "service_unavailable",
+        f"{service}.{method} did not answer within {deadline:g} s, so the outcome is unknown; "
+        "send the same command again.",
+        service=service,
+    )

@@ -1,0 +1,282 @@
+"""The RPC server: nameko's, with the gaps closed.
+
+- Arguments are keywords, loaded by a marshmallow schema before the method runs.
+- Only the closed set of :mod:`shared.errors` crosses the wire; every other exception becomes an
+  opaque id that the log explains.
+- A request without ``reply_to``, or one that does not decode, is logged and dropped: in nameko it
+  kills the container.
+- A request whose deadline has passed while it waited is expired by the broker.
+
+This module imports nameko; only ``services/<name>/service.py`` and the server process import it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kombu import Connection
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from nameko.extensions import DependencyProvider
+from nameko.messaging import QueueConsumer
+from nameko.rpc import Responder, Rpc, RpcConsumer
+
+from shared import context
+from shared.bus.relay import Publish, published_after
+from shared.config import Settings
+from shared.errors import InternalError, ServiceError, ValidationFailed
+from shared.eventstore import Store
+from shared.eventstore.postgres import PostgresStore
+from shared.ids import new_id
+from shared.logs import get_logger
+from shared.rpc.client import RpcClient
+
+log = get_logger(__name__)
+
+CONFIG_KEY = "SALDO"
+
+
+@dataclass(frozen=True)
+class ServerContext:
+    """What a server process hands to its services, under ``config["SALDO"]``."""
+
+    settings: Settings
+    client: RpcClient
+    stores: Mapping[str, PostgresStore]
+    publishers: Mapping[str, Publish]
+
+
+class _PromptQueueConsumer(QueueConsumer):
+    """Comes back within a second of the broker, where nameko waits up to thirty."""
+
+    def establish_connection(self) -> Any:
+        return _connected(self.connection, self.on_connection_error)
+
+
+class _connected:  # noqa: N801 - a context manager, used like a function
+    def __init__(self, connection: Connection, on_error: Callable[..., Any]) -> None:
+        self._connection = connection.clone()
+        self._on_error = on_error
+
+    def __enter__(self) -> Connection:
+        self._connection.ensure_connection(
+            self._on_error, interval_start=0.2, interval_step=0.2, interval_max=1.0
+        )
+        return self._connection
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.release()
+
+
+class _QuickResponder(Responder):
+    """Sends the reply without waiting for a confirm: a lost reply is a passed deadline."""
+
+    def send_response(self, result: Any, exc_info: Any) -> tuple[Any, Any]:
+        error = None if exc_info is None else _wire_error(exc_info)
+        publisher = self.publisher_cls(self.amqp_uri, ssl=self.ssl, login_method=self.login_method)
+        publisher.publish(
+            {"result": None if error else result, "error": error},
+            serializer="json",
+            exchange=self.exchange,
+            routing_key=self.message.properties["reply_to"],
+            correlation_id=self.message.properties.get("correlation_id"),
+            use_confirms=False,
+            delivery_mode=1,
+        )
+        return result, exc_info
+
+
+class _GuardedRpcConsumer(RpcConsumer):
+    """Survives whatever a stranger puts into the queue."""
+
+    queue_consumer = _PromptQueueConsumer()
+
+    def handle_message(self, body: Any, message: Any) -> None:
+        if not message.properties.get("reply_to"):
+            log.warning("rpc_without_reply_to", routing_key=_routing_key(message))
+            self.queue_consumer.ack_message(message)
+            return
+        super().handle_message(body, message)
+
+    def handle_result(self, message: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+        responder = _QuickResponder(
+            self.container.config["AMQP_URI"], self.queue.exchange, "json", message
+        )
+        try:
+            return responder.send_response(result, exc_info)
+        except Exception:
+            log.warning("rpc_reply_lost", routing_key=_routing_key(message), exc_info=True)
+            return result, exc_info
+        finally:
+            self.queue_consumer.ack_message(message)
+
+
+class Method(Rpc):
+    """An RPC method: ``@rpc(RequestSchema)`` on a method that takes the schema's fields."""
+
+    rpc_consumer = _GuardedRpcConsumer()
+
+    def __init__(self, request: type[Schema], **kwargs: Any) -> None:
+        self._request = request
+        self._schema = request(unknown=RAISE)
+        super().__init__(expected_exceptions=(ServiceError,), **kwargs)
+
+    def handle_message(self, body: Any, message: Any) -> None:
+        if not isinstance(body, dict) or body.get("args"):
+            raise ValidationFailed(
+                "invalid_request", "Send a JSON object with empty args and with kwargs."
+            )
+        arguments = self._load(body.get("kwargs") or {})
+        super().handle_message({"args": [], "kwargs": arguments}, message)
+
+    def check_signature(self, args: Any, kwargs: Any) -> None:
+        """The schema has checked more than the signature could."""
+
+    def _load(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return dict(self._schema.load(arguments))
+        except ValidationError as error:
+            raise ValidationFailed(
+                "invalid_request",
+                "Some arguments are missing or have the wrong form; see fields.",
+                fields=error.messages,
+            ) from None
+
+
+def rpc(request: type[Schema]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Offer a method by RPC; its keyword arguments are loaded by the schema."""
+    return Method.decorator(request)  # type: ignore[no-any-return]
+
+
+class RequestContextProvider(DependencyProvider):
+    """Binds the caller's context to the worker, and logs each call with its outcome."""
+
+    def __init__(self) -> None:
+        self._bound: dict[Any, Any] = {}
+
+    def worker_setup(self, worker_ctx: Any) -> None:
+        binding = context.bind(**context.from_headers(worker_ctx.context_data))
+        binding.__enter__()
+        self._bound[worker_ctx] = binding
+
+    def worker_result(self, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> None:
+        method = f"{worker_ctx.service_name}.{worker_ctx.entrypoint.method_name}"
+        if exc_info is None:
+            log.info("rpc_answered", method=method)
+        elif isinstance(exc_info[1], ServiceError):
+            log.info("rpc_refused", method=method, code=exc_info[1].code)
+
+    def worker_teardown(self, worker_ctx: Any) -> None:
+        binding = self._bound.pop(worker_ctx, None)
+        if binding is not None:
+            binding.__exit__(None, None, None)
+
+
+class StoreProvider(DependencyProvider):
+    """Gives the service its store."""
+
+    def get_dependency(self, worker_ctx: Any) -> Store:
+        return _server(self).stores[worker_ctx.service_name]
+
+
+class SettingsProvider(DependencyProvider):
+    """Gives the service its settings."""
+
+    def get_dependency(self, worker_ctx: Any) -> Settings:
+        return _server(self).settings
+
+
+class RpcClientProvider(DependencyProvider):
+    """Gives the service a client to call others with."""
+
+    def get_dependency(self, worker_ctx: Any) -> RpcClient:
+        return _server(self).client
+
+
+class _ServerContextProvider(DependencyProvider):
+    def get_dependency(self, worker_ctx: Any) -> ServerContext:
+        return _server(self)
+
+
+class Nothing(Schema):
+    """A request without arguments."""
+
+
+class EventsAfter(Schema):
+    """Which part of the published history is wanted."""
+
+    after = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
+    predecessor = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
+    limit = fields.Integer(load_default=500, strict=True, validate=validate.Range(1, 1000))
+
+
+class ServiceBase:
+    """What every service offers beside its own methods."""
+
+    name: str
+    request_context = RequestContextProvider()
+    server_context = _ServerContextProvider()
+
+    @rpc(Nothing)
+    def health(self) -> dict[str, str]:
+        """Answer when the service can answer and reach its database."""
+        store = self.server_context.stores[self.name]
+        store.query(lambda session: session.cursor.execute("SELECT 1"))
+        return {"status": "ok"}
+
+    @rpc(EventsAfter)
+    def events_after(self, after: int, predecessor: int, limit: int) -> dict[str, Any]:
+        """Answer the published events after a position, for a reader that has missed some.
+
+        ``predecessor`` is the position of the last published event that the reader has; it
+        stands in the first event of the answer. ``next`` is where to go on, or None at the end of
+        the log.
+        """
+        store = self.server_context.stores[self.name]
+        publish = self.server_context.publishers[self.name]
+        envelopes, position, _ = published_after(store, publish, after, limit, predecessor)
+        return {
+            "events": [
+                {"headers": envelope.headers, "body": envelope.body.decode()}
+                for envelope in envelopes
+            ],
+            "next": position if position > after else None,
+        }
+
+
+def hosted(service: type[Any]) -> type[Any]:
+    """Answer the service class with what every service offers."""
+    return type(service.__name__, (service, ServiceBase), {"__module__": service.__module__})
+
+
+def _server(provider: DependencyProvider) -> ServerContext:
+    found = provider.container.config[CONFIG_KEY]
+    if not isinstance(found, ServerContext):
+        raise TypeError("the server must be started by `python -m services serve`")
+    return found
+
+
+def _routing_key(message: Any) -> str:
+    return str(message.delivery_info.get("routing_key", ""))[:100]
+
+
+def _wire_error(exc_info: Any) -> dict[str, Any]:
+    error = exc_info[1]
+    if isinstance(error, ServiceError):
+        return error.as_wire()
+    error_id = str(new_id())
+    # The trace names places in the code, not values; the text of an unexpected exception may
+    # quote a row or an argument, so it stays out of the log too.
+    log.error(
+        "rpc_failed",
+        error_id=error_id,
+        error=type(error).__name__,
+        trace="".join(traceback.format_tb(exc_info[2]))[-4000:],
+    )
+    return InternalError(
+        "internal_error",
+        f"Something went wrong here; give support the number {error_id}.",
+        error_id=error_id,
+    ).as_wire()

@@ -1,0 +1,317 @@
+"""The event store on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from eventsourcing.application import LocalNotificationLog
+
+from services.ledger.application import (
+    OpenAccount,
+    PaidLine,
+    PostCharges,
+    PostPayment,
+    open_account,
+    post_charges,
+    post_payment,
+)
+from services.ledger.domain import Account, ChargeLine, ServiceAmount, account_id
+from shared import context
+from shared.errors import Conflict, Forbidden, Unavailable
+from shared.eventstore.postgres import PostgresStore
+from tests.conftest import Database
+
+NUMBER = "0100000001"
+
+
+def opened(store: PostgresStore, number: str = NUMBER) -> None:
+    opening = (ServiceAmount("heating", 450_000),)
+    store.execute(open_account, OpenAccount(number=number, payer_kind="household", opening=opening))
+
+
+def payment(amount: int = 100) -> PostPayment:
+    line = PaidLine(account=NUMBER, amount=amount, penalty=0)
+    return PostPayment(payment_id=uuid4(), paid_on=date(2026, 11, 1), lines=(line,))
+
+
+def positions(store: PostgresStore) -> list[int]:
+    return [logged.id for logged in store.log_after(0, 10_000)]
+
+
+def test_one_transaction_holds_events_read_model_and_command(database: Database) -> None:
+    store = database.store("ledger")
+    opened(store)
+    with pytest.raises(Forbidden), context.bind(command_id=uuid4()):
+        store.execute(_post_then_refuse, payment())
+    assert positions(store) == [1]
+    assert store.query(lambda session: session.read.balance(NUMBER))["version"] == 1
+    with database.owner("ledger") as owner:
+        assert owner.execute("SELECT count(*) FROM commands").fetchone() == (1,)
+
+
+def _post_then_refuse(session: Any, command: PostPayment) -> None:
+    post_payment(session, command)
+    assert session.read.balance(NUMBER)["principal"] == 449_900  # its own write
+    raise Forbidden("no", "A refusal after a write leaves nothing.")
+
+
+def test_a_repeated_command_answers_what_the_first_answered(database: Database) -> None:
+    store = database.store("ledger")
+    opened(store)
+    command, command_id = payment(), uuid4()
+    with context.bind(command_id=command_id):
+        first = store.execute(post_payment, command)
+        again = store.execute(post_payment, command)
+        with pytest.raises(Conflict) as refused:
+            store.execute(post_payment, payment())
+    assert first == again == {"payment_id": str(command.payment_id), "posted": [NUMBER]}
+    assert refused.value.code == "command_reused"
+    assert positions(store) == [1, 2]
+
+
+def test_the_command_id_and_the_actor_stand_with_the_event(database: Database) -> None:
+    store, command_id = database.store("ledger"), uuid4()
+    with context.bind(actor="staff:ivanova", command_id=command_id, correlation_id="journey-1"):
+        opened(store)
+    logged = store.log_after(0, 10)[0]
+    assert (logged.command_id, logged.actor, logged.correlation_id) == (
+        command_id,
+        "staff:ivanova",
+        "journey-1",
+    )
+
+
+def test_a_commit_whose_answer_is_lost_is_found_by_its_command_id(database: Database) -> None:
+    """The connection dies after COMMIT was done and before its answer came."""
+    store = database.store("ledger")
+    opened(store)
+    lost: list[int] = []
+    original = store._transaction
+
+    from contextlib import contextmanager
+
+    @contextmanager
+    def dying() -> Any:
+        with original() as cursor:
+            yield cursor
+        if not lost:
+            lost.append(1)
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    store._transaction = dying  # type: ignore[method-assign]
+    command = payment()
+    with context.bind(command_id=uuid4()):
+        answer = store.execute(post_payment, command)
+    assert lost
+    assert answer["posted"] == [NUMBER]
+    assert positions(store) == [1, 2]
+
+
+def test_a_database_that_is_away_is_a_typed_error_within_bounds(database: Database) -> None:
+    store = database.store("ledger")
+    with database.owner("ledger") as owner:
+        owner.execute("ALTER ROLE saldo_test_ledger NOLOGIN")
+        owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE usename = 'saldo_test_ledger'"
+        )
+        try:
+            with pytest.raises(Unavailable) as error:
+                opened(store)
+        finally:
+            owner.execute("ALTER ROLE saldo_test_ledger LOGIN")
+    assert error.value.code == "database_unavailable"
+    opened(store)
+    assert positions(store) == [1]
+
+
+def test_concurrent_commands_take_positions_without_gaps(database: Database) -> None:
+    store = database.store("ledger", pool_size=8)
+    opened(store)
+
+    def pay() -> None:
+        for _ in range(10):
+            with context.bind(command_id=uuid4()):
+                store.execute(post_payment, payment(1))
+
+    threads = [threading.Thread(target=pay) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log = store.log_after(0, 1_000)
+    assert [logged.id for logged in log] == list(range(1, 62))
+    assert [logged.originator_version for logged in log] == list(range(1, 62))
+    times = [logged.recorded_at for logged in log]
+    assert times == sorted(times)
+    assert store.query(lambda session: session.read.balance(NUMBER))["principal"] == 449_940
+
+
+def test_a_reader_never_passes_over_a_position_that_commits_later(database: Database) -> None:
+    """A slow writer that came first must not be overtaken in the log by a quick one."""
+    store = database.store("ledger")
+    opened(store)
+    opened(store, "0100000002")
+    with store.session() as slow:
+        slow.load(Account, account_id(NUMBER)).post_payment(uuid4(), date(2026, 11, 1), 1, 0)
+        slow.flush()
+        done = threading.Event()
+
+        def quick() -> None:
+            line = PaidLine(account="0100000002", amount=1, penalty=0)
+            with context.bind(command_id=uuid4()):
+                store.execute(
+                    post_payment,
+                    PostPayment(payment_id=uuid4(), paid_on=date(2026, 11, 1), lines=(line,)),
+                )
+            done.set()
+
+        other = threading.Thread(target=quick)
+        other.start()
+        assert not done.wait(0.3)
+        assert positions(store) == [1, 2]
+    other.join()
+    assert positions(store) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("table", ["events", "commands"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {} SET recorded_at = now()",
+        "DELETE FROM {}",
+        "TRUNCATE {}",
+        "ALTER TABLE {} DISABLE TRIGGER ALL",
+        "DROP TABLE {}",
+        "MERGE INTO {0} AS t USING {0} AS s ON t.command_id = s.command_id WHEN MATCHED THEN DELETE",
+        "INSERT INTO {0} SELECT * FROM {0} ON CONFLICT (command_id) DO UPDATE SET recorded_at = now()",
+    ],
+)
+def test_the_runtime_role_can_not_change_what_happened(
+    database: Database, table: str, statement: str
+) -> None:
+    store = database.store("ledger")
+    opened(store)
+    url = database.settings.database_url_of("ledger")
+    with psycopg.connect(url, options="-c search_path=ledger") as runtime:
+        with pytest.raises(psycopg.Error) as refused:
+            runtime.execute(statement.format(table))  # type: ignore[call-overload]
+        assert refused.value.sqlstate in ("42501", "42P10")  # no right; no such unique index
+    assert positions(store) == [1]
+
+
+def test_not_even_the_owner_changes_an_event_by_mistake(database: Database) -> None:
+    opened(database.store("ledger"))
+    with database.owner("ledger") as owner:
+        for statement in ("UPDATE events SET topic = ''", "DELETE FROM events", "TRUNCATE events"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                owner.execute(statement)
+
+
+def test_a_role_sees_only_its_own_schema(database: Database) -> None:
+    url = database.settings.database_url_of("payments")
+    with (
+        psycopg.connect(url) as runtime,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        runtime.execute("SELECT * FROM ledger.events")
+
+
+def test_bulk_and_single_appends_share_one_log(database: Database) -> None:
+    store = database.store("ledger")
+    opened(store)
+    line = ChargeLine(service="heating", name="Отопление", charged=100, payable=100)
+    with store.session() as session:
+        account = session.load(Account, account_id(NUMBER))
+        account.post_charges("2026-10", date(2026, 11, 1), date(2026, 11, 15), (line,))
+        events = account.take_pending()
+        first, last = session.copy_events(
+            (account.id, version, event) for version, event in enumerate(events, start=2)
+        )
+        session.read.write_balances([account])
+    assert (first, last) == (2, 2)
+    with context.bind(command_id=uuid4()):
+        store.execute(post_payment, payment(450_100))
+    log = store.log_after(0, 10)
+    assert [(e.id, e.originator_version) for e in log] == [(1, 1), (2, 2), (3, 3)]
+    assert log[1].recorded_at >= log[0].recorded_at
+    bill = store.recorded(log[1]).event
+    assert bill.lines == (line,)  # type: ignore[attr-defined]
+    row = store.query(lambda session: session.read.balance(NUMBER))
+    assert (row["principal"], row["version"]) == (0, 3)
+
+
+def test_a_bulk_append_that_fails_leaves_nothing(database: Database) -> None:
+    store = database.store("ledger")
+    opened(store)
+
+    def rows() -> Any:
+        account = Account(account_id(NUMBER))
+        account.open(NUMBER, "household", date(2026, 11, 1))
+        [event] = account.take_pending()
+        yield uuid4(), 1, event
+        yield account_id(NUMBER), 1, event  # this version is taken
+
+    with pytest.raises(psycopg.errors.UniqueViolation), store.session() as session:
+        session.copy_events(rows())
+    assert positions(store) == [1]
+
+
+def test_the_library_reads_our_log(database: Database) -> None:
+    """The recorder keeps the promises of the library's ApplicationRecorder."""
+    store = database.store("ledger")
+    opened(store)
+    opened(store, "0100000002")
+    log = LocalNotificationLog(store.recorder, section_size=10)
+    section = log["1,10"]
+    assert [item.id for item in section.items] == [1, 2]
+    assert store.recorder.max_notification_id() == 2
+    assert [e.originator_version for e in store.recorder.select_events(account_id(NUMBER))] == [1]
+    assert store.recorder.select_events(UUID(int=1)) == []
+    assert [n.id for n in store.recorder.select_notifications(1, 5, inclusive_of_start=False)] == [
+        2
+    ]
+
+
+def test_a_contended_stream_is_decided_anew(database: Database) -> None:
+    store = database.store("ledger")
+    opened(store)
+    bill = PostCharges(
+        number=NUMBER,
+        period="2026-10",
+        effective_on=date(2026, 11, 1),
+        due_on=date(2026, 11, 15),
+        lines=(ChargeLine(service="heating", name="Отопление", charged=100, payable=100),),
+    )
+    results: list[Any] = []
+
+    def post() -> None:
+        with context.bind(command_id=uuid4()):
+            try:
+                results.append(store.execute(post_charges, bill))
+            except Conflict as refused:
+                results.append(refused.code)
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, results))[:3] == ["period_charged"] * 3
+    assert positions(store) == [1, 2]
+
+
+def test_personal_data_is_sealed_and_can_be_destroyed(database: Database) -> None:
+    store, subject = database.store("identity"), uuid4()
+    with store.session() as session:
+        sealed = session.vault.seal(subject, "Иванова Мария")
+    with store.session() as session:
+        assert session.vault.reveal(subject, sealed) == "Иванова Мария"
+        assert "Иванова" not in sealed
+        session.vault.destroy(subject)
+        assert session.vault.reveal(subject, sealed) is None
