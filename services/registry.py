@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from shared.bus import Job, Publication, Reaction
+from shared.bus.listen import BATCH
 from shared.clock import Clock
 from shared.config import SERVICES, Settings
 from shared.eventstore import Recorded
@@ -63,6 +64,12 @@ def reactions_of(name: str) -> Mapping[str, Mapping[str, Reaction]]:
     """Answer upstream service -> event type -> reaction."""
     module = _optional(f"services.{name}.reactions")
     return module.REACTIONS if module else {}
+
+
+def batch_of(name: str) -> int:
+    """Answer how many messages the service reacts to in one transaction."""
+    module = _optional(f"services.{name}.reactions")
+    return int(getattr(module, "BATCH", BATCH))
 
 
 def jobs_of(name: str) -> Sequence[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.registry import jobs_of, open_store, publisher_of, reactions_of
+from services.registry import batch_of, jobs_of, open_store, publisher_of, reactions_of
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.relay import Relay
@@ -37,7 +37,7 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
         f"{name} relay", lambda: Relay(settings, store, publisher_of(name), worker.stop).run()
     )
     for upstream, handlers in reactions_of(name).items():
-        listener = Listener(services, store, upstream, handlers, worker.stop)
+        listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name))
         worker.start(f"{name} from {upstream}", listener.run)
     if jobs := jobs_of(name):
         worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop).run)

@@ -40,6 +40,9 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 BATCH = 200
+"""Messages in one transaction; a service whose reactions ask others sets ``BATCH = 1`` in its
+``reactions.py``, so that it does not hold the turn to append while it waits for an answer."""
+
 MAX_ATTEMPTS = 5
 BACK_OFF_S = (0.1, 0.5, 2.0, 5.0)
 TRANSIENT = (psycopg.OperationalError, Unavailable)
@@ -205,7 +208,9 @@ class Listener:
         upstream: str,
         handlers: Mapping[str, Reaction],
         stop: StopSignal,
+        batch: int = BATCH,
     ) -> None:
+        self._batch = batch
         self._services = services
         self._consumer = store.service
         self._upstream = upstream
@@ -222,13 +227,13 @@ class Listener:
         with connect(self._services.settings.amqp_url, name=name) as broker:
             channel = broker.channel()
             declare_listening(channel, self._consumer, self._upstream)
-            channel.basic_qos(0, 2 * BATCH, False)
+            channel.basic_qos(0, 2 * self._batch, False)
             queue = reaction_queue(self._consumer, self._upstream).name
             channel.basic_consume(queue, callback=self._on_message)
             log.info("listener_ready", service=self._consumer, upstream=self._upstream)
             while not self._stop.is_set():
                 self._take_in(broker, wait=0.5)
-                batch = self._buffer[:BATCH]
+                batch = self._buffer[: self._batch]
                 if batch:
                     self.work_off(batch, lambda seconds: self._pause(broker, seconds))
                     del self._buffer[: len(batch)]
@@ -294,8 +299,8 @@ class Listener:
                 Delivery(event["headers"], event["body"].encode()) for event in page["events"]
             ]
             log.info("gap_fetched", upstream=self._upstream, after=after, got=len(deliveries))
-            if deliveries:
-                self.work_off(deliveries, self._wait)
+            for start in range(0, len(deliveries), self._batch):
+                self.work_off(deliveries[start : start + self._batch], self._wait)
             after = page["next"]
         return True
 
@@ -323,7 +328,7 @@ class Listener:
     def _take_in(self, broker: Any, wait: float) -> None:
         """Wait for a first message, then take what is there already, up to a batch."""
         timeout = wait if not self._buffer else 0.001
-        while len(self._buffer) < BATCH:
+        while len(self._buffer) < self._batch:
             try:
                 broker.drain_events(timeout=timeout)
             except TimeoutError:

@@ -1,0 +1,93 @@
+"""What accounts publishes: contracts by number, and links by person; no name, no address."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from shared.contracts.base import AccountNumber, Contract, PlainId
+
+#: Who pays; the ledger chooses the penalty rules by it.
+PAYER_KINDS = ("household", "organisation", "managing_company", "capital_repair")
+
+#: What a contract says, by the names of the registry.
+DETAILS = (
+    "payer_kind",
+    "holder",
+    "address",
+    "residents",
+    "total_area",
+    "living_area",
+    "heated_area",
+    "els",
+)
+
+
+class ContractRegistered(Schema):
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    payer_kind = fields.String(
+        required=True,
+        validate=validate.OneOf(PAYER_KINDS),
+        metadata={"description": "Who pays, which decides the penalty rules."},
+    )
+
+
+class ContractAmended(Schema):
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    payer_kind = fields.String(
+        required=True,
+        validate=validate.OneOf(PAYER_KINDS),
+        metadata={"description": "Who pays, as from now."},
+    )
+    changed = fields.List(
+        fields.String(validate=validate.OneOf(DETAILS)),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "The details that differ from before; not their values."},
+    )
+
+
+class AccountLinked(Schema):
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    person_id = PlainId(
+        required=True, metadata={"description": "The person who linked the account."}
+    )
+    other_person_ids = fields.List(
+        PlainId(),
+        required=True,
+        metadata={"description": "Who had it linked already, and is to be told."},
+    )
+
+
+class AccountUnlinked(Schema):
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    person_id = PlainId(
+        required=True, metadata={"description": "The person who unlinked the account."}
+    )
+
+
+CONTRACTS = [
+    Contract(
+        "contract_registered",
+        version=1,
+        schema=ContractRegistered,
+        summary="A contract entered the registry: its account may be charged and linked.",
+    ),
+    Contract(
+        "contract_amended",
+        version=1,
+        schema=ContractAmended,
+        summary="The registry says something else of a contract.",
+    ),
+    Contract(
+        "account_linked",
+        version=1,
+        schema=AccountLinked,
+        summary="A person took an account into the cabinet.",
+    ),
+    Contract(
+        "account_unlinked",
+        version=1,
+        schema=AccountUnlinked,
+        summary="A person took an account out of the cabinet.",
+    ),
+]

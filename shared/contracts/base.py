@@ -1,0 +1,149 @@
+"""What a published event looks like: the contract, and the fields that contracts share.
+
+A contract is a promise to programs that Saldo does not know. Within a version a field is
+only ever added (optional); anything else is a new version beside the old one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import marshmallow
+from marshmallow import Schema, fields, validate
+
+from shared.money import MAX_AMOUNT
+
+#: The largest amount that one field carries: a hundred of the largest postings, and still an
+#: integer that every JSON reader keeps exact (below 2^53).
+LARGEST_AMOUNT: Final = 100 * MAX_AMOUNT
+
+#: A name of its own, because `Contract.type` hides the built-in inside the class.
+SchemaClass = type[Schema]
+
+_TYPE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+class ContractBroken(ValueError):  # noqa: N818 - reads as the finding that it is
+    """The data of an event does not match its contract.
+
+    The text names fields, never their values: it ends up in logs.
+    """
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One published event type in one version.
+
+    `type` is the event's name without its owner, in the past tense and snake_case
+    ("account_linked"): it is the routing key and the end of `cloudEvents_type`. `schema` is a
+    marshmallow schema class whose every field carries `metadata={"description": ...}`.
+    `summary` is one English sentence for the generated documentation.
+    """
+
+    type: str
+    version: int
+    schema: SchemaClass
+    summary: str
+
+    def __post_init__(self) -> None:
+        if not _TYPE.fullmatch(self.type):
+            raise ValueError(f"The event type {self.type!r} must be snake_case.")
+        if self.version < 1:
+            raise ValueError(f"Versions of {self.type} start at 1, not at {self.version}.")
+        if not self.summary.strip():
+            raise ValueError(f"The contract {self.type} needs a summary.")
+
+    @property
+    def name(self) -> str:
+        """The type with its version, as in file names and message names: "account_linked.v1"."""
+        return f"{self.type}.v{self.version}"
+
+    def check(self, data: Mapping[str, Any]) -> None:
+        """Raise `ContractBroken` unless `data` (plain JSON) matches; unknown fields are refused."""
+        try:
+            self.schema().load(data, unknown=marshmallow.RAISE)
+        except marshmallow.ValidationError as error:
+            raise ContractBroken(f"{self.name}: {error.messages}") from None
+
+
+class FullMatch(validate.Regexp):
+    """The whole text matches: "$" of Python would let a line feed through at the end."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
+        self._whole = re.compile(pattern)
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, str) or self._whole.fullmatch(value) is None:
+            raise marshmallow.ValidationError(self.error)
+        return value
+
+
+class Kopecks(fields.Integer):
+    """An amount in integer kopecks. Strict: no text, no fraction, no boolean.
+
+    By default from zero to `LARGEST_AMOUNT`; `signed=True` also takes the negative (a balance,
+    a recalculation).
+    """
+
+    def __init__(self, *, signed: bool = False, **kwargs: Any) -> None:
+        lowest = -LARGEST_AMOUNT if signed else 0
+        bounds = validate.Range(min=lowest, max=LARGEST_AMOUNT)
+        kwargs.setdefault("validate", bounds)
+        super().__init__(strict=True, **kwargs)
+
+
+class PlainId(fields.String):
+    """The id of a thing: a UUID in its canonical text, lower case with hyphens."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        form = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+        metadata = {"format": "uuid", **kwargs.pop("metadata", {})}
+        super().__init__(validate=FullMatch(form), metadata=metadata, **kwargs)
+
+
+class AccountNumber(fields.String):
+    """The number of a personal account: 1 to 20 digits; leading zeros count."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=FullMatch(r"^[0-9]{1,20}$"), **kwargs)
+
+
+class Period(fields.String):
+    """A billing month: "2026-03"."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=FullMatch(r"^[0-9]{4}-(0[1-9]|1[0-2])$"), **kwargs)
+
+
+class ExactDecimal(fields.String):
+    """An exact decimal as text (a rate, a tariff, a volume): "4.250000". Never a JSON number,
+    which most readers turn into a binary fraction."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=FullMatch(r"^-?[0-9]{1,18}(\.[0-9]{1,12})?$"), **kwargs)
+
+
+class Day(fields.Date):
+    """A calendar day, ISO 8601: "2026-03-31"."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> date:
+        if not isinstance(value, str) or len(value) != len("2026-03-31"):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Instant(fields.AwareDateTime):
+    """A moment with its offset, RFC 3339: "2026-03-31T21:00:00+00:00"."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", default_timezone=None, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or "T" not in value:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return super()._deserialize(value, attr, data, **kwargs)

@@ -1,0 +1,74 @@
+"""What identity publishes: ids alone. Who asks identity for more must be allowed to."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from shared.contracts.base import Contract, PlainId
+
+
+class RegistrationCodeRequested(Schema):
+    registration_id = PlainId(
+        required=True, metadata={"description": "The registration that waits for a code."}
+    )
+
+
+class PersonRegistered(Schema):
+    person_id = PlainId(
+        required=True, metadata={"description": "The new person; never used for another."}
+    )
+    person_type = fields.String(
+        required=True,
+        validate=validate.OneOf(("individual", "organisation")),
+        metadata={"description": "individual («Физ. лицо») or organisation («Юр. лицо»)."},
+    )
+
+
+class PasswordChanged(Schema):
+    person_id = PlainId(required=True, metadata={"description": "Whose password it is."})
+
+
+class PasswordResetRequested(Schema):
+    reset_id = PlainId(
+        required=True, metadata={"description": "The recovery that waits for a code."}
+    )
+
+
+class ProfileChanged(Schema):
+    person_id = PlainId(
+        required=True, metadata={"description": "Whose full name or phone was changed."}
+    )
+
+
+CONTRACTS = [
+    Contract(
+        "registration_code_requested",
+        version=1,
+        schema=RegistrationCodeRequested,
+        summary="Somebody registers, or asks for the code again: a letter with a code is due.",
+    ),
+    Contract(
+        "person_registered",
+        version=1,
+        schema=PersonRegistered,
+        summary="A person confirmed the e-mail address, accepted the rules and gave consent.",
+    ),
+    Contract(
+        "password_changed",
+        version=1,
+        schema=PasswordChanged,
+        summary="A person has a new password, by change or by recovery; other sessions ended.",
+    ),
+    Contract(
+        "password_reset_requested",
+        version=1,
+        schema=PasswordResetRequested,
+        summary="A registered person asks to recover the password: a letter with a code is due.",
+    ),
+    Contract(
+        "profile_changed",
+        version=1,
+        schema=ProfileChanged,
+        summary="A person changed the full name or the phone in the settings.",
+    ),
+]

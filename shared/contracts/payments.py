@@ -1,0 +1,103 @@
+"""What payments publish: amounts in kopecks, who pays by id only, never a card."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from shared.contracts.base import AccountNumber, Contract, Day, Instant, Kopecks, PlainId
+
+#: Why a payment failed. A new reason may appear within a version.
+FAILURES = (
+    "declined",
+    "expired",
+    "refused_by_acquirer",
+    "not_registered",
+    "form_lost",
+    "given_back",
+)
+
+
+class PaymentLine(Schema):
+    account = AccountNumber(
+        required=True, metadata={"description": "The personal account that is paid."}
+    )
+    amount = Kopecks(required=True, metadata={"description": "Towards principal, kopecks."})
+    penalty = Kopecks(required=True, metadata={"description": "Towards penalties, kopecks."})
+
+
+class _OfPayment(Schema):
+    payment_id = PlainId(required=True, metadata={"description": "The payment."})
+    person_id = PlainId(required=True, metadata={"description": "Who pays."})
+
+
+class _WithMoney(_OfPayment):
+    lines = fields.List(
+        fields.Nested(PaymentLine),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "The split over the accounts; every account once, no zero line."},
+    )
+    total = Kopecks(required=True, metadata={"description": "The sum of all lines, kopecks."})
+
+
+class PaymentStarted(_WithMoney):
+    pass
+
+
+class PaymentCaptured(_WithMoney):
+    paid_on = Day(
+        required=True,
+        metadata={"description": "The business day on which the card was charged."},
+    )
+    captured_at = Instant(
+        required=True, metadata={"description": "When the card was charged, by the acquirer."}
+    )
+
+
+class PaymentFailed(_OfPayment):
+    reason = fields.String(
+        required=True,
+        validate=validate.OneOf(FAILURES),
+        metadata={
+            "description": (
+                "declined: the card's bank refused; expired: not paid in time; "
+                "refused_by_acquirer, not_registered, form_lost: the order could not be made "
+                "payable; given_back: charged and reversed before it was noticed."
+            )
+        },
+    )
+
+
+class PaymentCompleted(_WithMoney):
+    pass
+
+
+CONTRACTS = [
+    Contract(
+        "payment_started",
+        version=1,
+        schema=PaymentStarted,
+        summary="A person began a payment over one or more accounts; no money was taken yet.",
+    ),
+    Contract(
+        "payment_captured",
+        version=1,
+        schema=PaymentCaptured,
+        summary="The card was charged: the money is to be posted to the accounts of the lines.",
+    ),
+    Contract(
+        "payment_failed",
+        version=1,
+        schema=PaymentFailed,
+        summary=(
+            "The payment did not come. Rarely a payment_captured follows all the same, when the "
+            "acquirer reports the charge late."
+        ),
+    ),
+    Contract(
+        "payment_completed",
+        version=1,
+        schema=PaymentCompleted,
+        summary="Every line of a captured payment is posted in the ledger.",
+    ),
+]
