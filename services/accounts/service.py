@@ -1,0 +1,80 @@
+"""The RPCs of accounts: decode, one use case, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.accounts import application, schemas
+from services.accounts.domain import clean_number
+from services.accounts.policy import load_policy
+from services.accounts.proof import KEY_PURPOSE, BillSeal
+from shared.errors import Forbidden, NotFound
+from shared.rpc.server import SettingsProvider, StoreProvider, rpc
+
+
+class AccountsService:
+    """Look-up, linking and ownership of accounts, for the gateway and the other services."""
+
+    name = "accounts"
+
+    store = StoreProvider()
+    settings = SettingsProvider()
+    linking = application.Linking(load_policy())
+
+    @rpc(schemas.LookUp)
+    def lookup(self, person_id: UUID, number: str) -> dict[str, Any]:
+        """Answer ``{number, address, holder, linked}``, address and holder masked.
+
+        Raises NotFound ``account_not_found`` and Forbidden ``too_many_attempts``.
+        """
+        command = application.LookUpAccount(person_id=person_id, number=number)
+        preview: dict[str, Any] | None = self.store.transact(self.linking.look_up, command)
+        if preview is None:
+            raise NotFound(
+                "account_not_found",
+                "There is no such account; check the number against the last bill.",
+            )
+        return preview
+
+    @rpc(schemas.Link)
+    def link(self, person_id: UUID, number: str, proof: str) -> dict[str, Any]:
+        """Link an account; ``proof`` is the number or the total of the last paper bill.
+
+        Raises Forbidden ``link_refused``, the same for an unknown number and a wrong fact; and as
+        `application.Linking.link`.
+        """
+        seal = BillSeal(self.settings.derive_key(KEY_PURPOSE))
+        command = application.LinkAccount(
+            person_id=person_id,
+            number=number,
+            fact=seal.of_answer(clean_number(number) or "", proof),
+        )
+        result: dict[str, Any] = self.store.execute(self.linking.link, command)
+        if not result["linked"]:
+            raise Forbidden(
+                "link_refused",
+                "The number and the fact do not belong together; check both against the last bill.",
+            )
+        return {"number": result["number"]}
+
+    @rpc(schemas.Unlink)
+    def unlink(self, person_id: UUID, number: str) -> dict[str, Any]:
+        """Take an account out of the cabinet; raises as `application.unlink_account`."""
+        command = application.UnlinkAccount(person_id=person_id, number=number)
+        result: dict[str, Any] = self.store.execute(application.unlink_account, command)
+        return result
+
+    @rpc(schemas.Linked)
+    def linked(self, person_id: UUID) -> dict[str, Any]:
+        """Answer ``{accounts: [{number, address, holder, residents, total_area, linked_at}]}``."""
+        accounts = self.store.query(lambda session: application.linked_accounts(session, person_id))
+        return {"accounts": accounts}
+
+    @rpc(schemas.Owns)
+    def owns(self, person_id: UUID, numbers: list[str]) -> dict[str, Any]:
+        """Answer ``{owned: [...], foreign: [...]}`` for the numbers given."""
+        answer: dict[str, Any] = self.store.query(
+            lambda session: application.ownership(session, person_id, numbers)
+        )
+        return answer

@@ -1,0 +1,1 @@
+"""Help desk: questions of persons, the departments that answer them, and the answers."""

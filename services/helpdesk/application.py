@@ -1,0 +1,193 @@
+"""The use cases of the help desk: ask, write again, route, answer, close, and read."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.helpdesk.departments import Directory
+from services.helpdesk.domain import MAX_TEXT, Question
+from services.helpdesk.views import QuestionView
+from shared.errors import Forbidden, NotFound, ValidationFailed
+from shared.eventstore import Session
+from shared.ids import new_id
+
+DAY = timedelta(hours=24)
+"""The window of the limits on questions and messages."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """``account`` is one that the person has linked, or None."""
+
+    person_id: UUID
+    topic: str
+    account: str | None
+    text: str
+
+
+class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
+    person_id: UUID
+    question_id: UUID
+    text: str
+
+
+class RouteQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    question_id: UUID
+    department: str
+    reason: str
+
+
+class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """``reason`` is a note of staff that the person does not see; it may be empty."""
+
+    question_id: UUID
+    text: str
+    reason: str = ""
+
+
+class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    question_id: UUID
+    reason: str
+
+
+class Desk:
+    """The use cases that the directory of departments and its limits govern."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def ask(self, session: Session, command: AskQuestion) -> dict[str, Any]:
+        """Ask a question, which goes to the department that is competent for its topic.
+
+        Raises ValidationFailed ``unknown_topic`` or ``invalid_text``, and Forbidden
+        ``too_many_questions`` or ``too_many_messages``.
+        """
+        text = clean_text(command.text)
+        department = self._directory.department_of(command.topic)
+        # The counter's row stays locked until the commit, so that of questions asked at the same
+        # time each sees the ones before it when it is counted.
+        number = session.read.next_number()
+        self._check_limits(session, command.person_id, asking=True)
+        question = session.load(Question, new_id())
+        question.ask(
+            number=number,
+            person_id=command.person_id,
+            subject=command.topic,
+            department=department,
+            account=command.account,
+            text=session.vault.seal(question.id, text),
+        )
+        return {
+            "question_id": str(question.id),
+            "number": number,
+            "department": department,
+            "department_title": self._directory.department_title(department).ru,
+        }
+
+    def add_message(self, session: Session, command: AddMessage) -> dict[str, Any]:
+        """Write again in a question of one's own.
+
+        Raises NotFound ``question_not_found`` (also for a stranger's), ValidationFailed
+        ``invalid_text``, and Forbidden ``too_many_messages``.
+        """
+        text = clean_text(command.text)
+        question = session.load(Question, command.question_id)
+        if question.person_id != command.person_id:
+            raise not_found()
+        self._check_limits(session, command.person_id, asking=False)
+        question.add_message(session.vault.seal(question.id, text))
+        return {"question_id": str(question.id), "state": question.state}
+
+    def route(self, session: Session, command: RouteQuestion) -> dict[str, Any]:
+        """Hand a question to another department.
+
+        Raises NotFound, ValidationFailed ``unknown_department``, and Conflict ``already_routed``.
+        """
+        self._directory.check_department(command.department)
+        question = _existing(session, command.question_id)
+        question.route(command.department, session.vault.seal(question.id, command.reason))
+        return {"question_id": str(question.id), "department": question.department}
+
+    def _check_limits(self, session: Session, person_id: UUID, *, asking: bool) -> None:
+        limits, since = self._directory.limits, session.now - DAY
+        if asking and session.read.questions_since(person_id, since) >= limits.questions_per_day:
+            raise Forbidden(
+                "too_many_questions",
+                "Too many questions within a day; add to a question that you have asked.",
+                limit=limits.questions_per_day,
+            )
+        if session.read.messages_since(person_id, since) >= limits.messages_per_day:
+            raise Forbidden(
+                "too_many_messages",
+                "Too many messages within a day; write again tomorrow.",
+                limit=limits.messages_per_day,
+            )
+
+
+def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]:
+    """Answer a question in the name of the actor. Raises NotFound and ValidationFailed."""
+    text = clean_text(command.text)
+    question = _existing(session, command.question_id)
+    note = session.vault.seal(question.id, command.reason) if command.reason else None
+    question.answer(session.vault.seal(question.id, text), note)
+    return {"question_id": str(question.id), "state": question.state}
+
+
+def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
+    """Put a question away. Raises NotFound, and Conflict ``already_closed``."""
+    question = _existing(session, command.question_id)
+    question.close(session.vault.seal(question.id, command.reason))
+    return {"question_id": str(question.id), "state": question.state}
+
+
+def question_of(session: Session, question_id: UUID, person_id: UUID | None = None) -> QuestionView:
+    """Answer a question. Raises NotFound; with a person, also for a question of another."""
+    view: QuestionView | None = session.read.question(question_id)
+    if view is None or person_id not in (None, view.person_id):
+        raise not_found()
+    return view
+
+
+def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
+    """Answer ``[{author, text, at}]`` in order; a text that has been erased is None."""
+    return [
+        {
+            "author": message.author,
+            "text": session.vault.reveal(question_id, message.text),
+            "at": message.at,
+        }
+        for message in session.read.messages(question_id)
+    ]
+
+
+def clean_text(text: str) -> str:
+    """Answer a message without the spaces around it, its lines ended by line feeds.
+
+    Raises ValidationFailed ``invalid_text`` when it is empty, too long, or no text.
+    """
+    clean = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if not 1 <= len(clean) <= MAX_TEXT or _CONTROL.search(clean):
+        raise ValidationFailed(
+            "invalid_text",
+            f"Write a message of 1 to {MAX_TEXT} characters.",
+            max_length=MAX_TEXT,
+        )
+    return clean
+
+
+def not_found() -> NotFound:
+    """Answer the refusal for a question that is not there, or is not the caller's."""
+    return NotFound("question_not_found", "There is no such question; choose one of the list.")
+
+
+def _existing(session: Session, question_id: UUID) -> Question:
+    question = session.load(Question, question_id)
+    if question.version == 0:
+        raise not_found()
+    return question

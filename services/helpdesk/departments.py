@@ -1,0 +1,110 @@
+"""Which department answers what: data, read from YAML."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import yaml
+
+from shared.config import ConfigurationError
+from shared.errors import ValidationFailed
+
+PATH_VARIABLE = "SALDO_HELPDESK_DEPARTMENTS"
+"""The environment variable that names a file to use instead of the one shipped."""
+
+_SHIPPED = Path(__file__).with_name("departments.yaml")
+
+_Id = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
+_Line = Annotated[str, msgspec.Meta(pattern=r"^[^\r\n]{1,120}$")]
+_Email = Annotated[str, msgspec.Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Title(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    ru: _Line
+    en: _Line
+
+
+class Department(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who answers, and the mailbox that is told of a new question."""
+
+    title: Title
+    email: _Email
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a question is about, and the department that is competent for it."""
+
+    title: Title
+    department: _Id
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one person may write within any 24 hours."""
+
+    questions_per_day: _Positive
+    messages_per_day: _Positive
+
+
+class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The departments, the topics that lead to them, and the limits on questions."""
+
+    departments: dict[_Id, Department]
+    topics: dict[_Id, Topic]
+    limits: Limits
+
+    def __post_init__(self) -> None:
+        for name, topic in self.topics.items():
+            if topic.department not in self.departments:
+                raise ValueError(f"topic {name} leads to {topic.department}, no such department")
+
+    def department_of(self, topic: str) -> str:
+        """Answer the department that is competent for a topic.
+
+        Raises ValidationFailed ``unknown_topic``.
+        """
+        if topic not in self.topics:
+            raise ValidationFailed(
+                "unknown_topic", "There is no such topic; choose one of the list of topics."
+            )
+        return self.topics[topic].department
+
+    def check_department(self, department: str) -> None:
+        """Raise ValidationFailed ``unknown_department`` for a department that is not listed."""
+        if department not in self.departments:
+            raise ValidationFailed(
+                "unknown_department",
+                f"There is no such department; choose one of {', '.join(self.departments)}.",
+            )
+
+    def topic_title(self, topic: str) -> Title:
+        """Answer a topic's title; a topic no longer listed is called by its id."""
+        known = self.topics.get(topic)
+        return known.title if known else Title(topic, topic)
+
+    def department_title(self, department: str) -> Title:
+        """Answer a department's title; one no longer listed is called by its id."""
+        known = self.departments.get(department)
+        return known.title if known else Title(department, department)
+
+    def department_email(self, department: str) -> str | None:
+        """Answer a department's mailbox, None when the department is no longer listed."""
+        known = self.departments.get(department)
+        return known.email if known else None
+
+
+def load_directory(environ: Mapping[str, str] | None = None) -> Directory:
+    """Read the operator's file, or the shipped one.
+
+    Raises ConfigurationError that names the file and the field at fault.
+    """
+    env = os.environ if environ is None else environ
+    path = Path(env.get(PATH_VARIABLE) or _SHIPPED)
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text("utf-8")), Directory)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"the departments file {path} cannot be used: {error}") from error

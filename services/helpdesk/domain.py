@@ -1,0 +1,139 @@
+"""A question: asked by a person, handed to a department, answered, and open to more."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from shared.errors import Conflict
+from shared.eventstore import Aggregate, Event, EventTypes
+
+MAX_TEXT = 4000
+"""Characters of a message, without the spaces around it."""
+
+State = Literal["open", "answered", "closed"]
+"""``open``: the department is to answer; ``answered``: it has; ``closed``: staff see no more to
+do. A message of the person opens it again."""
+
+Author = Literal["person", "staff"]
+
+
+class QuestionAsked(Event, frozen=True, kw_only=True):
+    """A person asked; ``text`` is sealed under the question's id."""
+
+    topic: ClassVar[str] = "helpdesk.question_asked.v1"
+    number: int
+    person_id: UUID
+    subject: str
+    department: str
+    account: str | None
+    text: str
+
+
+class QuestionRouted(Event, frozen=True, kw_only=True):
+    """Staff handed the question to another department; ``reason`` is sealed."""
+
+    topic: ClassVar[str] = "helpdesk.question_routed.v1"
+    department: str
+    reason: str
+
+
+class MessageAdded(Event, frozen=True, kw_only=True):
+    """The person wrote again, which opens the question; ``text`` is sealed."""
+
+    topic: ClassVar[str] = "helpdesk.message_added.v1"
+    text: str
+
+
+class QuestionAnswered(Event, frozen=True, kw_only=True):
+    """Staff answered; who it was is the actor of the record.
+
+    ``text`` is sealed, and so is ``reason``, a note of staff that the person does not see.
+    """
+
+    topic: ClassVar[str] = "helpdesk.question_answered.v1"
+    person_id: UUID
+    text: str
+    reason: str | None = None
+
+
+class QuestionClosed(Event, frozen=True, kw_only=True):
+    """Staff see nothing more to do; ``reason`` is sealed."""
+
+    topic: ClassVar[str] = "helpdesk.question_closed.v1"
+    reason: str
+
+
+EVENTS = EventTypes(QuestionAsked, QuestionRouted, MessageAdded, QuestionAnswered, QuestionClosed)
+
+
+class Question(Aggregate):
+    """One question with its messages; texts stay sealed here."""
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - the field's own word
+        super().__init__(id)
+        self.person_id: UUID | None = None
+        self.department = ""
+        self.state: State = "open"
+
+    def apply(self, event: Any) -> None:
+        match event:
+            case QuestionAsked():
+                self.person_id = event.person_id
+                self.department = event.department
+            case QuestionRouted():
+                self.department = event.department
+            case MessageAdded():
+                self.state = "open"
+            case QuestionAnswered():
+                self.state = "answered"
+            case QuestionClosed():
+                self.state = "closed"
+
+    def ask(
+        self,
+        *,
+        number: int,
+        person_id: UUID,
+        subject: str,
+        department: str,
+        account: str | None,
+        text: str,
+    ) -> None:
+        """Ask. ``number`` is the short one for people, ``subject`` the topic's id."""
+        if self.person_id is not None:
+            raise Conflict("question_exists", "This question has been asked; add a message to it.")
+        self.trigger(
+            QuestionAsked(
+                number=number,
+                person_id=person_id,
+                subject=subject,
+                department=department,
+                account=account,
+                text=text,
+            )
+        )
+
+    def route(self, department: str, reason: str) -> None:
+        """Hand over to another department. Raises Conflict ``already_routed``."""
+        if department == self.department:
+            raise Conflict(
+                "already_routed", "The question is with this department already; choose another."
+            )
+        self.trigger(QuestionRouted(department=department, reason=reason))
+
+    def add_message(self, text: str) -> None:
+        """Let the person write again; an answered or closed question is open after that."""
+        self.trigger(MessageAdded(text=text))
+
+    def answer(self, text: str, reason: str | None) -> None:
+        """Answer; a second answer adds to the first."""
+        if self.person_id is None:
+            raise RuntimeError("a question that nobody asked cannot be answered")
+        self.trigger(QuestionAnswered(person_id=self.person_id, text=text, reason=reason))
+
+    def close(self, reason: str) -> None:
+        """Put the question away. Raises Conflict ``already_closed``."""
+        if self.state == "closed":
+            raise Conflict("already_closed", "The question is closed already.")
+        self.trigger(QuestionClosed(reason=reason))

@@ -1,0 +1,185 @@
+"""The tables of the help desk, and the questions they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from services.helpdesk.domain import (
+    Author,
+    MessageAdded,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionClosed,
+    QuestionRouted,
+)
+from services.helpdesk.views import MessageView, QuestionView
+from shared.eventstore import Aggregate, Recorded
+
+_QUESTION = (
+    "question_id, number, person_id, topic, department, account, state, asked_at, last_message_at"
+)
+
+
+class ReadModel:
+    """Questions and their messages, written in the transaction of their events."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        for record in recorded:
+            match record.event:
+                case QuestionAsked() as asked:
+                    self._add_question(record, asked)
+                    self._add_message(record, "person", asked.text)
+                case MessageAdded(text=text):
+                    self._add_message(record, "person", text)
+                    self._set_state(record, "open")
+                case QuestionAnswered(text=text):
+                    self._add_message(record, "staff", text)
+                    self._set_state(record, "answered")
+                case QuestionClosed():
+                    self._set_state(record, "closed")
+                case QuestionRouted(department=department):
+                    self._cursor.execute(
+                        "UPDATE questions SET department = %s WHERE question_id = %s",
+                        (department, record.originator_id),
+                    )
+
+    def next_number(self) -> int:
+        """Take the next short number; its row stays locked until the transaction ends."""
+        self._cursor.execute("UPDATE question_counter SET last = last + 1 RETURNING last")
+        row = self._cursor.fetchone()
+        if row is None:
+            raise RuntimeError("the migration has left no counter of questions")
+        return int(row["last"])
+
+    def question(self, question_id: UUID) -> QuestionView | None:
+        """Answer one question."""
+        self._cursor.execute(
+            f"SELECT {_QUESTION} FROM questions WHERE question_id = %s", (question_id,)
+        )
+        row = self._cursor.fetchone()
+        return None if row is None else _view(row)
+
+    def id_of_number(self, number: int) -> UUID | None:
+        """Answer the question that has a short number."""
+        self._cursor.execute("SELECT question_id FROM questions WHERE number = %s", (number,))
+        row = self._cursor.fetchone()
+        return None if row is None else row["question_id"]
+
+    def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
+        """Answer a person's questions, the last written in first."""
+        self._cursor.execute(
+            f"SELECT {_QUESTION} FROM questions WHERE person_id = %s"
+            " ORDER BY last_message_at DESC, number DESC LIMIT %s",
+            (person_id, limit),
+        )
+        return [_view(row) for row in self._cursor]
+
+    def questions_in(
+        self, state: str | None, department: str | None, limit: int
+    ) -> list[QuestionView]:
+        """Answer questions for staff, the longest waiting first."""
+        self._cursor.execute(
+            f"SELECT {_QUESTION} FROM questions"
+            " WHERE (%(state)s::text IS NULL OR state = %(state)s)"
+            " AND (%(department)s::text IS NULL OR department = %(department)s)"
+            " ORDER BY last_message_at, number LIMIT %(limit)s",
+            {"state": state, "department": department, "limit": limit},
+        )
+        return [_view(row) for row in self._cursor]
+
+    def messages(self, question_id: UUID) -> list[MessageView]:
+        """Answer the messages of a question in order."""
+        self._cursor.execute(
+            "SELECT author, actor, text, at FROM messages WHERE question_id = %s ORDER BY position",
+            (question_id,),
+        )
+        return [
+            MessageView(
+                author=row["author"],
+                actor=row["actor"],
+                text=row["text"],
+                at=row["at"].isoformat(),
+            )
+            for row in self._cursor
+        ]
+
+    def questions_since(self, person_id: UUID, since: datetime) -> int:
+        """Answer how many questions a person has asked after an instant."""
+        return self._count(
+            "SELECT count(*) AS found FROM questions WHERE person_id = %s AND asked_at > %s",
+            (person_id, since),
+        )
+
+    def messages_since(self, person_id: UUID, since: datetime) -> int:
+        """Answer how many messages a person has written after an instant, in all questions."""
+        return self._count(
+            "SELECT count(*) AS found FROM messages JOIN questions USING (question_id)"
+            " WHERE person_id = %s AND author = 'person' AND at > %s",
+            (person_id, since),
+        )
+
+    def _count(self, query: str, parameters: tuple[Any, ...]) -> int:
+        self._cursor.execute(query, parameters)
+        row = self._cursor.fetchone()
+        return 0 if row is None else int(row["found"])
+
+    def _add_question(self, record: Recorded, asked: QuestionAsked) -> None:
+        self._cursor.execute(
+            f"INSERT INTO questions ({_QUESTION}) VALUES (%s, %s, %s, %s, %s, %s, 'open', %s, %s)",
+            (
+                record.originator_id,
+                asked.number,
+                asked.person_id,
+                asked.subject,
+                asked.department,
+                asked.account,
+                record.recorded_at,
+                record.recorded_at,
+            ),
+        )
+
+    def _add_message(self, record: Recorded, author: Author, text: str) -> None:
+        self._cursor.execute(
+            "INSERT INTO messages (question_id, position, author, actor, text, at)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            (
+                record.originator_id,
+                record.position,
+                author,
+                record.actor,
+                text,
+                record.recorded_at,
+            ),
+        )
+        self._cursor.execute(
+            "UPDATE questions SET last_message_at = %s WHERE question_id = %s",
+            (record.recorded_at, record.originator_id),
+        )
+
+    def _set_state(self, record: Recorded, state: str) -> None:
+        self._cursor.execute(
+            "UPDATE questions SET state = %s WHERE question_id = %s",
+            (state, record.originator_id),
+        )
+
+
+def _view(row: Mapping[str, Any]) -> QuestionView:
+    return QuestionView(
+        question_id=row["question_id"],
+        number=row["number"],
+        person_id=row["person_id"],
+        topic=row["topic"],
+        department=row["department"],
+        account=row["account"],
+        state=row["state"],
+        asked_at=row["asked_at"].isoformat(),
+        last_message_at=row["last_message_at"].isoformat(),
+    )

@@ -1,0 +1,1 @@
+"""Letters: what the house tells people by e-mail, and whether it arrived at the mail server."""

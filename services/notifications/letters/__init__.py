@@ -1,0 +1,55 @@
+"""The texts of letters: one template per kind, Russian first, English below.
+
+A template's first line is the subject, the rest the text; the HTML alternative is the same text
+in one frame (`frame.html.j2`). A fact that a template names and nobody gave is an error, not a gap
+in a letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.notifications.domain import Kind
+from services.notifications.envelope import Attachment, Content
+from shared.config import Settings
+from shared.money import format_rubles
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters["roubles"] = format_rubles
+
+
+def render(
+    kind: Kind,
+    to: str,
+    settings: Settings,
+    facts: Mapping[str, object],
+    attachments: tuple[Attachment, ...] = (),
+) -> Content:
+    """The letter of a kind to an address, from the facts that its template names."""
+    template = _ENVIRONMENT.get_template(f"{kind.value}.txt.j2")
+    subject, _, text = template.render(facts, cabinet_url=settings.url).partition("\n")
+    text = text.strip() + "\n"
+    html = _ENVIRONMENT.get_template("frame.html.j2").render(
+        subject=subject.strip(), paragraphs=_paragraphs(text), cabinet_url=settings.url
+    )
+    return Content(to=to, subject=subject.strip(), text=text, html=html, attachments=attachments)
+
+
+def local_time(instant: datetime, settings: Settings) -> str:
+    """An instant as the household's calendar and clock show it: "31.03.2026 21:00"."""
+    return instant.astimezone(ZoneInfo(settings.timezone)).strftime("%d.%m.%Y %H:%M")
+
+
+def _paragraphs(text: str) -> list[list[str]]:
+    return [block.splitlines() for block in text.split("\n\n") if block.strip()]

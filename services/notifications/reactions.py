@@ -1,0 +1,225 @@
+"""What happened elsewhere, told by letter: one function per event, with the facts of its letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from services.notifications.domain import Kind
+from services.notifications.envelope import Attachment
+from services.notifications.writing import Writer
+from shared.bus import Message, Services
+from shared.eventstore import Session
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+#: What the payer reads about a failed payment, Russian and English, by the reason in the event.
+FAILURES = {
+    "declined": ("банк отклонил карту", "the bank declined the card"),
+    "expired": ("время на оплату истекло", "the time to pay ran out"),
+    "refused_by_acquirer": ("банк не принял заказ", "the bank did not take the order"),
+    "not_registered": ("банк не ответил вовремя", "the bank did not answer in time"),
+    "form_lost": ("страница оплаты не открылась", "the payment page did not open"),
+    "given_back": ("банк вернул деньги на карту", "the bank gave the money back"),
+}
+FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank did not confirm the payment")
+
+
+def registration_code_requested(session: Session, message: Message, services: Services) -> None:
+    """The check code; to an address that already has a cabinet, a letter that says so."""
+    writer = Writer(session, message, services)
+    letter_id, registration_id = writer.letter_id("code"), writer.event["registration_id"]
+    if writer.is_queued(letter_id):
+        return
+    issued = writer.ask("identity", "issue_registration_code", registration_id=registration_id)
+    if issued is None:
+        return
+    if issued["kind"] == "already_registered":
+        writer.queue(letter_id, Kind.ALREADY_REGISTERED, issued["email"], {})
+        return
+    writer.queue(
+        letter_id,
+        Kind.REGISTRATION_CODE,
+        issued["email"],
+        {"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
+        secret=(f"registration:{registration_id}", timedelta(minutes=issued["valid_minutes"])),
+    )
+
+
+def person_registered(session: Session, message: Message, services: Services) -> None:
+    """The instruction, and the temporary password for the first login."""
+    writer = Writer(session, message, services)
+    letter_id, person_id = writer.letter_id("password"), writer.event["person_id"]
+    if writer.is_queued(letter_id):
+        return
+    instruction = services.call("identity", "document", kind="instruction", version=None)
+    issued = writer.ask("identity", "issue_temporary_password", person_id=person_id)
+    if issued is None:
+        return
+    writer.queue(
+        letter_id,
+        Kind.TEMPORARY_PASSWORD,
+        issued["email"],
+        {"password": issued["password"], "valid_hours": issued["valid_hours"]},
+        person_id=UUID(person_id),
+        secret=(f"temporary-password:{person_id}", timedelta(hours=issued["valid_hours"])),
+        attachments=(Attachment(filename="Инструкция.txt", text=instruction["text"]),),
+    )
+
+
+def password_reset_requested(session: Session, message: Message, services: Services) -> None:
+    """The code that lets a person choose a new password."""
+    writer = Writer(session, message, services)
+    letter_id, reset_id = writer.letter_id("code"), writer.event["reset_id"]
+    if writer.is_queued(letter_id):
+        return
+    issued = writer.ask("identity", "issue_reset_code", reset_id=reset_id)
+    if issued is None:
+        return
+    writer.queue(
+        letter_id,
+        Kind.PASSWORD_RESET_CODE,
+        issued["email"],
+        {"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
+        secret=(f"reset:{reset_id}", timedelta(minutes=issued["valid_minutes"])),
+    )
+
+
+def password_changed(session: Session, message: Message, services: Services) -> None:
+    """A warning to the owner of the password."""
+    writer = Writer(session, message, services)
+    facts = {"changed_at": writer.local_time()}
+    writer.tell(writer.event["person_id"], Kind.PASSWORD_CHANGED, facts)
+
+
+def account_linked(session: Session, message: Message, services: Services) -> None:
+    """Whoever has the account in a cabinet already is told of another one."""
+    writer = Writer(session, message, services)
+    facts = {"number": writer.event["number"], "linked_at": writer.local_time()}
+    for holder in writer.event["other_person_ids"]:
+        writer.tell(holder, Kind.ACCOUNT_LINKED_BY_ANOTHER, facts)
+
+
+def payment_completed(session: Session, message: Message, services: Services) -> None:
+    """The receipt, once every line stands in the ledger."""
+    writer = Writer(session, message, services)
+    payment = _payment(writer)
+    if payment is None:
+        return
+    facts = {
+        "payment_id": writer.event["payment_id"],
+        "lines": payment["lines"],
+        "total": payment["total"],
+        "paid_at": writer.local_time(payment["captured_at"]),
+        "masked_card": payment["masked_card"],
+    }
+    writer.tell(writer.event["person_id"], Kind.PAYMENT_RECEIPT, facts)
+
+
+def payment_failed(session: Session, message: Message, services: Services) -> None:
+    """What failed, why, and what to do next."""
+    writer = Writer(session, message, services)
+    payment = _payment(writer)
+    if payment is None:
+        return
+    failure_ru, failure_en = FAILURES.get(writer.event["reason"], FAILURE_UNKNOWN)
+    facts = {
+        "payment_id": writer.event["payment_id"],
+        "lines": payment["lines"],
+        "total": payment["total"],
+        "failure_ru": failure_ru,
+        "failure_en": failure_en,
+    }
+    writer.tell(writer.event["person_id"], Kind.PAYMENT_FAILED, facts)
+
+
+def question_asked(session: Session, message: Message, services: Services) -> None:
+    """The person hears that the question was accepted; the department hears the question."""
+    writer = Writer(session, message, services)
+    question = _question(writer)
+    if question is None:
+        return
+    writer.tell(question["person_id"], Kind.QUESTION_ACCEPTED, _headline(question))
+    _tell_department(writer, question)
+
+
+def question_routed(session: Session, message: Message, services: Services) -> None:
+    """The department that is to answer as from now hears the question."""
+    writer = Writer(session, message, services)
+    question = _question(writer)
+    if question is not None:
+        _tell_department(writer, question)
+
+
+def question_answered(session: Session, message: Message, services: Services) -> None:
+    """The answer, with the question that it answers."""
+    writer = Writer(session, message, services)
+    question = _question(writer)
+    if question is None:
+        return
+    facts = {
+        "text": question["text"],
+        "answer": question["answer"],
+        **_headline(question),
+    }
+    writer.tell(question["person_id"], Kind.QUESTION_ANSWERED, facts)
+
+
+def _payment(writer: Writer) -> dict[str, Any] | None:
+    event = writer.event
+    return writer.ask(
+        "payments",
+        "payment",
+        person_id=event["person_id"],
+        payment_id=event["payment_id"],
+        refresh=False,
+    )
+
+
+def _question(writer: Writer) -> dict[str, Any] | None:
+    question = writer.ask("helpdesk", "letter_of", question_id=writer.event["question_id"])
+    if question is None or question["text"] is None:  # its person was erased meanwhile
+        return None
+    return question
+
+
+def _tell_department(writer: Writer, question: dict[str, Any]) -> None:
+    mailbox = question["department_email"]
+    if mailbox is None:
+        log.error("department_without_mailbox", question_id=writer.event["question_id"])
+        return
+    facts = {"account": question["account"], "text": question["text"], **_headline(question)}
+    writer.queue(writer.letter_id("department"), Kind.QUESTION_TO_DEPARTMENT, mailbox, facts)
+
+
+def _headline(question: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "number": question["number"],
+        "topic_title": question["topic_title"],
+        "department_title": question["department_title"],
+    }
+
+
+Reaction = Callable[[Session, Message, Services], None]
+
+BATCH: Final = 1
+"""Each reaction asks another service; a batch would hold the log's turn meanwhile."""
+
+REACTIONS: dict[str, dict[str, Reaction]] = {
+    "identity": {
+        "registration_code_requested": registration_code_requested,
+        "person_registered": person_registered,
+        "password_reset_requested": password_reset_requested,
+        "password_changed": password_changed,
+    },
+    "accounts": {"account_linked": account_linked},
+    "payments": {"payment_completed": payment_completed, "payment_failed": payment_failed},
+    "helpdesk": {
+        "question_asked": question_asked,
+        "question_routed": question_routed,
+        "question_answered": question_answered,
+    },
+}

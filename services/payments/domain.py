@@ -1,0 +1,316 @@
+"""The payment order: what a person pays, frozen when it is made, and what became of it.
+
+Money is integer kopecks. News about an order may come twice, late or in any order: the callback
+before the redirect, the ledger's posting again, a decline after the charge. News that is already
+known, or that is older than what is known, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+import msgspec
+
+from shared.errors import Conflict, ValidationFailed
+from shared.eventstore import Aggregate, Event, EventTypes
+from shared.ids import NAMESPACE, derived_id
+from shared.money import MAX_AMOUNT, Kopecks
+
+#: As many accounts as one cabinet may hold.
+MAX_LINES: Final = 10
+
+
+class State(StrEnum):
+    """Where a payment stands; NONE before it was started."""
+
+    NONE = "none"
+    CREATED = "created"
+    """Known to us; the acquirer may or may not have heard of it."""
+    AWAITING_PAYMENT = "awaiting_payment"
+    """The person has the address of the acquirer's page."""
+    CAPTURED = "captured"
+    """The money was taken; the ledger has not posted every line yet."""
+    COMPLETED = "completed"
+    """Every line stands in the ledger."""
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class Failure(StrEnum):
+    """Why a payment failed. Nothing was charged, except where it says that it was given back."""
+
+    DECLINED = "declined"
+    """The bank of the card refused."""
+    EXPIRED = "expired"
+    """The person did not pay in time."""
+    REFUSED = "refused_by_acquirer"
+    """The acquirer did not take the order."""
+    NOT_REGISTERED = "not_registered"
+    """The acquirer never heard of the order."""
+    FORM_LOST = "form_lost"
+    """The order was registered, but the address of its page was lost before anybody saw it."""
+    GIVEN_BACK = "given_back"
+    """The acquirer reversed or refunded the charge before we heard of it."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What one account is paid: `amount` towards principal, `penalty` towards penalties."""
+
+    account: str
+    amount: Kopecks
+    penalty: Kopecks
+
+    @property
+    def total(self) -> Kopecks:
+        return self.amount + self.penalty
+
+
+Split = tuple[Line, ...]
+
+
+class PaymentStarted(Event, frozen=True, kw_only=True):
+    """A person wants to pay; the split over the accounts is final from here on.
+
+    `order_number` is what the acquirer knows the order by; it is stored before the acquirer is
+    asked, so that the order can be found again whatever happens.
+    """
+
+    topic: ClassVar[str] = "payments.payment_started.v1"
+    person_id: UUID
+    order_number: str
+    lines: Split
+    total: Kopecks
+
+
+class OrderRegistered(Event, frozen=True, kw_only=True):
+    """The acquirer took the order; the card is entered at `form_url`."""
+
+    topic: ClassVar[str] = "payments.order_registered.v1"
+    acquirer_order_id: str
+    form_url: str
+
+
+class PaymentCaptured(Event, frozen=True, kw_only=True):
+    """The card was charged at `captured_at`, by the acquirer's clock: on business day `paid_on`."""
+
+    topic: ClassVar[str] = "payments.payment_captured.v1"
+    person_id: UUID
+    lines: Split
+    amount: Kopecks
+    captured_at: datetime
+    paid_on: date
+    masked_card: str | None
+
+
+class PaymentFailed(Event, frozen=True, kw_only=True):
+    """The payment will not come, as far as is known; `reason` is one of `Failure`."""
+
+    topic: ClassVar[str] = "payments.payment_failed.v1"
+    person_id: UUID
+    reason: str
+
+
+class PaymentExpired(Event, frozen=True, kw_only=True):
+    """The acquirer closed the order because the person did not pay in time."""
+
+    topic: ClassVar[str] = "payments.payment_expired.v1"
+    person_id: UUID
+
+
+class LinePosted(Event, frozen=True, kw_only=True):
+    """The ledger posted the line of one account, at this position of its log."""
+
+    topic: ClassVar[str] = "payments.line_posted.v1"
+    account: str
+    position: int
+
+
+class PaymentCompleted(Event, frozen=True, kw_only=True):
+    """Money and ledger agree: every line is posted."""
+
+    topic: ClassVar[str] = "payments.payment_completed.v1"
+    person_id: UUID
+    lines: Split
+    total: Kopecks
+
+
+EVENTS = EventTypes(
+    PaymentStarted,
+    OrderRegistered,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentExpired,
+    LinePosted,
+    PaymentCompleted,
+)
+
+
+def payment_id_of(person_id: UUID, command_id: UUID) -> UUID:
+    """The id of the payment that a person's command starts: the same for a repeated command."""
+    return derived_id(NAMESPACE, "payments", str(person_id), str(command_id))
+
+
+def frozen_split(lines: Sequence[Line]) -> Split:
+    """The lines that are paid, in the order given; a line of two zeros is left out.
+
+    Raises ValidationFailed: `negative_amount`, `amount_too_large` (also of the sum),
+    `duplicate_account`, `too_many_lines`, `nothing_to_pay` when all are zero.
+    """
+    for line in lines:
+        if line.amount < 0 or line.penalty < 0:
+            raise ValidationFailed(
+                "negative_amount", "An amount must not be negative.", account=line.account
+            )
+    split = tuple(line for line in lines if line.total)
+    if not split:
+        raise ValidationFailed(
+            "nothing_to_pay", "All sums are zero: enter a sum for at least one account."
+        )
+    if len(split) > MAX_LINES:
+        raise ValidationFailed(
+            "too_many_lines", "Pay fewer accounts at a time.", limit=MAX_LINES, given=len(split)
+        )
+    if len({line.account for line in split}) != len(split):
+        raise ValidationFailed("duplicate_account", "Name every account once.")
+    if sum(line.total for line in split) > MAX_AMOUNT:
+        raise ValidationFailed(
+            "amount_too_large", "The sum is too large; pay it in parts.", limit=MAX_AMOUNT
+        )
+    return split
+
+
+def must_be_restarted(payment_id: UUID) -> Conflict:
+    """The refusal to go on with a payment that nobody can pay any more."""
+    return Conflict(
+        "payment_must_be_restarted",
+        "This payment did not go through and nothing was charged; start a new one.",
+        payment_id=str(payment_id),
+    )
+
+
+class PaymentOrder(Aggregate):
+    """One payment, from the person's wish to the ledger's posting."""
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - the base class's own word
+        super().__init__(id)
+        self.state = State.NONE
+        self.person_id = UUID(int=0)
+        self.order_number = ""
+        self.lines: Split = ()
+        self.total: Kopecks = 0
+        self.acquirer_order_id = ""
+        self.form_url = ""
+        self.posted: set[str] = set()
+
+    @property
+    def is_captured(self) -> bool:
+        return self.state in {State.CAPTURED, State.COMPLETED}
+
+    def start(self, person_id: UUID, lines: Sequence[Line]) -> None:
+        """Freeze the split. Raises what `frozen_split` raises; a second start does nothing."""
+        if self.state is not State.NONE:
+            return
+        split = frozen_split(lines)
+        self.trigger(
+            PaymentStarted(
+                person_id=person_id,
+                # 32 characters: the longest that every RBS bank takes.
+                order_number=self.id.hex,
+                lines=split,
+                total=sum(line.total for line in split),
+            )
+        )
+
+    def note_registered(self, acquirer_order_id: str, form_url: str) -> None:
+        """The acquirer took the order.
+
+        Raises Conflict `payment_must_be_restarted` when the payment failed meanwhile: then the
+        address of the page must not be given to the person, or a dead payment could be paid.
+        """
+        if self.state in {State.FAILED, State.EXPIRED}:
+            raise must_be_restarted(self.id)
+        if self.state is State.CREATED:
+            self.trigger(OrderRegistered(acquirer_order_id=acquirer_order_id, form_url=form_url))
+
+    def capture(
+        self, amount: Kopecks, captured_at: datetime, paid_on: date, masked_card: str | None
+    ) -> None:
+        """The acquirer says that the card was charged; also after a failure: money is money.
+
+        Raises Conflict `amount_mismatch` when it is another amount than ours: never credited.
+        """
+        if self.state is State.NONE or self.is_captured:
+            return
+        if amount != self.total:
+            raise Conflict(
+                "amount_mismatch",
+                "The acquirer charged another amount than was ordered; staff must look at it.",
+                payment_id=str(self.id),
+                ordered=self.total,
+                charged=amount,
+            )
+        self.trigger(
+            PaymentCaptured(
+                person_id=self.person_id,
+                lines=self.lines,
+                amount=amount,
+                captured_at=captured_at,
+                paid_on=paid_on,
+                masked_card=masked_card,
+            )
+        )
+        self._complete_when_posted()
+
+    def fail(self, reason: Failure) -> None:
+        """The payment did not come; nothing happens when it did, or when that is known."""
+        if self.state not in {State.CREATED, State.AWAITING_PAYMENT}:
+            return
+        if reason is Failure.EXPIRED:
+            self.trigger(PaymentExpired(person_id=self.person_id))
+        else:
+            self.trigger(PaymentFailed(person_id=self.person_id, reason=reason.value))
+
+    def lose_form(self) -> None:
+        """Registered, but the page's address is unknown: give up, unless it became known."""
+        if self.state is State.CREATED:
+            self.fail(Failure.FORM_LOST)
+
+    def post_line(self, account: str, position: int) -> None:
+        """The ledger posted one account's line; the last one completes the payment."""
+        if account in self.posted or account not in {line.account for line in self.lines}:
+            return
+        self.trigger(LinePosted(account=account, position=position))
+        self._complete_when_posted()
+
+    def _complete_when_posted(self) -> None:
+        if self.state is State.CAPTURED and len(self.posted) == len(self.lines):
+            self.trigger(
+                PaymentCompleted(person_id=self.person_id, lines=self.lines, total=self.total)
+            )
+
+    def apply(self, event: Any) -> None:
+        match event:
+            case PaymentStarted():
+                self.state = State.CREATED
+                self.person_id = event.person_id
+                self.order_number = event.order_number
+                self.lines = event.lines
+                self.total = event.total
+            case OrderRegistered():
+                self.state = State.AWAITING_PAYMENT
+                self.acquirer_order_id = event.acquirer_order_id
+                self.form_url = event.form_url
+            case PaymentCaptured():
+                self.state = State.CAPTURED
+            case PaymentFailed():
+                self.state = State.FAILED
+            case PaymentExpired():
+                self.state = State.EXPIRED
+            case LinePosted():
+                self.posted.add(event.account)
+            case PaymentCompleted():
+                self.state = State.COMPLETED

@@ -1,0 +1,64 @@
+"""What of a payment other systems hear; the contracts are shared/contracts/payments.py."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.payments.domain import (
+    Failure,
+    PaymentCaptured,
+    PaymentCompleted,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentStarted,
+    Split,
+)
+from shared.bus import Publication
+from shared.eventstore import Recorded
+
+
+def publish(recorded: Recorded) -> Publication | None:
+    """The public form of a domain event; None for what stays inside."""
+    match recorded.event:
+        case PaymentStarted() as event:
+            return _publication("payment_started", recorded, event.person_id, _money(event.lines))
+        case PaymentCaptured() as event:
+            return _publication(
+                "payment_captured",
+                recorded,
+                event.person_id,
+                {
+                    **_money(event.lines),
+                    "paid_on": event.paid_on.isoformat(),
+                    "captured_at": event.captured_at.isoformat(),
+                },
+            )
+        case PaymentFailed() as event:
+            reason = {"reason": event.reason}
+            return _publication("payment_failed", recorded, event.person_id, reason)
+        case PaymentExpired() as event:
+            reason = {"reason": Failure.EXPIRED.value}
+            return _publication("payment_failed", recorded, event.person_id, reason)
+        case PaymentCompleted() as event:
+            return _publication("payment_completed", recorded, event.person_id, _money(event.lines))
+        case _:
+            return None
+
+
+def _publication(
+    type_: str, recorded: Recorded, person_id: UUID, data: dict[str, Any]
+) -> Publication:
+    payment_id = str(recorded.originator_id)
+    whose = {"payment_id": payment_id, "person_id": str(person_id)}
+    return Publication(type=type_, subject=payment_id, data={**whose, **data})
+
+
+def _money(lines: Split) -> dict[str, Any]:
+    return {
+        "lines": [
+            {"account": line.account, "amount": line.amount, "penalty": line.penalty}
+            for line in lines
+        ],
+        "total": sum(line.total for line in lines),
+    }

@@ -1,0 +1,129 @@
+"""The payments as tables: written from the events, read by queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor
+
+from services.payments.domain import (
+    Failure,
+    LinePosted,
+    OrderRegistered,
+    PaymentCaptured,
+    PaymentCompleted,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentStarted,
+    State,
+)
+from services.payments.polls import Polls
+from shared.eventstore import Aggregate, Recorded
+
+
+class ReadModel:
+    """The tables of the service, within one transaction."""
+
+    def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+        self.polls = Polls(cursor)
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        """Write what the events mean to `payments` and `payment_lines`."""
+        for entry in recorded:
+            payment_id = entry.originator_id
+            match entry.event:
+                case PaymentStarted() as started:
+                    self._insert(entry, started)
+                case OrderRegistered() as order:
+                    self._update(
+                        payment_id,
+                        state=State.AWAITING_PAYMENT,
+                        acquirer_order_id=order.acquirer_order_id,
+                        form_url=order.form_url,
+                    )
+                case PaymentCaptured() as captured:
+                    self._update(
+                        payment_id,
+                        state=State.CAPTURED,
+                        captured_at=captured.captured_at,
+                        paid_on=captured.paid_on,
+                        masked_card=captured.masked_card,
+                        failure=None,
+                    )
+                case PaymentFailed(reason=reason):
+                    self._update(payment_id, state=State.FAILED, failure=reason)
+                case PaymentExpired():
+                    self._update(payment_id, state=State.EXPIRED, failure=Failure.EXPIRED)
+                case LinePosted(account=account, position=position):
+                    self._cursor.execute(
+                        "UPDATE payment_lines SET ledger_position = %s"
+                        " WHERE payment_id = %s AND account = %s",
+                        (position, payment_id, account),
+                    )
+                case PaymentCompleted():
+                    self._update(payment_id, state=State.COMPLETED)
+
+    def payment(self, payment_id: UUID) -> dict[str, Any] | None:
+        """The row of a payment."""
+        self._cursor.execute("SELECT * FROM payments WHERE payment_id = %s", (payment_id,))
+        return self._cursor.fetchone()
+
+    def payment_by_number(self, order_number: str) -> dict[str, Any] | None:
+        """The row of the payment with an order number."""
+        self._cursor.execute("SELECT * FROM payments WHERE order_number = %s", (order_number,))
+        return self._cursor.fetchone()
+
+    def payments_of(self, person_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
+        """A person's payments, the newest first, older than the log position `before`."""
+        self._cursor.execute(
+            "SELECT * FROM payments WHERE person_id = %s AND (%s::bigint IS NULL OR position < %s)"
+            " ORDER BY position DESC LIMIT %s",
+            (person_id, before, before, limit),
+        )
+        return self._cursor.fetchall()
+
+    def lines(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+        """The lines by payment, in the order entered: {account, amount, penalty, posted}."""
+        self._cursor.execute(
+            "SELECT payment_id, account, amount, penalty, ledger_position IS NOT NULL AS posted"
+            " FROM payment_lines WHERE payment_id = ANY(%s) ORDER BY payment_id, line",
+            (list(payment_ids),),
+        )
+        lines: dict[UUID, list[dict[str, Any]]] = {}
+        for row in self._cursor.fetchall():
+            lines.setdefault(row.pop("payment_id"), []).append(row)
+        return lines
+
+    def _insert(self, entry: Recorded, started: PaymentStarted) -> None:
+        self._cursor.execute(
+            "INSERT INTO payments (payment_id, person_id, order_number, state, total,"
+            " created_at, position) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                entry.originator_id,
+                started.person_id,
+                started.order_number,
+                State.CREATED,
+                started.total,
+                entry.recorded_at,
+                entry.position,
+            ),
+        )
+        self._cursor.executemany(
+            "INSERT INTO payment_lines (payment_id, line, account, amount, penalty)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            [
+                (entry.originator_id, number, line.account, line.amount, line.penalty)
+                for number, line in enumerate(started.lines, start=1)
+            ],
+        )
+
+    def _update(self, payment_id: UUID, **changes: Any) -> None:
+        # The names are the keywords of the calls above, never input.
+        columns = ", ".join(f"{name} = %({name})s" for name in changes)
+        self._cursor.execute(
+            f"UPDATE payments SET {columns} WHERE payment_id = %(payment_id)s",
+            {**changes, "payment_id": payment_id},
+        )

@@ -1,0 +1,74 @@
+"""The requests that payments answer. Amounts are integer kopecks."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from shared.contracts.base import AccountNumber
+
+_PERSON = {"description": "The person who asks."}
+_PAYMENT = {"description": "The payment."}
+
+
+class StartLine(Schema):
+    """What one account is to be paid; the rules on amounts are the domain's."""
+
+    account = AccountNumber(required=True, metadata={"description": "The personal account."})
+    amount = fields.Integer(
+        required=True, strict=True, metadata={"description": "Towards principal, kopecks."}
+    )
+    penalty = fields.Integer(
+        load_default=0, strict=True, metadata={"description": "Towards penalties, kopecks."}
+    )
+
+
+class Start(Schema):
+    """Start a payment over one or more accounts."""
+
+    person_id = fields.UUID(required=True, metadata=_PERSON)
+    lines = fields.List(
+        fields.Nested(StartLine),
+        required=True,
+        validate=validate.Length(max=100),
+        metadata={"description": "The accounts and sums; accounts with two zeros are left out."},
+    )
+
+
+class Payment(Schema):
+    """One payment of one's own."""
+
+    person_id = fields.UUID(required=True, metadata=_PERSON)
+    payment_id = fields.UUID(required=True, metadata=_PAYMENT)
+    refresh = fields.Boolean(
+        load_default=False, metadata={"description": "Ask the acquirer first."}
+    )
+
+
+class History(Schema):
+    """A page of one's own payments, the newest first."""
+
+    person_id = fields.UUID(required=True, metadata=_PERSON)
+    before = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=64),
+        metadata={"description": "`next` of the page before."},
+    )
+    limit = fields.Integer(
+        load_default=20,
+        strict=True,
+        validate=validate.Range(min=1, max=100),
+        metadata={"description": "At most so many."},
+    )
+
+
+class AcquirerCallback(Schema):
+    """A callback of the acquirer, as it came: it is believed only when its checksum is right."""
+
+    parameters = fields.Dict(
+        keys=fields.String(validate=validate.Length(max=100)),
+        values=fields.String(validate=validate.Length(max=1000)),
+        required=True,
+        validate=validate.Length(min=1, max=50),
+        metadata={"description": "The query of the request, checksum included."},
+    )

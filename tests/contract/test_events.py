@@ -1,0 +1,241 @@
+"""The promises to other systems: every contract has a sample that stays valid for ever.
+
+A sample, once committed, is never edited: it stands for the programs that read such events today.
+A change that makes one invalid needs a new version of the contract beside the old one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import yaml
+from marshmallow import Schema, fields
+
+from shared.bus import Publication
+from shared.bus.messages import envelope
+from shared.bus.topology import event_exchange
+from shared.config import SERVICES
+from shared.contracts import OWNERS, all_contracts, find_contract
+from shared.contracts.asyncapi import DOCUMENT, document, payload_schema
+from shared.contracts.base import (
+    LARGEST_AMOUNT,
+    AccountNumber,
+    Contract,
+    ContractBroken,
+    Day,
+    ExactDecimal,
+    Instant,
+    Kopecks,
+    Period,
+    PlainId,
+)
+from shared.eventstore import Event, Recorded
+
+SAMPLES = Path(__file__).parent / "samples"
+CONTRACTS = [
+    pytest.param(owner, contract, id=f"{owner}.{contract.name}")
+    for owner, contracts in all_contracts().items()
+    for contract in contracts
+]
+
+
+def sample_of(owner: str, contract: Contract) -> Path:
+    return SAMPLES / owner / f"{contract.name}.json"
+
+
+def walk(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a tree of YAML."""
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from walk(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from walk(value)
+
+
+def test_the_owners_are_the_services() -> None:
+    assert OWNERS == SERVICES
+
+
+@pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
+def test_every_contract_has_a_valid_sample(owner: str, contract: Contract) -> None:
+    sample = sample_of(owner, contract)
+    assert sample.exists(), f"write {sample.relative_to(SAMPLES.parent)}, as a reader gets it"
+    contract.check(json.loads(sample.read_text("utf-8")))
+
+
+def test_every_sample_still_has_its_contract() -> None:
+    promised = {sample_of(owner, c) for owner, all_ in all_contracts().items() for c in all_}
+    orphans = set(SAMPLES.rglob("*.json")) - promised
+    assert not orphans, "a published version was removed: other systems still read it"
+
+
+@pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
+def test_a_field_that_nobody_promised_is_refused(owner: str, contract: Contract) -> None:
+    data = json.loads(sample_of(owner, contract).read_text("utf-8"))
+    with pytest.raises(ContractBroken, match="Unknown field"):
+        contract.check({**data, "surprise": 1})
+
+
+@pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
+def test_no_contract_carries_personal_data(owner: str, contract: Contract) -> None:
+    forbidden = {"email", "name", "full_name", "phone", "address", "holder", "text", "card"}
+    described = payload_schema(contract.schema)
+    properties = [tree.get("properties", {}) for tree in walk(described)]
+    names = {name for found in properties for name in found if isinstance(found, dict)}
+    # A service of a charge has a name («Отопление»), a person of an event has none.
+    allowed = {"name"} if owner == "ledger" else set()
+    assert not names & (forbidden - allowed)
+
+
+def test_asyncapi_is_what_the_contracts_say() -> None:
+    assert DOCUMENT.read_text("utf-8") == document(), "run `python -m shared.contracts`"
+
+
+def test_asyncapi_is_whole() -> None:
+    tree = yaml.safe_load(document())
+    assert tree["asyncapi"] == "3.0.0"
+    assert set(tree["channels"]) == {event_exchange(owner).name for owner in OWNERS}
+    promised = {f"{o}.{c.name}" for o, contracts in all_contracts().items() for c in contracts}
+    assert set(tree["components"]["messages"]) == promised
+    for reference in [found["$ref"] for found in walk(tree) if "$ref" in found]:
+        target: Any = tree
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+        assert target
+
+
+def test_the_headers_are_those_that_the_relay_sends() -> None:
+    class Happened(Event, frozen=True, kw_only=True):
+        topic = "notifications.happened.v1"
+
+    recorded = Recorded(
+        originator_id=UUID(int=1),
+        originator_version=1,
+        position=5,
+        recorded_at=datetime(2026, 3, 31, tzinfo=UTC),
+        command_id=UUID(int=2),
+        actor="service:notifications",
+        correlation_id="journey",
+        event=Happened(),
+    )
+    publication = Publication(type="letter_sent", subject=str(UUID(int=1)), data={})
+    sent = envelope("notifications", recorded, publication, 3).headers
+    tree = yaml.safe_load(document())["components"]
+    assert set(tree["schemas"]["Headers"]["required"]) == set(sent)
+    (_, own) = tree["messages"]["notifications.letter_sent.v1"]["headers"]["allOf"]
+    for header, promised in own["properties"].items():
+        assert sent[header] == promised["const"]
+
+
+def test_the_newest_version_is_found_unless_one_is_named() -> None:
+    assert find_contract("notifications", "letter_sent").version == 1
+    assert find_contract("notifications", "letter_sent", 1).type == "letter_sent"
+    with pytest.raises(LookupError):
+        find_contract("notifications", "letter_sent", 99)
+    with pytest.raises(ValueError, match="owns no events"):
+        find_contract("gateway", "letter_sent")
+
+
+class Everything(Schema):
+    amount = Kopecks(metadata={"description": "x"})
+    change = Kopecks(signed=True, metadata={"description": "x"})
+    id = PlainId(metadata={"description": "x"})
+    number = AccountNumber(metadata={"description": "x"})
+    period = Period(metadata={"description": "x"})
+    rate = ExactDecimal(metadata={"description": "x"})
+    day = Day(metadata={"description": "x"})
+    instant = Instant(metadata={"description": "x"})
+
+
+EVERYTHING = Contract("everything", version=1, schema=Everything, summary="All fields.")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"amount": 0},
+        {"amount": LARGEST_AMOUNT},
+        {"change": -LARGEST_AMOUNT},
+        {"id": "0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d"},
+        {"number": "0012345678"},
+        {"period": "2026-12"},
+        {"rate": "-4.250000"},
+        {"day": "2026-03-31"},
+        {"instant": "2026-03-31T21:00:00.123456+00:00"},
+        {"instant": "2026-03-31T21:00:00Z"},
+    ],
+)
+def test_a_field_takes_its_plain_form(data: dict[str, Any]) -> None:
+    EVERYTHING.check(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"amount": -1},
+        {"amount": "100"},
+        {"amount": 100.0},
+        {"amount": True},
+        {"amount": LARGEST_AMOUNT + 1},
+        {"amount": None},
+        {"id": "0B6E1F66-94A4-4B4E-A9FF-8A3C0E6C4A2D"},
+        {"id": "0b6e1f6694a44b4ea9ff8a3c0e6c4a2d"},
+        {"number": "12\n"},
+        {"number": "12 "},
+        {"number": ""},
+        {"period": "2026-13"},
+        {"rate": "1e3"},
+        {"rate": 4.25},
+        {"day": "20260331"},
+        {"day": "2026-02-30"},
+        {"instant": "2026-03-31T21:00:00"},
+        {"instant": "2026-03-31"},
+    ],
+)
+def test_a_field_takes_nothing_else(data: dict[str, Any]) -> None:
+    with pytest.raises(ContractBroken) as caught:
+        EVERYTHING.check(data)
+    (value,) = data.values()
+    if len(str(value)) > 4:  # the text of a refusal names the field, never the value
+        assert str(value) not in str(caught.value)
+
+
+def test_an_undescribed_field_is_refused() -> None:
+    class Bare(Schema):
+        amount = Kopecks()
+
+    class Holder(Schema):
+        lines = fields.List(fields.Nested(Bare), metadata={"description": "x"})
+
+    for schema in (Bare, Holder):
+        with pytest.raises(ValueError, match="amount has no metadata description"):
+            payload_schema(schema)
+
+
+def test_the_schema_states_the_bounds_and_lets_readers_ignore_the_rest() -> None:
+    described = payload_schema(Everything)
+    assert described["properties"]["amount"] == {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": LARGEST_AMOUNT,
+        "description": "x",
+    }
+    assert described["properties"]["id"]["format"] == "uuid"
+    assert "additionalProperties" not in described
+
+
+@pytest.mark.parametrize(
+    "mistake", [{"type": "LetterSent"}, {"type": "letter sent"}, {"version": 0}, {"summary": " "}]
+)
+def test_a_contract_is_well_formed(mistake: dict[str, Any]) -> None:
+    parts = {"type": "letter_sent", "version": 1, "schema": Everything, "summary": "x"}
+    with pytest.raises(ValueError, match=r"snake_case|start at 1|needs a summary"):
+        Contract(**{**parts, **mistake})

@@ -1,0 +1,241 @@
+"""Accounts on a real PostgreSQL: import, linking by many at once, nothing personal in clear."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from typer.testing import CliRunner
+
+from services.accounts import cli, jobs
+from services.accounts.application import (
+    LinkAccount,
+    Linking,
+    LookUpAccount,
+    UnlinkAccount,
+    linked_accounts,
+    ownership,
+    unlink_account,
+)
+from services.accounts.policy import load_policy
+from services.accounts.proof import KEY_PURPOSE, BillSeal
+from shared.errors import Forbidden, NotFound
+
+pytestmark = pytest.mark.nodes
+
+DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "accounts.csv"
+FIRST, SECOND = "0100000001", "0100000002"
+
+
+class Desk:
+    """The store, and the calls that the service makes."""
+
+    def __init__(self, database: Any) -> None:
+        self.database = database
+        self.store = database.store("accounts")
+        self.linking = Linking(load_policy({}))
+        self.seal = BillSeal(database.settings.derive_key(KEY_PURPOSE))
+
+    def link(self, person_id: UUID, number: str, proof: str) -> bool:
+        fact = self.seal.of_answer(number, proof)
+        command = LinkAccount(person_id=person_id, number=number, fact=fact)
+        return bool(self.store.execute(self.linking.link, command)["linked"])
+
+    def rows(self, query: str) -> list[Any]:
+        return self.store.query(lambda session: session.cursor.execute(query).fetchall())
+
+
+@pytest.fixture
+def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.setattr(cli, "load_settings", lambda: database.settings)
+    runner = CliRunner()
+
+    def run(*arguments: object) -> Any:
+        return runner.invoke(cli.app, ["import", *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def desk(database: Any, run: Any) -> Desk:
+    result = run(DEMO, "--actor", "olga", "--reason", "demo company")
+    assert result.exit_code == 0, result.output
+    return Desk(database)
+
+
+def imported(result: Any) -> dict[str, Any]:
+    return json.loads(result.stdout)
+
+
+def test_an_import_is_journalled_and_the_same_file_twice_changes_nothing(
+    desk: Desk, run: Any
+) -> None:
+    again = run(DEMO, "--rows", "40", "--actor", "olga", "--reason", "again", "--json")
+    assert again.exit_code == 0
+    assert imported(again)["unchanged"] == 40
+    (log,) = desk.rows("SELECT count(*) AS events, min(actor) AS actor FROM events")
+    assert log == {"events": 40, "actor": "staff:olga"}
+    journal = desk.rows("SELECT reason, registered, unchanged FROM imports ORDER BY begun_at")
+    assert journal == [
+        {"reason": "demo company", "registered": 40, "unchanged": 0},
+        {"reason": "again", "registered": 0, "unchanged": 40},
+    ]
+    caused = desk.rows(
+        "SELECT reason FROM imports WHERE import_id::text IN (SELECT correlation_id FROM events)"
+    )
+    assert caused == [{"reason": "demo company"}]
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(database: Any, run: Any) -> None:
+    result = run(DEMO, "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    assert imported(result)["registered"] == 40
+    store = database.store("accounts")
+    for table in ("events", "contracts", "bills", "imports", "data_keys"):
+        found = store.query(
+            lambda session, table=table: session.cursor.execute(
+                f"SELECT count(*) AS found FROM {table}"
+            ).fetchone()
+        )
+        assert found == {"found": 0}, table
+
+
+def test_a_control_total_that_differs_stops_the_import(database: Any, run: Any) -> None:
+    result = run(DEMO, "--rows", "41", "--total", "1,00", "--actor", "o", "--reason", "r")
+    assert result.exit_code == 1
+    assert "the file has 40" in result.output
+    store = database.store("accounts")
+    assert store.log_after(0, 10) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(DEMO,), (DEMO, "--reason", " "), ("nothing.csv", "--dry-run"), (DEMO, "--total", "1,234")],
+)
+def test_bad_input_exits_with_2(run: Any, arguments: tuple[object, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_refused_rows_exit_with_1_and_the_others_are_loaded(
+    desk: Desk, run: Any, tmp_path: Path
+) -> None:
+    header, first, second, *_ = DEMO.read_text("utf-8").splitlines()
+    path = tmp_path / "next.csv"
+    changed = first.replace("кв. 1;3;", "кв. 1;4;").replace("4500,00", "5100,00")
+    refused = second.replace("household", "pensioner")
+    path.write_bytes("\n".join([header, changed, refused]).encode("cp1251"))
+    result = run(path, "--actor", "olga", "--reason", "November", "--json")
+    assert result.exit_code == 1
+    summary = imported(result)
+    assert (summary["amended"], summary["bills"], summary["refused"]) == (1, 1, 1)
+    assert "payer_kind" in Path(summary["quarantine"]).read_text("cp1251")
+    person_id = uuid4()
+    assert not desk.link(person_id, FIRST, "4500,00")
+    assert desk.link(person_id, FIRST, "5100,00")
+
+
+def test_the_whole_way_of_an_account(desk: Desk) -> None:
+    person_id = uuid4()
+    look_up = LookUpAccount(person_id=person_id, number=f" {FIRST} ")
+    assert desk.store.transact(desk.linking.look_up, look_up) == {
+        "number": FIRST,
+        "address": "г. Примерск, ул. Образцовая",
+        "holder": "П. П. О.",
+        "linked": False,
+    }
+    assert desk.link(person_id, FIRST, "4500,00")
+    assert desk.link(person_id, SECOND, "2026-10/1002")
+    assert desk.store.transact(desk.linking.look_up, look_up)["linked"]
+    first, second = desk.store.query(lambda session: linked_accounts(session, person_id))
+    assert first["holder"] == "Примерова Полина Образцовна"
+    assert first["address"] == "г. Примерск, ул. Образцовая, д. 4, кв. 1"
+    assert (first["residents"], first["total_area"]) == (3, "54.2")
+    assert second["number"] == SECOND
+    desk.store.execute(unlink_account, UnlinkAccount(person_id=person_id, number=FIRST))
+    owned = desk.store.query(lambda session: ownership(session, person_id, [FIRST, SECOND]))
+    assert owned == {"owned": [SECOND], "foreign": [FIRST]}
+
+
+def test_the_rpcs_refuse_an_unknown_number_as_they_refuse_a_wrong_fact(desk: Desk) -> None:
+    from services.accounts.service import AccountsService
+
+    service, person_id = AccountsService(), uuid4()
+    service.store, service.settings = desk.store, desk.database.settings
+    refusals = []
+    for number, proof in (("0999999999", "4500,00"), (FIRST, "1,00"), ("счёт", "")):
+        with pytest.raises(Forbidden) as refusal:
+            service.link(person_id=person_id, number=number, proof=proof)
+        refusals.append(refusal.value.as_wire())
+    assert refusals[0]["code"] == "link_refused"
+    assert refusals == [refusals[0]] * 3
+    with pytest.raises(NotFound) as missing:
+        service.lookup(person_id=person_id, number="0999999999")
+    assert missing.value.code == "account_not_found"
+    assert service.link(person_id=person_id, number=f" {FIRST}", proof="4500") == {"number": FIRST}
+    assert [account["number"] for account in service.linked(person_id=person_id)["accounts"]] == [
+        FIRST
+    ]
+    made = desk.rows("SELECT kind, sum(made) AS made FROM attempts GROUP BY kind ORDER BY kind")
+    assert [tuple(row.values()) for row in made] == [
+        ("link_by_person", 4),
+        ("link_to_account", 3),
+        ("lookup_by_person", 1),
+    ]
+
+
+def test_persons_who_link_an_account_at_once_all_learn_of_each_other(desk: Desk) -> None:
+    persons = [uuid4() for _ in range(6)]
+    with ThreadPoolExecutor(len(persons)) as pool:
+        assert all(pool.map(lambda person_id: desk.link(person_id, FIRST, "4500"), persons))
+    linked = desk.rows(
+        "SELECT convert_from(state, 'UTF8')::jsonb -> 'other_person_ids' AS others FROM events"
+        " WHERE topic = 'accounts.account_linked.v1' ORDER BY notification_id"
+    )
+    assert [len(row["others"]) for row in linked] == list(range(6))
+
+
+def test_attempts_made_at_once_do_not_slip_under_the_limit(desk: Desk) -> None:
+    def attempt(_: int) -> str:
+        try:
+            return "linked" if desk.link(uuid4(), FIRST, "1,00") else "refused"
+        except Forbidden as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(attempt, range(16)))
+    assert sorted(set(answers)) == ["refused", "too_many_attempts"]
+    assert answers.count("refused") == 10
+
+
+def test_old_attempts_are_forgotten(desk: Desk) -> None:
+    class Services:
+        store = desk.store
+
+    desk.link(uuid4(), FIRST, "1,00")
+    assert jobs.forget_attempts(Services()) == 0
+    assert len(desk.rows("SELECT 1 FROM attempts")) == 2
+    desk.store.transact(
+        lambda session, _: session.cursor.execute(
+            "UPDATE attempts SET opened_at = opened_at - interval '25 hours'"
+        ),
+        None,
+    )
+    jobs.forget_attempts(Services())
+    assert desk.rows("SELECT 1 FROM attempts") == []
+
+
+def test_nothing_personal_stands_in_clear(desk: Desk) -> None:
+    desk.link(uuid4(), FIRST, "4500,00")
+    tables = ("events", "commands", "contracts", "links", "bills", "attempts", "imports")
+    for table in tables:
+        (dump,) = desk.rows(
+            f"SELECT coalesce(string_agg(t::text, ' '), '') AS text FROM {table} AS t"
+        )
+        for personal in ("Пример", "Образц", "2026-10/"):
+            assert personal not in dump["text"], table
+            assert personal.encode().hex() not in dump["text"], table

@@ -1,0 +1,176 @@
+"""The help desk on a real PostgreSQL, and the program of its staff."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from typer.testing import CliRunner
+
+from services.helpdesk import cli
+from services.helpdesk.application import (
+    AddMessage,
+    AskQuestion,
+    Desk,
+    messages_of,
+    question_of,
+)
+from services.helpdesk.departments import load_directory
+from shared.errors import Forbidden, NotFound
+
+pytestmark = pytest.mark.nodes
+
+DESK = Desk(load_directory({}))
+
+
+@pytest.fixture
+def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.setattr(cli, "load_settings", lambda: database.settings)
+    runner = CliRunner()
+
+    def run(*arguments: object, text: str | None = None) -> Any:
+        return runner.invoke(cli.app, list(map(str, arguments)), input=text)
+
+    return run
+
+
+def ask(database: Any, person_id: UUID, text: str = "Почему выросла сумма?") -> dict[str, Any]:
+    command = AskQuestion(person_id=person_id, topic="charges", account="0100000001", text=text)
+    return database.store("helpdesk").execute(DESK.ask, command)
+
+
+def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
+    person_id = uuid4()
+    asked = ask(database, person_id)
+    listed = json.loads(run("list", "--department", "billing", "--json").stdout)["questions"]
+    assert [question["question_id"] for question in listed] == [asked["question_id"]]
+    assert " open " in run("list").stdout
+    result = run("answer", asked["number"], "--file", "-", "--actor", "olga", text="Зима.\n")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["state"] == "answered"
+    shown = json.loads(run("show", asked["question_id"], "--json").stdout)
+    assert [message["text"] for message in shown["messages"]] == ["Почему выросла сумма?", "Зима."]
+    assert "Зима." in run("show", asked["number"]).stdout
+    assert json.loads(run("list", "--json").stdout) == {"questions": []}
+    assert len(json.loads(run("list", "--state", "all", "--json").stdout)["questions"]) == 1
+    store = database.store("helpdesk")
+    recorded = [store.recorded(logged) for logged in store.log_after(0, 10)]
+    assert recorded[-1].actor == "staff:olga"
+
+
+def test_a_person_reads_the_answer_and_writes_again(database: Any, run: Any) -> None:
+    person_id, store = uuid4(), database.store("helpdesk")
+    question_id = UUID(ask(database, person_id)["question_id"])
+    run("answer", question_id, "--text", "Зима.", "--actor", "olga")
+    again = AddMessage(person_id=person_id, question_id=question_id, text="А пени?")
+    assert store.execute(DESK.add_message, again)["state"] == "open"
+    view = store.query(lambda session: question_of(session, question_id, person_id))
+    assert view.state == "open"
+    assert view.last_message_at > view.asked_at
+    (mine,) = store.query(lambda session: session.read.questions_of(person_id, 10))
+    assert mine == view
+    messages = store.query(lambda session: messages_of(session, question_id))
+    assert [message["author"] for message in messages] == ["person", "staff", "person"]
+
+
+def test_staff_hand_over_and_close(database: Any, run: Any) -> None:
+    number = ask(database, uuid4())["number"]
+    assert run("route", number, "metering", "--reason", "о счётчике", "--actor", "o").exit_code == 0
+    assert json.loads(run("show", number, "--json").stdout)["department"] == "metering"
+    assert run("close", number, "--reason", "повтор", "--actor", "o").exit_code == 0
+    assert json.loads(run("show", number, "--json").stdout)["state"] == "closed"
+
+
+def test_a_dry_run_checks_and_writes_nothing(database: Any, run: Any) -> None:
+    number = ask(database, uuid4())["number"]
+    for arguments in (
+        ("answer", number, "--text", "Зима."),
+        ("route", number, "metering", "--reason", "r"),
+        ("close", number, "--reason", "r"),
+    ):
+        result = run(*arguments, "--actor", "o", "--dry-run")
+        assert result.exit_code == 0, result.output
+        assert "nothing was written" in result.output
+    assert run("route", number, "moon", "--reason", "r", "--dry-run").exit_code == 2
+    assert len(database.store("helpdesk").log_after(0, 10)) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "404"),
+        ("show", "nonsense"),
+        ("answer", "404", "--text", "Кому?"),
+        ("answer", "1"),
+        ("answer", "1", "--text", "a", "--file", "b"),
+        ("answer", "1", "--file", "/nothing/here"),
+        ("route", "1", "metering"),
+        ("list", "--state", "lost"),
+    ],
+)
+def test_bad_input_exits_with_2(run: Any, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_questions_asked_at_once_get_numbers_without_gaps_and_keep_the_limit(
+    database: Any,
+) -> None:
+    person_id = uuid4()
+
+    def attempt(_: int) -> int:
+        try:
+            return int(ask(database, person_id)["number"])
+        except Forbidden:
+            return 0
+
+    with ThreadPoolExecutor(6) as pool:
+        numbers = list(pool.map(attempt, range(14)))
+    assert sorted(numbers) == [0, 0, 0, 0, *range(1, 11)]
+
+
+def test_the_rpcs_take_only_an_account_of_the_person(database: Any) -> None:
+    from services.helpdesk.service import HelpdeskService
+
+    class Accounts:
+        def call(self, service: str, method: str, **arguments: Any) -> dict[str, Any]:
+            assert (service, method) == ("accounts", "owns")
+            numbers = arguments["numbers"]
+            return {"owned": [number for number in numbers if number == "01"], "foreign": []}
+
+    service, person_id = HelpdeskService(), uuid4()
+    service.store, service.services = database.store("helpdesk"), Accounts()
+    text = "Почему выросла сумма?"
+    with pytest.raises(Forbidden) as refusal:
+        service.ask(person_id=person_id, topic="charges", account="02", text=text)
+    assert refusal.value.code == "account_not_linked"
+    asked = service.ask(person_id=person_id, topic="charges", account=" 01 ", text=text)
+    question_id = UUID(asked["question_id"])
+    (listed,) = service.questions(person_id=person_id)["questions"]
+    found = service.question(person_id=person_id, question_id=question_id)
+    assert found == {**listed, "messages": found["messages"]}
+    assert found["account"] == "01"
+    with pytest.raises(NotFound):
+        service.question(person_id=uuid4(), question_id=question_id)
+    assert service.letter_of(question_id=question_id)["text"] == text
+
+
+def test_no_text_stands_in_clear(database: Any, run: Any, tmp_path: Path) -> None:
+    number = ask(database, uuid4(), "Тайна вопроса")["number"]
+    answer = tmp_path / "answer.txt"
+    answer.write_text("Тайна ответа", encoding="utf-8")
+    run("answer", number, "--file", answer, "--reason", "Тайна причины", "--actor", "o")
+    run("route", number, "metering", "--reason", "Тайна передачи", "--actor", "o")
+    store = database.store("helpdesk")
+    for table in ("events", "commands", "questions", "messages"):
+        dump = store.query(
+            lambda session, table=table: session.cursor.execute(
+                f"SELECT string_agg(t::text, ' ') AS text FROM {table} AS t"
+            ).fetchone()
+        )
+        assert "Тайна" not in dump["text"], table
+        assert "Тайна".encode().hex() not in dump["text"], table

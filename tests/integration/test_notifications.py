@@ -1,0 +1,320 @@
+"""Letters through a real PostgreSQL and a real SMTP server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from services.notifications import application
+from services.notifications.application import LettersOf, QueueLetter
+from services.notifications.domain import Kind, LetterQueued
+from services.notifications.envelope import seal
+from services.notifications.jobs import deliver_letters
+from services.notifications.letters import render
+from services.notifications.reactions import REACTIONS
+from services.registry import open_store
+from shared.bus import Publication
+from shared.bus.listen import Delivery as Arrived
+from shared.bus.listen import Reactions
+from shared.bus.messages import envelope
+from shared.clock import FixedClock
+from shared.config import Settings
+from shared.eventstore import Recorded
+from shared.eventstore.postgres import PostgresStore
+
+pytestmark = pytest.mark.nodes
+
+ADDRESS = "ivan.petrov@example.org"
+CODE = "493027"
+
+# The process that delivers, and dies in the moment between the final dot and its own note.
+DIES_BEFORE_NOTING = """
+import os
+from services.notifications import jobs
+from services.registry import open_store
+from shared.config import load_settings
+
+class Services:
+    settings = load_settings()
+    store = open_store("notifications", settings)
+
+jobs._mark_sent = lambda *_: os._exit(9)
+jobs.deliver_letters(Services)
+"""
+
+
+class Sink:
+    """An SMTP server that answers as it is told, and keeps what it accepted."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+        self.accepted: list[EmailMessage] = []
+        self.sessions: set[int] = set()
+        self.recipients: list[list[str]] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        answer = self.answers.pop(0) if self.answers else "250 accepted"
+        if answer.startswith("250"):
+            message = message_from_bytes(envelope.content, policy=policy.default)
+            self.accepted.append(message)  # type: ignore[arg-type]
+            self.sessions.add(id(session))
+            self.recipients.append(envelope.rcpt_tos)
+        return answer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return Sink()
+
+
+@pytest.fixture
+def smtp_port(sink: Sink) -> Iterator[int]:
+    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield controller.port
+    controller.stop()
+
+
+@dataclass
+class Delivery:
+    """`Services` for the job."""
+
+    settings: Settings
+    store: PostgresStore
+    clock: FixedClock
+    asked: list[str] = field(default_factory=list)
+
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
+        """Identity, as far as a registration needs it."""
+        assert (service, method) == ("identity", "issue_registration_code")
+        self.asked.append(kwargs["registration_id"])
+        return {"kind": "code", "email": ADDRESS, "code": CODE, "valid_minutes": 15}
+
+    def run(self) -> int:
+        return deliver_letters(self)
+
+    def queue(self, person_id: UUID | None = None) -> UUID:
+        letter_id = uuid4()
+        facts = {"code": CODE, "valid_minutes": 15}
+        content = render(Kind.REGISTRATION_CODE, ADDRESS, self.settings, facts)
+        command = QueueLetter(
+            letter_id=letter_id,
+            kind=Kind.REGISTRATION_CODE,
+            person_id=person_id,
+            sealed=seal(self.settings, letter_id, content),
+            secret_topic=f"registration:{letter_id}",
+            stale_at=self.clock.now() + timedelta(minutes=15),
+        )
+        self.store.transact(application.queue_letter, command)
+        return letter_id
+
+
+@pytest.fixture
+def delivery(database: Any, smtp_port: int) -> Iterator[Delivery]:
+    settings = replace(database.settings, smtp_url=f"smtp://127.0.0.1:{smtp_port}")
+    # A whole second: the Date of a letter has no finer part.
+    clock = FixedClock(datetime.now(UTC).replace(microsecond=0))
+    store = open_store("notifications", settings, clock=clock)
+    yield Delivery(settings, store, clock)
+    store.close()
+
+
+def everything_in(settings: Settings) -> str:
+    """Every value of every table of the service, as text."""
+    url = settings.database_url_of("notifications")
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'notifications'"
+        ).fetchall()
+        assert {"events", "letters", "outbox", "commands"} <= {name for (name,) in tables}
+        values = [
+            value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            for (name,) in tables
+            for row in connection.execute(f'SELECT * FROM notifications."{name}"')  # type: ignore[arg-type]
+            for value in row
+        ]
+    return "\n".join(values)
+
+
+def waiting(settings: Settings) -> int:
+    with psycopg.connect(settings.database_url_of("notifications")) as connection:
+        row = connection.execute("SELECT count(*) FROM notifications.outbox").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def code_requested(position: int) -> Arrived:
+    """What identity's relay sends for a registration of its own."""
+    registration_id = str(UUID(int=position))
+    recorded = Recorded(
+        originator_id=UUID(int=position),
+        originator_version=1,
+        position=position,
+        recorded_at=datetime.now(UTC),
+        command_id=uuid4(),
+        actor="anonymous",
+        correlation_id=f"journey-{position}",
+        event=LetterQueued(kind="", person_id=None),  # only its place in the log matters here
+    )
+    data = {"registration_id": registration_id}
+    publication = Publication("registration_code_requested", registration_id, data)
+    sent = envelope("identity", recorded, publication, position - 1)
+    return Arrived(sent.headers, sent.body)
+
+
+def test_events_that_come_twice_are_one_letter_each(delivery: Delivery, sink: Sink) -> None:
+    handlers = REACTIONS["identity"]
+    reactions = Reactions(delivery, delivery.store, "identity", handlers)
+    first, second, third = (code_requested(position) for position in (1, 2, 3))
+    reactions.apply([first, second])
+    reactions.apply([second, third])
+    assert delivery.asked == [str(UUID(int=position)) for position in (1, 2, 3)]
+    assert delivery.run() == 3
+    assert len({str(message["Message-ID"]) for message in sink.accepted}) == 3
+    for text in (CODE, ADDRESS):
+        assert text not in everything_in(delivery.settings)
+    journeys = {
+        (logged.topic, logged.correlation_id) for logged in delivery.store.log_after(0, 100)
+    }
+    assert journeys == {
+        (topic, f"journey-{position}")
+        for topic in ("notifications.letter_queued.v1", "notifications.letter_sent.v1")
+        for position in (1, 2, 3)
+    }
+
+
+def test_not_now_then_accepted_then_erased(delivery: Delivery, sink: Sink) -> None:
+    person = uuid4()
+    letter_id = delivery.queue(person)
+    sink.answers = ["451 try again later"]
+    assert delivery.run() == 1
+    assert sink.accepted == []
+    assert waiting(delivery.settings) == 1
+    assert delivery.run() == 0
+    delivery.clock.advance(timedelta(seconds=5))
+    assert delivery.run() == 1
+    (message,) = sink.accepted
+    assert sink.recipients == [[ADDRESS]]
+    assert message["To"] == ADDRESS
+    assert str(message["Message-ID"]).startswith(f"<{letter_id}@")
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert CODE in body.get_content()
+    assert waiting(delivery.settings) == 0
+    query = LettersOf(person_id=person, limit=10)
+    answer = delivery.store.query(lambda session: application.letters_of(session, query))
+    (row,) = answer["letters"]
+    assert (row["letter_id"], row["kind"], row["state"]) == (
+        str(letter_id),
+        "registration_code",
+        "sent",
+    )
+    assert row["sent_at"] is not None
+
+
+def test_the_tables_show_no_address_and_no_code(delivery: Delivery, sink: Sink) -> None:
+    delivery.queue(uuid4())
+    sink.answers = ["451 try again later"]
+    for step in ("queued", "postponed", "sent"):
+        text = everything_in(delivery.settings)
+        for secret in (CODE, ADDRESS, "ivan.petrov"):
+            assert secret not in text, step
+        delivery.run()
+        delivery.clock.advance(timedelta(seconds=5))
+    assert len(sink.accepted) == 1
+
+
+def test_a_crash_before_the_note_sends_the_same_message_again(
+    delivery: Delivery, sink: Sink
+) -> None:
+    letter_id = delivery.queue()
+    settings = delivery.settings
+    environment = {
+        **os.environ,
+        "SALDO_AMQP_URL": settings.amqp_url,
+        "SALDO_SECRET": settings.secret.hex(),
+        "SALDO_SMTP_URL": settings.smtp_url,
+        "SALDO_DATABASE_URL_NOTIFICATIONS": settings.database_url_of("notifications"),
+    }
+    died = subprocess.run(
+        [sys.executable, "-c", DIES_BEFORE_NOTING], env=environment, check=False, timeout=60
+    )
+    assert died.returncode == 9
+    assert len(sink.accepted) == 1
+    assert waiting(settings) == 1
+    assert delivery.run() == 1
+    first, second = sink.accepted
+    assert first["Message-ID"] == second["Message-ID"]
+    assert str(first["Message-ID"]).startswith(f"<{letter_id}@")
+    assert first["Date"] == second["Date"]
+    assert waiting(settings) == 0
+    assert delivery.run() == 0
+
+
+def test_refused_for_good_is_erased_and_told(delivery: Delivery, sink: Sink) -> None:
+    person = uuid4()
+    delivery.queue(person)
+    sink.answers = ["550 no such user here"]
+    assert delivery.run() == 1
+    assert waiting(delivery.settings) == 0
+    query = LettersOf(person_id=person, limit=10)
+    answer = delivery.store.query(lambda session: application.letters_of(session, query))
+    assert answer["letters"][0]["state"] == "failed"
+    assert answer["letters"][0]["sent_at"] is None
+
+
+def test_many_letters_share_one_connection(delivery: Delivery, sink: Sink) -> None:
+    ids = {delivery.queue() for _ in range(20)}
+    assert delivery.run() == 20
+    assert len(sink.sessions) == 1
+    assert {UUID(str(m["Message-ID"])[1:37]) for m in sink.accepted} == ids
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+def test_a_server_that_wants_a_password(delivery: Delivery, sink: Sink) -> None:
+    def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        known = LoginPassword(b"saldo", b"p@ss:word")
+        return AuthResult(success=data == known)
+
+    controller = Controller(
+        sink,
+        hostname="127.0.0.1",
+        port=free_port(),
+        authenticator=check,
+        auth_required=True,
+        auth_require_tls=False,
+    )
+    controller.start()
+    try:
+        delivery.queue()
+        where = f"127.0.0.1:{controller.port}"
+        delivery.settings = replace(delivery.settings, smtp_url=f"smtp://saldo:wrong@{where}")
+        assert delivery.run() == 0
+        assert waiting(delivery.settings) == 1
+        delivery.clock.advance(timedelta(seconds=5))
+        url = f"smtp://saldo:p%40ss%3Aword@{where}"
+        delivery.settings = replace(delivery.settings, smtp_url=url)
+        assert delivery.run() == 1
+    finally:
+        controller.stop()
+    assert len(sink.accepted) == 1

@@ -1,0 +1,199 @@
+"""RPC over a real broker: the server process as it is deployed, and the client."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pika
+import pytest
+
+from services.ledger.application import OpenAccount, open_account
+from services.ledger.domain import ServiceAmount
+from shared import context
+from shared.config import SERVICES
+from shared.errors import NotFound, Unavailable, ValidationFailed
+from shared.rpc.client import RpcClient
+from tests.conftest import Database
+
+pytestmark = pytest.mark.usefixtures("clean_bus")
+
+NUMBER = "0100000001"
+
+
+def environment_of(database: Database) -> dict[str, str]:
+    settings = database.settings
+    return {
+        **os.environ,
+        "SALDO_AMQP_URL": settings.amqp_url,
+        "SALDO_SECRET": settings.secret.hex(),
+        **{
+            f"SALDO_DATABASE_URL_{service.upper()}": settings.database_url_of(service)
+            for service in SERVICES
+        },
+    }
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def server(database: Database, tmp_path: Path, clean_bus: Any) -> Iterator[Server]:
+    log = tmp_path / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services", "serve", "ledger"],
+            env=environment_of(database),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    running = Server(process, log)
+    ends = time.monotonic() + 20
+    while not running.said("server_ready"):
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        assert time.monotonic() < ends, log.read_text(encoding="utf-8")
+        threading.Event().wait(0.05)
+    yield running
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+
+
+@pytest.fixture
+def client(amqp_url: str) -> Iterator[RpcClient]:
+    made = RpcClient(amqp_url, name="tests")
+    yield made
+    made.close()
+
+
+def test_a_call_is_answered(database: Database, server: Server, client: RpcClient) -> None:
+    with context.bind(actor="staff:petrova"):
+        database.store("ledger").execute(
+            open_account,
+            OpenAccount(
+                number=NUMBER, payer_kind="household", opening=(ServiceAmount("heating", 450_000),)
+            ),
+        )
+    answer = client.call("ledger", "balance", number=NUMBER)
+    assert (answer["principal"], answer["version"]) == (450_000, 1)
+    page = client.call("ledger", "events_after", after=0, predecessor=0, limit=10)
+    assert [event["headers"]["saldo_position"] for event in page["events"]] == [1]
+    assert client.call("ledger", "health") == {"status": "ok"}
+
+
+def test_errors_of_the_closed_set_cross_the_wire(server: Server, client: RpcClient) -> None:
+    with pytest.raises(NotFound) as missing:
+        client.call("ledger", "balance", number="999")
+    assert (missing.value.code, missing.value.params) == ("account_not_found", {"account": "999"})
+    with pytest.raises(ValidationFailed) as wrong:
+        client.call("ledger", "balance", number="12a", more=1)
+    assert set(wrong.value.params["fields"]) == {"number", "more"}
+
+
+def test_a_service_that_is_down_costs_the_deadline_and_no_more(client: RpcClient) -> None:
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as error:
+        client.call("ledger", "balance", number=NUMBER, deadline=0.5)
+    assert error.value.params == {"service": "ledger"}
+    assert time.monotonic() - began < 10
+
+
+def test_an_expired_request_is_not_worked_off_later(
+    database: Database, amqp_url: str, client: RpcClient
+) -> None:
+    channel = pika.BlockingConnection(pika.URLParameters(amqp_url)).channel()
+    channel.exchange_declare("nameko-rpc", "topic", durable=True)
+    channel.queue_declare("rpc-ledger", durable=True)
+    channel.queue_bind("rpc-ledger", "nameko-rpc", "ledger.*")
+    with pytest.raises(Unavailable):
+        client.call("ledger", "balance", number=NUMBER, deadline=0.3)
+    ends = time.monotonic() + 10
+    while channel.queue_declare("rpc-ledger", passive=True).method.message_count:
+        assert time.monotonic() < ends, "the request has expired in the queue"
+        threading.Event().wait(0.05)
+    channel.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("properties", "body", "routing_key"),
+    [
+        ({"content_type": "application/json"}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
+        ({"reply_to": "q"}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
+        ({"content_type": "application/json", "reply_to": "q"}, b'"text"', "ledger.balance"),
+        ({"content_type": "application/json", "reply_to": "q"}, b"{broken", "ledger.balance"),
+        ({"content_type": "application/json", "reply_to": "q"}, b"{}", "ledger.no_such"),
+        (
+            {"content_type": "application/x-python-serialize", "reply_to": "q"},
+            b"x",
+            "ledger.health",
+        ),
+        (
+            {
+                "content_type": "application/json",
+                "reply_to": "q",
+                "headers": {"nameko.actor": "a b"},
+            },
+            b'{"args":[1],"kwargs":{}}',
+            "ledger.balance",
+        ),
+    ],
+)
+def test_a_stranger_s_message_harms_nobody(
+    server: Server,
+    client: RpcClient,
+    amqp_url: str,
+    properties: dict[str, Any],
+    body: bytes,
+    routing_key: str,
+) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    connection.channel().basic_publish(
+        "nameko-rpc", routing_key, body, pika.BasicProperties(**properties)
+    )
+    connection.close()
+    assert client.call("ledger", "health") == {"status": "ok"}
+    assert server.process.poll() is None
+
+
+def test_many_calls_share_one_client(database: Database, server: Server, client: RpcClient) -> None:
+    store = database.store("ledger")
+    for number in range(1, 21):
+        store.execute(open_account, OpenAccount(number=f"{number:010}", payer_kind="household"))
+    answers: dict[int, str] = {}
+
+    def ask(number: int) -> None:
+        answers[number] = client.call("ledger", "balance", number=f"{number:010}")["number"]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 21)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: f"{number:010}" for number in range(1, 21)}
+
+
+def test_the_log_tells_who_asked_and_not_what(
+    database: Database, server: Server, client: RpcClient
+) -> None:
+    with context.bind(actor="person:1f0c", correlation_id="journey-9"), pytest.raises(NotFound):
+        client.call("ledger", "balance", command_id=uuid4(), number="70000000077")
+    lines = [
+        line for line in server.log.read_text(encoding="utf-8").splitlines() if "refused" in line
+    ]
+    assert '"code": "account_not_found"' in lines[-1]
+    assert '"actor": "person:1f0c"' in lines[-1]
+    assert '"correlation_id": "journey-9"' in lines[-1]
+    assert "70000000077" not in lines[-1]

@@ -1,0 +1,66 @@
+"""An accounts service in memory, with two registered contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from accounts_fake import FakeReadModel
+
+from services.accounts.application import LinkAccount, Linking, linked_accounts
+from services.accounts.domain import EVENTS
+from services.accounts.policy import Policy, load_policy
+from services.accounts.proof import BillSeal
+from services.accounts.registration import ContractRow, RegisterContracts, register_contracts
+from shared.clock import FixedClock
+from shared.eventstore import MemoryStore
+
+FIRST, SECOND = "0100000001", "0100000002"
+
+
+class Desk:
+    """A memory store with accounts in it, and the calls that the service makes."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
+        self.store = MemoryStore(EVENTS, FakeReadModel(), self.clock)
+        self.seal = BillSeal(b"k" * 32)
+        self.linking = Linking(policy or load_policy({}))
+
+    def row(self, number: str, **changes: object) -> ContractRow:
+        total = changes.pop("total", 450000)
+        fields: dict[str, object] = {
+            "number": number,
+            "holder": "Примерова Полина Образцовна",
+            "address": "г. Примерск, ул. Образцовая, д. 4, кв. 1",
+            "payer_kind": "household",
+            "residents": 3,
+            "total_area": "54.2",
+            "bill": self.seal.of_bill(number, f"2026-10/{number[-2:]}", total),
+        }
+        return ContractRow(**(fields | changes))
+
+    def register(self, *rows: ContractRow) -> dict[str, int]:
+        return self.store.transact(register_contracts, RegisterContracts(rows=rows))
+
+    def link(self, person_id: UUID, number: str, proof: str = "4500,00") -> bool:
+        fact = self.seal.of_answer(number.strip(), proof)
+        command = LinkAccount(person_id=person_id, number=number, fact=fact)
+        return bool(self.store.execute(self.linking.link, command)["linked"])
+
+    def linked(self, person_id: UUID) -> list[dict[str, object]]:
+        return self.store.query(lambda session: linked_accounts(session, person_id))
+
+
+@pytest.fixture
+def new_desk() -> Callable[[Policy | None], Desk]:
+    return Desk
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.register(desk.row(FIRST), desk.row(SECOND, total=-12000))
+    return desk

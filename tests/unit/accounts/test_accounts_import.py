@@ -1,0 +1,173 @@
+"""Importing a registry: encodings, control totals, quarantine, the same file twice."""
+
+from __future__ import annotations
+
+import csv
+import io
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from services.accounts import contract_import
+from services.accounts.contract_file import FileRefused, open_contract_file
+from services.accounts.contract_import import ContractImport, Survey, survey
+
+DEMO = Path(__file__).parents[3] / "deploy" / "demo" / "accounts.csv"
+HEADER = "number;holder;address;residents;total_area;payer_kind;els;bill_number;bill_total"
+GOOD = "0100000009;Тестов Т.;г. Примерск, д. 4;2;54,20;household;50АД000001;2026-10/9;4500,00"
+SCREEN = Console(quiet=True)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(*lines: str, encoding: str = "utf-8", name: str = "accounts.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes("\r\n".join(lines).encode(encoding))
+        return path
+
+    return write
+
+
+def load(desk: Any, path: Path) -> tuple[Survey, dict[str, Any]]:
+    source = open_contract_file(path)
+    found = survey(source, desk.seal, path.with_suffix(".quarantine"), SCREEN)
+    job = ContractImport(desk.store, source, desk.seal, found, SCREEN)
+    return found, job.run("staff:tester", "a test")
+
+
+def test_the_demo_company_loads_and_its_first_account_links(new_desk: Callable[..., Any]) -> None:
+    desk = new_desk()
+    found, outcome = load(desk, DEMO)
+    assert (found.rows, found.refused) == (40, 0)
+    assert outcome["registered"] == outcome["bills"] == 40
+    assert desk.link(desk.store.log[0].originator_id, "0100000001", "4500,00")
+    journal = desk.store.read_model.imports
+    assert journal.begun[0].reason == "a test"
+    assert journal.finished[0].registered == 40
+    assert {record.actor for record in desk.store.log[:40]} == {"staff:tester"}
+    assert {record.correlation_id for record in desk.store.log[:40]} == {outcome["import_id"]}
+    _, again = load(desk, DEMO)
+    assert again["unchanged"] == 40
+    assert again["bills"] == 0
+    assert len(desk.store.log) == 41
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
+def test_encodings_are_told_apart(desk: Any, write: Callable[..., Path], encoding: str) -> None:
+    load(desk, write(HEADER, GOOD, "", encoding=encoding))
+    person = desk.store.log[0].originator_id
+    assert desk.link(person, "0100000009", "2026-10/9")
+    assert desk.linked(person)[0]["holder"] == "Тестов Т."
+    assert desk.linked(person)[0]["total_area"] == "54.2"
+
+
+def test_two_ways_of_writing_an_area_are_no_difference(
+    desk: Any, write: Callable[..., Path]
+) -> None:
+    load(desk, write(HEADER, GOOD))
+    _, outcome = load(desk, write("", HEADER, "", GOOD.replace("54,20", "54.2"), ";;"))
+    assert outcome["unchanged"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (GOOD.replace("0100000009", "1" * 21), "number: must be 1 to 20 digits"),
+        (GOOD.replace("household", "pensioner"), "payer_kind: must be one of"),
+        (GOOD.replace("54,20", "54,20 м2"), "total_area: must be square metres"),
+        (GOOD.replace(";2;", ";-2;"), "residents: must be a whole number"),
+        (GOOD.replace("50АД000001", "50АД1"), "els: must be 10 digits and letters"),
+        (GOOD.replace("4500,00", "4500,001"), "bill_total: must be roubles"),
+        (GOOD.replace("Тестов Т.", " "), "holder: must have 1 to 300 characters"),
+        (GOOD + ";more", "the row has 10 fields, the header has 9"),
+    ],
+)
+def test_a_bad_row_goes_to_the_quarantine_with_its_reason(
+    desk: Any, write: Callable[..., Path], row: str, reason: str
+) -> None:
+    other = GOOD.replace("0100000009", "0100000010")
+    path = write(HEADER, row, other)
+    found, outcome = load(desk, path)
+    assert (found.rows, found.refused, outcome["registered"]) == (2, 1, 1)
+    quarantine = path.with_suffix(".quarantine")
+    assert stat.S_IMODE(quarantine.stat().st_mode) == 0o600
+    header, refused = csv.reader(io.StringIO(quarantine.read_text("utf-8-sig")), delimiter=";")
+    assert header == [*HEADER.split(";"), "line", "reason"]
+    assert refused[-2] == "2"
+    assert refused[-1].startswith(reason)
+
+
+def test_all_reasons_of_a_row_are_told_at_once(desk: Any, write: Callable[..., Path]) -> None:
+    path = write(HEADER, GOOD.replace("household", "x").replace("54,20", "0"))
+    load(desk, path)
+    text = path.with_suffix(".quarantine").read_text("utf-8")
+    assert "payer_kind:" in text
+    assert "total_area:" in text
+
+
+def test_a_number_that_stands_twice_is_refused_the_second_time(
+    desk: Any, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract_import, "BATCH", 1)
+    path = write(HEADER, GOOD, GOOD.replace("Тестов", "Другой"))
+    found, outcome = load(desk, path)
+    assert (found.refused, outcome["registered"]) == (1, 1)
+    assert "line 2 has this account already" in path.with_suffix(".quarantine").read_text("utf-8")
+
+
+def test_a_corrected_quarantine_file_can_be_imported(desk: Any, write: Callable[..., Path]) -> None:
+    path = write(HEADER, GOOD.replace("household", "pensioner"))
+    load(desk, path)
+    quarantine = path.with_suffix(".quarantine")
+    corrected = write(quarantine.read_text("utf-8-sig").replace("pensioner", "household"))
+    found, outcome = load(desk, corrected)
+    assert (found.refused, outcome["registered"]) == (0, 1)
+
+
+def test_control_totals_name_the_difference(desk: Any, write: Callable[..., Path]) -> None:
+    path = write(HEADER, GOOD, GOOD.replace("0100000009", "bad"))
+    found = survey(open_contract_file(path), desk.seal, path.with_suffix(".q"), SCREEN)
+    assert found.differences(None, None) == []
+    assert found.differences(2, 900000) == []
+    assert len(found.differences(3, 900001)) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (("",), "is empty"),
+        (("number;holder;address",), "lacks payer_kind"),
+        (("number,holder,address,payer_kind",), "separated by ';'"),
+        ((HEADER + ";bil_total",), "unknown columns: 'bil_total'"),
+        ((HEADER + ";number",), "names a column twice"),
+        (("number;holder\0",), "zero bytes"),
+    ],
+)
+def test_a_file_that_is_no_registry_is_refused_as_a_whole(
+    write: Callable[..., Path], lines: tuple[str, ...], complaint: str
+) -> None:
+    with pytest.raises(FileRefused, match=complaint):
+        open_contract_file(write(*lines))
+
+
+def test_an_unclosed_quotation_mark_is_found(desk: Any, write: Callable[..., Path]) -> None:
+    rows = [GOOD.replace("0100000009", f"{index:010d}") for index in range(200)]
+    path = write(HEADER, GOOD.replace("Тестов", '"Тестов'), *rows)
+    with pytest.raises(FileRefused, match=r"line 2: .*quotation mark"):
+        load(desk, path)
+
+
+def test_quotation_marks_of_a_name_stand(desk: Any, write: Callable[..., Path]) -> None:
+    load(desk, write(HEADER, GOOD.replace("Тестов Т.", 'ООО "Тест"')))
+    person = desk.store.log[0].originator_id
+    assert desk.link(person, "0100000009", "2026-10/9")
+    assert desk.linked(person)[0]["holder"] == 'ООО "Тест"'
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileRefused, match="cannot be read"):
+        open_contract_file(tmp_path / "nothing.csv")

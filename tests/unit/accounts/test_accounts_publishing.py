@@ -1,0 +1,34 @@
+"""What is published keeps the contract, and holds nothing personal."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+from uuid import uuid4
+
+from services.accounts.application import UnlinkAccount, unlink_account
+from services.accounts.domain import EVENTS, ContractDetails, PayerKind
+from services.accounts.publishing import publish
+from shared.contracts.accounts import CONTRACTS, DETAILS, PAYER_KINDS
+
+FIRST, SECOND = "0100000001", "0100000002"
+
+
+def test_every_event_is_published_by_its_contract(desk: Any) -> None:
+    person_id = uuid4()
+    desk.link(uuid4(), FIRST)
+    desk.link(person_id, FIRST)
+    desk.link(person_id, SECOND, "-120")
+    desk.store.execute(unlink_account, UnlinkAccount(person_id=person_id, number=SECOND))
+    desk.register(desk.row(FIRST, residents=1))
+    contracts = {contract.type: contract for contract in CONTRACTS}
+    published = [publish(record) for record in desk.store.log]
+    for publication in published:
+        contracts[publication.type].check(publication.data)
+    assert {publication.type for publication in published} == set(contracts)
+    assert len(EVENTS.topics) == len(contracts)
+    assert {publication.subject for publication in published} == {FIRST, SECOND}
+
+
+def test_the_contracts_know_the_words_of_the_domain() -> None:
+    assert get_args(PayerKind) == PAYER_KINDS
+    assert ContractDetails.__struct_fields__ == DETAILS

@@ -1,0 +1,64 @@
+"""A help desk in memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from helpdesk_fake import FakeReadModel
+
+from services.helpdesk.application import (
+    AddMessage,
+    AnswerQuestion,
+    AskQuestion,
+    Desk,
+    answer_question,
+    messages_of,
+    question_of,
+)
+from services.helpdesk.departments import Directory, load_directory
+from services.helpdesk.domain import EVENTS
+from services.helpdesk.views import QuestionView
+from shared.clock import FixedClock
+from shared.context import bind
+from shared.eventstore import MemoryStore
+
+
+class House:
+    """A memory store with the help desk in it, and the calls that the service makes."""
+
+    def __init__(self) -> None:
+        self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
+        self.store = MemoryStore(EVENTS, FakeReadModel(), self.clock)
+        self.directory: Directory = load_directory({})
+        self.desk = Desk(self.directory)
+
+    def ask(self, person_id: UUID, text: str = "Почему выросла сумма?", **changes: Any) -> UUID:
+        return UUID(self.asked(person_id, text, **changes)["question_id"])
+
+    def asked(self, person_id: UUID, text: str, **changes: Any) -> dict[str, Any]:
+        fields = {"topic": "charges", "account": None} | changes
+        command = AskQuestion(person_id=person_id, text=text, **fields)
+        return self.store.execute(self.desk.ask, command)
+
+    def write_again(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
+        command = AddMessage(person_id=person_id, question_id=question_id, text=text)
+        return self.store.execute(self.desk.add_message, command)
+
+    def answer(self, question_id: UUID, text: str, reason: str = "") -> dict[str, Any]:
+        with bind(actor="staff:olga"):
+            command = AnswerQuestion(question_id=question_id, text=text, reason=reason)
+            return self.store.execute(answer_question, command)
+
+    def view(self, question_id: UUID) -> QuestionView:
+        return self.store.query(lambda session: question_of(session, question_id))
+
+    def messages(self, question_id: UUID) -> list[dict[str, Any]]:
+        return self.store.query(lambda session: messages_of(session, question_id))
+
+
+@pytest.fixture
+def house() -> House:
+    return House()

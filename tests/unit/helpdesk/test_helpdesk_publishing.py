@@ -1,0 +1,30 @@
+"""What is published keeps the contract, and holds no text."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from services.helpdesk.application import CloseQuestion, RouteQuestion, close_question
+from services.helpdesk.domain import EVENTS
+from services.helpdesk.publishing import publish
+from shared.contracts.helpdesk import CONTRACTS
+
+
+def test_every_event_is_published_by_its_contract(house: Any) -> None:
+    person_id = uuid4()
+    question_id = house.ask(person_id)
+    house.write_again(person_id, question_id, "И ещё")
+    house.answer(question_id, "Ответ")
+    route = RouteQuestion(question_id=question_id, department="metering", reason="о счётчике")
+    house.store.execute(house.desk.route, route)
+    close = CloseQuestion(question_id=question_id, reason="повтор")
+    house.store.execute(close_question, close)
+    contracts = {contract.type: contract for contract in CONTRACTS}
+    published = [publish(record) for record in house.store.log]
+    for publication in published:
+        contracts[publication.type].check(publication.data)
+    assert {publication.type for publication in published} == set(contracts)
+    assert len(EVENTS.topics) == len(contracts)
+    assert {publication.subject for publication in published} == {str(question_id)}
+    assert published[0].data["department"] == "billing"

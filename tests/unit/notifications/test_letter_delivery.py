@@ -1,0 +1,192 @@
+"""Delivery, with a double of the mail server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from letter_doubles import SETTINGS, FakeMailServer, House
+
+from services.notifications import application, jobs
+from services.notifications.application import QueueLetter
+from services.notifications.domain import Kind, LetterFailed, LetterSent
+from services.notifications.envelope import Content, seal
+from services.notifications.jobs import deliver_letters
+from services.notifications.mailer import (
+    ConnectionBrokenError,
+    NotNowError,
+    RefusedError,
+    ServerUnavailableError,
+    SmtpServer,
+    connect,
+)
+from shared.config import ConfigurationError
+from shared.context import bind
+from shared.errors import Unavailable
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def server() -> FakeMailServer:
+    return FakeMailServer()
+
+
+def queue(house: House, to: str = "a@example.org", **changes: object) -> UUID:
+    letter_id = uuid4()
+    content = Content(to=to, subject="Тема", text="Текст\n", html="<p>Текст</p>")
+    command = QueueLetter(
+        **{
+            "letter_id": letter_id,
+            "kind": Kind.PASSWORD_CHANGED,
+            "person_id": None,
+            "sealed": seal(SETTINGS, letter_id, content),
+            **changes,
+        }
+    )
+    with bind(correlation_id=f"journey-{letter_id}"):
+        house.store.transact(application.queue_letter, command)
+    return letter_id
+
+
+def deliver(house: House, server: FakeMailServer) -> int:
+    return deliver_letters(house, server.connect)
+
+
+def test_letters_share_a_connection_and_are_marked_sent(
+    house: House, server: FakeMailServer
+) -> None:
+    ids = [queue(house), queue(house), queue(house)]
+    assert deliver(house, server) == 3
+    assert server.connections == 1
+    expected = {f"<{letter_id}@saldo.example>" for letter_id in ids}
+    assert {message["Message-ID"] for message in server.accepted} == expected
+    assert house.waiting == []
+    sent = [entry for entry in house.store.log if isinstance(entry.event, LetterSent)]
+    assert {entry.event.message_id for entry in sent} == expected
+    assert {entry.correlation_id for entry in sent} == {f"journey-{i}" for i in ids}
+    assert {entry.actor for entry in sent} == {"service:notifications"}
+    assert deliver(house, server) == 0
+    assert server.connections == 1
+
+
+def test_what_is_refused_for_now_is_tried_again(house: House, server: FakeMailServer) -> None:
+    queue(house)
+    server.answers = [NotNowError(451)]
+    assert deliver(house, server) == 1
+    assert deliver(house, server) == 0
+    house.clock.advance(timedelta(seconds=5))
+    assert deliver(house, server) == 1
+    assert house.events[-1].attempts == 2
+
+
+def test_what_is_refused_for_good_fails(house: House, server: FakeMailServer) -> None:
+    queue(house)
+    queue(house)
+    server.answers = [RefusedError(550)]
+    assert deliver(house, server) == 2
+    assert house.waiting == []
+    assert LetterFailed(kind="password_changed", reason="refused_by_server") in house.events
+    assert len(server.accepted) == 1
+
+
+def test_a_broken_connection_delays_only_its_letter(house: House, server: FakeMailServer) -> None:
+    queue(house)
+    queue(house)
+    server.answers = [ConnectionBrokenError("hung up")]
+    assert deliver(house, server) == 1
+    assert deliver(house, server) == 1
+    assert server.connections == 2
+    assert [row.attempts for row in house.waiting] == [1]
+
+
+def test_without_a_server_all_wait_and_nothing_spins(house: House, server: FakeMailServer) -> None:
+    queue(house)
+    queue(house)
+    server.down = ServerUnavailableError("no connection")
+    assert deliver(house, server) == 0
+    assert [row.attempts for row in house.waiting] == [1, 1]
+    assert deliver(house, server) == 0
+    assert server.connections == 1
+
+
+def test_a_stale_secret_is_not_sent(house: House, server: FakeMailServer) -> None:
+    queue(
+        house,
+        kind=Kind.REGISTRATION_CODE,
+        secret_topic="registration:1",
+        stale_at=house.clock.now() + timedelta(minutes=15),
+    )
+    server.down = ServerUnavailableError("no connection")
+    deliver(house, server)
+    server.down = None
+    house.clock.advance(timedelta(minutes=15))
+    assert deliver(house, server) == 1
+    assert server.accepted == []
+    assert house.waiting == []
+    assert house.events[-1] == LetterFailed(kind="registration_code", reason="stale")
+
+
+def test_an_impossible_address_does_not_stop_the_others(
+    house: House, server: FakeMailServer
+) -> None:
+    queue(house, to="a@b.ru\r\nBcc: thief@evil.example")
+    queue(house)
+    assert deliver(house, server) == 2
+    assert len(server.accepted) == 1
+    assert LetterFailed(kind="password_changed", reason="undeliverable") in house.events
+
+
+def test_a_letter_sealed_under_another_secret_waits(house: House, server: FakeMailServer) -> None:
+    queue(house, sealed=seal(SETTINGS, uuid4(), Content(to="a@b.ru", subject="", text="", html="")))
+    assert deliver(house, server) == 1
+    assert [row.attempts for row in house.waiting] == [1]
+
+
+def test_sent_is_noted_even_if_the_database_hesitates(
+    house: House, server: FakeMailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(house)
+    outcomes = [Unavailable("database_unavailable", "Again."), None]
+    transact = house.store.transact
+
+    def hesitant(handler: object, command: object) -> object:
+        if handler is application.mark_sent and (refusal := outcomes.pop(0)):
+            raise refusal
+        return transact(handler, command)
+
+    monkeypatch.setattr(house.store, "transact", hesitant)
+    monkeypatch.setattr(jobs, "PAUSE", 0.0)
+    assert deliver(house, server) == 1
+    assert len(server.accepted) == 1
+    assert isinstance(house.events[-1], LetterSent)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("smtp://mail", SmtpServer("mail", 25, None, None, False, False)),
+        ("smtp://127.0.0.1:18025", SmtpServer("127.0.0.1", 18025, None, None, False, False)),
+        ("smtp://u%40d:p%3A@mail?starttls", SmtpServer("mail", 587, "u@d", "p:", False, True)),
+        ("smtps://u:p@mail", SmtpServer("mail", 465, "u", "p", True, False)),
+    ],
+)
+def test_the_url_says_how_to_reach_the_server(url: str, server: SmtpServer) -> None:
+    assert SmtpServer.parse(url) == server
+    assert "p" not in {server.password} & set(repr(server).split("'"))
+
+
+@pytest.mark.parametrize("url", ["", "mail:25", "http://mail", "smtp://u:hidden@mail?tls"])
+def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        SmtpServer.parse(url)
+    assert "hidden" not in str(caught.value)
+
+
+def test_no_server_at_the_address_is_unavailable(free_port: int) -> None:
+    with pytest.raises(ServerUnavailableError), connect(f"smtp://127.0.0.1:{free_port}"):
+        pytest.fail("there is nothing to talk to")

@@ -1,0 +1,203 @@
+"""What letters say, and that nothing can be smuggled into their headers."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from uuid import UUID
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from letter_doubles import SETTINGS, START
+
+from services.notifications.domain import Kind
+from services.notifications.envelope import Attachment, Content, seal, unseal
+from services.notifications.letters import render
+from services.notifications.mailer import UndeliverableError, compose
+from shared.config import Settings
+
+LETTER = UUID("0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d")
+LINES = [
+    {"account": "0012345678", "amount": 450000, "penalty": 0, "posted": True},
+    {"account": "0012345679", "amount": 100050, "penalty": 11963, "posted": True},
+]
+QUESTION = {
+    "number": 17,
+    "topic_title": "Начисления",
+    "department_title": "Отдел расчётов",
+}
+FACTS: dict[Kind, dict[str, object]] = {
+    Kind.REGISTRATION_CODE: {"code": "493027", "valid_minutes": 15},
+    Kind.ALREADY_REGISTERED: {},
+    Kind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
+    Kind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
+    Kind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
+    Kind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
+    Kind.PAYMENT_RECEIPT: {
+        "payment_id": "p-1",
+        "lines": LINES,
+        "total": 562013,
+        "paid_at": "31.03.2026 21:00",
+        "masked_card": "411111**1111",
+    },
+    Kind.PAYMENT_FAILED: {
+        "payment_id": "p-1",
+        "lines": LINES,
+        "total": 562013,
+        "failure_ru": "банк отклонил карту",
+        "failure_en": "the bank declined the card",
+    },
+    Kind.QUESTION_ACCEPTED: QUESTION,
+    Kind.QUESTION_TO_DEPARTMENT: {**QUESTION, "account": None, "text": "Почему <b>так</b> дорого?"},
+    Kind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
+}
+SAID = {
+    Kind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
+    Kind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
+    Kind.TEMPORARY_PASSWORD: [
+        "Xy7-kLm9-Qw2",
+        "24 ч.",
+        "При первом входе его необходимо сменить",
+        "Никому не сообщайте Ваш личный пароль",
+    ],
+    Kind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
+    Kind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
+    Kind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
+    Kind.PAYMENT_RECEIPT: [
+        "Номер платежа: p-1",
+        "31.03.2026 21:00",
+        "411111**1111",
+        "Лицевой счёт 0012345678: 4 500,00 руб.\n",
+        "Лицевой счёт 0012345679: 1 000,50 руб., пени 119,63 руб.\n",
+        "Итого: 5 620,13 руб.",
+    ],
+    Kind.PAYMENT_FAILED: ["p-1", "банк отклонил карту", "«Платежи-Оплатить»"],
+    Kind.QUESTION_ACCEPTED: ["Отдел расчётов", "«Вопрос-Ответ»"],
+    Kind.QUESTION_TO_DEPARTMENT: [
+        "Почему <b>так</b> дорого?",
+        "не указан",
+        "saldo helpdesk answer",
+    ],
+    Kind.QUESTION_ANSWERED: ["Потому что.", "Почему?"],
+}
+
+
+def spaces(text: str) -> str:
+    """Amounts carry non-breaking spaces; the expectations here are typed with plain ones."""
+    return text.replace("\u00a0", " ")
+
+
+def unix(text: str) -> str:
+    """The same text with our line ends: on the wire they are CRLF."""
+    return text.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_says_what_it_must(kind: Kind) -> None:
+    content = render(kind, "a@example.org", SETTINGS, FACTS[kind])
+    text = spaces(content.text)
+    for words in SAID[kind]:
+        assert words in text
+    assert "\n" not in content.subject
+    assert content.subject
+    assert "\n\n\n" not in text
+    assert max(content.html.count(mark) for mark in ("{{", "{%")) == 0
+
+
+@pytest.mark.parametrize("kind", set(Kind) - {Kind.QUESTION_TO_DEPARTMENT})
+def test_letters_to_people_are_signed_and_speak_english_second(kind: Kind) -> None:
+    text = render(kind, "a@example.org", SETTINGS, FACTS[kind]).text
+    assert text.index("In English: ") > text.index("Здравствуйте!")
+    assert "\nhttps://saldo.example\n" in text
+    html = render(kind, "a@example.org", SETTINGS, FACTS[kind]).html
+    assert '<a href="https://saldo.example">' in html
+
+
+@pytest.mark.parametrize("kind", [Kind.REGISTRATION_CODE, Kind.PASSWORD_RESET_CODE])
+def test_a_secret_is_not_in_the_subject(kind: Kind) -> None:
+    # Subjects show on locked screens.
+    assert "493027" not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+
+
+def test_a_missing_fact_is_an_error_not_a_gap() -> None:
+    with pytest.raises(Exception, match="valid_minutes"):
+        render(Kind.REGISTRATION_CODE, "a@example.org", SETTINGS, {"code": "493027"})
+
+
+def test_text_of_people_is_escaped_in_html() -> None:
+    content = render(
+        Kind.QUESTION_TO_DEPARTMENT, "a@b.ru", SETTINGS, FACTS[Kind.QUESTION_TO_DEPARTMENT]
+    )
+    assert "<b>" not in content.html
+    assert "&lt;b&gt;так&lt;/b&gt;" in content.html
+
+
+def test_a_message_reads_back_as_it_was_written() -> None:
+    content = render(
+        Kind.TEMPORARY_PASSWORD,
+        "ivan@почта.рф",
+        SETTINGS,
+        FACTS[Kind.TEMPORARY_PASSWORD],
+        (Attachment(filename="Инструкция.txt", text="1. Выберите тип\n"),),
+    )
+    message = compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Message-ID"] == f"<{LETTER}@saldo.example>"
+    assert read["To"] == "ivan@xn--80a1acny.xn--p1ai"
+    assert read["From"] == "Сальдо <no-reply@saldo.example>"
+    assert read["Subject"] == content.subject
+    assert read["Auto-Submitted"] == "auto-generated"
+    assert read["Date"].datetime == START
+    assert unix(read.get_body(("plain",)).get_content()) == content.text
+    assert unix(read.get_body(("html",)).get_content()) == content.html + "\n"
+    (attachment,) = read.iter_attachments()
+    assert attachment.get_filename() == "Инструкция.txt"
+    assert unix(attachment.get_content()) == "1. Выберите тип\n"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b.ru\r\nBcc: thief@evil.example",
+        "a@b.ru\nSubject: x",
+        "a@b.ru, thief@evil.example",
+        "<a@b.ru>",
+        "a@b.ru ",
+        "a b@c.ru",
+        "nobody",
+        "@b.ru",
+        "a@",
+        "",
+    ],
+)
+def test_an_address_cannot_carry_a_header_or_a_second_recipient(address: str) -> None:
+    content = Content(to=address, subject="s", text="t\n", html="<p>t</p>")
+    with pytest.raises(UndeliverableError) as caught:
+        compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+    assert "evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize("subject", ["s\r\nBcc: thief@evil.example", "s\nx", "s\rx"])
+def test_a_subject_cannot_carry_a_header(subject: str) -> None:
+    content = Content(to="a@b.ru", subject=subject, text="t\n", html="<p>t</p>")
+    with pytest.raises(UndeliverableError):
+        compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+
+
+def test_a_topic_with_a_line_feed_stays_out_of_the_headers() -> None:
+    facts = {**QUESTION, "topic_title": "x\nBcc: thief@evil.example"}
+    content = render(Kind.QUESTION_ACCEPTED, "a@b.ru", SETTINGS, facts)
+    message = compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+    assert message["Bcc"] is None
+
+
+def test_the_envelope_opens_only_with_its_key_and_its_letter() -> None:
+    content = Content(to="a@b.ru", subject="s", text="493027\n", html="<p>493027</p>")
+    sealed = seal(SETTINGS, LETTER, content)
+    assert unseal(SETTINGS, LETTER, sealed) == content
+    assert "493027" not in sealed
+    assert "493027" not in repr(content)
+    with pytest.raises(InvalidTag):
+        unseal(SETTINGS, UUID(int=1), sealed)
+    other = Settings(amqp_url="amqp://nowhere", secret=bytes(32))
+    with pytest.raises(InvalidTag):
+        unseal(other, LETTER, sealed)

@@ -1,0 +1,103 @@
+"""TLS to the mail server: used when the URL says so, and never with an unknown certificate."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiosmtpd.controller import Controller
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from letter_doubles import SETTINGS, START
+
+from services.notifications.envelope import Content
+from services.notifications.mailer import ServerUnavailableError, compose, connect
+
+
+class Sink:
+    """Counts what it accepted over TLS."""
+
+    def __init__(self) -> None:
+        self.over_tls = 0
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.over_tls += server.transport.get_extra_info("cipher") is not None
+        return "250 accepted"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that nobody knows, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "mail.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(built.public_bytes(Encoding.PEM) + private)
+    return path
+
+
+@pytest.fixture(params=["smtps", "starttls"])
+def server(
+    request: pytest.FixtureRequest, certificate: Path, free_port: int
+) -> Iterator[tuple[str, Sink]]:
+    """(URL, sink) of a server that takes letters over TLS alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    sink = Sink()
+    if request.param == "smtps":
+        tls: dict[str, Any] = {"ssl_context": context}
+        url = f"smtps://127.0.0.1:{free_port}"
+    else:
+        tls = {"tls_context": context, "require_starttls": True}
+        url = f"smtp://127.0.0.1:{free_port}?starttls"
+    controller = Controller(sink, hostname="127.0.0.1", port=free_port, **tls)
+    controller.start()
+    yield url, sink
+    controller.stop()
+
+
+def send(url: str) -> None:
+    content = Content(to="a@example.org", subject="Тема", text="Текст\n", html="<p>Текст</p>")
+    message = compose(uuid4(), content, sender=SETTINGS.mail_from, queued_at=START)
+    with connect(url) as connection:
+        connection.send(message)
+
+
+def test_a_known_certificate_is_good_enough(
+    server: tuple[str, Sink], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    url, sink = server
+    send(url)
+    assert sink.over_tls == 1
+
+
+def test_an_unknown_certificate_gets_no_letter(server: tuple[str, Sink]) -> None:
+    url, sink = server
+    with pytest.raises(ServerUnavailableError):
+        send(url)
+    assert sink.over_tls == 0

@@ -1,0 +1,198 @@
+"""The rules of a payment order, without anything around it."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+from payment_doubles import PERSON
+
+from services.payments.domain import (
+    MAX_LINES,
+    Failure,
+    Line,
+    OrderRegistered,
+    PaymentCaptured,
+    PaymentCompleted,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentOrder,
+    State,
+    frozen_split,
+    payment_id_of,
+)
+from shared.errors import Conflict, ValidationFailed
+from shared.money import MAX_AMOUNT
+
+AT = datetime(2026, 11, 20, 21, 30, tzinfo=UTC)
+DAY = date(2026, 11, 21)
+LINES = (Line("0001", 450_000, 1_250), Line("0002", 0, 300))
+
+
+def started(*lines: Line) -> PaymentOrder:
+    order = PaymentOrder(uuid4())
+    order.start(PERSON, lines or LINES)
+    return order
+
+
+def awaiting() -> PaymentOrder:
+    order = started()
+    order.note_registered("bank-1", "https://bank.example/1")
+    return order
+
+
+def names(order: PaymentOrder) -> list[str]:
+    return [type(event).__name__ for event in order.pending]
+
+
+def test_an_account_of_two_zeros_is_left_out_and_one_of_a_penalty_alone_is_not() -> None:
+    order = started(Line("0001", 100, 0), Line("0002", 0, 0), Line("0003", 0, 7))
+    assert [line.account for line in order.lines] == ["0001", "0003"]
+    assert order.total == 107
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ((), "nothing_to_pay"),
+        ((Line("0001", 0, 0), Line("0002", 0, 0)), "nothing_to_pay"),
+        ((Line("0001", -1, 0),), "negative_amount"),
+        ((Line("0001", 5, -1),), "negative_amount"),
+        ((Line("0001", MAX_AMOUNT + 1, 0),), "amount_too_large"),
+        ((Line("0001", MAX_AMOUNT, 0), Line("0002", 1, 0)), "amount_too_large"),
+        ((Line("0001", 1, 0), Line("0001", 2, 0)), "duplicate_account"),
+        (tuple(Line(f"{n:04}", 1, 0) for n in range(MAX_LINES + 1)), "too_many_lines"),
+    ],
+)
+def test_what_cannot_be_paid_is_refused(lines: tuple[Line, ...], code: str) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        frozen_split(lines)
+    assert refusal.value.code == code
+
+
+def test_the_largest_payment_is_taken() -> None:
+    assert frozen_split([Line("0001", MAX_AMOUNT - 1, 1)])[0].total == MAX_AMOUNT
+
+
+def test_the_same_command_gives_the_same_payment_and_another_person_another() -> None:
+    command_id = uuid4()
+    assert payment_id_of(PERSON, command_id) == payment_id_of(PERSON, command_id)
+    assert payment_id_of(PERSON, command_id) != payment_id_of(uuid4(), command_id)
+
+
+def test_the_order_number_is_one_that_every_bank_takes() -> None:
+    order = started()
+    assert order.order_number.isalnum()
+    assert len(order.order_number) == 32
+
+
+def test_a_second_start_changes_nothing() -> None:
+    order = started()
+    order.start(PERSON, (Line("0009", 1, 1),))
+    assert order.lines == LINES
+    assert names(order) == ["PaymentStarted"]
+
+
+def test_a_paid_and_posted_order_is_completed_once() -> None:
+    order = awaiting()
+    order.capture(order.total, AT, DAY, "411111**1111")
+    order.post_line("0001", 10)
+    assert order.state is State.CAPTURED
+    order.post_line("0002", 11)
+    order.post_line("0002", 11)
+    order.capture(order.total, AT, DAY, "411111**1111")
+    assert order.state is State.COMPLETED
+    assert names(order)[2:] == ["PaymentCaptured", "LinePosted", "LinePosted", "PaymentCompleted"]
+
+
+def test_the_events_carry_what_others_need() -> None:
+    order = awaiting()
+    order.capture(order.total, AT, DAY, "411111**1111")
+    captured = order.pending[-1]
+    assert isinstance(captured, PaymentCaptured)
+    assert (captured.lines, captured.amount, captured.paid_on) == (LINES, 451_550, DAY)
+
+
+def test_another_amount_is_never_credited() -> None:
+    order = awaiting()
+    with pytest.raises(Conflict) as refusal:
+        order.capture(order.total - 1, AT, DAY, None)
+    assert refusal.value.code == "amount_mismatch"
+    assert order.state is State.AWAITING_PAYMENT
+
+
+@pytest.mark.parametrize("reason", [Failure.DECLINED, Failure.EXPIRED, Failure.FORM_LOST])
+def test_money_that_comes_after_a_failure_is_credited(reason: Failure) -> None:
+    order = awaiting()
+    order.fail(reason)
+    order.fail(reason)
+    order.capture(order.total, AT, DAY, None)
+    assert order.state is State.CAPTURED
+    assert isinstance(order.pending[2], PaymentExpired | PaymentFailed)
+    assert len(order.pending) == 4
+
+
+def test_a_failure_that_is_told_after_the_charge_is_old_news() -> None:
+    order = awaiting()
+    order.capture(order.total, AT, DAY, None)
+    order.fail(Failure.DECLINED)
+    order.lose_form()
+    assert order.state is State.CAPTURED
+
+
+def test_a_payment_given_up_is_not_handed_out_any_more() -> None:
+    order = started()
+    order.lose_form()
+    with pytest.raises(Conflict) as refusal:
+        order.note_registered("bank-1", "https://bank.example/1")
+    assert refusal.value.code == "payment_must_be_restarted"
+
+
+def test_a_form_that_became_known_is_not_lost() -> None:
+    order = awaiting()
+    order.lose_form()
+    assert order.state is State.AWAITING_PAYMENT
+
+
+def test_a_posting_of_an_unknown_account_changes_nothing() -> None:
+    order = awaiting()
+    order.post_line("9999", 5)
+    assert names(order) == ["PaymentStarted", "OrderRegistered"]
+
+
+def test_news_in_any_order_ends_in_the_same_place() -> None:
+    def tell(order: PaymentOrder, news: str) -> None:
+        match news:
+            case "registered":
+                order.note_registered("bank-1", "https://bank.example/1")
+            case "captured":
+                order.capture(order.total, AT, DAY, None)
+            case "captured again":
+                order.capture(order.total, AT, DAY, None)
+            case "posted 1":
+                order.post_line("0001", 1)
+            case "posted 2":
+                order.post_line("0002", 2)
+
+    every = ["registered", "captured", "captured again", "posted 1", "posted 2"]
+    for order_of_news in itertools.permutations(every):
+        order = started()
+        for news in order_of_news:
+            tell(order, news)
+        assert order.state is State.COMPLETED, order_of_news
+        kinds = [type(event) for event in order.pending]
+        assert kinds.count(PaymentCaptured) == kinds.count(PaymentCompleted) == 1
+        assert kinds.count(OrderRegistered) <= 1
+
+
+def test_replaying_the_events_gives_the_same_order() -> None:
+    order = awaiting()
+    order.capture(order.total, AT, DAY, "411111**1111")
+    order.post_line("0001", 10)
+    again = PaymentOrder(order.id)
+    for event in order.pending:
+        again.replay(event)
+    assert (again.state, again.lines, again.posted) == (order.state, order.lines, order.posted)
+    assert again.version == order.version
