@@ -62,6 +62,8 @@ def configure(process: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    # nameko warns of every refusal, and quotes it: we log refusals ourselves, by their code.
+    logging.getLogger("nameko").setLevel(logging.ERROR)
     logging.getLogger("saldo").setLevel(level)
 
 

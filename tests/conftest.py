@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -88,6 +89,20 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
 @pytest.fixture
 def database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
     """A fresh database with all services migrated."""
+    with fresh_database(base_settings, template) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+    """A fresh database that the tests of one module share."""
+    with fresh_database(base_settings, template) as made:
+        yield made
+
+
+@contextmanager
+def fresh_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+    """Copy the migrated database for the length of a block."""
     name = f"saldo_test_{secrets.token_hex(6)}"
     with psycopg.connect(base_settings.database_url, autocommit=True) as owner:
         owner.execute(
@@ -103,23 +118,28 @@ def database(base_settings: Settings, template: tuple[Settings, str]) -> Iterato
 
 
 @pytest.fixture
-def clean_bus(amqp_url: str) -> Iterator[Callable[[], None]]:
-    """A broker without exchanges and queues of Saldo, before and after the test."""
+def clean_bus(amqp_url: str) -> None:
+    """A broker without exchanges and queues of Saldo."""
+    sweep_bus(amqp_url)
 
-    def clean() -> None:
-        with connect(amqp_url, name="tests", heartbeat=0) as broker:
-            channel = broker.channel()
-            for service in SERVICES:
-                for upstream in SERVICES:
-                    reaction_queue(service, upstream)(channel).delete()
-                for queue in (stream_queue(service), dead_queue(service)):
-                    Queue(queue.name)(channel).delete()
-                Queue(f"rpc-{service}")(channel).delete()
-                Exchange(event_exchange(service).name)(channel).delete()
 
-    clean()
-    yield clean
-    clean()
+@pytest.fixture(scope="module")
+def module_bus(amqp_url: str) -> None:
+    """A broker swept once for the tests of one module."""
+    sweep_bus(amqp_url)
+
+
+def sweep_bus(amqp_url: str) -> None:
+    """Delete all exchanges and queues of Saldo, whatever an earlier test has left."""
+    with connect(amqp_url, name="tests", heartbeat=0) as broker:
+        channel = broker.channel()
+        for service in SERVICES:
+            for upstream in SERVICES:
+                reaction_queue(service, upstream)(channel).delete()
+            for queue in (stream_queue(service), dead_queue(service)):
+                Queue(queue.name)(channel).delete()
+            Queue(f"rpc-{service}")(channel).delete()
+            Exchange(event_exchange(service).name)(channel).delete()
 
 
 def _with_database(settings: Settings, name: str) -> Settings:

@@ -122,7 +122,7 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
     try:
         data = msgspec.json.decode(body)
         if not isinstance(data, dict):
-            raise TypeError("the body is not a JSON object")  # noqa: TRY301
+            raise TypeError("the body is not a JSON object")
         return Message(
             id=str(headers["cloudEvents_id"]),
             type=str(headers["cloudEvents_type"]),

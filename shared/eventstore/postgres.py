@@ -18,7 +18,7 @@ from shared import context
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, open_pool
-from shared.errors import Unavailable
+from shared.errors import ServiceError, Unavailable
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.memory import remembered
 from shared.eventstore.recorder import Cause, LoggedEvent, PostgresRecorder, logged
@@ -171,6 +171,14 @@ class PostgresStore:
                         self.recorder.lock(cursor)
                     result = self._attempt(cursor, handler, command, command_id, fingerprint)
                 return cast(R, result)
+            except ServiceError:
+                # It may be refused because this very command, sent twice at once, was carried out
+                # between the look-up and the decision: then it has its answer.
+                with self._transaction() as cursor:
+                    kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
+                if kept is None:
+                    raise
+                return cast(R, _answer_of(kept, fingerprint))
             except psycopg.errors.UniqueViolation:
                 # Somebody took the version, or a unique value, or did this very command: on
                 # fresh state the decision may be another one.
@@ -254,7 +262,7 @@ class PostgresStore:
         request = context.current()
         kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
         if kept is not None:
-            return remembered(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
+            return _answer_of(kept, fingerprint)
         cause = Cause(command_id, request.actor, request.correlation_id)
         session = PostgresSession(self, cursor, cause)
         result = msgspec.json.encode(handler(session, command))
@@ -278,6 +286,10 @@ class PostgresStore:
             connection.cursor() as cursor,
         ):
             yield cursor
+
+
+def _answer_of(kept: dict[str, Any], fingerprint: bytes) -> Any:
+    return remembered(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
 
 
 def _unavailable() -> Unavailable:

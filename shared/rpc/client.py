@@ -202,7 +202,7 @@ class RpcClient:
             self._listening.set()
             while not self._closed.is_set():
                 try:
-                    connection.drain_events(timeout=1.0)
+                    connection.drain_events(timeout=0.3)
                 except TimeoutError:
                     connection.heartbeat_check()
 

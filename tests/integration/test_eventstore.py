@@ -188,8 +188,10 @@ def test_a_reader_never_passes_over_a_position_that_commits_later(database: Data
         "TRUNCATE {}",
         "ALTER TABLE {} DISABLE TRIGGER ALL",
         "DROP TABLE {}",
-        "MERGE INTO {0} AS t USING {0} AS s ON t.command_id = s.command_id WHEN MATCHED THEN DELETE",
-        "INSERT INTO {0} SELECT * FROM {0} ON CONFLICT (command_id) DO UPDATE SET recorded_at = now()",
+        "MERGE INTO {0} AS t USING {0} AS s ON t.command_id = s.command_id "
+        "WHEN MATCHED THEN DELETE",
+        "INSERT INTO {0} SELECT * FROM {0} "
+        "ON CONFLICT (command_id) DO UPDATE SET recorded_at = now()",
     ],
 )
 def test_the_runtime_role_can_not_change_what_happened(

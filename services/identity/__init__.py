@@ -1,0 +1,1 @@
+"""People and organisations: registration, passwords, sessions, recovery, profile, documents."""

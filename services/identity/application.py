@@ -1,0 +1,268 @@
+"""Use cases: registration and profile. `access` has signing in, `recovery` lost passwords.
+
+A use case touches its tables before it lets an event happen: appending to the log takes the log's
+lock, and nobody who holds that may wait for a row of these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.identity.checking import (
+    Command,
+    IssueCode,
+    await_code,
+    issue_code,
+    revealed,
+    take_or_raise,
+    try_code,
+)
+from services.identity.documents import find_document
+from services.identity.domain import Person, PersonRegistered, PersonType, Registration
+from services.identity.limits import (
+    LETTERS_OF_NETWORK,
+    PASSWORD_RESET_LIFE,
+    REGISTRATION_LETTERS,
+    REGISTRATION_LIFE,
+    SESSION_IDLE_LIFE,
+    TEMPORARY_PASSWORD_LIFE,
+)
+from services.identity.requisites import Organisation, parse_full_name, parse_phone
+from shared.errors import Conflict, NotFound, ValidationFailed
+from shared.eventstore import Session
+from shared.ids import new_id
+
+SWEEP_BATCH = 100
+"""Registrations abandoned in one transaction."""
+
+
+class StartRegistration(Command, frozen=True, kw_only=True):
+    """``email`` is a parsed address, the indexes are its and the caller's fingerprints."""
+
+    person_type: PersonType
+    email: str
+    organisation: Organisation | None
+    email_index: bytes
+    network_index: bytes
+
+
+class ResendCode(Command, frozen=True, kw_only=True):
+    registration_id: UUID
+
+
+class ConfirmRegistration(Command, frozen=True, kw_only=True):
+    registration_id: UUID
+    digest: bytes
+    accept_rules: bool
+    consent_personal_data: bool
+    ip: str
+
+
+class IssueTemporaryPassword(Command, frozen=True, kw_only=True):
+    person_id: UUID
+    password_hash: str
+
+
+class UpdateProfile(Command, frozen=True, kw_only=True):
+    """None leaves a value as it is, the empty text clears it."""
+
+    person_id: UUID
+    full_name: str | None
+    phone: str | None
+
+
+class Sweep(Command, frozen=True, kw_only=True):
+    """What has had its time goes."""
+
+
+def start_registration(session: Session, command: StartRegistration) -> dict[str, Any]:
+    """Begin a registration -> {registration_id}.
+
+    Does the same for an address that is known already: only its owner learns of it, by letter.
+    Raises Forbidden ``too_many_attempts``.
+    """
+    take_or_raise(session, LETTERS_OF_NETWORK, command.network_index)
+    take_or_raise(session, REGISTRATION_LETTERS, command.email_index)
+    registration = session.load(Registration, new_id())
+    await_code(session, registration.id, "registration", command.email_index)
+
+    def sealed(text: str) -> str:
+        return session.vault.seal(registration.person_id, text)
+
+    organisation = command.organisation
+    registration.start(
+        command.person_type,
+        sealed(command.email),
+        None if organisation is None else sealed(msgspec.json.encode(organisation).decode()),
+    )
+    return {"registration_id": str(registration.id)}
+
+
+def resend_code(session: Session, command: ResendCode) -> dict[str, Any]:
+    """Ask for another letter; the code of the earlier one is void once it is written -> {}.
+
+    Raises NotFound ``registration_not_found``, Conflict ``registration_confirmed`` or
+    ``registration_expired``, Forbidden ``too_many_attempts``.
+    """
+    code = session.read.codes.lock(command.registration_id)
+    registration = session.load(Registration, command.registration_id)
+    registration.must_be_open()
+    take_or_raise(session, REGISTRATION_LETTERS, code.email_index)
+    registration.request_code()
+    return {}
+
+
+def issue_registration_code(session: Session, command: IssueCode) -> dict[str, Any]:
+    """Keep a fresh code for the letter that is being written -> {kind, email}.
+
+    For an address that has a person the kind is ``already_registered`` and no code is kept.
+    Raises as `resend_code` does, limits aside.
+    """
+    codes = session.read.codes
+    code = codes.lock(command.owner_id)
+    registration = session.load(Registration, command.owner_id)
+    registration.must_be_open()
+    known = session.read.credentials.of_email(code.email_index) is not None
+    issue_code(session, command.owner_id, None if known else command.digest)
+    email = revealed(session, registration.person_id, registration.email)
+    return {"kind": "already_registered" if known else "code", "email": email}
+
+
+def confirm_registration(session: Session, command: ConfirmRegistration) -> dict[str, Any]:
+    """Make a person out of a registration -> {status: "confirmed"}, or a refusal that counts.
+
+    Refusals: ``wrong_code`` (``attempts_left``), ``code_expired``, ``code_attempts_used_up``.
+    Raises ValidationFailed ``rules_not_accepted`` or ``consent_not_given``, NotFound and Conflict
+    as `resend_code` does, Conflict ``already_registered``.
+    """
+    _check_ticks(command)
+    read = session.read
+    code = read.codes.lock(command.registration_id)
+    registration = session.load(Registration, command.registration_id)
+    registration.must_be_open()
+    wrong = try_code(session, code, command.digest)
+    if wrong is not None:
+        return wrong
+    if not read.credentials.claim(registration.person_id, code.email_index):
+        raise Conflict(
+            "already_registered",
+            "This e-mail address is registered already; sign in or recover the password.",
+        )
+    read.codes.drop(command.registration_id)
+    registration.confirm()
+    _register(session, registration, command.ip)
+    return {"status": "confirmed"}
+
+
+def _check_ticks(command: ConfirmRegistration) -> None:
+    if not command.accept_rules:
+        raise ValidationFailed(
+            "rules_not_accepted", "Read the rules of access and tick that you accept them."
+        )
+    if not command.consent_personal_data:
+        raise ValidationFailed(
+            "consent_not_given",
+            "Tick the consent to personal-data processing; without it there is no cabinet.",
+        )
+
+
+def _register(session: Session, registration: Registration, ip: str) -> None:
+    session.load(Person, registration.person_id).register(
+        PersonRegistered(
+            registration_id=registration.id,
+            person_type=registration.person_type,
+            email=registration.email,
+            organisation=registration.organisation,
+            rules_version=find_document("rules").version,
+            consent_version=find_document("consent").version,
+            consented_at=session.now,
+            consented_from=session.vault.seal(registration.person_id, ip),
+        )
+    )
+
+
+def issue_temporary_password(session: Session, command: IssueTemporaryPassword) -> dict[str, Any]:
+    """Keep the password for the first sign-in that is being written in a letter -> {email}.
+
+    An earlier one is void, and sessions opened with it end. Raises NotFound ``person_not_found``,
+    Conflict ``password_already_chosen``.
+    """
+    read = session.read
+    read.credentials.lock(command.person_id)
+    person = session.load(Person, command.person_id)
+    expires_at = session.now + TEMPORARY_PASSWORD_LIFE
+    person.issue_temporary_password(expires_at)
+    read.credentials.set_temporary(person.id, command.password_hash, expires_at)
+    read.sessions.end_all(person.id)
+    return {"email": revealed(session, person.id, person.email)}
+
+
+def update_profile(session: Session, command: UpdateProfile) -> dict[str, Any]:
+    """Save full name and phone -> {}; what stays the same is no event.
+
+    Raises ValidationFailed ``full_name_invalid`` or ``phone_invalid``, NotFound
+    ``person_not_found``.
+    """
+    person = session.load(Person, command.person_id)
+    person.must_exist()
+
+    def changed(typed: str | None, kept: str) -> str | None:
+        known = revealed(session, person.id, kept) if kept else ""
+        if typed is None or typed == known:
+            return None
+        return session.vault.seal(person.id, typed) if typed else ""
+
+    full_name = _typed(command.full_name, parse_full_name)
+    phone = _typed(command.phone, parse_phone)
+    person.change_profile(changed(full_name, person.full_name), changed(phone, person.phone))
+    return {}
+
+
+def _typed(text: str | None, parse: Callable[[str], str]) -> str | None:
+    return parse(text) if text and text.strip() else text and ""
+
+
+def profile(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Answer {person_id, person_type, email, organisation|None, full_name|None, phone|None}.
+
+    Raises NotFound ``person_not_found``.
+    """
+    row = session.read.person(person_id)
+    if row is None:
+        raise NotFound("person_not_found", "There is no such person.")
+
+    def opened(sealed: str | None) -> str | None:
+        return revealed(session, person_id, sealed) if sealed else None
+
+    organisation = opened(row.organisation)
+    return {
+        "person_id": str(person_id),
+        "person_type": str(row.person_type),
+        "email": opened(row.email),
+        "organisation": organisation and msgspec.json.decode(organisation),
+        "full_name": opened(row.full_name),
+        "phone": opened(row.phone),
+    }
+
+
+def sweep(session: Session, _: Sweep) -> int:
+    """Abandon old registrations, and delete what has expired; answers how much went.
+
+    Of an abandoned registration nothing readable is left: its key is destroyed.
+    """
+    read, now = session.read, session.now
+    gone: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
+    resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
+    waiting = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
+    for reset_id in resets:
+        read.codes.drop(reset_id)
+    # A code that is gone was confirmed a moment ago: its registration is no longer waiting.
+    for registration_id in [owner_id for owner_id in waiting if read.codes.drop(owner_id)]:
+        registration = session.load(Registration, registration_id)
+        registration.abandon()
+        session.vault.destroy(registration.person_id)
+    return gone + len(resets) + len(waiting)

@@ -1,0 +1,84 @@
+"""The table ``codes``: the check codes of registrations and recoveries, as keyed digests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+Purpose = Literal["registration", "password_reset"]
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a code; no digest until a letter was asked for, or when none is sent."""
+
+    owner_id: UUID
+    email_index: bytes
+    digest: bytes | None
+    expires_at: datetime
+    attempts_left: int
+
+
+class Codes:
+    """Reads and writes ``codes`` within a transaction."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+
+    def open(
+        self,
+        owner_id: UUID,
+        purpose: Purpose,
+        email_index: bytes,
+        *,
+        attempts: int,
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        """Await a code: from now on attempts are counted, whether a letter goes out or not."""
+        self._cursor.execute(
+            "INSERT INTO codes (owner_id, purpose, email_index, expires_at, attempts_left,"
+            " created_at) VALUES (%s, %s, %s, %s, %s, %s)",
+            (owner_id, purpose, email_index, expires_at, attempts, now),
+        )
+
+    def issue(
+        self, owner_id: UUID, digest: bytes | None, *, attempts: int, expires_at: datetime
+    ) -> None:
+        """Replace the code by a fresh one (by none when nobody is written to)."""
+        self._cursor.execute(
+            "UPDATE codes SET digest = %s, attempts_left = %s, expires_at = %s WHERE owner_id = %s",
+            (digest, attempts, expires_at, owner_id),
+        )
+
+    def lock(self, owner_id: UUID) -> Code | None:
+        """Answer a code, held until the transaction ends: attempts are made one after another."""
+        row = self._cursor.execute(
+            "SELECT owner_id, email_index, digest, expires_at, attempts_left FROM codes"
+            " WHERE owner_id = %s FOR UPDATE",
+            (owner_id,),
+        ).fetchone()
+        return None if row is None else Code(**row)
+
+    def miss(self, owner_id: UUID) -> None:
+        """Count a wrong attempt."""
+        self._cursor.execute(
+            "UPDATE codes SET attempts_left = attempts_left - 1 WHERE owner_id = %s", (owner_id,)
+        )
+
+    def drop(self, owner_id: UUID) -> bool:
+        """Forget a code that has served, or never will; False when it is gone already."""
+        self._cursor.execute("DELETE FROM codes WHERE owner_id = %s", (owner_id,))
+        return self._cursor.rowcount == 1
+
+    def opened_before(self, purpose: Purpose, instant: datetime, most: int) -> list[UUID]:
+        """Answer the owners still waiting since before an instant, the oldest first."""
+        self._cursor.execute(
+            "SELECT owner_id FROM codes WHERE purpose = %s AND created_at < %s"
+            " ORDER BY created_at LIMIT %s",
+            (purpose, instant, most),
+        )
+        return [row["owner_id"] for row in self._cursor.fetchall()]

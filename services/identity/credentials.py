@@ -1,0 +1,90 @@
+"""The table ``credentials``: who signs in with which address, and the hash of the password."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """How a person signs in; no hash until the first letter was asked for."""
+
+    person_id: UUID
+    email_index: bytes
+    password_hash: str | None
+    temporary: bool
+    expires_at: datetime | None
+
+
+_COLUMNS = "person_id, email_index, password_hash, temporary, expires_at"
+
+
+class Credentials:
+    """Reads and writes ``credentials`` within a transaction."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+
+    def claim(self, person_id: UUID, email_index: bytes) -> bool:
+        """Give an address to a person; False when it has one already.
+
+        Waits for a transaction that is claiming the same address at this moment.
+        """
+        self._cursor.execute(
+            "INSERT INTO credentials (person_id, email_index) VALUES (%s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (person_id, email_index),
+        )
+        return self._cursor.rowcount == 1
+
+    def of_email(self, email_index: bytes) -> Credential | None:
+        """Answer whose address this is."""
+        return self._one(
+            f"SELECT {_COLUMNS} FROM credentials WHERE email_index = %s",  # noqa: S608 - constant
+            email_index,
+        )
+
+    def of_person(self, person_id: UUID) -> Credential | None:
+        """Answer a person's credential, as it is at this moment."""
+        return self._one(
+            f"SELECT {_COLUMNS} FROM credentials WHERE person_id = %s",  # noqa: S608 - constant
+            person_id,
+        )
+
+    def lock(self, person_id: UUID) -> Credential | None:
+        """Answer a person's credential, held against changes until the transaction ends."""
+        return self._one(
+            f"SELECT {_COLUMNS} FROM credentials WHERE person_id = %s FOR UPDATE",  # noqa: S608
+            person_id,
+        )
+
+    def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
+        """Keep a password for the first sign-in, in place of any earlier one."""
+        self._cursor.execute(
+            "UPDATE credentials SET password_hash = %s, temporary = true, expires_at = %s"
+            " WHERE person_id = %s",
+            (password_hash, expires_at, person_id),
+        )
+
+    def set_own(self, person_id: UUID, password_hash: str) -> None:
+        """Keep a password that the person chose."""
+        self._cursor.execute(
+            "UPDATE credentials SET password_hash = %s, temporary = false, expires_at = NULL"
+            " WHERE person_id = %s",
+            (password_hash, person_id),
+        )
+
+    def rehash(self, person_id: UUID, password_hash: str) -> None:
+        """Keep a stronger hash of the same password."""
+        self._cursor.execute(
+            "UPDATE credentials SET password_hash = %s WHERE person_id = %s",
+            (password_hash, person_id),
+        )
+
+    def _one(self, statement: str, value: UUID | bytes) -> Credential | None:
+        row = self._cursor.execute(statement, (value,)).fetchone()
+        return None if row is None else Credential(**row)

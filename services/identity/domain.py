@@ -1,0 +1,306 @@
+"""Registrations, persons and password resets: what happens to them, and what may not.
+
+No event holds a code, a password or a hash. What is personal (e-mail, name, phone, requisites,
+network address) stands in events only sealed by the vault, under the key of the person that the
+registration becomes (`person_id_of`): destroying that one key erases the person everywhere.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from shared.errors import Conflict, NotFound
+from shared.eventstore import Aggregate, Event, EventTypes
+from shared.ids import NAMESPACE, derived_id
+
+
+class PersonType(StrEnum):
+    """The selector of the registration: «Физ. лицо» or «Юр. лицо»."""
+
+    INDIVIDUAL = "individual"
+    ORGANISATION = "organisation"
+
+
+class PasswordOrigin(StrEnum):
+    """How a person came to a new password: in the settings, or by recovery."""
+
+    CHANGED = "changed"
+    RESET = "reset"
+
+
+class RegistrationStarted(Event, frozen=True, kw_only=True):
+    """Somebody gave an e-mail address; whether it is known already is not looked at here."""
+
+    topic: ClassVar[str] = "identity.registration_started.v1"
+    person_type: PersonType
+    email: str
+    organisation: str | None = None
+
+
+class RegistrationCodeRequested(Event, frozen=True, kw_only=True):
+    """A letter with a code is wanted (the first, or «Выслать код заново»)."""
+
+    topic: ClassVar[str] = "identity.registration_code_requested.v1"
+
+
+class RegistrationConfirmed(Event, frozen=True, kw_only=True):
+    """The code came back right, with both ticks."""
+
+    topic: ClassVar[str] = "identity.registration_confirmed.v1"
+    person_id: UUID
+
+
+class RegistrationAbandoned(Event, frozen=True, kw_only=True):
+    """Nobody confirmed it in time: its e-mail is forgotten with its key."""
+
+    topic: ClassVar[str] = "identity.registration_abandoned.v1"
+
+
+class PersonRegistered(Event, frozen=True, kw_only=True):
+    """A person exists, having accepted the rules and consented to personal-data processing.
+
+    The consent is evidence (152-ФЗ ст. 9 ч. 3): the versions of both texts, the time, and the
+    network address, sealed, that it came from.
+    """
+
+    topic: ClassVar[str] = "identity.person_registered.v1"
+    registration_id: UUID
+    person_type: PersonType
+    email: str
+    organisation: str | None = None
+    rules_version: str
+    consent_version: str
+    consented_at: datetime
+    consented_from: str
+
+
+class TemporaryPasswordIssued(Event, frozen=True, kw_only=True):
+    """A letter with a password for the first sign-in was prepared; an earlier one is void."""
+
+    topic: ClassVar[str] = "identity.temporary_password_issued.v1"
+    expires_at: datetime
+
+
+class PasswordChanged(Event, frozen=True, kw_only=True):
+    """The person has a password of their own, a new one."""
+
+    topic: ClassVar[str] = "identity.password_changed.v1"
+    origin: PasswordOrigin
+
+
+class ProfileChanged(Event, frozen=True, kw_only=True):
+    """The settings were saved: None leaves a value as it was, the empty text clears it."""
+
+    topic: ClassVar[str] = "identity.profile_changed.v1"
+    full_name: str | None = None
+    phone: str | None = None
+
+
+class PersonErased(Event, frozen=True, kw_only=True):
+    """The person's key was destroyed: what was sealed under it is gone."""
+
+    topic: ClassVar[str] = "identity.person_erased.v1"
+
+
+class PasswordResetRequested(Event, frozen=True, kw_only=True):
+    """Somebody forgot a password; no person when the address that was given is not known."""
+
+    topic: ClassVar[str] = "identity.password_reset_requested.v1"
+    person_id: UUID | None = None
+
+
+class PasswordResetCompleted(Event, frozen=True, kw_only=True):
+    """The code came back right, and the person's password was changed."""
+
+    topic: ClassVar[str] = "identity.password_reset_completed.v1"
+
+
+EVENTS = EventTypes(
+    RegistrationStarted,
+    RegistrationCodeRequested,
+    RegistrationConfirmed,
+    RegistrationAbandoned,
+    PersonRegistered,
+    TemporaryPasswordIssued,
+    PasswordChanged,
+    ProfileChanged,
+    PersonErased,
+    PasswordResetRequested,
+    PasswordResetCompleted,
+)
+
+
+def person_id_of(registration_id: UUID) -> UUID:
+    """Answer the person that a registration becomes: one, however often it is confirmed."""
+    return derived_id(NAMESPACE, "identity/person", str(registration_id))
+
+
+class Registration(Aggregate):
+    """From an e-mail address to a person."""
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
+        super().__init__(id)
+        self.person_type = PersonType.INDIVIDUAL
+        self.email = ""
+        self.organisation: str | None = None
+        self.confirmed = False
+        self.abandoned = False
+
+    @property
+    def person_id(self) -> UUID:
+        """The person to be; also the subject under whose key everything here is sealed."""
+        return person_id_of(self.id)
+
+    def start(self, person_type: PersonType, email: str, organisation: str | None) -> None:
+        """Begin, and ask for the first letter; ``email`` and ``organisation`` are sealed."""
+        if self.version:
+            raise Conflict("registration_exists", "This registration has been started already.")
+        self.trigger(
+            RegistrationStarted(person_type=person_type, email=email, organisation=organisation)
+        )
+        self.trigger(RegistrationCodeRequested())
+
+    def request_code(self) -> None:
+        """Ask for another letter."""
+        self.must_be_open()
+        self.trigger(RegistrationCodeRequested())
+
+    def confirm(self) -> None:
+        """Become a person; the caller has checked the code and both ticks."""
+        self.must_be_open()
+        self.trigger(RegistrationConfirmed(person_id=self.person_id))
+
+    def abandon(self) -> None:
+        """Give up waiting."""
+        self.must_be_open()
+        self.trigger(RegistrationAbandoned())
+
+    def must_be_open(self) -> None:
+        """Raise unless a code can still confirm this registration.
+
+        NotFound ``registration_not_found``; Conflict ``registration_confirmed`` or
+        ``registration_expired``.
+        """
+        if not self.version:
+            raise NotFound("registration_not_found", "There is no such registration; start one.")
+        if self.confirmed:
+            raise Conflict(
+                "registration_confirmed",
+                "This registration is confirmed; sign in with the password from the letter.",
+            )
+        if self.abandoned:
+            raise Conflict("registration_expired", "This registration is too old; start again.")
+
+    def apply(self, event: Any) -> None:
+        match event:
+            case RegistrationStarted():
+                self.person_type = event.person_type
+                self.email = event.email
+                self.organisation = event.organisation
+            case RegistrationConfirmed():
+                self.confirmed = True
+            case RegistrationAbandoned():
+                self.abandoned = True
+
+
+class Person(Aggregate):
+    """Somebody who may sign in: an individual, or who acts for an organisation."""
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
+        super().__init__(id)
+        self.email = ""
+        self.full_name = ""
+        self.phone = ""
+        self.has_own_password = False
+        self.erased = False
+
+    def register(self, event: PersonRegistered) -> None:
+        """Come into being. Raises Conflict ``already_registered``."""
+        if self.version:
+            raise Conflict("already_registered", "This person is registered; sign in.")
+        self.trigger(event)
+
+    def issue_temporary_password(self, expires_at: datetime) -> None:
+        """Take a password for the first sign-in.
+
+        Raises Conflict ``password_already_chosen``: a late letter must not lock out somebody who
+        has a password of their own.
+        """
+        self.must_exist()
+        if self.has_own_password:
+            raise Conflict(
+                "password_already_chosen",
+                "This person has chosen a password already; no letter is needed.",
+            )
+        self.trigger(TemporaryPasswordIssued(expires_at=expires_at))
+
+    def change_password(self, origin: PasswordOrigin) -> None:
+        """Have a new password of one's own; the caller has checked the proof and the policy."""
+        self.must_exist()
+        self.trigger(PasswordChanged(origin=origin))
+
+    def change_profile(self, full_name: str | None, phone: str | None) -> None:
+        """Save the settings, sealed: None leaves a value, the empty text clears it."""
+        self.must_exist()
+        if full_name is not None or phone is not None:
+            self.trigger(ProfileChanged(full_name=full_name, phone=phone))
+
+    def must_exist(self) -> None:
+        """Raise NotFound ``person_not_found`` unless there is such a person, not erased."""
+        if not self.version or self.erased:
+            raise NotFound("person_not_found", "There is no such person.")
+
+    def apply(self, event: Any) -> None:
+        match event:
+            case PersonRegistered():
+                self.email = event.email
+            case PasswordChanged():
+                self.has_own_password = True
+            case ProfileChanged():
+                self.full_name = self.full_name if event.full_name is None else event.full_name
+                self.phone = self.phone if event.phone is None else event.phone
+            case PersonErased():
+                self.erased = True
+
+
+class PasswordReset(Aggregate):
+    """One recovery: asked for by an address, completed by a code.
+
+    It exists for an unknown address too (without a person), so that asking costs the same and
+    answers the same.
+    """
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
+        super().__init__(id)
+        self.person_id: UUID | None = None
+        self.completed = False
+
+    def request(self, person_id: UUID | None) -> None:
+        """Begin."""
+        if self.version:
+            raise Conflict("password_reset_exists", "This recovery has been started already.")
+        self.trigger(PasswordResetRequested(person_id=person_id))
+
+    def complete(self) -> None:
+        """End; the caller has checked the code and changed the password."""
+        self.must_be_open()
+        self.trigger(PasswordResetCompleted())
+
+    def must_be_open(self) -> None:
+        """Raise NotFound ``password_reset_not_found`` or Conflict ``password_reset_completed``."""
+        if not self.version:
+            raise NotFound("password_reset_not_found", "There is no such recovery; ask again.")
+        if self.completed:
+            raise Conflict(
+                "password_reset_completed", "This recovery is completed; sign in, or ask again."
+            )
+
+    def apply(self, event: Any) -> None:
+        match event:
+            case PasswordResetRequested():
+                self.person_id = event.person_id
+            case PasswordResetCompleted():
+                self.completed = True

@@ -1,0 +1,14 @@
+"""What identity does by itself: letting go of what has had its time."""
+
+from __future__ import annotations
+
+from services.identity.application import Sweep, sweep
+from shared.bus import Job, Services
+
+
+def sweep_expired(services: Services) -> int:
+    """Abandon unconfirmed registrations, delete dead sessions, codes and counters."""
+    return services.store.transact(sweep, Sweep())
+
+
+JOBS = [Job("sweep_expired", every=60.0, run=sweep_expired)]

@@ -1,0 +1,43 @@
+"""What other services learn of identity's events: ids, and nothing about the person."""
+
+from __future__ import annotations
+
+from services.identity.domain import (
+    PasswordChanged,
+    PasswordResetRequested,
+    PersonRegistered,
+    ProfileChanged,
+    RegistrationCodeRequested,
+)
+from shared.bus import Publication
+from shared.eventstore import Recorded
+
+
+def publish(recorded: Recorded) -> Publication | None:
+    """Answer the published form of an event, or None where it concerns nobody else."""
+    subject = str(recorded.originator_id)
+    match recorded.event:
+        case RegistrationCodeRequested():
+            return Publication(
+                type="registration_code_requested",
+                subject=subject,
+                data={"registration_id": subject},
+            )
+        case PersonRegistered(person_type=person_type):
+            return Publication(
+                type="person_registered",
+                subject=subject,
+                data={"person_id": subject, "person_type": str(person_type)},
+            )
+        case PasswordChanged():
+            return Publication(
+                type="password_changed", subject=subject, data={"person_id": subject}
+            )
+        case ProfileChanged():
+            return Publication(type="profile_changed", subject=subject, data={"person_id": subject})
+        # One for an unknown address (no person) stays here: there is nobody to write to.
+        case PasswordResetRequested(person_id=person_id) if person_id is not None:
+            return Publication(
+                type="password_reset_requested", subject=subject, data={"reset_id": subject}
+            )
+    return None

@@ -1,0 +1,81 @@
+"""identity's tables: ``persons`` follows the events, the others are tables of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from services.identity.attempts import Attempts
+from services.identity.codes import Codes
+from services.identity.credentials import Credentials
+from services.identity.domain import PersonErased, PersonRegistered, ProfileChanged
+from services.identity.sessions import Sessions
+from shared.eventstore import Aggregate, Recorded
+
+
+class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A person as the settings show them; texts are sealed, the empty text is a cleared one."""
+
+    person_id: UUID
+    person_type: str
+    email: str
+    organisation: str | None
+    full_name: str | None
+    phone: str | None
+
+
+class ReadModel:
+    """One transaction's view of identity's tables."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+        self.credentials = Credentials(cursor)
+        self.codes = Codes(cursor)
+        self.sessions = Sessions(cursor)
+        self.attempts = Attempts(cursor)
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        """Write what events mean to ``persons``."""
+        for entry in recorded:
+            match entry.event:
+                case PersonRegistered() as event:
+                    self._registered(entry, event)
+                case ProfileChanged() as event:
+                    self._cursor.execute(
+                        "UPDATE persons SET full_name = coalesce(%s, full_name),"
+                        " phone = coalesce(%s, phone) WHERE person_id = %s",
+                        (event.full_name, event.phone, entry.originator_id),
+                    )
+                case PersonErased():
+                    self._cursor.execute(
+                        "UPDATE persons SET erased = true WHERE person_id = %s",
+                        (entry.originator_id,),
+                    )
+
+    def _registered(self, entry: Recorded, event: PersonRegistered) -> None:
+        self._cursor.execute(
+            "INSERT INTO persons (person_id, person_type, registered_at, rules_version,"
+            " consent_version, email, organisation) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                entry.originator_id,
+                event.person_type,
+                entry.recorded_at,
+                event.rules_version,
+                event.consent_version,
+                event.email,
+                event.organisation,
+            ),
+        )
+
+    def person(self, person_id: UUID) -> PersonRow | None:
+        """Answer a person who is not erased."""
+        row = self._cursor.execute(
+            "SELECT person_id, person_type, email, organisation, full_name, phone FROM persons"
+            " WHERE person_id = %s AND NOT erased",
+            (person_id,),
+        ).fetchone()
+        return None if row is None else PersonRow(**row)

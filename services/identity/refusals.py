@@ -1,0 +1,56 @@
+"""Refusals that must be counted.
+
+An exception in a use case undoes its transaction, and with it the count of a wrong attempt. So a
+use case that counts *answers* with a refusal, the transaction commits, and then the service turns
+the answer into the error. The refusal is the kept result of the command, so a repeated command is
+refused the same way and is not counted twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.errors import Forbidden, ServiceError, ValidationFailed
+
+_REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
+    "too_many_attempts": (
+        Forbidden,
+        "Too many attempts; try again after the number of seconds in retry_after_seconds.",
+    ),
+    "wrong_code": (ValidationFailed, "The code is wrong; compare it with the latest letter."),
+    "code_expired": (ValidationFailed, "The code is too old; ask for a new one."),
+    "code_attempts_used_up": (Forbidden, "This code was tried too often; ask for a new one."),
+    "wrong_credentials": (
+        Forbidden,
+        "The e-mail address or the password is wrong; try again or recover the password.",
+    ),
+    "temporary_password_expired": (
+        Forbidden,
+        "The temporary password was valid for 24 hours; recover the password by e-mail.",
+    ),
+    "wrong_current_password": (
+        ValidationFailed,
+        "The present password is wrong; type it again or recover it by e-mail.",
+    ),
+    "session_expired": (Forbidden, "The session has ended; sign in again."),
+}
+
+
+def refusal(code: str, **params: Any) -> dict[str, Any]:
+    """Answer a refusal as a result; ``params`` are JSON values, never personal."""
+    if code not in _REFUSALS:
+        raise KeyError(code)
+    return {"refused": code, "params": params}
+
+
+def refused(code: str, **params: Any) -> ServiceError:
+    """Answer a refusal as an error, for where there is nothing to count."""
+    error, message = _REFUSALS[code]
+    return error(code, message, **params)
+
+
+def settle(result: dict[str, Any]) -> dict[str, Any]:
+    """Answer a use case's result, or raise the error that it answers with."""
+    if "refused" in result:
+        raise refused(result["refused"], **result["params"])
+    return result

@@ -1,0 +1,106 @@
+"""The shapes of identity's RPCs: types and lengths; what a value means is checked in the domain."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from services.identity.documents import KINDS
+from services.identity.domain import PersonType
+from services.identity.password_policy import LONGEST
+
+_LONGEST_DEVICE = 1000
+
+
+def _email() -> fields.String:
+    return fields.String(required=True, validate=validate.Length(min=3, max=320))
+
+
+def _password() -> fields.String:
+    # Wider than the policy allows, which then says so in a code of its own.
+    return fields.String(required=True, validate=validate.Length(min=1, max=5 * LONGEST))
+
+
+def _code() -> fields.String:
+    return fields.String(required=True, validate=validate.Length(min=1, max=32))
+
+
+class Organisation(Schema):
+    name = fields.String(required=True, validate=validate.Length(max=1000))
+    inn = fields.String(required=True, validate=validate.Length(max=32))
+    kpp = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=32))
+
+
+class StartRegistration(Schema):
+    person_type = fields.Enum(PersonType, by_value=True, required=True)
+    email = _email()
+    organisation = fields.Nested(Organisation, load_default=None, allow_none=True)
+    ip = fields.IP(required=True)
+
+
+class RegistrationId(Schema):
+    registration_id = fields.UUID(required=True)
+
+
+class ConfirmRegistration(Schema):
+    registration_id = fields.UUID(required=True)
+    code = _code()
+    accept_rules = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    consent_personal_data = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    ip = fields.IP(required=True)
+
+
+class FindDocument(Schema):
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    version = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=20))
+
+
+class SignIn(Schema):
+    email = _email()
+    password = _password()
+    device = fields.String(
+        load_default="", allow_none=True, validate=validate.Length(max=_LONGEST_DEVICE)
+    )
+    ip = fields.IP(required=True)
+
+
+class Authenticate(Schema):
+    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+
+
+class PersonId(Schema):
+    person_id = fields.UUID(required=True)
+
+
+class EndSession(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+
+
+class ChangePassword(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    current_password = _password()
+    new_password = _password()
+
+
+class UpdateProfile(Schema):
+    person_id = fields.UUID(required=True)
+    full_name = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(max=1000)
+    )
+    phone = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
+
+
+class RequestPasswordReset(Schema):
+    email = _email()
+    ip = fields.IP(required=True)
+
+
+class ResetId(Schema):
+    reset_id = fields.UUID(required=True)
+
+
+class ConfirmPasswordReset(Schema):
+    reset_id = fields.UUID(required=True)
+    code = _code()
+    new_password = _password()

@@ -1,0 +1,236 @@
+"""The RPCs of identity: decode, one use case, encode.
+
+What is random, keyed or slow happens here, so that the use cases stay pure: codes, passwords and
+tokens are drawn, fingerprints taken and passwords hashed before or between transactions.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.identity import access, application, recovery, schemas
+from services.identity.checking import IssueCode
+from services.identity.documents import find_document
+from services.identity.domain import PersonType
+from services.identity.fingerprints import (
+    Fingerprints,
+    new_code,
+    new_temporary_password,
+    new_token,
+    token_digest,
+)
+from services.identity.limits import CODE_LIFE, TEMPORARY_PASSWORD_LIFE
+from services.identity.password_policy import check_password
+from services.identity.passwords import Passwords
+from services.identity.refusals import refused, settle
+from services.identity.requisites import Organisation, parse_email, parse_organisation
+from shared.config import Settings
+from shared.errors import ValidationFailed
+from shared.eventstore import Store
+from shared.rpc.server import SettingsProvider, StoreProvider, rpc
+
+IP = IPv4Address | IPv6Address
+
+_DEVICE_LENGTH = 200
+_CODE_MINUTES = int(CODE_LIFE.total_seconds() // 60)
+_PASSWORD_HOURS = int(TEMPORARY_PASSWORD_LIFE.total_seconds() // 3600)
+
+
+class IdentityService:
+    """Who people are, and how they prove it. README.md has every RPC with its shapes."""
+
+    name = "identity"
+    store: Store = StoreProvider()
+    settings: Settings = SettingsProvider()
+    passwords = Passwords()
+
+    @property
+    def _fingerprints(self) -> Fingerprints:
+        return Fingerprints(self.settings)
+
+    # Registration
+
+    @rpc(schemas.StartRegistration)
+    def start_registration(
+        self, person_type: PersonType, email: str, organisation: dict[str, Any] | None, ip: IP
+    ) -> dict[str, Any]:
+        command = application.StartRegistration(
+            person_type=person_type,
+            email=parse_email(email),
+            organisation=_organisation(person_type, organisation),
+            email_index=self._fingerprints.email(email),
+            network_index=self._fingerprints.network(str(ip)),
+        )
+        return self.store.execute(application.start_registration, command)
+
+    @rpc(schemas.RegistrationId)
+    def resend_code(self, registration_id: UUID) -> dict[str, Any]:
+        command = application.ResendCode(registration_id=registration_id)
+        return self.store.execute(application.resend_code, command)
+
+    @rpc(schemas.ConfirmRegistration)
+    def confirm_registration(
+        self,
+        registration_id: UUID,
+        code: str,
+        accept_rules: bool,
+        consent_personal_data: bool,
+        ip: IP,
+    ) -> dict[str, Any]:
+        command = application.ConfirmRegistration(
+            registration_id=registration_id,
+            digest=self._fingerprints.code(registration_id, code),
+            accept_rules=accept_rules,
+            consent_personal_data=consent_personal_data,
+            ip=str(ip),
+        )
+        return settle(self.store.execute(application.confirm_registration, command))
+
+    @rpc(schemas.FindDocument)
+    def document(self, kind: str, version: str | None) -> dict[str, Any]:
+        return msgspec.structs.asdict(find_document(kind, version))
+
+    # Sessions and passwords
+
+    @rpc(schemas.SignIn)
+    def sign_in(self, email: str, password: str, device: str | None, ip: IP) -> dict[str, Any]:
+        email_index = self._fingerprints.email(email)
+        network_index = self._fingerprints.network(str(ip))
+        begin = access.BeginSignIn(email_index=email_index, network_index=network_index)
+        known = settle(self.store.transact(access.begin_sign_in, begin))
+        kept = known["password_hash"]
+        if not self.passwords.verify(kept, password):
+            raise refused("wrong_credentials")
+        token = new_token()
+        finish = access.FinishSignIn(
+            person_id=UUID(known["person_id"]),
+            checked_hash=kept,
+            stronger_hash=self.passwords.hash(password) if self.passwords.outdated(kept) else None,
+            token_digest=token_digest(token),
+            device=(device or "")[:_DEVICE_LENGTH],
+            email_index=email_index,
+            network_index=network_index,
+        )
+        opened = settle(self.store.transact(access.finish_sign_in, finish))
+        return {"token": token, **opened}
+
+    @rpc(schemas.Authenticate)
+    def authenticate(self, token: str) -> dict[str, Any]:
+        digest = token_digest(token)
+        found = self.store.query(lambda session: access.authenticate(session, digest))
+        if found.pop("stale"):
+            seen = access.NoteSeen(session_id=UUID(found["session_id"]))
+            self.store.transact(access.note_seen, seen)
+        return found
+
+    @rpc(schemas.PersonId)
+    def sessions(self, person_id: UUID) -> dict[str, Any]:
+        return self.store.query(lambda session: access.list_sessions(session, person_id))
+
+    @rpc(schemas.EndSession)
+    def end_session(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
+        command = access.EndSession(person_id=person_id, session_id=session_id)
+        return self.store.execute(access.end_session, command)
+
+    @rpc(schemas.ChangePassword)
+    def change_password(
+        self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
+    ) -> dict[str, Any]:
+        check_password(new_password, previous=current_password)
+        kept = self.store.query(lambda session: access.kept_hash(session, person_id))
+        checked = access.CheckedPassword(
+            kept, self.passwords.verify(kept, current_password), self.passwords.hash(new_password)
+        )
+        command = access.ChangePassword(
+            person_id=person_id,
+            session_id=session_id,
+            current_password=current_password,
+            new_password=new_password,
+        )
+        return settle(self.store.execute(access.password_changer(checked), command))
+
+    @rpc(schemas.RequestPasswordReset)
+    def request_password_reset(self, email: str, ip: IP) -> dict[str, Any]:
+        command = recovery.RequestPasswordReset(
+            email_index=self._fingerprints.email(parse_email(email)),
+            network_index=self._fingerprints.network(str(ip)),
+        )
+        return self.store.execute(recovery.request_password_reset, command)
+
+    @rpc(schemas.ConfirmPasswordReset)
+    def confirm_password_reset(
+        self, reset_id: UUID, code: str, new_password: str
+    ) -> dict[str, Any]:
+        check_password(new_password)
+        command = recovery.ConfirmPasswordReset(
+            reset_id=reset_id,
+            digest=self._fingerprints.code(reset_id, code),
+            new_password=new_password,
+        )
+        reset = recovery.password_resetter(self.passwords.hash(new_password))
+        return settle(self.store.execute(reset, command))
+
+    # Profile
+
+    @rpc(schemas.PersonId)
+    def profile(self, person_id: UUID) -> dict[str, Any]:
+        return self.store.query(lambda session: application.profile(session, person_id))
+
+    @rpc(schemas.UpdateProfile)
+    def update_profile(
+        self, person_id: UUID, full_name: str | None, phone: str | None
+    ) -> dict[str, Any]:
+        command = application.UpdateProfile(person_id=person_id, full_name=full_name, phone=phone)
+        self.store.execute(application.update_profile, command)
+        return self.store.query(lambda session: application.profile(session, person_id))
+
+    # For notifications alone: each secret is drawn when its letter is written
+
+    @rpc(schemas.RegistrationId)
+    def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
+        code = new_code()
+        command = IssueCode(
+            owner_id=registration_id, digest=self._fingerprints.code(registration_id, code)
+        )
+        issued = self.store.transact(application.issue_registration_code, command)
+        known = issued["kind"] == "already_registered"
+        return {**issued, "code": None if known else code, "valid_minutes": _CODE_MINUTES}
+
+    @rpc(schemas.PersonId)
+    def issue_temporary_password(self, person_id: UUID) -> dict[str, Any]:
+        password = new_temporary_password()
+        command = application.IssueTemporaryPassword(
+            person_id=person_id, password_hash=self.passwords.hash(password)
+        )
+        issued = self.store.transact(application.issue_temporary_password, command)
+        return {**issued, "password": password, "valid_hours": _PASSWORD_HOURS}
+
+    @rpc(schemas.ResetId)
+    def issue_reset_code(self, reset_id: UUID) -> dict[str, Any]:
+        code = new_code()
+        command = IssueCode(owner_id=reset_id, digest=self._fingerprints.code(reset_id, code))
+        issued = self.store.transact(recovery.issue_reset_code, command)
+        return {**issued, "code": code, "valid_minutes": _CODE_MINUTES}
+
+    @rpc(schemas.PersonId)
+    def contact(self, person_id: UUID) -> dict[str, Any]:
+        found = self.store.query(lambda session: application.profile(session, person_id))
+        return {"email": found["email"], "full_name": found["full_name"]}
+
+
+def _organisation(person_type: PersonType, given: dict[str, Any] | None) -> Organisation | None:
+    if person_type is PersonType.ORGANISATION:
+        if given is None:
+            raise ValidationFailed(
+                "organisation_missing", "Give the organisation's name, INN and KPP."
+            )
+        return parse_organisation(given["name"], given["inn"], given["kpp"])
+    if given is not None:
+        raise ValidationFailed(
+            "organisation_not_expected", "An individual has no requisites; leave them out."
+        )
+    return None

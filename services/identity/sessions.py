@@ -1,0 +1,105 @@
+"""The table ``sessions``: who is signed in where. Of a token only its SHA-256 is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """A session: of whom, on which device, and whether the password is the temporary one."""
+
+    session_id: UUID
+    person_id: UUID
+    device: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    temporary: bool
+
+
+_LIVE = """
+    SELECT session_id, person_id, device, created_at, last_seen_at, sessions.expires_at, temporary
+    FROM sessions JOIN credentials USING (person_id)
+    WHERE sessions.expires_at > %s AND last_seen_at > %s
+"""
+
+
+class Sessions:
+    """Reads and writes ``sessions`` within a transaction."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+
+    def open(
+        self,
+        session_id: UUID,
+        person_id: UUID,
+        token_digest: bytes,
+        device: str,
+        *,
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        """Begin a session."""
+        self._cursor.execute(
+            "INSERT INTO sessions (session_id, person_id, token_digest, device, created_at,"
+            " last_seen_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (session_id, person_id, token_digest, device, now, now, expires_at),
+        )
+
+    def of_token(self, token_digest: bytes, now: datetime, idle: timedelta) -> SignedIn | None:
+        """Answer the live session of a token; one not seen for ``idle`` is not live."""
+        row = self._cursor.execute(
+            f"{_LIVE} AND token_digest = %s", (now, now - idle, token_digest)
+        ).fetchone()
+        return None if row is None else SignedIn(**row)
+
+    def of_person(self, person_id: UUID, now: datetime, idle: timedelta) -> list[SignedIn]:
+        """Answer a person's live sessions, the latest seen first."""
+        self._cursor.execute(
+            f"{_LIVE} AND person_id = %s ORDER BY last_seen_at DESC, created_at DESC, session_id",
+            (now, now - idle, person_id),
+        )
+        return [SignedIn(**row) for row in self._cursor.fetchall()]
+
+    def seen(self, session_id: UUID, now: datetime) -> None:
+        """Note that the session is in use."""
+        self._cursor.execute(
+            "UPDATE sessions SET last_seen_at = %s WHERE session_id = %s", (now, session_id)
+        )
+
+    def extend(self, session_id: UUID, expires_at: datetime) -> None:
+        """Let a session last until another instant."""
+        self._cursor.execute(
+            "UPDATE sessions SET expires_at = %s WHERE session_id = %s", (expires_at, session_id)
+        )
+
+    def end(self, person_id: UUID, session_id: UUID) -> bool:
+        """End one session of a person; False when the person has no such session."""
+        self._cursor.execute(
+            "DELETE FROM sessions WHERE person_id = %s AND session_id = %s",
+            (person_id, session_id),
+        )
+        return self._cursor.rowcount == 1
+
+    def end_all(self, person_id: UUID, *, but: UUID | None = None) -> None:
+        """End a person's sessions, one spared."""
+        self._cursor.execute(
+            "DELETE FROM sessions WHERE person_id = %s AND session_id IS DISTINCT FROM %s",
+            (person_id, but),
+        )
+
+    def sweep(self, now: datetime, idle: timedelta) -> int:
+        """Delete what is no longer live; answers how many."""
+        # Skipping what others hold: a sweep must never be part of a deadlock.
+        self._cursor.execute(
+            "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions"
+            " WHERE expires_at <= %s OR last_seen_at <= %s FOR UPDATE SKIP LOCKED)",
+            (now, now - idle),
+        )
+        return self._cursor.rowcount

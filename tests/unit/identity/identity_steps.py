@@ -1,0 +1,21 @@
+"""Steps that the tests of identity share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.errors import ServiceError
+
+
+def refusal_of(call: Any, *arguments: Any, **named: Any) -> ServiceError:
+    """Call, and answer the error that it refuses with."""
+    with pytest.raises(ServiceError) as caught:
+        call(*arguments, **named)
+    return caught.value
+
+
+def another(code: str) -> str:
+    """Answer a code that is wrong."""
+    return f"{(int(code) + 1) % 1_000_000:06d}"

@@ -1,0 +1,256 @@
+"""Signing in, sessions, the temporary password and its change: S8-S10."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from identity_steps import refusal_of
+
+from services.identity.domain import PasswordChanged, TemporaryPasswordIssued
+from services.identity.fingerprints import token_digest
+from services.identity.limits import SESSIONS_PER_PERSON
+from services.identity.passwords import Passwords
+from shared.context import bind
+from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+
+OWN = "длинная фраза 1"
+
+
+@pytest.fixture
+def newcomer(identity: Any) -> dict[str, str]:
+    person_id = identity.person()
+    issued = identity.call("issue_temporary_password", person_id=person_id)
+    return {"person_id": person_id, "password": issued["password"], "email": issued["email"]}
+
+
+def change(identity: Any, session: Any, current: str, new: str = OWN) -> Any:
+    return identity.call(
+        "change_password",
+        person_id=session["person_id"],
+        session_id=session["session_id"],
+        current_password=current,
+        new_password=new,
+    )
+
+
+def test_the_temporary_password_serves_to_choose_ones_own(
+    identity: Any, newcomer: dict[str, str]
+) -> None:
+    assert newcomer["email"] == "anna@example.org"
+    session = identity.sign_in(newcomer["password"], " ANNA@example.org ")
+    assert session["must_change_password"] is True
+    assert len(session["token"]) >= 43
+    found = identity.call("authenticate", token=session["token"])
+    assert found == {
+        "session_id": session["session_id"],
+        "person_id": newcomer["person_id"],
+        "must_change_password": True,
+    }
+    assert change(identity, session, newcomer["password"]) == {}
+    assert identity.call("authenticate", token=session["token"])["must_change_password"] is False
+    assert refusal_of(identity.sign_in, newcomer["password"]).code == "wrong_credentials"
+    assert identity.sign_in(OWN)["must_change_password"] is False
+    kinds = [type(event) for event in identity.events()[-2:]]
+    assert kinds == [TemporaryPasswordIssued, PasswordChanged]
+
+
+def test_the_temporary_password_lives_a_day(identity: Any, newcomer: dict[str, str]) -> None:
+    identity.clock.advance(timedelta(hours=24))
+    refused = refusal_of(identity.sign_in, newcomer["password"])
+    assert (refused.kind, refused.code) == ("forbidden", "temporary_password_expired")
+    assert refusal_of(identity.sign_in, "something else").code == "wrong_credentials"
+
+
+def test_a_second_letter_voids_the_first_and_none_follows_ones_own(
+    identity: Any, newcomer: dict[str, str]
+) -> None:
+    issue = {"person_id": newcomer["person_id"]}
+    early = identity.sign_in(newcomer["password"])
+    second = identity.call("issue_temporary_password", **issue)["password"]
+    assert refusal_of(identity.call, "authenticate", token=early["token"]).code == "session_expired"
+    assert refusal_of(identity.sign_in, newcomer["password"]).code == "wrong_credentials"
+    change(identity, identity.sign_in(second), second)
+    refused = refusal_of(identity.call, "issue_temporary_password", **issue)
+    assert (type(refused), refused.code) == (Conflict, "password_already_chosen")
+    assert identity.sign_in(OWN)
+
+
+def test_the_temporary_password_holds_one_session(identity: Any, newcomer: dict[str, str]) -> None:
+    first, second = (identity.sign_in(newcomer["password"]) for _ in range(2))
+    assert refusal_of(identity.call, "authenticate", token=first["token"]).code == "session_expired"
+    assert identity.call("authenticate", token=second["token"])
+    identity.clock.advance(timedelta(hours=1))
+    refused = refusal_of(identity.call, "authenticate", token=second["token"])
+    assert (type(refused), refused.code) == (Forbidden, "session_expired")
+
+
+@pytest.mark.parametrize(
+    ("new", "code"),
+    [
+        ("short 123", "password_too_short"),
+        ("x" * 201, "password_too_long"),
+        ("Qwerty12345", "password_too_common"),
+        ("11111111112", "password_too_common"),
+        ("Anna@Example.org", "password_is_email"),
+        (None, "password_unchanged"),
+    ],
+)
+def test_the_policy_names_what_is_wrong(
+    identity: Any, newcomer: dict[str, str], new: str | None, code: str
+) -> None:
+    session = identity.sign_in(newcomer["password"])
+    refused = refusal_of(
+        change, identity, session, newcomer["password"], new or newcomer["password"]
+    )
+    assert isinstance(refused, ValidationFailed)
+    assert refused.code == code
+
+
+def test_a_change_needs_the_present_password_and_is_limited(identity: Any) -> None:
+    session = identity.member(OWN)
+    for _ in range(10):
+        assert refusal_of(change, identity, session, "guess", "new phrase 1").code == (
+            "wrong_current_password"
+        )
+    refused = refusal_of(change, identity, session, OWN, "new phrase 1")
+    assert (refused.code, refused.params) == ("too_many_attempts", {"retry_after_seconds": 900})
+
+
+def test_a_change_ends_the_other_sessions(identity: Any) -> None:
+    identity.member(OWN)
+    phone, laptop = identity.sign_in(OWN, device="phone"), identity.sign_in(OWN, device="laptop")
+    with bind(command_id=uuid4()):
+        for _ in range(2):
+            assert change(identity, laptop, OWN, "new phrase 1") == {}
+    assert refusal_of(identity.call, "authenticate", token=phone["token"]).code == "session_expired"
+    listed = identity.call("sessions", person_id=laptop["person_id"])["sessions"]
+    assert [entry["device"] for entry in listed] == ["laptop"]
+    assert sum(isinstance(event, PasswordChanged) for event in identity.events()) == 2
+
+
+def test_a_change_needs_a_live_session(identity: Any) -> None:
+    session = identity.member(OWN)
+    identity.call("end_session", person_id=session["person_id"], session_id=session["session_id"])
+    assert refusal_of(change, identity, session, OWN, "new phrase 1").code == "session_expired"
+    assert identity.sign_in(OWN)
+
+
+def test_unknown_and_known_fail_alike(identity: Any) -> None:
+    identity.member(OWN)
+    answers = [
+        refusal_of(identity.sign_in, "wrong password", email).as_wire()
+        for email in ("anna@example.org", "nobody@example.org", "no address")
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["code"] == "wrong_credentials"
+
+
+def test_unknown_people_cost_a_verification_too(identity: Any) -> None:
+    verified = []
+
+    class Counting(Passwords):
+        def verify(self, kept: str | None, password: str) -> bool:
+            verified.append(kept)
+            return super().verify(kept, password)
+
+    identity.service.passwords = Counting(time_cost=1, memory_cost=8)
+    refusal_of(identity.sign_in, "wrong password", "nobody@example.org")
+    assert verified == [None]
+
+
+def test_guesses_lock_the_address_and_say_until_when(identity: Any) -> None:
+    identity.member(OWN)
+    for _ in range(10):
+        assert refusal_of(identity.sign_in, "guess").code == "wrong_credentials"
+    identity.clock.advance(timedelta(minutes=1))
+    refused = refusal_of(identity.sign_in, OWN)
+    assert (type(refused), refused.code) == (Forbidden, "too_many_attempts")
+    assert refused.params == {"retry_after_seconds": 840}
+    identity.clock.advance(timedelta(seconds=840))
+    assert identity.sign_in(OWN)
+
+
+def test_a_right_password_forgives_the_wrong_ones(identity: Any) -> None:
+    identity.member(OWN)
+    for _ in range(3):
+        for _ in range(9):
+            refusal_of(identity.sign_in, "guess")
+        assert identity.sign_in(OWN)
+
+
+def test_a_network_that_guesses_is_locked(identity: Any) -> None:
+    identity.member(OWN)
+    for number in range(100):
+        refusal_of(identity.sign_in, "guess", f"p{number}@example.org", ip="2001:db8::1")
+    refused = refusal_of(identity.sign_in, OWN, ip="2001:db8::2")
+    assert refused.code == "too_many_attempts"
+    assert identity.sign_in(OWN, ip="2001:db8:0:1::1")
+
+
+def test_sessions_are_seen_and_ended_by_their_person_alone(identity: Any) -> None:
+    anna = identity.member(OWN)
+    boris = identity.member("другая фраза 2", "boris@example.org")
+    identity.clock.advance(timedelta(minutes=2))
+    phone = identity.sign_in(OWN, device="phone " * 100)
+    listed = identity.call("sessions", person_id=anna["person_id"])["sessions"]
+    assert [entry["session_id"] for entry in listed] == [phone["session_id"], anna["session_id"]]
+    assert len(listed[0]["device"]) == 200
+    assert listed[0]["created_at"] == identity.clock.now().isoformat()
+    ended = {"person_id": boris["person_id"], "session_id": phone["session_id"]}
+    refused = refusal_of(identity.call, "end_session", **ended)
+    assert (type(refused), refused.code) == (NotFound, "session_not_found")
+    assert identity.call("end_session", **{**ended, "person_id": anna["person_id"]}) == {}
+    assert refusal_of(identity.call, "authenticate", token=phone["token"]).code == "session_expired"
+
+
+def test_a_session_ends_when_it_is_idle_and_lives_while_it_is_used(identity: Any) -> None:
+    used, idle = identity.member(OWN), identity.sign_in(OWN)
+    for _ in range(4):
+        identity.clock.advance(timedelta(days=6))
+        identity.call("authenticate", token=used["token"])
+    assert refusal_of(identity.call, "authenticate", token=idle["token"]).code == "session_expired"
+    identity.clock.advance(timedelta(days=6))
+    assert refusal_of(identity.call, "authenticate", token=used["token"]).code == "session_expired"
+
+
+def test_the_oldest_session_gives_way(identity: Any) -> None:
+    first = identity.member(OWN)
+    for _ in range(SESSIONS_PER_PERSON):
+        identity.clock.advance(timedelta(minutes=2))
+        identity.sign_in(OWN)
+    listed = identity.call("sessions", person_id=first["person_id"])["sessions"]
+    assert len(listed) == SESSIONS_PER_PERSON
+    assert first["session_id"] not in [entry["session_id"] for entry in listed]
+
+
+def test_a_token_is_kept_as_a_digest(identity: Any) -> None:
+    session = identity.member(OWN)
+    tokens = list(identity.tables.sessions.tokens.values())
+    assert token_digest(session["token"]) in tokens
+    assert session["token"].encode() not in tokens
+
+
+def test_a_weaker_hash_is_replaced_at_sign_in(identity: Any) -> None:
+    session = identity.member(OWN)
+    identity.service.passwords = Passwords(time_cost=2, memory_cost=16)
+    identity.sign_in(OWN)
+    (credential,) = identity.tables.credentials.rows.values()
+    assert str(credential.person_id) == session["person_id"]
+    assert not identity.service.passwords.outdated(credential.password_hash)
+    assert identity.sign_in(OWN)
+
+
+def test_a_password_changed_meanwhile_opens_nothing(identity: Any) -> None:
+    session = identity.member(OWN)
+
+    class Overtaken(Passwords):
+        def verify(self, kept: str | None, password: str) -> bool:
+            identity.service.passwords = Passwords(time_cost=1, memory_cost=8)
+            change(identity, session, OWN, "new phrase 1")
+            return super().verify(kept, password)
+
+    identity.service.passwords = Overtaken(time_cost=1, memory_cost=8)
+    assert refusal_of(identity.sign_in, OWN).code == "wrong_credentials"
