@@ -5,7 +5,6 @@ Imported only after ``services/__main__.py`` has patched the standard library.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -19,11 +18,16 @@ from shared.config import Settings
 from shared.logs import get_logger
 from shared.rpc.client import RpcClient
 from shared.rpc.server import CONFIG_KEY, ServerContext, hosted
+from shared.signals import on_stop_signal
 
 log = get_logger(__name__)
 
 MAX_WORKERS = 50
 """Calls that one service has under way at most; more wait in its queue, and expire there."""
+
+
+GRACE_S = 15.0
+"""How long calls under way may take when the process is asked to end."""
 
 
 def serve(names: Sequence[str], settings: Settings) -> None:
@@ -49,18 +53,21 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     runner = ServiceRunner(config)
     for name in names:
         runner.add_service(hosted(_service_class(name)))
+    on_stop_signal(lambda: _end(runner))
     runner.start()
     log.info("server_ready", services=list(names))
-
-    def stop(*_: Any) -> None:
-        eventlet.spawn_n(runner.stop)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
     runner.wait()
     client.close()
     for store in stores.values():
         store.close()
+
+
+def _end(runner: ServiceRunner) -> None:
+    with eventlet.Timeout(GRACE_S, False):
+        runner.stop()
+        return
+    log.warning("ended_with_calls_under_way")
+    runner.kill()
 
 
 def _service_class(name: str) -> type[Any]:

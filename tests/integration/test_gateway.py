@@ -150,6 +150,18 @@ def test_many_wait_at_the_same_time_and_the_end_is_graceful(
     assert process.wait(PATIENCE_SECONDS) == 0
 
 
+def test_an_idle_gateway_ends_at_once(
+    gateway_url: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    url, process = gateway_url
+    with requests.Session() as kept_open:
+        assert kept_open.get(f"{url}/healthz", timeout=10).status_code == 200
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+        assert time.monotonic() - started < 3
+
+
 def test_without_services_it_lives_and_says_that_it_is_not_ready(
     gateway_url: tuple[str, subprocess.Popen[bytes]], clean_bus: object
 ) -> None:

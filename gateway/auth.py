@@ -1,0 +1,45 @@
+"""Who is asking: the bearer token of a session, checked by identity on every request."""
+
+from __future__ import annotations
+
+from werkzeug.wrappers import Request
+
+from gateway.operations import PERSON_WAITS, Access, Person, ServiceCalls
+from gateway.problems import CHALLENGE, Refusal
+from shared.errors import Forbidden, NotFound, ValidationFailed
+
+MAX_TOKEN_LENGTH = 200
+
+
+def person_of(request: Request, services: ServiceCalls, access: Access) -> Person | None:
+    """Answer the person whose session the token names; None for a public operation.
+
+    Raises Refusal: 401 ``not_signed_in`` without a session that is alive, 403
+    ``password_change_required`` while the password is a temporary one (S9).
+    """
+    if access is Access.PUBLIC:
+        return None
+    person = _authenticated(_token(request), services)
+    if person.must_change_password and access is not Access.ANY_PASSWORD:
+        raise Refusal(403, "password_change_required")
+    return person
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not 0 < len(token) <= MAX_TOKEN_LENGTH:
+        raise Refusal(401, "not_signed_in", headers=CHALLENGE)
+    return token
+
+
+def _authenticated(token: str, services: ServiceCalls) -> Person:
+    try:
+        found = services.call("identity", "authenticate", deadline=PERSON_WAITS, token=token)
+    except (Forbidden, NotFound, ValidationFailed) as error:
+        raise Refusal(401, "not_signed_in", headers=CHALLENGE) from error
+    return Person(
+        person_id=str(found["person_id"]),
+        session_id=str(found["session_id"]),
+        must_change_password=bool(found["must_change_password"]),
+    )

@@ -1,0 +1,38 @@
+"""The id under which a service remembers a command, from the client's Idempotency-Key."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from werkzeug.wrappers import Request
+
+from gateway.operations import Idempotency, Operation, Person
+from gateway.problems import Refusal
+from shared.ids import NAMESPACE, derived_id, new_id
+
+HEADER = "Idempotency-Key"
+MAX_KEY_LENGTH = 200
+
+
+def command_id_of(request: Request, operation: Operation, person: Person | None, ip: str) -> UUID:
+    """Answer the command id of a request.
+
+    The same person, method, path and key always give the same id, so a repeated request answers
+    what the first one answered; without a key the id is random. Before anybody is signed in the
+    address takes the place of the person, so that two strangers with the same key stay apart.
+    """
+    if operation.idempotency is Idempotency.NONE:
+        return new_id()
+    key = request.headers.get(HEADER, "").strip()
+    if not key:
+        if operation.idempotency is Idempotency.REQUIRED:
+            raise _refused("idempotency_key_required", "field_required")
+        return new_id()
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        raise _refused("idempotency_key_invalid", f"field_length 1 {MAX_KEY_LENGTH}")
+    owner = UUID(person.person_id) if person else derived_id(NAMESPACE, "address", ip)
+    return derived_id(owner, request.method, request.path, key)
+
+
+def _refused(code: str, message: str) -> Refusal:
+    return Refusal(400, code, errors=[{"header": HEADER, "message": message}])

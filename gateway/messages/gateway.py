@@ -1,0 +1,130 @@
+"""What the gateway itself says, what the core of the services says, and the texts by kind."""
+
+from __future__ import annotations
+
+KINDS = {
+    "validation": {
+        "ru": "Запрос заполнен неверно. Исправьте данные и отправьте ещё раз.",
+        "en": "The request is not filled in correctly. Correct the data and send it again.",
+    },
+    "not_found": {
+        "ru": "Такой записи нет. Проверьте адрес или номер и повторите.",
+        "en": "There is no such record. Check the address or the number and try again.",
+    },
+    "conflict": {
+        "ru": "Сейчас это действие невозможно. Обновите страницу и проверьте, что изменилось.",
+        "en": "This cannot be done now. Refresh the page and see what has changed.",
+    },
+    "forbidden": {
+        "ru": "Это действие Вам не разрешено. Войдите под своей учётной записью или задайте "
+        "вопрос в разделе «Вопрос-Ответ».",
+        "en": "You may not do this. Sign in with your own account or ask in “Questions”.",
+    },
+    "unavailable": {
+        "ru": "Сервис временно не отвечает. Повторите через несколько секунд: дважды действие "
+        "не выполнится.",
+        "en": "The service does not answer at the moment. Try again in a few seconds: nothing "
+        "will be done twice.",
+    },
+    "internal": {
+        "ru": "Произошла ошибка на нашей стороне. Повторите позже; если не поможет, сообщите в "
+        "поддержку номер ошибки.",
+        "en": "Something went wrong on our side. Try again later; if that does not help, give "
+        "the error number to support.",
+    },
+}
+
+GATEWAY = {
+    "internal_error": KINDS["internal"],
+    "service_unavailable": KINDS["unavailable"],
+    "bus_unavailable": KINDS["unavailable"],
+    "database_unavailable": KINDS["unavailable"],
+    "contended": KINDS["unavailable"],
+    "shutting_down": KINDS["unavailable"],
+    "invalid_request": {
+        "ru": "Запрос заполнен неверно. Исправьте поля, перечисленные в errors, и отправьте "
+        "ещё раз.",
+        "en": "The request is not filled in correctly. Correct the fields listed in errors and "
+        "send it again.",
+    },
+    "malformed_json": {
+        "ru": "Тело запроса — не JSON. Отправьте правильный JSON в кодировке UTF-8.",
+        "en": "The body is not JSON. Send well-formed JSON in UTF-8.",
+    },
+    "body_not_json": {
+        "ru": "Нужно тело в формате JSON. Отправьте его с заголовком Content-Type: "
+        "application/json.",
+        "en": "A JSON body is needed. Send it with Content-Type: application/json.",
+    },
+    "body_not_form": {
+        "ru": "Нужна форма. Отправьте параметры с заголовком Content-Type: "
+        "application/x-www-form-urlencoded.",
+        "en": "A form is needed. Send the parameters with Content-Type: "
+        "application/x-www-form-urlencoded.",
+    },
+    "body_unexpected": {
+        "ru": "Этот запрос не принимает тела. Отправьте его без тела.",
+        "en": "This request takes no body. Send it without one.",
+    },
+    "body_too_large": {
+        "ru": "Тело запроса больше {limit} байт. Сократите его и отправьте ещё раз.",
+        "en": "The body is larger than {limit} bytes. Shorten it and send it again.",
+    },
+    "body_too_slow": {
+        "ru": "Тело запроса не пришло за {seconds} с. Проверьте связь и отправьте ещё раз.",
+        "en": "The body did not arrive within {seconds} s. Check the connection and send it again.",
+    },
+    "body_broken_off": {
+        "ru": "Тело запроса пришло не целиком. Проверьте связь и отправьте ещё раз.",
+        "en": "The body did not arrive in full. Check the connection and send it again.",
+    },
+    "parameters_unusable": {
+        "ru": "Параметры не удалось прочитать. Проверьте их число, длину и кодировку.",
+        "en": "The parameters could not be read. Check how many they are, their length and "
+        "encoding.",
+    },
+    "parameter_repeated": {
+        "ru": "Параметр указан несколько раз. Укажите каждый параметр один раз.",
+        "en": "A parameter is repeated. Name every parameter once.",
+    },
+    "invalid_cursor": {
+        "ru": "Указатель страницы не подходит. Возьмите next из предыдущей страницы этого же "
+        "списка или начните сначала.",
+        "en": "The cursor does not belong here. Take the next of the previous page of the same "
+        "list, or start again.",
+    },
+    "path_not_found": {
+        "ru": "Такого адреса нет. Описание адресов — в /api/v1/openapi.json.",
+        "en": "There is no such address. The addresses are described in /api/v1/openapi.json.",
+    },
+    "method_not_allowed": {
+        "ru": "Этот адрес не принимает такой метод. Допустимые методы — в заголовке Allow.",
+        "en": "This address does not take that method. The header Allow lists those it takes.",
+    },
+    "idempotency_key_required": {
+        "ru": "Нужен заголовок Idempotency-Key. Выберите новый ключ для нового действия и "
+        "повторяйте его при повторной отправке.",
+        "en": "The header Idempotency-Key is needed. Choose a new key for a new action, and "
+        "repeat it when you send the same again.",
+    },
+    "idempotency_key_invalid": {
+        "ru": "Ключ Idempotency-Key не подходит. Укажите от 1 до 200 печатаемых знаков.",
+        "en": "The Idempotency-Key is not suitable. Give 1 to 200 printable characters.",
+    },
+    "command_reused": {
+        "ru": "Этот Idempotency-Key уже использован для другого запроса. Для нового действия "
+        "выберите новый ключ.",
+        "en": "This Idempotency-Key was used for another request. Choose a new key for a new "
+        "action.",
+    },
+    "not_signed_in": {
+        "ru": "Вход не выполнен или сеанс завершён. Войдите в личный кабинет ещё раз.",
+        "en": "You are not signed in, or the session has ended. Sign in again.",
+    },
+    "password_change_required": {
+        "ru": "Временный пароль нужно сменить. Задайте свой пароль — до этого остальные разделы "
+        "закрыты.",
+        "en": "The temporary password must be changed. Choose a password of your own: nothing "
+        "else opens before that.",
+    },
+}

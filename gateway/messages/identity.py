@@ -1,0 +1,177 @@
+"""What identity says: registration, signing in, passwords, the profile."""
+
+from __future__ import annotations
+
+IDENTITY = {
+    "wrong_code": {
+        "ru": "Код не подходит. Сверьте его с последним письмом (осталось попыток: "
+        "{attempts_left}) или нажмите «Выслать код заново».",
+        "en": "The code is wrong. Compare it with the latest letter ({attempts_left} attempts "
+        "left) or have it sent again.",
+    },
+    "code_expired": {
+        "ru": "Срок действия кода истёк. Нажмите «Выслать код заново» и введите код из нового "
+        "письма; проверьте и папку «Спам».",
+        "en": "The code has expired. Have it sent again and enter the code from the new letter; "
+        "look into the spam folder too.",
+    },
+    "code_attempts_used_up": {
+        "ru": "Попытки ввода кода исчерпаны. Нажмите «Выслать код заново» и введите код из "
+        "нового письма.",
+        "en": "This code was tried too often. Have it sent again and enter the code from the new "
+        "letter.",
+    },
+    "rules_not_accepted": {
+        "ru": "Не поставлена галочка «Я согласен(на) с правилами предоставления доступа». "
+        "Прочитайте правила и поставьте её.",
+        "en": "The rules of access are not accepted. Read them and tick the box.",
+    },
+    "consent_not_given": {
+        "ru": "Нет согласия на обработку персональных данных. Без него кабинет открыть нельзя: "
+        "прочитайте текст и поставьте вторую галочку.",
+        "en": "The consent to personal-data processing is missing. Without it there is no "
+        "cabinet: read the text and tick the second box.",
+    },
+    "already_registered": {
+        "ru": "Этот адрес уже зарегистрирован. Войдите в кабинет или восстановите пароль.",
+        "en": "This address is registered already. Sign in or recover the password.",
+    },
+    "registration_not_found": {
+        "ru": "Такой регистрации нет. Начните регистрацию сначала.",
+        "en": "There is no such registration. Start again.",
+    },
+    "registration_exists": {
+        "ru": "Эта регистрация уже начата. Введите код из письма.",
+        "en": "This registration has been started already. Enter the code from the letter.",
+    },
+    "registration_confirmed": {
+        "ru": "Регистрация уже подтверждена. Войдите с временным паролем из письма; если письма "
+        "нет, восстановите пароль.",
+        "en": "The registration is confirmed already. Sign in with the temporary password from "
+        "the letter; if there is none, recover the password.",
+    },
+    "registration_expired": {
+        "ru": "Срок регистрации истёк. Начните регистрацию сначала.",
+        "en": "The registration has expired. Start again.",
+    },
+    "too_many_attempts": {
+        "ru": "Слишком много попыток. Подождите (секунд: {retry_after_seconds}) и повторите.",
+        "en": "Too many attempts. Wait {retry_after_seconds} seconds and try again.",
+    },
+    "wrong_credentials": {
+        "ru": "Адрес или пароль не подходят. Проверьте раскладку и повторите или восстановите "
+        "пароль.",
+        "en": "The e-mail or the password is wrong. Check the keyboard layout and try again, or "
+        "recover the password.",
+    },
+    "temporary_password_expired": {
+        "ru": "Срок временного пароля истёк. Восстановите пароль: новый код придёт на Вашу почту.",
+        "en": "The temporary password has expired. Recover the password: a code will come by "
+        "e-mail.",
+    },
+    "wrong_current_password": {
+        "ru": "Нынешний пароль введён неверно. Введите его ещё раз или восстановите пароль.",
+        "en": "The present password is wrong. Enter it again or recover the password.",
+    },
+    "session_expired": {
+        "ru": "Сеанс завершён. Войдите в личный кабинет ещё раз.",
+        "en": "The session has ended. Sign in again.",
+    },
+    "session_not_found": {
+        "ru": "Такого сеанса нет: возможно, он уже завершён. Обновите список сеансов.",
+        "en": "There is no such session: it may have ended. Refresh the list of sessions.",
+    },
+    "person_not_found": {
+        "ru": "Такой учётной записи нет. Войдите ещё раз или зарегистрируйтесь.",
+        "en": "There is no such person. Sign in again or register.",
+    },
+    "email_invalid": {
+        "ru": "Это не адрес электронной почты. Проверьте, нет ли опечатки.",
+        "en": "This is not an e-mail address. Check it for typing errors.",
+    },
+    "password_too_short": {
+        "ru": "Пароль слишком короткий. Придумайте не короче {min_length} знаков — например, "
+        "фразу.",
+        "en": "The password is too short. Choose at least {min_length} characters, a phrase for "
+        "example.",
+    },
+    "password_too_long": {
+        "ru": "Пароль слишком длинный. Придумайте не длиннее {max_length} знаков.",
+        "en": "The password is too long. Choose at most {max_length} characters.",
+    },
+    "password_too_common": {
+        "ru": "Этот пароль подбирают одним из первых. Придумайте другой и никому его не сообщайте.",
+        "en": "This password is among the first to be guessed. Choose another and tell it to "
+        "nobody.",
+    },
+    "password_is_email": {
+        "ru": "Пароль совпадает с адресом почты. Придумайте другой.",
+        "en": "The password is the e-mail address. Choose another.",
+    },
+    "password_unchanged": {
+        "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
+        "en": "The new password is the present one. Choose another.",
+    },
+    "password_already_chosen": {
+        "ru": "Пароль уже задан. Войдите с ним или восстановите его.",
+        "en": "A password has been chosen already. Sign in with it or recover it.",
+    },
+    "password_reset_not_found": {
+        "ru": "Такого восстановления нет. Запросите код ещё раз.",
+        "en": "There is no such recovery. Ask for a code again.",
+    },
+    "password_reset_exists": {
+        "ru": "Восстановление уже начато. Введите код из письма.",
+        "en": "This recovery has been started already. Enter the code from the letter.",
+    },
+    "password_reset_completed": {
+        "ru": "Это восстановление уже завершено. Войдите с новым паролем или запросите код ещё "
+        "раз.",
+        "en": "This recovery is completed. Sign in with the new password or ask for a code again.",
+    },
+    "password_reset_expired": {
+        "ru": "Срок восстановления истёк. Запросите код ещё раз.",
+        "en": "This recovery has expired. Ask for a code again.",
+    },
+    "organisation_missing": {
+        "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",
+        "en": "The organisation's requisites are missing. Give its name, ИНН and КПП.",
+    },
+    "organisation_not_expected": {
+        "ru": "У физического лица нет реквизитов организации. Уберите их или выберите «Юр. лицо».",
+        "en": "An individual has no requisites. Leave them out or choose “organisation”.",
+    },
+    "full_name_invalid": {
+        "ru": "ФИО не подходит. Укажите от 2 до {max_length} знаков.",
+        "en": "The full name is not suitable. Give 2 to {max_length} characters.",
+    },
+    "phone_invalid": {
+        "ru": "Номер телефона не подходит. Укажите его с кодом, например +7 916 123-45-67.",
+        "en": "The telephone number is not suitable. Give it with its code, such as "
+        "+7 916 123-45-67.",
+    },
+    "organisation_name_invalid": {
+        "ru": "Название организации не подходит. Укажите от 2 до {max_length} знаков.",
+        "en": "The organisation's name is not suitable. Give 2 to {max_length} characters.",
+    },
+    "inn_invalid": {
+        "ru": "ИНН не проходит проверку. Перепишите его из свидетельства.",
+        "en": "The ИНН does not add up. Copy it from the tax certificate.",
+    },
+    "kpp_invalid": {
+        "ru": "КПП не подходит. В нём 9 знаков, например 770101001: проверьте его.",
+        "en": "The КПП is not suitable. It has 9 characters, such as 770101001: check it.",
+    },
+    "kpp_missing": {
+        "ru": "Не указан КПП. У организации с таким ИНН он есть: укажите его.",
+        "en": "The КПП is missing. An organisation with this ИНН has one: give it.",
+    },
+    "kpp_not_expected": {
+        "ru": "У индивидуального предпринимателя нет КПП. Оставьте поле пустым.",
+        "en": "A sole trader has no КПП. Leave the field empty.",
+    },
+    "document_not_found": {
+        "ru": "Такой версии документа нет. Запросите документ без номера версии.",
+        "en": "There is no such version of the document. Ask for it without a version.",
+    },
+}

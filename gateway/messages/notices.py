@@ -1,0 +1,76 @@
+"""What the gateway says when something went well, or is on its way (S26)."""
+
+from __future__ import annotations
+
+NOTICES = {
+    "registration_started": {
+        "ru": "Код отправлен на указанную почту. Введите его и поставьте обе галочки; если письма "
+        "нет, проверьте папку «Спам» или нажмите «Выслать код заново».",
+        "en": "A code has been sent to the address. Enter it and tick both boxes; if there is no "
+        "letter, look into the spam folder or have it sent again.",
+    },
+    "registration_confirmed": {
+        "ru": "Регистрация подтверждена. Временный пароль и инструкция отправлены на почту: "
+        "войдите с ним и сразу смените его.",
+        "en": "The registration is confirmed. A temporary password and the instruction are on "
+        "their way by e-mail: sign in with it and change it at once.",
+    },
+    "password_reset_requested": {
+        "ru": "Если такой адрес зарегистрирован, на него отправлен код. Введите код и новый "
+        "пароль; если письма нет, проверьте папку «Спам».",
+        "en": "If the address is registered, a code has been sent to it. Enter the code and a new "
+        "password; if there is no letter, look into the spam folder.",
+    },
+    "password_changed": {
+        "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
+        "en": "The password is changed. Use the new one from now on and tell it to nobody.",
+    },
+    "account_linked": {
+        "ru": "Лицевой счёт добавлен. Его начисления — на вкладке «Начисления».",
+        "en": "The account is linked. Its charges are under “Charges”.",
+    },
+    "question_accepted": {
+        "ru": "Вопрос принят и передан в отдел. Ответ появится в разделе «Вопрос-Ответ» и придёт "
+        "на почту.",
+        "en": "The question is accepted and handed to the department. The answer will appear "
+        "under “Questions” and come by e-mail.",
+    },
+    "message_accepted": {
+        "ru": "Сообщение передано в отдел. Ответ появится в разделе «Вопрос-Ответ» и придёт на "
+        "почту.",
+        "en": "The message is handed to the department. The answer will appear under “Questions” "
+        "and come by e-mail.",
+    },
+    "payment_created": {
+        "ru": "Платёж создаётся. Подождите несколько секунд и обновите страницу.",
+        "en": "The payment is being made. Wait some seconds and refresh the page.",
+    },
+    "payment_awaiting_payment": {
+        "ru": "Платёж ожидает оплаты. Введите данные карты на странице банка; если Вы уже "
+        "заплатили, подождите подтверждения и не платите ещё раз.",
+        "en": "The payment is pending. Enter the card on the bank's page; if you have paid "
+        "already, wait for the confirmation and do not pay again.",
+    },
+    "payment_captured": {
+        "ru": "Деньги списаны. Платёж вот-вот появится на лицевом счёте, квитанция придёт на "
+        "почту: платить ещё раз не нужно.",
+        "en": "The card has been charged. The payment will be on the account in a moment and the "
+        "receipt comes by e-mail: do not pay again.",
+    },
+    "payment_completed": {
+        "ru": "Платёж проведён. Квитанция отправлена на почту; платёж виден в «Платежи-История "
+        "платежей».",
+        "en": "The payment is complete. The receipt has been sent by e-mail; the payment is in "
+        "the history.",
+    },
+    "payment_failed": {
+        "ru": "Платёж не прошёл, деньги не списаны или уже возвращены. Проверьте карту и начните "
+        "новый платёж.",
+        "en": "The payment did not go through: nothing was charged, or it was given back. Check "
+        "the card and start a new payment.",
+    },
+    "payment_expired": {
+        "ru": "Время на оплату вышло, деньги не списаны. Начните новый платёж.",
+        "en": "The time to pay is over and nothing was charged. Start a new payment.",
+    },
+}

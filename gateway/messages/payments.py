@@ -1,0 +1,60 @@
+"""What payments says."""
+
+from __future__ import annotations
+
+PAYMENTS = {
+    "nothing_to_pay": {
+        "ru": "Все суммы равны нулю. Введите сумму хотя бы по одному лицевому счёту.",
+        "en": "All sums are zero. Enter a sum for at least one account.",
+    },
+    "negative_amount": {
+        "ru": "Сумма не может быть отрицательной. Исправьте её.",
+        "en": "A sum cannot be negative. Correct it.",
+    },
+    "amount_too_large": {
+        "ru": "Сумма слишком велика для одного платежа. Заплатите частями.",
+        "en": "The sum is too large for one payment. Pay it in parts.",
+    },
+    "too_many_lines": {
+        "ru": "В одном платеже может быть до {limit} лицевых счетов. Заплатите остальные отдельно.",
+        "en": "One payment covers up to {limit} accounts. Pay the others separately.",
+    },
+    "duplicate_account": {
+        "ru": "Лицевой счёт указан дважды. Оставьте каждый счёт один раз.",
+        "en": "An account is named twice. Name every account once.",
+    },
+    "payment_not_found": {
+        "ru": "Такого платежа среди Ваших нет. Откройте «Платежи-История платежей».",
+        "en": "There is no such payment among yours. Open the history of payments.",
+    },
+    "payment_must_be_restarted": {
+        "ru": "Платёж не прошёл, деньги не списаны. Начните новый платёж.",
+        "en": "The payment did not go through and nothing was charged. Start a new one.",
+    },
+    "amount_mismatch": {
+        "ru": "Списана не та сумма, что заказана. Платить ещё раз не нужно: сотрудники уже "
+        "разбираются.",
+        "en": "Another amount was charged than was ordered. Do not pay again: the staff are "
+        "looking into it.",
+    },
+    "payment_under_way": {
+        "ru": "Этот платёж уже начинается. Подождите несколько секунд и повторите тот же запрос: "
+        "дважды деньги не спишутся.",
+        "en": "This payment is being started. Wait some seconds and send the same request again: "
+        "nothing is charged twice.",
+    },
+    "acquirer_unavailable": {
+        "ru": "Банк не отвечает. Повторите тот же запрос через несколько секунд: дважды деньги "
+        "не спишутся.",
+        "en": "The bank does not answer. Send the same request again in some seconds: nothing is "
+        "charged twice.",
+    },
+    "bad_checksum": {
+        "ru": "Подпись уведомления не сходится. Проверьте ключ обратных вызовов.",
+        "en": "The checksum of the notice is wrong. Check the key of callbacks.",
+    },
+    "receipt_not_ready": {
+        "ru": "Квитанции ещё нет: платёж не подтверждён. Дождитесь подтверждения и повторите.",
+        "en": "There is no receipt yet: the payment is not confirmed. Wait for it and try again.",
+    },
+}

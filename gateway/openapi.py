@@ -1,0 +1,173 @@
+"""The OpenAPI 3.1 description of the API, generated from the operations and their schemas.
+
+``python -m gateway.openapi`` writes ``gateway/openapi.json``; with ``--check`` it compares, and
+exits with 1 when the file does not say what the code does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from gateway.idempotency import HEADER, MAX_KEY_LENGTH
+from gateway.operations import Access, Idempotency, Operation
+from gateway.schemas.problems import Problem
+
+FILE = Path(__file__).with_name("openapi.json")
+VERSION = "1.0.0"
+_DESCRIPTION = (
+    "The personal cabinet of a utility's customer. Amounts are whole kopecks. Errors are problem "
+    "documents (RFC 9457) with a stable `code`, in Russian or, by `Accept-Language`, English. "
+    "`X-Request-Id` and `traceparent` are taken over and sent back. Cursors are opaque."
+)
+_PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<name>\w+)>")
+
+
+def operations() -> dict[str, Operation]:
+    """Answer every operation of the gateway by the name of its method."""
+    from gateway.service import Gateway  # the routes serve this module's text themselves
+
+    found = {name: getattr(method, "operation", None) for name, method in _methods(Gateway)}
+    return {name: operation for name, operation in found.items() if operation is not None}
+
+
+@lru_cache(maxsize=1)
+def description_text() -> str:
+    """Answer the description as JSON text, the same for the same code."""
+    return json.dumps(describe(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def describe() -> dict[str, Any]:
+    """Answer the description as a document."""
+    spec = APISpec(
+        title="Saldo",
+        version=VERSION,
+        openapi_version="3.1.0",
+        info={"description": _DESCRIPTION, "license": {"name": "Apache-2.0"}},
+        servers=[{"url": "/"}],
+        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+    )
+    spec.components.security_scheme(
+        "session",
+        {"type": "http", "scheme": "bearer", "description": "The token of POST /sessions"},
+    )
+    spec.components.response(
+        "Problem",
+        {
+            "description": "Refused; `detail` says what to do next.",
+            "content": {"application/problem+json": {"schema": Problem}},
+        },
+    )
+    for name, operation in sorted(operations().items(), key=lambda item: item[1].template):
+        spec.path(
+            path=operation.template,
+            operations={operation.method.lower(): _described(name, operation)},
+        )
+    document: dict[str, Any] = spec.to_dict()
+    return document
+
+
+def _described(name: str, operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": _path_parameters(operation) + _other_parameters(operation),
+        "responses": {
+            str(operation.status): _success(operation),
+            "default": "Problem",
+        },
+        "security": [] if operation.access is Access.PUBLIC else [{"session": []}],
+    }
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": operation.body}},
+        }
+    elif operation.free_parameters and operation.method == "POST":
+        free = {"type": "object", "additionalProperties": {"type": "string"}}
+        described["requestBody"] = {
+            "content": {"application/x-www-form-urlencoded": {"schema": free}}
+        }
+    return described
+
+
+def _success(operation: Operation) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": _first_line(operation)}
+    if operation.answer is not None:
+        answer["content"] = {"application/json": {"schema": operation.answer}}
+    elif operation.status != 204:
+        answer["content"] = {operation.media_type: {}}
+    return answer
+
+
+def _first_line(operation: Operation) -> str:
+    if operation.answer is None or operation.answer.__doc__ is None:
+        return "Done." if operation.status == 204 else operation.summary
+    return operation.answer.__doc__.strip().splitlines()[0]
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    parameters = []
+    for match in _PARAMETER.finditer(operation.path):
+        schema: dict[str, Any] = {"type": "string"}
+        if match["kind"] == "uuid":
+            schema["format"] = "uuid"
+        elif match["kind"] == "any":
+            schema["enum"] = match["choices"].split(",")
+        parameters.append({"in": "path", "name": match["name"], "required": True, "schema": schema})
+    return parameters
+
+
+def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    if operation.query is not None:
+        parameters.append({"in": "query", "schema": operation.query})
+    if operation.idempotency is not Idempotency.NONE:
+        parameters.append(
+            {
+                "in": "header",
+                "name": HEADER,
+                "required": operation.idempotency is Idempotency.REQUIRED,
+                "description": "Chosen by the client; a repeated request with the same key and "
+                "body answers what the first one answered.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+            }
+        )
+    return parameters
+
+
+def _schema_name(schema: Any) -> str:
+    cls = schema if isinstance(schema, type) else type(schema)
+    if not issubclass(cls, Schema):
+        raise TypeError(f"{cls!r} is not a schema")
+    return cls.__name__
+
+
+def _methods(cls: type[Any]) -> list[tuple[str, Any]]:
+    return [(name, getattr(cls, name)) for name in sorted(dir(cls)) if not name.startswith("_")]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file, or compare it; answer the exit code."""
+    text = description_text()
+    if "--check" not in arguments:
+        FILE.write_text(text, encoding="utf-8")
+        return 0
+    written = FILE.read_text(encoding="utf-8") if FILE.exists() else ""
+    if written != text:
+        sys.stderr.write(f"{FILE.name} is out of date: run python -m gateway.openapi\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

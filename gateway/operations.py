@@ -1,0 +1,140 @@
+"""The vocabulary of the routes: an operation, a call of it, its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+from uuid import UUID
+
+from marshmallow import Schema
+from werkzeug.wrappers import Request
+
+from gateway.messages import language_of, notice_text
+from gateway.problems import Refusal
+
+API = "/api/v1"
+
+_CONVERTER = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
+
+PERSON_WAITS = 5.0
+"""Seconds that a call may take when it only touches our own services."""
+
+ACQUIRER_WAITS = 20.0
+"""Seconds that a call may take when a service asks the acquirer before it answers."""
+
+
+class Access(Enum):
+    """Who may use an operation."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed_in"
+    ANY_PASSWORD = "any_password"  # noqa: S105 - also with a temporary password (S9)
+
+
+class Idempotency(Enum):
+    """What an operation does with the header Idempotency-Key."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class ServiceCalls(Protocol):
+    """What the gateway needs of the RPC client."""
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        *,
+        deadline: float = ...,
+        command_id: UUID | None = ...,
+        **arguments: Any,
+    ) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One path and method of the API: what the server enforces and what OpenAPI says of it."""
+
+    method: str
+    path: str
+    tag: str
+    summary: str
+    access: Access = Access.SIGNED_IN
+    body: type[Schema] | None = None
+    query: type[Schema] | None = None
+    status: int = 200
+    answer: type[Schema] | None = None
+    media_type: str = "application/json"
+    idempotency: Idempotency = Idempotency.NONE
+    free_parameters: bool = False
+    """The parameters are another system's: any names, in the query or in a form."""
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI and the metrics write it: ``/payments/{payment_id}``."""
+        return _CONVERTER.sub(r"{\1}", self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who is signed in, and through which session."""
+
+    person_id: str
+    session_id: str
+    must_change_password: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request, checked: its body and query have passed the schemas of the operation."""
+
+    request: Request
+    services: ServiceCalls
+    ip: str
+    command_id: UUID
+    path: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    person: Person | None = None
+
+    @property
+    def signed_in(self) -> Person:
+        """The person; operations that are not public always have one."""
+        if self.person is None:
+            raise Refusal(401, "not_signed_in")
+        return self.person
+
+    @property
+    def person_id(self) -> str:
+        return self.signed_in.person_id
+
+    def told(self, notice: str) -> str:
+        """Answer a notice in the language that the client prefers."""
+        return notice_text(notice, language_of(self.request.accept_languages))
+
+    def ask(
+        self, service: str, method: str, *, deadline: float = PERSON_WAITS, **arguments: Any
+    ) -> Any:
+        """Read something from a service."""
+        return self.services.call(service, method, deadline=deadline, **arguments)
+
+    def command(
+        self, service: str, method: str, *, deadline: float = PERSON_WAITS, **arguments: Any
+    ) -> Any:
+        """Have a service do something, once, however often this request is repeated."""
+        return self.services.call(
+            service, method, deadline=deadline, command_id=self.command_id, **arguments
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a route answers when the bare data are not enough."""
+
+    data: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)

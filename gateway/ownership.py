@@ -1,0 +1,25 @@
+"""Whose account is asked about: a stranger's account does not exist for the person."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.operations import Call
+from gateway.problems import Refusal
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
+
+
+def own_account(call: Call, number: str) -> str:
+    """Answer the number (spaces around it are forgiven) when it is linked to the person.
+
+    Raises Refusal 404 ``account_not_linked``, the same for a stranger's account and one that
+    does not exist.
+    """
+    number = number.strip()
+    if not _NUMBER.fullmatch(number):
+        raise Refusal(404, "account_not_linked")
+    answer = call.ask("accounts", "owns", person_id=call.person_id, numbers=[number])
+    if number not in answer["owned"]:
+        raise Refusal(404, "account_not_linked")
+    return number

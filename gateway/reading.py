@@ -1,0 +1,142 @@
+"""Reading a request: limits on its body, JSON, parameters, and the schemas of the operation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from eventlet import Timeout
+from marshmallow import Schema, ValidationError
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Request
+
+from gateway.problems import Refusal, pointers
+from gateway.schemas.base import Shape
+
+MAX_BODY_BYTES = 64 * 1024
+BODY_SECONDS = 15.0
+MAX_PARAMETERS = 50
+MAX_PARAMETER_LENGTH = 2000
+_PIECE = 16 * 1024
+
+
+def read_body(request: Request) -> bytes:
+    """Read the body while the connection's own greenlet waits, so that a slow upload holds no
+    worker.
+
+    Raises Refusal: 413 above MAX_BODY_BYTES, 408 after BODY_SECONDS, 400 when it breaks off.
+    """
+    announced = request.environ.get("CONTENT_LENGTH") or "0"
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        raise Refusal(413, "body_too_large", limit=MAX_BODY_BYTES)
+    stream = request.environ["wsgi.input"]
+    timeout = Timeout(BODY_SECONDS)
+    try:
+        return _read_pieces(stream, _expected_bytes(request.environ))
+    except Timeout as expired:
+        if expired is not timeout:
+            raise
+        raise Refusal(408, "body_too_slow", seconds=int(BODY_SECONDS)) from None
+    except (OSError, ValueError) as error:
+        raise Refusal(400, "body_broken_off") from error
+    finally:
+        timeout.cancel()
+
+
+def announces_body(environ: Mapping[str, Any]) -> bool:
+    """Answer whether the request has a body, by its headers."""
+    return _expected_bytes(environ) != 0
+
+
+def _expected_bytes(environ: Mapping[str, Any]) -> int | None:
+    """Answer how long the body is; None for a chunked one, whose end only reading shows."""
+    if "chunked" in str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower():
+        return None
+    return int(environ.get("CONTENT_LENGTH") or 0)
+
+
+def _read_pieces(stream: Any, expected: int | None) -> bytes:
+    body = b""
+    while expected is None or len(body) < expected:
+        wanted = _PIECE if expected is None else min(_PIECE, expected - len(body))
+        piece = stream.read(wanted)
+        if not piece:
+            break
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise Refusal(413, "body_too_large", limit=MAX_BODY_BYTES)
+    if expected is not None and len(body) < expected:
+        raise Refusal(400, "body_broken_off")
+    return body
+
+
+def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dict[str, Any]:
+    """Answer the body as the schema loads it; ``{}`` where the operation takes none."""
+    if schema is None:
+        if body.strip() not in {b"", b"{}"}:
+            raise Refusal(400, "body_unexpected")
+        return {}
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        raise Refusal(415, "body_not_json")
+    try:
+        data = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "malformed_json") from error
+    return _load(schema, data, "pointer")
+
+
+def query_parameters(request: Request, schema: type[Schema] | None) -> dict[str, Any]:
+    """Answer the query as the schema loads it; what no schema names is refused."""
+    return _load(schema or Shape, _single_values(request.args), "parameter")
+
+
+def free_parameters(request: Request, body: bytes) -> dict[str, str]:
+    """Answer another system's parameters, from the query and a form, each named once."""
+    parameters = MultiDict(request.args)
+    if body:
+        if request.mimetype != "application/x-www-form-urlencoded":
+            raise Refusal(415, "body_not_form")
+        try:
+            text = body.decode("utf-8")
+            form = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise Refusal(400, "parameters_unusable") from error
+        for name, value in form:
+            parameters.add(name, value)
+    values = _single_values(parameters)
+    longest = max((max(len(name), len(value)) for name, value in values.items()), default=0)
+    if len(values) > MAX_PARAMETERS or longest > MAX_PARAMETER_LENGTH:
+        raise Refusal(400, "parameters_unusable")
+    return values
+
+
+def _single_values(parameters: MultiDict[str, str]) -> dict[str, str]:
+    repeated = [name for name, values in parameters.lists() if len(values) > 1]
+    if repeated:
+        raise Refusal(
+            400,
+            "parameter_repeated",
+            errors=[{"parameter": name, "message": "field_repeated"} for name in repeated],
+        )
+    return parameters.to_dict()
+
+
+def _load(schema: type[Schema], data: Any, place: str) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema().load(data)
+    except ValidationError as error:
+        wrong = [
+            {
+                place: where if place == "pointer" else where.removeprefix("#/"),
+                "message": message,
+            }
+            for where, message in pointers(error.messages)
+        ]
+        raise Refusal(422, "invalid_request", errors=wrong) from None
+    return loaded
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,1 @@
+"""The routes, one module per subject; ``gateway.service`` puts them together."""

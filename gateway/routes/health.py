@@ -1,0 +1,112 @@
+"""Whether the gateway lives, whether it can serve, and its counters; the first page."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.concurrently import all_of
+from gateway.metrics import MEDIA_TYPE
+from gateway.openapi import description_text
+from gateway.operations import API, Access, Call, Operation
+from gateway.pages import landing_page
+from gateway.schemas import health as shapes
+from gateway.web import METRICS, route
+from shared.config import SERVICES
+from shared.errors import ServiceError
+from shared.logs import get_logger
+
+log = get_logger("gateway.health")
+
+TAG = "Operation"
+READY_SECONDS = 2.0
+
+
+class HealthRoutes:
+    """For supervisors, monitoring and whoever opens the root."""
+
+    @route(
+        Operation(
+            method="GET",
+            path="/healthz",
+            tag=TAG,
+            summary="The process lives.",
+            access=Access.PUBLIC,
+            answer=shapes.Alive,
+        )
+    )
+    def alive(self, _call: Call) -> Any:
+        return {"status": "ok"}
+
+    @route(
+        Operation(
+            method="GET",
+            path="/readyz",
+            tag=TAG,
+            summary="Every service answers within two seconds; 503 with the list otherwise.",
+            access=Access.PUBLIC,
+            answer=shapes.Ready,
+        )
+    )
+    def ready(self, call: Call) -> Any:
+        states = dict(
+            zip(SERVICES, all_of([partial(_state, call, name) for name in SERVICES]), strict=True)
+        )
+        is_ready = all(state == "ok" for state in states.values())
+        document = {"status": "ready" if is_ready else "not_ready", "services": states}
+        return Response(
+            json.dumps(document),
+            status=200 if is_ready else 503,
+            content_type="application/json",
+            headers={} if is_ready else {"Retry-After": "2"},
+        )
+
+    @route(
+        Operation(
+            method="GET",
+            path="/metrics",
+            tag=TAG,
+            summary="Counters for Prometheus.",
+            access=Access.PUBLIC,
+            media_type="text/plain",
+        )
+    )
+    def metrics(self, call: Call) -> Any:
+        return Response(call.request.environ[METRICS].render(), content_type=MEDIA_TYPE)
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/openapi.json",
+            tag=TAG,
+            summary="This description.",
+            access=Access.PUBLIC,
+        )
+    )
+    def openapi(self, _call: Call) -> Any:
+        return Response(description_text(), content_type="application/json")
+
+    @route(
+        Operation(
+            method="GET",
+            path="/",
+            tag=TAG,
+            summary="The first page.",
+            access=Access.PUBLIC,
+            media_type="text/html",
+        )
+    )
+    def landing(self, _call: Call) -> Any:
+        return landing_page()
+
+
+def _state(call: Call, name: str) -> str:
+    try:
+        answer = call.ask(name, "health", deadline=READY_SECONDS)
+    except ServiceError as error:
+        log.info("service_not_ready", service=name, code=error.code)
+        return "unavailable"
+    return str(answer["status"])

@@ -1,0 +1,70 @@
+"""«Настройки» (S24): the person's password, name and telephone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.operations import API, Access, Call, Operation
+from gateway.schemas import sessions as shapes
+from gateway.schemas.base import Told
+from gateway.web import route
+
+TAG = "Me"
+
+
+class MeRoutes:
+    """The person who is signed in."""
+
+    @route(
+        Operation(
+            method="PUT",
+            path=f"{API}/me/password",
+            tag=TAG,
+            summary="Change the password; at the first sign-in nothing else answers before (S9).",
+            access=Access.ANY_PASSWORD,
+            body=shapes.ChangePassword,
+            answer=Told,
+        )
+    )
+    def change_password(self, call: Call) -> Any:
+        call.command(
+            "identity",
+            "change_password",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            current_password=call.body["current_password"],
+            new_password=call.body["new_password"],
+        )
+        return {"message": call.told("password_changed")}
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/me",
+            tag=TAG,
+            summary="The person's e-mail, name and telephone.",
+            answer=shapes.Profile,
+        )
+    )
+    def profile(self, call: Call) -> Any:
+        return call.ask("identity", "profile", person_id=call.person_id)
+
+    @route(
+        Operation(
+            method="PATCH",
+            path=f"{API}/me",
+            tag=TAG,
+            summary="Change name or telephone; what is absent stays.",
+            body=shapes.UpdateProfile,
+            answer=shapes.Profile,
+        )
+    )
+    def update_profile(self, call: Call) -> Any:
+        call.command(
+            "identity",
+            "update_profile",
+            person_id=call.person_id,
+            full_name=call.body.get("full_name"),
+            phone=call.body.get("phone"),
+        )
+        return call.ask("identity", "profile", person_id=call.person_id)

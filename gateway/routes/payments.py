@@ -1,0 +1,169 @@
+"""«Платежи» (S20-S23): what is due, paying, history, receipt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.cursors import decode_cursor, encode_cursor
+from gateway.operations import (
+    ACQUIRER_WAITS,
+    API,
+    PERSON_WAITS,
+    Access,
+    Answer,
+    Call,
+    Idempotency,
+    Operation,
+)
+from gateway.pages import payment_return_page
+from gateway.problems import Refusal
+from gateway.schemas import payments as shapes
+from gateway.web import route
+
+TAG = "Payments"
+_HISTORY = "payments"
+_TAKEN = {"captured", "completed"}
+
+
+class PaymentRoutes:
+    """Payments of the person."""
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/payments/due",
+            tag=TAG,
+            summary="What the page «Платежи-Оплатить» is prefilled with.",
+            answer=shapes.Due,
+        )
+    )
+    def due(self, call: Call) -> Any:
+        linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
+        if not linked:
+            return {"accounts": [], "total": 0}
+        numbers = [account["number"] for account in linked]
+        balances = call.ask("ledger", "balances", numbers=numbers)["balances"]
+        owed = {balance["number"]: balance for balance in balances}
+        lines = [_due_line(account, owed.get(account["number"])) for account in linked]
+        return {"accounts": lines, "total": sum(line["total"] for line in lines)}
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/payments",
+            tag=TAG,
+            summary="«Заплатить»: one order; the card is entered at redirect_url.",
+            idempotency=Idempotency.REQUIRED,
+            body=shapes.StartPayment,
+            status=201,
+            answer=shapes.PaymentStarted,
+        )
+    )
+    def start_payment(self, call: Call) -> Any:
+        started = call.command(
+            "payments",
+            "start",
+            deadline=ACQUIRER_WAITS,
+            person_id=call.person_id,
+            lines=call.body["lines"],
+        )
+        location = f"{API}/payments/{started['payment_id']}"
+        return Answer(data=started, headers={"Location": location})
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/payments",
+            tag=TAG,
+            summary="«Платежи-История платежей», the newest first.",
+            query=shapes.HistoryQuery,
+            answer=shapes.History,
+        )
+    )
+    def history(self, call: Call) -> Any:
+        page = call.ask(
+            "payments",
+            "history",
+            person_id=call.person_id,
+            before=decode_cursor(_HISTORY, "before", call.query["before"]),
+            limit=call.query["limit"],
+        )
+        return {
+            "payments": [_with_message(call, payment) for payment in page["payments"]],
+            "next": encode_cursor(_HISTORY, page["next"]),
+        }
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/payments/<uuid:payment_id>",
+            tag=TAG,
+            summary="How far a payment is.",
+            query=shapes.PaymentQuery,
+            answer=shapes.Payment,
+        )
+    )
+    def payment(self, call: Call) -> Any:
+        return _payment(call, refresh=call.query["refresh"])
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/payments/<uuid:payment_id>/receipt",
+            tag=TAG,
+            summary="The payment and the ledger's entries for it.",
+            answer=shapes.Receipt,
+        )
+    )
+    def receipt(self, call: Call) -> Any:
+        payment = _payment(call, refresh=False)
+        if payment["state"] not in _TAKEN:
+            raise Refusal(409, "receipt_not_ready", state=payment["state"])
+        postings = call.ask("ledger", "payment_postings", payment_id=payment["payment_id"])
+        return {"payment": payment, "postings": postings["postings"]}
+
+    @route(
+        Operation(
+            method="GET",
+            path="/payments/<uuid:payment_id>",
+            tag=TAG,
+            summary="The page to which the acquirer sends the payer back. It shows no data.",
+            access=Access.PUBLIC,
+            media_type="text/html",
+            free_parameters=True,
+        )
+    )
+    def payment_returned(self, _call: Call) -> Any:
+        return payment_return_page()
+
+
+def _payment(call: Call, *, refresh: bool) -> dict[str, Any]:
+    payment: dict[str, Any] = call.ask(
+        "payments",
+        "payment",
+        deadline=ACQUIRER_WAITS if refresh else PERSON_WAITS,
+        person_id=call.person_id,
+        payment_id=str(call.path["payment_id"]),
+        refresh=refresh,
+    )
+    return _with_message(call, payment)
+
+
+def _with_message(call: Call, payment: dict[str, Any]) -> dict[str, Any]:
+    return {**payment, "message": call.told(f"payment_{payment['state']}")}
+
+
+def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[str, Any]:
+    """Answer one account's line; an account on which nothing is booked yet owes nothing."""
+    if balance is None:
+        amount, penalty = 0, 0
+    else:
+        amount = max(balance["principal"] - balance["advance"], 0)
+        penalty = max(balance["penalty"], 0)
+    return {
+        "account": account["number"],
+        "address": account["address"],
+        "amount": amount,
+        "penalty": penalty,
+        "total": amount + penalty,
+    }

@@ -1,0 +1,78 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.operations import API, Access, Answer, Call, Idempotency, Operation
+from gateway.problems import Refusal
+from gateway.schemas import sessions as shapes
+from gateway.web import route
+
+TAG = "Sessions"
+MAX_DEVICE_LENGTH = 200
+
+
+class SessionRoutes:
+    """Sessions that a person opens, sees and ends."""
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/sessions",
+            tag=TAG,
+            summary="Sign in; the token goes into `Authorization: Bearer`.",
+            access=Access.PUBLIC,
+            idempotency=Idempotency.OPTIONAL,
+            body=shapes.SignIn,
+            status=201,
+            answer=shapes.SignedIn,
+        )
+    )
+    def sign_in(self, call: Call) -> Any:
+        device = call.body["device"] or call.request.headers.get("User-Agent", "")
+        signed_in = call.command(
+            "identity",
+            "sign_in",
+            email=call.body["email"],
+            password=call.body["password"],
+            device="".join(filter(str.isprintable, device))[:MAX_DEVICE_LENGTH],
+            ip=call.ip,
+        )
+        location = f"{API}/sessions/{signed_in['session_id']}"
+        return Answer(data=signed_in, headers={"Location": location})
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/sessions",
+            tag=TAG,
+            summary="The sessions that are open.",
+            answer=shapes.Sessions,
+        )
+    )
+    def list_sessions(self, call: Call) -> Any:
+        found = call.ask("identity", "sessions", person_id=call.person_id)["sessions"]
+        own = call.signed_in.session_id
+        return {
+            "sessions": [
+                {**session, "current": str(session["session_id"]) == own} for session in found
+            ]
+        }
+
+    @route(
+        Operation(
+            method="DELETE",
+            path=f"{API}/sessions/<uuid:session_id>",
+            tag=TAG,
+            summary="End a session; the own one also with a temporary password.",
+            access=Access.ANY_PASSWORD,
+            status=204,
+        )
+    )
+    def end_session(self, call: Call) -> None:
+        session_id = str(call.path["session_id"])
+        person = call.signed_in
+        if person.must_change_password and session_id != person.session_id:
+            raise Refusal(403, "password_change_required")
+        call.command("identity", "end_session", person_id=person.person_id, session_id=session_id)

@@ -1,0 +1,200 @@
+"""Personal accounts, their balances, months and movements."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from gateway.schemas.base import (
+    Answered,
+    Moment,
+    Shape,
+    account_number,
+    cursor,
+    day,
+    described,
+    following,
+    instant,
+    kopecks,
+    notice,
+    page_size,
+    said,
+    typed,
+)
+
+
+class LookUp(Shape):
+    """«Проверить» (S11)."""
+
+    number = account_number()
+
+
+class Preview(Answered):
+    """What may be shown of a contract before it is linked: nothing that names a person."""
+
+    number = said("The personal account.", "0001234")
+    address = said("The address without the flat.", "г. Рязань, ул. Ленина, д. 5, кв. **")
+    holder = said("The initials of the holder.", "И*** И*** И***")
+    linked = fields.Boolean(
+        required=True, metadata=described("Whether it is in this cabinet already.", False)
+    )
+
+
+class Link(Shape):
+    """An account and a fact of its last paper bill."""
+
+    number = account_number()
+    proof = typed(
+        "What proves that the bill is at hand: its total or its number, as the operator asks.",
+        "4500,00",
+        least=0,
+        most=64,
+        required=False,
+        load_default="",
+    )
+
+
+class Linked(Answered):
+    """The account that was linked."""
+
+    number = said("The personal account.", "0001234")
+    message = notice()
+
+
+class Account(Answered):
+    """A linked account with the information of its contract."""
+
+    number = said("The personal account.", "0001234")
+    address = said("The address; null: erased.", "г. Рязань, ул. Ленина, д. 5", allow_none=True)
+    holder = said("The holder; null: erased.", "Иванов Иван Иванович", allow_none=True)
+    residents = fields.Integer(
+        required=True, allow_none=True, metadata=described("How many people live there.", 3)
+    )
+    total_area = said("Total area, square metres.", "54.3", allow_none=True)
+    linked_at = instant("When it was linked.")
+
+
+class Accounts(Answered):
+    """The accounts of the cabinet, up to 10 (S15)."""
+
+    accounts = fields.List(fields.Nested(Account), required=True)
+
+
+class BalanceQuery(Shape):
+    """The moment of a balance."""
+
+    as_of = Moment(
+        load_default=None,
+        metadata=described(
+            "A day (2026-05-15) or an instant (2026-05-15T12:00:00+03:00); now otherwise.",
+            "2026-05-15",
+        ),
+    )
+
+
+class ServiceBalance(Answered):
+    """What is owed for one service."""
+
+    service = said("The code of the service.", "heating")
+    name = said("Its name.", "Отопление")
+    amount = kopecks("The debt", 123456)
+
+
+class Balance(Answered):
+    """What an account owes, penalty apart."""
+
+    number = said("The personal account.", "0001234")
+    as_of = said("The moment it holds for; null: now.", allow_none=True)
+    version = fields.Integer(
+        required=True, metadata=described("The number of the last event counted.", 17)
+    )
+    principal = kopecks("The debt for services", 450000)
+    penalty = kopecks("The penalty («пени»)", 1425)
+    advance = kopecks("Paid in advance", 0)
+    services = fields.List(fields.Nested(ServiceBalance), required=True)
+
+
+class MonthsQuery(Shape):
+    """A page of months, the newest first."""
+
+    before = cursor("Months before")
+    limit = page_size(12, 60)
+
+
+class ChargeLine(Answered):
+    """One service in a month's bill (facts of the bill: charged, recalculation, privilege)."""
+
+    service = said("The code of the service.", "heating")
+    name = said("Its name.", "Отопление")
+    unit = said("The unit of the volume.", "Гкал", allow_none=True)
+    tariff = said(
+        "Roubles for a unit, a decimal of up to 6 places.", "2345.678901", allow_none=True
+    )
+    volume = said("The volume, a decimal of up to 6 places.", "0.812345", allow_none=True)
+    charged = kopecks("Charged", 190555)
+    recalculation = kopecks("Recalculation («перерасчёт»), signed", 0)
+    privilege = kopecks("Privilege («льгота»), taken off", 0)
+    payable = kopecks("To be paid", 190555)
+
+
+class Month(Answered):
+    """The charges of one month."""
+
+    period = said("The month, YYYY-MM.", "2026-10")
+    total = kopecks("The sum of its lines", 450000)
+    due_on = day("The last day to pay without delay.")
+    lines = fields.List(fields.Nested(ChargeLine), required=True)
+
+
+class Months(Answered):
+    """Months of one account, the newest first."""
+
+    months = fields.List(fields.Nested(Month), required=True)
+    next = following()
+
+
+class MonthsOfAccount(Months):
+    """Months of one of the linked accounts."""
+
+    number = said("The personal account.", "0001234")
+    address = said("The address; null: erased.", "г. Рязань, ул. Ленина, д. 5", allow_none=True)
+
+
+class AllCharges(Answered):
+    """The months of every linked account; go on by account with its `next` (S19)."""
+
+    accounts = fields.List(fields.Nested(MonthsOfAccount), required=True)
+
+
+class AllChargesQuery(Shape):
+    """How many months of each account."""
+
+    limit = page_size(12, 60)
+
+
+class StatementQuery(Shape):
+    """A page of movements."""
+
+    after = cursor("Movements after")
+    limit = page_size(50, 200)
+
+
+class Movement(Answered):
+    """One entry of the ledger on the account."""
+
+    position = fields.Integer(required=True, metadata=described("Its place in the ledger.", 17))
+    effective_on = day("The day on which it takes effect.")
+    recorded_at = instant("When it was recorded.")
+    kind = said("`opening`, `charges`, `penalty`, `payment`, ...", "charges")
+    text = said("In words.", "Начислено за октябрь 2026")
+    amount = kopecks("Change of the debt for services, signed", 450000)
+    penalty = kopecks("Change of the penalty, signed", 0)
+    balance = kopecks(
+        "Afterwards: debt and penalty less advance; negative: paid in advance", 450000
+    )
+
+
+class Statement(Answered):
+    """Movements of one account."""
+
+    movements = fields.List(fields.Nested(Movement), required=True)
+    next = following()

@@ -1,0 +1,232 @@
+"""The fields that the shapes are made of.
+
+Every message is a code of the gateway's catalogue (``field_required``), with its numbers after
+it (``field_length 1 200``): the words are chosen when the person's language is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from shared.money import MAX_AMOUNT
+
+_CODES = {
+    ("Integer", "invalid"): "field_integer",
+    ("String", "invalid"): "field_string",
+    ("Boolean", "invalid"): "field_boolean",
+    ("List", "invalid"): "field_list",
+    ("Date", "invalid"): "field_date",
+    ("Date", "format"): "field_date",
+    ("Nested", "type"): "field_object",
+}
+_CODES_OF_ALL = {
+    "required": "field_required",
+    "null": "field_required",
+    "characters": "field_characters",
+    "moment": "field_date",
+}
+
+
+def _speak_in_codes(field: fields.Field[Any]) -> None:
+    kinds = [cls.__name__ for cls in type(field).__mro__]
+    for key in field.error_messages:
+        specific = next((_CODES[kind, key] for kind in kinds if (kind, key) in _CODES), None)
+        field.error_messages[key] = specific or _CODES_OF_ALL.get(key, "field_refused")
+    if isinstance(field, fields.List):
+        _speak_in_codes(field.inner)
+
+
+class Shape(Schema):
+    """A request: what it does not name is refused."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"type": "field_object", "unknown": "field_unknown"}  # noqa: RUF012
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        _speak_in_codes(field_obj)
+
+
+class Answered(Shape):
+    """An answer: what it does not name does not leave the house."""
+
+
+class Text(fields.String):
+    """Text without control characters; spaces around it are forgiven unless told otherwise."""
+
+    _UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+    default_error_messages = {"characters": "field_characters", "moment": "field_date"}  # noqa: RUF012
+
+    def __init__(self, *, strip: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.strip = strip
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if self._UNUSABLE.search(text):
+            raise self.make_error("characters")
+        return text.strip() if self.strip else text
+
+
+class Moment(Text):
+    """A day, or an instant with its offset."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        # A plus sign that was not percent-encoded arrives as a space.
+        moment = super()._deserialize(value, attr, data, **kwargs).replace(" ", "+")
+        try:
+            if len(moment) == len("2026-05-15"):
+                date.fromisoformat(moment)
+            elif datetime.fromisoformat(moment).tzinfo is None:
+                raise self.make_error("moment")
+        except ValueError:
+            raise self.make_error("moment") from None
+        return moment
+
+
+class Flag(fields.Boolean):
+    """``true`` or ``false`` of JSON, and nothing that merely looks like it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class QueryInteger(fields.Integer):
+    """Digits of a query parameter."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}", value):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+def described(description: str, example: Any = None, **more: Any) -> Mapping[str, Any]:
+    """Answer the metadata that OpenAPI shows of a field."""
+    examples = {} if example is None else {"examples": [example]}
+    return {"description": description, **examples, **more}
+
+
+def length(least: int, most: int) -> validate.Length:
+    """Answer the rule that a text or list has so many members."""
+    return validate.Length(min=least, max=most, error=f"field_length {least} {most}")
+
+
+def one_of(*choices: str) -> validate.OneOf:
+    """Answer the rule that a value is one of those listed."""
+    return validate.OneOf(choices, error="field_choice")
+
+
+def typed(description: str, example: str, *, least: int = 1, most: int, **more: Any) -> Text:
+    """Answer a text of a request."""
+    more.setdefault("required", True)
+    return Text(validate=length(least, most), metadata=described(description, example), **more)
+
+
+def secret(description: str, *, most: int = 500, **more: Any) -> Text:
+    """Answer a password or code of a request: nothing about it is changed or shown."""
+    metadata = described(description, format="password")
+    return Text(strip=False, required=True, validate=length(1, most), metadata=metadata, **more)
+
+
+def account_number(**more: Any) -> Text:
+    """Answer the number of a personal account in a request (S12: spaces around are forgiven)."""
+    more.setdefault("required", True)
+    return Text(
+        validate=validate.Regexp(r"^[0-9]{1,20}\Z", error="field_account"),
+        metadata=described("The personal account («лицевой счёт»), leading zeros kept.", "0001234"),
+        **more,
+    )
+
+
+def asked(description: str, example: int) -> fields.Integer:
+    """Answer an amount that is asked for, in kopecks, never negative."""
+    return fields.Integer(
+        strict=True,
+        required=True,
+        validate=validate.Range(min=0, max=MAX_AMOUNT, error=f"field_range 0 {MAX_AMOUNT}"),
+        metadata=described(description + ", kopecks.", example, format="int64"),
+    )
+
+
+def page_size(default: int, most: int) -> QueryInteger:
+    """Answer the query parameter ``limit``."""
+    return QueryInteger(
+        load_default=default,
+        validate=validate.Range(min=1, max=most, error=f"field_range 1 {most}"),
+        metadata=described(f"How many to answer, at most {most}.", default),
+    )
+
+
+def cursor(description: str) -> Text:
+    """Answer the query parameter that takes ``next`` of the page before."""
+    return Text(
+        load_default=None,
+        validate=length(1, 200),
+        metadata=described(f"{description}: the `next` of the page before."),
+    )
+
+
+def kopecks(description: str, example: int, **more: Any) -> fields.Integer:
+    """Answer an amount of an answer, in kopecks."""
+    return fields.Integer(
+        required=True,
+        metadata=described(description + ", kopecks.", example, format="int64"),
+        **more,
+    )
+
+
+def said(description: str, example: Any = None, **more: Any) -> fields.String:
+    """Answer a text of an answer."""
+    return fields.String(required=True, metadata=described(description, example), **more)
+
+
+def notice() -> fields.String:
+    """Answer the text that tells the person what has happened and what to do next (S26)."""
+    return fields.String(
+        required=True,
+        metadata=described(
+            "For the person, in the language asked for: what has happened, what to do next."
+        ),
+    )
+
+
+class Told(Answered):
+    """It is done."""
+
+    message = notice()
+
+
+def identifier(description: str) -> fields.String:
+    """Answer an id of an answer."""
+    example = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
+    return fields.String(required=True, metadata=described(description, example, format="uuid"))
+
+
+def instant(description: str, **more: Any) -> fields.String:
+    """Answer a moment of an answer, ISO 8601 with its offset."""
+    metadata = described(description, "2026-05-14T09:30:00+00:00", format="date-time")
+    return fields.String(required=True, metadata=metadata, **more)
+
+
+def day(description: str, **more: Any) -> fields.String:
+    """Answer a day of the billing office's calendar."""
+    metadata = described(description, "2026-05-15", format="date")
+    return fields.String(required=True, metadata=metadata, **more)
+
+
+def following() -> fields.String:
+    """Answer the cursor of the next page."""
+    return fields.String(
+        required=True,
+        allow_none=True,
+        metadata=described("The cursor of the next page; null on the last one."),
+    )

@@ -1,0 +1,30 @@
+"""The correlation id and the trace context of a request, taken over or made."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from shared.context import new_traceparent
+from shared.ids import new_id
+
+CORRELATION_HEADER = "X-Request-Id"
+TRACE_HEADER = "traceparent"
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+
+
+def incoming_context(request_id: str, traceparent: str) -> dict[str, Any]:
+    """Answer what ``shared.context.bind`` needs; whatever is not well formed is replaced.
+
+    A caller's trace goes on under a span of our own (W3C Trace Context).
+    """
+    trace = _TRACEPARENT.fullmatch(traceparent)
+    return {
+        "correlation_id": request_id if _ID.fullmatch(request_id) else str(new_id()),
+        "traceparent": (
+            f"00-{trace[1]}-{secrets.token_hex(8)}-{trace[2]}" if trace else new_traceparent()
+        ),
+    }

@@ -1,0 +1,223 @@
+"""The HTTP server and the entrypoint ``route``: nameko's, with limits and one error handler.
+
+nameko's own handler answers with the texts of exceptions, reads bodies in workers, and dies of a
+client that resets its connection; each is replaced here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import eventlet
+from eventlet.event import Event
+from eventlet.semaphore import Semaphore
+from nameko.exceptions import ContainerBeingKilled
+from nameko.web.handlers import HttpRequestHandler
+from nameko.web.server import WebServer
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map
+from werkzeug.wrappers import Request, Response
+
+from gateway.connections import CLOSE, SOCKET_SECONDS, PatientProtocol
+from gateway.handling import BODY, CALLER, CONTEXT, Handler, guarded, respond
+from gateway.headers import secure
+from gateway.metrics import Metrics
+from gateway.operations import Operation
+from gateway.peer import caller_address, trusted_networks
+from gateway.problems import Refusal, problem_response
+from gateway.reading import announces_body, read_body
+from gateway.tracing import CORRELATION_HEADER, TRACE_HEADER, incoming_context
+from shared import context
+from shared.logs import get_logger
+
+log = get_logger("gateway.web")
+
+MAX_CONNECTIONS = 1000
+BACKLOG = 512
+ACCEPT_AGAIN_SECONDS = 0.1
+METRICS = "saldo.metrics"
+SETTINGS_KEY = "saldo.settings"
+"""Where the process puts its settings in nameko's config."""
+
+
+class GatewayServer(WebServer):
+    """nameko's web server for any number of slow, broken and hostile clients."""
+
+    _starting: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metrics = Metrics()
+        self._room = Semaphore(MAX_CONNECTIONS)
+        self.stopping = False
+
+    def start(self) -> None:
+        if self._starting:
+            return
+        self._starting = True
+        self._sock = eventlet.listen(self.bind_addr, backlog=BACKLOG, reuse_port=False)
+        self._sock.settimeout(None)
+        self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app(), PatientProtocol)
+        self._serv.socket_timeout = SOCKET_SECONDS
+        self._serv.log_output = False  # the application logs each request itself
+        self._gt = self.container.spawn_managed_thread(self.run)
+        log.info("listening", address=self._sock.getsockname())
+
+    def run(self) -> None:
+        while self._is_accepting:
+            self._room.acquire()
+            try:
+                sock, address = self._sock.accept()
+            except OSError as error:  # out of file descriptors, or gone before it was taken
+                log.warning("connection_not_taken", reason=str(error))
+                self._room.release()
+                eventlet.sleep(ACCEPT_AGAIN_SECONDS)
+                continue
+            sock.settimeout(SOCKET_SECONDS)
+            self.container.spawn_managed_thread(partial(self.process_request, sock, address))
+
+    def process_request(self, sock: Any, address: Any) -> None:
+        """Serve a connection; whatever it dies of must not take the server with it."""
+        try:
+            super().process_request(sock, address)
+        except OSError as error:
+            log.info("connection_lost", reason=type(error).__name__)
+        except Exception:
+            log.exception("connection_failed")
+        finally:
+            sock.close()
+            self._room.release()
+
+    def stop_accepting(self) -> None:
+        """Take no new connection; requests on open ones are told to come back."""
+        if not self.stopping:
+            self.stopping = True
+            self._is_accepting = False
+            self._gt.kill()
+            self._sock.close()
+
+    def stop(self) -> None:
+        self.wait_for_providers()
+        self.stop_accepting()
+
+    def make_url_map(self) -> Map:
+        rules = Map(strict_slashes=False, merge_slashes=False, redirect_defaults=False)
+        for provider in self._providers:
+            rule = provider.get_url_rule()
+            rule.endpoint = provider
+            rules.add(rule)
+        return rules
+
+    def get_wsgi_app(self) -> GatewayApp:
+        settings = self.container.config.get(SETTINGS_KEY)
+        return GatewayApp(self, https=urlsplit(getattr(settings, "url", "")).scheme == "https")
+
+
+class GatewayApp:
+    """The WSGI application: context in, route, headers, metrics and one log line out."""
+
+    def __init__(self, server: GatewayServer, *, https: bool) -> None:
+        self._server = server
+        self._rules = server.make_url_map()
+        self._https = https
+        self._trusted = trusted_networks(os.environ.get("SALDO_TRUSTED_PROXY", ""))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        started = time.monotonic()
+        request = Request(environ)
+        environ[CONTEXT] = incoming_context(
+            request.headers.get(CORRELATION_HEADER, ""), request.headers.get(TRACE_HEADER, "")
+        )
+        environ[CALLER] = caller_address(
+            request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), self._trusted
+        )
+        environ[METRICS] = self._server.metrics
+        with self._server.metrics.progress(), context.bind(**environ[CONTEXT]) as bound:
+            route, response = self._routed(request)
+            response.headers[CORRELATION_HEADER] = bound.correlation_id
+            response.headers[TRACE_HEADER] = bound.traceparent or ""
+            secure(response, api=request.path.startswith("/api/"), https=self._https)
+            seconds = time.monotonic() - started
+            method = request.method if route != "unmatched" else "ANY"
+            self._server.metrics.observe(method, route, response.status_code, seconds)
+            log.info(
+                "answered",
+                method=method,
+                route=route,
+                status=response.status_code,
+                milliseconds=round(seconds * 1000, 1),
+            )
+        unread = BODY not in environ and announces_body(environ)
+        if CLOSE in environ and (unread or self._server.stopping):
+            environ[CLOSE](unread)
+        return response(environ, start_response)
+
+    def _routed(self, request: Request) -> tuple[str, Response]:
+        try:
+            rule, values = self._rules.bind_to_environ(request.environ).match(return_rule=True)
+        except MethodNotAllowed as error:
+            allowed = {"Allow": ", ".join(sorted(error.valid_methods or ()))}
+            refusal = Refusal(405, "method_not_allowed", headers=allowed)
+            return "unmatched", problem_response(request, refusal)
+        except HTTPException:
+            return "unmatched", problem_response(request, Refusal(404, "path_not_found"))
+        provider: Route = rule.endpoint
+        return provider.operation.template, provider.answer(request, values)
+
+
+class Route(HttpRequestHandler):
+    """The entrypoint of an operation: a worker is taken only when the whole body is there."""
+
+    server = GatewayServer()
+
+    def __init__(self, operation: Operation, **kwargs: Any) -> None:
+        super().__init__(operation.method, operation.path, **kwargs)
+        self.operation = operation
+
+    def stop(self) -> None:
+        self.server.stop_accepting()
+        super().stop()
+
+    def answer(self, request: Request, values: Mapping[str, Any]) -> Response:
+        """Read the body, run the route in a worker, answer its response."""
+
+        def read_and_run() -> Response:
+            request.environ[BODY] = read_body(request)
+            return self._in_worker(request, values)
+
+        return guarded(request, read_and_run)
+
+    def _in_worker(self, request: Request, values: Mapping[str, Any]) -> Response:
+        done = Event()
+        try:
+            self.container.spawn_worker(
+                self, (request, values), {}, handle_result=partial(self.handle_result, done)
+            )
+        except ContainerBeingKilled as error:
+            raise Refusal(503, "shutting_down", headers={"Retry-After": "5"}) from error
+        response: Response = done.wait()
+        return response
+
+
+def route(operation: Operation) -> Callable[[Handler], Handler]:
+    """Make a method of the gateway answer an operation.
+
+    The method takes a ``Call`` and returns the data of the answer, an ``Answer`` or a whole
+    ``Response``; it refuses by raising ``Refusal`` or letting a ``ServiceError`` pass.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        def endpoint(service: Any, request: Request, path: Mapping[str, Any]) -> Response:
+            return respond(operation, handler, service, request, path)
+
+        endpoint.__name__ = handler.__name__
+        endpoint.__doc__ = handler.__doc__
+        endpoint.operation = operation  # type: ignore[attr-defined]
+        return Route.decorator(operation)(endpoint)  # type: ignore[no-any-return]
+
+    return decorate

@@ -1,0 +1,82 @@
+"""The relay, from the log to confirmed messages, beside a bare pipelined publish of the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import psycopg
+from psycopg.rows import dict_row
+
+from services.ledger.publishing import publish
+from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.relay import Relay, published_after
+from shared.bus.topology import connect, declare_publishing, event_exchange, stream_queue
+from shared.eventstore.recorder import Cause
+from shared.ids import new_id
+from tests.bench.company import Bench, billing_run, opened
+from tests.bench.measure import Result, compare, seconds
+
+ACCOUNTS = 10_000
+
+
+def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Publish the same 20 000 events to the same exchange and stream."""
+    bench.reset()
+    for rows in (opened(ACCOUNTS), billing_run(ACCOUNTS)):
+        with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
+            session.copy_events(rows)
+    envelopes, _, _ = published_after(bench.store, publish, 0, 10 * ACCOUNTS, 0)
+    exchange = event_exchange("ledger").name
+    running = Relay(bench.settings, bench.store, publish, threading.Event())
+
+    def ours() -> float:
+        with (
+            connect(bench.settings.amqp_url, name="bench relay", heartbeat=0) as broker,
+            psycopg.connect(
+                bench.settings.database_url_of("ledger"),
+                autocommit=True,
+                row_factory=dict_row,
+                options="-c search_path=ledger",
+            ) as database,
+        ):
+            database.execute("UPDATE relay SET position = 0, published = 0")
+            channel = broker.channel()
+            declare_publishing(channel, "ledger")
+            publisher = ConfirmedPublisher(channel)
+            return seconds(lambda: _all_sent(running.drain(database, publisher), len(envelopes)))
+
+    def bare() -> float:
+        with connect(bench.settings.amqp_url, name="bench bare", heartbeat=0) as broker:
+            channel = broker.channel()
+            declare_publishing(channel, "ledger")
+            publisher = ConfirmedPublisher(channel)
+
+            def send() -> None:
+                tag = 0
+                for envelope in envelopes:
+                    tag = publisher.publish(exchange, envelope)
+                    if publisher.unconfirmed >= 1_000:
+                        publisher.wait_for(tag - 500)
+                publisher.wait_for(tag)
+
+            return seconds(send)
+
+    result = compare(
+        "relay, log to confirmed message",
+        "events/s",
+        len(envelopes),
+        ours,
+        "bare pipelined publish of the same messages",
+        bare,
+        wanted=0.5,
+        progress=progress,
+    )
+    with connect(bench.settings.amqp_url, name="bench", heartbeat=0) as broker:
+        stream_queue("ledger")(broker.channel()).delete()
+    return result
+
+
+def _all_sent(sent: int, expected: int) -> None:
+    if sent != expected:
+        raise RuntimeError(f"the relay sent {sent} of {expected} events")

@@ -1,0 +1,133 @@
+"""The committed OpenAPI description says what the code does, and covers the design's table."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
+    from gateway.openapi import FILE, describe, main, operations
+    from gateway.operations import Access, Idempotency
+
+TABLE = """
+POST /registrations
+POST /registrations/{registration_id}/code
+POST /registrations/{registration_id}/confirm
+GET /documents/{kind}
+POST /sessions
+GET /sessions
+DELETE /sessions/{session_id}
+PUT /me/password
+GET /me
+PATCH /me
+POST /password-resets
+POST /password-resets/{reset_id}/confirm
+POST /accounts/lookup
+GET /accounts
+POST /accounts
+DELETE /accounts/{number}
+GET /accounts/{number}/balance
+GET /accounts/{number}/charges
+GET /accounts/{number}/statement
+GET /charges
+GET /payments/due
+POST /payments
+GET /payments
+GET /payments/{payment_id}
+GET /payments/{payment_id}/receipt
+POST /acquirer/callback
+GET /acquirer/callback
+GET /questions/topics
+POST /questions
+GET /questions
+GET /questions/{question_id}
+POST /questions/{question_id}/messages
+GET /openapi.json
+"""
+OUTSIDE = ["/", "/healthz", "/metrics", "/payments/{payment_id}", "/readyz"]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return describe()
+
+
+def test_the_committed_file_is_up_to_date() -> None:
+    assert main(["--check"]) == 0, "run python -m gateway.openapi"
+    assert json.loads(FILE.read_text(encoding="utf-8"))["openapi"] == "3.1.0"
+
+
+def test_the_table_of_the_design_is_covered(document: dict[str, Any]) -> None:
+    described = {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if path.startswith("/api/v1/")
+    }
+    wanted = set()
+    for line in TABLE.strip().splitlines():
+        method, path = line.split()
+        wanted.add((method, f"/api/v1{path}"))
+    assert described == wanted
+    assert sorted(set(document["paths"]) - {path for _, path in wanted}) == OUTSIDE
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = set(_values(document, "$ref"))
+    assert references
+    for reference in references:
+        target: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+
+
+def test_every_operation_is_fit_for_a_generator(document: dict[str, Any]) -> None:
+    names = []
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            names.append(operation["operationId"])
+            in_path = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+            assert in_path == set(re.findall(r"{(\w+)}", path))
+            assert operation["summary"].endswith(".")
+            assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
+            assert len([code for code in operation["responses"] if code.startswith("2")]) == 1
+    assert len(names) == len(set(names))
+
+
+def test_every_member_is_described(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["additionalProperties"] is False, name
+        for member, shape in schema["properties"].items():
+            told = "description" in shape or "$ref" in shape or "items" in shape
+            assert told, f"{name}.{member} has no description"
+            if shape.get("format") == "int64":
+                assert "kopecks" in shape["description"], f"{name}.{member} has no unit"
+
+
+def test_what_moves_money_needs_a_key_and_a_session() -> None:
+    found = operations()
+    assert found["start_payment"].idempotency is Idempotency.REQUIRED
+    public = {name for name, operation in found.items() if operation.access is Access.PUBLIC}
+    assert public == {
+        "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
+        "request_password_reset", "confirm_password_reset", "acquirer_notice_in_query",
+        "acquirer_notice_in_form", "payment_returned", "alive", "ready", "metrics", "openapi",
+        "landing",
+    }  # fmt: skip
+
+
+def _values(node: Any, key: str) -> Iterator[Any]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key:
+                yield value
+            yield from _values(value, key)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _values(value, key)

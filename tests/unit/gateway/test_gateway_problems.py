@@ -1,0 +1,257 @@
+"""Everything that goes wrong is a problem document, and nothing leaks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from gateway_doubles import PERSON, THING, Browser, PlayedServices
+
+from gateway.messages import CATALOGUE
+from gateway.messages.fields import FIELDS
+from gateway.messages.gateway import KINDS
+from gateway.messages.notices import NOTICES
+from gateway.reading import MAX_BODY_BYTES
+from shared.errors import (
+    Conflict,
+    Forbidden,
+    InternalError,
+    NotFound,
+    ServiceError,
+    Unavailable,
+    ValidationFailed,
+)
+
+ME = "/api/v1/me"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ValidationFailed("wrong_code", "internal words", attempts_left=2), 422),
+        (NotFound("payment_not_found", "internal words"), 404),
+        (Conflict("last_account_stays", "internal words"), 409),
+        (Conflict("command_reused", "internal words"), 422),
+        (Forbidden("link_refused", "internal words"), 403),
+        (Forbidden("too_many_attempts", "internal words", retry_after_seconds=17), 429),
+        (Unavailable("service_unavailable", "internal words"), 503),
+        (InternalError("internal_error", "internal words", error_id="x"), 500),
+        (Conflict("a_code_of_tomorrow", "internal words"), 409),
+        (RuntimeError("internal words"), 500),
+    ],
+)
+def test_a_refusal_becomes_a_problem_document(
+    browser: Browser, services: PlayedServices, error: Exception, status: int
+) -> None:
+    services.answers["identity", "profile"] = error
+
+    response = browser("GET", ME)
+
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    assert "internal words" not in response.text
+    document = response.json
+    assert document["status"] == status
+    assert document["instance"].startswith("urn:uuid:")
+    code = error.code if isinstance(error, ServiceError) else "internal_error"
+    assert (document["code"], document["type"]) == (code, f"/problems/{code}")
+    assert document["detail"].startswith(document["title"])
+    assert len(document["detail"]) > len(document["title"]) + 5
+
+
+def test_the_language_is_russian_unless_english_is_preferred(
+    browser: Browser, services: PlayedServices
+) -> None:
+    services.answers["identity", "profile"] = ValidationFailed("wrong_code", "x", attempts_left=2)
+    russian = browser("GET", ME)
+    english = browser("GET", ME, headers={"Accept-Language": "en-GB,en;q=0.9"})
+    assert "осталось попыток: 2" in russian.json["detail"]
+    assert "2 attempts left" in english.json["detail"]
+    assert english.headers["Content-Language"] == "en"
+    assert english.headers["Vary"] == "Accept-Language"
+
+
+def test_a_missing_parameter_never_shows_a_half_filled_text(
+    browser: Browser, services: PlayedServices
+) -> None:
+    services.answers["identity", "profile"] = ValidationFailed("wrong_code", "x")
+    assert browser("GET", ME).json["detail"] == KINDS["validation"]["ru"]
+
+
+def test_unavailable_and_too_many_say_when_to_come_back(
+    browser: Browser, services: PlayedServices
+) -> None:
+    services.answers["identity", "profile"] = Unavailable("service_unavailable", "x")
+    assert browser("GET", ME).headers["Retry-After"] == "5"
+    refusal = Forbidden("too_many_attempts", "x", retry_after_seconds=17)
+    services.answers["identity", "profile"] = refusal
+    assert browser("GET", ME).headers["Retry-After"] == "17"
+
+
+def test_a_services_own_validation_keeps_its_places_but_not_its_words(
+    browser: Browser, services: PlayedServices
+) -> None:
+    services.answers["identity", "profile"] = ValidationFailed(
+        "invalid_request", "x", fields={"lines": {"0": {"amount": ["Not a valid integer."]}}}
+    )
+    errors = browser("GET", ME).json["errors"]
+    assert errors == [
+        {
+            "pointer": "#/lines/0/amount",
+            "code": "field_refused",
+            "detail": FIELDS["field_refused"]["ru"],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, {"#/lines": "field_required"}),
+        ({"lines": []}, {"#/lines": "field_length"}),
+        ({"lines": "x"}, {"#/lines": "field_list"}),
+        ({"lines": [7]}, {"#/lines/0": "field_object"}),
+        ([], {"#": "field_object"}),
+        (
+            {"lines": [{"account": "", "amount": "5", "penalty": True, "a/b": 1}]},
+            {
+                "#/lines/0/account": "field_account",
+                "#/lines/0/amount": "field_integer",
+                "#/lines/0/penalty": "field_integer",
+                "#/lines/0/a~1b": "field_unknown",
+            },
+        ),
+        (
+            {"lines": [{"account": "1", "amount": -1, "penalty": 1.5}]},
+            {"#/lines/0/amount": "field_range", "#/lines/0/penalty": "field_integer"},
+        ),
+        (
+            {"lines": [{"account": "1\u0000", "amount": None, "penalty": 10**14}]},
+            {
+                "#/lines/0/account": "field_characters",
+                "#/lines/0/amount": "field_required",
+                "#/lines/0/penalty": "field_range",
+            },
+        ),
+    ],
+)
+def test_each_wrong_member_is_pointed_at(
+    browser: Browser, services: PlayedServices, body: Any, expected: dict[str, str]
+) -> None:
+    response = browser("POST", "/api/v1/payments", json=body, headers={"Idempotency-Key": "k"})
+    assert response.status_code == 422
+    assert {e["pointer"]: e["code"] for e in response.json["errors"]} == expected
+    assert [call[1] for call in services.calls] == ["authenticate"]
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "5.5", "ten", " 7", "1_0"])
+def test_a_query_is_checked_too(browser: Browser, limit: str) -> None:
+    response = browser("GET", f"/api/v1/payments?limit={limit}")
+    assert (response.status_code, response.json["errors"][0]["parameter"]) == (422, "limit")
+
+
+def test_strange_and_repeated_parameters_are_refused(browser: Browser) -> None:
+    assert browser("GET", f"{ME}?verbose=1").json["errors"][0]["code"] == "field_unknown"
+    assert browser("GET", "/api/v1/payments?limit=1&limit=2").json["code"] == "parameter_repeated"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b'{"email": NaN}', b"\xff\xfe", b"[" * 30000, b'{"email": ' + b"9" * 5000 + b"}",
+    ],
+)  # fmt: skip
+def test_a_body_that_is_not_json_is_refused(browser: Browser, body: bytes) -> None:
+    response = browser(
+        "POST", "/api/v1/password-resets", data=body, content_type="application/json"
+    )
+    assert (response.status_code, response.json["code"]) == (400, "malformed_json")
+
+
+def test_a_lone_surrogate_is_refused(browser: Browser) -> None:
+    response = browser(
+        "POST",
+        "/api/v1/password-resets",
+        data=b'{"email": "a\\ud800@b.ru"}',
+        content_type="application/json",
+    )
+    assert response.json["errors"][0]["code"] == "field_characters"
+
+
+def test_the_media_type_is_json_and_nothing_else(browser: Browser) -> None:
+    response = browser("POST", "/api/v1/password-resets", data={"email": "a@b.ru"})
+    assert (response.status_code, response.json["code"]) == (415, "body_not_json")
+    unexpected = browser("POST", f"/api/v1/registrations/{THING}/code", json={"code": "1"})
+    assert unexpected.json["code"] == "body_unexpected"
+
+
+def test_a_body_above_the_limit_is_refused_before_any_service_is_asked(
+    browser: Browser, services: PlayedServices
+) -> None:
+    body = json.dumps({"email": "x" * MAX_BODY_BYTES})
+    response = browser(
+        "POST", "/api/v1/password-resets", data=body, content_type="application/json"
+    )
+    assert (response.status_code, response.json["code"]) == (413, "body_too_large")
+    assert services.calls == []
+
+
+def test_unknown_paths_and_methods_are_problems_too(browser: Browser) -> None:
+    missing = browser("GET", "/api/v1/nothing")
+    assert (missing.status_code, missing.json["code"]) == (404, "path_not_found")
+    wrong = browser("DELETE", ME)
+    assert (wrong.status_code, wrong.json["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["Allow"] == "GET, HEAD, PATCH"
+    assert browser("GET", "/api/v1/payments/not-a-uuid").status_code == 404
+
+
+def test_two_ticks_are_passed_on_as_they_are(browser: Browser, services: PlayedServices) -> None:
+    services.answers["identity", "confirm_registration"] = ValidationFailed(
+        "rules_not_accepted", "x"
+    )
+    path = f"/api/v1/registrations/{THING}/confirm"
+    body = {"code": "1", "accept_rules": False, "consent_personal_data": True}
+    assert "галочка" in browser("POST", path, json=body).json["title"]
+    wrong = browser("POST", path, json={**body, "accept_rules": 1})
+    assert wrong.json["errors"][0]["code"] == "field_boolean"
+
+
+def test_no_session_is_401_and_a_challenge(browser: Browser, services: PlayedServices) -> None:
+    for headers in ({}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer "}):
+        response = browser("GET", ME, token=None, headers=headers)
+        assert (response.status_code, response.json["code"]) == (401, "not_signed_in")
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert services.calls == []
+    services.answers["identity", "authenticate"] = Forbidden("session_expired", "x")
+    assert browser("GET", ME).status_code == 401
+    services.answers["identity", "authenticate"] = Unavailable("service_unavailable", "x")
+    assert browser("GET", ME).status_code == 503
+
+
+def test_a_temporary_password_opens_nothing_but_its_own_change(
+    browser: Browser, services: PlayedServices
+) -> None:
+    services.sign_in(must_change_password=True)
+    services.answers["identity", "change_password"] = {}
+    services.answers["identity", "end_session"] = {}
+    own = services.answers["identity", "authenticate"]["session_id"]
+
+    for method, path in (("GET", ME), ("GET", "/api/v1/accounts"), ("GET", "/api/v1/sessions")):
+        response = browser(method, path)
+        assert (response.status_code, response.json["code"]) == (403, "password_change_required")
+    stranger = browser("DELETE", f"/api/v1/sessions/{PERSON}")
+    assert stranger.json["code"] == "password_change_required"
+
+    body = {"current_password": "a", "new_password": "b"}
+    assert browser("PUT", f"{ME}/password", json=body).status_code == 200
+    assert browser("DELETE", f"/api/v1/sessions/{own}").status_code == 204
+
+
+@pytest.mark.parametrize("texts", [CATALOGUE, KINDS, NOTICES])
+def test_every_text_says_what_happened_and_what_to_do_next(texts: Any) -> None:
+    for code, by_language in texts.items():
+        assert set(by_language) == {"ru", "en"}, code
+        for text in by_language.values():
+            assert text.count(". ") >= 1, code
+            assert text.endswith("."), code
