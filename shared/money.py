@@ -13,7 +13,7 @@ MAX_AMOUNT: Kopecks = 10**13
 """The largest amount of one posting: 100 billion roubles, far inside a signed 64-bit integer
 even when a million of them are added up."""
 
-_ROUBLES = re.compile(r"(?P<sign>[-+]?)(?P<whole>\d{1,12})(?:[.,](?P<part>\d{1,2}))?")
+_ROUBLES = re.compile(r"(?P<sign>[-+]?)(?P<whole>[0-9]{1,12})(?:[.,](?P<part>[0-9]{1,2}))?")
 
 
 def parse_rubles(text: str) -> Kopecks:

@@ -1,0 +1,174 @@
+"""The use cases of the ledger on the in-memory store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.ledger import statements
+from services.ledger.application import (
+    OpenAccount,
+    PaidLine,
+    PostCharges,
+    PostPayment,
+    balance,
+    balances,
+    open_account,
+    post_charges,
+    post_payment,
+)
+from services.ledger.domain import EVENTS, ChargeLine, ServiceAmount
+from services.ledger.publishing import publish
+from shared.clock import FixedClock
+from shared.contracts.ledger import CONTRACTS
+from shared.errors import NotFound
+from shared.eventstore import Aggregate, MemoryStore, Recorded
+
+FIRST, SECOND = "0100000001", "0100000002"
+MONTH = timedelta(days=30)
+
+
+class FakeReadModel:
+    """The rows that the real read model keeps, in a dictionary."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        for entry in recorded:
+            snapshot: dict[str, Any] = aggregates[entry.originator_id].snapshot()  # type: ignore[attr-defined]
+            self.rows[snapshot["number"]] = snapshot
+
+    def balance(self, number: str) -> dict[str, Any] | None:
+        return self.rows.get(number)
+
+    def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
+        return [self.rows[number] for number in numbers if number in self.rows]
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(datetime(2026, 9, 1, 9, tzinfo=UTC))
+
+
+@pytest.fixture
+def store(clock: FixedClock) -> MemoryStore:
+    made = MemoryStore(EVENTS, FakeReadModel(), clock)
+    for number in (FIRST, SECOND):
+        opening = (ServiceAmount("heating", 1_000),)
+        made.execute(
+            open_account, OpenAccount(number=number, payer_kind="household", opening=opening)
+        )
+    return made
+
+
+def pay(store: MemoryStore, on: date, *lines: tuple[str, int, int]) -> UUID:
+    payment_id = uuid4()
+    paid = tuple(PaidLine(account=a, amount=b, penalty=c) for a, b, c in lines)
+    store.execute(post_payment, PostPayment(payment_id=payment_id, paid_on=on, lines=paid))
+    return payment_id
+
+
+def bill(store: MemoryStore, period: str, on: date, payable: int) -> None:
+    line = ChargeLine("heating", "Отопление", payable, payable, tariff="2140.55", volume="1.5")
+    store.execute(
+        post_charges,
+        PostCharges(number=FIRST, period=period, due_on=on, effective_on=on, lines=(line,)),
+    )
+
+
+def test_a_payment_of_several_accounts_is_posted_to_each(store: MemoryStore) -> None:
+    pay(store, date(2026, 9, 1), (FIRST, 400, 0), (SECOND, 600, 0))
+    answer = store.query(lambda session: balances(session, [SECOND, FIRST, "9"]))
+    assert [(b["number"], b["principal"]) for b in answer["balances"]] == [
+        (SECOND, 400),
+        (FIRST, 600),
+    ]
+
+
+def test_a_payment_to_one_unknown_account_posts_nothing_at_all(store: MemoryStore) -> None:
+    with pytest.raises(NotFound):
+        pay(store, date(2026, 9, 1), (FIRST, 400, 0), ("999", 600, 0))
+    assert store.query(lambda session: balance(session, FIRST, None))["principal"] == 1_000
+
+
+def test_a_balance_as_of_a_past_instant_is_what_was_recorded_then(
+    store: MemoryStore, clock: FixedClock
+) -> None:
+    before = clock.now()
+    clock.advance(MONTH)
+    pay(store, date(2026, 8, 20), (FIRST, 400, 0))
+    for instant, owed in ((before, 1_000), (clock.now(), 600)):
+        answer = store.query(lambda s, at=instant: balance(s, FIRST, at.isoformat()))
+        assert answer["principal"] == owed
+
+
+def test_a_balance_as_of_a_past_day_is_what_had_taken_effect(
+    store: MemoryStore, clock: FixedClock
+) -> None:
+    clock.advance(MONTH)
+    bill(store, "2026-09", date(2026, 9, 30), 500)
+    clock.advance(MONTH)
+    # Recorded after the bill, and of a day before it: it settles what was owed on that day.
+    pay(store, date(2026, 9, 15), (FIRST, 1_200, 0))
+
+    def on(day: str) -> tuple[int, int]:
+        answer = store.query(lambda session: balance(session, FIRST, day))
+        return answer["principal"], answer["advance"]
+
+    assert on("2026-09-14") == (1_000, 0)
+    assert on("2026-09-15") == (0, 200)
+    assert on("2026-09-30") == (300, 0)
+    now = store.query(lambda session: balance(session, FIRST, None))
+    assert (now["principal"], now["advance"]) == (300, 0)
+
+
+def test_a_day_before_the_account_has_no_balance(store: MemoryStore) -> None:
+    with pytest.raises(NotFound):
+        store.query(lambda session: balance(session, FIRST, "2026-08-31"))
+    with pytest.raises(NotFound):
+        store.query(lambda session: balance(session, "999", None))
+
+
+def test_months_come_newest_first_in_pages(store: MemoryStore) -> None:
+    for month in (7, 9, 8):
+        bill(store, f"2026-0{month}", date(2026, month, 28), 100 * month)
+    page = store.query(lambda session: statements.charges(session, FIRST, None, 2))
+    assert [month["period"] for month in page["months"]] == ["2026-09", "2026-08"]
+    rest = store.query(lambda session: statements.charges(session, FIRST, page["next"], 2))
+    assert [month["period"] for month in rest["months"]] == ["2026-07"]
+    assert rest["next"] is None
+    assert rest["months"][0]["lines"][0]["tariff"] == "2140.55"
+
+
+def test_a_statement_runs_up_to_the_balance(store: MemoryStore) -> None:
+    bill(store, "2026-09", date(2026, 9, 28), 500)
+    pay(store, date(2026, 9, 29), (FIRST, 1_700, 0))
+    page = store.query(lambda session: statements.statement(session, FIRST, None, 10))
+    assert [(m["kind"], m["amount"], m["balance"]) for m in page["movements"]] == [
+        ("opening", 1_000, 1_000),
+        ("charges", 500, 1_500),
+        ("payment", -1_700, -200),
+    ]
+    second = store.query(
+        lambda session: statements.statement(session, FIRST, page["movements"][0]["position"], 1)
+    )
+    assert [m["kind"] for m in second["movements"]] == ["charges"]
+    assert second["next"] == second["movements"][0]["position"]
+
+
+def test_every_publication_keeps_its_contract(store: MemoryStore) -> None:
+    bill(store, "2026-09", date(2026, 9, 28), 500)
+    pay(store, date(2026, 9, 29), (FIRST, 1_700, 0))
+    contracts = {contract.type: contract for contract in CONTRACTS}
+    seen = set()
+    for recorded in store.log:
+        publication = publish(recorded)
+        assert publication is not None
+        contracts[publication.type].check(publication.data)
+        seen.add(publication.type)
+    assert seen == {"account_opened", "charges_posted", "payment_posted"}

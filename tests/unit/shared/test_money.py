@@ -1,0 +1,41 @@
+"""Reading and writing money."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.money import MAX_AMOUNT, format_rubles, parse_rubles, split_pro_rata
+
+
+@pytest.mark.parametrize(
+    ("text", "kopecks"),
+    [
+        ("4500,00", 450_000),
+        ("4 500,00", 450_000),
+        ("4\u00a0500.5", 450_050),
+        ("-12", -1_200),
+        ("0,07", 7),
+        (" 1 ", 100),
+    ],
+)
+def test_people_s_ways_to_write_an_amount(text: str, kopecks: int) -> None:
+    assert parse_rubles(text) == kopecks
+
+
+@pytest.mark.parametrize("text", ["", "1,234", "1e5", "12,", "--1", "NaN", "१२", "9" * 13])
+def test_what_is_no_amount_is_refused_not_rounded(text: str) -> None:
+    with pytest.raises(ValueError, match="amount"):
+        parse_rubles(text)
+
+
+@given(st.integers(-MAX_AMOUNT, MAX_AMOUNT))
+def test_what_is_written_reads_as_the_same(amount: int) -> None:
+    assert parse_rubles(format_rubles(amount)) == amount
+
+
+@pytest.mark.parametrize(("amount", "weights"), [(-1, [1]), (1, [-1, 2]), (1, [0, 0]), (1, [])])
+def test_what_can_not_be_divided_is_refused(amount: int, weights: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"divide|negative"):
+        split_pro_rata(amount, weights)
