@@ -376,6 +376,60 @@ def test_relay_queue_and_listener_together(
     eventually(lambda: seen(database) == list(range(2, 28)), "the gap was fetched")
 
 
+def test_a_relay_that_dies_before_it_moves_on_publishes_again(
+    database: Database, reader: Reader
+) -> None:
+    """Published and confirmed, but the position is not written: at least once, still in order."""
+    ledger = database.store("ledger")
+    open_one(ledger)
+    pay(ledger, 3)
+
+    class Dying(Relay):
+        def _confirm(self, database: Any, publisher: Any, window: Any) -> None:
+            publisher.wait_for(window[0])
+            raise psycopg.OperationalError("the process dies here")
+
+    with pytest.raises(psycopg.OperationalError):
+        Dying(database.settings, ledger, publish, threading.Event()).run()
+    worker = Worker()
+    worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
+    got = reader.read(8)
+    worker.join()
+    assert [headers["saldo_position"] for _, headers, _ in got] == [1, 2, 3, 4, 1, 2, 3, 4]
+
+
+def test_a_listener_that_dies_before_it_acknowledges_reacts_once(
+    database: Database, worker: Worker
+) -> None:
+    """The effect is committed, the acknowledgement never sent: the message comes again."""
+    calls, _ = reactions(database)
+    open_one(calls.ledger)
+    worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
+
+    class Dying(Listener):
+        def work_off(self, batch: Any, pause: Any) -> None:
+            super().work_off(batch, pause)
+            if batch[-1].tag is not None:
+                raise ConnectionError("the process dies here")
+
+    handlers = {"payment_posted": count_payments}
+    dying = Dying(calls, calls.store, "ledger", handlers, worker.stop)
+    declared = threading.Thread(target=lambda: _until_it_dies(dying))
+    declared.start()
+    pay(calls.ledger, 5)
+    declared.join(timeout=WAIT_S)
+    assert not declared.is_alive()
+    worker.start("listener", Listener(calls, calls.store, "ledger", handlers, worker.stop).run)
+    pay(calls.ledger, 5)
+    eventually(lambda: len(seen(database)) >= 10, "all payments had an effect")
+    assert seen(database) == list(range(2, 12))
+
+
+def _until_it_dies(listener: Listener) -> None:
+    with pytest.raises(ConnectionError):
+        listener.run()
+
+
 def test_two_listeners_react_once(database: Database, worker: Worker) -> None:
     calls, _ = reactions(database)
     other = Calls(database.settings, database.store("payments"), calls.ledger)
