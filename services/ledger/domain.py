@@ -180,7 +180,8 @@ class Account(Aggregate):
     def accrue_penalty(self, amount: Kopecks, on: date, rule: str) -> None:
         """Add a penalty, with the name of the rule and its version."""
         self._must_exist()
-        _check_amount(amount, "penalty")
+        if not 0 < amount <= MAX_AMOUNT:
+            raise ValidationFailed("invalid_amount", "A penalty is a positive sum of kopecks.")
         self.trigger(PenaltyAccrued(account=self.number, amount=amount, effective_on=on, rule=rule))
 
     def post_payment(self, payment_id: UUID, on: date, amount: Kopecks, penalty: Kopecks) -> bool:
