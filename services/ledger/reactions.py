@@ -17,7 +17,6 @@ from shared.bus import Message, Services
 from shared.errors import NotFound, Unavailable
 from shared.eventstore import Session
 
-
 PATIENCE = timedelta(minutes=5)
 
 
