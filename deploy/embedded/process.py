@@ -99,7 +99,7 @@ def start(
     launch: list[str] = []
     if record is not None:
         launch = ["/bin/sh", "-c", _LAUNCH, "launch", str(record), digest, boot_id()]
-    _children[:] = [child for child in _children if child.poll() is None]
+    reap()
     with log.open("ab") as output:
         child = subprocess.Popen(
             [*launch, *argv],
@@ -112,6 +112,11 @@ def start(
         )
     _children.append(child)
     return child
+
+
+def reap() -> None:
+    """Take notice of our own children that have ended: they leave no zombie, and no warning."""
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def read_record(path: Path) -> Record | None:

@@ -60,6 +60,7 @@ class Watcher:
             if record is not None:
                 process.stop(record.identity, seconds=2.0)
             time.sleep(0.02)
+        process.reap()
 
     @contextmanager
     def hold(self) -> Iterator[bool]:
