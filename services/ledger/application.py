@@ -9,7 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain import Account, ChargeLine, ServiceAmount, account_id
+from services.ledger.domain import Account, account_id, in_order_of_effect
+from services.ledger.events import ChargeLine, ServiceAmount
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -116,8 +117,7 @@ def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
         past: list[Any] = [recorded.event for recorded in story]
-        # The opening comes first whatever its day: nothing can take effect before it.
-        for event in past[:1] + sorted(past[1:], key=lambda event: event.effective_on):
+        for event in in_order_of_effect(past):
             if event.effective_on <= day:
                 account.reenact(event)
     else:

@@ -9,13 +9,14 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb, set_json_dumps
 
-from services.ledger.domain import Account, PaymentPosted
+from services.ledger.domain import Account
+from services.ledger.events import PaymentPosted
 from shared.eventstore import Aggregate, Recorded
 
-_SNAPSHOT = "number, version, principal, penalty, advance, open_items, charged_periods"
+_SNAPSHOT = "number, payer_kind, version, principal, penalty, advance, open_items, charged_periods"
 _UPSERT = f"""
 INSERT INTO balances (account_id, {_SNAPSHOT})
-VALUES (%(id)s, %(number)s, %(version)s, %(principal)s, %(penalty)s, %(advance)s,
+VALUES (%(id)s, %(number)s, %(payer_kind)s, %(version)s, %(principal)s, %(penalty)s, %(advance)s,
         %(open_items)s, %(charged_periods)s)
 ON CONFLICT (account_id) DO UPDATE
    SET version = excluded.version, principal = excluded.principal, penalty = excluded.penalty,

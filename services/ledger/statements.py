@@ -5,16 +5,20 @@ Both are read from the events themselves, which are few and exact, not from tabl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from services.ledger.domain import (
-    Account,
+from services.ledger.domain import Account, account_id
+from services.ledger.events import (
     AccountOpened,
+    ChargesAdjusted,
     ChargesPosted,
     PaymentPosted,
+    PaymentReversed,
     PenaltyAccrued,
-    account_id,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
 )
 from shared.errors import NotFound
 from shared.eventstore import Recorded, Session
@@ -22,16 +26,18 @@ from shared.eventstore import Recorded, Session
 
 def charges(session: Session, number: str, before: str | None, limit: int) -> dict[str, Any]:
     """Answer up to ``limit`` months below a period, newest first, each with its lines."""
-    bills = [
-        recorded.event
-        for recorded in _story(session, number)
-        if isinstance(recorded.event, ChargesPosted)
-    ]
+    bills: list[ChargesPosted] = []
+    adjustments: dict[str, list[ChargesAdjusted]] = {}
+    for recorded in _story(session, number):
+        if isinstance(recorded.event, ChargesPosted):
+            bills.append(recorded.event)
+        elif isinstance(recorded.event, ChargesAdjusted):
+            adjustments.setdefault(recorded.event.period, []).append(recorded.event)
     bills.sort(key=lambda bill: bill.period, reverse=True)
     below = [bill for bill in bills if before is None or bill.period < before]
     page = below[:limit]
     return {
-        "months": [_month(bill) for bill in page],
+        "months": [_month(bill, adjustments.get(bill.period, ())) for bill in page],
         "next": page[-1].period if len(below) > limit else None,
     }
 
@@ -68,11 +74,13 @@ def _story(session: Session, number: str) -> list[Recorded]:
     return story
 
 
-def _month(bill: ChargesPosted) -> dict[str, Any]:
+def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str, Any]:
+    """One month: its bill as posted, and each later recalculation apart."""
     return {
         "period": bill.period,
         "due_on": bill.due_on.isoformat(),
-        "total": sum(line.payable for line in bill.lines),
+        "total": sum(line.payable for line in bill.lines)
+        + sum(line.amount for event in adjusted for line in event.lines),
         "lines": [
             {
                 "service": line.service,
@@ -86,6 +94,14 @@ def _month(bill: ChargesPosted) -> dict[str, Any]:
                 "payable": line.payable,
             }
             for line in bill.lines
+        ],
+        "adjustments": [
+            {
+                "effective_on": event.effective_on.isoformat(),
+                "reason": event.reason,
+                "lines": [{"service": line.service, "amount": line.amount} for line in event.lines],
+            }
+            for event in adjusted
         ],
     }
 
@@ -105,7 +121,7 @@ def _movement(recorded: Recorded, account: Account) -> dict[str, Any]:
     }
 
 
-def _kind_of(event: Any) -> tuple[str, str, int, int]:
+def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one for each event
     match event:
         case AccountOpened():
             opening = sum(item.amount for item in event.opening)
@@ -113,8 +129,17 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:
         case ChargesPosted():
             total = sum(line.payable for line in event.lines)
             return "charges", f"Начисления за {event.period}", total, 0
+        case ChargesAdjusted():
+            total = sum(line.amount for line in event.lines)
+            return "adjustment", f"Перерасчёт за {event.period}: {event.reason}", total, 0
         case PenaltyAccrued():
             return "penalty", "Пени", 0, event.amount
+        case PenaltyCorrected():
+            return "penalty_correction", f"Уточнение пеней: {event.reason}", 0, event.amount
+        case PenaltyWrittenOff():
+            return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
         case PaymentPosted():
             return "payment", "Оплата", -event.amount, -event.penalty
+        case PaymentReversed():
+            return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
     raise TypeError(f"a statement knows no {type(event).__name__}")

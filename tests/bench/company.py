@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
-from services.ledger.domain import Account, ChargeLine, ChargesPosted, account_id
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ChargeLine, ChargesPosted
 from services.registry import migrations_of, open_store
 from shared.config import Settings
 from shared.eventstore import Event

@@ -21,7 +21,8 @@ from services.ledger.application import (
     post_charges,
     post_payment,
 )
-from services.ledger.domain import EVENTS, ChargeLine, ServiceAmount
+from services.ledger.domain import EVENTS
+from services.ledger.events import ChargeLine, ServiceAmount
 from services.ledger.publishing import publish
 from shared.clock import FixedClock
 from shared.contracts.ledger import CONTRACTS

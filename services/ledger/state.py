@@ -1,0 +1,182 @@
+"""The state of a personal account: what its events add up to, and nothing else.
+
+:mod:`services.ledger.domain` decides upon it; replay, audit and the read model rest on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+from uuid import UUID
+
+from services.ledger.events import (
+    AccountOpened,
+    ChargesAdjusted,
+    ChargesPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+)
+from services.ledger.settlement import Settled
+from shared.eventstore import Aggregate
+from shared.money import Kopecks
+
+OPENING_PERIOD = "0001-01"
+"""The period of what was owed before the first bill here; it sorts before all others."""
+
+
+class AccountState(Aggregate):
+    """Open items by period and service, the penalty owed, the advance; all in kopecks.
+
+    ``bills`` and ``payments`` find what a correction corrects: period or payment -> (version,
+    event); a state rebuilt from a row of the read model (``restored``) does not have them.
+    """
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002
+        super().__init__(id)
+        self.number = ""
+        self.payer_kind = ""
+        self.open_items: dict[str, dict[str, Kopecks]] = {}
+        self.penalty: Kopecks = 0
+        self.advance: Kopecks = 0
+        self.charged_periods: set[str] = set()
+        self.bills: dict[str, tuple[int, ChargesPosted]] = {}
+        self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
+        self.reversed: set[UUID] = set()
+        self.adjustments: set[UUID] = set()
+        # What advances have paid of later bills, in order: a reversal reopens the last first.
+        self.paid_in_advance: list[Settled] = []
+        self.last_accrual = 0
+
+    @property
+    def principal(self) -> Kopecks:
+        """What is owed for services, without penalty; an advance is not taken off."""
+        return sum(sum(owed.values()) for owed in self.open_items.values())
+
+    def apply(self, event: Any) -> None:
+        """Change the state by one event; the cases stand in the order of their number."""
+        match event:
+            case ChargesPosted():
+                self._apply_charges(event)
+            case PaymentPosted():
+                self.payments[event.payment_id] = (self.version + 1, event)
+                self.penalty -= event.penalty_settled
+                self.advance += event.advance
+                self._settle(event.settled)
+            case PenaltyAccrued():
+                self.penalty += event.amount
+                self.last_accrual = self.version + 1
+            case PenaltyCorrected():
+                self.penalty += event.amount + event.advance
+                self.advance += event.advance
+                self.last_accrual = self.version + 1
+            case ChargesAdjusted():
+                self._apply_adjustment(event)
+            case PenaltyWrittenOff():
+                self.penalty -= event.amount
+            case PaymentReversed():
+                self._apply_reversal(event)
+            case AccountOpened():
+                self._apply_opening(event)
+            case _:
+                raise TypeError(f"an account knows no {type(event).__name__}")
+
+    def snapshot(self) -> dict[str, Any]:
+        """Answer what a row of the read model keeps, enough to decide the next bill on."""
+        return {
+            "number": self.number,
+            "payer_kind": self.payer_kind,
+            "version": self.version,
+            "principal": self.principal,
+            "penalty": self.penalty,
+            "advance": self.advance,
+            "open_items": self.open_items,
+            "charged_periods": sorted(self.charged_periods),
+        }
+
+    @classmethod
+    def restored(cls, id: UUID, row: dict[str, Any]) -> Self:  # noqa: A002
+        """Rebuild an account from a row of the read model."""
+        account = cls(id)
+        account.number = row["number"]
+        account.payer_kind = row["payer_kind"]
+        account.version = row["version"]
+        account.penalty = row["penalty"]
+        account.advance = row["advance"]
+        account.open_items = row["open_items"]
+        account.charged_periods = set(row["charged_periods"])
+        return account
+
+    def _apply_opening(self, event: AccountOpened) -> None:
+        self.number, self.payer_kind = event.account, event.payer_kind
+        if owed := {item.service: item.amount for item in event.opening if item.amount > 0}:
+            self.open_items[OPENING_PERIOD] = owed
+        self.advance -= sum(item.amount for item in event.opening if item.amount < 0)
+
+    def _apply_charges(self, event: ChargesPosted) -> None:
+        self.charged_periods.add(event.period)
+        self.bills[event.period] = (self.version + 1, event)
+        owed = self.open_items.setdefault(event.period, {})
+        for line in event.lines:
+            if line.payable > 0:
+                owed[line.service] = line.payable
+            elif line.payable < 0:
+                # A recalculation that is more than the charge is money back: an advance.
+                self.advance -= line.payable
+        if event.settled:
+            self._settle_in_advance(event.settled)
+        elif not owed:
+            del self.open_items[event.period]
+
+    def _apply_adjustment(self, event: ChargesAdjusted) -> None:
+        self.adjustments.add(event.adjustment_id)
+        self._restore(
+            Settled(event.period, line.service, line.amount)
+            for line in event.lines
+            if line.amount > 0
+        )
+        self._settle(event.released)
+        self.advance += event.advance
+        if event.settled:
+            self._settle_in_advance(event.settled)
+
+    def _apply_reversal(self, event: PaymentReversed) -> None:
+        self.reversed.add(event.payment_id)
+        self.penalty += event.penalty_restored
+        self.advance -= event.advance_taken
+        self._restore(event.restored)
+        self._restore(event.reopened)
+        for part in event.reopened:
+            self._forget_paid_in_advance(part)
+
+    def _settle_in_advance(self, parts: Sequence[Settled]) -> None:
+        self.advance -= sum(part.amount for part in parts)
+        self._settle(parts)
+        self.paid_in_advance += parts
+
+    def _settle(self, parts: Sequence[Settled]) -> None:
+        open_items = self.open_items
+        for part in parts:
+            owed = open_items[part.period]
+            left = owed[part.service] - part.amount
+            if left:
+                owed[part.service] = left
+            else:
+                del owed[part.service]
+                if not owed:
+                    del open_items[part.period]
+
+    def _restore(self, parts: Any) -> None:
+        for part in parts:
+            owed = self.open_items.setdefault(part.period, {})
+            owed[part.service] = owed.get(part.service, 0) + part.amount
+
+    def _forget_paid_in_advance(self, part: Settled) -> None:
+        # The decision took them from the end of the list, whole or in part.
+        last = self.paid_in_advance.pop()
+        if last.amount > part.amount:
+            self.paid_in_advance.append(
+                Settled(last.period, last.service, last.amount - part.amount)
+            )
