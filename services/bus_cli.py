@@ -50,7 +50,7 @@ def parked_(
         err.print("Dropping a message needs a --reason.")
         raise typer.Exit(2)
     if retry is not None and service is not None:
-        _retry(service, retry, dry_run)
+        _retry(service, retry, actor, dry_run)
     elif drop is not None and service is not None:
         _drop(service, drop, actor, reason, dry_run)
     else:
@@ -110,7 +110,7 @@ def _list(names: list[str], json: bool) -> None:
     raise typer.Exit(1 if found else 0)
 
 
-def _retry(service: str, parked_id: int, dry_run: bool) -> None:
+def _retry(service: str, parked_id: int, actor: str, dry_run: bool) -> None:
     settings = load_settings()
     client = RpcClient(settings.amqp_url, name="bus-cli")
     try:
@@ -132,6 +132,7 @@ def _retry(service: str, parked_id: int, dry_run: bool) -> None:
             parked.retry(
                 session.cursor, parked_id, lambda message: reactions.handle(session, message)
             )
+        log.warning("parked_retried", service=service, parked_id=parked_id, by=actor)
         out.print(f"message {parked_id} was handled")
     except (parked.OutOfOrderError, parked.MalformedMessageError) as error:
         err.print(str(error))

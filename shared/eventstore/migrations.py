@@ -57,9 +57,11 @@ def migrate(
 
 def _make_role(connection: psycopg.Connection[Any], user: str, password: str) -> None:
     known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchone()
+    # A role is made with LOGIN and nothing else. Of one that is there only the password is set: to
+    # so much as name the other attributes takes a superuser, and an owner need not be one.
     verb = "ALTER" if known else "CREATE"
     connection.execute(
-        sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
+        sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
             sql.SQL(verb), sql.Identifier(user), sql.Literal(password)
         )
     )

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import msgspec
 from kombu import Connection, Exchange, Queue
+from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer, Producer
 
 from shared import context
@@ -30,7 +31,8 @@ log = get_logger(__name__)
 
 RPC_EXCHANGE = Exchange("nameko-rpc", durable=True, type="topic")
 DEADLINE_S = 5.0
-_LOST = (OSError, ConnectionError)
+# A connection that cannot be made is an OperationalError of kombu's own, not the transport's.
+_LOST = (OSError, ConnectionError, OperationalError)
 
 
 class _Pending:

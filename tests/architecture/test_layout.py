@@ -1,0 +1,162 @@
+"""The house stays readable: small functions and modules, telling names, a README per service."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.config import SERVICES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PRODUCT = ("services", "gateway", "shared", "deploy")
+
+# Guards, above what we aim at (functions of 40 lines, modules of 300): who meets one divides.
+MAX_FUNCTION = 60
+MAX_MODULE = 400
+MAX_TEST_MODULE = 600
+
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "tools", "base_utils"}
+
+ROOT_FILES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "pyproject.toml",
+    "requirements.lock",
+    "asyncapi.yaml",
+    ".ci/run",
+)
+
+# Paths and package sources of some machine; written so that this file does not match itself.
+OF_ONE_MACHINE = re.compile(
+    r"(?<![\w.])/(?:work|home/\w+|Users/\w+|root|workspace|mnt|opt/(?:wheels|pypi))/"
+    r"|(?<!no-emit-)\b(?:extra-index|index)-ur[l]\b|\bfind-link[s]\b|\btrusted-hos[t]\b"
+    r"|\bpypi\.or[g]\b|\bpythonhosted\b",
+)
+
+
+def files() -> list[Path]:
+    """All files of the checkout, those not yet added to it included."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    if not listed:  # an unpacked archive has no history
+        pytest.skip("this is not a git checkout")
+    return [path for line in listed if (path := REPOSITORY / line).is_file()]
+
+
+def modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def test_functions_are_short() -> None:
+    long = {
+        f"{name_of(path)}:{name}": length
+        for path in modules(*PRODUCT, "tests")
+        for name, length in functions(path)
+        if length > MAX_FUNCTION
+    }
+    assert long == {}
+
+
+def test_modules_are_short() -> None:
+    long = {}
+    for folders, limit in ((PRODUCT, MAX_MODULE), (("tests",), MAX_TEST_MODULE)):
+        for path in modules(*folders):
+            length = len(path.read_text(encoding="utf-8").splitlines())
+            if length > limit:
+                long[name_of(path)] = length
+    assert long == {}
+
+
+def test_a_module_is_named_for_its_subject() -> None:
+    nameless = [
+        name_of(path)
+        for path in modules(*PRODUCT, "tests")
+        if FORBIDDEN_NAMES & {path.stem, path.parent.name}
+    ]
+    assert nameless == []
+
+
+def test_what_a_reader_looks_for_first_is_there() -> None:
+    wanted = [
+        *ROOT_FILES,
+        *(f"services/{service}/README.md" for service in SERVICES),
+        "gateway/README.md",
+        "shared/README.md",
+        "tests/README.md",
+    ]
+    assert [name for name in wanted if not (REPOSITORY / name).is_file()] == []
+
+
+def test_every_service_has_the_same_house() -> None:
+    for service in SERVICES:
+        folder = REPOSITORY / "services" / service
+        for name in ("domain", "application", "service", "schemas", "publishing", "readmodel"):
+            assert (folder / f"{name}.py").is_file(), f"{service} has no {name}.py"
+        assert list(folder.glob("migrations/0001_*.sql")), f"{service} has no first migration"
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        name_of(path)
+        for path in modules(*PRODUCT)
+        if path.read_text(encoding="utf-8").strip()
+        and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
+
+
+def test_nothing_names_the_machine_it_was_written_on() -> None:
+    found = []
+    for path in files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:  # an image or a font
+            continue
+        if OF_ONE_MACHINE.search(text):
+            found.append(name_of(path))
+    assert found == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for path in files():
+        if path.suffix != ".md":
+            continue
+        text = path.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)", text):
+            if "://" not in target and not (path.parent / target).exists():
+                broken.append(f"{name_of(path)} -> {target}")
+    assert broken == []
+
+
+def test_every_test_that_a_document_names_exists() -> None:
+    defined = {name for path in modules("tests") for name, _ in functions(path)}
+    missing = [
+        f"{name_of(path)}: {name}"
+        for path in files()
+        if path.suffix == ".md"
+        for name in re.findall(r"`(test_\w+)`", path.read_text(encoding="utf-8"))
+        if name not in defined
+    ]
+    assert missing == []
