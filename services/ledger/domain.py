@@ -15,8 +15,10 @@ from uuid import UUID
 
 import msgspec
 
+from services.ledger.approvals import PROPOSAL_EVENTS
 from services.ledger.events import (
-    EVENTS,
+    ACCOUNT_EVENTS,
+    UPCASTS,
     AccountOpened,
     ChargeLine,
     ChargesAdjusted,
@@ -32,10 +34,14 @@ from services.ledger.events import (
 from services.ledger.settlement import DEFAULT_POLICY, Policy, Settled, allocate
 from services.ledger.state import OPENING_PERIOD, AccountState
 from shared.errors import Conflict, NotFound, ValidationFailed
+from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
 __all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id", "in_order_of_effect"]
+
+EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
+"""All that the log of the ledger holds: what happens to accounts, and to staff's proposals."""
 
 
 def account_id(number: str, book: str = "main") -> UUID:

@@ -14,7 +14,8 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.settlement import Settled
-from shared.eventstore import Event, EventTypes
+from shared.eventstore import Event
+from shared.eventstore.events import Upcast
 from shared.money import Kopecks
 
 
@@ -205,7 +206,7 @@ def _penalty_accrued_v1(state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return PenaltyAccrued.topic, {**state, "through": state["effective_on"]}
 
 
-EVENTS = EventTypes(
+ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     AccountOpened,
     ChargesPosted,
     ChargesAdjusted,
@@ -214,5 +215,5 @@ EVENTS = EventTypes(
     PenaltyWrittenOff,
     PaymentPosted,
     PaymentReversed,
-    upcasts={"ledger.penalty_accrued.v1": _penalty_accrued_v1},
 )
+UPCASTS: dict[str, Upcast] = {"ledger.penalty_accrued.v1": _penalty_accrued_v1}

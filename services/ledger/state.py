@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Self
 from uuid import UUID
 
@@ -32,6 +33,7 @@ class AccountState(Aggregate):
 
     ``bills`` and ``payments`` find what a correction corrects: period or payment -> (version,
     event); a state rebuilt from a row of the read model (``restored``) does not have them.
+    ``due_dates`` has every period that was charged; that row keeps those of the open ones.
     """
 
     def __init__(self, id: UUID) -> None:  # noqa: A002
@@ -42,6 +44,7 @@ class AccountState(Aggregate):
         self.penalty: Kopecks = 0
         self.advance: Kopecks = 0
         self.charged_periods: set[str] = set()
+        self.due_dates: dict[str, date] = {}
         self.bills: dict[str, tuple[int, ChargesPosted]] = {}
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
         self.reversed: set[UUID] = set()
@@ -93,6 +96,9 @@ class AccountState(Aggregate):
             "penalty": self.penalty,
             "advance": self.advance,
             "open_items": self.open_items,
+            "due_dates": {
+                period: self.due_dates[period].isoformat() for period in sorted(self.open_items)
+            },
             "charged_periods": sorted(self.charged_periods),
         }
 
@@ -106,6 +112,9 @@ class AccountState(Aggregate):
         account.penalty = row["penalty"]
         account.advance = row["advance"]
         account.open_items = row["open_items"]
+        account.due_dates = {
+            period: date.fromisoformat(due_on) for period, due_on in row["due_dates"].items()
+        }
         account.charged_periods = set(row["charged_periods"])
         return account
 
@@ -113,10 +122,13 @@ class AccountState(Aggregate):
         self.number, self.payer_kind = event.account, event.payer_kind
         if owed := {item.service: item.amount for item in event.opening if item.amount > 0}:
             self.open_items[OPENING_PERIOD] = owed
+        # What was taken over was owed already: it is overdue from the next day on.
+        self.due_dates[OPENING_PERIOD] = event.effective_on
         self.advance -= sum(item.amount for item in event.opening if item.amount < 0)
 
     def _apply_charges(self, event: ChargesPosted) -> None:
         self.charged_periods.add(event.period)
+        self.due_dates[event.period] = event.due_on
         self.bills[event.period] = (self.version + 1, event)
         owed = self.open_items.setdefault(event.period, {})
         for line in event.lines:

@@ -92,7 +92,7 @@ def test_a_commit_whose_answer_is_lost_is_found_by_its_command_id(database: Data
     store = database.store("ledger")
     opened(store)
     lost: list[int] = []
-    original = store._transaction
+    original = store.transaction
 
     from contextlib import contextmanager
 
@@ -104,7 +104,7 @@ def test_a_commit_whose_answer_is_lost_is_found_by_its_command_id(database: Data
             lost.append(1)
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    store._transaction = dying  # type: ignore[method-assign]
+    store.transaction = dying  # type: ignore[method-assign]
     command = payment()
     with context.bind(command_id=uuid4()):
         answer = store.execute(post_payment, command)
