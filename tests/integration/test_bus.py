@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -33,21 +32,12 @@ from shared.config import Settings
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
 
 NUMBER = "0100000001"
 WAIT_S = 20.0
-
-
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for a condition; fails with what was waited for."""
-    ends = time.monotonic() + WAIT_S
-    while time.monotonic() < ends:
-        if value := condition():
-            return value
-        threading.Event().wait(0.02)
-    raise AssertionError(f"within {WAIT_S:.0f} s: {what}")
 
 
 def open_one(store: PostgresStore, number: str = NUMBER) -> None:

@@ -115,6 +115,7 @@ def test_a_commit_whose_answer_is_lost_is_found_by_its_command_id(database: Data
 
 def test_a_database_that_is_away_is_a_typed_error_within_bounds(database: Database) -> None:
     store = database.store("ledger")
+    assert positions(store) == []  # so the pool has its connection before it is cut
     with database.owner("ledger") as owner:
         owner.execute("ALTER ROLE saldo_test_ledger NOLOGIN")
         owner.execute(

@@ -23,6 +23,7 @@ from shared.config import SERVICES
 from shared.errors import NotFound, Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
 from tests.conftest import Database
+from tests.waiting import eventually
 
 NUMBER = "0100000001"
 
@@ -62,11 +63,10 @@ def server(
             stderr=subprocess.STDOUT,
         )
     running = Server(process, log)
-    ends = time.monotonic() + 20
-    while not running.said("server_ready"):
-        assert process.poll() is None, log.read_text(encoding="utf-8")
-        assert time.monotonic() < ends, log.read_text(encoding="utf-8")
-        threading.Event().wait(0.05)
+    eventually(
+        lambda: process.poll() is not None or running.said("server_ready"), "the server is ready"
+    )
+    assert process.poll() is None, log.read_text(encoding="utf-8")
     yield running
     process.terminate()
     assert process.wait(timeout=20) == 0
@@ -118,10 +118,10 @@ def test_an_expired_request_is_not_worked_off_later(amqp_url: str, client: RpcCl
     channel.queue_bind("rpc-absent", "nameko-rpc", "absent.*")
     with pytest.raises(Unavailable):
         client.call("absent", "balance", number=NUMBER, deadline=0.3)
-    ends = time.monotonic() + 10
-    while channel.queue_declare("rpc-absent", passive=True).method.message_count:
-        assert time.monotonic() < ends, "the request has expired in the queue"
-        threading.Event().wait(0.05)
+    eventually(
+        lambda: not channel.queue_declare("rpc-absent", passive=True).method.message_count,
+        "the request has expired in the queue",
+    )
     channel.queue_delete("rpc-absent")
     channel.connection.close()
 

@@ -1,0 +1,63 @@
+# Saldo: `make help` says what there is.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SALDO := $(BIN)/python -m deploy.embedded
+
+.DEFAULT_GOAL := help
+.PHONY: help up down reset status env test unit check bench format contracts lock install venv
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: install ## Install what is missing, start everything, load the demo, drive the journey
+	@$(SALDO) up
+
+down: ## Stop everything; the data stays
+	@[ ! -x $(BIN)/python ] || $(SALDO) down
+
+reset: ## Stop everything and delete all data
+	@[ ! -x $(BIN)/python ] || $(SALDO) reset
+
+status: ## Show the processes
+	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up"; exit 1; }
+	@$(SALDO) status
+
+env: ## Print the settings as shell variables: eval "$(make -s env)"
+	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up" >&2; exit 2; }
+	@$(SALDO) env
+
+test: install ## Run all tests, against real nodes
+	$(BIN)/python -m pytest
+
+unit: venv ## Run the tests that need no node
+	$(BIN)/python -m pytest tests/unit
+
+check: venv ## Check style, types, layers and that generated contracts are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m shared.contracts --check
+	$(BIN)/python -m gateway.openapi --check
+
+bench: install ## Measure appends, replay and publishing, each beside its reference
+	$(BIN)/python -m tests.bench
+
+format: venv ## Put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+contracts: venv ## Regenerate asyncapi.yaml and the OpenAPI description
+	$(BIN)/python -m shared.contracts
+	$(BIN)/python -m gateway.openapi
+
+lock: ## Regenerate requirements.lock (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+install: ## Install what is missing, without starting anything
+	@$(PYTHON) deploy/embedded/install.py
+
+venv:
+	@$(PYTHON) deploy/embedded/install.py --venv-only

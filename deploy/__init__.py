@@ -1,0 +1,1 @@
+"""How Saldo is installed and run: on one machine, in containers, in a cluster."""

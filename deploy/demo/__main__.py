@@ -1,0 +1,148 @@
+"""``python -m deploy.demo charges|load|journey|loop|reconcile``."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from deploy.demo import charges as charges_module
+from deploy.demo import database
+from deploy.demo.client import CabinetClient, OutageError, Problem
+from deploy.demo.company import DemoAccount, demo_accounts, households
+from deploy.demo.journey import run_journey
+from deploy.demo.letters import Mailbox
+from deploy.demo.loading import LoadingFailed
+from deploy.demo.loading import load as load_demo
+from deploy.demo.loop import Place, Record, read_beliefs, run_loop
+from deploy.demo.reconciling import (
+    audit,
+    compare_beliefs,
+    parked_messages,
+    take_picture,
+    wait_for_agreement,
+)
+from deploy.demo.report import JourneyFailed, Report
+from deploy.demo.tables import loop_summary, reconciliation_table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The demo company of an installation. Settings: the SALDO_* variables of .saldo/env.",
+)
+out, err = Console(), Console(stderr=True)
+DEFAULT_RECORD = Path(os.environ.get("SALDO_STATE_DIR") or ".") / "demo-loop.jsonl"
+
+
+@app.command()
+def charges() -> None:
+    """Write the bills that charges.csv holds to standard output."""
+    charges_module.write_bills(charges_module.all_bills(demo_accounts()), sys.stdout)
+
+
+@app.command()
+def load() -> None:
+    """Load the demo company; again changes nothing."""
+    try:
+        load_demo(setting("SALDO_DATABASE_URL"), out)
+    except LoadingFailed as failure:
+        raise _failed(str(failure)) from None
+
+
+@app.command()
+def journey() -> None:
+    """Drive the main journey over HTTP as a new person, showing each step."""
+    report = Report(out)
+    mailbox = Mailbox(Path(setting("SALDO_MAIL_DIR")))
+    candidates = accounts_to_pay(setting("SALDO_DATABASE_URL"))
+    try:
+        done = run_journey(CabinetClient(setting("SALDO_URL")), report, mailbox, candidates)
+    except JourneyFailed:
+        raise _failed("The journey ended there. The logs say more: .saldo/log/") from None
+    out.print(
+        f"[bold]The journey is complete[/]: {len(report.steps)} steps in {report.seconds:.1f} s; "
+        f"account {done.number} is paid.",
+        highlight=False,
+    )
+
+
+Seconds = Annotated[float, typer.Option("--for", min=0, help="How many seconds.")]
+RecordFile = Annotated[Path, typer.Option(help="Beliefs, a line of JSON for each payment.")]
+
+
+@app.command()
+def loop(
+    seconds: Seconds = 60,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="How many persons at once.")] = 4,
+    record: RecordFile = DEFAULT_RECORD,
+) -> None:
+    """Pay again and again through any outage, and keep what the payers believe."""
+    place = Place(
+        setting("SALDO_URL"), Path(setting("SALDO_MAIL_DIR")), households(demo_accounts())
+    )
+    record.parent.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("paying"), TimeElapsedColumn(), TextColumn("{task.completed} payments"))
+    with record.open("w", encoding="utf-8") as file, Progress(*columns, console=err) as progress:
+        task = progress.add_task("paying", total=None)
+        kept = Record(file, on_belief=lambda: progress.advance(task))
+        try:
+            run_loop(place, kept, seconds, parallel)
+        except (JourneyFailed, Problem, OutageError) as failure:
+            raise _failed(f"The loop was stopped: {failure}") from None
+        finally:
+            out.print(loop_summary(kept.beliefs), f"Record: {record}", sep="\n")
+
+
+@app.command()
+def reconcile(
+    wait: Annotated[float, typer.Option(min=0, help="Seconds for what is under way.")] = 60,
+    record: Annotated[
+        Path | None, typer.Option(exists=True, help="Compare with the beliefs of a loop, too.")
+    ] = None,
+) -> None:
+    """Compare acquirer, payments and ledger to the kopeck. Exit code 1: something differs."""
+    database_url = setting("SALDO_DATABASE_URL")
+    acquirer_url = setting("SALDO_ACQUIRER_URL")
+    beliefs = read_beliefs(record) if record else []
+    with out.status("Comparing acquirer, payments and ledger"):
+        picture, found = wait_for_agreement(lambda: take_picture(database_url, acquirer_url), wait)
+        found += compare_beliefs(beliefs, picture)
+        found += parked_messages(database_url)
+        found += audit()
+    out.print(reconciliation_table(picture, len(beliefs)))
+    for difference in found:
+        out.print(difference, style="red", markup=False, soft_wrap=True)
+    out.print(f"{len(found)} differences" if found else "All agree, to the kopeck.")
+    raise typer.Exit(1 if found else 0)
+
+
+def accounts_to_pay(database_url: str) -> list[DemoAccount]:
+    """Answer the demo accounts with a debt; all, shuffled, when nobody owes anything."""
+    accounts = {account.number: account for account in demo_accounts()}
+    owing = [accounts[number] for number in database.in_debt(database_url, list(accounts))]
+    return owing or random.sample(list(accounts.values()), len(accounts))
+
+
+def setting(name: str) -> str:
+    """Answer a variable of the environment; exit code 2 with what to do when it is missing."""
+    value = os.environ.get(name, "")
+    if not value:
+        err.print(f"Set {name}: `. .saldo/env` after `make up` sets them all.")
+        raise typer.Exit(2)
+    return value
+
+
+def _failed(sentence: str) -> typer.Exit:
+    err.print(sentence, style="red", markup=False, soft_wrap=True)
+    return typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,260 @@
+"""A client of Saldo's HTTP API, as a mobile application would have one: for the journey and tests.
+
+It knows the API alone (`/api/v1/openapi.json`), nothing of the house behind it. Amounts are
+kopecks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+TIMEOUTS = (3.05, 30.0)
+"""Seconds to connect, and to wait for an answer."""
+OVERLOADED = frozenset({502, 503, 504})
+PAUSE_SECONDS = 0.25
+"""Between two attempts of the same request during an outage."""
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+    """The API refused; `code` is stable, `detail` is what the person would read."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class OutageError(Exception):
+    """There was no answer as long as the client's patience lasted: the outcome is unknown."""
+
+
+@dataclass(frozen=True)
+class PaymentLine:
+    """What one account is paid: towards services, and towards penalties."""
+
+    account: str
+    amount: int
+    penalty: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.amount + self.penalty
+
+
+class CabinetClient:
+    """One person's client. Not for several threads at once.
+
+    `patience`: for how many seconds one request is repeated, the same each time, while the
+    gateway cannot be reached or says that it is overloaded; 0 asks once.
+    """
+
+    def __init__(self, url: str, *, patience: float = 0.0, language: str = "ru") -> None:
+        self.url = url.rstrip("/")
+        self.patience = patience
+        self.token: str | None = None
+        self.repeats = 0
+        """How many requests were sent again so far."""
+        self._http = requests.Session()
+        # Neither a proxy nor a .netrc of the environment has a part in this.
+        self._http.trust_env = False
+        self._http.headers["Accept-Language"] = language
+        self._http.headers["User-Agent"] = "Saldo demo"
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._http.close()
+
+    # Registration, sessions, settings
+
+    def start_registration(self, email: str, person_type: str = "individual") -> str:
+        """Ask for a check code by e-mail; answers the registration's id."""
+        body = {"person_type": person_type, "email": email}
+        return str(self._post("/registrations", body)["registration_id"])
+
+    def resend_code(self, registration_id: str) -> None:
+        """«Выслать код заново»."""
+        self._post(f"/registrations/{registration_id}/code")
+
+    def confirm_registration(
+        self, registration_id: str, code: str, *, rules: bool = True, consent: bool = True
+    ) -> None:
+        """Confirm with the code and both ticks; the temporary password comes by e-mail."""
+        body = {"code": code, "accept_rules": rules, "consent_personal_data": consent}
+        self._post(f"/registrations/{registration_id}/confirm", body)
+
+    def document(self, kind: str) -> dict[str, Any]:
+        """Answer `rules`, `consent` or `instruction`: {kind, version, title, media_type, text}."""
+        return self._get(f"/documents/{kind}")
+
+    def sign_in(self, email: str, password: str) -> dict[str, Any]:
+        """Open a session and go on in it: {token, session_id, must_change_password, ...}."""
+        session = self._post("/sessions", {"email": email, "password": password})
+        self.token = str(session["token"])
+        return session
+
+    def change_password(self, current: str, new: str) -> None:
+        body = {"current_password": current, "new_password": new}
+        self.call("PUT", "/me/password", body)
+
+    def profile(self) -> dict[str, Any]:
+        return self._get("/me")
+
+    def update_profile(self, **changes: str) -> dict[str, Any]:
+        """Change `full_name` or `phone`; answers the profile."""
+        return self.call("PATCH", "/me", changes)
+
+    # Accounts and charges
+
+    def look_up(self, number: str) -> dict[str, Any]:
+        """«Проверить»: {number, address, holder, linked}, masked."""
+        return self._post("/accounts/lookup", {"number": number})
+
+    def link(self, number: str, proof: str) -> None:
+        """«Добавить лицевой», with a fact of the last bill."""
+        self._post("/accounts", {"number": number, "proof": proof})
+
+    def unlink(self, number: str) -> None:
+        self.call("DELETE", f"/accounts/{number}")
+
+    def accounts(self) -> list[dict[str, Any]]:
+        accounts: list[dict[str, Any]] = self._get("/accounts")["accounts"]
+        return accounts
+
+    def balance(self, number: str, as_of: str | None = None) -> dict[str, Any]:
+        """{number, principal, penalty, advance, services, ...}, now or at a past moment."""
+        return self._get(f"/accounts/{number}/balance", as_of=as_of)
+
+    def charges(self, number: str) -> list[dict[str, Any]]:
+        """The latest months with their lines, the newest first."""
+        months: list[dict[str, Any]] = self._get(f"/accounts/{number}/charges")["months"]
+        return months
+
+    def statement(self, number: str) -> list[dict[str, Any]]:
+        """All movements of an account, the oldest first."""
+        movements: list[dict[str, Any]] = []
+        after = None
+        while True:
+            page = self._get(f"/accounts/{number}/statement", after=after)
+            movements += page["movements"]
+            after = page["next"]
+            if after is None:
+                return movements
+
+    # Payments
+
+    def due(self) -> list[PaymentLine]:
+        """What the page «Платежи-Оплатить» is prefilled with."""
+        return [
+            PaymentLine(line["account"], line["amount"], line["penalty"])
+            for line in self._get("/payments/due")["accounts"]
+        ]
+
+    def start_payment(self, lines: Sequence[PaymentLine], key: str) -> dict[str, Any]:
+        """«Заплатить»: {payment_id, total, redirect_url, state}; the same key answers the same."""
+        asked = [
+            {"account": line.account, "amount": line.amount, "penalty": line.penalty}
+            for line in lines
+        ]
+        return self._post("/payments", {"lines": asked}, key)
+
+    def payment(self, payment_id: str, *, refresh: bool = False) -> dict[str, Any]:
+        """How far a payment is; `refresh` has the acquirer asked first."""
+        return self._get(f"/payments/{payment_id}", refresh="true" if refresh else None)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The latest payments, the newest first."""
+        payments: list[dict[str, Any]] = self._get("/payments")["payments"]
+        return payments
+
+    def receipt(self, payment_id: str) -> dict[str, Any]:
+        """{payment, postings}: the ledger's entries for a payment."""
+        return self._get(f"/payments/{payment_id}/receipt")
+
+    # Questions
+
+    def topics(self) -> list[dict[str, Any]]:
+        topics: list[dict[str, Any]] = self._get("/questions/topics")["topics"]
+        return topics
+
+    def ask(self, topic: str, text: str, account: str | None = None) -> dict[str, Any]:
+        """{question_id, number, department, department_title}."""
+        return self._post("/questions", {"topic": topic, "text": text, "account": account})
+
+    def question(self, question_id: str) -> dict[str, Any]:
+        return self._get(f"/questions/{question_id}")
+
+    # HTTP
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, **query: Any
+    ) -> dict[str, Any]:
+        """Send a request under /api/v1, again and again as `patience` allows; answer its JSON.
+
+        Raises Problem when it is refused, OutageError when nobody answers.
+        """
+        headers = {"Accept": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if key:
+            headers["Idempotency-Key"] = key
+        ends = time.monotonic() + self.patience
+        while True:
+            answer = self._attempt(method, f"{self.url}/api/v1{path}", body, query, headers)
+            if isinstance(answer, requests.Response) and answer.status_code not in OVERLOADED:
+                return _answer_of(answer)
+            if time.monotonic() >= ends:
+                break
+            self.repeats += 1
+            time.sleep(PAUSE_SECONDS)
+        if isinstance(answer, requests.Response):
+            return _answer_of(answer)
+        raise OutageError(
+            f"{method} {path}: no answer from {self.url} ({type(answer).__name__})"
+        ) from answer
+
+    def _attempt(
+        self, method: str, url: str, body: Any, query: dict[str, Any], headers: dict[str, str]
+    ) -> requests.Response | requests.RequestException:
+        try:
+            return self._http.request(
+                method,
+                url,
+                json=body,
+                params=query,
+                headers=headers,
+                timeout=TIMEOUTS,
+                allow_redirects=False,
+            )
+        except (requests.ConnectionError, requests.Timeout) as error:
+            return error
+
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self.call("GET", path, **query)
+
+    def _post(self, path: str, body: Any = None, key: str | None = None) -> dict[str, Any]:
+        # Every POST has a key, so that repeating it after an outage does nothing twice.
+        return self.call("POST", path, body, key=key or str(uuid4()))
+
+
+def _answer_of(response: requests.Response) -> dict[str, Any]:
+    if response.status_code == 204:
+        return {}
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        text = f"the answer to {response.request.method} {response.url} is no JSON object"
+        raise Problem(response.status_code, "not_json", text)
+    if response.ok:
+        return answer
+    raise Problem(
+        response.status_code, str(answer.get("code", "?")), str(answer.get("detail", "?"))
+    )

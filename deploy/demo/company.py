@@ -1,0 +1,62 @@
+"""The demo company's registry: who has which account, and what proves it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from shared.money import Kopecks, parse_rubles
+
+ACCOUNTS_FILE = Path(__file__).with_name("accounts.csv")
+CHARGES_FILE = Path(__file__).with_name("charges.csv")
+
+
+@dataclass(frozen=True)
+class DemoAccount:
+    """One row of `accounts.csv`; areas are square metres, `bill_total` kopecks."""
+
+    number: str
+    holder: str
+    address: str
+    payer_kind: str
+    residents: int
+    total_area: Decimal
+    heated_area: Decimal
+    bill_number: str
+    bill_total: Kopecks
+
+    @property
+    def proof(self) -> str:
+        """What a person types who has the last bill at hand: its total, in roubles."""
+        return f"{self.bill_total // 100},{self.bill_total % 100:02d}"
+
+
+def demo_accounts(path: Path = ACCOUNTS_FILE) -> list[DemoAccount]:
+    """Read the registry, in its order."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            DemoAccount(
+                number=row["number"],
+                holder=row["holder"],
+                address=row["address"],
+                payer_kind=row["payer_kind"],
+                residents=int(row["residents"] or 0),
+                total_area=_area(row["total_area"]),
+                heated_area=_area(row["heated_area"]),
+                bill_number=row["bill_number"],
+                bill_total=parse_rubles(row["bill_total"]),
+            )
+            for row in csv.DictReader(file, delimiter=";")
+        ]
+
+
+def households(accounts: Sequence[DemoAccount]) -> list[DemoAccount]:
+    """Answer the accounts of people, those of capital repair included."""
+    return [one for one in accounts if one.payer_kind in {"household", "capital_repair"}]
+
+
+def _area(text: str) -> Decimal:
+    return Decimal(text.replace(",", ".") or "0")

@@ -1,0 +1,241 @@
+"""The main journey: a person registers, links an account, pays it, and everything agrees.
+
+`run_journey` drives it over HTTP as one person with a new e-mail address, checks every answer, and
+reads the code and the temporary password out of the real letters.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from deploy.demo.answers import (
+    check_month,
+    check_receipt,
+    is_refused,
+    other_code,
+    standing,
+)
+from deploy.demo.client import CabinetClient, PaymentLine, Problem
+from deploy.demo.company import DemoAccount
+from deploy.demo.letters import Mailbox, code_in, password_in
+from deploy.demo.report import CheckFailed, Report, check
+from deploy.demo.traveller import FULL_NAME, PHONE, QUESTION, Journey
+from shared.money import format_rubles
+
+ADVANCE = 100_00
+"""Kopecks to pay in advance on an account that owes nothing."""
+COMPLETE_SECONDS = 30.0
+DEPARTMENT_MAILBOX = "billing@teploset-demo.invalid"
+"""Of the department that answers questions about charges (services/helpdesk/departments.yaml)."""
+MOST_LINKED = 3
+"""Accounts that one journey links at most while it looks for one with a debt."""
+
+
+def run_journey(
+    client: CabinetClient, report: Report, mailbox: Mailbox, candidates: Iterable[DemoAccount]
+) -> Journey:
+    """Drive the whole journey; answers it. Raises JourneyFailed at the first step that fails.
+
+    `candidates` are accounts to pay, those in debt first: the first one that can be linked and
+    owes something is paid in full; if none does, the last one gets an advance.
+    """
+    journey = Journey(client, report, mailbox, list(candidates))
+    register(journey)
+    settle_in(journey)
+    link_an_account(journey)
+    line = see_what_is_owed(journey)
+    pay(journey, line)
+    see_that_all_agree(journey)
+    ask_a_question(journey)
+    return journey
+
+
+def register(journey: Journey) -> None:
+    """S1-S8: from an e-mail address to a temporary password in a letter."""
+    client, traveller, report = journey.client, journey.traveller, journey.report
+    with report.step("Register") as step:
+        registration_id = client.start_registration(traveller.email)
+        step.outcome = f"{traveller.email}, the code is on its way"
+    with report.step("Check code by e-mail") as step:
+        letter = journey.mailbox.wait(traveller.email, "Проверочный код")
+        traveller.code = code_in(letter)
+        step.outcome = f"«{letter.subject}»"
+    with report.step("A wrong code is refused") as step:
+        wrong = other_code(traveller.code)
+        step.outcome = is_refused(
+            "wrong_code", lambda: client.confirm_registration(registration_id, wrong)
+        )
+    with report.step("Without the tick it is refused") as step:
+        step.outcome = is_refused(
+            "rules_not_accepted",
+            lambda: client.confirm_registration(registration_id, traveller.code, rules=False),
+        )
+    with report.step("Confirm with the right code") as step:
+        client.confirm_registration(registration_id, traveller.code)
+        letter = journey.mailbox.wait(traveller.email, "Временный пароль")
+        traveller.temporary_password = password_in(letter)
+        step.outcome = f"«{letter.subject}»"
+
+
+def settle_in(journey: Journey) -> None:
+    """S9, S24: the temporary password opens nothing but its own change; name and telephone."""
+    client, traveller, report = journey.client, journey.traveller, journey.report
+    with report.step("Sign in with the temporary password") as step:
+        session = client.sign_in(traveller.email, traveller.temporary_password)
+        traveller.token = session["token"]
+        check(session["must_change_password"], "the temporary password to demand its change")
+        step.outcome = "it must be changed"
+    with report.step("Nothing else answers before that") as step:
+        attempts = (client.profile, client.accounts, client.due, client.history, client.topics)
+        for attempt in attempts:
+            is_refused("password_change_required", attempt)
+        step.outcome = f"{len(attempts)} of {len(attempts)} refused"
+    with report.step("Change the password") as step:
+        client.change_password(traveller.temporary_password, traveller.own_password)
+        check(client.accounts() == [], "a new cabinet without accounts")
+        step.outcome = "the cabinet is open"
+    with report.step("Enter name and telephone") as step:
+        profile = client.update_profile(full_name=FULL_NAME, phone=PHONE)
+        check(profile == client.profile(), "the profile to answer as it was saved")
+        check(profile["full_name"] == FULL_NAME, "the name to be saved")
+        step.outcome = profile["full_name"]
+
+
+def link_an_account(journey: Journey) -> None:
+    """S11-S13: look up (masked), link with a fact of the last bill; on to one with a debt."""
+    client, report = journey.client, journey.report
+    for account in journey.candidates:
+        with report.step(f"Look up account {account.number}") as step:
+            preview = client.look_up(f"  {account.number} ")
+            masked = account.holder not in str(preview) and account.address not in str(preview)
+            check(masked, "a preview that shows neither the holder's name nor the whole address")
+            step.outcome = f"{preview['address']} · {preview['holder']}"
+        with report.step("Link it with the total of its last bill") as step:
+            linked = try_to_link(client, account)
+            step.outcome = "linked" if linked else "tried too often today; on to the next one"
+        if linked:
+            journey.account = account
+            owing = any(line.total for line in client.due())
+            if owing or len(client.accounts()) == MOST_LINKED:
+                return
+    with report.step("Have an account to pay"):
+        check(journey.account is not None, "an account that can be linked; is the demo loaded?")
+
+
+def see_what_is_owed(journey: Journey) -> PaymentLine:
+    """S19-S20: the months with their lines; the page that is prefilled with what is due."""
+    client, number = journey.client, journey.number
+    with journey.report.step("See the charges") as step:
+        months = client.charges(number)
+        check(bool(months), "bills; is the demo company loaded?")
+        for month in months:
+            check_month(month)
+        last = months[0]
+        if journey.account is not None:
+            check(last["total"] == journey.account.bill_total, "the total of the last bill")
+        step.outcome = f"{len(months)} months, {last['period']}: {format_rubles(last['total'])}"
+    with journey.report.step("See what is due") as step:
+        line = next((line for line in client.due() if line.account == number), None)
+        if line is None:
+            raise CheckFailed(f"account {number} on the page of what is due")
+        balance = client.balance(number)
+        owed = max(balance["principal"] - balance["advance"], 0)
+        check((line.amount, line.penalty) == (owed, balance["penalty"]), "what the balance says")
+        step.outcome = f"{format_rubles(line.amount)}, penalty {format_rubles(line.penalty)}"
+        if not line.total:
+            line = PaymentLine(number, ADVANCE)
+            step.outcome += f"; an advance then: {format_rubles(line.total)}"
+    return line
+
+
+def pay(journey: Journey, line: PaymentLine) -> None:
+    """S20-S21: one order, the card on the acquirer's page, until the payment is completed."""
+    client, report = journey.client, journey.report
+    before = client.balance(line.account)
+    with report.step("Start the payment, twice under one key") as step:
+        key = str(uuid4())
+        started = client.start_payment([line], key)
+        check(client.start_payment([line], key) == started, "the same answer to the same request")
+        check(started["total"] == line.total, "an order over what was asked")
+        journey.payment_id = started["payment_id"]
+        step.outcome = f"{format_rubles(started['total'])}, {started['state']}"
+    with report.step("Enter the card on the acquirer's page") as step:
+        back = journey.payer.pay(started["redirect_url"])
+        check(journey.payer.come_back(back) == 200, "a page to come back to")
+        step.outcome = f"charged, and back at {back.partition('?')[0]}"
+    with report.step("The payment is completed") as step:
+        payment = wait_until_completed(client, journey.payment_id)
+        check(payment["total"] == line.total, "the payment over what was asked")
+        check("**" in (payment["masked_card"] or ""), "a masked card")
+        step.outcome = f"{payment['state']}, card {payment['masked_card']}"
+    with report.step("The balance follows to the kopeck") as step:
+        after = client.balance(line.account)
+        change = standing(before) - standing(after)
+        check(change == line.total, f"the balance to change by {line.total}, not {change}")
+        step.outcome = f"{format_rubles(standing(before))} → {format_rubles(standing(after))}"
+    journey.paid = line
+
+
+def see_that_all_agree(journey: Journey) -> None:
+    """S23: history, statement, the ledger's entries and the receipt tell the same."""
+    client, line = journey.client, journey.paid
+    if line is None:
+        raise CheckFailed("a payment")
+    with journey.report.step("History, statement and receipt agree") as step:
+        newest = client.history()[0]
+        check(newest["payment_id"] == journey.payment_id, "the payment first in the history")
+        expected = [(line.account, line.amount, line.penalty)]
+        for lines in (newest["lines"], client.receipt(journey.payment_id)["postings"]):
+            found = [(one["account"], one["amount"], one["penalty"]) for one in lines]
+            check(found == expected, f"the lines {expected}, not {found}")
+        last = client.statement(line.account)[-1]
+        check((last["amount"], last["penalty"]) == (-line.amount, -line.penalty), "the movement")
+        check(last["balance"] == standing(client.balance(line.account)), "the same balance")
+        step.outcome = format_rubles(newest["total"])
+    with journey.report.step("Receipt by e-mail") as step:
+        letter = journey.mailbox.wait(journey.traveller.email, "Квитанция")
+        check_receipt(letter, journey.payment_id, line)
+        step.outcome = f"«{letter.subject}»"
+
+
+def ask_a_question(journey: Journey) -> None:
+    """S25: a question reaches the competent department."""
+    client, mailbox = journey.client, journey.mailbox
+    with journey.report.step("Ask a question") as step:
+        asked = client.ask("charges", QUESTION, journey.number)
+        kept = client.question(asked["question_id"])
+        check(kept["messages"][0]["text"] == QUESTION, "the question as it was asked")
+        mailbox.wait(journey.traveller.email, "Ваш вопрос принят")
+        delivered = mailbox.wait(DEPARTMENT_MAILBOX, "Новый вопрос", f"вопроса: {asked['number']}")
+        check(QUESTION in delivered.text, "the question in the department's letter")
+        step.outcome = f"no. {asked['number']}, to «{asked['department_title']}»"
+
+
+def wait_until_completed(
+    client: CabinetClient, payment_id: str, seconds: float = COMPLETE_SECONDS
+) -> dict[str, Any]:
+    """Look at a payment until it is completed; raises CheckFailed when it fails or takes long."""
+    ends = time.monotonic() + seconds
+    while True:
+        payment = client.payment(payment_id, refresh=True)
+        if payment["state"] == "completed":
+            return payment
+        check(payment["state"] not in {"failed", "expired"}, f"a payment, but {payment['failure']}")
+        check(time.monotonic() < ends, f"completion within {seconds:g} s, not {payment['state']}")
+        time.sleep(0.05)
+
+
+def try_to_link(client: CabinetClient, account: DemoAccount) -> bool:
+    """Link an account; False when too many people have tried to today."""
+    try:
+        client.link(account.number, account.proof)
+    except Problem as refusal:
+        if refusal.code == "too_many_attempts":
+            return False
+        raise
+    shown = {one["number"]: one["holder"] for one in client.accounts()}
+    check(shown.get(account.number) == account.holder, "the holder's name, once it is proven")
+    return True

@@ -1,0 +1,97 @@
+"""The person's mailbox: letters that the mail catcher keeps in a Maildir, waited for and read."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from pathlib import Path
+
+from deploy.mailcatcher.letters import text_of
+
+WAIT_SECONDS = 30.0
+POLL_SECONDS = 0.05
+
+_CODE = re.compile(r"проверочный код: *(\d{4,10})\b")
+_PASSWORD = re.compile(r"временный пароль:\s+(\S+)\s")
+
+
+class LetterError(Exception):
+    """A letter did not come in time, or does not hold what it should."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A letter as its reader sees it."""
+
+    subject: str
+    text: str
+
+
+class Mailbox:
+    """The Maildir of all letters caught: those that come from now on, by recipient."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read = {_key(path) for path in self._paths()}
+        self._letters: dict[str, list[Letter]] = {}
+
+    def letters_to(self, address: str) -> list[Letter]:
+        """Answer the letters to an address that have come so far, in the order of their arrival."""
+        self._look()
+        return list(self._letters.get(address, ()))
+
+    def wait(
+        self, address: str, about: str, saying: str = "", seconds: float = WAIT_SECONDS
+    ) -> Letter:
+        """Answer the newest letter to an address that has two texts in its subject and body.
+
+        Raises LetterError when none has come in time.
+        """
+        ends = time.monotonic() + seconds
+        while True:
+            for letter in reversed(self.letters_to(address)):
+                if about in letter.subject and saying in letter.text:
+                    return letter
+            if time.monotonic() > ends:
+                raise LetterError(
+                    f"no letter about «{about}» came within {seconds:g} s into {self._folder}; "
+                    "are the worker and the mail catcher running?"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _look(self) -> None:
+        found = [path for path in self._paths() if _key(path) not in self._read]
+        for path in sorted(found, key=lambda path: path.stat().st_mtime_ns):
+            message = message_from_bytes(path.read_bytes(), policy=policy.default)
+            letter = Letter(str(message.get("Subject", "")), text_of(message))
+            for recipient in message.get_all("Delivered-To", []):
+                self._letters.setdefault(str(recipient).strip(), []).append(letter)
+            self._read.add(_key(path))
+
+    def _paths(self) -> Iterator[Path]:
+        return (path for part in ("new", "cur") for path in (self._folder / part).glob("*"))
+
+
+def code_in(letter: Letter) -> str:
+    """Read the check code out of a letter."""
+    return _first(_CODE, letter, "check code")
+
+
+def password_in(letter: Letter) -> str:
+    """Read the temporary password out of a letter."""
+    return _first(_PASSWORD, letter, "temporary password")
+
+
+def _key(path: Path) -> str:
+    # What follows the colon are flags, which a mail program changes.
+    return path.name.partition(":")[0]
+
+
+def _first(pattern: re.Pattern[str], letter: Letter, what: str) -> str:
+    match = pattern.search(letter.text)
+    if match is None:
+        raise LetterError(f"the letter «{letter.subject}» has no {what}")
+    return match[1]

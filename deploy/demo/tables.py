@@ -1,0 +1,49 @@
+"""What the terminal shows of a loop and of a reconciliation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from deploy.demo.loop import Belief
+from deploy.demo.reconciling import PAID, Picture
+from shared.money import format_rubles
+
+
+def loop_summary(beliefs: Sequence[Belief]) -> Table:
+    """Answer what the payers of a loop believe, by what they were told of their money."""
+    table = Table("Charged", title=f"{len(beliefs)} payments")
+    for name in ("Payments", "Roubles", "Repeats", "Slowest, s"):
+        table.add_column(name, justify="right")
+    for charged in ("yes", "no", "unknown"):
+        some = [belief for belief in beliefs if belief.charged == charged]
+        table.add_row(
+            charged,
+            str(len(some)),
+            format_rubles(sum(belief.total for belief in some)),
+            str(sum(belief.repeats for belief in some)),
+            f"{max((belief.seconds for belief in some), default=0):.2f}",
+        )
+    remarks = Counter(belief.remark for belief in beliefs if belief.remark)
+    if remarks:
+        table.caption = "\n".join(f"{count} x {text}" for text, count in remarks.most_common(5))
+    return table
+
+
+def reconciliation_table(picture: Picture, beliefs: int) -> Table:
+    """Answer what acquirer, payments and ledger have taken altogether."""
+    table = Table("Who", title="Reconciliation")
+    for name in ("Taken", "Roubles"):
+        table.add_column(name, justify="right")
+    taken = {
+        "acquirer": sum(order.status == PAID for order in picture.orders),
+        "payments": sum(payment.taken > 0 for payment in picture.payments),
+        "ledger": len({payment_id for payment_id, _ in picture.postings}),
+    }
+    for who, amount in picture.sums.items():
+        table.add_row(who, str(taken[who]), format_rubles(amount))
+    if beliefs:
+        table.caption = f"{beliefs} payers asked what they were told"
+    return table

@@ -1,0 +1,5 @@
+"""Saldo on one machine, without Docker: private nodes, services, and what keeps them alive.
+
+``python -m deploy.embedded up|down|reset|status|env`` is what the Makefile calls; programs use
+``deploy.embedded.installation.Installation``.
+"""

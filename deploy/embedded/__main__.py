@@ -1,0 +1,124 @@
+"""``python -m deploy.embedded up|down|reset|status|env``: Saldo on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.embedded.account import AccountError
+from deploy.embedded.console import Progress, addresses, status_table, tail
+from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.installation import START_SECONDS, Installation, InstallationError
+from deploy.embedded.postgres import PostgresError
+from deploy.embedded.rabbitmq import RabbitmqError
+from deploy.embedded.state import StateError
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+State = Annotated[Path, typer.Option(help="The folder where everything of it lives.")]
+DEFAULT_STATE = REPOSITORY / ".saldo"
+
+
+@app.command()
+def up(
+    state: State = DEFAULT_STATE,
+    seconds: Annotated[float, typer.Option(help="How long it may take to start.")] = START_SECONDS,
+    demo: Annotated[bool, typer.Option(help="Load the demo company and drive the journey.")] = True,
+) -> None:
+    """Start everything, wait until it is ready, show where it is."""
+    installation = Installation(state, os.environ)
+    was_idle = not installation.identities()
+    with Progress(out) as progress:
+        changed = installation.up(seconds=seconds, progress=progress)
+    if demo:
+        _show_journey(installation, again=was_idle)
+    out.print("Saldo is up." if changed else "Saldo is running already.")
+    out.print(addresses(installation.environment, installation.state.env))
+
+
+@app.command()
+def down(state: State = DEFAULT_STATE) -> None:
+    """Stop everything; the data stays."""
+    Installation(state).down(lambda name, how: out.print(f"  {name} {how}"))
+    out.print("Saldo is down.")
+
+
+@app.command()
+def reset(state: State = DEFAULT_STATE) -> None:
+    """Stop everything and delete all data."""
+    Installation(state).reset(lambda name, how: out.print(f"  {name} {how}"))
+    out.print("Saldo is down, and its data is gone.")
+
+
+@app.command()
+def status(state: State = DEFAULT_STATE) -> None:
+    """Show the processes. Exit code 0: all are ready; 1: not all."""
+    installation = Installation(state)
+    seen = installation.status()
+    if not seen:
+        out.print("Saldo is down.")
+        raise typer.Exit(1)
+    out.print(status_table(seen, str(installation.state.root)))
+    if not installation.is_supervised():
+        err.print("No supervisor is at work: call `make up`.")
+    if not (installation.is_supervised() and all(one.settled for one in seen.values())):
+        raise typer.Exit(1)
+
+
+@app.command()
+def env(state: State = DEFAULT_STATE) -> None:
+    """Print the settings as shell variables, secrets included."""
+    path = Installation(state).state.env
+    if not path.exists():
+        err.print("There are no settings yet: call `make up`.")
+        raise typer.Exit(2)
+    sys.stdout.write(path.read_text(encoding="utf-8"))
+
+
+def _show_journey(installation: Installation, *, again: bool) -> None:
+    """Load the demo company if that has not been done, drive the journey after each start."""
+    database = sha256(installation.environment["SALDO_DATABASE_URL"].encode()).hexdigest()
+    for step, repeat in (("load", False), ("journey", again)):
+        stamp = installation.state.root / f"demo-{step}"
+        if not repeat and stamp.exists() and stamp.read_text(encoding="ascii") == database:
+            continue
+        result = subprocess.run(
+            [sys.executable, "-m", "deploy.demo", step],
+            env={**os.environ, **installation.environment},
+            cwd=REPOSITORY,
+            check=False,
+        )
+        if result.returncode != 0:
+            err.print(f"The demo's {step} failed; Saldo itself is running. Logs: .saldo/log/*.log")
+            raise typer.Exit(1)
+        stamp.write_text(database, encoding="ascii")
+
+
+def main() -> int:
+    """Run a command; what cannot be had gets a sentence and exit code 2, a failure 1."""
+    try:
+        app()
+    except InstallationError as failure:
+        err.print(str(failure), style="red", markup=False)
+        if failure.log is not None:
+            err.print(f"The end of {failure.log}:")
+            err.print(tail(failure.log), markup=False)
+        err.print("What runs was left running: `make status` shows it, `make down` stops it.")
+        return 1
+    except (StateError, AccountError, PostgresError, RabbitmqError) as lack:
+        err.print(str(lack), markup=False)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What the operator sees: progress while it comes up, tables, the tail of a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from deploy.embedded.plan import ProcessState
+
+_STYLE = {"ready": "green", "done": "green", "down": "red", "starting": "yellow", "waiting": "dim"}
+_TAIL_LINES = 30
+
+
+class Progress:
+    """A table that changes in place on a terminal, a line for each change elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._shown: dict[str, str] = {}
+        self._live = Live(console=console, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Progress:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, status: Mapping[str, ProcessState]) -> None:
+        seconds = time.monotonic() - self._began
+        if self._live is not None:
+            self._live.update(status_table(status, f"starting, {seconds:.0f} s"))
+            return
+        for name, seen in status.items():
+            if self._shown.get(name) != seen.state and seen.state != "waiting":
+                self._console.print(f"  {seconds:5.1f} s  {name} {seen.state}", highlight=False)
+                self._shown[name] = seen.state
+
+
+def status_table(status: Mapping[str, ProcessState], title: str) -> Table:
+    """Show each process with its state, pid, age and number of deaths."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("process")
+    table.add_column("state")
+    table.add_column("pid", justify="right")
+    table.add_column("for", justify="right")
+    table.add_column("deaths", justify="right")
+    for name, seen in status.items():
+        table.add_row(
+            name,
+            Text(seen.state, style=_STYLE[seen.state]),
+            str(seen.pid or ""),
+            f"{max(0.0, time.time() - seen.since):.0f} s",
+            f"{seen.deaths} ({seen.last_end})" if seen.deaths else "",
+        )
+    return table
+
+
+def addresses(environment: Mapping[str, str], env_file: Path) -> Table:
+    """Show where to go, and on which nodes it stands."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    url = environment["SALDO_URL"]
+    table.add_row("cabinet", f"{url}/")
+    table.add_row("API", f"{url}/api/v1/openapi.json")
+    table.add_row("mailbox", environment["SALDO_MAILBOX_URL"])
+    table.add_row("acquirer", environment["SALDO_ACQUIRER_URL"])
+    for name, variable in (("PostgreSQL", "SALDO_DATABASE_URL"), ("RabbitMQ", "SALDO_AMQP_URL")):
+        table.add_row(name, environment[variable].rpartition("@")[2])
+    table.add_row("settings", str(env_file))
+    return table
+
+
+def tail(log: Path) -> str:
+    """Answer the last lines of a log; empty when there is none."""
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:])

@@ -1,0 +1,109 @@
+"""The settings of an installation on one machine: what `.saldo/env` exports."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import pwd
+import shlex
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from deploy.embedded.state import StateDir, StateError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
+
+
+def _home() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return "/"
+
+
+PLAIN_ENVIRONMENT = {
+    # The same from whichever shell `up` is called: else each call would look like a change.
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": _home(),
+    "LANG": "C.UTF-8",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def generated(
+    state: StateDir, ports: Mapping[str, int], secrets: Mapping[str, str]
+) -> dict[str, str]:
+    """Answer all settings as they are when nobody has given any."""
+    database = f"postgresql://saldo:{secrets['database']}@127.0.0.1:{ports['postgres']}/saldo"
+    settings = {
+        "SALDO_STATE_DIR": str(state.root),
+        "SALDO_URL": f"http://127.0.0.1:{ports['gateway']}",
+        "SALDO_GATEWAY_LISTEN": f"127.0.0.1:{ports['gateway']}",
+        "SALDO_ACQUIRER_URL": f"http://127.0.0.1:{ports['acquirer']}",
+        "SALDO_ACQUIRER_USER": "saldo",
+        "SALDO_ACQUIRER_PASSWORD": secrets["acquirer"],
+        "SALDO_ACQUIRER_SECRET": secrets["acquirer_callback"],
+        "SALDO_MAIL_DIR": str(state.mail),
+        "SALDO_MAIL_FROM": "Saldo <no-reply@saldo.invalid>",
+        "SALDO_MAILBOX_URL": f"http://127.0.0.1:{ports['mailbox']}",
+        "SALDO_SMTP_URL": f"smtp://127.0.0.1:{ports['smtp']}",
+        "SALDO_AMQP_URL": f"amqp://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp']}/",
+        "SALDO_DATABASE_URL": database,
+        "SALDO_SECRET": secrets["master"],
+        "SALDO_TIMEZONE": "Europe/Moscow",
+    }
+    return settings | role_urls(database, secrets["roles"])
+
+
+def compose(
+    settings: Mapping[str, str], given: Mapping[str, str], secrets: Mapping[str, str]
+) -> dict[str, str]:
+    """Answer the settings with what was given in the place of what was generated.
+
+    A given database owner brings the services' roles with it: same server, own passwords.
+    """
+    roles: dict[str, str] = {}
+    if "SALDO_DATABASE_URL" in given:
+        roles = role_urls(given["SALDO_DATABASE_URL"], secrets["roles"])
+    return {**settings, **roles, **given}
+
+
+def role_urls(owner_url: str, key: str) -> dict[str, str]:
+    """Answer `SALDO_DATABASE_URL_<SERVICE>` of every service, by the owner's URL.
+
+    The migrator makes the roles from these. `key`: the passwords are derived from it.
+    """
+    parts = urlsplit(owner_url)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
+        raise StateError("SALDO_DATABASE_URL must look like postgresql://owner:password@host/name")
+    address = parts.netloc.rpartition("@")[2]
+    urls = {}
+    for service in SERVICES:
+        role = f"saldo_{service}"
+        password = hmac.new(key.encode(), role.encode(), sha256).hexdigest()
+        netloc = f"{quote(role)}:{password}@{address}"
+        urls[f"SALDO_DATABASE_URL_{service.upper()}"] = urlunsplit(parts._replace(netloc=netloc))
+    return urls
+
+
+def gifts(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Find the settings that the operator gives in the environment.
+
+    A shell that has sourced a `.saldo/env` exports SALDO_STATE_DIR: what else that file exports
+    is then no gift but an echo, maybe of an installation that is gone.
+    """
+    echoes = settings.keys() if "SALDO_STATE_DIR" in environ else {"SALDO_STATE_DIR"}
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("SALDO_") and not name.startswith("SALDO_TEST_")
+        if value and name not in echoes
+    }
+
+
+def as_shell(settings: Mapping[str, str]) -> str:
+    """Answer the text of `.saldo/env`."""
+    return "".join(f"export {name}={shlex.quote(settings[name])}\n" for name in sorted(settings))

@@ -1,0 +1,262 @@
+"""Everything that has to be there before Saldo can start. Bare Python 3, no package needed.
+
+``python3 deploy/embedded/install.py`` makes `.venv` from requirements.lock and sees to a RabbitMQ;
+``--venv-only`` leaves the second out. A call with nothing to do takes milliseconds. What cannot be
+had gets one sentence and exit code 2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "installed-from"
+RABBITMQ = "rabbitmq-server"
+RABBITMQ_LIBRARY = Path("/usr/lib/rabbitmq/lib")
+POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_MARK = "written by the installation of Saldo"
+
+
+class Lack(Exception):  # noqa: N818 - what is missing, and what to do
+    """Something is missing and cannot be had; the text says what to do."""
+
+
+def main(arguments: list[str]) -> int:
+    """Install what is missing; answer the exit code."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - this script runs before anything is checked
+        return restart_with_newer_python(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        if arguments[:1] == ["--system-package"]:
+            install_system_package(arguments[1])
+            return 0
+        ensure_venv()
+        if "--venv-only" not in arguments:
+            ensure_rabbitmq()
+    except Lack as lack:
+        print(lack, file=sys.stderr)
+        return 2
+    return 0
+
+
+def restart_with_newer_python(arguments: list[str]) -> int:
+    """Go on with a newer Python, if there is one on the PATH."""
+    for minor in range(20, 10, -1):
+        newer = shutil.which(f"python3.{minor}")
+        if newer:
+            os.execv(newer, [newer, __file__, *arguments])  # noqa: S606
+    print("Python 3.11 or newer is needed: apt-get install python3", file=sys.stderr)
+    return 2
+
+
+# --- the virtual environment -------------------------------------------------------------------
+
+
+def ensure_venv() -> None:
+    """Make `.venv` hold exactly what the lock says, and the project itself."""
+    if not LOCK.exists():
+        raise Lack(f"{LOCK} is missing: the checkout is not complete")
+    if STAMP.exists() and STAMP.read_text(encoding="ascii") == fingerprint():
+        return
+    make_venv()
+    total = sum(1 for line in LOCK.read_text(encoding="utf-8").splitlines() if "==" in line)
+    print(f"Installing up to {total} packages from requirements.lock into .venv")
+    pip(["install", "--require-hashes", "-r", str(LOCK)], total)
+    pip(["install", "--no-deps", "--no-build-isolation", "-e", str(ROOT)], 1)
+    STAMP.write_text(fingerprint(), encoding="ascii")
+
+
+def fingerprint() -> str:
+    """Answer what `.venv` depends on: lock, project file, where it lies, which Python made it."""
+    digest = hashlib.sha256()
+    for path in (LOCK, ROOT / "pyproject.toml"):
+        digest.update(path.read_bytes())
+    python = os.path.realpath(VENV / "bin" / "python")
+    digest.update(f"{VENV}|{python}".encode())
+    return digest.hexdigest()
+
+
+def make_venv() -> None:
+    """Make the environment; anew when the old one is broken or was copied from elsewhere."""
+    python = VENV / "bin" / "python"
+    if python.exists() and works(python) and not is_moved():
+        return
+    if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        as_root(f"python{version}-venv", "Python's venv module")
+    print(f"Making .venv with Python {sys.version.split()[0]}")
+    result = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False)
+    if result.returncode != 0:
+        raise Lack(f"{sys.executable} -m venv failed: see above")
+
+
+def works(python: Path) -> bool:
+    """Tell whether an interpreter starts and has pip."""
+    command = [str(python), "-c", "import sys, pip; sys.exit(sys.version_info < (3, 11))"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def is_moved() -> bool:
+    """Tell whether the scripts of `.venv` point to another folder."""
+    configuration = (VENV / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    commands = [line for line in configuration if line.startswith("command = ")]
+    return bool(commands) and not commands[0].endswith(f" {VENV}")
+
+
+def pip(arguments: list[str], total: int) -> None:
+    """Run pip with a counter of packages."""
+    command = [str(VENV / "bin" / "python"), "-m", "pip", *arguments, "--progress-bar=off"]
+    command.append("--disable-pip-version-check")
+    counted = ("Collecting ", "Requirement already satisfied: ")
+    if not run_counting(command, counted, f"of {total}"):
+        raise Lack("pip could not install the packages: see above; is the package index reachable?")
+
+
+def run_counting(command: list[str], counted: tuple[str, ...], of: str = "") -> bool:
+    """Run a command, counting its lines with one of the beginnings; tell whether it succeeded.
+
+    On a terminal the count is shown; the last of the output only when the command fails.
+    """
+    shown = sys.stdout.isatty()
+    lines: list[str] = []
+    done = 0
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            beginning = next((text for text in counted if line.startswith(text)), None)
+            if beginning is not None and shown:
+                done += 1
+                what = line.removeprefix(beginning).split("==")[0].strip()
+                print(f"\r  {done} {of}  {what[:50]:50}", end="", flush=True)
+    if shown:
+        print()
+    if process.returncode != 0:
+        sys.stderr.writelines(lines[-40:])
+    return process.returncode == 0
+
+
+# --- RabbitMQ ----------------------------------------------------------------------------------
+
+
+def ensure_rabbitmq() -> None:
+    """See to a RabbitMQ: a given one, the package, or an image of a Docker engine."""
+    if is_given("SALDO_AMQP_URL") or has_package():
+        return
+    can_install = shutil.which("apt-get") and (os.geteuid() == 0 or has_sudo())
+    if can_install:
+        as_root(RABBITMQ, "RabbitMQ")
+    elif not docker_has_image():
+        raise Lack(
+            "RabbitMQ is missing: run make up as root (it installs the package rabbitmq-server), "
+            "or install that yourself, or pull an image (docker pull rabbitmq:4), or give the URL "
+            "of a RabbitMQ in SALDO_AMQP_URL."
+        )
+
+
+def is_given(name: str) -> bool:
+    """Tell whether a setting comes from outside: now, or as remembered from an earlier `up`."""
+    if os.environ.get(name) and "SALDO_STATE_DIR" not in os.environ:
+        return True
+    remembered = ROOT / ".saldo" / "given.json"
+    return remembered.exists() and name in json.loads(remembered.read_text(encoding="utf-8"))
+
+
+def has_package() -> bool:
+    """Tell whether the package is there, whoever installed it."""
+    return any(RABBITMQ_LIBRARY.glob("rabbitmq_server-*/sbin/rabbitmq-server"))
+
+
+def has_sudo() -> bool:
+    """Tell whether root can be had: without a password, or somebody is there to type it."""
+    if shutil.which("sudo") is None:
+        return False
+    free = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
+    return free.returncode == 0 or sys.stdin.isatty()
+
+
+def docker_has_image() -> bool:
+    """Tell whether a Docker engine answers and has an image of RabbitMQ."""
+    if shutil.which("docker") is None:
+        return False
+    command = ["docker", "image", "ls", "--quiet", "rabbitmq"]
+    try:
+        result = subprocess.run(command, capture_output=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return result.returncode == 0 and bool(result.stdout.strip())
+
+
+# --- packages of the system --------------------------------------------------------------------
+
+
+def as_root(package: str, what: str) -> None:
+    """Install a package of the system, as root or by sudo."""
+    if shutil.which("apt-get") is None:
+        raise Lack(f"{what} is missing, and there is no apt-get here: install it")
+    if os.geteuid() == 0:
+        install_system_package(package)
+        return
+    if not has_sudo():
+        raise Lack(f"{what} is missing: as root, apt-get install {package}")
+    command = ["sudo", sys.executable, __file__, "--system-package", package]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise Lack(f"{what} could not be installed: see above")
+
+
+def install_system_package(package: str) -> None:
+    """Install a package without letting it start a service of its own."""
+    print(f"Installing the package {package}")
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", package]
+    simulated = [*command, "--simulate"]
+    if subprocess.run(simulated, capture_output=True, check=False).returncode != 0:
+        print("Updating the lists of packages")
+        run_counting(["apt-get", "update"], ("Get:", "Hit:"))
+    with service_not_started(package):
+        if not run_counting(command, ("Get:", "Unpacking ", "Setting up ")):
+            raise Lack(f"apt-get could not install {package}: see above; is the mirror reachable?")
+    if package == RABBITMQ and shutil.which("update-rc.d"):
+        # Ours is a private node; the system's own shall not appear at the next boot either.
+        subprocess.run(["update-rc.d", RABBITMQ, "disable"], capture_output=True, check=False)
+
+
+@contextlib.contextmanager
+def service_not_started(package: str) -> Iterator[None]:
+    """Have invoke-rc.d refuse the package's service meanwhile; other services as before."""
+    saved = POLICY.with_name("policy-rc.d.before-saldo")
+    if POLICY.exists() and POLICY_MARK not in POLICY.read_text(encoding="utf-8", errors="replace"):
+        POLICY.rename(saved)
+    POLICY.write_text(
+        f'#!/bin/sh\n# {POLICY_MARK}; goes away with it\n[ "$1" = {package} ] && exit 101\n'
+        f'[ -x {saved} ] && exec {saved} "$@"\nexit 0\n',
+        encoding="ascii",
+    )
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+        if saved.exists():
+            saved.rename(POLICY)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

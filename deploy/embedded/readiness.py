@@ -1,0 +1,69 @@
+"""Is it ready? Asked of a process over the protocol that its users speak."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import urllib.request
+
+from deploy.embedded.plan import Check
+
+TIMEOUT_SECONDS = 2.0
+
+
+def is_ready(check: Check) -> bool:
+    """Ask once, for two seconds at most."""
+    match check.kind:
+        case "tcp":
+            return _answers_tcp(check.target)
+        case "amqp":
+            return _answers_amqp(check.target, check.queues)
+        case "sql":
+            return _answers_sql(check.target)
+        case "http":
+            return _answers_http(check.target)
+
+
+def _answers_tcp(target: str) -> bool:
+    host, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _answers_http(url: str) -> bool:
+    # No proxy of the environment: the target is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=TIMEOUT_SECONDS) as response:
+            return bool(response.status == 200)
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+
+
+def _answers_sql(url: str) -> bool:
+    import psycopg
+
+    try:
+        with psycopg.connect(url, connect_timeout=int(TIMEOUT_SECONDS)) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _answers_amqp(url: str, queues: tuple[str, ...]) -> bool:
+    from kombu import Connection
+
+    connection = Connection(url, connect_timeout=TIMEOUT_SECONDS, heartbeat=0)
+    try:
+        connection.connect()
+        channel = connection.channel()
+        answers = [channel.queue_declare(queue, passive=True) for queue in queues]
+    except (OSError, *connection.connection_errors, *connection.channel_errors):
+        return False
+    finally:
+        connection.release()
+    return all(answer.consumer_count for answer in answers)

@@ -1,0 +1,178 @@
+"""The state folder: everything an installation keeps on this machine, and nothing elsewhere."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.embedded.plan import write_atomically
+
+DEFAULT_PORTS = {
+    "gateway": 18080,
+    "smtp": 18025,
+    "mailbox": 18026,
+    "acquirer": 18090,
+    "postgres": 15433,
+    "amqp": 15673,
+    "amqp_distribution": 15674,
+    "epmd": 15675,
+}
+"""The ports of the project, on 127.0.0.1 only."""
+
+# Below 32768, from where Linux takes the ports of outgoing connections.
+_OTHER_PORTS = range(18100, 29999)
+
+
+class StateError(Exception):
+    """The state folder cannot be used; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class StateDir:
+    """Paths under one state folder."""
+
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def mail(self) -> Path:
+        return self.root / "mail"
+
+    @property
+    def plan(self) -> Path:
+        return self.root / "plan.json"
+
+    @property
+    def status(self) -> Path:
+        return self.root / "status.json"
+
+    @property
+    def wanted(self) -> Path:
+        """Supervisor and guard look after each other as long as this file is there."""
+        return self.run / "wanted"
+
+    @property
+    def env(self) -> Path:
+        return self.root / "env"
+
+    def record(self, name: str) -> Path:
+        return self.run / f"{name}.json"
+
+    def done(self, name: str) -> Path:
+        """Where a process that runs once leaves the digest of what it has done."""
+        return self.run / f"{name}.done"
+
+    def log_of(self, name: str) -> Path:
+        return self.log / f"{name}.log"
+
+    def create(self) -> None:
+        """Make the folders. The root may be passed through (a node of another user lives in it),
+        what is in it is private."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o711)
+        for folder in (self.run, self.log, self.mail):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def delete(self) -> None:
+        """Delete the folder; refuses one that an installation did not make."""
+        if not self.root.exists():
+            return
+        if not (self.root / "lock").exists() and not self.run.is_dir():
+            raise StateError(f"{self.root} is no state folder of Saldo: delete it by hand")
+        shutil.rmtree(self.root)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep a second `up`, `down` or `reset` on this folder out; raises StateError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StateError(
+                    f"another up, down or reset works on {self.root}: wait until it has ended"
+                ) from None
+            yield
+
+    def ports(self, preferred: Mapping[str, int], *, renew: bool) -> dict[str, int]:
+        """Answer the ports, chosen at the first call and then kept.
+
+        `renew`: nothing of ours runs, so a kept port that somebody else has taken is replaced.
+        """
+        path = self.root / "ports.json"
+        kept: dict[str, int] = _read_json(path)
+        chosen = dict(kept)
+        for name, port in preferred.items():
+            candidate = chosen.get(name, port)
+            if name not in kept or (renew and not is_free(candidate)):
+                taken = {port for other, port in chosen.items() if other != name}
+                chosen[name] = _choose(candidate, taken | set(preferred.values()) - {candidate})
+        if chosen != kept:
+            write_atomically(path, json.dumps(chosen, indent=2).encode())
+        return chosen
+
+    def secrets(self) -> dict[str, str]:
+        """Answer the secrets of this installation, made at the first call and then kept."""
+        path = self.root / "secrets.json"
+        kept: dict[str, str] = _read_json(path)
+        names = ("master", "database", "roles", "amqp", "cookie", "acquirer", "acquirer_callback")
+        made = {name: kept.get(name) or secrets.token_hex(32) for name in names}
+        if made != kept:
+            write_atomically(path, json.dumps(made, indent=2).encode())
+        return made
+
+    def given(self, new: Mapping[str, str]) -> dict[str, str]:
+        """Answer the settings that the operator gave, now or at an earlier `up`; kept."""
+        path = self.root / "given.json"
+        kept: dict[str, str] = _read_json(path)
+        merged = {**kept, **new}
+        if merged != kept:
+            write_atomically(path, json.dumps(merged, indent=2).encode())
+        return merged
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a port of 127.0.0.1 can be listened on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _choose(preferred: int, taken: set[int]) -> int:
+    if preferred and preferred not in taken and is_free(preferred):
+        return preferred
+    candidates = [port for port in _OTHER_PORTS if port not in taken]
+    # Seeded by the process, so that two installations that start together part at once.
+    random.Random(os.getpid()).shuffle(candidates)  # noqa: S311 - no secret
+    for port in candidates:
+        if is_free(port):
+            return port
+    raise StateError("no free TCP port between 18100 and 29999 on 127.0.0.1: end something there")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return {}

@@ -1,0 +1,41 @@
+"""A complete installation on the nodes of the test run: its processes, the demo company loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from deploy.demo.loading import load
+from deploy.embedded import process
+from deploy.embedded.installation import Installation
+from tests.nodes import ANY_PORTS
+
+PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
+
+
+@pytest.fixture
+def installation(
+    database: Any, clean_bus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Installation]:
+    """Everything runs, on a fresh database; the environment is as `.saldo/env` would make it."""
+    settings = database.settings
+    given = {
+        "SALDO_DATABASE_URL": settings.database_url,
+        "SALDO_AMQP_URL": settings.amqp_url,
+        "SALDO_SECRET": settings.secret.hex(),
+    }
+    for service, url in settings.database_urls.items():
+        given[f"SALDO_DATABASE_URL_{service.upper()}"] = url
+    installation = Installation(tmp_path / "saldo", given, owner=process.myself(), ports=ANY_PORTS)
+    try:
+        installation.up(PROCESSES)
+        for name, value in installation.environment.items():
+            monkeypatch.setenv(name, value)
+        assert load(settings.database_url, Console(quiet=True))
+        yield installation
+    finally:
+        installation.down()

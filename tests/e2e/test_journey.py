@@ -1,0 +1,149 @@
+"""The main journey through the whole house, by HTTP and e-mail; then a look behind the scenes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from deploy.demo import reconciling
+from deploy.demo.client import CabinetClient
+from deploy.demo.company import demo_accounts
+from deploy.demo.journey import run_journey
+from deploy.demo.letters import Mailbox
+from deploy.demo.report import Report
+from deploy.demo.traveller import Journey
+from deploy.embedded.installation import Installation
+from tests.e2e.clear_text import found_in, texts_of_database, texts_of_files
+from tests.e2e.waiting import wait_for
+
+pytestmark = pytest.mark.nodes
+
+IDENTITY = [
+    "registration_started", "registration_code_requested", "registration_confirmed",
+    "person_registered", "temporary_password_issued", "password_changed", "profile_changed",
+]  # fmt: skip
+PAYMENTS = [
+    "payment_started", "order_registered", "payment_captured", "line_posted", "payment_completed",
+]  # fmt: skip
+STORY = [
+    "identity.registration_started", "notifications.letter_queued registration_code",
+    "identity.registration_confirmed", "identity.person_registered",
+    "identity.temporary_password_issued", "notifications.letter_queued temporary_password",
+    "identity.password_changed", "identity.profile_changed", "accounts.account_linked",
+    "payments.payment_started", "payments.order_registered", "payments.payment_captured",
+    "ledger.payment_posted", "payments.line_posted", "payments.payment_completed",
+    "notifications.letter_queued payment_receipt", "helpdesk.question_asked",
+    "notifications.letter_queued question_accepted",
+    "notifications.letter_queued question_to_department",
+]  # fmt: skip
+LETTERS = {
+    "registration_code", "temporary_password", "password_changed", "payment_receipt",
+    "question_accepted", "question_to_department",
+}  # fmt: skip
+
+_EVENTS = """
+SELECT '{0}' AS service, split_part(topic, '.', 2) AS name, notification_id AS position,
+       recorded_at, correlation_id, convert_from(state, 'UTF8')::jsonb AS state
+  FROM {0}.events ORDER BY notification_id
+"""
+
+
+def test_a_person_registers_links_pays_and_asks(installation: Installation) -> None:
+    environment = installation.environment
+    database_url = environment["SALDO_DATABASE_URL"]
+    report = Report()
+    journey = run_journey(
+        CabinetClient(environment["SALDO_URL"]),
+        report,
+        Mailbox(Path(environment["SALDO_MAIL_DIR"])),
+        demo_accounts(),
+    )
+    assert journey.number == "0100000001"
+    assert len(report.steps) == 20
+    wait_for(lambda: not _rows(database_url, "SELECT 1 FROM notifications.outbox"))
+
+    _check_the_story(database_url, journey)
+    _check_that_nothing_is_in_clear(installation, journey)
+    picture = reconciling.take_picture(database_url, environment["SALDO_ACQUIRER_URL"])
+    assert picture.sums == dict.fromkeys(picture.sums, journey.paid.total if journey.paid else 0)
+    assert reconciling.compare(picture) == []
+    assert reconciling.parked_messages(database_url) == []
+    assert reconciling.audit() == []
+
+
+def _check_the_story(database_url: str, journey: Journey) -> None:
+    events = {
+        service: _rows(database_url, _EVENTS.format(service))
+        for service in ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
+    }
+    names = {service: [event["name"] for event in told] for service, told in events.items()}
+    assert names["identity"] == IDENTITY
+    assert names["accounts"] == ["contract_registered"] * 40 + ["account_linked"]
+    assert names["payments"] == PAYMENTS
+    assert names["ledger"][:40] == ["account_opened"] * 40
+    assert set(names["ledger"][40:-1]) == {"charges_posted", "penalty_accrued"}
+    assert names["ledger"][-1] == "payment_posted"
+    assert names["helpdesk"] == ["question_asked"]
+    for told in events.values():
+        assert [event["position"] for event in told] == list(range(1, len(told) + 1))
+
+    letters = [event["state"]["kind"] for event in events["notifications"]]
+    assert sorted(letters) == sorted([*LETTERS, *LETTERS]), "each queued once and sent once"
+
+    moments = _moments(events)
+    assert sorted(STORY, key=moments.__getitem__) == STORY
+    cause = {
+        event["correlation_id"]
+        for service in ("ledger", "payments")
+        for event in events[service]
+        if event["name"] in {"payment_captured", "payment_posted", "payment_completed"}
+    }
+    assert len(cause) == 1, "capture, posting and completion belong to one journey of messages"
+    (posted,) = (event["state"] for event in events["ledger"] if event["name"] == "payment_posted")
+    assert posted["payment_id"] == journey.payment_id
+
+
+def _moments(events: dict[str, list[dict[str, Any]]]) -> dict[str, datetime]:
+    """Answer when each thing of the story was recorded; letters with their kind."""
+    moments: dict[str, datetime] = {}
+    for service, told in events.items():
+        for event in told:
+            name = f"{service}.{event['name']}"
+            if service == "notifications":
+                name += f" {event['state']['kind']}"
+            moments[name] = event["recorded_at"]
+    return moments
+
+
+def _check_that_nothing_is_in_clear(installation: Installation, journey: Journey) -> None:
+    secrets = journey.traveller.secrets()
+    secrets["local digits of the telephone"] = secrets["telephone"][-10:]
+    for account in demo_accounts():
+        secrets[f"holder of {account.number}"] = account.holder
+        secrets[f"address of {account.number}"] = account.address
+    for name in ("SALDO_SECRET", "SALDO_ACQUIRER_PASSWORD", "SALDO_ACQUIRER_SECRET"):
+        secrets[name] = installation.environment[name]
+    assert all(secrets.values())
+    logs = sorted(installation.state.log.glob("*.log"))
+    assert {"serve.log", "work.log", "gateway.log", "acquirer.log"} <= {log.name for log in logs}
+    kept = [path for path in installation.state.root.glob("acquirer/*") if path.is_file()]
+    assert kept, "the acquirer keeps its orders in a file"
+
+    # The search itself finds what is there: else finding nothing would mean nothing.
+    harmless = {"payment": journey.payment_id, "order": journey.payment_id.replace("-", "")}
+    database = list(texts_of_database(installation.environment["SALDO_DATABASE_URL"]))
+    assert "payment in ledger.events.state" in found_in(database, harmless)
+    assert "order in acquirer.log" in found_in(texts_of_files(logs), harmless)
+
+    assert found_in(database, secrets) == set()
+    assert found_in(texts_of_files([*logs, *kept]), secrets) == set()
+
+
+def _rows(database_url: str, query: str) -> list[dict[str, Any]]:
+    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+        return connection.execute(query).fetchall()

@@ -1,0 +1,116 @@
+"""Any one process is killed with -9 while the journey runs in a loop.
+
+It comes back by itself, and afterwards acquirer, payments and ledger agree to the kopeck. The
+installation has nodes of its own, because PostgreSQL and RabbitMQ are among those killed. How
+long each takes to come back is printed, and judged by nobody here: the machine is shared.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.demo.loading import load
+from deploy.demo.loop import read_beliefs
+from deploy.embedded import process
+from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.installation import Installation
+from tests.nodes import ANY_PORTS
+from tests.waiting import eventually
+
+# Each of these is killed once, in this order.
+VICTIMS = (
+    "serve", "work", "gateway", "acquirer", "postgres", "mailcatcher", "rabbitmq", "supervisor",
+)  # fmt: skip
+COMES_BACK_S = 60.0
+LOOP_S = 25.0
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    for name in [name for name in os.environ if name.startswith("SALDO_")]:
+        monkeypatch.delenv(name)
+    installation = Installation(tmp_path / "saldo", ports=ANY_PORTS)
+    try:
+        installation.up()
+        for name, value in installation.environment.items():
+            monkeypatch.setenv(name, value)
+        assert load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
+        yield installation
+    finally:
+        installation.reset()
+
+
+def alive(installation: Installation, name: str) -> process.Identity | None:
+    """Answer who is at work under that name now."""
+    record = process.read_record(installation.state.record(name))
+    if record is None or not process.is_alive(record.identity):
+        return None
+    return record.identity
+
+
+def is_back(installation: Installation, name: str, killed: process.Identity) -> bool:
+    now = alive(installation, name)
+    if now is None or now == killed:
+        return False
+    return name == "supervisor" or installation.status()[name].state == "ready"
+
+
+def kill_and_wait(installation: Installation, name: str) -> float:
+    """Kill a process with -9; answer the seconds until it is ready again."""
+    victim = alive(installation, name)
+    assert victim is not None, f"{name} does not run"
+    began = time.monotonic()
+    os.kill(victim.pid, signal.SIGKILL)
+    eventually(lambda: is_back(installation, name, victim), f"{name} comes back", COMES_BACK_S)
+    return time.monotonic() - began
+
+
+def demo(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "deploy.demo", *arguments]
+
+
+def test_whoever_is_killed_comes_back_and_every_kopeck_is_where_it_belongs(
+    installation: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = tmp_path / "beliefs.jsonl"
+    paying = subprocess.Popen(
+        demo("loop", "--for", str(LOOP_S), "--parallel", "3", "--record", str(record)),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        eventually(
+            lambda: paying.poll() is not None or (record.exists() and record.read_bytes()),
+            "the first payment is made",
+            COMES_BACK_S,
+        )
+        assert paying.poll() is None, paying.communicate()[0]
+        back = {name: kill_and_wait(installation, name) for name in VICTIMS}
+        told, _ = paying.communicate(timeout=180)
+    finally:
+        paying.kill()
+    with capsys.disabled():
+        times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in back.items())
+        sys.stdout.write(f"\nback after kill -9: {times}\n")
+    assert paying.returncode == 0, told
+    beliefs = read_beliefs(record)
+    assert sum(belief.state == "completed" for belief in beliefs) >= 10, told
+    agreed = subprocess.run(
+        demo("reconcile", "--record", str(record), "--wait", "120"),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert agreed.returncode == 0, agreed.stdout + agreed.stderr

@@ -1,0 +1,125 @@
+"""The private nodes: real, closed to others, and back when they are killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from amqp.exceptions import AccessRefused
+from kombu import Connection
+
+from deploy.embedded import process
+from deploy.embedded.installation import Installation
+from deploy.embedded.processes import NODES
+from deploy.embedded.rabbitmq import package_server
+from tests.nodes import ANY_PORTS
+
+pytestmark = [
+    pytest.mark.nodes,
+    pytest.mark.skipif(package_server() is None, reason="needs the package rabbitmq-server"),
+]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    # As root this lies in a folder of mode 700: the unprivileged nodes must reach it all the same.
+    folder = tmp_path_factory.mktemp("embedded")
+    folder.chmod(0o700)
+    made = Installation(folder / "state", owner=process.myself(), ports=ANY_PORTS)
+    made.up(NODES)
+    yield made
+    identities = made.identities()
+    made.reset()
+    assert not any(process.is_alive(identity) for identity in identities.values())
+    assert not made.state.root.exists()
+
+
+def _until(condition: Callable[[], object], seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.05)
+
+
+def _owner(installation: Installation) -> str:
+    return installation.environment["SALDO_DATABASE_URL"]
+
+
+def test_postgres_is_durable_and_the_owner_is_no_superuser(installation: Installation) -> None:
+    with psycopg.connect(_owner(installation)) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "data_checksums"):
+            row = connection.execute("SELECT current_setting(%s)", (setting,)).fetchone()
+            assert row == ("on",), setting
+        row = connection.execute(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert row == (False, True, True)
+
+
+def test_nobody_gets_in_without_the_password(installation: Installation) -> None:
+    url = _owner(installation)
+    password = installation.state.secrets()["database"]
+    for wrong in (url.replace(password, "guess"), url.replace("//saldo:", "//postgres:")):
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(wrong, connect_timeout=3)
+    broker = installation.environment["SALDO_AMQP_URL"]
+    guest = broker.replace(f"saldo:{installation.state.secrets()['amqp']}", "guest:guest")
+    with Connection(guest, connect_timeout=3) as connection, pytest.raises(AccessRefused):
+        connection.connect()
+
+
+def test_the_nodes_listen_on_this_machine_only(installation: Installation) -> None:
+    ports = installation.state.ports(ANY_PORTS, renew=False)
+    for name in ("postgres", "amqp", "amqp_distribution", "epmd"):
+        socket.create_connection(("127.0.0.1", ports[name]), timeout=3).close()
+        with pytest.raises(ConnectionRefusedError):
+            # All of 127/8 is this machine, but only the one address is listened on.
+            socket.create_connection(("127.0.0.2", ports[name]), timeout=3)
+
+
+def test_no_node_runs_as_root(installation: Installation) -> None:
+    for identity in installation.identities().values():
+        status = Path(f"/proc/{identity.pid}/status").read_text(encoding="utf-8")
+        uids = next(line for line in status.splitlines() if line.startswith("Uid:"))
+        assert "0" not in uids.split()[1:]
+
+
+@pytest.mark.parametrize("name", ["postgres", "epmd", "rabbitmq"])
+def test_a_node_that_is_killed_comes_back(installation: Installation, name: str) -> None:
+    before = installation.identities()
+    os.kill(before[name].pid, signal.SIGKILL)
+    _until(lambda: installation.identities().get(name) not in {None, before[name]}, 5.0)
+    _until(lambda: installation.status()[name].state == "ready", 60.0)
+    after = installation.identities()
+    assert {other for other in NODES if after[other] != before[other]} == {name}
+
+
+def test_data_survives_down_and_up(installation: Installation) -> None:
+    with psycopg.connect(_owner(installation)) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+        connection.execute("INSERT INTO kept VALUES (7)")
+    installation.down()
+    assert installation.identities() == {}
+    installation.up(NODES)
+    with psycopg.connect(_owner(installation)) as connection:
+        assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+
+
+def test_a_start_that_was_cut_short_is_made_up_for(installation: Installation) -> None:
+    """A cluster is made beside its place and moved there whole."""
+    installation.down()
+    cluster = installation.state.root / "postgres"
+    shutil.rmtree(cluster / "data")
+    (cluster / "draft").mkdir()
+    (cluster / "draft" / "PG_VERSION").write_text("18\n", encoding="ascii")
+    installation.up(["postgres"])
+    with psycopg.connect(_owner(installation)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert not (cluster / "draft").exists()

@@ -1,0 +1,75 @@
+"""The plan: order, choice, equality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deploy.embedded.plan import (
+    Check,
+    Plan,
+    ProcessSpec,
+    read_plan,
+    read_status,
+    write_atomically,
+    write_plan,
+)
+
+
+def _spec(name: str, *after: str) -> ProcessSpec:
+    return ProcessSpec(name=name, argv=("true",), environ={}, cwd="/", after=after)
+
+
+PLAN = Plan(
+    processes=(_spec("work", "migrate", "rabbit"), _spec("rabbit", "epmd"), _spec("epmd"),
+               _spec("postgres"), _spec("migrate", "postgres"), _spec("mail"))
+)  # fmt: skip
+
+
+def test_each_process_comes_after_what_it_needs() -> None:
+    names = [{spec.name for spec in level} for level in PLAN.levels()]
+    assert names == [{"epmd", "postgres", "mail"}, {"rabbit", "migrate"}, {"work"}]
+
+
+def test_a_need_that_is_not_ours_holds_nothing_up() -> None:
+    plan = Plan(processes=(_spec("work", "postgres"),))
+    assert [spec.name for level in plan.levels() for spec in level] == ["work"]
+
+
+def test_processes_that_wait_for_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="wait for each other"):
+        Plan(processes=(_spec("a", "b"), _spec("b", "a"))).levels()
+
+
+def test_a_choice_brings_what_it_needs() -> None:
+    assert {spec.name for spec in PLAN.only({"rabbit"}).processes} == {"rabbit", "epmd"}
+    with pytest.raises(ValueError, match="no such process"):
+        PLAN.only({"redis"})
+
+
+def test_the_digest_changes_with_anything_that_matters() -> None:
+    spec = _spec("one")
+    changes = {"argv": ("false",), "environ": {"A": "1"}, "version": "2",
+               "ready": Check("tcp", "127.0.0.1:1")}  # fmt: skip
+    digests = {msgspec.structs.replace(spec, **{k: v}).digest for k, v in changes.items()}
+    assert len(digests | {spec.digest}) == len(changes) + 1
+    assert spec.digest == _spec("one").digest
+
+
+def test_a_plan_survives_the_disk_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    assert read_plan(path) is None
+    write_plan(path, PLAN)
+    assert read_plan(path) == PLAN
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    assert read_status(path) == {}
+    write_atomically(path, b"1")
+    write_atomically(path, b"22")
+    assert path.read_bytes() == b"22"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,171 @@
+"""The supervisor and the guard, on processes that need no node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded import process
+from deploy.embedded.environment import PLAIN_ENVIRONMENT
+from deploy.embedded.installation import Installation, InstallationError
+from deploy.embedded.plan import Plan, ProcessSpec
+
+SLEEP = ("sleep", "600")
+
+
+def _spec(
+    name: str,
+    *argv: str,
+    after: tuple[str, ...] = (),
+    once: bool = False,
+    version: str = "",
+) -> ProcessSpec:
+    return ProcessSpec(
+        name=name,
+        argv=argv,
+        environ=PLAIN_ENVIRONMENT,
+        cwd="/",
+        after=after,
+        once=once,
+        version=version,
+    )
+
+
+class Described(Installation):
+    """An installation whose processes the test describes."""
+
+    specs: tuple[ProcessSpec, ...] = ()
+
+    def _plan(self, names: set[str] | None) -> Plan:
+        self.state.create()
+        return Plan(processes=self.specs, owner=self._owner, guard=self._owner is None)
+
+    def pid(self, name: str) -> process.Identity | None:
+        record = process.read_record(self.state.record(name))
+        return None if record is None else record.identity
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Described]:
+    made = Described(tmp_path / "state")
+    yield made
+    made.down()
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.02)
+
+
+def _kill(identity: process.Identity | None) -> process.Identity:
+    assert identity is not None
+    os.kill(identity.pid, signal.SIGKILL)
+    return identity
+
+
+def _is_new(installation: Described, name: str, old: process.Identity) -> bool:
+    now = installation.pid(name)
+    return now != old and process.is_alive(now)
+
+
+def test_what_dies_comes_back_and_the_rest_is_left_alone(installation: Described) -> None:
+    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, after=("one",)))
+    assert installation.up() is True
+    assert installation.up() is False
+    two = installation.pid("two")
+    for name in ("one", "supervisor", "guard", "supervisor"):
+        old = _kill(installation.pid(name))
+        until(partial(_is_new, installation, name, old), 5.0)
+    assert installation.pid("two") == two
+    until(lambda: all(seen.settled for seen in installation.status().values()))
+
+
+def test_down_leaves_nothing(installation: Described) -> None:
+    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, after=("one",)))
+    installation.up()
+    everyone = [installation.pid(name) for name in ("one", "two", "supervisor", "guard")]
+    ended: list[str] = []
+    installation.down(lambda name, how: ended.append(f"{name} {how}"))
+    assert ended == ["two stopped", "one stopped"]
+    assert not any(process.is_alive(identity) for identity in everyone)
+    assert installation.status() == {}
+    installation.down()
+
+
+def test_only_what_has_changed_is_started_again(installation: Described) -> None:
+    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP))
+    installation.up()
+    one, two = installation.pid("one"), installation.pid("two")
+    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, version="2"))
+    assert installation.up() is True
+    assert installation.pid("one") == one
+    assert installation.pid("two") != two
+    installation.specs = (_spec("two", *SLEEP, version="2"),)
+    installation.up()
+    assert not process.is_alive(one)
+
+
+def test_what_runs_once_runs_once(installation: Described, tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    once = _spec("migrate", "sh", "-c", f"echo x >> {count}", once=True)
+    installation.specs = (once, _spec("one", *SLEEP, after=("migrate",)))
+    installation.up()
+    assert installation.status()["migrate"].state == "done"
+    old = _kill(installation.pid("supervisor"))
+    until(lambda: _is_new(installation, "supervisor", old))
+    until(lambda: "done" in {seen.state for seen in installation.status().values()})
+    assert count.read_text(encoding="ascii") == "x\n"
+
+
+def test_a_process_that_does_not_stay_up_is_named(installation: Described) -> None:
+    installation.specs = (_spec("bad", "sh", "-c", "echo why it fails; exit 3"),)
+    with pytest.raises(InstallationError, match=r"bad does not stay up \(exit code 3\)") as failure:
+        installation.up(seconds=20)
+    assert failure.value.log is not None
+    assert "why it fails" in failure.value.log.read_text(encoding="utf-8")
+
+
+def test_all_ends_when_the_state_folder_is_deleted(installation: Described) -> None:
+    installation.specs = (_spec("one", *SLEEP),)
+    installation.up()
+    everyone = [installation.pid(name) for name in ("one", "supervisor", "guard")]
+    shutil.rmtree(installation.state.root)
+    until(lambda: not any(process.is_alive(identity) for identity in everyone))
+
+
+def test_all_ends_with_the_owner(tmp_path: Path) -> None:
+    owner = process.start(
+        SLEEP, record=None, log=tmp_path / "log", environ=PLAIN_ENVIRONMENT, cwd=tmp_path
+    )
+    identity = process.identity_of(owner.pid)
+    installation = Described(tmp_path / "state", owner=identity)
+    installation.specs = (_spec("one", *SLEEP),)
+    installation.up()
+    one = installation.pid("one")
+    assert process.is_alive(one)
+    owner.kill()
+    owner.wait()
+    until(lambda: not process.is_alive(one))
+    until(lambda: not installation.is_supervised())
+
+
+def test_a_leader_that_is_killed_leaves_no_children(installation: Described) -> None:
+    program = "import subprocess; subprocess.run(['sleep', '600'])"
+    installation.specs = (_spec("one", sys.executable, "-c", program),)
+    installation.up()
+    old = installation.pid("one")
+    assert old is not None
+    until(lambda: len(list(process.session_members(old.pid))) == 2)
+    _kill(old)
+    until(lambda: _is_new(installation, "one", old))
+    assert not list(process.session_members(old.pid))

@@ -1,0 +1,23 @@
+"""Waiting for a condition, never for a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LOOK_EVERY_S = 0.03
+
+
+def eventually(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
+    """Look until the condition holds and answer what it answered; fails with what it waited for."""
+    ends = time.monotonic() + seconds
+    pause = threading.Event()
+    while not (found := condition()):
+        if time.monotonic() > ends:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        pause.wait(LOOK_EVERY_S)
+    return found
