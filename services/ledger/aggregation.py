@@ -53,8 +53,10 @@ sums AS (
            sum(CASE kind
                WHEN 'penalty_accrued' THEN (e ->> 'amount')::bigint
                WHEN 'penalty_corrected'
-                   THEN (e ->> 'amount')::bigint + (e ->> 'advance')::bigint
-               WHEN 'penalty_written_off' THEN -(e ->> 'amount')::bigint
+                   THEN (e ->> 'amount')::bigint + (e ->> 'waived')::bigint
+                        + (e ->> 'advance')::bigint
+               WHEN 'penalty_written_off'
+                   THEN (e ->> 'advance')::bigint - (e ->> 'amount')::bigint
                WHEN 'payment_posted' THEN -(e ->> 'penalty_settled')::bigint
                WHEN 'payment_reversed' THEN (e ->> 'penalty_restored')::bigint
                ELSE 0

@@ -9,8 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain import Account, account_id, in_order_of_effect
+from services.ledger.domain import Account, account_id
 from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.retelling import retold
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -117,9 +118,10 @@ def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
         past: list[Any] = [recorded.event for recorded in story]
-        for event in in_order_of_effect(past):
-            if event.effective_on <= day:
-                account.reenact(event)
+        for event in retold(account.id, past):
+            if event.effective_on > day:
+                break
+            account.replay(event)
     else:
         instant = datetime.fromisoformat(as_of)
         for recorded in story:

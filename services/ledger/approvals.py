@@ -16,7 +16,6 @@ import msgspec
 from services.ledger.events import ServiceAmount
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.eventstore import Aggregate, Event
-from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks
 
 OPEN, APPROVED, REJECTED = "open", "approved", "rejected"
@@ -83,13 +82,11 @@ PROPOSAL_EVENTS: tuple[type[Event], ...] = (ProposalMade, ProposalApproved, Prop
 PROPOSAL_TOPICS = frozenset(event.topic for event in PROPOSAL_EVENTS)
 
 
-def proposal_id(correction_id: UUID) -> UUID:
-    """Answer the id of the stream in which a correction is proposed."""
-    return derived_id(NAMESPACE, "ledger", "proposal", str(correction_id))
-
-
 class Proposal(Aggregate):
-    """A correction that waits for a second person, or has been decided."""
+    """A correction that waits for a second person, or has been decided.
+
+    The id of its stream is that of the correction.
+    """
 
     def __init__(self, id: UUID) -> None:  # noqa: A002
         super().__init__(id)

@@ -8,7 +8,8 @@ what is allowed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -31,17 +32,21 @@ from services.ledger.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.settlement import DEFAULT_POLICY, Policy, Settled, allocate
+from services.ledger.reversal import undo
+from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy, Settled, allocate
 from services.ledger.state import OPENING_PERIOD, AccountState
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
-__all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id", "in_order_of_effect"]
+__all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
 EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
 """All that the log of the ledger holds: what happens to accounts, and to staff's proposals."""
+
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_RESERVED = frozenset(("advance", "penalty"))
 
 
 def account_id(number: str, book: str = "main") -> UUID:
@@ -78,10 +83,14 @@ class Account(AccountState):
         """Post a month's bill; an advance settles what it can of it at once.
 
         Raises Conflict ``period_charged`` when the month has its bill already (correct it by an
-        adjustment instead), ValidationFailed for a line that does not add up or a service that
-        comes twice.
+        adjustment instead), ValidationFailed for what is no month, a line that does not add up or
+        a service that comes twice.
         """
         self._must_exist()
+        if not _MONTH.fullmatch(period) or period == OPENING_PERIOD:
+            raise ValidationFailed(
+                "invalid_charges", "A bill is of a month, written as 2026-10.", period=period
+            )
         if period in self.charged_periods:
             raise Conflict(
                 "period_charged",
@@ -117,8 +126,8 @@ class Account(AccountState):
     ) -> bool:
         """Recalculate a month's bill by signed sums; answer False when it is done already.
 
-        Raises NotFound ``period_not_charged``, ValidationFailed for no lines, a zero, or a service
-        that comes twice.
+        It takes effect no earlier than the bill. Raises NotFound ``period_not_charged``,
+        ValidationFailed for no lines, a zero, or a service that comes twice.
         """
         self._must_exist()
         if adjustment_id in self.adjustments:
@@ -142,7 +151,7 @@ class Account(AccountState):
                 adjustment_id=adjustment_id,
                 corrects=bill[0],
                 period=period,
-                effective_on=on,
+                effective_on=max(on, bill[1].effective_on),
                 reason=reason,
                 lines=tuple(lines),
                 released=released,
@@ -190,31 +199,40 @@ class Account(AccountState):
     ) -> None:
         """Change the penalty accrued so far by a signed difference.
 
-        Raises Conflict ``no_penalty_accrued`` when there is nothing to correct, ValidationFailed
-        when more would be taken back than has been accrued.
+        It takes effect no earlier than the last accrual. Raises Conflict ``no_penalty_accrued``
+        when there is nothing to correct, ValidationFailed when more would be taken back than has
+        been accrued.
         """
         self._must_exist()
         if not self.last_accrual:
             raise Conflict("no_penalty_accrued", "No penalty was accrued that could be corrected.")
         _check_amount(amount, "correction")
-        taken_back_of_paid = max(0, -amount - self.penalty)
+        if self.penalty_accrued + amount < 0:
+            raise ValidationFailed(
+                "invalid_amount", "No more penalty can be taken back than has been accrued."
+            )
+        waived, advance = self._taken_back(-amount)
         self.trigger(
             PenaltyCorrected(
                 account=self.number,
                 corrects=self.last_accrual,
                 amount=amount,
-                effective_on=on,
+                effective_on=max(on, self.last_accrual_on),
                 rule=rule,
                 reason=reason,
                 through=through,
                 provisional=provisional,
                 segments=tuple(segments),
-                advance=taken_back_of_paid,
+                waived=waived,
+                advance=advance,
             )
         )
 
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
-        """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that."""
+        """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
+
+        It takes effect no earlier than the last accrual.
+        """
         self._must_exist()
         _check_positive(amount, "penalty to write off")
         if amount > self.penalty:
@@ -224,7 +242,13 @@ class Account(AccountState):
                 penalty=self.penalty,
             )
         self.trigger(
-            PenaltyWrittenOff(account=self.number, amount=amount, effective_on=on, reason=reason)
+            PenaltyWrittenOff(
+                account=self.number,
+                corrects=self.last_accrual,
+                amount=amount,
+                effective_on=max(on, self.last_accrual_on),
+                reason=reason,
+            )
         )
 
     def post_payment(
@@ -232,7 +256,7 @@ class Account(AccountState):
         payment_id: UUID,
         on: date,
         amount: Kopecks,
-        penalty: Kopecks,
+        penalty: Kopecks | None,
         *,
         first: str | None = None,
         policy: Policy = DEFAULT_POLICY,
@@ -240,30 +264,37 @@ class Account(AccountState):
         """Post a payment as the payer named it; answer False when it is posted already.
 
         Principal and penalty are settled separately; what is more than the debt of either becomes
-        an advance. ``first`` is a period that the payer named.
+        an advance. A payer who named one sum for all gives no ``penalty`` (None): then the policy
+        says whether what is left after principal settles it. ``first`` is a period that the
+        payer named.
         """
         self._must_exist()
-        if payment_id in self.payments:
+        if payment_id in self.posted:
             return False
-        for part in (amount, penalty):
+        named = penalty or 0
+        for part in (amount, named):
             if not 0 <= part <= MAX_AMOUNT:
                 raise ValidationFailed("invalid_amount", "A payment is a positive sum of kopecks.")
-        if amount + penalty == 0:
+        if amount + named == 0:
             raise ValidationFailed("nothing_to_pay", "A payment of nothing cannot be posted.")
         settled, rest = allocate(self.open_items, amount, first, policy)
-        penalty_settled = min(penalty, self.penalty)
+        for_penalty = named
+        if penalty is None and policy.penalty == "after_principal":
+            for_penalty = rest
+        penalty_settled = min(for_penalty, self.penalty)
         self.trigger(
             PaymentPosted(
                 account=self.number,
                 payment_id=payment_id,
                 effective_on=on,
                 amount=amount,
-                penalty=penalty,
+                penalty=named,
                 settled=settled,
                 penalty_settled=penalty_settled,
-                advance=rest + penalty - penalty_settled,
+                advance=rest + named - penalty_settled,
                 policy=policy.name,
                 named_period=first or "",
+                penalty_named=penalty is not None,
             )
         )
         return True
@@ -271,8 +302,9 @@ class Account(AccountState):
     def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
         """Undo a payment exactly; answer False when it is reversed already.
 
-        Where its advance has paid later bills, the last of these are owed again. Raises NotFound
-        ``payment_not_posted``.
+        Where its advance has paid later bills, the last of these are owed again (see
+        :mod:`services.ledger.reversal`). It takes effect no earlier than the payment. Raises
+        NotFound ``payment_not_posted``.
         """
         self._must_exist()
         if payment_id in self.reversed:
@@ -281,37 +313,41 @@ class Account(AccountState):
         if posted is None:
             raise NotFound("payment_not_posted", "This payment is not posted to the account.")
         version, payment = posted
-        taken = min(payment.advance, self.advance)
+        undone = undo(self, payment)
         self.trigger(
             PaymentReversed(
                 account=self.number,
                 payment_id=payment_id,
                 corrects=version,
-                effective_on=on,
+                effective_on=max(on, payment.effective_on),
                 reason=reason,
                 amount=payment.amount,
                 penalty=payment.penalty,
-                restored=payment.settled,
-                penalty_restored=payment.penalty_settled,
-                advance_taken=taken,
-                reopened=self._last_paid_in_advance(payment.advance - taken),
+                restored=undone.restored,
+                penalty_restored=undone.penalty_restored,
+                advance_taken=undone.advance_taken,
+                reopened=undone.reopened,
             )
         )
         return True
 
-    def reenact(self, event: Any) -> None:
+    def reenact(self, event: Any, policies: Mapping[str, Policy] = POLICIES) -> None:
         """Let an event happen again among others than it did, its allocation made anew.
 
         So a balance as of a past day can be told in the order in which things took effect, which
-        may differ from the order in which they were recorded.
+        may differ from the order in which they were recorded (:mod:`services.ledger.retelling`).
         """
         match event:
             case ChargesPosted():
                 self.post_charges(event.period, event.effective_on, event.due_on, event.lines)
             case PaymentPosted():
-                first = event.named_period or None
                 self.post_payment(
-                    event.payment_id, event.effective_on, event.amount, event.penalty, first=first
+                    event.payment_id,
+                    event.effective_on,
+                    event.amount,
+                    event.penalty if event.penalty_named else None,
+                    first=event.named_period or None,
+                    policy=policies.get(event.policy, DEFAULT_POLICY),
                 )
             case PaymentReversed():
                 self.reverse_payment(event.payment_id, event.effective_on, event.reason)
@@ -320,13 +356,13 @@ class Account(AccountState):
                     event.adjustment_id, event.period, event.effective_on, event.lines, event.reason
                 )
             case PenaltyCorrected():
-                taken_back_of_paid = max(0, -event.amount - self.penalty)
-                self.replay(msgspec.structs.replace(event, advance=taken_back_of_paid))
+                waived, advance = self._taken_back(-event.amount)
+                self.trigger(msgspec.structs.replace(event, waived=waived, advance=advance))
             case PenaltyWrittenOff():
-                amount = min(event.amount, self.penalty)
-                self.replay(msgspec.structs.replace(event, amount=amount))
+                paid_before = max(0, event.amount - self.penalty)
+                self.trigger(msgspec.structs.replace(event, advance=paid_before))
             case _:
-                self.replay(event)
+                self.trigger(event)
 
     def _released(
         self, period: str, lines: Sequence[ServiceAmount]
@@ -341,35 +377,15 @@ class Account(AccountState):
                 advance += -line.amount - part
         return tuple(released), advance
 
-    def _last_paid_in_advance(self, amount: Kopecks) -> tuple[Settled, ...]:
-        reopened = []
-        for part in reversed(self.paid_in_advance):
-            if amount == 0:
-                break
-            take = min(amount, part.amount)
-            reopened.append(Settled(part.period, part.service, take))
-            amount -= take
-        return tuple(reopened)
+    def _taken_back(self, amount: Kopecks) -> tuple[Kopecks, Kopecks]:
+        # What is not owed any more was waived, or was paid and becomes an advance.
+        beyond_owed = max(0, amount - self.penalty)
+        waived = min(beyond_owed, self.penalty_waived)
+        return waived, beyond_owed - waived
 
     def _must_exist(self) -> None:
         if not self.version:
             raise NotFound("account_not_found", "There is no such account in the ledger.")
-
-
-def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
-    """Answer the events of a stream in the order in which they took effect.
-
-    The opening comes first whatever its day, because nothing can take effect before it, and a
-    correction never before what it corrects.
-    """
-    effect: list[date] = []
-    for event in events:
-        corrected = getattr(event, "corrects", 0)
-        effect.append(
-            max(event.effective_on, effect[corrected - 1]) if corrected else event.effective_on
-        )
-    order = sorted(range(1, len(events)), key=lambda index: (effect[index], index))
-    return [*events[:1], *(events[index] for index in order)]
 
 
 def _check_amount(amount: Kopecks, what: str) -> None:
@@ -383,8 +399,11 @@ def _check_positive(amount: Kopecks, what: str) -> None:
 
 
 def _check_services(services: Sequence[str], code: str) -> None:
-    if len(set(services)) != len(services):
+    once = set(services)
+    if len(once) != len(services):
         raise ValidationFailed(code, "Each service comes once.")
+    if not _RESERVED.isdisjoint(once):
+        raise ValidationFailed(code, "No service can have the code of penalty or advance.")
 
 
 def _check_line(line: ChargeLine) -> None:

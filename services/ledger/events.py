@@ -128,8 +128,9 @@ class PenaltyAccrued(Event, frozen=True):
 class PenaltyCorrected(Event, frozen=True):
     """A penalty accrued before turned out otherwise (a payment came, a debt was recalculated).
 
-    ``amount`` is the signed difference; what is taken back of a penalty that was paid already
-    becomes an ``advance``. ``segments`` are the whole penalty as it stands now.
+    ``amount`` is the signed difference. What is taken back is first what is still owed, then what
+    was ``waived`` (so it is not waived any more), then what was paid, which becomes an
+    ``advance``. ``segments`` are the whole penalty as it stands now.
     """
 
     topic: ClassVar[str] = "ledger.penalty_corrected.v1"
@@ -143,26 +144,34 @@ class PenaltyCorrected(Event, frozen=True):
     through: date
     provisional: bool = False
     segments: tuple[PenaltySegment, ...] = ()
+    waived: Kopecks = 0
     advance: Kopecks = 0
 
 
 class PenaltyWrittenOff(Event, frozen=True):
-    """A penalty that is owed is waived, for a reason that staff gave."""
+    """A penalty that is owed is waived, for a reason that staff gave.
+
+    ``corrects`` is the last accrual. ``advance`` is zero when it happens; told again in the order
+    in which things took effect, it is what turns out to have been paid before it was waived.
+    """
 
     topic: ClassVar[str] = "ledger.penalty_written_off.v1"
 
     account: str
+    corrects: int
     amount: Kopecks
     effective_on: date
     reason: str
+    advance: Kopecks = 0
 
 
 class PaymentPosted(Event, frozen=True):
     """A payment, and the allocation made of it.
 
     ``amount`` and ``penalty`` are what the payer named; ``settled`` adds up, with
-    ``penalty_settled`` and ``advance``, to their sum. ``policy`` names the settlement policy,
-    ``named_period`` the month that the payer wanted settled first.
+    ``penalty_settled`` and ``advance``, to their sum. A payer who named one sum for all
+    (``penalty_named`` false) left it to the ``policy`` whether any of it settles a penalty.
+    ``named_period`` is the month that the payer wanted settled first.
     """
 
     topic: ClassVar[str] = "ledger.payment_posted.v1"
@@ -177,13 +186,15 @@ class PaymentPosted(Event, frozen=True):
     advance: Kopecks
     policy: str = ""
     named_period: str = ""
+    penalty_named: bool = True
 
 
 class PaymentReversed(Event, frozen=True):
     """A payment is undone: what it settled is owed again, exactly.
 
     ``advance_taken`` is what was left of its advance; where later bills have been paid out of it,
-    ``reopened`` says what of them is owed again (the last ones first).
+    ``reopened`` says what of them is owed again (the last ones first). What it had paid of a bill
+    or a penalty that was lowered since has become an advance by that, and is taken out of it.
     """
 
     topic: ClassVar[str] = "ledger.payment_reversed.v1"

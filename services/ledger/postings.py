@@ -67,12 +67,16 @@ def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for eac
             return [(PENALTY, event.amount), (PENALTY_REVENUE, -event.amount)]
         case PenaltyCorrected():
             return [
-                (PENALTY, event.amount + event.advance),
+                (PENALTY, event.amount + event.waived + event.advance),
                 (ADVANCES, -event.advance),
-                (PENALTY_REVENUE, -event.amount),
+                (PENALTY_REVENUE, -event.amount - event.waived),
             ]
         case PenaltyWrittenOff():
-            return [(PENALTY, -event.amount), (PENALTY_REVENUE, event.amount)]
+            return [
+                (PENALTY, event.advance - event.amount),
+                (ADVANCES, -event.advance),
+                (PENALTY_REVENUE, event.amount),
+            ]
         case AccountOpened():
             return list(_opening(event))
     raise TypeError(f"no postings are known for {type(event).__name__}")

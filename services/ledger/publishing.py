@@ -45,8 +45,12 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
         case PenaltyAccrued():
             return "penalty_accrued", {"amount": event.amount, "rule": event.rule}
         case PenaltyCorrected():
-            data = {"amount": event.amount, "rule": event.rule, "advance": event.advance}
-            return "penalty_corrected", data
+            return "penalty_corrected", {
+                "amount": event.amount,
+                "rule": event.rule,
+                "waived": event.waived,
+                "advance": event.advance,
+            }
         case PenaltyWrittenOff():
             return "penalty_written_off", {"amount": event.amount}
         case PaymentPosted():

@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg.types.json import Jsonb, set_json_dumps
+from psycopg.types.json import set_json_dumps
 
+from services.ledger.approvals import Proposal
 from services.ledger.domain import Account
 from services.ledger.events import PaymentPosted
+from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS, posting_row, written
 from shared.eventstore import Aggregate, Recorded
 
-_SNAPSHOT = "number, payer_kind, version, principal, penalty, advance, open_items, charged_periods"
-_UPSERT = f"""
-INSERT INTO balances (account_id, {_SNAPSHOT})
-VALUES (%(id)s, %(number)s, %(payer_kind)s, %(version)s, %(principal)s, %(penalty)s, %(advance)s,
-        %(open_items)s, %(charged_periods)s)
-ON CONFLICT (account_id) DO UPDATE
-   SET version = excluded.version, principal = excluded.principal, penalty = excluded.penalty,
-       advance = excluded.advance, open_items = excluded.open_items,
-       charged_periods = excluded.charged_periods
+
+def _insert(table: str) -> str:
+    names = [*KEYS[table], *COLUMNS[table]]
+    values = ", ".join(f"%({name})s" for name in names)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})"
+
+
+def _upsert(table: str, *unchanging: str) -> str:
+    changing = [name for name in COLUMNS[table] if name not in unchanging]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
+    return f"{_insert(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+
+
+_SNAPSHOT = ", ".join(COLUMNS[BALANCES])
+_KEEP_BALANCE = _upsert(BALANCES, "number", "payer_kind")
+_KEEP_PROPOSAL = _upsert(PROPOSALS)
+_KEEP_POSTING = _insert(POSTINGS)
+# What may be overdue is a scan: an index on what is owed would make each payment write it too.
+_OWING = f"""
+SELECT {_SNAPSHOT} FROM balances
+ WHERE principal > 0
+   AND EXISTS (SELECT FROM jsonb_each_text(due_dates) AS due WHERE due.value::date < %s)
+ ORDER BY number
+"""
+_PROPOSED = f"""
+SELECT p.proposal_id, {", ".join(f"p.{name}" for name in COLUMNS[PROPOSALS])},
+       made.recorded_at AS proposed_at, decided.recorded_at AS decided_at
+  FROM proposals AS p
+  LEFT JOIN events AS made
+    ON made.originator_id = p.proposal_id AND made.originator_version = 1
+  LEFT JOIN events AS decided
+    ON decided.originator_id = p.proposal_id AND decided.originator_version = 2
 """
 
 set_json_dumps(msgspec.json.encode)
 
 
 class ReadModel:
-    """The tables ``balances`` and ``payment_postings``, within one transaction."""
+    """The tables ``balances``, ``proposals`` and ``payment_postings``, in one transaction."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Write the new state of each account that has new events, and its payments."""
-        touched = {entry.originator_id for entry in recorded}
-        accounts = [aggregates[id] for id in touched]  # noqa: A001
-        self._cursor.executemany(_UPSERT, [_row(account) for account in accounts])
+        touched = [aggregates[id_] for id_ in {entry.originator_id for entry in recorded}]
+        accounts = [found for found in touched if isinstance(found, Account)]
+        proposals = [found for found in touched if isinstance(found, Proposal)]
+        if accounts:
+            rows = [_balance_row(account) for account in accounts]
+            self._cursor.executemany(_KEEP_BALANCE, rows)
+        if proposals:
+            rows = [written({"proposal_id": p.id, **p.snapshot()}) for p in proposals]
+            self._cursor.executemany(_KEEP_PROPOSAL, rows)
         for entry in recorded:
             if isinstance(entry.event, PaymentPosted):
-                self._keep_payment(entry, entry.event, aggregates[entry.originator_id])
+                row = posting_row(entry.event.account, entry.position, entry.event)
+                self._cursor.execute(_KEEP_POSTING, written(row))
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Answer the row of one account."""
@@ -60,22 +93,39 @@ class ReadModel:
         self._cursor.execute(f"SELECT account_id, {_SNAPSHOT} FROM balances")
         yield from self._cursor
 
+    def owing(self, on: date) -> Iterator[dict[str, Any]]:
+        """Yield the rows of accounts with an open period that was due before a day, by number."""
+        self._cursor.execute(_OWING, (on,))
+        yield from self._cursor
+
+    def proposals(self, state: str | None = None) -> list[dict[str, Any]]:
+        """Answer the proposals in a state, or all, with the times of the log; oldest first."""
+        self._cursor.execute(
+            f"{_PROPOSED} WHERE %(state)s::text IS NULL OR p.state = %(state)s "
+            "ORDER BY made.notification_id",
+            {"state": state},
+        )
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+    def proposal(self, proposal_id: UUID) -> dict[str, Any] | None:
+        """Answer one proposal with its times."""
+        self._cursor.execute(f"{_PROPOSED} WHERE p.proposal_id = %s", (proposal_id,))
+        return self._cursor.fetchone()  # type: ignore[no-any-return]
+
     def write_balances(self, accounts: Sequence[Account]) -> None:
         """Write the new state of many accounts by COPY (the bulk path)."""
         self._cursor.execute(
             "CREATE TEMP TABLE IF NOT EXISTS new_balances (LIKE balances) ON COMMIT DROP"
         )
         self._cursor.execute("TRUNCATE new_balances")
-        with self._cursor.copy(f"COPY new_balances (account_id, {_SNAPSHOT}) FROM STDIN") as copy:
+        names = ["account_id", *COLUMNS[BALANCES]]
+        with self._cursor.copy(f"COPY new_balances ({', '.join(names)}) FROM STDIN") as copy:
             for account in accounts:
-                row = _row(account)
-                copy.write_row(
-                    [row["id"], *(row[name] for name in _SNAPSHOT.split(", "))],
-                )
+                row = _balance_row(account)
+                copy.write_row([row[name] for name in names])
+        changes = ", ".join(f"{name} = n.{name}" for name in COLUMNS[BALANCES][2:])
         self._cursor.execute(
-            "UPDATE balances AS b SET version = n.version, principal = n.principal, "
-            "penalty = n.penalty, advance = n.advance, open_items = n.open_items, "
-            "charged_periods = n.charged_periods "
+            f"UPDATE balances AS b SET {changes} "
             "FROM new_balances AS n WHERE b.account_id = n.account_id"
         )
 
@@ -88,21 +138,6 @@ class ReadModel:
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]
 
-    def _keep_payment(self, entry: Recorded, event: PaymentPosted, account: Any) -> None:
-        self._cursor.execute(
-            "INSERT INTO payment_postings (payment_id, account, position, amount, penalty, "
-            "allocation) VALUES (%s, %s, %s, %s, %s, %s)",
-            (
-                event.payment_id,
-                account.number,
-                entry.position,
-                event.amount,
-                event.penalty,
-                Jsonb(event.settled),
-            ),
-        )
 
-
-def _row(account: Any) -> dict[str, Any]:
-    snapshot = account.snapshot()
-    return {**snapshot, "id": account.id, "open_items": Jsonb(snapshot["open_items"])}
+def _balance_row(account: Account) -> dict[str, Any]:
+    return written({"account_id": account.id, **account.snapshot()})

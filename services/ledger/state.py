@@ -47,11 +47,16 @@ class AccountState(Aggregate):
         self.due_dates: dict[str, date] = {}
         self.bills: dict[str, tuple[int, ChargesPosted]] = {}
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
+        # The ids of all payments posted, also where only they are known (see desk.py).
+        self.posted: set[UUID] = set()
         self.reversed: set[UUID] = set()
-        self.adjustments: set[UUID] = set()
+        self.adjustments: dict[UUID, ChargesAdjusted] = {}
         # What advances have paid of later bills, in order: a reversal reopens the last first.
         self.paid_in_advance: list[Settled] = []
         self.last_accrual = 0
+        self.last_accrual_on = date.min
+        self.penalty_accrued: Kopecks = 0
+        self.penalty_waived: Kopecks = 0
 
     @property
     def principal(self) -> Kopecks:
@@ -65,26 +70,40 @@ class AccountState(Aggregate):
                 self._apply_charges(event)
             case PaymentPosted():
                 self.payments[event.payment_id] = (self.version + 1, event)
+                self.posted.add(event.payment_id)
                 self.penalty -= event.penalty_settled
                 self.advance += event.advance
                 self._settle(event.settled)
             case PenaltyAccrued():
                 self.penalty += event.amount
-                self.last_accrual = self.version + 1
+                self._note_accrual(event)
             case PenaltyCorrected():
-                self.penalty += event.amount + event.advance
+                self.penalty += event.amount + event.waived + event.advance
+                self.penalty_waived -= event.waived
                 self.advance += event.advance
-                self.last_accrual = self.version + 1
+                self._note_accrual(event)
             case ChargesAdjusted():
                 self._apply_adjustment(event)
             case PenaltyWrittenOff():
-                self.penalty -= event.amount
+                self.penalty -= event.amount - event.advance
+                self.penalty_waived += event.amount
+                self.advance += event.advance
             case PaymentReversed():
                 self._apply_reversal(event)
             case AccountOpened():
                 self._apply_opening(event)
             case _:
                 raise TypeError(f"an account knows no {type(event).__name__}")
+
+    def billed(self, period: str) -> dict[str, Kopecks]:
+        """Answer what a month's bill comes to by service, its recalculations included."""
+        sums = {line.service: max(0, line.payable) for line in self.bills[period][1].lines}
+        for adjustment in self.adjustments.values():
+            if adjustment.period == period:
+                for line in adjustment.lines:
+                    # What is taken off beyond the bill is money back, not a bill below nothing.
+                    sums[line.service] = max(0, sums.get(line.service, 0) + line.amount)
+        return sums
 
     def snapshot(self) -> dict[str, Any]:
         """Answer what a row of the read model keeps, enough to decide the next bill on."""
@@ -143,7 +162,7 @@ class AccountState(Aggregate):
             del self.open_items[event.period]
 
     def _apply_adjustment(self, event: ChargesAdjusted) -> None:
-        self.adjustments.add(event.adjustment_id)
+        self.adjustments[event.adjustment_id] = event
         self._restore(
             Settled(event.period, line.service, line.amount)
             for line in event.lines
@@ -186,9 +205,14 @@ class AccountState(Aggregate):
             owed[part.service] = owed.get(part.service, 0) + part.amount
 
     def _forget_paid_in_advance(self, part: Settled) -> None:
-        # The decision took them from the end of the list, whole or in part.
-        last = self.paid_in_advance.pop()
-        if last.amount > part.amount:
-            self.paid_in_advance.append(
-                Settled(last.period, last.service, last.amount - part.amount)
-            )
+        # The decision took them from the end of the list, whole or in part, each of one entry.
+        for index in reversed(range(len(self.paid_in_advance))):
+            kept = self.paid_in_advance[index]
+            if (kept.period, kept.service) == (part.period, part.service):
+                left = Settled(kept.period, kept.service, kept.amount - part.amount)
+                self.paid_in_advance[index : index + 1] = [left] if left.amount else []
+                return
+
+    def _note_accrual(self, event: PenaltyAccrued | PenaltyCorrected) -> None:
+        self.penalty_accrued += event.amount
+        self.last_accrual, self.last_accrual_on = self.version + 1, event.effective_on

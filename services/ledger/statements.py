@@ -135,7 +135,8 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one fo
         case PenaltyAccrued():
             return "penalty", "Пени", 0, event.amount
         case PenaltyCorrected():
-            return "penalty_correction", f"Уточнение пеней: {event.reason}", 0, event.amount
+            changed = event.amount + event.waived
+            return "penalty_correction", f"Уточнение пеней: {event.reason}", 0, changed
         case PenaltyWrittenOff():
             return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
         case PaymentPosted():

@@ -125,11 +125,13 @@ def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR09
         case PenaltyAccrued():
             yield PENALTY, "penalty", event.amount
         case PenaltyCorrected():
-            yield PENALTY, "penalty", event.amount
+            yield PENALTY, "penalty", event.amount + event.waived
             yield PENALTY, "paid", -event.advance
             yield ADVANCE, "paid", event.advance
         case PenaltyWrittenOff():
             yield PENALTY, "penalty", -event.amount
+            yield PENALTY, "paid", -event.advance
+            yield ADVANCE, "paid", event.advance
 
 
 def _paid_from_advance(parts: Iterable[Any]) -> Iterable[tuple[str, str, Kopecks]]:

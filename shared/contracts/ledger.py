@@ -141,6 +141,10 @@ class PenaltyCorrected(_OfAccount):
     rule = fields.String(
         required=True, metadata={"description": "The rule that produced it, with its version."}
     )
+    waived = Kopecks(
+        required=True,
+        metadata={"description": "Taken back of what was waived, not of what is owed, kopecks."},
+    )
     advance = Kopecks(
         required=True, metadata={"description": "Paid already and so an advance now, kopecks."}
     )
