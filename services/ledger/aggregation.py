@@ -6,7 +6,9 @@ was allocated, only what each event says it owed, paid, settled and gave back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 BALANCES = """
 WITH log AS MATERIALIZED (
@@ -14,6 +16,9 @@ WITH log AS MATERIALIZED (
            split_part(topic, '.', 2) AS kind,
            convert_from(state, 'UTF8')::jsonb AS e
       FROM events
+     WHERE NOT starts_with(topic, 'ledger.proposal_')
+       AND originator_id BETWEEN %(first)s AND %(last)s
+       AND originator_id <> ALL (%(but_for)s::uuid[])
 ),
 -- What each list of an event means: its name, the key of its sums, what it does to the debt
 -- (+1 owed, -1 settled), and to the advance.
@@ -78,7 +83,15 @@ SELECT s.originator_id AS account_id,
 """
 
 
-def aggregate(cursor: Any) -> dict[Any, dict[str, Any]]:
-    """Answer principal, penalty, advance (kopecks) and version of every account, by stream id."""
-    cursor.execute(BALANCES)
+def aggregate(
+    cursor: Any,
+    first: UUID = UUID(int=0),  # noqa: B008 - it cannot be changed
+    last: UUID = UUID(int=(1 << 128) - 1),  # noqa: B008
+    but_for: Sequence[UUID] = (),
+) -> dict[Any, dict[str, Any]]:
+    """Answer principal, penalty, advance (kopecks) and version of every account, by stream id.
+
+    Of the streams from ``first`` to ``last`` alone, those in ``but_for`` left out.
+    """
+    cursor.execute(BALANCES, {"first": first, "last": last, "but_for": list(but_for)})
     return {row["account_id"]: row for row in cursor.fetchall()}

@@ -18,20 +18,20 @@ from services.ledger.streams import Difference, Replayed
 AT_ONCE = 500
 """How many streams are compared by one query."""
 
+# The rows of a range that belong to no stream of the log, and the postings of payments that are
+# not in the log, or not where they say.
 _STRANGERS: Mapping[str, str] = {
     BALANCES: (
-        "SELECT account_id AS id, number AS name FROM balances AS row "
-        "WHERE account_id BETWEEN %s AND %s "
+        "SELECT * FROM balances AS row WHERE account_id BETWEEN %s AND %s "
         "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.account_id)"
     ),
     PROPOSALS: (
-        "SELECT proposal_id AS id, proposal_id::text AS name FROM proposals AS row "
-        "WHERE proposal_id BETWEEN %s AND %s "
+        "SELECT * FROM proposals AS row WHERE proposal_id BETWEEN %s AND %s "
         "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.proposal_id)"
     ),
 }
-STRANGE_POSTINGS = """
-SELECT p.payment_id, p.account, p.position
+_STRANGE_POSTINGS = """
+SELECT p.*
   FROM payment_postings AS p
   LEFT JOIN events AS e
     ON e.notification_id = p.position AND starts_with(e.topic, 'ledger.payment_posted.')
@@ -39,7 +39,6 @@ SELECT p.payment_id, p.account, p.position
    AND convert_from(e.state, 'UTF8')::jsonb ->> 'account' = p.account
  WHERE e.notification_id IS NULL
 """
-"""Postings of payments that are not in the log, or not where they say."""
 
 
 class Deviation(NamedTuple):
@@ -84,14 +83,18 @@ def strangers(cursor: Any, part: Range) -> Iterator[Deviation]:
     """Yield the rows of a range that belong to no stream of the log."""
     for table, query in _STRANGERS.items():
         for row in cursor.execute(query, (part.first, part.last)).fetchall():
-            yield Deviation(table, (row["id"],), row["name"], None, row)
+            key = tuple(row.pop(name) for name in KEYS[table])
+            yield Deviation(table, key, str(row.get("number", key[0])), None, row)
 
 
 def strange_postings(cursor: Any) -> Iterator[Deviation]:
-    """Yield the postings of payments that no event stands behind."""
-    for row in cursor.execute(STRANGE_POSTINGS).fetchall():
-        key = (row["payment_id"], row["account"])
-        yield Deviation(POSTINGS, key, f"{row['account']} payment {key[0]}", None, row)
+    """Yield the postings of payments that no event stands behind, or not where they say.
+
+    Raises psycopg.DataError when an event of a payment is not even JSON.
+    """
+    for row in cursor.execute(_STRANGE_POSTINGS).fetchall():
+        key = tuple(row.pop(name) for name in KEYS[POSTINGS])
+        yield Deviation(POSTINGS, key, _payment(key), None, row)
 
 
 def in_batches(streams: Iterable[Replayed]) -> Iterator[list[Replayed]]:
@@ -118,7 +121,7 @@ def _of_payments(cursor: Any, payments: Sequence[dict[str, Any]]) -> Iterator[De
         key = (payment["payment_id"], payment["account"])
         expected = {name: payment[name] for name in COLUMNS[POSTINGS]}
         if (found := rows.get(key)) != expected:
-            yield Deviation(POSTINGS, key, f"{key[1]} payment {key[0]}", expected, found)
+            yield Deviation(POSTINGS, key, _payment(key), expected, found)
 
 
 def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...], dict[str, Any]]:
@@ -135,3 +138,8 @@ def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...],
         tuple(row.pop(name) for name in key): row
         for row in cursor.execute(query, (list(ids),)).fetchall()
     }
+
+
+def _payment(key: Sequence[Any]) -> str:
+    payment_id, account = key
+    return f"{account} payment {payment_id}"

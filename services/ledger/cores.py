@@ -21,6 +21,8 @@ import psycopg
 from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 
+from shared.eventstore.postgres import PostgresStore
+
 R = TypeVar("R")
 
 Progress: TypeAlias = Callable[[int], None]
@@ -48,13 +50,16 @@ def quiet(_: int) -> None:
     """Report to nobody."""
 
 
+def conninfo_of(store: PostgresStore) -> str:
+    """Answer how a process of its own connects to the database of a store."""
+    conninfo = store.pool.conninfo
+    return conninfo if isinstance(conninfo, str) else conninfo()
+
+
 def stream_ranges(count: int) -> list[Range]:
     """Divide all ids of streams into ranges; ids are UUIDv5, so the parts are alike in size."""
     edges = [_ALL_IDS * part // count for part in range(count + 1)]
-    return [
-        Range(UUID(int=first), UUID(int=end - 1))
-        for first, end in itertools.pairwise(edges)
-    ]
+    return [Range(UUID(int=first), UUID(int=end - 1)) for first, end in itertools.pairwise(edges)]
 
 
 def position_ranges(last: int, size: int = 50_000) -> list[Range]:

@@ -8,15 +8,18 @@ what is allowed.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from services.ledger.approvals import PROPOSAL_EVENTS
+from services.ledger.checks import (
+    check_amount,
+    check_line,
+    check_month,
+    check_positive,
+    check_services,
+)
 from services.ledger.events import (
     ACCOUNT_EVENTS,
     UPCASTS,
@@ -33,7 +36,7 @@ from services.ledger.events import (
     ServiceAmount,
 )
 from services.ledger.reversal import undo
-from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy, Settled, allocate
+from services.ledger.settlement import DEFAULT_POLICY, Policy, Settled, allocate
 from services.ledger.state import OPENING_PERIOD, AccountState
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import EventTypes
@@ -44,9 +47,6 @@ __all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
 EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
 """All that the log of the ledger holds: what happens to accounts, and to staff's proposals."""
-
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_RESERVED = frozenset(("advance", "penalty"))
 
 
 def account_id(number: str, book: str = "main") -> UUID:
@@ -64,8 +64,8 @@ class Account(AccountState):
         if self.version:
             raise Conflict("account_exists", "This account is open already.", account=number)
         for item in opening:
-            _check_amount(item.amount, "opening balance")
-        _check_services([item.service for item in opening], "invalid_opening")
+            check_amount(item.amount, "opening balance")
+        check_services([item.service for item in opening], "invalid_opening")
         self.trigger(
             AccountOpened(
                 account=number, payer_kind=payer_kind, effective_on=on, opening=tuple(opening)
@@ -87,10 +87,7 @@ class Account(AccountState):
         a service that comes twice.
         """
         self._must_exist()
-        if not _MONTH.fullmatch(period) or period == OPENING_PERIOD:
-            raise ValidationFailed(
-                "invalid_charges", "A bill is of a month, written as 2026-10.", period=period
-            )
+        check_month(period)
         if period in self.charged_periods:
             raise Conflict(
                 "period_charged",
@@ -100,8 +97,8 @@ class Account(AccountState):
         if not lines:
             raise ValidationFailed("invalid_charges", "A bill has at least one line.")
         for line in lines:
-            _check_line(line)
-        _check_services([line.service for line in lines], "invalid_charges")
+            check_line(line)
+        check_services([line.service for line in lines], "invalid_charges")
         owed = {line.service: line.payable for line in lines if line.payable > 0}
         settled, _ = allocate({period: owed}, self.advance, policy=policy)
         self.trigger(
@@ -140,8 +137,8 @@ class Account(AccountState):
         if not lines or any(line.amount == 0 for line in lines):
             raise ValidationFailed("invalid_adjustment", "An adjustment has sums, none of them 0.")
         for line in lines:
-            _check_amount(line.amount, "adjustment")
-        _check_services([line.service for line in lines], "invalid_adjustment")
+            check_amount(line.amount, "adjustment")
+        check_services([line.service for line in lines], "invalid_adjustment")
         released, advance = self._released(period, lines)
         owed = {line.service: line.amount for line in lines if line.amount > 0}
         settled, _ = allocate({period: owed}, self.advance + advance, policy=policy)
@@ -173,7 +170,7 @@ class Account(AccountState):
     ) -> None:
         """Add a penalty, with the name of the rule and its version, and what it is made of."""
         self._must_exist()
-        _check_positive(amount, "penalty")
+        check_positive(amount, "penalty")
         self.trigger(
             PenaltyAccrued(
                 account=self.number,
@@ -206,12 +203,12 @@ class Account(AccountState):
         self._must_exist()
         if not self.last_accrual:
             raise Conflict("no_penalty_accrued", "No penalty was accrued that could be corrected.")
-        _check_amount(amount, "correction")
+        check_amount(amount, "correction")
         if self.penalty_accrued + amount < 0:
             raise ValidationFailed(
                 "invalid_amount", "No more penalty can be taken back than has been accrued."
             )
-        waived, advance = self._taken_back(-amount)
+        waived, advance = self.taken_back(-amount)
         self.trigger(
             PenaltyCorrected(
                 account=self.number,
@@ -234,7 +231,7 @@ class Account(AccountState):
         It takes effect no earlier than the last accrual.
         """
         self._must_exist()
-        _check_positive(amount, "penalty to write off")
+        check_positive(amount, "penalty to write off")
         if amount > self.penalty:
             raise Conflict(
                 "penalty_not_owed",
@@ -331,38 +328,14 @@ class Account(AccountState):
         )
         return True
 
-    def reenact(self, event: Any, policies: Mapping[str, Policy] = POLICIES) -> None:
-        """Let an event happen again among others than it did, its allocation made anew.
+    def taken_back(self, amount: Kopecks) -> tuple[Kopecks, Kopecks]:
+        """Answer how much of a penalty that is taken back was waived, and how much was paid.
 
-        So a balance as of a past day can be told in the order in which things took effect, which
-        may differ from the order in which they were recorded (:mod:`services.ledger.retelling`).
+        First it lowers what is owed; what was waived comes before what was paid.
         """
-        match event:
-            case ChargesPosted():
-                self.post_charges(event.period, event.effective_on, event.due_on, event.lines)
-            case PaymentPosted():
-                self.post_payment(
-                    event.payment_id,
-                    event.effective_on,
-                    event.amount,
-                    event.penalty if event.penalty_named else None,
-                    first=event.named_period or None,
-                    policy=policies.get(event.policy, DEFAULT_POLICY),
-                )
-            case PaymentReversed():
-                self.reverse_payment(event.payment_id, event.effective_on, event.reason)
-            case ChargesAdjusted():
-                self.adjust_charges(
-                    event.adjustment_id, event.period, event.effective_on, event.lines, event.reason
-                )
-            case PenaltyCorrected():
-                waived, advance = self._taken_back(-event.amount)
-                self.trigger(msgspec.structs.replace(event, waived=waived, advance=advance))
-            case PenaltyWrittenOff():
-                paid_before = max(0, event.amount - self.penalty)
-                self.trigger(msgspec.structs.replace(event, advance=paid_before))
-            case _:
-                self.trigger(event)
+        beyond_owed = max(0, amount - self.penalty)
+        waived = min(beyond_owed, self.penalty_waived)
+        return waived, beyond_owed - waived
 
     def _released(
         self, period: str, lines: Sequence[ServiceAmount]
@@ -377,40 +350,6 @@ class Account(AccountState):
                 advance += -line.amount - part
         return tuple(released), advance
 
-    def _taken_back(self, amount: Kopecks) -> tuple[Kopecks, Kopecks]:
-        # What is not owed any more was waived, or was paid and becomes an advance.
-        beyond_owed = max(0, amount - self.penalty)
-        waived = min(beyond_owed, self.penalty_waived)
-        return waived, beyond_owed - waived
-
     def _must_exist(self) -> None:
         if not self.version:
             raise NotFound("account_not_found", "There is no such account in the ledger.")
-
-
-def _check_amount(amount: Kopecks, what: str) -> None:
-    if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
-        raise ValidationFailed("invalid_amount", f"The {what} is beyond what one posting may be.")
-
-
-def _check_positive(amount: Kopecks, what: str) -> None:
-    if not 0 < amount <= MAX_AMOUNT:
-        raise ValidationFailed("invalid_amount", f"The {what} must be a positive sum of kopecks.")
-
-
-def _check_services(services: Sequence[str], code: str) -> None:
-    once = set(services)
-    if len(once) != len(services):
-        raise ValidationFailed(code, "Each service comes once.")
-    if not _RESERVED.isdisjoint(once):
-        raise ValidationFailed(code, "No service can have the code of penalty or advance.")
-
-
-def _check_line(line: ChargeLine) -> None:
-    if line.payable != line.charged + line.recalculation - line.privilege:
-        raise ValidationFailed(
-            "invalid_charges",
-            f"Line {line.service}: payable must be charged + recalculation - privilege.",
-        )
-    for amount in (line.charged, line.recalculation, line.privilege):
-        _check_amount(amount, f"line {line.service}")

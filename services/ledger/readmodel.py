@@ -18,9 +18,10 @@ from shared.eventstore import Aggregate, Recorded
 
 
 def _insert(table: str) -> str:
-    names = [*KEYS[table], *COLUMNS[table]]
-    values = ", ".join(f"%({name})s" for name in names)
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})"
+    # The rows come as one JSON array, however many they are: one statement, one round trip.
+    names = ", ".join([*KEYS[table], *COLUMNS[table]])
+    rows = f"jsonb_populate_recordset(NULL::{table}, %s::jsonb)"
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"
 
 
 def _upsert(table: str, *unchanging: str) -> str:
@@ -64,16 +65,18 @@ class ReadModel:
         touched = [aggregates[id_] for id_ in {entry.originator_id for entry in recorded}]
         accounts = [found for found in touched if isinstance(found, Account)]
         proposals = [found for found in touched if isinstance(found, Proposal)]
-        if accounts:
-            rows = [_balance_row(account) for account in accounts]
-            self._cursor.executemany(_KEEP_BALANCE, rows)
-        if proposals:
-            rows = [written({"proposal_id": p.id, **p.snapshot()}) for p in proposals]
-            self._cursor.executemany(_KEEP_PROPOSAL, rows)
-        for entry in recorded:
-            if isinstance(entry.event, PaymentPosted):
-                row = posting_row(entry.event.account, entry.position, entry.event)
-                self._cursor.execute(_KEEP_POSTING, written(row))
+        paid = [
+            posting_row(entry.event.account, entry.position, entry.event)
+            for entry in recorded
+            if isinstance(entry.event, PaymentPosted)
+        ]
+        self._keep(_KEEP_BALANCE, [{"account_id": a.id, **a.snapshot()} for a in accounts])
+        self._keep(_KEEP_PROPOSAL, [{"proposal_id": p.id, **p.snapshot()} for p in proposals])
+        self._keep(_KEEP_POSTING, paid)
+
+    def _keep(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self._cursor.execute(statement, (msgspec.json.encode(rows).decode(),))
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Answer the row of one account."""

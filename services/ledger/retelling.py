@@ -2,18 +2,28 @@
 
 It may differ from the order in which they were recorded: a payment of the 15th may be known only
 after the bill of the 30th. Told again, each event makes its allocation anew, as it would have been
-made had it been recorded on its day; what is owed in the end is the same to the kopeck.
+made had it been recorded on its day. The balance in the end is the same to the kopeck; only how it
+divides into debts and an advance may differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from services.ledger.domain import Account
+from services.ledger.events import (
+    ChargesAdjusted,
+    ChargesPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+)
+from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy
 
 
 def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
@@ -30,8 +40,16 @@ def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
     return [opening, *later]
 
 
-def retold(id: UUID, events: Sequence[Any]) -> list[Any]:  # noqa: A002
-    """Answer what would have happened had the events been recorded in the order of effect."""
+def retold(
+    id: UUID,  # noqa: A002 - the field's own word
+    events: Sequence[Any],
+    policies: Mapping[str, Policy] = POLICIES,
+) -> list[Any]:
+    """Answer what would have happened had the events been recorded in the order of effect.
+
+    Where they were, these are the very events. A payment settles by the policy that it was posted
+    by, if ``policies`` has it.
+    """
     if not events:
         return []
     order = in_order_of_effect(events)
@@ -39,5 +57,34 @@ def retold(id: UUID, events: Sequence[Any]) -> list[Any]:  # noqa: A002
         return order
     account = Account(id)
     for event in order:
-        account.reenact(event)
+        _happen_again(account, event, policies)
     return list(account.take_pending())
+
+
+def _happen_again(account: Account, event: Any, policies: Mapping[str, Policy]) -> None:
+    match event:
+        case ChargesPosted():
+            account.post_charges(event.period, event.effective_on, event.due_on, event.lines)
+        case PaymentPosted():
+            account.post_payment(
+                event.payment_id,
+                event.effective_on,
+                event.amount,
+                event.penalty if event.penalty_named else None,
+                first=event.named_period or None,
+                policy=policies.get(event.policy, DEFAULT_POLICY),
+            )
+        case PaymentReversed():
+            account.reverse_payment(event.payment_id, event.effective_on, event.reason)
+        case ChargesAdjusted():
+            account.adjust_charges(
+                event.adjustment_id, event.period, event.effective_on, event.lines, event.reason
+            )
+        case PenaltyCorrected():
+            waived, advance = account.taken_back(-event.amount)
+            account.trigger(msgspec.structs.replace(event, waived=waived, advance=advance))
+        case PenaltyWrittenOff():
+            paid_before = max(0, event.amount - account.penalty)
+            account.trigger(msgspec.structs.replace(event, advance=paid_before))
+        case _:
+            account.trigger(event)

@@ -1,16 +1,19 @@
 """The turnover balance sheet («оборотно-сальдовая ведомость», ОСВ) of a span of days.
 
 For each service, and for penalty: closing = opening + charged + recalculated - privilege - paid
-(facts of the domain, the bill). It is made from the events in the order in which they took
-effect, so a day that is over keeps its figures, whatever is recorded later of later days.
+(facts of the domain, the bill). It is made from the story of each account in the order in which
+things took effect (:mod:`services.ledger.retelling`), so a day that is over keeps its figures,
+whatever is recorded later of later days, and what one sheet closes with the next one opens with;
+an account that was taken over within the span comes with what was owed then as its opening.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -24,6 +27,7 @@ from services.ledger.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
+from services.ledger.retelling import retold
 from shared.money import Kopecks
 
 PENALTY = "penalty"
@@ -64,10 +68,14 @@ class Turnover:
         self._first, self._last = first_day, last_day
         self.rows: defaultdict[str, Row] = defaultdict(Row)
 
-    def add(self, event: Any) -> None:
-        """Count one event, if it took effect by the last day."""
-        if event.effective_on > self._last:
-            return
+    def add_account(self, id: UUID, events: Sequence[Any]) -> None:  # noqa: A002
+        """Count what took effect by the last day of one account's whole stream."""
+        for event in retold(id, events):
+            if event.effective_on > self._last:
+                break
+            self._add(event)
+
+    def _add(self, event: Any) -> None:
         before = event.effective_on < self._first or isinstance(event, AccountOpened)
         for service, column, amount in _movements(event):
             row = self.rows[service]
@@ -75,12 +83,6 @@ class Turnover:
                 row.opening += -amount if column in ("privilege", "paid") else amount
             else:
                 setattr(row, column, getattr(row, column) + amount)
-
-    def add_all(self, events: Iterable[Any]) -> Turnover:
-        """Count many events."""
-        for event in events:
-            self.add(event)
-        return self
 
     def total(self) -> Row:
         """Answer the sum of all rows."""
