@@ -20,6 +20,7 @@ from rich.table import Table
 from services.ledger import application, statements
 from services.ledger.audit import audit as run_audit
 from services.ledger.charge_import import import_charges, totals_of
+from services.ledger.penalties.cli import penalty
 from services.registry import open_store
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
@@ -27,6 +28,7 @@ from shared.eventstore.postgres import PostgresStore
 from shared.money import format_rubles, parse_rubles
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: import, look, replay, audit.")
+app.command("penalty")(penalty)
 out, err = Console(), Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer JSON instead of a table.")]

@@ -1,0 +1,68 @@
+"""When a month's charges are due (ЖК РФ ст. 155 ч. 1), and which days are working days."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date, timedelta
+from functools import lru_cache
+
+from services.ledger.penalties.rules import DueDay, Holidays, PenaltyRules
+from shared.errors import ValidationFailed
+
+_PERIOD = re.compile(r"(20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])")
+
+
+@lru_cache(maxsize=4096)  # a city has few months, and many accounts
+def due_on(period: str, rules: PenaltyRules) -> date:
+    """Answer the last day on which the charges of a month (``2026-03``) are paid in time.
+
+    The day of the next month that the rules name; on a day off, the next working day. Raises
+    ValidationFailed ``invalid_period``, or ``no_due_day`` for a month before the first rule.
+    """
+    rule = due_day_of(period, rules)
+    year, month = int(period[:4]), int(period[5:])
+    year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+    # Day 31 stands for the last day of a month, be it a February.
+    day = date(year, month, min(rule.day, monthrange(year, month)[1]))
+    return next_working_day(day, rules.holidays)
+
+
+@lru_cache(maxsize=4096)
+def due_day_of(period: str, rules: PenaltyRules) -> DueDay:
+    """Answer the rule that names the due day of a month's charges; raises as ``due_on``."""
+    check_period(period)
+    for rule in reversed(rules.due_days):
+        if rule.from_period <= period:
+            return rule
+    raise ValidationFailed(
+        "no_due_day",
+        f"The penalty rules name no due day for {period}: add it to due_days, or name a due date.",
+        period=period,
+    )
+
+
+def check_period(period: str) -> None:
+    """Raise ValidationFailed ``invalid_period`` for what is not a month like ``2026-03``."""
+    if not _PERIOD.fullmatch(period):
+        raise ValidationFailed(
+            "invalid_period", f"{period!r} is not a month; write it like 2026-03.", period=period
+        )
+
+
+def next_working_day(day: date, holidays: Holidays) -> date:
+    """Answer the day itself, or the first working day after it."""
+    while is_day_off(day, holidays):
+        day += timedelta(days=1)
+    return day
+
+
+def is_day_off(day: date, holidays: Holidays) -> bool:
+    """Tell whether nobody works on a day: a weekend, a holiday, or a day off by transfer."""
+    if day in holidays.working_days:
+        return False
+    return (
+        day.isoweekday() in holidays.weekend
+        or f"{day:%m-%d}" in holidays.yearly
+        or day in holidays.days_off
+    )

@@ -1,0 +1,297 @@
+"""The law on penalties as dated data: its shape, its checks, and what it says on a day.
+
+Rates are exact decimals in per cent a year; no float is ever made of them. The file is read whole
+and refused whole: a rule that leaves a day without an answer must not wait for that day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import yaml
+
+from shared.config import ConfigurationError
+from shared.errors import ValidationFailed
+
+PATH_VARIABLE = "SALDO_LEDGER_PENALTY_RULES"
+"""The environment variable that names a file to use instead of the one shipped."""
+
+_SHIPPED = Path(__file__).with_name("rules.yaml")
+_A_DAY = timedelta(days=1)
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_Version = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,59}$")]
+_DayOfDelay = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
+_Divisor = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+_Period = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+_DayOfMonth = Annotated[int, msgspec.Meta(ge=1, le=31)]
+_DayOfWeek = Annotated[int, msgspec.Meta(ge=1, le=7)]
+_MonthDay = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2}-[0-9]{2}$")]
+
+
+class PayerKind(StrEnum):
+    """Whose delay it is; capital repair is a kind of its own, whoever pays it."""
+
+    HOUSEHOLD = "household"
+    CAPITAL_REPAIR = "capital_repair"
+    ORGANISATION = "organisation"
+    MANAGING_COMPANY = "managing_company"
+
+
+class _Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the rules: nothing in the file is passed over in silence."""
+
+
+class Band(_Shape, frozen=True, kw_only=True):
+    """Days of delay (both included, open at the end when None) and the part of the rate a day."""
+
+    from_day: _DayOfDelay
+    to_day: _DayOfDelay | None = None
+    divisor: _Divisor | None
+
+    def __post_init__(self) -> None:
+        if self.to_day is not None and self.to_day < self.from_day:
+            raise ValueError(f"a band ends on day {self.to_day}, before its day {self.from_day}")
+
+
+class PayerRule(_Shape, frozen=True, kw_only=True):
+    """The bands that hold for one kind of payer, for days of delay from a date on."""
+
+    first_day: date = msgspec.field(name="from")
+    bands: tuple[Band, ...]
+    source: _Text
+
+    def __post_init__(self) -> None:
+        if not self.bands or self.bands[0].from_day != 1:
+            raise ValueError("the first band must begin with day 1 of delay")
+        for band, after in pairwise(self.bands):
+            if band.to_day is None or after.from_day <= band.to_day:
+                raise ValueError(f"the bands overlap on day {after.from_day} of delay")
+            if after.from_day > band.to_day + 1:
+                raise ValueError(f"no band covers day {band.to_day + 1} of delay")
+        if self.bands[-1].to_day is not None:
+            raise ValueError(f"no band covers day {self.bands[-1].to_day + 1} of delay")
+
+
+class _Span(_Shape, frozen=True, kw_only=True):
+    """Days between two dates, both included."""
+
+    first_day: date = msgspec.field(name="from")
+    last_day: date = msgspec.field(name="to")
+    source: _Text
+    unconfirmed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.last_day < self.first_day:
+            raise ValueError(f"`to` {self.last_day} is before `from` {self.first_day}")
+
+
+class Cap(_Span, frozen=True, kw_only=True):
+    """The most that the rate may be while it holds, % a year."""
+
+    percent: Decimal
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_percent(self.percent)
+
+
+class Moratorium(_Span, frozen=True, kw_only=True):
+    """Days that count as days of delay, and bear nothing."""
+
+    payers: tuple[PayerKind, ...] = tuple(PayerKind)
+
+
+class DueDay(_Shape, frozen=True, kw_only=True):
+    """The day of the next month by which charges of months from ``from_period`` on are due."""
+
+    from_period: _Period
+    day: _DayOfMonth
+    source: _Text
+    unconfirmed: bool = False
+
+
+class Holidays(_Shape, frozen=True, kw_only=True):
+    """Which days are off: weekends, the same days every year, and single dated days."""
+
+    weekend: tuple[_DayOfWeek, ...]
+    yearly: Annotated[tuple[_MonthDay, ...], msgspec.Meta(max_length=60)]
+    days_off: tuple[date, ...]
+    working_days: tuple[date, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.weekend)) > 6:
+            raise ValueError("a week needs a working day")
+        for text in self.yearly:
+            date.fromisoformat(f"2000-{text}")  # a leap year: 02-29 may be a holiday
+        _check_rising("days_off", self.days_off)
+        _check_rising("working_days", self.working_days)
+        for day in set(self.days_off) & set(self.working_days):
+            raise ValueError(f"{day} is listed as a day off and as a working day")
+
+
+class RuleFile(_Shape, frozen=True, kw_only=True):
+    """All that the file says."""
+
+    version: _Version
+    payers: dict[PayerKind, tuple[PayerRule, ...]]
+    key_rates: dict[date, Decimal]
+    key_rates_confirmed_to: date
+    caps: tuple[Cap, ...] = ()
+    moratoria: tuple[Moratorium, ...] = ()
+    due_days: tuple[DueDay, ...]
+    holidays: Holidays
+
+    def __post_init__(self) -> None:
+        for kind in PayerKind:
+            rules = self.payers.get(kind)
+            if not rules:
+                raise ValueError(f"payers: there is no rule for {kind}")
+            _check_rising(f"payers: {kind}: from", [rule.first_day for rule in rules])
+        _check_rising("key_rates", list(self.key_rates))
+        for percent in self.key_rates.values():
+            _check_percent(percent)
+        _check_apart("caps", self.caps)
+        for kind in PayerKind:
+            _check_apart("moratoria", [span for span in self.moratoria if kind in span.payers])
+        if not self.key_rates or not self.due_days:
+            raise ValueError("there must be at least one key rate and one due day")
+        _check_rising("due_days: from_period", [rule.from_period for rule in self.due_days])
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """A rate of penalty: % a year, and the same as ``numerator / denominator`` of the debt.
+
+    ``basis`` names the cap, where the cap decides.
+    """
+
+    percent: Decimal
+    numerator: int
+    denominator: int
+    unconfirmed: bool
+    basis: tuple[str, ...] = ()
+
+
+class PenaltyRules:
+    """What the law says on a day. Equal only to itself, so that look-ups can be cached by it."""
+
+    def __init__(self, file: RuleFile) -> None:
+        said = msgspec.json.encode(msgspec.to_builtins(file, str_keys=True), order="sorted")
+        digest = hashlib.sha256(said).hexdigest()
+        self.version = f"{file.version}+{digest[:12]}"
+        """The version to keep with every accrual: the file's name for itself, and a digest of
+        what it says, so that a file changed under the same name is another version."""
+        self.due_days = file.due_days
+        self.holidays = file.holidays
+        self._payers = file.payers
+        self._moratoria = file.moratoria
+        self._rate_days, self._rates = _rates_by_day(file)
+
+    def rate_on(self, day: date) -> Rate:
+        """Answer the rate of what is paid on a day: the key rate, capped while the cap holds.
+
+        Raises ValidationFailed ``no_key_rate`` for a day before the first rate listed.
+        """
+        index = bisect_right(self._rate_days, day) - 1
+        if index < 0:
+            raise ValidationFailed(
+                "no_key_rate",
+                f"The penalty rules list no key rate for {day}: add it to key_rates.",
+                day=day.isoformat(),
+            )
+        return self._rates[index]
+
+    def rules_of(self, payer: PayerKind) -> tuple[PayerRule, ...]:
+        """Answer the rules of one kind of payer, oldest first, each until the next begins."""
+        return self._payers[payer]
+
+    def moratoria_of(self, payer: PayerKind) -> list[Moratorium]:
+        """Answer the moratoria that spare one kind of payer, oldest first."""
+        return [span for span in self._moratoria if payer in span.payers]
+
+
+def load_rules(path: Path | None = None, environ: Mapping[str, str] | None = None) -> PenaltyRules:
+    """Read the rules: the path given, or the operator's file, or the one shipped.
+
+    Raises ConfigurationError that names the file and what is wrong in it.
+    """
+    env = os.environ if environ is None else environ
+    chosen = path or Path(env.get(PATH_VARIABLE) or _SHIPPED)
+    try:
+        data = _PlainLoader(chosen.read_text("utf-8")).get_single_data()
+        # Not strict: the loader leaves every scalar a text, so that no float is ever made.
+        return PenaltyRules(msgspec.convert(data, RuleFile, strict=False))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"the penalty rules {chosen} cannot be used: {error}") from error
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads every scalar as text, and refuses a key that stands twice."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the base class has it so
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+        for key in keys:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"{key.value} stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _rates_by_day(file: RuleFile) -> tuple[list[date], list[Rate]]:
+    """Work out, once, from which day which rate holds, the caps taken into account."""
+    starts = set(file.key_rates) | {file.key_rates_confirmed_to + _A_DAY}
+    for span in file.caps:
+        starts |= {span.first_day, span.last_day + _A_DAY}
+    first = next(iter(file.key_rates))
+    days = sorted(day for day in starts if day >= first)
+    rates, key_rate = [], file.key_rates[first]
+    for day in days:
+        key_rate = file.key_rates.get(day, key_rate)
+        cap = next((cap for cap in file.caps if cap.first_day <= day <= cap.last_day), None)
+        if cap and cap.percent <= key_rate:
+            # The cap decides: what the Bank has done since makes no difference.
+            rates.append(_rate(cap.percent, cap.unconfirmed, (cap.source,)))
+        else:
+            rates.append(_rate(key_rate, day > file.key_rates_confirmed_to))
+    return days, rates
+
+
+def _rate(percent: Decimal, unconfirmed: bool, basis: tuple[str, ...] = ()) -> Rate:
+    numerator, denominator = (percent / 100).as_integer_ratio()
+    return Rate(Decimal(f"{percent.normalize():f}"), numerator, denominator, unconfirmed, basis)
+
+
+def _check_percent(percent: Decimal) -> None:
+    if not (percent.is_finite() and 0 <= percent <= 1000) or percent != round(percent, 6):
+        raise ValueError(f"{percent} is not a rate in % a year with up to 6 decimals")
+
+
+def _check_rising(what: str, values: Sequence[Any]) -> None:
+    for value, after in pairwise(values):
+        if after <= value:
+            raise ValueError(f"{what}: {after} stands after {value}; list each once, oldest first")
+
+
+def _check_apart(what: str, spans: Iterable[_Span]) -> None:
+    for span, after in pairwise(spans):
+        if after.first_day <= span.last_day:
+            raise ValueError(
+                f"{what}: what begins on {after.first_day} overlaps what lasts until "
+                f"{span.last_day}; list them apart, oldest first"
+            )
