@@ -28,7 +28,7 @@ def charges(session: Session, number: str, before: str | None, limit: int) -> di
     """Answer up to ``limit`` months below a period, newest first, each with its lines."""
     bills: list[ChargesPosted] = []
     adjustments: dict[str, list[ChargesAdjusted]] = {}
-    for recorded in _story(session, number):
+    for recorded in story_of(session, number):
         if isinstance(recorded.event, ChargesPosted):
             bills.append(recorded.event)
         elif isinstance(recorded.event, ChargesAdjusted):
@@ -49,10 +49,10 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
     penalty minus advance, in kopecks (negative: we owe the payer).
     """
     account, movements = Account(account_id(number)), []
-    for recorded in _story(session, number):
+    for recorded in story_of(session, number):
         account.replay(recorded.event)
         if recorded.position > (after or 0):
-            movements.append(_movement(recorded, account))
+            movements.append(movement(recorded, account))
     page = movements[:limit]
     return {
         "movements": page,
@@ -65,7 +65,8 @@ def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
     return {"postings": session.read.postings_of(payment_id)}
 
 
-def _story(session: Session, number: str) -> list[Recorded]:
+def story_of(session: Session, number: str) -> list[Recorded]:
+    """Answer the recorded events of an account; raises NotFound ``account_not_found``."""
     story = list(session.story(account_id(number)))
     if not story:
         raise NotFound(
@@ -106,7 +107,8 @@ def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str
     }
 
 
-def _movement(recorded: Recorded, account: Account) -> dict[str, Any]:
+def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
+    """Answer an event as a line of a statement; ``account`` is as the event has left it."""
     kind, text, amount, penalty = _kind_of(recorded.event)
     event: Any = recorded.event
     return {
