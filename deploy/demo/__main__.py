@@ -22,6 +22,7 @@ from deploy.demo.loading import LoadingFailed
 from deploy.demo.loading import load as load_demo
 from deploy.demo.loop import Place, Record, read_beliefs, run_loop
 from deploy.demo.reconciling import (
+    SILENT,
     audit,
     compare_beliefs,
     parked_messages,
@@ -57,13 +58,16 @@ def load() -> None:
 
 
 @app.command()
-def journey() -> None:
+def journey(
+    patience: Annotated[float, typer.Option(min=0, help="Seconds to repeat in an outage.")] = 0,
+) -> None:
     """Drive the main journey over HTTP as a new person, showing each step."""
     report = Report(out)
     mailbox = Mailbox(Path(setting("SALDO_MAIL_DIR")))
     candidates = accounts_to_pay(setting("SALDO_DATABASE_URL"))
+    client = CabinetClient(setting("SALDO_URL"), patience=patience)
     try:
-        done = run_journey(CabinetClient(setting("SALDO_URL")), report, mailbox, candidates)
+        done = run_journey(client, report, mailbox, candidates)
     except JourneyFailed:
         raise _failed("The journey ended there. The logs say more: .saldo/log/") from None
     out.print(
@@ -144,5 +148,15 @@ def _failed(sentence: str) -> typer.Exit:
     return typer.Exit(1)
 
 
+def main() -> int:
+    """Run a command; whoever does not answer is told in a sentence, with exit code 1."""
+    try:
+        app()
+    except SILENT as silence:
+        err.print(f"No answer: {str(silence).strip()}", style="red", markup=False, soft_wrap=True)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    app()
+    sys.exit(main())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from deploy.demo.client import PaymentLine, Problem
 from deploy.demo.letters import Letter
 from deploy.demo.report import CheckFailed, check
 from shared.money import Kopecks, format_rubles
+
+T = TypeVar("T")
 
 
 def is_refused(code: str, attempt: Callable[[], Any]) -> str:
@@ -20,6 +22,19 @@ def is_refused(code: str, attempt: Callable[[], Any]) -> str:
         check(problem.code == code, f"a refusal with {code}, not {problem.code}")
         return f"«{problem.detail}»"
     raise CheckFailed(f"a refusal with {code}; it was let through")
+
+
+def steadily(look: Callable[[], T], times: int = 5) -> T:
+    """Look again, some times at most, while what was asked at two moments does not fit together.
+
+    Somebody else may have paid the same account in between.
+    """
+    for _ in range(times - 1):
+        try:
+            return look()
+        except CheckFailed:
+            continue
+    return look()
 
 
 def other_code(code: str) -> str:

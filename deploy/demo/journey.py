@@ -17,6 +17,7 @@ from deploy.demo.answers import (
     is_refused,
     other_code,
     standing,
+    steadily,
 )
 from deploy.demo.client import CabinetClient, PaymentLine, Problem
 from deploy.demo.company import DemoAccount
@@ -114,13 +115,14 @@ def link_an_account(journey: Journey) -> None:
             check(masked, "a preview that shows neither the holder's name nor the whole address")
             step.outcome = f"{preview['address']} · {preview['holder']}"
         with report.step("Link it with the total of its last bill") as step:
-            linked = try_to_link(client, account)
-            step.outcome = "linked" if linked else "tried too often today; on to the next one"
-        if linked:
-            journey.account = account
+            if try_to_link(client, account):
+                step.outcome, journey.account = "linked", account
+            else:
+                step.outcome = "tried too often today; on to the next one"
             owing = any(line.total for line in client.due())
-            if owing or len(client.accounts()) == MOST_LINKED:
-                return
+            linked = len(client.accounts())
+        if owing or linked == MOST_LINKED:
+            return
     with report.step("Have an account to pay"):
         check(journey.account is not None, "an account that can be linked; is the demo loaded?")
 
@@ -136,14 +138,9 @@ def see_what_is_owed(journey: Journey) -> PaymentLine:
         last = months[0]
         if journey.account is not None:
             check(last["total"] == journey.account.bill_total, "the total of the last bill")
-        step.outcome = f"{len(months)} months, {last['period']}: {format_rubles(last['total'])}"
+        step.outcome = f"months: {len(months)}; {last['period']}: {format_rubles(last['total'])}"
     with journey.report.step("See what is due") as step:
-        line = next((line for line in client.due() if line.account == number), None)
-        if line is None:
-            raise CheckFailed(f"account {number} on the page of what is due")
-        balance = client.balance(number)
-        owed = max(balance["principal"] - balance["advance"], 0)
-        check((line.amount, line.penalty) == (owed, balance["penalty"]), "what the balance says")
+        line = steadily(lambda: _due_as_the_balance_says(client, number))
         step.outcome = f"{format_rubles(line.amount)}, penalty {format_rubles(line.penalty)}"
         if not line.total:
             line = PaymentLine(number, ADVANCE)
@@ -154,9 +151,8 @@ def see_what_is_owed(journey: Journey) -> PaymentLine:
 def pay(journey: Journey, line: PaymentLine) -> None:
     """S20-S21: one order, the card on the acquirer's page, until the payment is completed."""
     client, report = journey.client, journey.report
-    before = client.balance(line.account)
     with report.step("Start the payment, twice under one key") as step:
-        key = str(uuid4())
+        before, key = client.statement(line.account), str(uuid4())
         started = client.start_payment([line], key)
         check(client.start_payment([line], key) == started, "the same answer to the same request")
         check(started["total"] == line.total, "an order over what was asked")
@@ -171,29 +167,25 @@ def pay(journey: Journey, line: PaymentLine) -> None:
         check(payment["total"] == line.total, "the payment over what was asked")
         check("**" in (payment["masked_card"] or ""), "a masked card")
         step.outcome = f"{payment['state']}, card {payment['masked_card']}"
-    with report.step("The balance follows to the kopeck") as step:
-        after = client.balance(line.account)
-        change = standing(before) - standing(after)
-        check(change == line.total, f"the balance to change by {line.total}, not {change}")
-        step.outcome = f"{format_rubles(standing(before))} → {format_rubles(standing(after))}"
+    with report.step("Statement and balance follow") as step:
+        after = steadily(lambda: _statement_with(client, line, before))
+        balances = (format_rubles(statement[-1]["balance"]) for statement in (before, after))
+        step.outcome = " → ".join(balances)
     journey.paid = line
 
 
 def see_that_all_agree(journey: Journey) -> None:
-    """S23: history, statement, the ledger's entries and the receipt tell the same."""
+    """S23: the history, the ledger's entries and the receipt tell the same."""
     client, line = journey.client, journey.paid
     if line is None:
         raise CheckFailed("a payment")
-    with journey.report.step("History, statement and receipt agree") as step:
+    with journey.report.step("History and entries of the ledger agree") as step:
         newest = client.history()[0]
         check(newest["payment_id"] == journey.payment_id, "the payment first in the history")
         expected = [(line.account, line.amount, line.penalty)]
         for lines in (newest["lines"], client.receipt(journey.payment_id)["postings"]):
             found = [(one["account"], one["amount"], one["penalty"]) for one in lines]
             check(found == expected, f"the lines {expected}, not {found}")
-        last = client.statement(line.account)[-1]
-        check((last["amount"], last["penalty"]) == (-line.amount, -line.penalty), "the movement")
-        check(last["balance"] == standing(client.balance(line.account)), "the same balance")
         step.outcome = format_rubles(newest["total"])
     with journey.report.step("Receipt by e-mail") as step:
         letter = journey.mailbox.wait(journey.traveller.email, "Квитанция")
@@ -209,7 +201,9 @@ def ask_a_question(journey: Journey) -> None:
         kept = client.question(asked["question_id"])
         check(kept["messages"][0]["text"] == QUESTION, "the question as it was asked")
         mailbox.wait(journey.traveller.email, "Ваш вопрос принят")
-        delivered = mailbox.wait(DEPARTMENT_MAILBOX, "Новый вопрос", f"вопроса: {asked['number']}")
+        delivered = mailbox.wait(
+            DEPARTMENT_MAILBOX, "Новый вопрос", f"вопроса: {asked['number']}\n"
+        )
         check(QUESTION in delivered.text, "the question in the department's letter")
         step.outcome = f"no. {asked['number']}, to «{asked['department_title']}»"
 
@@ -226,6 +220,29 @@ def wait_until_completed(
         check(payment["state"] not in {"failed", "expired"}, f"a payment, but {payment['failure']}")
         check(time.monotonic() < ends, f"completion within {seconds:g} s, not {payment['state']}")
         time.sleep(0.05)
+
+
+def _due_as_the_balance_says(client: CabinetClient, number: str) -> PaymentLine:
+    line = next((line for line in client.due() if line.account == number), None)
+    if line is None:
+        raise CheckFailed(f"account {number} on the page of what is due")
+    balance = client.balance(number)
+    owed = max(balance["principal"] - balance["advance"], 0)
+    check((line.amount, line.penalty) == (owed, balance["penalty"]), "what the balance says")
+    return line
+
+
+def _statement_with(
+    client: CabinetClient, line: PaymentLine, before: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    after = client.statement(line.account)
+    news = after[len(before) :]
+    posted = [(-one["amount"], -one["penalty"]) for one in news if one["kind"] == "payment"]
+    check((line.amount, line.penalty) in posted, "the payment among the movements")
+    change = sum(one["amount"] + one["penalty"] for one in news)
+    check(after[-1]["balance"] == before[-1]["balance"] + change, "movements that add up")
+    check(after[-1]["balance"] == standing(client.balance(line.account)), "the same balance")
+    return after
 
 
 def try_to_link(client: CabinetClient, account: DemoAccount) -> bool:

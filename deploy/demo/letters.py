@@ -66,7 +66,9 @@ class Mailbox:
         found = [path for path in self._paths() if _key(path) not in self._read]
         for path in sorted(found, key=lambda path: path.stat().st_mtime_ns):
             message = message_from_bytes(path.read_bytes(), policy=policy.default)
-            letter = Letter(str(message.get("Subject", "")), text_of(message))
+            # An encoded body keeps the line ends of the wire.
+            text = text_of(message).replace("\r\n", "\n")
+            letter = Letter(str(message.get("Subject", "")), text)
             for recipient in message.get_all("Delivered-To", []):
                 self._letters.setdefault(str(recipient).strip(), []).append(letter)
             self._read.add(_key(path))

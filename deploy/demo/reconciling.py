@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import psycopg
 import requests
 
 from deploy.demo.client import PaymentLine
@@ -27,6 +28,8 @@ from shared.money import Kopecks, format_rubles
 PAID, REVERSED, REFUNDED = 2, 3, 4
 TAKEN = frozenset({"captured", "completed"})
 POLL_SECONDS = 0.5
+SILENT = (psycopg.OperationalError, requests.RequestException)
+"""What it looks like when the database or the acquirer does not answer."""
 
 _PAYMENTS = """
 SELECT p.payment_id::text AS id, p.order_number, p.state, p.total,
@@ -150,13 +153,21 @@ def take_picture(database_url: str, acquirer_url: str) -> Picture:
 def wait_for_agreement(
     look: Callable[[], Picture], seconds: float, judge: Callable[[Picture], list[str]] = compare
 ) -> tuple[Picture, list[str]]:
-    """Look again while something differs, for so long: it may be under way."""
+    """Look again while something differs, for so long: it may be under way.
+
+    Whoever does not answer may be just being restarted, and is asked again as well.
+    """
     ends = time.monotonic() + seconds
     while True:
-        picture = look()
-        found = judge(picture)
-        if not found or time.monotonic() > ends:
-            return picture, found
+        try:
+            picture = look()
+        except SILENT:
+            if time.monotonic() > ends:
+                raise
+        else:
+            found = judge(picture)
+            if not found or time.monotonic() > ends:
+                return picture, found
         time.sleep(POLL_SECONDS)
 
 

@@ -103,7 +103,8 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
             raise _no_account(number)
         return _balance(row, as_of)
     account = _account_as_of(session, number, as_of)
-    return _balance(account.snapshot(), as_of)
+    # Of a bill that took effect before the account was taken over, the opening is not told.
+    return _balance({**account.snapshot(), "number": number}, as_of)
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:

@@ -17,9 +17,6 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-APPEND_ONLY = ("events", "commands")
-"""The tables on which the runtime role has SELECT and INSERT, and nothing else."""
-
 
 class MigrationError(Exception):
     """A migration that has been applied was changed afterwards, or has no valid name."""
@@ -121,9 +118,22 @@ def _grant(connection: psycopg.Connection[Any], service: str, user: str) -> None
         "REVOKE INSERT, UPDATE, DELETE ON {schema}.migrations FROM {role}",
     ):
         connection.execute(sql.SQL(statement).format(**names))
-    for table in APPEND_ONLY:
+    for table in _append_only(connection, service):
         connection.execute(
             sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{table} FROM {role}").format(
                 table=sql.Identifier(table), **names
             )
         )
+
+
+def _append_only(connection: psycopg.Connection[Any], service: str) -> list[str]:
+    """Answer the tables that the trigger of base.sql guards: their rights follow from it."""
+    rows = connection.execute(
+        "SELECT DISTINCT c.relname FROM pg_trigger AS t "
+        "JOIN pg_class AS c ON c.oid = t.tgrelid "
+        "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "JOIN pg_proc AS p ON p.oid = t.tgfoid "
+        "WHERE n.nspname = %s AND p.proname = 'refuse_change'",
+        (service,),
+    ).fetchall()
+    return sorted(row[0] for row in rows)

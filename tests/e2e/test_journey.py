@@ -19,7 +19,7 @@ from deploy.demo.report import Report
 from deploy.demo.traveller import Journey
 from deploy.embedded.installation import Installation
 from tests.e2e.clear_text import found_in, texts_of_database, texts_of_files
-from tests.e2e.waiting import wait_for
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
 
@@ -65,7 +65,8 @@ def test_a_person_registers_links_pays_and_asks(installation: Installation) -> N
     )
     assert journey.number == "0100000001"
     assert len(report.steps) == 20
-    wait_for(lambda: not _rows(database_url, "SELECT 1 FROM notifications.outbox"))
+    outbox = "SELECT 1 FROM notifications.outbox"
+    eventually(lambda: not _rows(database_url, outbox), "every letter is noted as sent")
 
     _check_the_story(database_url, journey)
     _check_that_nothing_is_in_clear(installation, journey)

@@ -128,6 +128,14 @@ def test_a_balance_as_of_a_past_day_is_what_had_taken_effect(
     assert (now["principal"], now["advance"]) == (300, 0)
 
 
+def test_a_bill_of_a_month_before_the_account_was_opened_has_its_balance(
+    store: MemoryStore,
+) -> None:
+    bill(store, "2026-05", date(2026, 5, 31), 500)
+    answer = store.query(lambda session: balance(session, FIRST, "2026-05-31"))
+    assert (answer["number"], answer["principal"]) == (FIRST, 500)
+
+
 def test_a_day_before_the_account_has_no_balance(store: MemoryStore) -> None:
     with pytest.raises(NotFound):
         store.query(lambda session: balance(session, FIRST, "2026-08-31"))

@@ -1,0 +1,242 @@
+"""Signed checkpoints: C2SP tlog-checkpoint, in the form of C2SP signed-note, with Ed25519.
+
+A checkpoint is a text of lines (origin, size in decimal, root in base64, perhaps extensions), an
+empty line, and signature lines ``— <name> <base64 of key id and signature>``. The key id is the
+first four bytes of SHA-256 over the name, a newline, the byte 0x01 and the public key; a verifier
+key is written ``<name>+<key id in hex>+<base64 of 0x01 and the public key>``.
+
+Reading is strict: what another implementation might read otherwise is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from services.ledger.seal.merkle import HASH_SIZE
+
+ED25519 = b"\x01"
+MAX_NOTE = 1 << 20
+MAX_SIGNATURES = 100
+MAX_SIZE = (1 << 63) - 1
+_SIGNATURE = re.compile(r"— (?P<name>\S+) (?P<data>[A-Za-z0-9+/]+={0,2})")
+_KEY_ID = re.compile(r"[0-9a-f]{8}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class NoteError(ValueError):
+    """A note, a checkpoint or a key that is not well-formed."""
+
+
+class SignatureError(Exception):
+    """A note without a valid signature of a key that is trusted."""
+
+
+@dataclass(frozen=True)
+class VerifierKey:
+    """A public key with its name: who trusts it can check what was signed by its holder."""
+
+    name: str
+    public: bytes
+
+    def __post_init__(self) -> None:
+        if not self.name or "+" in self.name or any(map(_is_no_name, self.name)):
+            raise NoteError("the name of a key is not empty, and has no space and no plus sign")
+        if len(self.public) != 32:
+            raise NoteError("an Ed25519 public key has 32 bytes")
+
+    @property
+    def key_id(self) -> bytes:
+        """Answer the four bytes that, with the name, tell which key has signed."""
+        return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.key_id.hex()}+{_base64(ED25519 + self.public)}"
+
+    @classmethod
+    def parse(cls, text: str) -> VerifierKey:
+        """Read a verifier key; raises NoteError."""
+        name, _, rest = text.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        data = _unbase64(encoded, "the key")
+        if not data.startswith(ED25519):
+            raise NoteError("the key is not an Ed25519 key")
+        key = cls(name, data[1:])
+        if not _KEY_ID.fullmatch(key_id) or key.key_id.hex() != key_id:
+            raise NoteError("the key id does not belong to this name and key")
+        return key
+
+    def verifies(self, text: str, signature: bytes) -> bool:
+        """Answer whether a signature over a note's text is one by this key."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
+        except InvalidSignature:
+            return False
+        return True
+
+
+class Signer:
+    """A private key with its name."""
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        if len(seed) != 32:
+            raise NoteError("the seed of an Ed25519 key has 32 bytes")
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self.verifier = VerifierKey(name, self._private.public_key().public_bytes_raw())
+
+    def sign(self, text: str) -> str:
+        """Answer the signed note of a text, which ends in a newline."""
+        check_text(text)
+        data = self.verifier.key_id + self._private.sign(text.encode())
+        return f"{text}\n— {self.verifier.name} {_base64(data)}\n"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One signature line of a note: ``data`` is what follows the key id."""
+
+    name: str
+    key_id: bytes
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note as it was read; its text means nothing before a signature has been verified."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is signed: the first ``size`` events of the log ``origin`` have this root."""
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Answer the text to sign; raises NoteError when a line would be empty or broken."""
+        lines = (self.origin, str(self.size), _base64(self.root), *self.extensions)
+        text = "".join(f"{line}\n" for line in lines)
+        if parse_checkpoint(text) != self:
+            raise NoteError("a line of a checkpoint is not empty, and has no newline in it")
+        return text
+
+
+def parse_note(note: str | bytes) -> Note:
+    """Read a signed note without verifying anything; raises NoteError."""
+    try:
+        whole = note.decode() if isinstance(note, bytes) else note
+        if len(whole.encode()) > MAX_NOTE:
+            raise NoteError("the note is longer than a mebibyte")
+    except UnicodeError:
+        raise NoteError("the note is not UTF-8") from None
+    text, separator, lines = whole.rpartition("\n\n")
+    if not separator or not lines.endswith("\n"):
+        raise NoteError("a note is a text, an empty line, and signature lines")
+    check_text(text + "\n")
+    signatures = tuple(_signature(line) for line in lines[:-1].split("\n"))
+    if len(signatures) > MAX_SIGNATURES:
+        raise NoteError(f"the note has more than {MAX_SIGNATURES} signatures")
+    return Note(text + "\n", signatures)
+
+
+def open_note(note: str | bytes, trusted: Iterable[VerifierKey]) -> str:
+    """Answer the text of a note that a trusted key has signed.
+
+    Raises NoteError when it is malformed, and SignatureError when no trusted key has signed it
+    or when a signature that claims to be by a trusted key is not. Signatures by unknown keys
+    mean nothing, as C2SP signed-note asks.
+    """
+    read = parse_note(note)
+    keys = {(key.name, key.key_id): key for key in trusted}
+    verified: set[tuple[str, bytes]] = set()
+    for signature in read.signatures:
+        named = (signature.name, signature.key_id)
+        if named not in keys or named in verified:
+            continue
+        if not keys[named].verifies(read.text, signature.data):
+            raise SignatureError(f"the signature by {signature.name} is not valid")
+        verified.add(named)
+    if not verified:
+        raise SignatureError("no trusted key has signed this note")
+    return read.text
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """Read the text of a checkpoint; raises NoteError."""
+    if not text.endswith("\n"):
+        raise NoteError("the last line of a checkpoint does not end")
+    lines = text[:-1].split("\n")
+    if len(lines) < 3 or not all(lines):
+        raise NoteError("a checkpoint has the lines origin, size and root, and no empty line")
+    if not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_SIZE:
+        raise NoteError("the size of a checkpoint is a decimal number without leading zeros")
+    root = _unbase64(lines[2], "the root")
+    if len(root) != HASH_SIZE:
+        raise NoteError(f"the root of a checkpoint has {HASH_SIZE} bytes")
+    return Checkpoint(lines[0], int(lines[1]), root, tuple(lines[3:]))
+
+
+def open_checkpoint(
+    note: str | bytes, trusted: Sequence[VerifierKey], origin: str | None = None
+) -> Checkpoint:
+    """Answer the checkpoint of a note that a trusted key has signed.
+
+    ``origin`` is the name of the log that it must be of; without it, one of the keys' names.
+    Raises NoteError and SignatureError as open_note does.
+    """
+    checkpoint = parse_checkpoint(open_note(note, trusted))
+    origins = {origin} if origin is not None else {key.name for key in trusted}
+    if checkpoint.origin not in origins:
+        raise SignatureError("the checkpoint is of another log")
+    return checkpoint
+
+
+def check_text(text: str) -> None:
+    """Check that a text can be a note's; raises NoteError."""
+    if not text.endswith("\n"):
+        raise NoteError("the text of a note ends in a newline")
+    if any(character < " " and character != "\n" for character in text):
+        raise NoteError("a note has no control characters")
+
+
+def _signature(line: str) -> Signature:
+    match = _SIGNATURE.fullmatch(line)
+    if match is None or "+" in match["name"]:
+        raise NoteError("a line after the text is not a signature")
+    data = _unbase64(match["data"], "a signature")
+    if len(data) <= 4:
+        raise NoteError("a signature has a key id and at least one byte more")
+    return Signature(match["name"], data[:4], data[4:])
+
+
+def _is_no_name(character: str) -> bool:
+    return character.isspace() or character < " "
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _unbase64(text: str, what: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise NoteError(f"{what} is not base64") from None
+    if _base64(data) != text:  # unused bits that are not zero: a second way to write the same
+        raise NoteError(f"{what} is not base64 as it is written")
+    return data

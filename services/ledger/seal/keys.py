@@ -1,0 +1,75 @@
+"""The keys of the seal, from the environment.
+
+``SALDO_LEDGER_SEAL_KEY``
+    The private key: the 32 bytes of an Ed25519 seed in base64, or the path of a file that holds
+    them so. Without it the key is derived from SALDO_SECRET; a key of its own, in the hands of
+    others than the database's, is better.
+``SALDO_LEDGER_SEAL_NAME``
+    The name of the log and of its key, as a URL without its scheme (``billing.example/ledger``).
+    Choose it before the first checkpoint: it stands in every one.
+``SALDO_LEDGER_SEAL_OLD_KEYS``
+    Verifier keys of earlier private keys, separated by spaces, so that what they signed stays
+    valid after a change of the key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.ledger.seal.checkpoint import NoteError, Signer, VerifierKey
+from shared.config import ConfigurationError, Settings
+
+DEFAULT_NAME = "saldo.invalid/ledger"
+PURPOSE = "ledger/seal"
+_SEED_BASE64 = 44
+
+
+@dataclass(frozen=True)
+class SealKeys:
+    """The key that signs, and all whose signatures count."""
+
+    signer: Signer
+    trusted: tuple[VerifierKey, ...]
+
+    @property
+    def origin(self) -> str:
+        """Answer the name of the log in its checkpoints."""
+        return self.signer.verifier.name
+
+
+def seal_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> SealKeys:
+    """Answer the keys of an installation; raises ConfigurationError."""
+    env = os.environ if environ is None else environ
+    written = env.get("SALDO_LEDGER_SEAL_KEY", "").strip()
+    seed = _read_seed(written) if written else settings.derive_key(PURPOSE)
+    try:
+        signer = Signer(env.get("SALDO_LEDGER_SEAL_NAME") or DEFAULT_NAME, seed)
+        old = env.get("SALDO_LEDGER_SEAL_OLD_KEYS", "").split()
+        return SealKeys(signer, (signer.verifier, *map(VerifierKey.parse, old)))
+    except NoteError as error:
+        raise ConfigurationError(
+            f"SALDO_LEDGER_SEAL_NAME or SALDO_LEDGER_SEAL_OLD_KEYS cannot be used: {error}"
+        ) from None
+
+
+def _read_seed(written: str) -> bytes:
+    # A path is never as long as the base64 of a seed, or it can be written longer.
+    if len(written) != _SEED_BASE64:
+        try:
+            written = Path(written).read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            raise ConfigurationError(
+                "SALDO_LEDGER_SEAL_KEY is neither the base64 of 32 bytes nor a readable file"
+            ) from None
+    try:
+        seed = base64.b64decode(written, validate=True)
+    except (binascii.Error, ValueError):
+        seed = b""
+    if len(seed) != 32:
+        raise ConfigurationError("SALDO_LEDGER_SEAL_KEY must be the base64 of exactly 32 bytes")
+    return seed

@@ -1,0 +1,151 @@
+"""Sealing: the tree grows by the events since the last checkpoint, and its head is signed.
+
+One at a time: the sealer holds the advisory lock ``ledger.sealer``. Before it signs anything it
+makes sure that what it builds upon is what it signed last, so that it never signs two logs.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.ledger.seal import leaf
+from services.ledger.seal.checkpoint import (
+    Checkpoint,
+    NoteError,
+    SignatureError,
+    open_checkpoint,
+)
+from services.ledger.seal.keys import SealKeys, seal_keys
+from services.ledger.seal.merkle import CompactRange, frontier, leaf_hash
+from services.ledger.seal.reading import WINDOW, last_position, row_at, rows_between
+from services.ledger.seal.tiles import SealBrokenError, TileReader, TileWriter
+from shared.bus import Services
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+LOCK = "ledger.sealer"
+EVENTS_PER_RUN = 4 * WINDOW
+"""How many events one checkpoint adds at most, which bounds the length of its transaction."""
+
+_LAST = "SELECT number, size, root, note, created_at FROM checkpoints ORDER BY number DESC LIMIT 1"
+_INSERT = (
+    "INSERT INTO checkpoints (number, size, root, note) VALUES (%s, %s, %s, %s) "
+    "RETURNING created_at"
+)
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A stored checkpoint; ``added`` is how many events it has sealed in this run."""
+
+    number: int
+    size: int
+    root: bytes
+    note: str
+    created_at: datetime
+    added: int = 0
+
+
+def last_checkpoint(cursor: Any) -> Sealed | None:
+    """Answer the newest stored checkpoint, as it stands there."""
+    row = cursor.execute(_LAST).fetchone()
+    return Sealed(**row) if row else None
+
+
+def seal_log(
+    cursor: Any, keys: SealKeys, *, limit: int = EVENTS_PER_RUN, wait: bool = True
+) -> Sealed | None:
+    """Seal up to ``limit`` events after the last checkpoint, in the caller's transaction.
+
+    Answers the newest checkpoint (``added`` 0: there was nothing to seal), or None when the log
+    is empty, or when somebody else is sealing and ``wait`` is false. Raises SealBrokenError,
+    and signs nothing, when the log or what is stored of its tree has been tampered with.
+    """
+    if not _lock(cursor, wait):
+        return None
+    cursor.execute("SET LOCAL statement_timeout = 0")
+    last = last_checkpoint(cursor)
+    tree = _resume(cursor, keys, last)
+    first, end = tree.size, min(last_position(cursor), tree.size + limit)
+    if end == first:
+        return last
+    _extend(cursor, tree, end)
+    checkpoint = Checkpoint(keys.origin, tree.size, tree.root())
+    note = keys.signer.sign(checkpoint.text())
+    number = last.number + 1 if last else 1
+    row = cursor.execute(_INSERT, (number, tree.size, checkpoint.root, note)).fetchone()
+    return Sealed(number, tree.size, checkpoint.root, note, row["created_at"], end - first)
+
+
+def seal(services: Services) -> int:
+    """Seal what is new (a job): answers how many events were sealed.
+
+    A broken seal is told in the log and left to ``verify``: the other jobs go on.
+    """
+    keys = seal_keys(services.settings)
+    try:
+        sealed = services.store.transact(_seal_when_free, keys)
+    except SealBrokenError as error:
+        log.error("seal_broken", reason=str(error))  # noqa: TRY400 - the reason says it all
+        return 0
+    return sealed.added if sealed else 0
+
+
+def _seal_when_free(session: Any, keys: SealKeys) -> Sealed | None:
+    return seal_log(session.cursor, keys, wait=False)
+
+
+def _lock(cursor: Any, wait: bool) -> bool:
+    if wait:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (LOCK,))
+        return True
+    row = cursor.execute(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free", (LOCK,)
+    ).fetchone()
+    return bool(row["free"])
+
+
+def _resume(cursor: Any, keys: SealKeys, last: Sealed | None) -> CompactRange:
+    """Answer the tree of the last checkpoint, after having made sure that it is that."""
+    if last is None:
+        if cursor.execute("SELECT 1 FROM tiles LIMIT 1").fetchone():
+            raise SealBrokenError("there are hashes of the tree, but no checkpoint of it")
+        return CompactRange()
+    try:
+        signed = open_checkpoint(last.note, keys.trusted)
+    except (NoteError, SignatureError) as error:
+        raise SealBrokenError(
+            f"checkpoint {last.number} is not signed by a key that is trusted ({error}); after a "
+            "change of the key, name the old one in SALDO_LEDGER_SEAL_OLD_KEYS"
+        ) from None
+    tiles = TileReader(cursor)
+    tree = frontier(tiles, last.size)
+    if (signed.size, signed.root) != (last.size, tree.root()):
+        raise SealBrokenError(f"the stored hashes are not those of checkpoint {last.number}")
+    # The whole log is for the auditor to read; that its end is there can be seen at once.
+    row = row_at(cursor, last.size)
+    if row is None or leaf_hash(leaf.encode(row)) != tiles.leaf(last.size - 1):
+        raise SealBrokenError(f"the event at position {last.size} is not the one that was sealed")
+    return tree
+
+
+def _extend(cursor: Any, tree: CompactRange, end: int) -> None:
+    writer = TileWriter(cursor, tree.size)
+    add_leaf = functools.partial(writer.add, 0)
+    while tree.size < end:
+        window_end = min(end, (tree.size // WINDOW + 1) * WINDOW)
+        for row in rows_between(cursor, tree.size, window_end):
+            if row.notification_id != tree.size + 1:
+                raise SealBrokenError(
+                    f"after position {tree.size} the log goes on with {row.notification_id}"
+                )
+            hash_ = leaf_hash(leaf.encode(row))
+            add_leaf(hash_)
+            tree.append(hash_, writer.add)
+        if tree.size != window_end:
+            raise SealBrokenError(f"there is no event at position {tree.size + 1}")
+        writer.flush(tree.size)

@@ -1,0 +1,89 @@
+"""The demo company's bills: reproducible, exact, and what the ledger itself takes."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+
+from deploy.demo.charges import PERIODS, all_bills, due_on, last_day, write_bills
+from deploy.demo.company import CHARGES_FILE, demo_accounts
+from deploy.demo.penalties import penalty_of_month
+from services.ledger.charge_file import Bill, read_bills
+from services.ledger.domain import Account, account_id
+
+FIRST = "0100000001"
+
+
+@pytest.fixture(scope="module")
+def bills() -> list[Bill]:
+    return list(read_bills(CHARGES_FILE))
+
+
+def test_the_file_is_what_the_generator_makes_today() -> None:
+    made = io.StringIO()
+    write_bills(all_bills(demo_accounts()), made)
+    assert CHARGES_FILE.read_text(encoding="utf-8") == made.getvalue()
+
+
+def test_every_line_is_tariff_times_volume_to_the_kopeck(bills: list[Bill]) -> None:
+    for bill in bills:
+        for line in bill.lines:
+            exact = Decimal(line.tariff) * Decimal(line.volume) * 100
+            assert line.charged == exact.quantize(Decimal(1), ROUND_HALF_UP), (bill, line)
+
+
+def test_the_last_bill_is_the_one_that_proves_ownership(bills: list[Bill]) -> None:
+    last = {bill.account: bill.total for bill in bills if bill.period == PERIODS[-1]}
+    assert last == {account.number: account.bill_total for account in demo_accounts()}
+    assert last[FIRST] == 4500_00
+
+
+def test_the_bills_show_what_bills_may_show(bills: list[Bill]) -> None:
+    first = [bill for bill in bills if bill.account == FIRST]
+    assert [bill.period for bill in first] == list(PERIODS)
+    assert any(bill.penalty for bill in first)
+    lines = [line for bill in bills for line in bill.lines]
+    assert any(line.recalculation < 0 for line in lines)
+    assert any(line.privilege > 0 for line in lines)
+    assert {line.service for line in lines} == {
+        "heating", "hot_water", "cold_water", "sewerage", "maintenance", "waste", "capital_repair",
+    }  # fmt: skip
+    assert all(line.payable > 0 for line in lines)
+
+
+def test_the_ledger_takes_all_of_them(bills: list[Bill]) -> None:
+    accounts = {one.number: Account(account_id(one.number)) for one in demo_accounts()}
+    for number, account in accounts.items():
+        account.open(number, "household", date(2026, 5, 1))
+    for bill in bills:
+        account = accounts[bill.account]
+        account.post_charges(bill.period, bill.effective_on, bill.due_on, bill.lines)
+    assert sum(account.principal for account in accounts.values()) == sum(b.total for b in bills)
+
+
+def test_a_bill_is_due_on_the_fifteenth_or_the_next_working_day() -> None:
+    assert due_on("2026-05") == date(2026, 6, 15)
+    assert due_on("2026-07") == date(2026, 8, 17)  # the 15th is a Saturday
+    assert due_on("2026-10") == date(2026, 11, 16)  # the 15th is a Sunday
+    assert last_day("2028-02") == date(2028, 2, 29)
+
+
+@pytest.mark.parametrize(
+    ("payer_kind", "month", "penalty"),
+    [
+        # 4 500,00 due on 2026-04-15: nothing in the 30 days of deferment, then 1,425 a day.
+        ("household", "2026-04", 0),
+        ("household", "2026-05", round(16 * 142.5)),
+        ("household", "2026-06", round(30 * 142.5)),
+        # 14 days at 1/300, and from day 91 (15.07) on 17 days at 1/130.
+        ("household", "2026-07", 14 * 142.5 + 5590),
+        ("capital_repair", "2026-07", round(31 * 142.5 + 0.01)),
+        ("organisation", "2026-04", 4933),
+    ],
+)
+def test_penalties_follow_the_law(payer_kind: str, month: str, penalty: float) -> None:
+    debt = [(4500_00, date(2026, 4, 15))]
+    assert penalty_of_month(payer_kind, debt, last_day(month)) == penalty

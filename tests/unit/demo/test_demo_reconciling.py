@@ -1,0 +1,124 @@
+"""Reconciliation: what agrees is silent, and every difference has its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import psycopg
+import pytest
+
+from deploy.demo import reconciling
+from deploy.demo.client import PaymentLine
+from deploy.demo.loop import Belief
+from deploy.demo.reconciling import (
+    Order,
+    Payment,
+    Picture,
+    compare,
+    compare_beliefs,
+    wait_for_agreement,
+)
+
+LINES = (PaymentLine("0100000001", 4500_00, 14_25), PaymentLine("0100000038", 713_27))
+TOTAL = sum(line.total for line in LINES)
+ORDER = Order(order_number="n1", amount=TOTAL, status=2)
+PAYMENT = Payment("p1", "n1", "completed", TOTAL, LINES)
+POSTINGS = tuple(("p1", line) for line in LINES)
+OPEN = Picture(
+    [Order(order_number="n2", amount=100, status=0)],
+    [Payment("p2", "n2", "awaiting_payment", 100, (PaymentLine("1", 100),))],
+    [],
+)
+AGREED = Picture([ORDER], [PAYMENT], POSTINGS)
+
+
+def test_what_agrees_is_silent() -> None:
+    assert compare(AGREED) == []
+    assert compare(OPEN) == []
+    assert compare(Picture([], [], [])) == []
+    assert set(AGREED.sums.values()) == {TOTAL}
+
+
+@pytest.mark.parametrize(
+    ("picture", "named"),
+    [
+        (replace(AGREED, payments=[], postings=[]), "order n1: charged, and no payment"),
+        (replace(AGREED, orders=[]), "payment p1 (completed): the acquirer has 0,00 of"),
+        (
+            replace(AGREED, payments=[replace(PAYMENT, state="failed")]),
+            "payment p1 (failed): the acquirer has taken",
+        ),
+        (
+            replace(AGREED, orders=[msgspec.structs.replace(ORDER, amount=TOTAL + 1)]),
+            "an order over",
+        ),
+        (
+            replace(AGREED, orders=[msgspec.structs.replace(ORDER, status=4, refunded=1)]),
+            "the acquirer has",
+        ),
+        (replace(AGREED, postings=POSTINGS[:1]), "account 0100000038, 713,27 is missing"),
+        (replace(AGREED, postings=(*POSTINGS, POSTINGS[1])), "1 times too often"),
+        (
+            replace(AGREED, postings=(("p1", replace(LINES[0], amount=1)), POSTINGS[1])),
+            "account 0100000001, 4\u00a0500,00 and penalty 14,25 is missing",
+        ),
+        (replace(OPEN, postings=(("p2", PaymentLine("1", 100)),)), "too often"),
+    ],
+)
+def test_each_difference_has_its_name(picture: Picture, named: str) -> None:
+    assert any(named in difference for difference in compare(picture)), compare(picture)
+
+
+def belief(**changes: object) -> Belief:
+    told = Belief(
+        worker=0,
+        key="k",
+        started_at="2026-11-23T00:00:00+00:00",
+        lines=[(line.account, line.amount, line.penalty) for line in reversed(LINES)],
+        total=TOTAL,
+        payment_id="p1",
+        charged="yes",
+    )
+    return msgspec.structs.replace(told, **changes)
+
+
+@pytest.mark.parametrize(
+    ("told", "picture", "named"),
+    [
+        (belief(), AGREED, ""),
+        (belief(charged="unknown"), AGREED, ""),
+        (belief(payment_id="", charged="no"), AGREED, ""),
+        (belief(charged="no"), AGREED, "charged=no"),
+        (belief(), replace(AGREED, orders=[]), "charged=yes"),
+        (belief(payment_id="p9"), AGREED, "it is not there"),
+        (belief(lines=[("0100000001", TOTAL, 0)]), AGREED, "other lines"),
+    ],
+)
+def test_what_a_payer_was_told_must_be_so(told: Belief, picture: Picture, named: str) -> None:
+    found = compare_beliefs([told], picture)
+    assert len(found) == (1 if named else 0)
+    assert all(named in difference for difference in found)
+
+
+def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "POLL_SECONDS", 0)
+    pictures = iter([replace(AGREED, postings=()), replace(AGREED, postings=()), AGREED])
+    assert wait_for_agreement(lambda: next(pictures), 60) == (AGREED, [])
+    _, found = wait_for_agreement(lambda: replace(AGREED, postings=()), 0)
+    assert len(found) == 3
+
+
+def test_who_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "POLL_SECONDS", 0)
+    silent = iter([True, False])
+
+    def look() -> Picture:
+        if next(silent):
+            raise psycopg.OperationalError("the server is being restarted")
+        return AGREED
+
+    assert wait_for_agreement(look, 60) == (AGREED, [])
+    silent = iter([True])
+    with pytest.raises(psycopg.OperationalError):
+        wait_for_agreement(look, 0)

@@ -1,0 +1,84 @@
+"""The report of a journey, and the checks of its answers."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from deploy.demo.answers import check_month, check_receipt, is_refused, other_code, steadily
+from deploy.demo.client import PaymentLine, Problem
+from deploy.demo.letters import Letter
+from deploy.demo.report import CheckFailed, JourneyFailed, Report, check
+
+
+def test_a_step_tells_its_outcome_and_its_time() -> None:
+    screen = io.StringIO()
+    report = Report(Console(file=screen, width=120))
+    with report.step("Sign in [again]") as step:
+        step.outcome = "welcome"
+    printed = screen.getvalue()
+    assert "✓" in printed
+    assert "Sign in [again]" in printed
+    assert "welcome" in printed
+    assert " s " in printed
+
+
+def test_a_step_that_fails_says_why_and_ends_the_journey() -> None:
+    screen = io.StringIO()
+    report = Report(Console(file=screen, width=120))
+    with pytest.raises(JourneyFailed), report.step("Pay"):
+        check(False, "a page to come back to")
+    assert "✗ Pay: a page to come back to" in screen.getvalue()
+
+
+def test_a_refusal_must_come_with_the_right_code() -> None:
+    def refuse() -> None:
+        raise Problem(422, "wrong_code", "Код не подходит.")
+
+    assert is_refused("wrong_code", refuse) == "«Код не подходит.»"
+    with pytest.raises(CheckFailed, match="not wrong_code"):
+        is_refused("rules_not_accepted", refuse)
+    with pytest.raises(CheckFailed, match="let through"):
+        is_refused("wrong_code", lambda: None)
+
+
+def test_what_does_not_fit_together_is_looked_at_again() -> None:
+    looks = iter([False, False, True])
+    steadily(lambda: check(next(looks), "a balance"))
+    with pytest.raises(CheckFailed, match="a balance"):
+        steadily(lambda: check(False, "a balance"))
+
+
+@pytest.mark.parametrize(("code", "other"), [("000000", "000001"), ("999999", "000000")])
+def test_another_code_has_the_same_length(code: str, other: str) -> None:
+    assert other_code(code) == other
+
+
+def month(**changes: Any) -> dict[str, Any]:
+    line = {
+        "service": "heating", "tariff": "2659.7125", "volume": "0.5", "charged": 132986,
+        "recalculation": -100, "privilege": 86, "payable": 132800,
+    }  # fmt: skip
+    return {"period": "2026-10", "total": 132800, "lines": [{**line, **changes}]}
+
+
+def test_a_month_adds_up() -> None:
+    check_month(month())
+    for wrong in ({"charged": 132985}, {"payable": 132801}, {"volume": "0.6"}):
+        with pytest.raises(CheckFailed):
+            check_month(month(**wrong))
+    with pytest.raises(CheckFailed, match="sum of its lines"):
+        check_month({**month(), "total": 1})
+
+
+def test_a_receipt_names_the_payment_and_its_sums() -> None:
+    line = PaymentLine("0100000001", 4500_00, 14_25)
+    text = "Номер платежа: p-1\nЛицевой счёт 0100000001: 4\u00a0500,00 руб., пени 14,25 руб."
+    check_receipt(Letter("Квитанция об оплате на 4\u00a0514,25 руб.", text), "p-1", line)
+    with pytest.raises(CheckFailed, match="p-2"):
+        check_receipt(Letter("4\u00a0514,25", text), "p-2", line)
+    with pytest.raises(CheckFailed, match="subject"):
+        check_receipt(Letter("4\u00a0514,26", text), "p-1", line)
