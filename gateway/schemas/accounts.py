@@ -113,6 +113,61 @@ class Balance(Answered):
     services = fields.List(fields.Nested(ServiceBalance), required=True)
 
 
+class PenaltyQuery(Shape):
+    """The day of the penalty, which may be to come."""
+
+    on = fields.Date(
+        load_default=None,
+        format="iso",
+        metadata=described("The day, it included; today otherwise.", "2026-12-31"),
+    )
+
+
+class PenaltySegment(Answered):
+    """Days on which the same debt bears the same part of the same rate."""
+
+    first_day = day("The first day.", data_key="from")
+    last_day = day("The last day, it included.", data_key="to")
+    days = fields.Integer(required=True, metadata=described("How many days.", 36))
+    base = kopecks("The debt", 450000)
+    rate = said("The yearly rate in per cent, a decimal.", "9.5", allow_none=True)
+    divisor = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata=described("The part of the rate that a day bears: 300 is 1/300.", 300),
+    )
+    amount = kopecks("The penalty of these days", 5130)
+    reason = said("accrual, deferment or moratorium.", "accrual")
+
+
+class PenaltyOfDebt(Answered):
+    """The penalty on the debt of one month."""
+
+    period = said("The month, YYYY-MM.", "2026-03")
+    due_on = day("The last day to pay without delay.")
+    principal = kopecks("What was charged", 450000)
+    unpaid = kopecks("What of it is unpaid on that day", 250000)
+    total = kopecks("The penalty on it", 11963)
+    segments = fields.List(fields.Nested(PenaltySegment), required=True)
+
+
+class PenaltyExplained(Answered):
+    """The penalty by a day, explained (ЖК РФ ст. 155 ч. 14, 14.1)."""
+
+    number = said("The personal account.", "0001234")
+    on = day("The day, it included.")
+    rules = said("The version of the rules.", "ru-2026-03+74a831fcd094")
+    principal = kopecks("The debt for services now", 250000)
+    total = kopecks("The penalty by the rules", 11963)
+    accrued = kopecks("What of it has been accrued so far", 5130)
+    owed = kopecks("What of it would still have to be paid on that day", 11963)
+    provisional = fields.Boolean(
+        required=True,
+        metadata=described("Whether a later payment may change it, by its rate.", True),
+    )
+    debts = fields.List(fields.Nested(PenaltyOfDebt), required=True)
+
+
 class MonthsQuery(Shape):
     """A page of months, the newest first."""
 

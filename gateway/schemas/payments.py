@@ -143,11 +143,26 @@ class Posting(Answered):
     )
 
 
+class Proof(Answered):
+    """The proof that one posting stands in the sealed log (RFC 9162, C2SP tlog-checkpoint)."""
+
+    account = said("The personal account.", "0001234")
+    proof = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata=described(
+            "The inclusion proof with its signed checkpoint, to be verified without us; "
+            "null: the log is not sealed so far yet, ask again in a minute."
+        ),
+    )
+
+
 class Receipt(Answered):
-    """The payment and its entries in the ledger."""
+    """The payment, its entries in the ledger, and the proofs that they stand there."""
 
     payment = fields.Nested(Payment, required=True)
     postings = fields.List(fields.Nested(Posting), required=True)
+    proofs = fields.List(fields.Nested(Proof), required=True)
 
 
 class CallbackAccepted(Answered):

@@ -101,16 +101,25 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
         row = session.read.balance(number)
         if row is None:
             raise _no_account(number)
-        return _balance(row, as_of)
+        return _balance(row, as_of, _names(session, [number]))
     account = _account_as_of(session, number, as_of)
     # Of a bill that took effect before the account was taken over, the opening is not told.
-    return _balance({**account.snapshot(), "number": number}, as_of)
+    row = {**account.snapshot(), "number": number}
+    return _balance(row, as_of, _names(session, [number]))
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
     """Answer the balances of several accounts now, in the order asked; unknown ones left out."""
     rows = {row["number"]: row for row in session.read.balances(numbers)}
-    return {"balances": [_balance(rows[number], None) for number in numbers if number in rows]}
+    names = _names(session, numbers)
+    return {
+        "balances": [_balance(rows[number], None, names) for number in numbers if number in rows]
+    }
+
+
+def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+    names: dict[str, dict[str, str]] = session.read.service_names(numbers)
+    return names
 
 
 def _account_as_of(session: Session, number: str, as_of: str) -> Account:
@@ -133,7 +142,10 @@ def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     return account
 
 
-def _balance(row: dict[str, Any], as_of: str | None) -> dict[str, Any]:
+def _balance(
+    row: dict[str, Any], as_of: str | None, names: dict[str, dict[str, str]]
+) -> dict[str, Any]:
+    called = names.get(row["number"], {})
     services: dict[str, Kopecks] = {}
     for owed in row["open_items"].values():
         for service, amount in owed.items():
@@ -146,7 +158,8 @@ def _balance(row: dict[str, Any], as_of: str | None) -> dict[str, Any]:
         "penalty": row["penalty"],
         "advance": row["advance"],
         "services": [
-            {"service": service, "amount": amount} for service, amount in sorted(services.items())
+            {"service": service, "name": called.get(service, service), "amount": amount}
+            for service, amount in sorted(services.items())
         ],
     }
 

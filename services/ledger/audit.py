@@ -18,20 +18,22 @@ import psycopg
 
 from services.ledger.aggregation import aggregate
 from services.ledger.comparison import deviations, in_batches, strange_postings, strangers
-from services.ledger.cores import Progress, Range, conninfo_of, over_ranges, quiet, stream_ranges
+from services.ledger.cores import Progress, Range, quiet
 from services.ledger.domain import Account
 from services.ledger.postings import ADVANCES, PENALTY
-from services.ledger.streams import Difference, Replayed, new_sums, read_streams, replay_stream
+from services.ledger.streams import (
+    Difference,
+    Replayed,
+    new_sums,
+    over_streams,
+    read_streams,
+    replay_stream,
+)
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 
 __all__ = ["Difference", "Report", "audit"]
 
 _SUMS = ("version", "principal", "penalty", "advance")
-_SIZE = (
-    "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS events, "
-    "(SELECT count(*) FROM balances) AS accounts"
-)
-ACCOUNTS_IN_A_RANGE = 10_000
 _BREAKS = """
 SELECT notification_id, recorded_at, before, recorded_before
   FROM (
@@ -84,12 +86,8 @@ class _Part(msgspec.Struct):
 
 def audit(store: PostgresStore, progress: Progress = quiet, *, cores: int | None = None) -> Report:
     """Compare the three witnesses account by account, on all cores."""
-    size = store.query(lambda session: session.cursor.execute(_SIZE).fetchone())
-    ranges = stream_ranges(size["accounts"] // ACCOUNTS_IN_A_RANGE + 1)
     differences = store.query(_check_log)
-    parts = list(
-        over_ranges(audit_range, conninfo_of(store), ranges, size["events"], progress, cores)
-    )
+    parts = list(over_streams(store, audit_range, progress, cores))
     for part in parts:
         differences += part.differences
     postings = new_sums()

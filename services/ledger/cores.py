@@ -62,11 +62,6 @@ def stream_ranges(count: int) -> list[Range]:
     return [Range(UUID(int=first), UUID(int=end - 1)) for first, end in itertools.pairwise(edges)]
 
 
-def position_ranges(last: int, size: int = 50_000) -> list[Range]:
-    """Divide the log up to a position into ranges of ``size`` events."""
-    return [Range(first, min(first + size - 1, last)) for first in range(1, last + 1, size)]
-
-
 def over_ranges(
     work: Callable[[psycopg.Connection[Any], Range, Progress], R],
     conninfo: str,

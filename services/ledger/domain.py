@@ -100,7 +100,9 @@ class Account(AccountState):
             check_line(line)
         check_services([line.service for line in lines], "invalid_charges")
         owed = {line.service: line.payable for line in lines if line.payable > 0}
-        settled, _ = allocate({period: owed}, self.advance, policy=policy)
+        # A line below nothing is money back, which pays the other lines first.
+        money_back = -sum(line.payable for line in lines if line.payable < 0)
+        settled, _ = allocate({period: owed}, self.advance + money_back, policy=policy)
         self.trigger(
             ChargesPosted(
                 account=self.number,

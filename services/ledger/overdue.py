@@ -14,25 +14,16 @@ from typing import Any
 import msgspec
 import psycopg
 
-from services.ledger.cores import (
-    Progress,
-    Range,
-    conninfo_of,
-    over_ranges,
-    quiet,
-    stream_ranges,
-)
-from services.ledger.domain import EVENTS, Account
-from services.ledger.approvals import PROPOSAL_TOPICS
+from services.ledger.cores import Progress, Range, quiet
+from services.ledger.domain import Account
 from services.ledger.retelling import retold
-from services.ledger.streams import read_streams
+from services.ledger.streams import account_streams, over_streams
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 
 _LAST_DAYS = (30, 60, 90, 180, 365)
 BANDS = ("1-30", "31-60", "61-90", "91-180", "181-365", ">365")
-RANGES = 16
 
 
 class OverdueAccount(msgspec.Struct, frozen=True):
@@ -88,9 +79,7 @@ def overdue_now(session: Session, on: date) -> Overdue:
 def overdue_then(store: PostgresStore, on: date, progress: Progress = quiet) -> Overdue:
     """Answer what was overdue on a past day, by what had taken effect by its end."""
     accounts: list[OverdueAccount] = []
-    last = store.recorder.max_notification_id() or 0
-    work = partial(overdue_in_range, on=on)
-    for found in over_ranges(work, conninfo_of(store), stream_ranges(RANGES), last, progress):
+    for found in over_streams(store, partial(overdue_in_range, on=on), progress):
         accounts += found
     accounts.sort(key=lambda account: account.number)
     return Overdue(on, accounts)
@@ -101,11 +90,8 @@ def overdue_in_range(
 ) -> list[OverdueAccount]:
     """Tell the accounts of one range of streams as of a day, and answer the overdue ones."""
     rows = []
-    for id_, entries in read_streams(connection, part, progress):
-        if entries[0].topic in PROPOSAL_TOPICS:
-            continue
+    for id_, events in account_streams(connection, part, progress):
         account = Account(id_)
-        events: list[Any] = [EVENTS.decode(entry.topic, entry.state) for entry in entries]
         for event in retold(id_, events):
             if event.effective_on > on:
                 break

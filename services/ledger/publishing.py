@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from services.ledger.approvals import PROPOSAL_TOPICS
 from services.ledger.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -26,8 +27,10 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Answer the public form of a domain event; every event of the ledger has one."""
+    """Answer the public form of a domain event; what staff propose to each other has none."""
     event: Any = recorded.event
+    if event.topic in PROPOSAL_TOPICS:
+        return None
     name, data = _public(event)
     data = {"account": event.account, **data, "effective_on": event.effective_on.isoformat()}
     return Publication(name, str(recorded.originator_id), data)

@@ -32,30 +32,19 @@ from services.ledger.comparison import (
     strange_postings,
     strangers,
 )
-from services.ledger.cores import (
-    Progress,
-    Range,
-    conninfo_of,
-    over_ranges,
-    quiet,
-    stream_ranges,
-)
+from services.ledger.cores import Progress, Range, conninfo_of, quiet
 from services.ledger.domain import Account
 from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS, written
-from services.ledger.streams import Difference, read_streams, replay_stream
+from services.ledger.streams import Difference, over_streams, read_streams, replay_stream
 from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore
 
 TABLES = (BALANCES, PROPOSALS, POSTINGS)
-ACCOUNTS_IN_A_RANGE = 10_000
 WAIT_FOR_THE_LOG = "10min"
 """How long the swap waits for its turn: an import holds it to its end."""
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ledger.rebuild', 0)) AS mine"
-_SIZE = (
-    "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS position, "
-    "(SELECT count(*) FROM balances) AS accounts"
-)
+_LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
 _MOVED = """
 SELECT DISTINCT originator_id
   FROM events
@@ -104,14 +93,12 @@ def rebuild(
 
     Raises Conflict ``rebuild_under_way`` when another process does the same.
     """
-    conninfo = conninfo_of(store)
-    with _alone(conninfo) as connection:
+    with _alone(conninfo_of(store)) as connection:
         _forget(connection)
-        size = connection.execute(_SIZE).fetchone() or {}
+        began_at = (connection.execute(_LAST).fetchone() or {})["position"]
         work = partial(rebuild_range, compare_only=compare_only)
-        ranges = stream_ranges(size["accounts"] // ACCOUNTS_IN_A_RANGE + 1)
         total = Rebuilt()
-        for part in over_ranges(work, conninfo, ranges, size["position"], progress, cores):
+        for part in over_streams(store, work, progress, cores):
             total.add(part)
         with connection.transaction():
             cursor = connection.cursor()
@@ -120,7 +107,7 @@ def rebuild(
             return total
         before_swap()
         if any(total.wrong.values()):
-            total.replayed_again = _swap(store, connection, size["position"])
+            total.replayed_again = _swap(store, connection, began_at)
         total.swapped = True
         return total
 

@@ -1,40 +1,27 @@
 """Sums over the whole log: the turnover balance sheet and the trial balance, on all cores.
 
-Both add events up and need no order, so the log is read in pieces as it lies.
+Both are told in the order in which things took effect, account by account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
 
-from services.ledger.approvals import PROPOSAL_TOPICS
-from services.ledger.cores import (
-    REPORT_EVERY,
-    Progress,
-    Range,
-    conninfo_of,
-    over_ranges,
-    position_ranges,
-    quiet,
-)
-from services.ledger.domain import EVENTS
+from services.ledger.cores import Progress, Range, quiet
 from services.ledger.postings import ADVANCES, postings
 from services.ledger.postings import PENALTY as PENALTY_OWED
-from services.ledger.streams import new_sums
+from services.ledger.retelling import retold
+from services.ledger.streams import account_streams, new_sums, over_streams
 from services.ledger.turnover import ADVANCE, PENALTY, Row, Turnover
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
-
-_EVENTS = (
-    "COPY (SELECT topic, state FROM events WHERE notification_id BETWEEN %s AND %s) "
-    "TO STDOUT (FORMAT BINARY)"
-)
 
 
 class Sheet(msgspec.Struct):
@@ -72,21 +59,17 @@ def turnover_of(
     """Answer the turnover of all accounts in a span of days."""
     work = partial(_turnover_of_range, first_day=first_day, last_day=last_day)
     total = Sheet({}, new_sums())
-    for part in _over_log(store, work, progress):
+    for part in over_streams(store, work, progress):
         for name, row in part.rows.items():
             _add_row(total.rows.setdefault(name, Row()), row)
         _add(total.books, part.books)
     return total
 
 
-def turnover_of_events(events: Iterable[Any], first_day: date, last_day: date) -> Sheet:
-    """Answer the turnover of some events, those of one account."""
+def turnover_of_account(id_: UUID, events: Sequence[Any], first_day: date, last_day: date) -> Sheet:
+    """Answer the turnover of one account, from its whole stream."""
     turnover, books = Turnover(first_day, last_day), new_sums()
-    for event in events:
-        turnover.add(event)
-        if event.effective_on <= last_day:
-            for account, amount in postings(event):
-                books[account] += amount
+    _count(id_, events, turnover, books, last_day)
     return Sheet(dict(turnover.rows), dict(books))
 
 
@@ -95,14 +78,9 @@ def trial_balance_of(
 ) -> dict[str, Kopecks]:
     """Answer the books as of the end of a day, or by all that is in the log: account -> debit."""
     total = new_sums()
-    for part in _over_log(store, partial(_books_of_range, on=on or date.max), progress):
+    for part in over_streams(store, partial(_books_of_range, on=on), progress):
         _add(total, part)
     return dict(sorted(total.items()))
-
-
-def _over_log(store: PostgresStore, work: Any, progress: Progress) -> Iterator[Any]:
-    last = store.recorder.max_notification_id() or 0
-    return over_ranges(work, conninfo_of(store), position_ranges(last), last, progress)
 
 
 def _turnover_of_range(
@@ -113,33 +91,40 @@ def _turnover_of_range(
     first_day: date,
     last_day: date,
 ) -> Sheet:
-    return turnover_of_events(_events(connection, part, progress), first_day, last_day)
+    turnover, books = Turnover(first_day, last_day), new_sums()
+    for id_, events in account_streams(connection, part, progress):
+        _count(id_, events, turnover, books, last_day)
+    return Sheet(dict(turnover.rows), dict(books))
 
 
 def _books_of_range(
-    connection: psycopg.Connection[Any], part: Range, progress: Progress, *, on: date
+    connection: psycopg.Connection[Any], part: Range, progress: Progress, *, on: date | None
 ) -> dict[str, Kopecks]:
     books = new_sums()
-    for event in _events(connection, part, progress):
-        if event.effective_on <= on:
-            for account, amount in postings(event):
-                books[account] += amount
+    for id_, events in account_streams(connection, part, progress):
+        if on is None:
+            _post(events, books)
+        else:
+            _post((event for event in retold(id_, events) if event.effective_on <= on), books)
     return dict(books)
 
 
-def _events(
-    connection: psycopg.Connection[Any], part: Range, progress: Progress
-) -> Iterator[Any]:
-    decode, count = EVENTS.decode, 0
-    with connection.cursor() as cursor, cursor.copy(_EVENTS, (part.first, part.last)) as copy:
-        copy.set_types(["text", "bytea"])
-        for topic, state in copy.rows():
-            count += 1
-            if count % REPORT_EVERY == 0:
-                progress(REPORT_EVERY)
-            if topic not in PROPOSAL_TOPICS:
-                yield decode(topic, state)
-    progress(count % REPORT_EVERY)
+def _count(
+    id_: UUID,
+    events: Sequence[Any],
+    turnover: Turnover,
+    books: dict[str, Kopecks],
+    last_day: date,
+) -> None:
+    told = retold(id_, events)
+    turnover.add_account(id_, told)
+    _post((event for event in told if event.effective_on <= last_day), books)
+
+
+def _post(events: Iterable[Any], books: dict[str, Kopecks]) -> None:
+    for event in events:
+        for account, amount in postings(event):
+            books[account] += amount
 
 
 def _add_row(total: Row, row: Row) -> None:

@@ -7,27 +7,45 @@ What cannot be replayed is named, not raised: an audit reads on.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, MutableMapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
+import psycopg
 from psycopg.rows import tuple_row
 
 from services.ledger.approvals import PROPOSAL_TOPICS, Proposal
-from services.ledger.cores import REPORT_EVERY, Progress, Range
+from services.ledger.cores import (
+    REPORT_EVERY,
+    Progress,
+    Range,
+    conninfo_of,
+    over_ranges,
+    stream_ranges,
+)
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.events import PaymentPosted
 from services.ledger.postings import postings
 from services.ledger.rows import posting_row
 from shared.errors import ServiceError
 from shared.eventstore.events import UnknownTopicError
+from shared.eventstore.postgres import PostgresStore
+
+R = TypeVar("R")
 
 _STREAMS = (
     "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
     "WHERE originator_id BETWEEN %s AND %s ORDER BY originator_id, originator_version"
 )
+_SIZE = (
+    "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS events, "
+    "(SELECT count(*) FROM balances) AS accounts"
+)
 _AT_ONCE = 5_000
+ACCOUNTS_IN_A_RANGE = 10_000
+SMALLEST_RANGES = 4
+"""How many ranges there are at least, so that a few cores have something to do."""
 
 CANNOT_BE_REPLAYED = (
     msgspec.MsgspecError,
@@ -90,6 +108,27 @@ def read_streams(
     if entries:
         yield current, entries  # type: ignore[misc]
     progress(count % REPORT_EVERY)
+
+
+def account_streams(
+    connection: Any, part: Range, progress: Progress
+) -> Iterator[tuple[UUID, list[Any]]]:
+    """Yield the accounts of a range with their decoded events; raises what is not decoded."""
+    for id_, entries in read_streams(connection, part, progress):
+        if entries[0].topic not in PROPOSAL_TOPICS:
+            yield id_, [EVENTS.decode(entry.topic, entry.state) for entry in entries]
+
+
+def over_streams(
+    store: PostgresStore,
+    work: Callable[[psycopg.Connection[Any], Range, Progress], R],
+    progress: Progress,
+    cores: int | None = None,
+) -> Iterator[R]:
+    """Yield what ``work`` answers for ranges that hold all streams; see over_ranges."""
+    size = store.query(lambda session: session.cursor.execute(_SIZE).fetchone())
+    ranges = stream_ranges(size["accounts"] // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
+    return over_ranges(work, conninfo_of(store), ranges, size["events"], progress, cores)
 
 
 def replay_stream(

@@ -21,7 +21,8 @@ from services.ledger.commands.printing import (
     reporting,
     roubles,
 )
-from services.ledger.sheets import Sheet, trial_balance_of, turnover_of, turnover_of_events
+from services.ledger.domain import account_id
+from services.ledger.sheets import Sheet, trial_balance_of, turnover_of, turnover_of_account
 from services.ledger.statements import story_of
 from services.ledger.turnover import Row
 from shared.eventstore.postgres import PostgresStore
@@ -78,9 +79,10 @@ def trial_balance(
     """Add up the books by double entry; exit code 1 when they do not come to zero."""
     with reporting():
         chosen = day(on, "--on")
-        with opened_store() as store, counting(
-            "reading the log", store.recorder.max_notification_id() or 0
-        ) as advance:
+        with (
+            opened_store() as store,
+            counting("reading the log", store.recorder.max_notification_id() or 0) as advance,
+        ):
             books = trial_balance_of(store, chosen, advance)
     total = sum(books.values())
     if json:
@@ -102,9 +104,9 @@ def trial_balance(
 def _sheet(store: PostgresStore, account: str | None, first: date, last: date) -> Sheet:
     if account is not None:
         story = store.query(lambda session: story_of(session, account))
-        return turnover_of_events([recorded.event for recorded in story], first, last)
-    events = store.recorder.max_notification_id() or 0
-    with counting("reading the log", events) as advance:
+        events = [recorded.event for recorded in story]
+        return turnover_of_account(account_id(account), events, first, last)
+    with counting("reading the log", store.recorder.max_notification_id() or 0) as advance:
         return turnover_of(store, first, last, advance)
 
 

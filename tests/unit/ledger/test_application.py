@@ -47,6 +47,9 @@ class FakeReadModel:
     def balance(self, number: str) -> dict[str, Any] | None:
         return self.rows.get(number)
 
+    def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {number: {"heating": "Отопление"} for number in numbers}
+
     def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         return [self.rows[number] for number in numbers if number in self.rows]
 
