@@ -17,6 +17,7 @@ from gateway.messages.fields import FIELDS
 from gateway.messages.gateway import GATEWAY, KINDS
 from gateway.messages.helpdesk import HELPDESK
 from gateway.messages.identity import IDENTITY
+from gateway.messages.ledger import LEDGER
 from gateway.messages.notices import NOTICES
 from gateway.messages.payments import PAYMENTS
 
@@ -26,6 +27,7 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
     **GATEWAY,
     **IDENTITY,
     **ACCOUNTS,
+    **LEDGER,
     **PAYMENTS,
     **HELPDESK,
 }

@@ -1,4 +1,4 @@
-"""What accounts and ledger say: linking, balances, months."""
+"""What accounts says, and ledger of an account that is not there: linking, contracts."""
 
 from __future__ import annotations
 
@@ -32,32 +32,6 @@ ACCOUNTS = {
         "квитанции с последней квитанцией.",
         "en": "The number and the fact of the bill do not belong together. Compare both with the "
         "last bill.",
-    },
-    "account_exists": {
-        "ru": "Этот лицевой счёт уже открыт. Пользуйтесь открытым счётом.",
-        "en": "This account is open already. Use the one that is open.",
-    },
-    "period_charged": {
-        "ru": "Начисления за {period} уже проведены. Проведите перерасчёт.",
-        "en": "The charges of {period} are posted already. Post an adjustment instead.",
-    },
-    "invalid_charges": {
-        "ru": "Строки начислений не сходятся. Проверьте: к оплате = начислено + перерасчёт − "
-        "льгота, каждая услуга одной строкой.",
-        "en": "The lines of the bill do not add up. Check that payable = charged + recalculation "
-        "- privilege, with one line for each service.",
-    },
-    "invalid_amount": {
-        "ru": "Сумма не подходит. Укажите положительную сумму в копейках.",
-        "en": "The amount is not suitable. Give a positive sum in kopecks.",
-    },
-    "invalid_file": {
-        "ru": "Файл не читается. Проверьте заголовок и разделители и загрузите его ещё раз.",
-        "en": "The file cannot be read. Check its header and separators and load it again.",
-    },
-    "invalid_row": {
-        "ru": "Строка файла не подходит. Исправьте её и загрузите файл ещё раз.",
-        "en": "A row of the file is not suitable. Correct it and load the file again.",
     },
     "contract_exists": {
         "ru": "Такой лицевой счёт уже заведён. Измените существующий договор.",

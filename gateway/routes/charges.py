@@ -45,7 +45,7 @@ class ChargeRoutes:
     def penalty(self, call: Call) -> Any:
         number = own_account(call, call.path["number"])
         on = call.query["on"]
-        return call.ask("ledger", "penalty", number=number, on=on and on.isoformat())
+        return call.ask("ledger", "penalty", number=number, on=on.isoformat() if on else None)
 
     @route(
         Operation(

@@ -111,7 +111,7 @@ class PaymentRoutes:
             method="GET",
             path=f"{API}/payments/<uuid:payment_id>/receipt",
             tag=TAG,
-            summary="The payment and the ledger's entries for it.",
+            summary="The payment, the ledger's entries for it, and the proofs of them.",
             answer=shapes.Receipt,
         )
     )

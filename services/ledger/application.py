@@ -103,9 +103,7 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
             raise _no_account(number)
         return _balance(row, as_of, _names(session, [number]))
     account = _account_as_of(session, number, as_of)
-    # Of a bill that took effect before the account was taken over, the opening is not told.
-    row = {**account.snapshot(), "number": number}
-    return _balance(row, as_of, _names(session, [number]))
+    return _balance(account.snapshot(), as_of, _names(session, [number]))
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:

@@ -49,6 +49,12 @@ class WriteOffPenalty(msgspec.Struct, frozen=True, kw_only=True, tag="write_off_
 Correction: TypeAlias = AdjustCharges | ReversePayment | WriteOffPenalty
 
 
+def as_json(correction: Correction) -> dict[str, Any]:
+    """Answer a correction as the plain values in which the read model keeps it."""
+    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(correction))
+    return values
+
+
 class ProposalMade(Event, frozen=True):
     """A correction awaits a second person; ``amount`` is the money that it moves, in kopecks."""
 
@@ -148,7 +154,7 @@ class Proposal(Aggregate):
         return {
             "version": self.version,
             "state": self.state,
-            "correction": msgspec.to_builtins(made.correction) if made else {},
+            "correction": as_json(made.correction) if made else {},
             "accounts": list(made.accounts) if made else [],
             "amount": made.amount if made else 0,
             "reason": made.reason if made else "",

@@ -15,7 +15,7 @@ from services.ledger.domain import Account
 from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
 from services.ledger.streams import Difference, Replayed
 
-AT_ONCE = 500
+AT_ONCE = 100
 """How many streams are compared by one query."""
 
 # The rows of a range that belong to no stream of the log, and the postings of payments that are

@@ -23,6 +23,7 @@ from services.ledger.approvals import (
     WriteOffPenalty,
 )
 from services.ledger.domain import Account, account_id
+from services.ledger.events import ServiceAmount
 from shared import context
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
@@ -126,6 +127,23 @@ def proposals(session: Session, state: str | None = OPEN) -> list[dict[str, Any]
     return list(session.read.proposals(state))
 
 
+def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) -> None:
+    """Refuse to take off a service that the month has no charge for: it is a typing error.
+
+    Raises ValidationFailed ``service_not_billed``; a month without a bill the account refuses.
+    """
+    if period not in account.bills:
+        return
+    billed = account.billed(period)
+    for line in lines:
+        if line.amount < 0 and line.service not in billed:
+            raise ValidationFailed(
+                "service_not_billed",
+                f"The bill of {period} has no {line.service}; it has {', '.join(sorted(billed))}.",
+                service=line.service,
+            )
+
+
 def _proposal(session: Session, proposal_id: UUID) -> Proposal:
     # Any id may be given, also that of an account's stream.
     story = session.story(proposal_id)
@@ -155,7 +173,7 @@ def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> 
         account = load(number)
         match correction:
             case AdjustCharges():
-                _check_billed(account, correction)
+                check_billed(account, correction.period, correction.lines)
                 done = account.adjust_charges(
                     command.correction_id, correction.period, on, correction.lines, reason
                 )
@@ -167,21 +185,6 @@ def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> 
         if done:
             changed.append(account)
     return changed
-
-
-def _check_billed(account: Account, correction: AdjustCharges) -> None:
-    """Refuse to take off a service that the month has no charge for: it is a typing error."""
-    if correction.period not in account.bills:
-        return  # the account itself refuses this
-    billed = account.billed(correction.period)
-    for line in correction.lines:
-        if line.amount < 0 and line.service not in billed:
-            raise ValidationFailed(
-                "service_not_billed",
-                f"The bill of {correction.period} has no {line.service}; it has "
-                f"{', '.join(sorted(billed))}.",
-                service=line.service,
-            )
 
 
 def _accounts(session: Session, correction: Correction) -> Sequence[str]:

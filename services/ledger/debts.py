@@ -20,6 +20,7 @@ from services.ledger.events import (
     AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
 )
@@ -87,6 +88,11 @@ class _Book:
                 on = event.effective_on
                 for item in event.opening:
                     self._owe(OPENING_PERIOD, item.service, on, on, item.amount)
+            case OpeningPosted():
+                on = event.effective_on
+                for item in event.opening:
+                    self._owe(OPENING_PERIOD, item.service, on, on, item.amount)
+                self._pay(event.settled, on, None)
             case ChargesPosted():
                 self.due_on[event.period] = event.due_on
                 for line in event.lines:

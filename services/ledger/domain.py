@@ -27,6 +27,7 @@ from services.ledger.events import (
     ChargeLine,
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -69,6 +70,34 @@ class Account(AccountState):
         self.trigger(
             AccountOpened(
                 account=number, payer_kind=payer_kind, effective_on=on, opening=tuple(opening)
+            )
+        )
+
+    def post_opening(
+        self, on: date, opening: Sequence[ServiceAmount], policy: Policy = DEFAULT_POLICY
+    ) -> None:
+        """Take over what was owed before, of an account that is open already; once at most.
+
+        A negative sum is an advance. What had been paid in advance before settles what it can.
+        Needs the whole history. Raises Conflict ``opening_posted``, ValidationFailed for no sums.
+        """
+        self._must_exist()
+        if self.opening:
+            raise Conflict(
+                "opening_posted", "The opening balance of this account is posted already."
+            )
+        if not opening or any(item.amount == 0 for item in opening):
+            raise ValidationFailed(
+                "invalid_opening", "An opening balance has sums, none of them 0."
+            )
+        for item in opening:
+            check_amount(item.amount, "opening balance")
+        check_services([item.service for item in opening], "invalid_opening")
+        owed = {item.service: item.amount for item in opening if item.amount > 0}
+        settled, _ = allocate({OPENING_PERIOD: owed}, self.advance, policy=policy)
+        self.trigger(
+            OpeningPosted(
+                account=self.number, effective_on=on, opening=tuple(opening), settled=settled
             )
         )
 
@@ -198,9 +227,9 @@ class Account(AccountState):
     ) -> None:
         """Change the penalty accrued so far by a signed difference.
 
-        It takes effect no earlier than the last accrual. Raises Conflict ``no_penalty_accrued``
-        when there is nothing to correct, ValidationFailed when more would be taken back than has
-        been accrued.
+        It takes effect no earlier than what has made the penalty so far. Raises Conflict
+        ``no_penalty_accrued`` when there is nothing to correct, ValidationFailed when more would
+        be taken back than has been accrued.
         """
         self._must_exist()
         if not self.last_accrual:
@@ -210,27 +239,29 @@ class Account(AccountState):
             raise ValidationFailed(
                 "invalid_amount", "No more penalty can be taken back than has been accrued."
             )
-        waived, advance = self.taken_back(-amount)
+        # What is not owed any more was waived, or was paid and becomes an advance.
+        beyond_owed = max(0, -amount - self.penalty)
+        waived = min(beyond_owed, self.penalty_waived)
         self.trigger(
             PenaltyCorrected(
                 account=self.number,
                 corrects=self.last_accrual,
                 amount=amount,
-                effective_on=max(on, self.last_accrual_on),
+                effective_on=max(on, self.penalty_changed_on),
                 rule=rule,
                 reason=reason,
                 through=through,
                 provisional=provisional,
                 segments=tuple(segments),
                 waived=waived,
-                advance=advance,
+                advance=beyond_owed - waived,
             )
         )
 
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
         """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
 
-        It takes effect no earlier than the last accrual.
+        It takes effect no earlier than what has made the penalty so far.
         """
         self._must_exist()
         check_positive(amount, "penalty to write off")
@@ -245,7 +276,7 @@ class Account(AccountState):
                 account=self.number,
                 corrects=self.last_accrual,
                 amount=amount,
-                effective_on=max(on, self.last_accrual_on),
+                effective_on=max(on, self.penalty_changed_on),
                 reason=reason,
             )
         )
@@ -329,15 +360,6 @@ class Account(AccountState):
             )
         )
         return True
-
-    def taken_back(self, amount: Kopecks) -> tuple[Kopecks, Kopecks]:
-        """Answer how much of a penalty that is taken back was waived, and how much was paid.
-
-        First it lowers what is owed; what was waived comes before what was paid.
-        """
-        beyond_owed = max(0, amount - self.penalty)
-        waived = min(beyond_owed, self.penalty_waived)
-        return waived, beyond_owed - waived
 
     def _released(
         self, period: str, lines: Sequence[ServiceAmount]

@@ -72,6 +72,21 @@ class AccountOpened(Event, frozen=True):
     opening: tuple[ServiceAmount, ...] = ()
 
 
+class OpeningPosted(Event, frozen=True):
+    """What was owed when the account was taken over, known only after it had been opened.
+
+    It stands for the ``opening`` of :class:`AccountOpened`, and comes once at most; ``settled`` is
+    what an advance has paid of it at once.
+    """
+
+    topic: ClassVar[str] = "ledger.opening_posted.v1"
+
+    account: str
+    effective_on: date
+    opening: tuple[ServiceAmount, ...]
+    settled: tuple[Settled, ...] = ()
+
+
 class ChargesPosted(Event, frozen=True):
     """A month's bill; ``settled`` is what an advance has paid of it at once."""
 
@@ -219,6 +234,7 @@ def _penalty_accrued_v1(state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     AccountOpened,
+    OpeningPosted,
     ChargesPosted,
     ChargesAdjusted,
     PenaltyAccrued,

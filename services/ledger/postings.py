@@ -22,6 +22,7 @@ from services.ledger.events import (
     AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -79,6 +80,8 @@ def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for eac
             ]
         case AccountOpened():
             return list(_opening(event))
+        case OpeningPosted():
+            return [*_opening(event), *_from_advances(event.settled)]
     raise TypeError(f"no postings are known for {type(event).__name__}")
 
 
@@ -91,7 +94,7 @@ def trial_balance(events: Iterable[Any]) -> dict[str, Kopecks]:
     return dict(sums)
 
 
-def _opening(event: AccountOpened) -> Iterator[Posting]:
+def _opening(event: AccountOpened | OpeningPosted) -> Iterator[Posting]:
     for item in event.opening:
         owed = item.amount > 0
         yield (f"receivable:{item.service}" if owed else ADVANCES), item.amount

@@ -14,6 +14,7 @@ from services.ledger.events import (
     AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -41,6 +42,11 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
         case AccountOpened():
             opening = _sums(event.opening)
             return "account_opened", {"payer_kind": event.payer_kind, "opening": opening}
+        case OpeningPosted():
+            return "opening_posted", {
+                "opening": _sums(event.opening),
+                "settled_by_advance": _allocation(event.settled),
+            }
         case ChargesPosted():
             return "charges_posted", _charges(event)
         case ChargesAdjusted():

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg.types.json import set_json_dumps
+from psycopg.types.json import set_json_dumps, set_json_loads
 
 from services.ledger.approvals import Proposal
+from services.ledger.bulk import find_balances, write_balances
 from services.ledger.domain import Account
 from services.ledger.events import PaymentPosted
-from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS, posting_row, written
+from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS, posting_row
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -38,7 +39,7 @@ _KEEP_POSTING = _insert(POSTINGS)
 _OWING = f"""
 SELECT {_SNAPSHOT} FROM balances
  WHERE principal > 0
-   AND EXISTS (SELECT FROM jsonb_each_text(due_dates) AS due WHERE due.value::date < %s)
+   AND EXISTS (SELECT FROM json_each_text(due_dates) AS due WHERE due.value::date < %s)
  ORDER BY number
 """
 _PROPOSED = f"""
@@ -52,6 +53,7 @@ SELECT p.proposal_id, {", ".join(f"p.{name}" for name in COLUMNS[PROPOSALS])},
 """
 
 set_json_dumps(msgspec.json.encode)
+set_json_loads(msgspec.json.decode)
 
 
 class ReadModel:
@@ -85,11 +87,7 @@ class ReadModel:
 
     def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         """Answer the rows of several accounts, in any order."""
-        self._cursor.execute(
-            f"SELECT account_id, {_SNAPSHOT} FROM balances WHERE number = ANY(%s)",
-            (list(numbers),),
-        )
-        return self._cursor.fetchall()  # type: ignore[no-any-return]
+        return find_balances(self._cursor, numbers)
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Answer what each account's last bill calls its services: number -> code -> name."""
@@ -132,21 +130,8 @@ class ReadModel:
         return self._cursor.fetchone()  # type: ignore[no-any-return]
 
     def write_balances(self, accounts: Sequence[Account]) -> None:
-        """Write the new state of many accounts by COPY (the bulk path)."""
-        self._cursor.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS new_balances (LIKE balances) ON COMMIT DROP"
-        )
-        self._cursor.execute("TRUNCATE new_balances")
-        names = ["account_id", *COLUMNS[BALANCES]]
-        with self._cursor.copy(f"COPY new_balances ({', '.join(names)}) FROM STDIN") as copy:
-            for account in accounts:
-                row = _balance_row(account)
-                copy.write_row([row[name] for name in names])
-        changes = ", ".join(f"{name} = n.{name}" for name in COLUMNS[BALANCES][2:])
-        self._cursor.execute(
-            f"UPDATE balances AS b SET {changes} "
-            "FROM new_balances AS n WHERE b.account_id = n.account_id"
-        )
+        """Write the new state of many accounts by COPY (the bulk path); also of new ones."""
+        write_balances(self._cursor, accounts)
 
     def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
         """Answer where a payment stands in the log, by account."""
@@ -156,7 +141,3 @@ class ReadModel:
             (payment_id,),
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]
-
-
-def _balance_row(account: Account) -> dict[str, Any]:
-    return written({"account_id": account.id, **account.snapshot()})

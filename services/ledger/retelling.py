@@ -18,6 +18,7 @@ from services.ledger.domain import Account
 from services.ledger.events import (
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
     PenaltyCorrected,
@@ -63,6 +64,8 @@ def retold(
 
 def _happen_again(account: Account, event: Any, policies: Mapping[str, Policy]) -> None:
     match event:
+        case OpeningPosted():
+            account.post_opening(event.effective_on, event.opening)
         case ChargesPosted():
             account.post_charges(event.period, event.effective_on, event.due_on, event.lines)
         case PaymentPosted():
@@ -81,8 +84,9 @@ def _happen_again(account: Account, event: Any, policies: Mapping[str, Policy]) 
                 event.adjustment_id, event.period, event.effective_on, event.lines, event.reason
             )
         case PenaltyCorrected():
-            waived, advance = account.taken_back(-event.amount)
-            account.trigger(msgspec.structs.replace(event, waived=waived, advance=advance))
+            # How much of it is no longer waived is a fact of its own, as the waiver was.
+            paid_before = max(0, -event.amount - event.waived - account.penalty)
+            account.trigger(msgspec.structs.replace(event, advance=paid_before))
         case PenaltyWrittenOff():
             paid_before = max(0, event.amount - account.penalty)
             account.trigger(msgspec.structs.replace(event, advance=paid_before))

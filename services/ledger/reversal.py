@@ -30,7 +30,8 @@ def undo(account: AccountState, payment: PaymentPosted) -> Undone:
     """Answer what is owed again when a payment that stands is undone."""
     paid = _Paid(account)
     restored = paid.take(payment.settled)
-    penalty_restored = min(payment.penalty_settled, _penalty_paid(account))
+    penalty_paid = account.penalty_accrued - account.penalty_waived - account.penalty
+    penalty_restored = min(payment.penalty_settled, penalty_paid)
     left = payment.amount + payment.penalty - _total(restored) - penalty_restored
     advance_taken = min(left, account.advance)
     return Undone(
@@ -77,12 +78,6 @@ class _Paid:
                 for service, amount in self._account.billed(period).items()
             }
         return self._bills[period]
-
-
-def _penalty_paid(account: AccountState) -> Kopecks:
-    paid = account.penalty_accrued - account.penalty_waived - account.penalty
-    # Told again in the order of effect, a penalty may be taken back before it is accrued.
-    return max(0, paid)
 
 
 def _total(parts: tuple[Settled, ...]) -> Kopecks:

@@ -60,7 +60,7 @@ def posting_row(account: str, position: int, event: PaymentPosted) -> dict[str, 
         "position": position,
         "amount": event.amount,
         "penalty": event.penalty,
-        "allocation": [msgspec.to_builtins(part) for part in event.settled],
+        "allocation": msgspec.to_builtins(list(event.settled)),
     }
 
 

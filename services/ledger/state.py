@@ -14,11 +14,13 @@ from services.ledger.events import (
     AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
     PenaltyWrittenOff,
+    ServiceAmount,
 )
 from services.ledger.settlement import Settled
 from shared.eventstore import Aggregate
@@ -40,6 +42,8 @@ class AccountState(Aggregate):
         super().__init__(id)
         self.number = ""
         self.payer_kind = ""
+        # What was taken over, as it was said; a restored state does not know it.
+        self.opening: tuple[ServiceAmount, ...] = ()
         self.open_items: dict[str, dict[str, Kopecks]] = {}
         self.penalty: Kopecks = 0
         self.advance: Kopecks = 0
@@ -54,7 +58,7 @@ class AccountState(Aggregate):
         # What advances have paid of later bills, in order: a reversal reopens the last first.
         self.paid_in_advance: list[Settled] = []
         self.last_accrual = 0
-        self.last_accrual_on = date.min
+        self.penalty_changed_on = date.min
         self.penalty_accrued: Kopecks = 0
         self.penalty_waived: Kopecks = 0
 
@@ -87,11 +91,17 @@ class AccountState(Aggregate):
             case PenaltyWrittenOff():
                 self.penalty -= event.amount - event.advance
                 self.penalty_waived += event.amount
+                self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
                 self.advance += event.advance
             case PaymentReversed():
                 self._apply_reversal(event)
             case AccountOpened():
+                self.number, self.payer_kind = event.account, event.payer_kind
                 self._apply_opening(event)
+            case OpeningPosted():
+                self._apply_opening(event)
+                if event.settled:
+                    self._settle_in_advance(event.settled)
             case _:
                 raise TypeError(f"an account knows no {type(event).__name__}")
 
@@ -137,8 +147,8 @@ class AccountState(Aggregate):
         account.charged_periods = set(row["charged_periods"])
         return account
 
-    def _apply_opening(self, event: AccountOpened) -> None:
-        self.number, self.payer_kind = event.account, event.payer_kind
+    def _apply_opening(self, event: AccountOpened | OpeningPosted) -> None:
+        self.opening = self.opening or event.opening
         if owed := {item.service: item.amount for item in event.opening if item.amount > 0}:
             self.open_items[OPENING_PERIOD] = owed
         # What was taken over was owed already: it is overdue from the next day on.
@@ -215,4 +225,5 @@ class AccountState(Aggregate):
 
     def _note_accrual(self, event: PenaltyAccrued | PenaltyCorrected) -> None:
         self.penalty_accrued += event.amount
-        self.last_accrual, self.last_accrual_on = self.version + 1, event.effective_on
+        self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
+        self.last_accrual = self.version + 1

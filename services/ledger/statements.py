@@ -14,6 +14,7 @@ from services.ledger.events import (
     AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -125,7 +126,7 @@ def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
 
 def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one for each event
     match event:
-        case AccountOpened():
+        case AccountOpened() | OpeningPosted():
             opening = sum(item.amount for item in event.opening)
             return "opening", "Входящее сальдо", opening, 0
         case ChargesPosted():

@@ -21,6 +21,7 @@ from services.ledger.events import (
     AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -76,7 +77,9 @@ class Turnover:
             self._add(event)
 
     def _add(self, event: Any) -> None:
-        before = event.effective_on < self._first or isinstance(event, AccountOpened)
+        before = event.effective_on < self._first or isinstance(
+            event, AccountOpened | OpeningPosted
+        )
         for service, column, amount in _movements(event):
             row = self.rows[service]
             if before:
@@ -97,9 +100,11 @@ class Turnover:
 def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR0912 - one for each event
     """Yield (service, column, kopecks) of an event; an advance is a debt with the sign turned."""
     match event:
-        case AccountOpened():
+        case AccountOpened() | OpeningPosted():
             for item in event.opening:
                 yield (item.service if item.amount > 0 else ADVANCE), "charged", item.amount
+            if isinstance(event, OpeningPosted):
+                yield from _paid_from_advance(event.settled)
         case ChargesPosted():
             for line in event.lines:
                 yield line.service, "charged", line.charged

@@ -65,6 +65,20 @@ class AccountOpened(_OfAccount):
     )
 
 
+class OpeningPosted(_OfAccount):
+    opening = fields.List(
+        fields.Nested(ServiceAmount),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "What was owed when the account was taken over."},
+    )
+    settled_by_advance = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What an advance has paid of it at once."},
+    )
+
+
 class ChargesPosted(_OfAccount):
     period = Period(required=True, metadata={"description": "The month of the bill."})
     due_on = Day(required=True, metadata={"description": "The last day to pay without delay."})
@@ -178,6 +192,7 @@ class PaymentReversed(_OfAccount):
 
 CONTRACTS = [
     Contract("account_opened", 1, AccountOpened, "An account has been opened in the ledger."),
+    Contract("opening_posted", 1, OpeningPosted, "The balance that was taken over is posted."),
     Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),
     Contract("penalty_accrued", 1, PenaltyAccrued, "A penalty for late payment was added."),
     Contract("charges_adjusted", 1, ChargesAdjusted, "The bill of a month was recalculated."),

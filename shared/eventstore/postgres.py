@@ -79,13 +79,16 @@ class PostgresSession(Session):
 
         Answers the first and the last position (last < first when there were none).
         """
-        self.flush()
         encode = self._store.events.encode
-        encoded = (
+        return self.copy_states(
             (originator_id, version, event.topic, encode(event))
             for originator_id, version, event in rows
         )
-        first, last = self._store.recorder.copy(self.cursor, encoded, self._required_cause())
+
+    def copy_states(self, rows: Iterable[tuple[UUID, int, str, bytes]]) -> tuple[int, int]:
+        """Append (originator id, version, topic, state), encoded already, as copy_events does."""
+        self.flush()
+        first, last = self._store.recorder.copy(self.cursor, rows, self._required_cause())
         self.appended += [first, last] if last >= first else []
         return first, last
 

@@ -11,11 +11,19 @@ from rich.table import Table
 from tests.bench.appends import bulk, one_by_one
 from tests.bench.company import bench_database
 from tests.bench.measure import RUNS, Result
+from tests.bench.payments import of_fifty, single
 from tests.bench.publishing import relay
 from tests.bench.replays import replay
 from tests.nodes import acquire_nodes
 
-BENCHES = {"single": one_by_one, "bulk": bulk, "replay": replay, "relay": relay}
+BENCHES = {
+    "appends": one_by_one,
+    "bulk": bulk,
+    "payments": single,
+    "payments50": of_fifty,
+    "replay": replay,
+    "relay": relay,
+}
 
 
 def main(names: list[str]) -> int:

@@ -20,6 +20,7 @@ from services.ledger.approvals import (
     Correction,
     ReversePayment,
     WriteOffPenalty,
+    as_json,
 )
 from services.ledger.commands.printing import (
     Actor,
@@ -246,7 +247,7 @@ def _approve(store: PostgresStore, proposal_id: UUID, who: str, dry_run: bool) -
 
 def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction) -> None:
     proposed = _row(store, proposal_id)["correction"]
-    if proposed != msgspec.to_builtins(correction):
+    if proposed != as_json(correction):
         raise Conflict(
             "another_correction",
             "The proposal is about another correction than this; see `saldo ledger proposals`.",
@@ -312,7 +313,8 @@ def _print_answer(answer: dict[str, Any], json: bool) -> None:
         f"A second one says: saldo ledger approve {answer['correction_id']} --actor NAME",
     }[answer["state"]]
     if answer.get("proposal", OPEN) != OPEN:
-        sentence = f"This was proposed before, and is {answer['proposal']}."
+        out.print(f"This was proposed before, and is {answer['proposal']}.")
+        return
     out.print(f"{sentence} It moves {roubles(answer['amount'])} roubles.", soft_wrap=True)
     _print_balances("Before", answer.get("before", ()))
     _print_balances("After" if answer["state"] != "proposed" else "Now", answer["accounts"])

@@ -1,7 +1,7 @@
 """The kinds of files, told apart by their columns.
 
-All are CSV with ``;`` and a header (UTF-8 or cp1251), or JSON Lines with the same names. Sums are in
-roubles (``4500,00``), days ``2026-03-31``, months ``2026-03``.
+All are CSV with ``;`` and a header (UTF-8 or cp1251), or JSON Lines with the same names. Sums are
+in roubles (``4500,00``), days ``2026-03-31``, months ``2026-03``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What one kind of file holds.
 
     ``key``: how many of the first ``columns`` name the entry; rows next to each other with the
-    same key are one entry. ``money``: the columns that are sums.
+    same key are one entry, of which a summary speaks as ``entries``.
     """
 
     name: str
@@ -28,7 +28,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     optional: tuple[str, ...] = ()
     key: int
     entries: str
-    money: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -50,7 +49,6 @@ CHARGES = Kind(
     ),
     key=2,
     entries="bills",
-    money=("charged", "recalculation", "privilege", "penalty"),
 )
 ADJUSTMENTS = Kind(
     name="adjustments",
@@ -58,7 +56,6 @@ ADJUSTMENTS = Kind(
     optional=("effective_on",),
     key=2,
     entries="adjustments",
-    money=("amount",),
 )
 OPENING = Kind(
     name="opening",
@@ -66,7 +63,6 @@ OPENING = Kind(
     optional=("payer_kind", "effective_on"),
     key=1,
     entries="accounts",
-    money=("amount",),
 )
 REGISTRY = Kind(
     name="registry",

@@ -9,8 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
-from gateway.messages import CATALOGUE
+import pytest
+
+from gateway.messages import CATALOGUE, LANGUAGES
+from gateway.messages.accounts import ACCOUNTS
 from gateway.messages.fields import FIELDS
+from gateway.messages.gateway import GATEWAY
+from gateway.messages.helpdesk import HELPDESK
+from gateway.messages.identity import IDENTITY
+from gateway.messages.ledger import LEDGER
+from gateway.messages.payments import PAYMENTS
 
 ROOT = Path(__file__).parents[3]
 ERRORS = {"ValidationFailed", "NotFound", "Conflict", "Forbidden", "Unavailable"}
@@ -43,6 +51,29 @@ def _tabled(*folders: str) -> Iterator[str]:
                             yield str(key.value)
 
 
+def _handed_on(*folders: str) -> Iterator[str]:
+    """Codes that the caller of who raises them names: ``check_services(x, "invalid_opening")``."""
+    places = {}
+    for path in (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                names = [a.arg for a in function.args.args if a.arg != "self"]
+                raised = {
+                    _name(call.args[0])
+                    for call in ast.walk(function)
+                    if isinstance(call, ast.Call) and _name(call.func) in ERRORS and call.args
+                }
+                for name in raised & set(names):
+                    places[function.name] = (names.index(name), name)
+    for _, call in _calls(*folders):
+        if place := places.get(_name(call.func)):
+            index, name = place
+            by_name = [keyword.value for keyword in call.keywords if keyword.arg == name]
+            (given,) = by_name or call.args[index : index + 1]
+            assert isinstance(given, ast.Constant), f"no scan sees the code in {ast.unparse(call)}"
+            yield str(given.value)
+
+
 def test_every_code_of_the_services_has_words() -> None:
     params: defaultdict[str, list[set[str]]] = defaultdict(list)
     for _, call in _calls("services", "shared"):
@@ -50,6 +81,7 @@ def test_every_code_of_the_services_has_words() -> None:
             named = {keyword.arg for keyword in call.keywords if keyword.arg}
             params[str(call.args[0].value)].append(named)
     codes = set(params) | set(_tabled("services", "shared"))
+    codes |= set(_handed_on("services", "shared"))
 
     assert len(codes) > 40, "the scan finds nothing any more: look at how errors are raised"
     assert sorted(codes - set(CATALOGUE)) == []
@@ -77,6 +109,17 @@ def test_every_field_code_has_words() -> None:
         used |= set(re.findall(r"[\"'](field_[a-z]+)", path.read_text(encoding="utf-8")))
     used.discard("field_name")
     assert sorted(used - set(FIELDS)) == []
+
+
+def test_a_code_has_its_words_once() -> None:
+    parts = (GATEWAY, IDENTITY, ACCOUNTS, LEDGER, PAYMENTS, HELPDESK)
+    assert sum(len(part) for part in parts) == len(CATALOGUE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_says_what_happened_and_then_what_to_do(language: str) -> None:
+    without = [code for code, text in CATALOGUE.items() if ". " not in text[language]]
+    assert without == []
 
 
 def test_no_word_is_kept_for_nothing() -> None:

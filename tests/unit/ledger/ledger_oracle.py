@@ -100,12 +100,10 @@ class Books:
         self.accrued += amount
         self.penalty += amount
 
-    def correct(self, amount: int) -> None:
+    def correct(self, amount: int, unwaived: int) -> None:
         self.accrued += amount
-        self.penalty += amount
-        unwaived = min(self.waived, max(0, -self.penalty))
         self.waived -= unwaived
-        self.penalty += unwaived
+        self.penalty += amount + unwaived
         self._give_back()
 
     def waive(self, amount: int) -> None:
@@ -144,7 +142,7 @@ class Books:
             back = min(part, item.billed - item.unpaid)
             item.unpaid += back
             left -= back
-        back = min(paid.of_penalty, max(0, self.accrued - self.waived - self.penalty))
+        back = min(paid.of_penalty, self.accrued - self.waived - self.penalty)
         self.penalty += back
         left -= back
         back = min(left, self.advance)
