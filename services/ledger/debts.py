@@ -146,8 +146,14 @@ class _Book:
     def _unpay(self, parts: Sequence[Settled], payment: UUID | None) -> None:
         for part in parts:
             left = part.amount
-            for lot in reversed(self.lots[part.period, part.service]):
+            lots = self.lots[part.period, part.service]
+            for lot in reversed(lots):
                 left -= _take_back(lot, left, payment, to_unpaid=True)
+            for lot in reversed(lots):
+                # The lots may have it that a recalculation gave back another payment's part than
+                # the account has it; what is owed again is owed again.
+                for payer in [paid.payment for paid in reversed(lot.paid)]:
+                    left -= _take_back(lot, left, payer, to_unpaid=True)
 
     def _adjust(self, event: ChargesAdjusted) -> None:
         due_on = self.due_on.get(event.period, event.effective_on)

@@ -343,7 +343,7 @@ class Account(AccountState):
         if posted is None:
             raise NotFound("payment_not_posted", "This payment is not posted to the account.")
         version, payment = posted
-        undone = undo(self, payment)
+        undone = undo(payment, self.moves, self.advance)
         self.trigger(
             PaymentReversed(
                 account=self.number,

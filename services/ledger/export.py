@@ -29,7 +29,7 @@ from shared.eventstore.postgres import PostgresSession, PostgresStore
 Days: TypeAlias = tuple[date | None, date | None]
 Row: TypeAlias = Mapping[str, Any]
 
-AT_ONCE = 5_000
+AT_ONCE = 1_000
 
 
 class What(StrEnum):

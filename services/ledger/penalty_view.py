@@ -11,6 +11,7 @@ from services.ledger.domain import Account, account_id
 from services.ledger.events import PenaltyAccrued, PenaltyCorrected
 from services.ledger.penalties.calculator import ChargePenalty
 from services.ledger.penalties.rules import PenaltyRules
+from services.ledger.penalties.settling import check_day
 from shared.errors import NotFound
 from shared.eventstore import Session
 
@@ -19,8 +20,10 @@ def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dic
     """Answer what the penalty is by a day, it included, and what is owed if all is paid then.
 
     ``total`` is the penalty by the rules; ``owed`` is what of it is not paid or written off yet;
-    ``principal`` is the debt that bears it. All in kopecks. Raises NotFound ``account_not_found``.
+    ``principal`` is the debt that bears it. All in kopecks. Raises NotFound ``account_not_found``,
+    ValidationFailed ``invalid_day``.
     """
+    check_day(on)
     story = [recorded.event for recorded in session.story(account_id(number))]
     if not story:
         raise NotFound(

@@ -9,6 +9,7 @@ divides into debts and an advance may differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import msgspec
 
 from services.ledger.domain import Account
 from services.ledger.events import (
+    AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
@@ -26,6 +28,8 @@ from services.ledger.events import (
 )
 from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy
 
+_TAKEN_OVER = (AccountOpened, OpeningPosted)
+
 
 def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
     """Answer the events of a stream in the order in which they took effect.
@@ -34,11 +38,14 @@ def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
     when the account was taken over was owed before all that happened here. A correction takes
     effect no earlier than what it corrects, and events of one day stand as they were recorded.
     """
-    opening, *later = events
-    later.sort(key=lambda event: event.effective_on)
-    if later and later[0].effective_on < opening.effective_on:
-        opening = msgspec.structs.replace(opening, effective_on=later[0].effective_on)
-    return [opening, *later]
+    happened = [event for event in events if not isinstance(event, _TAKEN_OVER)]
+    happened.sort(key=lambda event: event.effective_on)
+    day = happened[0].effective_on if happened else date.max
+    opening = []
+    for event in reversed([event for event in events if isinstance(event, _TAKEN_OVER)]):
+        day = min(day, event.effective_on)
+        opening.append(msgspec.structs.replace(event, effective_on=day))
+    return [*reversed(opening), *happened]
 
 
 def retold(
@@ -51,10 +58,12 @@ def retold(
     Where they were, these are the very events. A payment settles by the policy that it was posted
     by, if ``policies`` has it.
     """
-    if not events:
-        return []
     order = in_order_of_effect(events)
-    if all(told is event for told, event in zip(order[1:], events[1:], strict=True)):
+    as_recorded = all(
+        told is event or (isinstance(told, _TAKEN_OVER) and type(told) is type(event))
+        for told, event in zip(order, events, strict=True)
+    )
+    if as_recorded:
         return order
     account = Account(id)
     for event in order:

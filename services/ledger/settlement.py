@@ -44,7 +44,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_POLICY = Policy(name="oldest-pro-rata.1")
 
-POLICIES: Mapping[str, Policy] = {policy.name: policy for policy in (DEFAULT_POLICY,)}
+POLICIES: dict[str, Policy] = {policy.name: policy for policy in (DEFAULT_POLICY,)}
 """The policies by name: a payment is told again by the one that it was posted by."""
 
 

@@ -55,8 +55,8 @@ class AccountState(Aggregate):
         self.posted: set[UUID] = set()
         self.reversed: set[UUID] = set()
         self.adjustments: dict[UUID, ChargesAdjusted] = {}
-        # What advances have paid of later bills, in order: a reversal reopens the last first.
-        self.paid_in_advance: list[Settled] = []
+        # The events that have moved money, in order: a reversal follows it (see reversal.py).
+        self.moves: list[Any] = []
         self.last_accrual = 0
         self.penalty_changed_on = date.min
         self.penalty_accrued: Kopecks = 0
@@ -75,6 +75,7 @@ class AccountState(Aggregate):
             case PaymentPosted():
                 self.payments[event.payment_id] = (self.version + 1, event)
                 self.posted.add(event.payment_id)
+                self.moves.append(event)
                 self.penalty -= event.penalty_settled
                 self.advance += event.advance
                 self._settle(event.settled)
@@ -85,6 +86,7 @@ class AccountState(Aggregate):
                 self.penalty += event.amount + event.waived + event.advance
                 self.penalty_waived -= event.waived
                 self.advance += event.advance
+                self.moves.append(event)
                 self._note_accrual(event)
             case ChargesAdjusted():
                 self._apply_adjustment(event)
@@ -93,6 +95,7 @@ class AccountState(Aggregate):
                 self.penalty_waived += event.amount
                 self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
                 self.advance += event.advance
+                self.moves.append(event)
             case PaymentReversed():
                 self._apply_reversal(event)
             case AccountOpened():
@@ -101,7 +104,7 @@ class AccountState(Aggregate):
             case OpeningPosted():
                 self._apply_opening(event)
                 if event.settled:
-                    self._settle_in_advance(event.settled)
+                    self._settle_in_advance(event)
             case _:
                 raise TypeError(f"an account knows no {type(event).__name__}")
 
@@ -167,7 +170,7 @@ class AccountState(Aggregate):
                 # A recalculation that is more than the charge is money back: an advance.
                 self.advance -= line.payable
         if event.settled:
-            self._settle_in_advance(event.settled)
+            self._settle_in_advance(event)
         elif not owed:
             del self.open_items[event.period]
 
@@ -180,8 +183,7 @@ class AccountState(Aggregate):
         )
         self._settle(event.released)
         self.advance += event.advance
-        if event.settled:
-            self._settle_in_advance(event.settled)
+        self._settle_in_advance(event)
 
     def _apply_reversal(self, event: PaymentReversed) -> None:
         self.reversed.add(event.payment_id)
@@ -189,13 +191,12 @@ class AccountState(Aggregate):
         self.advance -= event.advance_taken
         self._restore(event.restored)
         self._restore(event.reopened)
-        for part in event.reopened:
-            self._forget_paid_in_advance(part)
+        self.moves.append(event)
 
-    def _settle_in_advance(self, parts: Sequence[Settled]) -> None:
-        self.advance -= sum(part.amount for part in parts)
-        self._settle(parts)
-        self.paid_in_advance += parts
+    def _settle_in_advance(self, event: ChargesPosted | ChargesAdjusted | OpeningPosted) -> None:
+        self.advance -= sum(part.amount for part in event.settled)
+        self._settle(event.settled)
+        self.moves.append(event)
 
     def _settle(self, parts: Sequence[Settled]) -> None:
         open_items = self.open_items
@@ -213,15 +214,6 @@ class AccountState(Aggregate):
         for part in parts:
             owed = self.open_items.setdefault(part.period, {})
             owed[part.service] = owed.get(part.service, 0) + part.amount
-
-    def _forget_paid_in_advance(self, part: Settled) -> None:
-        # The decision took them from the end of the list, whole or in part, each of one entry.
-        for index in reversed(range(len(self.paid_in_advance))):
-            kept = self.paid_in_advance[index]
-            if (kept.period, kept.service) == (part.period, part.service):
-                left = Settled(kept.period, kept.service, kept.amount - part.amount)
-                self.paid_in_advance[index : index + 1] = [left] if left.amount else []
-                return
 
     def _note_accrual(self, event: PenaltyAccrued | PenaltyCorrected) -> None:
         self.penalty_accrued += event.amount

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from services.ledger.application import (
     AccruePenalty,
@@ -30,9 +32,10 @@ from services.ledger.domain import Account, account_id
 from services.ledger.events import ChargeLine, ServiceAmount
 from services.ledger.retelling import retold
 from shared import context
+from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.money import MAX_AMOUNT
-from tests.conftest import Database
+from tests.conftest import Database, fresh_database
 
 NUMBERS = [f"01000000{n:02}" for n in range(1, 11)]
 SERVICES = ("heating", "lift", "water")
@@ -93,8 +96,31 @@ class Town:
                 owner.execute(statement)
 
 
+Template: TypeAlias = tuple[Settings, str]
+"""The settings and the name of a database to copy."""
+Settled: TypeAlias = tuple[Template, dict[UUID, tuple[str, int, int]]]
+
+
+@contextmanager
+def settled_town(base_settings: Settings, template: Template) -> Iterator[Settled]:
+    """Settle a town once, to be copied for each test of a module."""
+    with fresh_database(base_settings, template) as made:
+        town = settle_town(made)
+        town.store.close()
+        name = urlsplit(made.settings.database_url).path.removeprefix("/")
+        yield (made.settings, name), town.payments
+
+
+@contextmanager
+def copied_town(base_settings: Settings, settled: Settled) -> Iterator[Town]:
+    """A town of one's own."""
+    template, payments = settled
+    with fresh_database(base_settings, template) as made:
+        yield Town(made, made.store("ledger"), dict(payments))
+
+
 def settle_town(database: Database) -> Town:
-    """Open the accounts and let five months pass."""
+    """Open the accounts, let five months pass; one proposal is left open."""
     town = Town(database, database.store("ledger"), {})
     chance = random.Random(20261123)  # noqa: S311 - the same town every time
     for number in NUMBERS:
@@ -111,6 +137,10 @@ def settle_town(database: Database) -> Town:
             _live(town, number, date(2026, month, 20), chance)
     for number in NUMBERS[:3]:
         _correct(town, number, chance)
+    lines = (ServiceAmount("heating", 1_00),)
+    proposal = AdjustCharges(account=NUMBERS[5], period="2026-02", lines=lines)
+    waits = Correct(correction_id=uuid4(), correction=proposal, reason="to be decided")
+    town.does(correct_within(0), waits, actor="staff:sidorov")
     return town
 
 

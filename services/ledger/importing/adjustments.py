@@ -58,6 +58,7 @@ class Adjustments(Posting[Adjustment]):
         try:
             entry = Adjustment(
                 row=group.row,
+                last=group.last,
                 start=group.start,
                 end=group.end,
                 rows=group.rows,
@@ -74,6 +75,10 @@ class Adjustments(Posting[Adjustment]):
         if bad:
             raise RowsRefused(bad, total)
         return entry
+
+    def name_of(self, entry: Adjustment) -> str:
+        """Answer the id of the adjustment."""
+        return f"{entry.account} {entry.adjustment_id}"
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
         """Yield the accounts with their history: it has the bills that are corrected."""

@@ -80,6 +80,7 @@ class Charges(Posting[Bill]):
             raise RowsRefused(bad, amount)
         return Bill(
             row=group.row,
+            last=group.last,
             start=group.start,
             end=group.end,
             rows=group.rows,
@@ -91,6 +92,10 @@ class Charges(Posting[Bill]):
             lines=tuple(lines),
             penalty=penalty,
         )
+
+    def name_of(self, entry: Bill) -> str:
+        """Answer account and month."""
+        return f"{entry.account} {entry.period}"
 
     def is_repeated(self, account: Account, entry: Bill) -> bool:
         """Tell whether the month has its bill already."""
@@ -188,6 +193,7 @@ def _posted_bills(cursor: Any, period: str, numbers: Sequence[str]) -> dict[tupl
 def _as_bill(event: ChargesPosted, penalty: Kopecks) -> Bill:
     return Bill(
         row=0,
+        last=0,
         start=0,
         end=0,
         rows=len(event.lines),

@@ -7,7 +7,7 @@ entry is refused: a bill without one of its lines would be a wrong bill.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -15,17 +15,22 @@ from services.ledger.importing.source import CUT, Fields, RowRefused, Source
 from services.ledger.importing.traces import is_whole, key_finder
 from shared.money import Kopecks
 
+_Row: TypeAlias = tuple[int, int, int, Fields | None, Fields, str]
+"""(number, first byte, byte after it, key, fields, flaw)."""
+
 MAX_ROWS = 1_000
 """Rows of one entry: no bill has as many services."""
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """What some rows of a file say together: ``row`` and ``start`` begin it, ``end`` is after it.
+    """What some rows of a file say together: from ``row`` to ``last``, ``rows`` of them not blank.
 
-    ``amount`` is what it adds to the control total, in kopecks.
+    ``start`` is its first byte, ``end`` the byte after it; ``amount`` is what it adds to the
+    control total, in kopecks.
     """
 
     row: int
+    last: int
     start: int
     end: int
     rows: int
@@ -43,6 +48,7 @@ class Refused(msgspec.Struct, kw_only=True):
     """
 
     row: int
+    last: int
     start: int
     end: int
     rows: int
@@ -57,6 +63,7 @@ class Refused(msgspec.Struct, kw_only=True):
         """Refuse an entry as a whole."""
         return cls(
             row=entry.row,
+            last=entry.last,
             start=entry.start,
             end=entry.end,
             rows=entry.rows,
@@ -78,11 +85,11 @@ class RowsRefused(Exception):  # noqa: N818 - a refusal, named as people say it
 class Group:
     """The rows of one entry as they were read: ``read`` holds them, ``bad`` why others are not."""
 
-    __slots__ = ("bad", "end", "key", "read", "row", "rows", "start")
+    __slots__ = ("bad", "end", "key", "last", "read", "row", "rows", "start")
 
     def __init__(self, key: Fields | None, row: int, start: int) -> None:
         self.key = key
-        self.row = row
+        self.row = self.last = row
         self.start = self.end = start
         self.rows = 0
         self.read: list[tuple[int, Fields]] = []
@@ -98,6 +105,7 @@ class Group:
         row, reason = next(iter(reasons.items()))
         return Refused(
             row=self.row,
+            last=self.last,
             start=self.start,
             end=self.end,
             rows=self.rows,
@@ -140,21 +148,9 @@ def groups(source: Source, offset: int, row: int) -> Iterator[Group]:
     A row that shows no key is refused alone, unless it stands amidst the rows of one entry, or is
     the end of a file that was cut: then nobody knows what the entry should have been.
     """
-    read, find_key, width = source.reader(), key_finder(source), source.kind.key
     current: Group | None = None
     strays: list[Group] = []
-    for number, start, end, raw, flaw in source.lines(offset, row):
-        fields = None
-        if not flaw or flaw == CUT:
-            try:
-                fields = read(raw)
-                if flaw and is_whole(source, raw):
-                    flaw = ""  # noqa: PLW2901 - the last line lacks its end, and nothing else
-            except RowRefused as error:
-                if not raw.strip():
-                    continue
-                flaw = flaw or str(error)  # noqa: PLW2901
-        key = find_key(raw) if fields is None or flaw else fields[:width]
+    for number, start, end, key, fields, flaw in _rows(source, offset, row):
         if current is None or key != current.key:
             if key is None and len(strays) < MAX_ROWS:
                 strays.append(_lone(number, start, end, flaw))
@@ -166,17 +162,40 @@ def groups(source: Source, offset: int, row: int) -> Iterator[Group]:
             current = Group(key, number, start)
         elif strays:
             _swallow(current, strays)
-        current.end = end
+        current.last, current.end = number, end
         current.rows += 1
         if flaw:
             current.spoil(number, flaw)
-        elif fields is not None and current.rows <= MAX_ROWS:
+        elif current.rows <= MAX_ROWS:
             current.read.append((number, fields))
     if current is not None:
         if strays and CUT in strays[-1].bad.values():
             current.spoil(strays[-1].row, CUT)
         yield current
     yield from strays
+
+
+def _rows(source: Source, offset: int, row: int) -> Iterator[_Row]:
+    read, find_key, width = source.reader(), key_finder(source), source.kind.key
+    for number, start, end, raw, flaw in source.lines(offset, row):
+        if not flaw:
+            try:
+                fields = read(raw)
+            except RowRefused as error:
+                if raw.strip():
+                    yield number, start, end, find_key(raw), (), str(error)
+            else:
+                yield number, start, end, fields[:width], fields, ""
+        elif flaw != CUT:
+            yield number, start, end, find_key(raw), (), flaw
+        elif raw.strip():
+            try:
+                fields = read(raw)
+            except RowRefused:
+                yield number, start, end, find_key(raw), (), CUT
+            else:
+                whole = is_whole(source, raw)
+                yield number, start, end, fields[:width], fields, "" if whole else CUT
 
 
 def _lone(number: int, start: int, end: int, flaw: str) -> Group:

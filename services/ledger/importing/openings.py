@@ -52,6 +52,7 @@ class Openings(Posting[Opening]):
         try:
             entry = Opening(
                 row=group.row,
+                last=group.last,
                 start=group.start,
                 end=group.end,
                 rows=group.rows,

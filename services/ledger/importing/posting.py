@@ -8,7 +8,7 @@ its first event and is made again, under the turn to append.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -41,6 +41,12 @@ class Counts(msgspec.Struct):
     refused_entries: int = 0
     refused_amount: Kopecks = 0
     refusals: dict[str, int] = {}
+
+    @property
+    def said(self) -> tuple[int, int, Kopecks]:
+        """Answer rows, entries and sum as the file says them, whatever became of them."""
+        entries = self.entries + self.unchanged + self.refused_entries
+        return self.rows, entries, self.amount + self.refused_amount
 
     def refuse(self, refused: Refused) -> None:
         """Count rows that go to the quarantine."""
@@ -95,6 +101,10 @@ class Posting(ABC, Generic[E]):
     """How the entries of one kind of file are read and posted; ``at_once`` of them in a chunk."""
 
     at_once: int
+
+    def name_of(self, entry: E) -> str:
+        """Answer what names the entry: what has the same name a second time is refused."""
+        return entry.account
 
     @abstractmethod
     def read(self, group: Group) -> E:
@@ -174,6 +184,3 @@ def write(session: PostgresSession, decided: Decided[Any]) -> tuple[int | None, 
     first, last = session.copy_states(decided.events)
     write_rows(session.cursor, decided.rows)
     return first, last
-
-
-Progress = Callable[[int], None]

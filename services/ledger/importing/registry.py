@@ -40,6 +40,7 @@ class Registry(Posting[Registration]):
         try:
             return Registration(
                 row=group.row,
+                last=group.last,
                 start=group.start,
                 end=group.end,
                 rows=1,

@@ -7,9 +7,11 @@ CREATE TABLE imports (
     size        bigint      NOT NULL,
     actor       text        NOT NULL,
     reason      text        NOT NULL,
+    attempt     integer     NOT NULL DEFAULT 1,
     started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz
 );
+COMMENT ON COLUMN imports.attempt IS 'grows when nothing of the file could be posted, so that it may be tried again';
 COMMENT ON TABLE imports IS 'The files that were imported, by the SHA-256 of their content: each has its effect once.';
 
 CREATE TABLE import_chunks (

@@ -25,20 +25,37 @@ class Entry:
 
 
 @dataclass
-class Item:
-    """One service of one month: what the bill comes to, and what of it is not paid."""
+class Part:
+    """A part that is paid, by a payment or (None) by an advance."""
 
-    billed: int
-    unpaid: int
+    payer: Any
+    amount: int
 
 
 @dataclass
-class Paid:
-    """A payment: what it settled, of the penalty too, and its whole sum."""
+class Item:
+    """One service of one month, or the penalty: what is not paid, and the parts that are."""
 
-    settled: list[tuple[Item, int]]
-    of_penalty: int
-    total: int
+    unpaid: int
+    parts: list[Part] = field(default_factory=list)
+
+    def pay(self, payer: Any, amount: int) -> Part:
+        self.unpaid -= amount
+        self.parts.append(Part(payer, amount))
+        return self.parts[-1]
+
+    def give_back(self, amount: int) -> None:
+        """Take a sum off the parts that are paid, the last first; it is not owed again."""
+        for part in reversed(self.parts):
+            taken = min(part.amount, amount)
+            part.amount -= taken
+            amount -= taken
+
+    def unpay(self, payer: Any) -> int:
+        own = sum(part.amount for part in self.parts if part.payer == payer)
+        self.parts = [part for part in self.parts if part.payer != payer]
+        self.unpaid += own
+        return own
 
 
 @dataclass
@@ -46,12 +63,16 @@ class Books:
     """All figures in kopecks."""
 
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
-    penalty: int = 0
+    fine: Item = field(default_factory=lambda: Item(0))
     accrued: int = 0
     waived: int = 0
     advance: int = 0
-    ahead: list[list[Any]] = field(default_factory=list)
-    payments: dict[Any, Paid] = field(default_factory=dict)
+    ahead: list[tuple[Item, Part]] = field(default_factory=list)
+    payments: dict[Any, int] = field(default_factory=dict)
+
+    @property
+    def penalty(self) -> int:
+        return self.fine.unpaid
 
     @property
     def principal(self) -> int:
@@ -74,42 +95,40 @@ class Books:
         return owed
 
     def open(self, opening: Mapping[str, int]) -> None:
-        for service, amount in opening.items():
-            if amount > 0:
-                self.items[TAKEN_OVER, service] = Item(amount, amount)
-            else:
-                self.advance -= amount
+        """Take over what was owed before; the one who is owed something is paid by no one yet."""
+        advance, self.advance = self.advance, 0
+        self._owe(TAKEN_OVER, opening)
+        back, self.advance = self.advance, advance
+        self._pay_ahead(TAKEN_OVER, opening)
+        self.advance += back
 
     def charge(self, period: str, lines: Mapping[str, int]) -> None:
-        for service, payable in lines.items():
-            if payable > 0:
-                self.items[period, service] = Item(payable, payable)
-            else:
-                self.advance -= payable
-        self._pay_ahead(period, {s: amount for s, amount in lines.items() if amount > 0})
+        self._owe(period, lines)
+        self._pay_ahead(period, lines)
 
     def adjust(self, period: str, lines: Mapping[str, int]) -> None:
+        self._owe(period, {service: amount for service, amount in lines.items() if amount > 0})
         for service, amount in lines.items():
-            item = self.items.setdefault((period, service), Item(0, 0))
-            item.billed, before = max(0, item.billed + amount), item.unpaid
-            item.unpaid = max(0, item.unpaid + amount)
-            self.advance += item.unpaid - before - amount
-        self._pay_ahead(period, {s: amount for s, amount in lines.items() if amount > 0})
+            if amount < 0:
+                item = self.items.setdefault((period, service), Item(0))
+                given_back = max(0, -amount - item.unpaid)
+                item.unpaid -= -amount - given_back
+                item.give_back(given_back)
+                self.advance += given_back
+        self._pay_ahead(period, lines)
 
     def accrue(self, amount: int) -> None:
         self.accrued += amount
-        self.penalty += amount
+        self.fine.unpaid += amount
 
     def correct(self, amount: int, unwaived: int) -> None:
         self.accrued += amount
         self.waived -= unwaived
-        self.penalty += amount + unwaived
-        self._give_back()
+        self._change_fine(amount + unwaived)
 
     def waive(self, amount: int) -> None:
         self.waived += amount
-        self.penalty -= amount
-        self._give_back()
+        self._change_fine(-amount)
 
     def pay(
         self,
@@ -120,55 +139,58 @@ class Books:
         newest_first: bool = False,
         ranking: Sequence[str] | None = None,
     ) -> None:
-        left, settled = amount, []
+        left = amount
         months = sorted({period for period, _ in self.items}, reverse=newest_first)
         for month in sorted(months, key=lambda month: month != first):
-            owed = {s: i for (p, s), i in sorted(self.items.items()) if p == month and i.unpaid}
-            take = min(left, sum(item.unpaid for item in owed.values()))
+            owed = {
+                service: item.unpaid
+                for (period, service), item in sorted(self.items.items())
+                if period == month and item.unpaid
+            }
+            take = min(left, sum(owed.values()))
             for service, part in _shares(take, owed, ranking):
-                owed[service].unpaid -= part
-                settled.append((owed[service], part))
+                self.items[month, service].pay(name, part)
             left -= take
-        for_penalty = left if penalty is None else penalty
-        of_penalty = min(self.penalty, for_penalty)
-        self.penalty -= of_penalty
+        of_penalty = min(self.penalty, left if penalty is None else penalty)
+        self.fine.pay(name, of_penalty)
         self.advance += left + (penalty or 0) - of_penalty
-        self.payments[name] = Paid(settled, of_penalty, amount + (penalty or 0))
+        self.payments[name] = amount + (penalty or 0)
 
     def reverse(self, name: Any) -> None:
-        paid = self.payments.pop(name)
-        left = paid.total
-        for item, part in paid.settled:
-            back = min(part, item.billed - item.unpaid)
+        left = self.payments.pop(name)
+        for item in [*self.items.values(), self.fine]:
+            left -= item.unpay(name)
+        taken = min(left, self.advance)
+        self.advance -= taken
+        left -= taken
+        for item, part in reversed(self.ahead):
+            back = min(left, part.amount)
+            part.amount -= back
             item.unpaid += back
-            left -= back
-        back = min(paid.of_penalty, self.accrued - self.waived - self.penalty)
-        self.penalty += back
-        left -= back
-        back = min(left, self.advance)
-        self.advance -= back
-        left -= back
-        for entry in reversed(self.ahead):
-            item, part = entry
-            back = min(left, part, item.billed - item.unpaid)
-            item.unpaid += back
-            entry[1] -= back
             left -= back
         assert left == 0, "there is always something that the money of a payment went into"
 
-    def _pay_ahead(self, period: str, dues: Mapping[str, int]) -> None:
-        take = min(self.advance, sum(dues.values()))
-        owed = {service: Item(due, due) for service, due in sorted(dues.items())}
+    def _owe(self, period: str, lines: Mapping[str, int]) -> None:
+        for service, amount in lines.items():
+            if amount > 0:
+                self.items.setdefault((period, service), Item(0)).unpaid += amount
+            else:
+                self.advance -= amount
+
+    def _pay_ahead(self, period: str, lines: Mapping[str, int]) -> None:
+        owed = {service: amount for service, amount in sorted(lines.items()) if amount > 0}
+        take = min(self.advance, sum(owed.values()))
         for service, part in _shares(take, owed, None):
             item = self.items[period, service]
-            item.unpaid -= part
-            self.ahead.append([item, part])
+            self.ahead.append((item, item.pay(None, part)))
         self.advance -= take
 
-    def _give_back(self) -> None:
-        if self.penalty < 0:
-            self.advance -= self.penalty
-            self.penalty = 0
+    def _change_fine(self, amount: int) -> None:
+        self.fine.unpaid += amount
+        given_back = max(0, -self.fine.unpaid)
+        self.fine.unpaid += given_back
+        self.fine.give_back(given_back)
+        self.advance += given_back
 
 
 def books(entries: Iterable[Entry]) -> Books:
@@ -181,20 +203,25 @@ def books(entries: Iterable[Entry]) -> Books:
 
 def by_effect(entries: Sequence[Entry]) -> list[Entry]:
     """The entries by the day of their effect; what was taken over was owed before all else."""
-    first = min(entry.day for entry in entries)
-    opening = Entry(first, entries[0].what, entries[0].given)
-    return sorted([opening, *entries[1:]], key=lambda entry: entry.day)
+    happened = sorted(
+        (entry for entry in entries if entry.what != "open"), key=lambda entry: entry.day
+    )
+    taken_over = [entry for entry in entries if entry.what == "open"]
+    first = min(entry.day for entry in [*happened[:1], taken_over[-1]])
+    days = [min(taken_over[0].day, first), first]
+    openings = [Entry(day, "open", e.given) for day, e in zip(days, taken_over, strict=False)]
+    return [*openings, *happened]
 
 
 def _shares(
-    take: int, owed: Mapping[str, Item], ranking: Sequence[str] | None
+    take: int, owed: Mapping[str, int], ranking: Sequence[str] | None
 ) -> list[tuple[str, int]]:
     if not take:
         return []
     if ranking is not None:
         return _by_rank(take, owed, ranking)
-    whole = sum(item.unpaid for item in owed.values())
-    exact = {service: Fraction(take * item.unpaid, whole) for service, item in owed.items()}
+    whole = sum(owed.values())
+    exact = {service: Fraction(take * due, whole) for service, due in owed.items()}
     parts = {service: int(share) for service, share in exact.items()}
     while sum(parts.values()) < take:
         most = max(parts, key=lambda service: exact[service] - parts[service])
@@ -202,11 +229,11 @@ def _shares(
     return list(parts.items())
 
 
-def _by_rank(take: int, owed: Mapping[str, Item], ranking: Sequence[str]) -> list[tuple[str, int]]:
+def _by_rank(take: int, owed: Mapping[str, int], ranking: Sequence[str]) -> list[tuple[str, int]]:
     parts = []
     for service in [*ranking, *sorted(set(owed) - set(ranking))]:
         if service in owed:
-            part = min(take, owed[service].unpaid)
+            part = min(take, owed[service])
             parts.append((service, part))
             take -= part
     return parts

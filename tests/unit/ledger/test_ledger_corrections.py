@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.ledger.debts import debts
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
 from services.ledger.events import (
     ChargeLine,
@@ -20,7 +21,7 @@ from services.ledger.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.settlement import Settled
+from services.ledger.settlement import Policy, Settled
 from shared.errors import Conflict, NotFound, ServiceError, ValidationFailed
 from shared.money import MAX_AMOUNT
 
@@ -28,6 +29,7 @@ NUMBER = "0100000001"
 DAY = date(2026, 11, 10)
 LATER, EARLIER = DAY + timedelta(days=5), DAY - timedelta(days=5)
 OCTOBER, NOVEMBER = "2026-10", "2026-11"
+HEATING_FIRST = Policy(name="heating-first", services="ranked", ranking=("heating",))
 
 
 def an_account(*opening: ServiceAmount) -> Account:
@@ -88,7 +90,7 @@ def test_what_is_owed_in_addition_is_owed_in_its_month() -> None:
 def test_what_is_taken_off_is_first_what_is_open_and_then_an_advance() -> None:
     account = an_account()
     bill(account, heating=100, water=50)
-    pay(account, 60, policy=_heating_first())
+    pay(account, 60, policy=HEATING_FIRST)
     adjust(account, heating=-70)
     assert last(account).released == (Settled(OCTOBER, "heating", 40),)
     assert last(account).advance == 30
@@ -420,7 +422,6 @@ def test_what_its_advance_has_paid_is_owed_again_the_last_bill_first() -> None:
         OCTOBER: {"heating": 30},
         NOVEMBER: {"heating": 40, "water": 20},
     }
-    assert account.paid_in_advance == [Settled(OCTOBER, "heating", 60)]
 
 
 def test_a_bill_that_was_taken_off_since_is_not_owed_again() -> None:
@@ -455,7 +456,8 @@ def test_a_bill_lowered_beyond_its_sum_and_raised_again_is_what_it_was_raised_by
     adjust(account, heating=30)
     assert (account.billed(OCTOBER), sums(account)) == ({"heating": 30}, (0, 0, 120))
     account.reverse_payment(name, DAY, "x")
-    assert sums(account) == (30, 0, 50)
+    # 100 of the 150 was the payment's; of the 50 that nobody had paid, 30 went into the bill.
+    assert sums(account) == (0, 0, 20)
 
 
 def test_recalculations_of_other_months_do_not_lower_a_bill() -> None:
@@ -465,6 +467,112 @@ def test_recalculations_of_other_months_do_not_lower_a_bill() -> None:
     adjust(account, NOVEMBER, heating=-60)
     assert account.billed(OCTOBER) == {"heating": 100, "water": 0}
     assert account.billed(NOVEMBER) == {"heating": 40}
+
+
+def test_what_was_paid_last_is_given_back_first() -> None:
+    account = an_account()
+    bill(account, heating=100)
+    first, second = pay(account, 60), pay(account, 40)
+    adjust(account, heating=-50)
+    assert sums(account) == (0, 0, 50)
+    account.reverse_payment(second, DAY, "x")
+    assert (last(account).restored, last(account).advance_taken) == ((), 40)
+    account.reverse_payment(first, DAY, "x")
+    assert last(account).restored == (Settled(OCTOBER, "heating", 50),)
+    assert sums(account) == (50, 0, 0)
+
+
+def test_what_is_added_after_it_was_given_back_is_paid_anew() -> None:
+    account = an_account()
+    bill(account, heating=100)
+    pay(account, 100)
+    adjust(account, heating=-60)
+    bill(account, NOVEMBER, heating=60)
+    adjust(account, heating=20)
+    again = pay(account, 20)
+    assert sums(account) == (0, 0, 0)
+    account.reverse_payment(again, DAY, "x")
+    assert last(account).restored == (Settled(OCTOBER, "heating", 20),)
+    assert account.open_items == {OCTOBER: {"heating": 20}}
+
+
+def test_what_is_owed_again_is_what_a_penalty_is_on() -> None:
+    account = an_account()
+    bill(account, heating=100)
+    first = pay(account, 100)
+    adjust(account, heating=20)
+    second = pay(account, 20)
+    account.reverse_payment(first, DAY, "x")
+    pay(account, 100)
+    adjust(account, heating=-20)
+    account.reverse_payment(second, DAY, "x")
+    assert account.open_items == {OCTOBER: {"heating": 20}}
+    (debt,) = debts(account.pending)
+    assert sum(part.amount for part in debt.parts if part.paid_on is None) == 20
+
+
+def test_what_two_reversals_take_is_taken_once() -> None:
+    account = an_account()
+    first, second = pay(account, 50), pay(account, 50)
+    bill(account, OCTOBER, heating=70)
+    bill(account, NOVEMBER, heating=30)
+    account.reverse_payment(first, DAY, "x")
+    assert account.open_items == {OCTOBER: {"heating": 20}, NOVEMBER: {"heating": 30}}
+    account.reverse_payment(second, DAY, "x")
+    assert last(account).reopened == (Settled(OCTOBER, "heating", 50),)
+    assert account.open_items == {OCTOBER: {"heating": 70}, NOVEMBER: {"heating": 30}}
+
+
+def test_a_waiver_does_not_touch_what_was_paid() -> None:
+    account = an_account()
+    account.accrue_penalty(100, DAY, "rule-1")
+    name = pay(account, 0, 40)
+    account.write_off_penalty(60, DAY, "x")
+    account.reverse_payment(name, DAY, "x")
+    assert (last(account).penalty_restored, sums(account)) == (40, (0, 40, 0))
+
+
+def test_a_balance_taken_over_later_is_paid_by_the_advance_and_owed_again() -> None:
+    account = an_account()
+    name = pay(account, 80)
+    account.post_opening(DAY, [ServiceAmount("heating", 100), ServiceAmount("lift", -30)])
+    assert last(account).settled == (Settled(OPENING_PERIOD, "heating", 80),)
+    assert sums(account) == (20, 0, 30)
+    account.reverse_payment(name, DAY, "x")
+    assert last(account).reopened == (Settled(OPENING_PERIOD, "heating", 50),)
+    assert sums(account) == (70, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("opening", "code"),
+    [
+        ([], "invalid_opening"),
+        ([ServiceAmount("heating", 0)], "invalid_opening"),
+        ([ServiceAmount("heating", 1), ServiceAmount("heating", 2)], "invalid_opening"),
+        ([ServiceAmount("heating", MAX_AMOUNT + 1)], "invalid_amount"),
+        ([ServiceAmount("heating", -MAX_AMOUNT - 1)], "invalid_amount"),
+    ],
+)
+def test_a_balance_to_take_over_that_is_none_is_refused(
+    opening: list[ServiceAmount], code: str
+) -> None:
+    account = an_account()
+    with pytest.raises(ValidationFailed) as refused:
+        account.post_opening(DAY, opening)
+    assert (refused.value.code, account.version) == (code, 1)
+
+
+def test_a_balance_is_taken_over_once() -> None:
+    account = an_account(ServiceAmount("heating", 1))
+    with pytest.raises(Conflict) as refused:
+        account.post_opening(DAY, [ServiceAmount("heating", 1)])
+    assert refused.value.code == "opening_posted"
+    account = an_account()
+    account.post_opening(DAY, [ServiceAmount("heating", 1)])
+    with pytest.raises(Conflict):
+        account.post_opening(DAY, [ServiceAmount("heating", 1)])
+    with pytest.raises(NotFound):
+        Account(account_id("9")).post_opening(DAY, [ServiceAmount("heating", 1)])
 
 
 def test_a_penalty_taken_back_since_it_was_paid_is_not_owed_again() -> None:
@@ -483,16 +591,12 @@ def test_the_same_item_paid_twice_in_advance_is_reopened_part_by_part() -> None:
     name = pay(account, 50)
     bill(account, heating=30)
     adjust(account, heating=15)
-    assert account.paid_in_advance == [
-        Settled(OCTOBER, "heating", 30),
-        Settled(OCTOBER, "heating", 15),
-    ]
     account.reverse_payment(name, DAY, "x")
     assert last(account).reopened == (
         Settled(OCTOBER, "heating", 15),
         Settled(OCTOBER, "heating", 30),
     )
-    assert (sums(account), account.paid_in_advance) == ((45, 0, 0), [])
+    assert sums(account) == (45, 0, 0)
 
 
 # Payments.
@@ -548,9 +652,3 @@ def test_an_account_that_is_not_open_takes_no_correction() -> None:
 def test_an_account_knows_nothing_of_other_events() -> None:
     with pytest.raises(TypeError, match="knows no str"):
         an_account().apply("an event")
-
-
-def _heating_first() -> Any:
-    from services.ledger.settlement import Policy
-
-    return Policy(name="heating-first", services="ranked", ranking=("heating",))

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ledger_oracle import Books, Entry, books, by_effect
 
 from services.ledger.application import balance
+from services.ledger.debts import debts
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.events import ChargeLine, ServiceAmount
 from services.ledger.postings import postings, trial_balance
@@ -103,6 +104,14 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         self._happened(day, "open", opening)
         self.money += sum(opening.values())
 
+    @precondition(lambda self: not self.account.opening)
+    @rule(opening=OPENINGS.filter(lambda sums: sums and all(sums.values())), day=DAYS)
+    def take_over(self, opening: dict[str, int], day: date) -> None:
+        items = [ServiceAmount(service, amount) for service, amount in opening.items()]
+        self.account.post_opening(day, items)
+        self._happened(day, "open", opening)
+        self.money += sum(opening.values())
+
     @precondition(lambda self: len(self.account.charged_periods) < len(MONTHS))
     @rule(data=st.data(), bill=BILLS, day=DAYS)
     def charge(self, data: st.DataObject, bill: dict[str, int], day: date) -> None:
@@ -165,7 +174,8 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         day: date,
         name: UUID,
     ) -> None:
-        policy, given = DEFAULT_POLICY, (name, amount, penalty, first)
+        policy = DEFAULT_POLICY
+        given: tuple[Any, ...] = (name, amount, penalty, first)
         if ranked:
             # This policy leaves the penalty alone where the payer did not name it.
             policy, given = RANKED, (name, amount, penalty or 0, first, True, RANKING)
@@ -183,7 +193,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
     @rule(data=st.data(), day=DAYS)
     def reverse(self, data: st.DataObject, day: date) -> None:
         name = data.draw(st.sampled_from(list(self.books.payments)))
-        self.money += self.books.payments[name].total
+        self.money += self.books.payments[name]
         assert self.account.reverse_payment(name, day, "refused by the bank") is True
         assert self.account.reverse_payment(name, day, "refused by the bank") is False
         self._happened(max(day, self.day_of[name]), "reverse", name)
@@ -276,6 +286,16 @@ class LifeOfAnAccount(RuleBasedStateMachine):
             running += movement["amount"] + movement["penalty"]
             assert movement["balance"] == running
         assert running == self.account.principal + self.account.penalty - self.account.advance
+
+    @invariant()
+    def penalties_are_of_what_is_owed(self) -> None:
+        owed: dict[str, int] = {}
+        for debt in debts(self.events):
+            unpaid = sum(part.amount for part in debt.parts if part.paid_on is None)
+            owed[debt.due.period] = owed.get(debt.due.period, 0) + unpaid
+        assert nonzero(owed) == {
+            month: sum(services.values()) for month, services in self.books.open_items.items()
+        }
 
     @invariant()
     def any_past_day_is_told_as_its_entries_say(self) -> None:

@@ -236,14 +236,14 @@ def test_an_unknown_payment_cannot_be_reversed(office: Office) -> None:
         office.corrects(ReversePayment(payment_id=uuid4()))
 
 
-def test_a_preview_changes_nothing(office: Office) -> None:
+@pytest.mark.parametrize(("amount", "would_be"), [(-1_00, "done"), (LIMIT + 1, "proposed")])
+def test_a_preview_changes_nothing(office: Office, amount: int, would_be: str) -> None:
     length = office.log_length()
-    for amount, would_be in ((-1_00, "done"), (LIMIT + 1, "proposed")):
-        command = Correct(correction_id=uuid4(), correction=adjustment(amount), reason="a look")
-        answer = office.store.query(lambda session, c=command: preview(session, c, LIMIT))
-        assert (answer["state"], answer["would_be"]) == ("dry_run", would_be)
-        assert answer["before"][0]["principal"] == 6_000_00
-        assert answer["accounts"][0]["principal"] == 6_000_00 + amount
+    command = Correct(correction_id=uuid4(), correction=adjustment(amount), reason="a look")
+    answer = office.store.query(lambda session: preview(session, command, LIMIT))
+    assert (answer["state"], answer["would_be"]) == ("dry_run", would_be)
+    assert answer["before"][0]["principal"] == 6_000_00
+    assert answer["accounts"][0]["principal"] == 6_000_00 + amount
     assert office.log_length() == length
 
 
