@@ -7,6 +7,11 @@ _BILLS = {
         "ru": "Этот лицевой счёт уже открыт. Пользуйтесь открытым счётом.",
         "en": "This account is open already. Use the one that is open.",
     },
+    "invalid_opening": {
+        "ru": "Входящее сальдо не подходит. Укажите каждую услугу один раз, без пеней и аванса.",
+        "en": "The opening balance is not suitable. Name every service once, and neither penalty "
+        "nor advance among them.",
+    },
     "period_charged": {
         "ru": "Начисления за {period} уже проведены. Проведите перерасчёт.",
         "en": "The charges of {period} are posted already. Post an adjustment instead.",
@@ -23,12 +28,65 @@ _BILLS = {
     },
 }
 
-_CORRECTIONS = {}
+_CORRECTIONS = {
+    "period_not_charged": {
+        "ru": "За {period} начислений нет. Выберите месяц, за который они проведены.",
+        "en": "There are no charges of {period}. Choose a month that has its charges posted.",
+    },
+    "invalid_adjustment": {
+        "ru": "Перерасчёт не подходит. Укажите каждую услугу один раз, с суммой не ноль.",
+        "en": "The adjustment is not suitable. Name every service once, with a sum other than 0.",
+    },
+    "service_not_billed": {
+        "ru": "В начислениях за этот месяц нет услуги {service}. Снимите сумму с услуги, которая "
+        "в них есть.",
+        "en": "The charges of this month have no {service}. Take the sum off a service that they "
+        "have.",
+    },
+    "payment_not_posted": {
+        "ru": "Этот платёж не проведён по лицевому счёту. Проверьте номер платежа и лицевой счёт.",
+        "en": "This payment is not posted to the account. Check the payment and the account.",
+    },
+    "no_penalty_accrued": {
+        "ru": "Пени по этому счёту не начислялись. Сначала начислите их.",
+        "en": "No penalty has been accrued on this account. Accrue it first.",
+    },
+    "penalty_not_owed": {
+        "ru": "Пеней меньше, чем предложено списать. Укажите сумму не больше долга по пеням.",
+        "en": "Less penalty is owed than is to be written off. Give a sum up to what is owed.",
+    },
+    "proposal_exists": {
+        "ru": "Это исправление уже предложено. Дождитесь решения второго сотрудника.",
+        "en": "This correction is proposed already. Wait for a second person to decide.",
+    },
+    "proposal_not_found": {
+        "ru": "Такого предложения нет. Выберите его из списка предложений.",
+        "en": "There is no such proposal. Choose one of the list of proposals.",
+    },
+    "proposal_decided": {
+        "ru": "По этому предложению уже есть решение. Если исправление ещё нужно, предложите его "
+        "заново.",
+        "en": "This proposal has been decided already. If the correction is still needed, propose "
+        "it anew.",
+    },
+    "second_person_needed": {
+        "ru": "Своё предложение утвердить нельзя. Попросите об этом другого сотрудника.",
+        "en": "You cannot approve what you have proposed. Ask somebody else to do so.",
+    },
+    "another_correction": {
+        "ru": "Предложение — о другом исправлении. Сверьте его со списком предложений.",
+        "en": "The proposal is about another correction. Compare it with the list of proposals.",
+    },
+}
 
 _PENALTIES = {
     "invalid_day": {
         "ru": "Этот день не подходит. Проверьте год и число и укажите другой день.",
         "en": "This day is not suitable. Check its year and date, and give another.",
+    },
+    "invalid_days": {
+        "ru": "Первый день позже последнего. Поменяйте их местами.",
+        "en": "The first day is after the last one. Put them the other way round.",
     },
     "invalid_period": {
         "ru": "Это не месяц. Укажите его так: 2026-03.",
@@ -72,6 +130,16 @@ _FILES = {
     "invalid_row": {
         "ru": "Строка файла не подходит. Исправьте её и загрузите файл ещё раз.",
         "en": "A row of the file is not suitable. Correct it and load the file again.",
+    },
+    "file_changed": {
+        "ru": "Файл изменился во время загрузки, и проведена только часть. Загрузите изменённый "
+        "файл.",
+        "en": "The file was changed while it was being loaded, and only a part is posted. Load the "
+        "changed file.",
+    },
+    "rebuild_under_way": {
+        "ru": "Пересборка уже идёт. Дождитесь её конца.",
+        "en": "Another rebuild is under way. Wait for its end.",
     },
 }
 

@@ -35,6 +35,21 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
+            path=f"{API}/accounts/<number>/penalty",
+            tag=TAG,
+            summary="The penalty explained; with a day to come: what is owed if paid then.",
+            query=shapes.PenaltyQuery,
+            answer=shapes.PenaltyExplained,
+        )
+    )
+    def penalty(self, call: Call) -> Any:
+        number = own_account(call, call.path["number"])
+        on = call.query["on"]
+        return call.ask("ledger", "penalty", number=number, on=on.isoformat() if on else None)
+
+    @route(
+        Operation(
+            method="GET",
             path=f"{API}/accounts/<number>/charges",
             tag=TAG,
             summary="Months of one account with their lines, the newest first.",

@@ -111,7 +111,7 @@ class PaymentRoutes:
             method="GET",
             path=f"{API}/payments/<uuid:payment_id>/receipt",
             tag=TAG,
-            summary="The payment and the ledger's entries for it.",
+            summary="The payment, the ledger's entries for it, and the proofs of them.",
             answer=shapes.Receipt,
         )
     )
@@ -120,7 +120,8 @@ class PaymentRoutes:
         if payment["state"] not in _TAKEN:
             raise Refusal(409, "receipt_not_ready", state=payment["state"])
         postings = call.ask("ledger", "payment_postings", payment_id=payment["payment_id"])
-        return {"payment": payment, "postings": postings["postings"]}
+        proofs = call.ask("ledger", "payment_proofs", payment_id=payment["payment_id"])
+        return {"payment": payment, **postings, **proofs}
 
     @route(
         Operation(

@@ -6,6 +6,7 @@ from marshmallow import fields
 
 from gateway.schemas.base import (
     Answered,
+    Day,
     Moment,
     Shape,
     account_number,
@@ -113,6 +114,69 @@ class Balance(Answered):
     services = fields.List(fields.Nested(ServiceBalance), required=True)
 
 
+class PenaltyQuery(Shape):
+    """The day of the penalty, which may be to come."""
+
+    on = Day(
+        load_default=None,
+        metadata=described("The day, it included; today otherwise.", "2026-12-31"),
+    )
+
+
+class PenaltySegment(Answered):
+    """Days on which the same debt bears the same part of the same rate."""
+
+    first_day = day("The first day.", attribute="from", data_key="from")
+    last_day = day("The last day, it included.", attribute="to", data_key="to")
+    days = fields.Integer(required=True, metadata=described("How many days.", 36))
+    base = kopecks("The debt", 450000)
+    rate = said(
+        "The yearly rate in per cent, a decimal; null: nothing accrues.", "9.5", allow_none=True
+    )
+    divisor = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata=described(
+            "The part of the rate that a day bears: 300 is 1/300; null: nothing accrues.", 300
+        ),
+    )
+    amount = kopecks("The penalty of these days", 5130)
+    reason = said(
+        "`accrual`, or why nothing accrues: `deferment` (the first days of delay), `moratorium`.",
+        "accrual",
+    )
+
+
+class PenaltyOfDebt(Answered):
+    """The penalty on the debt of one month."""
+
+    period = said(
+        "The month, YYYY-MM; 0001-01: what was owed when the account was taken over.", "2026-03"
+    )
+    due_on = day("The last day to pay without delay.")
+    principal = kopecks("The debt when it fell due", 450000)
+    unpaid = kopecks("What of it is unpaid on that day", 250000)
+    total = kopecks("The penalty on it", 11963)
+    segments = fields.List(fields.Nested(PenaltySegment), required=True)
+
+
+class PenaltyExplained(Answered):
+    """The penalty by a day, explained (ЖК РФ ст. 155 ч. 14, 14.1)."""
+
+    number = said("The personal account.", "0001234")
+    on = day("The day, it included.")
+    rules = said("The version of the rules.", "ru-2026-03+74a831fcd094")
+    principal = kopecks("The debt for services now", 250000)
+    total = kopecks("The penalty by the rules", 11963)
+    accrued = kopecks("What of it has been accrued so far", 5130)
+    owed = kopecks("What of it would still have to be paid on that day", 11963)
+    provisional = fields.Boolean(
+        required=True,
+        metadata=described("Whether a later payment may change it, by its rate.", True),
+    )
+    debts = fields.List(fields.Nested(PenaltyOfDebt), required=True)
+
+
 class MonthsQuery(Shape):
     """A page of months, the newest first."""
 
@@ -136,13 +200,35 @@ class ChargeLine(Answered):
     payable = kopecks("To be paid", 190555)
 
 
+class AdjustmentLine(Answered):
+    """What a later recalculation changes of one service."""
+
+    service = said("The code of the service.", "heating")
+    amount = kopecks("Added to the bill; negative: taken off it", -5130)
+
+
+class Adjustment(Answered):
+    """A recalculation («перерасчёт») after the bill was posted: the bill itself stays."""
+
+    effective_on = day("The day on which it takes effect.")
+    reason = said("Why, in the words of the staff.", "Недопоставка отопления 3-5 октября")
+    lines = fields.List(fields.Nested(AdjustmentLine), required=True)
+
+
 class Month(Answered):
     """The charges of one month."""
 
     period = said("The month, YYYY-MM.", "2026-10")
-    total = kopecks("The sum of its lines", 450000)
+    total = kopecks("The sum of its lines and of its adjustments", 444870)
     due_on = day("The last day to pay without delay.")
-    lines = fields.List(fields.Nested(ChargeLine), required=True)
+    lines = fields.List(
+        fields.Nested(ChargeLine), required=True, metadata=described("The bill as it was posted.")
+    )
+    adjustments = fields.List(
+        fields.Nested(Adjustment),
+        required=True,
+        metadata=described("What was recalculated since, in the order in which it was recorded."),
+    )
 
 
 class Months(Answered):
@@ -184,8 +270,13 @@ class Movement(Answered):
     position = fields.Integer(required=True, metadata=described("Its place in the ledger.", 17))
     effective_on = day("The day on which it takes effect.")
     recorded_at = instant("When it was recorded.")
-    kind = said("`opening`, `charges`, `penalty`, `payment`, ...", "charges")
-    text = said("In words.", "Начислено за октябрь 2026")
+    kind = said(
+        "`opening` (owed when the account was taken over), `charges`, `adjustment` (of a bill), "
+        "`penalty`, `penalty_correction`, `penalty_write_off`, `payment`, `payment_reversal`; "
+        "show an unknown one by its `text`.",
+        "charges",
+    )
+    text = said("In words.", "Начисления за 2026-10")
     amount = kopecks("Change of the debt for services, signed", 450000)
     penalty = kopecks("Change of the penalty, signed", 0)
     balance = kopecks(

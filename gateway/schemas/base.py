@@ -75,6 +75,18 @@ class Text(fields.String):
         return text.strip() if self.strip else text
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Day(fields.Date):
+    """A day as 2026-12-31: ISO 8601 has weeks and other forms too, which nobody means here."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Moment(Text):
     """A day, or an instant with its offset."""
 
@@ -82,7 +94,7 @@ class Moment(Text):
         # A plus sign that was not percent-encoded arrives as a space.
         moment = super()._deserialize(value, attr, data, **kwargs).replace(" ", "+")
         try:
-            if len(moment) == len("2026-05-15"):
+            if _DAY.fullmatch(moment):
                 date.fromisoformat(moment)
             elif datetime.fromisoformat(moment).tzinfo is None:
                 raise self.make_error("moment")

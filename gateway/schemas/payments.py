@@ -124,7 +124,9 @@ class History(Answered):
 class Allocation(Answered):
     """What part of a payment settled what."""
 
-    period = said("The month, YYYY-MM.", "2026-10")
+    period = said(
+        "The month, YYYY-MM; 0001-01: what was owed when the account was taken over.", "2026-10"
+    )
     service = said("The code of the service.", "heating")
     amount = kopecks("The part", 450000)
 
@@ -143,11 +145,53 @@ class Posting(Answered):
     )
 
 
+class InclusionProof(Answered):
+    """An inclusion proof with its signed checkpoint (RFC 9162, C2SP tlog-checkpoint).
+
+    It is verified without us: saved as a file, by the verifier of the ledger's seal.
+    """
+
+    format = said("The form of the proof.", "saldo-inclusion-proof-v1")
+    position = fields.Integer(
+        required=True, metadata=described("The place of the posting in the ledger.", 42)
+    )
+    index = fields.Integer(
+        required=True, metadata=described("Its place in the tree, which counts from 0.", 41)
+    )
+    size = fields.Integer(
+        required=True, metadata=described("How many events the checkpoint has sealed.", 64)
+    )
+    leaf = said("The posting as it was sealed, in base64.")
+    path = fields.List(
+        fields.String(),
+        required=True,
+        metadata=described("The hashes from the leaf to the root, each in base64."),
+    )
+    checkpoint = said("The checkpoint, a signed note.")
+
+
+class Proof(Answered):
+    """Whether one posting is proven to stand in the sealed log."""
+
+    account = said("The personal account.", "0001234")
+    proof = fields.Nested(
+        InclusionProof,
+        required=True,
+        allow_none=True,
+        metadata=described(
+            "The proof; null: the log is not sealed so far yet, ask again in a minute."
+        ),
+    )
+
+
 class Receipt(Answered):
-    """The payment and its entries in the ledger."""
+    """The payment, its entries in the ledger, and the proofs that they stand there."""
 
     payment = fields.Nested(Payment, required=True)
     postings = fields.List(fields.Nested(Posting), required=True)
+    proofs = fields.List(
+        fields.Nested(Proof), required=True, metadata=described("One for each of the postings.")
+    )
 
 
 class CallbackAccepted(Answered):

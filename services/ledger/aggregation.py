@@ -1,66 +1,97 @@
 """Rebuilding every balance from the log alone, in SQL: the second witness of the audit.
 
 It adds up sums out of the events' JSON and knows nothing of the domain code: not how a payment
-was allocated, only how much was owed, paid and settled.
+was allocated, only what each event says it owed, paid, settled and gave back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 BALANCES = """
 WITH log AS MATERIALIZED (
-    SELECT originator_id, topic, convert_from(state, 'UTF8')::jsonb AS e FROM events
-),
-owed AS (
     SELECT originator_id,
-           sum(greatest((line ->> 'payable')::bigint, 0)) AS up,
-           sum(greatest(-(line ->> 'payable')::bigint, 0)) AS credit
-      FROM log, jsonb_array_elements(e -> 'lines') AS line
-     WHERE topic = 'ledger.charges_posted.v1'
-     GROUP BY originator_id
+           split_part(topic, '.', 2) AS kind,
+           convert_from(state, 'UTF8')::jsonb AS e
+      FROM events
+     WHERE NOT starts_with(topic, 'ledger.proposal_')
+       AND originator_id BETWEEN %(first)s AND %(last)s
+       AND originator_id <> ALL (%(but_for)s::uuid[])
 ),
-opening AS (
-    SELECT originator_id,
-           sum(greatest((item ->> 'amount')::bigint, 0)) AS up,
-           sum(greatest(-(item ->> 'amount')::bigint, 0)) AS credit
-      FROM log, jsonb_array_elements(e -> 'opening') AS item
-     WHERE topic = 'ledger.account_opened.v1'
-     GROUP BY originator_id
+-- What each list of an event means: its name, the key of its sums, what it does to the debt
+-- (+1 owed, -1 settled), and to the advance.
+parts AS (
+    SELECT originator_id, kind, 'lines' AS list, (item ->> 'payable')::bigint AS amount
+      FROM log, jsonb_array_elements(e -> 'lines') AS item
+     WHERE kind = 'charges_posted'
+    UNION ALL
+    SELECT originator_id, kind, 'lines', (item ->> 'amount')::bigint
+      FROM log, jsonb_array_elements(e -> 'lines') AS item
+     WHERE kind = 'charges_adjusted'
+    UNION ALL
+    SELECT originator_id, kind, list, (item ->> 'amount')::bigint
+      FROM log,
+           unnest(ARRAY['opening', 'settled', 'released', 'restored', 'reopened']) AS list,
+           jsonb_array_elements(e -> list) AS item
 ),
-settled AS (
+lists AS (
     SELECT originator_id,
-           sum((part ->> 'amount')::bigint) AS down,
-           sum((part ->> 'amount')::bigint) FILTER (WHERE topic = 'ledger.charges_posted.v1')
-               AS from_advance
-      FROM log, jsonb_array_elements(e -> 'settled') AS part
-     WHERE topic IN ('ledger.charges_posted.v1', 'ledger.payment_posted.v1')
+           sum(CASE
+               WHEN list IN ('lines', 'opening') THEN greatest(amount, 0)
+               WHEN list IN ('restored', 'reopened') THEN amount
+               ELSE -amount
+           END) AS principal,
+           sum(CASE
+               WHEN list = 'opening' OR (list = 'lines' AND kind = 'charges_posted')
+                   THEN greatest(-amount, 0)
+               WHEN list = 'settled' AND kind <> 'payment_posted' THEN -amount
+               ELSE 0
+           END) AS advance
+      FROM parts
      GROUP BY originator_id
 ),
 sums AS (
     SELECT originator_id,
            count(*) AS version,
-           sum((e ->> 'amount')::bigint) FILTER (WHERE topic = 'ledger.penalty_accrued.v1')
-               AS accrued,
-           sum((e ->> 'penalty_settled')::bigint) AS penalty_settled,
-           sum((e ->> 'advance')::bigint) AS advance
+           sum(CASE kind
+               WHEN 'penalty_accrued' THEN (e ->> 'amount')::bigint
+               WHEN 'penalty_corrected'
+                   THEN (e ->> 'amount')::bigint + (e ->> 'waived')::bigint
+                        + (e ->> 'advance')::bigint
+               WHEN 'penalty_written_off'
+                   THEN (e ->> 'advance')::bigint - (e ->> 'amount')::bigint
+               WHEN 'payment_posted' THEN -(e ->> 'penalty_settled')::bigint
+               WHEN 'payment_reversed' THEN (e ->> 'penalty_restored')::bigint
+               ELSE 0
+           END) AS penalty,
+           sum(CASE kind
+               WHEN 'payment_reversed' THEN -(e ->> 'advance_taken')::bigint
+               ELSE coalesce((e ->> 'advance')::bigint, 0)
+           END) AS advance
       FROM log
      GROUP BY originator_id
 )
 SELECT s.originator_id AS account_id,
        s.version,
-       (coalesce(o.up, 0) + coalesce(p.up, 0) - coalesce(d.down, 0))::bigint AS principal,
-       (coalesce(s.accrued, 0) - coalesce(s.penalty_settled, 0))::bigint AS penalty,
-       (coalesce(s.advance, 0) + coalesce(o.credit, 0) + coalesce(p.credit, 0)
-        - coalesce(d.from_advance, 0))::bigint AS advance
+       coalesce(l.principal, 0)::bigint AS principal,
+       s.penalty::bigint AS penalty,
+       (s.advance + coalesce(l.advance, 0))::bigint AS advance
   FROM sums AS s
-  LEFT JOIN owed AS o USING (originator_id)
-  LEFT JOIN opening AS p USING (originator_id)
-  LEFT JOIN settled AS d USING (originator_id)
+  LEFT JOIN lists AS l USING (originator_id)
 """
 
 
-def aggregate(cursor: Any) -> dict[Any, dict[str, Any]]:
-    """Answer principal, penalty, advance (kopecks) and version of every account, by stream id."""
-    cursor.execute(BALANCES)
+def aggregate(
+    cursor: Any,
+    first: UUID = UUID(int=0),  # noqa: B008 - it cannot be changed
+    last: UUID = UUID(int=(1 << 128) - 1),  # noqa: B008
+    but_for: Sequence[UUID] = (),
+) -> dict[Any, dict[str, Any]]:
+    """Answer principal, penalty, advance (kopecks) and version of every account, by stream id.
+
+    Of the streams from ``first`` to ``last`` alone, those in ``but_for`` left out.
+    """
+    cursor.execute(BALANCES, {"first": first, "last": last, "but_for": list(but_for)})
     return {row["account_id"]: row for row in cursor.fetchall()}

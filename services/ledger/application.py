@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain import Account, ChargeLine, ServiceAmount, account_id
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.retelling import retold
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -101,9 +103,7 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
             raise _no_account(number)
         return _balance(row, as_of, _names(session, [number]))
     account = _account_as_of(session, number, as_of)
-    # Of a bill that took effect before the account was taken over, the opening is not told.
-    row = {**account.snapshot(), "number": number}
-    return _balance(row, as_of, _names(session, [number]))
+    return _balance(account.snapshot(), as_of, _names(session, [number]))
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
@@ -126,10 +126,10 @@ def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
         past: list[Any] = [recorded.event for recorded in story]
-        # The opening comes first whatever its day: nothing can take effect before it.
-        for event in past[:1] + sorted(past[1:], key=lambda event: event.effective_on):
-            if event.effective_on <= day:
-                account.reenact(event)
+        for event in retold(account.id, past):
+            if event.effective_on > day:
+                break
+            account.replay(event)
     else:
         instant = datetime.fromisoformat(as_of)
         for recorded in story:

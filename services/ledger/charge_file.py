@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from services.ledger.domain import ChargeLine
+from services.ledger.events import ChargeLine
 from shared.errors import ValidationFailed
 from shared.money import Kopecks, parse_rubles
 

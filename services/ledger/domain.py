@@ -1,109 +1,53 @@
-"""The personal account: charges, penalties and payments, and what follows from them.
+"""The personal account: charges, penalties and payments, and what may follow from them.
 
-All amounts are kopecks. Nothing is ever edited: each event stands as it happened, and the balance
-is what they add up to. Every event has two times: the day it takes effect (``effective_on``) and
-the instant it was recorded, which the log keeps.
+All amounts are kopecks. Nothing is ever edited: each event stands as it happened, each correction
+names what it corrects, and the balance is what they add up to. The events are in
+:mod:`services.ledger.events`, what they do to the state in :mod:`services.ledger.state`; here is
+what is allowed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, ClassVar, Self
 from uuid import UUID
 
-import msgspec
-
-from services.ledger.settlement import Settled, allocate
+from services.ledger.approvals import PROPOSAL_EVENTS
+from services.ledger.checks import (
+    check_amount,
+    check_line,
+    check_month,
+    check_positive,
+    check_services,
+)
+from services.ledger.events import (
+    ACCOUNT_EVENTS,
+    UPCASTS,
+    AccountOpened,
+    ChargeLine,
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltySegment,
+    PenaltyWrittenOff,
+    ServiceAmount,
+)
+from services.ledger.reversal import undo
+from services.ledger.settlement import DEFAULT_POLICY, Policy, Settled, allocate
+from services.ledger.state import OPENING_PERIOD, AccountState
 from shared.errors import Conflict, NotFound, ValidationFailed
-from shared.eventstore import Aggregate, Event, EventTypes
+from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
+__all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
-class ServiceAmount(msgspec.Struct, frozen=True):
-    """What is owed for one service."""
-
-    service: str
-    amount: Kopecks
-
-
-class ChargeLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One service on a bill. ``payable = charged + recalculation - privilege``.
-
-    ``tariff`` (up to 6 decimals, roubles per unit) and ``volume`` are exact decimals as text.
-    """
-
-    service: str
-    name: str
-    payable: Kopecks
-    charged: Kopecks
-    recalculation: Kopecks = 0
-    privilege: Kopecks = 0
-    unit: str = ""
-    tariff: str = ""
-    volume: str = ""
-    explanation: str = ""
-
-
-class AccountOpened(Event, frozen=True):
-    """The account exists from now on, with what was owed when it was taken over."""
-
-    topic: ClassVar[str] = "ledger.account_opened.v1"
-
-    account: str
-    payer_kind: str
-    effective_on: date
-    opening: tuple[ServiceAmount, ...] = ()
-
-
-class ChargesPosted(Event, frozen=True):
-    """A month's bill; ``settled`` is what an advance has paid of it at once."""
-
-    topic: ClassVar[str] = "ledger.charges_posted.v1"
-
-    account: str
-    period: str
-    effective_on: date
-    due_on: date
-    lines: tuple[ChargeLine, ...]
-    settled: tuple[Settled, ...] = ()
-
-
-class PenaltyAccrued(Event, frozen=True):
-    """A penalty for late payment, with the rule that produced it (ЖК РФ ст. 155 ч. 14)."""
-
-    topic: ClassVar[str] = "ledger.penalty_accrued.v1"
-
-    account: str
-    amount: Kopecks
-    effective_on: date
-    rule: str
-
-
-class PaymentPosted(Event, frozen=True):
-    """A payment, and the allocation made of it.
-
-    ``amount`` and ``penalty`` are what the payer named; ``settled`` adds up, with
-    ``penalty_settled`` and ``advance``, to their sum.
-    """
-
-    topic: ClassVar[str] = "ledger.payment_posted.v1"
-
-    account: str
-    payment_id: UUID
-    effective_on: date
-    amount: Kopecks
-    penalty: Kopecks
-    settled: tuple[Settled, ...]
-    penalty_settled: Kopecks
-    advance: Kopecks
-
-
-EVENTS = EventTypes(AccountOpened, ChargesPosted, PenaltyAccrued, PaymentPosted)
-
-OPENING_PERIOD = "0001-01"
-"""The period of what was owed before the first bill here; it sorts before all others."""
+EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
+"""All that the log of the ledger holds: what happens to accounts, and to staff's proposals."""
 
 
 def account_id(number: str, book: str = "main") -> UUID:
@@ -111,22 +55,8 @@ def account_id(number: str, book: str = "main") -> UUID:
     return derived_id(NAMESPACE, "ledger", book, number)
 
 
-class Account(Aggregate):
+class Account(AccountState):
     """One personal account («лицевой счёт»)."""
-
-    def __init__(self, id: UUID) -> None:  # noqa: A002
-        super().__init__(id)
-        self.number = ""
-        self.open_items: dict[str, dict[str, Kopecks]] = {}
-        self.penalty: Kopecks = 0
-        self.advance: Kopecks = 0
-        self.charged_periods: set[str] = set()
-        self.payments: set[UUID] = set()
-
-    @property
-    def principal(self) -> Kopecks:
-        """What is owed for services, without penalty; an advance is not taken off."""
-        return sum(sum(owed.values()) for owed in self.open_items.values())
 
     def open(
         self, number: str, payer_kind: str, on: date, opening: Sequence[ServiceAmount] = ()
@@ -135,37 +65,73 @@ class Account(Aggregate):
         if self.version:
             raise Conflict("account_exists", "This account is open already.", account=number)
         for item in opening:
-            _check_amount(item.amount, "opening balance")
+            check_amount(item.amount, "opening balance")
+        check_services([item.service for item in opening], "invalid_opening")
         self.trigger(
             AccountOpened(
                 account=number, payer_kind=payer_kind, effective_on=on, opening=tuple(opening)
             )
         )
 
+    def post_opening(
+        self, on: date, opening: Sequence[ServiceAmount], policy: Policy = DEFAULT_POLICY
+    ) -> None:
+        """Take over what was owed before, of an account that is open already; once at most.
+
+        A negative sum is an advance. What had been paid in advance before settles what it can.
+        Needs the whole history. Raises Conflict ``opening_posted``, ValidationFailed for no sums.
+        """
+        self._must_exist()
+        if self.opening:
+            raise Conflict(
+                "opening_posted", "The opening balance of this account is posted already."
+            )
+        if not opening or any(item.amount == 0 for item in opening):
+            raise ValidationFailed(
+                "invalid_opening", "An opening balance has sums, none of them 0."
+            )
+        for item in opening:
+            check_amount(item.amount, "opening balance")
+        check_services([item.service for item in opening], "invalid_opening")
+        owed = {item.service: item.amount for item in opening if item.amount > 0}
+        settled, _ = allocate({OPENING_PERIOD: owed}, self.advance, policy=policy)
+        self.trigger(
+            OpeningPosted(
+                account=self.number, effective_on=on, opening=tuple(opening), settled=settled
+            )
+        )
+
     def post_charges(
-        self, period: str, on: date, due_on: date, lines: Sequence[ChargeLine]
+        self,
+        period: str,
+        on: date,
+        due_on: date,
+        lines: Sequence[ChargeLine],
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """Post a month's bill; an advance settles what it can of it at once.
 
         Raises Conflict ``period_charged`` when the month has its bill already (correct it by an
-        adjustment instead), ValidationFailed for a line that does not add up or a service that
-        comes twice.
+        adjustment instead), ValidationFailed for what is no month, a line that does not add up or
+        a service that comes twice.
         """
         self._must_exist()
+        check_month(period)
         if period in self.charged_periods:
             raise Conflict(
                 "period_charged",
                 f"The charges of {period} are posted already; post an adjustment instead.",
                 period=period,
             )
+        if not lines:
+            raise ValidationFailed("invalid_charges", "A bill has at least one line.")
         for line in lines:
-            _check_line(line)
+            check_line(line)
+        check_services([line.service for line in lines], "invalid_charges")
         owed = {line.service: line.payable for line in lines if line.payable > 0}
-        if len({line.service for line in lines}) != len(lines) or not lines:
-            raise ValidationFailed(
-                "invalid_charges", "A bill has at least one line, and one for each service."
-            )
-        settled, _ = allocate({period: owed}, self.advance)
+        # A line below nothing is money back, which pays the other lines first.
+        money_back = -sum(line.payable for line in lines if line.payable < 0)
+        settled, _ = allocate({period: owed}, self.advance + money_back, policy=policy)
         self.trigger(
             ChargesPosted(
                 account=self.number,
@@ -177,151 +143,237 @@ class Account(Aggregate):
             )
         )
 
-    def accrue_penalty(self, amount: Kopecks, on: date, rule: str) -> None:
-        """Add a penalty, with the name of the rule and its version."""
-        self._must_exist()
-        if not 0 < amount <= MAX_AMOUNT:
-            raise ValidationFailed("invalid_amount", "A penalty is a positive sum of kopecks.")
-        self.trigger(PenaltyAccrued(account=self.number, amount=amount, effective_on=on, rule=rule))
+    def adjust_charges(
+        self,
+        adjustment_id: UUID,
+        period: str,
+        on: date,
+        lines: Sequence[ServiceAmount],
+        reason: str,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> bool:
+        """Recalculate a month's bill by signed sums; answer False when it is done already.
 
-    def post_payment(self, payment_id: UUID, on: date, amount: Kopecks, penalty: Kopecks) -> bool:
+        It takes effect no earlier than the bill. Raises NotFound ``period_not_charged``,
+        ValidationFailed for no lines, a zero, or a service that comes twice.
+        """
+        self._must_exist()
+        if adjustment_id in self.adjustments:
+            return False
+        bill = self.bills.get(period)
+        if bill is None:
+            raise NotFound(
+                "period_not_charged", f"There is no bill of {period} to adjust.", period=period
+            )
+        if not lines or any(line.amount == 0 for line in lines):
+            raise ValidationFailed("invalid_adjustment", "An adjustment has sums, none of them 0.")
+        for line in lines:
+            check_amount(line.amount, "adjustment")
+        check_services([line.service for line in lines], "invalid_adjustment")
+        released, advance = self._released(period, lines)
+        owed = {line.service: line.amount for line in lines if line.amount > 0}
+        settled, _ = allocate({period: owed}, self.advance + advance, policy=policy)
+        self.trigger(
+            ChargesAdjusted(
+                account=self.number,
+                adjustment_id=adjustment_id,
+                corrects=bill[0],
+                period=period,
+                effective_on=max(on, bill[1].effective_on),
+                reason=reason,
+                lines=tuple(lines),
+                released=released,
+                advance=advance,
+                settled=settled,
+            )
+        )
+        return True
+
+    def accrue_penalty(
+        self,
+        amount: Kopecks,
+        on: date,
+        rule: str,
+        *,
+        through: date | None = None,
+        provisional: bool = False,
+        segments: Sequence[PenaltySegment] = (),
+    ) -> None:
+        """Add a penalty, with the name of the rule and its version, and what it is made of."""
+        self._must_exist()
+        check_positive(amount, "penalty")
+        self.trigger(
+            PenaltyAccrued(
+                account=self.number,
+                amount=amount,
+                effective_on=on,
+                rule=rule,
+                through=through or on,
+                provisional=provisional,
+                segments=tuple(segments),
+            )
+        )
+
+    def correct_penalty(
+        self,
+        amount: Kopecks,
+        on: date,
+        rule: str,
+        reason: str,
+        *,
+        through: date,
+        provisional: bool = False,
+        segments: Sequence[PenaltySegment] = (),
+    ) -> None:
+        """Change the penalty accrued so far by a signed difference.
+
+        It takes effect no earlier than what has made the penalty so far. Raises Conflict
+        ``no_penalty_accrued`` when there is nothing to correct, ValidationFailed when more would
+        be taken back than has been accrued.
+        """
+        self._must_exist()
+        if not self.last_accrual:
+            raise Conflict("no_penalty_accrued", "No penalty was accrued that could be corrected.")
+        check_amount(amount, "correction")
+        if self.penalty_accrued + amount < 0:
+            raise ValidationFailed(
+                "invalid_amount", "No more penalty can be taken back than has been accrued."
+            )
+        # What is not owed any more was waived, or was paid and becomes an advance.
+        beyond_owed = max(0, -amount - self.penalty)
+        waived = min(beyond_owed, self.penalty_waived)
+        self.trigger(
+            PenaltyCorrected(
+                account=self.number,
+                corrects=self.last_accrual,
+                amount=amount,
+                effective_on=max(on, self.penalty_changed_on),
+                rule=rule,
+                reason=reason,
+                through=through,
+                provisional=provisional,
+                segments=tuple(segments),
+                waived=waived,
+                advance=beyond_owed - waived,
+            )
+        )
+
+    def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
+        """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
+
+        It takes effect no earlier than what has made the penalty so far.
+        """
+        self._must_exist()
+        check_positive(amount, "penalty to write off")
+        if amount > self.penalty:
+            raise Conflict(
+                "penalty_not_owed",
+                "Only a penalty that is owed can be written off.",
+                penalty=self.penalty,
+            )
+        self.trigger(
+            PenaltyWrittenOff(
+                account=self.number,
+                corrects=self.last_accrual,
+                amount=amount,
+                effective_on=max(on, self.penalty_changed_on),
+                reason=reason,
+            )
+        )
+
+    def post_payment(
+        self,
+        payment_id: UUID,
+        on: date,
+        amount: Kopecks,
+        penalty: Kopecks | None,
+        *,
+        first: str | None = None,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> bool:
         """Post a payment as the payer named it; answer False when it is posted already.
 
         Principal and penalty are settled separately; what is more than the debt of either becomes
-        an advance.
+        an advance. A payer who named one sum for all gives no ``penalty`` (None): then the policy
+        says whether what is left after principal settles it. ``first`` is a period that the
+        payer named.
         """
         self._must_exist()
-        if payment_id in self.payments:
+        if payment_id in self.posted:
             return False
-        for part in (amount, penalty):
+        named = penalty or 0
+        for part in (amount, named):
             if not 0 <= part <= MAX_AMOUNT:
                 raise ValidationFailed("invalid_amount", "A payment is a positive sum of kopecks.")
-        if amount + penalty == 0:
+        if amount + named == 0:
             raise ValidationFailed("nothing_to_pay", "A payment of nothing cannot be posted.")
-        settled, rest = allocate(self.open_items, amount)
-        penalty_settled = min(penalty, self.penalty)
+        settled, rest = allocate(self.open_items, amount, first, policy)
+        for_penalty = named
+        if penalty is None and policy.penalty == "after_principal":
+            for_penalty = rest
+        penalty_settled = min(for_penalty, self.penalty)
         self.trigger(
             PaymentPosted(
                 account=self.number,
                 payment_id=payment_id,
                 effective_on=on,
                 amount=amount,
-                penalty=penalty,
+                penalty=named,
                 settled=settled,
                 penalty_settled=penalty_settled,
-                advance=rest + penalty - penalty_settled,
+                advance=rest + named - penalty_settled,
+                policy=policy.name,
+                named_period=first or "",
+                penalty_named=penalty is not None,
             )
         )
         return True
 
-    def reenact(self, event: Any) -> None:
-        """Let an event happen again among others than it did, its allocation made anew.
+    def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
+        """Undo a payment exactly; answer False when it is reversed already.
 
-        So a balance as of a past day can be told in the order in which things took effect, which
-        may differ from the order in which they were recorded.
+        Where its advance has paid later bills, the last of these are owed again (see
+        :mod:`services.ledger.reversal`). It takes effect no earlier than the payment. Raises
+        NotFound ``payment_not_posted``.
         """
-        match event:
-            case ChargesPosted():
-                owed = {line.service: line.payable for line in event.lines if line.payable > 0}
-                settled, _ = allocate({event.period: owed}, self.advance)
-                event = msgspec.structs.replace(event, settled=settled)
-            case PaymentPosted():
-                settled, rest = allocate(self.open_items, event.amount)
-                penalty_settled = min(event.penalty, self.penalty)
-                event = msgspec.structs.replace(
-                    event,
-                    settled=settled,
-                    penalty_settled=penalty_settled,
-                    advance=rest + event.penalty - penalty_settled,
-                )
-        self.replay(event)
+        self._must_exist()
+        if payment_id in self.reversed:
+            return False
+        posted = self.payments.get(payment_id)
+        if posted is None:
+            raise NotFound("payment_not_posted", "This payment is not posted to the account.")
+        version, payment = posted
+        undone = undo(payment, self.moves, self.advance)
+        self.trigger(
+            PaymentReversed(
+                account=self.number,
+                payment_id=payment_id,
+                corrects=version,
+                effective_on=max(on, payment.effective_on),
+                reason=reason,
+                amount=payment.amount,
+                penalty=payment.penalty,
+                restored=undone.restored,
+                penalty_restored=undone.penalty_restored,
+                advance_taken=undone.advance_taken,
+                reopened=undone.reopened,
+            )
+        )
+        return True
 
-    def apply(self, event: Any) -> None:
-        """Change the state by one event; the order of cases is the order of their number."""
-        match event:
-            case ChargesPosted():
-                self._apply_charges(event)
-            case PaymentPosted():
-                self.payments.add(event.payment_id)
-                self.penalty -= event.penalty_settled
-                self.advance += event.advance
-                self._settle(event.settled)
-            case PenaltyAccrued():
-                self.penalty += event.amount
-            case AccountOpened():
-                self.number = event.account
-                if owed := {item.service: item.amount for item in event.opening if item.amount > 0}:
-                    self.open_items[OPENING_PERIOD] = owed
-                self.advance -= sum(item.amount for item in event.opening if item.amount < 0)
-            case _:
-                raise TypeError(f"an account knows no {type(event).__name__}")
-
-    def _apply_charges(self, event: ChargesPosted) -> None:
-        self.charged_periods.add(event.period)
-        owed = self.open_items.setdefault(event.period, {})
-        for line in event.lines:
-            if line.payable > 0:
-                owed[line.service] = line.payable
-            elif line.payable < 0:
-                # A recalculation that is more than the charge is money back: an advance.
-                self.advance -= line.payable
-        if event.settled:
-            self.advance -= sum(part.amount for part in event.settled)
-            self._settle(event.settled)
-        elif not owed:
-            del self.open_items[event.period]
-
-    def _settle(self, parts: Sequence[Settled]) -> None:
-        open_items = self.open_items
-        for part in parts:
-            owed = open_items[part.period]
-            left = owed[part.service] - part.amount
-            if left:
-                owed[part.service] = left
-            else:
-                del owed[part.service]
-                if not owed:
-                    del open_items[part.period]
+    def _released(
+        self, period: str, lines: Sequence[ServiceAmount]
+    ) -> tuple[tuple[Settled, ...], Kopecks]:
+        owed = self.open_items.get(period, {})
+        released, advance = [], 0
+        for line in lines:
+            if line.amount < 0:
+                part = min(-line.amount, owed.get(line.service, 0))
+                if part:
+                    released.append(Settled(period, line.service, part))
+                advance += -line.amount - part
+        return tuple(released), advance
 
     def _must_exist(self) -> None:
         if not self.version:
             raise NotFound("account_not_found", "There is no such account in the ledger.")
-
-    def snapshot(self) -> dict[str, Any]:
-        """Answer what a row of the read model keeps, enough to decide the next bill on."""
-        return {
-            "number": self.number,
-            "version": self.version,
-            "principal": self.principal,
-            "penalty": self.penalty,
-            "advance": self.advance,
-            "open_items": self.open_items,
-            "charged_periods": sorted(self.charged_periods),
-        }
-
-    @classmethod
-    def restored(cls, id: UUID, row: dict[str, Any]) -> Self:  # noqa: A002
-        """Rebuild an account from a row of the read model; it does not know its payments."""
-        account = cls(id)
-        account.number = row["number"]
-        account.version = row["version"]
-        account.penalty = row["penalty"]
-        account.advance = row["advance"]
-        account.open_items = row["open_items"]
-        account.charged_periods = set(row["charged_periods"])
-        return account
-
-
-def _check_amount(amount: Kopecks, what: str) -> None:
-    if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
-        raise ValidationFailed("invalid_amount", f"The {what} is beyond what one posting may be.")
-
-
-def _check_line(line: ChargeLine) -> None:
-    if line.payable != line.charged + line.recalculation - line.privilege:
-        raise ValidationFailed(
-            "invalid_charges",
-            f"Line {line.service}: payable must be charged + recalculation - privilege.",
-        )
-    for amount in (line.charged, line.recalculation, line.privilege):
-        _check_amount(amount, f"line {line.service}")

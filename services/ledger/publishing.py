@@ -9,43 +9,95 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.ledger.domain import AccountOpened, ChargesPosted, PaymentPosted, PenaltyAccrued
+from services.ledger.approvals import PROPOSAL_TOPICS
+from services.ledger.events import (
+    AccountOpened,
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+    ServiceAmount,
+)
 from services.ledger.settlement import Settled
 from shared.bus import Publication
 from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Answer the public form of a domain event; every event of the ledger has one."""
+    """Answer the public form of a domain event; what staff propose to each other has none."""
     event: Any = recorded.event
-    subject = str(recorded.originator_id)
+    if event.topic in PROPOSAL_TOPICS:
+        return None
+    name, data = _public(event)
+    data = {"account": event.account, **data, "effective_on": event.effective_on.isoformat()}
+    return Publication(name, str(recorded.originator_id), data)
+
+
+def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one for each event
     match event:
         case AccountOpened():
-            data: dict[str, Any] = {
-                "account": event.account,
-                "payer_kind": event.payer_kind,
-                "opening": [
-                    {"service": item.service, "amount": item.amount} for item in event.opening
-                ],
+            opening = _sums(event.opening)
+            return "account_opened", {"payer_kind": event.payer_kind, "opening": opening}
+        case OpeningPosted():
+            return "opening_posted", {
+                "opening": _sums(event.opening),
+                "settled_by_advance": _allocation(event.settled),
             }
-            return Publication("account_opened", subject, _dated(data, event))
         case ChargesPosted():
-            return Publication("charges_posted", subject, _dated(_charges(event), event))
+            return "charges_posted", _charges(event)
+        case ChargesAdjusted():
+            return "charges_adjusted", _adjustment(event)
         case PenaltyAccrued():
-            data = {"account": event.account, "amount": event.amount, "rule": event.rule}
-            return Publication("penalty_accrued", subject, _dated(data, event))
+            return "penalty_accrued", {"amount": event.amount, "rule": event.rule}
+        case PenaltyCorrected():
+            return "penalty_corrected", {
+                "amount": event.amount,
+                "rule": event.rule,
+                "waived": event.waived,
+                "advance": event.advance,
+            }
+        case PenaltyWrittenOff():
+            return "penalty_written_off", {"amount": event.amount}
         case PaymentPosted():
-            return Publication("payment_posted", subject, _dated(_payment(event), event))
-    return None
+            return "payment_posted", _payment(event)
+        case PaymentReversed():
+            return "payment_reversed", _reversal(event)
+    raise TypeError(f"the ledger's contract knows no {type(event).__name__}")
 
 
-def _dated(data: dict[str, Any], event: Any) -> dict[str, Any]:
-    return {**data, "effective_on": event.effective_on.isoformat()}
+def _sums(items: Sequence[ServiceAmount]) -> list[dict[str, Any]]:
+    return [{"service": item.service, "amount": item.amount} for item in items]
+
+
+def _adjustment(event: ChargesAdjusted) -> dict[str, Any]:
+    return {
+        "adjustment_id": str(event.adjustment_id),
+        "period": event.period,
+        "lines": _sums(event.lines),
+        "released": _allocation(event.released),
+        "advance": event.advance,
+        "settled_by_advance": _allocation(event.settled),
+    }
+
+
+def _reversal(event: PaymentReversed) -> dict[str, Any]:
+    return {
+        "payment_id": str(event.payment_id),
+        "amount": event.amount,
+        "penalty": event.penalty,
+        "restored": _allocation(event.restored),
+        "penalty_restored": event.penalty_restored,
+        "advance_taken": event.advance_taken,
+        "reopened": _allocation(event.reopened),
+    }
 
 
 def _charges(event: ChargesPosted) -> dict[str, Any]:
     return {
-        "account": event.account,
         "period": event.period,
         "due_on": event.due_on.isoformat(),
         "total": sum(line.payable for line in event.lines),
@@ -66,7 +118,6 @@ def _charges(event: ChargesPosted) -> dict[str, Any]:
 
 def _payment(event: PaymentPosted) -> dict[str, Any]:
     return {
-        "account": event.account,
         "payment_id": str(event.payment_id),
         "amount": event.amount,
         "penalty": event.penalty,

@@ -2,44 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg.types.json import Jsonb, set_json_dumps
+from psycopg.types.json import set_json_dumps, set_json_loads
 
-from services.ledger.domain import Account, PaymentPosted
+from services.ledger.approvals import Proposal
+from services.ledger.bulk import find_balances, write_balances
+from services.ledger.domain import Account
+from services.ledger.events import PaymentPosted
+from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS, posting_row
 from shared.eventstore import Aggregate, Recorded
 
-_SNAPSHOT = "number, version, principal, penalty, advance, open_items, charged_periods"
-_UPSERT = f"""
-INSERT INTO balances (account_id, {_SNAPSHOT})
-VALUES (%(id)s, %(number)s, %(version)s, %(principal)s, %(penalty)s, %(advance)s,
-        %(open_items)s, %(charged_periods)s)
-ON CONFLICT (account_id) DO UPDATE
-   SET version = excluded.version, principal = excluded.principal, penalty = excluded.penalty,
-       advance = excluded.advance, open_items = excluded.open_items,
-       charged_periods = excluded.charged_periods
+
+def _insert(table: str) -> str:
+    # The rows come as one JSON array, however many they are: one statement, one round trip.
+    names = ", ".join([*KEYS[table], *COLUMNS[table]])
+    rows = f"jsonb_populate_recordset(NULL::{table}, %s::jsonb)"
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"
+
+
+def _upsert(table: str, *unchanging: str) -> str:
+    changing = [name for name in COLUMNS[table] if name not in unchanging]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
+    return f"{_insert(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+
+
+_SNAPSHOT = ", ".join(COLUMNS[BALANCES])
+_KEEP_BALANCE = _upsert(BALANCES, "number", "payer_kind")
+_KEEP_PROPOSAL = _upsert(PROPOSALS)
+_KEEP_POSTING = _insert(POSTINGS)
+# What may be overdue is a scan: an index on what is owed would make each payment write it too.
+_OWING = f"""
+SELECT {_SNAPSHOT} FROM balances
+ WHERE principal > 0
+   AND EXISTS (SELECT FROM json_each_text(due_dates) AS due WHERE due.value::date < %s)
+ ORDER BY number
+"""
+_PROPOSED = f"""
+SELECT p.proposal_id, {", ".join(f"p.{name}" for name in COLUMNS[PROPOSALS])},
+       made.recorded_at AS proposed_at, decided.recorded_at AS decided_at
+  FROM proposals AS p
+  LEFT JOIN events AS made
+    ON made.originator_id = p.proposal_id AND made.originator_version = 1
+  LEFT JOIN events AS decided
+    ON decided.originator_id = p.proposal_id AND decided.originator_version = 2
 """
 
 set_json_dumps(msgspec.json.encode)
+set_json_loads(msgspec.json.decode)
 
 
 class ReadModel:
-    """The tables ``balances`` and ``payment_postings``, within one transaction."""
+    """The tables ``balances``, ``proposals`` and ``payment_postings``, in one transaction."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Write the new state of each account that has new events, and its payments."""
-        touched = {entry.originator_id for entry in recorded}
-        accounts = [aggregates[id] for id in touched]  # noqa: A001
-        self._cursor.executemany(_UPSERT, [_row(account) for account in accounts])
-        for entry in recorded:
-            if isinstance(entry.event, PaymentPosted):
-                self._keep_payment(entry, entry.event, aggregates[entry.originator_id])
+        touched = [aggregates[id_] for id_ in {entry.originator_id for entry in recorded}]
+        accounts = [found for found in touched if isinstance(found, Account)]
+        proposals = [found for found in touched if isinstance(found, Proposal)]
+        paid = [
+            posting_row(entry.event.account, entry.position, entry.event)
+            for entry in recorded
+            if isinstance(entry.event, PaymentPosted)
+        ]
+        self._keep(_KEEP_BALANCE, [{"account_id": a.id, **a.snapshot()} for a in accounts])
+        self._keep(_KEEP_PROPOSAL, [{"proposal_id": p.id, **p.snapshot()} for p in proposals])
+        self._keep(_KEEP_POSTING, paid)
+
+    def _keep(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self._cursor.execute(statement, (msgspec.json.encode(rows).decode(),))
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Answer the row of one account."""
@@ -48,11 +87,23 @@ class ReadModel:
 
     def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         """Answer the rows of several accounts, in any order."""
+        return find_balances(self._cursor, numbers)
+
+    def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Answer what each account's last bill calls its services: number -> code -> name."""
         self._cursor.execute(
-            f"SELECT account_id, {_SNAPSHOT} FROM balances WHERE number = ANY(%s)",
+            "SELECT b.number, bill.state FROM balances AS b, LATERAL ("
+            " SELECT state FROM events WHERE originator_id = b.account_id"
+            " AND topic = 'ledger.charges_posted.v1' ORDER BY originator_version DESC LIMIT 1"
+            ") AS bill WHERE b.number = ANY(%s)",
             (list(numbers),),
         )
-        return self._cursor.fetchall()  # type: ignore[no-any-return]
+        return {
+            row["number"]: {
+                line["service"]: line["name"] for line in msgspec.json.decode(row["state"])["lines"]
+            }
+            for row in self._cursor.fetchall()
+        }
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Answer what each account's last bill calls its services: number -> code -> name."""
@@ -75,24 +126,28 @@ class ReadModel:
         self._cursor.execute(f"SELECT account_id, {_SNAPSHOT} FROM balances")
         yield from self._cursor
 
+    def owing(self, on: date) -> Iterator[dict[str, Any]]:
+        """Yield the rows of accounts with an open period that was due before a day, by number."""
+        self._cursor.execute(_OWING, (on,))
+        yield from self._cursor
+
+    def proposals(self, state: str | None = None) -> list[dict[str, Any]]:
+        """Answer the proposals in a state, or all, with the times of the log; oldest first."""
+        self._cursor.execute(
+            f"{_PROPOSED} WHERE %(state)s::text IS NULL OR p.state = %(state)s "
+            "ORDER BY made.notification_id",
+            {"state": state},
+        )
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+    def proposal(self, proposal_id: UUID) -> dict[str, Any] | None:
+        """Answer one proposal with its times."""
+        self._cursor.execute(f"{_PROPOSED} WHERE p.proposal_id = %s", (proposal_id,))
+        return self._cursor.fetchone()  # type: ignore[no-any-return]
+
     def write_balances(self, accounts: Sequence[Account]) -> None:
-        """Write the new state of many accounts by COPY (the bulk path)."""
-        self._cursor.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS new_balances (LIKE balances) ON COMMIT DROP"
-        )
-        self._cursor.execute("TRUNCATE new_balances")
-        with self._cursor.copy(f"COPY new_balances (account_id, {_SNAPSHOT}) FROM STDIN") as copy:
-            for account in accounts:
-                row = _row(account)
-                copy.write_row(
-                    [row["id"], *(row[name] for name in _SNAPSHOT.split(", "))],
-                )
-        self._cursor.execute(
-            "UPDATE balances AS b SET version = n.version, principal = n.principal, "
-            "penalty = n.penalty, advance = n.advance, open_items = n.open_items, "
-            "charged_periods = n.charged_periods "
-            "FROM new_balances AS n WHERE b.account_id = n.account_id"
-        )
+        """Write the new state of many accounts by COPY (the bulk path); also of new ones."""
+        write_balances(self._cursor, accounts)
 
     def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
         """Answer where a payment stands in the log, by account."""
@@ -102,22 +157,3 @@ class ReadModel:
             (payment_id,),
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]
-
-    def _keep_payment(self, entry: Recorded, event: PaymentPosted, account: Any) -> None:
-        self._cursor.execute(
-            "INSERT INTO payment_postings (payment_id, account, position, amount, penalty, "
-            "allocation) VALUES (%s, %s, %s, %s, %s, %s)",
-            (
-                event.payment_id,
-                account.number,
-                entry.position,
-                event.amount,
-                event.penalty,
-                Jsonb(event.settled),
-            ),
-        )
-
-
-def _row(account: Any) -> dict[str, Any]:
-    snapshot = account.snapshot()
-    return {**snapshot, "id": account.id, "open_items": Jsonb(snapshot["open_items"])}

@@ -14,7 +14,8 @@ from services.ledger.domain import Account
 from shared.eventstore import EventTypes
 
 _COPY = (
-    "COPY (SELECT originator_id, topic, state FROM events ORDER BY notification_id) "
+    "COPY (SELECT originator_id, topic, state FROM events "
+    "WHERE NOT starts_with(topic, 'ledger.proposal_') ORDER BY notification_id) "
     "TO STDOUT (FORMAT BINARY)"
 )
 REPORT_EVERY = 5_000

@@ -56,6 +56,19 @@ class Statement(Schema):
     limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 500))
 
 
+class Penalty(Schema):
+    """The penalty of one account by a day, which may be to come; today when left out."""
+
+    number = fields.String(required=True, validate=_NUMBER)
+    on = fields.Date(load_default=None, allow_none=True, format="iso")
+
+
+class PaymentProofs(Schema):
+    """The proof that one payment stands in the sealed log."""
+
+    payment_id = fields.UUID(required=True)
+
+
 class PaymentPostings(Schema):
     """Where one payment stands in the ledger."""
 

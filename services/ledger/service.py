@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from services.ledger import application, schemas, statements
+from services.ledger.penalties.rules import PenaltyRules, load_rules
+from services.ledger.penalty_view import penalty
+from services.ledger.receipts import payment_proofs
 from shared.rpc.server import StoreProvider, rpc
 
 
@@ -39,3 +44,21 @@ class LedgerService:
     def payment_postings(self, payment_id: UUID) -> Any:
         """Answer where a payment stands in the ledger."""
         return self.store.query(lambda session: statements.payment_postings(session, payment_id))
+
+    @rpc(schemas.Penalty)
+    def penalty(self, number: str, on: date | None) -> Any:
+        """Answer the penalty of an account explained, by a day that may be to come."""
+        return self.store.query(
+            lambda session: penalty(session, number, on or session.today, _rules())
+        )
+
+    @rpc(schemas.PaymentProofs)
+    def payment_proofs(self, payment_id: UUID) -> Any:
+        """Answer, for each posting of a payment, the proof that it stands in the sealed log."""
+        return self.store.query(lambda session: payment_proofs(session, payment_id))
+
+
+@lru_cache(maxsize=1)
+def _rules() -> PenaltyRules:
+    # Rules change by a deployment, or by a file that is read when the process starts.
+    return load_rules()

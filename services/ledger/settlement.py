@@ -1,12 +1,13 @@
-"""How a sum settles what is owed: oldest period first, inside a period pro rata by service.
+"""How a sum settles what is owed, by a policy that is data.
 
-Pure functions over open items; the allocation they answer is recorded in the event, so a later
-change of the policy never changes what has happened.
+Pure functions over open items; the allocation they answer is recorded in the event, with the name
+of the policy, so a later change of the policy never changes what has happened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -24,29 +25,68 @@ class Settled(msgspec.Struct, frozen=True):
     amount: Kopecks
 
 
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The order in which a sum settles.
+
+    - ``periods``: oldest or newest month first; a month that the payer names comes before all.
+    - ``services``: inside a month pro rata (largest remainder), or one after the other in the
+      order of ``ranking`` (services that it does not name come after, by their code).
+    - ``penalty``: where the payer did not name it, what is left after principal pays penalty
+      (``after_principal``), or penalty waits for a payer who names it (``named_only``).
+    """
+
+    name: str
+    periods: Literal["oldest_first", "newest_first"] = "oldest_first"
+    services: Literal["pro_rata", "ranked"] = "pro_rata"
+    ranking: tuple[str, ...] = ()
+    penalty: Literal["after_principal", "named_only"] = "after_principal"
+
+
+DEFAULT_POLICY = Policy(name="oldest-pro-rata.1")
+
+POLICIES: dict[str, Policy] = {policy.name: policy for policy in (DEFAULT_POLICY,)}
+"""The policies by name: a payment is told again by the one that it was posted by."""
+
+
 def allocate(
-    open_items: OpenItems, amount: Kopecks, first: str | None = None
+    open_items: OpenItems,
+    amount: Kopecks,
+    first: str | None = None,
+    policy: Policy = DEFAULT_POLICY,
 ) -> tuple[tuple[Settled, ...], Kopecks]:
     """Divide an amount over open items; answer the allocation and what is left of the amount.
 
-    ``first`` names a period that the payer wants settled before all others. Within a period the
-    parts are in proportion to what is owed, divided by the largest-remainder method, so the
-    kopecks always add up (facts of the domain, settlement).
+    ``first`` names a period that the payer wants settled before all others. The parts always add
+    up to what is settled, to the kopeck.
     """
     settled: list[Settled] = []
-    for period in sorted(open_items, key=lambda period: (period != first, period)):
+    periods = sorted(open_items, reverse=policy.periods == "newest_first")
+    if first is not None and first in open_items:
+        periods.remove(first)
+        periods.insert(0, first)
+    for period in periods:
         if amount == 0:
             break
-        owed = open_items[period]
-        services = sorted(service for service in owed if owed[service] > 0)
-        take = min(amount, sum(owed[service] for service in services))
-        if take == 0:
-            continue
-        parts = split_pro_rata(take, [owed[service] for service in services])
+        owed = {service: due for service, due in open_items[period].items() if due > 0}
+        take = min(amount, sum(owed.values()))
         settled += [
-            Settled(period, service, part)
-            for service, part in zip(services, parts, strict=True)
-            if part
+            Settled(period, service, part) for service, part in _within(owed, take, policy) if part
         ]
         amount -= take
     return tuple(settled), amount
+
+
+def _within(
+    owed: Mapping[str, Kopecks], take: Kopecks, policy: Policy
+) -> list[tuple[str, Kopecks]]:
+    if policy.services == "pro_rata":
+        services = sorted(owed)
+        parts = split_pro_rata(take, [owed[service] for service in services])
+        return list(zip(services, parts, strict=True))
+    rank = {service: place for place, service in enumerate(policy.ranking)}
+    shares = []
+    for service in sorted(owed, key=lambda code: (rank.get(code, len(rank)), code)):
+        part = min(take, owed[service])
+        shares.append((service, part))
+        take -= part
+    return shares

@@ -5,16 +5,21 @@ Both are read from the events themselves, which are few and exact, not from tabl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from services.ledger.domain import (
-    Account,
+from services.ledger.domain import Account, account_id
+from services.ledger.events import (
     AccountOpened,
+    ChargesAdjusted,
     ChargesPosted,
+    OpeningPosted,
     PaymentPosted,
+    PaymentReversed,
     PenaltyAccrued,
-    account_id,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
 )
 from shared.errors import NotFound
 from shared.eventstore import Recorded, Session
@@ -22,16 +27,18 @@ from shared.eventstore import Recorded, Session
 
 def charges(session: Session, number: str, before: str | None, limit: int) -> dict[str, Any]:
     """Answer up to ``limit`` months below a period, newest first, each with its lines."""
-    bills = [
-        recorded.event
-        for recorded in _story(session, number)
-        if isinstance(recorded.event, ChargesPosted)
-    ]
+    bills: list[ChargesPosted] = []
+    adjustments: dict[str, list[ChargesAdjusted]] = {}
+    for recorded in story_of(session, number):
+        if isinstance(recorded.event, ChargesPosted):
+            bills.append(recorded.event)
+        elif isinstance(recorded.event, ChargesAdjusted):
+            adjustments.setdefault(recorded.event.period, []).append(recorded.event)
     bills.sort(key=lambda bill: bill.period, reverse=True)
     below = [bill for bill in bills if before is None or bill.period < before]
     page = below[:limit]
     return {
-        "months": [_month(bill) for bill in page],
+        "months": [_month(bill, adjustments.get(bill.period, ())) for bill in page],
         "next": page[-1].period if len(below) > limit else None,
     }
 
@@ -43,10 +50,10 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
     penalty minus advance, in kopecks (negative: we owe the payer).
     """
     account, movements = Account(account_id(number)), []
-    for recorded in _story(session, number):
+    for recorded in story_of(session, number):
         account.replay(recorded.event)
         if recorded.position > (after or 0):
-            movements.append(_movement(recorded, account))
+            movements.append(movement(recorded, account))
     page = movements[:limit]
     return {
         "movements": page,
@@ -59,7 +66,8 @@ def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
     return {"postings": session.read.postings_of(payment_id)}
 
 
-def _story(session: Session, number: str) -> list[Recorded]:
+def story_of(session: Session, number: str) -> list[Recorded]:
+    """Answer the recorded events of an account; raises NotFound ``account_not_found``."""
     story = list(session.story(account_id(number)))
     if not story:
         raise NotFound(
@@ -68,11 +76,13 @@ def _story(session: Session, number: str) -> list[Recorded]:
     return story
 
 
-def _month(bill: ChargesPosted) -> dict[str, Any]:
+def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str, Any]:
+    """One month: its bill as posted, and each later recalculation apart."""
     return {
         "period": bill.period,
         "due_on": bill.due_on.isoformat(),
-        "total": sum(line.payable for line in bill.lines),
+        "total": sum(line.payable for line in bill.lines)
+        + sum(line.amount for event in adjusted for line in event.lines),
         "lines": [
             {
                 "service": line.service,
@@ -87,10 +97,19 @@ def _month(bill: ChargesPosted) -> dict[str, Any]:
             }
             for line in bill.lines
         ],
+        "adjustments": [
+            {
+                "effective_on": event.effective_on.isoformat(),
+                "reason": event.reason,
+                "lines": [{"service": line.service, "amount": line.amount} for line in event.lines],
+            }
+            for event in adjusted
+        ],
     }
 
 
-def _movement(recorded: Recorded, account: Account) -> dict[str, Any]:
+def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
+    """Answer an event as a line of a statement; ``account`` is as the event has left it."""
     kind, text, amount, penalty = _kind_of(recorded.event)
     event: Any = recorded.event
     return {
@@ -105,16 +124,26 @@ def _movement(recorded: Recorded, account: Account) -> dict[str, Any]:
     }
 
 
-def _kind_of(event: Any) -> tuple[str, str, int, int]:
+def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one for each event
     match event:
-        case AccountOpened():
+        case AccountOpened() | OpeningPosted():
             opening = sum(item.amount for item in event.opening)
             return "opening", "Входящее сальдо", opening, 0
         case ChargesPosted():
             total = sum(line.payable for line in event.lines)
             return "charges", f"Начисления за {event.period}", total, 0
+        case ChargesAdjusted():
+            total = sum(line.amount for line in event.lines)
+            return "adjustment", f"Перерасчёт за {event.period}: {event.reason}", total, 0
         case PenaltyAccrued():
             return "penalty", "Пени", 0, event.amount
+        case PenaltyCorrected():
+            changed = event.amount + event.waived
+            return "penalty_correction", f"Уточнение пеней: {event.reason}", 0, changed
+        case PenaltyWrittenOff():
+            return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
         case PaymentPosted():
             return "payment", "Оплата", -event.amount, -event.penalty
+        case PaymentReversed():
+            return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
     raise TypeError(f"a statement knows no {type(event).__name__}")

@@ -65,6 +65,20 @@ class AccountOpened(_OfAccount):
     )
 
 
+class OpeningPosted(_OfAccount):
+    opening = fields.List(
+        fields.Nested(ServiceAmount),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "What was owed when the account was taken over."},
+    )
+    settled_by_advance = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What an advance has paid of it at once."},
+    )
+
+
 class ChargesPosted(_OfAccount):
     period = Period(required=True, metadata={"description": "The month of the bill."})
     due_on = Day(required=True, metadata={"description": "The last day to pay without delay."})
@@ -110,9 +124,80 @@ class PaymentPosted(_OfAccount):
     advance = Kopecks(required=True, metadata={"description": "What became an advance, kopecks."})
 
 
+class ChargesAdjusted(_OfAccount):
+    adjustment_id = PlainId(required=True, metadata={"description": "The recalculation."})
+    period = Period(required=True, metadata={"description": "The month that is recalculated."})
+    lines = fields.List(
+        fields.Nested(ServiceAmount),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "What changes by service; positive: more is owed."},
+    )
+    released = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What is no longer owed."},
+    )
+    advance = Kopecks(
+        required=True, metadata={"description": "Paid already and so an advance now, kopecks."}
+    )
+    settled_by_advance = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What an advance has paid of it at once."},
+    )
+
+
+class PenaltyCorrected(_OfAccount):
+    amount = Kopecks(
+        required=True, signed=True, metadata={"description": "The difference, kopecks."}
+    )
+    rule = fields.String(
+        required=True, metadata={"description": "The rule that produced it, with its version."}
+    )
+    waived = Kopecks(
+        required=True,
+        metadata={"description": "Taken back of what was waived, not of what is owed, kopecks."},
+    )
+    advance = Kopecks(
+        required=True, metadata={"description": "Paid already and so an advance now, kopecks."}
+    )
+
+
+class PenaltyWrittenOff(_OfAccount):
+    amount = Kopecks(required=True, metadata={"description": "What is waived, kopecks."})
+
+
+class PaymentReversed(_OfAccount):
+    payment_id = PlainId(required=True, metadata={"description": "The payment undone."})
+    amount = Kopecks(required=True, metadata={"description": "Its principal part, kopecks."})
+    penalty = Kopecks(required=True, metadata={"description": "Its penalty part, kopecks."})
+    restored = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What it had settled and is owed again."},
+    )
+    penalty_restored = Kopecks(
+        required=True, metadata={"description": "The penalty that is owed again, kopecks."}
+    )
+    advance_taken = Kopecks(
+        required=True, metadata={"description": "What was left of its advance, kopecks."}
+    )
+    reopened = fields.List(
+        fields.Nested(Settled),
+        required=True,
+        metadata={"description": "What its advance had paid since, and is owed again."},
+    )
+
+
 CONTRACTS = [
     Contract("account_opened", 1, AccountOpened, "An account has been opened in the ledger."),
+    Contract("opening_posted", 1, OpeningPosted, "The balance that was taken over is posted."),
     Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),
     Contract("penalty_accrued", 1, PenaltyAccrued, "A penalty for late payment was added."),
+    Contract("charges_adjusted", 1, ChargesAdjusted, "The bill of a month was recalculated."),
+    Contract("penalty_corrected", 1, PenaltyCorrected, "A penalty turned out otherwise."),
+    Contract("penalty_written_off", 1, PenaltyWrittenOff, "A penalty that was owed is waived."),
+    Contract("payment_reversed", 1, PaymentReversed, "A payment was undone."),
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
 ]

@@ -41,6 +41,10 @@ _KEEP_COMMAND = (
     "INSERT INTO commands (command_id, fingerprint, result, first_position, last_position) "
     "VALUES (%s, %s, %s, %s, %s)"
 )
+_KEEP_COMMANDS = (
+    "INSERT INTO commands (command_id, fingerprint, result, first_position, last_position) "
+    "SELECT * FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bigint[], %s::bigint[])"
+)
 
 
 class PostgresSession(Session):
@@ -75,13 +79,16 @@ class PostgresSession(Session):
 
         Answers the first and the last position (last < first when there were none).
         """
-        self.flush()
         encode = self._store.events.encode
-        encoded = (
+        return self.copy_states(
             (originator_id, version, event.topic, encode(event))
             for originator_id, version, event in rows
         )
-        first, last = self._store.recorder.copy(self.cursor, encoded, self._required_cause())
+
+    def copy_states(self, rows: Iterable[tuple[UUID, int, str, bytes]]) -> tuple[int, int]:
+        """Append (originator id, version, topic, state), encoded already, as copy_events does."""
+        self.flush()
+        first, last = self._store.recorder.copy(self.cursor, rows, self._required_cause())
         self.appended += [first, last] if last >= first else []
         return first, last
 
@@ -96,12 +103,17 @@ class PostgresSession(Session):
             yield decode(row["topic"], row["state"])
 
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
-        store, cause = self._store, self._required_cause()
+        return self._append_caused(pending, [self._required_cause()] * len(pending))
+
+    def _append_caused(
+        self, pending: Sequence[PendingEvent], causes: Sequence[Cause]
+    ) -> list[Recorded]:
+        store = self._store
         rows = [
             StoredEvent(aggregate.id, version, event.topic, store.events.encode(event))
             for aggregate, version, event in pending
         ]
-        placed = store.recorder.append(self.cursor, rows, cause)
+        placed = store.recorder.append(self.cursor, rows, causes)
         self.appended += [position for position, _ in placed]
         return [
             Recorded(
@@ -114,8 +126,8 @@ class PostgresSession(Session):
                 correlation_id=cause.correlation_id,
                 event=event,
             )
-            for (aggregate, version, event), (position, recorded_at) in zip(
-                pending, placed, strict=True
+            for (aggregate, version, event), (position, recorded_at), cause in zip(
+                pending, placed, causes, strict=True
             )
         ]
 
@@ -163,10 +175,10 @@ class PostgresStore:
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Run a command exactly once in effect; see Store.execute."""
         command_id = context.current().command_id or new_id()
-        fingerprint = self._fingerprint(handler, command)
+        fingerprint = self.fingerprint(handler, command)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self._transaction() as cursor:
+                with self.transaction() as cursor:
                     if attempt > 1:
                         self.recorder.lock(cursor)
                     result = self._attempt(cursor, handler, command, command_id, fingerprint)
@@ -174,7 +186,7 @@ class PostgresStore:
             except ServiceError:
                 # It may be refused because this very command, sent twice at once, was carried out
                 # between the look-up and the decision: then it has its answer.
-                with self._transaction() as cursor:
+                with self.transaction() as cursor:
                     kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
                 if kept is None:
                     raise
@@ -215,7 +227,7 @@ class PostgresStore:
     def query(self, handler: Callable[[Any], R]) -> R:
         """Run a reading function in one transaction."""
         try:
-            with self._transaction() as cursor:
+            with self.transaction() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 return handler(PostgresSession(self, cursor, None))
         except psycopg.OperationalError as error:
@@ -228,14 +240,14 @@ class PostgresStore:
         cause = cause or Cause(
             request.command_id or new_id(), request.actor, request.correlation_id
         )
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             session = PostgresSession(self, cursor, cause)
             yield session
             session.flush()
 
     def log_after(self, position: int, limit: int) -> list[LoggedEvent]:
         """Answer up to ``limit`` events of the log after a position."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             return self.recorder.after(cursor, position, limit)
 
     def recorded(self, row: LoggedEvent) -> Recorded:
@@ -273,13 +285,31 @@ class PostgresStore:
         cursor.execute(_KEEP_COMMAND, (command_id, fingerprint, result, first, last))
         return msgspec.json.decode(result)
 
-    def _fingerprint(self, handler: Callable[..., Any], command: Any) -> bytes:
+    def fingerprint(self, handler: Callable[..., Any], command: Any) -> bytes:
+        """Answer what tells one command from another under the same id."""
         # Keyed, because a command may hold a password: its hash must tell nothing to a reader.
         content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
         return hmac.new(self._fingerprint_key, content, hashlib.sha256).digest()
 
+    def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
+        """Answer (fingerprint, result) of those commands that have been carried out, by id."""
+        cursor.execute(
+            "SELECT command_id, fingerprint, result FROM commands WHERE command_id = ANY (%s)",
+            (list(ids),),
+        )
+        return {
+            row["command_id"]: (bytes(row["fingerprint"]), bytes(row["result"]))
+            for row in cursor.fetchall()
+        }
+
+    def keep_commands(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Keep (id, fingerprint, result, first position, last position) of many commands."""
+        if rows:
+            cursor.execute(_KEEP_COMMANDS, [list(column) for column in zip(*rows, strict=True)])
+
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def transaction(self) -> Iterator[Any]:
+        """Open a transaction and answer its cursor."""
         with (
             self.pool.connection() as connection,
             connection.transaction(),

@@ -47,10 +47,12 @@ WITH last AS (
 )
 INSERT INTO events ({_COLUMNS})
 SELECT e.originator_id, e.originator_version, e.topic, e.state, last.position + e.ordinality,
-       last.recorded_at, %(command_id)s, %(actor)s, %(correlation_id)s
+       last.recorded_at, e.command_id, e.actor, e.correlation_id
   FROM last, unnest(%(ids)s::uuid[], %(versions)s::bigint[], %(topics)s::text[],
-                    %(states)s::bytea[])
-             WITH ORDINALITY AS e(originator_id, originator_version, topic, state, ordinality)
+                    %(states)s::bytea[], %(command_ids)s::uuid[], %(actors)s::text[],
+                    %(correlation_ids)s::text[])
+             WITH ORDINALITY AS e(originator_id, originator_version, topic, state, command_id,
+                                  actor, correlation_id, ordinality)
 RETURNING notification_id, recorded_at
 """
 
@@ -91,9 +93,9 @@ class PostgresRecorder(ApplicationRecorder):
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._lock,))
 
     def append(
-        self, cursor: Any, events: Sequence[StoredEvent], cause: Cause
+        self, cursor: Any, events: Sequence[StoredEvent], causes: Sequence[Cause]
     ) -> list[tuple[int, datetime]]:
-        """Append events in order; answer the position and time of each.
+        """Append events in order, each with its cause; answer the position and time of each.
 
         Raises psycopg.errors.UniqueViolation when a version is taken already.
         """
@@ -101,9 +103,9 @@ class PostgresRecorder(ApplicationRecorder):
         cursor.execute(
             _INSERT,
             {
-                "command_id": cause.command_id,
-                "actor": cause.actor,
-                "correlation_id": cause.correlation_id,
+                "command_ids": [cause.command_id for cause in causes],
+                "actors": [cause.actor for cause in causes],
+                "correlation_ids": [cause.correlation_id for cause in causes],
                 "ids": [event.originator_id for event in events],
                 "versions": [event.originator_version for event in events],
                 "topics": [event.topic for event in events],
@@ -158,7 +160,8 @@ class PostgresRecorder(ApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
         cause = Cause(new_id(), "service:eventsourcing", "")
         with self._pool.connection() as connection, connection.cursor() as cursor:
-            return [position for position, _ in self.append(cursor, stored_events, cause)]
+            placed = self.append(cursor, stored_events, [cause] * len(stored_events))
+            return [position for position, _ in placed]
 
     def select_events(
         self,

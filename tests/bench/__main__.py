@@ -9,13 +9,26 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.appends import bulk, one_by_one
+from tests.bench.billing_run import beside_save, billing_run, from_a_file, memory
 from tests.bench.company import bench_database
 from tests.bench.measure import RUNS, Result
+from tests.bench.payments import of_fifty, single
 from tests.bench.publishing import relay
 from tests.bench.replays import replay
 from tests.nodes import acquire_nodes
 
-BENCHES = {"single": one_by_one, "bulk": bulk, "replay": replay, "relay": relay}
+BENCHES = {
+    "appends": one_by_one,
+    "bulk": bulk,
+    "payments": single,
+    "payments50": of_fifty,
+    "billing": billing_run,
+    "billing-save": beside_save,
+    "billing-file": from_a_file,
+    "billing-memory": memory,
+    "replay": replay,
+    "relay": relay,
+}
 
 
 def main(names: list[str]) -> int:

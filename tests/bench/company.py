@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
-from services.ledger.domain import Account, ChargeLine, ChargesPosted, account_id
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ChargeLine, ChargesPosted
 from services.registry import migrations_of, open_store
 from shared.config import Settings
 from shared.eventstore import Event
@@ -52,7 +53,9 @@ class Bench:
                 for table in ("events", "commands"):
                     owner.execute(f"ALTER TABLE {table} {verb} TRIGGER USER")
                 if verb == "DISABLE":
-                    owner.execute("TRUNCATE events, commands, balances, payment_postings")
+                    owner.execute(
+                        "TRUNCATE events, commands, balances, payment_postings, imports, import_chunks"
+                    )
             owner.execute("UPDATE relay SET position = 0, published = 0")
 
     def as_owner(self) -> psycopg.Connection[Any]:

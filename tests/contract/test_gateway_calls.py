@@ -1,13 +1,20 @@
-"""What the gateway asks of the services is what they offer: names and arguments of every RPC."""
+"""What the gateway asks of the services is what they offer: names and arguments of every RPC.
+
+And what the ledger answers goes out whole: a member that a shape does not name, or names
+otherwise, would be left out without a word.
+"""
 
 from __future__ import annotations
 
 import ast
+import base64
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from marshmallow import Schema
@@ -17,7 +24,22 @@ with warnings.catch_warnings():
     from shared.rpc.server import ServiceBase
 
 from gateway.messages.notices import NOTICES
+from gateway.schemas import accounts as shapes
+from gateway.schemas.payments import InclusionProof, Posting
+from services.ledger import application, statements
+from services.ledger.accrual import accrue
+from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.events import ChargeLine, PaymentPosted, ServiceAmount
+from services.ledger.penalties.rules import load_rules
+from services.ledger.penalty_view import penalty
+from services.ledger.rows import posting_row
+from services.ledger.seal import leaf, merkle
+from services.ledger.seal.checkpoint import Checkpoint, Signer
+from services.ledger.seal.proofs import INCLUSION
+from services.ledger.seal.verifier import verify_inclusion
 from services.payments.domain import State
+from shared.clock import FixedClock
+from shared.eventstore import Aggregate, MemoryStore, Recorded, Session
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
 OF_THE_CALLER = {"deadline"}
@@ -69,3 +91,113 @@ def test_the_scan_finds_the_calls() -> None:
 def test_every_state_of_a_payment_has_a_notice() -> None:
     shown = {f"payment_{state.value}" for state in State if state is not State.NONE}
     assert shown == {code for code in NOTICES if code.startswith("payment_")}
+
+
+NUMBER = "0100000001"
+BILL = ChargeLine("heating", "Отопление", 450_000, 450_000, unit="Гкал", tariff="2.5", volume="1")
+RULES = load_rules(environ={})
+FIRST_PAID, REVERSED = UUID(int=1), UUID(int=2)
+
+
+class Rows:
+    """The rows of the ledger's read model, as far as a balance needs them."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        for account in aggregates.values():
+            assert isinstance(account, Account)
+            self.rows[account.number] = account.snapshot()
+
+    def balance(self, number: str) -> dict[str, Any] | None:
+        return self.rows.get(number)
+
+    def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {number: {BILL.service: BILL.name} for number in numbers}
+
+
+def _live(session: Session, _command: None) -> None:
+    """Let everything happen to an account that can."""
+    account = session.load(Account, account_id(NUMBER))
+    opening = [ServiceAmount("heating", 10_000)]
+    account.open(NUMBER, "household", date(2026, 1, 1), opening)
+    account.post_charges("2026-03", date(2026, 3, 31), date(2026, 4, 15), [BILL])
+    off = [ServiceAmount("heating", -5_000)]
+    account.adjust_charges(UUID(int=3), "2026-03", date(2026, 5, 2), off, "недопоставка")
+    accrue(account, _told(session), date(2026, 7, 1), RULES)
+    account.post_payment(FIRST_PAID, date(2026, 6, 20), 200_000, 0)
+    account.post_payment(REVERSED, date(2026, 7, 2), 10_000, 0)
+    account.reverse_payment(REVERSED, date(2026, 7, 3), "ошибка")
+    accrue(account, _told(session), date(2026, 8, 10), RULES)
+    account.write_off_penalty(100, date(2026, 8, 10), "по решению")
+
+
+def _told(session: Session) -> list[Any]:
+    return [recorded.event for recorded in session.story(account_id(NUMBER))]
+
+
+@pytest.fixture
+def ledger() -> MemoryStore:
+    store = MemoryStore(EVENTS, Rows(), FixedClock(datetime(2026, 8, 10, 9, tzinfo=UTC)))
+    store.transact(_live, None)
+    return store
+
+
+def test_what_the_ledger_says_of_an_account_goes_out_whole(ledger: MemoryStore) -> None:
+    def answers(session: Session) -> list[tuple[type[Schema], dict[str, Any]]]:
+        return [
+            (shapes.Balance, application.balance(session, NUMBER, None)),
+            (shapes.Balance, application.balance(session, NUMBER, "2026-08-01")),
+            (shapes.Months, statements.charges(session, NUMBER, None, 12)),
+            (shapes.Statement, statements.statement(session, NUMBER, None, 50)),
+            (shapes.PenaltyExplained, penalty(session, NUMBER, date(2026, 12, 31), RULES)),
+        ]
+
+    for shape, answer in ledger.query(answers):
+        assert shape().dump(answer) == answer
+
+
+def test_every_kind_of_movement_is_described(ledger: MemoryStore) -> None:
+    told = ledger.query(lambda session: statements.statement(session, NUMBER, None, 50))
+    description = shapes.Movement().fields["kind"].metadata["description"]
+    assert len(kinds := {movement["kind"] for movement in told["movements"]}) == 8
+    assert [kind for kind in kinds if f"`{kind}`" not in description] == []
+
+
+def test_a_posting_goes_out_whole(ledger: MemoryStore) -> None:
+    posted = next(
+        recorded
+        for recorded in ledger.query(lambda session: session.story(account_id(NUMBER)))
+        if isinstance(recorded.event, PaymentPosted)
+    )
+    row = posting_row(NUMBER, posted.position, posted.event)
+    answered = {name: value for name, value in row.items() if name != "payment_id"}
+    assert answered["allocation"]
+    assert Posting().dump(answered) == answered
+
+
+def test_a_proof_is_still_proven_when_it_has_gone_out() -> None:
+    signer = Signer("billing.example/ledger", bytes(range(32)))
+    rows = [
+        leaf.EventRow(
+            place, b"a" * 16, place, PaymentPosted.topic, b"{}", 1, b"c" * 16, "staff:ivanova", "j"
+        )
+        for place in (1, 2, 3)
+    ]
+    hashes = [merkle.leaf_hash(leaf.encode(row)) for row in rows]
+    tree = merkle.LeafHashes(hashes)
+    root = merkle.frontier(tree, 3).root()
+    path = merkle.inclusion_proof(tree, 1, 3)
+    proof = {
+        "format": INCLUSION,
+        "position": 2,
+        "index": 1,
+        "size": 3,
+        "leaf": base64.b64encode(leaf.encode(rows[1])).decode(),
+        "path": [base64.b64encode(hash_).decode() for hash_ in path],
+        "checkpoint": signer.sign(Checkpoint(signer.verifier.name, 3, root).text()),
+    }
+    gone_out = InclusionProof().dump(proof)
+    assert gone_out == proof
+    assert verify_inclusion(gone_out, [signer.verifier])[0] == rows[1]

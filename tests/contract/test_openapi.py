@@ -34,6 +34,7 @@ POST /accounts
 DELETE /accounts/{number}
 GET /accounts/{number}/balance
 GET /accounts/{number}/charges
+GET /accounts/{number}/penalty
 GET /accounts/{number}/statement
 GET /charges
 GET /payments/due

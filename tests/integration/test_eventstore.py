@@ -20,7 +20,8 @@ from services.ledger.application import (
     post_charges,
     post_payment,
 )
-from services.ledger.domain import Account, ChargeLine, ServiceAmount, account_id
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ChargeLine, ServiceAmount
 from shared import context
 from shared.errors import Conflict, Forbidden, Unavailable
 from shared.eventstore.postgres import PostgresStore
@@ -91,7 +92,7 @@ def test_a_commit_whose_answer_is_lost_is_found_by_its_command_id(database: Data
     store = database.store("ledger")
     opened(store)
     lost: list[int] = []
-    original = store._transaction
+    original = store.transaction
 
     from contextlib import contextmanager
 
@@ -103,7 +104,7 @@ def test_a_commit_whose_answer_is_lost_is_found_by_its_command_id(database: Data
             lost.append(1)
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    store._transaction = dying  # type: ignore[method-assign]
+    store.transaction = dying  # type: ignore[method-assign]
     command = payment()
     with context.bind(command_id=uuid4()):
         answer = store.execute(post_payment, command)

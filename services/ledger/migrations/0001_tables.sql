@@ -3,6 +3,7 @@
 CREATE TABLE balances (
     account_id      uuid    PRIMARY KEY,
     number          text    NOT NULL UNIQUE,
+    payer_kind      text    NOT NULL,
     version         bigint  NOT NULL,
     principal       bigint  NOT NULL,
     penalty         bigint  NOT NULL,

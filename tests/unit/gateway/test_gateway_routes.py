@@ -8,7 +8,7 @@ import pytest
 from gateway_doubles import PERSON, SESSION, THING, Browser, PlayedServices
 
 from gateway.openapi import operations
-from shared.errors import Forbidden
+from shared.errors import Forbidden, ValidationFailed
 
 KEY = {"Idempotency-Key": "order-1"}
 PAYMENT = {
@@ -48,7 +48,7 @@ ACCOUNT = {
 }
 MONTH = {
     "period": "2026-04",
-    "total": 450000,
+    "total": 444870,
     "due_on": "2026-05-15",
     "lines": [
         {
@@ -63,6 +63,63 @@ MONTH = {
             "payable": 450000,
         }
     ],
+    "adjustments": [
+        {
+            "effective_on": "2026-05-20",
+            "reason": "Недопоставка отопления",
+            "lines": [{"service": "heating", "amount": -5130}],
+        }
+    ],
+}
+PENALTY = {
+    "number": "0001",
+    "on": "2026-12-31",
+    "rules": "ru-2026-03",
+    "principal": 250000,
+    "total": 11963,
+    "accrued": 5130,
+    "owed": 11963,
+    "provisional": True,
+    "debts": [
+        {
+            "period": "2026-03",
+            "due_on": "2026-04-15",
+            "principal": 450000,
+            "unpaid": 250000,
+            "total": 5130,
+            "segments": [
+                {
+                    "from": "2026-04-16",
+                    "to": "2026-05-15",
+                    "days": 30,
+                    "base": 450000,
+                    "rate": None,
+                    "divisor": None,
+                    "amount": 0,
+                    "reason": "deferment",
+                },
+                {
+                    "from": "2026-05-16",
+                    "to": "2026-06-20",
+                    "days": 36,
+                    "base": 450000,
+                    "rate": "9.5",
+                    "divisor": 300,
+                    "amount": 5130,
+                    "reason": "accrual",
+                },
+            ],
+        }
+    ],
+}
+PROOF = {
+    "format": "saldo-inclusion-proof-v1",
+    "position": 7,
+    "index": 6,
+    "size": 8,
+    "leaf": "bGVhZg==",
+    "path": ["aGFzaA=="],
+    "checkpoint": "billing.example/ledger\n8\nroot\n\n— billing.example/ledger signature\n",
 }
 QUESTION = {
     "question_id": THING,
@@ -350,7 +407,7 @@ def test_pages_go_on_by_opaque_cursors(browser: Browser, services: PlayedService
     }
 
 
-@pytest.mark.parametrize("path", ["balance", "charges", "statement"])
+@pytest.mark.parametrize("path", ["balance", "charges", "penalty", "statement"])
 def test_a_strangers_account_is_not_found(
     browser: Browser, services: PlayedServices, path: str
 ) -> None:
@@ -366,6 +423,40 @@ def test_an_own_accounts_balance_is_answered(browser: Browser, services: PlayedS
     response = browser("GET", "/api/v1/accounts/0001/balance?as_of=2026-05-15")
     assert response.json == BALANCE
     assert services.calls[-1][2] == {"number": "0001", "as_of": "2026-05-15"}
+
+
+@pytest.mark.parametrize(
+    ("query", "on"),
+    [("", None), ("?on=2026-06-20", "2026-06-20"), ("?on=2028-02-29", "2028-02-29")],
+)
+def test_an_own_accounts_penalty_is_explained_also_for_a_day_to_come(
+    browser: Browser, services: PlayedServices, query: str, on: str | None
+) -> None:
+    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["ledger", "penalty"] = PENALTY
+    assert browser("GET", f"/api/v1/accounts/0001/penalty{query}").json == PENALTY
+    assert services.calls[-1] == ("ledger", "penalty", {"number": "0001", "on": on})
+
+
+@pytest.mark.parametrize(
+    "on", ["2026-02-30", "tomorrow", "", "20261231", "2026-W53-4", "2026-12-31T00:00:00%2B03:00"]
+)
+def test_a_day_is_written_in_one_way(browser: Browser, services: PlayedServices, on: str) -> None:
+    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    response = browser("GET", f"/api/v1/accounts/0001/penalty?on={on}")
+    assert response.status_code == 422
+    (error,) = response.json["errors"]
+    assert (error["parameter"], error["code"]) == ("on", "field_date")
+    assert ("ledger", "penalty") not in [call[:2] for call in services.calls]
+
+
+def test_a_day_beyond_reckoning_is_refused_by_the_ledger(
+    browser: Browser, services: PlayedServices
+) -> None:
+    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["ledger", "penalty"] = ValidationFailed("invalid_day", "x")
+    response = browser("GET", "/api/v1/accounts/0001/penalty?on=9999-12-31")
+    assert (response.status_code, response.json["code"]) == (422, "invalid_day")
 
 
 def test_all_charges_are_the_months_of_every_account(
@@ -406,9 +497,24 @@ def test_a_receipt_waits_for_the_money(browser: Browser, services: PlayedService
     posting = {"account": "0001", "position": 7, "amount": 450000, "penalty": 1425}
     services.answers["payments", "payment"] = PAYMENT
     services.answers["ledger", "payment_postings"] = {"postings": [{**posting, "allocation": []}]}
+    for proof in (None, PROOF):
+        proofs = [{"account": "0001", "proof": proof}]
+        services.answers["ledger", "payment_proofs"] = {"proofs": proofs}
+        receipt = browser("GET", f"/api/v1/payments/{THING}/receipt").json
+        del receipt["payment"]["message"]
+        postings = [{**posting, "allocation": []}]
+        assert receipt == {"payment": PAYMENT, "postings": postings, "proofs": proofs}
+        assert services.calls[-1] == ("ledger", "payment_proofs", {"payment_id": THING})
+
+
+def test_a_receipt_of_a_moment_ago_has_no_postings_and_no_proofs_yet(
+    browser: Browser, services: PlayedServices
+) -> None:
+    services.answers["payments", "payment"] = {**PAYMENT, "state": "captured"}
+    services.answers["ledger", "payment_postings"] = {"postings": []}
+    services.answers["ledger", "payment_proofs"] = {"proofs": []}
     receipt = browser("GET", f"/api/v1/payments/{THING}/receipt").json
-    del receipt["payment"]["message"]
-    assert receipt == {"payment": PAYMENT, "postings": [{**posting, "allocation": []}]}
+    assert (receipt["postings"], receipt["proofs"]) == ([], [])
 
 
 def test_the_acquirers_notice_comes_by_query_and_by_form(
@@ -448,6 +554,7 @@ def test_a_question_about_a_strangers_account_is_not_found_either(
         ("2026-05-15T12:00:00+03:00", "2026-05-15T12:00:00+03:00"),
         ("2026-05-15T12:00:00", None),
         ("2026-02-30", None),
+        ("2026-W53-4", None),
         ("yesterday", None),
     ],
 )
@@ -480,8 +587,9 @@ def test_every_operation_is_tried_here() -> None:
     }
     apart = {
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
-        "months", "all_charges", "receipt", "acquirer_notice_in_query", "acquirer_notice_in_form",
-        "landing", "payment_returned", "alive", "ready", "metrics", "openapi",
+        "penalty", "months", "all_charges", "receipt", "acquirer_notice_in_query",
+        "acquirer_notice_in_form", "landing", "payment_returned", "alive", "ready", "metrics",
+        "openapi",
     }  # fmt: skip
     for name, operation in operations().items():
         path = operation.template.removeprefix("/api/v1")

@@ -8,16 +8,13 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from services.ledger.domain import (
-    EVENTS,
-    OPENING_PERIOD,
-    Account,
+from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
+from services.ledger.events import (
     AccountOpened,
     ChargeLine,
     ChargesPosted,
     PaymentPosted,
     ServiceAmount,
-    account_id,
 )
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.money import MAX_AMOUNT

@@ -1,0 +1,1 @@
+"""The verbs of ``saldo ledger``, by subject; :mod:`services.ledger.cli` mounts them."""

@@ -1,0 +1,330 @@
+"""``saldo ledger adjust | reverse | write-off | proposals | approve | reject``: corrections.
+
+Every one names an actor and a reason, and happens once however often it is said: its id is
+derived from what it says, or from --command-id where the same is meant a second time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import typer
+
+from services.ledger.approvals import (
+    OPEN,
+    AdjustCharges,
+    Correction,
+    ReversePayment,
+    WriteOffPenalty,
+    as_json,
+)
+from services.ledger.commands.printing import (
+    Actor,
+    DryRun,
+    Json,
+    Number,
+    Reason,
+    author,
+    day,
+    new_table,
+    opened_store,
+    out,
+    print_json,
+    reporting,
+    roubles,
+)
+from services.ledger.corrections import (
+    Approve,
+    Correct,
+    Reject,
+    correct_within,
+    preview,
+    proposals,
+)
+from services.ledger.corrections import approve as approve_proposal
+from services.ledger.corrections import reject as reject_proposal
+from services.ledger.events import ServiceAmount
+from shared import context
+from shared.config import ConfigurationError
+from shared.errors import Conflict, NotFound
+from shared.eventstore.postgres import PostgresStore
+from shared.ids import NAMESPACE, derived_id
+from shared.money import Kopecks, parse_rubles
+
+APPROVAL_OVER = "SALDO_LEDGER_APPROVAL_OVER"
+DEFAULT_APPROVAL_OVER = "50000,00"
+
+On = Annotated[str | None, typer.Option(help="The day it takes effect [today].")]
+CommandId = Annotated[
+    str | None,
+    typer.Option(help="Any words that name this correction, to make the same one once more."),
+]
+ApproveId = Annotated[
+    UUID | None,
+    typer.Option("--approve", help="Approve this proposal, if it is the same correction."),
+]
+
+
+def adjust(
+    account: Number,
+    period: Annotated[str, typer.Option(help="The month of the bill, as 2026-10.")],
+    service: Annotated[
+        list[str], typer.Option(help="A service and a sum, heating=-150,00; may be repeated.")
+    ],
+    reason: Reason,
+    actor: Actor,
+    on: On = None,
+    command_id: CommandId = None,
+    approve: ApproveId = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Recalculate a bill («перерасчёт»): positive is owed in addition, negative taken off.
+
+    Above the limit of one person it becomes a proposal, which a second one approves.
+    """
+    with reporting():
+        lines = tuple(_service_amount(text) for text in service)
+        correction = AdjustCharges(
+            account=account, period=period, lines=lines, effective_on=day(on, "--on")
+        )
+        answer = _correct(correction, actor, reason, command_id, approve, dry_run)
+    _print_answer(answer, json)
+
+
+def reverse(
+    payment_id: Annotated[UUID, typer.Argument(help="The id of the payment.")],
+    reason: Reason,
+    actor: Actor,
+    account: Annotated[
+        list[str] | None, typer.Option(help="Only in this account; may be repeated [all].")
+    ] = None,
+    on: On = None,
+    command_id: CommandId = None,
+    approve: ApproveId = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Undo a payment exactly: what it settled is owed again."""
+    with reporting():
+        correction = ReversePayment(
+            payment_id=payment_id,
+            accounts=tuple(sorted(set(account or ()))),
+            effective_on=day(on, "--on"),
+        )
+        answer = _correct(correction, actor, reason, command_id, approve, dry_run)
+    _print_answer(answer, json)
+
+
+def write_off(
+    account: Number,
+    amount: Annotated[str, typer.Option(help="The sum in roubles, as 119,63.")],
+    reason: Reason,
+    actor: Actor,
+    on: On = None,
+    command_id: CommandId = None,
+    approve: ApproveId = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Waive a penalty, or a part of it."""
+    with reporting():
+        correction = WriteOffPenalty(
+            account=account, amount=parse_rubles(amount), effective_on=day(on, "--on")
+        )
+        answer = _correct(correction, actor, reason, command_id, approve, dry_run)
+    _print_answer(answer, json)
+
+
+def list_proposals(
+    all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
+    json: Json = False,
+) -> None:
+    """List the corrections that wait for a second person."""
+    with reporting(), opened_store() as store:
+        found = store.query(lambda session: proposals(session, None if all_ else OPEN))
+    if json:
+        print_json(found)
+        return
+    table = new_table(
+        "Proposals", "Id", "State", "What", "Reason", "Proposed", "Decided", amounts=("Roubles",)
+    )
+    for row in found:
+        table.add_row(
+            str(row["proposal_id"]),
+            row["state"],
+            f"{row['correction']['type']} {', '.join(row['accounts'])}",
+            row["reason"],
+            f"{row['proposed_by']} {str(row['proposed_at'])[:16]}",
+            f"{row['decided_by']} {str(row['decided_at'] or '')[:16]}",
+            roubles(row["amount"]),
+        )
+    out.print(table)
+
+
+def approve(
+    proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
+    actor: Actor,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Agree to a correction that another one of the staff has proposed, and make it."""
+    with reporting(), opened_store() as store:
+        answer = _approve(store, proposal_id, author(actor, "approves")[0], dry_run)
+    _print_answer(answer, json)
+
+
+def reject(
+    proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
+    reason: Reason,
+    actor: Actor,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Refuse a proposed correction, or withdraw one's own."""
+    with reporting():
+        who, why = author(actor, reason)
+        command = Reject(proposal_id=proposal_id, reason=why)
+        with (
+            opened_store() as store,
+            context.bind(actor=who, command_id=_id("reject", proposal_id)),
+        ):
+            if dry_run:
+                answer = _dry_run_of(store, proposal_id)
+            else:
+                answer = store.execute(reject_proposal, command)
+    _print_answer(answer, json)
+
+
+def approval_limit(environ: Mapping[str, str] = os.environ) -> Kopecks:
+    """Answer what one person may move, in kopecks; 0: nothing.
+
+    Raises ConfigurationError for what is not a sum.
+    """
+    text = environ.get(APPROVAL_OVER) or DEFAULT_APPROVAL_OVER
+    try:
+        limit = parse_rubles(text)
+    except ValueError:
+        limit = -1
+    if limit < 0:
+        raise ConfigurationError(f"set {APPROVAL_OVER} to a sum in roubles, as 50000,00")
+    return limit
+
+
+def _correct(
+    correction: Correction,
+    actor: str,
+    reason: str,
+    command_id: str | None,
+    approved: UUID | None,
+    dry_run: bool,
+) -> dict[str, Any]:
+    (who, why), limit = author(actor, reason), approval_limit()
+    command = Correct(
+        correction_id=_correction_id(correction, why, command_id), correction=correction, reason=why
+    )
+    with opened_store() as store:
+        if approved is not None:
+            _check_same(store, approved, correction)
+            return _approve(store, approved, who, dry_run)
+        if dry_run:
+            return store.query(lambda session: preview(session, command, limit))
+        with context.bind(actor=who, command_id=command.correction_id):
+            answer = store.execute(correct_within(limit), command)
+        return answer | _state_now(store, answer)
+
+
+def _approve(store: PostgresStore, proposal_id: UUID, who: str, dry_run: bool) -> dict[str, Any]:
+    if dry_run:
+        return _dry_run_of(store, proposal_id)
+    with context.bind(actor=who, command_id=_id("approve", proposal_id)):
+        return store.execute(approve_proposal, Approve(proposal_id=proposal_id))
+
+
+def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction) -> None:
+    proposed = _row(store, proposal_id)["correction"]
+    if proposed != as_json(correction):
+        raise Conflict(
+            "another_correction",
+            "The proposal is about another correction than this; see `saldo ledger proposals`.",
+        )
+
+
+def _dry_run_of(store: PostgresStore, proposal_id: UUID) -> dict[str, Any]:
+    """Answer what an approval would do today, and change nothing."""
+    row = _row(store, proposal_id)
+    command = Correct(
+        correction_id=proposal_id,
+        correction=msgspec.convert(row["correction"], Correction),
+        reason=row["reason"],
+    )
+    answer = {"proposal": row["state"]}
+    if row["state"] != OPEN:
+        raise Conflict("proposal_decided", f"This proposal is {row['state']} already.")
+    return store.query(lambda session: preview(session, command, row["amount"])) | answer
+
+
+def _state_now(store: PostgresStore, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A proposal said again may have been decided meanwhile."""
+    if answer["state"] != "proposed":
+        return {}
+    return {"proposal": _row(store, UUID(answer["correction_id"]))["state"]}
+
+
+def _row(store: PostgresStore, proposal_id: UUID) -> dict[str, Any]:
+    row = store.query(lambda session: session.read.proposal(proposal_id))
+    if row is None:
+        raise NotFound("proposal_not_found", "There is no such proposal.")
+    return dict(row)
+
+
+def _correction_id(correction: Correction, reason: str, given: str | None) -> UUID:
+    if given is not None:
+        return _id("correction", given)
+    return _id("correction", msgspec.json.encode(correction).decode(), reason)
+
+
+def _id(*parts: Any) -> UUID:
+    return derived_id(NAMESPACE, "ledger", *map(str, parts))
+
+
+def _service_amount(text: str) -> ServiceAmount:
+    service, sign, amount = text.partition("=")
+    if not service.strip() or not sign:
+        raise ValueError(f"--service: {text!r}: write a service and a sum, as heating=-150,00")
+    return ServiceAmount(service.strip(), parse_rubles(amount))
+
+
+def _print_answer(answer: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(answer)
+        return
+    sentence = {
+        "done": "Done.",
+        "approved": "Approved and done.",
+        "rejected": "Rejected: nothing was changed.",
+        "unchanged": "It was done before: nothing was changed.",
+        "dry_run": f"Nothing was changed; it would be {answer.get('would_be')}.",
+        "proposed": "Proposed: more than one person may decide alone, so nothing was changed. "
+        f"A second one says: saldo ledger approve {answer['correction_id']} --actor NAME",
+    }[answer["state"]]
+    if answer.get("proposal", OPEN) != OPEN:
+        out.print(f"This was proposed before, and is {answer['proposal']}.")
+        return
+    out.print(f"{sentence} It moves {roubles(answer['amount'])} roubles.", soft_wrap=True)
+    _print_balances("Before", answer.get("before", ()))
+    _print_balances("After" if answer["state"] != "proposed" else "Now", answer["accounts"])
+
+
+def _print_balances(title: str, accounts: Sequence[Mapping[str, Any]]) -> None:
+    if not accounts:
+        return
+    table = new_table(title, "Account", amounts=("Principal", "Penalty", "Advance"))
+    for account in accounts:
+        sums = (roubles(account[name]) for name in ("principal", "penalty", "advance"))
+        table.add_row(account["number"], *sums)
+    out.print(table)

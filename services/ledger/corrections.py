@@ -1,0 +1,247 @@
+"""The use cases of staff who correct: adjust a bill, reverse a payment, write off a penalty.
+
+What moves more money than one person may decide is proposed instead, and happens when a second
+one approves it (:mod:`services.ledger.approvals`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.approvals import (
+    OPEN,
+    AdjustCharges,
+    Correction,
+    Proposal,
+    ProposalMade,
+    ReversePayment,
+    WriteOffPenalty,
+)
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ServiceAmount
+from shared import context
+from shared.errors import NotFound, ValidationFailed
+from shared.eventstore import Session
+from shared.money import Kopecks
+
+
+class Correct(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a correction, or propose it; ``correction_id`` makes sure that it is made once."""
+
+    correction_id: UUID
+    correction: Correction
+    reason: str
+
+
+class Approve(msgspec.Struct, frozen=True, kw_only=True):
+    """Agree to a proposed correction, and make it."""
+
+    proposal_id: UUID
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
+    """Refuse a proposed correction, or withdraw one's own."""
+
+    proposal_id: UUID
+    reason: str
+
+
+Load = Callable[[str], Account]
+
+
+def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any]]:
+    """Answer the use case of a ledger where one person may move up to ``limit`` kopecks.
+
+    It answers ``state`` (``done``, ``proposed`` or, where there was nothing left to do,
+    ``unchanged``), the amount, and the accounts as they are then. Raises what the domain refuses,
+    also for what would only be proposed.
+    """
+
+    def correct(session: Session, command: Correct) -> dict[str, Any]:
+        tried, amount = _try(session, command)
+        if not tried:
+            return _answer("unchanged", command.correction_id, amount, ())
+        if amount > limit:
+            session.load(Proposal, command.correction_id).make(
+                command.correction,
+                tuple(account.number for account in tried),
+                amount,
+                command.reason,
+                context.current().actor,
+            )
+            return _answer("proposed", command.correction_id, amount, _as_they_are(session, tried))
+        made = _make(
+            command,
+            lambda number: session.load(Account, account_id(number)),
+            _accounts(session, command.correction),
+            session.today,
+        )
+        return _answer("done", command.correction_id, amount, made)
+
+    return correct
+
+
+def preview(session: Session, command: Correct, limit: Kopecks) -> dict[str, Any]:
+    """Answer what a correction would do, and change nothing; raises as it would."""
+    tried, amount = _try(session, command)
+    state = "unchanged" if not tried else "proposed" if amount > limit else "done"
+    return {
+        **_answer("dry_run", command.correction_id, amount, tried),
+        "would_be": state,
+        "before": [_balance(account) for account in _as_they_are(session, tried)],
+    }
+
+
+def approve(session: Session, command: Approve) -> dict[str, Any]:
+    """Make a proposed correction, in the name of a second person.
+
+    Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, Forbidden
+    ``second_person_needed``, and what the domain refuses today.
+    """
+    proposal = _proposal(session, command.proposal_id)
+    made = proposal.approve(context.current().actor)
+    accounts = _make(
+        Correct(correction_id=command.proposal_id, correction=made.correction, reason=made.reason),
+        lambda number: session.load(Account, account_id(number)),
+        made.accounts,
+        session.today,
+    )
+    return _answer("approved", command.proposal_id, made.amount, accounts)
+
+
+def reject(session: Session, command: Reject) -> dict[str, Any]:
+    """Refuse a proposed correction; raises as approve does, but for who it is."""
+    proposal = _proposal(session, command.proposal_id)
+    proposal.reject(context.current().actor, command.reason)
+    amount = proposal.made.amount if proposal.made else 0
+    return _answer("rejected", command.proposal_id, amount, ())
+
+
+def proposals(session: Session, state: str | None = OPEN) -> list[dict[str, Any]]:
+    """Answer the proposals in a state (None: all), oldest first."""
+    return list(session.read.proposals(state))
+
+
+def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) -> None:
+    """Refuse to take off a service that the month has no charge for: it is a typing error.
+
+    Raises ValidationFailed ``service_not_billed``; a month without a bill the account refuses.
+    """
+    if period not in account.bills:
+        return
+    billed = account.billed(period)
+    for line in lines:
+        if line.amount < 0 and line.service not in billed:
+            raise ValidationFailed(
+                "service_not_billed",
+                f"The bill of {period} has no {line.service}; it has {', '.join(sorted(billed))}.",
+                service=line.service,
+            )
+
+
+def _proposal(session: Session, proposal_id: UUID) -> Proposal:
+    # Any id may be given, also that of an account's stream.
+    story = session.story(proposal_id)
+    if not story or not isinstance(story[0].event, ProposalMade):
+        raise NotFound("proposal_not_found", "There is no such proposal.")
+    return session.load(Proposal, proposal_id)
+
+
+def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks]:
+    """Make a correction on copies of its accounts; answer those it changes, and the money."""
+    amount, numbers = 0, _accounts(session, command.correction)
+    before = {number: _copy(session, number) for number in numbers}
+    for account in before.values():
+        amount += _amount(command.correction, account)
+    changed = _make(command, before.__getitem__, numbers, session.today)
+    return changed, amount
+
+
+def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> Sequence[Account]:
+    """Make a correction and answer the accounts that it has changed."""
+    correction, reason = command.correction, command.reason
+    on = correction.effective_on or today
+    if on > today:
+        raise ValidationFailed("invalid_day", "A correction takes effect today or earlier.")
+    changed = []
+    for number in numbers:
+        account = load(number)
+        match correction:
+            case AdjustCharges():
+                check_billed(account, correction.period, correction.lines)
+                done = account.adjust_charges(
+                    command.correction_id, correction.period, on, correction.lines, reason
+                )
+            case ReversePayment():
+                done = account.reverse_payment(correction.payment_id, on, reason)
+            case WriteOffPenalty():
+                account.write_off_penalty(correction.amount, on, reason)
+                done = True
+        if done:
+            changed.append(account)
+    return changed
+
+
+def _accounts(session: Session, correction: Correction) -> Sequence[str]:
+    if not isinstance(correction, ReversePayment):
+        return (correction.account,)
+    if correction.accounts:
+        return correction.accounts
+    posted = session.read.postings_of(correction.payment_id)
+    if not posted:
+        raise NotFound("payment_not_posted", "This payment is not in the ledger.")
+    return [row["account"] for row in posted]
+
+
+def _amount(correction: Correction, account: Account) -> Kopecks:
+    """Answer the money that a correction moves on an account, whatever its sign."""
+    match correction:
+        case AdjustCharges():
+            return sum(abs(line.amount) for line in correction.lines)
+        case WriteOffPenalty():
+            return correction.amount
+        case ReversePayment():
+            _, payment = account.payments.get(correction.payment_id, (0, None))
+            if payment is None or correction.payment_id in account.reversed:
+                return 0
+            return payment.amount + payment.penalty
+
+
+def _copy(session: Session, number: str) -> Account:
+    account = Account(account_id(number))
+    for recorded in session.story(account.id):
+        account.replay(recorded.event)
+    if not account.version:
+        raise NotFound(
+            "account_not_found", "There is no such account in the ledger.", account=number
+        )
+    return account
+
+
+def _as_they_are(session: Session, accounts: Sequence[Account]) -> Sequence[Account]:
+    return [_copy(session, account.number) for account in accounts]
+
+
+def _answer(
+    state: str, correction_id: UUID, amount: Kopecks, accounts: Sequence[Account]
+) -> dict[str, Any]:
+    return {
+        "state": state,
+        "correction_id": str(correction_id),
+        "amount": amount,
+        "accounts": [_balance(account) for account in accounts],
+    }
+
+
+def _balance(account: Account) -> dict[str, Any]:
+    return {
+        "number": account.number,
+        "principal": account.principal,
+        "penalty": account.penalty,
+        "advance": account.advance,
+    }

@@ -1,0 +1,122 @@
+"""Files of adjustments («перерасчёт»): signed sums by service that correct a month's bill.
+
+Rows next to each other with the same account and ``adjustment_id`` are one adjustment. The id is a
+UUID, or whatever names it at the billing centre; it is posted once, however often it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.ledger.corrections import check_billed
+from services.ledger.domain import Account
+from services.ledger.events import ServiceAmount
+from services.ledger.importing import fields as field
+from services.ledger.importing.groups import Entry, Group, RowsRefused
+from services.ledger.importing.posting import Posting
+from services.ledger.importing.streams import replayed_accounts
+from shared.errors import Conflict, Forbidden, ValidationFailed
+from shared.ids import NAMESPACE, derived_id
+from shared.money import Kopecks, format_rubles
+
+
+class Adjustment(Entry, kw_only=True):
+    """One correction of one bill; ``amount`` is the signed sum of its lines."""
+
+    adjustment_id: UUID
+    period: str
+    lines: tuple[ServiceAmount, ...]
+    reason: str
+    effective_on: date | None
+
+
+class Adjustments(Posting[Adjustment]):
+    """Posts adjustments; what moves more than ``limit`` kopecks takes two people, so no file."""
+
+    at_once = 500
+
+    def __init__(self, today: Callable[[], date], limit: Kopecks) -> None:
+        self._today = today
+        self._limit = limit
+
+    def read(self, group: Group) -> Adjustment:
+        """Answer the adjustment; raises RowsRefused with all rows that are wrong."""
+        account, name, period, _, _, reason, day = group.read[0][1]
+        bad, lines = dict[int, str](), []
+        for row, (_, _, month, service, amount, *same) in group.read:
+            try:
+                if [month, *same] != [period, reason, day]:
+                    raise ValueError("period, reason or effective_on is not that of the first row")
+                kopecks = field.kopecks(amount, "amount")
+                lines.append(ServiceAmount(field.service_code(service), kopecks))
+            except ValueError as error:
+                bad[row] = str(error)
+        total = sum(line.amount for line in lines)
+        try:
+            entry = Adjustment(
+                row=group.row,
+                last=group.last,
+                start=group.start,
+                end=group.end,
+                rows=group.rows,
+                amount=total,
+                account=(number := field.account_number(account)),
+                adjustment_id=_id_of(number, name),
+                period=field.month(period, "period"),
+                lines=tuple(lines),
+                reason=field.words(reason, "reason", 500, needed=True),
+                effective_on=field.day(day, "effective_on") if day else None,
+            )
+        except ValueError as error:
+            bad.setdefault(group.row, str(error))
+        if bad:
+            raise RowsRefused(bad, total)
+        return entry
+
+    def name_of(self, entry: Adjustment) -> str:
+        """Answer the id of the adjustment."""
+        return f"{entry.account} {entry.adjustment_id}"
+
+    def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
+        """Yield the accounts with their history: it has the bills that are corrected."""
+        return replayed_accounts(cursor, numbers)
+
+    def post(self, account: Account, entry: Adjustment) -> bool:
+        """Recalculate the bill, as ``saldo ledger adjust`` does."""
+        there = account.adjustments.get(entry.adjustment_id)
+        if there is not None:
+            same = (there.period, there.lines, there.reason) == (
+                entry.period,
+                entry.lines,
+                entry.reason,
+            )
+            raise Conflict(
+                "posted_already" if same else "posted_otherwise",
+                "this adjustment is posted already, with "
+                f"{'the same' if same else 'other'} content",
+            )
+        moved = sum(abs(line.amount) for line in entry.lines)
+        if moved > self._limit:
+            raise Forbidden(
+                "second_person_needed",
+                f"it moves {format_rubles(moved)} roubles, which takes two people: "
+                "saldo ledger adjust",
+            )
+        on = entry.effective_on or self._today()
+        if on > self._today():
+            raise ValidationFailed("invalid_day", "an adjustment takes effect today or earlier")
+        check_billed(account, entry.period, entry.lines)
+        return account.adjust_charges(
+            entry.adjustment_id, entry.period, on, entry.lines, entry.reason
+        )
+
+
+def _id_of(account: str, name: str) -> UUID:
+    name = field.words(name, "adjustment_id", 100, needed=True)
+    try:
+        return UUID(name)
+    except ValueError:
+        return derived_id(NAMESPACE, "ledger", "adjustment", account, name)

@@ -1,0 +1,211 @@
+"""Files of charges: a row for each service of a bill, the rows of a bill next to each other.
+
+``penalty`` is what the billing centre itself has accrued for late payment of that account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.events import ChargeLine, ChargesPosted, PenaltyAccrued
+from services.ledger.importing import fields as field
+from services.ledger.importing.groups import Entry, Group, Refused, RowsRefused
+from services.ledger.importing.posting import Posting
+from services.ledger.importing.source import Fields
+from shared.money import MAX_AMOUNT, Kopecks
+
+RULE = "billing-centre"
+SAME, OTHER, TWICE = "posted_already", "posted_otherwise", "twice_in_file"
+_CACHED = 10_000
+# A penalty that came with a bill was recorded next to it by the same command.
+_POSTED = """
+SELECT bill.originator_id, bill.topic, bill.state,
+       penalty.topic AS penalty_topic, penalty.state AS penalty
+  FROM events AS bill
+  LEFT JOIN events AS penalty
+    ON penalty.originator_id = bill.originator_id
+   AND penalty.originator_version = bill.originator_version + 1
+   AND penalty.command_id = bill.command_id
+   AND starts_with(penalty.topic, 'ledger.penalty_accrued.')
+ WHERE bill.originator_id = ANY (%s)
+   AND starts_with(bill.topic, 'ledger.charges_posted.')
+   AND position(%s::bytea in bill.state) > 0
+"""
+
+
+class Bill(Entry, kw_only=True):
+    """One account's bill of one month; ``amount`` is the sum of what is payable."""
+
+    period: str
+    due_on: date
+    effective_on: date
+    lines: tuple[ChargeLine, ...]
+    penalty: Kopecks
+
+
+class Charges(Posting[Bill]):
+    """Reads bills and posts them."""
+
+    at_once = 4_000
+
+    def __init__(self) -> None:
+        self._titles: dict[Fields, Fields] = {}
+
+    def read(self, group: Group) -> Bill:
+        """Answer the bill; raises RowsRefused with all rows that are wrong."""
+        head = group.read[0][1][:4]
+        lines, bad, penalty, amount = [], dict[int, str](), 0, 0
+        for number, row in group.read:
+            try:
+                if row[:4] != head:
+                    raise ValueError("due_on or effective_on is not that of the bill's first row")
+                line, accrued = self._line(row)
+            except ValueError as error:
+                bad[number] = str(error)
+            else:
+                lines.append(line)
+                penalty += accrued
+                amount += line.payable
+        try:
+            account, period = field.account_number(head[0]), field.month(head[1], "period")
+            due_on, effective_on = field.day(head[2], "due_on"), field.day(head[3], "effective_on")
+            if penalty > MAX_AMOUNT:
+                raise ValueError("penalty: the sum is more than the largest of one posting")
+        except ValueError as error:
+            bad.setdefault(group.row, str(error))
+        if bad:
+            raise RowsRefused(bad, amount)
+        return Bill(
+            row=group.row,
+            last=group.last,
+            start=group.start,
+            end=group.end,
+            rows=group.rows,
+            account=account,
+            amount=amount,
+            period=period,
+            due_on=due_on,
+            effective_on=effective_on,
+            lines=tuple(lines),
+            penalty=penalty,
+        )
+
+    def name_of(self, entry: Bill) -> str:
+        """Answer account and month."""
+        return f"{entry.account} {entry.period}"
+
+    def is_repeated(self, account: Account, entry: Bill) -> bool:
+        """Tell whether the month has its bill already."""
+        return entry.period in account.charged_periods
+
+    def post(self, account: Account, entry: Bill) -> bool:
+        """Post the bill, and the penalty that came with it."""
+        account.post_charges(entry.period, entry.effective_on, entry.due_on, entry.lines)
+        if entry.penalty:
+            account.accrue_penalty(entry.penalty, entry.effective_on, RULE)
+        return True
+
+    def explain(self, cursor: Any, entries: Sequence[Bill]) -> Iterable[Refused]:
+        """Say of each bill whether the same one is posted, or another one."""
+        posted = dict[tuple[str, str], Bill]()
+        for period in {bill.period for bill in entries}:
+            mine = [bill.account for bill in entries if bill.period == period]
+            posted |= _posted_bills(cursor, period, mine)
+        for bill in entries:
+            there = posted.get((bill.account, bill.period))
+            if there is None:
+                yield Refused.because(bill, TWICE, f"the file has another bill of {bill.period}")
+            elif _content(there) == _content(bill):
+                yield Refused.because(
+                    bill,
+                    SAME,
+                    f"the bill of {bill.period} is posted already, with the same content",
+                )
+            else:
+                yield Refused.because(
+                    bill,
+                    OTHER,
+                    f"the bill of {bill.period} is posted already, with other content; what is "
+                    "posted is corrected by an adjustment",
+                )
+
+    def _line(self, row: Fields) -> tuple[ChargeLine, Kopecks]:
+        _, _, _, _, service, name, text, again, less, late, unit, tariff, volume, why = row
+        titles = service, name, unit, tariff
+        known = self._titles.get(titles) or self._title(titles)
+        service, name, unit, tariff = known
+        charged = field.kopecks(text, "charged")
+        if charged < 0:
+            raise ValueError(
+                f"charged: {field.shown(text)} is negative; money back is a recalculation"
+            )
+        recalculation = field.kopecks(again, "recalculation") if again else 0
+        privilege = field.positive(less, "privilege") if less else 0
+        line = ChargeLine(
+            service,
+            name,
+            charged + recalculation - privilege,
+            charged,
+            recalculation,
+            privilege,
+            unit,
+            tariff,
+            field.decimal(volume, "volume") if volume else "",
+            field.words(why, "explanation", 500) if why else "",
+        )
+        return line, field.positive(late, "penalty") if late else 0
+
+    def _title(self, titles: Fields) -> Fields:
+        # The same few services come on every bill: they are checked once, and kept once.
+        service, name, unit, tariff = titles
+        if len(self._titles) >= _CACHED:
+            self._titles.clear()
+        known = (
+            field.service_code(service),
+            field.words(name, "name", 200, needed=True),
+            field.words(unit, "unit", 40),
+            field.decimal(tariff.strip(), "tariff"),
+        )
+        return self._titles.setdefault(titles, known)
+
+
+def _posted_bills(cursor: Any, period: str, numbers: Sequence[str]) -> dict[tuple[str, str], Bill]:
+    """Answer the bills of a month that the log holds, as they would stand in a file."""
+    ids = [account_id(number) for number in numbers]
+    cursor.execute(_POSTED, (ids, f'"period":"{period}"'.encode()))
+    found = {}
+    for row in cursor.fetchall():
+        event: Any = EVENTS.decode(row["topic"], bytes(row["state"]))
+        if not isinstance(event, ChargesPosted) or event.period != period:
+            continue
+        penalty = 0
+        if row["penalty"] is not None:
+            accrued: Any = EVENTS.decode(row["penalty_topic"], bytes(row["penalty"]))
+            if isinstance(accrued, PenaltyAccrued) and accrued.rule == RULE:
+                penalty = accrued.amount
+        found[event.account, period] = _as_bill(event, penalty)
+    return found
+
+
+def _as_bill(event: ChargesPosted, penalty: Kopecks) -> Bill:
+    return Bill(
+        row=0,
+        last=0,
+        start=0,
+        end=0,
+        rows=len(event.lines),
+        account=event.account,
+        amount=sum(line.payable for line in event.lines),
+        period=event.period,
+        due_on=event.due_on,
+        effective_on=event.effective_on,
+        lines=event.lines,
+        penalty=penalty,
+    )
+
+
+def _content(bill: Bill) -> tuple[Any, ...]:
+    return bill.due_on, bill.effective_on, bill.lines, bill.penalty

@@ -1,0 +1,95 @@
+"""Files of opening balances: what was owed for each service when an account was taken over.
+
+A negative sum is an advance. With ``payer_kind`` the file also opens accounts that are not open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from services.ledger.domain import Account
+from services.ledger.events import ServiceAmount
+from services.ledger.importing import fields as field
+from services.ledger.importing.groups import Entry, Group, RowsRefused
+from services.ledger.importing.posting import Posting
+from services.ledger.importing.registry import payer_kind
+from services.ledger.importing.streams import replayed_accounts
+from shared.errors import Conflict
+
+
+class Opening(Entry, kw_only=True):
+    """What is taken over with one account; ``amount`` is the sum of its services."""
+
+    opening: tuple[ServiceAmount, ...]
+    payer_kind: str
+    effective_on: date | None
+
+
+class Openings(Posting[Opening]):
+    """Posts opening balances; without ``effective_on`` they take effect today."""
+
+    at_once = 1_000
+
+    def __init__(self, today: Callable[[], date]) -> None:
+        self._today = today
+
+    def read(self, group: Group) -> Opening:
+        """Answer the balance; raises RowsRefused with all rows that are wrong."""
+        number, kind, day = group.read[0][1][0], *group.read[0][1][3:]
+        bad, items = dict[int, str](), []
+        for row, (_, service, amount, *same) in group.read:
+            try:
+                if same != [kind, day]:
+                    raise ValueError("payer_kind or effective_on is not that of the first row")
+                kopecks = field.kopecks(amount, "amount")
+                if kopecks:
+                    items.append(ServiceAmount(field.service_code(service), kopecks))
+            except ValueError as error:
+                bad[row] = str(error)
+        total = sum(item.amount for item in items)
+        try:
+            entry = Opening(
+                row=group.row,
+                last=group.last,
+                start=group.start,
+                end=group.end,
+                rows=group.rows,
+                amount=total,
+                account=field.account_number(number),
+                opening=tuple(items),
+                payer_kind=payer_kind(kind) if kind else "",
+                effective_on=field.day(day, "effective_on") if day else None,
+            )
+        except ValueError as error:
+            bad.setdefault(group.row, str(error))
+        if bad:
+            raise RowsRefused(bad, total)
+        return entry
+
+    def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
+        """Yield the accounts with their history: whether they have an opening balance is there."""
+        return replayed_accounts(cursor, numbers)
+
+    def post(self, account: Account, entry: Opening) -> bool:
+        """Post the balance, or open the account with it."""
+        on = entry.effective_on or self._today()
+        if not account.version and entry.payer_kind:
+            account.open(entry.account, entry.payer_kind, on, entry.opening)
+        elif account.opening:
+            same = sorted(account.opening, key=_service) == sorted(entry.opening, key=_service)
+            raise Conflict(
+                "posted_already" if same else "posted_otherwise",
+                "the opening balance of this account is posted already, with "
+                f"{'the same' if same else 'other'} content",
+            )
+        elif account.version and not entry.opening:
+            return False  # Nothing was owed, and nothing is.
+        else:
+            account.post_opening(on, entry.opening)
+        return True
+
+
+def _service(item: ServiceAmount) -> str:
+    return item.service

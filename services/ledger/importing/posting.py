@@ -1,0 +1,186 @@
+"""What a chunk of entries does: decided account by account, then written at once.
+
+Deciding reads only, so a dry run is the same code, and a chunk is decided while the one before it
+is still being written. A decision that somebody's event has overtaken fails on the version of
+its first event and is made again, under the turn to append.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.bulk import balance_row, find_balances, write_rows
+from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.importing.groups import Entry, Group, Refused
+from shared.errors import ServiceError
+from shared.eventstore.postgres import PostgresSession
+from shared.money import Kopecks
+
+E = TypeVar("E", bound=Entry)
+
+
+class Counts(msgspec.Struct):
+    """What became of some rows; sums in kopecks.
+
+    ``entries`` are bills, accounts or adjustments that were posted; ``unchanged`` stood so
+    already. ``refusals`` counts refused rows by their reason.
+    """
+
+    rows: int = 0
+    entries: int = 0
+    lines: int = 0
+    amount: Kopecks = 0
+    events: int = 0
+    unchanged: int = 0
+    refused_rows: int = 0
+    refused_entries: int = 0
+    refused_amount: Kopecks = 0
+    refusals: dict[str, int] = {}
+
+    @property
+    def said(self) -> tuple[int, int, Kopecks]:
+        """Answer rows, entries and sum as the file says them, whatever became of them."""
+        entries = self.entries + self.unchanged + self.refused_entries
+        return self.rows, entries, self.amount + self.refused_amount
+
+    def refuse(self, refused: Refused) -> None:
+        """Count rows that go to the quarantine."""
+        self.rows += refused.rows
+        self.refused_rows += refused.rows
+        self.refused_entries += refused.entries
+        self.refused_amount += refused.amount
+        self.refusals[refused.code] = self.refusals.get(refused.code, 0) + refused.rows
+
+    def post(self, entry: Entry) -> None:
+        """Count an entry that is posted."""
+        self.rows += entry.rows
+        self.entries += 1
+        self.lines += entry.rows
+        self.amount += entry.amount
+
+    def keep(self, entry: Entry) -> None:
+        """Count an entry that stood so already."""
+        self.rows += entry.rows
+        self.unchanged += 1
+
+    def add(self, other: Counts) -> None:
+        """Add up."""
+        for field in msgspec.structs.fields(Counts):
+            if field.name != "refusals":
+                mine, theirs = getattr(self, field.name), getattr(other, field.name)
+                setattr(self, field.name, mine + theirs)
+        for code, rows in other.refusals.items():
+            self.refusals[code] = self.refusals.get(code, 0) + rows
+
+
+class Decided(Generic[E]):
+    """What a chunk will do: events encoded, rows of balances, and what is refused.
+
+    ``repeated`` are entries that seem to be posted already: ``Posting.explain`` looks at them.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[tuple[UUID, int, str, bytes]] = []
+        self.rows: list[tuple[Any, ...]] = []
+        self.refused: list[Refused] = []
+        self.repeated: list[E] = []
+        self.counts = Counts()
+
+    def refuse(self, refused: Refused) -> None:
+        """Send an entry to the quarantine."""
+        self.refused.append(refused)
+        self.counts.refuse(refused)
+
+
+class Posting(ABC, Generic[E]):
+    """How the entries of one kind of file are read and posted; ``at_once`` of them in a chunk."""
+
+    at_once: int
+
+    def name_of(self, entry: E) -> str:
+        """Answer what names the entry: what has the same name a second time is refused."""
+        return entry.account
+
+    @abstractmethod
+    def read(self, group: Group) -> E:
+        """Make an entry of its rows. Raises RowsRefused."""
+
+    @abstractmethod
+    def post(self, account: Account, entry: E) -> bool:
+        """Let the account decide; answer False when all stands so already.
+
+        The account may not be open (version 0). Raises ServiceError, with nothing changed.
+        """
+
+    def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
+        """Yield those of the accounts that are open, with what a decision needs to know."""
+        for row in find_balances(cursor, numbers):
+            yield Account.restored(row["account_id"], row)
+
+    def is_repeated(self, account: Account, entry: E) -> bool:
+        """Tell whether an entry seems to be posted already, and should be explained."""
+        return False
+
+    def explain(self, cursor: Any, entries: Sequence[E]) -> Iterable[Refused]:
+        """Yield why entries that are repeated are refused."""
+        return ()
+
+    def decide(self, cursor: Any, entries: Sequence[E]) -> Decided[E]:
+        """Decide on all entries of a chunk; nothing is written."""
+        waiting: dict[str, list[E]] = {}
+        for entry in entries:
+            waiting.setdefault(entry.account, []).append(entry)
+        decided = Decided[E]()
+        for account in self.load(cursor, list(waiting)):
+            self._decide(account, waiting.pop(account.number), decided)
+        for number, mine in waiting.items():
+            self._decide(Account(account_id(number)), mine, decided)
+        return decided
+
+    def _decide(self, account: Account, entries: Sequence[E], decided: Decided[E]) -> None:
+        before = account.version
+        for entry in entries:
+            if self.is_repeated(account, entry):
+                decided.repeated.append(entry)
+                continue
+            stands = account.version
+            try:
+                posted = self.post(account, entry)
+            except ServiceError as error:
+                if account.version != stands:
+                    raise
+                decided.refuse(Refused.because(entry, error.code, error.message))
+                continue
+            if posted:
+                decided.counts.post(entry)
+            else:
+                decided.counts.keep(entry)
+        if account.version > before:
+            encode, id_ = EVENTS.encode, account.id
+            for version, event in enumerate(account.take_pending(), start=before + 1):
+                decided.events.append((id_, version, event.topic, encode(event)))
+            decided.rows.append(balance_row(account))
+
+    def settle(self, cursor: Any, decided: Decided[E]) -> None:
+        """Look at what is repeated, when all that was posted before can be seen."""
+        for refused in self.explain(cursor, decided.repeated):
+            decided.refuse(refused)
+        decided.repeated = []
+        decided.counts.events = len(decided.events)
+
+
+def write(session: PostgresSession, decided: Decided[Any]) -> tuple[int | None, int | None]:
+    """Write what was decided; answer the first and the last position, None where there is none.
+
+    Raises psycopg.errors.UniqueViolation when somebody else's event has come first.
+    """
+    if not decided.events:
+        return None, None
+    first, last = session.copy_states(decided.events)
+    write_rows(session.cursor, decided.rows)
+    return first, last

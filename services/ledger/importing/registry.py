@@ -1,0 +1,73 @@
+"""Registries of accounts: who pays for which number. They open the accounts of the ledger.
+
+Where contracts are kept by the accounts service, its event opens them, and these files are not
+needed; an account that is open with the same kind of payer stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from services.ledger.domain import Account
+from services.ledger.importing import fields as field
+from services.ledger.importing.groups import Entry, Group, RowsRefused
+from services.ledger.importing.posting import Posting
+from services.ledger.penalties.rules import PayerKind
+from shared.errors import Conflict
+
+
+class Registration(Entry, kw_only=True):
+    """One account to be open."""
+
+    payer_kind: str
+    effective_on: date | None
+
+
+class Registry(Posting[Registration]):
+    """Opens accounts; without ``effective_on`` they open today."""
+
+    at_once = 10_000
+
+    def __init__(self, today: Callable[[], date]) -> None:
+        self._today = today
+
+    def read(self, group: Group) -> Registration:
+        """Answer the account; raises RowsRefused."""
+        number, (account, kind, day) = group.read[0]
+        if group.rows > 1:
+            raise RowsRefused({group.read[1][0]: "the account comes twice"})
+        try:
+            return Registration(
+                row=group.row,
+                last=group.last,
+                start=group.start,
+                end=group.end,
+                rows=1,
+                amount=0,
+                account=field.account_number(account),
+                payer_kind=payer_kind(kind),
+                effective_on=field.day(day, "effective_on") if day else None,
+            )
+        except ValueError as error:
+            raise RowsRefused({number: str(error)}) from None
+
+    def post(self, account: Account, entry: Registration) -> bool:
+        """Open the account, unless it is open."""
+        if account.version:
+            if account.payer_kind == entry.payer_kind:
+                return False
+            raise Conflict(
+                "account_exists", f"the account is open already, as that of a {account.payer_kind}"
+            )
+        account.open(entry.account, entry.payer_kind, entry.effective_on or self._today())
+        return True
+
+
+def payer_kind(text: str) -> str:
+    """Read the kind of a payer, as the penalty rules know them. Raises ValueError."""
+    try:
+        return PayerKind(text.strip()).value
+    except ValueError:
+        known = ", ".join(kind.value for kind in PayerKind)
+        raise ValueError(f"payer_kind: {field.shown(text)} is none of {known}") from None

@@ -1,0 +1,75 @@
+"""The penalty of an account explained: debt by debt, stretch by stretch, also for a day to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from services.ledger.accrual import penalties
+from services.ledger.domain import Account, account_id
+from services.ledger.events import PenaltyAccrued, PenaltyCorrected
+from services.ledger.penalties.calculator import ChargePenalty
+from services.ledger.penalties.rules import PenaltyRules
+from services.ledger.penalties.settling import check_day
+from shared.errors import NotFound
+from shared.eventstore import Session
+
+
+def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dict[str, Any]:
+    """Answer what the penalty is by a day, it included, and what is owed if all is paid then.
+
+    ``total`` is the penalty by the rules; ``owed`` is what of it is not paid or written off yet;
+    ``principal`` is the debt that bears it. All in kopecks. Raises NotFound ``account_not_found``,
+    ValidationFailed ``invalid_day``.
+    """
+    check_day(on)
+    story = [recorded.event for recorded in session.story(account_id(number))]
+    if not story:
+        raise NotFound(
+            "account_not_found", "There is no such account in the ledger.", account=number
+        )
+    account = Account(account_id(number))
+    for event in story:
+        account.replay(event)
+    debts = [debt for debt in penalties(story, on, rules) if debt.segments]
+    total = sum(debt.total for debt in debts)
+    accrued = sum(_accrued(story))
+    return {
+        "number": number,
+        "on": on.isoformat(),
+        "rules": rules.version,
+        "principal": account.principal,
+        "total": total,
+        "accrued": accrued,
+        "owed": max(0, account.penalty + total - accrued),
+        "provisional": any(debt.provisional for debt in debts),
+        "debts": [_debt(debt) for debt in debts],
+    }
+
+
+def _accrued(story: Sequence[Any]) -> list[int]:
+    return [event.amount for event in story if isinstance(event, PenaltyAccrued | PenaltyCorrected)]
+
+
+def _debt(debt: ChargePenalty) -> dict[str, Any]:
+    return {
+        "period": debt.period,
+        "due_on": debt.due_on.isoformat(),
+        "principal": debt.principal,
+        "unpaid": debt.unpaid,
+        "total": debt.total,
+        "segments": [
+            {
+                "from": segment.first_day.isoformat(),
+                "to": segment.last_day.isoformat(),
+                "days": segment.days,
+                "base": segment.base,
+                "rate": None if segment.rate is None else str(segment.rate),
+                "divisor": segment.divisor,
+                "amount": segment.amount,
+                "reason": segment.reason,
+            }
+            for segment in debt.segments
+        ],
+    }

@@ -1,0 +1,349 @@
+"""Whatever happens to an account, in whatever order: the ledger says what a clerk would say.
+
+A machine makes up the life of one account, step by step, and keeps the books of it by hand beside
+it (``ledger_oracle.py``). After each step everything that the ledger tells about the account must
+agree with these books, and with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from ledger_oracle import Books, Entry, books, by_effect
+
+from services.ledger.application import balance
+from services.ledger.debts import debts
+from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.postings import postings, trial_balance
+from services.ledger.publishing import publish
+from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy
+from services.ledger.statements import statement
+from services.ledger.turnover import Turnover
+from shared.contracts.ledger import CONTRACTS
+from shared.errors import ValidationFailed
+from shared.eventstore import Recorded
+
+NUMBER = "0100000001"
+ID = account_id(NUMBER)
+SERVICES = ("heating", "lift", "waste", "water")
+MONTHS = [f"2026-{month:02}" for month in range(1, 8)]
+FIRST_DAY, LAST_DAY = date(2026, 1, 1), date(2026, 9, 30)
+RANKING = ("water", "lift")
+RANKED = Policy(
+    name="test-newest-ranked",
+    periods="newest_first",
+    services="ranked",
+    ranking=RANKING,
+    penalty="named_only",
+)
+CHECKS = {contract.type: contract for contract in CONTRACTS}
+
+DAYS = st.dates(FIRST_DAY, LAST_DAY)
+SUMS = st.integers(0, 400)
+OPENINGS = st.dictionaries(st.sampled_from(SERVICES), st.integers(-300, 300))
+BILLS = st.dictionaries(st.sampled_from(SERVICES), st.integers(-60, 300), min_size=1)
+CHANGES = st.dictionaries(
+    st.sampled_from(SERVICES), st.integers(-300, 300).filter(bool), min_size=1
+)
+
+
+class Stream:
+    """What the queries need of a session: the stream of the one account there is."""
+
+    def __init__(self, events: list[Any]) -> None:
+        self._events = events
+        self.read = self
+
+    def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {}
+
+    def story(self, id: UUID) -> list[Recorded]:  # noqa: A002
+        return [
+            Recorded(
+                originator_id=id,
+                originator_version=place,
+                position=place,
+                recorded_at=datetime(2026, 10, 1, tzinfo=UTC) + timedelta(minutes=place),
+                command_id=ID,
+                actor="staff:test",
+                correlation_id="",
+                event=event,
+            )
+            for place, event in enumerate(self._events, 1)
+        ]
+
+
+class LifeOfAnAccount(RuleBasedStateMachine):
+    """One account and the entries about it; ``day_of`` has the days of what can be corrected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        POLICIES[RANKED.name] = RANKED
+        self.account = Account(ID)
+        self.entries: list[Entry] = []
+        self.day_of: dict[Any, date] = {}
+        # What was billed and not paid, counted without any thought of what settles what.
+        self.money = 0
+
+    def teardown(self) -> None:
+        del POLICIES[RANKED.name]
+
+    @initialize(opening=OPENINGS, day=DAYS)
+    def open(self, opening: dict[str, int], day: date) -> None:
+        items = [ServiceAmount(service, amount) for service, amount in opening.items()]
+        self.account.open(NUMBER, "household", day, items)
+        self._happened(day, "open", opening)
+        self.money += sum(opening.values())
+
+    @precondition(lambda self: not self.account.opening)
+    @rule(opening=OPENINGS.filter(lambda sums: sums and all(sums.values())), day=DAYS)
+    def take_over(self, opening: dict[str, int], day: date) -> None:
+        items = [ServiceAmount(service, amount) for service, amount in opening.items()]
+        self.account.post_opening(day, items)
+        self._happened(day, "open", opening)
+        self.money += sum(opening.values())
+
+    @precondition(lambda self: len(self.account.charged_periods) < len(MONTHS))
+    @rule(data=st.data(), bill=BILLS, day=DAYS)
+    def charge(self, data: st.DataObject, bill: dict[str, int], day: date) -> None:
+        left = [month for month in MONTHS if month not in self.account.charged_periods]
+        month = data.draw(st.sampled_from(left))
+        self.account.post_charges(month, day, day, chargeable(bill))
+        self.day_of[month] = day
+        self._happened(day, "charge", month, bill)
+        self.money += sum(bill.values())
+
+    @precondition(lambda self: self.account.charged_periods)
+    @rule(data=st.data(), changes=CHANGES, day=DAYS, name=st.uuids())
+    def adjust(self, data: st.DataObject, changes: dict[str, int], day: date, name: UUID) -> None:
+        month = data.draw(st.sampled_from(sorted(self.account.charged_periods)))
+        items = [ServiceAmount(service, amount) for service, amount in changes.items()]
+        assert self.account.adjust_charges(name, month, day, items, "a count") is True
+        assert self.account.adjust_charges(name, month, day, items, "a count") is False
+        self._happened(max(day, self.day_of[month]), "adjust", month, changes)
+        self.money += sum(changes.values())
+
+    @rule(amount=st.integers(1, 200), day=DAYS)
+    def accrue(self, amount: int, day: date) -> None:
+        self.account.accrue_penalty(amount, day, "rule-1")
+        self._penalty_changed(day, "accrue", amount)
+
+    @precondition(lambda self: self.account.last_accrual)
+    @rule(amount=st.integers(-200, 100), day=DAYS)
+    def correct(self, amount: int, day: date) -> None:
+        if self.books.accrued + amount < 0:
+            with pytest.raises(ValidationFailed):
+                self.account.correct_penalty(amount, day, "rule-1", "paid", through=day)
+        else:
+            self.account.correct_penalty(amount, day, "rule-1", "paid", through=day)
+            beyond_owed = max(0, -amount - self.books.penalty)
+            unwaived = min(beyond_owed, self.books.waived)
+            day = max(day, self.day_of["penalty"])
+            self._penalty_changed(day, "correct", amount, unwaived)
+
+    @precondition(lambda self: self.account.penalty)
+    @rule(percent=st.integers(1, 100), day=DAYS)
+    def write_off(self, percent: int, day: date) -> None:
+        amount = -(-self.books.penalty * percent // 100)
+        self.account.write_off_penalty(amount, day, "a court said so")
+        self._penalty_changed(max(day, self.day_of["penalty"]), "waive", amount)
+
+    @rule(
+        amount=SUMS,
+        penalty=st.none() | SUMS,
+        first=st.none() | st.sampled_from(MONTHS),
+        ranked=st.booleans(),
+        day=DAYS,
+        name=st.uuids(),
+    )
+    def pay(
+        self,
+        amount: int,
+        penalty: int | None,
+        first: str | None,
+        ranked: bool,
+        day: date,
+        name: UUID,
+    ) -> None:
+        policy = DEFAULT_POLICY
+        given: tuple[Any, ...] = (name, amount, penalty, first)
+        if ranked:
+            # This policy leaves the penalty alone where the payer did not name it.
+            policy, given = RANKED, (name, amount, penalty or 0, first, True, RANKING)
+        if not amount + (penalty or 0):
+            with pytest.raises(ValidationFailed):
+                self.account.post_payment(name, day, amount, penalty, first=first, policy=policy)
+            return
+        assert self.account.post_payment(name, day, amount, penalty, first=first, policy=policy)
+        assert not self.account.post_payment(name, day, amount, penalty)
+        self.day_of[name] = day
+        self._happened(day, "pay", *given)
+        self.money -= amount + (penalty or 0)
+
+    @precondition(lambda self: self.books.payments)
+    @rule(data=st.data(), day=DAYS)
+    def reverse(self, data: st.DataObject, day: date) -> None:
+        name = data.draw(st.sampled_from(list(self.books.payments)))
+        self.money += self.books.payments[name]
+        assert self.account.reverse_payment(name, day, "refused by the bank") is True
+        assert self.account.reverse_payment(name, day, "refused by the bank") is False
+        self._happened(max(day, self.day_of[name]), "reverse", name)
+
+    @rule(amount=SUMS, penalty=st.integers(1, 400), day=DAYS, name=st.uuids())
+    def pay_and_reverse_at_once(self, amount: int, penalty: int, day: date, name: UUID) -> None:
+        before = told_without_version(self.account)
+        self.pay(amount, penalty, None, False, day, name)
+        assert self.account.reverse_payment(name, day, "a mistake")
+        self._happened(day, "reverse", name)
+        self.money += amount + penalty
+        assert told_without_version(self.account) == before
+
+    @property
+    def books(self) -> Books:
+        return books(self.entries)
+
+    @property
+    def events(self) -> list[Any]:
+        return self.account.pending
+
+    def _happened(self, day: date, what: str, *given: Any) -> None:
+        self.entries.append(Entry(day, what, given))
+
+    def _penalty_changed(self, day: date, what: str, *given: Any) -> None:
+        self.day_of["penalty"] = max(day, self.day_of.get("penalty", day))
+        self._happened(day, what, *given)
+
+    @invariant()
+    def it_is_what_a_clerk_would_say(self) -> None:
+        account, kept = self.account, self.books
+        assert (account.principal, account.penalty, account.advance) == (
+            kept.principal,
+            kept.penalty,
+            kept.advance,
+        )
+        assert account.open_items == kept.open_items
+        assert min(account.penalty, account.advance, kept.waived, kept.accrued) >= 0
+        assert all(owed > 0 for month in account.open_items.values() for owed in month.values())
+
+    @invariant()
+    def no_money_is_made_or_lost(self) -> None:
+        account, kept = self.account, self.books
+        owed = account.principal + account.penalty - account.advance
+        assert owed == self.money + kept.accrued - kept.waived
+
+    @invariant()
+    def every_event_is_double_entry(self) -> None:
+        for event in self.events:
+            assert sum(amount for _, amount in postings(event)) == 0
+        balances = trial_balance(self.events)
+        assert sum(balances.values()) == 0
+        owed: dict[str, int] = {}
+        for month in self.account.open_items.values():
+            for service, amount in month.items():
+                owed[f"receivable:{service}"] = owed.get(f"receivable:{service}", 0) + amount
+        owed["receivable:penalty"] = self.account.penalty
+        owed["advances"] = -self.account.advance
+        for name, amount in balances.items():
+            if name.startswith("receivable:") or name == "advances":
+                assert amount == owed.pop(name, 0)
+        assert not any(owed.values())
+
+    @invariant()
+    def the_log_and_the_row_rebuild_it(self) -> None:
+        again = Account(ID)
+        for event in self.events:
+            again.replay(EVENTS.decode(event.topic, EVENTS.encode(event)))
+        assert again.snapshot() == self.account.snapshot()
+        row = msgspec.json.decode(msgspec.json.encode(again.snapshot()))
+        restored = Account.restored(ID, row)
+        assert restored.snapshot() == again.snapshot()
+        for account in (again, restored):
+            account.post_charges("2026-12", LAST_DAY, LAST_DAY, chargeable({"water": 90, "gas": 7}))
+        assert again.pending == restored.pending
+        assert again.snapshot() == restored.snapshot()
+
+    @invariant()
+    def every_publication_keeps_its_contract(self) -> None:
+        publication = publish(Stream(self.events).story(ID)[-1])
+        assert publication is not None
+        CHECKS[publication.type].check(publication.data)
+
+    @invariant()
+    def the_statement_runs_up_to_the_balance(self) -> None:
+        session: Any = Stream(self.events)
+        movements = statement(session, NUMBER, None, 1_000)["movements"]
+        running = 0
+        for movement in movements:
+            running += movement["amount"] + movement["penalty"]
+            assert movement["balance"] == running
+        assert running == self.account.principal + self.account.penalty - self.account.advance
+
+    @invariant()
+    def penalties_are_of_what_is_owed(self) -> None:
+        owed: dict[str, int] = {}
+        for debt in debts(self.events):
+            unpaid = sum(part.amount for part in debt.parts if part.paid_on is None)
+            owed[debt.due.period] = owed.get(debt.due.period, 0) + unpaid
+        assert nonzero(owed) == {
+            month: sum(services.values()) for month, services in self.books.open_items.items()
+        }
+
+    @invariant()
+    def any_past_day_is_told_as_its_entries_say(self) -> None:
+        session: Any = Stream(self.events)
+        ordered = by_effect(self.entries)
+        middle = ordered[len(ordered) // 2].day
+        for day in sorted({middle, self.entries[-1].day, LAST_DAY}):
+            answer = balance(session, NUMBER, day.isoformat())
+            kept = books(entry for entry in ordered if entry.day <= day)
+            assert (answer["principal"], answer["penalty"], answer["advance"]) == (
+                kept.principal,
+                kept.penalty,
+                kept.advance,
+            )
+            owed = {item["service"]: item["amount"] for item in answer["services"]}
+            assert owed == kept.services
+            self._sheets_agree(day, kept)
+        owed = answer["principal"] + answer["penalty"] - answer["advance"]
+        assert owed == self.account.principal + self.account.penalty - self.account.advance
+
+    def _sheets_agree(self, day: date, kept: Books) -> None:
+        until, after = Turnover(FIRST_DAY, day), Turnover(day + timedelta(days=1), LAST_DAY)
+        for sheet in (until, after):
+            sheet.add_account(ID, self.events)
+        closing = {name: row.closing for name, row in until.rows.items() if row.closing}
+        assert closing == nonzero(
+            {**kept.services, "penalty": kept.penalty, "advance": -kept.advance}
+        )
+        assert closing == {name: row.opening for name, row in after.rows.items() if row.opening}
+        assert until.total().closing == kept.principal + kept.penalty - kept.advance
+        assert after.total().closing == sum(row.closing for row in after.rows.values())
+
+
+def chargeable(bill: dict[str, int]) -> list[ChargeLine]:
+    """A bill whose lines come to the sums given, with something in each of their columns."""
+    return [ChargeLine(s, s, amount, amount + 7, 3, 10) for s, amount in bill.items()]
+
+
+def told_without_version(account: Account) -> dict[str, Any]:
+    snapshot = account.snapshot()
+    del snapshot["version"]
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(snapshot))
+    return decoded
+
+
+def nonzero(sums: dict[str, int]) -> dict[str, int]:
+    return {name: amount for name, amount in sums.items() if amount}
+
+
+LifeOfAnAccount.TestCase.settings = settings(deadline=None, stateful_step_count=25)
+TestLifeOfAnAccount = LifeOfAnAccount.TestCase
