@@ -105,22 +105,6 @@ class ReadModel:
             for row in self._cursor.fetchall()
         }
 
-    def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Answer what each account's last bill calls its services: number -> code -> name."""
-        self._cursor.execute(
-            "SELECT b.number, bill.state FROM balances AS b, LATERAL ("
-            " SELECT state FROM events WHERE originator_id = b.account_id"
-            " AND topic = 'ledger.charges_posted.v1' ORDER BY originator_version DESC LIMIT 1"
-            ") AS bill WHERE b.number = ANY(%s)",
-            (list(numbers),),
-        )
-        return {
-            row["number"]: {
-                line["service"]: line["name"] for line in msgspec.json.decode(row["state"])["lines"]
-            }
-            for row in self._cursor.fetchall()
-        }
-
     def all_balances(self) -> Iterable[dict[str, Any]]:
         """Yield the rows of all accounts."""
         self._cursor.execute(f"SELECT account_id, {_SNAPSHOT} FROM balances")
