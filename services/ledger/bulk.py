@@ -28,8 +28,9 @@ _UNCHANGING = frozenset({"account_id", "number", "payer_kind"})
 _FIND = f"SELECT {', '.join(_NAMES)} FROM balances WHERE number = ANY(%s)"  # noqa: S608
 _COPY = f"COPY new_balances ({', '.join(_NAMES)}) FROM STDIN (FORMAT BINARY)"
 # The temporary table has no statistics: left alone, the planner reads all of balances for it.
-_BY_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
-_AS_BEFORE = "RESET enable_hashjoin; RESET enable_mergejoin"
+_PLANS = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
+_BY_INDEX = "; ".join(f"SET LOCAL {plan} = off" for plan in _PLANS)
+_AS_BEFORE = "; ".join(f"RESET {plan}" for plan in _PLANS)
 _CHANGES = ", ".join(f"{name} = n.{name}" for name in _NAMES if name not in _UNCHANGING)
 _UPDATE = (
     f"UPDATE balances AS b SET {_CHANGES} "  # noqa: S608
@@ -37,8 +38,7 @@ _UPDATE = (
 )
 _INSERT = (
     f"INSERT INTO balances ({', '.join(_NAMES)}) SELECT {', '.join(_NAMES)} "  # noqa: S608
-    "FROM new_balances AS n "
-    "WHERE NOT EXISTS (SELECT FROM balances AS b WHERE b.account_id = n.account_id)"
+    "FROM new_balances ON CONFLICT (account_id) DO NOTHING"
 )
 _encode = msgspec.json.encode
 

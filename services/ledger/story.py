@@ -74,12 +74,14 @@ def story(session: Session, number: str) -> list[dict[str, Any]]:
 
 def _in_order_of_effect(story: list[Recorded]) -> list[Recorded]:
     events: list[Any] = [recorded.event for recorded in story]
+    order = in_order_of_effect(events)
     place = {id(event): recorded for event, recorded in zip(events, story, strict=True)}
-    order = [story[0], *(place[id(event)] for event in in_order_of_effect(events)[1:])]
-    told = retold(story[0].originator_id, events)
+    kept = {id(event) for event in order}
+    # What was taken over comes first, in its order, perhaps with another day.
+    taken_over = iter([recorded for recorded in story if id(recorded.event) not in kept])
     return [
-        msgspec.structs.replace(recorded, event=event)
-        for recorded, event in zip(order, told, strict=True)
+        msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=told)
+        for event, told in zip(order, retold(story[0].originator_id, events), strict=True)
     ]
 
 

@@ -277,10 +277,13 @@ def _write_file(folder: Path, bills: int) -> Path:
 
 
 def _copy_lines(owner: Any, file: Path) -> None:
-    with owner.cursor() as cursor, cursor.copy("COPY raw_lines FROM STDIN") as copy:
-        with file.open("rb") as reading:
-            while block := reading.read(1 << 16):
-                copy.write(block)
+    with (
+        owner.cursor() as cursor,
+        file.open("rb") as reading,
+        cursor.copy("COPY raw_lines FROM STDIN") as copy,
+    ):
+        while block := reading.read(1 << 16):
+            copy.write(block)
 
 
 def _as_dict(line: Any) -> dict[str, Any]:

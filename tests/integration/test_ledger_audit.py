@@ -268,7 +268,7 @@ def test_a_kopeck_changed_in_an_event_is_named(
 
 
 @pytest.mark.parametrize("column", ["version", "principal", "penalty", "advance"])
-def test_a_kopeck_changed_in_the_read_model_is_named(
+def test_an_audit_finds_a_changed_balance(
     store: PostgresStore, module_database: Database, column: str
 ) -> None:
     with module_database.owner("ledger") as owner:
@@ -280,7 +280,7 @@ def test_a_kopeck_changed_in_the_read_model_is_named(
     assert audit(store).differences == []
 
 
-def test_a_removed_event_is_named(store: PostgresStore, module_database: Database) -> None:
+def test_an_audit_finds_a_removed_event(store: PostgresStore, module_database: Database) -> None:
     number = NUMBERS[7]
     with module_database.owner("ledger") as owner:
         owner.execute("ALTER TABLE events DISABLE TRIGGER events_append_only")

@@ -85,7 +85,8 @@ def adjust(
 ) -> None:
     """Recalculate a bill («перерасчёт»): positive is owed in addition, negative taken off.
 
-    Above the limit of one person it becomes a proposal, which a second one approves.
+    Above the limit of one person (SALDO_LEDGER_APPROVAL_OVER, 50 000 roubles) it becomes a
+    proposal, which a second one approves; the exit code is 0 for both, --json tells the state.
     """
     with reporting():
         lines = tuple(_service_amount(text) for text in service)

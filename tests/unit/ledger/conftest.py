@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
-# For mutation testing, where each of hundreds of mutants runs all of them: the same few examples.
-settings.register_profile("mutation", max_examples=12, derandomize=True, deadline=None)
+# For mutation testing, where each of a thousand mutants runs them: the same few examples, and the
+# first one that breaks a rule will do.
+settings.register_profile(
+    "mutation",
+    max_examples=12,
+    derandomize=True,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+)

@@ -1,74 +1,36 @@
-"""What corrects the books: recalculations, penalties that turn out otherwise, reversals."""
+"""Recalculations, balances taken over, payments: what is allowed, and what follows."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
+from ledger_steps import (
+    DAY,
+    EARLIER,
+    HEATING_FIRST,
+    LATER,
+    NOVEMBER,
+    NUMBER,
+    OCTOBER,
+    adjust,
+    an_account,
+    bill,
+    correct,
+    last,
+    pay,
+    sums,
+)
 
-from services.ledger.debts import debts
-from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
+from services.ledger.domain import OPENING_PERIOD, Account, account_id
 from services.ledger.events import (
-    ChargeLine,
     ChargesAdjusted,
-    PaymentPosted,
-    PaymentReversed,
-    PenaltyAccrued,
-    PenaltyCorrected,
-    PenaltySegment,
-    PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.settlement import Policy, Settled
+from services.ledger.settlement import Settled
 from shared.errors import Conflict, NotFound, ServiceError, ValidationFailed
 from shared.money import MAX_AMOUNT
-
-NUMBER = "0100000001"
-DAY = date(2026, 11, 10)
-LATER, EARLIER = DAY + timedelta(days=5), DAY - timedelta(days=5)
-OCTOBER, NOVEMBER = "2026-10", "2026-11"
-HEATING_FIRST = Policy(name="heating-first", services="ranked", ranking=("heating",))
-
-
-def an_account(*opening: ServiceAmount) -> Account:
-    account = Account(account_id(NUMBER))
-    account.open(NUMBER, "household", DAY, opening)
-    return account
-
-
-def bill(account: Account, period: str = OCTOBER, **sums: int) -> None:
-    lines = [ChargeLine(service, service, amount, amount) for service, amount in sums.items()]
-    account.post_charges(period, DAY, DAY, lines)
-
-
-def adjust(account: Account, period: str = OCTOBER, on: date = DAY, **sums: int) -> UUID:
-    name = uuid4()
-    lines = [ServiceAmount(service, amount) for service, amount in sums.items()]
-    assert account.adjust_charges(name, period, on, lines, "no hot water")
-    return name
-
-
-def pay(account: Account, amount: int, penalty: int | None = 0, **named: Any) -> UUID:
-    name = uuid4()
-    assert account.post_payment(name, DAY, amount, penalty, **named)
-    return name
-
-
-def correct(account: Account, amount: int, on: date = DAY) -> None:
-    account.correct_penalty(amount, on, "rule-1", "a payment came", through=on)
-
-
-def last(account: Account) -> Any:
-    return account.pending[-1]
-
-
-def sums(account: Account) -> tuple[int, int, int]:
-    return account.principal, account.penalty, account.advance
-
-
-# Recalculations.
 
 
 def test_what_is_owed_in_addition_is_owed_in_its_month() -> None:
@@ -219,330 +181,6 @@ def test_an_opening_that_is_none_is_refused(opening: list[ServiceAmount]) -> Non
     assert account.version == 0
 
 
-# Penalties.
-
-
-def test_an_accrual_says_what_it_is_made_of() -> None:
-    account = an_account()
-    segment = PenaltySegment("2026-03", DAY, LATER, 6, 4_500_00, "9.5", 300, 8_55)
-    account.accrue_penalty(
-        8_55, LATER, "household-2026", through=LATER, provisional=True, segments=[segment]
-    )
-    assert last(account) == PenaltyAccrued(
-        account=NUMBER,
-        amount=8_55,
-        effective_on=LATER,
-        rule="household-2026",
-        through=LATER,
-        provisional=True,
-        segments=(segment,),
-    )
-    account.accrue_penalty(5, DAY, "of the billing centre")
-    assert (last(account).through, last(account).provisional) == (DAY, False)
-
-
-def test_a_correction_names_the_last_accrual_or_correction() -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    correct(account, -30)
-    assert last(account) == PenaltyCorrected(
-        account=NUMBER,
-        corrects=2,
-        amount=-30,
-        effective_on=DAY,
-        rule="rule-1",
-        reason="a payment came",
-        through=DAY,
-    )
-    correct(account, 5)
-    assert last(account).corrects == 3
-    assert sums(account) == (0, 75, 0)
-
-
-def test_what_is_taken_back_of_a_penalty_that_was_paid_is_an_advance() -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    pay(account, 0, 80)
-    correct(account, -50)
-    assert (last(account).waived, last(account).advance) == (0, 30)
-    assert sums(account) == (0, 0, 30)
-
-
-def test_what_is_taken_back_of_a_penalty_that_was_waived_is_nobody_s_money() -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    pay(account, 0, 30)
-    account.write_off_penalty(60, DAY, "a court said so")
-    correct(account, -75)
-    # 10 was owed, 60 waived, and 5 of it was paid.
-    assert (last(account).waived, last(account).advance) == (60, 5)
-    assert sums(account) == (0, 0, 5)
-
-
-def test_a_correction_up_is_owed() -> None:
-    account = an_account()
-    account.accrue_penalty(10, DAY, "rule-1")
-    correct(account, 7)
-    assert (sums(account), last(account).advance) == ((0, 17, 0), 0)
-
-
-def test_nothing_accrued_is_nothing_to_correct() -> None:
-    account = an_account()
-    with pytest.raises(Conflict) as refused:
-        correct(account, -1)
-    assert refused.value.code == "no_penalty_accrued"
-
-
-@pytest.mark.parametrize("amount", [-101, MAX_AMOUNT + 1, -MAX_AMOUNT - 1])
-def test_a_correction_beyond_what_was_accrued_is_refused(amount: int) -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    with pytest.raises(ValidationFailed) as refused:
-        correct(account, amount)
-    assert refused.value.code == "invalid_amount"
-    correct(account, -100)
-    with pytest.raises(ValidationFailed):
-        correct(account, -1)
-
-
-def test_a_penalty_is_waived_as_far_as_it_is_owed() -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    correct(account, 0)
-    with pytest.raises(Conflict) as refused:
-        account.write_off_penalty(101, DAY, "x")
-    assert (refused.value.code, refused.value.params) == ("penalty_not_owed", {"penalty": 100})
-    account.write_off_penalty(100, DAY, "a court said so")
-    assert last(account) == PenaltyWrittenOff(
-        account=NUMBER, corrects=3, amount=100, effective_on=DAY, reason="a court said so"
-    )
-    assert sums(account) == (0, 0, 0)
-
-
-def test_a_change_of_the_penalty_takes_effect_no_earlier_than_what_made_it() -> None:
-    account = an_account()
-    account.accrue_penalty(100, LATER, "rule-1")
-    account.accrue_penalty(100, DAY, "rule-1")
-    account.write_off_penalty(5, EARLIER, "x")
-    assert last(account).effective_on == LATER
-    account.write_off_penalty(5, LATER + timedelta(days=2), "x")
-    correct(account, -1, EARLIER)
-    assert last(account).effective_on == LATER + timedelta(days=2)
-    correct(account, -1, LATER + timedelta(days=3))
-    account.write_off_penalty(5, EARLIER, "x")
-    assert last(account).effective_on == LATER + timedelta(days=3)
-
-
-@pytest.mark.parametrize("amount", [0, -1, MAX_AMOUNT + 1])
-def test_a_penalty_is_a_sum_above_zero(amount: int) -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    with pytest.raises(ValidationFailed) as refused:
-        account.accrue_penalty(amount, DAY, "rule-1")
-    assert refused.value.code == "invalid_amount"
-    with pytest.raises(ValidationFailed) as refused:
-        account.write_off_penalty(amount, DAY, "x")
-    assert refused.value.code == "invalid_amount"
-    assert account.version == 2
-
-
-def test_the_first_shape_of_an_accrual_counted_through_its_day() -> None:
-    state = b'{"account":"0100000001","amount":5130,"effective_on":"2026-06-20","rule":"r"}'
-    assert EVENTS.decode("ledger.penalty_accrued.v1", state) == PenaltyAccrued(
-        account=NUMBER,
-        amount=51_30,
-        effective_on=date(2026, 6, 20),
-        rule="r",
-        through=date(2026, 6, 20),
-    )
-
-
-def test_the_first_shape_of_a_payment_named_its_penalty() -> None:
-    state = (
-        b'{"account":"0100000001","payment_id":"7f1c5c58-3d7e-4f2a-9b61-0d8f0e6f5a21",'
-        b'"effective_on":"2026-06-20","amount":10,"penalty":5,"settled":[],'
-        b'"penalty_settled":5,"advance":10}'
-    )
-    event = EVENTS.decode("ledger.payment_posted.v1", state)
-    assert isinstance(event, PaymentPosted)
-    assert (event.policy, event.named_period, event.penalty_named) == ("", "", True)
-
-
-# Reversals.
-
-
-def test_a_reversal_undoes_what_the_payment_did() -> None:
-    account = an_account(ServiceAmount("heating", 100))
-    account.accrue_penalty(20, DAY, "rule-1")
-    name = pay(account, 130, 15)
-    assert account.reverse_payment(name, LATER, "refused by the bank") is True
-    assert last(account) == PaymentReversed(
-        account=NUMBER,
-        payment_id=name,
-        corrects=3,
-        effective_on=LATER,
-        reason="refused by the bank",
-        amount=130,
-        penalty=15,
-        restored=(Settled(OPENING_PERIOD, "heating", 100),),
-        penalty_restored=15,
-        advance_taken=30,
-    )
-    assert sums(account) == (100, 20, 0)
-    assert account.reverse_payment(name, LATER, "again") is False
-
-
-def test_a_payment_that_was_not_posted_has_no_reversal() -> None:
-    with pytest.raises(NotFound) as refused:
-        an_account().reverse_payment(uuid4(), DAY, "x")
-    assert refused.value.code == "payment_not_posted"
-
-
-def test_a_reversal_takes_effect_no_earlier_than_the_payment() -> None:
-    account = an_account()
-    account.reverse_payment(pay(account, 10), EARLIER, "x")
-    assert last(account).effective_on == DAY
-
-
-def test_what_its_advance_has_paid_is_owed_again_the_last_bill_first() -> None:
-    account = an_account()
-    first = pay(account, 100)
-    pay(account, 60)
-    bill(account, OCTOBER, heating=90)
-    bill(account, NOVEMBER, heating=40, water=20)
-    assert sums(account) == (0, 0, 10)
-    account.reverse_payment(first, DAY, "x")
-    assert last(account).advance_taken == 10
-    assert last(account).reopened == (
-        Settled(NOVEMBER, "water", 20),
-        Settled(NOVEMBER, "heating", 40),
-        Settled(OCTOBER, "heating", 30),
-    )
-    assert account.open_items == {
-        OCTOBER: {"heating": 30},
-        NOVEMBER: {"heating": 40, "water": 20},
-    }
-
-
-def test_a_bill_that_was_taken_off_since_is_not_owed_again() -> None:
-    account = an_account()
-    name = pay(account, 200)
-    bill(account, OCTOBER, heating=100)
-    bill(account, NOVEMBER, water=100)
-    adjust(account, NOVEMBER, water=-100)
-    account.reverse_payment(name, DAY, "x")
-    # Water costs nothing any more; what it had cost went into the advance and out of it.
-    assert last(account).advance_taken == 100
-    assert account.open_items == {OCTOBER: {"heating": 100}}
-    assert sums(account) == (100, 0, 0)
-
-
-def test_what_it_paid_of_a_bill_that_was_lowered_since_comes_out_of_the_advance() -> None:
-    account = an_account()
-    bill(account, heating=100)
-    name = pay(account, 100)
-    adjust(account, heating=-60)
-    account.reverse_payment(name, DAY, "x")
-    assert last(account).restored == (Settled(OCTOBER, "heating", 40),)
-    assert last(account).advance_taken == 60
-    assert sums(account) == (40, 0, 0)
-
-
-def test_a_bill_lowered_beyond_its_sum_and_raised_again_is_what_it_was_raised_by() -> None:
-    account = an_account()
-    bill(account, heating=100)
-    name = pay(account, 100)
-    adjust(account, heating=-150)
-    adjust(account, heating=30)
-    assert (account.billed(OCTOBER), sums(account)) == ({"heating": 30}, (0, 0, 120))
-    account.reverse_payment(name, DAY, "x")
-    # 100 of the 150 was the payment's; of the 50 that nobody had paid, 30 went into the bill.
-    assert sums(account) == (0, 0, 20)
-
-
-def test_recalculations_of_other_months_do_not_lower_a_bill() -> None:
-    account = an_account()
-    bill(account, OCTOBER, heating=100, water=-5)
-    bill(account, NOVEMBER, heating=100)
-    adjust(account, NOVEMBER, heating=-60)
-    assert account.billed(OCTOBER) == {"heating": 100, "water": 0}
-    assert account.billed(NOVEMBER) == {"heating": 40}
-
-
-def test_what_was_paid_last_is_given_back_first() -> None:
-    account = an_account()
-    bill(account, heating=100)
-    first, second = pay(account, 60), pay(account, 40)
-    adjust(account, heating=-50)
-    assert sums(account) == (0, 0, 50)
-    account.reverse_payment(second, DAY, "x")
-    assert (last(account).restored, last(account).advance_taken) == ((), 40)
-    account.reverse_payment(first, DAY, "x")
-    assert last(account).restored == (Settled(OCTOBER, "heating", 50),)
-    assert sums(account) == (50, 0, 0)
-
-
-def test_what_is_added_after_it_was_given_back_is_paid_anew() -> None:
-    account = an_account()
-    bill(account, heating=100)
-    pay(account, 100)
-    adjust(account, heating=-60)
-    bill(account, NOVEMBER, heating=60)
-    adjust(account, heating=20)
-    again = pay(account, 20)
-    assert sums(account) == (0, 0, 0)
-    account.reverse_payment(again, DAY, "x")
-    assert last(account).restored == (Settled(OCTOBER, "heating", 20),)
-    assert account.open_items == {OCTOBER: {"heating": 20}}
-
-
-def test_what_is_owed_again_is_what_a_penalty_is_on() -> None:
-    account = an_account()
-    bill(account, heating=100)
-    first = pay(account, 100)
-    adjust(account, heating=20)
-    second = pay(account, 20)
-    account.reverse_payment(first, DAY, "x")
-    pay(account, 100)
-    adjust(account, heating=-20)
-    account.reverse_payment(second, DAY, "x")
-    assert account.open_items == {OCTOBER: {"heating": 20}}
-    (debt,) = debts(account.pending)
-    assert sum(part.amount for part in debt.parts if part.paid_on is None) == 20
-
-
-def test_what_two_reversals_take_is_taken_once() -> None:
-    account = an_account()
-    first, second = pay(account, 50), pay(account, 50)
-    bill(account, OCTOBER, heating=70)
-    bill(account, NOVEMBER, heating=30)
-    account.reverse_payment(first, DAY, "x")
-    assert account.open_items == {OCTOBER: {"heating": 20}, NOVEMBER: {"heating": 30}}
-    account.reverse_payment(second, DAY, "x")
-    assert last(account).reopened == (Settled(OCTOBER, "heating", 50),)
-    assert account.open_items == {OCTOBER: {"heating": 70}, NOVEMBER: {"heating": 30}}
-
-
-def test_a_waiver_does_not_touch_what_was_paid() -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    name = pay(account, 0, 40)
-    account.write_off_penalty(60, DAY, "x")
-    account.reverse_payment(name, DAY, "x")
-    assert (last(account).penalty_restored, sums(account)) == (40, (0, 40, 0))
-
-
-def test_a_balance_taken_over_later_is_paid_by_the_advance_and_owed_again() -> None:
-    account = an_account()
-    name = pay(account, 80)
-    account.post_opening(DAY, [ServiceAmount("heating", 100), ServiceAmount("lift", -30)])
-    assert last(account).settled == (Settled(OPENING_PERIOD, "heating", 80),)
-    assert sums(account) == (20, 0, 30)
-    account.reverse_payment(name, DAY, "x")
-    assert last(account).reopened == (Settled(OPENING_PERIOD, "heating", 50),)
-    assert sums(account) == (70, 0, 0)
-
-
 @pytest.mark.parametrize(
     ("opening", "code"),
     [
@@ -573,33 +211,6 @@ def test_a_balance_is_taken_over_once() -> None:
         account.post_opening(DAY, [ServiceAmount("heating", 1)])
     with pytest.raises(NotFound):
         Account(account_id("9")).post_opening(DAY, [ServiceAmount("heating", 1)])
-
-
-def test_a_penalty_taken_back_since_it_was_paid_is_not_owed_again() -> None:
-    account = an_account()
-    account.accrue_penalty(100, DAY, "rule-1")
-    name = pay(account, 0, 100)
-    correct(account, -70)
-    assert sums(account) == (0, 0, 70)
-    account.reverse_payment(name, DAY, "x")
-    assert (last(account).penalty_restored, last(account).advance_taken) == (30, 70)
-    assert sums(account) == (0, 30, 0)
-
-
-def test_the_same_item_paid_twice_in_advance_is_reopened_part_by_part() -> None:
-    account = an_account()
-    name = pay(account, 50)
-    bill(account, heating=30)
-    adjust(account, heating=15)
-    account.reverse_payment(name, DAY, "x")
-    assert last(account).reopened == (
-        Settled(OCTOBER, "heating", 15),
-        Settled(OCTOBER, "heating", 30),
-    )
-    assert sums(account) == (45, 0, 0)
-
-
-# Payments.
 
 
 def test_one_sum_for_all_pays_the_penalty_after_principal() -> None:

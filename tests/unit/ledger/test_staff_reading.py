@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -13,14 +13,24 @@ import pytest
 from services.ledger.commands.correcting import approval_limit
 from services.ledger.commands.printing import author, day, day_or_instant
 from services.ledger.cores import stream_ranges
-from services.ledger.domain import OPENING_PERIOD, Account, account_id
+from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
 from services.ledger.events import ChargeLine, ServiceAmount
 from services.ledger.overdue import BANDS, Overdue, overdue_now
 from services.ledger.sheets import Sheet, turnover_of_account
+from services.ledger.story import statement_by_days, story
+from shared.clock import FixedClock
 from shared.config import ConfigurationError
+from shared.eventstore import MemoryStore, Session
 
 NUMBER = "0100000001"
 TODAY = date(2026, 11, 20)
+
+
+class Nobody:
+    """A read model that nobody reads."""
+
+    def project(self, *_: Any) -> None:
+        """Keep nothing."""
 
 
 class Owing:
@@ -159,3 +169,23 @@ def test_the_limit_of_one_person_is_a_sum() -> None:
     for text in ("-1", "much", "1,005"):
         with pytest.raises(ConfigurationError, match=name):
             approval_limit({name: text})
+
+
+def test_a_statement_tells_a_late_opening_first() -> None:
+    clock = FixedClock(datetime(2026, 11, 20, 9, tzinfo=UTC))
+    store = MemoryStore(EVENTS, Nobody(), clock)
+
+    def live(session: Session, _: None) -> None:
+        account = session.load(Account, account_id(NUMBER))
+        account.open(NUMBER, "household", date(2026, 3, 1))
+        line = ChargeLine("heating", "Отопление", payable=1_000, charged=1_000)
+        account.post_charges("2026-10", date(2026, 10, 31), date(2026, 11, 15), [line])
+        account.post_payment(UUID(int=1), date(2026, 9, 5), 700, 0)
+        account.post_opening(date(2026, 4, 1), [ServiceAmount("heating", 400)])
+
+    store.transact(live, None)
+    told = store.query(lambda session: statement_by_days(session, NUMBER, date(2026, 9, 1)))
+    assert (told["opening"], told["closing"]) == (400, 700)
+    steps = [(step["kind"], step["balance"]) for step in told["movements"]]
+    assert steps == [("payment", -300), ("charges", 700)]
+    assert told["closing"] == store.query(lambda session: story(session, NUMBER))[-1]["balance"]

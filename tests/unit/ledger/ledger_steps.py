@@ -1,0 +1,53 @@
+"""The steps of the tests of one account: opening it, billing, paying, correcting."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.settlement import Policy
+
+NUMBER = "0100000001"
+DAY = date(2026, 11, 10)
+LATER, EARLIER = DAY + timedelta(days=5), DAY - timedelta(days=5)
+OCTOBER, NOVEMBER = "2026-10", "2026-11"
+HEATING_FIRST = Policy(name="heating-first", services="ranked", ranking=("heating",))
+
+
+def an_account(*opening: ServiceAmount) -> Account:
+    account = Account(account_id(NUMBER))
+    account.open(NUMBER, "household", DAY, opening)
+    return account
+
+
+def bill(account: Account, period: str = OCTOBER, **sums: int) -> None:
+    lines = [ChargeLine(service, service, amount, amount) for service, amount in sums.items()]
+    account.post_charges(period, DAY, DAY, lines)
+
+
+def adjust(account: Account, period: str = OCTOBER, on: date = DAY, **sums: int) -> UUID:
+    name = uuid4()
+    lines = [ServiceAmount(service, amount) for service, amount in sums.items()]
+    assert account.adjust_charges(name, period, on, lines, "no hot water")
+    return name
+
+
+def pay(account: Account, amount: int, penalty: int | None = 0, **named: Any) -> UUID:
+    name = uuid4()
+    assert account.post_payment(name, DAY, amount, penalty, **named)
+    return name
+
+
+def correct(account: Account, amount: int, on: date = DAY) -> None:
+    account.correct_penalty(amount, on, "rule-1", "a payment came", through=on)
+
+
+def last(account: Account) -> Any:
+    return account.pending[-1]
+
+
+def sums(account: Account) -> tuple[int, int, int]:
+    return account.principal, account.penalty, account.advance
