@@ -123,6 +123,23 @@ _PENALTIES = {
 }
 
 _FILES = {
+    "control_totals": {
+        "ru": "Контрольные суммы не сходятся, ничего не проведено. Сверьте файл и загрузите снова.",
+        "en": "The control totals differ, and nothing was posted. Check the file and load it "
+        "again.",
+    },
+    "import_under_way": {
+        "ru": "Этот файл уже загружается. Дождитесь конца загрузки.",
+        "en": "This file is being loaded already. Wait for the end.",
+    },
+    "imported_otherwise": {
+        "ru": "Этот файл уже загружали с другими условиями. Загрузите его с прежними.",
+        "en": "This file was loaded under other terms before. Load it under the same.",
+    },
+    "opening_posted": {
+        "ru": "Входящее сальдо этого счёта уже проведено. Проведите перерасчёт.",
+        "en": "The opening balance of this account is posted already. Post an adjustment instead.",
+    },
     "invalid_file": {
         "ru": "Файл не читается. Проверьте заголовок и разделители и загрузите его ещё раз.",
         "en": "The file cannot be read. Check its header and separators and load it again.",

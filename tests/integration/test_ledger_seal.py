@@ -50,7 +50,7 @@ class Ledger:
             rows.append(StoredEvent(stream, version, "ledger.payment_posted.v1", state))
         cause = Cause(UUID(int=self.written + 1), "staff:ivanova", f"journey-{self.written}")
         with self.store.session() as session:
-            self.store.recorder.append(session.cursor, rows, cause)
+            self.store.recorder.append(session.cursor, rows, [cause] * len(rows))
         self.written += count
 
     def seal(self, limit: int = 1_000_000) -> Sealed:
