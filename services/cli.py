@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -24,8 +25,8 @@ for _service in SERVICES:
 
 
 def main() -> None:
-    """Run the command line; logs go to standard error only from WARNING on."""
-    logs.configure("cli", "WARNING")
+    """Run the command line; logs go to standard error, from WARNING on: the answer is pure."""
+    logs.configure("cli", "WARNING", sys.stderr)
     app()
 
 

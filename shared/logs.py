@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
 from shared import context
 
 
-def configure(process: str, level: str = "INFO") -> None:
-    """Send all logs of this process to standard output as JSON lines.
+def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send all logs of this process to a stream (standard output) as JSON lines.
 
     The standard library's loggers (nameko, kombu, eventlet) go the same way; below WARNING they
     stay silent, since their INFO lines may quote message bodies.
@@ -48,7 +48,7 @@ def configure(process: str, level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*chain, structlog.stdlib.add_logger_name],
