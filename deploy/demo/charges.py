@@ -2,7 +2,7 @@
 
 The same input always gives the same file. A volume is read, not computed (a meter has its own
 mind), except that of heating in the last month: it is what brings the bill to the `bill_total` by
-which the account's owner proves to have it. The file is as :mod:`services.ledger.charge_file`
+which the account's owner proves to have it. The file is as :mod:`services.ledger.importing`
 reads it; tariff x volume is the charge, to the kopeck, on every line.
 """
 

@@ -11,15 +11,21 @@ import pytest
 from deploy.demo.charges import PERIODS, all_bills, due_on, last_day, write_bills
 from deploy.demo.company import CHARGES_FILE, demo_accounts
 from deploy.demo.penalties import penalty_of_month
-from services.ledger.charge_file import Bill, read_bills
 from services.ledger.domain import Account, account_id
+from services.ledger.importing.charges import Bill, Charges
+from services.ledger.importing.groups import Entries
+from services.ledger.importing.source import open_source
 
 FIRST = "0100000001"
 
 
 @pytest.fixture(scope="module")
 def bills() -> list[Bill]:
-    return list(read_bills(CHARGES_FILE))
+    source = open_source(CHARGES_FILE)
+    found = list(Entries(source, Charges().read).after(source.start, source.row))
+    read = [one for one in found if isinstance(one, Bill)]
+    assert read == found, "no row is refused"
+    return read
 
 
 def test_the_file_is_what_the_generator_makes_today() -> None:
@@ -36,7 +42,7 @@ def test_every_line_is_tariff_times_volume_to_the_kopeck(bills: list[Bill]) -> N
 
 
 def test_the_last_bill_is_the_one_that_proves_ownership(bills: list[Bill]) -> None:
-    last = {bill.account: bill.total for bill in bills if bill.period == PERIODS[-1]}
+    last = {bill.account: bill.amount for bill in bills if bill.period == PERIODS[-1]}
     assert last == {account.number: account.bill_total for account in demo_accounts()}
     assert last[FIRST] == 4500_00
 
@@ -61,7 +67,7 @@ def test_the_ledger_takes_all_of_them(bills: list[Bill]) -> None:
     for bill in bills:
         account = accounts[bill.account]
         account.post_charges(bill.period, bill.effective_on, bill.due_on, bill.lines)
-    assert sum(account.principal for account in accounts.values()) == sum(b.total for b in bills)
+    assert sum(account.principal for account in accounts.values()) == sum(b.amount for b in bills)
 
 
 def test_a_bill_is_due_on_the_fifteenth_or_the_next_working_day() -> None:
