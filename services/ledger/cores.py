@@ -171,12 +171,12 @@ def _on_connection(work: Callable[..., R], conninfo: str, part: Range, progress:
         # A city's log takes longer than any request may, and is sorted by streams.
         for setting in ("statement_timeout = 0", "work_mem = '64MB'", "jit = off"):
             connection.execute(sql.SQL("SET LOCAL ") + sql.SQL(setting))
-        with _uncollected():
+        with uncollected():
             return work(connection, part, progress)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Keep Python's cycle collector out of a range: it takes half of the time, and finds nothing.
 
     Events and accounts make no cycles; what else might is collected between the ranges.
