@@ -144,10 +144,6 @@ _FILES = {
         "ru": "Файл не читается. Проверьте заголовок и разделители и загрузите его ещё раз.",
         "en": "The file cannot be read. Check its header and separators and load it again.",
     },
-    "invalid_row": {
-        "ru": "Строка файла не подходит. Исправьте её и загрузите файл ещё раз.",
-        "en": "A row of the file is not suitable. Correct it and load the file again.",
-    },
     "file_changed": {
         "ru": "Файл изменился во время загрузки, и проведена только часть. Загрузите изменённый "
         "файл.",

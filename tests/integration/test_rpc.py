@@ -189,9 +189,10 @@ def test_many_calls_share_one_client(
 def test_the_log_tells_who_asked_and_not_what(server: Server, client: RpcClient) -> None:
     with context.bind(actor="person:1f0c", correlation_id="journey-9"), pytest.raises(NotFound):
         client.call("ledger", "balance", command_id=uuid4(), number="70000000077")
-    lines = [
-        line for line in server.log.read_text(encoding="utf-8").splitlines() if "refused" in line
-    ]
+    # The answer is sent before the call is logged.
+    eventually(lambda: server.said("journey-9"), "the refusal is logged")
+    log = server.log.read_text(encoding="utf-8")
+    lines = [line for line in log.splitlines() if "journey-9" in line and "rpc_refused" in line]
     assert '"code": "account_not_found"' in lines[-1]
     assert '"actor": "person:1f0c"' in lines[-1]
     assert '"correlation_id": "journey-9"' in lines[-1]
