@@ -125,12 +125,15 @@ class Account(AccountState):
             )
         if not lines:
             raise ValidationFailed("invalid_charges", "A bill has at least one line.")
+        owed, money_back = dict[str, Kopecks](), 0
         for line in lines:
             check_line(line)
+            if line.payable > 0:
+                owed[line.service] = line.payable
+            else:
+                # A line below nothing is money back, which pays the other lines first.
+                money_back -= line.payable
         check_services([line.service for line in lines], "invalid_charges")
-        owed = {line.service: line.payable for line in lines if line.payable > 0}
-        # A line below nothing is money back, which pays the other lines first.
-        money_back = -sum(line.payable for line in lines if line.payable < 0)
         settled, _ = allocate({period: owed}, self.advance + money_back, policy=policy)
         self.trigger(
             ChargesPosted(

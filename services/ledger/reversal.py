@@ -99,8 +99,7 @@ def _still_paid(moves: Sequence[Any]) -> list[_Part]:
                 for reopened in event.reopened:
                     item = (reopened.period, reopened.service)
                     _lower([part for part in parts if part.payer is None], item, reopened.amount)
-        parts = [part for part in parts if part.amount]
-    return parts
+    return [part for part in parts if part.amount]
 
 
 def _of(settled: Iterable[Settled], payer: UUID | None) -> list[_Part]:

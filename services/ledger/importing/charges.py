@@ -128,8 +128,8 @@ class Charges(Posting[Bill]):
                 yield Refused.because(
                     bill,
                     OTHER,
-                    f"the bill of {bill.period} is posted already, with other content; what is "
-                    "posted is corrected by an adjustment",
+                    f"the bill of {bill.period} is posted already, with other content: correct it "
+                    "by an adjustment",
                 )
 
     def _line(self, row: Fields) -> tuple[ChargeLine, Kopecks]:

@@ -86,7 +86,7 @@ class Decided(Generic[E]):
 
     def __init__(self) -> None:
         self.events: list[tuple[UUID, int, str, bytes]] = []
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[bytes] = []
         self.refused: list[Refused] = []
         self.repeated: list[E] = []
         self.counts = Counts()

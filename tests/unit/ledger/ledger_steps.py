@@ -23,6 +23,10 @@ def an_account(*opening: ServiceAmount) -> Account:
     return account
 
 
+def opened_with(**sums: int) -> Account:
+    return an_account(*(ServiceAmount(service, amount) for service, amount in sums.items()))
+
+
 def bill(account: Account, period: str = OCTOBER, **sums: int) -> None:
     lines = [ChargeLine(service, service, amount, amount) for service, amount in sums.items()]
     account.post_charges(period, DAY, DAY, lines)

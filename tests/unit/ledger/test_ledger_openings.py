@@ -1,0 +1,82 @@
+"""An opening balance that is known only after the account was opened."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import uuid4
+
+import pytest
+
+from services.ledger.debts import debts
+from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
+from services.ledger.events import ServiceAmount
+from services.ledger.postings import trial_balance
+from services.ledger.retelling import retold
+from services.ledger.turnover import Turnover
+from shared.errors import Conflict, NotFound, ValidationFailed
+
+TAKEN_OVER = date(2026, 1, 1)
+OPENING = (ServiceAmount("heating", 100_000), ServiceAmount("water", -5_000))
+
+
+def opened(*opening: ServiceAmount) -> Account:
+    account = Account(account_id("01"))
+    account.open("01", "household", TAKEN_OVER, opening)
+    return account
+
+
+def test_it_is_as_if_it_had_come_with_the_opening() -> None:
+    later, at_once = opened(), opened(*OPENING)
+    later.post_opening(TAKEN_OVER, OPENING)
+    later_row, at_once_row = later.snapshot(), at_once.snapshot()
+    assert (later_row.pop("version"), at_once_row.pop("version")) == (2, 1)
+    assert later_row == at_once_row
+    assert trial_balance(later.pending) == trial_balance(at_once.pending)
+    assert debts(later.pending) == debts(at_once.pending)
+
+
+def test_it_comes_once() -> None:
+    account = opened()
+    account.post_opening(TAKEN_OVER, OPENING)
+    for one in (account, opened(*OPENING)):
+        with pytest.raises(Conflict, match="posted already"):
+            one.post_opening(TAKEN_OVER, OPENING)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [(), (ServiceAmount("lift", 0),), (OPENING[0], OPENING[0]), (ServiceAmount("advance", 1),)],
+)
+def test_what_is_no_balance_is_refused(wrong: tuple[ServiceAmount, ...]) -> None:
+    with pytest.raises(ValidationFailed):
+        opened().post_opening(TAKEN_OVER, wrong)
+
+
+def test_an_account_must_be_open() -> None:
+    with pytest.raises(NotFound):
+        Account(account_id("01")).post_opening(TAKEN_OVER, OPENING)
+
+
+def test_what_was_paid_before_it_was_known_settles_it() -> None:
+    account = opened()
+    account.post_payment(uuid4(), date(2026, 1, 10), 30_000, 0)
+    account.post_opening(TAKEN_OVER, OPENING)
+    assert account.open_items == {OPENING_PERIOD: {"heating": 70_000}}
+    assert account.advance == 5_000
+    assert sum(trial_balance(account.pending).values()) == 0
+    told = Account(account.id)
+    for event in retold(account.id, account.pending):
+        told.replay(event)
+    assert told.principal - told.advance == account.principal - account.advance
+    decoded = [EVENTS.decode(event.topic, EVENTS.encode(event)) for event in account.pending]
+    assert decoded == account.pending
+
+
+def test_it_stands_in_the_opening_column_of_the_turnover() -> None:
+    account = opened()
+    account.post_opening(date(2026, 2, 5), OPENING)
+    sheet = Turnover(date(2026, 2, 1), date(2026, 2, 28))
+    sheet.add_account(account.id, account.pending)
+    assert (sheet.rows["heating"].opening, sheet.rows["advance"].opening) == (100_000, -5_000)
+    assert sheet.total().charged == 0
+    assert sheet.total().closing == 95_000
