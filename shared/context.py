@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from shared.ids import new_id
 
@@ -17,8 +18,7 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _SAFE = re.compile(r"[\w.:@/-]{1,128}")
 
 
-@dataclass(frozen=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, frozen=True):
     """The actor (``person:<uuid>``, ``staff:<name>``, ``service:<name>`` or ``anonymous``), the
     correlation id of the whole journey, the command id chosen by the caller, and the W3C trace
     context."""
@@ -50,9 +50,9 @@ def current() -> RequestContext:
 @contextmanager
 def bind(**changes: Any) -> Iterator[RequestContext]:
     """Hold a changed context for the length of a block."""
-    context = replace(current(), **changes)
-    if not context.correlation_id:
-        context = replace(context, correlation_id=str(new_id()))
+    if not changes.get("correlation_id"):
+        changes["correlation_id"] = current().correlation_id or str(new_id())
+    context = msgspec.structs.replace(current(), **changes)
     token = _current.set(context)
     try:
         yield context

@@ -22,35 +22,47 @@ _POSTED = "SELECT account, payment_id FROM payment_postings WHERE payment_id = A
 
 def posting_desk(store: PostgresStore) -> GroupCommit:
     """Answer the desk of one process: its ``execute`` keeps the promises of Store.execute."""
-    return GroupCommit(store, accounts_for)
+    return GroupCommit(store, PostingDesk())
 
 
-def accounts_for(cursor: Any, commands: Sequence[Any]) -> Mapping[UUID, Aggregate]:
-    """Answer the accounts that commands are about, by two queries however many they are.
+class PostingDesk:
+    """Which accounts a command needs, and how they are read: see shared.eventstore.deciding."""
 
-    Those that are not open come empty. Commands of other kinds get nothing: they load their
-    aggregates themselves.
-    """
-    numbers = {number for command in commands for number in _numbers(command)}
-    accounts: dict[UUID, Aggregate] = {
-        id_: Account(id_) for id_ in (account_id(number) for number in numbers)
-    }
-    for row in ReadModel(cursor).balances(sorted(numbers)):
-        accounts[row["account_id"]] = Account.restored(row["account_id"], row)
-    payments = [command.payment_id for command in commands if isinstance(command, PostPayment)]
-    if payments:
+    def needs(self, command: Any) -> Sequence[UUID] | None:
+        """Answer the accounts of a command; None for one that needs an account's history."""
+        match command:
+            case PostPayment():
+                return [account_id(line.account) for line in command.lines]
+            case OpenAccount() | PostCharges() | AccruePenalty():
+                return [account_id(command.number)]
+        return None
+
+    def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
+        """Answer the accounts from their rows; those that are not open come empty."""
+        accounts = {id_: Account(id_) for id_ in ids}
+        for row in ReadModel(cursor).balances_of(ids):
+            accounts[row["account_id"]] = Account.restored(row["account_id"], row)
+        return accounts
+
+    def recall(
+        self, cursor: Any, commands: Sequence[Any], aggregates: Mapping[UUID, Aggregate]
+    ) -> None:
+        """Let the accounts know which of these payments are posted to them already."""
+        payments = [command.payment_id for command in commands if isinstance(command, PostPayment)]
+        if not payments:
+            return
         cursor.execute(_POSTED, (payments,))
         for row in cursor.fetchall():
-            account = accounts.get(account_id(row["account"]))
+            account = aggregates.get(account_id(row["account"]))
             if isinstance(account, Account):
                 account.posted.add(row["payment_id"])
-    return accounts
 
-
-def _numbers(command: Any) -> Sequence[str]:
-    match command:
-        case PostPayment():
-            return [line.account for line in command.lines]
-        case OpenAccount() | PostCharges() | AccruePenalty():
-            return [command.number]
-    return []
+    def copy(self, aggregate: Any) -> Aggregate:
+        """Answer a second account of the same state."""
+        if not aggregate.version:
+            return Account(aggregate.id)
+        row = aggregate.snapshot()
+        row["open_items"] = {period: dict(owed) for period, owed in aggregate.open_items.items()}
+        twin = Account.restored(aggregate.id, row)
+        twin.posted = set(aggregate.posted)
+        return twin

@@ -14,27 +14,41 @@ from services.ledger.approvals import Proposal
 from services.ledger.bulk import find_balances, write_balances
 from services.ledger.domain import Account
 from services.ledger.events import PaymentPosted
-from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS, posting_row
+from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
 from shared.eventstore import Aggregate, Recorded
+from shared.eventstore.arrays import bigints, jsons, texts, uuids
 
-
-def _insert(table: str) -> str:
-    # The rows come as one JSON array, however many they are: one statement, one round trip.
-    names = ", ".join([*KEYS[table], *COLUMNS[table]])
-    rows = f"jsonb_populate_recordset(NULL::{table}, %s::jsonb)"
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"
-
-
-def _upsert(table: str, *unchanging: str) -> str:
-    changing = [name for name in COLUMNS[table] if name not in unchanging]
-    changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
-    return f"{_insert(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+_encode = msgspec.json.encode
 
 
 _SNAPSHOT = ", ".join(COLUMNS[BALANCES])
-_KEEP_BALANCE = _upsert(BALANCES, "number", "payer_kind")
-_KEEP_PROPOSAL = _upsert(PROPOSALS)
-_KEEP_POSTING = _insert(POSTINGS)
+_KEEP_BALANCES = f"""
+INSERT INTO {BALANCES} (account_id, number, payer_kind, version, principal, penalty, advance,
+                        open_items, due_dates, charged_periods)
+SELECT account_id, number, payer_kind, version, principal, penalty, advance,
+       open_items, due_dates, charged_periods::text[]
+  FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+       AS made (account_id, number, payer_kind, version, principal, penalty, advance,
+               open_items, due_dates, charged_periods)
+    ON CONFLICT (account_id) DO UPDATE
+   SET version = excluded.version, principal = excluded.principal, penalty = excluded.penalty,
+       advance = excluded.advance, open_items = excluded.open_items,
+       due_dates = excluded.due_dates, charged_periods = excluded.charged_periods
+"""
+_KEEP_POSTINGS = f"""
+INSERT INTO {POSTINGS} (payment_id, account, position, amount, penalty, allocation)
+SELECT payment_id, account, position, amount, penalty, allocation::jsonb
+  FROM unnest(%s, %s, %s, %s, %s, %s)
+       AS made (payment_id, account, position, amount, penalty, allocation)
+"""
+_PROPOSAL = ", ".join([*KEYS[PROPOSALS], *COLUMNS[PROPOSALS]])
+_KEEP_PROPOSALS = f"""
+INSERT INTO {PROPOSALS} ({_PROPOSAL})
+SELECT {_PROPOSAL} FROM jsonb_populate_recordset(NULL::{PROPOSALS}, %s::jsonb)
+    ON CONFLICT (proposal_id) DO UPDATE
+   SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS[PROPOSALS])}
+"""
+_BALANCES_OF = f"SELECT account_id, {_SNAPSHOT} FROM {BALANCES} WHERE account_id = ANY (%s)"
 # What may be overdue is a scan: an index on what is owed would make each payment write it too.
 _OWING = f"""
 SELECT {_SNAPSHOT} FROM balances
@@ -65,20 +79,54 @@ class ReadModel:
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Write the new state of each account that has new events, and its payments."""
         touched = [aggregates[id_] for id_ in {entry.originator_id for entry in recorded}]
-        accounts = [found for found in touched if isinstance(found, Account)]
-        proposals = [found for found in touched if isinstance(found, Proposal)]
-        paid = [
-            posting_row(entry.event.account, entry.position, entry.event)
-            for entry in recorded
-            if isinstance(entry.event, PaymentPosted)
-        ]
-        self._keep(_KEEP_BALANCE, [{"account_id": a.id, **a.snapshot()} for a in accounts])
-        self._keep(_KEEP_PROPOSAL, [{"proposal_id": p.id, **p.snapshot()} for p in proposals])
-        self._keep(_KEEP_POSTING, paid)
+        self._keep_balances([found for found in touched if isinstance(found, Account)])
+        self._keep_proposals([found for found in touched if isinstance(found, Proposal)])
+        self._keep_postings([e for e in recorded if isinstance(e.event, PaymentPosted)])
 
-    def _keep(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        if rows:
-            self._cursor.execute(statement, (msgspec.json.encode(rows).decode(),))
+    # Each kind of row is one statement, however many rows there are, and none waits for an
+    # answer: in a group of commands they all travel together.
+
+    def _keep_balances(self, accounts: Sequence[Account]) -> None:
+        if not accounts:
+            return
+        rows = [account.snapshot() for account in accounts]
+        periods = ["{" + ",".join(row["charged_periods"]) + "}" for row in rows]
+        self._cursor.execute(
+            _KEEP_BALANCES,
+            (
+                uuids([account.id for account in accounts]),
+                texts([account.number for account in accounts]),
+                texts([account.payer_kind for account in accounts]),
+                bigints([account.version for account in accounts]),
+                bigints([row["principal"] for row in rows]),
+                bigints([account.penalty for account in accounts]),
+                bigints([account.advance for account in accounts]),
+                jsons([_encode(row["open_items"]) for row in rows]),
+                jsons([_encode(row["due_dates"]) for row in rows]),
+                texts(periods),
+            ),
+        )
+
+    def _keep_postings(self, paid: Sequence[Recorded]) -> None:
+        if not paid:
+            return
+        events: list[Any] = [entry.event for entry in paid]
+        self._cursor.execute(
+            _KEEP_POSTINGS,
+            (
+                uuids([event.payment_id for event in events]),
+                texts([event.account for event in events]),
+                bigints([entry.position for entry in paid]),
+                bigints([event.amount for event in events]),
+                bigints([event.penalty for event in events]),
+                jsons([_encode(event.settled) for event in events]),
+            ),
+        )
+
+    def _keep_proposals(self, proposals: Sequence[Proposal]) -> None:
+        if proposals:
+            rows = [{"proposal_id": found.id, **found.snapshot()} for found in proposals]
+            self._cursor.execute(_KEEP_PROPOSALS, (_encode(rows).decode(),))
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Answer the row of one account."""
@@ -88,6 +136,11 @@ class ReadModel:
     def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         """Answer the rows of several accounts, in any order."""
         return find_balances(self._cursor, numbers)
+
+    def balances_of(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Answer the rows of several accounts by their ids, in any order."""
+        self._cursor.execute(_BALANCES_OF, (uuids(ids),))
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Answer what each account's last bill calls its services: number -> code -> name."""

@@ -1,18 +1,28 @@
 """Group commit: commands that arrive together in one process are committed together.
 
-One transaction takes the turn to append once, reads what all the commands need, lets each decide,
-inserts all their events as one array, and waits for the disk once. Each command keeps its own
-command id, cause, answer and refusal: a refused one leaves nothing, the others go on. A command
-that comes alone is carried out at once by its own thread; nobody waits for company.
+Two stages work at the same time, each led by one of the callers for as long as its turn lasts:
 
-When the shared transaction fails, whatever the reason, each command is carried out alone by the
-store, which looks its command id up first: so each is done once, or not at all.
+- *Deciding* takes the commands that have queued up, reads what they need by one query, and lets
+  each decide in memory, upon what those before it have decided already, written or not.
+- *Writing* takes all that has been decided, and writes it in one transaction: the turn to append,
+  the events, the read model and the command ids, in two round trips and one wait for the disk.
+  Whatever is decided meanwhile goes into the next transaction.
+
+A command that comes alone goes through both at once in its own thread: nobody waits for company.
+
+Deciding ahead is safe because it is checked by the database: a version that somebody else has
+taken, a command id or a payment that has been posted before, break the uniqueness of a row, and
+with it the whole transaction. Then nothing of it is left, what was decided upon it is forgotten,
+and the commands are decided anew under the turn to append, one transaction for all of them. So is
+each command that was refused or had nothing to do, because it may have been decided on something
+old. When the outcome is unknown, each is carried out alone by the store, which looks its
+command id up first. In the end each is done once, or not at all, and keeps its own answer.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -21,10 +31,11 @@ import msgspec
 import psycopg
 
 from shared import context
-from shared.errors import ServiceError
 from shared.eventstore.aggregate import Aggregate
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.deciding import Batch, Desk, InMemorySession, Stage, Waiting, decide_surely
+from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
+from shared.eventstore.session import PendingEvent
 from shared.ids import new_id
 from shared.logs import get_logger
 
@@ -34,212 +45,347 @@ R = TypeVar("R")
 log = get_logger(__name__)
 
 MAX_GROUP = 200
-
-Prepare = Callable[[Any, Sequence[Any]], Mapping[UUID, Aggregate]]
-"""(cursor, commands) -> the aggregates that they need, by one query rather than one each."""
-
-
-class _Waiting:
-    """A command in the queue, and later its outcome."""
-
-    __slots__ = ("alone", "answer", "cause", "command", "done", "error", "fingerprint", "handler")
-
-    def __init__(self, handler: Any, command: Any, cause: Cause, fingerprint: bytes) -> None:
-        self.handler = handler
-        self.command = command
-        self.cause = cause
-        self.fingerprint = fingerprint
-        self.done = threading.Event()
-        self.answer: bytes | None = None
-        self.error: ServiceError | None = None
-        self.alone = False
+"""How many commands are read for at once."""
 
 
 class GroupCommit:
     """Carries out commands for one store; safe for many threads or greenlets."""
 
-    def __init__(self, store: PostgresStore, prepare: Prepare | None = None) -> None:
+    def __init__(self, store: PostgresStore, desk: Desk) -> None:
         self._store = store
-        self._prepare = prepare
-        self._queue: list[_Waiting] = []
+        self._desk = desk
+        # Two locks, taken in this order: who waits to be decided and whether somebody decides;
+        # what has been decided and whether somebody writes.
         self._entry = threading.Lock()
-        self._leading = False
+        self._queue: list[Waiting] = []
+        self._deciding = False
+        self._state = threading.Lock()
+        self._open = Batch()
+        self._in_flight = Batch()
+        self._writing = False
+        self._decider: Waiting | None = None
+        self._generation = 0
+        self._connections: dict[Stage, Any] = {}
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Run a command once, whatever happens; the same promises as Store.execute.
 
-        The handler loads its aggregates and decides; it must not ask the read model, which does
-        not yet show what the others of its group have done.
+        The handler decides upon the aggregates that the desk names for the command, and upon
+        nothing else: it must not ask the read model, which does not yet show what others before
+        it have decided. A command that the desk does not know is carried out by the store.
         """
+        needs = self._desk.needs(command)
+        if needs is None:
+            return self._store.execute(handler, command)
         request = context.current()
         cause = Cause(request.command_id or new_id(), request.actor, request.correlation_id)
-        mine = _Waiting(handler, command, cause, self._store.fingerprint(handler, command))
-        with self._entry:
-            self._queue.append(mine)
-            leading = not self._leading
-            self._leading = True
-        if leading:
-            self._lead(mine)
-        else:
-            mine.done.wait()
-            if not mine.done.is_set():
-                raise RuntimeError("a group has left a command without an outcome")
+        mine = Waiting(handler, command, needs, cause, self._store.fingerprint(handler, command))
+        stage = self._enter(mine)
+        while stage is not Stage.DONE:
+            match stage:
+                case Stage.DECIDE:
+                    stage = self._lead_deciding(mine)
+                case Stage.WRITE:
+                    self._lead_writing()
+                    stage = None
+                case None:
+                    stage = self._wait(mine)
         if mine.alone:
             with context.bind(command_id=cause.command_id):
                 return self._store.execute(handler, command)
         if mine.error is not None:
             raise mine.error
-        return cast(R, msgspec.json.decode(mine.answer or b"null"))
+        return cast(R, msgspec.json.decode(mine.answer))
 
-    def _lead(self, mine: _Waiting) -> None:
-        """Carry out groups until mine is done, then let another who waits go on."""
-        try:
-            while not mine.done.is_set():
-                self._run(self._take())
-        finally:
-            self._hand_over()
+    # --- who leads -----------------------------------------------------------------------------
 
-    def _hand_over(self) -> None:
+    def _enter(self, mine: Waiting) -> Stage | None:
         with self._entry:
-            if not self._queue:
-                self._leading = False
-                return
-        # Somebody came in meanwhile, and waits already: a thread of its own serves the rest, so
-        # that no caller works for others after its own command is done.
-        threading.Thread(target=self._serve_rest, name="group-commit", daemon=True).start()
+            self._queue.append(mine)
+            if self._deciding:
+                return None
+            self._deciding = True
+        return Stage.DECIDE
 
-    def _serve_rest(self) -> None:
-        while True:
-            with self._entry:
-                if not self._queue:
-                    self._leading = False
-                    return
-            self._run(self._take())
+    def _wait(self, mine: Waiting) -> Stage | None:
+        """Wait for the outcome, or for the turn to lead a stage."""
+        try:
+            mine.turn.acquire()
+        except BaseException:
+            # Killed while waiting: a turn that was given to it meanwhile goes on to the next.
+            with self._entry, self._state:
+                mine.gone = True
+            if mine.stage is Stage.DECIDE:
+                self._end_deciding()
+            elif mine.stage is Stage.WRITE:
+                self._end_writing()
+            raise
+        return mine.stage
 
-    def _take(self) -> list[_Waiting]:
+    def _end_deciding(self, *, writes_next: bool = False) -> None:
+        with self._entry:
+            self._deciding = _appoint(self._queue, Stage.DECIDE)
+            idle = not self._deciding
+            if idle and writes_next and Stage.WRITE not in self._connections:
+                # A command that came alone is read and written by one connection.
+                unused = self._connections.pop(Stage.DECIDE, None)
+                if unused is not None:
+                    self._connections[Stage.WRITE] = unused
+        if idle:
+            self._give_back(Stage.DECIDE)
+
+    def _end_writing(self) -> None:
+        with self._state:
+            self._in_flight = Batch()
+            # The one who decides right now has no time; when it ends, it looks whether to write.
+            others = [found for found in self._open.members if found is not self._decider]
+            self._writing = _appoint(others, Stage.WRITE)
+            idle = not self._writing
+        if idle:
+            self._give_back(Stage.WRITE)
+
+    # --- deciding ------------------------------------------------------------------------------
+
+    def _lead_deciding(self, mine: Waiting) -> Stage | None:
+        """Let those who have queued up decide; answer whether to write them, too."""
         with self._entry:
             group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
-        return group
-
-    def _run(self, group: list[_Waiting]) -> None:
+        self._decider = mine
+        left = list(group)
         try:
-            self._commit(group)
-        except (psycopg.Error, ServiceError) as error:
-            log.warning("group_commit_failed", size=len(group), error=type(error).__name__)
-            for waiting in group:
-                waiting.alone, waiting.error, waiting.answer = True, None, None
+            self._decide(left)
         except BaseException:
-            for waiting in group:
+            mine.gone = True
+            for waiting in left:
                 waiting.alone = True
+                waiting.finish()
             raise
         finally:
-            for waiting in group:
-                waiting.done.set()
+            stage = self._next_stage(mine)
+            self._end_deciding(writes_next=stage is Stage.WRITE)
+        return stage
 
-    def _commit(self, group: list[_Waiting]) -> None:
-        store = self._store
-        with store.transaction() as cursor:
-            store.recorder.lock(cursor)
-            kept = store.kept_commands(cursor, [waiting.cause.command_id for waiting in group])
-            fresh = [waiting for waiting in group if waiting.cause.command_id not in kept]
-            session = _GroupSession(store, cursor)
-            if self._prepare is not None and fresh:
-                session.know(self._prepare(cursor, [waiting.command for waiting in fresh]))
-            decided: dict[UUID, _Waiting] = {}
-            for waiting in fresh:
-                if waiting.cause.command_id in decided:
-                    continue
-                if session.decide(waiting):
-                    decided[waiting.cause.command_id] = waiting
-            positions = session.write()
-            store.keep_commands(
-                cursor,
-                [
-                    (w.cause.command_id, w.fingerprint, w.answer, *positions.get(id_, (None, None)))
-                    for id_, w in decided.items()
-                ],
-            )
-        self._answer_repeated(group, kept, decided)
+    def _next_stage(self, mine: Waiting) -> Stage | None:
+        """Answer whether who has just led the deciding is to write what was decided."""
+        with self._state:
+            self._decider = None
+            if self._writing or not self._open.members:
+                return None
+            if mine.gone or mine.stage is Stage.DONE:
+                self._writing = _appoint(self._open.members, Stage.WRITE)
+                return None
+            self._writing = True
+            return Stage.WRITE
 
-    def _answer_repeated(
-        self,
-        group: list[_Waiting],
-        kept: Mapping[UUID, tuple[bytes, bytes]],
-        decided: Mapping[UUID, _Waiting],
-    ) -> None:
-        for waiting in group:
-            if waiting.answer is not None or waiting.error is not None:
-                continue
-            id_ = waiting.cause.command_id
-            first = kept.get(id_)
-            if first is None and id_ in decided:
-                first = (decided[id_].fingerprint, decided[id_].answer or b"null")
-            if first is None or first[0] != waiting.fingerprint:
-                waiting.alone = True  # the store refuses it as it should be
-            else:
-                waiting.answer = first[1]
+    def _decide(self, left: list[Waiting]) -> None:
+        """Decide the commands in turn; each leaves the list when it stands in the open batch."""
+        with self._state:
+            generation = self._generation
+            at_hand: dict[UUID, Aggregate] = {}
+            missing: dict[UUID, None] = {}
+            for waiting in left:
+                for id_ in waiting.needs:
+                    known = self._open.aggregates.get(id_) or self._in_flight.aggregates.get(id_)
+                    if known is None:
+                        missing[id_] = None
+                    else:
+                        at_hand[id_] = known
+        unused = self._read(list(missing))
+        readable = unused is not None
+        at_hand.update(unused or {})
+        fresh = set(missing)
+        while left:
+            with self._state:
+                waiting = left[0]
+                if readable and generation == self._generation:
+                    self._decide_one(waiting, at_hand, fresh)
+                self._open.members.append(waiting)
+                del left[0]
 
-
-class _GroupSession(PostgresSession):
-    """A session in which each command's events have a cause of their own."""
-
-    def __init__(self, store: PostgresStore, cursor: Any) -> None:
-        super().__init__(store, cursor, None)
-        self._causes: list[Cause] = []
-
-    def know(self, aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Take in aggregates that were read together."""
-        for id_, aggregate in aggregates.items():
-            aggregate._journal = self._journal
-            self._aggregates[id_] = aggregate
-
-    def decide(self, waiting: _Waiting) -> bool:
-        """Let a command decide; a refused one leaves nothing behind."""
-        before = len(self._journal)
+    def _read(self, ids: Sequence[UUID]) -> dict[UUID, Aggregate] | None:
+        """Answer aggregates as they stand in the database; None when it does not answer."""
+        if not ids:
+            return {}
         try:
-            answer = waiting.handler(self, waiting.command)
-        except ServiceError as refusal:
-            waiting.error = refusal
-            self._forget(before)
+            with self._connection(Stage.DECIDE) as connection, connection.cursor() as cursor:
+                return dict(self._desk.read(cursor, ids))
+        except psycopg.Error as error:
+            log.warning("group_read_failed", error=type(error).__name__)
+            return None
+
+    def _decide_one(
+        self, waiting: Waiting, at_hand: dict[UUID, Aggregate], fresh: set[UUID]
+    ) -> None:
+        batch, id_ = self._open, waiting.cause.command_id
+        if id_ in batch.commands or id_ in self._in_flight.commands:
+            return
+        for needed in waiting.needs:
+            if needed not in batch.aggregates:
+                aggregate = at_hand[needed]
+                if needed in fresh:
+                    fresh.discard(needed)
+                else:
+                    # It belongs to a batch that is being written, or has been: that one must
+                    # stay as it is.
+                    aggregate = self._desk.copy(aggregate)
+                batch.aggregates[needed] = at_hand[needed] = aggregate
+        session = InMemorySession(self._store.clock, batch.aggregates)
+        answer = session.decide(waiting)
+        if answer is not None and session.pending:
+            waiting.answer, waiting.events, waiting.decided = answer, session.pending, True
+            batch.commands.add(id_)
+        elif session.pending:
+            self._spoil_open()  # it was refused after it had changed what others decide upon
+
+    def _spoil_open(self) -> None:
+        """Forget what has been decided and not written; it will be decided anew."""
+        self._generation += 1
+        self._open.forget_decisions()
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def _lead_writing(self) -> None:
+        """Write what has been decided, tell the callers, and let the next one write."""
+        with self._state:
+            batch, self._open = self._open, Batch()
+            self._in_flight = batch
+        unfinished = batch.members
+        try:
+            again = unfinished
+            if self._write(batch):
+                again = [waiting for waiting in unfinished if not waiting.decided]
+                if again:
+                    done, unfinished = [w for w in unfinished if w.decided], again
+                    _finish(done)
+            if again:
+                self._write_surely(again)
+        except psycopg.Error as error:
+            log.warning("group_commit_failed", size=len(unfinished), error=type(error).__name__)
+            self._give_up(unfinished)
+        except BaseException:
+            self._give_up(unfinished)
+            raise
+        finally:
+            self._end_writing()
+            _finish(unfinished)
+
+    def _write(self, batch: Batch) -> bool:
+        """Write the decided commands of a batch; answer False when they are to be decided anew."""
+        decided = [waiting for waiting in batch.members if waiting.decided]
+        if not decided:
+            return True
+        store = self._store
+        pending, causes = _events(decided)
+        rows = store.rows(pending)
+        try:
+            with self._connection(Stage.WRITE) as connection, connection.cursor() as cursor:
+                tail = store.recorder.turn(cursor, begin=True)
+                with connection.pipeline():
+                    positions = store.recorder.write(cursor, tail, rows, causes)
+                    recorded = store.placed(pending, causes, positions, tail.recorded_at)
+                    store.new_read_model(cursor).project(recorded, batch.aggregates)
+                    store.keep_commands(cursor, _kept(decided, positions))
+                    cursor.execute("COMMIT")
+        except psycopg.errors.UniqueViolation:
+            log.info("group_decided_anew", size=len(decided))
+            self._give_up([])
             return False
-        waiting.answer = msgspec.json.encode(answer)
-        self._causes += [waiting.cause] * (len(self._journal) - before)
         return True
 
-    def write(self) -> dict[UUID, tuple[int, int]]:
-        """Append all that was decided; answer first and last position by command id."""
-        placed: dict[UUID, tuple[int, int]] = {}
-        for entry in self._flush_group():
-            first, _ = placed.get(entry.command_id, (entry.position, 0))
-            placed[entry.command_id] = (first, entry.position)
-        return placed
+    def _give_up(self, left: Sequence[Waiting]) -> None:
+        """Forget what was decided upon a batch that could not be written."""
+        with self._state:
+            self._in_flight = Batch()
+            self._spoil_open()
+        for waiting in left:
+            waiting.alone = True
 
-    @property
-    def read(self) -> Any:
-        raise RuntimeError("a command of a group must not ask the read model")
+    def _write_surely(self, group: Sequence[Waiting]) -> None:
+        """Decide and write under the turn to append, upon what is read under it."""
+        store = self._store
+        with (
+            self._connection(Stage.WRITE) as connection,
+            connection.cursor() as cursor,
+            connection.transaction(),
+        ):
+            store.recorder.lock(cursor)
+            kept = store.kept_commands(cursor, [waiting.cause.command_id for waiting in group])
+            decided, aggregates = decide_surely(
+                self._desk,
+                cursor,
+                store.clock,
+                [waiting for waiting in group if waiting.cause.command_id not in kept],
+            )
+            pending, causes = _events(decided)
+            positions: list[int] = []
+            if pending:
+                positions, recorded_at = store.recorder.append(cursor, store.rows(pending), causes)
+                recorded = store.placed(pending, causes, positions, recorded_at)
+                store.new_read_model(cursor).project(recorded, aggregates)
+            store.keep_commands(cursor, _kept(decided, positions))
+        kept |= {w.cause.command_id: (w.fingerprint, w.answer) for w in decided}
+        for waiting in group:
+            waiting.answer_as(kept.get(waiting.cause.command_id))
 
-    def _forget(self, before: int) -> None:
-        """Undo the events that a refused command has triggered: read their aggregates anew."""
-        touched = {aggregate.id: type(aggregate) for aggregate, _, _ in self._journal[before:]}
-        del self._journal[before:]
-        for id_, cls in touched.items():
-            del self._aggregates[id_]
-            again = self.load(cls, id_)
-            for index, (aggregate, version, event) in enumerate(self._journal):
-                if aggregate.id == id_:
-                    again.replay(event)
-                    self._journal[index] = (again, version, event)
-
-    def _flush_group(self) -> Iterator[Any]:
-        pending, causes = list(self._journal), self._causes
-        self._journal.clear()
-        if not pending:
-            return
-        recorded = self._append_caused(pending, causes)
-        self._read_model().project(recorded, self._aggregates)
-        yield from recorded
+    # --- connections ---------------------------------------------------------------------------
 
     @contextmanager
-    def caused_by(self, cause: Cause) -> Iterator[None]:
-        raise RuntimeError("a group gives each command its own cause")
-        yield
+    def _connection(self, stage: Stage) -> Iterator[Any]:
+        """Hold the connection of a stage, which keeps it for as long as there is work."""
+        connection = self._connections.pop(stage, None)
+        if connection is None:
+            connection = self._store.pool.getconn()
+            connection.autocommit = True  # a single SELECT needs no BEGIN
+        try:
+            yield connection
+        except BaseException:
+            self._put(connection)
+            raise
+        self._connections[stage] = connection
+
+    def _give_back(self, stage: Stage) -> None:
+        connection = self._connections.pop(stage, None)
+        if connection is not None:
+            self._put(connection)
+
+    def _put(self, connection: Any) -> None:
+        try:
+            connection.rollback()
+            connection.autocommit = False
+        except psycopg.Error:
+            connection.close()  # the pool makes another one
+        self._store.pool.putconn(connection)
+
+
+def _appoint(candidates: Sequence[Waiting], stage: Stage) -> bool:
+    """Give the turn to lead a stage to the first who is there; answer whether there was one."""
+    for waiting in candidates:
+        if not waiting.gone:
+            waiting.stage = stage
+            waiting.turn.release()
+            return True
+    return False
+
+
+def _finish(members: Iterable[Waiting]) -> None:
+    for waiting in members:
+        waiting.finish()
+
+
+def _events(decided: Sequence[Waiting]) -> tuple[list[PendingEvent], list[Cause]]:
+    """Answer all that was decided, in order, and for each event its cause."""
+    pending = [entry for waiting in decided for entry in waiting.events]
+    return pending, [waiting.cause for waiting in decided for _ in waiting.events]
+
+
+def _kept(
+    decided: Sequence[Waiting], positions: Sequence[int]
+) -> list[tuple[UUID, bytes, bytes, int | None, int | None]]:
+    """Answer the rows that remember the commands, with their places in the log."""
+    rows, place = [], 0
+    for waiting in decided:
+        mine = positions[place : place + len(waiting.events)]
+        place += len(waiting.events)
+        first, last = (mine[0], mine[-1]) if mine else (None, None)
+        rows.append((waiting.cause.command_id, waiting.fingerprint, waiting.answer, first, last))
+    return rows

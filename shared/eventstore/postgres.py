@@ -6,12 +6,12 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 import psycopg
-from eventsourcing.persistence import StoredEvent
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import context
@@ -19,9 +19,16 @@ from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, open_pool
 from shared.errors import ServiceError, Unavailable
+from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.memory import remembered
-from shared.eventstore.recorder import Cause, LoggedEvent, PostgresRecorder, logged
+from shared.eventstore.recorder import (
+    Cause,
+    EventRow,
+    LoggedEvent,
+    PostgresRecorder,
+    logged,
+)
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -43,7 +50,7 @@ _KEEP_COMMAND = (
 )
 _KEEP_COMMANDS = (
     "INSERT INTO commands (command_id, fingerprint, result, first_position, last_position) "
-    "SELECT * FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bigint[], %s::bigint[])"
+    "SELECT * FROM unnest(%s, %s, %s, %s, %s)"
 )
 
 
@@ -85,7 +92,7 @@ class PostgresSession(Session):
             for originator_id, version, event in rows
         )
 
-    def copy_states(self, rows: Iterable[tuple[UUID, int, str, bytes]]) -> tuple[int, int]:
+    def copy_states(self, rows: Iterable[EventRow]) -> tuple[int, int]:
         """Append (originator id, version, topic, state), encoded already, as copy_events does."""
         self.flush()
         first, last = self._store.recorder.copy(self.cursor, rows, self._required_cause())
@@ -109,27 +116,9 @@ class PostgresSession(Session):
         self, pending: Sequence[PendingEvent], causes: Sequence[Cause]
     ) -> list[Recorded]:
         store = self._store
-        rows = [
-            StoredEvent(aggregate.id, version, event.topic, store.events.encode(event))
-            for aggregate, version, event in pending
-        ]
-        placed = store.recorder.append(self.cursor, rows, causes)
-        self.appended += [position for position, _ in placed]
-        return [
-            Recorded(
-                originator_id=aggregate.id,
-                originator_version=version,
-                position=position,
-                recorded_at=recorded_at,
-                command_id=cause.command_id,
-                actor=cause.actor,
-                correlation_id=cause.correlation_id,
-                event=event,
-            )
-            for (aggregate, version, event), (position, recorded_at), cause in zip(
-                pending, placed, causes, strict=True
-            )
-        ]
+        positions, recorded_at = store.recorder.append(self.cursor, store.rows(pending), causes)
+        self.appended += positions
+        return store.placed(pending, causes, positions, recorded_at)
 
     def _required_cause(self) -> Cause:
         if self._cause is None:
@@ -285,6 +274,38 @@ class PostgresStore:
         cursor.execute(_KEEP_COMMAND, (command_id, fingerprint, result, first, last))
         return msgspec.json.decode(result)
 
+    def rows(self, pending: Sequence[PendingEvent]) -> list[EventRow]:
+        """Answer pending events as the recorder takes them."""
+        encode = self.events.encode
+        return [
+            (aggregate.id, version, event.topic, encode(event))
+            for aggregate, version, event in pending
+        ]
+
+    def placed(
+        self,
+        pending: Sequence[PendingEvent],
+        causes: Sequence[Cause],
+        positions: Sequence[int],
+        recorded_at: datetime,
+    ) -> list[Recorded]:
+        """Answer pending events with their places in the log, as the read model takes them."""
+        return [
+            Recorded(
+                originator_id=aggregate.id,
+                originator_version=version,
+                position=position,
+                recorded_at=recorded_at,
+                command_id=cause.command_id,
+                actor=cause.actor,
+                correlation_id=cause.correlation_id,
+                event=event,
+            )
+            for (aggregate, version, event), cause, position in zip(
+                pending, causes, positions, strict=True
+            )
+        ]
+
     def fingerprint(self, handler: Callable[..., Any], command: Any) -> bytes:
         """Answer what tells one command from another under the same id."""
         # Keyed, because a command may hold a password: its hash must tell nothing to a reader.
@@ -305,7 +326,17 @@ class PostgresStore:
     def keep_commands(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         """Keep (id, fingerprint, result, first position, last position) of many commands."""
         if rows:
-            cursor.execute(_KEEP_COMMANDS, [list(column) for column in zip(*rows, strict=True)])
+            ids, fingerprints, results, firsts, lasts = zip(*rows, strict=True)
+            cursor.execute(
+                _KEEP_COMMANDS,
+                (
+                    uuids(ids),
+                    byteas(fingerprints),
+                    byteas(results),
+                    bigints(firsts),
+                    bigints(lasts),
+                ),
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:

@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 from uuid import UUID
 
 from eventsourcing.persistence import (
@@ -26,8 +26,10 @@ from eventsourcing.persistence import (
     NotSupportedError,
     StoredEvent,
 )
+from psycopg import sql
 from psycopg_pool import ConnectionPool
 
+from shared.eventstore.arrays import bigints, byteas, texts, uuids
 from shared.ids import new_id
 
 _COLUMNS = (
@@ -39,22 +41,26 @@ _BLOCK = 1 << 16
 
 _LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
 
-_INSERT = f"""
-WITH last AS (
-    SELECT coalesce(max(notification_id), 0) AS position,
-           greatest(clock_timestamp(), max(recorded_at)) AS recorded_at
-      FROM ({_LAST}) AS tail
-)
-INSERT INTO events ({_COLUMNS})
-SELECT e.originator_id, e.originator_version, e.topic, e.state, last.position + e.ordinality,
-       last.recorded_at, e.command_id, e.actor, e.correlation_id
-  FROM last, unnest(%(ids)s::uuid[], %(versions)s::bigint[], %(topics)s::text[],
-                    %(states)s::bytea[], %(command_ids)s::uuid[], %(actors)s::text[],
-                    %(correlation_ids)s::text[])
-             WITH ORDINALITY AS e(originator_id, originator_version, topic, state, command_id,
-                                  actor, correlation_id, ordinality)
-RETURNING notification_id, recorded_at
+# One message for both statements; the second sees what was committed before the first was let
+# through. The notification goes out with the commit: who asks where the log ends appends to it.
+_TURN = f"""
+SELECT pg_advisory_xact_lock(hashtextextended({{lock}}, 0));
+SELECT coalesce(max(notification_id), 0) AS position,
+       greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, pg_notify({{channel}}, '')
+  FROM ({_LAST}) AS tail
 """
+
+_INSERT = f"""
+INSERT INTO events ({_COLUMNS})
+SELECT e.originator_id, e.originator_version, e.topic, e.state, %s + e.ordinality, %s,
+       e.command_id, e.actor, e.correlation_id
+  FROM unnest(%s, %s, %s, %s, %s, %s, %s)
+       WITH ORDINALITY AS e(originator_id, originator_version, topic, state, command_id,
+                            actor, correlation_id, ordinality)
+"""
+
+EventRow: TypeAlias = tuple[UUID, int, str, bytes]
+"""(originator id, version, topic, state) of an event that is to be appended."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,17 @@ class Cause:
     command_id: UUID
     actor: str
     correlation_id: str
+
+
+class Tail(NamedTuple):
+    """The end of the log, known to whoever holds the turn to append.
+
+    ``position`` is that of the last event (0: there is none); ``recorded_at`` the time for the
+    next ones, which is never before that of the last.
+    """
+
+    position: int
+    recorded_at: datetime
 
 
 @dataclass(frozen=True)
@@ -87,55 +104,73 @@ class PostgresRecorder(ApplicationRecorder):
         self._pool = pool
         self.channel = f"saldo_{schema}"
         self._lock = f"{schema}.events"
+        self._turn = sql.SQL(_TURN).format(
+            lock=sql.Literal(self._lock), channel=sql.Literal(self.channel)
+        )
+        self._begin_turn = sql.SQL("BEGIN; ") + self._turn
 
     def lock(self, cursor: Any) -> None:
         """Wait for the turn to append (bounded by lock_timeout); held until the commit."""
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._lock,))
 
+    def turn(self, cursor: Any, *, begin: bool = False) -> Tail:
+        """Wait for the turn to append, and answer where the log ends; by one message.
+
+        With ``begin`` it also begins the transaction, on a connection in autocommit mode.
+        """
+        cursor.execute(self._begin_turn if begin else self._turn, prepare=False)
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        return Tail(row["position"], row["recorded_at"])
+
+    def write(
+        self, cursor: Any, tail: Tail, rows: Sequence[EventRow], causes: Sequence[Cause]
+    ) -> list[int]:
+        """Append rows after the tail, each with its cause; answer their positions.
+
+        Only for who holds the turn. Waits for no answer where the connection is in pipeline mode:
+        UniqueViolation (a version is taken already) then comes when the pipeline is synchronised.
+        """
+        ids, versions, topics, states = zip(*rows, strict=True)
+        cursor.execute(
+            _INSERT,
+            (
+                tail.position,
+                tail.recorded_at,
+                uuids(ids),
+                bigints(versions),
+                texts(topics),
+                byteas(states),
+                uuids([cause.command_id for cause in causes]),
+                texts([cause.actor for cause in causes]),
+                texts([cause.correlation_id for cause in causes]),
+            ),
+        )
+        return list(range(tail.position + 1, tail.position + 1 + len(rows)))
+
     def append(
-        self, cursor: Any, events: Sequence[StoredEvent], causes: Sequence[Cause]
-    ) -> list[tuple[int, datetime]]:
-        """Append events in order, each with its cause; answer the position and time of each.
+        self, cursor: Any, rows: Sequence[EventRow], causes: Sequence[Cause]
+    ) -> tuple[list[int], datetime]:
+        """Append rows in order, each with its cause; answer their positions, and their time.
 
         Raises psycopg.errors.UniqueViolation when a version is taken already.
         """
-        self.lock(cursor)
-        cursor.execute(
-            _INSERT,
-            {
-                "command_ids": [cause.command_id for cause in causes],
-                "actors": [cause.actor for cause in causes],
-                "correlation_ids": [cause.correlation_id for cause in causes],
-                "ids": [event.originator_id for event in events],
-                "versions": [event.originator_version for event in events],
-                "topics": [event.topic for event in events],
-                "states": [event.state for event in events],
-            },
-        )
-        rows = sorted((row["notification_id"], row["recorded_at"]) for row in cursor.fetchall())
-        cursor.execute("SELECT pg_notify(%s, '')", (self.channel,))
-        return rows
+        tail = self.turn(cursor)
+        return self.write(cursor, tail, rows, causes), tail.recorded_at
 
-    def copy(
-        self, cursor: Any, rows: Iterable[tuple[UUID, int, str, bytes]], cause: Cause
-    ) -> tuple[int, int]:
+    def copy(self, cursor: Any, rows: Iterable[EventRow], cause: Cause) -> tuple[int, int]:
         """Append (originator id, version, topic, state) rows by binary COPY.
 
         Answers the first and last position (last < first when there were no rows). One
         transaction holds them all, or none. Raises UniqueViolation like append.
         """
-        self.lock(cursor)
-        cursor.execute(
-            "SELECT coalesce(max(notification_id), 0) AS position, "
-            f"greatest(clock_timestamp(), max(recorded_at)) AS recorded_at FROM ({_LAST}) AS tail"
-        )
-        last = cursor.fetchone()
-        encoder = _CopyEncoder(last["position"], last["recorded_at"], cause)
+        tail = self.turn(cursor)
+        encoder = _CopyEncoder(tail.position, tail.recorded_at, cause)
         with cursor.copy(f"COPY events ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
             for block in encoder.blocks(rows):
                 copy.write(block)
-        cursor.execute("SELECT pg_notify(%s, '')", (self.channel,))
-        return last["position"] + 1, encoder.position
+        return tail.position + 1, encoder.position
 
     def history(self, cursor: Any, originator_id: UUID, after: int = 0) -> list[dict[str, Any]]:
         """Answer the rows of one stream after a version, in order."""
@@ -160,8 +195,16 @@ class PostgresRecorder(ApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
         cause = Cause(new_id(), "service:eventsourcing", "")
         with self._pool.connection() as connection, connection.cursor() as cursor:
-            placed = self.append(cursor, stored_events, [cause] * len(stored_events))
-            return [position for position, _ in placed]
+            rows = [
+                (
+                    UUID(str(stored.originator_id)),
+                    stored.originator_version,
+                    stored.topic,
+                    stored.state,
+                )
+                for stored in stored_events
+            ]
+            return self.append(cursor, rows, [cause] * len(rows))[0] if rows else []
 
     def select_events(
         self,
@@ -255,7 +298,7 @@ class _CopyEncoder:
         )
         self._topics: dict[str, bytes] = {}
 
-    def blocks(self, rows: Iterable[tuple[UUID, int, str, bytes]]) -> Iterable[bytes]:
+    def blocks(self, rows: Iterable[EventRow]) -> Iterable[bytes]:
         """Yield the stream in blocks of about 64 KiB."""
         head, length, place, tail = self._HEAD.pack, self._LENGTH.pack, self._POSITION, self._tail
         topics, parts, size = self._topics, [self._SIGNATURE], 0

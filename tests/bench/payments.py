@@ -29,8 +29,8 @@ from tests.bench.measure import Result, compare, seconds
 
 ACCOUNTS = 1_000
 CALLERS = 20
-EACH = 75
-CALLS_OF_50 = 10
+EACH = 200
+CALLS_OF_50 = 20
 
 _REFERENCE = """
 DROP TABLE IF EXISTS ref_accounts, ref_transfers, ref_entries;

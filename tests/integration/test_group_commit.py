@@ -24,8 +24,10 @@ from services.ledger.desk import posting_desk
 from services.ledger.events import ServiceAmount
 from shared import context
 from shared.errors import Conflict, NotFound
+from shared.eventstore.deciding import Stage
 from shared.eventstore.grouping import GroupCommit
 from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.recorder import Tail
 from tests.conftest import Database
 
 NUMBERS = [f"01000000{index:02}" for index in range(1, 11)]
@@ -142,20 +144,27 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
     store: PostgresStore, committed: bool
 ) -> None:
     """The shared transaction is lost before its commit, or its answer after it."""
-    desk, original, lost = posting_desk(store), store.transaction, []
+    desk, lost = posting_desk(store), list[int]()
+    keep, give_connection = store.keep_commands, desk._connection
+
+    def die_before(cursor: Any, rows: Any) -> None:
+        if not lost and not committed:
+            lost.append(1)
+            with psycopg.connect(store.pool.conninfo, autocommit=True) as killer:
+                pid = cursor.connection.info.backend_pid
+                killer.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+        keep(cursor, rows)
 
     @contextmanager
-    def dying() -> Iterator[Any]:
-        with original() as cursor:
-            yield cursor
-            if not lost and not committed:
-                lost.append(1)
-                raise psycopg.OperationalError("the connection is lost before COMMIT")
-        if not lost:
+    def die_after(stage: Stage) -> Iterator[Any]:
+        with give_connection(stage) as connection:
+            yield connection
+        if stage is Stage.WRITE and not lost:
             lost.append(1)
             raise psycopg.OperationalError("the connection is lost after COMMIT")
 
-    store.transaction = dying  # type: ignore[method-assign]
+    store.keep_commands = die_before  # type: ignore[method-assign]
+    desk._connection = die_after  # type: ignore[method-assign]
     commands = [payment(NUMBERS[index % 10]) for index in range(30)]
     results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
     assert lost
@@ -200,13 +209,11 @@ def test_two_processes_worth_of_desks_do_not_lose_each_other_s_work(database: Da
 
 
 def counting(store: PostgresStore) -> list[int]:
-    original, count = store.transaction, []
+    original, count = store.recorder.turn, list[int]()
 
-    @contextmanager
-    def counted() -> Iterator[Any]:
+    def counted(cursor: Any, *, begin: bool = False) -> Tail:
         count.append(1)
-        with original() as cursor:
-            yield cursor
+        return original(cursor, begin=begin)
 
-    store.transaction = counted  # type: ignore[method-assign]
+    store.recorder.turn = counted  # type: ignore[method-assign]
     return count

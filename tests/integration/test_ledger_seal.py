@@ -14,7 +14,6 @@ from uuid import UUID
 import psycopg
 import pytest
 import typer
-from eventsourcing.persistence import StoredEvent
 from psycopg.rows import dict_row
 from typer.testing import CliRunner, Result
 
@@ -47,7 +46,7 @@ class Ledger:
         for number in range(self.written + 1, self.written + count + 1):
             stream, version = UUID(int=number % 10), (number - 1) // 10 + 1
             state = b'{"amount":%d}' % number
-            rows.append(StoredEvent(stream, version, "ledger.payment_posted.v1", state))
+            rows.append((stream, version, "ledger.payment_posted.v1", state))
         cause = Cause(UUID(int=self.written + 1), "staff:ivanova", f"journey-{self.written}")
         with self.store.session() as session:
             self.store.recorder.append(session.cursor, rows, [cause] * len(rows))
