@@ -47,6 +47,11 @@ _CORRECTIONS = {
         "ru": "Этот платёж не проведён по лицевому счёту. Проверьте номер платежа и лицевой счёт.",
         "en": "This payment is not posted to the account. Check the payment and the account.",
     },
+    "posted_by_services": {
+        "ru": "Такой платёж проводит только сотрудник. Чтобы оплатить самостоятельно, откройте "
+        "«Платежи-Оплатить».",
+        "en": "Only staff can post such a payment. To pay yourself, open “Payments”.",
+    },
     "no_penalty_accrued": {
         "ru": "Пени по этому счёту не начислялись. Сначала начислите их.",
         "en": "No penalty has been accrued on this account. Accrue it first.",

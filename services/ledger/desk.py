@@ -12,11 +12,16 @@ from uuid import UUID
 
 from services.ledger.application import AccruePenalty, OpenAccount, PostCharges, PostPayment
 from services.ledger.domain import Account, account_id
-from services.ledger.readmodel import ReadModel
+from services.ledger.rows import BALANCES, COLUMNS
 from shared.eventstore import Aggregate
+from shared.eventstore.arrays import uuids
 from shared.eventstore.grouping import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 
+_ROWS = (
+    f"SELECT account_id, {', '.join(COLUMNS[BALANCES])} FROM {BALANCES} "  # noqa: S608
+    "WHERE account_id = ANY (%s)"
+)
 _POSTED = "SELECT account, payment_id FROM payment_postings WHERE payment_id = ANY (%s)"
 
 
@@ -40,7 +45,8 @@ class PostingDesk:
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
         """Answer the accounts from their rows; those that are not open come empty."""
         accounts = {id_: Account(id_) for id_ in ids}
-        for row in ReadModel(cursor).balances_of(ids):
+        cursor.execute(_ROWS, (uuids(ids),))
+        for row in cursor.fetchall():
             accounts[row["account_id"]] = Account.restored(row["account_id"], row)
         return accounts
 

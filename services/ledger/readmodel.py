@@ -48,7 +48,6 @@ SELECT {_PROPOSAL} FROM jsonb_populate_recordset(NULL::{PROPOSALS}, %s::jsonb)
     ON CONFLICT (proposal_id) DO UPDATE
    SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS[PROPOSALS])}
 """
-_BALANCES_OF = f"SELECT account_id, {_SNAPSHOT} FROM {BALANCES} WHERE account_id = ANY (%s)"
 # What may be overdue is a scan: an index on what is owed would make each payment write it too.
 _OWING = f"""
 SELECT {_SNAPSHOT} FROM balances
@@ -136,11 +135,6 @@ class ReadModel:
     def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         """Answer the rows of several accounts, in any order."""
         return find_balances(self._cursor, numbers)
-
-    def balances_of(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
-        """Answer the rows of several accounts by their ids, in any order."""
-        self._cursor.execute(_BALANCES_OF, (uuids(ids),))
-        return self._cursor.fetchall()  # type: ignore[no-any-return]
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Answer what each account's last bill calls its services: number -> code -> name."""

@@ -73,3 +73,21 @@ class PaymentPostings(Schema):
     """Where one payment stands in the ledger."""
 
     payment_id = fields.UUID(required=True)
+
+
+class PaidLine(Schema):
+    """What a payment holds for one account, in kopecks; the rules on sums are the domain's."""
+
+    account = fields.String(required=True, validate=_NUMBER)
+    amount = fields.Integer(required=True, strict=True)
+    penalty = fields.Integer(load_default=0, strict=True)
+
+
+class PostPayment(Schema):
+    """A payment that was taken elsewhere: at a cash desk, in a bank."""
+
+    payment_id = fields.UUID(required=True)
+    paid_on = fields.Date(required=True, format="iso")
+    lines = fields.List(
+        fields.Nested(PaidLine), required=True, validate=validate.Length(min=1, max=100)
+    )

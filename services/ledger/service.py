@@ -1,4 +1,9 @@
-"""The ledger on the bus: its RPC methods. Payments reach it as events, see ``reactions.py``."""
+"""The ledger on the bus: its RPC methods.
+
+Payments of the cabinet reach it as events, see ``reactions.py``; those that others have taken are
+posted by an RPC, at the desk of this process, where commands that arrive together are committed
+together.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,15 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger import application, schemas, statements
+from services.ledger.application import PaidLine, PostPayment
+from services.ledger.desk import posting_desk
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.penalty_view import penalty
 from services.ledger.receipts import payment_proofs
+from shared import context
+from shared.errors import Forbidden
+from shared.eventstore.grouping import GroupCommit
+from shared.eventstore.postgres import PostgresStore
 from shared.rpc.server import StoreProvider, rpc
 
 
@@ -56,6 +67,31 @@ class LedgerService:
     def payment_proofs(self, payment_id: UUID) -> Any:
         """Answer, for each posting of a payment, the proof that it stands in the sealed log."""
         return self.store.query(lambda session: payment_proofs(session, payment_id))
+
+    @rpc(schemas.PostPayment)
+    def post_payment(self, payment_id: UUID, paid_on: date, lines: list[dict[str, Any]]) -> Any:
+        """Post a payment to its accounts, all or none, and each once by its ``payment_id``.
+
+        Answers ``{payment_id, posted: [account]}``, without those it was posted to already.
+        Raises Forbidden ``posted_by_services`` for a person of the cabinet, whose payments the
+        acquirer confirms; NotFound ``account_not_found``; ValidationFailed for sums.
+        """
+        if context.current().actor.partition(":")[0] not in ("service", "staff"):
+            raise Forbidden(
+                "posted_by_services", "Payments are posted by staff and by services; pay by card."
+            )
+        command = PostPayment(
+            payment_id=payment_id,
+            paid_on=paid_on,
+            lines=tuple(PaidLine(**line) for line in lines),
+        )
+        return _desk(self.store).execute(application.post_payment, command)
+
+
+@lru_cache(maxsize=1)
+def _desk(store: PostgresStore) -> GroupCommit:
+    # One for the whole process: only commands that meet at it can be committed together.
+    return posting_desk(store)
 
 
 @lru_cache(maxsize=1)

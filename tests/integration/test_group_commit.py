@@ -9,8 +9,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from services.ledger.application import (
     OpenAccount,
@@ -20,15 +22,18 @@ from services.ledger.application import (
     post_payment,
 )
 from services.ledger.audit import audit
+from services.ledger.corrections import Reject
 from services.ledger.desk import posting_desk
 from services.ledger.events import ServiceAmount
 from shared import context
 from shared.errors import Conflict, NotFound
-from shared.eventstore.deciding import Stage
+from shared.eventstore import grouping
+from shared.eventstore.deciding import Stage, Waiting
 from shared.eventstore.grouping import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Tail
 from tests.conftest import Database
+from tests.waiting import eventually
 
 NUMBERS = [f"01000000{index:02}" for index in range(1, 11)]
 OWED = 1_000_000
@@ -171,6 +176,131 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
     assert [result["payment_id"] for result in results] == [str(c.payment_id) for c in commands]
     assert balances(store) == dict.fromkeys(NUMBERS, OWED - 3 * 100)
     assert audit(store).differences == []
+
+
+def test_what_somebody_else_has_posted_meanwhile_is_decided_anew(store: PostgresStore) -> None:
+    """Between the reading and the writing of a group, another process takes its versions."""
+    desk, write, taken = posting_desk(store), store.recorder.write, list[Any]()
+
+    def late(cursor: Any, tail: Tail, rows: Any, causes: Any) -> Any:
+        if not taken:
+            # As another process does: it was in turn between this group's reading and writing.
+            id_, version, topic, state = rows[0]
+            paid = msgspec.json.decode(state) | {"payment_id": str(uuid4())}
+            stranger = (id_, version, topic, msgspec.json.encode(paid))
+            taken.extend(write(cursor, tail, [stranger], causes[:1]))
+            cursor.execute(
+                "UPDATE balances SET version = version + 1, principal = principal - 100, "
+                "open_items = json_build_object('0001-01', json_build_object("
+                "'heating', principal - 100)) WHERE account_id = %s",
+                (id_,),
+            )
+            cursor.execute(
+                "INSERT INTO payment_postings VALUES (%s, %s, %s, 100, 0, %s)",
+                (paid["payment_id"], paid["account"], taken[0], Jsonb(paid["settled"])),
+            )
+            cursor.execute("COMMIT")
+            cursor.execute("BEGIN")
+        return write(cursor, tail, rows, causes)
+
+    store.recorder.write = late  # type: ignore[method-assign]
+    results = at_once([lambda: pay(desk, payment(NUMBERS[0])) for _ in range(10)])
+    assert taken
+    assert all(result["posted"] == [NUMBERS[0]] for result in results)
+    assert balances(store)[NUMBERS[0]] == OWED - 11 * 100
+    assert audit(store).differences == []
+
+
+def test_a_fault_of_one_command_is_its_caller_s_alone(store: PostgresStore) -> None:
+    desk = posting_desk(store)
+
+    def faulty(session: Any, command: PostPayment) -> Any:
+        post_payment(session, command)
+        raise ZeroDivisionError
+
+    def fail() -> Any:
+        with context.bind(command_id=uuid4()):
+            return desk.execute(faulty, payment(NUMBERS[1]))
+
+    works: list[Callable[[], Any]] = [
+        fail if index % 4 == 0 else (lambda: pay(desk, payment(NUMBERS[1]))) for index in range(40)
+    ]
+    results = at_once(works)
+    assert [type(result) for result in results[::4]] == [ZeroDivisionError] * 10
+    assert balances(store)[NUMBERS[1]] == OWED - 30 * 100
+    assert audit(store).differences == []
+
+
+def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, hold, entered = posting_desk(store), threading.Event(), threading.Event()
+    results: dict[str, Any] = {}
+
+    class Interrupted:
+        """The lock of a caller that is killed at the moment when it is given a turn."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.lock.acquire()
+            self.release = self.lock.release
+
+        def acquire(self) -> None:
+            self.lock.acquire()
+            raise KeyboardInterrupt
+
+    def slow(session: Any, command: PostPayment) -> Any:
+        entered.set()
+        hold.wait()
+        return post_payment(session, command)
+
+    def caller(name: str, handler: Any) -> threading.Thread:
+        def run() -> None:
+            try:
+                with context.bind(command_id=uuid4()):
+                    results[name] = desk.execute(handler, payment(NUMBERS[2]))
+            except KeyboardInterrupt:
+                results[name] = "killed"
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    threads = [caller("slow", slow)]
+    entered.wait()
+    plain = grouping.Waiting
+
+    def killed(*parts: Any) -> Waiting:
+        waiting = plain(*parts)
+        waiting.turn = Interrupted()  # type: ignore[assignment]
+        return waiting
+
+    monkeypatch.setattr(grouping, "Waiting", killed)
+    threads.append(caller("killed", post_payment))
+    eventually(lambda: len(desk._queue) == 1, "the second waits")
+    monkeypatch.setattr(grouping, "Waiting", plain)
+    threads.append(caller("last", post_payment))
+    eventually(lambda: len(desk._queue) == 2, "the third waits behind it")
+    hold.set()
+    for thread in threads:
+        thread.join()
+    assert results["killed"] == "killed"
+    assert results["slow"]["posted"] == results["last"]["posted"] == [NUMBERS[2]]
+    assert pay(desk, payment(NUMBERS[2]))["posted"] == [NUMBERS[2]]
+    # The command of the one who was killed was in the queue: it is done, and once.
+    assert balances(store)[NUMBERS[2]] == OWED - 4 * 100
+    assert audit(store).differences == []
+
+
+def test_a_command_that_the_desk_does_not_know_is_carried_out_by_the_store(
+    store: PostgresStore,
+) -> None:
+    def ask(session: Any, command: Reject) -> str:
+        return type(session).__name__
+
+    with context.bind(command_id=uuid4()):
+        command = Reject(proposal_id=uuid4(), reason="x")
+        assert posting_desk(store).execute(ask, command) == "PostgresSession"
 
 
 def test_a_lone_command_is_carried_out_by_its_own_thread(store: PostgresStore) -> None:

@@ -20,7 +20,7 @@ from services.ledger.application import OpenAccount, open_account
 from services.ledger.events import ServiceAmount
 from shared import context
 from shared.config import SERVICES
-from shared.errors import NotFound, Unavailable, ValidationFailed
+from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
 from tests.conftest import Database
 from tests.waiting import eventually
@@ -184,6 +184,66 @@ def test_many_calls_share_one_client(
     for thread in threads:
         thread.join()
     assert answers == {number: f"{number:010}" for number in range(11, 31)}
+
+
+def test_payments_of_many_callers_are_committed_together_and_each_once(
+    module_database: Database, server: Server, client: RpcClient
+) -> None:
+    store, owed = module_database.store("ledger"), 100_000
+    numbers = [f"{number:010}" for number in range(41, 51)]
+    for number in numbers:
+        opening = (ServiceAmount("heating", owed),)
+        store.execute(
+            open_account, OpenAccount(number=number, payer_kind="household", opening=opening)
+        )
+    last = max(event.id for event in store.log_after(0, 1_000))
+    answers: dict[int, Any] = {}
+
+    def pay(caller: int) -> None:
+        with context.bind(actor="staff:cashdesk"):
+            for number in numbers:
+                # Sent twice, as one who has not seen the answer would.
+                command_id, payment_id = uuid4(), str(uuid4())
+                lines = [{"account": number, "amount": 100}]
+                for _ in range(2):
+                    answers[caller] = client.call(
+                        "ledger",
+                        "post_payment",
+                        command_id=command_id,
+                        payment_id=payment_id,
+                        paid_on="2026-11-01",
+                        lines=lines,
+                        deadline=30.0,
+                    )
+                    assert answers[caller] == {"payment_id": payment_id, "posted": [number]}
+
+    threads = [threading.Thread(target=pay, args=(caller,)) for caller in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 20
+    events = store.log_after(last, 1_000)
+    assert len(events) == 20 * len(numbers)
+    assert len({event.recorded_at for event in events}) < len(events)
+    rows = store.query(lambda session: session.read.balances(numbers))
+    assert {row["principal"] for row in rows} == {owed - 20 * 100}
+
+
+def test_a_payment_is_posted_to_all_its_accounts_or_to_none(
+    module_database: Database, server: Server, client: RpcClient
+) -> None:
+    module_database.store("ledger").execute(
+        open_account, OpenAccount(number="0000000061", payer_kind="household")
+    )
+    lines = [{"account": number, "amount": 5} for number in ("0000000061", "0000000062")]
+    asked = {"payment_id": str(uuid4()), "paid_on": "2026-11-01", "lines": lines}
+    with context.bind(actor="staff:cashdesk"), pytest.raises(NotFound):
+        client.call("ledger", "post_payment", **asked)
+    assert client.call("ledger", "balance", number="0000000061")["version"] == 1
+    with context.bind(actor=f"person:{uuid4()}"), pytest.raises(Forbidden) as refused:
+        client.call("ledger", "post_payment", **asked)
+    assert refused.value.code == "posted_by_services"
 
 
 def test_the_log_tells_who_asked_and_not_what(server: Server, client: RpcClient) -> None:
