@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from uuid import UUID
 
 from services.ledger.approvals import PROPOSAL_EVENTS
@@ -50,6 +51,7 @@ EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
 """All that the log of the ledger holds: what happens to accounts, and to staff's proposals."""
 
 
+@lru_cache(maxsize=50_000)
 def account_id(number: str, book: str = "main") -> UUID:
     """Answer the id of an account's stream: UUIDv5 over book and number."""
     return derived_id(NAMESPACE, "ledger", book, number)
