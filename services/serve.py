@@ -14,6 +14,7 @@ from kombu import pools
 from nameko.runners import ServiceRunner
 
 from services.registry import open_store, publisher_of
+from shared import collector
 from shared.config import Settings
 from shared.logs import get_logger
 from shared.rpc.client import RpcClient
@@ -55,6 +56,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
         runner.add_service(hosted(_service_class(name)))
     on_stop_signal(lambda: _end(runner))
     runner.start()
+    collector.settle()
     log.info("server_ready", services=list(names))
     runner.wait()
     client.close()

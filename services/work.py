@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.registry import batch_of, jobs_of, open_store, publisher_of, reactions_of
+from shared import collector
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.relay import Relay
@@ -22,6 +23,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
     client = RpcClient(settings.amqp_url, name="worker")
     worker = Worker()
     stores = [start_tasks(worker, name, settings, client) for name in names]
+    collector.settle()
     log.info("worker_ready", services=list(names))
     worker.wait()
     client.close()

@@ -44,10 +44,13 @@ class PostingDesk:
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
         """Answer the accounts from their rows; those that are not open come empty."""
-        accounts = {id_: Account(id_) for id_ in ids}
         cursor.execute(_ROWS, (uuids(ids),))
-        for row in cursor.fetchall():
-            accounts[row["account_id"]] = Account.restored(row["account_id"], row)
+        accounts: dict[UUID, Aggregate] = {
+            row["account_id"]: Account.restored(row["account_id"], row) for row in cursor.fetchall()
+        }
+        for id_ in ids:
+            if id_ not in accounts:
+                accounts[id_] = Account(id_)
         return accounts
 
     def recall(

@@ -105,6 +105,9 @@ class Waiting:
 
     def finish(self) -> None:
         """Let the caller go on with the outcome."""
+        # The aggregates know this list and it knows them: a cycle, which would wait for the
+        # collector.
+        self.events.clear()
         self.stage = Stage.DONE
         self.turn.release()
 

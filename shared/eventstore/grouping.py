@@ -46,6 +46,9 @@ log = get_logger(__name__)
 
 MAX_GROUP = 200
 """How many commands are read for at once."""
+PATIENCE_S = 0.0005
+MIN_AHEAD = 64
+"""How many aggregates must have queued up to be decided upon while others are being written."""
 
 
 class GroupCommit:
@@ -58,6 +61,9 @@ class GroupCommit:
         # what has been decided and whether somebody writes.
         self._entry = threading.Lock()
         self._queue: list[Waiting] = []
+        self._queued = 0
+        self._expected = 1
+        self._company = threading.Event()
         self._deciding = False
         self._state = threading.Lock()
         self._open = Batch()
@@ -102,10 +108,17 @@ class GroupCommit:
     def _enter(self, mine: Waiting) -> Stage | None:
         with self._entry:
             self._queue.append(mine)
-            if self._deciding:
+            self._queued += len(mine.needs)
+            if len(self._queue) >= self._expected:
+                self._company.set()
+            if self._deciding or not self._worth_deciding():
                 return None
             self._deciding = True
         return Stage.DECIDE
+
+    def _worth_deciding(self) -> bool:
+        # While others are being written there is no hurry: who decides later decides for more.
+        return not self._writing or self._queued >= MIN_AHEAD
 
     def _wait(self, mine: Waiting) -> Stage | None:
         """Wait for the outcome, or for the turn to lead a stage."""
@@ -124,7 +137,7 @@ class GroupCommit:
 
     def _end_deciding(self, *, writes_next: bool = False) -> None:
         with self._entry:
-            self._deciding = _appoint(self._queue, Stage.DECIDE)
+            self._deciding = self._worth_deciding() and _appoint(self._queue, Stage.DECIDE)
             idle = not self._deciding
             if idle and writes_next and Stage.WRITE not in self._connections:
                 # A command that came alone is read and written by one connection.
@@ -143,13 +156,27 @@ class GroupCommit:
             idle = not self._writing
         if idle:
             self._give_back(Stage.WRITE)
+            with self._entry:
+                if not self._deciding:
+                    self._deciding = _appoint(self._queue, Stage.DECIDE)
+
+    def _await_company(self) -> None:
+        """Where the last group was of several, give them a moment to come back."""
+        with self._entry:
+            if len(self._queue) >= self._expected:
+                return
+            self._company.clear()
+        self._company.wait(PATIENCE_S)
 
     # --- deciding ------------------------------------------------------------------------------
 
     def _lead_deciding(self, mine: Waiting) -> Stage | None:
         """Let those who have queued up decide; answer whether to write them, too."""
+        self._await_company()
         with self._entry:
             group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
+            self._queued = sum(len(waiting.needs) for waiting in self._queue)
+            self._expected = len(group)
         self._decider = mine
         left = list(group)
         try:

@@ -21,7 +21,7 @@ from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.desk import posting_desk
 from services.ledger.domain import Account, account_id
 from services.ledger.events import ServiceAmount
-from shared import context
+from shared import collector, context
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
 from tests.bench.company import Bench
@@ -95,6 +95,7 @@ def of_fifty(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 def _prepare(bench: Bench) -> None:
     bench.reset()
+    collector.settle()  # as a server process does
     with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
         for index in range(ACCOUNTS):
             number = f"{index:010}"
