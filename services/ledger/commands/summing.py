@@ -16,10 +16,10 @@ from services.ledger.commands.printing import (
     err,
     new_table,
     opened_store,
-    out,
     print_json,
     reporting,
     roubles,
+    show,
 )
 from services.ledger.domain import account_id
 from services.ledger.sheets import Sheet, trial_balance_of, turnover_of, turnover_of_account
@@ -97,7 +97,7 @@ def trial_balance(
             )
         debit = sum(amount for amount in books.values() if amount > 0)
         table.add_row("total", roubles(debit), roubles(debit - total), style="bold")
-        out.print(table)
+        show(table)
     raise typer.Exit(DIFFERENCE if total else 0)
 
 
@@ -115,7 +115,7 @@ def _print_as_table(title: str, rows: dict[str, Row], sheet: Sheet) -> None:
     for name, row in rows.items():
         table.add_row(name, *_amounts(row))
     table.add_row("total", *_amounts(sheet.total), style="bold")
-    out.print(table)
+    show(table)
 
 
 def _amounts(row: Row) -> list[str]:
