@@ -114,6 +114,21 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
     return _answer("approved", command.proposal_id, made.amount, accounts)
 
 
+def preview_approval(session: Session, proposal_id: UUID, by: str) -> dict[str, Any]:
+    """Answer what an approval would do today, and change nothing; raises as it would."""
+    made = _copy_of_proposal(session, proposal_id).approve(by)
+    command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
+    return preview(session, command, made.amount)
+
+
+def preview_rejection(session: Session, command: Reject, by: str) -> dict[str, Any]:
+    """Answer what a rejection would do, and change nothing; raises as it would."""
+    proposal = _copy_of_proposal(session, command.proposal_id)
+    proposal.reject(by, command.reason)
+    amount = proposal.made.amount if proposal.made else 0
+    return {**_answer("dry_run", command.proposal_id, amount, ()), "would_be": "rejected"}
+
+
 def reject(session: Session, command: Reject) -> dict[str, Any]:
     """Refuse a proposed correction; raises as approve does, but for who it is."""
     proposal = _proposal(session, command.proposal_id)
@@ -145,11 +160,20 @@ def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) 
 
 
 def _proposal(session: Session, proposal_id: UUID) -> Proposal:
+    _copy_of_proposal(session, proposal_id)
+    return session.load(Proposal, proposal_id)
+
+
+def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
+    """Answer a proposal that may be tried upon: what happens to it is not recorded."""
     # Any id may be given, also that of an account's stream.
     story = session.story(proposal_id)
     if not story or not isinstance(story[0].event, ProposalMade):
         raise NotFound("proposal_not_found", "There is no such proposal.")
-    return session.load(Proposal, proposal_id)
+    proposal = Proposal(proposal_id)
+    for recorded in story:
+        proposal.replay(recorded.event)
+    return proposal
 
 
 def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks]:
