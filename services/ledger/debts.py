@@ -117,9 +117,9 @@ class _Book:
         joined: dict[PayerKind, list[_Lot]] = {}
         for service, amount in owed:
             if amount > 0:
-                payer = self.payer_kind
-                if service == CAPITAL_REPAIR and payer is PayerKind.HOUSEHOLD:
-                    payer = PayerKind.CAPITAL_REPAIR
+                # ч. 14.1 is about every owner of premises, a person or an organisation.
+                is_repair = service == CAPITAL_REPAIR
+                payer = PayerKind.CAPITAL_REPAIR if is_repair else self.payer_kind
                 if payer not in joined:
                     joined[payer] = self.joined[period, payer, due_on, effective_on]
                 lot = _Lot(amount, [])

@@ -90,8 +90,9 @@ def test_other_payers(kind: str, penalty: int) -> None:
     assert book.accrue(AUGUST) == penalty
 
 
-def test_capital_repair_of_a_household_has_its_own_rule() -> None:
-    book = Book()
+@pytest.mark.parametrize("kind", ["household", "organisation", "managing_company"])
+def test_capital_repair_has_its_own_rule_whoever_pays_it(kind: str) -> None:
+    book = Book(kind)
     book.bill(service="capital_repair")
     book.pay(200_000, JUNE)
     book.pay(250_000, AUGUST)
