@@ -81,6 +81,9 @@ def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any
             _accounts(session, command.correction),
             session.today,
         )
+        if not made:
+            # Somebody else did it between the trial and this.
+            return _answer("unchanged", command.correction_id, 0, ())
         return _answer("done", command.correction_id, amount, made)
 
     return correct

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
+from services.ledger.approvals import ReversePayment
+from services.ledger.corrections import Approve, Correct, approve, correct_within
 from shared.config import Settings
+from shared.errors import Conflict
+from shared.money import MAX_AMOUNT
 from tests.integration.ledger_town import (
     NUMBERS,
     Settled,
@@ -43,6 +50,10 @@ def lived_in(base_settings: Settings, settled: Settled) -> Iterator[Town]:
 def town(base_settings: Settings, settled: Settled) -> Iterator[Town]:
     with copied_town(base_settings, settled) as made:
         yield made
+
+
+def net(balance: dict[str, Any]) -> int:
+    return int(balance["principal"] + balance["penalty"] - balance["advance"])
 
 
 def adjusts(town: Town, *more: str, **environment: str) -> Any:
@@ -94,6 +105,42 @@ def test_who_rejects_second_is_told_that_it_was_done(town: Town) -> None:
     words = ("reject", proposal, "--actor", "petrov", "--reason")
     assert town.asks(*words, "typo")["state"] == "rejected"
     assert "rejected already" in refused(town, *words, "another typo")
+
+
+def test_of_many_who_approve_at_once_one_does(town: Town) -> None:
+    proposal, before = UUID(proposes(town)), net(town.asks("balance", NUMBER))
+
+    def approves(name: str) -> str:
+        try:
+            made = town.does(approve, Approve(proposal_id=proposal), actor=f"staff:{name}")
+        except Conflict as refused:
+            return refused.code
+        return str(made["state"])
+
+    with ThreadPoolExecutor(4) as together:
+        said = Counter(together.map(approves, ("petrov", "sidorov", "orlova", "volkova")))
+    assert said == {"approved": 1, "proposal_decided": 3}
+    assert net(town.asks("balance", NUMBER)) == before + 100
+    assert town.run("audit").exit_code == 0
+
+
+def test_of_many_who_reverse_at_once_one_does(town: Town) -> None:
+    payment_id, (number, amount, penalty) = list(town.payments.items())[-1]
+    before = town.asks("balance", number)
+
+    def reverses(reason: str) -> str:
+        command = Correct(
+            correction_id=uuid4(),
+            correction=ReversePayment(payment_id=payment_id),
+            reason=reason,
+        )
+        return str(town.does(correct_within(MAX_AMOUNT), command, actor="staff:petrov")["state"])
+
+    with ThreadPoolExecutor(4) as together:
+        said = Counter(together.map(reverses, ("a", "b", "c", "d")))
+    assert said == {"done": 1, "unchanged": 3}
+    assert net(town.asks("balance", number)) == net(before) + amount + penalty
+    assert town.run("audit").exit_code == 0
 
 
 # Dry runs refuse what would be refused
