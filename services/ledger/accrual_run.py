@@ -27,7 +27,6 @@ from services.ledger.cores import Progress, Range, quiet
 from services.ledger.domain import EVENTS, Account
 from services.ledger.penalties.rules import PenaltyRules
 from services.ledger.streams import account_streams, over_streams
-from shared.errors import ValidationFailed
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id
@@ -98,22 +97,14 @@ def accrue_range(
     rules: PenaltyRules,
     keep: bool,
 ) -> tuple[Summary, list[Accrued]]:
-    """Reckon the accounts of a range; with ``keep`` answer what is to be written, too.
-
-    Raises ValidationFailed, with the number of the account, where the rules have no answer.
-    """
+    """Reckon the accounts of a range; with ``keep`` answer what is to be written, too."""
     summary, accrued = Summary(), list[Accrued]()
     for id_, events in account_streams(connection, part, progress):
         account = Account(id_)
         for event in events:
             account.replay(event)
         before = account.version
-        try:
-            change = accrue(account, events, on, rules)
-        except ValidationFailed as error:
-            # The rules are silent on one of its days: who adds the rule must know whose it is.
-            sentence = f"Account {account.number}: {error.message}"
-            raise ValidationFailed(error.code, sentence, **error.params) from None
+        change = accrue(account, events, on, rules)
         summary.accounts += 1
         summary.added += max(change, 0)
         summary.taken_back += max(-change, 0)

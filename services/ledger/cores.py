@@ -25,7 +25,6 @@ from psycopg import IsolationLevel, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
-from shared.errors import ServiceError, from_wire
 from shared.eventstore.postgres import PostgresStore
 
 R = TypeVar("R")
@@ -79,7 +78,7 @@ def over_ranges(
 
     ``work`` is a function of a module (or a partial of one), its result can be pickled; it runs
     in one REPEATABLE READ transaction. ``events`` is about how many there are; below FEW_EVENTS
-    everything happens in this process. Raises WorkerFailedError, and what ``work`` refuses.
+    everything happens in this process. Raises WorkerFailedError.
     """
     wanted = cores or len(os.sched_getaffinity(0))
     if min(wanted, len(ranges)) <= 1 or (cores is None and events < FEW_EVENTS):
@@ -120,8 +119,6 @@ class _Workers:
                 if kind == "progress":
                     progress(value)
                     continue
-                if kind == "refused":
-                    raise from_wire(value)
                 if kind == "failed":
                     raise WorkerFailedError(value)
                 if left:
@@ -160,8 +157,6 @@ def _serve(work: Callable[..., Any], conninfo: str, pipe: Any) -> None:
                 )
             except (EOFError, BrokenPipeError):
                 raise
-            except ServiceError as error:
-                answer = ("refused", error.as_wire())
             except Exception:  # noqa: BLE001 - whatever it is, the parent raises it
                 answer = ("failed", traceback.format_exc())
             pipe.send(answer)

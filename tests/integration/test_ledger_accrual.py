@@ -22,7 +22,6 @@ from services.ledger.events import ChargeLine
 from services.ledger.penalties.rules import load_rules
 from services.ledger.penalty_view import penalty
 from shared import context
-from shared.errors import ValidationFailed
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
 
@@ -126,20 +125,6 @@ def test_on_all_cores_it_is_the_same(store: PostgresStore) -> None:
     assert together == alone
     assert owed(store) == dict.fromkeys(NUMBERS, 8_550)
     assert audit(store).differences == []
-
-
-@pytest.mark.parametrize("cores", [1, 2])
-def test_a_day_without_a_rule_is_refused_with_the_account(store: PostgresStore, cores: int) -> None:
-    long_ago = PostCharges(
-        number=NUMBERS[3],
-        period="2015-01",
-        due_on=date(2015, 2, 10),
-        effective_on=date(2015, 1, 31),
-        lines=(ChargeLine("heating", "Отопление", 100, 100),),
-    )
-    execute(store, post_charges, long_ago)
-    with pytest.raises(ValidationFailed, match=f"^Account {NUMBERS[3]}: The penalty rules"):
-        accrue_all(store, JULY, RULES, "staff:test", dry_run=True, cores=cores)
 
 
 def test_the_penalty_is_explained_also_for_a_day_to_come(store: PostgresStore) -> None:
