@@ -38,10 +38,11 @@ class Correct(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Approve(msgspec.Struct, frozen=True, kw_only=True):
-    """Agree to a proposed correction, and make it."""
+class Approve(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Agree to a proposed correction, and make it; ``reason`` is what the second person adds."""
 
     proposal_id: UUID
+    reason: str = ""
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +108,7 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
     ``second_person_needed``, and what the domain refuses today.
     """
     proposal = _proposal(session, command.proposal_id)
-    made = proposal.approve(context.current().actor)
+    made = proposal.approve(context.current().actor, command.reason)
     accounts = _make(
         Correct(correction_id=command.proposal_id, correction=made.correction, reason=made.reason),
         lambda number: session.load(Account, account_id(number)),

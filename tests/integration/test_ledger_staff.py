@@ -93,8 +93,12 @@ def test_a_correction_said_again_says_that_it_was_done_before(town: Town) -> Non
 
 def test_who_approves_second_is_told_that_it_was_somebody_else(town: Town) -> None:
     proposal = proposes(town)
-    assert town.asks("approve", proposal, "--actor", "petrov")["repeated"] is False
-    assert town.asks("approve", proposal, "--actor", "petrov")["repeated"] is True
+    words = ("approve", proposal, "--actor", "petrov", "--reason", "seen the act")
+    assert town.asks(*words)["repeated"] is False
+    assert town.asks(*words)["repeated"] is True
+    [event] = [row for row in town.rows("events") if "proposal_approved" in row["topic"]]
+    kept = json.loads(bytes.fromhex(event["state"].removeprefix("\\x")))
+    assert kept == {"by": "staff:petrov", "reason": "seen the act"}
     assert "approved already" in refused(town, "approve", proposal, "--actor", "sidorov")
     assert "approved already" in refused(town, "approve", proposal, "--actor", "ivanova")
     assert town.run("audit").exit_code == 0

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.nodes
 
 TOUR = Path(__file__).resolve().parents[2] / "services/ledger/TOUR.md"
 SALDO = "saldo ledger "
-# What is another one each time: ids, durations, the digest of the rules, what the worker has sealed.
+# What is another one each time: ids, durations, the digest of the rules, what is sealed so far.
 VARYING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "PROPOSAL"),
     (re.compile(r"\d+\.\d s\b"), "0.5 s"),
@@ -76,11 +76,9 @@ class Tourist:
 
 
 @pytest.fixture
-def tourist(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Tourist]:
+def tourist(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tourist:
     monkeypatch.chdir(tmp_path)
-    yield Tourist(Town(database, database.store("ledger"), {}), tmp_path)
+    return Tourist(Town(database, database.store("ledger"), {}), tmp_path)
 
 
 def test_the_tour_prints_what_it_says(tourist: Tourist) -> None:

@@ -174,12 +174,18 @@ def list_proposals(
 def approve(
     proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
     actor: Actor,
+    reason: Annotated[
+        str | None, typer.Option(help="What you add to the reason of who proposed it.")
+    ] = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Agree to a correction that another one of the staff has proposed, and make it."""
-    with reporting(), opened_store() as store:
-        answer = _approve(store, proposal_id, author(actor, "approves")[0], dry_run)
+    with reporting():
+        who, added = author(actor, "agreed" if reason is None else reason)
+        command = Approve(proposal_id=proposal_id, reason="" if reason is None else added)
+        with opened_store() as store:
+            answer = _approve(store, command, who, dry_run)
     _print_answer(answer, json)
 
 
@@ -233,19 +239,19 @@ def _correct(
     with opened_store() as store:
         if approved is not None:
             _check_same(store, approved, correction)
-            return _approve(store, approved, who, dry_run)
+            return _approve(store, Approve(proposal_id=approved, reason=why), who, dry_run)
         if dry_run:
             return store.query(lambda session: preview(session, command, limit))
         answer = _execute(store, correct_within(limit), command, who, command.correction_id)
         return answer | _state_now(store, answer)
 
 
-def _approve(store: PostgresStore, proposal_id: UUID, who: str, dry_run: bool) -> dict[str, Any]:
+def _approve(store: PostgresStore, command: Approve, who: str, dry_run: bool) -> dict[str, Any]:
     if dry_run:
-        return store.query(lambda session: preview_approval(session, proposal_id, who))
+        return store.query(lambda session: preview_approval(session, command.proposal_id, who))
     # The name is part of the id: who comes second is told that it is decided, not that he did it.
-    command_id = _id("approve", proposal_id, who)
-    return _execute(store, approve_proposal, Approve(proposal_id=proposal_id), who, command_id)
+    command_id = _id("approve", command.proposal_id, who, command.reason)
+    return _execute(store, approve_proposal, command, who, command_id)
 
 
 def _execute(
