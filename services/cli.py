@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,6 +28,8 @@ for _service in SERVICES:
 def main() -> None:
     """Run the command line; logs go to standard error, from WARNING on: the answer is pure."""
     logs.configure("cli", "WARNING", sys.stderr)
+    # A database that is away is told in one sentence, not by each attempt to reach it.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     app()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -9,13 +10,18 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from shared.config import ConfigurationError
+
 CONNECT_TIMEOUT_S = 3
 LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 30_000
 
 
 def connection_info(url: str, schema: str, *, statement_timeout_ms: int) -> str:
-    """Answer the connection string of a service's role, with its schema and its time limits."""
+    """Answer the connection string of a service's role, with its schema and its time limits.
+
+    Raises ConfigurationError for what is no URL of a database, without repeating it.
+    """
     options = {
         "search_path": schema,
         "lock_timeout": LOCK_TIMEOUT_MS,
@@ -23,6 +29,17 @@ def connection_info(url: str, schema: str, *, statement_timeout_ms: int) -> str:
         "idle_in_transaction_session_timeout": 10 * 60_000,
         "timezone": "UTC",
     }
+    try:
+        return _conninfo(url, schema, options)
+    except psycopg.ProgrammingError:
+        # Its text repeats the URL, and the URL holds a password.
+        raise ConfigurationError(
+            f"the database URL of {schema} cannot be read: write it like "
+            "postgresql://role:password@host:5432/name"
+        ) from None
+
+
+def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
     return make_conninfo(
         url,
         connect_timeout=CONNECT_TIMEOUT_S,

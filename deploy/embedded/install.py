@@ -70,6 +70,12 @@ def ensure_venv() -> None:
         raise Lack(f"{LOCK} is missing: the checkout is not complete")
     if STAMP.exists() and STAMP.read_text(encoding="ascii") == fingerprint():
         return
+    if VENV.is_symlink():
+        # Making it anew empties the folder that it points to, which others may be using.
+        raise Lack(
+            f"{VENV} is a link to {os.path.realpath(VENV)}, which was not made for this checkout "
+            "and is left as it is: remove the link (rm .venv) and say it again"
+        )
     make_venv()
     total = sum(1 for line in LOCK.read_text(encoding="utf-8").splitlines() if "==" in line)
     print(f"Installing up to {total} packages from requirements.lock into .venv")

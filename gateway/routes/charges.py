@@ -37,7 +37,7 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/penalty",
             tag=TAG,
-            summary="The penalty explained; with a day to come: what is owed if paid then.",
+            summary="The penalty explained: now, as of a past day, or if paid on a day to come.",
             query=shapes.PenaltyQuery,
             answer=shapes.PenaltyExplained,
         )

@@ -115,11 +115,11 @@ class Balance(Answered):
 
 
 class PenaltyQuery(Shape):
-    """The day of the penalty, which may be to come."""
+    """The day of the penalty, which may be past or to come."""
 
     on = Day(
         load_default=None,
-        metadata=described("The day, it included; today otherwise.", "2026-12-31"),
+        metadata=described("The day, it included, past or to come; today otherwise.", "2026-12-31"),
     )
 
 
@@ -166,9 +166,9 @@ class PenaltyExplained(Answered):
     number = said("The personal account.", "0001234")
     on = day("The day, it included.")
     rules = said("The version of the rules.", "ru-2026-03+74a831fcd094")
-    principal = kopecks("The debt for services now", 250000)
+    principal = kopecks("The debt for services: now, or at the end of a past day", 250000)
     total = kopecks("The penalty by the rules", 11963)
-    accrued = kopecks("What of it has been accrued so far", 5130)
+    accrued = kopecks("What of it has been accrued: so far, or by a past day", 5130)
     owed = kopecks("What of it would still have to be paid on that day", 11963)
     provisional = fields.Boolean(
         required=True,

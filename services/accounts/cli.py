@@ -48,10 +48,11 @@ def import_contracts(
         ),
     ] = None,
     quarantine: Annotated[
-        Path | None, typer.Option(help="Where refused rows go [FILE.quarantine.csv].")
+        Path | None, typer.Option(help="Where refused rows go; FILE.quarantine.csv when left out.")
     ] = None,
     actor: Annotated[
-        str | None, typer.Option(help="Who imports [the login name].", show_default=False)
+        str | None,
+        typer.Option(help="Who imports; the login name when left out.", show_default=False),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; needed unless --dry-run.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and write no data.")] = False,

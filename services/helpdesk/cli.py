@@ -36,7 +36,9 @@ app = typer.Typer(
 
 Which = Annotated[str, typer.Argument(metavar="QUESTION", help="Its number, or its id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer JSON.")]
-Actor = Annotated[str | None, typer.Option(help="Who writes [the login name].", show_default=False)]
+Actor = Annotated[
+    str | None, typer.Option(help="Who writes; the login name when left out.", show_default=False)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check only, and write nothing.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the question, not shown to the person.")]
 

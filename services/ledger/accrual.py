@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from services.ledger.debts import debts
+from services.ledger.debts import Debt, debts
 from services.ledger.domain import Account
 from services.ledger.events import PenaltyAccrued, PenaltyCorrected, PenaltySegment
 from services.ledger.penalties.calculator import ChargePenalty, penalty_on
@@ -26,7 +26,7 @@ def penalties(events: Sequence[Any], on: date, rules: PenaltyRules) -> list[Char
 
     With a day to come it is the forecast: what is owed when everything is paid on that day.
     """
-    return [penalty_on(debt.due, debt.parts, debt.payer, on, rules) for debt in debts(events)]
+    return _on_each(debts(events), on, rules)
 
 
 def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRules) -> Kopecks:
@@ -38,12 +38,14 @@ def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRule
     calculated, through = _calculated(events)
     if through is not None and on < through:
         return 0
-    until_then = penalties(events, through, rules) if through else []
-    change = sum(penalty.total for penalty in until_then) - calculated
-    if change:
-        _correct(account, change, until_then, through or on, on, rules)
-    now = penalties(events, on, rules)
-    added = sum(penalty.total for penalty in now) - calculated - change
+    owed, change = debts(events), 0
+    if through is not None and not _stands(events, rules):
+        until_then = _on_each(owed, through, rules)
+        change = sum([penalty.total for penalty in until_then]) - calculated
+        if change:
+            _correct(account, change, until_then, through, on, rules)
+    now = _on_each(owed, on, rules)
+    added = sum([penalty.total for penalty in now]) - calculated - change
     if added > 0:
         account.accrue_penalty(
             added,
@@ -57,6 +59,23 @@ def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRule
         # The rate of the day of payment is lower than the one that was reckoned with.
         _correct(account, added, now, on, on, rules)
     return change + added
+
+
+def _on_each(owed: Sequence[Debt], on: date, rules: PenaltyRules) -> list[ChargePenalty]:
+    return [penalty_on(debt.due, debt.parts, debt.payer, on, rules) for debt in owed]
+
+
+def _stands(events: Sequence[Any], rules: PenaltyRules) -> bool:
+    """Tell whether the last thing that happened is an accrual by these very rules.
+
+    Then what had been accrued by its day is what the rules say of that day: no need to reckon.
+    """
+    last = events[-1]
+    return (
+        isinstance(last, PenaltyAccrued | PenaltyCorrected)
+        and last.rule == rules.version
+        and bool(last.segments)
+    )
 
 
 def _correct(

@@ -1,4 +1,8 @@
-"""Accruing penalties for all accounts: one pass over the log, committed in chunks.
+"""Accruing penalties for all accounts: on all cores, one pass over the log, committed in chunks.
+
+Each range of streams is read and reckoned by a process of its own, which writes nothing: what it
+found comes back encoded, and this process appends it, a chunk in each transaction, so that nobody
+who pays meanwhile waits long for his turn.
 
 The run needs no journal to be resumed: an account whose penalty stands at the day already gets
 no event, so a run that was killed is simply started again. Accounts on which something happened
@@ -7,30 +11,30 @@ between the reading and the writing are done again, alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
+from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from services.ledger.accrual import accrue
-from services.ledger.domain import Account
+from services.ledger.bulk import balance_row, write_rows
+from services.ledger.cores import Progress, Range, quiet
+from services.ledger.domain import EVENTS, Account
 from services.ledger.penalties.rules import PenaltyRules
-from shared.eventstore import Event
+from services.ledger.streams import account_streams, over_streams
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks
 
 CHUNK = 2_000
-_COPY = (
-    "COPY (SELECT originator_id, topic, state FROM events "
-    "ORDER BY originator_id, originator_version) TO STDOUT (FORMAT BINARY)"
-)
-
-Progress = Callable[[int], None]
+WAIT_FOR_THE_LOG = "10min"
+"""How long a chunk waits for its turn to append: an import holds it to its end."""
 
 
 class Summary(msgspec.Struct):
@@ -41,12 +45,24 @@ class Summary(msgspec.Struct):
     added: Kopecks = 0
     taken_back: Kopecks = 0
 
+    def add(self, other: Summary) -> None:
+        """Add what another range gave."""
+        self.accounts += other.accounts
+        self.changed += other.changed
+        self.added += other.added
+        self.taken_back += other.taken_back
 
-@dataclass
-class _Chunk:
-    accounts: list[Account] = field(default_factory=list)
-    rows: list[tuple[UUID, int, Event]] = field(default_factory=list)
-    before: dict[UUID, int] = field(default_factory=dict)
+
+class Accrued(msgspec.Struct, frozen=True):
+    """An account with its new events, encoded as the log keeps them, and its new row.
+
+    ``version`` is the account's before them; ``states`` are (topic, state).
+    """
+
+    id: UUID
+    version: int
+    states: list[tuple[str, bytes]]
+    row: bytes
 
 
 def accrue_all(
@@ -54,78 +70,77 @@ def accrue_all(
     on: date,
     rules: PenaltyRules,
     actor: str,
-    progress: Progress = lambda _: None,
+    progress: Progress = quiet,
     *,
     dry_run: bool = False,
+    cores: int | None = None,
 ) -> Summary:
     """Accrue the penalties of all accounts by a day; answer what was done.
 
     With ``dry_run`` everything is computed and nothing written.
     """
-    summary, chunk = Summary(), _Chunk()
-    for id_, events in _streams(store):
+    total = Summary()
+    work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
+    for summary, accrued in over_streams(store, work, progress, cores):
+        total.add(summary)
+        for first in range(0, len(accrued), CHUNK):
+            _write(store, accrued[first : first + CHUNK], on, rules, actor)
+    return total
+
+
+def accrue_range(
+    connection: psycopg.Connection[Any],
+    part: Range,
+    progress: Progress,
+    *,
+    on: date,
+    rules: PenaltyRules,
+    keep: bool,
+) -> tuple[Summary, list[Accrued]]:
+    """Reckon the accounts of a range; with ``keep`` answer what is to be written, too."""
+    summary, accrued = Summary(), list[Accrued]()
+    for id_, events in account_streams(connection, part, progress):
         account = Account(id_)
         for event in events:
             account.replay(event)
-        if not account.number:
-            continue
-        summary.accounts += 1
         before = account.version
         change = accrue(account, events, on, rules)
+        summary.accounts += 1
         summary.added += max(change, 0)
         summary.taken_back += max(-change, 0)
-        if account.version > before:
-            summary.changed += 1
-            chunk.accounts.append(account)
-            chunk.before[id_] = before
-            chunk.rows += [
-                (id_, version, event)
-                for version, event in enumerate(account.take_pending(), start=before + 1)
-            ]
-        if len(chunk.accounts) >= CHUNK:
-            _write(store, chunk, on, rules, actor, dry_run)
-            chunk = _Chunk()
-        progress(len(events))
-    _write(store, chunk, on, rules, actor, dry_run)
-    return summary
-
-
-def _streams(store: PostgresStore) -> Iterator[tuple[UUID, list[Any]]]:
-    """Yield (id, events) of every stream, one stream in memory at a time."""
-    decode = store.events.decode
-    current: UUID | None = None
-    events: list[Any] = []
-    with store.transaction() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        with cursor.copy(_COPY) as copy:
-            copy.set_types(["uuid", "text", "bytea"])
-            for id_, topic, state in copy.rows():
-                if id_ != current:
-                    if current is not None:
-                        yield current, events
-                    current, events = id_, []
-                events.append(decode(topic, state))
-    if current is not None:
-        yield current, events
+        if account.version == before:
+            continue
+        summary.changed += 1
+        new = account.take_pending()
+        if keep:
+            states = [(event.topic, EVENTS.encode(event)) for event in new]
+            accrued.append(Accrued(id_, before, states, balance_row(account)))
+    return summary, accrued
 
 
 def _write(
-    store: PostgresStore, chunk: _Chunk, on: date, rules: PenaltyRules, actor: str, dry_run: bool
+    store: PostgresStore, chunk: Sequence[Accrued], on: date, rules: PenaltyRules, actor: str
 ) -> None:
-    if dry_run or not chunk.accounts:
-        return
-    command_id = derived_id(NAMESPACE, "ledger", "accrue", str(on), str(chunk.accounts[0].id))
+    command_id = derived_id(NAMESPACE, "ledger", "accrue", str(on), str(chunk[0].id))
     with store.session(Cause(command_id, actor, f"accrue-{on}")) as session:
+        session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
         store.recorder.lock(session.cursor)
         session.cursor.execute(
             "SELECT account_id, version FROM balances WHERE account_id = ANY (%s)",
-            (list(chunk.before),),
+            ([accrued.id for accrued in chunk],),
         )
         now = {row["account_id"]: row["version"] for row in session.cursor.fetchall()}
-        moved = {id_ for id_, version in chunk.before.items() if now.get(id_) != version}
-        session.copy_events(row for row in chunk.rows if row[0] not in moved)
-        session.read.write_balances([a for a in chunk.accounts if a.id not in moved])
-        for id_ in moved:
+        as_read = [accrued for accrued in chunk if now.get(accrued.id) == accrued.version]
+        session.copy_states(chain.from_iterable(_log_rows(accrued) for accrued in as_read))
+        write_rows(session.cursor, [accrued.row for accrued in as_read])
+        for id_ in {accrued.id for accrued in chunk} - {accrued.id for accrued in as_read}:
             # Something happened to it since it was read: under the lock nothing more can.
             account = session.load(Account, id_)
             accrue(account, [recorded.event for recorded in session.story(id_)], on, rules)
+
+
+def _log_rows(accrued: Accrued) -> list[tuple[UUID, int, str, bytes]]:
+    return [
+        (accrued.id, version, topic, state)
+        for version, (topic, state) in enumerate(accrued.states, start=accrued.version + 1)
+    ]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.ledger.checks import check_month
 from services.ledger.domain import Account, account_id
 from services.ledger.events import ChargeLine, ServiceAmount
 from services.ledger.retelling import retold
@@ -44,12 +45,16 @@ class AccruePenalty(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class PaidLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What a payment holds for one account: principal and penalty apart."""
+class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a payment holds for one account: principal and penalty apart.
+
+    ``period`` is a month that the payer named (``2026-10``): it is settled before all others.
+    """
 
     account: str
     amount: Kopecks
     penalty: Kopecks
+    period: str | None = None
 
 
 class PostPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,11 +87,19 @@ def accrue_penalty(session: Session, command: AccruePenalty) -> dict[str, Any]:
 
 
 def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
-    """Post a payment to its accounts: each once, however often it is asked."""
+    """Post a payment to its accounts: each once, however often it is asked.
+
+    Raises NotFound for an account that is not open, ValidationFailed for a sum or a month that
+    cannot be; then nothing is posted to any.
+    """
     posted = []
     for line in command.lines:
+        if line.period is not None:
+            check_month(line.period)
         account = session.load(Account, account_id(line.account))
-        if account.post_payment(command.payment_id, command.paid_on, line.amount, line.penalty):
+        if account.post_payment(
+            command.payment_id, command.paid_on, line.amount, line.penalty, first=line.period
+        ):
             posted.append(line.account)
     return {"payment_id": str(command.payment_id), "posted": posted}
 

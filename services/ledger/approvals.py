@@ -73,6 +73,7 @@ class ProposalApproved(Event, frozen=True):
     topic: ClassVar[str] = "ledger.proposal_approved.v1"
 
     by: str
+    reason: str = ""
 
 
 class ProposalRejected(Event, frozen=True):
@@ -117,8 +118,8 @@ class Proposal(Aggregate):
             )
         )
 
-    def approve(self, by: str) -> ProposalMade:
-        """Agree to the correction and answer it.
+    def approve(self, by: str, reason: str = "") -> ProposalMade:
+        """Agree to the correction and answer it; the second person may add a reason of his own.
 
         Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, and Forbidden
         ``second_person_needed`` for the person who proposed it.
@@ -128,7 +129,7 @@ class Proposal(Aggregate):
             raise Forbidden(
                 "second_person_needed", "Somebody else than who proposed it must approve it."
             )
-        self.trigger(ProposalApproved(by=by))
+        self.trigger(ProposalApproved(by=by, reason=reason))
         return made
 
     def reject(self, by: str, reason: str) -> None:

@@ -139,7 +139,7 @@ class _Workers:
 def _receive(pipe: Any) -> tuple[str, Any]:
     try:
         kind, value = pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         raise WorkerFailedError("a worker process has ended before its work was done") from None
     return kind, value
 

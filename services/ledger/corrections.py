@@ -38,10 +38,11 @@ class Correct(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Approve(msgspec.Struct, frozen=True, kw_only=True):
-    """Agree to a proposed correction, and make it."""
+class Approve(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Agree to a proposed correction, and make it; ``reason`` is what the second person adds."""
 
     proposal_id: UUID
+    reason: str = ""
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,9 @@ def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any
             _accounts(session, command.correction),
             session.today,
         )
+        if not made:
+            # Somebody else did it between the trial and this.
+            return _answer("unchanged", command.correction_id, 0, ())
         return _answer("done", command.correction_id, amount, made)
 
     return correct
@@ -104,7 +108,7 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
     ``second_person_needed``, and what the domain refuses today.
     """
     proposal = _proposal(session, command.proposal_id)
-    made = proposal.approve(context.current().actor)
+    made = proposal.approve(context.current().actor, command.reason)
     accounts = _make(
         Correct(correction_id=command.proposal_id, correction=made.correction, reason=made.reason),
         lambda number: session.load(Account, account_id(number)),
@@ -112,6 +116,21 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
         session.today,
     )
     return _answer("approved", command.proposal_id, made.amount, accounts)
+
+
+def preview_approval(session: Session, proposal_id: UUID, by: str) -> dict[str, Any]:
+    """Answer what an approval would do today, and change nothing; raises as it would."""
+    made = _copy_of_proposal(session, proposal_id).approve(by)
+    command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
+    return preview(session, command, made.amount)
+
+
+def preview_rejection(session: Session, command: Reject, by: str) -> dict[str, Any]:
+    """Answer what a rejection would do, and change nothing; raises as it would."""
+    proposal = _copy_of_proposal(session, command.proposal_id)
+    proposal.reject(by, command.reason)
+    amount = proposal.made.amount if proposal.made else 0
+    return {**_answer("dry_run", command.proposal_id, amount, ()), "would_be": "rejected"}
 
 
 def reject(session: Session, command: Reject) -> dict[str, Any]:
@@ -145,11 +164,20 @@ def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) 
 
 
 def _proposal(session: Session, proposal_id: UUID) -> Proposal:
+    _copy_of_proposal(session, proposal_id)
+    return session.load(Proposal, proposal_id)
+
+
+def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
+    """Answer a proposal that may be tried upon: what happens to it is not recorded."""
     # Any id may be given, also that of an account's stream.
     story = session.story(proposal_id)
     if not story or not isinstance(story[0].event, ProposalMade):
         raise NotFound("proposal_not_found", "There is no such proposal.")
-    return session.load(Proposal, proposal_id)
+    proposal = Proposal(proposal_id)
+    for recorded in story:
+        proposal.replay(recorded.event)
+    return proposal
 
 
 def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks]:

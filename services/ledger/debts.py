@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ CAPITAL_REPAIR = "capital_repair"
 """The code of the service whose penalty has a rule of its own (ЖК РФ ст. 155 ч. 14.1)."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Paid:
     """A part that was paid; ``payment`` is None where an advance has paid it."""
 
@@ -43,19 +43,15 @@ class _Paid:
     payment: UUID | None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Lot:
     """One service of one period with one due date; ``unpaid`` and the paid parts are its sum."""
 
-    period: str
-    service: str
-    due_on: date
-    effective_on: date
     unpaid: Kopecks
-    paid: list[_Paid] = field(default_factory=list)
+    paid: list[_Paid]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Debt:
     """What the calculator takes: one debt, its parts, and the kind of payer whose rule holds."""
 
@@ -79,26 +75,21 @@ class _Book:
     def __init__(self) -> None:
         self.payer_kind = PayerKind.HOUSEHOLD
         self.lots: defaultdict[tuple[str, str], list[_Lot]] = defaultdict(list)
+        self.joined: defaultdict[tuple[str, PayerKind, date, date], list[_Lot]] = defaultdict(list)
         self.due_on: dict[str, date] = {}
 
     def add(self, event: Any) -> None:
         match event:
             case AccountOpened():
                 self.payer_kind = PayerKind(event.payer_kind)
-                on = event.effective_on
-                for item in event.opening:
-                    self._owe(OPENING_PERIOD, item.service, on, on, item.amount)
+                self._take_over(event)
             case OpeningPosted():
-                on = event.effective_on
-                for item in event.opening:
-                    self._owe(OPENING_PERIOD, item.service, on, on, item.amount)
-                self._pay(event.settled, on, None)
+                self._take_over(event)
+                self._pay(event.settled, event.effective_on, None)
             case ChargesPosted():
                 self.due_on[event.period] = event.due_on
-                for line in event.lines:
-                    self._owe(
-                        event.period, line.service, event.due_on, event.effective_on, line.payable
-                    )
+                owed = [(line.service, line.payable) for line in event.lines]
+                self._owe(event.period, event.due_on, event.effective_on, owed)
                 self._pay(event.settled, event.effective_on, None)
             case ChargesAdjusted():
                 self._adjust(event)
@@ -110,28 +101,30 @@ class _Book:
 
     def debts(self) -> Iterator[Debt]:
         """Join the services of a period that fall due and take effect on the same days."""
-        joined: defaultdict[tuple[str, PayerKind, date, date], list[_Lot]] = defaultdict(list)
-        for lots in self.lots.values():
-            for lot in lots:
-                payer = self._payer_of(lot.service)
-                joined[lot.period, payer, lot.due_on, lot.effective_on].append(lot)
-        for (period, payer, due_on, effective_on), lots in sorted(joined.items()):
+        for (period, payer, due_on, effective_on), lots in sorted(self.joined.items()):
             parts = _parts(lots)
             if parts:
-                amount = sum(part.amount for part in parts)
+                amount = sum([part.amount for part in parts])
                 yield Debt(payer, Due(amount, period, due_on, effective_on), parts)
 
-    def _payer_of(self, service: str) -> PayerKind:
-        if service == CAPITAL_REPAIR and self.payer_kind is PayerKind.HOUSEHOLD:
-            return PayerKind.CAPITAL_REPAIR
-        return self.payer_kind
+    def _take_over(self, event: AccountOpened | OpeningPosted) -> None:
+        owed = [(item.service, item.amount) for item in event.opening]
+        self._owe(OPENING_PERIOD, event.effective_on, event.effective_on, owed)
 
     def _owe(
-        self, period: str, service: str, due_on: date, effective_on: date, amount: Kopecks
+        self, period: str, due_on: date, effective_on: date, owed: Iterable[tuple[str, Kopecks]]
     ) -> None:
-        if amount > 0:
-            lot = _Lot(period, service, due_on, effective_on, unpaid=amount)
-            self.lots[period, service].append(lot)
+        joined: dict[PayerKind, list[_Lot]] = {}
+        for service, amount in owed:
+            if amount > 0:
+                # ч. 14.1 is about every owner of premises, a person or an organisation.
+                is_repair = service == CAPITAL_REPAIR
+                payer = PayerKind.CAPITAL_REPAIR if is_repair else self.payer_kind
+                if payer not in joined:
+                    joined[payer] = self.joined[period, payer, due_on, effective_on]
+                lot = _Lot(amount, [])
+                joined[payer].append(lot)
+                self.lots[period, service].append(lot)
 
     def _pay(self, parts: Sequence[Settled], on: date, payment: UUID | None) -> None:
         for part in parts:
@@ -157,8 +150,8 @@ class _Book:
 
     def _adjust(self, event: ChargesAdjusted) -> None:
         due_on = self.due_on.get(event.period, event.effective_on)
-        for line in event.lines:
-            self._owe(event.period, line.service, due_on, event.effective_on, line.amount)
+        owed = [(line.service, line.amount) for line in event.lines]
+        self._owe(event.period, due_on, event.effective_on, owed)
         for part in event.released:
             left = part.amount
             for lot in reversed(self.lots[part.period, part.service]):
@@ -194,13 +187,13 @@ def _take_back(lot: _Lot, amount: Kopecks, payment: UUID | None, *, to_unpaid: b
 
 
 def _parts(lots: Iterable[_Lot]) -> tuple[Part, ...]:
-    by_day: defaultdict[date | None, Kopecks] = defaultdict(int)
+    """Answer what was paid on which day, in the order of the days, and then what is unpaid."""
+    unpaid, by_day = 0, dict[date, Kopecks]()
     for lot in lots:
-        by_day[None] += lot.unpaid
+        unpaid += lot.unpaid
         for paid in lot.paid:
-            by_day[paid.on] += paid.amount
-    return tuple(
-        Part(amount, on)
-        for on, amount in sorted(by_day.items(), key=lambda item: (item[0] is None, item[0]))
-        if amount
-    )
+            by_day[paid.on] = by_day.get(paid.on, 0) + paid.amount
+    parts = [Part(amount, on) for on, amount in sorted(by_day.items()) if amount]
+    if unpaid:
+        parts.append(Part(unpaid))
+    return tuple(parts)

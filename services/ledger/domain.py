@@ -301,7 +301,8 @@ class Account(AccountState):
         Principal and penalty are settled separately; what is more than the debt of either becomes
         an advance. A payer who named one sum for all gives no ``penalty`` (None): then the policy
         says whether what is left after principal settles it. ``first`` is a period that the
-        payer named.
+        payer named; one that owes nothing changes nothing. Raises ValidationFailed for a sum that
+        cannot be.
         """
         self._must_exist()
         if payment_id in self.posted:

@@ -117,8 +117,11 @@ def export_to(
 ) -> int:
     """Write all of it, in one snapshot, and answer how many rows there are.
 
-    Raises OSError when the file cannot be written; then there is no new file.
+    Raises ValueError for a folder that is not there, OSError when the file cannot be written; then
+    there is no new file.
     """
+    if not file.parent.is_dir():
+        raise ValueError(f"{file.parent} is no folder to write {file.name} to")
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
 
     def write(session: PostgresSession) -> int:

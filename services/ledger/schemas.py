@@ -57,7 +57,7 @@ class Statement(Schema):
 
 
 class Penalty(Schema):
-    """The penalty of one account by a day, which may be to come; today when left out."""
+    """The penalty of one account by a day, past or to come; today when left out."""
 
     number = fields.String(required=True, validate=_NUMBER)
     on = fields.Date(load_default=None, allow_none=True, format="iso")

@@ -58,7 +58,7 @@ class LedgerService:
 
     @rpc(schemas.Penalty)
     def penalty(self, number: str, on: date | None) -> Any:
-        """Answer the penalty of an account explained, by a day that may be to come."""
+        """Answer the penalty of an account explained: now, as of a past day, or to come."""
         return self.store.query(
             lambda session: penalty(session, number, on or session.today, _rules())
         )

@@ -69,7 +69,7 @@ class Town:
     def asks(self, *words: str) -> Any:
         """Say it with --json, and answer what it says; it must succeed."""
         result = self.run(*words, "--json")
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == 0, (result.output, result.exception)
         return json.loads(result.stdout)
 
     def as_of(self, number: str, day: date) -> Account:

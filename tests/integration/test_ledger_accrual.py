@@ -104,15 +104,26 @@ def test_a_run_that_dies_is_simply_started_again(
 
 
 def test_a_payment_between_reading_and_writing_is_not_lost(store: PostgresStore) -> None:
-    paid: list[int] = []
+    paid: list[str] = []
 
-    def pays_meanwhile(_: int) -> None:
-        if not paid:
-            paid.append(1)
-            pay(store, NUMBERS[0], 450_000, date(2026, 4, 1))
+    def pays_meanwhile(read: int) -> None:
+        if read and not paid:
+            # The first of the ranges is read, and nothing of it written yet.
+            paid.extend(NUMBERS)
+            for number in NUMBERS:
+                pay(store, number, 450_000, date(2026, 4, 1))
 
     accrue_all(store, JULY, RULES, "staff:test", pays_meanwhile)
-    assert owed(store) == {**dict.fromkeys(NUMBERS, 8_550), NUMBERS[0]: 0}
+    assert paid
+    assert owed(store) == dict.fromkeys(NUMBERS, 0)
+    assert audit(store).differences == []
+
+
+def test_on_all_cores_it_is_the_same(store: PostgresStore) -> None:
+    alone = accrue_all(store, JULY, RULES, "staff:test", dry_run=True, cores=1)
+    together = accrue_all(store, JULY, RULES, "staff:test", cores=2)
+    assert together == alone
+    assert owed(store) == dict.fromkeys(NUMBERS, 8_550)
     assert audit(store).differences == []
 
 

@@ -102,6 +102,8 @@ def test_a_turnover_opens_with_what_the_one_before_closed(lived_in: Town) -> Non
     first = lived_in.asks("turnover", "--from", "2025-01-01", "--to", "2026-03-31")
     second = lived_in.asks("turnover", "--from", "2026-04-01", "--to", LAST_DAY)
     assert first["total"]["closing"] == second["total"]["opening"]
+    april = lived_in.asks("turnover", "--from", "2026-04-01", "--to", "2026-04-30")
+    assert lived_in.asks("turnover", "--period", "2026-04") == april
     total = lived_in.asks("turnover", "--from", "2026-04-01", "--to", LAST_DAY, "--by", "total")
     assert (total["rows"], total["total"]) == ([], second["total"])
 
@@ -180,6 +182,10 @@ def test_the_story_names_who_did_what_and_what_it_corrects(lived_in: Town) -> No
         ["turnover", "--from", "2026-03-02", "--to", "2026-03-01"],
         ["turnover", "--from", "20260301", "--to", "2026-03-31"],
         ["turnover", "--from", "2026-03-01", "--to", "2026-03-31", "--account", "999"],
+        ["turnover"],
+        ["turnover", "--period", "2026-13"],
+        ["turnover", "--period", "0000-01"],
+        ["turnover", "--period", "2026-03", "--from", "2026-03-01"],
         ["overdue", "--on", "2026-13-01"],
         ["replay"],
         ["replay", NUMBERS[0], "--all"],

@@ -572,6 +572,7 @@ def test_staff_seal_prove_and_verify(
     assert verifier.main([str(proof), "--key", str(key)]) == 0
     assert 'state: {"amount":595}' in command("prove", 595).stdout
     proof.write_text(command("consistency", 300).stdout, encoding="utf-8")
+    assert command("consistency", 300, "--json").stdout == proof.read_text(encoding="utf-8")
     assert verifier.main([str(proof), "--key", str(key)]) == 0
     good = command("verify", "--against", kept, "--key", key.read_text().strip())
     assert (good.exit_code, good.stdout.count("0 findings")) == (0, 1)

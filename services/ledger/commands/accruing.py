@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -15,7 +15,9 @@ from services.ledger.commands.printing import (
     DryRun,
     Json,
     Reason,
+    author,
     counting,
+    day,
     opened_store,
     out,
     print_json,
@@ -23,11 +25,18 @@ from services.ledger.commands.printing import (
     roubles,
 )
 from services.ledger.penalties.rules import load_rules
-from shared.clock import SystemClock
-from shared.config import load_settings
-from shared.logs import get_logger
+from shared import context
+from shared.eventstore import Session
+from shared.ids import new_id
 
-log = get_logger(__name__)
+
+class AccrueRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Who begins to accrue, by which day and rules, and why."""
+
+    on: date
+    rules: str
+    by: str
+    reason: str
 
 
 def accrue(
@@ -43,21 +52,38 @@ def accrue(
     """Accrue penalties by a day: again on the same day it changes nothing.
 
     A run that was killed is simply started again. Past accruals are corrected by events of their
-    own where a payment or a recalculation has come in since.
+    own where a payment or a recalculation has come in since. What days to come would bring is only
+    told, with --dry-run.
     """
     with reporting():
-        day = date.fromisoformat(on) if on else SystemClock(load_settings().timezone).today()
-        chosen = load_rules(rules)
+        (who, why), chosen = author(actor, reason), load_rules(rules)
         with opened_store() as store:
+            today = store.clock.today()
+            by = day(on, "--on") or today
+            if by > today and not dry_run:
+                raise ValueError(
+                    f"--on: {by} is to come, and nobody is late with it yet: the last day that "
+                    f"can be accrued is {today}; --dry-run looks ahead"
+                )
+            if not dry_run:
+                run = AccrueRun(on=by, rules=chosen.version, by=who, reason=why)
+                with context.bind(actor=who, command_id=new_id()):
+                    store.execute(note_run, run)
             events = store.recorder.max_notification_id() or 0
             with counting("accruing", events) as advance:
-                summary = accrue_all(store, day, chosen, f"staff:{actor}", advance, dry_run=dry_run)
-        log.warning("penalties_accrued", by=actor, why=reason, on=str(day), dry_run=dry_run)
+                summary = accrue_all(store, by, chosen, who, advance, dry_run=dry_run)
     if json:
-        print_json({"on": str(day), "rules": chosen.version, **msgspec.structs.asdict(summary)})
+        print_json({"on": str(by), "rules": chosen.version, **msgspec.structs.asdict(summary)})
         return
     out.print(
         f"{'would change' if dry_run else 'changed'} {summary.changed} of {summary.accounts} "
-        f"accounts by {day}: {roubles(summary.added)} added, {roubles(summary.taken_back)} taken "
-        f"back; rules {chosen.version}"
+        f"accounts by {by}: {roubles(summary.added)} added, {roubles(summary.taken_back)} taken "
+        f"back; rules {chosen.version}",
+        soft_wrap=True,
     )
+
+
+def note_run(_: Session, command: AccrueRun) -> dict[str, Any]:
+    """Keep with the commands of the log who began a run and why; its events name who alone."""
+    found: dict[str, Any] = msgspec.to_builtins(command)
+    return found

@@ -25,7 +25,8 @@ from shared.config import load_settings
 
 def audit(
     cores: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes [all cores].")
+        int | None,
+        typer.Option(min=1, max=256, help="How many processes; one for each core when left out."),
     ] = None,
     json: Json = False,
 ) -> None:

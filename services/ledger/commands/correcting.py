@@ -36,6 +36,7 @@ from services.ledger.commands.printing import (
     print_json,
     reporting,
     roubles,
+    show,
 )
 from services.ledger.corrections import (
     Approve,
@@ -43,6 +44,8 @@ from services.ledger.corrections import (
     Reject,
     correct_within,
     preview,
+    preview_approval,
+    preview_rejection,
     proposals,
 )
 from services.ledger.corrections import approve as approve_proposal
@@ -58,7 +61,7 @@ from shared.money import Kopecks, parse_rubles
 APPROVAL_OVER = "SALDO_LEDGER_APPROVAL_OVER"
 DEFAULT_APPROVAL_OVER = "50000,00"
 
-On = Annotated[str | None, typer.Option(help="The day it takes effect [today].")]
+On = Annotated[str | None, typer.Option(help="The day it takes effect; today when left out.")]
 CommandId = Annotated[
     str | None,
     typer.Option(help="Any words that name this correction, to make the same one once more."),
@@ -102,7 +105,8 @@ def reverse(
     reason: Reason,
     actor: Actor,
     account: Annotated[
-        list[str] | None, typer.Option(help="Only in this account; may be repeated [all].")
+        list[str] | None,
+        typer.Option(help="Only in this account; may be repeated; all when left out."),
     ] = None,
     on: On = None,
     command_id: CommandId = None,
@@ -164,18 +168,24 @@ def list_proposals(
             f"{row['decided_by']} {str(row['decided_at'] or '')[:16]}",
             roubles(row["amount"]),
         )
-    out.print(table)
+    show(table)
 
 
 def approve(
     proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
     actor: Actor,
+    reason: Annotated[
+        str | None, typer.Option(help="What you add to the reason of who proposed it.")
+    ] = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Agree to a correction that another one of the staff has proposed, and make it."""
-    with reporting(), opened_store() as store:
-        answer = _approve(store, proposal_id, author(actor, "approves")[0], dry_run)
+    with reporting():
+        who, added = author(actor, "agreed" if reason is None else reason)
+        command = Approve(proposal_id=proposal_id, reason="" if reason is None else added)
+        with opened_store() as store:
+            answer = _approve(store, command, who, dry_run)
     _print_answer(answer, json)
 
 
@@ -190,14 +200,12 @@ def reject(
     with reporting():
         who, why = author(actor, reason)
         command = Reject(proposal_id=proposal_id, reason=why)
-        with (
-            opened_store() as store,
-            context.bind(actor=who, command_id=_id("reject", proposal_id)),
-        ):
+        with opened_store() as store:
             if dry_run:
-                answer = _dry_run_of(store, proposal_id)
+                answer = store.query(lambda session: preview_rejection(session, command, who))
             else:
-                answer = store.execute(reject_proposal, command)
+                command_id = _id("reject", proposal_id, who, why)
+                answer = _execute(store, reject_proposal, command, who, command_id)
     _print_answer(answer, json)
 
 
@@ -231,19 +239,29 @@ def _correct(
     with opened_store() as store:
         if approved is not None:
             _check_same(store, approved, correction)
-            return _approve(store, approved, who, dry_run)
+            return _approve(store, Approve(proposal_id=approved, reason=why), who, dry_run)
         if dry_run:
             return store.query(lambda session: preview(session, command, limit))
-        with context.bind(actor=who, command_id=command.correction_id):
-            answer = store.execute(correct_within(limit), command)
+        answer = _execute(store, correct_within(limit), command, who, command.correction_id)
         return answer | _state_now(store, answer)
 
 
-def _approve(store: PostgresStore, proposal_id: UUID, who: str, dry_run: bool) -> dict[str, Any]:
+def _approve(store: PostgresStore, command: Approve, who: str, dry_run: bool) -> dict[str, Any]:
     if dry_run:
-        return _dry_run_of(store, proposal_id)
-    with context.bind(actor=who, command_id=_id("approve", proposal_id)):
-        return store.execute(approve_proposal, Approve(proposal_id=proposal_id))
+        return store.query(lambda session: preview_approval(session, command.proposal_id, who))
+    # The name is part of the id: who comes second is told that it is decided, not that he did it.
+    command_id = _id("approve", command.proposal_id, who, command.reason)
+    return _execute(store, approve_proposal, command, who, command_id)
+
+
+def _execute(
+    store: PostgresStore, handler: Any, command: Any, who: str, command_id: UUID
+) -> dict[str, Any]:
+    """Execute a command; ``repeated`` tells that it had been, and this is the answer of then."""
+    known = store.query(lambda session: store.kept_commands(session.cursor, [command_id]))
+    with context.bind(actor=who, command_id=command_id):
+        answer: dict[str, Any] = store.execute(handler, command)
+    return {**answer, "repeated": bool(known)}
 
 
 def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction) -> None:
@@ -253,20 +271,6 @@ def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction)
             "another_correction",
             "The proposal is about another correction than this; see `saldo ledger proposals`.",
         )
-
-
-def _dry_run_of(store: PostgresStore, proposal_id: UUID) -> dict[str, Any]:
-    """Answer what an approval would do today, and change nothing."""
-    row = _row(store, proposal_id)
-    command = Correct(
-        correction_id=proposal_id,
-        correction=msgspec.convert(row["correction"], Correction),
-        reason=row["reason"],
-    )
-    answer = {"proposal": row["state"]}
-    if row["state"] != OPEN:
-        raise Conflict("proposal_decided", f"This proposal is {row['state']} already.")
-    return store.query(lambda session: preview(session, command, row["amount"])) | answer
 
 
 def _state_now(store: PostgresStore, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -310,15 +314,28 @@ def _print_answer(answer: dict[str, Any], json: bool) -> None:
         "rejected": "Rejected: nothing was changed.",
         "unchanged": "It was done before: nothing was changed.",
         "dry_run": f"Nothing was changed; it would be {answer.get('would_be')}.",
-        "proposed": "Proposed: more than one person may decide alone, so nothing was changed. "
-        f"A second one says: saldo ledger approve {answer['correction_id']} --actor NAME",
+        "proposed": "Proposed: one person may not decide on it alone, so nothing was changed.",
     }[answer["state"]]
     if answer.get("proposal", OPEN) != OPEN:
         out.print(f"This was proposed before, and is {answer['proposal']}.")
         return
+    if answer.get("repeated") and answer["state"] == "done":
+        sentence = (
+            "It was done before, so nothing was changed now; --command-id with words of its own "
+            "makes the same correction once more."
+        )
     out.print(f"{sentence} It moves {roubles(answer['amount'])} roubles.", soft_wrap=True)
+    if answer["state"] == "proposed":
+        approval = f"saldo ledger approve {answer['correction_id']} --actor NAME"
+        out.print(f"A second person says: {approval}", soft_wrap=True)
     _print_balances("Before", answer.get("before", ()))
-    _print_balances("After" if answer["state"] != "proposed" else "Now", answer["accounts"])
+    _print_balances(_title(answer), answer["accounts"])
+
+
+def _title(answer: Mapping[str, Any]) -> str:
+    if answer.get("repeated"):
+        return "As it was then"
+    return "Now" if answer["state"] == "proposed" else "After"
 
 
 def _print_balances(title: str, accounts: Sequence[Mapping[str, Any]]) -> None:
@@ -328,4 +345,4 @@ def _print_balances(title: str, accounts: Sequence[Mapping[str, Any]]) -> None:
     for account in accounts:
         sums = (roubles(account[name]) for name in ("principal", "penalty", "advance"))
         table.add_row(account["number"], *sums)
-    out.print(table)
+    show(table)

@@ -23,7 +23,8 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     what: Annotated[What, typer.Option(help="What to export.")] = What.EVENTS,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="The format [by the name of the file].")
+        Format | None,
+        typer.Option("--format", help="The format; by the name of the file when left out."),
     ] = None,
     account: Annotated[str | None, typer.Option(help="The account of a statement.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="Its first day.")] = None,

@@ -34,6 +34,7 @@ from services.ledger.commands.printing import (
     print_json,
     reporting,
     roubles,
+    show,
 )
 from services.ledger.importing.imports import Summary, Wanted, import_file
 from shared.money import parse_rubles
@@ -69,9 +70,11 @@ def import_(
     actor: Actor,
     reason: Reason,
     kind: Annotated[
-        FileKind | None, typer.Option(help="What the file holds [as its columns say].")
+        FileKind | None, typer.Option(help="What the file holds; as its columns say when left out.")
     ] = None,
-    encoding: Annotated[Encoding | None, typer.Option(help="[as the file shows].")] = None,
+    encoding: Annotated[
+        Encoding | None, typer.Option(help="As the file shows when left out.")
+    ] = None,
     rows: Annotated[int | None, typer.Option(help="Control total: how many rows.")] = None,
     bills: Annotated[
         int | None,
@@ -86,7 +89,7 @@ def import_(
         bool, typer.Option("--strict", help="Post nothing if a single row is refused.")
     ] = False,
     quarantine: Annotated[
-        Path | None, typer.Option(help="Where refused rows go [FILE.quarantine.csv].")
+        Path | None, typer.Option(help="Where refused rows go; FILE.quarantine.csv when left out.")
     ] = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -152,7 +155,7 @@ def _show(summary: Summary) -> None:
     if counts.refused_rows:
         refused = roubles(counts.refused_amount)
         table.add_row("rows refused in all", str(counts.refused_rows), refused)
-    out.print(table)
+    show(table)
     if summary.by:
         out.print(f"First imported by {summary.by}.")
     if summary.resumed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -16,9 +16,10 @@ from typing import Annotated, Any
 import msgspec
 import psycopg
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.ledger.cores import WorkerFailedError
 from services.registry import open_store
@@ -28,6 +29,9 @@ from shared.eventstore.postgres import PostgresStore
 from shared.money import format_rubles
 
 DIFFERENCE, BAD_INPUT = 1, 2
+LONG_TEXT, FOLDED = 40, 24
+"""Characters: a cell that is longer than the first is folded, at no less than the second."""
+_FRAME = 3  # what stands between two columns: a line, and a space on either side
 
 # What staff and files have written is text, never markup; a pipe is as wide as its lines.
 out = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 200)
@@ -59,7 +63,8 @@ def reporting() -> Iterator[None]:
         err.print(str(error), soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None
     except psycopg.Error as error:
-        err.print(f"The database refused or did not answer: {error}", soft_wrap=True)
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        err.print(f"The database refused or did not answer: {first_line}", soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None
 
 
@@ -89,6 +94,38 @@ def new_table(title: str, *names: str, amounts: tuple[str, ...] = ()) -> Table:
     for name in amounts:
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+def show(table: Table) -> None:
+    """Print a table; what a terminal is too narrow for stands below, behind the first column."""
+    widths = [_width(column) for column in table.columns]
+    for columns in _side_by_side(widths, out.width):
+        part = Table(title=table.title)
+        for place in columns:
+            column = table.columns[place]
+            part.add_column(column.header, justify=column.justify, min_width=widths[place])
+        rows = zip(*(table.columns[place].cells for place in columns), strict=True)
+        for row, told in zip(table.rows, rows, strict=True):
+            part.add_row(*told, style=row.style)
+        out.print(part)
+
+
+def _width(column: Column) -> int:
+    """Answer what a column needs: all of its longest cell, but a long text folds."""
+    longest = max(cell_len(str(text)) for text in (column.header, *column.cells))
+    return longest if longest <= LONG_TEXT else FOLDED
+
+
+def _side_by_side(widths: Sequence[int], room: int) -> Iterator[list[int]]:
+    """Divide columns into tables that fit; each begins with the first column, the key."""
+    columns, used = [0], widths[0] + _FRAME + 1
+    for place, width in enumerate(widths[1:], start=1):
+        if used + width + _FRAME > room and len(columns) > 1:
+            yield columns
+            columns, used = [0], widths[0] + _FRAME + 1
+        columns.append(place)
+        used += width + _FRAME
+    yield columns
 
 
 def roubles(amount: int | None) -> str:

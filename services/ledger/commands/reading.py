@@ -15,10 +15,10 @@ from services.ledger.commands.printing import (
     day_or_instant,
     new_table,
     opened_store,
-    out,
     print_json,
     reporting,
     roubles,
+    show,
 )
 from services.ledger.story import statement_by_days
 
@@ -49,7 +49,7 @@ def balance(
         table.add_row(item["service"], roubles(item["amount"]))
     for name, title in WAYS.items():
         table.add_row(title, roubles(found[name]), style="bold")
-    out.print(table)
+    show(table)
 
 
 def statement(
@@ -78,11 +78,13 @@ def statement(
             *(roubles(step[name]) for name in ("amount", "penalty", "balance")),
         )
     table.add_row(to or "", "", "Closing balance", "", "", roubles(found["closing"]), style="bold")
-    out.print(table)
+    show(table)
 
 
 def overdue_(
-    on: Annotated[str | None, typer.Option(help="The day of the ages [today].")] = None,
+    on: Annotated[
+        str | None, typer.Option(help="The day of the ages; today when left out.")
+    ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Only the age bands.")] = False,
     json: Json = False,
 ) -> None:
@@ -120,9 +122,9 @@ def overdue_(
                 *sums,
                 roubles(account.amount),
             )
-        out.print(table)
+        show(table)
     table = new_table("Age bands", "Days overdue", "Accounts", amounts=("Roubles",))
     for band in found.bands():
         table.add_row(band["band"], str(band["accounts"]), roubles(band["amount"]))
     table.add_row("total", str(len(found.accounts)), roubles(found.total), style="bold")
-    out.print(table)
+    show(table)

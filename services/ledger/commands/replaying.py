@@ -18,6 +18,7 @@ from services.ledger.commands.printing import (
     print_json,
     reporting,
     roubles,
+    show,
 )
 from services.ledger.rebuild import Rebuilt, rebuild
 from services.ledger.story import story
@@ -30,7 +31,8 @@ def replay(
         bool, typer.Option("--dry-run", help="With --all: only compare, exit 1 on a difference.")
     ] = False,
     cores: Annotated[
-        int | None, typer.Option(min=1, max=256, help="With --all: processes [all cores].")
+        int | None,
+        typer.Option(min=1, max=256, help="With --all: how many processes; one for each core."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -83,7 +85,7 @@ def _tell(number: str, json: bool) -> None:
             step["command_id"][:8],
             *(roubles(step[name]) for name in ("amount", "penalty", "balance")),
         )
-    out.print(table)
+    show(table)
 
 
 def _what(step: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from calendar import monthrange
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -16,10 +18,10 @@ from services.ledger.commands.printing import (
     err,
     new_table,
     opened_store,
-    out,
     print_json,
     reporting,
     roubles,
+    show,
 )
 from services.ledger.domain import account_id
 from services.ledger.sheets import Sheet, trial_balance_of, turnover_of, turnover_of_account
@@ -38,8 +40,13 @@ class By(StrEnum):
 
 
 def turnover(
-    from_: Annotated[str, typer.Option("--from", help="The first day, as 2026-10-01.")],
-    to: Annotated[str, typer.Option(help="The last day, as 2026-10-31.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The first day, as 2026-10-01.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="The last day, as 2026-10-31.")] = None,
+    period: Annotated[
+        str | None, typer.Option(help="A month instead of two days, as 2026-10.")
+    ] = None,
     account: Annotated[str | None, typer.Option(help="Of one account alone.")] = None,
     by: Annotated[By, typer.Option(help="A row for each service, or the total alone.")] = (
         By.SERVICE
@@ -53,9 +60,7 @@ def turnover(
     double entry; exit code 1 when they do not agree.
     """
     with reporting():
-        first, last = day(from_, "--from"), day(to, "--to")
-        if first is None or last is None or first > last:
-            raise ValueError("--from: the first day is after the last one")
+        first, last = _span(from_, to, period)
         with opened_store() as store:
             sheet = _sheet(store, account, first, last)
     differences = list(sheet.differences())
@@ -97,8 +102,23 @@ def trial_balance(
             )
         debit = sum(amount for amount in books.values() if amount > 0)
         table.add_row("total", roubles(debit), roubles(debit - total), style="bold")
-        out.print(table)
+        show(table)
     raise typer.Exit(DIFFERENCE if total else 0)
+
+
+def _span(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:
+    """Answer the first and the last day; raises ValueError that says what is wrong."""
+    if period is not None and from_ is None and to is None:
+        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
+            raise ValueError(f"--period: {period!r} is not a month; write it like 2026-10")
+        first = date.fromisoformat(f"{period}-01")
+        return first, first.replace(day=monthrange(first.year, first.month)[1])
+    begin, end = day(from_, "--from"), day(to, "--to")
+    if begin is None or end is None or period is not None:
+        raise ValueError("say --period 2026-10, or --from and --to with two days")
+    if begin > end:
+        raise ValueError("--from: the first day is after the last one")
+    return begin, end
 
 
 def _sheet(store: PostgresStore, account: str | None, first: date, last: date) -> Sheet:
@@ -115,7 +135,7 @@ def _print_as_table(title: str, rows: dict[str, Row], sheet: Sheet) -> None:
     for name, row in rows.items():
         table.add_row(name, *_amounts(row))
     table.add_row("total", *_amounts(sheet.total), style="bold")
-    out.print(table)
+    show(table)
 
 
 def _amounts(row: Row) -> list[str]:

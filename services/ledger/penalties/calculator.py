@@ -8,17 +8,17 @@ provisional. Amounts are kopecks, exact fractions inside, rounded half up once p
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
 
-from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate
+from services.ledger.penalties.plan import Plan, plan_of
+from services.ledger.penalties.rules import PayerKind, PenaltyRules
 from services.ledger.penalties.settling import Charge, Credit, Due, Part, check_day, due, settle
-from services.ledger.penalties.timeline import Reason, Stretch, timeline
+from services.ledger.penalties.timeline import Reason
 from shared.money import Kopecks
 
 _A_DAY = timedelta(days=1)
@@ -166,113 +166,60 @@ def penalty_on(
 
     A part paid after the day counts as unpaid.
     """
-    first_day = charge.late_after + _A_DAY
-    parts = [part if part.paid_on and part.paid_on <= on else Part(part.amount) for part in parts]
-    late = [part for part in parts if (part.paid_on or on) >= first_day and part.amount]
+    late_after = charge.late_after
+    first_day = late_after + _A_DAY
+    unpaid, days, amounts = 0, list[date | None](), list[Kopecks]()
+    for part in parts:
+        paid_on = part.paid_on
+        if paid_on is None or paid_on > on:
+            paid_on = None
+            unpaid += part.amount
+        if part.amount and (paid_on or on) >= first_day:
+            days.append(paid_on)
+            amounts.append(part.amount)
     segments: tuple[Segment, ...] = ()
-    if late:
-        last_day = max(part.paid_on or on for part in late)
-        stretches = [
-            stretch
-            for stretch in timeline(rules, payer, first_day)
-            if stretch.first_day <= last_day
-        ]
-        segments = tuple(_segments(stretches, late, on, rules))
+    if days:
+        segments = _segments(plan_of(rules, payer, first_day, on, tuple(days)), amounts)
     is_owed = charge.effective_on is None or charge.effective_on <= on
     return ChargePenalty(
         period=charge.period,
         due_on=charge.due_on,
-        late_after=charge.late_after,
+        late_after=late_after,
         principal=charge.amount,
-        unpaid=sum(part.amount for part in parts if part.paid_on is None and is_owed),
+        unpaid=unpaid if is_owed else 0,
         segments=segments,
-        total=sum(segment.amount for segment in segments),
+        total=sum([segment.amount for segment in segments]),
         unconfirmed=(charge.unconfirmed and bool(segments))
         or any(segment.unconfirmed for segment in segments),
     )
 
 
-def _segments(
-    stretches: Sequence[Stretch], parts: Sequence[Part], on: date, rules: PenaltyRules
-) -> Iterator[Segment]:
-    by_rate: list[_Debt] | None = None
-    for stretch in stretches:
-        if stretch.divisor is None:
-            yield from _Debt(parts, on).segments(stretch)
-        else:
-            by_rate = by_rate or _debts_by_rate(parts, on, stretch.first_day, rules)
-            if len(by_rate) == 1:
-                yield from by_rate[0].segments(stretch)
-            else:
-                found = [segment for debt in by_rate for segment in debt.segments(stretch)]
-                yield from sorted(found, key=lambda segment: segment.first_day)
-
-
-def _debts_by_rate(
-    parts: Sequence[Part], on: date, first_day: date, rules: PenaltyRules
-) -> list[_Debt]:
-    """Divide a debt by the rates of the days on which its parts were paid.
-
-    Parts paid before the first day that bears anything are left out, their rate being of no
-    account. Parts of one rate stay one debt: they are rounded together.
-    """
-    rates: dict[Decimal, tuple[Rate, list[Part]]] = {}
-    for part in parts:
-        paid_on = part.paid_on or on
-        if paid_on >= first_day:
-            rate = rules.rate_on(paid_on)
-            known = rates.setdefault(rate.percent, (rate, []))
-            known[1].append(part)
-            if rate.unconfirmed and not known[0].unconfirmed:
-                rates[rate.percent] = (rate, known[1])
-    return [_Debt(alike, on, rate) for rate, alike in rates.values()]
-
-
-class _Debt:
-    """Parts that bear alike: how much of them was open on which days."""
-
-    def __init__(self, parts: Sequence[Part], on: date, rate: Rate | None = None) -> None:
-        self._rate = rate
-        by_day: dict[date, Kopecks] = {}
-        for part in parts:
-            last_day = part.paid_on or on
-            by_day[last_day] = by_day.get(last_day, 0) + part.amount
-        self._last_days = sorted(by_day)
-        self._bases = [by_day[day] for day in self._last_days]
-        for index in range(len(self._bases) - 2, -1, -1):
-            self._bases[index] += self._bases[index + 1]
-        self._unpaid = any(part.paid_on is None for part in parts)
-
-    def segments(self, stretch: Stretch) -> Iterator[Segment]:
-        """Yield the segments of a stretch: a new one after each day on which a part was paid."""
-        first_day = stretch.first_day
-        for index in range(bisect_left(self._last_days, first_day), len(self._last_days)):
-            if first_day > stretch.last_day:
-                return
-            last_day = min(self._last_days[index], stretch.last_day)
-            yield self._segment(stretch, first_day, last_day, self._bases[index])
-            first_day = last_day + _A_DAY
-
-    def _segment(self, stretch: Stretch, first_day: date, last_day: date, base: Kopecks) -> Segment:
-        days, rate, divisor = (last_day - first_day).days + 1, self._rate, stretch.divisor
-        amount, percent = 0, None
-        basis, unconfirmed = stretch.basis, stretch.unconfirmed
-        if rate is not None and divisor is not None:
-            percent = rate.percent
-            basis, unconfirmed = basis + rate.basis, unconfirmed or rate.unconfirmed
-            over, under = days * base * rate.numerator, rate.denominator * divisor
-            amount = (2 * over + under) // (2 * under)
-        return Segment(
-            first_day=first_day,
-            last_day=last_day,
-            days=days,
-            base=base,
-            rate=percent,
-            divisor=divisor,
-            amount=amount,
-            reason=stretch.reason,
-            basis=basis,
-            # What is unpaid outlasts every part that was paid, so it is in each segment.
-            provisional=self._unpaid and percent is not None,
-            unconfirmed=unconfirmed,
+def _segments(plan: Plan, amounts: Sequence[Kopecks]) -> tuple[Segment, ...]:
+    """Put the amounts of a debt's parts into its plan."""
+    open_from = []
+    for group in plan.groups:
+        sums, total = [0] * len(group), 0
+        for place in range(len(group) - 1, -1, -1):
+            total += amounts[group[place]]
+            sums[place] = total
+        open_from.append(sums)
+    segments = []
+    for span in plan.spans:
+        base = open_from[span.group][span.start]
+        segments.append(
+            # By position: this is done for every debt of a city.
+            Segment(
+                span.first_day,
+                span.last_day,
+                span.days,
+                base,
+                span.rate,
+                span.divisor,
+                span.amount(base),
+                span.reason,
+                span.basis,
+                span.provisional,
+                span.unconfirmed,
+            )
         )
+    return tuple(segments)

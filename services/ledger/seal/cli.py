@@ -12,11 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from services.ledger.commands.printing import (
+    DIFFERENCE,
+    Json,
+    counting,
+    err,
+    opened_store,
+    print_json,
+    reporting,
+)
 from services.ledger.seal import leaf, proofs
 from services.ledger.seal.check import SealReport, inspect_seal
 from services.ledger.seal.checkpoint import SignatureError, VerifierKey
@@ -26,16 +33,13 @@ from services.ledger.seal.reading import last_position
 from services.ledger.seal.sealer import Sealed, last_checkpoint, seal_log
 from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.verifier import verify_inclusion
-from services.registry import open_store
-from shared.config import ConfigurationError, load_settings
-from shared.errors import NotFound, ServiceError
+from shared.config import load_settings
+from shared.errors import NotFound
 from shared.eventstore.postgres import PostgresStore
 
 R = TypeVar("R")
 
-out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Answer JSON.")]
+out = Console(soft_wrap=True, highlight=False)
 
 
 def checkpoint(
@@ -45,20 +49,20 @@ def checkpoint(
     ] = False,
 ) -> None:
     """Seal the log as it stands and print the signed checkpoint, to be kept out of our reach."""
-    with _reporting(), _store() as store:
+    with _reporting(), opened_store() as store:
         keys = seal_keys(load_settings())
         last, unsealed = _read(store, _last_and_unsealed)
         if dry_run:
             err.print(f"{unsealed} events are not sealed yet; nothing was done")
         else:
-            with _progress("sealing", unsealed) as advance:
+            with counting("sealing", unsealed) as advance:
                 last = _seal_all(store, keys, advance)
         if last is None:
             raise NotFound("nothing_to_seal", "The log is empty: there is nothing to seal.")
     if not json:
         sys.stdout.write(last.note)
         return
-    _print_json(
+    print_json(
         {
             "number": last.number,
             "size": last.size,
@@ -80,13 +84,13 @@ def verify(
     json: Json = False,
 ) -> None:
     """Check the whole log against its checkpoints, and against those that others have kept."""
-    with _reporting(), _store() as store:
+    with _reporting(), opened_store() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         trusted = (VerifierKey.parse(key),) if key else seal_keys(load_settings()).trusted
-        with _progress("checking", _read(store, last_position)) as advance:
+        with counting("checking", _read(store, last_position)) as advance:
             report = _read(store, lambda cursor: inspect_seal(cursor, trusted, notes, advance))
     if json:
-        _print_json(report)
+        print_json(report)
     else:
         _print_report(report)
     raise typer.Exit(1 if report.findings else 0)
@@ -100,11 +104,11 @@ def prove(
     json: Json = False,
 ) -> None:
     """Prove that an event is in the sealed log; with --json, the proof that a verifier takes."""
-    with _reporting(), _store() as store:
+    with _reporting(), opened_store() as store:
         keys = seal_keys(load_settings())
         proof = _read(store, lambda cursor: proofs.inclusion(cursor, position, size))
     if json:
-        _print_json(proof)
+        print_json(proof)
         return
     row, _ = verify_inclusion(proof, keys.trusted)
     for name, value in leaf.to_json(row).items():
@@ -118,10 +122,12 @@ def consistency(
     new_size: Annotated[
         int | None, typer.Argument(min=1, help="That of the newer one; the last, if not given.")
     ] = None,
+    json: Json = False,
 ) -> None:
-    """Print the proof (JSON) that a checkpoint continues an older one without a change."""
-    with _reporting(), _store() as store:
-        _print_json(_read(store, lambda cursor: proofs.consistency(cursor, old_size, new_size)))
+    """Print the proof, always as JSON, that a checkpoint continues an older one unchanged."""
+    del json  # it is said to every reading verb, and this one has no other answer
+    with _reporting(), opened_store() as store:
+        print_json(_read(store, lambda cursor: proofs.consistency(cursor, old_size, new_size)))
 
 
 def key(json: Json = False) -> None:
@@ -132,7 +138,7 @@ def key(json: Json = False) -> None:
         sys.stdout.write(f"{keys.signer.verifier}\n")
         return
     trusted = [str(trusted) for trusted in keys.trusted]
-    _print_json({"origin": keys.origin, "key": trusted[0], "trusted": trusted})
+    print_json({"origin": keys.origin, "key": trusted[0], "trusted": trusted})
 
 
 def _seal_all(
@@ -165,38 +171,10 @@ def _read(store: PostgresStore, read: Callable[[Any], R]) -> R:
 
 
 @contextmanager
-def _store() -> Iterator[PostgresStore]:
-    store = open_store("ledger", load_settings(), statement_timeout_ms=0)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-@contextmanager
 def _reporting() -> Iterator[None]:
-    try:
-        yield
-    except (SealBrokenError, ProofError, SignatureError) as error:
-        err.print(f"The seal is broken: {error}", markup=False)
-        raise typer.Exit(1) from None
-    except (ServiceError, ConfigurationError, ValueError) as error:
-        err.print(str(error), markup=False)
-        raise typer.Exit(2) from None
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    with reporting():
+        try:
+            yield
+        except (SealBrokenError, ProofError, SignatureError) as error:
+            err.print(f"The seal is broken: {error}", soft_wrap=True)
+            raise typer.Exit(DIFFERENCE) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,9 +15,11 @@ from services.ledger.accrual import accrue, penalties
 from services.ledger.debts import debts
 from services.ledger.domain import Account, account_id
 from services.ledger.events import ChargeLine, PenaltyAccrued, PenaltyCorrected, ServiceAmount
+from services.ledger.penalties import rules
 from services.ledger.penalties.rules import load_rules
 
 RULES = load_rules(environ={})
+SHIPPED_RULES = Path(rules.__file__).with_name("rules.yaml")
 NUMBER = "0100000001"
 BILLED, DUE = date(2026, 3, 31), date(2026, 4, 15)
 JUNE, AUGUST = date(2026, 6, 20), date(2026, 8, 10)
@@ -87,8 +90,9 @@ def test_other_payers(kind: str, penalty: int) -> None:
     assert book.accrue(AUGUST) == penalty
 
 
-def test_capital_repair_of_a_household_has_its_own_rule() -> None:
-    book = Book()
+@pytest.mark.parametrize("kind", ["household", "organisation", "managing_company"])
+def test_capital_repair_has_its_own_rule_whoever_pays_it(kind: str) -> None:
+    book = Book(kind)
     book.bill(service="capital_repair")
     book.pay(200_000, JUNE)
     book.pay(250_000, AUGUST)
@@ -180,6 +184,19 @@ def test_days_that_a_billing_centre_has_accrued_are_not_accrued_again() -> None:
     book.account.accrue_penalty(5_130, JUNE, "billing-centre")
     assert book.accrue(JUNE) == 0
     assert book.accrue(date(2026, 7, 14)) == 8_550 - 5_130
+
+
+def test_rules_that_have_changed_since_correct_what_they_accrued(tmp_path: Path) -> None:
+    stricter = tmp_path / "rules.yaml"
+    text = SHIPPED_RULES.read_text("utf-8")
+    stricter.write_text(text.replace("divisor: 300}", "divisor: 150}", 1), "utf-8")
+    book = Book()
+    book.bill()
+    book.accrue(JUNE)
+    changed = load_rules(stricter)
+    assert accrue(book.account, book.events, JUNE, changed) == 5_130
+    assert isinstance(book.last(), PenaltyCorrected)
+    assert accrue(book.account, book.events, JUNE, changed) == 0
 
 
 def test_no_penalty_on_a_penalty() -> None:

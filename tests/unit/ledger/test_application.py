@@ -26,7 +26,7 @@ from services.ledger.events import ChargeLine, ServiceAmount
 from services.ledger.publishing import publish
 from shared.clock import FixedClock
 from shared.contracts.ledger import CONTRACTS
-from shared.errors import NotFound
+from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded
 
 FIRST, SECOND = "0100000001", "0100000002"
@@ -92,6 +92,31 @@ def test_a_payment_of_several_accounts_is_posted_to_each(store: MemoryStore) -> 
         (SECOND, 400),
         (FIRST, 600),
     ]
+
+
+def test_a_month_that_the_payer_named_is_settled_first(store: MemoryStore) -> None:
+    for period in ("2026-08", "2026-07"):
+        line = ChargeLine("heating", "Отопление", 500, 500)
+        day = date(2026, 9, 1)
+        bill = PostCharges(number=FIRST, period=period, due_on=day, effective_on=day, lines=(line,))
+        store.execute(post_charges, bill)
+    named = PaidLine(account=FIRST, amount=600, penalty=0, period="2026-08")
+    paid = PostPayment(payment_id=uuid4(), paid_on=date(2026, 9, 1), lines=(named,))
+    store.execute(post_payment, paid)
+    owed = store.query(lambda session: session.read.balance(FIRST))["open_items"]
+    assert owed == {"0001-01": {"heating": 900}, "2026-07": {"heating": 500}}
+
+
+@pytest.mark.parametrize("period", ["", "2026-13", "август"])
+def test_a_payer_names_a_month_or_none(store: MemoryStore, period: str) -> None:
+    lines = (
+        PaidLine(account=SECOND, amount=600, penalty=0),
+        PaidLine(account=FIRST, amount=600, penalty=0, period=period),
+    )
+    paid = PostPayment(payment_id=uuid4(), paid_on=date(2026, 9, 1), lines=lines)
+    with pytest.raises(ValidationFailed):
+        store.execute(post_payment, paid)
+    assert store.query(lambda session: balance(session, SECOND, None))["principal"] == 1_000
 
 
 def test_a_payment_to_one_unknown_account_posts_nothing_at_all(store: MemoryStore) -> None:

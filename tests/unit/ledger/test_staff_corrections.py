@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.ledger import corrections
 from services.ledger.application import (
     AccruePenalty,
     OpenAccount,
@@ -218,6 +219,27 @@ def test_a_payment_is_reversed_in_all_its_accounts(office: Office) -> None:
     assert office.balance(FIRST) == office.balance(SECOND) == (6_000_00, 0, 0)
     again = office.corrects(ReversePayment(payment_id=payment_id))
     assert (again["state"], again["amount"]) == ("unchanged", 0)
+
+
+def test_what_somebody_else_did_since_the_trial_is_not_called_done(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id = uuid4()
+    line = PaidLine(account=FIRST, amount=1_000_00, penalty=0)
+    paid_on = date(2026, 11, 17)
+    office.does(post_payment, PostPayment(payment_id=payment_id, paid_on=paid_on, lines=(line,)))
+    tried = corrections._try
+
+    def then_another_is_quicker(session: Any, command: Correct) -> Any:
+        answer = tried(session, command)
+        monkeypatch.setattr(corrections, "_try", tried)
+        assert office.corrects(ReversePayment(payment_id=payment_id))["state"] == "done"
+        return answer
+
+    monkeypatch.setattr(corrections, "_try", then_another_is_quicker)
+    answer = office.corrects(ReversePayment(payment_id=payment_id))
+    assert (answer["state"], answer["amount"], answer["accounts"]) == ("unchanged", 0, [])
+    assert office.balance() == (6_000_00, 0, 0)
 
 
 def test_a_payment_is_reversed_in_one_account_alone(office: Office) -> None:

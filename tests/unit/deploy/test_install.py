@@ -1,0 +1,33 @@
+"""The installer makes its environment, and touches nobody else's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_an_environment_that_is_only_linked_is_left_as_it_is(tmp_path: Path) -> None:
+    checkout, shared = tmp_path / "checkout", tmp_path / "shared"
+    (checkout / "deploy/embedded").mkdir(parents=True)
+    for name in ("deploy/embedded/install.py", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, checkout / name)
+    shared.mkdir()
+    (shared / "precious").write_text("somebody works with it", encoding="utf-8")
+    (checkout / ".venv").symlink_to(shared)
+    # Without an index no package can come: the refusal has to come before anything else.
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, checkout / "deploy/embedded/install.py", "--venv-only"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "is a link to" in run.stderr
+    assert (shared / "precious").exists()

@@ -1,0 +1,137 @@
+"""The penalty of an account explained: now, as it stood on a past day, and for a day to come."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.ledger.accrual import accrue
+from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.penalties.rules import load_rules
+from services.ledger.penalty_view import penalty
+from shared import context
+from shared.clock import FixedClock
+from shared.eventstore import MemoryStore
+
+RULES = load_rules(environ={})
+NUMBER = "0100000001"
+TODAY = date(2026, 9, 1)
+JUNE, JULY, AUGUST = date(2026, 6, 20), date(2026, 7, 14), date(2026, 8, 10)
+SUMS = ("principal", "total", "accrued", "owed")
+
+
+class NoTables:
+    """A read model that nobody reads."""
+
+    def project(self, *_: Any) -> None:
+        """Keep nothing."""
+
+
+class Book:
+    """One account, billed 4 500,00 for March 2026, and what is told of its penalty."""
+
+    def __init__(self, *opening: ServiceAmount) -> None:
+        self.clock = FixedClock(datetime(2026, 9, 1, 9, tzinfo=UTC))
+        self.store = MemoryStore(EVENTS, NoTables(), self.clock)
+        self.does("open", NUMBER, "household", date(2026, 4, 1), opening)
+        line = ChargeLine("heating", "Отопление", 450_000, 450_000)
+        self.does("post_charges", "2026-03", date(2026, 3, 31), date(2026, 4, 15), [line])
+
+    def does(self, step: str, *given: Any) -> None:
+        with context.bind(command_id=uuid4()):
+            self.store.execute(
+                lambda session, _: getattr(session.load(Account, account_id(NUMBER)), step)(*given),
+                None,
+            )
+
+    def pays(self, amount: int, on: date, penalty: int = 0) -> UUID:
+        payment_id = uuid4()
+        self.does("post_payment", payment_id, on, amount, penalty)
+        return payment_id
+
+    def accrues(self, on: date) -> None:
+        def accrue_one(session: Any, _: None) -> None:
+            account = session.load(Account, account_id(NUMBER))
+            accrue(account, [r.event for r in session.story(account.id)], on, RULES)
+
+        with context.bind(command_id=uuid4()):
+            self.store.execute(accrue_one, None)
+
+    def told(self, on: date) -> dict[str, Any]:
+        return self.store.query(lambda session: penalty(session, NUMBER, on, RULES))
+
+    def sums(self, on: date) -> tuple[int, ...]:
+        told = self.told(on)
+        return tuple(told[name] for name in SUMS)
+
+
+@pytest.fixture
+def book() -> Book:
+    """The worked example of the facts, paid in two parts; the penalty is paid ten days later."""
+    made = Book()
+    made.pays(200_000, JUNE)
+    made.pays(250_000, AUGUST)
+    made.accrues(AUGUST)
+    made.pays(0, date(2026, 8, 20), 11_963)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("on", "sums"),
+    [
+        (date(2026, 3, 1), (0, 0, 0, 0)),
+        (date(2026, 5, 15), (450_000, 0, 0, 0)),
+        (date(2026, 6, 19), (450_000, 4_988, 0, 4_988)),
+        (JUNE, (250_000, 5_130, 0, 5_130)),
+        (JULY, (250_000, 7_030, 0, 7_030)),
+        (AUGUST, (0, 11_963, 11_963, 11_963)),
+        (date(2026, 8, 19), (0, 11_963, 11_963, 11_963)),
+        (date(2026, 8, 20), (0, 11_963, 11_963, 0)),
+        (TODAY, (0, 11_963, 11_963, 0)),
+        (date(2027, 1, 1), (0, 11_963, 11_963, 0)),
+    ],
+)
+def test_a_past_day_is_told_as_it_stood_then(book: Book, on: date, sums: tuple[int, ...]) -> None:
+    assert book.sums(on) == sums
+
+
+def test_a_past_day_knows_nothing_of_what_took_effect_later(book: Book) -> None:
+    payment = book.pays(100, date(2026, 8, 25))
+    then = book.told(JULY)
+    book.does("reverse_payment", payment, date(2026, 8, 30), "chargeback")
+    assert book.told(JULY) == then
+    [debt] = then["debts"]
+    assert (debt["unpaid"], then["provisional"]) == (250_000, True)
+
+
+def test_a_payment_stood_until_it_was_reversed() -> None:
+    book = Book()
+    payment = book.pays(450_000, JUNE)
+    book.does("reverse_payment", payment, date(2026, 8, 25), "chargeback")
+    assert book.sums(AUGUST) == (0, 5_130, 0, 5_130)
+    assert book.told(TODAY)["principal"] == 450_000
+    assert book.told(TODAY)["total"] > book.told(AUGUST)["total"]
+
+
+def test_what_was_taken_over_is_late_from_its_own_day_on_also_in_the_past() -> None:
+    # The bill of March took effect the day before the account was taken over, with its debt.
+    book = Book(ServiceAmount("heating", 100_000))
+    told = book.told(date(2026, 5, 2))
+    assert told["principal"] == 550_000
+    [debt] = [debt for debt in told["debts"] if debt["period"] == "0001-01"]
+    assert [(s["from"], s["to"], s["divisor"]) for s in debt["segments"]] == [
+        ("2026-04-02", "2026-05-01", None),
+        ("2026-05-02", "2026-05-02", 300),
+    ]
+
+
+def test_the_day_before_today_tells_the_same_as_it_told_then() -> None:
+    book = Book()
+    book.pays(200_000, JUNE)
+    today = book.sums(TODAY)
+    book.clock.advance(timedelta(days=1))
+    assert book.sums(TODAY) == today
