@@ -76,11 +76,17 @@ class PaymentPostings(Schema):
 
 
 class PaidLine(Schema):
-    """What a payment holds for one account, in kopecks; the rules on sums are the domain's."""
+    """What a payment holds for one account, in kopecks; the rules on sums are the domain's.
+
+    ``period`` is a month that the payer named: it is settled before all others.
+    """
 
     account = fields.String(required=True, validate=_NUMBER)
     amount = fields.Integer(required=True, strict=True)
     penalty = fields.Integer(load_default=0, strict=True)
+    period = fields.String(
+        load_default=None, allow_none=True, validate=validate.Regexp(r"\d{4}-\d{2}\Z")
+    )
 
 
 class PostPayment(Schema):
