@@ -224,3 +224,22 @@ def decide_surely(
                     if aggregate.id in touched:
                         aggregates[aggregate.id].replay(event)
     return decided, aggregates
+
+
+def events_of(decided: Sequence[Waiting]) -> tuple[list[PendingEvent], list[Cause]]:
+    """Answer all that was decided, in order, and for each event its cause."""
+    pending = [entry for waiting in decided for entry in waiting.events]
+    return pending, [waiting.cause for waiting in decided for _ in waiting.events]
+
+
+def rows_to_keep(
+    decided: Sequence[Waiting], positions: Sequence[int]
+) -> list[tuple[UUID, bytes, bytes, int | None, int | None]]:
+    """Answer the rows that remember the commands, with their places in the log."""
+    rows, place = [], 0
+    for waiting in decided:
+        mine = positions[place : place + len(waiting.events)]
+        place += len(waiting.events)
+        first, last = (mine[0], mine[-1]) if mine else (None, None)
+        rows.append((waiting.cause.command_id, waiting.fingerprint, waiting.answer, first, last))
+    return rows

@@ -22,8 +22,7 @@ command id up first. In the end each is done once, or not at all, and keeps its 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -32,10 +31,19 @@ import psycopg
 
 from shared import context
 from shared.eventstore.aggregate import Aggregate
-from shared.eventstore.deciding import Batch, Desk, InMemorySession, Stage, Waiting, decide_surely
+from shared.eventstore.deciding import (
+    Batch,
+    Desk,
+    InMemorySession,
+    Stage,
+    Waiting,
+    decide_surely,
+    events_of,
+    rows_to_keep,
+)
+from shared.eventstore.held import HeldConnections
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
-from shared.eventstore.session import PendingEvent
 from shared.ids import new_id
 from shared.logs import get_logger
 
@@ -71,7 +79,7 @@ class GroupCommit:
         self._writing = False
         self._decider: Waiting | None = None
         self._generation = 0
-        self._connections: dict[Stage, Any] = {}
+        self._connections = HeldConnections(store.pool)
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Run a command once, whatever happens; the same promises as Store.execute.
@@ -139,13 +147,11 @@ class GroupCommit:
         with self._entry:
             self._deciding = self._worth_deciding() and _appoint(self._queue, Stage.DECIDE)
             idle = not self._deciding
-            if idle and writes_next and Stage.WRITE not in self._connections:
+            if idle and writes_next:
                 # A command that came alone is read and written by one connection.
-                unused = self._connections.pop(Stage.DECIDE, None)
-                if unused is not None:
-                    self._connections[Stage.WRITE] = unused
+                self._connections.pass_on(Stage.DECIDE, Stage.WRITE)
         if idle:
-            self._give_back(Stage.DECIDE)
+            self._connections.give_back(Stage.DECIDE)
 
     def _end_writing(self) -> None:
         with self._state:
@@ -155,7 +161,7 @@ class GroupCommit:
             self._writing = _appoint(others, Stage.WRITE)
             idle = not self._writing
         if idle:
-            self._give_back(Stage.WRITE)
+            self._connections.give_back(Stage.WRITE)
             with self._entry:
                 if not self._deciding:
                     self._deciding = _appoint(self._queue, Stage.DECIDE)
@@ -234,7 +240,7 @@ class GroupCommit:
         if not ids:
             return {}
         try:
-            with self._connection(Stage.DECIDE) as connection, connection.cursor() as cursor:
+            with self._connections.of(Stage.DECIDE) as connection, connection.cursor() as cursor:
                 return dict(self._desk.read(cursor, ids))
         except psycopg.Error as error:
             log.warning("group_read_failed", error=type(error).__name__)
@@ -302,16 +308,16 @@ class GroupCommit:
         if not decided:
             return True
         store = self._store
-        pending, causes = _events(decided)
+        pending, causes = events_of(decided)
         rows = store.rows(pending)
         try:
-            with self._connection(Stage.WRITE) as connection, connection.cursor() as cursor:
+            with self._connections.of(Stage.WRITE) as connection, connection.cursor() as cursor:
                 tail = store.recorder.turn(cursor, begin=True)
                 with connection.pipeline():
                     positions = store.recorder.write(cursor, tail, rows, causes)
                     recorded = store.placed(pending, causes, positions, tail.recorded_at)
                     store.new_read_model(cursor).project(recorded, batch.aggregates)
-                    store.keep_commands(cursor, _kept(decided, positions))
+                    store.keep_commands(cursor, rows_to_keep(decided, positions))
                     cursor.execute("COMMIT")
         except psycopg.errors.UniqueViolation:
             log.info("group_decided_anew", size=len(decided))
@@ -331,7 +337,7 @@ class GroupCommit:
         """Decide and write under the turn to append, upon what is read under it."""
         store = self._store
         with (
-            self._connection(Stage.WRITE) as connection,
+            self._connections.of(Stage.WRITE) as connection,
             connection.cursor() as cursor,
             connection.transaction(),
         ):
@@ -343,45 +349,16 @@ class GroupCommit:
                 store.clock,
                 [waiting for waiting in group if waiting.cause.command_id not in kept],
             )
-            pending, causes = _events(decided)
+            pending, causes = events_of(decided)
             positions: list[int] = []
             if pending:
                 positions, recorded_at = store.recorder.append(cursor, store.rows(pending), causes)
                 recorded = store.placed(pending, causes, positions, recorded_at)
                 store.new_read_model(cursor).project(recorded, aggregates)
-            store.keep_commands(cursor, _kept(decided, positions))
+            store.keep_commands(cursor, rows_to_keep(decided, positions))
         kept |= {w.cause.command_id: (w.fingerprint, w.answer) for w in decided}
         for waiting in group:
             waiting.answer_as(kept.get(waiting.cause.command_id))
-
-    # --- connections ---------------------------------------------------------------------------
-
-    @contextmanager
-    def _connection(self, stage: Stage) -> Iterator[Any]:
-        """Hold the connection of a stage, which keeps it for as long as there is work."""
-        connection = self._connections.pop(stage, None)
-        if connection is None:
-            connection = self._store.pool.getconn()
-            connection.autocommit = True  # a single SELECT needs no BEGIN
-        try:
-            yield connection
-        except BaseException:
-            self._put(connection)
-            raise
-        self._connections[stage] = connection
-
-    def _give_back(self, stage: Stage) -> None:
-        connection = self._connections.pop(stage, None)
-        if connection is not None:
-            self._put(connection)
-
-    def _put(self, connection: Any) -> None:
-        try:
-            connection.rollback()
-            connection.autocommit = False
-        except psycopg.Error:
-            connection.close()  # the pool makes another one
-        self._store.pool.putconn(connection)
 
 
 def _appoint(candidates: Sequence[Waiting], stage: Stage) -> bool:
@@ -397,22 +374,3 @@ def _appoint(candidates: Sequence[Waiting], stage: Stage) -> bool:
 def _finish(members: Iterable[Waiting]) -> None:
     for waiting in members:
         waiting.finish()
-
-
-def _events(decided: Sequence[Waiting]) -> tuple[list[PendingEvent], list[Cause]]:
-    """Answer all that was decided, in order, and for each event its cause."""
-    pending = [entry for waiting in decided for entry in waiting.events]
-    return pending, [waiting.cause for waiting in decided for _ in waiting.events]
-
-
-def _kept(
-    decided: Sequence[Waiting], positions: Sequence[int]
-) -> list[tuple[UUID, bytes, bytes, int | None, int | None]]:
-    """Answer the rows that remember the commands, with their places in the log."""
-    rows, place = [], 0
-    for waiting in decided:
-        mine = positions[place : place + len(waiting.events)]
-        place += len(waiting.events)
-        first, last = (mine[0], mine[-1]) if mine else (None, None)
-        rows.append((waiting.cause.command_id, waiting.fingerprint, waiting.answer, first, last))
-    return rows

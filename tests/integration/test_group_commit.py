@@ -150,7 +150,7 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
 ) -> None:
     """The shared transaction is lost before its commit, or its answer after it."""
     desk, lost = posting_desk(store), list[int]()
-    keep, give_connection = store.keep_commands, desk._connection
+    keep, give_connection = store.keep_commands, desk._connections.of
 
     def die_before(cursor: Any, rows: Any) -> None:
         if not lost and not committed:
@@ -169,7 +169,7 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
             raise psycopg.OperationalError("the connection is lost after COMMIT")
 
     store.keep_commands = die_before  # type: ignore[method-assign]
-    desk._connection = die_after  # type: ignore[method-assign]
+    desk._connections.of = die_after  # type: ignore[method-assign]
     commands = [payment(NUMBERS[index % 10]) for index in range(30)]
     results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
     assert lost
