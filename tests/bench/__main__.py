@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.appends import bulk, one_by_one
+from tests.bench.beside_hordak import hordak
 from tests.bench.billing_run import beside_save, billing_run, from_a_file, memory
 from tests.bench.company import bench_database
-from tests.bench.measure import RUNS, Result
+from tests.bench.measure import RUNS, CannotMeasureError, Result
 from tests.bench.payments import of_fifty, single
 from tests.bench.publishing import relay
 from tests.bench.replays import replay
@@ -22,6 +23,7 @@ BENCHES = {
     "bulk": bulk,
     "payments": single,
     "payments50": of_fifty,
+    "hordak": hordak,
     "billing": billing_run,
     "billing-save": beside_save,
     "billing-file": from_a_file,
@@ -45,11 +47,18 @@ def main(names: list[str]) -> int:
             bench_database(nodes.database_url, nodes.amqp_url) as bench,
             console.status("measuring") as status,
         ):
-            results = [BENCHES[name](bench, status.update) for name in (names or list(BENCHES))]
+            results, lacking = list[Result](), list[str]()
+            for name in names or BENCHES:
+                try:
+                    results.append(BENCHES[name](bench, status.update))
+                except CannotMeasureError as error:
+                    lacking.append(f"{name} is not measured: {error}")
     finally:
         nodes.stop()
     Console(width=150).print(_table(results))
-    return 0
+    for sentence in lacking:
+        sys.stderr.write(f"{sentence}\n")
+    return 1 if lacking else 0
 
 
 def _table(results: list[Result]) -> Table:
