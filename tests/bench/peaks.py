@@ -41,10 +41,10 @@ def memory_of_reads(bench: Bench, progress: Callable[[str], None]) -> list[Resul
             peaks[name].append(_peak(bench, command))
     return [
         Result(
-            name=f"peak memory of {name}, a million events",
+            name=f"peak memory of {name}, {LARGE:,} events, all its processes",
             unit="MiB",
             ours=large,
-            reference_name="the same, a hundred thousand events",
+            reference_name=f"the same, {SMALL:,} events",
             reference=small,
             ratio=large / small,
             wanted=None,

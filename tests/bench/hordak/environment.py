@@ -61,5 +61,5 @@ def _run(command: list[str], tell: Callable[[str], None]) -> None:
     if running.returncode:
         raise CannotMeasureError(
             "django-hordak could not be installed (is the package index reachable?): "
-            + "".join(lines[-3:]).strip()
+            + "".join([line for line in lines if line.startswith("ERROR")] or lines[-3:]).strip()
         )
