@@ -6,7 +6,8 @@ who pays meanwhile waits long for his turn.
 
 The run needs no journal to be resumed: an account whose penalty stands at the day already gets
 no event, so a run that was killed is simply started again. Accounts on which something happened
-between the reading and the writing are done again, alone.
+between the reading and the writing are done again, alone. An account that the rules are silent
+about (a debt older than the first of them, say) is left as it is and named: nobody waits for it.
 """
 
 from __future__ import annotations
@@ -27,23 +28,38 @@ from services.ledger.cores import Progress, Range, quiet
 from services.ledger.domain import EVENTS, Account
 from services.ledger.penalties.rules import PenaltyRules
 from services.ledger.streams import account_streams, over_streams
+from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks
 
 CHUNK = 2_000
+NAMED = 20
+"""So many accounts that are refused are named; all are counted."""
 WAIT_FOR_THE_LOG = "10min"
 """How long a chunk waits for its turn to append: an import holds it to its end."""
 
 
 class Summary(msgspec.Struct):
-    """What a run has done: accounts looked at and changed, and the sums in kopecks."""
+    """What a run has done: accounts looked at and changed, and the sums in kopecks.
+
+    ``refused`` counts the accounts whose penalty could not be calculated; ``refusals`` tells why
+    of the first of them, by number.
+    """
 
     accounts: int = 0
     changed: int = 0
     added: Kopecks = 0
     taken_back: Kopecks = 0
+    refused: int = 0
+    refusals: dict[str, str] = {}
+
+    def refuse(self, number: str, reason: str) -> None:
+        """Note an account that is left as it is."""
+        self.refused += 1
+        if len(self.refusals) < NAMED:
+            self.refusals[number] = reason
 
     def add(self, other: Summary) -> None:
         """Add what another range gave."""
@@ -51,6 +67,9 @@ class Summary(msgspec.Struct):
         self.changed += other.changed
         self.added += other.added
         self.taken_back += other.taken_back
+        self.refused += other.refused
+        named = {**self.refusals, **other.refusals}
+        self.refusals = dict(sorted(named.items())[:NAMED])
 
 
 class Accrued(msgspec.Struct, frozen=True):
@@ -104,8 +123,12 @@ def accrue_range(
         for event in events:
             account.replay(event)
         before = account.version
-        change = accrue(account, events, on, rules)
         summary.accounts += 1
+        try:
+            change = accrue(account, events, on, rules)
+        except ServiceError as error:
+            summary.refuse(account.number, error.message)
+            continue
         summary.added += max(change, 0)
         summary.taken_back += max(-change, 0)
         if account.version == before:

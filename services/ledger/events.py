@@ -19,14 +19,14 @@ from shared.eventstore.events import Upcast
 from shared.money import Kopecks
 
 
-class ServiceAmount(msgspec.Struct, frozen=True):
+class ServiceAmount(msgspec.Struct, frozen=True, gc=False):
     """A sum for one service; its sign has the meaning that its place gives it."""
 
     service: str
     amount: Kopecks
 
 
-class ChargeLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class ChargeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One service on a bill. ``payable = charged + recalculation - privilege``.
 
     ``tariff`` (up to 6 decimals, roubles per unit) and ``volume`` are exact decimals as text.
@@ -44,7 +44,7 @@ class ChargeLine(msgspec.Struct, frozen=True, omit_defaults=True):
     explanation: str = ""
 
 
-class PenaltySegment(msgspec.Struct, frozen=True):
+class PenaltySegment(msgspec.Struct, frozen=True, gc=False):
     """Days of one debt at one rate and one divisor (ЖК РФ ст. 155 ч. 14).
 
     ``rate`` is the yearly rate in per cent, an exact decimal as text; ``amount`` the sum of the

@@ -17,7 +17,7 @@ OpenItems = Mapping[str, Mapping[str, Kopecks]]
 """Period (``2026-10``) -> service code -> what is still owed for it, always positive."""
 
 
-class Settled(msgspec.Struct, frozen=True):
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """A part of a sum that settles one service of one period."""
 
     period: str

@@ -22,13 +22,7 @@ from shared.errors import ServiceError, Unavailable
 from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.memory import remembered
-from shared.eventstore.recorder import (
-    Cause,
-    EventRow,
-    LoggedEvent,
-    PostgresRecorder,
-    logged,
-)
+from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -101,8 +95,20 @@ class PostgresSession(Session):
 
     def story(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
         self.flush()
-        rows = self._store.recorder.history(self.cursor, id)
-        return [self._store.recorded(logged(row)) for row in rows]
+        decode = self._store.events.decode
+        return [
+            Recorded(
+                originator_id=row["originator_id"],
+                originator_version=row["originator_version"],
+                position=row["notification_id"],
+                recorded_at=row["recorded_at"],
+                command_id=row["command_id"],
+                actor=row["actor"],
+                correlation_id=row["correlation_id"],
+                event=decode(row["topic"], row["state"]),
+            )
+            for row in self._store.recorder.history(self.cursor, id)
+        ]
 
     def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         decode = self._store.events.decode

@@ -178,6 +178,8 @@ class PostgresRecorder(ApplicationRecorder):
             f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s AND originator_version > %s "
             "ORDER BY originator_version",
             (originator_id, after),
+            # As text each state would come as hexadecimal digits, twice as long.
+            binary=True,
         )
         return cursor.fetchall()  # type: ignore[no-any-return]
 

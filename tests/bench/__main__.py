@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.accruals import penalties
 from tests.bench.appends import bulk, one_by_one
+from tests.bench.beside_hordak import hordak
 from tests.bench.billing_run import beside_save, billing_run, from_a_file, memory
-from tests.bench.company import bench_database
-from tests.bench.measure import RUNS, Result
+from tests.bench.company import Bench, bench_database
+from tests.bench.measure import RUNS, CannotMeasureError, Result
 from tests.bench.payments import of_fifty, single
+from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
-from tests.bench.replays import replay
+from tests.bench.reads import as_of, now, payment
+from tests.bench.replays import beside_get, on_cores, replay
 from tests.nodes import acquire_nodes
 
-BENCHES = {
+BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result]]] = {
     "appends": one_by_one,
     "bulk": bulk,
     "payments": single,
     "payments50": of_fifty,
+    "hordak": hordak,
     "billing": billing_run,
     "billing-save": beside_save,
     "billing-file": from_a_file,
     "billing-memory": memory,
     "replay": replay,
+    "replay-get": beside_get,
+    "replay-cores": on_cores,
+    "as-of": as_of,
+    "balance": now,
+    "payment-long": payment,
+    "penalties": penalties,
+    "memory": memory_of_reads,
     "relay": relay,
 }
 
@@ -45,11 +58,22 @@ def main(names: list[str]) -> int:
             bench_database(nodes.database_url, nodes.amqp_url) as bench,
             console.status("measuring") as status,
         ):
-            results = [BENCHES[name](bench, status.update) for name in (names or list(BENCHES))]
+            results, lacking = list[Result](), list[str]()
+            for name in names or BENCHES:
+                try:
+                    results += _as_list(BENCHES[name](bench, status.update))
+                except CannotMeasureError as error:
+                    lacking.append(f"{name} is not measured: {error}")
     finally:
         nodes.stop()
     Console(width=150).print(_table(results))
-    return 0
+    for sentence in lacking:
+        sys.stderr.write(f"{sentence}\n")
+    return 1 if lacking else 0
+
+
+def _as_list(measured: Result | list[Result]) -> list[Result]:
+    return measured if isinstance(measured, list) else [measured]
 
 
 def _table(results: list[Result]) -> Table:
@@ -59,13 +83,17 @@ def _table(results: list[Result]) -> Table:
     for result in results:
         table.add_row(
             result.name,
-            f"{result.ours:,.0f} {result.unit}",
+            f"{_figure(result.ours)} {result.unit}",
             result.reference_name,
-            f"{result.reference:,.0f} {result.unit}",
+            f"{_figure(result.reference)} {result.unit}",
             f"{result.ratio:.2f}",
             "" if result.wanted is None else f"{result.wanted:.2f}",
         )
     return table
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 if __name__ == "__main__":

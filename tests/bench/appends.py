@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
-from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate as LibraryAggregate
 from eventsourcing.domain import event as library_event
 
@@ -13,7 +11,7 @@ from services.ledger.application import OpenAccount, open_account
 from shared import context
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
 from shared.ids import new_id
-from tests.bench.company import Bench, billing_run
+from tests.bench.company import Bench, billing_run, library
 from tests.bench.measure import Result, compare, seconds
 
 ONE_BY_ONE = 400
@@ -32,18 +30,7 @@ class LibraryAccount(LibraryAggregate):
 
 def one_by_one(bench: Bench, progress: Callable[[str], None]) -> Result:
     """One command, one transaction: command id, event and read model; the library: the event."""
-    parts = urlsplit(bench.settings.database_url)
-    library = Application[object](
-        env={
-            "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "POSTGRES_DBNAME": parts.path[1:],
-            "POSTGRES_HOST": str(parts.hostname),
-            "POSTGRES_PORT": str(parts.port),
-            "POSTGRES_USER": str(parts.username),
-            "POSTGRES_PASSWORD": str(parts.password),
-            "POSTGRES_SCHEMA": "public",
-        }
-    )
+    saving = library(bench)
     bench.reset()
 
     def ours() -> None:
@@ -55,7 +42,7 @@ def one_by_one(bench: Bench, progress: Callable[[str], None]) -> Result:
 
     def theirs() -> None:
         for _ in range(ONE_BY_ONE):
-            library.save(LibraryAccount(new_id().hex, "household", "2025-01-01"))
+            saving.save(LibraryAccount(new_id().hex, "household", "2025-01-01"))
 
     result = compare(
         "appends one by one, with command id and read model",
@@ -66,7 +53,7 @@ def one_by_one(bench: Bench, progress: Callable[[str], None]) -> Result:
         lambda: seconds(theirs),
         progress=progress,
     )
-    library.close()
+    saving.close()
     return result
 
 

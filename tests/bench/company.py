@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import psycopg
+from eventsourcing.application import Application
 from psycopg import sql
 
+from services.ledger.bulk import balance_row, write_rows
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ChargesPosted
+from services.ledger.events import ChargeLine, ChargesPosted, PaymentPosted
 from services.registry import migrations_of, open_store
 from shared.config import Settings
 from shared.eventstore import Event
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.recorder import Cause
+from shared.ids import new_id
 
 SERVICES_OF_A_BILL = (
     ("heating", "Отопление", 214_055, "Гкал", "2140.550000", "1.000000"),
@@ -36,6 +40,17 @@ LINES = tuple(
     ChargeLine(service, name, amount, amount, unit=unit, tariff=tariff, volume=volume)
     for service, name, amount, unit, tariff, volume in SERVICES_OF_A_BILL
 )
+
+COPIED = "4242424242"
+"""The number of the account whose history others get."""
+_COPIED = COPIED.encode()
+_POSTINGS = """
+INSERT INTO payment_postings (payment_id, account, position, amount, penalty, allocation)
+SELECT (e ->> 'payment_id')::uuid, e ->> 'account', notification_id, (e ->> 'amount')::bigint,
+       (e ->> 'penalty')::bigint, e -> 'settled'
+  FROM (SELECT notification_id, convert_from(state, 'UTF8')::jsonb AS e FROM events
+         WHERE starts_with(topic, 'ledger.payment_posted.')) AS payments
+"""
 
 
 @dataclass
@@ -94,26 +109,68 @@ def billing_run(accounts: int, month: int = 1, version: int = 2) -> list[tuple[U
     ]
 
 
-def history(accounts: int, months: int) -> Iterator[list[tuple[UUID, int, Event]]]:
-    """Yield a company's log: openings, then for each month a bill and its payment."""
-    states: list[Account] = []
-    for index in range(accounts):
-        account = Account(account_id(f"{index:010}"))
-        account.open(f"{index:010}", "household", date(2025, 1, 1))
-        states.append(account)
-    yield [(a.id, 1, a.take_pending()[0]) for a in states]
-    for month in range(1, months + 1):
-        rows: list[tuple[UUID, int, Event]] = []
-        for account in states:
-            before = account.version
-            day = date(2025, month, 28)
-            account.post_charges(f"2025-{month:02}", day, day, LINES)
-            account.post_payment(uuid4(), day, account.principal, 0)
-            rows += [
-                (account.id, version, event)
-                for version, event in enumerate(account.take_pending(), start=before + 1)
-            ]
-        yield rows
+def resident(months: int, lines: Sequence[ChargeLine] = LINES, *, owes: int = 100) -> Account:
+    """Answer an account with a bill and a payment in each month from 2025-01 on.
+
+    Each payment leaves ``owes`` kopecks unpaid, so that there is something to compare.
+    """
+    account = Account(account_id(COPIED))
+    account.open(COPIED, "household", date(2025, 1, 1))
+    for month in range(months):
+        day = date(2025 + month // 12, month % 12 + 1, 20)
+        account.post_charges(f"{day:%Y-%m}", day, day + timedelta(days=20), lines)
+        account.post_payment(uuid4(), day, account.principal - owes, 0)
+    return account
+
+
+def populate(bench: Bench, pattern: Account, accounts: int) -> int:
+    """Fill log and read model with accounts that have the history of one; answer the events.
+
+    They differ in their numbers and in the ids of their payments. The log has them month by
+    month, as a company writes it.
+    """
+    bench.reset()
+    ids = [account_id(f"{index:010}") for index in range(accounts)]
+    events: list[Any] = list(pattern.take_pending())
+    encoded = [(event.topic, bench.store.events.encode(event), event) for event in events]
+
+    def states() -> Iterator[tuple[UUID, int, str, bytes]]:
+        for version, (topic, state, event) in enumerate(encoded, start=1):
+            paid = str(event.payment_id).encode() if isinstance(event, PaymentPosted) else b""
+            for index, id_ in enumerate(ids):
+                own = state.replace(_COPIED, b"%010d" % index)
+                if paid:
+                    own = own.replace(paid, str(UUID(int=version << 64 | index)).encode())
+                yield id_, version, topic, own
+
+    with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
+        session.copy_states(states())
+        for first in range(0, accounts, 10_000):
+            rows = []
+            for index in range(first, min(first + 10_000, accounts)):
+                pattern.id, pattern.number = ids[index], f"{index:010}"
+                rows.append(balance_row(pattern))
+            write_rows(session.cursor, rows)
+        session.cursor.execute(_POSTINGS)
+    with bench.as_owner() as owner:
+        owner.execute("VACUUM ANALYZE events, balances, payment_postings")
+    return accounts * len(events)
+
+
+def library(bench: Bench) -> Application[Any]:
+    """Answer an application of the eventsourcing library upon the same database."""
+    parts = urlsplit(bench.settings.database_url)
+    return Application(
+        env={
+            "PERSISTENCE_MODULE": "eventsourcing.postgres",
+            "POSTGRES_DBNAME": parts.path[1:],
+            "POSTGRES_HOST": str(parts.hostname),
+            "POSTGRES_PORT": str(parts.port),
+            "POSTGRES_USER": str(parts.username),
+            "POSTGRES_PASSWORD": str(parts.password),
+            "POSTGRES_SCHEMA": "public",
+        }
+    )
 
 
 @contextmanager

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 RUNS = 5
 
 
+class CannotMeasureError(Exception):
+    """Something that a benchmark needs cannot be had; the text says what, and the others go on."""
+
+
 @dataclass(frozen=True)
 class Result:
     """Medians in units per second, and the median of the ratios run by run."""

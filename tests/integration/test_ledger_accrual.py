@@ -137,3 +137,21 @@ def test_the_penalty_is_explained_also_for_a_day_to_come(store: PostgresStore) -
         (30, None, 0),
         (60, 300, 8_550),
     ]
+
+
+def test_an_account_that_the_rules_are_silent_about_is_named_and_the_others_go_on(
+    store: PostgresStore,
+) -> None:
+    execute(store, open_account, OpenAccount(number="0200000001", payer_kind="household"))
+    old = PostCharges(
+        number="0200000001",
+        period="2015-03",
+        due_on=date(2015, 4, 10),
+        effective_on=date(2015, 3, 31),
+        lines=(ChargeLine("heating", "Отопление", 100, 100),),
+    )
+    execute(store, post_charges, old)
+    summary = accrue_all(store, JULY, RULES, "staff:test", cores=1)
+    assert (summary.changed, summary.refused) == (len(NUMBERS), 1)
+    assert "2016-01-01" in summary.refusals["0200000001"]
+    assert owed(store) == dict.fromkeys(NUMBERS, 8_550)

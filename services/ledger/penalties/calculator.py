@@ -167,19 +167,19 @@ def penalty_on(
     A part paid after the day counts as unpaid.
     """
     late_after = charge.late_after
-    first_day = late_after + _A_DAY
     unpaid, days, amounts = 0, list[date | None](), list[Kopecks]()
     for part in parts:
         paid_on = part.paid_on
         if paid_on is None or paid_on > on:
             paid_on = None
             unpaid += part.amount
-        if part.amount and (paid_on or on) >= first_day:
+        if part.amount and (paid_on or on) > late_after:
             days.append(paid_on)
             amounts.append(part.amount)
     segments: tuple[Segment, ...] = ()
     if days:
-        segments = _segments(plan_of(rules, payer, first_day, on, tuple(days)), amounts)
+        plan = plan_of(rules, payer, late_after + _A_DAY, on, tuple(days))
+        segments = _segments(plan, amounts)
     is_owed = charge.effective_on is None or charge.effective_on <= on
     return ChargePenalty(
         period=charge.period,

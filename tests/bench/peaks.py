@@ -1,0 +1,87 @@
+"""Peak memory of what reads the whole log: with a hundred thousand events, and with a million."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+
+from tests.bench.company import LINES, Bench, populate, resident
+from tests.bench.measure import Result
+
+MONTHS = 12
+EVENTS_OF_AN_ACCOUNT = 1 + 2 * MONTHS
+SMALL, LARGE = 100_000, 1_000_000
+BILL = (LINES[0], LINES[5])
+"""Two lines, one of them capital repair: a million bills of eight would not be more telling."""
+BETWEEN_LOOKS_S = 0.05
+
+COMMANDS = {
+    "replay --all": ("replay", "--all"),
+    "accrue": (
+        "accrue", "--on", "2026-07-20", "--actor", "bench", "--reason", "bench",
+    ),
+}  # fmt: skip
+
+
+def memory_of_reads(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
+    """Run each command on both logs; the sum over all its processes, its highest value."""
+    peaks: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for size in (SMALL, LARGE):
+        progress(f"memory: writing {size:,} events")
+        written = populate(bench, resident(MONTHS, BILL), size // EVENTS_OF_AN_ACCOUNT)
+        if written != size:
+            raise RuntimeError(f"{written} events were written, not {size}")
+        for name, command in COMMANDS.items():
+            progress(f"memory: {name} with {size:,} events")
+            peaks[name].append(_peak(bench, command))
+    return [
+        Result(
+            name=f"peak memory of {name}, {LARGE:,} events, all its processes",
+            unit="MiB",
+            ours=large,
+            reference_name=f"the same, {SMALL:,} events",
+            reference=small,
+            ratio=large / small,
+            wanted=None,
+        )
+        for name, (small, large) in peaks.items()
+    ]
+
+
+def _peak(bench: Bench, command: tuple[str, ...]) -> float:
+    """Answer the most MiB that a command and its workers had at the same time."""
+    environment = {
+        **os.environ,
+        "SALDO_DATABASE_URL": bench.settings.database_url,
+        "SALDO_DATABASE_URL_LEDGER": bench.settings.database_url_of("ledger"),
+        "SALDO_AMQP_URL": bench.settings.amqp_url,
+        "SALDO_SECRET": bench.settings.secret.hex(),
+    }
+    running = subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "ledger", *command],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    tree, peak = psutil.Process(running.pid), 0
+    while running.poll() is None:
+        peak = max(peak, _resident(tree))
+        time.sleep(BETWEEN_LOOKS_S)
+    if running.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {running.returncode}")
+    return peak / 2**20
+
+
+def _resident(tree: psutil.Process) -> int:
+    total = 0
+    try:
+        for process in (tree, *tree.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0  # it ended while we looked: the next look counts
+    return total

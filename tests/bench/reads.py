@@ -1,0 +1,169 @@
+"""What a long history costs: a balance as of a past day, a balance now, a payment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from uuid import uuid4
+
+from services.ledger.application import PaidLine, PostPayment, balance, post_payment
+from services.ledger.desk import posting_desk
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ServiceAmount
+from services.ledger.readmodel import ReadModel
+from shared import context
+from shared.eventstore.recorder import Cause
+from shared.ids import new_id
+from tests.bench.company import LINES, Bench
+from tests.bench.measure import Result, compare, seconds
+
+LONG, SHORT = "0000010000", "0000000001"
+MONTHS = 303
+PAYMENTS_A_MONTH = 32
+EVENTS = 1 + MONTHS * (1 + PAYMENTS_A_MONTH)
+"""Ten thousand: the bills of 25 years, and more payments than anybody makes."""
+FIRST_YEAR = 2001
+PAST_DAYS = 3
+BALANCES = 300
+PAYMENTS = 40
+
+_AS_OF = """
+SELECT sum(CASE WHEN starts_with(topic, 'ledger.charges_posted.')
+                THEN (SELECT sum((line ->> 'payable')::bigint)
+                        FROM jsonb_array_elements(e -> 'lines') AS line)
+                ELSE 0 END
+           - (SELECT coalesce(sum((part ->> 'amount')::bigint), 0)
+                FROM jsonb_array_elements(e -> 'settled') AS part))::bigint AS principal
+  FROM (SELECT topic, convert_from(state, 'UTF8')::jsonb AS e FROM events
+         WHERE originator_id = %s) AS stream
+ WHERE (e ->> 'effective_on')::date <= %s
+"""
+
+
+def as_of(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Answer what was owed at past days, and make sure that SQL answers the same."""
+    _prepare(bench)
+    first_bill, chance = date(FIRST_YEAR, 1, 1), random.Random(1)  # noqa: S311 - any days will do
+    days: list[date] = []
+    answers: dict[str, list[int]] = {}
+
+    def ours() -> float:
+        days[:] = [first_bill + timedelta(days=chance.randrange(9_000)) for _ in range(PAST_DAYS)]
+        answers["ours"] = []
+
+        def ask() -> None:
+            for day in days:
+                found = bench.store.query(lambda s, on=str(day): balance(s, LONG, on))
+                answers["ours"].append(found["principal"])
+
+        return seconds(ask)
+
+    def in_sql() -> float:
+        answers["sql"] = []
+
+        def ask() -> None:
+            for day in days:
+                row = bench.store.query(
+                    lambda s, on=day: s.cursor.execute(_AS_OF, (account_id(LONG), on)).fetchone()
+                )
+                answers["sql"].append(row["principal"])
+
+        took = seconds(ask)
+        if answers["sql"] != answers["ours"]:
+            raise RuntimeError("the balances of past days disagree: the figures mean nothing")
+        return took
+
+    return compare(
+        f"balance as of a past day, stream of {EVENTS:,} events",
+        "queries/s",
+        PAST_DAYS,
+        ours,
+        "principal of the same stream and day in SQL",
+        in_sql,
+        progress=progress,
+    )
+
+
+def now(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Answer the same question about an account with a long history, and a new one."""
+    _prepare(bench)
+
+    def ask(number: str) -> float:
+        def often() -> None:
+            for _ in range(BALANCES):
+                bench.store.query(lambda session: balance(session, number, None))
+
+        return seconds(often)
+
+    return compare(
+        f"balance now after {EVENTS:,} events",
+        "queries/s",
+        BALANCES,
+        lambda: ask(LONG),
+        "balance now after 1 event",
+        lambda: ask(SHORT),
+        wanted=1.0,
+        progress=progress,
+    )
+
+
+def payment(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Post payments, one after another, to both accounts."""
+    _prepare(bench)
+    desk = posting_desk(bench.store)
+
+    def pay(number: str) -> float:
+        line = PaidLine(account=number, amount=1, penalty=0)
+
+        def often() -> None:
+            for _ in range(PAYMENTS):
+                command = PostPayment(payment_id=new_id(), paid_on=date(2026, 11, 1), lines=(line,))
+                with context.bind(command_id=new_id(), actor="staff:bench"):
+                    desk.execute(post_payment, command)
+
+        return seconds(often)
+
+    return compare(
+        f"lone payment after {EVENTS:,} events, {MONTHS} bills (desk)",
+        "payments/s",
+        PAYMENTS,
+        lambda: pay(LONG),
+        "the same after 1 event",
+        lambda: pay(SHORT),
+        wanted=1.0,
+        progress=progress,
+    )
+
+
+def _prepare(bench: Bench) -> None:
+    bench.reset()
+    for account in (_long(), _short()):
+        events = account.take_pending()
+        with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
+            session.copy_events((account.id, v, event) for v, event in enumerate(events, start=1))
+            ReadModel(session.cursor).write_balances([account])
+    with bench.as_owner() as owner:
+        owner.execute("VACUUM ANALYZE events, balances")
+
+
+def _long() -> Account:
+    account = Account(account_id(LONG))
+    account.open(LONG, "household", date(FIRST_YEAR, 1, 1))
+    for month in range(MONTHS):
+        first = date(FIRST_YEAR + month // 12, month % 12 + 1, 1)
+        account.post_charges(f"{first:%Y-%m}", first, first + timedelta(days=14), LINES)
+        total = sum(line.payable for line in LINES)
+        for turn in range(PAYMENTS_A_MONTH):
+            day = first + timedelta(days=turn * 27 // PAYMENTS_A_MONTH)
+            account.post_payment(uuid4(), day, total // PAYMENTS_A_MONTH, 0)
+    if account.version != EVENTS:
+        raise RuntimeError(f"the stream has {account.version} events, not {EVENTS}")
+    return account
+
+
+def _short() -> Account:
+    account = Account(account_id(SHORT))
+    opening = tuple(ServiceAmount(line.service, 10**6) for line in LINES)
+    account.open(SHORT, "household", date(2026, 1, 1), opening)
+    return account
