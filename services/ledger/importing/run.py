@@ -7,6 +7,7 @@ point goes on after the last chunk that was committed, when the same file is imp
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -32,6 +33,9 @@ Progress = Callable[[int], None]
 WAIT_FOR_THE_LOG = "60s"
 """How long a chunk waits for the turn to append: another bulk job may hold it."""
 COLLECT_EVERY = 50
+QUICK_TURN = 0.0005
+"""Seconds after which the deciding thread lets the writing one in, which asks for a moment only,
+some dozen times a chunk: at Python's own 5 ms the database would wait for it most of the time."""
 
 
 class PostChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +106,7 @@ class Run(Generic[E]):
     def _post(self, past: Past | None, actor: str, progress: Progress) -> Counts:
         counts = msgspec.convert(msgspec.to_builtins(past.counts), Counts) if past else Counts()
         writer = _Writer(self._store, self._posting, self.quarantine, self.journal, past, actor)
-        with ThreadPoolExecutor(1, "import") as pool, _few_collections() as collect:
+        with ThreadPoolExecutor(1, "import") as pool, _two_threads() as collect:
             ahead: tuple[Chunk[E], Future[Posted]] | None = None
             for chunk in self._chunks(past):
                 if ahead and _share_accounts(ahead[0], chunk):
@@ -211,20 +215,23 @@ def _share_accounts(one: Chunk[Any], other: Chunk[Any]) -> bool:
 
 
 @contextmanager
-def _few_collections() -> Iterator[Callable[[int], None]]:
-    """Spare the garbage collector the looking at a hundred thousand lines that are still needed.
+def _two_threads() -> Iterator[Callable[[int], None]]:
+    """Let the thread that writes have its turn soon, and spare the garbage collector its looks.
 
-    Yields what lets it look now and then: the run itself makes no cycles.
+    It would look at a hundred thousand lines that are still needed, and the run itself makes no
+    cycles. Yields what lets it look now and then.
     """
 
     def collect(number: int) -> None:
         if number % COLLECT_EVERY == COLLECT_EVERY - 1:
             gc.collect()
 
-    was_enabled = gc.isenabled()
+    was_enabled, turn = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(QUICK_TURN)
     try:
         yield collect
     finally:
+        sys.setswitchinterval(turn)
         if was_enabled:
             gc.enable()
