@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.appends import bulk, one_by_one
-from tests.bench.billing_run import beside_save, billing_run, from_a_file, memory
+from tests.bench.billing_file import from_a_file, memory, memory_of_lines
+from tests.bench.billing_run import beside_save, billing_run
 from tests.bench.company import bench_database
 from tests.bench.measure import RUNS, Result
 from tests.bench.payments import of_fifty, single
@@ -26,6 +27,7 @@ BENCHES = {
     "billing-save": beside_save,
     "billing-file": from_a_file,
     "billing-memory": memory,
+    "billing-memory-lines": memory_of_lines,
     "replay": replay,
     "relay": relay,
 }
