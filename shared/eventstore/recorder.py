@@ -252,20 +252,18 @@ class _CopyEncoder:
             + length.pack(len(correlation))
             + correlation
         )
-        self._heads: dict[str, Callable[[bytes, int, int], bytes]] = {}
+        self._topics: dict[str, tuple[Callable[..., bytes], int, bytes]] = {}
 
     def blocks(self, rows: Iterable[tuple[UUID, int, str, bytes]]) -> Iterable[bytes]:
         """Yield the stream in blocks of about 256 KiB."""
-        place, tail, heads = self._POSITION.pack, self._tail, self._heads
+        place, tail, topics = self._POSITION.pack, self._tail, self._topics
         position, parts, size = self.position, [self._SIGNATURE], 0
         for originator_id, version, topic, state in rows:
             position += 1
-            head = heads.get(topic)
-            if head is None:
-                head = heads[topic] = self._head(topic.encode())
+            head, topic_length, topic_bytes = topics.get(topic) or self._topic(topic)
             length = len(state)
             parts += (
-                head(originator_id.bytes, version, length),
+                head(9, 16, originator_id.bytes, 8, version, topic_length, topic_bytes, length),
                 state,
                 place(8, position),
                 tail,
@@ -278,7 +276,7 @@ class _CopyEncoder:
         parts.append(struct.pack(">h", -1))
         yield b"".join(parts)
 
-    @staticmethod
-    def _head(topic: bytes) -> Callable[[bytes, int, int], bytes]:
-        pack = struct.Struct(f">hi16siqi{len(topic)}si").pack
-        return lambda id_, version, length: pack(9, 16, id_, 8, version, len(topic), topic, length)
+    def _topic(self, topic: str) -> tuple[Callable[..., bytes], int, bytes]:
+        encoded = topic.encode()
+        pack = struct.Struct(f">hi16siqi{len(encoded)}si").pack
+        return self._topics.setdefault(topic, (pack, len(encoded), encoded))
