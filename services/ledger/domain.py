@@ -16,10 +16,10 @@ from uuid import UUID
 from services.ledger.approvals import PROPOSAL_EVENTS
 from services.ledger.checks import (
     check_amount,
-    check_line,
     check_month,
     check_positive,
     check_services,
+    checked_sums,
 )
 from services.ledger.events import (
     ACCOUNT_EVENTS,
@@ -127,16 +127,10 @@ class Account(AccountState):
             )
         if not lines:
             raise ValidationFailed("invalid_charges", "A bill has at least one line.")
-        owed, money_back = dict[str, Kopecks](), 0
-        for line in lines:
-            check_line(line)
-            if line.payable > 0:
-                owed[line.service] = line.payable
-            else:
-                # A line below nothing is money back, which pays the other lines first.
-                money_back -= line.payable
-        check_services([line.service for line in lines], "invalid_charges")
-        settled, _ = allocate({period: owed}, self.advance + money_back, policy=policy)
+        owed, money_back = checked_sums(lines)
+        # Money back pays the other lines first. Most bills have nothing that settles them at once.
+        available = self.advance + money_back
+        settled = allocate({period: owed}, available, policy=policy)[0] if available else ()
         self.trigger(
             ChargesPosted(
                 account=self.number,

@@ -65,7 +65,7 @@ class AccountState(Aggregate):
     @property
     def principal(self) -> Kopecks:
         """What is owed for services, without penalty; an advance is not taken off."""
-        return sum(sum(owed.values()) for owed in self.open_items.values())
+        return sum([sum(owed.values()) for owed in self.open_items.values()])
 
     def apply(self, event: Any) -> None:
         """Change the state by one event; the cases stand in the order of their number."""
@@ -143,17 +143,44 @@ class AccountState(Aggregate):
     @classmethod
     def restored(cls, id: UUID, row: dict[str, Any]) -> Self:  # noqa: A002
         """Rebuild an account from a row of the read model."""
+        return cls.standing(
+            id,
+            row["number"],
+            row["payer_kind"],
+            row["version"],
+            row["penalty"],
+            row["advance"],
+            row["open_items"],
+            row["due_dates"],
+            row["charged_periods"],
+        )
+
+    @classmethod
+    def standing(
+        cls,
+        id: UUID,  # noqa: A002
+        number: str,
+        payer_kind: str,
+        version: int,
+        penalty: Kopecks,
+        advance: Kopecks,
+        open_items: dict[str, dict[str, Kopecks]],
+        due_dates: dict[str, str],
+        charged_periods: Sequence[str],
+    ) -> Self:
+        """Answer an account that stands so, by the columns of its row (see ``snapshot``)."""
         account = cls(id)
-        account.number = row["number"]
-        account.payer_kind = row["payer_kind"]
-        account.version = row["version"]
-        account.penalty = row["penalty"]
-        account.advance = row["advance"]
-        account.open_items = row["open_items"]
-        account.due_dates = {
-            period: date.fromisoformat(due_on) for period, due_on in row["due_dates"].items()
-        }
-        account.charged_periods = set(row["charged_periods"])
+        account.number = number
+        account.payer_kind = payer_kind
+        account.version = version
+        account.penalty = penalty
+        account.advance = advance
+        account.open_items = open_items
+        if due_dates:
+            account.due_dates = {
+                period: date.fromisoformat(due_on) for period, due_on in due_dates.items()
+            }
+        account.charged_periods = set(charged_periods)
         return account
 
     def _apply_opening(self, event: AccountOpened | OpeningPosted) -> None:

@@ -44,6 +44,9 @@ class Aggregate(ABC):
 
     def take_pending(self) -> list[Event]:
         """Answer the pending events and forget them: the caller appends them in bulk."""
-        taken = self.pending
-        self._journal[:] = [entry for entry in self._journal if entry[0] is not self]
+        taken, journal = self.pending, self._journal
+        if len(taken) == len(journal):
+            journal.clear()
+        else:
+            journal[:] = [entry for entry in journal if entry[0] is not self]
         return taken

@@ -12,7 +12,8 @@ from rich.table import Table
 from tests.bench.accruals import penalties
 from tests.bench.appends import bulk, one_by_one
 from tests.bench.beside_hordak import hordak
-from tests.bench.billing_run import beside_save, billing_run, from_a_file, memory
+from tests.bench.billing_file import from_a_file, memory, memory_of_lines
+from tests.bench.billing_run import beside_save, billing_run
 from tests.bench.company import Bench, bench_database
 from tests.bench.measure import RUNS, CannotMeasureError, Result
 from tests.bench.payments import of_fifty, single
@@ -32,6 +33,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "billing-save": beside_save,
     "billing-file": from_a_file,
     "billing-memory": memory,
+    "billing-memory-lines": memory_of_lines,
     "replay": replay,
     "replay-get": beside_get,
     "replay-cores": on_cores,

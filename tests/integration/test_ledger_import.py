@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -21,9 +22,12 @@ from typer.testing import CliRunner, Result
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.audit import audit
+from services.ledger.bulk import standing_accounts
 from services.ledger.cli import app
+from services.ledger.domain import account_id
 from services.ledger.importing import journal
 from services.ledger.importing.charges import Charges
+from services.ledger.importing.journal import Journal
 from services.ledger.importing.posting import Decided, Posting
 from shared import context
 from shared.eventstore.postgres import PostgresStore
@@ -340,6 +344,62 @@ def test_bills_of_one_account_stay_in_order_over_chunks(
     ledger.is_sound()
 
 
+def test_no_chunk_is_posted_after_one_that_failed(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Charges, "at_once", 1)
+    numbers = [f"{number:02}" for number in range(6)]
+    ledger.opens(*numbers)
+    file = ledger.file("1.csv", *(line(number) for number in numbers))
+    turn, keep = sys.getswitchinterval(), Journal.keep
+
+    def keep_or_fail(self: Journal, cursor: Any, command_id: Any, place: Any, counts: Any) -> None:
+        if place.chunk == 1:
+            raise RuntimeError("the disk is full")
+        keep(self, cursor, command_id, place, counts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "keep", keep_or_fail)
+        result = ledger.says(file)
+    assert isinstance(result.exception, RuntimeError), "chunk 2 was waiting behind it by then"
+    assert [ledger.balance(number)["principal"] for number in numbers] == [10_000, 0, 0, 0, 0, 0]
+    assert (sys.getswitchinterval(), gc.isenabled()) == (turn, True)
+    assert ledger.imports(file)["counts"]["entries"] == 6
+    assert [ledger.balance(number)["version"] for number in numbers] == [2] * 6
+    ledger.is_sound()
+
+
+def test_a_first_bill_finds_room_beside_the_row_of_its_account(ledger: Ledger) -> None:
+    """Else most first bills of a town would write both indexes of balances."""
+    numbers = [f"{number:010}" for number in range(200)]
+    ledger.opens(*numbers)
+    before = _pages(ledger)
+    services = "heating hot_water cold_water sewerage maintenance capital_repair waste electricity"
+    rows = [line(number, service) for number in numbers for service in services.split()]
+    assert ledger.imports(ledger.file("1.csv", *rows))["counts"]["entries"] == 200
+    assert len(set(before.values())) > 5
+    assert _pages(ledger) == before
+
+
+def test_accounts_are_read_in_bulk_as_they_are_one_by_one(ledger: Ledger) -> None:
+    ledger.opens("01", "02", "03")
+    months = ("2026-01", "2026-02", "2026-03")
+    rows = [line("01", period=month, penalty="1,50") for month in months]
+    ledger.imports(ledger.file("1.csv", *rows, line("02", period=months[1])))
+    pay(ledger, "01", 15_000)
+    pay(ledger, "02", 11_000)
+    found = ledger.store.query(
+        lambda session: list(standing_accounts(session.cursor, ["01", "02", "03", "nobody"]))
+    )
+    assert sorted(account.number for account in found) == ["01", "02", "03"]
+    for account in found:
+        assert account.id == account_id(account.number)
+        assert account.snapshot() == ledger.balance(account.number)
+        assert account.due_dates == {
+            period: date.fromisoformat(f"{period}-28") for period in account.open_items
+        }
+
+
 def test_killed_at_any_moment_an_import_goes_on_where_it_was(ledger: Ledger) -> None:
     numbers = [f"{number:06}" for number in range(MANY)]
     ledger.opens(*numbers)
@@ -390,6 +450,12 @@ def _kill_after(ledger: Ledger, file: Path, chunks: int, delay: float) -> None:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+def _pages(ledger: Ledger) -> dict[str, int]:
+    with ledger.database.owner("ledger") as owner:
+        rows = owner.execute("SELECT number, (ctid::text::point)[0]::int FROM balances").fetchall()
+    return dict(rows)
 
 
 def _committed(owner: Any) -> int:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.bulk import balance_row, find_balances, write_rows
+from services.ledger.bulk import balance_row, standing_accounts, write_rows
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.importing.groups import Entry, Group, Refused
 from shared.errors import ServiceError
@@ -118,9 +118,8 @@ class Posting(ABC, Generic[E]):
         """
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
-        """Yield those of the accounts that are open, with what a decision needs to know."""
-        for row in find_balances(cursor, numbers):
-            yield Account.restored(row["account_id"], row)
+        """Answer those of the accounts that are open, with what a decision needs to know."""
+        return standing_accounts(cursor, numbers)
 
     def is_repeated(self, account: Account, entry: E) -> bool:
         """Tell whether an entry seems to be posted already, and should be explained."""

@@ -7,6 +7,8 @@ point goes on after the last chunk that was committed, when the same file is imp
 from __future__ import annotations
 
 import gc
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -32,6 +34,11 @@ Progress = Callable[[int], None]
 WAIT_FOR_THE_LOG = "60s"
 """How long a chunk waits for the turn to append: another bulk job may hold it."""
 COLLECT_EVERY = 50
+WAITING_CHUNKS = 2
+"""Chunks that are written, or wait for it, while the next one is decided."""
+QUICK_TURN = 0.0005
+"""Seconds after which the deciding thread lets the writing one in, which asks for a moment only,
+some dozen times a chunk: at Python's own 5 ms the database would wait for it most of the time."""
 
 
 class PostChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +58,10 @@ class Posted(msgspec.Struct):
 
 class _ElsewhereError(Exception):
     """The chunk was posted before, and ended at another place: the run starts again from there."""
+
+
+class _OutOfTurnError(Exception):
+    """The chunk before was not posted as it was read, so this one must not be either."""
 
 
 class Run(Generic[E]):
@@ -102,20 +113,20 @@ class Run(Generic[E]):
     def _post(self, past: Past | None, actor: str, progress: Progress) -> Counts:
         counts = msgspec.convert(msgspec.to_builtins(past.counts), Counts) if past else Counts()
         writer = _Writer(self._store, self._posting, self.quarantine, self.journal, past, actor)
-        with ThreadPoolExecutor(1, "import") as pool, _few_collections() as collect:
-            ahead: tuple[Chunk[E], Future[Posted]] | None = None
+        ahead = deque[tuple[Chunk[E], Future[Posted]]]()
+        with ThreadPoolExecutor(1, "import") as pool, _two_threads() as collect:
             for chunk in self._chunks(past):
-                if ahead and _share_accounts(ahead[0], chunk):
-                    counts.add(_done(*ahead, progress))
-                    ahead = None
+                if any(_share_accounts(earlier, chunk) for earlier, _ in ahead):
+                    while ahead:
+                        counts.add(_done(*ahead.popleft(), progress))
                 decided = self._store.query(self._deciding(chunk))
-                if ahead:
-                    counts.add(_done(*ahead, progress))
+                while len(ahead) >= WAITING_CHUNKS:
+                    counts.add(_done(*ahead.popleft(), progress))
                 self._source.check_unchanged()
-                ahead = chunk, pool.submit(writer.write, chunk, decided)
+                ahead.append((chunk, pool.submit(writer.write, chunk, decided)))
                 collect(chunk.number)
-            if ahead:
-                counts.add(_done(*ahead, progress))
+            while ahead:
+                counts.add(_done(*ahead.popleft(), progress))
         return counts
 
     def _chunks(self, past: Past | None) -> Iterator[Chunk[E]]:
@@ -167,9 +178,16 @@ class _Writer(Generic[E]):
         self._attempt = past.attempt if past else 1
         self._length = past.place.quarantine_bytes if past and past.place else 0
         self._actor = actor
+        self._turn = past.place.chunk + 1 if past and past.place else 0
 
     def write(self, chunk: Chunk[E], decided: Decided[E]) -> Posted:
-        """Write a chunk, once whatever happens; what others have overtaken is decided anew."""
+        """Write a chunk, once whatever happens; what others have overtaken is decided anew.
+
+        The journal tells where the next run goes on, so a chunk is never written after one that
+        failed.
+        """
+        if chunk.number != self._turn:
+            raise _OutOfTurnError
         digest = self._journal.digest
         command = PostChunk(digest=digest, attempt=self._attempt, chunk=chunk.number)
         command_id = derived_id(
@@ -194,6 +212,8 @@ class _Writer(Generic[E]):
         with context.bind(actor=self._actor, command_id=command_id, correlation_id=correlation):
             posted = msgspec.convert(self._store.execute(post_chunk, command), Posted)
         self._length = posted.place.quarantine_bytes
+        if posted.place.offset == chunk.offset:
+            self._turn += 1
         return posted
 
 
@@ -211,20 +231,23 @@ def _share_accounts(one: Chunk[Any], other: Chunk[Any]) -> bool:
 
 
 @contextmanager
-def _few_collections() -> Iterator[Callable[[int], None]]:
-    """Spare the garbage collector the looking at a hundred thousand lines that are still needed.
+def _two_threads() -> Iterator[Callable[[int], None]]:
+    """Let the thread that writes have its turn soon, and spare the garbage collector its looks.
 
-    Yields what lets it look now and then: the run itself makes no cycles.
+    It would look at a hundred thousand lines that are still needed, and the run itself makes no
+    cycles. Yields what lets it look now and then.
     """
 
     def collect(number: int) -> None:
         if number % COLLECT_EVERY == COLLECT_EVERY - 1:
             gc.collect()
 
-    was_enabled = gc.isenabled()
+    was_enabled, turn = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(QUICK_TURN)
     try:
         yield collect
     finally:
+        sys.setswitchinterval(turn)
         if was_enabled:
             gc.enable()
