@@ -2,7 +2,8 @@
 
 The run needs no journal to be resumed: an account whose penalty stands at the day already gets
 no event, so a run that was killed is simply started again. Accounts on which something happened
-between the reading and the writing are done again, alone.
+between the reading and the writing are done again, alone. An account that the rules are silent
+about (a debt older than the first of them, say) is left as it is and named: nobody waits for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 from services.ledger.accrual import accrue
 from services.ledger.domain import Account
 from services.ledger.penalties.rules import PenaltyRules
+from shared.errors import ServiceError
 from shared.eventstore import Event
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
@@ -25,6 +27,8 @@ from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks
 
 CHUNK = 2_000
+NAMED = 20
+"""So many accounts that are refused are named; all are counted."""
 _COPY = (
     "COPY (SELECT originator_id, topic, state FROM events "
     "ORDER BY originator_id, originator_version) TO STDOUT (FORMAT BINARY)"
@@ -34,12 +38,24 @@ Progress = Callable[[int], None]
 
 
 class Summary(msgspec.Struct):
-    """What a run has done: accounts looked at and changed, and the sums in kopecks."""
+    """What a run has done: accounts looked at and changed, and the sums in kopecks.
+
+    ``refused`` counts the accounts whose penalty could not be calculated; ``refusals`` tells why
+    of the first of them, by number.
+    """
 
     accounts: int = 0
     changed: int = 0
     added: Kopecks = 0
     taken_back: Kopecks = 0
+    refused: int = 0
+    refusals: dict[str, str] = {}
+
+    def refuse(self, number: str, reason: str) -> None:
+        """Note an account that is left as it is."""
+        self.refused += 1
+        if len(self.refusals) < NAMED:
+            self.refusals[number] = reason
 
 
 @dataclass
@@ -71,7 +87,12 @@ def accrue_all(
             continue
         summary.accounts += 1
         before = account.version
-        change = accrue(account, events, on, rules)
+        progress(len(events))
+        try:
+            change = accrue(account, events, on, rules)
+        except ServiceError as error:
+            summary.refuse(account.number, error.message)
+            continue
         summary.added += max(change, 0)
         summary.taken_back += max(-change, 0)
         if account.version > before:
@@ -85,7 +106,6 @@ def accrue_all(
         if len(chunk.accounts) >= CHUNK:
             _write(store, chunk, on, rules, actor, dry_run)
             chunk = _Chunk()
-        progress(len(events))
     _write(store, chunk, on, rules, actor, dry_run)
     return summary
 

@@ -9,20 +9,25 @@ from typing import Annotated
 import msgspec
 import typer
 
-from services.ledger.accrual_run import accrue_all
+from services.ledger.accrual_run import Summary, accrue_all
 from services.ledger.commands.printing import (
+    DIFFERENCE,
     Actor,
     DryRun,
     Json,
     Reason,
+    author,
     counting,
+    err,
     opened_store,
     out,
     print_json,
     reporting,
     roubles,
 )
+from services.ledger.commands.printing import day as a_day
 from services.ledger.penalties.rules import load_rules
+from services.ledger.penalties.settling import check_day
 from shared.clock import SystemClock
 from shared.config import load_settings
 from shared.logs import get_logger
@@ -43,21 +48,37 @@ def accrue(
     """Accrue penalties by a day: again on the same day it changes nothing.
 
     A run that was killed is simply started again. Past accruals are corrected by events of their
-    own where a payment or a recalculation has come in since.
+    own where a payment or a recalculation has come in since. Exit code 1: the rules are silent
+    about some accounts, which are named and left as they are; all others are done.
     """
     with reporting():
-        day = date.fromisoformat(on) if on else SystemClock(load_settings().timezone).today()
+        who, why = author(actor, reason)
+        today = SystemClock(load_settings().timezone).today()
+        day = a_day(on, "--on") or today
+        if day > today and not dry_run:
+            # What is accrued cannot be taken back by an earlier day: a wrong year would stand.
+            raise ValueError(f"--on: {day} is to come; see what it would be with --dry-run")
+        check_day(day)
         chosen = load_rules(rules)
         with opened_store() as store:
             events = store.recorder.max_notification_id() or 0
             with counting("accruing", events) as advance:
-                summary = accrue_all(store, day, chosen, f"staff:{actor}", advance, dry_run=dry_run)
-        log.warning("penalties_accrued", by=actor, why=reason, on=str(day), dry_run=dry_run)
+                summary = accrue_all(store, day, chosen, who, advance, dry_run=dry_run)
+        log.warning("penalties_accrued", by=who, why=why, on=str(day), dry_run=dry_run)
     if json:
         print_json({"on": str(day), "rules": chosen.version, **msgspec.structs.asdict(summary)})
-        return
+    else:
+        _show(summary, day, chosen.version, dry_run)
+    raise typer.Exit(DIFFERENCE if summary.refused else 0)
+
+
+def _show(summary: Summary, day: date, rules: str, dry_run: bool) -> None:
     out.print(
         f"{'would change' if dry_run else 'changed'} {summary.changed} of {summary.accounts} "
         f"accounts by {day}: {roubles(summary.added)} added, {roubles(summary.taken_back)} taken "
-        f"back; rules {chosen.version}"
+        f"back; rules {rules}"
     )
+    for number, why in summary.refusals.items():
+        err.print(f"account {number} is left as it is: {why}", soft_wrap=True)
+    if summary.refused:
+        err.print(f"{summary.refused} accounts are left as they are")

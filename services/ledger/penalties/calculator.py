@@ -166,11 +166,11 @@ def penalty_on(
 
     A part paid after the day counts as unpaid.
     """
-    first_day = charge.late_after + _A_DAY
     parts = [part if part.paid_on and part.paid_on <= on else Part(part.amount) for part in parts]
-    late = [part for part in parts if (part.paid_on or on) >= first_day and part.amount]
+    late = [part for part in parts if (part.paid_on or on) > charge.late_after and part.amount]
     segments: tuple[Segment, ...] = ()
     if late:
+        first_day = charge.late_after + _A_DAY
         last_day = max(part.paid_on or on for part in late)
         stretches = [
             stretch
