@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.accrual import accrue
+from services.ledger.closing import check_open, closed_through
 from services.ledger.domain import Account
 from services.ledger.penalties.rules import PenaltyRules
 from shared.errors import ServiceError
@@ -76,8 +77,9 @@ def accrue_all(
 ) -> Summary:
     """Accrue the penalties of all accounts by a day; answer what was done.
 
-    With ``dry_run`` everything is computed and nothing written.
+    With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``.
     """
+    check_open(on, store.query(lambda session: closed_through(session.cursor)))
     summary, chunk = Summary(), _Chunk()
     for id_, events in _streams(store):
         account = Account(id_)
