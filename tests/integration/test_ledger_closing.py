@@ -110,22 +110,19 @@ def test_a_payment_is_posted_on_its_day_all_the_same(office: Office) -> None:
     assert office.terminal.asks("balance", "01")["principal"] == 100_00
 
 
-@pytest.mark.parametrize(
-    ("period", "said"),
-    [
-        ("2026-13", "is not a month"),
-        ("march", "is not a month"),
-        ("9999-12", "is not a month"),
-        ("2190-01", "is not over yet"),
-        ("2026-02", "is closed already"),
-        ("2026-01", "is closed already"),
-    ],
-)
-def test_what_cannot_be_closed(office: Office, period: str, said: str) -> None:
+def test_what_cannot_be_closed(office: Office) -> None:
     assert office.closes("2026-02")[0] == 0
-    code, out, err = office.closes(period)
-    assert (code, out) == (2, "")
-    assert said in err
+    for period, said in {
+        "2026-13": "is not a month",
+        "march": "is not a month",
+        "9999-12": "is not a month",
+        "2190-01": "is not over yet",
+        "2026-02": "is closed already",
+        "2026-01": "is closed already",
+    }.items():
+        code, out, err = office.closes(period)
+        assert (code, out) == (2, "")
+        assert said in err
 
 
 def test_a_dry_run_closes_nothing_and_nobody_opens_again(office: Office) -> None:
