@@ -171,6 +171,12 @@ def test_a_charge_of_the_day_is_there_for_a_payment_of_the_day() -> None:
     assert on_the_day.advance == 0
 
 
+def test_a_charge_of_the_day_that_was_due_before_all_others_is_paid_first() -> None:
+    known, late = Due(100, "2026-04", LATE_DUE, ARRIVAL - A_DAY), Due(100, "2026-03", DUE, ARRIVAL)
+    parts = settle([known, late], [Credit(on=ARRIVAL, amount=60)], ARRIVAL).parts
+    assert parts == [[Part(100)], [Part(60, ARRIVAL), Part(40)]]
+
+
 def test_an_advance_pays_the_oldest_due_date_of_what_takes_effect_on_one_day() -> None:
     charges = [Due(100, "2026-04", LATE_DUE, ARRIVAL), Due(100, "2026-03", DUE, ARRIVAL)]
     before = ARRIVAL - A_DAY
@@ -193,7 +199,9 @@ def test_an_advance_pays_what_takes_effect_on_the_last_day_but_nothing_later() -
 def test_every_payment_is_looked_at_also_those_after_the_day(amount: int) -> None:
     charges = [Due(100, "2026-03", DUE)]
     later = [Credit(on=LATE_DUE, amount=5), Credit(on=LATE_DUE + A_DAY, amount=amount)]
-    with pytest.raises(ValidationFailed, match="positive sum of kopecks") as refused:
+    with pytest.raises(
+        ValidationFailed, match=r"^A payment is a positive sum of kopecks\.$"
+    ) as refused:
         settle(charges, later, DUE)
     assert refused.value.code == "invalid_amount"
 
@@ -266,5 +274,5 @@ def test_the_least_and_the_largest_charge(rules: PenaltyRules, amount: int) -> N
     assert penalty.unpaid == amount
     assert penalty.total == (2 * amount * 95 + 130_000) // 260_000
     for wrong in (-1, MAX_AMOUNT + 1):
-        with pytest.raises(ValidationFailed, match="positive sum of kopecks"):
+        with pytest.raises(ValidationFailed, match=r"^A charge is a positive sum of kopecks\.$"):
             calculate([Charge(amount=wrong, due_on=DUE)], [], PayerKind.HOUSEHOLD, DUE, rules)
