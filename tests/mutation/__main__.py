@@ -10,6 +10,7 @@ that were added since, not for code that was changed. Everything it makes is und
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import re
@@ -63,14 +64,16 @@ def main(arguments: list[str]) -> int:
     if not names:
         sys.stderr.write("Nothing survived last time.\n")
         return 0
-    commit = _commit()
-    _make_venv()
-    _copy(paths)
-    everything = not given.modules and not given.survivors
-    command = [str(VENV / "bin" / "mutmut"), "run", "--max-children", str(given.children)]
-    command += [] if everything else names
-    if subprocess.run(command, cwd=TREE, check=False).returncode:
-        return 1
+    commit, everything = _commit(), not given.modules and not given.survivors
+    WORK.mkdir(parents=True, exist_ok=True)
+    with (WORK / "lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("Another run is at work in this checkout.\n")
+            return 1
+        if not _run_mutmut(paths, [] if everything else names, given.children):
+            return 1
     ran = [mutant for mutant in mutants_in(TREE / "mutants") if _is_chosen(mutant, names)]
     mutants = [*{mutant.name: mutant for mutant in (*known, *ran)}.values()]
     table = as_markdown(rows(mutants, paths))
@@ -79,6 +82,13 @@ def main(arguments: list[str]) -> int:
     if {mutant.path for mutant in mutants} == set(paths):
         _write_readme(table, commit)
     return 0
+
+
+def _run_mutmut(paths: list[str], names: list[str], children: int) -> bool:
+    _make_venv()
+    _copy(paths)
+    command = [str(VENV / "bin" / "mutmut"), "run", "--max-children", str(children), *names]
+    return subprocess.run(command, cwd=TREE, check=False).returncode == 0
 
 
 def _paths() -> list[str]:

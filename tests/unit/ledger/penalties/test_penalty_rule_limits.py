@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,20 @@ def test_a_refusal_begins_with_what_is_wrong(
     with pytest.raises(ConfigurationError) as refused:
         load_rules(write_rules(**changes))
     assert f"rules.yaml cannot be used: {complaint}" in str(refused.value)
+
+
+def test_a_band_of_one_day_is_one(write_rules: WriteRules) -> None:
+    bands = [{**BAND, "to_day": "1"}, {"from_day": "2", "to_day": "2", "divisor": "300"}]
+    rule = {**LAW, "bands": [*bands, {**BAND, "from_day": "3"}]}
+    [held] = load_rules(write_rules(**payers(rule))).rules_of(PayerKind.HOUSEHOLD)
+    assert [(band.from_day, band.to_day) for band in held.bands] == [(1, 1), (2, 2), (3, None)]
+
+
+def test_a_key_that_stands_twice_is_shown_in_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("version: a\nversion: b\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"version stands twice\n.*line 2, column 1"):
+        load_rules(path)
 
 
 def test_one_working_day_a_week_is_enough(write_rules: WriteRules) -> None:
