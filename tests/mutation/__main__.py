@@ -1,9 +1,9 @@
 """``make mutation``: mutate the modules of money one place at a time, and see which test notices.
 
 ``python -m tests.mutation`` runs all and writes the table into README.md beside it;
-``python -m tests.mutation reversal debts`` some modules; ``--survivors`` runs those again that
-survived last time, and puts what became of them into what is known of the others: it is for tests
-that were added since, not for code that was changed. Everything it makes is under
+``python -m tests.mutation reversal debts`` some modules; ``--survivors`` (of all or of some) runs
+those again that survived last time, and puts what became of them into what is known of the others:
+it is for tests that were added since, not for code that was changed. Everything it makes is under
 ``.saldo/mutation``: an environment with mutmut, a copy of the tree, and ``survivors.diff``.
 """
 
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
     names = [f"{_dotted(path)}.*" for path in chosen]
     known = _known() if given.survivors else []
     if given.survivors:
-        names = [mutant.name for mutant in known if mutant.end != "killed"]
+        names = [m.name for m in known if m.end != "killed" and m.path in chosen]
     if not names:
         sys.stderr.write("Nothing survived last time.\n")
         return 0
