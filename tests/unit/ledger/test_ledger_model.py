@@ -170,17 +170,15 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         assert len(self.events) == known + len(added)
         for event in added:
             if isinstance(event, PenaltyCorrected):
-                corrected_on, unwaived = (
-                    max(day, self.day_of["penalty"]),
-                    self._unwaived(event.amount),
-                )
-                self._penalty_changed(corrected_on, "correct", event.amount, unwaived)
+                on, unwaived = max(day, self.day_of["penalty"]), self._unwaived(event.amount)
+                self._penalty_changed(on, "correct", event.amount, unwaived)
             else:
                 self._penalty_changed(day, "accrue", event.amount)
         if day < self.through:
             assert not added
         else:
-            self.through = day if added else self.through
+            # A correction alone leaves the days as they are: it is of what was accrued by then.
+            self.through = max([self.through, *(event.through for event in added)])
             by_the_rules = sum(debt.total for debt in penalties(self.events, day, RULES))
             assert self.books.accrued == by_the_rules
 
@@ -328,12 +326,16 @@ class LifeOfAnAccount(RuleBasedStateMachine):
     @invariant()
     def penalties_are_of_what_is_owed(self) -> None:
         owed: dict[str, int] = {}
+        paid: dict[str, int] = {}
         for debt in debts(self.events):
-            unpaid = sum(part.amount for part in debt.parts if part.paid_on is None)
-            owed[debt.due.period] = owed.get(debt.due.period, 0) + unpaid
-        assert nonzero(owed) == {
+            for part in debt.parts:
+                sums = owed if part.paid_on is None else paid
+                sums[debt.due.period] = sums.get(debt.due.period, 0) + part.amount
+            assert debt.due.amount == sum(part.amount for part in debt.parts)
+        assert owed == {
             month: sum(services.values()) for month, services in self.books.open_items.items()
         }
+        assert paid == self.books.paid
 
     @invariant()
     def any_past_instant_is_told_as_it_stood(self) -> None:
