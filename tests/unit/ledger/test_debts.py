@@ -97,3 +97,25 @@ def test_a_reversal_after_a_recalculation_leaves_what_is_billed_unpaid(account: 
     adjust(account, JULY, heating=-300_000)
     account.reverse_payment(name, JULY, "refused by the bank")
     assert told(account) == [(DUE, (Part(250_000),))]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_reversal_leaves_what_other_payments_have_paid(account: Account, first: bool) -> None:
+    names = [pay(account, MAY, 275_000), pay(account, JUNE, 275_000)]
+    account.reverse_payment(names[0 if first else 1], JULY, "refused by the bank")
+    assert told(account) == [(DUE, (Part(275_000, JUNE if first else MAY), Part(275_000)))]
+
+
+def test_what_an_advance_has_paid_is_reopened_and_what_a_payment_has_paid_is_not(
+    account: Account,
+) -> None:
+    pay(account, MAY, 50_000)
+    ahead = pay(account, MAY, 600_000)  # 5 000.00 of March, the rest in advance
+    line = ChargeLine("water", "x", 90_000, 90_000)
+    account.post_charges("2026-05", MAY, JUNE, [line])
+    pay(account, JULY, 1)
+    account.reverse_payment(ahead, JULY, "refused by the bank")
+    assert [debt.parts for debt in debts(account.pending)] == [
+        (Part(50_000, MAY), Part(500_000)),
+        (Part(1, MAY), Part(89_999)),
+    ]
