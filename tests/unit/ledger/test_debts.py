@@ -119,3 +119,18 @@ def test_what_an_advance_has_paid_is_reopened_and_what_a_payment_has_paid_is_not
         (Part(50_000, MAY), Part(500_000)),
         (Part(1, MAY), Part(89_999)),
     ]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_was_taken_over_is_owed_by_service_from_that_day_on(at_once: bool) -> None:
+    """Capital repair is a debt apart; and an advance pays what it can of it on that day."""
+    items = [ServiceAmount(s, sum_) for s, sum_ in (("capital_repair", 500), ("heating", 300))]
+    account = Account(account_id("0100000002"))
+    account.open("0100000002", "household", EARLY, items if at_once else [])
+    pay(account, EARLY, 80)
+    if not at_once:
+        account.post_opening(EARLY, items)
+    assert [(debt.payer.value, debt.due.due_on, debt.parts) for debt in debts(account.pending)] == [
+        ("capital_repair", EARLY, (Part(50, EARLY), Part(450))),
+        ("household", EARLY, (Part(30, EARLY), Part(270))),
+    ]
