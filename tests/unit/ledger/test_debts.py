@@ -134,3 +134,24 @@ def test_what_was_taken_over_is_owed_by_service_from_that_day_on(at_once: bool) 
         ("capital_repair", EARLY, (Part(50, EARLY), Part(450))),
         ("household", EARLY, (Part(30, EARLY), Part(270))),
     ]
+
+
+def test_what_advances_have_paid_is_reopened_part_by_part() -> None:
+    account = Account(account_id("0100000003"))
+    account.open("0100000003", "household", date(2026, 1, 1))
+    first = pay(account, MAY, 30)
+    account.post_charges(MARCH, MAY, JUNE, [ChargeLine("heating", "x", 100, 100)])
+    account.post_payment(UUID(int=999), MAY, 0, 48)  # no penalty is owed: it is in advance
+    adjust(account, JUNE, heating=20)
+    adjust(account, JULY, heating=15)
+    assert (account.principal, account.advance) == (70, 13)
+    account.reverse_payment(first, JULY, "refused by the bank")  # 13 were in advance still
+    assert [
+        (part.amount, part.paid_on) for debt in debts(account.pending) for part in debt.parts
+    ] == [
+        (30, MAY),
+        (18, JUNE),
+        (52, None),
+        (20, None),
+        (15, None),
+    ]

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from ledger_steps import DAY, LATER, OCTOBER, adjust, an_account, bill, last, pay, sums
 
+from services.ledger.domain import Account
 from services.ledger.retelling import retold
 from services.ledger.settlement import Settled
 from services.ledger.turnover import Row, Turnover
@@ -36,6 +37,10 @@ def test_a_sheet_has_what_was_given_back_of_a_penalty() -> None:
     account.post_payment(uuid4(), DAY, 0, 60)  # known only after the waiver
     *_, waiver = retold(account.id, account.pending)
     assert waiver.advance == 60
+    again = Account(account.id)
+    for event in retold(account.id, account.pending):
+        again.replay(event)
+    assert (sums(again), again.penalty_waived) == ((0, 0, 60), 100)
     sheet = Turnover(DAY, LATER)
     sheet.add_account(account.id, account.pending)
     assert sheet.rows == {"penalty": Row(penalty=0, paid=0), "advance": Row(paid=60)}

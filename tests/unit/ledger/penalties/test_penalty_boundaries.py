@@ -145,6 +145,43 @@ def test_spans_that_meet_are_apart(write_rules: WriteRules) -> None:
     ]
 
 
+def test_the_day_between_two_others_bears_what_it_bears(write_rules: WriteRules) -> None:
+    """A band of one day, and the one day of a band that a moratorium leaves."""
+    bands = [
+        {"from_day": "1", "to_day": "1", "divisor": "300"},
+        {"from_day": "2", "to_day": "4", "divisor": "170"},
+        {"from_day": "5", "divisor": "130"},
+    ]
+    law = {"from": "2016-01-01", "source": "x", "bands": bands}
+    rules = load_rules(
+        write_rules(
+            payers={kind.value: [law] for kind in PayerKind},
+            moratoria=[{"from": "2026-04-17", "to": "2026-04-18", "source": "a decree"}],
+        )
+    )
+    penalty = calculate([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 4, 20), rules)
+    told = [(s.first_day.day, s.days, s.divisor) for s in penalty.charges[0].segments]
+    assert told == [(16, 1, 300), (17, 2, None), (19, 1, 170), (20, 1, 130)]
+    paid = [Credit(on=date(2026, 4, 18), amount=50_000), Credit(on=date(2026, 4, 19), amount=1)]
+    cut = calculate([MARCH], paid, PayerKind.HOUSEHOLD, date(2026, 4, 20), rules)
+    assert [(s.first_day.day, s.days, s.base) for s in cut.charges[0].segments] == [
+        (16, 1, 450_000),
+        (17, 2, 450_000),
+        (19, 1, 400_000),
+        (20, 1, 399_999),
+    ]
+
+
+def test_a_charge_is_owed_from_the_day_it_takes_effect(rules: PenaltyRules) -> None:
+    charge = Charge(amount=100, due_on=date(2026, 4, 15), effective_on=date(2026, 5, 20))
+    owed = []
+    for day in (19, 20):
+        penalty = calculate([charge], [], PayerKind.HOUSEHOLD, date(2026, 5, day), rules)
+        assert penalty.charges[0].principal == 100
+        owed.append(penalty.unpaid)
+    assert owed == [0, 100]
+
+
 def test_a_forecast_names_its_day(rules: PenaltyRules) -> None:
     told = forecast([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 5, 16), rules)
     assert (told.on, told.penalty.on, told.total) == (date(2026, 5, 16), told.on, 450_143)
