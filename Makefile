@@ -5,7 +5,7 @@ BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status env test unit check bench format contracts lock install venv
+.PHONY: help up down reset status env test unit check bench mutation format contracts lock install venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: venv ## Check style, types, layers and that generated contracts are curre
 
 bench: install ## Measure appends, replay and publishing, each beside its reference
 	$(BIN)/python -m tests.bench
+
+mutation: venv ## Mutate the modules of money, and count what the tests notice
+	$(BIN)/python -m tests.mutation
 
 format: venv ## Put the code in order
 	$(BIN)/ruff check --fix .

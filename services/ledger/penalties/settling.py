@@ -102,17 +102,21 @@ def settle(charges: Sequence[Due], credits: Sequence[Credit], on: date) -> Settl
     effect later. Raises ValidationFailed ``invalid_amount`` and ``unknown_charge`` too.
     """
     account = _Account(charges)
-    arrivals = [(charge.effective_on or date.min, i) for i, charge in enumerate(charges)]
+    # What takes effect on one day comes oldest first too: an advance may be too small for all.
+    arrivals = [
+        (charge.effective_on or date.min, charge.due_on, charge.period, index)
+        for index, charge in enumerate(charges)
+    ]
     arrivals.sort(reverse=True)
     for credit in sorted(credits, key=lambda credit: credit.on):
         _check_credit(credit, charges)
         if credit.on > on:
             continue
         while arrivals and arrivals[-1][0] <= credit.on:
-            account.charge(arrivals.pop()[1])
+            account.charge(arrivals.pop()[-1])
         account.credit(credit)
     while arrivals and arrivals[-1][0] <= on:
-        account.charge(arrivals.pop()[1])
+        account.charge(arrivals.pop()[-1])
     return account.settlement()
 
 

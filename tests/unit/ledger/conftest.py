@@ -8,7 +8,7 @@ from hypothesis import Phase, settings
 # first one that breaks a rule will do.
 settings.register_profile(
     "mutation",
-    max_examples=12,
+    max_examples=8,
     derandomize=True,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),

@@ -94,6 +94,16 @@ class Books:
                 owed.setdefault(period, {})[service] = item.unpaid
         return owed
 
+    @property
+    def paid(self) -> dict[str, int]:
+        """What of each month is paid, by payments and by advances."""
+        sums: dict[str, int] = {}
+        for (period, _), item in self.items.items():
+            amount = sum(part.amount for part in item.parts)
+            if amount:
+                sums[period] = sums.get(period, 0) + amount
+        return sums
+
     def open(self, opening: Mapping[str, int]) -> None:
         """Take over what was owed before; the one who is owed something is paid by no one yet."""
         advance, self.advance = self.advance, 0

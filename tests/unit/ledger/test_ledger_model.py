@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ledger_oracle import Books, Entry, books, by_effect
 
+from services.ledger.accrual import accrue, penalties
 from services.ledger.application import balance
 from services.ledger.debts import debts
 from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.events import ChargeLine, PenaltyCorrected, ServiceAmount
+from services.ledger.penalties.rules import load_rules
 from services.ledger.postings import postings, trial_balance
 from services.ledger.publishing import publish
 from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy
@@ -46,6 +48,7 @@ RANKED = Policy(
     penalty="named_only",
 )
 CHECKS = {contract.type: contract for contract in CONTRACTS}
+RULES = load_rules(environ={})
 
 DAYS = st.dates(FIRST_DAY, LAST_DAY)
 SUMS = st.integers(0, 400)
@@ -72,7 +75,7 @@ class Stream:
                 originator_id=id,
                 originator_version=place,
                 position=place,
-                recorded_at=datetime(2026, 10, 1, tzinfo=UTC) + timedelta(minutes=place),
+                recorded_at=instant_of(place),
                 command_id=ID,
                 actor="staff:test",
                 correlation_id="",
@@ -91,6 +94,10 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         self.account = Account(ID)
         self.entries: list[Entry] = []
         self.day_of: dict[Any, date] = {}
+        # What it stood at after the events recorded so far: version -> its sums.
+        self.stood: dict[int, tuple[int, int, int]] = {}
+        # The last day for which a penalty has been accrued.
+        self.through = date.min
         # What was billed and not paid, counted without any thought of what settles what.
         self.money = 0
 
@@ -135,6 +142,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
     @rule(amount=st.integers(1, 200), day=DAYS)
     def accrue(self, amount: int, day: date) -> None:
         self.account.accrue_penalty(amount, day, "rule-1")
+        self.through = max(day, self.through)
         self._penalty_changed(day, "accrue", amount)
 
     @precondition(lambda self: self.account.last_accrual)
@@ -148,7 +156,31 @@ class LifeOfAnAccount(RuleBasedStateMachine):
             beyond_owed = max(0, -amount - self.books.penalty)
             unwaived = min(beyond_owed, self.books.waived)
             day = max(day, self.day_of["penalty"])
+            self.through = max(day, self.through)
+            day = max(day, self.day_of["penalty"])
             self._penalty_changed(day, "correct", amount, unwaived)
+
+    @rule(day=DAYS)
+    def accrue_by_the_rules(self, day: date) -> None:
+        known = len(self.events)
+        change = accrue(self.account, self.events, day, RULES)
+        added = self.events[known:]
+        assert change == sum(event.amount for event in added)
+        assert accrue(self.account, self.events, day, RULES) == 0
+        assert len(self.events) == known + len(added)
+        for event in added:
+            if isinstance(event, PenaltyCorrected):
+                on, unwaived = max(day, self.day_of["penalty"]), self._unwaived(event.amount)
+                self._penalty_changed(on, "correct", event.amount, unwaived)
+            else:
+                self._penalty_changed(day, "accrue", event.amount)
+        if day < self.through:
+            assert not added
+        else:
+            # A correction alone leaves the days as they are: it is of what was accrued by then.
+            self.through = max([self.through, *(event.through for event in added)])
+            by_the_rules = sum(debt.total for debt in penalties(self.events, day, RULES))
+            assert self.books.accrued == by_the_rules
 
     @precondition(lambda self: self.account.penalty)
     @rule(percent=st.integers(1, 100), day=DAYS)
@@ -222,6 +254,10 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         self.day_of["penalty"] = max(day, self.day_of.get("penalty", day))
         self._happened(day, what, *given)
 
+    def _unwaived(self, amount: int) -> int:
+        """What is no longer waived, where a correction takes back more than is owed."""
+        return min(max(0, -amount - self.books.penalty), self.books.waived)
+
     @invariant()
     def it_is_what_a_clerk_would_say(self) -> None:
         account, kept = self.account, self.books
@@ -290,12 +326,25 @@ class LifeOfAnAccount(RuleBasedStateMachine):
     @invariant()
     def penalties_are_of_what_is_owed(self) -> None:
         owed: dict[str, int] = {}
+        paid: dict[str, int] = {}
         for debt in debts(self.events):
-            unpaid = sum(part.amount for part in debt.parts if part.paid_on is None)
-            owed[debt.due.period] = owed.get(debt.due.period, 0) + unpaid
-        assert nonzero(owed) == {
+            for part in debt.parts:
+                sums = owed if part.paid_on is None else paid
+                sums[debt.due.period] = sums.get(debt.due.period, 0) + part.amount
+            assert debt.due.amount == sum(part.amount for part in debt.parts)
+        assert owed == {
             month: sum(services.values()) for month, services in self.books.open_items.items()
         }
+        assert paid == self.books.paid
+
+    @invariant()
+    def any_past_instant_is_told_as_it_stood(self) -> None:
+        account, session = self.account, cast(Any, Stream(self.events))
+        self.stood[account.version] = (account.principal, account.penalty, account.advance)
+        for version in sorted(self.stood)[-3::2]:
+            answer = balance(session, NUMBER, instant_of(version).isoformat())
+            told = (answer["principal"], answer["penalty"], answer["advance"])
+            assert (answer["version"], told) == (version, self.stood[version])
 
     @invariant()
     def any_past_day_is_told_as_its_entries_say(self) -> None:
@@ -327,6 +376,11 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         assert closing == {name: row.opening for name, row in after.rows.items() if row.opening}
         assert until.total().closing == kept.principal + kept.penalty - kept.advance
         assert after.total().closing == sum(row.closing for row in after.rows.values())
+
+
+def instant_of(version: int) -> datetime:
+    """When an event was recorded, its effect on whatever day it may be."""
+    return datetime(2026, 10, 1, tzinfo=UTC) + timedelta(minutes=version)
 
 
 def chargeable(bill: dict[str, int]) -> list[ChargeLine]:

@@ -110,6 +110,19 @@ def test_the_payment_says_by_what_it_was_settled() -> None:
     assert (event.policy, event.named_period, event.penalty_named) == ("ranked", "2026-01", True)
 
 
+def test_a_payment_settles_the_month_that_the_payer_named_first() -> None:
+    account = Account(account_id("1"))
+    account.open("1", "household", DAY, [ServiceAmount("heating", 100)])
+    account.post_charges("2026-01", DAY, DAY, _bill(heating=40))
+    account.post_charges("2026-02", DAY, DAY, _bill(heating=40))
+    account.post_payment(uuid4(), DAY, 60, 0, first="2026-02")
+    event: Any = account.pending[-1]
+    assert event.settled == (
+        Settled("2026-02", "heating", 40),
+        Settled(OPENING_PERIOD, "heating", 20),
+    )
+
+
 def test_a_bill_and_a_recalculation_are_paid_in_advance_by_their_policy() -> None:
     account = Account(account_id("1"))
     account.open("1", "household", DAY, [ServiceAmount("heating", -30)])

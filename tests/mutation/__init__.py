@@ -1,0 +1,1 @@
+"""Mutation testing of the modules that reckon with money; see README.md beside it."""

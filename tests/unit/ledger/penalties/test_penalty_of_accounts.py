@@ -1,0 +1,101 @@
+"""The penalty of an account, whatever happened on it, is what the law says of its debts by day."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from fractions import Fraction
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from penalty_oracle import of_debts
+
+from services.ledger.accrual import accrue, penalties
+from services.ledger.domain import Account, account_id
+from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.penalties.rules import PayerKind, load_rules
+
+RULES = load_rules(environ={})
+NUMBER = "0100000001"
+BILLED = [date(2025, month, 28) for month in range(7, 13)]
+A_FORTNIGHT = timedelta(days=14)
+
+SUMS = st.integers(1, 1_000_000)
+BILLS = st.lists(st.dictionaries(st.sampled_from(["heating", "lift", "water"]), SUMS, min_size=1))
+DAYS = st.dates(date(2025, 7, 1), date(2026, 8, 31))
+PAID = st.lists(st.tuples(DAYS, st.integers(1, 2_000_000), st.booleans()), max_size=5)
+# Capital repair has a rule of its own in the account of a household only.
+PAYERS = st.sampled_from(sorted(PayerKind))
+
+
+def account_of(
+    payer: str, bills: list[dict[str, int]], paid: list[tuple[date, int, bool]]
+) -> Account:
+    """An account with what happened in the order of its days; what bounced is reversed at once."""
+    account = Account(account_id(NUMBER))
+    account.open(NUMBER, payer, BILLED[0])
+    steps: list[tuple[date, int, dict[str, int] | tuple[int, bool]]] = [
+        (day, place, bill) for place, (day, bill) in enumerate(zip(BILLED, bills, strict=False))
+    ]
+    steps += [(day, 10 + place, (sum_, back)) for place, (day, sum_, back) in enumerate(paid)]
+    for day, place, what in sorted(steps, key=lambda step: step[:2]):
+        if isinstance(what, dict):
+            lines = [ChargeLine(s, s, amount, amount) for s, amount in sorted(what.items())]
+            account.post_charges(f"{day:%Y-%m}", day, day + A_FORTNIGHT, lines)
+        else:
+            account.post_payment(UUID(int=place), day, what[0], 0)
+            if what[1]:
+                account.reverse_payment(UUID(int=place), day + A_FORTNIGHT, "it bounced")
+    return account
+
+
+@settings(deadline=None)  # the oracle takes the time it takes
+@given(PAYERS, BILLS, PAID, DAYS)
+def test_an_account_bears_what_its_debts_bear(
+    payer: str, bills: list[dict[str, int]], paid: list[tuple[date, int, bool]], on: date
+) -> None:
+    account = account_of(payer, bills, paid)
+    told = penalties(account.pending, on, RULES)
+    debts = [
+        (sum(bill.values()), day + A_FORTNIGHT) for day, bill in zip(BILLED, bills, strict=False)
+    ]
+    kept = [(day, amount) for day, amount, bounced in paid if not bounced]
+    due_by_then = [debt for debt in debts if debt[1] <= on]
+    assert sum((debt.exact for debt in told), Fraction(0)) == of_debts(payer, debts, kept, on)
+    assert len([debt for debt in told if debt.segments]) <= len(due_by_then)
+
+
+@settings(deadline=None)
+@given(BILLS, PAID, DAYS, st.dictionaries(st.integers(0, 5), st.integers(1, 100)))
+def test_what_is_taken_off_a_bill_never_bore_a_penalty(
+    bills: list[dict[str, int]],
+    paid: list[tuple[date, int, bool]],
+    on: date,
+    percents: dict[int, int],
+) -> None:
+    """A recalculation in the payer's favour, before he pays, is as if the bill had been less."""
+    account, less = account_of("household", bills, []), []
+    for place, (day, bill) in enumerate(zip(BILLED, bills, strict=False)):
+        off = {s: amount * percents.get(place, 0) // 100 for s, amount in bill.items()}
+        lines = [ServiceAmount(s, -amount) for s, amount in off.items() if amount]
+        if lines:
+            account.adjust_charges(UUID(int=place), f"{day:%Y-%m}", BILLED[-1], lines, "no heat")
+        less.append((sum(bill.values()) - sum(off.values()), day + A_FORTNIGHT))
+    kept = [(max(day, BILLED[-1]), amount) for day, amount, _ in paid]
+    for place, (day, amount) in enumerate(sorted(kept)):
+        account.post_payment(UUID(int=place), day, amount, 0)
+    exact = sum((p.exact for p in penalties(account.pending, on, RULES)), Fraction(0))
+    assert exact == of_debts("household", less, kept, on)
+
+
+@settings(deadline=None)
+@given(PAYERS, BILLS, PAID, DAYS)
+def test_what_is_accrued_is_what_the_debts_bear_rounded(
+    payer: str, bills: list[dict[str, int]], paid: list[tuple[date, int, bool]], on: date
+) -> None:
+    account = account_of(payer, bills, paid)
+    told = penalties(account.pending, on, RULES)
+    added = accrue(account, account.pending, on, RULES)
+    assert added == account.penalty == sum(debt.total for debt in told)
+    segments = sum(len(debt.segments) for debt in told)
+    assert abs(added - sum((debt.exact for debt in told), Fraction(0))) <= Fraction(segments, 2)
