@@ -153,10 +153,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
                 self.account.correct_penalty(amount, day, "rule-1", "paid", through=day)
         else:
             self.account.correct_penalty(amount, day, "rule-1", "paid", through=day)
-            beyond_owed = max(0, -amount - self.books.penalty)
-            unwaived = min(beyond_owed, self.books.waived)
-            day = max(day, self.day_of["penalty"])
-            self.through = max(day, self.through)
+            self.through, unwaived = max(day, self.through), self._unwaived(amount)
             day = max(day, self.day_of["penalty"])
             self._penalty_changed(day, "correct", amount, unwaived)
 
