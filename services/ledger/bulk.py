@@ -19,6 +19,7 @@ _NAMES = (
     "number",
     "payer_kind",
     "version",
+    "last_bill",
     "principal",
     "penalty",
     "advance",
@@ -33,8 +34,9 @@ _UNCHANGING = frozenset({"account_id", "number", "payer_kind"})
 _FIND = f"SELECT {', '.join(_NAMES)} FROM balances WHERE number = ANY(%s)"  # noqa: S608
 # What Account.standing takes, in its order.
 _STANDING = (
-    "SELECT account_id, number, payer_kind, version, penalty, advance, open_items, due_dates, "
-    "charged_periods FROM balances WHERE number = ANY(string_to_array(%s, E'\\n'))"
+    "SELECT account_id, number, payer_kind, version, last_bill, penalty, advance, open_items, "
+    "due_dates, charged_periods FROM balances "
+    "WHERE number = ANY(string_to_array(%s, E'\\n'))"
 )
 _COPY = f"COPY new_balances ({', '.join(_NAMES)}) FROM STDIN (FORMAT BINARY)"
 # The temporary table has no statistics: left alone, the planner reads all of balances for it.
@@ -52,7 +54,7 @@ _INSERT = (
 )
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
 _HEAD = struct.Struct(">hi16si")
-_NUMBERS = struct.Struct(">iqiqiqiqi")
+_NUMBERS = struct.Struct(">iqiqiqiqiqi")
 _LENGTH = struct.Struct(">i")
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 _END = struct.pack(">h", -1)
@@ -77,12 +79,14 @@ def standing_accounts(cursor: Any, numbers: Sequence[str]) -> Iterator[Account]:
         reading.adapters.register_loader("json", TextBinaryLoader)
         # Sent as one text: psycopg looks at each element of an array.
         reading.execute(_STANDING, ("\n".join(numbers),))
-        for id_, number, kind, version, penalty, advance, items, due, periods in reading.fetchall():
+        rows = reading.fetchall()
+        for id_, number, kind, version, bill, penalty, advance, items, due, periods in rows:
             yield standing(
                 id_,
                 number,
                 kind,
                 version,
+                bill,
                 penalty,
                 advance,
                 {} if items == "{}" else _decode(items),
@@ -110,8 +114,8 @@ def balance_row(account: Account) -> bytes:
             number,
             _text(account.payer_kind),
             _NUMBERS.pack(
-                *(8, account.version, 8, account.principal, 8, account.penalty),
-                *(8, account.advance, len(items)),
+                *(8, account.version, 8, account.last_bill, 8, account.principal),
+                *(8, account.penalty, 8, account.advance, len(items)),
             ),
             items,
             _LENGTH.pack(len(due)),
