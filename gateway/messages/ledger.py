@@ -16,6 +16,10 @@ _BILLS = {
         "ru": "Начисления за {period} уже проведены. Проведите перерасчёт.",
         "en": "The charges of {period} are posted already. Post an adjustment instead.",
     },
+    "period_closed": {
+        "ru": "Этот месяц закрыт. Проведите исправление в открытом месяце, назвав в нём закрытый.",
+        "en": "This month is closed. Post the correction in the open month, naming the closed one.",
+    },
     "invalid_charges": {
         "ru": "Строки начислений не сходятся. Проверьте: к оплате = начислено + перерасчёт − "
         "льгота, каждая услуга одной строкой.",

@@ -24,6 +24,7 @@ import psycopg
 
 from services.ledger.accrual import accrue
 from services.ledger.bulk import balance_row, write_rows
+from services.ledger.closing import check_open, closed_through
 from services.ledger.cores import Progress, Range, quiet
 from services.ledger.domain import EVENTS, Account
 from services.ledger.penalties.rules import PenaltyRules
@@ -96,8 +97,9 @@ def accrue_all(
 ) -> Summary:
     """Accrue the penalties of all accounts by a day; answer what was done.
 
-    With ``dry_run`` everything is computed and nothing written.
+    With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``.
     """
+    check_open(on, store.query(lambda session: closed_through(session.cursor)))
     total = Summary()
     work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
     for summary, accrued in over_streams(store, work, progress, cores):

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from psycopg.rows import tuple_row
@@ -13,6 +14,7 @@ from psycopg.types.string import TextBinaryLoader
 
 from services.ledger.domain import Account
 from services.ledger.rows import BALANCES, COLUMNS
+from shared.eventstore.arrays import uuids
 
 _NAMES = (
     "account_id",
@@ -35,9 +37,11 @@ _FIND = f"SELECT {', '.join(_NAMES)} FROM balances WHERE number = ANY(%s)"  # no
 # What Account.standing takes, in its order.
 _STANDING = (
     "SELECT account_id, number, payer_kind, version, last_bill, penalty, advance, open_items, "
-    "due_dates, charged_periods FROM balances "
-    "WHERE number = ANY(string_to_array(%s, E'\\n'))"
+    "due_dates, charged_periods FROM balances WHERE "
 )
+# Sent as one text: psycopg looks at each element of an array.
+_BY_NUMBER = _STANDING + "number = ANY(string_to_array(%s, E'\\n'))"
+_BY_ID = _STANDING + "account_id = ANY(%s)"
 _COPY = f"COPY new_balances ({', '.join(_NAMES)}) FROM STDIN (FORMAT BINARY)"
 # The temporary table has no statistics: left alone, the planner reads all of balances for it.
 _PLANS = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
@@ -73,12 +77,20 @@ def standing_accounts(cursor: Any, numbers: Sequence[str]) -> Iterator[Account]:
 
     It reads what ``find_balances`` does, without a dictionary for each row.
     """
+    return _standing(cursor, _BY_NUMBER, "\n".join(numbers))
+
+
+def standing_by_id(cursor: Any, ids: Sequence[UUID]) -> Iterator[Account]:
+    """Yield accounts by their ids; as ``standing_accounts`` does."""
+    return _standing(cursor, _BY_ID, uuids(ids))
+
+
+def _standing(cursor: Any, query: str, wanted: Any) -> Iterator[Account]:
     standing = Account.standing
     with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:
         # Two JSON texts in each of a million rows: they are decoded here, the empty ones not.
         reading.adapters.register_loader("json", TextBinaryLoader)
-        # Sent as one text: psycopg looks at each element of an array.
-        reading.execute(_STANDING, ("\n".join(numbers),))
+        reading.execute(query, (wanted,))
         rows = reading.fetchall()
         for id_, number, kind, version, bill, penalty, advance, items, due, periods in rows:
             yield standing(

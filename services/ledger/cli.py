@@ -14,6 +14,7 @@ import typer
 from services.ledger.commands import (
     accruing,
     auditing,
+    closing,
     correcting,
     exporting,
     importing,
@@ -38,6 +39,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "adjust": correcting.adjust,
     "reverse": correcting.reverse,
     "write-off": correcting.write_off,
+    "close": closing.close,
     "proposals": correcting.list_proposals,
     "approve": correcting.approve,
     "reject": correcting.reject,

@@ -22,6 +22,7 @@ from services.ledger.approvals import (
     ReversePayment,
     WriteOffPenalty,
 )
+from services.ledger.closing import check_open
 from services.ledger.domain import Account, account_id
 from services.ledger.events import ServiceAmount
 from shared import context
@@ -109,6 +110,7 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
     """
     proposal = _proposal(session, command.proposal_id)
     made = proposal.approve(context.current().actor, command.reason)
+    _check_open(session, made.correction)
     accounts = _make(
         Correct(correction_id=command.proposal_id, correction=made.correction, reason=made.reason),
         lambda number: session.load(Account, account_id(number)),
@@ -163,6 +165,10 @@ def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) 
             )
 
 
+def _check_open(session: Session, correction: Correction) -> None:
+    check_open(correction.effective_on or session.today, session.read.closed_through())
+
+
 def _proposal(session: Session, proposal_id: UUID) -> Proposal:
     _copy_of_proposal(session, proposal_id)
     return session.load(Proposal, proposal_id)
@@ -186,6 +192,7 @@ def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks
     before = {number: _copy(session, number) for number in numbers}
     for account in before.values():
         amount += _amount(command.correction, account)
+    _check_open(session, command.correction)
     changed = _make(command, before.__getitem__, numbers, session.today)
     return changed, amount
 

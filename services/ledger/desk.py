@@ -11,17 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.application import AccruePenalty, OpenAccount, PostCharges, PostPayment
+from services.ledger.bulk import standing_by_id
 from services.ledger.domain import Account, account_id
-from services.ledger.rows import BALANCES, COLUMNS
 from shared.eventstore import Aggregate
-from shared.eventstore.arrays import uuids
 from shared.eventstore.grouping import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 
-_ROWS = (
-    f"SELECT account_id, {', '.join(COLUMNS[BALANCES])} FROM {BALANCES} "  # noqa: S608
-    "WHERE account_id = ANY (%s)"
-)
 _POSTED = "SELECT account, payment_id FROM payment_postings WHERE payment_id = ANY (%s)"
 
 
@@ -44,9 +39,8 @@ class PostingDesk:
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
         """Answer the accounts from their rows; those that are not open come empty."""
-        cursor.execute(_ROWS, (uuids(ids),))
         accounts: dict[UUID, Aggregate] = {
-            row["account_id"]: Account.restored(row["account_id"], row) for row in cursor.fetchall()
+            account.id: account for account in standing_by_id(cursor, ids)
         }
         for id_ in ids:
             if id_ not in accounts:

@@ -12,6 +12,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 
 from services.ledger.approvals import Proposal
 from services.ledger.bulk import find_balances, write_balances
+from services.ledger.closing import closed_through
 from services.ledger.domain import Account
 from services.ledger.events import PaymentPosted
 from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
@@ -180,6 +181,10 @@ class ReadModel:
     def write_balances(self, accounts: Sequence[Account]) -> None:
         """Write the new state of many accounts by COPY (the bulk path); also of new ones."""
         write_balances(self._cursor, accounts)
+
+    def closed_through(self) -> date | None:
+        """Answer the last day that is closed; none more is until this transaction ends."""
+        return closed_through(self._cursor)
 
     def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
         """Answer where a payment stands in the log, by account."""

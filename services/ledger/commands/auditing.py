@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
@@ -24,6 +25,10 @@ from shared.config import load_settings
 
 
 def audit(
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="A checkpoint that was kept elsewhere."),
+    ] = None,
     cores: Annotated[
         int | None,
         typer.Option(min=1, max=256, help="How many processes; one for each core when left out."),
@@ -33,7 +38,8 @@ def audit(
     """Replay everything, add it up in SQL too, and compare both with what everybody reads.
 
     Also the log itself: positions, versions and times, commands, payments, the trial balance,
-    the seal. Exit code 1 when anything differs.
+    the seal. A log that was cut off together with its seal shows only in a checkpoint that was
+    kept elsewhere. Exit code 1 when anything differs.
     """
     began = monotonic()
     with reporting(), opened_store() as store:
@@ -41,9 +47,10 @@ def audit(
         with counting("replaying", events) as advance:
             report = auditor.audit(store, advance, cores=cores)
         keys = seal_keys(load_settings())
+        notes = [path.read_text(encoding="utf-8") for path in against or ()]
         with counting("checking the seal", events) as advance:
             seal = store.query(
-                lambda session: inspect_seal(session.cursor, keys.trusted, (), advance)
+                lambda session: inspect_seal(session.cursor, keys.trusted, notes, advance)
             )
     if json:
         print_json({**msgspec.structs.asdict(report), "seal": seal})

@@ -84,6 +84,10 @@ class Adjustments(Posting[Adjustment]):
         """Yield the accounts with their history: it has the bills that are corrected."""
         return replayed_accounts(cursor, numbers)
 
+    def must_be_open(self, entry: Adjustment) -> date | None:
+        """Answer the day of the adjustment; the month that it corrects may be closed."""
+        return entry.effective_on or self._today()
+
     def post(self, account: Account, entry: Adjustment) -> bool:
         """Recalculate the bill, as ``saldo ledger adjust`` does."""
         there = account.adjustments.get(entry.adjustment_id)

@@ -97,6 +97,11 @@ class Charges(Posting[Bill]):
         """Answer account and month."""
         return f"{entry.account} {entry.period}"
 
+    def must_be_open(self, entry: Bill) -> date | None:
+        """Answer the day of the bill, or one of its month, whichever is earlier."""
+        year, month = entry.period.split("-")
+        return min(entry.effective_on, date(int(year), int(month), 1))
+
     def is_repeated(self, account: Account, entry: Bill) -> bool:
         """Tell whether the month has its bill already."""
         return entry.period in account.charged_periods

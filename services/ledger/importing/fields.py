@@ -10,10 +10,14 @@ import re
 from datetime import date
 from functools import lru_cache
 
+from services.ledger.penalties.timeline import LAST_DAY
 from shared.money import MAX_AMOUNT, Kopecks, parse_rubles
 
 SHOWN = 40
 """How much of a wrong value a refusal repeats."""
+
+FIRST_DAY = date(1992, 1, 1)
+"""No account of today owes anything older; a day before it stands for a wrong year."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ACCOUNT = re.compile(r"[0-9]{1,20}")
@@ -46,21 +50,27 @@ def positive(text: str, column: str) -> Kopecks:
 
 @lru_cache(maxsize=4_096)
 def day(text: str, column: str) -> date:
-    """Read a day, ``2026-03-31``."""
+    """Read a day, ``2026-03-31``; one that no bill can be of is a typing error."""
     try:
         if len(stripped := text.strip()) != len("2026-03-31"):
             raise ValueError
-        return date.fromisoformat(stripped)
+        found = date.fromisoformat(stripped)
     except ValueError:
         raise ValueError(f"{column}: {shown(text)} is no day written as 2026-03-31") from None
+    if not FIRST_DAY <= found <= LAST_DAY:
+        raise ValueError(f"{column}: {found} is not within {FIRST_DAY} .. {LAST_DAY}")
+    return found
 
 
 @lru_cache(maxsize=4_096)
 def month(text: str, column: str) -> str:
     """Read a month, ``2026-03``."""
-    if not _MONTH.fullmatch(text.strip()):
+    found = text.strip()
+    if not _MONTH.fullmatch(found):
         raise ValueError(f"{column}: {shown(text)} is no month written as 2026-03")
-    return text.strip()
+    if not FIRST_DAY.year <= int(found[:4]) <= LAST_DAY.year:
+        raise ValueError(f"{column}: {found} is not within {FIRST_DAY.year} .. {LAST_DAY.year}")
+    return found
 
 
 def account_number(text: str) -> str:

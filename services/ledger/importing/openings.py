@@ -72,6 +72,10 @@ class Openings(Posting[Opening]):
         """Yield the accounts with their history: whether they have an opening balance is there."""
         return replayed_accounts(cursor, numbers)
 
+    def must_be_open(self, entry: Opening) -> date | None:
+        """Answer the day of the balance; an account may be opened on any day."""
+        return (entry.effective_on or self._today()) if entry.opening else None
+
     def post(self, account: Account, entry: Opening) -> bool:
         """Post the balance, or open the account with it."""
         on = entry.effective_on or self._today()

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from services.ledger.bulk import balance_row, standing_accounts, write_rows
+from services.ledger.closing import check_open, closed_through
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.importing.groups import Entry, Group, Refused
 from shared.errors import ServiceError
@@ -82,6 +84,7 @@ class Decided(Generic[E]):
     """What a chunk will do: events encoded, rows of balances, and what is refused.
 
     ``repeated`` are entries that seem to be posted already: ``Posting.explain`` looks at them.
+    ``closed`` is the last day that was closed when it was decided.
     """
 
     def __init__(self) -> None:
@@ -90,6 +93,7 @@ class Decided(Generic[E]):
         self.refused: list[Refused] = []
         self.repeated: list[E] = []
         self.counts = Counts()
+        self.closed: date | None = None
 
     def refuse(self, refused: Refused) -> None:
         """Send an entry to the quarantine."""
@@ -109,6 +113,10 @@ class Posting(ABC, Generic[E]):
     @abstractmethod
     def read(self, group: Group) -> E:
         """Make an entry of its rows. Raises RowsRefused."""
+
+    def must_be_open(self, entry: E) -> date | None:
+        """Answer the day that must not be closed if the entry is to be posted; None: any may be."""
+        return None
 
     @abstractmethod
     def post(self, account: Account, entry: E) -> bool:
@@ -131,15 +139,32 @@ class Posting(ABC, Generic[E]):
 
     def decide(self, cursor: Any, entries: Sequence[E]) -> Decided[E]:
         """Decide on all entries of a chunk; nothing is written."""
+        decided = Decided[E]()
+        decided.closed = closed_through(cursor)
+        if decided.closed is not None:
+            entries = self._without_closed(entries, decided.closed, decided)
         waiting: dict[str, list[E]] = {}
         for entry in entries:
             waiting.setdefault(entry.account, []).append(entry)
-        decided = Decided[E]()
         for account in self.load(cursor, list(waiting)):
             self._decide(account, waiting.pop(account.number), decided)
         for number, mine in waiting.items():
             self._decide(Account(account_id(number)), mine, decided)
         return decided
+
+    def _without_closed(
+        self, entries: Sequence[E], closed: date, decided: Decided[E]
+    ) -> Sequence[E]:
+        left = []
+        for entry in entries:
+            day = self.must_be_open(entry)
+            try:
+                check_open(day or date.max, closed)
+            except ServiceError as error:
+                decided.refuse(Refused.because(entry, error.code, error.message))
+            else:
+                left.append(entry)
+        return left
 
     def _decide(self, account: Account, entries: Sequence[E], decided: Decided[E]) -> None:
         before = account.version

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from services.ledger.closing import closed_through
 from services.ledger.importing.chunks import Chunk, Seen, chunks
 from services.ledger.importing.groups import Entries, Entry, Refused
 from services.ledger.importing.journal import Journal, Past, Place
@@ -199,6 +200,8 @@ class _Writer(Generic[E]):
             cursor = session.cursor
             cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
             made = ahead.pop() if ahead else self._posting.decide(cursor, chunk.entries)
+            if made.closed != closed_through(cursor):
+                made = self._posting.decide(cursor, chunk.entries)
             write(session, made)
             self._posting.settle(cursor, made)
             for refused in chunk.refused:

@@ -56,6 +56,10 @@ class FakeReadModel:
     def __init__(self) -> None:
         self.postings: dict[UUID, list[dict[str, Any]]] = {}
         self.proposed: dict[UUID, dict[str, Any]] = {}
+        self.closed: date | None = None
+
+    def closed_through(self) -> date | None:
+        return self.closed
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

@@ -1,0 +1,83 @@
+"""Closing a month: its figures are reported, and staff bring nothing into it any more.
+
+Closing a month closes all before it, for good. Imports, corrections and accruals that would take
+effect in a closed month are refused; a mistake found later is corrected in the open month, by an
+adjustment that names the month it corrects. Payments are not refused: the day of a payment is the
+day on which the money was taken, whenever the register comes.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import Any
+
+from shared.errors import Conflict, ValidationFailed
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.recorder import Cause
+from shared.ids import new_id
+
+WAIT_FOR_WRITERS = "60s"
+"""How long a closing waits for what is being written: a chunk of an import, a correction."""
+
+_KEY = "hashtextextended('ledger.closings', 0)"
+_HOLD = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
+_TAKE = f"SELECT pg_advisory_xact_lock({_KEY})"
+_LAST = "SELECT max(period) AS period FROM closings"
+_CLOSE = "INSERT INTO closings (period, actor, reason) VALUES (%s, %s, %s)"
+_MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
+
+
+def closed_through(cursor: Any) -> date | None:
+    """Answer the last day that is closed; no month is closed until this transaction ends."""
+    cursor.execute(_HOLD)
+    return _last_closed(cursor)
+
+
+def check_open(day: date, closed: date | None) -> None:
+    """Refuse what would take effect in a closed month. Raises Conflict ``period_closed``."""
+    if closed is not None and day <= closed:
+        raise Conflict(
+            "period_closed",
+            f"{day} is in a closed month (closed through {closed:%Y-%m}): post it with a day after "
+            f"{closed}, as an adjustment that names the month it corrects.",
+            closed_through=closed.isoformat(),
+        )
+
+
+def close_period(
+    store: PostgresStore, period: str, actor: str, reason: str, *, dry_run: bool = False
+) -> date:
+    """Close a month and all before it; answer the last day that is closed then.
+
+    Waits for what is just being written. Raises ValidationFailed ``invalid_period`` for what is no
+    month that is over, Conflict ``period_closed`` when it is closed already.
+    """
+    last_day = _last_day(period)
+    if last_day >= store.clock.today():
+        raise ValidationFailed("invalid_period", f"{period} is not over yet: it cannot be closed.")
+    with store.session(Cause(new_id(), actor, f"close-{period}")) as session:
+        cursor = session.cursor
+        cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_WRITERS}'")
+        cursor.execute(_TAKE)
+        closed = _last_closed(cursor)
+        if closed is not None and last_day <= closed:
+            raise Conflict("period_closed", f"{period} is closed already: through {closed}.")
+        if not dry_run:
+            cursor.execute(_CLOSE, (period, actor, reason))
+    return last_day
+
+
+def _last_closed(cursor: Any) -> date | None:
+    row = cursor.execute(_LAST).fetchone()
+    return _last_day(row["period"]) if row["period"] else None
+
+
+def _last_day(period: str) -> date:
+    if not _MONTH.fullmatch(period) or period == "9999-12":
+        raise ValidationFailed(
+            "invalid_period", f"{period!r} is not a month; write it like 2026-03."
+        )
+    year, month = int(period[:4]), int(period[5:])
+    first_of_next = date(year + month // 12, month % 12 + 1, 1)
+    return first_of_next - timedelta(days=1)
