@@ -13,6 +13,7 @@ from uuid import UUID
 BALANCES = """
 WITH log AS MATERIALIZED (
     SELECT originator_id,
+           originator_version,
            split_part(topic, '.', 2) AS kind,
            convert_from(state, 'UTF8')::jsonb AS e
       FROM events
@@ -55,6 +56,7 @@ lists AS (
 sums AS (
     SELECT originator_id,
            count(*) AS version,
+           max(originator_version) FILTER (WHERE kind = 'charges_posted') AS last_bill,
            sum(CASE kind
                WHEN 'penalty_accrued' THEN (e ->> 'amount')::bigint
                WHEN 'penalty_corrected'
@@ -75,6 +77,7 @@ sums AS (
 )
 SELECT s.originator_id AS account_id,
        s.version,
+       coalesce(s.last_bill, 0) AS last_bill,
        coalesce(l.principal, 0)::bigint AS principal,
        s.penalty::bigint AS penalty,
        (s.advance + coalesce(l.advance, 0))::bigint AS advance
@@ -89,7 +92,7 @@ def aggregate(
     last: UUID = UUID(int=(1 << 128) - 1),  # noqa: B008
     but_for: Sequence[UUID] = (),
 ) -> dict[Any, dict[str, Any]]:
-    """Answer principal, penalty, advance (kopecks) and version of every account, by stream id.
+    """Answer principal, penalty, advance (kopecks), version and last bill of every account, by id.
 
     Of the streams from ``first`` to ``last`` alone, those in ``but_for`` left out.
     """

@@ -33,7 +33,7 @@ from shared.eventstore.postgres import PostgresSession, PostgresStore
 
 __all__ = ["Difference", "Report", "audit"]
 
-_SUMS = ("version", "principal", "penalty", "advance")
+_FIGURES = ("version", "last_bill", "principal", "penalty", "advance")
 _BREAKS = """
 SELECT notification_id, recorded_at, before, recorded_before
   FROM (
@@ -138,7 +138,7 @@ def _count(stream: Replayed, found: _Part, replayed: dict[UUID, dict[str, Any]])
         return
     replayed[account.id] = {
         "number": account.number,
-        **{name: getattr(account, name) for name in _SUMS},
+        **{name: getattr(account, name) for name in _FIGURES},
     }
     found.principal += account.principal
     found.penalty += account.penalty
@@ -160,11 +160,11 @@ def _second_witness(
         return
     for id_ in replayed.keys() | summed.keys():
         one, other = replayed.get(id_), summed.get(id_)
-        for name in _SUMS:
+        for name in _FIGURES:
             says, found = one and one[name], other and other[name]
             if says != found:
                 number = one["number"] if one else str(id_)
-                yield Difference(number, f"{name} (SQL)", str(says), str(found))
+                yield Difference(number, f"{name.replace('_', ' ')} (SQL)", str(says), str(found))
 
 
 def _check_log(session: PostgresSession) -> list[Difference]:

@@ -21,6 +21,7 @@ _NAMES = (
     "number",
     "payer_kind",
     "version",
+    "last_bill",
     "principal",
     "penalty",
     "advance",
@@ -35,8 +36,8 @@ _UNCHANGING = frozenset({"account_id", "number", "payer_kind"})
 _FIND = f"SELECT {', '.join(_NAMES)} FROM balances WHERE number = ANY(%s)"  # noqa: S608
 # What Account.standing takes, in its order.
 _STANDING = (
-    "SELECT account_id, number, payer_kind, version, penalty, advance, open_items, due_dates, "
-    "charged_periods FROM balances WHERE "
+    "SELECT account_id, number, payer_kind, version, last_bill, penalty, advance, open_items, "
+    "due_dates, charged_periods FROM balances WHERE "
 )
 # Sent as one text: psycopg looks at each element of an array.
 _BY_NUMBER = _STANDING + "number = ANY(string_to_array(%s, E'\\n'))"
@@ -57,7 +58,7 @@ _INSERT = (
 )
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
 _HEAD = struct.Struct(">hi16si")
-_NUMBERS = struct.Struct(">iqiqiqiqi")
+_NUMBERS = struct.Struct(">iqiqiqiqiqi")
 _LENGTH = struct.Struct(">i")
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 _END = struct.pack(">h", -1)
@@ -90,12 +91,14 @@ def _standing(cursor: Any, query: str, wanted: Any) -> Iterator[Account]:
         # Two JSON texts in each of a million rows: they are decoded here, the empty ones not.
         reading.adapters.register_loader("json", TextBinaryLoader)
         reading.execute(query, (wanted,))
-        for id_, number, kind, version, penalty, advance, items, due, periods in reading.fetchall():
+        rows = reading.fetchall()
+        for id_, number, kind, version, bill, penalty, advance, items, due, periods in rows:
             yield standing(
                 id_,
                 number,
                 kind,
                 version,
+                bill,
                 penalty,
                 advance,
                 {} if items == "{}" else _decode(items),
@@ -123,8 +126,8 @@ def balance_row(account: Account) -> bytes:
             number,
             _text(account.payer_kind),
             _NUMBERS.pack(
-                *(8, account.version, 8, account.principal, 8, account.penalty),
-                *(8, account.advance, len(items)),
+                *(8, account.version, 8, account.last_bill, 8, account.principal),
+                *(8, account.penalty, 8, account.advance, len(items)),
             ),
             items,
             _LENGTH.pack(len(due)),

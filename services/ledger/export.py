@@ -64,6 +64,7 @@ _BALANCE = {
     "number": str,
     "payer_kind": str,
     "version": int,
+    "last_bill": int,
     "principal": int,
     "penalty": int,
     "advance": int,

@@ -24,16 +24,17 @@ _encode = msgspec.json.encode
 
 _SNAPSHOT = ", ".join(COLUMNS[BALANCES])
 _KEEP_BALANCES = f"""
-INSERT INTO {BALANCES} (account_id, number, payer_kind, version, principal, penalty, advance,
-                        open_items, due_dates, charged_periods)
-SELECT account_id, number, payer_kind, version, principal, penalty, advance,
+INSERT INTO {BALANCES} (account_id, number, payer_kind, version, last_bill, principal, penalty,
+                        advance, open_items, due_dates, charged_periods)
+SELECT account_id, number, payer_kind, version, last_bill, principal, penalty, advance,
        open_items, due_dates, charged_periods::text[]
-  FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-       AS made (account_id, number, payer_kind, version, principal, penalty, advance,
+  FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+       AS made (account_id, number, payer_kind, version, last_bill, principal, penalty, advance,
                open_items, due_dates, charged_periods)
     ON CONFLICT (account_id) DO UPDATE
-   SET version = excluded.version, principal = excluded.principal, penalty = excluded.penalty,
-       advance = excluded.advance, open_items = excluded.open_items,
+   SET version = excluded.version, last_bill = excluded.last_bill,
+       principal = excluded.principal, penalty = excluded.penalty, advance = excluded.advance,
+       open_items = excluded.open_items,
        due_dates = excluded.due_dates, charged_periods = excluded.charged_periods
 """
 _KEEP_POSTINGS = f"""
@@ -98,6 +99,7 @@ class ReadModel:
                 texts([account.number for account in accounts]),
                 texts([account.payer_kind for account in accounts]),
                 bigints([account.version for account in accounts]),
+                bigints([account.last_bill for account in accounts]),
                 bigints([row["principal"] for row in rows]),
                 bigints([account.penalty for account in accounts]),
                 bigints([account.advance for account in accounts]),
@@ -140,10 +142,9 @@ class ReadModel:
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Answer what each account's last bill calls its services: number -> code -> name."""
         self._cursor.execute(
-            "SELECT b.number, bill.state FROM balances AS b, LATERAL ("
-            " SELECT state FROM events WHERE originator_id = b.account_id"
-            " AND topic = 'ledger.charges_posted.v1' ORDER BY originator_version DESC LIMIT 1"
-            ") AS bill WHERE b.number = ANY(%s)",
+            "SELECT b.number, bill.state FROM balances AS b JOIN events AS bill"
+            " ON bill.originator_id = b.account_id AND bill.originator_version = b.last_bill"
+            " AND bill.topic = 'ledger.charges_posted.v1' WHERE b.number = ANY(%s)",
             (list(numbers),),
         )
         return {

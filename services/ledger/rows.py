@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "number",
         "payer_kind",
         "version",
+        "last_bill",
         "principal",
         "penalty",
         "advance",

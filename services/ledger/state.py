@@ -48,6 +48,8 @@ class AccountState(Aggregate):
         self.penalty: Kopecks = 0
         self.advance: Kopecks = 0
         self.charged_periods: set[str] = set()
+        # The version of the bill that was posted last; 0: none was.
+        self.last_bill = 0
         self.due_dates: dict[str, date] = {}
         self.bills: dict[str, tuple[int, ChargesPosted]] = {}
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
@@ -130,6 +132,7 @@ class AccountState(Aggregate):
             "number": self.number,
             "payer_kind": self.payer_kind,
             "version": self.version,
+            "last_bill": self.last_bill,
             "principal": self.principal,
             "penalty": self.penalty,
             "advance": self.advance,
@@ -148,6 +151,7 @@ class AccountState(Aggregate):
             row["number"],
             row["payer_kind"],
             row["version"],
+            row["last_bill"],
             row["penalty"],
             row["advance"],
             row["open_items"],
@@ -162,6 +166,7 @@ class AccountState(Aggregate):
         number: str,
         payer_kind: str,
         version: int,
+        last_bill: int,
         penalty: Kopecks,
         advance: Kopecks,
         open_items: dict[str, dict[str, Kopecks]],
@@ -173,6 +178,7 @@ class AccountState(Aggregate):
         account.number = number
         account.payer_kind = payer_kind
         account.version = version
+        account.last_bill = last_bill
         account.penalty = penalty
         account.advance = advance
         account.open_items = open_items
@@ -194,7 +200,8 @@ class AccountState(Aggregate):
     def _apply_charges(self, event: ChargesPosted) -> None:
         self.charged_periods.add(event.period)
         self.due_dates[event.period] = event.due_on
-        self.bills[event.period] = (self.version + 1, event)
+        self.last_bill = self.version + 1
+        self.bills[event.period] = (self.last_bill, event)
         owed = self.open_items.setdefault(event.period, {})
         for line in event.lines:
             if line.payable > 0:

@@ -19,6 +19,7 @@ from tests.bench.company import LINES, Bench
 from tests.bench.measure import Result, compare, seconds
 
 LONG, SHORT = "0000010000", "0000000001"
+PAID, BILLED = "0000010001", "0000000002"
 MONTHS = 303
 PAYMENTS_A_MONTH = 32
 EVENTS = 1 + MONTHS * (1 + PAYMENTS_A_MONTH)
@@ -85,8 +86,11 @@ def as_of(bench: Bench, progress: Callable[[str], None]) -> Result:
     )
 
 
-def now(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """Answer the same question about an account with a long history, and a new one."""
+def now(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
+    """Answer the same question about accounts with a long history, and new ones.
+
+    The history is long before the last bill of one, and after the last bill of the other.
+    """
     _prepare(bench)
 
     def ask(number: str) -> float:
@@ -96,16 +100,27 @@ def now(bench: Bench, progress: Callable[[str], None]) -> Result:
 
         return seconds(often)
 
-    return compare(
-        f"balance now after {EVENTS:,} events",
-        "queries/s",
-        BALANCES,
-        lambda: ask(LONG),
-        "balance now after 1 event",
-        lambda: ask(SHORT),
-        wanted=1.0,
-        progress=progress,
-    )
+    def beside(name: str, number: str, reference_name: str, reference: str) -> Result:
+        return compare(
+            name,
+            "queries/s",
+            BALANCES,
+            lambda: ask(number),
+            reference_name,
+            lambda: ask(reference),
+            wanted=1.0,
+            progress=progress,
+        )
+
+    return [
+        beside(f"balance now after {EVENTS:,} events", LONG, "balance now after 1 event", SHORT),
+        beside(
+            f"balance now {EVENTS:,} events after the last bill",
+            PAID,
+            "balance now after a first bill",
+            BILLED,
+        ),
+    ]
 
 
 def payment(bench: Bench, progress: Callable[[str], None]) -> Result:
@@ -138,7 +153,7 @@ def payment(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 def _prepare(bench: Bench) -> None:
     bench.reset()
-    for account in (_long(), _short()):
+    for account in (_long(), _short(), _billed(PAID, EVENTS), _billed(BILLED, 0)):
         events = account.take_pending()
         with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
             session.copy_events((account.id, v, event) for v, event in enumerate(events, start=1))
@@ -166,4 +181,17 @@ def _short() -> Account:
     account = Account(account_id(SHORT))
     opening = tuple(ServiceAmount(line.service, 10**6) for line in LINES)
     account.open(SHORT, "household", date(2026, 1, 1), opening)
+    return account
+
+
+def _billed(number: str, payments: int) -> Account:
+    """Answer an account with one bill, of which this many payments leave something open."""
+    account = Account(account_id(number))
+    day = date(2026, 1, 1)
+    account.open(number, "household", day)
+    account.post_charges("2026-01", day, day + timedelta(days=14), LINES)
+    for _ in range(payments):
+        account.post_payment(uuid4(), day, 1, 0)
+    if not account.principal:
+        raise RuntimeError("the payments have settled the whole bill")
     return account

@@ -173,8 +173,8 @@ def test_the_sums_of_sql_are_those_of_the_domain_account_by_account(store: Postg
         for number in (*NUMBERS, OLD):
             account = session.load(Account, account_id(number))
             row = summed.pop(account.id)
-            assert (row["version"], row["principal"], row["penalty"], row["advance"]) == (
-                account.version,
+            assert (row["version"], row["last_bill"]) == (account.version, account.last_bill)
+            assert (row["principal"], row["penalty"], row["advance"]) == (
                 account.principal,
                 account.penalty,
                 account.advance,
@@ -267,7 +267,7 @@ def test_a_kopeck_changed_in_an_event_is_named(
     assert {difference.account.split(" ")[0] for difference in found} - {""} == changed
 
 
-@pytest.mark.parametrize("column", ["version", "principal", "penalty", "advance"])
+@pytest.mark.parametrize("column", ["version", "last_bill", "principal", "penalty", "advance"])
 def test_an_audit_finds_a_changed_balance(
     store: PostgresStore, module_database: Database, column: str
 ) -> None:
@@ -276,7 +276,8 @@ def test_an_audit_finds_a_changed_balance(
         owner.execute(change, (1, NUMBERS[3]))
         found = audit(store).differences
         owner.execute(change, (-1, NUMBERS[3]))
-    assert [(one.account, one.what) for one in found] == [(NUMBERS[3], f"{column} (read model)")]
+    what = f"{column.replace('_', ' ')} (read model)"
+    assert [(one.account, one.what) for one in found] == [(NUMBERS[3], what)]
     assert audit(store).differences == []
 
 

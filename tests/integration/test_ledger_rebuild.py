@@ -43,6 +43,7 @@ STRANGER = "11111111-2222-5333-8444-555555555555"
 WRONG_ROWS = {
     "advance (read model)": "UPDATE balances SET advance = advance + 1 WHERE number = '{number}'",
     "version (read model)": "UPDATE balances SET version = version - 1 WHERE number = '{number}'",
+    "last bill (read model)": "UPDATE balances SET last_bill = 1 WHERE number = '{number}'",
     "open items (read model)": (
         """UPDATE balances SET open_items = '{{"2026-01": {{"lift": 1}}}}' """
         "WHERE number = '{number}'"

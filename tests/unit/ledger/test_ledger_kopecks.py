@@ -228,6 +228,7 @@ def test_an_account_that_does_not_exist_yet_has_nothing() -> None:
         "number": "",
         "payer_kind": "",
         "version": 0,
+        "last_bill": 0,
         "principal": 0,
         "penalty": 0,
         "advance": 0,
