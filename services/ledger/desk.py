@@ -42,9 +42,8 @@ class PostingDesk:
         accounts: dict[UUID, Aggregate] = {
             account.id: account for account in standing_by_id(cursor, ids)
         }
-        for id_ in ids:
-            if id_ not in accounts:
-                accounts[id_] = Account(id_)
+        if len(accounts) < len(ids):
+            accounts.update((id_, Account(id_)) for id_ in ids if id_ not in accounts)
         return accounts
 
     def recall(

@@ -84,13 +84,25 @@ def bigints(values: Iterable[int | None]) -> Any:
 
 
 def uuids(values: Iterable[UUID]) -> Any:
-    """Answer a uuid[]."""
-    return _Uuids([_UUID_LENGTH + value.bytes for value in values])
+    """Answer a uuid[]; it is quick where one comes many times in a row."""
+    parts, last, part = [], None, b""
+    for value in values:
+        if value is not last:
+            last, part = value, _UUID_LENGTH + value.bytes
+        parts.append(part)
+    return _Uuids(parts)
 
 
 def texts(values: Iterable[str]) -> Any:
-    """Answer a text[]."""
-    return _Texts([_with_length(value.encode()) for value in values])
+    """Answer a text[]; it is quick where the same texts come again and again."""
+    packed: dict[str, bytes] = {}
+    parts = []
+    for value in values:
+        part = packed.get(value)
+        if part is None:
+            part = packed[value] = _with_length(value.encode())
+        parts.append(part)
+    return _Texts(parts)
 
 
 def byteas(values: Iterable[bytes]) -> Any:

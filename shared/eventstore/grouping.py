@@ -214,23 +214,13 @@ class GroupCommit:
         """Decide the commands in turn; each leaves the list when it stands in the open batch."""
         with self._state:
             generation = self._generation
-            at_hand: dict[UUID, Aggregate] = {}
-            missing: dict[UUID, None] = {}
-            for waiting in left:
-                for id_ in waiting.needs:
-                    known = self._open.aggregates.get(id_) or self._in_flight.aggregates.get(id_)
-                    if known is None:
-                        missing[id_] = None
-                    else:
-                        at_hand[id_] = known
-        unused = self._read(list(missing))
-        readable = unused is not None
-        at_hand.update(unused or {})
-        fresh = set(missing)
+            at_hand: dict[UUID, Aggregate] = {**self._in_flight.aggregates, **self._open.aggregates}
+        missing = {id_: None for waiting in left for id_ in waiting.needs if id_ not in at_hand}
+        fresh = self._read(list(missing))
         while left:
             with self._state:
                 waiting = left[0]
-                if readable and generation == self._generation:
+                if fresh is not None and generation == self._generation:
                     self._decide_one(waiting, at_hand, fresh)
                 self._open.members.append(waiting)
                 del left[0]
@@ -247,20 +237,22 @@ class GroupCommit:
             return None
 
     def _decide_one(
-        self, waiting: Waiting, at_hand: dict[UUID, Aggregate], fresh: set[UUID]
+        self,
+        waiting: Waiting,
+        at_hand: dict[UUID, Aggregate],
+        fresh: dict[UUID, Aggregate],
     ) -> None:
+        """Let a command decide, upon what was decided last on each aggregate that it needs."""
         batch, id_ = self._open, waiting.cause.command_id
         if id_ in batch.commands or id_ in self._in_flight.commands:
             return
         for needed in waiting.needs:
             if needed not in batch.aggregates:
-                aggregate = at_hand[needed]
-                if needed in fresh:
-                    fresh.discard(needed)
-                else:
+                aggregate = fresh.pop(needed, None)
+                if aggregate is None:
                     # It belongs to a batch that is being written, or has been: that one must
                     # stay as it is.
-                    aggregate = self._desk.copy(aggregate)
+                    aggregate = self._desk.copy(at_hand[needed])
                 batch.aggregates[needed] = at_hand[needed] = aggregate
         session = InMemorySession(self._store.clock, batch.aggregates)
         answer = session.decide(waiting)
