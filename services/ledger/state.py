@@ -120,12 +120,6 @@ class AccountState(Aggregate):
                     sums[line.service] = max(0, sums.get(line.service, 0) + line.amount)
         return sums
 
-    def forget_events(self) -> None:
-        """Let go of the events that only decisions need: a replay of a city must not hold a log."""
-        self.bills.clear()
-        self.payments.clear()
-        self.moves.clear()
-
     def snapshot(self) -> dict[str, Any]:
         """Answer what a row of the read model keeps, enough to decide the next bill on."""
         return {
