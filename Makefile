@@ -41,7 +41,7 @@ check: venv ## Check style, types, layers and that generated contracts are curre
 	$(BIN)/python -m shared.contracts --check
 	$(BIN)/python -m gateway.openapi --check
 
-bench: install ## Measure appends, replay and publishing, each beside its reference
+bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
 
 mutation: venv ## Mutate the modules of money, and count what the tests notice
