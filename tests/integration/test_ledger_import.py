@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -32,6 +31,7 @@ from services.ledger.importing.posting import Decided, Posting
 from shared import context
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
 
@@ -417,7 +417,7 @@ def test_killed_at_any_moment_an_import_goes_on_where_it_was(ledger: Ledger) -> 
         bills.insert(chance.randint(0, MANY), line(f"9{stranger:05}", "x"))
     file = ledger.file("charges.csv", *bills)
     for chunks in range(KILLS):
-        _kill_after(ledger, file, chunks - 1, chance.uniform(0, 0.1))
+        _kill_after(ledger, file, chunks - 1)
     summary = ledger.imports(file, code=1)
     counts = summary["counts"]
     assert (counts["rows"], counts["entries"], counts["amount"]) == (2 * MANY + 30, MANY, total)
@@ -432,8 +432,8 @@ def test_killed_at_any_moment_an_import_goes_on_where_it_was(ledger: Ledger) -> 
     ledger.is_sound()
 
 
-def _kill_after(ledger: Ledger, file: Path, chunks: int, delay: float) -> None:
-    """Import in a process of its own; kill it a moment after so many chunks are committed."""
+def _kill_after(ledger: Ledger, file: Path, chunks: int) -> None:
+    """Import in a process of its own; kill it when so many chunks are committed."""
     command = [sys.executable, "-m", "services.cli", "ledger", "import", str(file)]
     process = subprocess.Popen(
         [*command, "--actor", "ivanova", "--reason", "test"],
@@ -443,10 +443,11 @@ def _kill_after(ledger: Ledger, file: Path, chunks: int, delay: float) -> None:
     )
     try:
         with ledger.database.owner("ledger") as owner:
-            while process.poll() is None and _committed(owner) <= chunks:
-                time.sleep(0.005)
+            eventually(
+                lambda: process.poll() is not None or _committed(owner) > chunks,
+                "so many chunks are committed",
+            )
         assert process.poll() is None, "it is killed while it works"
-        time.sleep(delay)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
