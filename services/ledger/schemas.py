@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates
 
 _NUMBER = validate.Regexp(r"[0-9]{1,20}\Z", error="an account number is up to 20 digits")
 
@@ -97,3 +98,9 @@ class PostPayment(Schema):
     lines = fields.List(
         fields.Nested(PaidLine), required=True, validate=validate.Length(min=1, max=100)
     )
+
+    @validates("lines")
+    def _one_line_for_each(self, lines: list[dict[str, Any]], **_: Any) -> None:
+        # A payment is posted to an account once: the second line would be taken for a repetition.
+        if len({line["account"] for line in lines}) < len(lines):
+            raise ValidationError("give each account one line, with the sum of what it gets")

@@ -244,6 +244,11 @@ def test_a_payment_is_posted_to_all_its_accounts_or_to_none(
     with context.bind(actor=f"person:{uuid4()}"), pytest.raises(Forbidden) as refused:
         client.call("ledger", "post_payment", **asked)
     assert refused.value.code == "posted_by_services"
+    asked["lines"] = [{"account": "0000000061", "amount": amount} for amount in (5, 7)]
+    with context.bind(actor="staff:cashdesk"), pytest.raises(ValidationFailed) as twice:
+        client.call("ledger", "post_payment", **asked)
+    assert set(twice.value.params["fields"]) == {"lines"}
+    assert client.call("ledger", "balance", number="0000000061")["version"] == 1
 
 
 def test_the_log_tells_who_asked_and_not_what(server: Server, client: RpcClient) -> None:
