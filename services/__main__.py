@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     if verb not in ("serve", "work", "migrate"):
         sys.stderr.write(USAGE + "\n")
         return 2
-    from services.registry import UnknownServiceError, check_names
+    from services.discovery import UnknownServiceError, check_names
     from shared import logs
     from shared.config import ConfigurationError, load_settings
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from services.registry import check_names, open_store, publisher_of, reactions_of
+from services.discovery import check_names, open_store, publisher_of, reactions_of
 from shared.bus import parked
 from shared.bus.listen import Reactions
 from shared.bus.publisher import ConfirmedPublisher

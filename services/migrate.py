@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from services.registry import migrations_of
+from services.discovery import migrations_of
 from shared.config import ConfigurationError, Settings
 from shared.eventstore.migrations import migrate
 

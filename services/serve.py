@@ -13,8 +13,8 @@ import eventlet
 from kombu import pools
 from nameko.runners import ServiceRunner
 
-from services.registry import open_store, publisher_of
-from shared import collector
+from services.discovery import open_store, publisher_of
+from shared import gc_tuning
 from shared.config import Settings
 from shared.logs import get_logger
 from shared.rpc.client import RpcClient
@@ -56,7 +56,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
         runner.add_service(hosted(_service_class(name)))
     on_stop_signal(lambda: _end(runner))
     runner.start()
-    collector.settle()
+    gc_tuning.tune_gc()
     log.info("server_ready", services=list(names))
     runner.wait()
     client.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.registry import batch_of, jobs_of, open_store, publisher_of, reactions_of
-from shared import collector
+from services.discovery import batch_of, jobs_of, open_store, publisher_of, reactions_of
+from shared import gc_tuning
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.relay import Relay
@@ -23,7 +23,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
     client = RpcClient(settings.amqp_url, name="worker")
     worker = Worker()
     stores = [start_tasks(worker, name, settings, client) for name in names]
-    collector.settle()
+    gc_tuning.tune_gc()
     log.info("worker_ready", services=list(names))
     worker.wait()
     client.close()

@@ -14,7 +14,7 @@ import pytest
 from kombu import Exchange, Queue
 from psycopg import sql
 
-from services.registry import migrations_of, open_store
+from services.discovery import migrations_of, open_store
 from shared.bus.topology import connect, dead_queue, event_exchange, reaction_queue, stream_queue
 from shared.config import SERVICES, Settings
 from shared.eventstore.migrations import migrate

@@ -17,7 +17,7 @@ from rich.table import Table
 from services.accounts.contract_file import ContractFile, FileRefused, open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
 from services.accounts.proof import KEY_PURPOSE, BillSeal
-from services.registry import open_store
+from services.discovery import open_store
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.money import format_rubles, parse_rubles

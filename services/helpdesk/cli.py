@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from services.discovery import open_store
 from services.helpdesk import application
 from services.helpdesk.answers import question_summary
 from services.helpdesk.departments import load_directory
-from services.registry import open_store
 from shared.config import ConfigurationError, load_settings
 from shared.context import bind
 from shared.errors import ServiceError

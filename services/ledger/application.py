@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from services.ledger.checks import check_month
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
-from services.ledger.retelling import retold
-from shared.errors import NotFound
+from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.domain.validation import check_month
 from shared.eventstore import Session
 from shared.money import Kopecks
 
@@ -102,78 +99,3 @@ def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
         ):
             posted.append(line.account)
     return {"payment_id": str(command.payment_id), "posted": posted}
-
-
-def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
-    """Answer what an account owes now, or owed as of a past day or instant.
-
-    ``as_of`` a date: by what had taken effect by the end of that day; an instant: by what had
-    been recorded by then. Raises NotFound ``account_not_found``.
-    """
-    if as_of is None:
-        row = session.read.balance(number)
-        if row is None:
-            raise _no_account(number)
-        return _balance(row, as_of, _names(session, [number]))
-    account = _account_as_of(session, number, as_of)
-    return _balance(account.snapshot(), as_of, _names(session, [number]))
-
-
-def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
-    """Answer the balances of several accounts now, in the order asked; unknown ones left out."""
-    rows = {row["number"]: row for row in session.read.balances(numbers)}
-    names = _names(session, numbers)
-    return {
-        "balances": [_balance(rows[number], None, names) for number in numbers if number in rows]
-    }
-
-
-def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
-    names: dict[str, dict[str, str]] = session.read.service_names(numbers)
-    return names
-
-
-def _account_as_of(session: Session, number: str, as_of: str) -> Account:
-    account = Account(account_id(number))
-    story = session.story(account.id)
-    if len(as_of) == len("2026-10-31"):
-        day = date.fromisoformat(as_of)
-        past: list[Any] = [recorded.event for recorded in story]
-        for event in retold(account.id, past):
-            if event.effective_on > day:
-                break
-            account.replay(event)
-    else:
-        instant = datetime.fromisoformat(as_of)
-        for recorded in story:
-            if recorded.recorded_at <= instant:
-                account.replay(recorded.event)
-    if not account.version:
-        raise _no_account(number)
-    return account
-
-
-def _balance(
-    row: dict[str, Any], as_of: str | None, names: dict[str, dict[str, str]]
-) -> dict[str, Any]:
-    called = names.get(row["number"], {})
-    services: dict[str, Kopecks] = {}
-    for owed in row["open_items"].values():
-        for service, amount in owed.items():
-            services[service] = services.get(service, 0) + amount
-    return {
-        "number": row["number"],
-        "as_of": as_of,
-        "version": row["version"],
-        "principal": row["principal"],
-        "penalty": row["penalty"],
-        "advance": row["advance"],
-        "services": [
-            {"service": service, "name": called.get(service, service), "amount": amount}
-            for service, amount in sorted(services.items())
-        ],
-    }
-
-
-def _no_account(number: str) -> NotFound:
-    return NotFound("account_not_found", "There is no such account in the ledger.", account=number)

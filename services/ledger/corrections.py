@@ -1,7 +1,7 @@
 """The use cases of staff who correct: adjust a bill, reverse a payment, write off a penalty.
 
 What moves more money than one person may decide is proposed instead, and happens when a second
-one approves it (:mod:`services.ledger.approvals`).
+one approves it (:mod:`services.ledger.domain.proposal`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.approvals import (
+from services.ledger.domain import Account, account_id
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.proposal import (
     OPEN,
     AdjustCharges,
     Correction,
@@ -22,9 +24,7 @@ from services.ledger.approvals import (
     ReversePayment,
     WriteOffPenalty,
 )
-from services.ledger.closing import check_open
-from services.ledger.domain import Account, account_id
-from services.ledger.events import ServiceAmount
+from services.ledger.tables.closed_periods import check_open
 from shared import context
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session

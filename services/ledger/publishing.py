@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.ledger.approvals import PROPOSAL_TOPICS
-from services.ledger.events import (
+from services.ledger.domain.allocation import Settled
+from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
     ChargesPosted,
@@ -22,7 +22,7 @@ from services.ledger.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.settlement import Settled
+from services.ledger.domain.proposal import PROPOSAL_TOPICS
 from shared.bus import Publication
 from shared.eventstore import Recorded
 

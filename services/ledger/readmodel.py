@@ -10,12 +10,12 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import set_json_dumps, set_json_loads
 
-from services.ledger.approvals import Proposal
-from services.ledger.bulk import find_balances, write_balances
-from services.ledger.closing import closed_through
 from services.ledger.domain import Account
-from services.ledger.events import PaymentPosted
-from services.ledger.rows import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
+from services.ledger.domain.events import PaymentPosted
+from services.ledger.domain.proposal import Proposal
+from services.ledger.tables.bulk_copy import find_balances, write_balances
+from services.ledger.tables.closed_periods import closed_through
+from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
 from shared.eventstore import Aggregate, Recorded
 from shared.eventstore.arrays import bigints, jsons, texts, uuids
 

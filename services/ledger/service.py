@@ -12,15 +12,16 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from services.ledger import application, schemas, statements
+from services.ledger import application, schemas
 from services.ledger.application import PaidLine, PostPayment
-from services.ledger.desk import posting_desk
+from services.ledger.group_commit import posting_desk
+from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
-from services.ledger.penalty_view import penalty
-from services.ledger.receipts import payment_proofs
+from services.ledger.reports import balances, statements
+from services.ledger.seal.receipts import payment_proofs
 from shared import context
 from shared.errors import Forbidden
-from shared.eventstore.grouping import GroupCommit
+from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.server import StoreProvider, rpc
 
@@ -34,12 +35,12 @@ class LedgerService:
     @rpc(schemas.Balance)
     def balance(self, number: str, as_of: str | None) -> Any:
         """Answer the balance of one account, now or as of a past day or instant."""
-        return self.store.query(lambda session: application.balance(session, number, as_of))
+        return self.store.query(lambda session: balances.balance(session, number, as_of))
 
     @rpc(schemas.Balances)
     def balances(self, numbers: list[str]) -> Any:
         """Answer the balances of several accounts, now."""
-        return self.store.query(lambda session: application.balances(session, numbers))
+        return self.store.query(lambda session: balances.balances(session, numbers))
 
     @rpc(schemas.Charges)
     def charges(self, number: str, before: str | None, limit: int) -> Any:

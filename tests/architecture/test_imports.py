@@ -26,5 +26,5 @@ def test_every_service_is_in_the_contract_of_independence() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     contracts = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
     [independent] = [contract for contract in contracts if contract["type"] == "independence"]
-    services = {path.parent.name for path in REPOSITORY.glob("services/*/domain.py")}
+    services = {path.parent.name for path in REPOSITORY.glob("services/*/service.py")}
     assert set(independent["modules"]) == {f"services.{name}" for name in services}

@@ -112,7 +112,8 @@ def test_every_service_has_the_same_house() -> None:
     for service in SERVICES:
         folder = REPOSITORY / "services" / service
         for name in ("domain", "application", "service", "schemas", "publishing", "readmodel"):
-            assert (folder / f"{name}.py").is_file(), f"{service} has no {name}.py"
+            module, package = folder / f"{name}.py", folder / name / "__init__.py"
+            assert module.is_file() or package.is_file(), f"{service} has no {name}"
         assert list(folder.glob("migrations/0001_*.sql")), f"{service} has no first migration"
 
 

@@ -48,7 +48,7 @@ def standard_library():
 
 before = standard_library()
 import services.bus_cli, services.cli, services.migrate, services.work
-from services.registry import jobs_of, publisher_of, reactions_of
+from services.discovery import jobs_of, publisher_of, reactions_of
 from shared.config import SERVICES
 
 parts = 0

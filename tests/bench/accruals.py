@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from uuid import uuid4
 
-from services.ledger.accrual_run import accrue_all
 from services.ledger.domain import Account, account_id
+from services.ledger.penalties.accrual_run import accrue_all
 from services.ledger.penalties.rules import load_rules
 from tests.bench.company import COPIED, LINES, Bench, populate
 from tests.bench.measure import Result, compare, seconds

@@ -20,14 +20,14 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate as LibraryAggregate
 from eventsourcing.domain import event as library_event
 
-from services.ledger.bulk import write_balances
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargesPosted
+from services.ledger.domain.events import ChargesPosted
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.chunks import Chunk
 from services.ledger.importing.journal import Past
 from services.ledger.importing.run import Run
 from services.ledger.importing.source import open_source
+from services.ledger.tables.bulk_copy import write_balances
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
 from shared.ids import new_id
 from tests.bench.company import LINES, Bench

@@ -15,10 +15,10 @@ import psycopg
 from eventsourcing.application import Application
 from psycopg import sql
 
-from services.ledger.bulk import balance_row, write_rows
+from services.discovery import migrations_of, open_store
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ChargesPosted, PaymentPosted
-from services.registry import migrations_of, open_store
+from services.ledger.domain.events import ChargeLine, ChargesPosted, PaymentPosted
+from services.ledger.tables.bulk_copy import balance_row, write_rows
 from shared.config import Settings
 from shared.eventstore import Event
 from shared.eventstore.migrations import migrate

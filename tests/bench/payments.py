@@ -18,10 +18,10 @@ from pathlib import Path
 
 from deploy.embedded.postgres import binaries
 from services.ledger.application import PaidLine, PostPayment, post_payment
-from services.ledger.desk import posting_desk
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ServiceAmount
-from shared import collector, context
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.group_commit import posting_desk
+from shared import context, gc_tuning
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
 from tests.bench.company import Bench
@@ -95,7 +95,7 @@ def of_fifty(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 def _prepare(bench: Bench) -> None:
     bench.reset()
-    collector.settle()  # as a server process does
+    gc_tuning.tune_gc()  # as a server process does
     with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
         for index in range(ACCOUNTS):
             number = f"{index:010}"

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from uuid import uuid4
 
-from services.ledger.application import PaidLine, PostPayment, balance, post_payment
-from services.ledger.desk import posting_desk
+from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.group_commit import posting_desk
 from services.ledger.readmodel import ReadModel
+from services.ledger.reports.balances import balance
 from shared import context
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id

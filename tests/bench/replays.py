@@ -11,12 +11,12 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate as LibraryAggregate
 from eventsourcing.domain import event as library_event
 
-from services.ledger.aggregation import aggregate
-from services.ledger.cores import quiet, stream_ranges, uncollected
 from services.ledger.domain import Account
-from services.ledger.events import ChargesPosted, PaymentPosted
-from services.ledger.rebuild import rebuild
-from services.ledger.streams import SMALLEST_RANGES, account_streams
+from services.ledger.domain.events import ChargesPosted, PaymentPosted
+from services.ledger.replay.parallel import quiet, stream_ranges, uncollected
+from services.ledger.replay.rebuild import rebuild
+from services.ledger.replay.sql_balances import aggregate
+from services.ledger.replay.streams import SMALLEST_RANGES, account_streams
 from tests.bench.company import Bench, library, populate, resident
 from tests.bench.measure import Result, compare, seconds
 

@@ -26,17 +26,17 @@ with warnings.catch_warnings():
 from gateway.messages.notices import NOTICES
 from gateway.schemas import accounts as shapes
 from gateway.schemas.payments import InclusionProof, Posting
-from services.ledger import application, statements
-from services.ledger.accrual import accrue
 from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.events import ChargeLine, PaymentPosted, ServiceAmount
+from services.ledger.domain.events import ChargeLine, PaymentPosted, ServiceAmount
+from services.ledger.penalties.account_penalty import penalty
+from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.rules import load_rules
-from services.ledger.penalty_view import penalty
-from services.ledger.rows import posting_row
+from services.ledger.reports import balances, statements
 from services.ledger.seal import leaf, merkle
 from services.ledger.seal.checkpoint import Checkpoint, Signer
 from services.ledger.seal.proofs import INCLUSION
 from services.ledger.seal.verifier import verify_inclusion
+from services.ledger.tables.columns import posting_row
 from services.payments.domain import State
 from shared.clock import FixedClock
 from shared.eventstore import Aggregate, MemoryStore, Recorded, Session
@@ -147,8 +147,8 @@ def ledger() -> MemoryStore:
 def test_what_the_ledger_says_of_an_account_goes_out_whole(ledger: MemoryStore) -> None:
     def answers(session: Session) -> list[tuple[type[Schema], dict[str, Any]]]:
         return [
-            (shapes.Balance, application.balance(session, NUMBER, None)),
-            (shapes.Balance, application.balance(session, NUMBER, "2026-08-01")),
+            (shapes.Balance, balances.balance(session, NUMBER, None)),
+            (shapes.Balance, balances.balance(session, NUMBER, "2026-08-01")),
             (shapes.Months, statements.charges(session, NUMBER, None, 12)),
             (shapes.Statement, statements.statement(session, NUMBER, None, 50)),
             (shapes.PenaltyExplained, penalty(session, NUMBER, date(2026, 12, 31), RULES)),

@@ -19,7 +19,7 @@ import pytest
 
 from shared.config import Settings
 from tests.conftest import Database, fresh_database
-from tests.town.installation import QuickTerminal, Terminal
+from tests.simulation.installation import QuickTerminal, Terminal
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes

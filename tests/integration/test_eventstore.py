@@ -21,7 +21,7 @@ from services.ledger.application import (
     post_payment,
 )
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import ChargeLine, ServiceAmount
 from shared import context
 from shared.errors import Conflict, Forbidden, Unavailable
 from shared.eventstore.postgres import PostgresStore

@@ -19,6 +19,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from services.discovery import open_store
 from services.notifications import application
 from services.notifications.application import LettersOf, QueueLetter
 from services.notifications.domain import Kind, LetterQueued
@@ -26,7 +27,6 @@ from services.notifications.envelope import seal
 from services.notifications.jobs import deliver_letters
 from services.notifications.letters import render
 from services.notifications.reactions import REACTIONS
-from services.registry import open_store
 from shared.bus import Publication
 from shared.bus.listen import Delivery as Arrived
 from shared.bus.listen import Reactions
@@ -45,7 +45,7 @@ CODE = "493027"
 DIES_BEFORE_NOTING = """
 import os
 from services.notifications import jobs
-from services.registry import open_store
+from services.discovery import open_store
 from shared.config import load_settings
 
 class Services:

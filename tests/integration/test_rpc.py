@@ -17,7 +17,7 @@ import pika
 import pytest
 
 from services.ledger.application import OpenAccount, open_account
-from services.ledger.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount
 from shared import context
 from shared.config import SERVICES
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from services.ledger.cores import WorkerFailedError
-from services.registry import open_store
+from services.discovery import open_store
+from services.ledger.replay.parallel import WorkerFailedError
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresStore

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from services.ledger.corrections import check_billed
 from services.ledger.domain import Account
-from services.ledger.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Posting

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.events import ChargeLine, ChargesPosted, PenaltyAccrued
+from services.ledger.domain.events import ChargeLine, ChargesPosted, PenaltyAccrued
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, Refused, RowsRefused
 from services.ledger.importing.posting import Posting

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from services.ledger.domain import Account
-from services.ledger.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Posting

@@ -15,10 +15,10 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.bulk import balance_row, standing_accounts, write_rows
-from services.ledger.closing import check_open, closed_through
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.importing.groups import Entry, Group, Refused
+from services.ledger.tables.bulk_copy import balance_row, standing_accounts, write_rows
+from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresSession
 from shared.money import Kopecks

@@ -15,9 +15,17 @@ from fractions import Fraction
 
 import msgspec
 
+from services.ledger.penalties.payment_matching import (
+    Charge,
+    Credit,
+    Due,
+    Part,
+    check_day,
+    due,
+    settle,
+)
 from services.ledger.penalties.plan import Plan, plan_of
 from services.ledger.penalties.rules import PayerKind, PenaltyRules
-from services.ledger.penalties.settling import Charge, Credit, Due, Part, check_day, due, settle
 from services.ledger.penalties.timeline import Reason
 from shared.money import Kopecks
 

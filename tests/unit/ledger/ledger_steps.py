@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
-from services.ledger.settlement import Policy
+from services.ledger.domain.allocation import Policy
+from services.ledger.domain.events import ChargeLine, ServiceAmount
 
 NUMBER = "0100000001"
 DAY = date(2026, 11, 10)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
-from services.ledger.events import (
+from services.ledger.domain.events import (
     AccountOpened,
     ChargeLine,
     ChargesPosted,

@@ -11,11 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.accrual import accrue, penalties
-from services.ledger.debts import debts
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, PenaltyAccrued, PenaltyCorrected, ServiceAmount
+from services.ledger.domain.events import (
+    ChargeLine,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    ServiceAmount,
+)
 from services.ledger.penalties import rules
+from services.ledger.penalties.accrual import accrue, penalties
+from services.ledger.penalties.debts import debts
 from services.ledger.penalties.rules import load_rules
 
 RULES = load_rules(environ={})

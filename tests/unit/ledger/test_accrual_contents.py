@@ -8,9 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from services.ledger.accrual import BY_PAYMENT, accrue
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, PenaltyAccrued, PenaltyCorrected, PenaltySegment
+from services.ledger.domain.events import (
+    ChargeLine,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltySegment,
+)
+from services.ledger.penalties.accrual import BY_PAYMENT, accrue
 from services.ledger.penalties.rules import load_rules
 
 RULES = load_rules(environ={})

@@ -9,21 +9,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.ledger import statements
 from services.ledger.application import (
     OpenAccount,
     PaidLine,
     PostCharges,
     PostPayment,
-    balance,
-    balances,
     open_account,
     post_charges,
     post_payment,
 )
 from services.ledger.domain import EVENTS
-from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.publishing import publish
+from services.ledger.reports import statements
+from services.ledger.reports.balances import balance, balances
 from shared.clock import FixedClock
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import NotFound, ValidationFailed

@@ -24,11 +24,11 @@ from ledger_steps import (
 )
 
 from services.ledger.domain import OPENING_PERIOD, Account, account_id
-from services.ledger.events import (
+from services.ledger.domain.allocation import Settled
+from services.ledger.domain.events import (
     ChargesAdjusted,
     ServiceAmount,
 )
-from services.ledger.settlement import Settled
 from shared.errors import Conflict, NotFound, ServiceError, ValidationFailed
 from shared.money import MAX_AMOUNT
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 from ledger_steps import DAY, LATER, OCTOBER, adjust, an_account, bill, last, pay, sums
 
 from services.ledger.domain import Account
-from services.ledger.retelling import retold
-from services.ledger.settlement import Settled
-from services.ledger.turnover import Row, Turnover
+from services.ledger.domain.allocation import Settled
+from services.ledger.domain.effective_order import retold
+from services.ledger.reports.turnover import Row, Turnover
 
 
 def test_only_what_was_paid_beyond_the_lowered_bill_is_given_back() -> None:

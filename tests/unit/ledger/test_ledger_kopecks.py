@@ -21,11 +21,11 @@ from ledger_steps import (
 )
 
 from services.ledger.domain import OPENING_PERIOD, Account, account_id
-from services.ledger.events import ChargeLine, PenaltySegment, ServiceAmount
-from services.ledger.postings import postings
-from services.ledger.retelling import retold
-from services.ledger.settlement import Policy, Settled
-from services.ledger.turnover import Turnover
+from services.ledger.domain.allocation import Policy, Settled
+from services.ledger.domain.double_entry import postings
+from services.ledger.domain.effective_order import retold
+from services.ledger.domain.events import ChargeLine, PenaltySegment, ServiceAmount
+from services.ledger.reports.turnover import Turnover
 
 LIFT_FIRST = Policy(name="lift-first", services="ranked", ranking=("lift",))
 

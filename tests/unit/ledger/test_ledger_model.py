@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ledger_oracle import Books, Entry, books, by_effect
 
-from services.ledger.accrual import accrue, penalties
-from services.ledger.application import balance
-from services.ledger.debts import debts
 from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.events import ChargeLine, PenaltyCorrected, ServiceAmount
+from services.ledger.domain.allocation import DEFAULT_POLICY, POLICIES, Policy
+from services.ledger.domain.double_entry import postings, trial_balance
+from services.ledger.domain.events import ChargeLine, PenaltyCorrected, ServiceAmount
+from services.ledger.penalties.accrual import accrue, penalties
+from services.ledger.penalties.debts import debts
 from services.ledger.penalties.rules import load_rules
-from services.ledger.postings import postings, trial_balance
 from services.ledger.publishing import publish
-from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy
-from services.ledger.statements import statement
-from services.ledger.turnover import Turnover
+from services.ledger.reports.balances import balance
+from services.ledger.reports.statements import statement
+from services.ledger.reports.turnover import Turnover
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded

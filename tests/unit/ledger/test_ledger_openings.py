@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from services.ledger.debts import debts
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
-from services.ledger.events import ServiceAmount
-from services.ledger.postings import trial_balance
-from services.ledger.retelling import retold
-from services.ledger.turnover import Turnover
+from services.ledger.domain.double_entry import trial_balance
+from services.ledger.domain.effective_order import retold
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.penalties.debts import debts
+from services.ledger.reports.turnover import Turnover
 from shared.errors import Conflict, NotFound, ValidationFailed
 
 TAKEN_OVER = date(2026, 1, 1)

@@ -18,7 +18,7 @@ from ledger_steps import (
 )
 
 from services.ledger.domain import EVENTS
-from services.ledger.events import (
+from services.ledger.domain.events import (
     PaymentPosted,
     PenaltyAccrued,
     PenaltyCorrected,

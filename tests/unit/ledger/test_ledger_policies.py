@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from services.ledger.domain import OPENING_PERIOD, Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
-from services.ledger.settlement import DEFAULT_POLICY, POLICIES, Policy, Settled, allocate
+from services.ledger.domain.allocation import DEFAULT_POLICY, POLICIES, Policy, Settled, allocate
+from services.ledger.domain.events import ChargeLine, ServiceAmount
 
 OWED = {
     "2026-02": {"heating": 300, "water": 100},

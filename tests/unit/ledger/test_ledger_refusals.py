@@ -20,7 +20,7 @@ from ledger_steps import (
 )
 
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import ChargeLine, ServiceAmount
 from shared.errors import Conflict, NotFound, ServiceError, ValidationFailed
 from shared.money import MAX_AMOUNT
 

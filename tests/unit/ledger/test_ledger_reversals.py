@@ -21,13 +21,13 @@ from ledger_steps import (
     sums,
 )
 
-from services.ledger.debts import debts
 from services.ledger.domain import OPENING_PERIOD
-from services.ledger.events import (
+from services.ledger.domain.allocation import Settled
+from services.ledger.domain.events import (
     PaymentReversed,
     ServiceAmount,
 )
-from services.ledger.settlement import Settled
+from services.ledger.penalties.debts import debts
 from shared.errors import NotFound
 
 

@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.ledger import sheets
-from services.ledger.cores import Range
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
-from services.ledger.postings import trial_balance
-from services.ledger.sheets import Sheet, trial_balance_of, turnover_of, turnover_of_account
-from services.ledger.turnover import Row
+from services.ledger.domain.double_entry import trial_balance
+from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.replay.parallel import Range
+from services.ledger.reports import totals
+from services.ledger.reports.totals import Sheet, trial_balance_of, turnover_of, turnover_of_account
+from services.ledger.reports.turnover import Row
 
 DAY = date(2026, 10, 15)
 FIRST, LAST = date(2026, 10, 1), date(2026, 10, 31)
@@ -73,8 +73,8 @@ def city(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
                 progress(len(account.pending))
                 yield account.id, list(account.pending)
 
-    monkeypatch.setattr(sheets, "over_streams", over_streams)
-    monkeypatch.setattr(sheets, "account_streams", account_streams)
+    monkeypatch.setattr(totals, "over_streams", over_streams)
+    monkeypatch.setattr(totals, "account_streams", account_streams)
     return told
 
 

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ACCOUNT_EVENTS, ChargeLine, ServiceAmount
-from services.ledger.postings import postings, trial_balance
+from services.ledger.domain.allocation import DEFAULT_POLICY, Policy
+from services.ledger.domain.double_entry import postings, trial_balance
+from services.ledger.domain.effective_order import in_order_of_effect, retold
+from services.ledger.domain.events import ACCOUNT_EVENTS, ChargeLine, ServiceAmount
 from services.ledger.publishing import publish
-from services.ledger.retelling import in_order_of_effect, retold
-from services.ledger.settlement import DEFAULT_POLICY, Policy
-from services.ledger.statements import charges, statement
-from services.ledger.turnover import Row, Turnover
+from services.ledger.reports.statements import charges, statement
+from services.ledger.reports.turnover import Row, Turnover
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import NotFound
 from shared.eventstore import Recorded

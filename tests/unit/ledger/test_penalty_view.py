@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.ledger.accrual import accrue
 from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.penalties.account_penalty import penalty
+from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.rules import load_rules
-from services.ledger.penalty_view import penalty
 from shared import context
 from shared.clock import FixedClock
 from shared.eventstore import MemoryStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.settlement import Settled, allocate
+from services.ledger.domain.allocation import Settled, allocate
 from shared.money import split_pro_rata
 
 AMOUNTS = st.integers(min_value=1, max_value=10**9)

@@ -21,13 +21,6 @@ from services.ledger.application import (
     post_charges,
     post_payment,
 )
-from services.ledger.approvals import (
-    AdjustCharges,
-    Correction,
-    Proposal,
-    ReversePayment,
-    WriteOffPenalty,
-)
 from services.ledger.corrections import (
     Approve,
     Correct,
@@ -39,7 +32,14 @@ from services.ledger.corrections import (
     reject,
 )
 from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.events import ChargeLine, PaymentPosted, ServiceAmount
+from services.ledger.domain.events import ChargeLine, PaymentPosted, ServiceAmount
+from services.ledger.domain.proposal import (
+    AdjustCharges,
+    Correction,
+    Proposal,
+    ReversePayment,
+    WriteOffPenalty,
+)
 from services.ledger.publishing import publish
 from shared import context
 from shared.clock import FixedClock

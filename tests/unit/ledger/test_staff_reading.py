@@ -10,14 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from services.ledger.commands.correcting import approval_limit
+from services.ledger.commands.corrections import approval_limit
 from services.ledger.commands.printing import author, day, day_or_instant
-from services.ledger.cores import stream_ranges
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
-from services.ledger.overdue import BANDS, Overdue, overdue_now
-from services.ledger.sheets import Sheet, turnover_of_account
-from services.ledger.story import statement_by_days, story
+from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.replay.parallel import stream_ranges
+from services.ledger.reports.history import statement_by_days, story
+from services.ledger.reports.overdue import BANDS, Overdue, overdue_now
+from services.ledger.reports.totals import Sheet, turnover_of_account
 from shared.clock import FixedClock
 from shared.config import ConfigurationError
 from shared.eventstore import MemoryStore, Session

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from services.cli import app
 from services.ledger.commands import printing
-from services.ledger.overdue import BANDS
+from services.ledger.reports.overdue import BANDS
 
 KEYS = ("0100000037", "0100000038")
 

@@ -14,8 +14,8 @@ from penalty_rule_files import SHIPPED, WriteRules
 
 from services.ledger.penalties.calculator import Penalty, calculate, forecast
 from services.ledger.penalties.calendar import check_period, due_day_of
+from services.ledger.penalties.payment_matching import Charge, Credit, Due, Part, settle
 from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate, load_rules
-from services.ledger.penalties.settling import Charge, Credit, Due, Part, settle
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
 

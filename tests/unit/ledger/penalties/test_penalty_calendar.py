@@ -9,8 +9,8 @@ from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.calculator import calculate
 from services.ledger.penalties.calendar import due_day_of, due_on, is_day_off, next_working_day
+from services.ledger.penalties.payment_matching import Charge
 from services.ledger.penalties.rules import PayerKind, PenaltyRules, load_rules
-from services.ledger.penalties.settling import Charge
 from shared.errors import ValidationFailed
 
 

@@ -11,7 +11,7 @@ import typer
 from penalty_rule_files import WriteRules
 from typer.testing import CliRunner, Result
 
-from services.ledger.penalties.cli import penalty
+from services.ledger.commands.penalty import penalty
 from services.ledger.penalties.rules import PATH_VARIABLE
 
 WORKED = (

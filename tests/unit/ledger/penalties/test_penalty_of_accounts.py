@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from penalty_oracle import of_debts
 
-from services.ledger.accrual import accrue, penalties
 from services.ledger.domain import Account, account_id
-from services.ledger.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.penalties.accrual import accrue, penalties
 from services.ledger.penalties.rules import PayerKind, load_rules
 
 RULES = load_rules(environ={})

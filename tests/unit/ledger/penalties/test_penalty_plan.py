@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from services.ledger.penalties.calculator import penalty_on
+from services.ledger.penalties.payment_matching import Due, Part
 from services.ledger.penalties.plan import plan_of
 from services.ledger.penalties.rules import PayerKind, load_rules
-from services.ledger.penalties.settling import Due, Part
 
 RULES = load_rules(environ={})
 DUE, JUNE, AUGUST = date(2026, 4, 15), date(2026, 6, 20), date(2026, 8, 10)

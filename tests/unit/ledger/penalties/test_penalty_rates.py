@@ -10,8 +10,8 @@ import pytest
 from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.calculator import calculate, forecast
+from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PayerKind, PenaltyRules, load_rules
-from services.ledger.penalties.settling import Charge, Credit
 from shared.errors import ValidationFailed
 
 

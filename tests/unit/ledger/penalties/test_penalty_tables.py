@@ -8,8 +8,8 @@ from fractions import Fraction
 import pytest
 
 from services.ledger.penalties.calculator import Penalty, calculate
+from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PayerKind, PenaltyRules
-from services.ledger.penalties.settling import Charge, Credit
 
 MARCH = Charge(period="2026-03", amount=450_000)
 PAID = (

@@ -1,0 +1,131 @@
+"""``saldo ledger balance | statement | overdue``: what accounts owe, and since when."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.ledger.commands.printing import (
+    Json,
+    Number,
+    counting,
+    day,
+    day_or_instant,
+    new_table,
+    opened_store,
+    print_json,
+    reporting,
+    roubles,
+    show,
+)
+from services.ledger.reports import overdue
+from services.ledger.reports.balances import balance as balance_of
+from services.ledger.reports.history import statement_by_days
+
+WAYS = {"principal": "principal", "penalty": "penalty («пени»)", "advance": "advance"}
+
+
+def balance(
+    number: Number,
+    as_of: Annotated[
+        str | None, typer.Option(help="A past day, or an instant with its zone.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show what an account owes now, or owed as of a past day or instant.
+
+    A day: by what had taken effect by its end. An instant: by what had been recorded by then.
+    """
+    with reporting():
+        when = day_or_instant(as_of, "--as-of")
+        with opened_store() as store:
+            found = store.query(lambda session: balance_of(session, number, when))
+    if json:
+        print_json(found)
+        return
+    title = f"Account {number}" + (f" as of {when}" if when else "")
+    table = new_table(title, "What", amounts=("Roubles",))
+    for item in found["services"]:
+        table.add_row(item["service"], roubles(item["amount"]))
+    for name, title in WAYS.items():
+        table.add_row(title, roubles(found[name]), style="bold")
+    show(table)
+
+
+def statement(
+    number: Number,
+    from_: Annotated[str | None, typer.Option("--from", help="The first day.")] = None,
+    to: Annotated[str | None, typer.Option(help="The last day.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what took effect on an account, in the order of the days, and the balance after it."""
+    with reporting():
+        first, last = day(from_, "--from"), day(to, "--to")
+        with opened_store() as store:
+            found = store.query(lambda session: statement_by_days(session, number, first, last))
+    if json:
+        print_json(found)
+        return
+    table = new_table(
+        f"Account {number}", "Effect", "Position", "What", amounts=("Amount", "Penalty", "Balance")
+    )
+    table.add_row(from_ or "", "", "Opening balance", "", "", roubles(found["opening"]))
+    for step in found["movements"]:
+        table.add_row(
+            step["effective_on"],
+            str(step["position"]),
+            step["text"],
+            *(roubles(step[name]) for name in ("amount", "penalty", "balance")),
+        )
+    table.add_row(to or "", "", "Closing balance", "", "", roubles(found["closing"]), style="bold")
+    show(table)
+
+
+def overdue_(
+    on: Annotated[
+        str | None, typer.Option(help="The day of the ages; today when left out.")
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Only the age bands.")] = False,
+    json: Json = False,
+) -> None:
+    """List the accounts with an overdue debt on services, by how long it is overdue.
+
+    A past day tells what was overdue then, from the log; today and later, what is owed now.
+    """
+    with reporting(), opened_store() as store:
+        chosen = day(on, "--on") or store.clock.today()
+        events = store.recorder.max_notification_id() or 0
+        if chosen < store.clock.today():
+            with counting("reading the log", events) as advance:
+                found = overdue.overdue_then(store, chosen, advance)
+        else:
+            found = store.query(lambda session: overdue.overdue_now(session, chosen))
+    if json:
+        print_json(found.as_dict(summary))
+        return
+    if not summary:
+        table = new_table(
+            f"Overdue on {chosen.isoformat()}",
+            "Account",
+            "Payer",
+            "Since",
+            "Days",
+            amounts=(*overdue.BANDS, "Total"),
+        )
+        for account in found.accounts:
+            sums = (roubles(amount or None) for amount in account.bands)
+            table.add_row(
+                account.number,
+                account.payer_kind,
+                account.due_on.isoformat(),
+                str(account.days),
+                *sums,
+                roubles(account.amount),
+            )
+        show(table)
+    table = new_table("Age bands", "Days overdue", "Accounts", amounts=("Roubles",))
+    for band in found.bands():
+        table.add_row(band["band"], str(band["accounts"]), roubles(band["amount"]))
+    table.add_row("total", str(len(found.accounts)), roubles(found.total), style="bold")
+    show(table)

@@ -1,0 +1,168 @@
+"""``saldo ledger import``: the files of billing centres."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from services.ledger.commands.corrections import approval_limit
+from services.ledger.commands.printing import (
+    BAD_INPUT,
+    DIFFERENCE,
+    Actor,
+    DryRun,
+    Json,
+    Reason,
+    author,
+    err,
+    new_table,
+    opened_store,
+    out,
+    print_json,
+    reporting,
+    roubles,
+    show,
+)
+from services.ledger.importing.imports import Summary, Wanted, import_file
+from shared.money import parse_rubles
+
+
+class FileKind(StrEnum):
+    """What a file holds."""
+
+    CHARGES = "charges"
+    OPENING = "opening"
+    ADJUSTMENTS = "adjustments"
+    REGISTRY = "registry"
+
+
+class Encoding(StrEnum):
+    """How a file is encoded."""
+
+    UTF_8 = "utf-8"
+    CP1251 = "cp1251"
+
+
+_TITLES = {
+    "imported": "Imported",
+    "imported_before": "Imported before: nothing has changed",
+    "dry_run": "Dry run: nothing was posted",
+    "refused": "Refused as a whole: nothing was posted",
+    "nothing_posted": "Nothing could be posted: the file may be tried again",
+}
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON Lines.")],
+    actor: Actor,
+    reason: Reason,
+    kind: Annotated[
+        FileKind | None, typer.Option(help="What the file holds; as its columns say when left out.")
+    ] = None,
+    encoding: Annotated[
+        Encoding | None, typer.Option(help="As the file shows when left out.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option(help="Control total: how many rows.")] = None,
+    bills: Annotated[
+        int | None,
+        typer.Option(
+            "--bills", "--entries", help="Control total: how many bills, accounts, adjustments."
+        ),
+    ] = None,
+    total: Annotated[
+        str | None, typer.Option(help="Control total: the sum of what is payable, as 4500,00.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Post nothing if a single row is refused.")
+    ] = False,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Where refused rows go; FILE.quarantine.csv when left out.")
+    ] = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Post a file of charges, opening balances or adjustments, or open a registry's accounts.
+
+    Each row once, however often it comes. An import that was stopped or killed goes on when the
+    same file is imported again. Exit code 0: all is posted; 1: some rows were refused, and are in
+    the quarantine file with their reasons; 2: nothing was posted.
+    """
+    with reporting():
+        who, why = author(actor, reason)
+        wanted = Wanted(
+            path=file,
+            actor=who,
+            reason=why,
+            limit=approval_limit(),
+            kind=kind.value if kind else None,
+            encoding=encoding.value if encoding else None,
+            rows=rows,
+            entries=bills,
+            total=None if total is None else parse_rubles(total),
+            strict=strict,
+            dry_run=dry_run,
+            quarantine=quarantine,
+        )
+        with opened_store() as store:
+            summary = import_file(store, wanted, _bytes_bar)
+    if json:
+        print_json(summary)
+    else:
+        _show(summary)
+    if summary.state in ("refused", "nothing_posted"):
+        raise typer.Exit(BAD_INPUT)
+    raise typer.Exit(DIFFERENCE if summary.counts.refused_rows else 0)
+
+
+@contextmanager
+def _bytes_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+    )
+    with bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def _show(summary: Summary) -> None:
+    counts = summary.counts
+    table = new_table(_TITLES[summary.state], summary.kind, amounts=("count", "roubles"))
+    table.add_row("rows", str(counts.rows), "")
+    posted = "would be posted" if summary.state in ("dry_run", "refused") else "posted"
+    table.add_row(f"{summary.entries} {posted}", str(counts.entries), roubles(counts.amount))
+    if counts.unchanged:
+        table.add_row(f"{summary.entries} unchanged", str(counts.unchanged), "")
+    for code, number in sorted(counts.refusals.items()):
+        table.add_row(f"rows refused: {code}", str(number), "")
+    if counts.refused_rows:
+        refused = roubles(counts.refused_amount)
+        table.add_row("rows refused in all", str(counts.refused_rows), refused)
+    show(table)
+    if summary.by:
+        out.print(f"First imported by {summary.by}.")
+    if summary.resumed:
+        out.print("An earlier run of this import had been stopped; this one went on after it.")
+    if summary.first_position is not None:
+        out.print(f"Positions {summary.first_position}-{summary.last_position} of the log.")
+    if summary.quarantine:
+        out.print(f"Refused rows with their reasons: {summary.quarantine}", soft_wrap=True)
+    if summary.quarantine_lost:
+        out.print("The refused rows of the earlier run are not in it: that file is not there.")

@@ -1,0 +1,180 @@
+"""``saldo ledger checkpoint | verify | prove | consistency | key``: the seal, for staff, auditors.
+
+Exit codes: 0 done, 1 the log is not what was sealed, 2 bad input. The functions are mounted by
+:mod:`services.ledger.cli`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from services.ledger.commands.printing import (
+    DIFFERENCE,
+    Json,
+    counting,
+    err,
+    opened_store,
+    print_json,
+    reporting,
+)
+from services.ledger.seal import leaf, proofs
+from services.ledger.seal.checkpoint import SignatureError, VerifierKey
+from services.ledger.seal.inspection import SealReport, inspect_seal
+from services.ledger.seal.keys import SealKeys, seal_keys
+from services.ledger.seal.merkle import ProofError
+from services.ledger.seal.reading import last_position
+from services.ledger.seal.sealer import Sealed, last_checkpoint, seal_log
+from services.ledger.seal.tiles import SealBrokenError
+from services.ledger.seal.verifier import verify_inclusion
+from shared.config import load_settings
+from shared.errors import NotFound
+from shared.eventstore.postgres import PostgresStore
+
+R = TypeVar("R")
+
+out = Console(soft_wrap=True, highlight=False)
+
+
+def checkpoint(
+    json: Json = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Only show the last checkpoint and what it lacks.")
+    ] = False,
+) -> None:
+    """Seal the log as it stands and print the signed checkpoint, to be kept out of our reach."""
+    with _reporting(), opened_store() as store:
+        keys = seal_keys(load_settings())
+        last, unsealed = _read(store, _last_and_unsealed)
+        if dry_run:
+            err.print(f"{unsealed} events are not sealed yet; nothing was done")
+        else:
+            with counting("sealing", unsealed) as advance:
+                last = _seal_all(store, keys, advance)
+        if last is None:
+            raise NotFound("nothing_to_seal", "The log is empty: there is nothing to seal.")
+    if not json:
+        sys.stdout.write(last.note)
+        return
+    print_json(
+        {
+            "number": last.number,
+            "size": last.size,
+            "root": last.root.hex(),
+            "created_at": last.created_at.isoformat(),
+            "checkpoint": last.note,
+        }
+    )
+
+
+def verify(
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="A checkpoint that was kept elsewhere."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The verifier key to trust, instead of our own settings.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check the whole log against its checkpoints, and against those that others have kept."""
+    with _reporting(), opened_store() as store:
+        notes = [path.read_text(encoding="utf-8") for path in against or ()]
+        trusted = (VerifierKey.parse(key),) if key else seal_keys(load_settings()).trusted
+        with counting("checking", _read(store, last_position)) as advance:
+            report = _read(store, lambda cursor: inspect_seal(cursor, trusted, notes, advance))
+    if json:
+        print_json(report)
+    else:
+        _print_report(report)
+    raise typer.Exit(1 if report.findings else 0)
+
+
+def prove(
+    position: Annotated[int, typer.Argument(min=1, help="The position in the log, from 1.")],
+    size: Annotated[
+        int | None, typer.Option(help="Prove it by the checkpoint of this many events.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Prove that an event is in the sealed log; with --json, the proof that a verifier takes."""
+    with _reporting(), opened_store() as store:
+        keys = seal_keys(load_settings())
+        proof = _read(store, lambda cursor: proofs.inclusion(cursor, position, size))
+    if json:
+        print_json(proof)
+        return
+    row, _ = verify_inclusion(proof, keys.trusted)
+    for name, value in leaf.to_json(row).items():
+        out.print(f"{name}: {value}", markup=False)
+    out.print(f"stands at position {position} of {proof['size']} events, signed in:\n")
+    sys.stdout.write(proof["checkpoint"])
+
+
+def consistency(
+    old_size: Annotated[int, typer.Argument(min=1, help="The size of the older checkpoint.")],
+    new_size: Annotated[
+        int | None, typer.Argument(min=1, help="That of the newer one; the last, if not given.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the proof, always as JSON, that a checkpoint continues an older one unchanged."""
+    del json  # it is said to every reading verb, and this one has no other answer
+    with _reporting(), opened_store() as store:
+        print_json(_read(store, lambda cursor: proofs.consistency(cursor, old_size, new_size)))
+
+
+def key(json: Json = False) -> None:
+    """Print the verifier key, which whoever checks our proofs must get from us once."""
+    with _reporting():
+        keys = seal_keys(load_settings())
+    if not json:
+        sys.stdout.write(f"{keys.signer.verifier}\n")
+        return
+    trusted = [str(trusted) for trusted in keys.trusted]
+    print_json({"origin": keys.origin, "key": trusted[0], "trusted": trusted})
+
+
+def _seal_all(
+    store: PostgresStore, keys: SealKeys, advance: Callable[[int], None]
+) -> Sealed | None:
+    while True:
+        sealed = store.transact(lambda session, _: seal_log(session.cursor, keys), None)
+        if sealed is None or sealed.added == 0:
+            return sealed
+        advance(sealed.added)
+
+
+def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
+    last = last_checkpoint(cursor)
+    return last, last_position(cursor) - (last.size if last else 0)
+
+
+def _print_report(report: SealReport) -> None:
+    for found in report.findings:
+        out.print(f"{found.kind}: {found.text}", markup=False)
+    outside = f" and {report.outside} from outside" if report.outside else ""
+    out.print(
+        f"{report.events} events, {report.sealed} of them sealed by {report.checkpoints} "
+        f"checkpoints{outside}, {len(report.findings)} findings"
+    )
+
+
+def _read(store: PostgresStore, read: Callable[[Any], R]) -> R:
+    return store.query(lambda session: read(session.cursor))
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    with reporting():
+        try:
+            yield
+        except (SealBrokenError, ProofError, SignatureError) as error:
+            err.print(f"The seal is broken: {error}", soft_wrap=True)
+            raise typer.Exit(DIFFERENCE) from None

@@ -1,0 +1,166 @@
+"""``saldo ledger turnover | trial-balance``: the sums over all accounts, and whether they agree."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from services.ledger.commands.printing import (
+    DIFFERENCE,
+    Json,
+    counting,
+    day,
+    err,
+    new_table,
+    opened_store,
+    print_json,
+    reporting,
+    roubles,
+    show,
+)
+from services.ledger.domain import account_id
+from services.ledger.reports.statements import story_of
+from services.ledger.reports.totals import Sheet, trial_balance_of, turnover_of, turnover_of_account
+from services.ledger.reports.turnover import Row
+from shared.eventstore.postgres import PostgresStore
+
+COLUMNS = ("opening", "charged", "recalculated", "privilege", "penalty", "paid", "closing")
+
+
+class By(StrEnum):
+    """The rows of the sheet."""
+
+    SERVICE = "service"
+    TOTAL = "total"
+
+
+def turnover(
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The first day, as 2026-10-01.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="The last day, as 2026-10-31.")] = None,
+    period: Annotated[
+        str | None, typer.Option(help="A month instead of two days, as 2026-10.")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Of one account alone.")] = None,
+    by: Annotated[By, typer.Option(help="A row for each service, or the total alone.")] = (
+        By.SERVICE
+    ),
+    json: Json = False,
+) -> None:
+    """Show the turnover balance sheet («ОСВ») of a span of days, by service and in total.
+
+    closing = opening + charged + recalculated - privilege + penalty - paid, in every row; an
+    advance is a debt with the sign turned. The closing column is checked against the books by
+    double entry; exit code 1 when they do not agree.
+    """
+    with reporting():
+        first, last = _span(from_, to, period)
+        with opened_store() as store:
+            sheet = _sheet(store, account, first, last)
+    differences = list(sheet.differences())
+    rows = {name: sheet.rows[name] for name in sorted(sheet.rows)} if by is By.SERVICE else {}
+    if json:
+        _print_as_json(first, last, account, rows, sheet, differences)
+    else:
+        _print_as_table(f"Turnover {first} - {last}", rows, sheet)
+        for name, closing, owed in differences:
+            err.print(
+                f"{name}: closes at {roubles(closing)}, but the books say {roubles(owed)}",
+                soft_wrap=True,
+            )
+    raise typer.Exit(DIFFERENCE if differences else 0)
+
+
+def trial_balance(
+    on: Annotated[str | None, typer.Option(help="As of the end of a day.")] = None,
+    json: Json = False,
+) -> None:
+    """Add up the books by double entry; exit code 1 when they do not come to zero."""
+    with reporting():
+        chosen = day(on, "--on")
+        with (
+            opened_store() as store,
+            counting("reading the log", store.recorder.max_notification_id() or 0) as advance,
+        ):
+            books = trial_balance_of(store, chosen, advance)
+    total = sum(books.values())
+    if json:
+        print_json({"on": on, "accounts": books, "total": total})
+    else:
+        table = new_table("Trial balance", "Account", amounts=("Debit", "Credit"))
+        for name, amount in books.items():
+            table.add_row(
+                name,
+                roubles(amount if amount > 0 else None),
+                roubles(-amount if amount < 0 else None),
+            )
+        debit = sum(amount for amount in books.values() if amount > 0)
+        table.add_row("total", roubles(debit), roubles(debit - total), style="bold")
+        show(table)
+    raise typer.Exit(DIFFERENCE if total else 0)
+
+
+def _span(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:
+    """Answer the first and the last day; raises ValueError that says what is wrong."""
+    if period is not None and from_ is None and to is None:
+        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
+            raise ValueError(f"--period: {period!r} is not a month; write it like 2026-10")
+        first = date.fromisoformat(f"{period}-01")
+        return first, first.replace(day=monthrange(first.year, first.month)[1])
+    begin, end = day(from_, "--from"), day(to, "--to")
+    if begin is None or end is None or period is not None:
+        raise ValueError("say --period 2026-10, or --from and --to with two days")
+    if begin > end:
+        raise ValueError("--from: the first day is after the last one")
+    return begin, end
+
+
+def _sheet(store: PostgresStore, account: str | None, first: date, last: date) -> Sheet:
+    if account is not None:
+        story = store.query(lambda session: story_of(session, account))
+        events = [recorded.event for recorded in story]
+        return turnover_of_account(account_id(account), events, first, last)
+    with counting("reading the log", store.recorder.max_notification_id() or 0) as advance:
+        return turnover_of(store, first, last, advance)
+
+
+def _print_as_table(title: str, rows: dict[str, Row], sheet: Sheet) -> None:
+    table = new_table(title, "Service", amounts=tuple(name.capitalize() for name in COLUMNS))
+    for name, row in rows.items():
+        table.add_row(name, *_amounts(row))
+    table.add_row("total", *_amounts(sheet.total), style="bold")
+    show(table)
+
+
+def _amounts(row: Row) -> list[str]:
+    columns = row.as_dict()
+    return [roubles(columns[name]) for name in COLUMNS]
+
+
+def _print_as_json(
+    first: date,
+    last: date,
+    account: str | None,
+    rows: dict[str, Row],
+    sheet: Sheet,
+    differences: list[Any],
+) -> None:
+    print_json(
+        {
+            "from": first.isoformat(),
+            "to": last.isoformat(),
+            "account": account,
+            "rows": [{"service": name, **row.as_dict()} for name, row in rows.items()],
+            "total": sheet.total.as_dict(),
+            "differences": [
+                {"row": name, "closing": closing, "books": owed}
+                for name, closing, owed in differences
+            ],
+        }
+    )

@@ -1,0 +1,128 @@
+"""Double entry: every event of the ledger as postings that add up to zero.
+
+An amount is positive on the debit side. The accounts, of which a trial balance is made:
+
+- ``receivable:<service>``  what payers owe for a service (debit)
+- ``receivable:penalty``    what payers owe as penalty (debit)
+- ``advances``              what payers have paid before it was owed (credit)
+- ``clearing``              money that acquirer and banks owe us for payments (debit)
+- ``revenue:<service>``     what was charged (credit); ``revenue:penalty`` likewise
+- ``opening``               the other side of balances that were taken over
+
+None of them is a row that writers lock: they are derived from the events whenever asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from services.ledger.domain.allocation import Settled
+from services.ledger.domain.events import (
+    AccountOpened,
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+)
+from shared.money import Kopecks
+
+Posting: TypeAlias = tuple[str, Kopecks]
+
+ADVANCES = "advances"
+CLEARING = "clearing"
+OPENING = "opening"
+PENALTY = "receivable:penalty"
+PENALTY_REVENUE = "revenue:penalty"
+
+
+def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for each event
+    """Answer the postings of an event; their amounts add up to zero."""
+    match event:
+        case ChargesPosted():
+            return [*_charges(event), *_from_advances(event.settled)]
+        case PaymentPosted():
+            return [
+                (CLEARING, event.amount + event.penalty),
+                *_receivables(event.settled, -1),
+                (PENALTY, -event.penalty_settled),
+                (ADVANCES, -event.advance),
+            ]
+        case PaymentReversed():
+            reopened = sum(part.amount for part in event.reopened)
+            return [
+                (CLEARING, -event.amount - event.penalty),
+                *_receivables(event.restored, 1),
+                (PENALTY, event.penalty_restored),
+                (ADVANCES, event.advance_taken + reopened),
+                *_from_advances(event.reopened, -1),
+            ]
+        case ChargesAdjusted():
+            return [*_adjustment(event), *_from_advances(event.settled)]
+        case PenaltyAccrued():
+            return [(PENALTY, event.amount), (PENALTY_REVENUE, -event.amount)]
+        case PenaltyCorrected():
+            return [
+                (PENALTY, event.amount + event.waived + event.advance),
+                (ADVANCES, -event.advance),
+                (PENALTY_REVENUE, -event.amount - event.waived),
+            ]
+        case PenaltyWrittenOff():
+            return [
+                (PENALTY, event.advance - event.amount),
+                (ADVANCES, -event.advance),
+                (PENALTY_REVENUE, event.amount),
+            ]
+        case AccountOpened():
+            return list(_opening(event))
+        case OpeningPosted():
+            return [*_opening(event), *_from_advances(event.settled)]
+    raise TypeError(f"no postings are known for {type(event).__name__}")
+
+
+def trial_balance(events: Iterable[Any]) -> dict[str, Kopecks]:
+    """Add up the postings of events by account; the values add up to zero."""
+    sums: defaultdict[str, Kopecks] = defaultdict(int)
+    for event in events:
+        for account, amount in postings(event):
+            sums[account] += amount
+    return dict(sums)
+
+
+def _opening(event: AccountOpened | OpeningPosted) -> Iterator[Posting]:
+    for item in event.opening:
+        owed = item.amount > 0
+        yield (f"receivable:{item.service}" if owed else ADVANCES), item.amount
+        yield OPENING, -item.amount
+
+
+def _charges(event: ChargesPosted) -> Iterator[Posting]:
+    for line in event.lines:
+        owed = line.payable > 0
+        yield (f"receivable:{line.service}" if owed else ADVANCES), line.payable
+        yield f"revenue:{line.service}", -line.payable
+
+
+def _adjustment(event: ChargesAdjusted) -> Iterator[Posting]:
+    for line in event.lines:
+        yield f"revenue:{line.service}", -line.amount
+        if line.amount > 0:
+            yield f"receivable:{line.service}", line.amount
+    yield from _receivables(event.released, -1)
+    yield ADVANCES, -event.advance
+
+
+def _receivables(parts: Sequence[Settled], sign: int) -> Iterator[Posting]:
+    for part in parts:
+        yield f"receivable:{part.service}", sign * part.amount
+
+
+def _from_advances(parts: Sequence[Settled], sign: int = 1) -> Iterator[Posting]:
+    for part in parts:
+        yield ADVANCES, sign * part.amount
+        yield f"receivable:{part.service}", -sign * part.amount

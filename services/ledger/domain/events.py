@@ -1,0 +1,246 @@
+"""What can happen to a personal account. All amounts are kopecks.
+
+Every event has two times: the day it takes effect (``effective_on``) and the instant it was
+recorded, which the log keeps. Each names its account, so that a row of the log reads by itself,
+and each correction names what it corrects, by its version in the account's stream.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.domain.allocation import Settled
+from shared.eventstore import Event
+from shared.eventstore.events import Upcast
+from shared.money import Kopecks
+
+
+class ServiceAmount(msgspec.Struct, frozen=True, gc=False):
+    """A sum for one service; its sign has the meaning that its place gives it."""
+
+    service: str
+    amount: Kopecks
+
+
+class ChargeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One service on a bill. ``payable = charged + recalculation - privilege``.
+
+    ``tariff`` (up to 6 decimals, roubles per unit) and ``volume`` are exact decimals as text.
+    """
+
+    service: str
+    name: str
+    payable: Kopecks
+    charged: Kopecks
+    recalculation: Kopecks = 0
+    privilege: Kopecks = 0
+    unit: str = ""
+    tariff: str = ""
+    volume: str = ""
+    explanation: str = ""
+
+
+class PenaltySegment(msgspec.Struct, frozen=True, gc=False):
+    """Days of one debt at one rate and one divisor (ЖК РФ ст. 155 ч. 14).
+
+    ``rate`` is the yearly rate in per cent, an exact decimal as text; ``amount`` the sum of the
+    segment, rounded half-up once.
+    """
+
+    period: str
+    first_day: date
+    last_day: date
+    days: int
+    base: Kopecks
+    rate: str
+    divisor: int
+    amount: Kopecks
+
+
+class AccountOpened(Event, frozen=True):
+    """The account exists from now on, with what was owed when it was taken over."""
+
+    topic: ClassVar[str] = "ledger.account_opened.v1"
+
+    account: str
+    payer_kind: str
+    effective_on: date
+    opening: tuple[ServiceAmount, ...] = ()
+
+
+class OpeningPosted(Event, frozen=True):
+    """What was owed when the account was taken over, known only after it had been opened.
+
+    It stands for the ``opening`` of :class:`AccountOpened`, and comes once at most; ``settled`` is
+    what an advance has paid of it at once.
+    """
+
+    topic: ClassVar[str] = "ledger.opening_posted.v1"
+
+    account: str
+    effective_on: date
+    opening: tuple[ServiceAmount, ...]
+    settled: tuple[Settled, ...] = ()
+
+
+class ChargesPosted(Event, frozen=True):
+    """A month's bill; ``settled`` is what an advance has paid of it at once."""
+
+    topic: ClassVar[str] = "ledger.charges_posted.v1"
+
+    account: str
+    period: str
+    effective_on: date
+    due_on: date
+    lines: tuple[ChargeLine, ...]
+    settled: tuple[Settled, ...] = ()
+
+
+class ChargesAdjusted(Event, frozen=True):
+    """A recalculation of a bill («перерасчёт»): signed sums by service.
+
+    A positive sum is owed in addition, and ``settled`` is what an advance has paid of it at once.
+    A negative one first takes off what is open of its service in the period (``released``); the
+    rest, which was paid already, becomes an ``advance``.
+    """
+
+    topic: ClassVar[str] = "ledger.charges_adjusted.v1"
+
+    account: str
+    adjustment_id: UUID
+    corrects: int
+    period: str
+    effective_on: date
+    reason: str
+    lines: tuple[ServiceAmount, ...]
+    released: tuple[Settled, ...] = ()
+    advance: Kopecks = 0
+    settled: tuple[Settled, ...] = ()
+
+
+class PenaltyAccrued(Event, frozen=True):
+    """A penalty for late payment, with the rule version and the segments that produced it.
+
+    ``through`` is the last day that counts; ``provisional`` while the debt is unpaid, because the
+    rate is that of the day of payment. A billing centre's own penalty has no segments.
+    """
+
+    topic: ClassVar[str] = "ledger.penalty_accrued.v2"
+
+    account: str
+    amount: Kopecks
+    effective_on: date
+    rule: str
+    through: date
+    provisional: bool = False
+    segments: tuple[PenaltySegment, ...] = ()
+
+
+class PenaltyCorrected(Event, frozen=True):
+    """A penalty accrued before turned out otherwise (a payment came, a debt was recalculated).
+
+    ``amount`` is the signed difference. What is taken back is first what is still owed, then what
+    was ``waived`` (so it is not waived any more), then what was paid, which becomes an
+    ``advance``. ``segments`` are the whole penalty as it stands now.
+    """
+
+    topic: ClassVar[str] = "ledger.penalty_corrected.v1"
+
+    account: str
+    corrects: int
+    amount: Kopecks
+    effective_on: date
+    rule: str
+    reason: str
+    through: date
+    provisional: bool = False
+    segments: tuple[PenaltySegment, ...] = ()
+    waived: Kopecks = 0
+    advance: Kopecks = 0
+
+
+class PenaltyWrittenOff(Event, frozen=True):
+    """A penalty that is owed is waived, for a reason that staff gave.
+
+    ``corrects`` is the last accrual. ``advance`` is zero when it happens; told again in the order
+    in which things took effect, it is what turns out to have been paid before it was waived.
+    """
+
+    topic: ClassVar[str] = "ledger.penalty_written_off.v1"
+
+    account: str
+    corrects: int
+    amount: Kopecks
+    effective_on: date
+    reason: str
+    advance: Kopecks = 0
+
+
+class PaymentPosted(Event, frozen=True):
+    """A payment, and the allocation made of it.
+
+    ``amount`` and ``penalty`` are what the payer named; ``settled`` adds up, with
+    ``penalty_settled`` and ``advance``, to their sum. A payer who named one sum for all
+    (``penalty_named`` false) left it to the ``policy`` whether any of it settles a penalty.
+    ``named_period`` is the month that the payer wanted settled first.
+    """
+
+    topic: ClassVar[str] = "ledger.payment_posted.v1"
+
+    account: str
+    payment_id: UUID
+    effective_on: date
+    amount: Kopecks
+    penalty: Kopecks
+    settled: tuple[Settled, ...]
+    penalty_settled: Kopecks
+    advance: Kopecks
+    policy: str = ""
+    named_period: str = ""
+    penalty_named: bool = True
+
+
+class PaymentReversed(Event, frozen=True):
+    """A payment is undone: what it settled is owed again, exactly.
+
+    ``advance_taken`` is what was left of its advance; where later bills have been paid out of it,
+    ``reopened`` says what of them is owed again (the last ones first). What it had paid of a bill
+    or a penalty that was lowered since has become an advance by that, and is taken out of it.
+    """
+
+    topic: ClassVar[str] = "ledger.payment_reversed.v1"
+
+    account: str
+    payment_id: UUID
+    corrects: int
+    effective_on: date
+    reason: str
+    amount: Kopecks
+    penalty: Kopecks
+    restored: tuple[Settled, ...]
+    penalty_restored: Kopecks
+    advance_taken: Kopecks
+    reopened: tuple[Settled, ...] = ()
+
+
+def _penalty_accrued_v1(state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    # Version 1 knew the sum alone: it counted through the day on which it took effect.
+    return PenaltyAccrued.topic, {**state, "through": state["effective_on"]}
+
+
+ACCOUNT_EVENTS: tuple[type[Event], ...] = (
+    AccountOpened,
+    OpeningPosted,
+    ChargesPosted,
+    ChargesAdjusted,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+    PaymentPosted,
+    PaymentReversed,
+)
+UPCASTS: dict[str, Upcast] = {"ledger.penalty_accrued.v1": _penalty_accrued_v1}

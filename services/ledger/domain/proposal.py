@@ -1,0 +1,175 @@
+"""Corrections that take two people: what one of the staff proposes, another approves.
+
+A proposal is a stream of its own in the log of the ledger, beside the accounts, so that who
+wanted what, why, and who agreed is as safe from a later hand as the money itself. The correction
+it is about happens to the accounts in the transaction that approves it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, ClassVar, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.domain.events import ServiceAmount
+from shared.errors import Conflict, Forbidden, NotFound
+from shared.eventstore import Aggregate, Event
+from shared.money import Kopecks
+
+OPEN, APPROVED, REJECTED = "open", "approved", "rejected"
+
+
+class AdjustCharges(msgspec.Struct, frozen=True, kw_only=True, tag="adjust_charges"):
+    """Recalculate the bill of a month by signed sums; no day means the day it is carried out."""
+
+    account: str
+    period: str
+    lines: tuple[ServiceAmount, ...]
+    effective_on: date | None = None
+
+
+class ReversePayment(msgspec.Struct, frozen=True, kw_only=True, tag="reverse_payment"):
+    """Undo a payment in the accounts that are named, or in all that it was posted to."""
+
+    payment_id: UUID
+    accounts: tuple[str, ...] = ()
+    effective_on: date | None = None
+
+
+class WriteOffPenalty(msgspec.Struct, frozen=True, kw_only=True, tag="write_off_penalty"):
+    """Waive a part of the penalty that an account owes."""
+
+    account: str
+    amount: Kopecks
+    effective_on: date | None = None
+
+
+Correction: TypeAlias = AdjustCharges | ReversePayment | WriteOffPenalty
+
+
+def as_json(correction: Correction) -> dict[str, Any]:
+    """Answer a correction as the plain values in which the read model keeps it."""
+    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(correction))
+    return values
+
+
+class ProposalMade(Event, frozen=True):
+    """A correction awaits a second person; ``amount`` is the money that it moves, in kopecks."""
+
+    topic: ClassVar[str] = "ledger.proposal_made.v1"
+
+    correction: Correction
+    accounts: tuple[str, ...]
+    amount: Kopecks
+    reason: str
+    by: str
+
+
+class ProposalApproved(Event, frozen=True):
+    """A second person agreed; the correction stands in the log under the same command id."""
+
+    topic: ClassVar[str] = "ledger.proposal_approved.v1"
+
+    by: str
+    reason: str = ""
+
+
+class ProposalRejected(Event, frozen=True):
+    """The correction will not be made: a second person refused, or the first one withdrew."""
+
+    topic: ClassVar[str] = "ledger.proposal_rejected.v1"
+
+    by: str
+    reason: str
+
+
+PROPOSAL_EVENTS: tuple[type[Event], ...] = (ProposalMade, ProposalApproved, ProposalRejected)
+PROPOSAL_TOPICS = frozenset(event.topic for event in PROPOSAL_EVENTS)
+
+
+class Proposal(Aggregate):
+    """A correction that waits for a second person, or has been decided.
+
+    The id of its stream is that of the correction.
+    """
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002
+        super().__init__(id)
+        self.state = ""
+        self.made: ProposalMade | None = None
+        self.decided_by = ""
+
+    def make(
+        self,
+        correction: Correction,
+        accounts: tuple[str, ...],
+        amount: Kopecks,
+        reason: str,
+        by: str,
+    ) -> None:
+        """Propose a correction. Raises Conflict ``proposal_exists``."""
+        if self.version:
+            raise Conflict("proposal_exists", "This correction is proposed already.")
+        self.trigger(
+            ProposalMade(
+                correction=correction, accounts=accounts, amount=amount, reason=reason, by=by
+            )
+        )
+
+    def approve(self, by: str, reason: str = "") -> ProposalMade:
+        """Agree to the correction and answer it; the second person may add a reason of his own.
+
+        Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, and Forbidden
+        ``second_person_needed`` for the person who proposed it.
+        """
+        made = self._must_be_open()
+        if by == made.by:
+            raise Forbidden(
+                "second_person_needed", "Somebody else than who proposed it must approve it."
+            )
+        self.trigger(ProposalApproved(by=by, reason=reason))
+        return made
+
+    def reject(self, by: str, reason: str) -> None:
+        """Refuse the correction; who proposed it may do so as well. Raises as approve does."""
+        self._must_be_open()
+        self.trigger(ProposalRejected(by=by, reason=reason))
+
+    def apply(self, event: Any) -> None:
+        """Change the state by one event."""
+        match event:
+            case ProposalMade():
+                self.state, self.made = OPEN, event
+            case ProposalApproved():
+                self.state, self.decided_by = APPROVED, event.by
+            case ProposalRejected():
+                self.state, self.decided_by = REJECTED, event.by
+            case _:
+                raise TypeError(f"a proposal knows no {type(event).__name__}")
+
+    def snapshot(self) -> dict[str, Any]:
+        """Answer what the row of the read model keeps."""
+        made = self.made
+        return {
+            "version": self.version,
+            "state": self.state,
+            "correction": as_json(made.correction) if made else {},
+            "accounts": list(made.accounts) if made else [],
+            "amount": made.amount if made else 0,
+            "reason": made.reason if made else "",
+            "proposed_by": made.by if made else "",
+            "decided_by": self.decided_by,
+        }
+
+    def _must_be_open(self) -> ProposalMade:
+        if self.made is None:
+            raise NotFound("proposal_not_found", "There is no such proposal.")
+        if self.state != OPEN:
+            raise Conflict(
+                "proposal_decided",
+                f"This proposal is {self.state} already.",
+                state=self.state,
+            )
+        return self.made

@@ -1,0 +1,255 @@
+"""The state of a personal account: what its events add up to, and nothing else.
+
+:mod:`services.ledger.domain` decides upon it; replay, audit and the read model rest on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Self
+from uuid import UUID
+
+from services.ledger.domain.allocation import Settled
+from services.ledger.domain.events import (
+    AccountOpened,
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+    ServiceAmount,
+)
+from shared.eventstore import Aggregate
+from shared.money import Kopecks
+
+OPENING_PERIOD = "0001-01"
+"""The period of what was owed before the first bill here; it sorts before all others."""
+
+
+class AccountState(Aggregate):
+    """Open items by period and service, the penalty owed, the advance; all in kopecks.
+
+    ``bills`` and ``payments`` find what a correction corrects: period or payment -> (version,
+    event); a state rebuilt from a row of the read model (``restored``) does not have them.
+    ``due_dates`` has every period that was charged; that row keeps those of the open ones.
+    """
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002
+        super().__init__(id)
+        self.number = ""
+        self.payer_kind = ""
+        # What was taken over, as it was said; a restored state does not know it.
+        self.opening: tuple[ServiceAmount, ...] = ()
+        self.open_items: dict[str, dict[str, Kopecks]] = {}
+        self.penalty: Kopecks = 0
+        self.advance: Kopecks = 0
+        self.charged_periods: set[str] = set()
+        # The version of the bill that was posted last; 0: none was.
+        self.last_bill = 0
+        self.due_dates: dict[str, date] = {}
+        self.bills: dict[str, tuple[int, ChargesPosted]] = {}
+        self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
+        # The ids of all payments posted, also where only they are known (see desk.py).
+        self.posted: set[UUID] = set()
+        self.reversed: set[UUID] = set()
+        self.adjustments: dict[UUID, ChargesAdjusted] = {}
+        # The events that have moved money, in order: a reversal follows it (see reversal.py).
+        self.moves: list[Any] = []
+        self.last_accrual = 0
+        self.penalty_changed_on = date.min
+        self.penalty_accrued: Kopecks = 0
+        self.penalty_waived: Kopecks = 0
+
+    @property
+    def principal(self) -> Kopecks:
+        """What is owed for services, without penalty; an advance is not taken off."""
+        return sum([sum(owed.values()) for owed in self.open_items.values()])
+
+    def apply(self, event: Any) -> None:
+        """Change the state by one event; the cases stand in the order of their number."""
+        match event:
+            case ChargesPosted():
+                self._apply_charges(event)
+            case PaymentPosted():
+                self.payments[event.payment_id] = (self.version + 1, event)
+                self.posted.add(event.payment_id)
+                self.moves.append(event)
+                self.penalty -= event.penalty_settled
+                self.advance += event.advance
+                self._settle(event.settled)
+            case PenaltyAccrued():
+                self.penalty += event.amount
+                self._note_accrual(event)
+            case PenaltyCorrected():
+                self.penalty += event.amount + event.waived + event.advance
+                self.penalty_waived -= event.waived
+                self.advance += event.advance
+                self.moves.append(event)
+                self._note_accrual(event)
+            case ChargesAdjusted():
+                self._apply_adjustment(event)
+            case PenaltyWrittenOff():
+                self.penalty -= event.amount - event.advance
+                self.penalty_waived += event.amount
+                self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
+                self.advance += event.advance
+                self.moves.append(event)
+            case PaymentReversed():
+                self._apply_reversal(event)
+            case AccountOpened():
+                self.number, self.payer_kind = event.account, event.payer_kind
+                self._apply_opening(event)
+            case OpeningPosted():
+                self._apply_opening(event)
+                if event.settled:
+                    self._settle_in_advance(event)
+            case _:
+                raise TypeError(f"an account knows no {type(event).__name__}")
+
+    def billed(self, period: str) -> dict[str, Kopecks]:
+        """Answer what a month's bill comes to by service, its recalculations included."""
+        sums = {line.service: max(0, line.payable) for line in self.bills[period][1].lines}
+        for adjustment in self.adjustments.values():
+            if adjustment.period == period:
+                for line in adjustment.lines:
+                    # What is taken off beyond the bill is money back, not a bill below nothing.
+                    sums[line.service] = max(0, sums.get(line.service, 0) + line.amount)
+        return sums
+
+    def snapshot(self) -> dict[str, Any]:
+        """Answer what a row of the read model keeps, enough to decide the next bill on."""
+        return {
+            "number": self.number,
+            "payer_kind": self.payer_kind,
+            "version": self.version,
+            "last_bill": self.last_bill,
+            "principal": self.principal,
+            "penalty": self.penalty,
+            "advance": self.advance,
+            "open_items": self.open_items,
+            "due_dates": {
+                period: self.due_dates[period].isoformat() for period in sorted(self.open_items)
+            },
+            "charged_periods": sorted(self.charged_periods),
+        }
+
+    @classmethod
+    def restored(cls, id: UUID, row: dict[str, Any]) -> Self:  # noqa: A002
+        """Rebuild an account from a row of the read model."""
+        return cls.standing(
+            id,
+            row["number"],
+            row["payer_kind"],
+            row["version"],
+            row["last_bill"],
+            row["penalty"],
+            row["advance"],
+            row["open_items"],
+            row["due_dates"],
+            row["charged_periods"],
+        )
+
+    @classmethod
+    def standing(
+        cls,
+        id: UUID,  # noqa: A002
+        number: str,
+        payer_kind: str,
+        version: int,
+        last_bill: int,
+        penalty: Kopecks,
+        advance: Kopecks,
+        open_items: dict[str, dict[str, Kopecks]],
+        due_dates: dict[str, str],
+        charged_periods: Sequence[str],
+    ) -> Self:
+        """Answer an account that stands so, by the columns of its row (see ``snapshot``)."""
+        account = cls(id)
+        account.number = number
+        account.payer_kind = payer_kind
+        account.version = version
+        account.last_bill = last_bill
+        account.penalty = penalty
+        account.advance = advance
+        account.open_items = open_items
+        if due_dates:
+            account.due_dates = {
+                period: date.fromisoformat(due_on) for period, due_on in due_dates.items()
+            }
+        account.charged_periods = set(charged_periods)
+        return account
+
+    def _apply_opening(self, event: AccountOpened | OpeningPosted) -> None:
+        self.opening = self.opening or event.opening
+        if owed := {item.service: item.amount for item in event.opening if item.amount > 0}:
+            self.open_items[OPENING_PERIOD] = owed
+        # What was taken over was owed already: it is overdue from the next day on.
+        self.due_dates[OPENING_PERIOD] = event.effective_on
+        self.advance -= sum(item.amount for item in event.opening if item.amount < 0)
+
+    def _apply_charges(self, event: ChargesPosted) -> None:
+        self.charged_periods.add(event.period)
+        self.due_dates[event.period] = event.due_on
+        self.last_bill = self.version + 1
+        self.bills[event.period] = (self.last_bill, event)
+        owed = self.open_items.setdefault(event.period, {})
+        for line in event.lines:
+            if line.payable > 0:
+                owed[line.service] = line.payable
+            elif line.payable < 0:
+                # A recalculation that is more than the charge is money back: an advance.
+                self.advance -= line.payable
+        if event.settled:
+            self._settle_in_advance(event)
+        elif not owed:
+            del self.open_items[event.period]
+
+    def _apply_adjustment(self, event: ChargesAdjusted) -> None:
+        self.adjustments[event.adjustment_id] = event
+        self._restore(
+            Settled(event.period, line.service, line.amount)
+            for line in event.lines
+            if line.amount > 0
+        )
+        self._settle(event.released)
+        self.advance += event.advance
+        self._settle_in_advance(event)
+
+    def _apply_reversal(self, event: PaymentReversed) -> None:
+        self.reversed.add(event.payment_id)
+        self.penalty += event.penalty_restored
+        self.advance -= event.advance_taken
+        self._restore(event.restored)
+        self._restore(event.reopened)
+        self.moves.append(event)
+
+    def _settle_in_advance(self, event: ChargesPosted | ChargesAdjusted | OpeningPosted) -> None:
+        self.advance -= sum(part.amount for part in event.settled)
+        self._settle(event.settled)
+        self.moves.append(event)
+
+    def _settle(self, parts: Sequence[Settled]) -> None:
+        open_items = self.open_items
+        for part in parts:
+            owed = open_items[part.period]
+            left = owed[part.service] - part.amount
+            if left:
+                owed[part.service] = left
+            else:
+                del owed[part.service]
+                if not owed:
+                    del open_items[part.period]
+
+    def _restore(self, parts: Any) -> None:
+        for part in parts:
+            owed = self.open_items.setdefault(part.period, {})
+            owed[part.service] = owed.get(part.service, 0) + part.amount
+
+    def _note_accrual(self, event: PenaltyAccrued | PenaltyCorrected) -> None:
+        self.penalty_accrued += event.amount
+        self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
+        self.last_accrual = self.version + 1

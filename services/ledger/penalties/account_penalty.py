@@ -1,0 +1,108 @@
+"""The penalty of an account, debt by debt, stretch by stretch: now, on a past day, to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from services.ledger.domain import Account, account_id
+from services.ledger.domain.effective_order import retold
+from services.ledger.domain.events import (
+    AccountOpened,
+    OpeningPosted,
+    PenaltyAccrued,
+    PenaltyCorrected,
+)
+from services.ledger.penalties.accrual import penalties
+from services.ledger.penalties.calculator import ChargePenalty
+from services.ledger.penalties.payment_matching import check_day
+from services.ledger.penalties.rules import PenaltyRules
+from shared.errors import NotFound
+from shared.eventstore import Session
+
+_TAKEN_OVER = (AccountOpened, OpeningPosted)
+
+
+def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dict[str, Any]:
+    """Answer what the penalty is by a day, it included, and what is owed if all is paid then.
+
+    A past day is told as it stood at its end, by what had taken effect then, as ``balance`` tells
+    it: what took effect later is left out of every figure. Today and later, by all that is known.
+
+    ``total`` is the penalty by the rules, ``accrued`` what of it has been accrued; ``owed`` is
+    what of it is not paid or written off; ``principal`` is the debt that bears it. All in kopecks.
+    Raises NotFound ``account_not_found``, ValidationFailed ``invalid_day``.
+    """
+    check_day(on)
+    story = [recorded.event for recorded in session.story(account_id(number))]
+    if not story:
+        raise NotFound(
+            "account_not_found", "There is no such account in the ledger.", account=number
+        )
+    account, known = Account(account_id(number)), story
+    if on < session.today:
+        told = [event for event in retold(account.id, story) if event.effective_on <= on]
+        for event in told:
+            account.replay(event)
+        known = _with_its_own_opening(told, story)
+    else:
+        for event in story:
+            account.replay(event)
+    debts = [debt for debt in penalties(known, on, rules) if debt.segments]
+    total = sum(debt.total for debt in debts)
+    accrued = sum(_accrued(known))
+    return {
+        "number": number,
+        "on": on.isoformat(),
+        "rules": rules.version,
+        "principal": account.principal,
+        "total": total,
+        "accrued": accrued,
+        "owed": max(0, account.penalty + total - accrued),
+        "provisional": any(debt.provisional for debt in debts),
+        "debts": [_debt(debt) for debt in debts],
+    }
+
+
+def _with_its_own_opening(told: Sequence[Any], story: Sequence[Any]) -> list[Any]:
+    """Give what was taken over its own day again: it is late from then on, not from before.
+
+    Told again it takes effect with the first event, so that a balance of that day has it.
+    """
+    days = {type(event): event.effective_on for event in story if isinstance(event, _TAKEN_OVER)}
+    return [
+        msgspec.structs.replace(event, effective_on=days[type(event)])
+        if isinstance(event, _TAKEN_OVER)
+        else event
+        for event in told
+    ]
+
+
+def _accrued(story: Sequence[Any]) -> list[int]:
+    return [event.amount for event in story if isinstance(event, PenaltyAccrued | PenaltyCorrected)]
+
+
+def _debt(debt: ChargePenalty) -> dict[str, Any]:
+    return {
+        "period": debt.period,
+        "due_on": debt.due_on.isoformat(),
+        "principal": debt.principal,
+        "unpaid": debt.unpaid,
+        "total": debt.total,
+        "segments": [
+            {
+                "from": segment.first_day.isoformat(),
+                "to": segment.last_day.isoformat(),
+                "days": segment.days,
+                "base": segment.base,
+                "rate": None if segment.rate is None else str(segment.rate),
+                "divisor": segment.divisor,
+                "amount": segment.amount,
+                "reason": segment.reason,
+            }
+            for segment in debt.segments
+        ],
+    }

@@ -1,0 +1,129 @@
+"""Accruing penalties: what the rules say by a day, less what has been accrued already.
+
+Past accruals are never edited. When a payment came in since, or a debt was recalculated, what was
+accrued by the last day turns out otherwise: a correction says so; what the days since then add is
+a new accrual. Doing it again on the same day changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from services.ledger.domain import Account
+from services.ledger.domain.events import PenaltyAccrued, PenaltyCorrected, PenaltySegment
+from services.ledger.penalties.calculator import ChargePenalty, penalty_on
+from services.ledger.penalties.debts import Debt, debts
+from services.ledger.penalties.rules import PenaltyRules
+from shared.money import Kopecks
+
+BY_PAYMENT = "a payment or a recalculation since then"
+
+
+def penalties(events: Sequence[Any], on: date, rules: PenaltyRules) -> list[ChargePenalty]:
+    """Answer the penalty on each debt of an account by a day, which counts as a day of delay.
+
+    With a day to come it is the forecast: what is owed when everything is paid on that day.
+    """
+    return _on_each(debts(events), on, rules)
+
+
+def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRules) -> Kopecks:
+    """Bring an account's penalty up to a day; answer the signed change in kopecks.
+
+    ``events`` are the account's own, as the log holds them. Triggers at most a correction and an
+    accrual; nothing when nothing has changed.
+    """
+    calculated, through = _calculated(events)
+    if through is not None and on < through:
+        return 0
+    owed, change = debts(events), 0
+    if through is not None and not _stands(events, rules):
+        until_then = _on_each(owed, through, rules)
+        change = sum([penalty.total for penalty in until_then]) - calculated
+        if change:
+            _correct(account, change, until_then, through, on, rules)
+    now = _on_each(owed, on, rules)
+    added = sum([penalty.total for penalty in now]) - calculated - change
+    if added > 0:
+        account.accrue_penalty(
+            added,
+            on,
+            rules.version,
+            through=on,
+            provisional=any(penalty.provisional for penalty in now),
+            segments=_segments(now),
+        )
+    elif added < 0:
+        # The rate of the day of payment is lower than the one that was reckoned with.
+        _correct(account, added, now, on, on, rules)
+    return change + added
+
+
+def _on_each(owed: Sequence[Debt], on: date, rules: PenaltyRules) -> list[ChargePenalty]:
+    return [penalty_on(debt.due, debt.parts, debt.payer, on, rules) for debt in owed]
+
+
+def _stands(events: Sequence[Any], rules: PenaltyRules) -> bool:
+    """Tell whether the last thing that happened is an accrual by these very rules.
+
+    Then what had been accrued by its day is what the rules say of that day: no need to reckon.
+    """
+    last = events[-1]
+    return (
+        isinstance(last, PenaltyAccrued | PenaltyCorrected)
+        and last.rule == rules.version
+        and bool(last.segments)
+    )
+
+
+def _correct(
+    account: Account,
+    amount: Kopecks,
+    standing: Sequence[ChargePenalty],
+    through: date,
+    on: date,
+    rules: PenaltyRules,
+) -> None:
+    account.correct_penalty(
+        amount,
+        on,
+        rules.version,
+        BY_PAYMENT,
+        through=through,
+        provisional=any(penalty.provisional for penalty in standing),
+        segments=_segments(standing),
+    )
+
+
+def _calculated(events: Sequence[Any]) -> tuple[Kopecks, date | None]:
+    """Answer what has been accrued so far, and through which day.
+
+    A penalty that a billing centre accrued counts too: nobody is charged for the same days twice,
+    and where its figure differs from the rules, a correction says so.
+    """
+    total, through = 0, None
+    for event in events:
+        if isinstance(event, PenaltyAccrued | PenaltyCorrected):
+            total += event.amount
+            through = event.through if through is None else max(through, event.through)
+    return total, through
+
+
+def _segments(standing: Sequence[ChargePenalty]) -> tuple[PenaltySegment, ...]:
+    return tuple(
+        PenaltySegment(
+            period=penalty.period,
+            first_day=segment.first_day,
+            last_day=segment.last_day,
+            days=segment.days,
+            base=segment.base,
+            rate=str(segment.rate),
+            divisor=segment.divisor,
+            amount=segment.amount,
+        )
+        for penalty in standing
+        for segment in penalty.segments
+        if segment.divisor is not None and segment.amount
+    )

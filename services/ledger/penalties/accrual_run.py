@@ -1,0 +1,171 @@
+"""Accruing penalties for all accounts: on all cores, one pass over the log, committed in chunks.
+
+Each range of streams is read and reckoned by a process of its own, which writes nothing: what it
+found comes back encoded, and this process appends it, a chunk in each transaction, so that nobody
+who pays meanwhile waits long for his turn.
+
+The run needs no journal to be resumed: an account whose penalty stands at the day already gets
+no event, so a run that was killed is simply started again. Accounts on which something happened
+between the reading and the writing are done again, alone. An account that the rules are silent
+about (a debt older than the first of them, say) is left as it is and named: nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from services.ledger.domain import EVENTS, Account
+from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.rules import PenaltyRules
+from services.ledger.replay.parallel import Progress, Range, quiet
+from services.ledger.replay.streams import account_streams, over_streams
+from services.ledger.tables.bulk_copy import balance_row, write_rows
+from services.ledger.tables.closed_periods import check_open, closed_through
+from shared.errors import ServiceError
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.recorder import Cause
+from shared.ids import NAMESPACE, derived_id
+from shared.money import Kopecks
+
+CHUNK = 2_000
+NAMED = 20
+"""So many accounts that are refused are named; all are counted."""
+WAIT_FOR_THE_LOG = "10min"
+"""How long a chunk waits for its turn to append: an import holds it to its end."""
+
+
+class Summary(msgspec.Struct):
+    """What a run has done: accounts looked at and changed, and the sums in kopecks.
+
+    ``refused`` counts the accounts whose penalty could not be calculated; ``refusals`` tells why
+    of the first of them, by number.
+    """
+
+    accounts: int = 0
+    changed: int = 0
+    added: Kopecks = 0
+    taken_back: Kopecks = 0
+    refused: int = 0
+    refusals: dict[str, str] = {}
+
+    def refuse(self, number: str, reason: str) -> None:
+        """Note an account that is left as it is."""
+        self.refused += 1
+        if len(self.refusals) < NAMED:
+            self.refusals[number] = reason
+
+    def add(self, other: Summary) -> None:
+        """Add what another range gave."""
+        self.accounts += other.accounts
+        self.changed += other.changed
+        self.added += other.added
+        self.taken_back += other.taken_back
+        self.refused += other.refused
+        named = {**self.refusals, **other.refusals}
+        self.refusals = dict(sorted(named.items())[:NAMED])
+
+
+class Accrued(msgspec.Struct, frozen=True):
+    """An account with its new events, encoded as the log keeps them, and its new row.
+
+    ``version`` is the account's before them; ``states`` are (topic, state).
+    """
+
+    id: UUID
+    version: int
+    states: list[tuple[str, bytes]]
+    row: bytes
+
+
+def accrue_all(
+    store: PostgresStore,
+    on: date,
+    rules: PenaltyRules,
+    actor: str,
+    progress: Progress = quiet,
+    *,
+    dry_run: bool = False,
+    cores: int | None = None,
+) -> Summary:
+    """Accrue the penalties of all accounts by a day; answer what was done.
+
+    With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``.
+    """
+    check_open(on, store.query(lambda session: closed_through(session.cursor)))
+    total = Summary()
+    work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
+    for summary, accrued in over_streams(store, work, progress, cores):
+        total.add(summary)
+        for first in range(0, len(accrued), CHUNK):
+            _write(store, accrued[first : first + CHUNK], on, rules, actor)
+    return total
+
+
+def accrue_range(
+    connection: psycopg.Connection[Any],
+    part: Range,
+    progress: Progress,
+    *,
+    on: date,
+    rules: PenaltyRules,
+    keep: bool,
+) -> tuple[Summary, list[Accrued]]:
+    """Reckon the accounts of a range; with ``keep`` answer what is to be written, too."""
+    summary, accrued = Summary(), list[Accrued]()
+    for id_, events in account_streams(connection, part, progress):
+        account = Account(id_)
+        for event in events:
+            account.replay(event)
+        before = account.version
+        summary.accounts += 1
+        try:
+            change = accrue(account, events, on, rules)
+        except ServiceError as error:
+            summary.refuse(account.number, error.message)
+            continue
+        summary.added += max(change, 0)
+        summary.taken_back += max(-change, 0)
+        if account.version == before:
+            continue
+        summary.changed += 1
+        new = account.take_pending()
+        if keep:
+            states = [(event.topic, EVENTS.encode(event)) for event in new]
+            accrued.append(Accrued(id_, before, states, balance_row(account)))
+    return summary, accrued
+
+
+def _write(
+    store: PostgresStore, chunk: Sequence[Accrued], on: date, rules: PenaltyRules, actor: str
+) -> None:
+    command_id = derived_id(NAMESPACE, "ledger", "accrue", str(on), str(chunk[0].id))
+    with store.session(Cause(command_id, actor, f"accrue-{on}")) as session:
+        session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+        store.recorder.lock(session.cursor)
+        session.cursor.execute(
+            "SELECT account_id, version FROM balances WHERE account_id = ANY (%s)",
+            ([accrued.id for accrued in chunk],),
+        )
+        now = {row["account_id"]: row["version"] for row in session.cursor.fetchall()}
+        as_read = [accrued for accrued in chunk if now.get(accrued.id) == accrued.version]
+        session.copy_states(chain.from_iterable(_log_rows(accrued) for accrued in as_read))
+        write_rows(session.cursor, [accrued.row for accrued in as_read])
+        for id_ in {accrued.id for accrued in chunk} - {accrued.id for accrued in as_read}:
+            # Something happened to it since it was read: under the lock nothing more can.
+            account = session.load(Account, id_)
+            accrue(account, [recorded.event for recorded in session.story(id_)], on, rules)
+
+
+def _log_rows(accrued: Accrued) -> list[tuple[UUID, int, str, bytes]]:
+    return [
+        (accrued.id, version, topic, state)
+        for version, (topic, state) in enumerate(accrued.states, start=accrued.version + 1)
+    ]

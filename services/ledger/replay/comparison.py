@@ -1,0 +1,145 @@
+"""The read model beside what the log says that it must be, a handful of streams at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import sql
+
+from services.ledger.domain import Account
+from services.ledger.domain.proposal import Proposal
+from services.ledger.replay.parallel import Range
+from services.ledger.replay.streams import Difference, Replayed
+from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
+
+AT_ONCE = 100
+"""How many streams are compared by one query."""
+
+# The rows of a range that belong to no stream of the log, and the postings of payments that are
+# not in the log, or not where they say.
+_STRANGERS: Mapping[str, str] = {
+    BALANCES: (
+        "SELECT * FROM balances AS row WHERE account_id BETWEEN %s AND %s "
+        "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.account_id)"
+    ),
+    PROPOSALS: (
+        "SELECT * FROM proposals AS row WHERE proposal_id BETWEEN %s AND %s "
+        "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.proposal_id)"
+    ),
+}
+_STRANGE_POSTINGS = """
+SELECT p.*
+  FROM payment_postings AS p
+  LEFT JOIN events AS e
+    ON e.notification_id = p.position AND starts_with(e.topic, 'ledger.payment_posted.')
+   AND convert_from(e.state, 'UTF8')::jsonb ->> 'payment_id' = p.payment_id::text
+   AND convert_from(e.state, 'UTF8')::jsonb ->> 'account' = p.account
+ WHERE e.notification_id IS NULL
+"""
+
+
+class Deviation(NamedTuple):
+    """A row that is not as the log says: ``expected`` None, it should not be there at all;
+    ``found`` None, it is missing."""
+
+    table: str
+    key: tuple[Any, ...]
+    name: str
+    expected: dict[str, Any] | None
+    found: dict[str, Any] | None
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield what differs, column by column."""
+        if self.expected is None or self.found is None:
+            there = "no events" if self.expected is None else "a row"
+            yield Difference(
+                self.name, _TITLES[self.table], there, "a row" if self.found else "no row"
+            )
+            return
+        for column in COLUMNS[self.table]:
+            expected, found = self.expected[column], self.found[column]
+            if expected != found:
+                what = f"{column.replace('_', ' ')} ({_TITLES[self.table]})"
+                yield Difference(self.name, what, str(expected), str(found))
+
+
+_TITLES = {BALANCES: "read model", PROPOSALS: "proposals", POSTINGS: "payment postings"}
+
+
+def deviations(cursor: Any, replayed: Sequence[Replayed]) -> Iterator[Deviation]:
+    """Yield the rows of some streams, and of their payments, that are not as the log says."""
+    whole = [stream for stream in replayed if not stream.broken]
+    for table, kind in ((BALANCES, Account), (PROPOSALS, Proposal)):
+        yield from _of_aggregates(
+            cursor, table, [s.aggregate for s in whole if isinstance(s.aggregate, kind)]
+        )
+    yield from _of_payments(cursor, [row for stream in whole for row in stream.payments])
+
+
+def strangers(cursor: Any, part: Range) -> Iterator[Deviation]:
+    """Yield the rows of a range that belong to no stream of the log."""
+    for table, query in _STRANGERS.items():
+        for row in cursor.execute(query, (part.first, part.last)).fetchall():
+            key = tuple(row.pop(name) for name in KEYS[table])
+            yield Deviation(table, key, str(row.get("number", key[0])), None, row)
+
+
+def strange_postings(cursor: Any) -> Iterator[Deviation]:
+    """Yield the postings of payments that no event stands behind, or not where they say.
+
+    Raises psycopg.DataError when an event of a payment is not even JSON.
+    """
+    for row in cursor.execute(_STRANGE_POSTINGS).fetchall():
+        key = tuple(row.pop(name) for name in KEYS[POSTINGS])
+        yield Deviation(POSTINGS, key, _payment(key), None, row)
+
+
+def in_batches(streams: Iterable[Replayed]) -> Iterator[list[Replayed]]:
+    """Divide streams into the batches that are compared at once."""
+    rest = iter(streams)
+    while batch := list(islice(rest, AT_ONCE)):
+        yield batch
+
+
+def _of_aggregates(
+    cursor: Any, table: str, aggregates: Sequence[Account | Proposal]
+) -> Iterator[Deviation]:
+    rows = _rows(cursor, table, [aggregate.id for aggregate in aggregates])
+    for aggregate in aggregates:
+        expected, found = aggregate.snapshot(), rows.get((aggregate.id,))
+        if found != expected:
+            name = aggregate.number if isinstance(aggregate, Account) else str(aggregate.id)
+            yield Deviation(table, (aggregate.id,), name, expected, found)
+
+
+def _of_payments(cursor: Any, payments: Sequence[dict[str, Any]]) -> Iterator[Deviation]:
+    rows = _rows(cursor, POSTINGS, [row["payment_id"] for row in payments])
+    for payment in payments:
+        key = (payment["payment_id"], payment["account"])
+        expected = {name: payment[name] for name in COLUMNS[POSTINGS]}
+        if (found := rows.get(key)) != expected:
+            yield Deviation(POSTINGS, key, _payment(key), expected, found)
+
+
+def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Answer key -> the other columns, for the rows whose first key column is among ``ids``."""
+    if not ids:
+        return {}
+    key = KEYS[table]
+    query = sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%s)").format(
+        sql.SQL(", ").join(sql.Identifier(name) for name in (*key, *COLUMNS[table])),
+        sql.Identifier(table),
+        sql.Identifier(key[0]),
+    )
+    return {
+        tuple(row.pop(name) for name in key): row
+        for row in cursor.execute(query, (list(ids),)).fetchall()
+    }
+
+
+def _payment(key: Sequence[Any]) -> str:
+    payment_id, account = key
+    return f"{account} payment {payment_id}"

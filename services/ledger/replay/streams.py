@@ -1,0 +1,213 @@
+"""The log stream by stream: every account, and every proposal, from its own events alone.
+
+Only one stream is held at a time, so the memory that a replay takes does not grow with the log.
+What cannot be replayed is named, not raised: an audit reads on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.rows import tuple_row
+
+from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.domain.double_entry import postings
+from services.ledger.domain.events import PaymentPosted
+from services.ledger.domain.proposal import PROPOSAL_TOPICS, Proposal
+from services.ledger.replay.parallel import (
+    REPORT_EVERY,
+    Progress,
+    Range,
+    conninfo_of,
+    over_ranges,
+    stream_ranges,
+)
+from services.ledger.tables.columns import posting_row
+from shared.errors import ServiceError
+from shared.eventstore.events import UnknownTopicError
+from shared.eventstore.postgres import PostgresStore
+
+R = TypeVar("R")
+
+_STREAMS = (
+    "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
+    "WHERE originator_id BETWEEN %s AND %s ORDER BY originator_id, originator_version"
+)
+_SIZE = (
+    "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS events, "
+    "(SELECT count(*) FROM balances) AS accounts"
+)
+_AT_ONCE = 5_000
+ACCOUNTS_IN_A_RANGE = 10_000
+SMALLEST_RANGES = 4
+"""How many ranges there are at least, so that a few cores have something to do."""
+
+CANNOT_BE_REPLAYED = (
+    msgspec.MsgspecError,
+    UnknownTopicError,
+    ServiceError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What the domain raises for events that it has not written itself in this order."""
+
+
+class Entry(NamedTuple):
+    """An event as the log keeps it."""
+
+    version: int
+    position: int
+    topic: str
+    state: bytes
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One thing that does not agree: which account, what, and what each witness says."""
+
+    account: str
+    what: str
+    replayed: str
+    found: str
+
+
+class Replayed(msgspec.Struct):
+    """What a stream makes: its aggregate, the postings of its payments, and what is wrong.
+
+    ``broken``: it could not be replayed to its end, so the aggregate means nothing.
+    """
+
+    aggregate: Account | Proposal
+    payments: list[dict[str, Any]]
+    differences: list[Difference]
+    broken: bool = False
+
+
+def read_streams(
+    connection: Any, part: Range, progress: Progress
+) -> Iterator[tuple[UUID, list[Entry]]]:
+    """Yield the streams of a range in the order of their ids, each with its events in order."""
+    current, entries, count = None, list[Entry](), 0
+    with connection.cursor(name="streams", row_factory=tuple_row) as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(_STREAMS, (part.first, part.last), binary=True)
+        for id_, version, position, topic, state in cursor:
+            if id_ != current:
+                if entries:
+                    yield current, entries  # type: ignore[misc]
+                current, entries = id_, []
+            entries.append(Entry(version, position, topic, state))
+            count += 1
+            if count % REPORT_EVERY == 0:
+                progress(REPORT_EVERY)
+    if entries:
+        yield current, entries  # type: ignore[misc]
+    progress(count % REPORT_EVERY)
+
+
+def account_streams(
+    connection: Any, part: Range, progress: Progress
+) -> Iterator[tuple[UUID, list[Any]]]:
+    """Yield the accounts of a range with their decoded events; raises what is not decoded."""
+    for id_, entries in read_streams(connection, part, progress):
+        if entries[0].topic not in PROPOSAL_TOPICS:
+            yield id_, [EVENTS.decode(entry.topic, entry.state) for entry in entries]
+
+
+def over_streams(
+    store: PostgresStore,
+    work: Callable[[psycopg.Connection[Any], Range, Progress], R],
+    progress: Progress,
+    cores: int | None = None,
+) -> Iterator[R]:
+    """Yield what ``work`` answers for ranges that hold all streams; see over_ranges."""
+    size = store.query(lambda session: session.cursor.execute(_SIZE).fetchone())
+    ranges = stream_ranges(size["accounts"] // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
+    return over_ranges(work, conninfo_of(store), ranges, size["events"], progress, cores)
+
+
+def replay_stream(
+    id_: UUID, entries: Sequence[Entry], sums: MutableMapping[str, int] | None = None
+) -> Replayed:
+    """Replay one stream and check what only the stream can show.
+
+    ``sums`` takes the postings of each event, for a trial balance.
+    """
+    aggregate = (Proposal if entries[0].topic in PROPOSAL_TOPICS else Account)(id_)
+    replayed = Replayed(aggregate, [], [])
+    position = 0
+    for entry in entries:
+        if entry.version != aggregate.version + 1:
+            replayed.differences.append(
+                Difference(
+                    _name(aggregate),
+                    "versions of a stream",
+                    str(aggregate.version + 1),
+                    str(entry.version),
+                )
+            )
+            aggregate.version = entry.version - 1
+        if entry.position <= position:
+            replayed.differences.append(
+                Difference(
+                    _name(aggregate),
+                    f"order of version {entry.version} in the log",
+                    f"after {position}",
+                    str(entry.position),
+                )
+            )
+        position = entry.position
+        try:
+            _replay(replayed, entry, sums)
+        except CANNOT_BE_REPLAYED as error:
+            replayed.differences.append(
+                Difference(
+                    _name(aggregate),
+                    f"event at position {entry.position}",
+                    "can be replayed",
+                    f"{type(error).__name__}: {error}",
+                )
+            )
+            replayed.broken = True
+            return replayed
+    return replayed
+
+
+def _replay(replayed: Replayed, entry: Entry, sums: MutableMapping[str, int] | None) -> None:
+    aggregate = replayed.aggregate
+    event: Any = EVENTS.decode(entry.topic, entry.state)
+    if isinstance(aggregate, Account):
+        if entry.version == 1 and account_id(event.account) != aggregate.id:
+            raise ValueError(f"the stream is not that of account {event.account}")
+        if aggregate.version and event.account != aggregate.number:
+            raise ValueError(f"it names account {event.account}")
+        if isinstance(event, PaymentPosted):
+            if event.payment_id in aggregate.payments:
+                raise ValueError(f"payment {event.payment_id} is posted a second time")
+            replayed.payments.append(posting_row(event.account, entry.position, event))
+        if sums is not None:
+            _add_postings(event, sums)
+    aggregate.replay(event)
+
+
+def _add_postings(event: Any, sums: MutableMapping[str, int]) -> None:
+    total = 0
+    for account, amount in postings(event):
+        sums[account] += amount
+        total += amount
+    if total:
+        raise ValueError(f"its postings add up to {total}")
+
+
+def new_sums() -> defaultdict[str, int]:
+    """Answer an empty trial balance: account of the books -> kopecks."""
+    return defaultdict(int)
+
+
+def _name(aggregate: Account | Proposal) -> str:
+    return (aggregate.number if isinstance(aggregate, Account) else "") or str(aggregate.id)

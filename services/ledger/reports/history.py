@@ -1,0 +1,93 @@
+"""An account told for staff: by days with the balance after each line, or event by event."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from services.ledger.domain import Account, account_id
+from services.ledger.domain.effective_order import in_order_of_effect, retold
+from services.ledger.reports.statements import movement, story_of
+from shared.errors import ValidationFailed
+from shared.eventstore import Recorded, Session
+
+
+def statement_by_days(
+    session: Session, number: str, first_day: date | None = None, last_day: date | None = None
+) -> dict[str, Any]:
+    """Answer what took effect in a span of days, in that order, with the balance after each.
+
+    ``opening`` and ``closing`` are the balances before the first and after the last day: principal
+    plus penalty minus advance, in kopecks, as ``balance --as-of`` tells them. Raises NotFound
+    ``account_not_found``, ValidationFailed for days in the wrong order.
+    """
+    if first_day and last_day and first_day > last_day:
+        raise ValidationFailed("invalid_days", "The first day is after the last one.")
+    account, opening, movements = Account(account_id(number)), 0, []
+    for recorded in _in_order_of_effect(story_of(session, number)):
+        event: Any = recorded.event
+        if last_day and event.effective_on > last_day:
+            break
+        account.replay(event)
+        if first_day and event.effective_on < first_day:
+            opening = _balance(account)
+        else:
+            movements.append(movement(recorded, account))
+    return {
+        "number": number,
+        "from": first_day.isoformat() if first_day else None,
+        "to": last_day.isoformat() if last_day else None,
+        "opening": opening,
+        "movements": movements,
+        "closing": _balance(account),
+    }
+
+
+def story(session: Session, number: str) -> list[dict[str, Any]]:
+    """Answer each event of an account in the order of the log, and the state after it.
+
+    Beside what a statement tells: who did it, by which command, and what it corrects.
+    """
+    account, told = Account(account_id(number)), list[dict[str, Any]]()
+    for recorded in story_of(session, number):
+        account.replay(recorded.event)
+        corrected = getattr(recorded.event, "corrects", 0)
+        told.append(
+            {
+                **movement(recorded, account),
+                "version": recorded.originator_version,
+                "topic": recorded.event.topic,
+                "actor": recorded.actor,
+                "command_id": str(recorded.command_id),
+                "correlation_id": recorded.correlation_id,
+                "corrects": _corrected(told[corrected - 1]) if corrected else None,
+                "principal": account.principal,
+                "penalty_owed": account.penalty,
+                "advance": account.advance,
+                "event": msgspec.to_builtins(recorded.event),
+            }
+        )
+    return told
+
+
+def _in_order_of_effect(story: list[Recorded]) -> list[Recorded]:
+    events: list[Any] = [recorded.event for recorded in story]
+    order = in_order_of_effect(events)
+    place = {id(event): recorded for event, recorded in zip(events, story, strict=True)}
+    kept = {id(event) for event in order}
+    # What was taken over comes first, in its order, perhaps with another day.
+    taken_over = iter([recorded for recorded in story if id(recorded.event) not in kept])
+    return [
+        msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=told)
+        for event, told in zip(order, retold(story[0].originator_id, events), strict=True)
+    ]
+
+
+def _corrected(step: dict[str, Any]) -> dict[str, Any]:
+    return {name: step[name] for name in ("version", "position", "effective_on", "text")}
+
+
+def _balance(account: Account) -> int:
+    return account.principal + account.penalty - account.advance

@@ -1,0 +1,149 @@
+"""What an account's own stream tells: its months with their lines, and its movements.
+
+Both are read from the events themselves, which are few and exact, not from tables beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from services.ledger.domain import Account, account_id
+from services.ledger.domain.events import (
+    AccountOpened,
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+)
+from shared.errors import NotFound
+from shared.eventstore import Recorded, Session
+
+
+def charges(session: Session, number: str, before: str | None, limit: int) -> dict[str, Any]:
+    """Answer up to ``limit`` months below a period, newest first, each with its lines."""
+    bills: list[ChargesPosted] = []
+    adjustments: dict[str, list[ChargesAdjusted]] = {}
+    for recorded in story_of(session, number):
+        if isinstance(recorded.event, ChargesPosted):
+            bills.append(recorded.event)
+        elif isinstance(recorded.event, ChargesAdjusted):
+            adjustments.setdefault(recorded.event.period, []).append(recorded.event)
+    bills.sort(key=lambda bill: bill.period, reverse=True)
+    below = [bill for bill in bills if before is None or bill.period < before]
+    page = below[:limit]
+    return {
+        "months": [_month(bill, adjustments.get(bill.period, ())) for bill in page],
+        "next": page[-1].period if len(below) > limit else None,
+    }
+
+
+def statement(session: Session, number: str, after: int | None, limit: int) -> dict[str, Any]:
+    """Answer movements after a position of the log, with the balance after each.
+
+    ``amount`` and ``penalty`` are positive where the debt grows; ``balance`` is principal plus
+    penalty minus advance, in kopecks (negative: we owe the payer).
+    """
+    account, movements = Account(account_id(number)), []
+    for recorded in story_of(session, number):
+        account.replay(recorded.event)
+        if recorded.position > (after or 0):
+            movements.append(movement(recorded, account))
+    page = movements[:limit]
+    return {
+        "movements": page,
+        "next": page[-1]["position"] if len(movements) > limit else None,
+    }
+
+
+def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
+    """Answer the postings of a payment by account; empty when none is in the ledger yet."""
+    return {"postings": session.read.postings_of(payment_id)}
+
+
+def story_of(session: Session, number: str) -> list[Recorded]:
+    """Answer the recorded events of an account; raises NotFound ``account_not_found``."""
+    story = list(session.story(account_id(number)))
+    if not story:
+        raise NotFound(
+            "account_not_found", "There is no such account in the ledger.", account=number
+        )
+    return story
+
+
+def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str, Any]:
+    """One month: its bill as posted, and each later recalculation apart."""
+    return {
+        "period": bill.period,
+        "due_on": bill.due_on.isoformat(),
+        "total": sum(line.payable for line in bill.lines)
+        + sum(line.amount for event in adjusted for line in event.lines),
+        "lines": [
+            {
+                "service": line.service,
+                "name": line.name,
+                "unit": line.unit,
+                "tariff": line.tariff or None,
+                "volume": line.volume or None,
+                "charged": line.charged,
+                "recalculation": line.recalculation,
+                "privilege": line.privilege,
+                "payable": line.payable,
+            }
+            for line in bill.lines
+        ],
+        "adjustments": [
+            {
+                "effective_on": event.effective_on.isoformat(),
+                "reason": event.reason,
+                "lines": [{"service": line.service, "amount": line.amount} for line in event.lines],
+            }
+            for event in adjusted
+        ],
+    }
+
+
+def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
+    """Answer an event as a line of a statement; ``account`` is as the event has left it."""
+    kind, text, amount, penalty = _kind_of(recorded.event)
+    event: Any = recorded.event
+    return {
+        "position": recorded.position,
+        "effective_on": event.effective_on.isoformat(),
+        "recorded_at": recorded.recorded_at.isoformat(),
+        "kind": kind,
+        "text": text,
+        "amount": amount,
+        "penalty": penalty,
+        "balance": account.principal + account.penalty - account.advance,
+    }
+
+
+def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one for each event
+    match event:
+        case AccountOpened() | OpeningPosted():
+            opening = sum(item.amount for item in event.opening)
+            return "opening", "Входящее сальдо", opening, 0
+        case ChargesPosted():
+            total = sum(line.payable for line in event.lines)
+            return "charges", f"Начисления за {event.period}", total, 0
+        case ChargesAdjusted():
+            total = sum(line.amount for line in event.lines)
+            return "adjustment", f"Перерасчёт за {event.period}: {event.reason}", total, 0
+        case PenaltyAccrued():
+            return "penalty", "Пени", 0, event.amount
+        case PenaltyCorrected():
+            changed = event.amount + event.waived
+            return "penalty_correction", f"Уточнение пеней: {event.reason}", 0, changed
+        case PenaltyWrittenOff():
+            return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
+        case PaymentPosted():
+            return "payment", "Оплата", -event.amount, -event.penalty
+        case PaymentReversed():
+            return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
+    raise TypeError(f"a statement knows no {type(event).__name__}")

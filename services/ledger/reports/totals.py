@@ -1,0 +1,150 @@
+"""Sums over the whole log: the turnover balance sheet and the trial balance, on all cores.
+
+Both are told in the order in which things took effect, account by account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from services.ledger.domain.double_entry import ADVANCES, postings
+from services.ledger.domain.double_entry import PENALTY as PENALTY_OWED
+from services.ledger.domain.effective_order import retold
+from services.ledger.replay.parallel import Progress, Range, quiet
+from services.ledger.replay.streams import account_streams, new_sums, over_streams
+from services.ledger.reports.turnover import ADVANCE, PENALTY, Row, Turnover
+from shared.eventstore.postgres import PostgresStore
+from shared.money import Kopecks
+
+
+class Sheet(msgspec.Struct):
+    """Turnover by service, and beside it the books by double entry as of its last day."""
+
+    rows: dict[str, Row]
+    books: dict[str, Kopecks]
+
+    @property
+    def total(self) -> Row:
+        """Answer the sums of the columns."""
+        total = Row()
+        for row in self.rows.values():
+            _add_row(total, row)
+        return total
+
+    def differences(self) -> Iterator[tuple[str, Kopecks, Kopecks]]:
+        """Yield (row, its closing balance, what the books say) where they do not agree.
+
+        The two are made by different code: one adds up columns, the other debits and credits.
+        """
+        total = 0
+        for name in sorted(self.rows.keys() | _rows_of(self.books)):
+            row, owed = self.rows.get(name, Row()), self.books.get(_book_of(name), 0)
+            total += owed
+            if row.closing != owed:
+                yield name, row.closing, owed
+        if self.total.closing != total:
+            yield "total", self.total.closing, total
+
+
+def turnover_of(
+    store: PostgresStore, first_day: date, last_day: date, progress: Progress = quiet
+) -> Sheet:
+    """Answer the turnover of all accounts in a span of days."""
+    work = partial(_turnover_of_range, first_day=first_day, last_day=last_day)
+    total = Sheet({}, new_sums())
+    for part in over_streams(store, work, progress):
+        for name, row in part.rows.items():
+            _add_row(total.rows.setdefault(name, Row()), row)
+        _add(total.books, part.books)
+    return total
+
+
+def turnover_of_account(id_: UUID, events: Sequence[Any], first_day: date, last_day: date) -> Sheet:
+    """Answer the turnover of one account, from its whole stream."""
+    turnover, books = Turnover(first_day, last_day), new_sums()
+    _count(id_, events, turnover, books, last_day)
+    return Sheet(dict(turnover.rows), dict(books))
+
+
+def trial_balance_of(
+    store: PostgresStore, on: date | None = None, progress: Progress = quiet
+) -> dict[str, Kopecks]:
+    """Answer the books as of the end of a day, or by all that is in the log: account -> debit."""
+    total = new_sums()
+    for part in over_streams(store, partial(_books_of_range, on=on), progress):
+        _add(total, part)
+    return dict(sorted(total.items()))
+
+
+def _turnover_of_range(
+    connection: psycopg.Connection[Any],
+    part: Range,
+    progress: Progress,
+    *,
+    first_day: date,
+    last_day: date,
+) -> Sheet:
+    turnover, books = Turnover(first_day, last_day), new_sums()
+    for id_, events in account_streams(connection, part, progress):
+        _count(id_, events, turnover, books, last_day)
+    return Sheet(dict(turnover.rows), dict(books))
+
+
+def _books_of_range(
+    connection: psycopg.Connection[Any], part: Range, progress: Progress, *, on: date | None
+) -> dict[str, Kopecks]:
+    books = new_sums()
+    for id_, events in account_streams(connection, part, progress):
+        if on is None:
+            _post(events, books)
+        else:
+            _post((event for event in retold(id_, events) if event.effective_on <= on), books)
+    return dict(books)
+
+
+def _count(
+    id_: UUID,
+    events: Sequence[Any],
+    turnover: Turnover,
+    books: dict[str, Kopecks],
+    last_day: date,
+) -> None:
+    told = retold(id_, events)
+    turnover.add_account(id_, told)
+    _post((event for event in told if event.effective_on <= last_day), books)
+
+
+def _post(events: Iterable[Any], books: dict[str, Kopecks]) -> None:
+    for event in events:
+        for account, amount in postings(event):
+            books[account] += amount
+
+
+def _add_row(total: Row, row: Row) -> None:
+    for column in msgspec.structs.fields(Row):
+        setattr(total, column.name, getattr(total, column.name) + getattr(row, column.name))
+
+
+def _add(total: dict[str, Kopecks], part: Mapping[str, Kopecks]) -> None:
+    for account, amount in part.items():
+        total[account] += amount
+
+
+def _rows_of(books: Mapping[str, Kopecks]) -> set[str]:
+    services = {
+        name.removeprefix("receivable:") for name in books if name.startswith("receivable:")
+    }
+    return services | ({ADVANCE} if ADVANCES in books else set())
+
+
+def _book_of(row: str) -> str:
+    if row == ADVANCE:
+        return ADVANCES
+    return PENALTY_OWED if row == PENALTY else f"receivable:{row}"

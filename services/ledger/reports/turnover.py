@@ -1,0 +1,156 @@
+"""The turnover balance sheet («оборотно-сальдовая ведомость», ОСВ) of a span of days.
+
+For each service, and for penalty: closing = opening + charged + recalculated - privilege - paid
+(facts of the domain, the bill). It is made from the story of each account in the order in which
+things took effect (:mod:`services.ledger.domain.effective_order`), so a day that is over keeps its
+figures, whatever is recorded later of later days, and what one sheet closes with the next one opens
+with; an account that was taken over within the span comes with what was owed then as its opening.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.domain.effective_order import retold
+from services.ledger.domain.events import (
+    AccountOpened,
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+)
+from shared.money import Kopecks
+
+PENALTY = "penalty"
+ADVANCE = "advance"
+
+
+class Row(msgspec.Struct):
+    """One line of the sheet, in kopecks; ``paid`` includes what advances have paid."""
+
+    opening: Kopecks = 0
+    charged: Kopecks = 0
+    recalculated: Kopecks = 0
+    privilege: Kopecks = 0
+    penalty: Kopecks = 0
+    paid: Kopecks = 0
+
+    @property
+    def closing(self) -> Kopecks:
+        """What is owed at the end of the last day."""
+        return (
+            self.opening
+            + self.charged
+            + self.recalculated
+            - self.privilege
+            + self.penalty
+            - self.paid
+        )
+
+    def as_dict(self) -> dict[str, Kopecks]:
+        """Answer the columns, the closing one last."""
+        return {**msgspec.structs.asdict(self), "closing": self.closing}
+
+
+class Turnover:
+    """Adds up events into rows by service; ``penalty`` and ``advance`` are rows of their own."""
+
+    def __init__(self, first_day: date, last_day: date) -> None:
+        self._first, self._last = first_day, last_day
+        self.rows: defaultdict[str, Row] = defaultdict(Row)
+
+    def add_account(self, id: UUID, events: Sequence[Any]) -> None:  # noqa: A002
+        """Count what took effect by the last day of one account's whole stream."""
+        for event in retold(id, events):
+            if event.effective_on > self._last:
+                break
+            self._add(event)
+
+    def _add(self, event: Any) -> None:
+        before = event.effective_on < self._first or isinstance(
+            event, AccountOpened | OpeningPosted
+        )
+        for service, column, amount in _movements(event):
+            row = self.rows[service]
+            if before:
+                row.opening += -amount if column in ("privilege", "paid") else amount
+            else:
+                setattr(row, column, getattr(row, column) + amount)
+
+    def total(self) -> Row:
+        """Answer the sum of all rows."""
+        sums = Row()
+        for row in self.rows.values():
+            for column in msgspec.structs.fields(Row):
+                name = column.name
+                setattr(sums, name, getattr(sums, name) + getattr(row, name))
+        return sums
+
+
+def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR0912 - one for each event
+    """Yield (service, column, kopecks) of an event; an advance is a debt with the sign turned."""
+    match event:
+        case AccountOpened() | OpeningPosted():
+            for item in event.opening:
+                yield (item.service if item.amount > 0 else ADVANCE), "charged", item.amount
+            if isinstance(event, OpeningPosted):
+                yield from _paid_from_advance(event.settled)
+        case ChargesPosted():
+            for line in event.lines:
+                yield line.service, "charged", line.charged
+                yield line.service, "recalculated", line.recalculation
+                yield line.service, "privilege", line.privilege
+                if line.payable < 0:
+                    # Money back becomes an advance at once: the service owes nothing.
+                    yield line.service, "paid", line.payable
+                    yield ADVANCE, "paid", -line.payable
+            yield from _paid_from_advance(event.settled)
+        case ChargesAdjusted():
+            for item in event.lines:
+                yield item.service, "recalculated", item.amount
+            yield from _given_back(event)
+            yield from _paid_from_advance(event.settled)
+        case PaymentPosted():
+            yield from (((part.service, "paid", part.amount)) for part in event.settled)
+            yield PENALTY, "paid", event.penalty_settled
+            yield ADVANCE, "paid", event.advance
+        case PaymentReversed():
+            for part in (*event.restored, *event.reopened):
+                yield part.service, "paid", -part.amount
+            yield PENALTY, "paid", -event.penalty_restored
+            yield ADVANCE, "paid", -event.advance_taken
+        case PenaltyAccrued():
+            yield PENALTY, "penalty", event.amount
+        case PenaltyCorrected():
+            yield PENALTY, "penalty", event.amount + event.waived
+            yield PENALTY, "paid", -event.advance
+            yield ADVANCE, "paid", event.advance
+        case PenaltyWrittenOff():
+            yield PENALTY, "penalty", -event.amount
+            yield PENALTY, "paid", -event.advance
+            yield ADVANCE, "paid", event.advance
+
+
+def _paid_from_advance(parts: Iterable[Any]) -> Iterable[tuple[str, str, Kopecks]]:
+    for part in parts:
+        yield part.service, "paid", part.amount
+        yield ADVANCE, "paid", -part.amount
+
+
+def _given_back(event: ChargesAdjusted) -> Iterable[tuple[str, str, Kopecks]]:
+    released = {part.service: part.amount for part in event.released}
+    for item in event.lines:
+        paid_already = -item.amount - released.get(item.service, 0) if item.amount < 0 else 0
+        if paid_already:
+            yield item.service, "paid", -paid_already
+            yield ADVANCE, "paid", paid_already

@@ -1,0 +1,349 @@
+"""Group commit on a real PostgreSQL: shared transactions, separate outcomes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from services.ledger.application import (
+    OpenAccount,
+    PaidLine,
+    PostPayment,
+    open_account,
+    post_payment,
+)
+from services.ledger.corrections import Reject
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.group_commit import posting_desk
+from services.ledger.replay.audit import audit
+from shared import context
+from shared.errors import Conflict, NotFound
+from shared.eventstore import group_commit
+from shared.eventstore.batch_decision import Stage, Waiting
+from shared.eventstore.group_commit import GroupCommit
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.recorder import Tail
+from tests.conftest import Database
+from tests.waiting import eventually
+
+NUMBERS = [f"01000000{index:02}" for index in range(1, 11)]
+OWED = 1_000_000
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresStore:
+    made = database.store("ledger", pool_size=4)
+    for number in NUMBERS:
+        opening = (ServiceAmount("heating", OWED),)
+        with context.bind(command_id=uuid4()):
+            made.execute(
+                open_account, OpenAccount(number=number, payer_kind="household", opening=opening)
+            )
+    return made
+
+
+def payment(number: str, amount: int = 100, payment_id: UUID | None = None) -> PostPayment:
+    line = PaidLine(account=number, amount=amount, penalty=0)
+    return PostPayment(payment_id=payment_id or uuid4(), paid_on=date(2026, 11, 1), lines=(line,))
+
+
+def at_once(works: list[Callable[[], Any]]) -> list[Any]:
+    """Run all at once; answer results and exceptions in order."""
+    results: list[Any] = [None] * len(works)
+    ready = threading.Barrier(len(works))
+
+    def run(index: int) -> None:
+        ready.wait()
+        try:
+            results[index] = works[index]()
+        except Exception as error:  # noqa: BLE001 - handed to the test
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def pay(desk: GroupCommit, command: PostPayment, command_id: UUID | None = None) -> Any:
+    with context.bind(command_id=command_id or uuid4(), actor="staff:desk"):
+        return desk.execute(post_payment, command)
+
+
+def balances(store: PostgresStore) -> dict[str, int]:
+    rows = store.query(lambda session: session.read.balances(NUMBERS))
+    return {row["number"]: row["principal"] for row in rows}
+
+
+def test_many_callers_share_transactions_and_each_gets_its_answer(store: PostgresStore) -> None:
+    desk, transactions = posting_desk(store), counting(store)
+    commands = [payment(NUMBERS[index % 10]) for index in range(200)]
+    results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
+    assert [result["payment_id"] for result in results] == [str(c.payment_id) for c in commands]
+    assert balances(store) == dict.fromkeys(NUMBERS, OWED - 20 * 100)
+    assert len(transactions) < 100
+    log = store.log_after(10, 1_000)
+    assert len({event.command_id for event in log}) == len(log) == 200
+    assert audit(store).differences == []
+
+
+def test_a_refused_command_leaves_nothing_and_harms_nobody(store: PostgresStore) -> None:
+    desk = posting_desk(store)
+
+    def half(session: Any, command: PostPayment) -> Any:
+        post_payment(session, command)
+        raise Conflict("no", "Refused after it had let an event happen.")
+
+    def refused(command: PostPayment) -> Any:
+        with context.bind(command_id=uuid4()):
+            return desk.execute(half, command)
+
+    works: list[Callable[[], Any]] = []
+    for index in range(60):
+        command = payment(NUMBERS[0])
+        works.append(
+            (lambda c=command: refused(c)) if index % 3 == 0 else (lambda c=command: pay(desk, c))
+        )
+    unknown = payment("999")
+    works.append(lambda: pay(desk, unknown))
+    results = at_once(works)
+    assert [type(result) for result in results[:60:3]] == [Conflict] * 20
+    assert type(results[-1]) is NotFound
+    assert sum(isinstance(result, dict) for result in results) == 40
+    assert balances(store)[NUMBERS[0]] == OWED - 40 * 100
+    assert audit(store).differences == []
+
+
+def test_one_command_sent_many_times_at_once_is_done_once(store: PostgresStore) -> None:
+    desk, command, command_id = posting_desk(store), payment(NUMBERS[0]), uuid4()
+    results = at_once([lambda: pay(desk, command, command_id) for _ in range(20)])
+    assert results == [{"payment_id": str(command.payment_id), "posted": [NUMBERS[0]]}] * 20
+    other = payment(NUMBERS[0])
+    with pytest.raises(Conflict, match="another command"):
+        pay(desk, other, command_id)
+    assert balances(store)[NUMBERS[0]] == OWED - 100
+
+
+def test_one_payment_under_many_commands_is_posted_once(store: PostgresStore) -> None:
+    desk, payment_id = posting_desk(store), uuid4()
+    commands = [payment(NUMBERS[0], 100, payment_id) for _ in range(10)]
+    results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
+    assert sorted(len(result["posted"]) for result in results) == [0] * 9 + [1]
+    assert pay(desk, payment(NUMBERS[0], 100, payment_id))["posted"] == []
+    assert balances(store)[NUMBERS[0]] == OWED - 100
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_crash_in_between_leaves_each_absent_or_done_once(
+    store: PostgresStore, committed: bool
+) -> None:
+    """The shared transaction is lost before its commit, or its answer after it."""
+    desk, lost = posting_desk(store), list[int]()
+    keep, give_connection = store.keep_commands, desk._connections.of
+
+    def die_before(cursor: Any, rows: Any) -> None:
+        if not lost and not committed:
+            lost.append(1)
+            with psycopg.connect(store.pool.conninfo, autocommit=True) as killer:
+                pid = cursor.connection.info.backend_pid
+                killer.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+        keep(cursor, rows)
+
+    @contextmanager
+    def die_after(stage: Stage) -> Iterator[Any]:
+        with give_connection(stage) as connection:
+            yield connection
+        if stage is Stage.WRITE and not lost:
+            lost.append(1)
+            raise psycopg.OperationalError("the connection is lost after COMMIT")
+
+    store.keep_commands = die_before  # type: ignore[method-assign]
+    desk._connections.of = die_after  # type: ignore[method-assign]
+    commands = [payment(NUMBERS[index % 10]) for index in range(30)]
+    results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
+    assert lost
+    assert [result["payment_id"] for result in results] == [str(c.payment_id) for c in commands]
+    assert balances(store) == dict.fromkeys(NUMBERS, OWED - 3 * 100)
+    assert audit(store).differences == []
+
+
+def test_what_somebody_else_has_posted_meanwhile_is_decided_anew(store: PostgresStore) -> None:
+    """Between the reading and the writing of a group, another process takes its versions."""
+    desk, write, taken = posting_desk(store), store.recorder.write, list[Any]()
+
+    def late(cursor: Any, tail: Tail, rows: Any, causes: Any) -> Any:
+        if not taken:
+            # As another process does: it was in turn between this group's reading and writing.
+            id_, version, topic, state = rows[0]
+            paid = msgspec.json.decode(state) | {"payment_id": str(uuid4())}
+            stranger = (id_, version, topic, msgspec.json.encode(paid))
+            taken.extend(write(cursor, tail, [stranger], causes[:1]))
+            cursor.execute(
+                "UPDATE balances SET version = version + 1, principal = principal - 100, "
+                "open_items = json_build_object('0001-01', json_build_object("
+                "'heating', principal - 100)) WHERE account_id = %s",
+                (id_,),
+            )
+            cursor.execute(
+                "INSERT INTO payment_postings VALUES (%s, %s, %s, 100, 0, %s)",
+                (paid["payment_id"], paid["account"], taken[0], Jsonb(paid["settled"])),
+            )
+            cursor.execute("COMMIT")
+            cursor.execute("BEGIN")
+        return write(cursor, tail, rows, causes)
+
+    store.recorder.write = late  # type: ignore[method-assign]
+    results = at_once([lambda: pay(desk, payment(NUMBERS[0])) for _ in range(10)])
+    assert taken
+    assert all(result["posted"] == [NUMBERS[0]] for result in results)
+    assert balances(store)[NUMBERS[0]] == OWED - 11 * 100
+    assert audit(store).differences == []
+
+
+def test_a_fault_of_one_command_is_its_caller_s_alone(store: PostgresStore) -> None:
+    desk = posting_desk(store)
+
+    def faulty(session: Any, command: PostPayment) -> Any:
+        post_payment(session, command)
+        raise ZeroDivisionError
+
+    def fail() -> Any:
+        with context.bind(command_id=uuid4()):
+            return desk.execute(faulty, payment(NUMBERS[1]))
+
+    works: list[Callable[[], Any]] = [
+        fail if index % 4 == 0 else (lambda: pay(desk, payment(NUMBERS[1]))) for index in range(40)
+    ]
+    results = at_once(works)
+    assert [type(result) for result in results[::4]] == [ZeroDivisionError] * 10
+    assert balances(store)[NUMBERS[1]] == OWED - 30 * 100
+    assert audit(store).differences == []
+
+
+def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, hold, entered = posting_desk(store), threading.Event(), threading.Event()
+    results: dict[str, Any] = {}
+
+    class Interrupted:
+        """The lock of a caller that is killed at the moment when it is given a turn."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.lock.acquire()
+            self.release = self.lock.release
+
+        def acquire(self) -> None:
+            self.lock.acquire()
+            raise KeyboardInterrupt
+
+    def slow(session: Any, command: PostPayment) -> Any:
+        entered.set()
+        hold.wait()
+        return post_payment(session, command)
+
+    def caller(name: str, handler: Any) -> threading.Thread:
+        def run() -> None:
+            try:
+                with context.bind(command_id=uuid4()):
+                    results[name] = desk.execute(handler, payment(NUMBERS[2]))
+            except KeyboardInterrupt:
+                results[name] = "killed"
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    threads = [caller("slow", slow)]
+    entered.wait()
+    plain = group_commit.Waiting
+
+    def killed(*parts: Any) -> Waiting:
+        waiting = plain(*parts)
+        waiting.turn = Interrupted()  # type: ignore[assignment]
+        return waiting
+
+    monkeypatch.setattr(group_commit, "Waiting", killed)
+    threads.append(caller("killed", post_payment))
+    eventually(lambda: len(desk._queue) == 1, "the second waits")
+    monkeypatch.setattr(group_commit, "Waiting", plain)
+    threads.append(caller("last", post_payment))
+    eventually(lambda: len(desk._queue) == 2, "the third waits behind it")
+    hold.set()
+    for thread in threads:
+        thread.join()
+    assert results["killed"] == "killed"
+    assert results["slow"]["posted"] == results["last"]["posted"] == [NUMBERS[2]]
+    assert pay(desk, payment(NUMBERS[2]))["posted"] == [NUMBERS[2]]
+    # The command of the one who was killed was in the queue: it is done, and once.
+    assert balances(store)[NUMBERS[2]] == OWED - 4 * 100
+    assert audit(store).differences == []
+
+
+def test_a_command_that_the_desk_does_not_know_is_carried_out_by_the_store(
+    store: PostgresStore,
+) -> None:
+    def ask(session: Any, command: Reject) -> str:
+        return type(session).__name__
+
+    with context.bind(command_id=uuid4()):
+        command = Reject(proposal_id=uuid4(), reason="x")
+        assert posting_desk(store).execute(ask, command) == "PostgresSession"
+
+
+def test_a_lone_command_is_carried_out_by_its_own_thread(store: PostgresStore) -> None:
+    desk, threads = posting_desk(store), set()
+
+    def noting(session: Any, command: PostPayment) -> Any:
+        threads.add(threading.current_thread())
+        return post_payment(session, command)
+
+    for _ in range(5):
+        with context.bind(command_id=uuid4()):
+            desk.execute(noting, payment(NUMBERS[0]))
+    assert threads == {threading.current_thread()}
+
+
+def test_two_processes_worth_of_desks_do_not_lose_each_other_s_work(database: Database) -> None:
+    first, second = database.store("ledger"), database.store("ledger")
+    with context.bind(command_id=uuid4()):
+        first.execute(
+            open_account,
+            OpenAccount(
+                number=NUMBERS[0],
+                payer_kind="household",
+                opening=(ServiceAmount("heating", OWED),),
+            ),
+        )
+    desks = (posting_desk(first), posting_desk(second))
+    works: list[Callable[[], Any]] = [
+        lambda index=index: pay(desks[index % 2], payment(NUMBERS[0])) for index in range(60)
+    ]
+    results = at_once(works)
+    assert all(isinstance(result, dict) for result in results)
+    row = first.query(lambda session: session.read.balance(NUMBERS[0]))
+    assert row["principal"] == OWED - 60 * 100
+    assert audit(first).differences == []
+
+
+def counting(store: PostgresStore) -> list[int]:
+    original, count = store.recorder.turn, list[int]()
+
+    def counted(cursor: Any, *, begin: bool = False) -> Tail:
+        count.append(1)
+        return original(cursor, begin=begin)
+
+    store.recorder.turn = counted  # type: ignore[method-assign]
+    return count

@@ -1,0 +1,138 @@
+"""What an account's services are called is read from its last bill, however much came after it."""
+
+from __future__ import annotations
+
+from datetime import date
+from importlib.resources import files
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.ledger.domain import Account, account_id
+from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.group_commit import PostingDesk
+from services.ledger.readmodel import ReadModel
+from services.ledger.reports.balances import balance, balances
+from shared import context
+from shared.eventstore.postgres import PostgresSession, PostgresStore
+from tests.conftest import Database
+
+pytestmark = pytest.mark.nodes
+
+PAYMENTS = {"0300000001": 0, "0300000002": 1, "0300000003": 3_000}
+"""Number -> how many payments follow the last bill, of 2026-02; a bill before it says "old"."""
+OPENED, LATE = "0300000004", "0300000005"
+NUMBERS = [*PAYMENTS, OPENED, LATE]
+NAMES = {"heating": "Отопление", "lift": "Лифт"}
+DAY = date(2026, 2, 1)
+
+
+def bill(account: Account, period: str, **names: str) -> None:
+    lines = [ChargeLine(service, name, 10_000, 10_000) for service, name in names.items()]
+    account.post_charges(period, DAY, DAY, lines)
+
+
+def live(session: PostgresSession, numbers: list[str]) -> None:
+    for number in numbers:
+        account = session.load(Account, account_id(number))
+        account.open(number, "household", DAY, (ServiceAmount("heating", 5_000),))
+        if number == OPENED:
+            continue
+        # A month that is billed late is the last bill all the same.
+        months = ("2026-03", "2026-02") if number == LATE else ("2026-01", "2026-02")
+        bill(account, months[0], heating="old", water="Вода")
+        bill(account, months[1], **NAMES)
+        for _ in range(PAYMENTS.get(number, 2)):
+            account.post_payment(uuid4(), DAY, 1, 0)
+        account.adjust_charges(uuid4(), months[0], DAY, (ServiceAmount("heating", 7),), "an act")
+
+
+@pytest.fixture(scope="module")
+def store(module_database: Database) -> PostgresStore:
+    made = module_database.store("ledger")
+    with context.bind(actor="service:test"):
+        made.transact(live, NUMBERS)
+    with module_database.owner("ledger") as owner:
+        owner.execute("ANALYZE events, balances")
+    return made
+
+
+class Explaining:
+    """A cursor that has the database say how it runs each query, before it runs it."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.plans: list[dict[str, Any]] = []
+
+    def execute(self, query: str, values: Any) -> None:
+        self._cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", values)
+        self.plans.append(self._cursor.fetchone()["QUERY PLAN"][0]["Plan"])
+        self._cursor.execute(query, values)
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def rows_read(plan: dict[str, Any], table: str) -> int:
+    """Rows of a table that a plan has looked at, those that it threw away among them."""
+    read = sum(rows_read(part, table) for part in plan.get("Plans", ()))
+    if plan.get("Relation Name") == table:
+        removed = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+        rows = plan["Actual Rows"] + sum(plan.get(name, 0) for name in removed)
+        read += rows * plan["Actual Loops"]
+    return int(read)
+
+
+@pytest.mark.parametrize("number", PAYMENTS)
+def test_one_event_is_read_for_the_names_however_many_follow_the_bill(
+    store: PostgresStore, number: str
+) -> None:
+    def ask(session: PostgresSession) -> None:
+        cursor = Explaining(session.cursor)
+        assert ReadModel(cursor).service_names([number]) == {number: NAMES}
+        (plan,) = cursor.plans
+        assert rows_read(plan, "balances") <= len(NUMBERS)
+        assert rows_read(plan, "events") == 1
+
+    store.query(ask)
+
+
+def test_the_names_are_those_of_the_bill_that_was_posted_last(store: PostgresStore) -> None:
+    answer = store.query(lambda session: balances(session, [*NUMBERS, "nobody"]))
+    named = {
+        one["number"]: {line["service"]: line["name"] for line in one["services"]}
+        for one in answer["balances"]
+    }
+    billed = {**NAMES, "water": "water"}
+    assert named == {**dict.fromkeys(NUMBERS, billed), OPENED: {"heating": "heating"}}
+    past = store.query(lambda session: balance(session, LATE, "2026-02-01"))
+    assert {line["service"]: line["name"] for line in past["services"]} == billed
+
+
+def test_the_desk_keeps_the_last_bill_of_an_account(store: PostgresStore) -> None:
+    desk, ids = PostingDesk(), [account_id(number) for number in NUMBERS]
+    found = store.query(lambda session: desk.read(session.cursor, ids))
+    for number, id_ in zip(NUMBERS, ids, strict=True):
+        twin: Any = desk.copy(found[id_])
+        assert twin.last_bill == (0 if number == OPENED else 3)
+        twin.post_payment(uuid4(), DAY, 1, 0)
+        assert twin.last_bill == (0 if number == OPENED else 3)
+        bill(twin, "2026-04", lift="Лифт")
+        assert twin.last_bill == twin.version
+
+
+def test_the_last_bills_of_an_older_ledger_are_found(
+    store: PostgresStore, module_database: Database
+) -> None:
+    script = files("services.ledger") / "migrations" / "0007_last_bill.sql"
+    query = "SELECT number, last_bill FROM balances ORDER BY number"
+    with module_database.owner("ledger") as owner:
+        owner.autocommit = False
+        right = owner.execute(query).fetchall()
+        assert [last for _, last in right] == [3, 3, 3, 0, 3]
+        for table in ("balances", "rebuilt_balances"):
+            owner.execute(f"ALTER TABLE {table} DROP COLUMN last_bill")
+        owner.execute(script.read_text(encoding="utf-8"))
+        assert owner.execute(query).fetchall() == right
+        owner.rollback()
