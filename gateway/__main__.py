@@ -23,7 +23,7 @@ from shared.config import ConfigurationError, load_settings
 
 
 def main() -> int:
-    """Run the gateway; answer the exit code (2: a setting is missing or wrong)."""
+    """Run the gateway; return the exit code (2: a setting is missing or wrong)."""
     try:
         settings = load_settings()
         logs.configure("gateway", settings.log_level)

@@ -12,7 +12,7 @@ MAX_TOKEN_LENGTH = 200
 
 
 def person_of(request: Request, services: ServiceCalls, access: Access) -> Person | None:
-    """Answer the person whose session the token names; None for a public operation.
+    """Return the person whose session the token names; None for a public operation.
 
     Raises Refusal: 401 ``not_signed_in`` without a session that is alive, 403
     ``password_change_required`` while the password is a temporary one (S9).

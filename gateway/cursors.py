@@ -11,7 +11,7 @@ from gateway.problems import Refusal
 
 
 def encode_cursor(subject: str, position: Any) -> str | None:
-    """Answer the cursor of a position in the list of a subject; None stays None (the end)."""
+    """Return the cursor of a position in the list of a subject; None stays None (the end)."""
     if position is None:
         return None
     text = json.dumps([subject, position], separators=(",", ":"))
@@ -19,7 +19,7 @@ def encode_cursor(subject: str, position: Any) -> str | None:
 
 
 def decode_cursor(subject: str, parameter: str, cursor: str | None) -> Any:
-    """Answer the position that a cursor of the same subject holds.
+    """Return the position that a cursor of the same subject holds.
 
     Raises Refusal (400, ``invalid_cursor``) for a cursor of another list or an invented one.
     """

@@ -30,7 +30,7 @@ CONTEXT = "saldo.context"
 def respond(
     operation: Operation, handler: Handler, service: Any, request: Request, path: Mapping[str, Any]
 ) -> Response:
-    """Answer a request by a route; whatever goes wrong becomes a problem document."""
+    """Return a request by a route; whatever goes wrong becomes a problem document."""
     with context.bind(**request.environ[CONTEXT]):
         return guarded(request, lambda: _answered(operation, handler, service, request, path))
 
@@ -80,7 +80,7 @@ def _answered(
 
 
 def _encoded(operation: Operation, result: Any) -> Response:
-    """Answer what a route returned; only what the operation's schema names goes out."""
+    """Return what a route returned; only what the operation's schema names goes out."""
     if isinstance(result, Response):
         return result
     answer = result if isinstance(result, Answer) else Answer(data=result)

@@ -15,7 +15,7 @@ MAX_KEY_LENGTH = 200
 
 
 def command_id_of(request: Request, operation: Operation, person: Person | None, ip: str) -> UUID:
-    """Answer the command id of a request.
+    """Return the command id of a request.
 
     The same person, method, path and key always give the same id, so a repeated request answers
     what the first one answered; without a key the id is random. Before anybody is signed in the

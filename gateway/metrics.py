@@ -44,7 +44,7 @@ class Metrics:
         self._seconds[method, route] += seconds
 
     def render(self) -> str:
-        """Answer all series in the text format of Prometheus."""
+        """Return all series in the text format of Prometheus."""
         name = "saldo_gateway_requests_total"
         lines = [f"# HELP {name} Requests answered.", f"# TYPE {name} counter"]
         for (method, route, status), count in sorted(self._requests.items()):

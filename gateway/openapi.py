@@ -32,7 +32,7 @@ _PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<nam
 
 
 def operations() -> dict[str, Operation]:
-    """Answer every operation of the gateway by the name of its method."""
+    """Return every operation of the gateway by the name of its method."""
     from gateway.service import Gateway  # the routes serve this module's text themselves
 
     found = {name: getattr(method, "operation", None) for name, method in _methods(Gateway)}
@@ -41,12 +41,12 @@ def operations() -> dict[str, Operation]:
 
 @lru_cache(maxsize=1)
 def description_text() -> str:
-    """Answer the description as JSON text, the same for the same code."""
+    """Return the description as JSON text, the same for the same code."""
     return json.dumps(describe(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
 def describe() -> dict[str, Any]:
-    """Answer the description as a document."""
+    """Return the description as a document."""
     spec = APISpec(
         title="Saldo",
         version=VERSION,
@@ -157,7 +157,7 @@ def _methods(cls: type[Any]) -> list[tuple[str, Any]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file, or compare it; answer the exit code."""
+    """Write the file, or compare it; return the exit code."""
     text = description_text()
     if "--check" not in arguments:
         FILE.write_text(text, encoding="utf-8")

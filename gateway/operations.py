@@ -114,7 +114,7 @@ class Call:
         return self.signed_in.person_id
 
     def told(self, notice: str) -> str:
-        """Answer a notice in the language that the client prefers."""
+        """Return a notice in the language that the client prefers."""
         return notice_text(notice, language_of(self.request.accept_languages))
 
     def ask(

@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 def own_account(call: Call, number: str) -> str:
-    """Answer the number (spaces around it are forgiven) when it is linked to the person.
+    """Return the number (spaces around it are forgiven) when it is linked to the person.
 
     Raises Refusal 404 ``account_not_linked``, the same for a stranger's account and one that
     does not exist.

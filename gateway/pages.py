@@ -48,12 +48,12 @@ _RETURNED = """<p>Мы уточняем у банка, прошла ли опл�
 
 
 def landing_page() -> Response:
-    """Answer the first page: what this is and where the API is described."""
+    """Return the first page: what this is and where the API is described."""
     return _page("Saldo — личный кабинет", _LANDING)
 
 
 def payment_return_page() -> Response:
-    """Answer the page after the acquirer's: coming back proves nothing, so nothing is claimed."""
+    """Return the page after the acquirer's: coming back proves nothing, so nothing is claimed."""
     return _page("Платёж подтверждается", _RETURNED)
 
 

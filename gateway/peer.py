@@ -25,7 +25,7 @@ def trusted_networks(setting: str) -> tuple[Network, ...]:
 
 
 def caller_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """Answer the nearest address that is not a proxy of ours.
+    """Return the nearest address that is not a proxy of ours.
 
     X-Forwarded-For is read from its end, where our own proxies write; what stands before the
     first address that is not ours may have been invented by the caller.

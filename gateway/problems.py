@@ -101,7 +101,7 @@ def refusal_of(error: ServiceError) -> Refusal:
 
 
 def problem_response(request: Request, refusal: Refusal) -> Response:
-    """Answer the problem document of a refusal, in the language that the client prefers."""
+    """Return the problem document of a refusal, in the language that the client prefers."""
     language = language_of(request.accept_languages)
     error_id = str(new_id())
     detail = text_of(refusal.code, refusal.kind, language, refusal.params)
@@ -130,7 +130,7 @@ def problem_response(request: Request, refusal: Refusal) -> Response:
 
 
 def pointers(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Answer the (JSON pointer, message) pairs of marshmallow's nested error messages."""
+    """Return the (JSON pointer, message) pairs of marshmallow's nested error messages."""
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             inner_path = path if key == "_schema" else (*path, str(key))
@@ -144,7 +144,7 @@ def pointers(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, s
 
 
 def _service_fields(fields: Any, field: Any) -> list[dict[str, str]]:
-    """Answer what a service says of single members: its own words stay in its log."""
+    """Return what a service says of single members: its own words stay in its log."""
     if fields:
         places = dict.fromkeys(pointer for pointer, _ in pointers(fields))
     elif isinstance(field, str):
@@ -155,7 +155,7 @@ def _service_fields(fields: Any, field: Any) -> list[dict[str, str]]:
 
 
 def _explained(error: Mapping[str, str], language: str) -> dict[str, str]:
-    """Answer one member's error with its message in words."""
+    """Return one member's error with its message in words."""
     code, *numbers = error["message"].split(" ")
     where = {name: value for name, value in error.items() if name != "message"}
     return where | {"code": code, "detail": field_text(code, language, numbers)}

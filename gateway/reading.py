@@ -46,12 +46,12 @@ def read_body(request: Request) -> bytes:
 
 
 def announces_body(environ: Mapping[str, Any]) -> bool:
-    """Answer whether the request has a body, by its headers."""
+    """Return whether the request has a body, by its headers."""
     return _expected_bytes(environ) != 0
 
 
 def _expected_bytes(environ: Mapping[str, Any]) -> int | None:
-    """Answer how long the body is; None for a chunked one, whose end only reading shows."""
+    """Return how long the body is; None for a chunked one, whose end only reading shows."""
     if "chunked" in str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower():
         return None
     return int(environ.get("CONTENT_LENGTH") or 0)
@@ -73,7 +73,7 @@ def _read_pieces(stream: Any, expected: int | None) -> bytes:
 
 
 def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dict[str, Any]:
-    """Answer the body as the schema loads it; ``{}`` where the operation takes none."""
+    """Return the body as the schema loads it; ``{}`` where the operation takes none."""
     if schema is None:
         if body.strip() not in {b"", b"{}"}:
             raise Refusal(400, "body_unexpected")
@@ -88,12 +88,12 @@ def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dic
 
 
 def query_parameters(request: Request, schema: type[Schema] | None) -> dict[str, Any]:
-    """Answer the query as the schema loads it; what no schema names is refused."""
+    """Return the query as the schema loads it; what no schema names is refused."""
     return _load(schema or Shape, _single_values(request.args), "parameter")
 
 
 def free_parameters(request: Request, body: bytes) -> dict[str, str]:
-    """Answer another system's parameters, from the query and a form, each named once."""
+    """Return another system's parameters, from the query and a form, each named once."""
     parameters = MultiDict(request.args)
     if body:
         if request.mimetype != "application/x-www-form-urlencoded":

@@ -17,7 +17,7 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0
 
 
 def incoming_context(request_id: str, traceparent: str) -> dict[str, Any]:
-    """Answer what ``shared.context.bind`` needs; whatever is not well formed is replaced.
+    """Return what ``shared.context.bind`` needs; whatever is not well formed is replaced.
 
     A caller's trace goes on under a span of our own (W3C Trace Context).
     """

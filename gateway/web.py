@@ -184,7 +184,7 @@ class Route(HttpRequestHandler):
         super().stop()
 
     def answer(self, request: Request, values: Mapping[str, Any]) -> Response:
-        """Read the body, run the route in a worker, answer its response."""
+        """Read the body, run the route in a worker, return its response."""
 
         def read_and_run() -> Response:
             request.environ[BODY] = read_body(request)

@@ -26,7 +26,7 @@ class UnknownServiceError(Exception):
 
 
 def check_names(names: Sequence[str]) -> list[str]:
-    """Answer the names, or all services for none; raises UnknownServiceError."""
+    """Return the names, or all services for none; raises UnknownServiceError."""
     for name in names:
         if name not in SERVICES:
             raise UnknownServiceError(f"{name} is no service; there are: {', '.join(SERVICES)}")
@@ -48,12 +48,12 @@ def open_store(
 
 
 def migrations_of(name: str) -> Traversable:
-    """Answer the directory of a service's SQL migrations."""
+    """Return the directory of a service's SQL migrations."""
     return files(f"services.{name}").joinpath("migrations")
 
 
 def publisher_of(name: str) -> Callable[[Recorded], Publication | None]:
-    """Answer the function that turns a service's domain events into its public contract."""
+    """Return the function that turns a service's domain events into its public contract."""
     publish: Callable[[Recorded], Publication | None] = import_module(
         f"services.{name}.publishing"
     ).publish
@@ -61,19 +61,19 @@ def publisher_of(name: str) -> Callable[[Recorded], Publication | None]:
 
 
 def reactions_of(name: str) -> Mapping[str, Mapping[str, Reaction]]:
-    """Answer upstream service -> event type -> reaction."""
+    """Return upstream service -> event type -> reaction."""
     module = _optional(f"services.{name}.reactions")
     return module.REACTIONS if module else {}
 
 
 def batch_of(name: str) -> int:
-    """Answer how many messages the service reacts to in one transaction."""
+    """Return how many messages the service reacts to in one transaction."""
     module = _optional(f"services.{name}.reactions")
     return int(getattr(module, "BATCH", BATCH))
 
 
 def jobs_of(name: str) -> Sequence[Job]:
-    """Answer what the service does by itself."""
+    """Return what the service does by itself."""
     module = _optional(f"services.{name}.jobs")
     return module.JOBS if module else ()
 

@@ -11,15 +11,15 @@ class Clock(Protocol):
     """Instants are aware UTC datetimes; a day is a day of the business zone."""
 
     def now(self) -> datetime:
-        """Answer this instant."""
+        """Return this instant."""
         ...
 
     def today(self) -> date:
-        """Answer the day that the billing office's calendar shows now."""
+        """Return the day that the billing office's calendar shows now."""
         ...
 
     def day_of(self, instant: datetime) -> date:
-        """Answer the day of the business zone in which an instant falls."""
+        """Return the day of the business zone in which an instant falls."""
         ...
 
 

@@ -37,7 +37,7 @@ class Settings:
     log_level: str = "INFO"
 
     def database_url_of(self, service: str) -> str:
-        """Answer the URL under which a service's runtime role reaches its schema."""
+        """Return the URL under which a service's runtime role reaches its schema."""
         try:
             return self.database_urls[service]
         except KeyError:
@@ -47,7 +47,7 @@ class Settings:
             ) from None
 
     def derive_key(self, purpose: str) -> bytes:
-        """Answer the 32-byte key of one purpose, derived from the master secret (HKDF-SHA256)."""
+        """Return the 32-byte key of one purpose, derived from the master secret (HKDF-SHA256)."""
         hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"saldo/" + purpose.encode())
         return hkdf.derive(self.secret)
 

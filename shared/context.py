@@ -29,7 +29,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
     def as_headers(self) -> dict[str, str]:
-        """Answer the context as message headers; empty values are left out."""
+        """Return the context as message headers; empty values are left out."""
         values = {
             "actor": self.actor,
             "correlation_id": self.correlation_id,
@@ -43,7 +43,7 @@ _current: ContextVar[RequestContext | None] = ContextVar("saldo_context", defaul
 
 
 def current() -> RequestContext:
-    """Answer the context of this thread or greenlet."""
+    """Return the context of this thread or greenlet."""
     return _current.get() or RequestContext()
 
 
@@ -78,7 +78,7 @@ def from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def new_traceparent() -> str:
-    """Answer a fresh W3C trace context (sampled)."""
+    """Return a fresh W3C trace context (sampled)."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 

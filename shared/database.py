@@ -18,7 +18,7 @@ STATEMENT_TIMEOUT_MS = 30_000
 
 
 def connection_info(url: str, schema: str, *, statement_timeout_ms: int) -> str:
-    """Answer the connection string of a service's role, with its schema and its time limits.
+    """Return the connection string of a service's role, with its schema and its time limits.
 
     Raises ConfigurationError for what is no URL of a database, without repeating it.
     """

@@ -23,7 +23,7 @@ class ServiceError(Exception):
         self.params = params
 
     def as_wire(self) -> dict[str, Any]:
-        """Answer the JSON form in which the error travels."""
+        """Return the JSON form in which the error travels."""
         return {
             "kind": self.kind,
             "code": self.code,

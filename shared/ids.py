@@ -13,7 +13,7 @@ _VERSION_AND_VARIANT = ~(0xF000_C000_0000_0000_0000), 0x4000_8000_0000_0000_0000
 
 
 def new_id() -> UUID:
-    """Answer a random id (UUIDv4), of the system's random source."""
+    """Return a random id (UUIDv4), of the system's random source."""
     # The source is asked for many at once: each call gives up the interpreter's lock, and where
     # many threads work, to wait for it again takes longer than all the rest of a small command.
     while True:
@@ -26,7 +26,7 @@ def new_id() -> UUID:
 
 
 def derived_id(namespace: UUID, *parts: str) -> UUID:
-    """Answer the id (UUIDv5) that the same namespace and parts always give.
+    """Return the id (UUIDv5) that the same namespace and parts always give.
 
     The parts are joined by a unit separator, so ``("ab", "c")`` and ``("a", "bc")`` differ.
     """

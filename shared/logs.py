@@ -68,5 +68,5 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
 
 
 def get_logger(name: str) -> Any:
-    """Answer the structlog logger of a module: ``log.info("what_happened", field=value)``."""
+    """Return the structlog logger of a module: ``log.info("what_happened", field=value)``."""
     return structlog.stdlib.get_logger(f"saldo.{name}")

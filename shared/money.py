@@ -16,7 +16,7 @@ even when a million of them are added up."""
 _ROUBLES = re.compile(r"(?P<sign>[-+]?)(?P<whole>[0-9]{1,12})(?:[.,](?P<part>[0-9]{1,2}))?")
 
 
-def parse_rubles(text: str) -> Kopecks:
+def parse_roubles(text: str) -> Kopecks:
     """Read an amount written in roubles: ``4 500,00``, ``4500.5``, ``-12``.
 
     Spaces (also the non-breaking ones of Russian typography) may group the thousands; either a
@@ -33,7 +33,7 @@ def parse_rubles(text: str) -> Kopecks:
     return -kopecks if match["sign"] == "-" else kopecks
 
 
-def format_rubles(amount: Kopecks) -> str:
+def format_roubles(amount: Kopecks) -> str:
     """Write an amount as people in Russia read it: ``4 500,00`` (non-breaking spaces)."""
     roubles, kopecks = divmod(abs(amount), 100)
     grouped = f"{roubles:,}".replace(",", "\u00a0")

@@ -13,7 +13,7 @@ LOOK_EVERY_S = 0.03
 
 
 def eventually(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
-    """Look until the condition holds and answer what it answered; fails with what it waited for."""
+    """Look until the condition holds and return what it answered; fails with what it waited for."""
     ends = time.monotonic() + seconds
     pause = threading.Event()
     while not (found := condition()):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from deploy.demo.client import PaymentLine, Problem
 from deploy.demo.letters import Letter
 from deploy.demo.report import CheckFailed, check
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def check_month(month: Mapping[str, Any]) -> None:
         exact = Decimal(line["tariff"]) * Decimal(line["volume"]) * 100
         charged = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
         check(line["charged"] == charged, f"{line['service']}: tariff x volume, to the kopeck")
-        payable = line["charged"] + line["recalculation"] - line["privilege"]
+        payable = line["charged"] + line["recalculation"] - line["concession"]
         check(line["payable"] == payable, f"{line['service']}: a line that adds up")
     total = sum(line["payable"] for line in month["lines"])
     check(month["total"] == total, f"{month['period']}: a total that is the sum of its lines")
@@ -56,10 +56,10 @@ def check_month(month: Mapping[str, Any]) -> None:
 
 def check_receipt(letter: Letter, payment_id: str, line: PaymentLine) -> None:
     """Check that the letter names the payment, the account and its sums."""
-    check(format_rubles(line.total) in letter.subject, "the total in the subject")
-    facts = [payment_id, f"{line.account}: {format_rubles(line.amount)}"]
+    check(format_roubles(line.total) in letter.subject, "the total in the subject")
+    facts = [payment_id, f"{line.account}: {format_roubles(line.amount)}"]
     if line.penalty:
-        facts.append(f"пени {format_rubles(line.penalty)}")
+        facts.append(f"пени {format_roubles(line.penalty)}")
     for fact in facts:
         check(fact in letter.text, f"«{fact}» in the receipt")
 

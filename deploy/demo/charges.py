@@ -23,7 +23,7 @@ from shared.money import Kopecks
 PERIODS = ("2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10")
 COLUMNS = (
     "account", "period", "due_on", "effective_on", "service", "name", "unit", "tariff", "volume",
-    "charged", "recalculation", "privilege", "penalty", "explanation",
+    "charged", "recalculation", "concession", "penalty", "explanation",
 )  # fmt: skip
 
 
@@ -68,12 +68,12 @@ class Line:
     volume: Decimal
     charged: Kopecks
     recalculation: Kopecks = 0
-    privilege: Kopecks = 0
+    concession: Kopecks = 0
     explanation: str = ""
 
     @property
     def payable(self) -> Kopecks:
-        return self.charged + self.recalculation - self.privilege
+        return self.charged + self.recalculation - self.concession
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def _lines(account: DemoAccount, period: str, number: int, repair_apart: bool) -
         return (_charged(CAPITAL_REPAIR, period, account.total_area),)
     fixed = []
     if account.payer_kind == "household":
-        privilege = "Льгота 50 %" if number % 10 == 4 else ""
-        fixed.append(_charged(MAINTENANCE, period, account.total_area, privilege))
+        concession = "Льгота 50 %" if number % 10 == 4 else ""
+        fixed.append(_charged(MAINTENANCE, period, account.total_area, concession))
         fixed.append(_charged(WASTE, period, account.total_area))
         if not repair_apart:
             fixed.append(_charged(CAPITAL_REPAIR, period, account.total_area))
@@ -202,16 +202,16 @@ def _heating(account: DemoAccount, period: str, number: int, others: Sequence[Li
     return [line]
 
 
-def _charged(service: Service, period: str, volume: Decimal, privilege: str = "") -> Line:
+def _charged(service: Service, period: str, volume: Decimal, concession: str = "") -> Line:
     tariff = service.tariff(period)
     charged = _kopecks(tariff * volume)
-    half = _kopecks(Decimal(charged) / 200) if privilege else 0
-    return Line(service, tariff, volume, charged, privilege=half, explanation=privilege)
+    half = _kopecks(Decimal(charged) / 200) if concession else 0
+    return Line(service, tariff, volume, charged, concession=half, explanation=concession)
 
 
 def _with(line: Line, *, recalculation: Kopecks, explanation: str) -> Line:
     return Line(
-        line.service, line.tariff, line.volume, line.charged, recalculation, line.privilege,
+        line.service, line.tariff, line.volume, line.charged, recalculation, line.concession,
         explanation,
     )  # fmt: skip
 
@@ -241,7 +241,7 @@ def _row(bill: Bill, line: Line, penalty: Kopecks) -> dict[str, Any]:
         "volume": _plain(line.volume),
         "charged": _roubles(line.charged),
         "recalculation": _roubles(line.recalculation),
-        "privilege": _roubles(line.privilege),
+        "concession": _roubles(line.concession),
         "penalty": _roubles(penalty),
         "explanation": line.explanation,
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from shared.money import Kopecks, parse_rubles
+from shared.money import Kopecks, parse_roubles
 
 ACCOUNTS_FILE = Path(__file__).with_name("accounts.csv")
 CHARGES_FILE = Path(__file__).with_name("charges.csv")
@@ -47,7 +47,7 @@ def demo_accounts(path: Path = ACCOUNTS_FILE) -> list[DemoAccount]:
                 total_area=_area(row["total_area"]),
                 heated_area=_area(row["heated_area"]),
                 bill_number=row["bill_number"],
-                bill_total=parse_rubles(row["bill_total"]),
+                bill_total=parse_roubles(row["bill_total"]),
             )
             for row in csv.DictReader(file, delimiter=";")
         ]

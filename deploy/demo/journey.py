@@ -24,7 +24,7 @@ from deploy.demo.company import DemoAccount
 from deploy.demo.letters import Mailbox, code_in, password_in
 from deploy.demo.report import CheckFailed, Report, check
 from deploy.demo.traveller import FULL_NAME, PHONE, QUESTION, Journey
-from shared.money import format_rubles
+from shared.money import format_roubles
 
 ADVANCE = 100_00
 """Kopecks to pay in advance on an account that owes nothing."""
@@ -138,13 +138,13 @@ def see_what_is_owed(journey: Journey) -> PaymentLine:
         last = months[0]
         if journey.account is not None:
             check(last["total"] == journey.account.bill_total, "the total of the last bill")
-        step.outcome = f"months: {len(months)}; {last['period']}: {format_rubles(last['total'])}"
+        step.outcome = f"months: {len(months)}; {last['period']}: {format_roubles(last['total'])}"
     with journey.report.step("See what is due") as step:
         line = steadily(lambda: _due_as_the_balance_says(client, number))
-        step.outcome = f"{format_rubles(line.amount)}, penalty {format_rubles(line.penalty)}"
+        step.outcome = f"{format_roubles(line.amount)}, penalty {format_roubles(line.penalty)}"
         if not line.total:
             line = PaymentLine(number, ADVANCE)
-            step.outcome += f"; an advance then: {format_rubles(line.total)}"
+            step.outcome += f"; an advance then: {format_roubles(line.total)}"
     return line
 
 
@@ -157,7 +157,7 @@ def pay(journey: Journey, line: PaymentLine) -> None:
         check(client.start_payment([line], key) == started, "the same answer to the same request")
         check(started["total"] == line.total, "an order over what was asked")
         journey.payment_id = started["payment_id"]
-        step.outcome = f"{format_rubles(started['total'])}, {started['state']}"
+        step.outcome = f"{format_roubles(started['total'])}, {started['state']}"
     with report.step("Enter the card on the acquirer's page") as step:
         back = journey.payer.pay(started["redirect_url"])
         check(journey.payer.come_back(back) == 200, "a page to come back to")
@@ -169,7 +169,7 @@ def pay(journey: Journey, line: PaymentLine) -> None:
         step.outcome = f"{payment['state']}, card {payment['masked_card']}"
     with report.step("Statement and balance follow") as step:
         after = steadily(lambda: _statement_with(client, line, before))
-        balances = (format_rubles(statement[-1]["balance"]) for statement in (before, after))
+        balances = (format_roubles(statement[-1]["balance"]) for statement in (before, after))
         step.outcome = " → ".join(balances)
     journey.paid = line
 
@@ -186,7 +186,7 @@ def see_that_all_agree(journey: Journey) -> None:
         for lines in (newest["lines"], client.receipt(journey.payment_id)["postings"]):
             found = [(one["account"], one["amount"], one["penalty"]) for one in lines]
             check(found == expected, f"the lines {expected}, not {found}")
-        step.outcome = format_rubles(newest["total"])
+        step.outcome = format_roubles(newest["total"])
     with journey.report.step("Receipt by e-mail") as step:
         letter = journey.mailbox.wait(journey.traveller.email, "Квитанция")
         check_receipt(letter, journey.payment_id, line)

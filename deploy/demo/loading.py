@@ -17,7 +17,7 @@ from deploy.demo import database
 from deploy.demo.charges import all_bills
 from deploy.demo.company import ACCOUNTS_FILE, CHARGES_FILE, DemoAccount, demo_accounts
 from deploy.embedded.environment import REPOSITORY
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 REASON = "the demo company"
 OPEN_SECONDS = 60.0
@@ -47,7 +47,7 @@ def load(database_url: str, console: Console) -> bool:
     new_events = database.events_of(database_url, "ledger") - postings
     new_contracts = database.events_of(database_url, "accounts") - contracts
     if new_contracts or new_events:
-        sum_of_bills = format_rubles(sum(bill.total for bill in bills))
+        sum_of_bills = format_roubles(sum(bill.total for bill in bills))
         console.print(
             f"The demo company is loaded: {len(accounts)} accounts, {count} bills, {sum_of_bills}."
         )

@@ -23,7 +23,7 @@ from deploy.demo.database import looking
 from deploy.demo.loop import Belief
 from deploy.embedded.environment import REPOSITORY
 from shared.config import SERVICES
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 PAID, REVERSED, REFUNDED = 2, 3, 4
 TAKEN = frozenset({"captured", "completed"})
@@ -104,7 +104,7 @@ def compare(picture: Picture) -> list[str]:
     found += _against_ledger(picture.payments, picture.postings)
     sums = picture.sums
     if len(set(sums.values())) > 1:
-        found.append("sums: " + ", ".join(f"{who} {format_rubles(sums[who])}" for who in sums))
+        found.append("sums: " + ", ".join(f"{who} {format_roubles(sums[who])}" for who in sums))
     return found
 
 
@@ -125,7 +125,7 @@ def compare_beliefs(beliefs: Sequence[Belief], picture: Picture) -> list[str]:
         if charged not in expected:
             found.append(
                 f"payment {payment.payment_id}: the payer was told charged={belief.charged} "
-                f"({format_rubles(belief.total)}), the acquirer has {format_rubles(charged)}"
+                f"({format_roubles(belief.total)}), the acquirer has {format_roubles(charged)}"
             )
         told = [PaymentLine(*line) for line in belief.lines]
         if sorted(told, key=_by_account) != sorted(payment.lines, key=_by_account):
@@ -206,14 +206,14 @@ def _against_order(payment: Payment, order: Order | None) -> Iterator[str]:
     name = f"payment {payment.payment_id} ({payment.state})"
     if order and order.amount != payment.total:
         yield (
-            f"{name}: an order over {format_rubles(order.amount)} for a payment of "
-            f"{format_rubles(payment.total)}"
+            f"{name}: an order over {format_roubles(order.amount)} for a payment of "
+            f"{format_roubles(payment.total)}"
         )
     if deposited and payment.state != "completed":
-        yield f"{name}: the acquirer has taken {format_rubles(deposited)}"
+        yield f"{name}: the acquirer has taken {format_roubles(deposited)}"
     if payment.taken and deposited != payment.total:
-        total = format_rubles(payment.total)
-        yield f"{name}: the acquirer has {format_rubles(deposited)} of {total}"
+        total = format_roubles(payment.total)
+        yield f"{name}: the acquirer has {format_roubles(deposited)} of {total}"
 
 
 def _against_ledger(
@@ -241,5 +241,5 @@ def _by_account(line: PaymentLine) -> str:
 
 
 def _told(line: PaymentLine) -> str:
-    penalty = f" and penalty {format_rubles(line.penalty)}" if line.penalty else ""
-    return f"account {line.account}, {format_rubles(line.amount)}{penalty}"
+    penalty = f" and penalty {format_roubles(line.penalty)}" if line.penalty else ""
+    return f"account {line.account}, {format_roubles(line.amount)}{penalty}"

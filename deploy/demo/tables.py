@@ -9,7 +9,7 @@ from rich.table import Table
 
 from deploy.demo.loop import Belief
 from deploy.demo.reconciling import PAID, Picture
-from shared.money import format_rubles
+from shared.money import format_roubles
 
 
 def loop_summary(beliefs: Sequence[Belief]) -> Table:
@@ -22,7 +22,7 @@ def loop_summary(beliefs: Sequence[Belief]) -> Table:
         table.add_row(
             charged,
             str(len(some)),
-            format_rubles(sum(belief.total for belief in some)),
+            format_roubles(sum(belief.total for belief in some)),
             str(sum(belief.repeats for belief in some)),
             f"{max((belief.seconds for belief in some), default=0):.2f}",
         )
@@ -43,7 +43,7 @@ def reconciliation_table(picture: Picture, beliefs: int) -> Table:
         "ledger": len({payment_id for payment_id, _ in picture.postings}),
     }
     for who, amount in picture.sums.items():
-        table.add_row(who, str(taken[who]), format_rubles(amount))
+        table.add_row(who, str(taken[who]), format_roubles(amount))
     if beliefs:
         table.caption = f"{beliefs} payers asked what they were told"
     return table

@@ -35,7 +35,7 @@ class Account:
     gid: int | None
 
     def prefix(self, needed: Iterable[Path]) -> tuple[str, ...]:
-        """Answer what to put before a command, so that it runs as this user.
+        """Return what to put before a command, so that it runs as this user.
 
         `needed` are the files and folders that it must reach and that exist already.
         """
@@ -64,7 +64,7 @@ class Account:
                 os.chown(Path(folder, name), self.uid, self.gid, follow_symlinks=False)
 
     def _reaches(self, path: Path) -> bool:
-        """Tell whether the user may enter it (a file: execute it) and all folders above."""
+        """Return whether the user may enter it (a file: execute it) and all folders above."""
         resolved = path.resolve()
         if not self._may(resolved, stat.S_IXOTH | (0 if resolved.is_dir() else stat.S_IROTH)):
             return False
@@ -98,7 +98,7 @@ class Account:
 
 
 def account() -> Account:
-    """Answer whom the nodes run as; makes the system user the first time root asks."""
+    """Return whom the nodes run as; makes the system user the first time root asks."""
     if os.geteuid() != 0:
         return Account(None, None)
     try:

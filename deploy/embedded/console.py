@@ -86,7 +86,7 @@ def addresses(environment: Mapping[str, str], env_file: Path) -> Table:
 
 
 def tail(log: Path) -> str:
-    """Answer the last lines of a log; empty when there is none."""
+    """Return the last lines of a log; empty when there is none."""
     if not log.exists():
         return ""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:])

@@ -36,7 +36,7 @@ PLAIN_ENVIRONMENT = {
 def generated(
     state: StateDir, ports: Mapping[str, int], secrets: Mapping[str, str]
 ) -> dict[str, str]:
-    """Answer all settings as they are when nobody has given any."""
+    """Return all settings as they are when nobody has given any."""
     database = f"postgresql://saldo:{secrets['database']}@127.0.0.1:{ports['postgres']}/saldo"
     settings = {
         "SALDO_STATE_DIR": str(state.root),
@@ -61,7 +61,7 @@ def generated(
 def compose(
     settings: Mapping[str, str], given: Mapping[str, str], secrets: Mapping[str, str]
 ) -> dict[str, str]:
-    """Answer the settings with what was given in the place of what was generated.
+    """Return the settings with what was given in the place of what was generated.
 
     A given database owner brings the services' roles with it: same server, own passwords.
     """
@@ -72,7 +72,7 @@ def compose(
 
 
 def role_urls(owner_url: str, key: str) -> dict[str, str]:
-    """Answer `SALDO_DATABASE_URL_<SERVICE>` of every service, by the owner's URL.
+    """Return `SALDO_DATABASE_URL_<SERVICE>` of every service, by the owner's URL.
 
     The migrator makes the roles from these. `key`: the passwords are derived from it.
     """
@@ -105,5 +105,5 @@ def gifts(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, 
 
 
 def as_shell(settings: Mapping[str, str]) -> str:
-    """Answer the text of `.saldo/env`."""
+    """Return the text of `.saldo/env`."""
     return "".join(f"export {name}={shlex.quote(settings[name])}\n" for name in sorted(settings))

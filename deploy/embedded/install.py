@@ -34,7 +34,7 @@ class Lack(Exception):  # noqa: N818 - what is missing, and what to do
 
 
 def main(arguments: list[str]) -> int:
-    """Install what is missing; answer the exit code."""
+    """Install what is missing; return the exit code."""
     if sys.version_info < (3, 11):  # noqa: UP036 - this script runs before anything is checked
         return restart_with_newer_python(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -85,7 +85,7 @@ def ensure_venv() -> None:
 
 
 def fingerprint() -> str:
-    """Answer what `.venv` depends on: lock, project file, where it lies, which Python made it."""
+    """Return what `.venv` depends on: lock, project file, where it lies, which Python made it."""
     digest = hashlib.sha256()
     for path in (LOCK, ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
@@ -109,13 +109,13 @@ def make_venv() -> None:
 
 
 def works(python: Path) -> bool:
-    """Tell whether an interpreter starts and has pip."""
+    """Return whether an interpreter starts and has pip."""
     command = [str(python), "-c", "import sys, pip; sys.exit(sys.version_info < (3, 11))"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def is_moved() -> bool:
-    """Tell whether the scripts of `.venv` point to another folder."""
+    """Return whether the scripts of `.venv` point to another folder."""
     configuration = (VENV / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
     commands = [line for line in configuration if line.startswith("command = ")]
     return bool(commands) and not commands[0].endswith(f" {VENV}")
@@ -179,7 +179,7 @@ def ensure_rabbitmq() -> None:
 
 
 def is_given(name: str) -> bool:
-    """Tell whether a setting comes from outside: now, or as remembered from an earlier `up`."""
+    """Return whether a setting comes from outside: now, or as remembered from an earlier `up`."""
     if os.environ.get(name) and "SALDO_STATE_DIR" not in os.environ:
         return True
     remembered = ROOT / ".saldo" / "given.json"
@@ -187,12 +187,12 @@ def is_given(name: str) -> bool:
 
 
 def has_package() -> bool:
-    """Tell whether the package is there, whoever installed it."""
+    """Return whether the package is there, whoever installed it."""
     return any(RABBITMQ_LIBRARY.glob("rabbitmq_server-*/sbin/rabbitmq-server"))
 
 
 def has_sudo() -> bool:
-    """Tell whether root can be had: without a password, or somebody is there to type it."""
+    """Return whether root can be had: without a password, or somebody is there to type it."""
     if shutil.which("sudo") is None:
         return False
     free = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
@@ -200,7 +200,7 @@ def has_sudo() -> bool:
 
 
 def docker_has_image() -> bool:
-    """Tell whether a Docker engine answers and has an image of RabbitMQ."""
+    """Return whether a Docker engine answers and has an image of RabbitMQ."""
     if shutil.which("docker") is None:
         return False
     command = ["docker", "image", "ls", "--quiet", "rabbitmq"]

@@ -104,17 +104,17 @@ class Installation:
             self.state.delete()
 
     def status(self) -> dict[str, ProcessState]:
-        """Answer what runs, as the supervisor last saw it; empty when nothing is wanted."""
+        """Return what runs, as the supervisor last saw it; empty when nothing is wanted."""
         if not self.state.wanted.exists():
             return {}
         return read_status(self.state.status)
 
     def is_supervised(self) -> bool:
-        """Tell whether a supervisor is at work."""
+        """Return whether a supervisor is at work."""
         return self._supervisor.is_running()
 
     def identities(self) -> dict[str, process.Identity]:
-        """Answer which processes of the installation are alive, supervisor and guard aside."""
+        """Return which processes of the installation are alive, supervisor and guard aside."""
         found = {}
         for path in self.state.run.glob("*.json"):
             record = process.read_record(path)

@@ -141,7 +141,7 @@ class Keeper(threading.Thread):
             self._state.done(self._spec.name).write_text(self._spec.digest, encoding="ascii")
 
     def _has_finished(self) -> bool:
-        """Tell whether this is a process that runs once, and has, as the plan describes it."""
+        """Return whether this is a process that runs once, and has, as the plan describes it."""
         if not self._spec.once:
             return False
         done = self._state.done(self._spec.name)

@@ -76,7 +76,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return levels
 
     def only(self, names: set[str]) -> Plan:
-        """Answer the plan of the named processes and all that they need."""
+        """Return the plan of the named processes and all that they need."""
         known = {spec.name: spec for spec in self.processes}
         if unknown := names - known.keys():
             raise ValueError(f"no such process: {sorted(unknown)}; there are {sorted(known)}")

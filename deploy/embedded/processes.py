@@ -30,7 +30,7 @@ def table(
     settings: Mapping[str, str],
     given: Mapping[str, str],
 ) -> tuple[ProcessSpec, ...]:
-    """Answer all processes; a node whose URL is given is none of ours."""
+    """Return all processes; a node whose URL is given is none of ours."""
     specs: list[ProcessSpec] = []
     user = account()
     if "SALDO_DATABASE_URL" not in given:
@@ -77,7 +77,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
 
 
 def code_version(root: Path = REPOSITORY) -> str:
-    """Answer a digest of all that the services are made of."""
+    """Return a digest of all that the services are made of."""
     digest = sha256()
     for folder in _CODE_FOLDERS:
         for path in sorted((root / folder).rglob("*")):

@@ -214,7 +214,7 @@ def _container(image: str, folder: Path, port: int, password: str, url: str) -> 
 
 
 def _docker_environ() -> dict[str, str]:
-    """Answer the environment in which the client finds the engine that the operator uses."""
+    """Return the environment in which the client finds the engine that the operator uses."""
     return PLAIN_ENVIRONMENT | {
         name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if name in os.environ
     }

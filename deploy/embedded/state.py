@@ -112,7 +112,7 @@ class StateDir:
             yield
 
     def ports(self, preferred: Mapping[str, int], *, renew: bool) -> dict[str, int]:
-        """Answer the ports, chosen at the first call and then kept.
+        """Return the ports, chosen at the first call and then kept.
 
         `renew`: nothing of ours runs, so a kept port that somebody else has taken is replaced.
         """
@@ -129,7 +129,7 @@ class StateDir:
         return chosen
 
     def secrets(self) -> dict[str, str]:
-        """Answer the secrets of this installation, made at the first call and then kept."""
+        """Return the secrets of this installation, made at the first call and then kept."""
         path = self.root / "secrets.json"
         kept: dict[str, str] = _read_json(path)
         names = ("master", "database", "roles", "amqp", "cookie", "acquirer", "acquirer_callback")
@@ -139,7 +139,7 @@ class StateDir:
         return made
 
     def given(self, new: Mapping[str, str]) -> dict[str, str]:
-        """Answer the settings that the operator gave, now or at an earlier `up`; kept."""
+        """Return the settings that the operator gave, now or at an earlier `up`; kept."""
         path = self.root / "given.json"
         kept: dict[str, str] = _read_json(path)
         merged = {**kept, **new}
@@ -149,7 +149,7 @@ class StateDir:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a port of 127.0.0.1 can be listened on."""
+    """Return whether a port of 127.0.0.1 can be listened on."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

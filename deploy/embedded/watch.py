@@ -31,7 +31,7 @@ class Watcher:
         self._child: subprocess.Popen[bytes] | None = None
 
     def is_running(self) -> bool:
-        """Tell whether somebody holds the lock."""
+        """Return whether somebody holds the lock."""
         try:
             with self._lock_file.open("a") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -34,12 +34,12 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
 
 
 def language_of(accepted: LanguageAccept) -> str:
-    """Answer the language that a client prefers among ours; Russian unless it says otherwise."""
+    """Return the language that a client prefers among ours; Russian unless it says otherwise."""
     return accepted.best_match(LANGUAGES, default="ru")
 
 
 def text_of(code: str, kind: str, language: str, params: Mapping[str, Any]) -> str:
-    """Answer what is said of a code; of its kind when the catalogue does not know it."""
+    """Return what is said of a code; of its kind when the catalogue does not know it."""
     of_kind = KINDS.get(kind, KINDS["internal"])
     try:
         return CATALOGUE.get(code, of_kind)[language].format_map(params)
@@ -48,10 +48,10 @@ def text_of(code: str, kind: str, language: str, params: Mapping[str, Any]) -> s
 
 
 def notice_text(code: str, language: str) -> str:
-    """Answer what is said when something went well, or is on its way."""
+    """Return what is said when something went well, or is on its way."""
     return NOTICES[code][language]
 
 
 def field_text(code: str, language: str, numbers: Sequence[str]) -> str:
-    """Answer what is said of one wrong member of a request."""
+    """Return what is said of one wrong member of a request."""
     return FIELDS.get(code, FIELDS["field_refused"])[language].format(*numbers)

@@ -24,7 +24,7 @@ _BILLS = {
         "ru": "Строки начислений не сходятся. Проверьте: к оплате = начислено + перерасчёт − "
         "льгота, каждая услуга одной строкой.",
         "en": "The lines of the bill do not add up. Check that payable = charged + recalculation "
-        "- privilege, with one line for each service.",
+        "- concession, with one line for each service.",
     },
     "invalid_amount": {
         "ru": "Сумма не подходит. Укажите положительную сумму в копейках.",

@@ -155,7 +155,7 @@ def _with_message(call: Call, payment: dict[str, Any]) -> dict[str, Any]:
 
 
 def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[str, Any]:
-    """Answer one account's line; an account on which nothing is booked yet owes nothing."""
+    """Return one account's line; an account on which nothing is booked yet owes nothing."""
     if balance is None:
         amount, penalty = 0, 0
     else:

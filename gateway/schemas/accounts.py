@@ -185,7 +185,7 @@ class MonthsQuery(Shape):
 
 
 class ChargeLine(Answered):
-    """One service in a month's bill (facts of the bill: charged, recalculation, privilege)."""
+    """One service in a month's bill (facts of the bill: charged, recalculation, concession)."""
 
     service = said("The code of the service.", "heating")
     name = said("Its name.", "Отопление")
@@ -196,7 +196,7 @@ class ChargeLine(Answered):
     volume = said("The volume, a decimal of up to 6 places.", "0.812345", allow_none=True)
     charged = kopecks("Charged", 190555)
     recalculation = kopecks("Recalculation («перерасчёт»), signed", 0)
-    privilege = kopecks("Privilege («льгота»), taken off", 0)
+    concession = kopecks("Concession («льгота»), taken off", 0)
     payable = kopecks("To be paid", 190555)
 
 

@@ -122,35 +122,35 @@ class QueryInteger(fields.Integer):
 
 
 def described(description: str, example: Any = None, **more: Any) -> Mapping[str, Any]:
-    """Answer the metadata that OpenAPI shows of a field."""
+    """Return the metadata that OpenAPI shows of a field."""
     examples = {} if example is None else {"examples": [example]}
     return {"description": description, **examples, **more}
 
 
 def length(least: int, most: int) -> validate.Length:
-    """Answer the rule that a text or list has so many members."""
+    """Return the rule that a text or list has so many members."""
     return validate.Length(min=least, max=most, error=f"field_length {least} {most}")
 
 
 def one_of(*choices: str) -> validate.OneOf:
-    """Answer the rule that a value is one of those listed."""
+    """Return the rule that a value is one of those listed."""
     return validate.OneOf(choices, error="field_choice")
 
 
 def typed(description: str, example: str, *, least: int = 1, most: int, **more: Any) -> Text:
-    """Answer a text of a request."""
+    """Return a text of a request."""
     more.setdefault("required", True)
     return Text(validate=length(least, most), metadata=described(description, example), **more)
 
 
 def secret(description: str, *, most: int = 500, **more: Any) -> Text:
-    """Answer a password or code of a request: nothing about it is changed or shown."""
+    """Return a password or code of a request: nothing about it is changed or shown."""
     metadata = described(description, format="password")
     return Text(strip=False, required=True, validate=length(1, most), metadata=metadata, **more)
 
 
 def account_number(**more: Any) -> Text:
-    """Answer the number of a personal account in a request (S12: spaces around are forgiven)."""
+    """Return the number of a personal account in a request (S12: spaces around are forgiven)."""
     more.setdefault("required", True)
     return Text(
         validate=validate.Regexp(r"^[0-9]{1,20}\Z", error="field_account"),
@@ -160,7 +160,7 @@ def account_number(**more: Any) -> Text:
 
 
 def asked(description: str, example: int) -> fields.Integer:
-    """Answer an amount that is asked for, in kopecks, never negative."""
+    """Return an amount that is asked for, in kopecks, never negative."""
     return fields.Integer(
         strict=True,
         required=True,
@@ -170,7 +170,7 @@ def asked(description: str, example: int) -> fields.Integer:
 
 
 def page_size(default: int, most: int) -> QueryInteger:
-    """Answer the query parameter ``limit``."""
+    """Return the query parameter ``limit``."""
     return QueryInteger(
         load_default=default,
         validate=validate.Range(min=1, max=most, error=f"field_range 1 {most}"),
@@ -179,7 +179,7 @@ def page_size(default: int, most: int) -> QueryInteger:
 
 
 def cursor(description: str) -> Text:
-    """Answer the query parameter that takes ``next`` of the page before."""
+    """Return the query parameter that takes ``next`` of the page before."""
     return Text(
         load_default=None,
         validate=length(1, 200),
@@ -188,7 +188,7 @@ def cursor(description: str) -> Text:
 
 
 def kopecks(description: str, example: int, **more: Any) -> fields.Integer:
-    """Answer an amount of an answer, in kopecks."""
+    """Return an amount of an answer, in kopecks."""
     return fields.Integer(
         required=True,
         metadata=described(description + ", kopecks.", example, format="int64"),
@@ -197,12 +197,12 @@ def kopecks(description: str, example: int, **more: Any) -> fields.Integer:
 
 
 def said(description: str, example: Any = None, **more: Any) -> fields.String:
-    """Answer a text of an answer."""
+    """Return a text of an answer."""
     return fields.String(required=True, metadata=described(description, example), **more)
 
 
 def notice() -> fields.String:
-    """Answer the text that tells the person what has happened and what to do next (S26)."""
+    """Return the text that tells the person what has happened and what to do next (S26)."""
     return fields.String(
         required=True,
         metadata=described(
@@ -218,25 +218,25 @@ class Told(Answered):
 
 
 def identifier(description: str) -> fields.String:
-    """Answer an id of an answer."""
+    """Return an id of an answer."""
     example = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
     return fields.String(required=True, metadata=described(description, example, format="uuid"))
 
 
 def instant(description: str, **more: Any) -> fields.String:
-    """Answer a moment of an answer, ISO 8601 with its offset."""
+    """Return a moment of an answer, ISO 8601 with its offset."""
     metadata = described(description, "2026-05-14T09:30:00+00:00", format="date-time")
     return fields.String(required=True, metadata=metadata, **more)
 
 
 def day(description: str, **more: Any) -> fields.String:
-    """Answer a day of the billing office's calendar."""
+    """Return a day of the billing office's calendar."""
     metadata = described(description, "2026-05-15", format="date")
     return fields.String(required=True, metadata=metadata, **more)
 
 
 def following() -> fields.String:
-    """Answer the cursor of the next page."""
+    """Return the cursor of the next page."""
     return fields.String(
         required=True,
         allow_none=True,

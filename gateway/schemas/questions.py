@@ -18,7 +18,7 @@ from gateway.schemas.base import (
 
 
 def numbered() -> fields.Integer:
-    """Answer the number under which people speak of a question."""
+    """Return the number under which people speak of a question."""
     return fields.Integer(
         required=True, metadata=described("The number to name on the telephone.", 1024)
     )

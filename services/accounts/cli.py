@@ -20,7 +20,7 @@ from services.accounts.proof import KEY_PURPOSE, BillSeal
 from services.discovery import open_store
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
-from shared.money import format_rubles, parse_rubles
+from shared.money import format_roubles, parse_roubles
 
 DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2
 
@@ -43,7 +43,7 @@ def import_contracts(
         int | None,
         typer.Option(
             help="Control total: the sum of bill_total, as 4500,00.",
-            parser=parse_rubles,
+            parser=parse_roubles,
             metavar="ROUBLES",
         ),
     ] = None,
@@ -125,7 +125,7 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     for key in ("rows", "registered", "amended", "unchanged", "bills", "refused"):
         if key in summary:
             table.add_row("new bills" if key == "bills" else key, str(summary[key]))
-    table.add_row("sum of bills, roubles", format_rubles(summary["bill_total"]))
+    table.add_row("sum of bills, roubles", format_roubles(summary["bill_total"]))
     if summary["differences"]:
         table.title = "Not imported: a control total differs"
     console.print(table)

@@ -30,7 +30,7 @@ from services.accounts.registration import (
 from shared.context import bind
 from shared.eventstore import Store
 from shared.ids import NAMESPACE, derived_id, new_id
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 BATCH = 200
 """Rows of one transaction."""
@@ -51,8 +51,8 @@ class Survey:
             found.append(f"The control total says {rows} rows; the file has {self.rows}.")
         if total is not None and total != self.total:
             found.append(
-                f"The control total says {format_rubles(total)} roubles; the bills of the file "
-                f"add up to {format_rubles(self.total)}."
+                f"The control total says {format_roubles(total)} roubles; the bills of the file "
+                f"add up to {format_roubles(self.total)}."
             )
         return found
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 from services.accounts.domain import PayerKind, clean_number
 from services.accounts.proof import BillSeal
 from services.accounts.registration import ContractRow
-from shared.money import Kopecks, parse_rubles
+from shared.money import Kopecks, parse_roubles
 
 T = TypeVar("T")
 
@@ -115,6 +115,6 @@ def _els(text: str) -> str:
 def _total(text: str) -> Kopecks:
     # Negative where the payer has paid in advance.
     try:
-        return parse_rubles(text)
+        return parse_roubles(text)
     except ValueError:
         raise ValueError("must be roubles, as 4500,00") from None

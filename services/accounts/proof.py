@@ -12,7 +12,7 @@ import re
 
 import msgspec
 
-from shared.money import Kopecks, parse_rubles
+from shared.money import Kopecks, parse_roubles
 
 KEY_PURPOSE = "accounts/bill-proof"
 """The purpose under which ``settings.derive_key`` gives the key."""
@@ -53,7 +53,7 @@ class BillSeal:
         are all understood.
         """
         try:
-            total: Kopecks | None = parse_rubles(answer)
+            total: Kopecks | None = parse_roubles(answer)
         except ValueError:
             total = None
         return self.of_bill(account, answer, total)

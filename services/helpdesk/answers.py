@@ -9,7 +9,7 @@ from services.helpdesk.views import QuestionView
 
 
 def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]:
-    """Answer a question for a list: topic and department with their titles, state, instants."""
+    """Return a question for a list: topic and department with their titles, state, instants."""
     topic = directory.topic_title(view.topic)
     department = directory.department_title(view.department)
     return {
@@ -30,7 +30,7 @@ def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]
 def letter(
     view: QuestionView, messages: list[dict[str, Any]], directory: Directory
 ) -> dict[str, Any]:
-    """Answer what letters say: ``text`` is the question, ``answer`` the last answer or None.
+    """Return what letters say: ``text`` is the question, ``answer`` the last answer or None.
 
     A text that has been erased is None, and so is the mailbox of a department that is no longer
     listed.

@@ -131,7 +131,7 @@ class Desk:
 
 
 def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]:
-    """Answer a question in the name of the actor. Raises NotFound and ValidationFailed."""
+    """Return a question in the name of the actor. Raises NotFound and ValidationFailed."""
     text = clean_text(command.text)
     question = _existing(session, command.question_id)
     note = session.vault.seal(question.id, command.reason) if command.reason else None
@@ -147,7 +147,7 @@ def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
 
 
 def question_of(session: Session, question_id: UUID, person_id: UUID | None = None) -> QuestionView:
-    """Answer a question. Raises NotFound; with a person, also for a question of another."""
+    """Return a question. Raises NotFound; with a person, also for a question of another."""
     view: QuestionView | None = session.read.question(question_id)
     if view is None or person_id not in (None, view.person_id):
         raise not_found()
@@ -155,7 +155,7 @@ def question_of(session: Session, question_id: UUID, person_id: UUID | None = No
 
 
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
-    """Answer ``[{author, text, at}]`` in order; a text that has been erased is None."""
+    """Return ``[{author, text, at}]`` in order; a text that has been erased is None."""
     return [
         {
             "author": message.author,
@@ -167,7 +167,7 @@ def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
 
 
 def clean_text(text: str) -> str:
-    """Answer a message without the spaces around it, its lines ended by line feeds.
+    """Return a message without the spaces around it, its lines ended by line feeds.
 
     Raises ValidationFailed ``invalid_text`` when it is empty, too long, or no text.
     """
@@ -182,7 +182,7 @@ def clean_text(text: str) -> str:
 
 
 def not_found() -> NotFound:
-    """Answer the refusal for a question that is not there, or is not the caller's."""
+    """Return the refusal for a question that is not there, or is not the caller's."""
     return NotFound("question_not_found", "There is no such question; choose one of the list.")
 
 

@@ -114,7 +114,7 @@ def answer(
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Answer a question: the person gets the answer by e-mail and sees it in the cabinet."""
+    """Return a question: the person gets the answer by e-mail and sees it in the cabinet."""
     if (text is None) == (file is None):
         raise typer.BadParameter("give the answer by one of --text and --file")
     written = _read(file) if text is None else text

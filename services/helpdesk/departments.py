@@ -63,7 +63,7 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 raise ValueError(f"topic {name} leads to {topic.department}, no such department")
 
     def department_of(self, topic: str) -> str:
-        """Answer the department that is competent for a topic.
+        """Return the department that is competent for a topic.
 
         Raises ValidationFailed ``unknown_topic``.
         """
@@ -82,17 +82,17 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             )
 
     def topic_title(self, topic: str) -> Title:
-        """Answer a topic's title; a topic no longer listed is called by its id."""
+        """Return a topic's title; a topic no longer listed is called by its id."""
         known = self.topics.get(topic)
         return known.title if known else Title(topic, topic)
 
     def department_title(self, department: str) -> Title:
-        """Answer a department's title; one no longer listed is called by its id."""
+        """Return a department's title; one no longer listed is called by its id."""
         known = self.departments.get(department)
         return known.title if known else Title(department, department)
 
     def department_email(self, department: str) -> str | None:
-        """Answer a department's mailbox, None when the department is no longer listed."""
+        """Return a department's mailbox, None when the department is no longer listed."""
         known = self.departments.get(department)
         return known.email if known else None
 

@@ -14,7 +14,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Answer the public form of an event; the subject is the question's id."""
+    """Return the public form of an event; the subject is the question's id."""
     question_id = str(recorded.originator_id)
     match recorded.event:
         case QuestionAsked() as event:

@@ -60,7 +60,7 @@ class ReadModel:
         return int(row["last"])
 
     def question(self, question_id: UUID) -> QuestionView | None:
-        """Answer one question."""
+        """Return one question."""
         self._cursor.execute(
             f"SELECT {_QUESTION} FROM questions WHERE question_id = %s", (question_id,)
         )
@@ -68,13 +68,13 @@ class ReadModel:
         return None if row is None else _view(row)
 
     def id_of_number(self, number: int) -> UUID | None:
-        """Answer the question that has a short number."""
+        """Return the question that has a short number."""
         self._cursor.execute("SELECT question_id FROM questions WHERE number = %s", (number,))
         row = self._cursor.fetchone()
         return None if row is None else row["question_id"]
 
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
-        """Answer a person's questions, the last written in first."""
+        """Return a person's questions, the last written in first."""
         self._cursor.execute(
             f"SELECT {_QUESTION} FROM questions WHERE person_id = %s"
             " ORDER BY last_message_at DESC, number DESC LIMIT %s",
@@ -85,7 +85,7 @@ class ReadModel:
     def questions_in(
         self, state: str | None, department: str | None, limit: int
     ) -> list[QuestionView]:
-        """Answer questions for staff, the longest waiting first."""
+        """Return questions for staff, the longest waiting first."""
         self._cursor.execute(
             f"SELECT {_QUESTION} FROM questions"
             " WHERE (%(state)s::text IS NULL OR state = %(state)s)"
@@ -96,7 +96,7 @@ class ReadModel:
         return [_view(row) for row in self._cursor]
 
     def messages(self, question_id: UUID) -> list[MessageView]:
-        """Answer the messages of a question in order."""
+        """Return the messages of a question in order."""
         self._cursor.execute(
             "SELECT author, actor, text, at FROM messages WHERE question_id = %s ORDER BY position",
             (question_id,),
@@ -112,14 +112,14 @@ class ReadModel:
         ]
 
     def questions_since(self, person_id: UUID, since: datetime) -> int:
-        """Answer how many questions a person has asked after an instant."""
+        """Return how many questions a person has asked after an instant."""
         return self._count(
             "SELECT count(*) AS found FROM questions WHERE person_id = %s AND asked_at > %s",
             (person_id, since),
         )
 
     def messages_since(self, person_id: UUID, since: datetime) -> int:
-        """Answer how many messages a person has written after an instant, in all questions."""
+        """Return how many messages a person has written after an instant, in all questions."""
         return self._count(
             "SELECT count(*) AS found FROM messages JOIN questions USING (question_id)"
             " WHERE person_id = %s AND author = 'person' AND at > %s",

@@ -28,7 +28,7 @@ class HelpdeskService:
 
     @rpc(schemas.Topics)
     def topics(self) -> dict[str, Any]:
-        """Answer ``{topics: [{topic, title, title_en, department}]}``, titles in Russian too."""
+        """Return ``{topics: [{topic, title, title_en, department}]}``, titles in Russian too."""
         return {
             "topics": [
                 {
@@ -43,7 +43,7 @@ class HelpdeskService:
 
     @rpc(schemas.Ask)
     def ask(self, person_id: UUID, topic: str, account: str | None, text: str) -> dict[str, Any]:
-        """Answer ``{question_id, number, department, department_title}``.
+        """Return ``{question_id, number, department, department_title}``.
 
         Raises Forbidden ``account_not_linked`` for an account that is not the person's, and as
         `application.Desk.ask`.
@@ -59,13 +59,13 @@ class HelpdeskService:
 
     @rpc(schemas.Questions)
     def questions(self, person_id: UUID) -> dict[str, Any]:
-        """Answer ``{questions: [...]}`` of a person, the last written in first."""
+        """Return ``{questions: [...]}`` of a person, the last written in first."""
         views = self.store.query(lambda session: session.read.questions_of(person_id, MAX_LISTED))
         return {"questions": [question_summary(view, self.directory) for view in views]}
 
     @rpc(schemas.Question)
     def question(self, person_id: UUID, question_id: UUID) -> dict[str, Any]:
-        """Answer a question of the person with ``messages: [{author, text, at}]``."""
+        """Return a question of the person with ``messages: [{author, text, at}]``."""
 
         def read(session: Session) -> dict[str, Any]:
             view = application.question_of(session, question_id, person_id)
@@ -77,14 +77,14 @@ class HelpdeskService:
 
     @rpc(schemas.AddMessage)
     def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
-        """Answer ``{question_id, state}``; raises as `application.Desk.add_message`."""
+        """Return ``{question_id, state}``; raises as `application.Desk.add_message`."""
         command = application.AddMessage(person_id=person_id, question_id=question_id, text=text)
         result: dict[str, Any] = self.store.execute(self.desk.add_message, command)
         return result
 
     @rpc(schemas.LetterOf)
     def letter_of(self, question_id: UUID) -> dict[str, Any]:
-        """Answer what the letters about a question say; for notifications only."""
+        """Return what the letters about a question say; for notifications only."""
 
         def read(session: Session) -> dict[str, Any]:
             view = application.question_of(session, question_id)

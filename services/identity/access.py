@@ -137,7 +137,7 @@ def _end_surplus(session: Session, person_id: UUID) -> None:
 
 
 def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
-    """Answer {session_id, person_id, must_change_password, stale}; ``stale`` asks for NoteSeen.
+    """Return {session_id, person_id, must_change_password, stale}; ``stale`` asks for NoteSeen.
 
     Raises Forbidden ``session_expired``.
     """
@@ -158,7 +158,7 @@ def note_seen(session: Session, command: NoteSeen) -> None:
 
 
 def list_sessions(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Answer {sessions: [{session_id, device, created_at, last_seen_at}]}, the latest first."""
+    """Return {sessions: [{session_id, device, created_at, last_seen_at}]}, the latest first."""
     live = session.read.sessions.of_person(person_id, session.now, SESSION_IDLE_LIFE)
     return {
         "sessions": [
@@ -181,7 +181,7 @@ def end_session(session: Session, command: EndSession) -> dict[str, Any]:
 
 
 def kept_hash(session: Session, person_id: UUID) -> str | None:
-    """Answer the hash of a person's present password."""
+    """Return the hash of a person's present password."""
     credential = session.read.credentials.of_person(person_id)
     return None if credential is None else credential.password_hash
 
@@ -189,7 +189,7 @@ def kept_hash(session: Session, person_id: UUID) -> str | None:
 def password_changer(
     checked: CheckedPassword,
 ) -> Callable[[Session, ChangePassword], dict[str, Any]]:
-    """Answer the use case that changes a password, given what the check found.
+    """Return the use case that changes a password, given what the check found.
 
     That is no part of the command: the same command sent again has another salt.
     """

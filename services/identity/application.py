@@ -227,7 +227,7 @@ def _typed(text: str | None, parse: Callable[[str], str]) -> str | None:
 
 
 def profile(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Answer {person_id, person_type, email, organisation|None, full_name|None, phone|None}.
+    """Return {person_id, person_type, email, organisation|None, full_name|None, phone|None}.
 
     Raises NotFound ``person_not_found``.
     """

@@ -67,7 +67,7 @@ def take_or_raise(session: Session, limit: Limit, subject: bytes) -> None:
 
 
 def revealed(session: Session, person_id: UUID, sealed: str) -> str:
-    """Answer a person's datum in clear. Raises NotFound ``person_not_found`` when it is erased."""
+    """Return a person's datum in clear. Raises NotFound ``person_not_found`` when it is erased."""
     text = session.vault.reveal(person_id, sealed)
     if text is None:
         raise NotFound("person_not_found", "There is no such person.")

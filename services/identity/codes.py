@@ -55,7 +55,7 @@ class Codes:
         )
 
     def lock(self, owner_id: UUID) -> Code | None:
-        """Answer a code, held until the transaction ends: attempts are made one after another."""
+        """Return a code, held until the transaction ends: attempts are made one after another."""
         row = self._cursor.execute(
             "SELECT owner_id, email_index, digest, expires_at, attempts_left FROM codes"
             " WHERE owner_id = %s FOR UPDATE",
@@ -75,7 +75,7 @@ class Codes:
         return self._cursor.rowcount == 1
 
     def opened_before(self, purpose: Purpose, instant: datetime, most: int) -> list[UUID]:
-        """Answer the owners still waiting since before an instant, the oldest first."""
+        """Return the owners still waiting since before an instant, the oldest first."""
         self._cursor.execute(
             "SELECT owner_id FROM codes WHERE purpose = %s AND created_at < %s"
             " ORDER BY created_at LIMIT %s",

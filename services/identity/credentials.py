@@ -42,21 +42,21 @@ class Credentials:
         return self._cursor.rowcount == 1
 
     def of_email(self, email_index: bytes) -> Credential | None:
-        """Answer whose address this is."""
+        """Return whose address this is."""
         return self._one(
             f"SELECT {_COLUMNS} FROM credentials WHERE email_index = %s",  # noqa: S608 - constant
             email_index,
         )
 
     def of_person(self, person_id: UUID) -> Credential | None:
-        """Answer a person's credential, as it is at this moment."""
+        """Return a person's credential, as it is at this moment."""
         return self._one(
             f"SELECT {_COLUMNS} FROM credentials WHERE person_id = %s",  # noqa: S608 - constant
             person_id,
         )
 
     def lock(self, person_id: UUID) -> Credential | None:
-        """Answer a person's credential, held against changes until the transaction ends."""
+        """Return a person's credential, held against changes until the transaction ends."""
         return self._one(
             f"SELECT {_COLUMNS} FROM credentials WHERE person_id = %s FOR UPDATE",  # noqa: S608
             person_id,

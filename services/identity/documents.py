@@ -29,7 +29,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_document(kind: str, version: str | None = None) -> Document:
-    """Answer a document, the current version unless another is named.
+    """Return a document, the current version unless another is named.
 
     Raises NotFound ``document_not_found``.
     """

@@ -134,7 +134,7 @@ EVENTS = EventTypes(
 
 
 def person_id_of(registration_id: UUID) -> UUID:
-    """Answer the person that a registration becomes: one, however often it is confirmed."""
+    """Return the person that a registration becomes: one, however often it is confirmed."""
     return derived_id(NAMESPACE, "identity/person", str(registration_id))
 
 

@@ -20,7 +20,7 @@ class KeySource(Protocol):
     """What keys are derived from: the settings."""
 
     def derive_key(self, purpose: str) -> bytes:
-        """Answer the 32-byte key of a purpose."""
+        """Return the 32-byte key of a purpose."""
         ...
 
 
@@ -31,18 +31,18 @@ class Fingerprints:
         self._keys = keys
 
     def email(self, text: str) -> bytes:
-        """Answer the blind index of an e-mail address, however it was typed."""
+        """Return the blind index of an e-mail address, however it was typed."""
         return self._hash("identity/email-index", email_key(text))
 
     def network(self, ip: str) -> bytes:
-        """Answer the index of a network address; of IPv6 the /64, which one subscriber has."""
+        """Return the index of a network address; of IPv6 the /64, which one subscriber has."""
         address = ipaddress.ip_address(ip)
         bits = 64 if address.version == 6 else 32
         network = ipaddress.ip_network(f"{address}/{bits}", strict=False)
         return self._hash("identity/network-index", str(network))
 
     def code(self, owner_id: UUID, code: str) -> bytes:
-        """Answer the digest of a code, spaces forgiven; bound to its owner, it fits no other."""
+        """Return the digest of a code, spaces forgiven; bound to its owner, it fits no other."""
         return self._hash("identity/codes", f"{owner_id}:{''.join(code.split())}")
 
     def _hash(self, purpose: str, text: str) -> bytes:
@@ -50,17 +50,17 @@ class Fingerprints:
 
 
 def token_digest(token: str) -> bytes:
-    """Answer what is kept of a session token: 256 random bits need no key, nor a slow hash."""
+    """Return what is kept of a session token: 256 random bits need no key, nor a slow hash."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def new_token() -> str:
-    """Answer a session token of 256 random bits."""
+    """Return a session token of 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def new_code() -> str:
-    """Answer a check code: six digits from the system's CSPRNG."""
+    """Return a check code: six digits from the system's CSPRNG."""
     return f"{secrets.randbelow(1_000_000):06d}"
 
 
@@ -68,7 +68,7 @@ _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def new_temporary_password() -> str:
-    """Answer a password to be typed once: twelve characters (59 bits), none mistaken for another,
+    """Return a password to be typed once: twelve characters (59 bits), none mistaken for another,
     such as ``k7vd-m3xp-w9ah``."""
     groups = ("".join(secrets.choice(_READABLE) for _ in range(4)) for _ in range(3))
     return "-".join(groups)

@@ -31,18 +31,18 @@ class Passwords:
         self._nobody = self._argon2.hash(os.urandom(16).hex())
 
     def hash(self, password: str) -> str:
-        """Answer a salted hash to keep."""
+        """Return a salted hash to keep."""
         plain = _typed(password)
         return self._away(lambda: self._argon2.hash(plain))
 
     def verify(self, kept: str | None, password: str) -> bool:
-        """Answer whether a password is the one; with nothing kept it is not, just as slowly."""
+        """Return whether a password is the one; with nothing kept it is not, just as slowly."""
         plain = _typed(password)
         matches = self._away(lambda: self._matches(kept or self._nobody, plain))
         return matches and kept is not None
 
     def outdated(self, kept: str) -> bool:
-        """Answer whether a hash was made with weaker parameters than today's."""
+        """Return whether a hash was made with weaker parameters than today's."""
         return self._argon2.check_needs_rehash(kept)
 
     def _matches(self, kept: str, plain: bytes) -> bool:

@@ -14,7 +14,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Answer the published form of an event, or None where it concerns nobody else."""
+    """Return the published form of an event, or None where it concerns nobody else."""
     subject = str(recorded.originator_id)
     match recorded.event:
         case RegistrationCodeRequested():

@@ -72,7 +72,7 @@ class ReadModel:
         )
 
     def person(self, person_id: UUID) -> PersonRow | None:
-        """Answer a person who is not erased."""
+        """Return a person who is not erased."""
         row = self._cursor.execute(
             "SELECT person_id, person_type, email, organisation, full_name, phone FROM persons"
             " WHERE person_id = %s AND NOT erased",

@@ -76,7 +76,7 @@ def _person_of(session: Session, reset: PasswordReset) -> Person:
 def password_resetter(
     new_hash: str,
 ) -> Callable[[Session, ConfirmPasswordReset], dict[str, Any]]:
-    """Answer the use case that completes a recovery, given the hash of the new password.
+    """Return the use case that completes a recovery, given the hash of the new password.
 
     That is no part of the command: the same command sent again has another salt.
     """

@@ -37,20 +37,20 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
 
 
 def refusal(code: str, **params: Any) -> dict[str, Any]:
-    """Answer a refusal as a result; ``params`` are JSON values, never personal."""
+    """Return a refusal as a result; ``params`` are JSON values, never personal."""
     if code not in _REFUSALS:
         raise KeyError(code)
     return {"refused": code, "params": params}
 
 
 def refused(code: str, **params: Any) -> ServiceError:
-    """Answer a refusal as an error, for where there is nothing to count."""
+    """Return a refusal as an error, for where there is nothing to count."""
     error, message = _REFUSALS[code]
     return error(code, message, **params)
 
 
 def settle(result: dict[str, Any]) -> dict[str, Any]:
-    """Answer a use case's result, or raise the error that it answers with."""
+    """Return a use case's result, or raise the error that it answers with."""
     if "refused" in result:
         raise refused(result["refused"], **result["params"])
     return result

@@ -32,7 +32,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_email(text: str) -> str:
-    """Answer the address to write to: trimmed, its domain in lower-case ASCII (IDNA).
+    """Return the address to write to: trimmed, its domain in lower-case ASCII (IDNA).
 
     At most 254 characters (RFC 5321). The case of the part before the @ is kept, because its
     server may mind it. Raises ``email_invalid``.
@@ -52,7 +52,7 @@ def parse_email(text: str) -> str:
 
 
 def email_key(text: str) -> str:
-    """Answer the form under which an address is known, however it was typed.
+    """Return the form under which an address is known, however it was typed.
 
     A text that is no address has a key too (one that nobody is known by): a sign-in with it must
     look like any other that fails.
@@ -64,7 +64,7 @@ def email_key(text: str) -> str:
 
 
 def parse_organisation(name: str, inn: str, kpp: str | None) -> Organisation:
-    """Answer an organisation's requisites, checked.
+    """Return an organisation's requisites, checked.
 
     A legal entity has an INN of 10 digits and a KPP, a sole trader an INN of 12 and no KPP
     (приказ ФНС России от 29.06.2012 № ММВ-7-6/435@). Raises ``organisation_name_invalid``,
@@ -93,7 +93,7 @@ def parse_organisation(name: str, inn: str, kpp: str | None) -> Organisation:
 
 
 def inn_is_valid(inn: str) -> bool:
-    """Answer whether an INN has 10 or 12 digits and its check digits are right."""
+    """Return whether an INN has 10 or 12 digits and its check digits are right."""
     if not (inn.isascii() and inn.isdecimal()) or not inn.strip("0"):
         return False
     digits = [int(character) for character in inn]
@@ -112,7 +112,7 @@ def _check_digit(digits: list[int], weights: tuple[int, ...]) -> int:
 
 
 def parse_phone(text: str) -> str:
-    """Answer a phone number in E.164: ``+79161234567``.
+    """Return a phone number in E.164: ``+79161234567``.
 
     Russian habits are understood (``8 (916) 123-45-67``, ``9161234567``). Raises
     ``phone_invalid``.
@@ -131,7 +131,7 @@ def parse_phone(text: str) -> str:
 
 
 def parse_full_name(text: str) -> str:
-    """Answer a person's full name on one line. Raises ``full_name_invalid``."""
+    """Return a person's full name on one line. Raises ``full_name_invalid``."""
     name = _one_line(text)
     if not 2 <= len(name) <= LONGEST_NAME or not _printable(name):
         raise ValidationFailed(

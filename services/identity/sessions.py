@@ -53,14 +53,14 @@ class Sessions:
         )
 
     def of_token(self, token_digest: bytes, now: datetime, idle: timedelta) -> SignedIn | None:
-        """Answer the live session of a token; one not seen for ``idle`` is not live."""
+        """Return the live session of a token; one not seen for ``idle`` is not live."""
         row = self._cursor.execute(
             f"{_LIVE} AND token_digest = %s", (now, now - idle, token_digest)
         ).fetchone()
         return None if row is None else SignedIn(**row)
 
     def of_person(self, person_id: UUID, now: datetime, idle: timedelta) -> list[SignedIn]:
-        """Answer a person's live sessions, the latest seen first."""
+        """Return a person's live sessions, the latest seen first."""
         self._cursor.execute(
             f"{_LIVE} AND person_id = %s ORDER BY last_seen_at DESC, created_at DESC, session_id",
             (now, now - idle, person_id),

@@ -57,7 +57,7 @@ Load = Callable[[str], Account]
 
 
 def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any]]:
-    """Answer the use case of a ledger where one person may move up to ``limit`` kopecks.
+    """Return the use case of a ledger where one person may move up to ``limit`` kopecks.
 
     It answers ``state`` (``done``, ``proposed`` or, where there was nothing left to do,
     ``unchanged``), the amount, and the accounts as they are then. Raises what the domain refuses,
@@ -92,7 +92,7 @@ def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any
 
 
 def preview(session: Session, command: Correct, limit: Kopecks) -> dict[str, Any]:
-    """Answer what a correction would do, and change nothing; raises as it would."""
+    """Return what a correction would do, and change nothing; raises as it would."""
     tried, amount = _try(session, command)
     state = "unchanged" if not tried else "proposed" if amount > limit else "done"
     return {
@@ -121,14 +121,14 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
 
 
 def preview_approval(session: Session, proposal_id: UUID, by: str) -> dict[str, Any]:
-    """Answer what an approval would do today, and change nothing; raises as it would."""
+    """Return what an approval would do today, and change nothing; raises as it would."""
     made = _copy_of_proposal(session, proposal_id).approve(by)
     command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
     return preview(session, command, made.amount)
 
 
 def preview_rejection(session: Session, command: Reject, by: str) -> dict[str, Any]:
-    """Answer what a rejection would do, and change nothing; raises as it would."""
+    """Return what a rejection would do, and change nothing; raises as it would."""
     proposal = _copy_of_proposal(session, command.proposal_id)
     proposal.reject(by, command.reason)
     amount = proposal.made.amount if proposal.made else 0
@@ -144,7 +144,7 @@ def reject(session: Session, command: Reject) -> dict[str, Any]:
 
 
 def proposals(session: Session, state: str | None = OPEN) -> list[dict[str, Any]]:
-    """Answer the proposals in a state (None: all), oldest first."""
+    """Return the proposals in a state (None: all), oldest first."""
     return list(session.read.proposals(state))
 
 
@@ -175,7 +175,7 @@ def _proposal(session: Session, proposal_id: UUID) -> Proposal:
 
 
 def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
-    """Answer a proposal that may be tried upon: what happens to it is not recorded."""
+    """Return a proposal that may be tried upon: what happens to it is not recorded."""
     # Any id may be given, also that of an account's stream.
     story = session.story(proposal_id)
     if not story or not isinstance(story[0].event, ProposalMade):
@@ -187,7 +187,7 @@ def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
 
 
 def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks]:
-    """Make a correction on copies of its accounts; answer those it changes, and the money."""
+    """Make a correction on copies of its accounts; return those it changes, and the money."""
     amount, numbers = 0, _accounts(session, command.correction)
     before = {number: _copy(session, number) for number in numbers}
     for account in before.values():
@@ -198,7 +198,7 @@ def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks
 
 
 def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> Sequence[Account]:
-    """Make a correction and answer the accounts that it has changed."""
+    """Make a correction and return the accounts that it has changed."""
     correction, reason = command.correction, command.reason
     on = correction.effective_on or today
     if on > today:
@@ -234,7 +234,7 @@ def _accounts(session: Session, correction: Correction) -> Sequence[str]:
 
 
 def _amount(correction: Correction, account: Account) -> Kopecks:
-    """Answer the money that a correction moves on an account, whatever its sign."""
+    """Return the money that a correction moves on an account, whatever its sign."""
     match correction:
         case AdjustCharges():
             return sum(abs(line.amount) for line in correction.lines)

@@ -21,7 +21,7 @@ _POSTED = "SELECT account, payment_id FROM payment_postings WHERE payment_id = A
 
 
 def posting_desk(store: PostgresStore) -> GroupCommit:
-    """Answer the desk of one process: its ``execute`` keeps the promises of Store.execute."""
+    """Return the desk of one process: its ``execute`` keeps the promises of Store.execute."""
     return GroupCommit(store, PostingDesk())
 
 
@@ -32,7 +32,7 @@ class PostingDesk:
     """
 
     def needs(self, command: Any) -> Sequence[UUID] | None:
-        """Answer the accounts of a command; None for one that needs an account's history."""
+        """Return the accounts of a command; None for one that needs an account's history."""
         match command:
             case PostPayment():
                 return [account_id(line.account) for line in command.lines]
@@ -41,7 +41,7 @@ class PostingDesk:
         return None
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
-        """Answer the accounts from their rows; those that are not open come empty."""
+        """Return the accounts from their rows; those that are not open come empty."""
         accounts: dict[UUID, Aggregate] = {
             account.id: account for account in standing_by_id(cursor, ids)
         }
@@ -63,7 +63,7 @@ class PostingDesk:
                 account.posted.add(row["payment_id"])
 
     def copy(self, aggregate: Any) -> Aggregate:
-        """Answer a second account of the same state."""
+        """Return a second account of the same state."""
         if not aggregate.version:
             return Account(aggregate.id)
         row = aggregate.snapshot()

@@ -28,7 +28,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Answer the public form of a domain event; what staff propose to each other has none."""
+    """Return the public form of a domain event; what staff propose to each other has none."""
     event: Any = recorded.event
     if event.topic in PROPOSAL_TOPICS:
         return None
@@ -107,7 +107,7 @@ def _charges(event: ChargesPosted) -> dict[str, Any]:
                 "name": line.name,
                 "charged": line.charged,
                 "recalculation": line.recalculation,
-                "privilege": line.privilege,
+                "concession": line.concession,
                 "payable": line.payable,
             }
             for line in event.lines

@@ -131,16 +131,16 @@ class ReadModel:
             self._cursor.execute(_KEEP_PROPOSALS, (_encode(rows).decode(),))
 
     def balance(self, number: str) -> dict[str, Any] | None:
-        """Answer the row of one account."""
+        """Return the row of one account."""
         self._cursor.execute(f"SELECT {_SNAPSHOT} FROM balances WHERE number = %s", (number,))
         return self._cursor.fetchone()  # type: ignore[no-any-return]
 
     def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
-        """Answer the rows of several accounts, in any order."""
+        """Return the rows of several accounts, in any order."""
         return find_balances(self._cursor, numbers)
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Answer what each account's last bill calls its services: number -> code -> name."""
+        """Return what each account's last bill calls its services: number -> code -> name."""
         self._cursor.execute(
             "SELECT b.number, bill.state FROM balances AS b JOIN events AS bill"
             " ON bill.originator_id = b.account_id AND bill.originator_version = b.last_bill"
@@ -165,7 +165,7 @@ class ReadModel:
         yield from self._cursor
 
     def proposals(self, state: str | None = None) -> list[dict[str, Any]]:
-        """Answer the proposals in a state, or all, with the times of the log; oldest first."""
+        """Return the proposals in a state, or all, with the times of the log; oldest first."""
         self._cursor.execute(
             f"{_PROPOSED} WHERE %(state)s::text IS NULL OR p.state = %(state)s "
             "ORDER BY made.notification_id",
@@ -174,7 +174,7 @@ class ReadModel:
         return self._cursor.fetchall()  # type: ignore[no-any-return]
 
     def proposal(self, proposal_id: UUID) -> dict[str, Any] | None:
-        """Answer one proposal with its times."""
+        """Return one proposal with its times."""
         self._cursor.execute(f"{_PROPOSED} WHERE p.proposal_id = %s", (proposal_id,))
         return self._cursor.fetchone()  # type: ignore[no-any-return]
 
@@ -183,11 +183,11 @@ class ReadModel:
         write_balances(self._cursor, accounts)
 
     def closed_through(self) -> date | None:
-        """Answer the last day that is closed; none more is until this transaction ends."""
+        """Return the last day that is closed; none more is until this transaction ends."""
         return closed_through(self._cursor)
 
     def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
-        """Answer where a payment stands in the log, by account."""
+        """Return where a payment stands in the log, by account."""
         self._cursor.execute(
             "SELECT account, position, amount, penalty, allocation FROM payment_postings "
             "WHERE payment_id = %s ORDER BY position",

@@ -34,32 +34,32 @@ class LedgerService:
 
     @rpc(schemas.Balance)
     def balance(self, number: str, as_of: str | None) -> Any:
-        """Answer the balance of one account, now or as of a past day or instant."""
+        """Return the balance of one account, now or as of a past day or instant."""
         return self.store.query(lambda session: balances.balance(session, number, as_of))
 
     @rpc(schemas.Balances)
     def balances(self, numbers: list[str]) -> Any:
-        """Answer the balances of several accounts, now."""
+        """Return the balances of several accounts, now."""
         return self.store.query(lambda session: balances.balances(session, numbers))
 
     @rpc(schemas.Charges)
     def charges(self, number: str, before: str | None, limit: int) -> Any:
-        """Answer the months of an account with their lines, newest first."""
+        """Return the months of an account with their lines, newest first."""
         return self.store.query(lambda session: statements.charges(session, number, before, limit))
 
     @rpc(schemas.Statement)
     def statement(self, number: str, after: int | None, limit: int) -> Any:
-        """Answer the movements of an account with the balance after each."""
+        """Return the movements of an account with the balance after each."""
         return self.store.query(lambda session: statements.statement(session, number, after, limit))
 
     @rpc(schemas.PaymentPostings)
     def payment_postings(self, payment_id: UUID) -> Any:
-        """Answer where a payment stands in the ledger."""
+        """Return where a payment stands in the ledger."""
         return self.store.query(lambda session: statements.payment_postings(session, payment_id))
 
     @rpc(schemas.Penalty)
     def penalty(self, number: str, on: date | None) -> Any:
-        """Answer the penalty of an account explained: now, as of a past day, or to come."""
+        """Return the penalty of an account explained: now, as of a past day, or to come."""
         return self.store.query(
             lambda session: penalty(session, number, on or session.today, _rules())
         )

@@ -79,7 +79,7 @@ class Reactions:
         self._handlers = handlers
 
     def position(self) -> int:
-        """Answer the position of the last upstream event whose effect is here."""
+        """Return the position of the last upstream event whose effect is here."""
         with self._store.session() as session:
             return self._position(session, lock=False)
 
@@ -278,7 +278,7 @@ class Listener:
         raise StoppedError
 
     def fetch_missing(self) -> bool:
-        """Fetch from the upstream log all that comes after our position; answer whether the
+        """Fetch from the upstream log all that comes after our position; return whether the
         upstream could be asked."""
         after = self._reactions.position()
         while not self._stop.is_set():

@@ -96,7 +96,7 @@ class Job:
 def envelope(
     service: str, recorded: Recorded, publication: Publication, predecessor: int
 ) -> Envelope:
-    """Answer the wire form of a publication."""
+    """Return the wire form of a publication."""
     return Envelope(
         routing_key=publication.type,
         headers={
@@ -140,6 +140,6 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
 
 
 def position_of(headers: Mapping[str, Any]) -> int | None:
-    """Answer the position that the headers name, if they do: the body may still be broken."""
+    """Return the position that the headers name, if they do: the body may still be broken."""
     position = headers.get(POSITION_HEADER)
     return position if isinstance(position, int) else None

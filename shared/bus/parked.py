@@ -44,7 +44,7 @@ def put(
 
 
 def is_waiting(cursor: Any, upstream: str, subject: str) -> bool:
-    """Answer whether an earlier message of the same subject is parked."""
+    """Return whether an earlier message of the same subject is parked."""
     row = cursor.execute(
         "SELECT 1 FROM parked WHERE upstream = %s AND subject = %s LIMIT 1", (upstream, subject)
     ).fetchone()
@@ -52,7 +52,7 @@ def is_waiting(cursor: Any, upstream: str, subject: str) -> bool:
 
 
 def listing(cursor: Any, limit: int = 1000) -> list[dict[str, Any]]:
-    """Answer the parked messages of a service, oldest first, without their bodies."""
+    """Return the parked messages of a service, oldest first, without their bodies."""
     cursor.execute(
         "SELECT id, upstream, position, subject, type, reason, error_id, attempts, parked_at "
         "FROM parked ORDER BY id LIMIT %s",

@@ -42,7 +42,7 @@ class ConfirmedPublisher:
         return len(self._unconfirmed)
 
     def publish(self, exchange: str, envelope: Envelope) -> int:
-        """Send one message without waiting; answer its delivery tag."""
+        """Send one message without waiting; return its delivery tag."""
         message = amqp.Message(
             envelope.body,
             content_type=CONTENT_TYPE,

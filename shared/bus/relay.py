@@ -90,7 +90,7 @@ class Relay:
                 _answer_broker(broker)
 
     def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
-        """Publish all that is in the log; answer how many messages were sent.
+        """Publish all that is in the log; return how many messages were sent.
 
         While one window waits for its confirms the next is read and sent.
         """

@@ -28,7 +28,7 @@ TRANSPORT_OPTIONS = {
 
 
 def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connection:
-    """Answer a connection that is made when it is first used.
+    """Return a connection that is made when it is first used.
 
     Whoever reads nothing from it must ask for no heartbeat (0): it could not answer them.
     """
@@ -44,12 +44,12 @@ def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connec
 
 
 def event_exchange(service: str) -> Exchange:
-    """Answer the exchange of a service's events, as nameko declares it too."""
+    """Return the exchange of a service's events, as nameko declares it too."""
     return Exchange(f"{service}.events", type="topic", durable=True)
 
 
 def stream_queue(service: str) -> Queue:
-    """Answer the stream that keeps a service's published history."""
+    """Return the stream that keeps a service's published history."""
     return Queue(
         f"{service}.stream",
         exchange=event_exchange(service),
@@ -60,7 +60,7 @@ def stream_queue(service: str) -> Queue:
 
 
 def reaction_queue(consumer: str, upstream: str) -> Queue:
-    """Answer the ordered queue of one consumer's reactions to one upstream."""
+    """Return the ordered queue of one consumer's reactions to one upstream."""
     return Queue(
         f"{consumer}.from.{upstream}",
         exchange=event_exchange(upstream),
@@ -77,7 +77,7 @@ def reaction_queue(consumer: str, upstream: str) -> Queue:
 
 
 def dead_queue(consumer: str) -> Queue:
-    """Answer the queue of messages that crashed their reader too often."""
+    """Return the queue of messages that crashed their reader too often."""
     return Queue(f"{consumer}.dead", durable=True, queue_arguments={"x-queue-type": "quorum"})
 
 

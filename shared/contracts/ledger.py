@@ -27,13 +27,13 @@ class Line(Schema):
     recalculation = Kopecks(
         required=True, signed=True, metadata={"description": "«Перерасчёт», kopecks."}
     )
-    privilege = Kopecks(
+    concession = Kopecks(
         required=True, signed=True, metadata={"description": "«Льгота», taken off, kopecks."}
     )
     payable = Kopecks(
         required=True,
         signed=True,
-        metadata={"description": "charged + recalculation - privilege, kopecks."},
+        metadata={"description": "charged + recalculation - concession, kopecks."},
     )
 
 

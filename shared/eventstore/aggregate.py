@@ -39,11 +39,11 @@ class Aggregate(ABC):
 
     @property
     def pending(self) -> list[Event]:
-        """Answer the events triggered and not appended yet."""
+        """Return the events triggered and not appended yet."""
         return [event for owner, _, event in self._journal if owner is self]
 
     def take_pending(self) -> list[Event]:
-        """Answer the pending events and forget them: the caller appends them in bulk."""
+        """Return the pending events and forget them: the caller appends them in bulk."""
         taken, journal = self.pending, self._journal
         if len(taken) == len(journal):
             journal.clear()

@@ -79,12 +79,12 @@ for _cls, _oid in ((_Bigints, 1016), (_Uuids, 2951), (_Texts, 1009), (_Bytes, 10
 
 
 def bigints(values: Iterable[int | None]) -> Any:
-    """Answer a bigint[]."""
+    """Return a bigint[]."""
     return _Bigints([_NULL if value is None else _BIGINT(8, value) for value in values])
 
 
 def uuids(values: Iterable[UUID]) -> Any:
-    """Answer a uuid[]; it is quick where one comes many times in a row."""
+    """Return a uuid[]; it is quick where one comes many times in a row."""
     parts, last, part = [], None, b""
     for value in values:
         if value is not last:
@@ -94,7 +94,7 @@ def uuids(values: Iterable[UUID]) -> Any:
 
 
 def texts(values: Iterable[str]) -> Any:
-    """Answer a text[]; it is quick where the same texts come again and again."""
+    """Return a text[]; it is quick where the same texts come again and again."""
     packed: dict[str, bytes] = {}
     parts = []
     for value in values:
@@ -106,12 +106,12 @@ def texts(values: Iterable[str]) -> Any:
 
 
 def byteas(values: Iterable[bytes]) -> Any:
-    """Answer a bytea[]."""
+    """Return a bytea[]."""
     return _Bytes([_with_length(value) for value in values])
 
 
 def jsons(values: Iterable[bytes]) -> Any:
-    """Answer a json[] of texts that are JSON already."""
+    """Return a json[] of texts that are JSON already."""
     return _Jsons([_with_length(value) for value in values])
 
 

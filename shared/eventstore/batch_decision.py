@@ -28,12 +28,12 @@ class Desk(Protocol):
     """What a service says about the commands that may be committed together."""
 
     def needs(self, command: Any) -> Sequence[UUID] | None:
-        """Answer the ids of the aggregates that a command decides upon; each of them it changes,
+        """Return the ids of the aggregates that a command decides upon; each of them it changes,
         or finds changed by itself already. None: it must be carried out alone."""
         ...
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
-        """Answer all these aggregates (version 0: there is none) by one query, with as much
+        """Return all these aggregates (version 0: there is none) by one query, with as much
         of their state as the commands of groups decide upon."""
         ...
 
@@ -44,7 +44,7 @@ class Desk(Protocol):
         ...
 
     def copy(self, aggregate: Any) -> Aggregate:
-        """Answer an aggregate of the same state, independent of the first."""
+        """Return an aggregate of the same state, independent of the first."""
         ...
 
 
@@ -112,7 +112,7 @@ class Waiting:
         self.turn.release()
 
     def answer_as(self, first: tuple[bytes, bytes] | None) -> None:
-        """Answer what the first command of this id answered: its (fingerprint, answer)."""
+        """Return what the first command of this id answered: its (fingerprint, answer)."""
         if self.error is not None or self.alone:
             return
         if first is None or first[0] != self.fingerprint:
@@ -146,11 +146,11 @@ class InMemorySession(Session):
 
     @property
     def pending(self) -> list[PendingEvent]:
-        """Answer the events that the command has let happen."""
+        """Return the events that the command has let happen."""
         return self._journal
 
     def decide(self, waiting: Waiting) -> bytes | None:
-        """Let a command decide; answer its answer, or None when it was refused.
+        """Let a command decide; return its answer, or None when it was refused.
 
         The reason stands in ``waiting.error``; a fault of the program is left to the caller's own
         thread (``waiting.alone``), where it fails again without harm to others.
@@ -227,7 +227,7 @@ def decide_surely(
 
 
 def events_of(decided: Sequence[Waiting]) -> tuple[list[PendingEvent], list[Cause]]:
-    """Answer all that was decided, in order, and for each event its cause."""
+    """Return all that was decided, in order, and for each event its cause."""
     pending = [entry for waiting in decided for entry in waiting.events]
     return pending, [waiting.cause for waiting in decided for _ in waiting.events]
 
@@ -235,7 +235,7 @@ def events_of(decided: Sequence[Waiting]) -> tuple[list[PendingEvent], list[Caus
 def rows_to_keep(
     decided: Sequence[Waiting], positions: Sequence[int]
 ) -> list[tuple[UUID, bytes, bytes, int | None, int | None]]:
-    """Answer the rows that remember the commands, with their places in the log."""
+    """Return the rows that remember the commands, with their places in the log."""
     rows, place = [], 0
     for waiting in decided:
         mine = positions[place : place + len(waiting.events)]

@@ -68,11 +68,11 @@ class EventTypes:
 
     @property
     def topics(self) -> frozenset[str]:
-        """Answer the topics that are written today."""
+        """Return the topics that are written today."""
         return frozenset(self._types)
 
     def encode(self, event: Event) -> bytes:
-        """Answer the state to keep for an event."""
+        """Return the state to keep for an event."""
         if event.topic not in self._types:
             raise UnknownTopicError(f"{event.topic} is not among the events of this service")
         return self._encoder.encode(event)

@@ -177,7 +177,7 @@ class GroupCommit:
     # --- deciding ------------------------------------------------------------------------------
 
     def _lead_deciding(self, mine: Waiting) -> Stage | None:
-        """Let those who have queued up decide; answer whether to write them, too."""
+        """Let those who have queued up decide; return whether to write them, too."""
         self._await_company()
         with self._entry:
             group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
@@ -199,7 +199,7 @@ class GroupCommit:
         return stage
 
     def _next_stage(self, mine: Waiting) -> Stage | None:
-        """Answer whether who has just led the deciding is to write what was decided."""
+        """Return whether who has just led the deciding is to write what was decided."""
         with self._state:
             self._decider = None
             if self._writing or not self._open.members:
@@ -226,7 +226,7 @@ class GroupCommit:
                 del left[0]
 
     def _read(self, ids: Sequence[UUID]) -> dict[UUID, Aggregate] | None:
-        """Answer aggregates as they stand in the database; None when it does not answer."""
+        """Return aggregates as they stand in the database; None when it does not answer."""
         if not ids:
             return {}
         try:
@@ -295,7 +295,7 @@ class GroupCommit:
             _finish(unfinished)
 
     def _write(self, batch: Batch) -> bool:
-        """Write the decided commands of a batch; answer False when they are to be decided anew."""
+        """Write the decided commands of a batch; return False when they are to be decided anew."""
         decided = [waiting for waiting in batch.members if waiting.decided]
         if not decided:
             return True
@@ -354,7 +354,7 @@ class GroupCommit:
 
 
 def _appoint(candidates: Sequence[Waiting], stage: Stage) -> bool:
-    """Give the turn to lead a stage to the first who is there; answer whether there was one."""
+    """Give the turn to lead a stage to the first who is there; return whether there was one."""
     for waiting in candidates:
         if not waiting.gone:
             waiting.stage = stage

@@ -139,7 +139,7 @@ def _content(handler: Callable[..., Any], command: Any) -> bytes:
 
 
 def remembered(kept_content: bytes, kept_result: bytes, content: bytes) -> Any:
-    """Answer the kept result of a command, if it is the same command."""
+    """Return the kept result of a command, if it is the same command."""
     if kept_content != content:
         raise Conflict(
             "command_reused",

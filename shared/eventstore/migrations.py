@@ -29,7 +29,7 @@ def migrate(
     directory: Traversable,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Bring the schema of one service up to date; answer the names of what was applied.
+    """Bring the schema of one service up to date; return the names of what was applied.
 
     Safe to run from several processes at once, and again at any time. ``runtime_url`` names the
     runtime role and its password; the role is created if it is missing.
@@ -127,7 +127,7 @@ def _grant(connection: psycopg.Connection[Any], service: str, user: str) -> None
 
 
 def _append_only(connection: psycopg.Connection[Any], service: str) -> list[str]:
-    """Answer the tables that the trigger of base.sql guards: their rights follow from it."""
+    """Return the tables that the trigger of base.sql guards: their rights follow from it."""
     rows = connection.execute(
         "SELECT DISTINCT c.relname FROM pg_trigger AS t "
         "JOIN pg_class AS c ON c.oid = t.tgrelid "

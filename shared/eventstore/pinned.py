@@ -25,7 +25,7 @@ class HeldConnections:
 
     @contextmanager
     def of(self, stage: Stage) -> Iterator[Any]:
-        """Answer the connection of a stage; only the leader of the stage may ask."""
+        """Return the connection of a stage; only the leader of the stage may ask."""
         connection = self._held.pop(stage, None)
         if connection is None:
             connection = self._pool.getconn()

@@ -241,7 +241,7 @@ class PostgresStore:
             session.flush()
 
     def log_after(self, position: int, limit: int) -> list[LoggedEvent]:
-        """Answer up to ``limit`` events of the log after a position."""
+        """Return up to ``limit`` events of the log after a position."""
         with self.transaction() as cursor:
             return self.recorder.after(cursor, position, limit)
 
@@ -281,7 +281,7 @@ class PostgresStore:
         return msgspec.json.decode(result)
 
     def rows(self, pending: Sequence[PendingEvent]) -> list[EventRow]:
-        """Answer pending events as the recorder takes them."""
+        """Return pending events as the recorder takes them."""
         encode = self.events.encode
         return [
             (aggregate.id, version, event.topic, encode(event))
@@ -295,7 +295,7 @@ class PostgresStore:
         positions: Sequence[int],
         recorded_at: datetime,
     ) -> list[Recorded]:
-        """Answer pending events with their places in the log, as the read model takes them."""
+        """Return pending events with their places in the log, as the read model takes them."""
         return [
             Recorded(
                 originator_id=aggregate.id,
@@ -313,13 +313,13 @@ class PostgresStore:
         ]
 
     def fingerprint(self, handler: Callable[..., Any], command: Any) -> bytes:
-        """Answer what tells one command from another under the same id."""
+        """Return what tells one command from another under the same id."""
         # Keyed, because a command may hold a password: its hash must tell nothing to a reader.
         content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
         return hmac.new(self._fingerprint_key, content, hashlib.sha256).digest()
 
     def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
-        """Answer (fingerprint, result) of those commands that have been carried out, by id."""
+        """Return (fingerprint, result) of those commands that have been carried out, by id."""
         cursor.execute(
             "SELECT command_id, fingerprint, result FROM commands WHERE command_id = ANY (%s)",
             (list(ids),),
@@ -346,7 +346,7 @@ class PostgresStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """Open a transaction and answer its cursor."""
+        """Open a transaction and return its cursor."""
         with (
             self.pool.connection() as connection,
             connection.transaction(),

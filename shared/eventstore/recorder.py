@@ -173,7 +173,7 @@ class PostgresRecorder(ApplicationRecorder):
         return tail.position + 1, encoder.position
 
     def history(self, cursor: Any, originator_id: UUID, after: int = 0) -> list[dict[str, Any]]:
-        """Answer the rows of one stream after a version, in order."""
+        """Return the rows of one stream after a version, in order."""
         cursor.execute(
             f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s AND originator_version > %s "
             "ORDER BY originator_version",
@@ -184,7 +184,7 @@ class PostgresRecorder(ApplicationRecorder):
         return cursor.fetchall()  # type: ignore[no-any-return]
 
     def after(self, cursor: Any, position: int, limit: int) -> list[LoggedEvent]:
-        """Answer up to ``limit`` events after a position, in the order of the log."""
+        """Return up to ``limit`` events after a position, in the order of the log."""
         cursor.execute(
             f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s "
             "ORDER BY notification_id LIMIT %s",
@@ -260,7 +260,7 @@ class PostgresRecorder(ApplicationRecorder):
 
 
 def logged(row: dict[str, Any]) -> LoggedEvent:
-    """Answer a row of ``events`` as the library's notification."""
+    """Return a row of ``events`` as the library's notification."""
     return LoggedEvent(
         originator_id=row["originator_id"],
         originator_version=row["originator_version"],

@@ -37,11 +37,11 @@ class Vault(Protocol):
     """Personal data, sealed under a key of its subject; destroying the key erases the subject."""
 
     def seal(self, subject: UUID, text: str) -> str:
-        """Answer the sealed form of a text, fit to stand in an event."""
+        """Return the sealed form of a text, fit to stand in an event."""
         ...
 
     def reveal(self, subject: UUID, sealed: str) -> str | None:
-        """Answer the text, or None when the subject's key has been destroyed."""
+        """Return the text, or None when the subject's key has been destroyed."""
         ...
 
     def destroy(self, subject: UUID) -> None:
@@ -66,7 +66,7 @@ class Session(ABC):
         return self.clock.today()
 
     def load(self, cls: type[A], id: UUID) -> A:  # noqa: A002
-        """Answer an aggregate with its whole history applied (version 0: there is none).
+        """Return an aggregate with its whole history applied (version 0: there is none).
 
         Within a session the same id gives the same object, so that a second command in the same
         batch sees what the first one did. Its new events are appended when the session ends.
@@ -105,11 +105,11 @@ class Session(ABC):
 
     @abstractmethod
     def story(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
-        """Answer the recorded events of one stream, with their times and causes, in order."""
+        """Return the recorded events of one stream, with their times and causes, in order."""
 
     @abstractmethod
     def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
-        """Answer the events of a stream in the order of their versions."""
+        """Return the events of a stream in the order of their versions."""
 
     @abstractmethod
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
@@ -117,7 +117,7 @@ class Session(ABC):
 
     @abstractmethod
     def _read_model(self) -> ReadModel:
-        """Answer the read model bound to this transaction."""
+        """Return the read model bound to this transaction."""
 
 
 class Store(Protocol):

@@ -70,7 +70,7 @@ class RpcClient:
         command_id: UUID | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Call a method and answer its result (JSON).
+        """Call a method and return its result (JSON).
 
         ``deadline`` is in seconds. Raises the ServiceError that the service answered, or
         Unavailable when there was no answer in time: the outcome is then unknown, and the same

@@ -221,14 +221,14 @@ class ServiceBase:
 
     @rpc(Nothing)
     def health(self) -> dict[str, str]:
-        """Answer when the service can answer and reach its database."""
+        """Return when the service can answer and reach its database."""
         store = self.server_context.stores[self.name]
         store.query(lambda session: session.cursor.execute("SELECT 1"))
         return {"status": "ok"}
 
     @rpc(EventsAfter)
     def events_after(self, after: int, predecessor: int, limit: int) -> dict[str, Any]:
-        """Answer the published events after a position, for a reader that has missed some.
+        """Return the published events after a position, for a reader that has missed some.
 
         ``predecessor`` is the position of the last published event that the reader has; it
         stands in the first event of the answer. ``next`` is where to go on, or None at the end of
@@ -247,7 +247,7 @@ class ServiceBase:
 
 
 def hosted(service: type[Any]) -> type[Any]:
-    """Answer the service class with what every service offers."""
+    """Return the service class with what every service offers."""
     return type(service.__name__, (service, ServiceBase), {"__module__": service.__module__})
 
 

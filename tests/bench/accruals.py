@@ -112,7 +112,7 @@ def penalties(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 
 def _debtor() -> Account:
-    """Answer an account with two bills, of which it has paid a part of the first, in time."""
+    """Return an account with two bills, of which it has paid a part of the first, in time."""
     account = Account(account_id(COPIED))
     account.open(COPIED, "household", date(2026, 1, 1))
     for month, due_on in ((1, date(2026, 2, 10)), (2, date(2026, 3, 16))):

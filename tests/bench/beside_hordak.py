@@ -57,7 +57,7 @@ def _database(owner_url: str) -> Iterator[str]:
 
 @contextmanager
 def _transfers(python: Path, url: str) -> Iterator[Callable[[int], float]]:
-    """Start the script, and answer what posts so many transactions in each of its threads."""
+    """Start the script, and return what posts so many transactions in each of its threads."""
     script = Path(__file__).parent / "hordak" / "transfers.py"
     with subprocess.Popen(
         [str(python), str(script)],

@@ -104,7 +104,7 @@ def write_file(folder: Path, bills: int, lines_of_a_bill: int) -> Path:
 
 
 def _import(bench: Bench, file: Path, accounts: int) -> tuple[float, float]:
-    """Answer the seconds and the MiB that the command takes, from its start to its end."""
+    """Return the seconds and the MiB that the command takes, from its start to its end."""
     open_accounts(bench, accounts)
     command = [sys.executable, "-m", "services.cli", "ledger", "import", str(file)]
     environment = {

@@ -137,12 +137,12 @@ def beside_save(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 
 def bills_of(count: int) -> list[Bill]:
-    """Answer a bill for each of so many accounts, the sums of each its own."""
+    """Return a bill for each of so many accounts, the sums of each its own."""
     return [_bill(index) for index in range(count)]
 
 
 def post(bench: Bench, bills: Sequence[Bill]) -> float:
-    """Answer the seconds in which the import posts these bills, to accounts that were opened."""
+    """Return the seconds in which the import posts these bills, to accounts that were opened."""
     open_accounts(bench, len(bills))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bills.csv"
@@ -190,7 +190,7 @@ def _open(bench: Bench, count: int) -> None:
 
 
 def _copied(bench: Bench, bills: Sequence[Bill]) -> list[bytes]:
-    """Answer the very bytes that posting these bills copies into the log."""
+    """Return the very bytes that posting these bills copies into the log."""
     cause, encode = Cause(new_id(), "staff:bench", "bench"), bench.store.events.encode
     events = (
         ChargesPosted(

@@ -80,7 +80,7 @@ class Bench:
 
 
 def opened(accounts: int) -> list[tuple[UUID, int, Event]]:
-    """Answer the opening events of many accounts."""
+    """Return the opening events of many accounts."""
     rows: list[tuple[UUID, int, Event]] = []
     for index in range(accounts):
         number = f"{index:010}"
@@ -91,7 +91,7 @@ def opened(accounts: int) -> list[tuple[UUID, int, Event]]:
 
 
 def billing_run(accounts: int, month: int = 1, version: int = 2) -> list[tuple[UUID, int, Event]]:
-    """Answer a bill of eight lines for each account."""
+    """Return a bill of eight lines for each account."""
     period = f"2025-{month:02}"
     return [
         (
@@ -110,7 +110,7 @@ def billing_run(accounts: int, month: int = 1, version: int = 2) -> list[tuple[U
 
 
 def resident(months: int, lines: Sequence[ChargeLine] = LINES, *, owes: int = 100) -> Account:
-    """Answer an account with a bill and a payment in each month from 2025-01 on.
+    """Return an account with a bill and a payment in each month from 2025-01 on.
 
     Each payment leaves ``owes`` kopecks unpaid, so that there is something to compare.
     """
@@ -124,7 +124,7 @@ def resident(months: int, lines: Sequence[ChargeLine] = LINES, *, owes: int = 10
 
 
 def populate(bench: Bench, pattern: Account, accounts: int) -> int:
-    """Fill log and read model with accounts that have the history of one; answer the events.
+    """Fill log and read model with accounts that have the history of one; return the events.
 
     They differ in their numbers and in the ids of their payments. The log has them month by
     month, as a company writes it.
@@ -158,7 +158,7 @@ def populate(bench: Bench, pattern: Account, accounts: int) -> int:
 
 
 def library(bench: Bench) -> Application[Any]:
-    """Answer an application of the eventsourcing library upon the same database."""
+    """Return an application of the eventsourcing library upon the same database."""
     parts = urlsplit(bench.settings.database_url)
     return Application(
         env={

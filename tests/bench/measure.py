@@ -28,7 +28,7 @@ class Result:
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Answer how long one call takes."""
+    """Return how long one call takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -47,7 +47,7 @@ def compare(
     runs: int = RUNS,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Result:
-    """Run both in turn and answer the medians.
+    """Run both in turn and return the medians.
 
     ``ours`` and ``reference`` answer the seconds that they took for ``count`` units (the
     reference for ``reference_count``, where that many would take too long). ``wanted`` is the

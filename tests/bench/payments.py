@@ -139,7 +139,7 @@ def _ours(bench: Bench, calls: int, lines: int) -> float:
 
 
 def _pgbench(bench: Bench, calls: int, transfers: int) -> float:
-    """Answer the seconds that pgbench took, connections being made before."""
+    """Return the seconds that pgbench took, connections being made before."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "transfer.sql"
         script.write_text(f"SELECT ledger.ref_transfer({transfers});\n")

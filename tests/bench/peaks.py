@@ -54,7 +54,7 @@ def memory_of_reads(bench: Bench, progress: Callable[[str], None]) -> list[Resul
 
 
 def _peak(bench: Bench, command: tuple[str, ...]) -> float:
-    """Answer the most MiB that a command and its workers had at the same time."""
+    """Return the most MiB that a command and its workers had at the same time."""
     environment = {
         **os.environ,
         "SALDO_DATABASE_URL": bench.settings.database_url,

@@ -44,7 +44,7 @@ SELECT sum(CASE WHEN starts_with(topic, 'ledger.charges_posted.')
 
 
 def as_of(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """Answer what was owed at past days, and make sure that SQL answers the same."""
+    """Return what was owed at past days, and make sure that SQL answers the same."""
     _prepare(bench)
     first_bill, chance = date(FIRST_YEAR, 1, 1), random.Random(1)  # noqa: S311 - any days will do
     days: list[date] = []
@@ -88,7 +88,7 @@ def as_of(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 
 def now(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
-    """Answer the same question about accounts with a long history, and new ones.
+    """Return the same question about accounts with a long history, and new ones.
 
     The history is long before the last bill of one, and after the last bill of the other.
     """
@@ -186,7 +186,7 @@ def _short() -> Account:
 
 
 def _billed(number: str, payments: int) -> Account:
-    """Answer an account with one bill, of which this many payments leave something open."""
+    """Return an account with one bill, of which this many payments leave something open."""
     account = Account(account_id(number))
     day = date(2026, 1, 1)
     account.open(number, "household", day)

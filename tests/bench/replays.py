@@ -141,7 +141,7 @@ def on_cores(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 
 def _replay(session: Any) -> dict[UUID, int]:
-    """Read and replay every account as audit, rebuild and accrual do; answer what each owes."""
+    """Read and replay every account as audit, rebuild and accrual do; return what each owes."""
     principals: dict[UUID, int] = {}
     # As a worker of theirs does: a range of the log is sorted by streams in memory.
     session.cursor.execute("SET LOCAL work_mem = '64MB'")

@@ -38,7 +38,7 @@ def texts_of_files(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
 
 
 def found_in(texts: Iterable[tuple[str, str]], secrets: Mapping[str, str]) -> set[str]:
-    """Answer where each secret stands in clear, as it is or escaped: "what in where"."""
+    """Return where each secret stands in clear, as it is or escaped: "what in where"."""
     patterns = {what: _pattern(secret) for what, secret in secrets.items()}
     return {
         f"{what} in {where}"

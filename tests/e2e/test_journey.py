@@ -110,7 +110,7 @@ def _check_the_story(database_url: str, journey: Journey) -> None:
 
 
 def _moments(events: dict[str, list[dict[str, Any]]]) -> dict[str, datetime]:
-    """Answer when each thing of the story was recorded; letters with their kind."""
+    """Return when each thing of the story was recorded; letters with their kind."""
     moments: dict[str, datetime] = {}
     for service, told in events.items():
         for event in told:

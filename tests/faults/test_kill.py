@@ -50,7 +50,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[In
 
 
 def alive(installation: Installation, name: str) -> process.Identity | None:
-    """Answer who is at work under that name now."""
+    """Return who is at work under that name now."""
     record = process.read_record(installation.state.record(name))
     if record is None or not process.is_alive(record.identity):
         return None
@@ -65,7 +65,7 @@ def is_back(installation: Installation, name: str, killed: process.Identity) -> 
 
 
 def kill_and_wait(installation: Installation, name: str) -> float:
-    """Kill a process with -9; answer the seconds until it is ready again."""
+    """Kill a process with -9; return the seconds until it is ready again."""
     victim = alive(installation, name)
     assert victim is not None, f"{name} does not run"
     began = time.monotonic()

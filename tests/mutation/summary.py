@@ -68,7 +68,7 @@ def rows(mutants: Iterable[Mutant], paths: Iterable[str]) -> list[Row]:
 
 
 def as_markdown(told: Iterable[Row]) -> str:
-    """Answer the table that README.md holds."""
+    """Return the table that README.md holds."""
     lines = [
         "| module | mutants | killed | timeouts | survived | no test | % |",
         "|---|--:|--:|--:|--:|--:|--:|",

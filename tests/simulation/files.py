@@ -18,7 +18,7 @@ COLUMNS = {
     "opening": ("account", "service", "amount", "payer_kind", "effective_on"),
     "charges": (
         *("account", "period", "due_on", "effective_on", "service", "name", "charged"),
-        *("recalculation", "privilege", "penalty", "unit", "tariff", "volume", "explanation"),
+        *("recalculation", "concession", "penalty", "unit", "tariff", "volume", "explanation"),
     ),
     "adjustments": (
         *("account", "adjustment_id", "period", "service", "amount", "reason", "effective_on"),
@@ -41,7 +41,7 @@ class Totals:
         if kind == "charges":
             for row in rows:
                 self.amount += kopecks(row["charged"]) + kopecks(row["recalculation"])
-                self.amount -= kopecks(row["privilege"])
+                self.amount -= kopecks(row["concession"])
         elif kind != "registry":
             self.amount += sum(kopecks(row["amount"]) for row in rows)
 

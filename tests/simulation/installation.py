@@ -94,13 +94,13 @@ class Terminal:
         )
 
     def says(self, *words: str) -> tuple[int, str, str]:
-        """Say it; answer the exit code, what it said, and what it complained about."""
+        """Say it; return the exit code, what it said, and what it complained about."""
         with self.start(*words) as process:
             out, err = process.communicate()
         return process.returncode, out, err
 
     def asks(self, *words: str) -> Any:
-        """Say it with --json, and answer what it says; exit code 0 is expected."""
+        """Say it with --json, and return what it says; exit code 0 is expected."""
         code, out, err = self.says(*words, "--json")
         if code:
             raise AssertionError(f"saldo ledger {' '.join(words)}: exit code {code}\n{out}\n{err}")

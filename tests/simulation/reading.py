@@ -62,7 +62,7 @@ def _bill(rows: Sequence[Row]) -> Iterable[Entry]:
         row["service"]: (
             kopecks(row["charged"]),
             kopecks(row["recalculation"]),
-            -kopecks(row["privilege"]),
+            -kopecks(row["concession"]),
         )
         for row in rows
     }

@@ -178,7 +178,7 @@ class Books:
         assert not left, "all that came in went somewhere"
 
     def accrue(self, on: date) -> list[Entry]:
-        """Bring the penalty up to a day by law; answer what that makes happen, entered already."""
+        """Bring the penalty up to a day by law; return what that makes happen, entered already."""
         made: list[Entry] = []
         through = self.counted_through
         if through is not None:
@@ -303,7 +303,7 @@ def _paid(heap: Iterable[Slice]) -> list[Slice]:
 
 
 def _throw_away(heap: Iterable[Slice], amount: int) -> int:
-    """Throw away so many kopecks of some slices; answer how many there were not."""
+    """Throw away so many kopecks of some slices; return how many there were not."""
     for piece in heap:
         take = min(amount, piece.amount)
         piece.amount -= take

@@ -47,7 +47,7 @@ class Life:
         self._lines = self._chance.choice((8, 8, 8, 8, 5, 3, 1))
 
     def rows(self, step: Step) -> Sequence[Row]:
-        """Answer what a step brings, and live it."""
+        """Return what a step brings, and live it."""
         if step.kind == "accrual":
             self.books.accrue(step.day)
             return ()
@@ -122,7 +122,7 @@ class Life:
         return {
             "charged": roubles(charged),
             "recalculation": roubles(again) if again else "",
-            "privilege": roubles(less) if less else "",
+            "concession": roubles(less) if less else "",
             "penalty": "",
             "unit": "м2",
             "tariff": f"{tariff // 1_000_000}.{tariff % 1_000_000:06}",

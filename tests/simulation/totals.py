@@ -11,7 +11,7 @@ from typing import Any
 from tests.simulation.reference_model import Books, Entry
 
 LAST_DAYS = (30, 60, 90, 180, 365)
-COLUMNS = ("opening", "charged", "recalculated", "privilege", "penalty", "paid", "closing")
+COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 
 
 @dataclass
@@ -42,10 +42,10 @@ class Span:
         self._put("closing", books)
 
     def finish(self) -> dict[str, dict[str, int]]:
-        """Answer the rows; what was paid is what explains the rest."""
+        """Return the rows; what was paid is what explains the rest."""
         for row in self.rows.values():
             owed = row["opening"] + row["charged"] + row["recalculated"] + row["penalty"]
-            row["paid"] = owed - row["privilege"] - row["closing"]
+            row["paid"] = owed - row["concession"] - row["closing"]
         return self.rows
 
     def _put(self, column: str, books: Books) -> None:
@@ -60,7 +60,7 @@ class Span:
                 for service, (charged, again, less) in entry.given[2].items():
                     self.rows[service]["charged"] += charged
                     self.rows[service]["recalculated"] += again
-                    self.rows[service]["privilege"] -= less
+                    self.rows[service]["concession"] -= less
             case "adjust":
                 for service, amount in entry.given[1].items():
                     self.rows[service]["recalculated"] += amount

@@ -56,7 +56,7 @@ from shared.config import ConfigurationError
 from shared.errors import Conflict, NotFound
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import NAMESPACE, derived_id
-from shared.money import Kopecks, parse_rubles
+from shared.money import Kopecks, parse_roubles
 
 APPROVAL_OVER = "SALDO_LEDGER_APPROVAL_OVER"
 DEFAULT_APPROVAL_OVER = "50000,00"
@@ -139,7 +139,7 @@ def write_off(
     """Waive a penalty, or a part of it."""
     with reporting():
         correction = WriteOffPenalty(
-            account=account, amount=parse_rubles(amount), effective_on=day(on, "--on")
+            account=account, amount=parse_roubles(amount), effective_on=day(on, "--on")
         )
         answer = _correct(correction, actor, reason, command_id, approve, dry_run)
     _print_answer(answer, json)
@@ -210,13 +210,13 @@ def reject(
 
 
 def approval_limit(environ: Mapping[str, str] = os.environ) -> Kopecks:
-    """Answer what one person may move, in kopecks; 0: nothing.
+    """Return what one person may move, in kopecks; 0: nothing.
 
     Raises ConfigurationError for what is not a sum.
     """
     text = environ.get(APPROVAL_OVER) or DEFAULT_APPROVAL_OVER
     try:
-        limit = parse_rubles(text)
+        limit = parse_roubles(text)
     except ValueError:
         limit = -1
     if limit < 0:
@@ -301,7 +301,7 @@ def _service_amount(text: str) -> ServiceAmount:
     service, sign, amount = text.partition("=")
     if not service.strip() or not sign:
         raise ValueError(f"--service: {text!r}: write a service and a sum, as heating=-150,00")
-    return ServiceAmount(service.strip(), parse_rubles(amount))
+    return ServiceAmount(service.strip(), parse_roubles(amount))
 
 
 def _print_answer(answer: dict[str, Any], json: bool) -> None:

@@ -37,7 +37,7 @@ from services.ledger.commands.printing import (
     show,
 )
 from services.ledger.importing.imports import Summary, Wanted, import_file
-from shared.money import parse_rubles
+from shared.money import parse_roubles
 
 
 class FileKind(StrEnum):
@@ -111,7 +111,7 @@ def import_(
             encoding=encoding.value if encoding else None,
             rows=rows,
             entries=bills,
-            total=None if total is None else parse_rubles(total),
+            total=None if total is None else parse_roubles(total),
             strict=strict,
             dry_run=dry_run,
             quarantine=quarantine,

@@ -20,7 +20,7 @@ from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PayerKind, load_rules
 from shared.config import ConfigurationError
 from shared.errors import ServiceError
-from shared.money import Kopecks, format_rubles, parse_rubles
+from shared.money import Kopecks, format_roubles, parse_roubles
 
 out, err = Console(), Console(stderr=True)
 
@@ -91,7 +91,7 @@ def _pair(text: str, option: str, example: str) -> tuple[str, Kopecks]:
     key, colon, roubles = text.partition(":")
     if not colon:
         raise ValueError(f"{option} {text!r} has no sum; write it like {example}")
-    amount = parse_rubles(roubles)
+    amount = parse_roubles(roubles)
     if amount <= 0:
         raise ValueError(f"{option} {text!r}: the sum must be more than nothing")
     return key.strip(), amount
@@ -111,24 +111,24 @@ def _day(text: str, option: str) -> date:
 
 def _segments_table(charge: ChargePenalty) -> Table:
     table = Table(
-        title=f"{charge.period}: {format_rubles(charge.principal)}, due on {charge.due_on}",
+        title=f"{charge.period}: {format_roubles(charge.principal)}, due on {charge.due_on}",
         show_footer=True,
     )
     for name, footer in (("From", "Total"), ("To", "")):
         table.add_column(name, footer, no_wrap=True)
     for name in ("Days", "Debt", "Rate, %", "Part"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Penalty", format_rubles(charge.total), justify="right", no_wrap=True)
+    table.add_column("Penalty", format_roubles(charge.total), justify="right", no_wrap=True)
     for segment in charge.segments:
         accrues = segment.rate is not None
         table.add_row(
             str(segment.first_day),
             str(segment.last_day),
             str(segment.days),
-            format_rubles(segment.base),
+            format_roubles(segment.base),
             f"{segment.rate:f}" if accrues else "",
             f"1/{segment.divisor}" if accrues else segment.reason,
-            format_rubles(segment.amount),
+            format_roubles(segment.amount),
         )
     return table
 
@@ -143,7 +143,7 @@ def _days_table(charge: ChargePenalty) -> Table:
         table.add_row(
             str(told.day),
             str(told.number),
-            format_rubles(told.base),
+            format_roubles(told.base),
             f"{told.rate:f}" if accrues else "",
             f"1/{told.divisor}" if accrues else told.reason,
             str(told.exact),
@@ -156,7 +156,7 @@ def _print_report(found: Penalty, explain: bool) -> None:
         out.print(_segments_table(charge))
     out.print(
         f"{found.payer.value}, {found.on}, rules {found.rule_version}: "
-        f"{format_rubles(found.total)} in all",
+        f"{format_roubles(found.total)} in all",
         highlight=False,
         soft_wrap=True,
     )
@@ -166,9 +166,9 @@ def _print_report(found: Penalty, explain: bool) -> None:
     if found.unconfirmed:
         out.print("It rests on a rule that is marked unconfirmed.")
     if found.advance:
-        out.print(f"Paid beyond the charges: {format_rubles(found.advance)}")
+        out.print(f"Paid beyond the charges: {format_roubles(found.advance)}")
     for credit in found.left_out:
-        out.print(f"Left out, paid after the day: {credit.on} {format_rubles(credit.amount)}")
+        out.print(f"Left out, paid after the day: {credit.on} {format_roubles(credit.amount)}")
     if explain:
         for charge in found.charges:
             out.print(_days_table(charge))

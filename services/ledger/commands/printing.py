@@ -26,7 +26,7 @@ from services.ledger.replay.parallel import WorkerFailedError
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresStore
-from shared.money import format_rubles
+from shared.money import format_roubles
 
 DIFFERENCE, BAD_INPUT = 1, 2
 LONG_TEXT, FOLDED = 40, 24
@@ -89,7 +89,7 @@ def print_json(value: Any) -> None:
 
 
 def new_table(title: str, *names: str, amounts: tuple[str, ...] = ()) -> Table:
-    """Answer a table whose last columns are amounts of money."""
+    """Return a table whose last columns are amounts of money."""
     table = Table(*names, title=title)
     for name in amounts:
         table.add_column(name, justify="right", no_wrap=True)
@@ -111,7 +111,7 @@ def show(table: Table) -> None:
 
 
 def _width(column: Column) -> int:
-    """Answer what a column needs: all of its longest cell, but a long text folds."""
+    """Return what a column needs: all of its longest cell, but a long text folds."""
     longest = max(cell_len(str(text)) for text in (column.header, *column.cells))
     return longest if longest <= LONG_TEXT else FOLDED
 
@@ -130,7 +130,7 @@ def _side_by_side(widths: Sequence[int], room: int) -> Iterator[list[int]]:
 
 def roubles(amount: int | None) -> str:
     """Write kopecks as roubles; nothing for nothing."""
-    return "" if amount is None else format_rubles(amount)
+    return "" if amount is None else format_roubles(amount)
 
 
 def day(text: str | None, option: str) -> date | None:
@@ -146,7 +146,7 @@ def day(text: str | None, option: str) -> date | None:
 
 
 def day_or_instant(text: str | None, option: str) -> str | None:
-    """Check a day, or an instant with its zone, and answer it as ``balance`` takes it."""
+    """Check a day, or an instant with its zone, and return it as ``balance`` takes it."""
     if text is None or len(text) == len("2026-10-31"):
         found = day(text, option)
         return found.isoformat() if found else None
@@ -163,7 +163,7 @@ def day_or_instant(text: str | None, option: str) -> str | None:
 
 
 def author(actor: str, reason: str) -> tuple[str, str]:
-    """Answer who writes (``staff:<name>``, in small letters) and why, as the log keeps them.
+    """Return who writes (``staff:<name>``, in small letters) and why, as the log keeps them.
 
     Raises ValueError for a name that is none, and for no reason.
     """

@@ -29,7 +29,7 @@ from services.ledger.reports.totals import Sheet, trial_balance_of, turnover_of,
 from services.ledger.reports.turnover import Row
 from shared.eventstore.postgres import PostgresStore
 
-COLUMNS = ("opening", "charged", "recalculated", "privilege", "penalty", "paid", "closing")
+COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 
 
 class By(StrEnum):
@@ -55,7 +55,7 @@ def turnover(
 ) -> None:
     """Show the turnover balance sheet («ОСВ») of a span of days, by service and in total.
 
-    closing = opening + charged + recalculated - privilege + penalty - paid, in every row; an
+    closing = opening + charged + recalculated - concession + penalty - paid, in every row; an
     advance is a debt with the sign turned. The closing column is checked against the books by
     double entry; exit code 1 when they do not agree.
     """
@@ -107,7 +107,7 @@ def trial_balance(
 
 
 def _span(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:
-    """Answer the first and the last day; raises ValueError that says what is wrong."""
+    """Return the first and the last day; raises ValueError that says what is wrong."""
     if period is not None and from_ is None and to is None:
         if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
             raise ValueError(f"--period: {period!r} is not a month; write it like 2026-10")

@@ -53,7 +53,7 @@ EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
 
 @lru_cache(maxsize=50_000)
 def account_id(number: str, book: str = "main") -> UUID:
-    """Answer the id of an account's stream: UUIDv5 over book and number."""
+    """Return the id of an account's stream: UUIDv5 over book and number."""
     return derived_id(NAMESPACE, "ledger", book, number)
 
 
@@ -151,7 +151,7 @@ class Account(AccountState):
         reason: str,
         policy: Policy = DEFAULT_POLICY,
     ) -> bool:
-        """Recalculate a month's bill by signed sums; answer False when it is done already.
+        """Recalculate a month's bill by signed sums; return False when it is done already.
 
         It takes effect no earlier than the bill. Raises NotFound ``period_not_charged``,
         ValidationFailed for no lines, a zero, or a service that comes twice.
@@ -290,7 +290,7 @@ class Account(AccountState):
         first: str | None = None,
         policy: Policy = DEFAULT_POLICY,
     ) -> bool:
-        """Post a payment as the payer named it; answer False when it is posted already.
+        """Post a payment as the payer named it; return False when it is posted already.
 
         Principal and penalty are settled separately; what is more than the debt of either becomes
         an advance. A payer who named one sum for all gives no ``penalty`` (None): then the policy
@@ -330,7 +330,7 @@ class Account(AccountState):
         return True
 
     def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
-        """Undo a payment exactly; answer False when it is reversed already.
+        """Undo a payment exactly; return False when it is reversed already.
 
         Where its advance has paid later bills, the last of these are owed again (see
         :mod:`services.ledger.domain.reversal`). It takes effect no earlier than the payment. Raises

@@ -54,7 +54,7 @@ def allocate(
     first: str | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> tuple[tuple[Settled, ...], Kopecks]:
-    """Divide an amount over open items; answer the allocation and what is left of the amount.
+    """Divide an amount over open items; return the allocation and what is left of the amount.
 
     ``first`` names a period that the payer wants settled before all others. The parts always add
     up to what is settled, to the kopeck.

@@ -42,7 +42,7 @@ PENALTY_REVENUE = "revenue:penalty"
 
 
 def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for each event
-    """Answer the postings of an event; their amounts add up to zero."""
+    """Return the postings of an event; their amounts add up to zero."""
     match event:
         case ChargesPosted():
             return [*_charges(event), *_from_advances(event.settled)]

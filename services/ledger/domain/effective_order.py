@@ -32,7 +32,7 @@ _TAKEN_OVER = (AccountOpened, OpeningPosted)
 
 
 def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
-    """Answer the events of a stream in the order in which they took effect.
+    """Return the events of a stream in the order in which they took effect.
 
     The opening comes first, and takes effect with the first of them at the latest: what was owed
     when the account was taken over was owed before all that happened here. A correction takes
@@ -53,7 +53,7 @@ def retold(
     events: Sequence[Any],
     policies: Mapping[str, Policy] = POLICIES,
 ) -> list[Any]:
-    """Answer what would have happened had the events been recorded in the order of effect.
+    """Return what would have happened had the events been recorded in the order of effect.
 
     Where they were, these are the very events. A payment settles by the policy that it was posted
     by, if ``policies`` has it.

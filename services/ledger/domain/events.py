@@ -27,7 +27,7 @@ class ServiceAmount(msgspec.Struct, frozen=True, gc=False):
 
 
 class ChargeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One service on a bill. ``payable = charged + recalculation - privilege``.
+    """One service on a bill. ``payable = charged + recalculation - concession``.
 
     ``tariff`` (up to 6 decimals, roubles per unit) and ``volume`` are exact decimals as text.
     """
@@ -37,7 +37,7 @@ class ChargeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     payable: Kopecks
     charged: Kopecks
     recalculation: Kopecks = 0
-    privilege: Kopecks = 0
+    concession: Kopecks = 0
     unit: str = ""
     tariff: str = ""
     volume: str = ""

@@ -50,7 +50,7 @@ Correction: TypeAlias = AdjustCharges | ReversePayment | WriteOffPenalty
 
 
 def as_json(correction: Correction) -> dict[str, Any]:
-    """Answer a correction as the plain values in which the read model keeps it."""
+    """Return a correction as the plain values in which the read model keeps it."""
     values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(correction))
     return values
 
@@ -119,7 +119,7 @@ class Proposal(Aggregate):
         )
 
     def approve(self, by: str, reason: str = "") -> ProposalMade:
-        """Agree to the correction and answer it; the second person may add a reason of his own.
+        """Agree to the correction and return it; the second person may add a reason of his own.
 
         Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, and Forbidden
         ``second_person_needed`` for the person who proposed it.
@@ -150,7 +150,7 @@ class Proposal(Aggregate):
                 raise TypeError(f"a proposal knows no {type(event).__name__}")
 
     def snapshot(self) -> dict[str, Any]:
-        """Answer what the row of the read model keeps."""
+        """Return what the row of the read model keeps."""
         made = self.made
         return {
             "version": self.version,

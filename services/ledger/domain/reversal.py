@@ -41,7 +41,7 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def undo(payment: PaymentPosted, moves: Sequence[Any], advance: Kopecks) -> Undone:
-    """Answer what is owed again when a payment that stands is undone.
+    """Return what is owed again when a payment that stands is undone.
 
     ``moves`` are the events of the account that have moved money, ``advance`` is what there is of
     it now.
@@ -78,7 +78,7 @@ class _Part:
 
 
 def _still_paid(moves: Sequence[Any]) -> list[_Part]:
-    """Answer what is paid of each item and by whom, in the order in which it was paid."""
+    """Return what is paid of each item and by whom, in the order in which it was paid."""
     parts: list[_Part] = []
     for event in moves:
         match event:

@@ -111,7 +111,7 @@ class AccountState(Aggregate):
                 raise TypeError(f"an account knows no {type(event).__name__}")
 
     def billed(self, period: str) -> dict[str, Kopecks]:
-        """Answer what a month's bill comes to by service, its recalculations included."""
+        """Return what a month's bill comes to by service, its recalculations included."""
         sums = {line.service: max(0, line.payable) for line in self.bills[period][1].lines}
         for adjustment in self.adjustments.values():
             if adjustment.period == period:
@@ -121,7 +121,7 @@ class AccountState(Aggregate):
         return sums
 
     def snapshot(self) -> dict[str, Any]:
-        """Answer what a row of the read model keeps, enough to decide the next bill on."""
+        """Return what a row of the read model keeps, enough to decide the next bill on."""
         return {
             "number": self.number,
             "payer_kind": self.payer_kind,
@@ -167,7 +167,7 @@ class AccountState(Aggregate):
         due_dates: dict[str, str],
         charged_periods: Sequence[str],
     ) -> Self:
-        """Answer an account that stands so, by the columns of its row (see ``snapshot``)."""
+        """Return an account that stands so, by the columns of its row (see ``snapshot``)."""
         account = cls(id)
         account.number = number
         account.payer_kind = payer_kind

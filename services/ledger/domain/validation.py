@@ -47,7 +47,7 @@ def check_services(services: Sequence[str], code: str) -> None:
 
 
 def checked_sums(lines: Sequence[ChargeLine]) -> tuple[dict[str, Kopecks], Kopecks]:
-    """Answer what the lines of a bill come to: what is owed by service, and the money back.
+    """Return what the lines of a bill come to: what is owed by service, and the money back.
 
     A line below nothing is money back. Refuses a line that does not add up or goes beyond what one
     posting may be, and a service that comes twice. A billing run comes here a million times, so
@@ -60,7 +60,7 @@ def checked_sums(lines: Sequence[ChargeLine]) -> tuple[dict[str, Kopecks], Kopec
             not 0 < payable <= MAX_AMOUNT
             or payable != line.charged
             or line.recalculation
-            or line.privilege
+            or line.concession
         ):
             _check_line(line)
             if payable <= 0:
@@ -73,11 +73,11 @@ def checked_sums(lines: Sequence[ChargeLine]) -> tuple[dict[str, Kopecks], Kopec
 
 
 def _check_line(line: ChargeLine) -> None:
-    charged, recalculation, privilege = line.charged, line.recalculation, line.privilege
-    if line.payable != charged + recalculation - privilege:
+    charged, recalculation, concession = line.charged, line.recalculation, line.concession
+    if line.payable != charged + recalculation - concession:
         raise ValidationFailed(
             "invalid_charges",
-            f"Line {line.service}: payable must be charged + recalculation - privilege.",
+            f"Line {line.service}: payable must be charged + recalculation - concession.",
         )
-    for amount in (charged, recalculation, privilege):
+    for amount in (charged, recalculation, concession):
         check_amount(amount, f"line {line.service}")

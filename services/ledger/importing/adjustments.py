@@ -20,7 +20,7 @@ from services.ledger.importing.posting import Posting
 from services.ledger.importing.streams import replayed_accounts
 from shared.errors import Conflict, Forbidden, ValidationFailed
 from shared.ids import NAMESPACE, derived_id
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 
 class Adjustment(Entry, kw_only=True):
@@ -106,7 +106,7 @@ class Adjustments(Posting[Adjustment]):
         if moved > self._limit:
             raise Forbidden(
                 "second_person_needed",
-                f"it moves {format_rubles(moved)} roubles, which takes two people: "
+                f"it moves {format_roubles(moved)} roubles, which takes two people: "
                 "saldo ledger adjust",
             )
         on = entry.effective_on or self._today()

@@ -148,14 +148,14 @@ class Charges(Posting[Bill]):
                 f"charged: {field.shown(text)} is negative; money back is a recalculation"
             )
         recalculation = field.kopecks(again, "recalculation") if again else 0
-        privilege = field.positive(less, "privilege") if less else 0
+        concession = field.positive(less, "concession") if less else 0
         line = ChargeLine(
             service,
             name,
-            charged + recalculation - privilege,
+            charged + recalculation - concession,
             charged,
             recalculation,
-            privilege,
+            concession,
             unit,
             tariff,
             field.decimal(volume, "volume") if volume else "",

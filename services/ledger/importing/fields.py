@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 
 from services.ledger.penalties.timeline import LAST_DAY
-from shared.money import MAX_AMOUNT, Kopecks, parse_rubles
+from shared.money import MAX_AMOUNT, Kopecks, parse_roubles
 
 SHOWN = 40
 """How much of a wrong value a refusal repeats."""
@@ -33,7 +33,7 @@ def kopecks(text: str, column: str) -> Kopecks:
         if 3 <= len(digits) <= 13 and digits.isdecimal() and digits.isascii():
             return int(digits)
     try:
-        return parse_rubles(text)
+        return parse_roubles(text)
     except ValueError:
         raise ValueError(f"{column}: {_wrong_sum(text)}") from None
 

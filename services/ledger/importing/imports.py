@@ -19,7 +19,7 @@ from services.ledger.importing.run import Progress, Run
 from services.ledger.importing.source import Source, open_source
 from shared.errors import ValidationFailed
 from shared.eventstore.postgres import PostgresStore
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
 """(what is done, bytes in all) -> shows a bar, and answers how to advance it."""
@@ -135,7 +135,7 @@ def _check_totals(source: Source, wanted: Wanted, counts: Counts) -> None:
     if wanted.entries not in (None, entries):
         differing.append(f"{entries} {source.kind.entries}, not {wanted.entries}")
     if wanted.total is not None and wanted.total != total:
-        differing.append(f"{format_rubles(total)} roubles, not {format_rubles(wanted.total)}")
+        differing.append(f"{format_roubles(total)} roubles, not {format_roubles(wanted.total)}")
     if differing:
         unread = counts.refused_rows
         note = f" {unread} of its rows are refused." if unread else ""

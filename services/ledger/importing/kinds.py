@@ -40,7 +40,7 @@ CHARGES = Kind(
     required=("account", "period", "due_on", "effective_on", "service", "name", "charged"),
     optional=(
         "recalculation",
-        "privilege",
+        "concession",
         "penalty",
         "unit",
         "tariff",

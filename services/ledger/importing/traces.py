@@ -14,7 +14,7 @@ _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _WHOLE_SUM = re.compile(r".*[.,][0-9]{2}")
 
 _WHOLE = {
-    **dict.fromkeys(("charged", "recalculation", "privilege", "penalty", "amount"), _WHOLE_SUM),
+    **dict.fromkeys(("charged", "recalculation", "concession", "penalty", "amount"), _WHOLE_SUM),
     **dict.fromkeys(("due_on", "effective_on"), _DAY),
     **dict.fromkeys(("name", "unit", "explanation", "reason", "payer_kind", "refusal"), _ANY_TEXT),
     "period": _MONTH,

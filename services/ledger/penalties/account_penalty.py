@@ -27,7 +27,7 @@ _TAKEN_OVER = (AccountOpened, OpeningPosted)
 
 
 def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dict[str, Any]:
-    """Answer what the penalty is by a day, it included, and what is owed if all is paid then.
+    """Return what the penalty is by a day, it included, and what is owed if all is paid then.
 
     A past day is told as it stood at its end, by what had taken effect then, as ``balance`` tells
     it: what took effect later is left out of every figure. Today and later, by all that is known.

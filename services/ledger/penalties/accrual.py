@@ -22,7 +22,7 @@ BY_PAYMENT = "a payment or a recalculation since then"
 
 
 def penalties(events: Sequence[Any], on: date, rules: PenaltyRules) -> list[ChargePenalty]:
-    """Answer the penalty on each debt of an account by a day, which counts as a day of delay.
+    """Return the penalty on each debt of an account by a day, which counts as a day of delay.
 
     With a day to come it is the forecast: what is owed when everything is paid on that day.
     """
@@ -30,7 +30,7 @@ def penalties(events: Sequence[Any], on: date, rules: PenaltyRules) -> list[Char
 
 
 def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRules) -> Kopecks:
-    """Bring an account's penalty up to a day; answer the signed change in kopecks.
+    """Bring an account's penalty up to a day; return the signed change in kopecks.
 
     ``events`` are the account's own, as the log holds them. Triggers at most a correction and an
     accrual; nothing when nothing has changed.
@@ -66,7 +66,7 @@ def _on_each(owed: Sequence[Debt], on: date, rules: PenaltyRules) -> list[Charge
 
 
 def _stands(events: Sequence[Any], rules: PenaltyRules) -> bool:
-    """Tell whether the last thing that happened is an accrual by these very rules.
+    """Return whether the last thing that happened is an accrual by these very rules.
 
     Then what had been accrued by its day is what the rules say of that day: no need to reckon.
     """
@@ -98,7 +98,7 @@ def _correct(
 
 
 def _calculated(events: Sequence[Any]) -> tuple[Kopecks, date | None]:
-    """Answer what has been accrued so far, and through which day.
+    """Return what has been accrued so far, and through which day.
 
     A penalty that a billing centre accrued counts too: nobody is charged for the same days twice,
     and where its figure differs from the rules, a correction says so.

@@ -95,7 +95,7 @@ def accrue_all(
     dry_run: bool = False,
     cores: int | None = None,
 ) -> Summary:
-    """Accrue the penalties of all accounts by a day; answer what was done.
+    """Accrue the penalties of all accounts by a day; return what was done.
 
     With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``.
     """

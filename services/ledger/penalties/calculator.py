@@ -159,7 +159,7 @@ def forecast(
     pay_on: date,
     rules: PenaltyRules,
 ) -> Forecast:
-    """Answer what there is to pay on a day, should everything open be paid on it.
+    """Return what there is to pay on a day, should everything open be paid on it.
 
     Paid on that day, the open parts take its rate, so this is the calculation as of that day.
     """

@@ -15,7 +15,7 @@ _PERIOD = re.compile(r"(20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])")
 
 @lru_cache(maxsize=4096)  # a city has few months, and many accounts
 def due_on(period: str, rules: PenaltyRules) -> date:
-    """Answer the last day on which the charges of a month (``2026-03``) are paid in time.
+    """Return the last day on which the charges of a month (``2026-03``) are paid in time.
 
     The day of the next month that the rules name; on a day off, the next working day. Raises
     ValidationFailed ``invalid_period``, or ``no_due_day`` for a month before the first rule.
@@ -30,7 +30,7 @@ def due_on(period: str, rules: PenaltyRules) -> date:
 
 @lru_cache(maxsize=4096)
 def due_day_of(period: str, rules: PenaltyRules) -> DueDay:
-    """Answer the rule that names the due day of a month's charges; raises as ``due_on``."""
+    """Return the rule that names the due day of a month's charges; raises as ``due_on``."""
     check_period(period)
     for rule in reversed(rules.due_days):
         if rule.from_period <= period:
@@ -51,14 +51,14 @@ def check_period(period: str) -> None:
 
 
 def next_working_day(day: date, holidays: Holidays) -> date:
-    """Answer the day itself, or the first working day after it."""
+    """Return the day itself, or the first working day after it."""
     while is_day_off(day, holidays):
         day += timedelta(days=1)
     return day
 
 
 def is_day_off(day: date, holidays: Holidays) -> bool:
-    """Tell whether nobody works on a day: a weekend, a holiday, or a day off by transfer."""
+    """Return whether nobody works on a day: a weekend, a holiday, or a day off by transfer."""
     if day in holidays.working_days:
         return False
     return (

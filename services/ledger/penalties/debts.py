@@ -61,7 +61,7 @@ class Debt:
 
 
 def debts(events: Iterable[Any]) -> list[Debt]:
-    """Answer the debts that an account's events make, oldest first.
+    """Return the debts that an account's events make, oldest first.
 
     The services of a period are one debt, capital repair apart.
     """
@@ -187,7 +187,7 @@ def _take_back(lot: _Lot, amount: Kopecks, payment: UUID | None, *, to_unpaid: b
 
 
 def _parts(lots: Iterable[_Lot]) -> tuple[Part, ...]:
-    """Answer what was paid on which day, in the order of the days, and then what is unpaid."""
+    """Return what was paid on which day, in the order of the days, and then what is unpaid."""
     unpaid, by_day = 0, dict[date, Kopecks]()
     for lot in lots:
         unpaid += lot.unpaid

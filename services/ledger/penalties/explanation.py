@@ -13,7 +13,7 @@ import msgspec
 from services.ledger.penalties.calculator import ChargePenalty, Penalty, Segment
 from services.ledger.penalties.rules import PayerKind
 from services.ledger.penalties.timeline import Reason
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 Language = Literal["ru", "en"]
 
@@ -160,13 +160,13 @@ def as_text(penalty: Penalty, language: Language = "ru") -> str:
         lines.append(words.basis.format(sources="; ".join(dict.fromkeys(sources))))
     for charge in penalty.charges:
         lines += ["", *_lines_of(charge, words)]
-    lines += ["", words.total.format(amount=format_rubles(penalty.total))]
+    lines += ["", words.total.format(amount=format_roubles(penalty.total))]
     if penalty.provisional:
         lines.append(words.provisional)
     if penalty.unconfirmed:
         lines.append(words.unconfirmed)
     if penalty.advance:
-        lines.append(words.advance.format(amount=format_rubles(penalty.advance)))
+        lines.append(words.advance.format(amount=format_roubles(penalty.advance)))
     if penalty.left_out:
         lines.append(words.left_out.format(count=len(penalty.left_out)))
     return "\n".join(lines)
@@ -243,7 +243,7 @@ def _segment_data(segment: Segment) -> dict[str, Any]:
 def _lines_of(charge: ChargePenalty, words: _Words) -> Iterator[str]:
     yield words.charge.format(
         period=f" {charge.period}" if charge.period else "",
-        principal=format_rubles(charge.principal),
+        principal=format_roubles(charge.principal),
         due_on=_date(charge.due_on),
     )
     for segment in charge.segments:
@@ -251,16 +251,16 @@ def _lines_of(charge: ChargePenalty, words: _Words) -> Iterator[str]:
         yield "  " + sentence.format(
             first=_date(segment.first_day),
             last=_date(segment.last_day),
-            base=format_rubles(segment.base),
+            base=format_roubles(segment.base),
             days=segment.days,
             rate=(_rate(segment.rate) or "").replace(".", words.decimal_point),
             divisor=segment.divisor,
-            amount=format_rubles(segment.amount),
+            amount=format_roubles(segment.amount),
             reason=words.reasons[segment.reason],
         )
     if not charge.segments:
         yield "  " + words.in_time
-    yield "  " + words.of_charge.format(amount=format_rubles(charge.total))
+    yield "  " + words.of_charge.format(amount=format_roubles(charge.total))
 
 
 def _date(day: date) -> str:

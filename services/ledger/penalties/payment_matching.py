@@ -12,7 +12,7 @@ from services.ledger.penalties.calendar import due_day_of, due_on
 from services.ledger.penalties.rules import PenaltyRules
 from services.ledger.penalties.timeline import LAST_DAY
 from shared.errors import ValidationFailed
-from shared.money import MAX_AMOUNT, Kopecks, format_rubles
+from shared.money import MAX_AMOUNT, Kopecks, format_roubles
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,13 +146,13 @@ class _Account:
         if credit.amount > self._left[credit.settles]:
             raise ValidationFailed(
                 "credit_exceeds_charge",
-                f"The {format_rubles(credit.amount)} of {credit.on} are more than what is open "
-                f"of their charge, {format_rubles(self._left[credit.settles])}.",
+                f"The {format_roubles(credit.amount)} of {credit.on} are more than what is open "
+                f"of their charge, {format_roubles(self._left[credit.settles])}.",
             )
         self._take(credit.settles, credit.amount, credit.on)
 
     def settlement(self) -> Settlement:
-        """Answer the parts as they stand, the unpaid ones last."""
+        """Return the parts as they stand, the unpaid ones last."""
         for parts, left in zip(self._parts, self._left, strict=True):
             if left:
                 parts.append(Part(left))

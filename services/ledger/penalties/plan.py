@@ -46,7 +46,7 @@ class Span(msgspec.Struct, frozen=True):
     under: int
 
     def amount(self, base: Kopecks) -> Kopecks:
-        """Answer the penalty on a base, rounded half up once."""
+        """Return the penalty on a base, rounded half up once."""
         under = self.under
         return (2 * base * self.over + under) // (2 * under) if under else 0
 
@@ -65,7 +65,7 @@ def plan_of(
     on: date,
     paid_on: tuple[date | None, ...],
 ) -> Plan:
-    """Answer the plan of a debt whose delay begins on a day, as of a day.
+    """Return the plan of a debt whose delay begins on a day, as of a day.
 
     ``paid_on`` has the day on which each part was paid, None for what is unpaid; each is on
     ``first_day`` or later, and none is after ``on``. Raises ValidationFailed for days on which

@@ -198,7 +198,7 @@ class PenaltyRules:
         self._rate_days, self._rates = _rates_by_day(file)
 
     def rate_on(self, day: date) -> Rate:
-        """Answer the rate of what is paid on a day: the key rate, capped while the cap holds.
+        """Return the rate of what is paid on a day: the key rate, capped while the cap holds.
 
         Raises ValidationFailed ``no_key_rate`` for a day before the first rate listed.
         """
@@ -212,11 +212,11 @@ class PenaltyRules:
         return self._rates[index]
 
     def rules_of(self, payer: PayerKind) -> tuple[PayerRule, ...]:
-        """Answer the rules of one kind of payer, oldest first, each until the next begins."""
+        """Return the rules of one kind of payer, oldest first, each until the next begins."""
         return self._payers[payer]
 
     def moratoria_of(self, payer: PayerKind) -> list[Moratorium]:
-        """Answer the moratoria that spare one kind of payer, oldest first."""
+        """Return the moratoria that spare one kind of payer, oldest first."""
         return [span for span in self._moratoria if payer in span.payers]
 
 

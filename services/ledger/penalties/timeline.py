@@ -42,7 +42,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=4096)
 def timeline(rules: PenaltyRules, payer: PayerKind, first_day: date) -> tuple[Stretch, ...]:
-    """Answer what the days bear of a delay that begins on a day, until LAST_DAY without a gap.
+    """Return what the days bear of a delay that begins on a day, until LAST_DAY without a gap.
 
     Raises ValidationFailed ``no_penalty_rule`` for a delay that begins before the first rule.
     """

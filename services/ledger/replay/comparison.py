@@ -125,7 +125,7 @@ def _of_payments(cursor: Any, payments: Sequence[dict[str, Any]]) -> Iterator[De
 
 
 def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Answer key -> the other columns, for the rows whose first key column is among ``ids``."""
+    """Return key -> the other columns, for the rows whose first key column is among ``ids``."""
     if not ids:
         return {}
     key = KEYS[table]

@@ -55,7 +55,7 @@ def quiet(_: int) -> None:
 
 
 def conninfo_of(store: PostgresStore) -> str:
-    """Answer how a process of its own connects to the database of a store."""
+    """Return how a process of its own connects to the database of a store."""
     conninfo = store.pool.conninfo
     return conninfo if isinstance(conninfo, str) else conninfo()
 

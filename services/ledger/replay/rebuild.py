@@ -145,7 +145,7 @@ def _take(cursor: Any, found: Iterable[Deviation], total: Rebuilt, compare_only:
 
 
 def _right_row(deviation: Deviation) -> dict[str, Any]:
-    """Answer the row to put in the place of a live one: of version 0 where there should be none."""
+    """Return the row to put in the place of a live one: of version 0 where there should be none."""
     row = deviation.expected
     if row is None:
         place = "position" if deviation.table == POSTINGS else "version"
@@ -154,7 +154,7 @@ def _right_row(deviation: Deviation) -> dict[str, Any]:
 
 
 def _swap(store: PostgresStore, connection: psycopg.Connection[Any], since: int) -> int:
-    """Put the rebuilt rows in the place of the live ones; answer how many streams had gone on.
+    """Put the rebuilt rows in the place of the live ones; return how many streams had gone on.
 
     Nothing is appended meanwhile, so what is right now is right when this commits. The turn to
     append comes before any row, as it does for everybody who writes: no deadlock.
@@ -201,7 +201,7 @@ def _alone(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _names(table: str) -> tuple[sql.Identifier, list[sql.Identifier], list[sql.Identifier]]:
-    """Answer the table beside a live one, the columns of their key, and all their columns."""
+    """Return the table beside a live one, the columns of their key, and all their columns."""
     key = [sql.Identifier(name) for name in KEYS[table]]
     return (
         sql.Identifier(f"rebuilt_{table}"),

@@ -92,7 +92,7 @@ def aggregate(
     last: UUID = UUID(int=(1 << 128) - 1),  # noqa: B008
     but_for: Sequence[UUID] = (),
 ) -> dict[Any, dict[str, Any]]:
-    """Answer principal, penalty, advance (kopecks), version and last bill of every account, by id.
+    """Return principal, penalty, advance (kopecks), version and last bill of every account, by id.
 
     Of the streams from ``first`` to ``last`` alone, those in ``but_for`` left out.
     """

@@ -205,7 +205,7 @@ def _add_postings(event: Any, sums: MutableMapping[str, int]) -> None:
 
 
 def new_sums() -> defaultdict[str, int]:
-    """Answer an empty trial balance: account of the books -> kopecks."""
+    """Return an empty trial balance: account of the books -> kopecks."""
     return defaultdict(int)
 
 

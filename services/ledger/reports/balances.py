@@ -14,7 +14,7 @@ from shared.money import Kopecks
 
 
 def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
-    """Answer what an account owes now, or owed as of a past day or instant.
+    """Return what an account owes now, or owed as of a past day or instant.
 
     ``as_of`` a date: by what had taken effect by the end of that day; an instant: by what had
     been recorded by then. Raises NotFound ``account_not_found``.
@@ -29,7 +29,7 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
-    """Answer the balances of several accounts now, in the order asked; unknown ones left out."""
+    """Return the balances of several accounts now, in the order asked; unknown ones left out."""
     rows = {row["number"]: row for row in session.read.balances(numbers)}
     names = _names(session, numbers)
     return {

@@ -90,7 +90,7 @@ SHAPES: Mapping[What, Mapping[str, type]] = {
 
 
 def format_of(file: Path, given: Format | None) -> Format:
-    """Answer the format that was given, or that of the file's suffix.
+    """Return the format that was given, or that of the file's suffix.
 
     Raises ValueError when neither names one, ConfigurationError when what writes it is missing.
     """
@@ -116,7 +116,7 @@ def export_to(
     days: Days,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Write all of it, in one snapshot, and answer how many rows there are.
+    """Write all of it, in one snapshot, and return how many rows there are.
 
     Raises ValueError for a folder that is not there, OSError when the file cannot be written; then
     there is no new file.

@@ -17,7 +17,7 @@ from shared.eventstore import Recorded, Session
 def statement_by_days(
     session: Session, number: str, first_day: date | None = None, last_day: date | None = None
 ) -> dict[str, Any]:
-    """Answer what took effect in a span of days, in that order, with the balance after each.
+    """Return what took effect in a span of days, in that order, with the balance after each.
 
     ``opening`` and ``closing`` are the balances before the first and after the last day: principal
     plus penalty minus advance, in kopecks, as ``balance --as-of`` tells them. Raises NotFound
@@ -46,7 +46,7 @@ def statement_by_days(
 
 
 def story(session: Session, number: str) -> list[dict[str, Any]]:
-    """Answer each event of an account in the order of the log, and the state after it.
+    """Return each event of an account in the order of the log, and the state after it.
 
     Beside what a statement tells: who did it, by which command, and what it corrects.
     """

@@ -49,7 +49,7 @@ class Overdue(msgspec.Struct):
         return sum(account.amount for account in self.accounts)
 
     def bands(self) -> list[dict[str, Any]]:
-        """Answer for each age band how many accounts owe in it, and how much."""
+        """Return for each age band how many accounts owe in it, and how much."""
         return [
             {
                 "band": band,
@@ -60,7 +60,7 @@ class Overdue(msgspec.Struct):
         ]
 
     def as_dict(self, summary: bool = False) -> dict[str, Any]:
-        """Answer it as JSON values; ``summary`` leaves the accounts out."""
+        """Return it as JSON values; ``summary`` leaves the accounts out."""
         accounts = {} if summary else {"accounts": [_as_dict(found) for found in self.accounts]}
         return {
             "on": self.on.isoformat(),
@@ -72,12 +72,12 @@ class Overdue(msgspec.Struct):
 
 
 def overdue_now(session: Session, on: date) -> Overdue:
-    """Answer what is owed now and overdue on a day, from the read model; ``on`` may be to come."""
+    """Return what is owed now and overdue on a day, from the read model; ``on`` may be to come."""
     return Overdue(on, list(_found(session.read.owing(on), on)))
 
 
 def overdue_then(store: PostgresStore, on: date, progress: Progress = quiet) -> Overdue:
-    """Answer what was overdue on a past day, by what had taken effect by its end."""
+    """Return what was overdue on a past day, by what had taken effect by its end."""
     accounts: list[OverdueAccount] = []
     for found in over_streams(store, partial(overdue_in_range, on=on), progress):
         accounts += found
@@ -88,7 +88,7 @@ def overdue_then(store: PostgresStore, on: date, progress: Progress = quiet) -> 
 def overdue_in_range(
     connection: psycopg.Connection[Any], part: Range, progress: Progress, *, on: date
 ) -> list[OverdueAccount]:
-    """Tell the accounts of one range of streams as of a day, and answer the overdue ones."""
+    """Tell the accounts of one range of streams as of a day, and return the overdue ones."""
     rows = []
     for id_, events in account_streams(connection, part, progress):
         account = Account(id_)

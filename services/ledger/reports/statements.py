@@ -26,7 +26,7 @@ from shared.eventstore import Recorded, Session
 
 
 def charges(session: Session, number: str, before: str | None, limit: int) -> dict[str, Any]:
-    """Answer up to ``limit`` months below a period, newest first, each with its lines."""
+    """Return up to ``limit`` months below a period, newest first, each with its lines."""
     bills: list[ChargesPosted] = []
     adjustments: dict[str, list[ChargesAdjusted]] = {}
     for recorded in story_of(session, number):
@@ -44,7 +44,7 @@ def charges(session: Session, number: str, before: str | None, limit: int) -> di
 
 
 def statement(session: Session, number: str, after: int | None, limit: int) -> dict[str, Any]:
-    """Answer movements after a position of the log, with the balance after each.
+    """Return movements after a position of the log, with the balance after each.
 
     ``amount`` and ``penalty`` are positive where the debt grows; ``balance`` is principal plus
     penalty minus advance, in kopecks (negative: we owe the payer).
@@ -62,12 +62,12 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
 
 
 def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
-    """Answer the postings of a payment by account; empty when none is in the ledger yet."""
+    """Return the postings of a payment by account; empty when none is in the ledger yet."""
     return {"postings": session.read.postings_of(payment_id)}
 
 
 def story_of(session: Session, number: str) -> list[Recorded]:
-    """Answer the recorded events of an account; raises NotFound ``account_not_found``."""
+    """Return the recorded events of an account; raises NotFound ``account_not_found``."""
     story = list(session.story(account_id(number)))
     if not story:
         raise NotFound(
@@ -92,7 +92,7 @@ def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str
                 "volume": line.volume or None,
                 "charged": line.charged,
                 "recalculation": line.recalculation,
-                "privilege": line.privilege,
+                "concession": line.concession,
                 "payable": line.payable,
             }
             for line in bill.lines
@@ -109,7 +109,7 @@ def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str
 
 
 def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
-    """Answer an event as a line of a statement; ``account`` is as the event has left it."""
+    """Return an event as a line of a statement; ``account`` is as the event has left it."""
     kind, text, amount, penalty = _kind_of(recorded.event)
     event: Any = recorded.event
     return {

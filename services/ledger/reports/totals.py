@@ -32,7 +32,7 @@ class Sheet(msgspec.Struct):
 
     @property
     def total(self) -> Row:
-        """Answer the sums of the columns."""
+        """Return the sums of the columns."""
         total = Row()
         for row in self.rows.values():
             _add_row(total, row)
@@ -56,7 +56,7 @@ class Sheet(msgspec.Struct):
 def turnover_of(
     store: PostgresStore, first_day: date, last_day: date, progress: Progress = quiet
 ) -> Sheet:
-    """Answer the turnover of all accounts in a span of days."""
+    """Return the turnover of all accounts in a span of days."""
     work = partial(_turnover_of_range, first_day=first_day, last_day=last_day)
     total = Sheet({}, new_sums())
     for part in over_streams(store, work, progress):
@@ -67,7 +67,7 @@ def turnover_of(
 
 
 def turnover_of_account(id_: UUID, events: Sequence[Any], first_day: date, last_day: date) -> Sheet:
-    """Answer the turnover of one account, from its whole stream."""
+    """Return the turnover of one account, from its whole stream."""
     turnover, books = Turnover(first_day, last_day), new_sums()
     _count(id_, events, turnover, books, last_day)
     return Sheet(dict(turnover.rows), dict(books))
@@ -76,7 +76,7 @@ def turnover_of_account(id_: UUID, events: Sequence[Any], first_day: date, last_
 def trial_balance_of(
     store: PostgresStore, on: date | None = None, progress: Progress = quiet
 ) -> dict[str, Kopecks]:
-    """Answer the books as of the end of a day, or by all that is in the log: account -> debit."""
+    """Return the books as of the end of a day, or by all that is in the log: account -> debit."""
     total = new_sums()
     for part in over_streams(store, partial(_books_of_range, on=on), progress):
         _add(total, part)

@@ -1,6 +1,6 @@
 """The turnover balance sheet («оборотно-сальдовая ведомость», ОСВ) of a span of days.
 
-For each service, and for penalty: closing = opening + charged + recalculated - privilege - paid
+For each service, and for penalty: closing = opening + charged + recalculated - concession - paid
 (facts of the domain, the bill). It is made from the story of each account in the order in which
 things took effect (:mod:`services.ledger.domain.effective_order`), so a day that is over keeps its
 figures, whatever is recorded later of later days, and what one sheet closes with the next one opens
@@ -41,7 +41,7 @@ class Row(msgspec.Struct):
     opening: Kopecks = 0
     charged: Kopecks = 0
     recalculated: Kopecks = 0
-    privilege: Kopecks = 0
+    concession: Kopecks = 0
     penalty: Kopecks = 0
     paid: Kopecks = 0
 
@@ -52,13 +52,13 @@ class Row(msgspec.Struct):
             self.opening
             + self.charged
             + self.recalculated
-            - self.privilege
+            - self.concession
             + self.penalty
             - self.paid
         )
 
     def as_dict(self) -> dict[str, Kopecks]:
-        """Answer the columns, the closing one last."""
+        """Return the columns, the closing one last."""
         return {**msgspec.structs.asdict(self), "closing": self.closing}
 
 
@@ -83,12 +83,12 @@ class Turnover:
         for service, column, amount in _movements(event):
             row = self.rows[service]
             if before:
-                row.opening += -amount if column in ("privilege", "paid") else amount
+                row.opening += -amount if column in ("concession", "paid") else amount
             else:
                 setattr(row, column, getattr(row, column) + amount)
 
     def total(self) -> Row:
-        """Answer the sum of all rows."""
+        """Return the sum of all rows."""
         sums = Row()
         for row in self.rows.values():
             for column in msgspec.structs.fields(Row):
@@ -109,7 +109,7 @@ def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR09
             for line in event.lines:
                 yield line.service, "charged", line.charged
                 yield line.service, "recalculated", line.recalculation
-                yield line.service, "privilege", line.privilege
+                yield line.service, "concession", line.concession
                 if line.payable < 0:
                     # Money back becomes an advance at once: the service owes nothing.
                     yield line.service, "paid", line.payable

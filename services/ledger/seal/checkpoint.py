@@ -57,7 +57,7 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """Answer the four bytes that, with the name, tell which key has signed."""
+        """Return the four bytes that, with the name, tell which key has signed."""
         return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class VerifierKey:
         return key
 
     def verifies(self, text: str, signature: bytes) -> bool:
-        """Answer whether a signature over a note's text is one by this key."""
+        """Return whether a signature over a note's text is one by this key."""
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
         except InvalidSignature:
@@ -95,7 +95,7 @@ class Signer:
         self.verifier = VerifierKey(name, self._private.public_key().public_bytes_raw())
 
     def sign(self, text: str) -> str:
-        """Answer the signed note of a text, which ends in a newline."""
+        """Return the signed note of a text, which ends in a newline."""
         check_text(text)
         data = self.verifier.key_id + self._private.sign(text.encode())
         return f"{text}\n— {self.verifier.name} {_base64(data)}\n"
@@ -128,7 +128,7 @@ class Checkpoint:
     extensions: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Answer the text to sign; raises NoteError when a line would be empty or broken."""
+        """Return the text to sign; raises NoteError when a line would be empty or broken."""
         lines = (self.origin, str(self.size), _base64(self.root), *self.extensions)
         text = "".join(f"{line}\n" for line in lines)
         if parse_checkpoint(text) != self:
@@ -155,7 +155,7 @@ def parse_note(note: str | bytes) -> Note:
 
 
 def open_note(note: str | bytes, trusted: Iterable[VerifierKey]) -> str:
-    """Answer the text of a note that a trusted key has signed.
+    """Return the text of a note that a trusted key has signed.
 
     Raises NoteError when it is malformed, and SignatureError when no trusted key has signed it
     or when a signature that claims to be by a trusted key is not. Signatures by unknown keys
@@ -194,7 +194,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
 def open_checkpoint(
     note: str | bytes, trusted: Sequence[VerifierKey], origin: str | None = None
 ) -> Checkpoint:
-    """Answer the checkpoint of a note that a trusted key has signed.
+    """Return the checkpoint of a note that a trusted key has signed.
 
     ``origin`` is the name of the log that it must be of; without it, one of the keys' names.
     Raises NoteError and SignatureError as open_note does.

@@ -98,7 +98,7 @@ class Evidence:
 
     @property
     def vouched(self) -> int:
-        """Answer the size up to which the log is certainly as it was signed."""
+        """Return the size up to which the log is certainly as it was signed."""
         if self.kept.failed is not None:
             return self.kept.agreed
         return max(self.stored.agreed, self.kept.agreed)

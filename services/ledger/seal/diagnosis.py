@@ -52,7 +52,7 @@ def explain(cursor: Any, walk: Walk) -> Iterator[Finding]:
 
 
 def _certain(walk: Walk, origins: dict[int, int]) -> int:
-    """Answer how many of the remembered rows can be judged.
+    """Return how many of the remembered rows can be judged.
 
     When there are more than were remembered, the event that belongs to one of the last may
     stand among those that were not.
@@ -64,7 +64,7 @@ def _certain(walk: Walk, origins: dict[int, int]) -> int:
 
 
 def _origins(cursor: Any, walk: Walk) -> dict[int, int]:
-    """Answer position -> the other position at which the row there was sealed."""
+    """Return position -> the other position at which the row there was sealed."""
     holes = [p for first, last in walk.missing for p in range(first, min(last, first + 15) + 1)]
     places = [row.notification_id for row in walk.differing]
     places += [p for p in holes if p <= walk.sealed][:REMEMBERED]

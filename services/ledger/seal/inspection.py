@@ -52,7 +52,7 @@ def check_seal(
     outside: Sequence[str] = (),
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Finding]:
-    """Answer everything about the log that is not as it was sealed; see inspect_seal."""
+    """Return everything about the log that is not as it was sealed; see inspect_seal."""
     return inspect_seal(cursor, trusted, outside, progress).findings
 
 

@@ -38,12 +38,12 @@ class SealKeys:
 
     @property
     def origin(self) -> str:
-        """Answer the name of the log in its checkpoints."""
+        """Return the name of the log in its checkpoints."""
         return self.signer.verifier.name
 
 
 def seal_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> SealKeys:
-    """Answer the keys of an installation; raises ConfigurationError."""
+    """Return the keys of an installation; raises ConfigurationError."""
     env = os.environ if environ is None else environ
     written = env.get("SALDO_LEDGER_SEAL_KEY", "").strip()
     seed = _read_seed(written) if written else settings.derive_key(PURPOSE)

@@ -60,7 +60,7 @@ class EventRow(NamedTuple):
 
 
 def encode(row: EventRow) -> bytes:
-    """Answer the leaf of a row, as the module describes it."""
+    """Return the leaf of a row, as the module describes it."""
     (position, originator, version, topic, state, recorded_at, command, actor, correlation) = row
     topic_, actor_, correlation_ = topic.encode(), actor.encode(), correlation.encode()
     return b"".join(
@@ -114,7 +114,7 @@ def decode(leaf: bytes) -> EventRow:
 
 
 def to_json(row: EventRow) -> dict[str, Any]:
-    """Answer the JSON form of a row; raises LeafError when the row has none."""
+    """Return the JSON form of a row; raises LeafError when the row has none."""
     try:
         recorded_at = _EPOCH + timedelta(microseconds=row.recorded_at)
         state = row.state.decode()

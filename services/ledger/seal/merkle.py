@@ -30,17 +30,17 @@ class NodeSource(Protocol):
     """Where the hashes of perfect subtrees come from."""
 
     def node(self, height: int, index: int) -> bytes:
-        """Answer the hash of a perfect subtree."""
+        """Return the hash of a perfect subtree."""
         ...
 
 
 def leaf_hash(leaf: bytes) -> bytes:
-    """Answer the hash of a leaf's bytes."""
+    """Return the hash of a leaf's bytes."""
     return sha256(b"\x00" + leaf).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Answer the hash of a node from those of its children."""
+    """Return the hash of a node from those of its children."""
     return sha256(b"\x01" + left + right).digest()
 
 
@@ -70,7 +70,7 @@ class CompactRange:
         self.size += 1
 
     def root(self) -> bytes:
-        """Answer the root of the tree so far."""
+        """Return the root of the tree so far."""
         return _fold(self.nodes)
 
 
@@ -81,13 +81,13 @@ class LeafHashes:
         self._leaves = leaves
 
     def node(self, height: int, index: int) -> bytes:
-        """Answer the hash of a perfect subtree, computed anew."""
+        """Return the hash of a perfect subtree, computed anew."""
         first = index << height
         return perfect_root(self._leaves[first : first + (1 << height)])
 
 
 def perfect_root(hashes: Sequence[bytes]) -> bytes:
-    """Answer the root over 2**k hashes."""
+    """Return the root over 2**k hashes."""
     count = len(hashes)
     if count == 0 or count & (count - 1):
         raise ValueError(f"{count} hashes are no perfect subtree")
@@ -98,12 +98,12 @@ def perfect_root(hashes: Sequence[bytes]) -> bytes:
 
 
 def frontier(source: NodeSource, size: int) -> CompactRange:
-    """Answer the compact range of the tree's first ``size`` leaves."""
+    """Return the compact range of the tree's first ``size`` leaves."""
     return CompactRange(size, _nodes_between(source, 0, size))
 
 
 def inclusion_proof(source: NodeSource, index: int, size: int) -> list[bytes]:
-    """Answer the path from a leaf to the root, the leaf's sibling first (RFC 9162 §2.1.3.1)."""
+    """Return the path from a leaf to the root, the leaf's sibling first (RFC 9162 §2.1.3.1)."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
     path, first, end = [], 0, size
@@ -119,7 +119,7 @@ def inclusion_proof(source: NodeSource, index: int, size: int) -> list[bytes]:
 
 
 def consistency_proof(source: NodeSource, old_size: int, new_size: int) -> list[bytes]:
-    """Answer the proof that the new tree begins with the old one (RFC 9162 §2.1.4.1).
+    """Return the proof that the new tree begins with the old one (RFC 9162 §2.1.4.1).
 
     It is empty when the sizes are equal.
     """
@@ -140,7 +140,7 @@ def consistency_proof(source: NodeSource, old_size: int, new_size: int) -> list[
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """Answer the root that a leaf's hash and its path lead to (RFC 9162 §2.1.3.2).
+    """Return the root that a leaf's hash and its path lead to (RFC 9162 §2.1.3.2).
 
     Raises ProofError when the path does not fit the index and the size.
     """
@@ -232,12 +232,12 @@ def _check_hashes(hashes: Iterable[bytes]) -> None:
 
 
 def _split(count: int) -> int:
-    """Answer the largest power of two smaller than a count above 1."""
+    """Return the largest power of two smaller than a count above 1."""
     return 1 << ((count - 1).bit_length() - 1)
 
 
 def _nodes_between(source: NodeSource, first: int, end: int) -> list[bytes]:
-    """Answer the perfect subtrees, from left to right, of a range that starts as a subtree does."""
+    """Return the perfect subtrees, from left to right, of a range that starts as a subtree does."""
     nodes = []
     while first < end:
         height = (end - first).bit_length() - 1

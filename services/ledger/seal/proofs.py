@@ -27,7 +27,7 @@ CONSISTENCY = "saldo-consistency-proof-v1"
 
 
 def inclusion(cursor: Any, position: int, size: int | None = None) -> dict[str, Any]:
-    """Answer the proof that the event at a position is in the sealed log.
+    """Return the proof that the event at a position is in the sealed log.
 
     It leads to the first checkpoint that covers the position, so it stays the same for ever; or
     to the checkpoint of ``size`` events. ``{format, position, index, size, leaf, path,
@@ -65,7 +65,7 @@ def inclusion(cursor: Any, position: int, size: int | None = None) -> dict[str, 
 
 
 def consistency(cursor: Any, old_size: int, new_size: int | None = None) -> dict[str, Any]:
-    """Answer the proof that the log of one checkpoint begins with the log of an older one.
+    """Return the proof that the log of one checkpoint begins with the log of an older one.
 
     The sizes are those of stored checkpoints, the newest for None. ``{format, old_size,
     new_size, path, old_checkpoint, new_checkpoint}``.

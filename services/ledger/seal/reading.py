@@ -38,13 +38,13 @@ def rows_between(cursor: Any, after: int, last: int) -> Iterator[EventRow]:
 
 
 def row_at(cursor: Any, position: int) -> EventRow | None:
-    """Answer the row of one position, if there is one."""
+    """Return the row of one position, if there is one."""
     rows = list(rows_between(cursor, position - 1, position))
     return rows[0] if rows else None
 
 
 def last_position(cursor: Any) -> int:
-    """Answer the position of the last event, 0 for an empty log."""
+    """Return the position of the last event, 0 for an empty log."""
     row = cursor.execute(
         "SELECT coalesce(max(notification_id), 0) AS position FROM events"
     ).fetchone()

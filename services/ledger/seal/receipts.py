@@ -11,7 +11,7 @@ from shared.eventstore import Session
 
 
 def payment_proofs(session: Session, payment_id: UUID) -> dict[str, Any]:
-    """Answer an inclusion proof for each account of a payment; None where it is not sealed yet.
+    """Return an inclusion proof for each account of a payment; None where it is not sealed yet.
 
     A proof is verified without us: ``python -m services.ledger.seal.verifier FILE --key KEY``.
     """

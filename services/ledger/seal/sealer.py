@@ -51,7 +51,7 @@ class Sealed(msgspec.Struct, frozen=True):
 
 
 def last_checkpoint(cursor: Any) -> Sealed | None:
-    """Answer the newest stored checkpoint, as it stands there."""
+    """Return the newest stored checkpoint, as it stands there."""
     row = cursor.execute(_LAST).fetchone()
     return Sealed(**row) if row else None
 
@@ -110,7 +110,7 @@ def _lock(cursor: Any, wait: bool) -> bool:
 
 
 def _resume(cursor: Any, keys: SealKeys, last: Sealed | None) -> CompactRange:
-    """Answer the tree of the last checkpoint, after having made sure that it is that."""
+    """Return the tree of the last checkpoint, after having made sure that it is that."""
     if last is None:
         if cursor.execute("SELECT 1 FROM tiles LIMIT 1").fetchone():
             raise SealBrokenError("there are hashes of the tree, but no checkpoint of it")

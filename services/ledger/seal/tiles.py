@@ -29,7 +29,7 @@ class TileReader:
         self._tiles: dict[tuple[int, int], bytes] = {}
 
     def node(self, height: int, index: int) -> bytes:
-        """Answer the hash of a perfect subtree; raises SealBrokenError when it is not stored."""
+        """Return the hash of a perfect subtree; raises SealBrokenError when it is not stored."""
         level, rest = divmod(height, TILE_HEIGHT)
         first, count = index << rest, 1 << rest
         tile = self.tile(level, first // TILE_WIDTH)
@@ -42,11 +42,11 @@ class TileReader:
         return perfect_root(split(found))
 
     def leaf(self, index: int) -> bytes:
-        """Answer the stored hash of a leaf."""
+        """Return the stored hash of a leaf."""
         return self.node(0, index)
 
     def tile(self, level: int, number: int) -> bytes:
-        """Answer the stored hashes of a tile, as many as there are without a gap."""
+        """Return the stored hashes of a tile, as many as there are without a gap."""
         known = self._tiles.get((level, number))
         if known is None:
             first = number * TILE_WIDTH

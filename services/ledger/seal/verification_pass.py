@@ -45,7 +45,7 @@ class StoredHashes:
                 self._hashes[index] = data[offset : offset + HASH_SIZE]
 
     def get(self, index: int) -> bytes | None:
-        """Answer the stored hash at an index of the window that is held."""
+        """Return the stored hash at an index of the window that is held."""
         return self._hashes.get(index)
 
 
@@ -94,7 +94,7 @@ class Walk:
         self._evidence.judge_rest(self.last, end)
 
     def vouch(self, size: int) -> list[int]:
-        """Forget the differences up to a size, because the log is right there; answer them."""
+        """Forget the differences up to a size, because the log is right there; return them."""
         vouched = [row.notification_id for row in self.differing if row.notification_id <= size]
         self.differing = self.differing[len(vouched) :]
         self.differing_count -= len(vouched) if size < self.last_differing else self.differing_count

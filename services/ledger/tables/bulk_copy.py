@@ -67,7 +67,7 @@ _NO_ARRAY = struct.pack(">iii", 0, 0, _TEXT)
 
 
 def find_balances(cursor: Any, numbers: Sequence[str]) -> list[dict[str, Any]]:
-    """Answer the rows of many accounts, in any order; unknown ones are left out."""
+    """Return the rows of many accounts, in any order; unknown ones are left out."""
     cursor.execute(_FIND, (list(numbers),), binary=True)
     return cursor.fetchall()  # type: ignore[no-any-return]
 
@@ -113,7 +113,7 @@ def write_balances(cursor: Any, accounts: Iterable[Account]) -> None:
 
 
 def balance_row(account: Account) -> bytes:
-    """Answer the row that keeps the state of an account, as binary COPY takes it.
+    """Return the row that keeps the state of an account, as binary COPY takes it.
 
     It holds what ``snapshot`` answers, without the detour: a billing run makes it of each account.
     """

@@ -29,7 +29,7 @@ _MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
 
 
 def closed_through(cursor: Any) -> date | None:
-    """Answer the last day that is closed; no month is closed until this transaction ends."""
+    """Return the last day that is closed; no month is closed until this transaction ends."""
     cursor.execute(_HOLD)
     return _last_closed(cursor)
 
@@ -48,7 +48,7 @@ def check_open(day: date, closed: date | None) -> None:
 def close_period(
     store: PostgresStore, period: str, actor: str, reason: str, *, dry_run: bool = False
 ) -> date:
-    """Close a month and all before it; answer the last day that is closed then.
+    """Close a month and all before it; return the last day that is closed then.
 
     Waits for what is just being written. Raises ValidationFailed ``invalid_period`` for what is no
     month that is over, Conflict ``period_closed`` when it is closed already.

@@ -54,7 +54,7 @@ _JSON = frozenset({"open_items", "due_dates", "correction", "allocation"})
 
 
 def posting_row(account: str, position: int, event: PaymentPosted) -> dict[str, Any]:
-    """Answer the row that says where a payment stands in the log."""
+    """Return the row that says where a payment stands in the log."""
     return {
         "payment_id": event.payment_id,
         "account": account,
@@ -66,5 +66,5 @@ def posting_row(account: str, position: int, event: PaymentPosted) -> dict[str, 
 
 
 def written(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer a row in the form in which the database takes it."""
+    """Return a row in the form in which the database takes it."""
     return {name: Jsonb(value) if name in _JSON else value for name, value in row.items()}

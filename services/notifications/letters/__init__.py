@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from services.notifications.domain import Kind
 from services.notifications.envelope import Attachment, Content
 from shared.config import Settings
-from shared.money import format_rubles
+from shared.money import format_roubles
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -26,7 +26,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters["roubles"] = format_rubles
+_ENVIRONMENT.filters["roubles"] = format_roubles
 
 
 def render(

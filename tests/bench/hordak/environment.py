@@ -16,7 +16,7 @@ STAMP = FOLDER / "installed-from"
 
 
 def interpreter(progress: Callable[[str], None]) -> Path:
-    """Answer the Python that has django-hordak.
+    """Return the Python that has django-hordak.
 
     Raises CannotMeasureError with what is missing.
     """

@@ -67,7 +67,7 @@ class Town:
         return CliRunner().invoke(app, list(words), env={**self.environment(), **environment})
 
     def asks(self, *words: str) -> Any:
-        """Say it with --json, and answer what it says; it must succeed."""
+        """Say it with --json, and return what it says; it must succeed."""
         result = self.run(*words, "--json")
         assert result.exit_code == 0, (result.output, result.exception)
         return json.loads(result.stdout)
@@ -157,10 +157,10 @@ def _bill(number: str, month: int, chance: random.Random) -> PostCharges:
     lines = []
     for service in SERVICES:
         charged, recalculation = chance.randint(0, 400_000), -chance.choice((0, 0, 500_000))
-        privilege = charged // 10
-        payable = charged + recalculation - privilege
+        concession = charged // 10
+        payable = charged + recalculation - concession
         lines.append(
-            ChargeLine(service, service.title(), payable, charged, recalculation, privilege)
+            ChargeLine(service, service.title(), payable, charged, recalculation, concession)
         )
     return PostCharges(
         number=number,

@@ -74,9 +74,9 @@ class Life:
         for service in self.chance.sample(SERVICES, self.chance.randint(1, 4)):
             charged = self.chance.randint(0, 300_000)
             recalculation = self.chance.choice((0, 0, -self.chance.randint(0, 400_000)))
-            privilege = self.chance.randint(0, charged // 10)
-            payable = charged + recalculation - privilege
-            lines.append(ChargeLine(service, service, payable, charged, recalculation, privilege))
+            concession = self.chance.randint(0, charged // 10)
+            payable = charged + recalculation - concession
+            lines.append(ChargeLine(service, service, payable, charged, recalculation, concession))
         self.account.post_charges(period, self.day, self.day, lines)
 
     def pay(self) -> None:

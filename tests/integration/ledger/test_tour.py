@@ -46,7 +46,7 @@ class Tourist:
         self.town, self.folder, self.proposal = town, folder, ""
 
     def says(self, command: str) -> list[str]:
-        """Answer what is printed, errors included, with what varies made alike."""
+        """Return what is printed, errors included, with what varies made alike."""
         words = shlex.split(command.removeprefix(SALDO).replace("PROPOSAL", self.proposal))
         result = self.town.run(*words)
         assert result.exit_code in (0, 1, 2)

@@ -53,7 +53,7 @@ def test_the_bills_show_what_bills_may_show(bills: list[Bill]) -> None:
     assert any(bill.penalty for bill in first)
     lines = [line for bill in bills for line in bill.lines]
     assert any(line.recalculation < 0 for line in lines)
-    assert any(line.privilege > 0 for line in lines)
+    assert any(line.concession > 0 for line in lines)
     assert {line.service for line in lines} == {
         "heating", "hot_water", "cold_water", "sewerage", "maintenance", "waste", "capital_repair",
     }  # fmt: skip

@@ -60,7 +60,7 @@ def test_another_code_has_the_same_length(code: str, other: str) -> None:
 def month(**changes: Any) -> dict[str, Any]:
     line = {
         "service": "heating", "tariff": "2659.7125", "volume": "0.5", "charged": 132986,
-        "recalculation": -100, "privilege": 86, "payable": 132800,
+        "recalculation": -100, "concession": 86, "payable": 132800,
     }  # fmt: skip
     return {"period": "2026-10", "total": 132800, "lines": [{**line, **changes}]}
 

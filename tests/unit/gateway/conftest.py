@@ -23,7 +23,7 @@ def services() -> PlayedServices:
 
 @pytest.fixture
 def make_browser(services: PlayedServices) -> Callable[[], Browser]:
-    """Answer a maker of gateways, for tests that set the environment first."""
+    """Return a maker of gateways, for tests that set the environment first."""
 
     def make() -> Browser:
         container = ServiceContainer(Gateway, {CLIENT_KEY: services})

@@ -59,7 +59,7 @@ MONTH = {
             "volume": "1.918",
             "charged": 450000,
             "recalculation": 0,
-            "privilege": 0,
+            "concession": 0,
             "payable": 450000,
         }
     ],

@@ -10,12 +10,12 @@ from shared.errors import ServiceError
 
 
 def refusal_of(call: Any, *arguments: Any, **named: Any) -> ServiceError:
-    """Call, and answer the error that it refuses with."""
+    """Call, and return the error that it refuses with."""
     with pytest.raises(ServiceError) as caught:
         call(*arguments, **named)
     return caught.value
 
 
 def another(code: str) -> str:
-    """Answer a code that is wrong."""
+    """Return a code that is wrong."""
     return f"{(int(code) + 1) % 1_000_000:06d}"

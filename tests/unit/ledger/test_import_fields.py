@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ledger.importing import fields as field
-from shared.money import MAX_AMOUNT, format_rubles, parse_rubles
+from shared.money import MAX_AMOUNT, format_roubles, parse_roubles
 
 
 @given(st.integers(-MAX_AMOUNT, MAX_AMOUNT))
@@ -17,13 +17,13 @@ def test_every_sum_is_read_to_the_kopeck(amount: int) -> None:
     plain = f"{'-' if amount < 0 else ''}{abs(amount) // 100},{abs(amount) % 100:02}"
     assert field.kopecks(plain, "charged") == amount
     assert field.kopecks(plain.replace(",", "."), "charged") == amount
-    assert field.kopecks(format_rubles(amount), "charged") == amount
+    assert field.kopecks(format_roubles(amount), "charged") == amount
 
 
 @given(st.text(alphabet="0123456789,.- +\u00a0٣²", max_size=16))
 def test_the_quick_way_reads_what_the_exact_one_reads(text: str) -> None:
     try:
-        expected = parse_rubles(text)
+        expected = parse_roubles(text)
     except ValueError:
         with pytest.raises(ValueError, match="charged: "):
             field.kopecks(text, "charged")
@@ -74,7 +74,7 @@ def test_days_months_numbers_and_texts() -> None:
         lambda: field.words("a\0b", "name", 20),
         lambda: field.words("x" * 21, "name", 20),
         lambda: field.service_code(" "),
-        lambda: field.positive("-1,00", "privilege"),
+        lambda: field.positive("-1,00", "concession"),
     ],
 )
 def test_what_is_none_is_refused(wrong: object) -> None:

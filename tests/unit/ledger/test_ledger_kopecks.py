@@ -118,7 +118,7 @@ def test_what_is_no_longer_waived_is_on_the_sheet() -> None:
         "opening": 0,
         "charged": 0,
         "recalculated": 0,
-        "privilege": 0,
+        "concession": 0,
         "penalty": 0 + 100 - 60 - 70 + 30,
         "paid": 0,
         "closing": 0,

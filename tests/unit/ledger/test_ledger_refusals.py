@@ -80,7 +80,7 @@ REFUSALS: list[tuple[Callable[[Account], Any], ServiceError]] = [
         ),
         ValidationFailed(
             "invalid_charges",
-            "Line heating: payable must be charged + recalculation - privilege.",
+            "Line heating: payable must be charged + recalculation - concession.",
         ),
     ),
     (lambda a: bill(a, "2026-11", heating=TOO_MUCH), beyond("line heating")),
@@ -177,12 +177,12 @@ def test_a_service_that_comes_twice_is_refused_by_its_place() -> None:
         assert (refused.value.code, refused.value.message) == (code, once)
 
 
-@pytest.mark.parametrize("column", ["charged", "recalculation", "privilege"])
+@pytest.mark.parametrize("column", ["charged", "recalculation", "concession"])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_each_column_of_a_line_has_a_limit(column: str, sign: int) -> None:
     def line(amount: int) -> ChargeLine:
-        columns = {"charged": 0, "recalculation": 0, "privilege": 0, column: amount}
-        payable = columns["charged"] + columns["recalculation"] - columns["privilege"]
+        columns = {"charged": 0, "recalculation": 0, "concession": 0, column: amount}
+        payable = columns["charged"] + columns["recalculation"] - columns["concession"]
         return ChargeLine("heating", "Отопление", payable, **columns)
 
     account = an_account()

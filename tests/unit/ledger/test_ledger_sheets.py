@@ -34,7 +34,7 @@ def an_account(number: str, **owed: int) -> Account:
     opening = [ServiceAmount(service, amount) for service, amount in owed.items()]
     account.open(number, "household", FIRST - timedelta(days=1), opening)
     lines = [
-        ChargeLine("heating", "Отопление", 300, 350, recalculation=-20, privilege=30),
+        ChargeLine("heating", "Отопление", 300, 350, recalculation=-20, concession=30),
         ChargeLine("water", "Вода", 70, 70),
     ]
     account.post_charges("2026-09", DAY, DAY, lines)
@@ -101,7 +101,7 @@ def test_the_figures_of_a_city(city: list[int]) -> None:
         "opening": 107,
         "charged": 1_050,
         "recalculated": -60,
-        "privilege": 90,
+        "concession": 90,
         "penalty": 0,
         # By account: the opening first, an advance at once, the rest pro rata with water.
         "paid": (100 + 41) + (32 + 122) + (7 + 112),

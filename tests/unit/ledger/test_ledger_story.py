@@ -47,7 +47,7 @@ def eventful() -> Account:
     taken_over = [ServiceAmount("heating", 1_000), ServiceAmount("lift", -30)]
     account.post_opening(day("09-02"), taken_over)
     lines = [
-        ChargeLine("heating", "Отопление", 470, 500, recalculation=-20, privilege=10),
+        ChargeLine("heating", "Отопление", 470, 500, recalculation=-20, concession=10),
         ChargeLine("water", "Вода", -40, 60, recalculation=-100),
     ]
     account.post_charges(OCTOBER, day("10-31"), day("11-16"), lines)
@@ -213,7 +213,7 @@ def test_a_sheet_has_a_row_for_each_service_and_for_penalty_and_advance() -> Non
             "opening": 1_000,
             "charged": 500,
             "recalculated": -320,
-            "privilege": 10,
+            "concession": 10,
             "paid": 70,
             "closing": 1_100,
         },
@@ -239,7 +239,7 @@ def test_the_total_is_the_sum_of_the_rows() -> None:
     assert made.total() == Row()
     made.add_account(ID, eventful().pending)
     assert made.total() == Row(
-        opening=970, charged=1_160, recalculated=-395, privilege=10, penalty=64, paid=0
+        opening=970, charged=1_160, recalculated=-395, concession=10, penalty=64, paid=0
     )
     assert made.total().closing == 1_789
 

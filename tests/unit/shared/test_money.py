@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.money import MAX_AMOUNT, format_rubles, parse_rubles, split_pro_rata
+from shared.money import MAX_AMOUNT, format_roubles, parse_roubles, split_pro_rata
 
 
 @pytest.mark.parametrize(
@@ -21,18 +21,18 @@ from shared.money import MAX_AMOUNT, format_rubles, parse_rubles, split_pro_rata
     ],
 )
 def test_people_s_ways_to_write_an_amount(text: str, kopecks: int) -> None:
-    assert parse_rubles(text) == kopecks
+    assert parse_roubles(text) == kopecks
 
 
 @pytest.mark.parametrize("text", ["", "1,234", "1e5", "12,", "--1", "NaN", "१२", "9" * 13])
 def test_what_is_no_amount_is_refused_not_rounded(text: str) -> None:
     with pytest.raises(ValueError, match="amount"):
-        parse_rubles(text)
+        parse_roubles(text)
 
 
 @given(st.integers(-MAX_AMOUNT, MAX_AMOUNT))
 def test_what_is_written_reads_as_the_same(amount: int) -> None:
-    assert parse_rubles(format_rubles(amount)) == amount
+    assert parse_roubles(format_roubles(amount)) == amount
 
 
 @pytest.mark.parametrize(("amount", "weights"), [(-1, [1]), (1, [-1, 2]), (1, [0, 0]), (1, [])])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from shared.money import MAX_AMOUNT, format_rubles, parse_rubles, split_pro_rata
+from shared.money import MAX_AMOUNT, format_roubles, parse_roubles, split_pro_rata
 
 
 def test_the_largest_amount_of_one_posting_can_be_written() -> None:
-    assert parse_rubles("100 000 000 000,00") == MAX_AMOUNT
-    assert parse_rubles("-100000000000") == -MAX_AMOUNT
+    assert parse_roubles("100 000 000 000,00") == MAX_AMOUNT
+    assert parse_roubles("-100000000000") == -MAX_AMOUNT
     with pytest.raises(ValueError, match="is more than the largest amount of one posting"):
-        parse_rubles("100000000000,01")
+        parse_roubles("100000000000,01")
 
 
 @pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "\t"])
 def test_any_blank_may_group_the_thousands(blank: str) -> None:
-    assert parse_rubles(f"4{blank}500,00") == 4_500_00
-    assert parse_rubles(f"+4{blank}500,00") == 4_500_00
+    assert parse_roubles(f"4{blank}500,00") == 4_500_00
+    assert parse_roubles(f"+4{blank}500,00") == 4_500_00
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_any_blank_may_group_the_thousands(blank: str) -> None:
     ],
 )
 def test_nothing_is_not_less_than_nothing(amount: int, text: str) -> None:
-    assert format_rubles(amount) == text
+    assert format_roubles(amount) == text
 
 
 def test_nothing_is_divided_into_nothing() -> None:

@@ -19,7 +19,7 @@ def rules() -> PenaltyRules:
 
 @pytest.fixture
 def write_rules(tmp_path: Path) -> WriteRules:
-    """Answer a function that writes the rules shipped with some entries replaced."""
+    """Return a function that writes the rules shipped with some entries replaced."""
 
     def write(**changes: Any) -> Path:
         data = yaml.load(SHIPPED.read_text("utf-8"), yaml.BaseLoader)  # noqa: S506 - texts only

@@ -35,7 +35,7 @@ WHOLE = 66_300
 
 
 def rate_on(day: date) -> Fraction:
-    """Answer the rate of a day, as a part of the debt a year."""
+    """Return the rate of a day, as a part of the debt a year."""
     rate = Fraction(0)
     for since, percent in KEY_RATES:
         if since <= day:
@@ -46,7 +46,7 @@ def rate_on(day: date) -> Fraction:
 
 
 def share(payer: str, number: int) -> int:
-    """Answer the part of the rate, in 1/66300, that a payer bears on a day by its number."""
+    """Return the part of the rate, in 1/66300, that a payer bears on a day by its number."""
     if payer == "organisation":
         return WHOLE // 130
     if payer == "managing_company":
@@ -61,7 +61,7 @@ def share(payer: str, number: int) -> int:
 
 
 def of_part(payer: str, amount: int, due_on: date, paid_on: date) -> Fraction:
-    """Answer the exact penalty, in kopecks, on a part of a debt that was paid on a day."""
+    """Return the exact penalty, in kopecks, on a part of a debt that was paid on a day."""
     shares, day = 0, due_on
     while day < paid_on:
         day += timedelta(days=1)
@@ -73,7 +73,7 @@ def of_part(payer: str, amount: int, due_on: date, paid_on: date) -> Fraction:
 def of_debts(
     payer: str, debts: Sequence[tuple[int, date]], paid: Sequence[tuple[date, int]], on: date
 ) -> Fraction:
-    """Answer the exact penalty on debts (amount, due date), payments settling the oldest first."""
+    """Return the exact penalty on debts (amount, due date), payments settling the oldest first."""
     oldest_first = sorted(debts, key=lambda debt: debt[1])
     left = [amount for amount, _ in oldest_first]
     total = Fraction(0)

@@ -34,7 +34,7 @@ def test_the_version_changes_with_what_the_file_says_and_only_with_it(
 
 
 def bands(*days: tuple[int, int | None]) -> dict[str, Any]:
-    """Answer payers of whom the household has bands of these days."""
+    """Return payers of whom the household has bands of these days."""
     whole = [{"from": "2016-01-01", "source": "x", "bands": [{"from_day": 1, "divisor": 130}]}]
     household = [
         {"from_day": first, "divisor": 300} | ({"to_day": last} if last else {})

@@ -20,7 +20,7 @@ LAST = date(2026, 8, 10)
 
 
 def rows(penalty: Penalty) -> list[tuple[str, int, int, int | None, int]]:
-    """Answer each segment as ``04-16..05-15``, days, base, divisor, amount."""
+    """Return each segment as ``04-16..05-15``, days, base, divisor, amount."""
     return [
         (
             f"{segment.first_day:%m-%d}..{segment.last_day:%m-%d}",
