@@ -1,0 +1,72 @@
+"""Error pages: what happened, what to do, where; and a support code that the log knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet import formats
+from gateway.cabinet.visit import Visit
+from gateway.problems import Refusal, refusal_of
+from shared import context
+from shared.errors import InternalError, ServiceError
+from shared.logs import get_logger
+
+log = get_logger("gateway.cabinet")
+
+
+def failure_page(visit: Visit, error: Exception) -> Response:
+    """Return the page of whatever a page raised; a defect leaves its trace in the log."""
+    if isinstance(error, Refusal):
+        return error_page(visit, error)
+    if isinstance(error, InternalError):
+        log.exception("service_failed", service_error=error.params.get("error_id"))
+        return error_page(visit, Refusal(500, "internal_error"))
+    if isinstance(error, ServiceError):
+        return error_page(visit, refusal_of(error))
+    log.error("page_failed", path=visit.request.path, exc_info=error)
+    return error_page(visit, Refusal(500, "internal_error"))
+
+
+def error_page(visit: Visit, refusal: Refusal) -> Response:
+    """Return the page of a refusal, with its status and headers."""
+    status = 404 if refusal.code == "account_not_linked" else refusal.status
+    support_code = context.current().correlation_id
+    log.info("refused", code=refusal.code, status=status, support_code=support_code)
+    response = visit.render(
+        "error.html",
+        status=status,
+        title=_title(visit, status),
+        text=visit.message(refusal.code, refusal.kind, **refusal.params),
+        support_code=support_code,
+        again_at=_again_at(visit, refusal),
+        code=refusal.code,
+    )
+    for name, value in refusal.headers.items():
+        if name != "WWW-Authenticate":
+            response.headers[name] = value
+    return response
+
+
+def _title(visit: Visit, status: int) -> str:
+    titles: dict[int, str] = {
+        403: visit.text("Эта страница устарела"),
+        404: visit.text("Такой страницы нет"),
+        429: visit.text("Слишком много попыток"),
+        503: visit.text("Сейчас не отвечает"),
+    }
+    return titles.get(status) or (
+        visit.text("У нас что-то сломалось") if status >= 500 else visit.text("Не получилось")
+    )
+
+
+def _again_at(visit: Visit, refusal: Refusal) -> str:
+    """Return the time of day from which a retry makes sense; "" where none is known."""
+    seconds: Any = refusal.headers.get("Retry-After", "")
+    if not str(seconds).isdecimal() or int(seconds) < 30:
+        return ""
+    return formats.clock(
+        datetime.now(UTC) + timedelta(seconds=int(seconds) + 59), visit.settings.timezone
+    )

@@ -1,0 +1,87 @@
+"""A posted form: its text fields, and what the API says of them.
+
+The API's shapes are the one truth about limits: a form is only turned into the JSON that an API
+client would have sent, and what the shape or a service refuses comes back beside its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from werkzeug.wrappers import Request
+
+from gateway.problems import Refusal
+
+CSRF, COMMAND, KEPT = "_csrf", "_command", "_kept"
+"""Hidden fields: the CSRF token, the command id of the rendered form, a form kept over a log-in."""
+
+MAX_FIELDS = 100
+FieldOf = Callable[[str], str]
+"""From a JSON pointer (``#/lines/0/amount``) to the id of a field (``amount-0``)."""
+
+
+def posted_fields(request: Request, body: bytes) -> dict[str, str]:
+    """Return the fields of a posted form, the last of each name.
+
+    Raises Refusal 415 for another kind of body, 400 for one that is broken.
+    """
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise Refusal(415, "body_not_form")
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            max_num_fields=MAX_FIELDS,
+            errors="strict",
+        )
+    except ValueError as error:
+        raise Refusal(400, "parameters_unusable") from error
+    return dict(pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormErrors:
+    """Why a form was not accepted: a sentence for all of it, and one for each wrong field.
+
+    ``fields`` are ids of fields on the page, in the order in which they stand there.
+    """
+
+    code: str
+    text: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    status: int = 422
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, name: str) -> str:
+        """Return the message beside a field; "" where it is right."""
+        return self.fields.get(name, "")
+
+
+def field_of(pointer: str) -> str:
+    """Return the field of a pointer where the form has the names of the JSON members."""
+    return pointer.removeprefix("#/").replace("/", "-")
+
+
+FIELD_OF_CODE: Mapping[str, str] = {
+    "wrong_code": "code",
+    "code_expired": "code",
+    "code_attempts_used_up": "code",
+    "rules_not_accepted": "accept_rules",
+    "consent_not_given": "consent_personal_data",
+    "wrong_password": "current_password",
+    "password_too_short": "new_password",
+    "password_too_long": "new_password",
+    "password_too_common": "new_password",
+    "password_is_email": "new_password",
+    "password_unchanged": "new_password",
+    "invalid_email": "email",
+    "account_not_found": "number",
+    "already_linked": "number",
+    "invalid_phone": "phone",
+    "invalid_full_name": "full_name",
+    "link_refused": "proof",
+}
+"""Which field a service means that refuses the whole command by one code."""

@@ -1,0 +1,229 @@
+"""The entrypoint of pages, and the way of a request: cookies, session, CSRF, fields, errors.
+
+GET shows, POST does. A POST is refused unless it comes from a page of ours: its token belongs to
+the visitor, its Origin is ours, and no browser says that another site sent it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from werkzeug.wrappers import Request, Response
+
+from gateway.auth import person_of_token
+from gateway.cabinet import cookies
+from gateway.cabinet.cookies import Look
+from gateway.cabinet.errors import error_page, failure_page
+from gateway.cabinet.forms import COMMAND, CSRF, posted_fields
+from gateway.cabinet.policy import secure_page
+from gateway.cabinet.sealing import Sealer
+from gateway.cabinet.visit import NOTICE_SECONDS, Visit
+from gateway.handling import BODY, CALLER, CONTEXT
+from gateway.messages import language_of
+from gateway.operations import Access, template_of
+from gateway.problems import Refusal
+from gateway.web import SETTINGS_KEY, Route
+from shared import context
+from shared.config import Settings
+from shared.ids import NAMESPACE, derived_id, new_id
+
+Handler = Callable[[Any, Visit], Response]
+
+KEPT_SECONDS = 3600
+"""How long a form waits, encrypted in the browser, for its writer to log in again."""
+SECRET_FIELDS = frozenset({"password", "current_password", "new_password", "code", "proof"})
+"""Fields that are never kept over a log-in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One address of the cabinet and what it takes to come here."""
+
+    method: str
+    path: str
+    access: Access = Access.SIGNED_IN
+    shown_by: str = ""
+    """Of a POST: the path of the page that shows its form, where it is another one."""
+    greets: bool = False
+    """A public page that knows who is signed in, if anybody is."""
+
+    @property
+    def template(self) -> str:
+        """The path as the metrics write it."""
+        return template_of(self.path)
+
+
+def page(
+    method: str,
+    path: str,
+    *,
+    access: Access = Access.SIGNED_IN,
+    shown_by: str = "",
+    greets: bool = False,
+) -> Callable[[Handler], Handler]:
+    """Make a method of the gateway a page. It takes a Visit and returns a Response."""
+    described = Page(method=method, path=path, access=access, shown_by=shown_by, greets=greets)
+
+    def decorate(handler: Handler) -> Handler:
+        def endpoint(service: Any, request: Request, values: Mapping[str, Any]) -> Response:
+            return respond(described, handler, service, request, values)
+
+        endpoint.__name__ = handler.__name__
+        endpoint.__doc__ = handler.__doc__
+        endpoint.page = described  # type: ignore[attr-defined]
+        endpoint.handler = handler  # type: ignore[attr-defined]
+        return PageRoute.decorator(described)(endpoint)  # type: ignore[no-any-return]
+
+    return decorate
+
+
+class PageRoute(Route):
+    """The entrypoint of a page: the API's, with pages for problem documents."""
+
+    def __init__(self, described: Page, **kwargs: Any) -> None:
+        super().__init__(described, **kwargs)
+
+    def refusal_response(self, request: Request, refusal: Refusal) -> Response:
+        """Return what was refused before a worker had the request: an unreadable body."""
+        settings = self.container.config[SETTINGS_KEY]
+        visit = _anonymous(request, None, settings, Sealer(settings))
+        return secure_page(request, error_page(visit, refusal), settings)
+
+
+def respond(
+    described: Page, handler: Handler, service: Any, request: Request, values: Mapping[str, Any]
+) -> Response:
+    """Return the response of a page, whatever goes wrong on the way."""
+    with context.bind(**request.environ[CONTEXT]):
+        settings: Settings = service.settings
+        sealer = Sealer(settings)
+        visit = replace(_anonymous(request, service, settings, sealer), path=values)
+        try:
+            visit = _with_fields(described, visit)
+            visit = _with_person(described, visit)
+            response = _handled(described, handler, visit)
+        except _Elsewhere as elsewhere:
+            response = elsewhere.response
+        except Exception as error:
+            response = failure_page(visit, error)
+        _keep_cookies(visit, response)
+        return secure_page(request, response, settings)
+
+
+class _Elsewhere(Exception):  # noqa: N818 - not an error: the way goes on another page
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+def _anonymous(request: Request, service: Any, settings: Settings, sealer: Sealer) -> Visit:
+    look = Look.of(request)
+    sealed = request.cookies.get(cookies.NOTICE, "")
+    notice = sealer.unseal("notice", sealed, seconds=NOTICE_SECONDS) if sealed else None
+    return Visit(
+        request=request,
+        service=service,
+        settings=settings,
+        sealer=sealer,
+        ip=request.environ.get(CALLER, ""),
+        visitor=request.cookies.get(cookies.VISITOR) or secrets.token_urlsafe(16),
+        look=look,
+        language=look.language or language_of(request.accept_languages),
+        token=request.cookies.get(cookies.SESSION, ""),
+        query=request.args.to_dict(),
+        notice=notice if isinstance(notice, str) and request.method == "GET" else "",
+    )
+
+
+def _with_fields(described: Page, visit: Visit) -> Visit:
+    """Return the visit with what was posted. Raises Refusal 403 for a form of another site."""
+    if described.method != "POST":
+        return visit
+    request = visit.request
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(request):
+        raise Refusal(403, "form_of_another_site")
+    fields = posted_fields(request, request.environ[BODY])
+    visit = visit.with_form(fields)
+    if not visit.sealer.is_csrf_token(visit.visitor, fields.get(CSRF, "")):
+        raise Refusal(403, "form_outdated")
+    return visit
+
+
+def _is_own_origin(request: Request) -> bool:
+    origin = request.headers.get("Origin")
+    if origin is None or origin == "null":
+        # Old browsers send none; a sandboxed or redirected form says null, and has no token.
+        return origin is None
+    return urlsplit(origin).netloc == request.host
+
+
+def _with_person(described: Page, visit: Visit) -> Visit:
+    """Return the visit with who is signed in; leads to the log-in where nobody is."""
+    if described.access is Access.PUBLIC and not described.greets:
+        return visit
+    try:
+        person = person_of_token(visit.token, visit.services)
+    except Refusal:
+        if described.access is Access.PUBLIC:
+            return visit
+        raise _Elsewhere(_log_in_first(described, visit)) from None
+    visit = replace(visit, person=person)
+    if person.must_change_password and described.access is Access.SIGNED_IN:
+        raise _Elsewhere(visit.redirect("/password"))
+    return visit
+
+
+def _log_in_first(described: Page, visit: Visit) -> Response:
+    """Lead to the log-in; what was typed waits there, encrypted, and is not sent."""
+    if described.method != "POST":
+        return visit.redirect("/?" + urlencode({"next": visit.here}))
+    typed = {
+        name: value
+        for name, value in visit.form.items()
+        if name not in SECRET_FIELDS and not name.startswith("_")
+    }
+    shown_at = described.shown_by.format_map(visit.path) or visit.request.path
+    kept = visit.sealer.seal("kept", {"path": shown_at, "fields": typed})
+    return visit.render("log_in.html", status=401, kept=kept, next=shown_at, ended=True)
+
+
+def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
+    owner = UUID(visit.person.person_id) if visit.person else derived_id(NAMESPACE, visit.visitor)
+    key = visit.form.get(COMMAND, "")
+    path = visit.request.path
+    command_id = derived_id(owner, described.method, path, key) if key else new_id()
+    actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
+    with context.bind(actor=actor, command_id=command_id):
+        return handler(visit.service, replace(visit, command_id=command_id))
+
+
+def _keep_cookies(visit: Visit, response: Response) -> None:
+    if visit.request.cookies.get(cookies.VISITOR) is None:
+        set_already = any(cookies.VISITOR in value for value in response.headers.getlist("Set-Cookie"))
+        if not set_already:
+            cookies.keep(response, cookies.VISITOR, visit.visitor)
+    if visit.notice and response.status_code == 200:
+        cookies.drop(response, cookies.NOTICE)
+
+
+def shown_again(
+    service: Any, visit: Visit, kept: Mapping[str, Any], token: str, visitor: str
+) -> Response:
+    """Return the page of a form that waited for a log-in: filled in, not sent."""
+    path, fields = str(kept["path"]), {str(k): str(v) for k, v in kept["fields"].items()}
+    found = page_at(service, path)
+    if found is None:
+        return visit.redirect(path)
+    handler, values = found
+    person = person_of_token(token, visit.services)
+    again = replace(
+        visit, person=person, token=token, visitor=visitor, form=fields, path=values, query={}
+    )
+    response = handler(service, again)
+    response.status_code = 200
+    return response

@@ -1,0 +1,1 @@
+"""The pages of the cabinet, a class for each subject; the gateway is made of them."""

@@ -1,0 +1,79 @@
+"""Log-in and log-out."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet import cookies
+from gateway.cabinet.forms import KEPT
+from gateway.cabinet.page import KEPT_SECONDS, page, shown_again
+from gateway.cabinet.visit import Refused, Visit, own_path
+from gateway.operations import Access
+from gateway.routes.sessions import SessionRoutes
+
+HOME = "/accounts"
+
+
+class EntryPages:
+    """The way in and the way out."""
+
+    @page("GET", "/", access=Access.PUBLIC, greets=True)
+    def log_in_form(self, visit: Visit) -> Response:
+        """Show the log-in; whoever is signed in goes on to the accounts."""
+        if visit.person:
+            return visit.redirect(HOME)
+        return _form(visit, next_=visit.query.get("next", ""))
+
+    @page("POST", "/login", access=Access.PUBLIC, shown_by="/")
+    def log_in(self, visit: Visit) -> Response:
+        """Open a session; a form that waited for it is shown filled in, not sent."""
+        outcome = visit.attempt(
+            SessionRoutes.sign_in,
+            body={
+                "email": visit.form.get("email", "").strip(),
+                "password": visit.form.get("password", ""),
+                "device": None,
+            },
+        )
+        kept, next_ = visit.form.get(KEPT, ""), own_path(visit.form.get("_next", ""))
+        if isinstance(outcome, Refused):
+            return _form(visit, next_=next_, kept=kept, errors=outcome.errors)
+        response = _after_log_in(self, visit, outcome, kept, next_)
+        cookies.keep(response, cookies.SESSION, outcome["token"])
+        return response
+
+    @page("POST", "/logout", access=Access.PUBLIC, greets=True)
+    def log_out(self, visit: Visit) -> Response:
+        """End the session, and with it what the browser has kept of it."""
+        if visit.person:
+            visit.api(SessionRoutes.end_session, path={"session_id": visit.person.session_id})
+        response = visit.redirect("/", visit.text("Вы вышли из кабинета."))
+        cookies.drop(response, cookies.SESSION)
+        cookies.drop(response, cookies.VISITOR)
+        response.headers["Clear-Site-Data"] = '"cache"'
+        return response
+
+
+def _after_log_in(
+    service: Any, visit: Visit, opened: dict[str, Any], kept: str, next_: str
+) -> Response:
+    # A new visitor: what somebody else might have learned of the old one is worth nothing now.
+    visitor = secrets.token_urlsafe(16)
+    waiting = visit.sealer.unseal("kept", kept, seconds=KEPT_SECONDS) if kept else None
+    if opened["must_change_password"]:
+        response = visit.redirect("/password")
+    elif waiting:
+        response = shown_again(service, visit, waiting, opened["token"], visitor)
+    else:
+        response = visit.redirect(next_ if next_ != "/" else HOME)
+    cookies.keep(response, cookies.VISITOR, visitor)
+    return response
+
+
+def _form(visit: Visit, *, next_: str, kept: str = "", errors: Any = None) -> Response:
+    return visit.render(
+        "log_in.html", next=own_path(next_), kept=kept, ended=False, errors=errors
+    )

@@ -1,0 +1,78 @@
+"""Passwords: the forced change at the first log-in (S9), a later one, recovery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet import spellings
+from gateway.cabinet.page import page
+from gateway.cabinet.visit import Refused, Visit
+from gateway.operations import Access
+from gateway.routes.me import MeRoutes
+from gateway.routes.password_resets import PasswordResetRoutes
+
+
+class PasswordPages:
+    """Changing a password, and getting one when it is forgotten."""
+
+    @page("GET", "/password", access=Access.ANY_PASSWORD)
+    def password_form(self, visit: Visit) -> Response:
+        """Show the change of password; with a temporary one nothing else answers."""
+        return visit.render("password.html")
+
+    @page("POST", "/password", access=Access.ANY_PASSWORD)
+    def change_password(self, visit: Visit) -> Response:
+        """Change the password."""
+        first = visit.person is not None and visit.person.must_change_password
+        outcome = visit.attempt(
+            MeRoutes.change_password,
+            body={
+                "current_password": visit.form.get("current_password", ""),
+                "new_password": visit.form.get("new_password", ""),
+            },
+        )
+        if isinstance(outcome, Refused):
+            return visit.render("password.html", errors=outcome.errors)
+        return visit.redirect("/accounts" if first else "/settings", outcome["message"])
+
+    @page("GET", "/recover", access=Access.PUBLIC)
+    def recovery_form(self, visit: Visit) -> Response:
+        """Ask whose password is forgotten."""
+        return visit.render("recover.html")
+
+    @page("POST", "/recover", access=Access.PUBLIC)
+    def start_recovery(self, visit: Visit) -> Response:
+        """Have a code sent; a known e-mail looks the same as an unknown one."""
+        outcome = visit.attempt(
+            PasswordResetRoutes.request_password_reset,
+            body={"email": visit.form.get("email", "").strip()},
+        )
+        if isinstance(outcome, Refused):
+            return visit.render("recover.html", errors=outcome.errors)
+        return visit.redirect(f"/recover/{outcome['reset_id']}")
+
+    @page("GET", "/recover/<uuid:reset_id>", access=Access.PUBLIC)
+    def new_password_form(self, visit: Visit) -> Response:
+        """Ask for the code and the new password."""
+        return _code_form(visit)
+
+    @page("POST", "/recover/<uuid:reset_id>", access=Access.PUBLIC)
+    def finish_recovery(self, visit: Visit) -> Response:
+        """Set the new password."""
+        outcome = visit.attempt(
+            PasswordResetRoutes.confirm_password_reset,
+            path=visit.path,
+            body={
+                "code": spellings.digits(visit.form.get("code", "")),
+                "new_password": visit.form.get("new_password", ""),
+            },
+        )
+        if isinstance(outcome, Refused):
+            return _code_form(visit, outcome.errors)
+        return visit.redirect("/", outcome["message"])
+
+
+def _code_form(visit: Visit, errors: Any = None) -> Response:
+    return visit.render("recover_code.html", reset_id=visit.path["reset_id"], errors=errors)

@@ -1,0 +1,92 @@
+"""Registration (S1-S8): type and e-mail, the check code with both ticks, the second letter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet import spellings
+from gateway.cabinet.page import page
+from gateway.cabinet.visit import Refused, Visit
+from gateway.operations import Access
+from gateway.routes.registrations import RegistrationRoutes
+
+
+class RegistrationPages:
+    """From the type of person to the letter with the temporary password."""
+
+    @page("GET", "/register", access=Access.PUBLIC)
+    def registration_form(self, visit: Visit) -> Response:
+        """Show step 1: type and e-mail."""
+        return visit.render("register.html")
+
+    @page("POST", "/register", access=Access.PUBLIC)
+    def start_registration(self, visit: Visit) -> Response:
+        """Have the check code sent; a known e-mail looks the same as an unknown one."""
+        person_type = visit.form.get("person_type", "individual")
+        outcome = visit.attempt(
+            RegistrationRoutes.start_registration,
+            body={
+                "person_type": person_type,
+                "email": visit.form.get("email", "").strip(),
+                "organisation": _organisation(visit) if person_type == "organisation" else None,
+            },
+        )
+        if isinstance(outcome, Refused):
+            return visit.render("register.html", errors=outcome.errors)
+        return visit.redirect(f"/register/{outcome['registration_id']}")
+
+    @page("GET", "/register/<uuid:registration_id>", access=Access.PUBLIC)
+    def code_form(self, visit: Visit) -> Response:
+        """Show step 2, the check window."""
+        return _code_form(visit)
+
+    @page("POST", "/register/<uuid:registration_id>", access=Access.PUBLIC)
+    def confirm_registration(self, visit: Visit) -> Response:
+        """Confirm with the code and both ticks."""
+        outcome = visit.attempt(
+            RegistrationRoutes.confirm_registration,
+            path=visit.path,
+            body={
+                "code": spellings.digits(visit.form.get("code", "")),
+                "accept_rules": visit.form.get("accept_rules") == "yes",
+                "consent_personal_data": visit.form.get("consent_personal_data") == "yes",
+            },
+        )
+        if isinstance(outcome, Refused):
+            return _code_form(visit, outcome.errors)
+        return visit.redirect(f"/register/{visit.path['registration_id']}/done")
+
+    @page(
+        "POST",
+        "/register/<uuid:registration_id>/code",
+        access=Access.PUBLIC,
+        shown_by="/register/{registration_id}",
+    )
+    def resend_code(self, visit: Visit) -> Response:
+        """Have the code sent again («Выслать код заново»)."""
+        outcome = visit.attempt(RegistrationRoutes.resend_code, path=visit.path)
+        if isinstance(outcome, Refused):
+            return _code_form(visit, outcome.errors)
+        sent = visit.text("Код выслан заново. Подойдёт только код из последнего письма.")
+        return visit.redirect(f"/register/{visit.path['registration_id']}", sent)
+
+    @page("GET", "/register/<uuid:registration_id>/done", access=Access.PUBLIC)
+    def registered(self, visit: Visit) -> Response:
+        """Say that the letter with the temporary password is on its way."""
+        return visit.render("register_done.html")
+
+
+def _organisation(visit: Visit) -> dict[str, Any]:
+    return {
+        "name": visit.form.get("organisation-name", "").strip(),
+        "inn": spellings.digits(visit.form.get("organisation-inn", "")),
+        "kpp": spellings.digits(visit.form.get("organisation-kpp", "")) or None,
+    }
+
+
+def _code_form(visit: Visit, errors: Any = None) -> Response:
+    return visit.render(
+        "register_code.html", registration_id=visit.path["registration_id"], errors=errors
+    )

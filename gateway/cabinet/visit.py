@@ -1,0 +1,225 @@
+"""What a page works with: who visits, how pages look, the API, and ways to respond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from werkzeug.wrappers import Request, Response
+
+from gateway.cabinet import cookies
+from gateway.cabinet.cookies import Look
+from gateway.cabinet.forms import FieldOf, FormErrors, field_of
+from gateway.cabinet.rendering import render
+from gateway.cabinet.sealing import Sealer
+from gateway.cabinet.translation import translations
+from gateway.concurrently import all_of
+from gateway.messages import field_text, text_of
+from gateway.operations import Answer, Call, Operation, Person, ServiceCalls
+from gateway.problems import Refusal, refusal_of
+from gateway.reading import loaded
+from shared.config import Settings
+from shared.errors import ServiceError, Unavailable
+from shared.ids import new_id
+
+R = TypeVar("R")
+
+NOTICE_SECONDS = 120
+"""How long a notice waits for the page that shows it."""
+
+MISSING: Any = None
+"""What `aside` returns for a part of the page that could not be had."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The API refused a form; ``errors`` go back onto the page."""
+
+    errors: FormErrors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One request of a page, checked: its session, its CSRF token, its fields."""
+
+    request: Request
+    service: Any
+    settings: Settings
+    sealer: Sealer
+    ip: str
+    visitor: str
+    """What CSRF tokens are bound to: the session, or the visitor's cookie before there is one."""
+    look: Look
+    language: str
+    person: Person | None = None
+    token: str = field(default="", repr=False)
+    path: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Posted fields; on a page shown again after a log-in, what had been typed before."""
+    command_id: UUID = field(default_factory=new_id)
+    notice: str = ""
+
+    # --- words --------------------------------------------------------------------------------
+
+    def text(self, russian: str) -> str:
+        """Return a text of the pages in the visitor's language."""
+        return translations(self.language).gettext(russian)
+
+    def message(self, code: str, kind: str = "validation", **params: Any) -> str:
+        """Return what the catalogue of the API says of a code."""
+        return text_of(code, kind, self.language, params)
+
+    # --- the API ------------------------------------------------------------------------------
+
+    def api(
+        self,
+        endpoint: Any,
+        *,
+        path: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+    ) -> Any:
+        """Run an operation of the API in this process and return its answer's data.
+
+        ``endpoint`` is a method of the classes in gateway.routes. Body and query pass the shapes
+        of the operation, the answer passes its own, as they do over HTTP. Raises Refusal and
+        ServiceError like the operation.
+        """
+        operation: Operation = endpoint.operation
+        call = Call(
+            request=self._speaking_request(),
+            services=self.services,
+            ip=self.ip,
+            command_id=self.command_id,
+            path=path or {},
+            query=loaded(operation.query, dict(query or {}), "parameter"),
+            body=loaded(operation.body, body, "pointer") if operation.body else {},
+            person=self.person,
+        )
+        result = endpoint.handler(self.service, call)
+        if isinstance(result, Response):
+            return result
+        data = result.data if isinstance(result, Answer) else result
+        return operation.answer().dump(data) if operation.answer else None
+
+    def attempt(
+        self,
+        endpoint: Any,
+        *,
+        path: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        fields: FieldOf = field_of,
+    ) -> Any:
+        """Run an operation for a form: its data, or Refused with the words for the page.
+
+        Only what the person can put right comes back so; a missing session, an absent service and
+        a defect are raised, and become pages of their own.
+        """
+        try:
+            return self.api(endpoint, path=path, query=query, body=body)
+        except Refusal as refusal:
+            return self.refused(refusal, fields)
+        except Unavailable:
+            raise
+        except ServiceError as error:
+            return self.refused(refusal_of(error), fields)
+
+    def refused(self, refusal: Refusal, fields: FieldOf = field_of) -> Refused:
+        """Return a refusal in words; raises it where no form can put it right."""
+        if refusal.status >= 500 or refusal.code == "not_signed_in":
+            raise refusal
+        messages = {}
+        for error in refusal.errors:
+            code, *numbers = error["message"].split(" ")
+            name = fields(error.get("pointer") or error.get("parameter") or "")
+            messages.setdefault(name, field_text(code, self.language, numbers))
+        text = text_of(refusal.code, refusal.kind, self.language, refusal.params)
+        return Refused(
+            errors=FormErrors(
+                code=refusal.code,
+                text=text,
+                fields=messages,
+                status=refusal.status,
+                params=refusal.params,
+            )
+        )
+
+    def together(self, *reads: Callable[[], Any]) -> list[Any]:
+        """Run reads side by side; the first error is raised."""
+        return all_of(reads)
+
+    def aside(self, read: Callable[[], R]) -> Callable[[], R | None]:
+        """Return a read that gives MISSING where its service does not answer."""
+
+        def careful() -> R | None:
+            try:
+                return read()
+            except ServiceError:
+                return None
+
+        return careful
+
+    @property
+    def services(self) -> ServiceCalls:
+        services: ServiceCalls = self.service.services
+        return services
+
+    # --- responses ----------------------------------------------------------------------------
+
+    def render(self, template: str, *, status: int = 200, **data: Any) -> Response:
+        """Return a page. ``errors`` among the data makes it one that puts a form right."""
+        errors = data.setdefault("errors", None)
+        if errors is not None and status == 200:
+            status = errors.status if errors.status in (409, 429) else 422
+        html = render(template, self, data)
+        response = Response(html, status=status, content_type="text/html; charset=utf-8")
+        response.headers["Content-Language"] = self.language
+        response.headers["Cache-Control"] = "no-store"
+        if errors is not None and "retry_after_seconds" in errors.params:
+            response.headers["Retry-After"] = str(errors.params["retry_after_seconds"])
+        return response
+
+    def redirect(self, to: str, notice: str = "") -> Response:
+        """Go on to a page of ours (303) that begins with a notice."""
+        response = Response(status=303, headers={"Location": to, "Cache-Control": "no-store"})
+        if notice:
+            sealed = self.sealer.seal("notice", notice)
+            cookies.keep(response, cookies.NOTICE, sealed, seconds=NOTICE_SECONDS)
+        return response
+
+    def csrf(self) -> str:
+        """Return a token for a form on this page."""
+        return self.sealer.csrf_token(self.visitor)
+
+    def with_form(self, form: Mapping[str, str]) -> Visit:
+        """Return this visit with other fields typed in."""
+        return replace(self, form=form)
+
+    @property
+    def here(self) -> str:
+        """The path of this page with its query, to come back to."""
+        return self.request.full_path.rstrip("?")
+
+    def _speaking_request(self) -> Request:
+        """Return the request as the API reads it: in the language of the page."""
+        environ = {**self.request.environ, "HTTP_ACCEPT_LANGUAGE": self.language}
+        return Request(environ)
+
+
+def own_path(address: str) -> str:
+    """Return a path of our own site; "/" for anything that leads elsewhere."""
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or not address.startswith("/") or address.startswith("//"):
+        return "/"
+    return address if "\\" not in address else "/"
+
+
+def each(items: Sequence[Any], read: Callable[[Any], R]) -> list[Callable[[], R]]:
+    """Return one read for each item, for Visit.together."""
+    return [partial(read, item) for item in items]
