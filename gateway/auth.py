@@ -19,7 +19,7 @@ def person_of(request: Request, services: ServiceCalls, access: Access) -> Perso
     """
     if access is Access.PUBLIC:
         return None
-    person = _authenticated(_token(request), services)
+    person = person_of_token(_token(request), services)
     if person.must_change_password and access is not Access.ANY_PASSWORD:
         raise Refusal(403, "password_change_required")
     return person
@@ -33,7 +33,10 @@ def _token(request: Request) -> str:
     return token
 
 
-def _authenticated(token: str, services: ServiceCalls) -> Person:
+def person_of_token(token: str, services: ServiceCalls) -> Person:
+    """Return the person of a session. Raises Refusal 401 ``not_signed_in`` when it is not alive."""
+    if not 0 < len(token) <= MAX_TOKEN_LENGTH:
+        raise Refusal(401, "not_signed_in", headers=CHALLENGE)
     try:
         found = services.call("identity", "authenticate", deadline=PERSON_WAITS, token=token)
     except (Forbidden, NotFound, ValidationFailed) as error:

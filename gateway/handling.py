@@ -35,20 +35,24 @@ def respond(
         return guarded(request, lambda: _answered(operation, handler, service, request, path))
 
 
-def guarded(request: Request, answer: Callable[[], Response]) -> Response:
+def guarded(
+    request: Request,
+    answer: Callable[[], Response],
+    refused: Callable[[Request, Refusal], Response] = problem_response,
+) -> Response:
     """Answer, or turn what was raised into a problem document: the one error handler."""
     try:
         return answer()
     except Refusal as refusal:
-        return problem_response(request, refusal)
+        return refused(request, refusal)
     except InternalError as error:
         log.exception("service_failed", service_error=error.params.get("error_id"))
-        return problem_response(request, Refusal(500, "internal_error"))
+        return refused(request, Refusal(500, "internal_error"))
     except ServiceError as error:
-        return problem_response(request, refusal_of(error))
+        return refused(request, refusal_of(error))
     except Exception:
         log.exception("route_failed", path=request.path)
-        return problem_response(request, Refusal(500, "internal_error"))
+        return refused(request, Refusal(500, "internal_error"))
 
 
 def _answered(

@@ -17,7 +17,7 @@ _ONE_YEAR = "max-age=31536000"
 def secure(response: Response, *, api: bool, https: bool) -> None:
     """Add the security headers; a page's own Content-Security-Policy stays."""
     for name, value in _ALWAYS.items():
-        response.headers[name] = value
+        response.headers.setdefault(name, value)
     response.headers.setdefault("Content-Security-Policy", _NOTHING_RUNS)
     if api:
         response.headers.setdefault("Cache-Control", "no-store")

@@ -56,6 +56,11 @@ class ServiceCalls(Protocol):
     ) -> Any: ...
 
 
+def template_of(path: str) -> str:
+    """Return a path of werkzeug as OpenAPI and the metrics write it."""
+    return _CONVERTER.sub(r"{\1}", path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """One path and method of the API: what the server enforces and what OpenAPI says of it."""
@@ -77,7 +82,7 @@ class Operation:
     @property
     def template(self) -> str:
         """The path as OpenAPI and the metrics write it: ``/payments/{payment_id}``."""
-        return _CONVERTER.sub(r"{\1}", self.path)
+        return template_of(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)

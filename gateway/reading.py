@@ -84,12 +84,12 @@ def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dic
         data = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "malformed_json") from error
-    return _load(schema, data, "pointer")
+    return loaded(schema, data, "pointer")
 
 
 def query_parameters(request: Request, schema: type[Schema] | None) -> dict[str, Any]:
     """Return the query as the schema loads it; what no schema names is refused."""
-    return _load(schema or Shape, _single_values(request.args), "parameter")
+    return loaded(schema, _single_values(request.args), "parameter")
 
 
 def free_parameters(request: Request, body: bytes) -> dict[str, str]:
@@ -123,9 +123,14 @@ def _single_values(parameters: MultiDict[str, str]) -> dict[str, str]:
     return parameters.to_dict()
 
 
-def _load(schema: type[Schema], data: Any, place: str) -> dict[str, Any]:
+def loaded(schema: type[Schema] | None, data: Any, place: str) -> dict[str, Any]:
+    """Return data as a schema loads them; without one, there must be none.
+
+    ``place`` is what errors name: ``pointer`` or ``parameter``. Raises Refusal 422
+    ``invalid_request`` that names all wrong members.
+    """
     try:
-        loaded: dict[str, Any] = schema().load(data)
+        members: dict[str, Any] = (schema or Shape)().load(data)
     except ValidationError as error:
         wrong = [
             {
@@ -135,7 +140,7 @@ def _load(schema: type[Schema], data: Any, place: str) -> dict[str, Any]:
             for where, message in pointers(error.messages)
         ]
         raise Refusal(422, "invalid_request", errors=wrong) from None
-    return loaded
+    return members
 
 
 def _no_constant(name: str) -> NoReturn:

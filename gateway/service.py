@@ -6,6 +6,11 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 
+from gateway.cabinet.pages.accounts import AccountPages
+from gateway.cabinet.pages.entry import EntryPages
+from gateway.cabinet.pages.passwords import PasswordPages
+from gateway.cabinet.pages.registration import RegistrationPages
+from gateway.cabinet.pages.static import StaticPages
 from gateway.operations import ServiceCalls
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
@@ -18,6 +23,8 @@ from gateway.routes.payments import PaymentRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
 from gateway.routes.sessions import SessionRoutes
+from gateway.web import SETTINGS_KEY
+from shared.config import Settings
 
 CLIENT_KEY = "saldo.rpc_client"
 """Where the process puts the RPC client in nameko's config."""
@@ -31,7 +38,20 @@ class ServicesProvider(DependencyProvider):
         return client
 
 
+class SettingsProvider(DependencyProvider):
+    """Gives the pages the settings of the process."""
+
+    def get_dependency(self, worker_ctx: Any) -> Settings:
+        settings: Settings = self.container.config[SETTINGS_KEY]
+        return settings
+
+
 class Gateway(
+    AccountPages,
+    EntryPages,
+    PasswordPages,
+    RegistrationPages,
+    StaticPages,
     RegistrationRoutes,
     DocumentRoutes,
     SessionRoutes,
@@ -49,3 +69,4 @@ class Gateway(
     name = "gateway"
 
     services = ServicesProvider()
+    settings = SettingsProvider()

@@ -7,10 +7,12 @@ import secrets
 from typing import Any
 
 from shared.context import new_traceparent
-from shared.ids import new_id
 
 CORRELATION_HEADER = "X-Request-Id"
 TRACE_HEADER = "traceparent"
+
+_SIGNS = "ABCDEFGHKMNPQRSTUVWXYZ23456789"
+"""Without signs that look or sound alike: a support code is read out on the telephone."""
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
@@ -23,8 +25,13 @@ def incoming_context(request_id: str, traceparent: str) -> dict[str, Any]:
     """
     trace = _TRACEPARENT.fullmatch(traceparent)
     return {
-        "correlation_id": request_id if _ID.fullmatch(request_id) else str(new_id()),
+        "correlation_id": request_id if _ID.fullmatch(request_id) else new_support_code(),
         "traceparent": (
             f"00-{trace[1]}-{secrets.token_hex(8)}-{trace[2]}" if trace else new_traceparent()
         ),
     }
+
+
+def new_support_code() -> str:
+    """Return the id of a request that people can read out: eight signs, as ``K7QM2XWD``."""
+    return "".join(secrets.choice(_SIGNS) for _ in range(8))

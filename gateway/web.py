@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import eventlet
@@ -20,7 +20,7 @@ from nameko.exceptions import ContainerBeingKilled
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import WebServer
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing import Map
+from werkzeug.routing import BaseConverter, Map
 from werkzeug.wrappers import Request, Response
 
 from gateway.connections import CLOSE, SOCKET_SECONDS, PatientProtocol
@@ -107,6 +107,7 @@ class GatewayServer(WebServer):
 
     def make_url_map(self) -> Map:
         rules = Map(strict_slashes=False, merge_slashes=False, redirect_defaults=False)
+        rules.converters["outside"] = OutsideApi
         for provider in self._providers:
             rule = provider.get_url_rule()
             rule.endpoint = provider
@@ -170,12 +171,33 @@ class GatewayApp:
         return provider.operation.template, provider.answer(request, values)
 
 
+class OutsideApi(BaseConverter):
+    """Any path that is not the API's: whoever is lost there is a person, and gets a page."""
+
+    regex = r"(?!api/).+"
+    part_isolating = False
+    weight = 1000
+
+
+class Addressed(Protocol):
+    """What the server needs to know of an operation or a page."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def template(self) -> str: ...
+
+
 class Route(HttpRequestHandler):
     """The entrypoint of an operation: a worker is taken only when the whole body is there."""
 
     server = GatewayServer()
 
-    def __init__(self, operation: Operation, **kwargs: Any) -> None:
+    def __init__(self, operation: Addressed, **kwargs: Any) -> None:
         super().__init__(operation.method, operation.path, **kwargs)
         self.operation = operation
 
@@ -190,7 +212,11 @@ class Route(HttpRequestHandler):
             request.environ[BODY] = read_body(request)
             return self._in_worker(request, values)
 
-        return guarded(request, read_and_run)
+        return guarded(request, read_and_run, self.refusal_response)
+
+    def refusal_response(self, request: Request, refusal: Refusal) -> Response:
+        """Return what a client gets that is refused before a worker has its request."""
+        return problem_response(request, refusal)
 
     def _in_worker(self, request: Request, values: Mapping[str, Any]) -> Response:
         done = Event()
@@ -218,6 +244,7 @@ def route(operation: Operation) -> Callable[[Handler], Handler]:
         endpoint.__name__ = handler.__name__
         endpoint.__doc__ = handler.__doc__
         endpoint.operation = operation  # type: ignore[attr-defined]
+        endpoint.handler = handler  # type: ignore[attr-defined]
         return Route.decorator(operation)(endpoint)  # type: ignore[no-any-return]
 
     return decorate

@@ -9,10 +9,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from gateway.auth import person_of_token
@@ -51,6 +54,8 @@ class Page:
     """Of a POST: the path of the page that shows its form, where it is another one."""
     greets: bool = False
     """A public page that knows who is signed in, if anybody is."""
+    plain: bool = False
+    """No page of a person's: a static file, with headers of its own and no cookie."""
 
     @property
     def template(self) -> str:
@@ -65,9 +70,12 @@ def page(
     access: Access = Access.SIGNED_IN,
     shown_by: str = "",
     greets: bool = False,
+    plain: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a method of the gateway a page. It takes a Visit and returns a Response."""
-    described = Page(method=method, path=path, access=access, shown_by=shown_by, greets=greets)
+    described = Page(
+        method=method, path=path, access=access, shown_by=shown_by, greets=greets, plain=plain
+    )
 
     def decorate(handler: Handler) -> Handler:
         def endpoint(service: Any, request: Request, values: Mapping[str, Any]) -> Response:
@@ -80,6 +88,29 @@ def page(
         return PageRoute.decorator(described)(endpoint)  # type: ignore[no-any-return]
 
     return decorate
+
+
+@lru_cache(maxsize=1)
+def _pages(gateway: Any) -> tuple[Map, Mapping[str, Handler]]:
+    """Return the addresses that show a page, and its handler by name."""
+    rules, handlers = [], {}
+    for name in dir(gateway):
+        found = getattr(gateway, name)
+        described = getattr(found, "page", None)
+        if isinstance(described, Page) and described.method == "GET":
+            rules.append(Rule(described.path, endpoint=name, methods=["GET"]))
+            handlers[name] = found.handler
+    return Map(rules), handlers
+
+
+def page_at(service: Any, path: str) -> tuple[Handler, Mapping[str, Any]] | None:
+    """Return the handler that shows an address, and its path's values; None where none does."""
+    rules, handlers = _pages(service.__class__)
+    try:
+        name, values = rules.bind("cabinet").match(path, method="GET")
+    except HTTPException:
+        return None
+    return handlers[name], values
 
 
 class PageRoute(Route):
@@ -103,13 +134,15 @@ def respond(
         settings: Settings = service.settings
         sealer = Sealer(settings)
         visit = replace(_anonymous(request, service, settings, sealer), path=values)
+        if described.plain:
+            return handler(service, visit)
         try:
             visit = _with_fields(described, visit)
             visit = _with_person(described, visit)
             response = _handled(described, handler, visit)
         except _Elsewhere as elsewhere:
             response = elsewhere.response
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
             response = failure_page(visit, error)
         _keep_cookies(visit, response)
         return secure_page(request, response, settings)
@@ -203,10 +236,9 @@ def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
 
 
 def _keep_cookies(visit: Visit, response: Response) -> None:
-    if visit.request.cookies.get(cookies.VISITOR) is None:
-        set_already = any(cookies.VISITOR in value for value in response.headers.getlist("Set-Cookie"))
-        if not set_already:
-            cookies.keep(response, cookies.VISITOR, visit.visitor)
+    being_set = "".join(response.headers.getlist("Set-Cookie"))
+    if cookies.VISITOR not in visit.request.cookies and cookies.VISITOR not in being_set:
+        cookies.keep(response, cookies.VISITOR, visit.visitor)
     if visit.notice and response.status_code == 200:
         cookies.drop(response, cookies.NOTICE)
 

@@ -41,7 +41,7 @@ def compressed(request: Request, response: Response) -> Response:
     if already or response.is_streamed or request.accept_encodings["gzip"] <= 0:
         return response
     body = response.get_data()
-    if len(body) >= COMPRESS_FROM and response.mimetype.startswith("text/"):
+    if len(body) >= COMPRESS_FROM and (response.mimetype or "").startswith("text/"):
         response.set_data(gzip.compress(body, 6, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response

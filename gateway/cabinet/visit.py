@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
-from gateway.cabinet.forms import FieldOf, FormErrors, field_of
+from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
 from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.translation import translations
@@ -134,12 +134,14 @@ class Visit:
         """Return a refusal in words; raises it where no form can put it right."""
         if refusal.status >= 500 or refusal.code == "not_signed_in":
             raise refusal
-        messages = {}
+        messages: dict[str, str] = {}
         for error in refusal.errors:
             code, *numbers = error["message"].split(" ")
             name = fields(error.get("pointer") or error.get("parameter") or "")
             messages.setdefault(name, field_text(code, self.language, numbers))
         text = text_of(refusal.code, refusal.kind, self.language, refusal.params)
+        if refusal.code in FIELD_OF_CODE and not messages:
+            messages[FIELD_OF_CODE[refusal.code]] = text
         return Refused(
             errors=FormErrors(
                 code=refusal.code,

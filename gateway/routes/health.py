@@ -1,4 +1,4 @@
-"""Whether the gateway lives, whether it can serve, and its counters; the first page."""
+"""Whether the gateway lives, whether it can serve, and its counters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from gateway.concurrently import all_of
 from gateway.metrics import MEDIA_TYPE
 from gateway.openapi import description_text
 from gateway.operations import API, Access, Call, Operation
-from gateway.pages import landing_page
 from gateway.schemas import health as shapes
 from gateway.web import METRICS, route
 from shared.config import SERVICES
@@ -26,7 +25,7 @@ READY_SECONDS = 2.0
 
 
 class HealthRoutes:
-    """For supervisors, monitoring and whoever opens the root."""
+    """For supervisors and monitoring."""
 
     @route(
         Operation(
@@ -88,19 +87,6 @@ class HealthRoutes:
     )
     def openapi(self, _call: Call) -> Any:
         return Response(description_text(), content_type="application/json")
-
-    @route(
-        Operation(
-            method="GET",
-            path="/",
-            tag=TAG,
-            summary="The first page.",
-            access=Access.PUBLIC,
-            media_type="text/html",
-        )
-    )
-    def landing(self, _call: Call) -> Any:
-        return landing_page()
 
 
 def _state(call: Call, name: str) -> str:

@@ -9,13 +9,11 @@ from gateway.operations import (
     ACQUIRER_WAITS,
     API,
     PERSON_WAITS,
-    Access,
     Answer,
     Call,
     Idempotency,
     Operation,
 )
-from gateway.pages import payment_return_page
 from gateway.problems import Refusal
 from gateway.schemas import payments as shapes
 from gateway.web import route
@@ -122,20 +120,6 @@ class PaymentRoutes:
         postings = call.ask("ledger", "payment_postings", payment_id=payment["payment_id"])
         proofs = call.ask("ledger", "payment_proofs", payment_id=payment["payment_id"])
         return {"payment": payment, **postings, **proofs}
-
-    @route(
-        Operation(
-            method="GET",
-            path="/payments/<uuid:payment_id>",
-            tag=TAG,
-            summary="The page to which the acquirer sends the payer back. It shows no data.",
-            access=Access.PUBLIC,
-            media_type="text/html",
-            free_parameters=True,
-        )
-    )
-    def payment_returned(self, _call: Call) -> Any:
-        return payment_return_page()
 
 
 def _payment(call: Call, *, refresh: bool) -> dict[str, Any]:

@@ -74,6 +74,4 @@ def _after_log_in(
 
 
 def _form(visit: Visit, *, next_: str, kept: str = "", errors: Any = None) -> Response:
-    return visit.render(
-        "log_in.html", next=own_path(next_), kept=kept, ended=False, errors=errors
-    )
+    return visit.render("log_in.html", next=own_path(next_), kept=kept, ended=False, errors=errors)

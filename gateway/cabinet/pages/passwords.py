@@ -23,7 +23,7 @@ class PasswordPages:
         return visit.render("password.html")
 
     @page("POST", "/password", access=Access.ANY_PASSWORD)
-    def change_password(self, visit: Visit) -> Response:
+    def submit_password(self, visit: Visit) -> Response:
         """Change the password."""
         first = visit.person is not None and visit.person.must_change_password
         outcome = visit.attempt(

@@ -22,7 +22,7 @@ class RegistrationPages:
         return visit.render("register.html")
 
     @page("POST", "/register", access=Access.PUBLIC)
-    def start_registration(self, visit: Visit) -> Response:
+    def submit_registration(self, visit: Visit) -> Response:
         """Have the check code sent; a known e-mail looks the same as an unknown one."""
         person_type = visit.form.get("person_type", "individual")
         outcome = visit.attempt(
@@ -43,7 +43,7 @@ class RegistrationPages:
         return _code_form(visit)
 
     @page("POST", "/register/<uuid:registration_id>", access=Access.PUBLIC)
-    def confirm_registration(self, visit: Visit) -> Response:
+    def submit_code(self, visit: Visit) -> Response:
         """Confirm with the code and both ticks."""
         outcome = visit.attempt(
             RegistrationRoutes.confirm_registration,
@@ -64,7 +64,7 @@ class RegistrationPages:
         access=Access.PUBLIC,
         shown_by="/register/{registration_id}",
     )
-    def resend_code(self, visit: Visit) -> Response:
+    def send_code_again(self, visit: Visit) -> Response:
         """Have the code sent again («Выслать код заново»)."""
         outcome = visit.attempt(RegistrationRoutes.resend_code, path=visit.path)
         if isinstance(outcome, Refused):
