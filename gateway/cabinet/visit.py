@@ -115,22 +115,29 @@ class Visit:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         fields: FieldOf = field_of,
+        says: Mapping[str, str] | None = None,
     ) -> Any:
         """Run an operation for a form: its data, or Refused with the words for the page.
 
-        Only what the person can put right comes back so; a missing session, an absent service and
+        ``says`` has the words of this form for a field that the API's shape refuses: what to
+        enter, not what is wrong in JSON. Only what the person can put right comes back so; a missing session, an absent service and
         a defect are raised, and become pages of their own.
         """
         try:
             return self.api(endpoint, path=path, query=query, body=body)
         except Refusal as refusal:
-            return self.refused(refusal, fields)
+            return self.refused(refusal, fields, says or {})
         except Unavailable:
             raise
         except ServiceError as error:
-            return self.refused(refusal_of(error), fields)
+            return self.refused(refusal_of(error), fields, says or {})
 
-    def refused(self, refusal: Refusal, fields: FieldOf = field_of) -> Refused:
+    def refused(
+        self,
+        refusal: Refusal,
+        fields: FieldOf = field_of,
+        says: Mapping[str, str] | None = None,
+    ) -> Refused:
         """Return a refusal in words; raises it where no form can put it right."""
         if refusal.status >= 500 or refusal.code == "not_signed_in":
             raise refusal
@@ -138,7 +145,8 @@ class Visit:
         for error in refusal.errors:
             code, *numbers = error["message"].split(" ")
             name = fields(error.get("pointer") or error.get("parameter") or "")
-            messages.setdefault(name, field_text(code, self.language, numbers))
+            words = (says or {}).get(name) or field_text(code, self.language, numbers)
+            messages.setdefault(name, words)
         text = text_of(refusal.code, refusal.kind, self.language, refusal.params)
         if refusal.code in FIELD_OF_CODE and not messages:
             messages[FIELD_OF_CODE[refusal.code]] = text

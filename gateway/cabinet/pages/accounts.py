@@ -47,7 +47,11 @@ class AccountPages:
     def look_up(self, visit: Visit) -> Response:
         """Show the masked contract («Проверить») and ask for the proof of ownership."""
         number = spellings.digits(visit.form.get("number", ""))
-        preview = visit.attempt(AccountRoutes.look_up_account, body={"number": number})
+        preview = visit.attempt(
+            AccountRoutes.look_up_account,
+            body={"number": number},
+            says={"number": visit.text("Введите номер лицевого счёта: до 20 цифр.")},
+        )
         if isinstance(preview, Refused):
             return _link_form(visit, errors=preview.errors)
         return _proof_form(visit, preview)
@@ -59,6 +63,7 @@ class AccountPages:
         outcome = visit.attempt(
             AccountRoutes.link_account,
             body={"number": number, "proof": visit.form.get("proof", "").strip()},
+            says={"proof": visit.text("Введите итог или номер последней квитанции.")},
         )
         if not isinstance(outcome, Refused):
             return visit.redirect("/accounts", outcome["message"])

@@ -37,6 +37,10 @@ class EntryPages:
                 "password": visit.form.get("password", ""),
                 "device": None,
             },
+            says={
+                "email": visit.text("Введите адрес почты, на который зарегистрирован кабинет."),
+                "password": visit.text("Введите пароль."),
+            },
         )
         kept, next_ = visit.form.get(KEPT, ""), own_path(visit.form.get("_next", ""))
         if isinstance(outcome, Refused):

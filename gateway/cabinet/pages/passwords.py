@@ -32,6 +32,10 @@ class PasswordPages:
                 "current_password": visit.form.get("current_password", ""),
                 "new_password": visit.form.get("new_password", ""),
             },
+            says={
+                "current_password": visit.text("Введите пароль, с которым Вы вошли."),
+                "new_password": visit.text("Введите новый пароль."),
+            },
         )
         if isinstance(outcome, Refused):
             return visit.render("password.html", errors=outcome.errors)
@@ -48,6 +52,7 @@ class PasswordPages:
         outcome = visit.attempt(
             PasswordResetRoutes.request_password_reset,
             body={"email": visit.form.get("email", "").strip()},
+            says={"email": visit.text("Введите адрес почты, например ivanov@example.org.")},
         )
         if isinstance(outcome, Refused):
             return visit.render("recover.html", errors=outcome.errors)
@@ -67,6 +72,10 @@ class PasswordPages:
             body={
                 "code": spellings.digits(visit.form.get("code", "")),
                 "new_password": visit.form.get("new_password", ""),
+            },
+            says={
+                "code": visit.text("Введите код из письма: шесть цифр."),
+                "new_password": visit.text("Введите новый пароль."),
             },
         )
         if isinstance(outcome, Refused):

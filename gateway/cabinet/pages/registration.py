@@ -23,8 +23,16 @@ class RegistrationPages:
 
     @page("POST", "/register", access=Access.PUBLIC)
     def submit_registration(self, visit: Visit) -> Response:
-        """Have the check code sent; a known e-mail looks the same as an unknown one."""
+        """Have the check code sent; a known e-mail looks the same as an unknown one.
+
+        An organisation is asked for its details on a page of its own, so no script is needed.
+        """
         person_type = visit.form.get("person_type", "individual")
+        template = "register.html"
+        if person_type == "organisation":
+            template = "register_organisation.html"
+            if "organisation-name" not in visit.form:
+                return visit.render(template)
         outcome = visit.attempt(
             RegistrationRoutes.start_registration,
             body={
@@ -32,9 +40,16 @@ class RegistrationPages:
                 "email": visit.form.get("email", "").strip(),
                 "organisation": _organisation(visit) if person_type == "organisation" else None,
             },
+            says={
+                "email": visit.text("Введите адрес почты, например ivanov@example.org."),
+                "person_type": visit.text("Выберите, кто Вы: физ. или юр. лицо."),
+                "organisation-name": visit.text("Введите наименование организации."),
+                "organisation-inn": visit.text("Введите ИНН: 10 цифр, у предпринимателя 12."),
+                "organisation-kpp": visit.text("Введите КПП: 9 цифр."),
+            },
         )
         if isinstance(outcome, Refused):
-            return visit.render("register.html", errors=outcome.errors)
+            return visit.render(template, errors=outcome.errors)
         return visit.redirect(f"/register/{outcome['registration_id']}")
 
     @page("GET", "/register/<uuid:registration_id>", access=Access.PUBLIC)
@@ -53,6 +68,7 @@ class RegistrationPages:
                 "accept_rules": visit.form.get("accept_rules") == "yes",
                 "consent_personal_data": visit.form.get("consent_personal_data") == "yes",
             },
+            says={"code": visit.text("Введите код из письма: шесть цифр.")},
         )
         if isinstance(outcome, Refused):
             return _code_form(visit, outcome.errors)
