@@ -39,7 +39,7 @@ def error_page(visit: Visit, refusal: Refusal) -> Response:
         "error.html",
         status=status,
         title=_title(visit, status),
-        text=visit.message(refusal.code, refusal.kind, **refusal.params),
+        text=_text(visit, refusal),
         support_code=support_code,
         again_at=_again_at(visit, refusal),
         code=refusal.code,
@@ -48,6 +48,12 @@ def error_page(visit: Visit, refusal: Refusal) -> Response:
         if name != "WWW-Authenticate":
             response.headers[name] = value
     return response
+
+
+def _text(visit: Visit, refusal: Refusal) -> str:
+    if refusal.code in ("path_not_found", "account_not_linked"):
+        return visit.text("Проверьте адрес или начните с начала: здесь ничего нет.")
+    return visit.message(refusal.code, refusal.kind, **refusal.params)
 
 
 def _title(visit: Visit, status: int) -> str:

@@ -120,8 +120,8 @@ class Visit:
         """Run an operation for a form: its data, or Refused with the words for the page.
 
         ``says`` has the words of this form for a field that the API's shape refuses: what to
-        enter, not what is wrong in JSON. Only what the person can put right comes back so; a missing session, an absent service and
-        a defect are raised, and become pages of their own.
+        enter, not what is wrong in JSON. Only what the person can put right comes back so; a
+        missing session, an absent service and a defect are raised, and become pages of their own.
         """
         try:
             return self.api(endpoint, path=path, query=query, body=body)

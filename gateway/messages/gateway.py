@@ -35,6 +35,15 @@ KINDS = {
 }
 
 GATEWAY = {
+    "form_outdated": {
+        "ru": "Страница устарела. Откройте её заново и повторите: ничего не отправлено.",
+        "en": "This page is out of date. Open it again and repeat: nothing has been sent.",
+    },
+    "form_of_another_site": {
+        "ru": "Форма пришла с другого сайта и не принята. Откройте кабинет и заполните её там.",
+        "en": "The form came from another site and was not taken. Open the cabinet and fill it in "
+        "there.",
+    },
     "internal_error": KINDS["internal"],
     "service_unavailable": KINDS["unavailable"],
     "bus_unavailable": KINDS["unavailable"],
