@@ -7,9 +7,13 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 
 from gateway.cabinet.pages.accounts import AccountPages
+from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
+from gateway.cabinet.pages.look import LookPages
 from gateway.cabinet.pages.passwords import PasswordPages
+from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.registration import RegistrationPages
+from gateway.cabinet.pages.settings import SettingsPages
 from gateway.cabinet.pages.static import StaticPages
 from gateway.operations import ServiceCalls
 from gateway.routes.accounts import AccountRoutes
@@ -51,6 +55,10 @@ class Gateway(
     EntryPages,
     PasswordPages,
     RegistrationPages,
+    DocumentPages,
+    LookPages,
+    QuestionPages,
+    SettingsPages,
     StaticPages,
     RegistrationRoutes,
     DocumentRoutes,

@@ -1,0 +1,94 @@
+"""«Вопрос-Ответ» (S25): ask, read the answer, ask on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet.page import page
+from gateway.cabinet.visit import Refused, Visit
+from gateway.routes.accounts import AccountRoutes
+from gateway.routes.questions import QuestionRoutes
+
+
+class QuestionPages:
+    """Questions to the departments, and their answers."""
+
+    @page("GET", "/questions")
+    def questions(self, visit: Visit) -> Response:
+        """List the person's questions; without one, the form itself."""
+        found = visit.api(QuestionRoutes.list_questions)["questions"]
+        if not found:
+            return _question_form(visit)
+        return visit.render("questions.html", questions=found)
+
+    @page("GET", "/questions/new")
+    def question_form(self, visit: Visit) -> Response:
+        """Ask what the question is about."""
+        return _question_form(visit)
+
+    @page("POST", "/questions", shown_by="/questions/new")
+    def submit_question(self, visit: Visit) -> Response:
+        """Hand the question to the competent department."""
+        outcome = visit.attempt(
+            QuestionRoutes.ask_question,
+            body={
+                "topic": visit.form.get("topic", ""),
+                "account": visit.form.get("account") or None,
+                "text": _unix_lines(visit.form.get("text", "")),
+            },
+            says={
+                "topic": visit.text("Выберите, о чём вопрос."),
+                "account": visit.text("Выберите лицевой счёт из списка."),
+                "text": visit.text("Напишите вопрос, до 4000 знаков."),
+            },
+        )
+        if isinstance(outcome, Refused):
+            return _question_form(visit, outcome.errors)
+        return visit.redirect(f"/questions/{outcome['question_id']}", outcome["message"])
+
+    @page("GET", "/questions/<uuid:question_id>")
+    def question_thread(self, visit: Visit) -> Response:
+        """Show a question with its messages, the oldest first."""
+        return _thread(visit)
+
+    @page("POST", "/questions/<uuid:question_id>", shown_by="/questions/{question_id}")
+    def submit_message(self, visit: Visit) -> Response:
+        """Add a message to a question."""
+        outcome = visit.attempt(
+            QuestionRoutes.add_message,
+            path=visit.path,
+            body={"text": _unix_lines(visit.form.get("text", ""))},
+            says={"text": visit.text("Напишите сообщение, до 4000 знаков.")},
+        )
+        if isinstance(outcome, Refused):
+            return _thread(visit, outcome.errors)
+        return visit.redirect(f"/questions/{visit.path['question_id']}", outcome["message"])
+
+
+def _unix_lines(text: str) -> str:
+    # Browsers end the lines of a form with CR LF.
+    return text.replace("\r\n", "\n").strip()
+
+
+def _question_form(visit: Visit, errors: Any = None) -> Response:
+    topics, linked = visit.together(
+        lambda: visit.api(QuestionRoutes.topics)["topics"],
+        visit.aside(lambda: visit.api(AccountRoutes.list_accounts)["accounts"]),
+    )
+    english = visit.language == "en"
+    return visit.render(
+        "question_new.html",
+        topics=[(topic["topic"], topic["title_en" if english else "title"]) for topic in topics],
+        account_choices=[
+            ("", visit.text("Не об одном счёте")),
+            *((account["number"], account["number"]) for account in linked or ()),
+        ],
+        errors=errors,
+    )
+
+
+def _thread(visit: Visit, errors: Any = None) -> Response:
+    question = visit.api(QuestionRoutes.question, path=visit.path)
+    return visit.render("question.html", question=question, errors=errors)
