@@ -87,9 +87,9 @@ def _by_service(month: Mapping[str, Any]) -> Counter[str]:
 
 def _round_up(amount: Kopecks) -> Kopecks:
     """Return a round sum of roubles at or above an amount, for the top of the scale."""
-    step = 100_00
+    step = 10_00
     while True:
-        for factor in (1, 2, 5):
-            if amount <= step * factor * 2:
-                return step * factor * 2
+        for factor in (10, 12, 16, 20, 24, 30, 40, 50, 60, 80):
+            if amount <= step * factor:
+                return step * factor
         step *= 10
