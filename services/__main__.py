@@ -1,6 +1,6 @@
 """``python -m services serve|work|migrate [NAME...]``: any set of services in one process.
 
-``serve`` handles RPC and is patched by eventlet before anything else is imported; ``work`` runs
+``serve`` answers RPC and is patched by eventlet before anything else is imported; ``work`` runs
 relays, reactions and jobs in plain threads and is never patched; ``migrate`` makes the tables.
 """
 
@@ -13,7 +13,7 @@ USAGE = "usage: python -m services serve|work|migrate [NAME...]"
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the three; return the exit code (2: wrong arguments or settings)."""
+    """Run one of the three; return the exit code (2: wrong words or settings)."""
     verb, names = (arguments[0], arguments[1:]) if arguments else ("", [])
     if verb == "serve":
         # psycopg's own wait function, in C, would stop all greenlets while one waits; and it is

@@ -1,6 +1,6 @@
-"""Find the parts of a service by the layout that all services share.
+"""Finds the parts of a service by the layout that all services share.
 
-A small service leaves files out; a missing module is an empty part.
+A small service leaves files out: what is missing here is simply not there.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from shared.eventstore.postgres import PostgresStore
 
 
 class UnknownServiceError(Exception):
-    """The name is not a service."""
+    """The name is none of the six services."""
 
 
 def check_names(names: Sequence[str]) -> list[str]:
-    """Return the names, or all services when there are none; raises UnknownServiceError."""
+    """Return the names, or all services for none; raises UnknownServiceError."""
     for name in names:
         if name not in SERVICES:
-            raise UnknownServiceError(f"{name} is not a service; there are: {', '.join(SERVICES)}")
+            raise UnknownServiceError(f"{name} is no service; there are: {', '.join(SERVICES)}")
     return list(names) or list(SERVICES)
 
 
@@ -67,13 +67,13 @@ def reactions_of(name: str) -> Mapping[str, Mapping[str, Reaction]]:
 
 
 def batch_of(name: str) -> int:
-    """Return how many messages a service handles in one transaction."""
+    """Return how many messages the service reacts to in one transaction."""
     module = _optional(f"services.{name}.reactions")
     return int(getattr(module, "BATCH", BATCH))
 
 
 def jobs_of(name: str) -> Sequence[Job]:
-    """Return the periodic jobs of a service."""
+    """Return what the service does by itself."""
     module = _optional(f"services.{name}.jobs")
     return module.JOBS if module else ()
 

@@ -1,4 +1,4 @@
-"""Make the schemas, roles and tables of services, as the owner of the database."""
+"""Makes schemas, roles and tables of services, as the owner of the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.eventstore.migrations import migrate
 
 
 def migrate_all(names: Sequence[str], settings: Settings) -> None:
-    """Bring the schemas of services up to date, reporting what is applied."""
+    """Bring the schemas of services up to date; says what it applies."""
     if not settings.database_url:
         raise ConfigurationError("set SALDO_DATABASE_URL to the PostgreSQL URL of the owner")
     for name in names:

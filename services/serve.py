@@ -24,14 +24,15 @@ from shared.signals import on_stop_signal
 log = get_logger(__name__)
 
 MAX_WORKERS = 50
-"""Concurrent calls of one service; more wait in its queue, and expire there."""
+"""Calls that one service has under way at most; more wait in its queue, and expire there."""
+
 
 GRACE_S = 15.0
-"""How long calls in progress may take when the process is asked to stop."""
+"""How long calls under way may take when the process is asked to end."""
 
 
 def serve(names: Sequence[str], settings: Settings) -> None:
-    """Run services until SIGTERM or SIGINT; calls in progress are finished first."""
+    """Run services until SIGTERM or SIGINT; calls under way are finished first."""
     pools.set_limit(100)
     stores = {name: open_store(name, settings) for name in names}
     client = RpcClient(settings.amqp_url, name="services")
@@ -53,7 +54,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     runner = ServiceRunner(config)
     for name in names:
         runner.add_service(hosted(_service_class(name)))
-    on_stop_signal(lambda: _stop(runner))
+    on_stop_signal(lambda: _end(runner))
     runner.start()
     gc_tuning.tune_gc()
     log.info("server_ready", services=list(names))
@@ -63,7 +64,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
         store.close()
 
 
-def _stop(runner: ServiceRunner) -> None:
+def _end(runner: ServiceRunner) -> None:
     with eventlet.Timeout(GRACE_S, False):
         runner.stop()
         return

@@ -32,7 +32,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
 
 
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
-    """Start the relay, listeners and jobs of one service; return its store."""
+    """Start what one service does outside of requests; return its store."""
     store = open_store(name, settings, pool_size=6)
     services = WorkerServices(settings, store, client)
     worker.start(

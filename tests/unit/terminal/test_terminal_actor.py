@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services import terminal
+from services import bus_cli, terminal
 from services.cli import app
-from services.terminal import author
+from services.ledger.commands import import_files
+from services.terminal import StaffVerbs, author
 from shared import context
 from shared.clock import SystemClock
 from shared.errors import Unavailable
@@ -30,6 +31,16 @@ SETTINGS = {
 }
 
 
+class Found:
+    """Stands in for what is read: nothing is kept, no checkpoint, no unsealed event."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((None, 0))
+
+
 class RecordingStore:
     """Stands in for the store of any service, and records in whose name it is to write."""
 
@@ -40,33 +51,41 @@ class RecordingStore:
         self.recorder = self
 
     def query(self, _: Callable[..., Any]) -> Any:
-        return {}
+        return Found()
 
     def max_notification_id(self) -> int:
         return 0
 
-    def execute(self, _: Callable[..., Any], command: Any) -> Any:
-        self.actors.append(context.current().actor)
-        self.actors += [
-            getattr(command, name) for name in ("actor", "by") if hasattr(command, name)
-        ]
+    def execute(self, _: Any, command: Any) -> Any:
+        self.actors += [context.current().actor, *actors_in(command)]
         raise Unavailable("recorded", "The actor is recorded.")
 
     transact = execute
 
     @contextmanager
-    def session(self) -> Iterator[Any]:
-        self.execute(print, None)
+    def session(self, cause: Any = None) -> Iterator[Any]:
+        self.actors += actors_in(cause) or [context.current().actor]
+        raise Unavailable("recorded", "The actor is recorded.")
         yield
+
+    def execute_import(self, _: Any, request: Any, __: Any) -> Any:
+        self.actors += actors_in(request)
+        raise Unavailable("recorded", "The actor is recorded.")
 
     def close(self) -> None:
         """Have nothing to close."""
+
+
+def actors_in(command: Any) -> list[str]:
+    return [getattr(command, name) for name in ("actor", "by") if hasattr(command, name)]
 
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     made = RecordingStore()
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
+    monkeypatch.setattr(import_files, "import_file", made.execute_import)
+    monkeypatch.setattr(bus_cli, "connect", lambda *_, **__: made.session())
     return made
 
 
@@ -79,6 +98,10 @@ def contracts(tmp_path: Path) -> Path:
 
 
 WRITING = {
+    "ledger import": ("CONTRACTS",),
+    "ledger close": ("2026-01",),
+    "ledger checkpoint": (),
+    "bus replay": ("ledger", "--to-queue", "erp.from.ledger"),
     "ledger adjust": ("01", "--period", "2026-10", "--service", "heating=1,00"),
     "ledger reverse": (ID,),
     "ledger write-off": ("01", "--amount", "1,00"),
@@ -92,6 +115,17 @@ WRITING = {
     "helpdesk close": ("7",),
     "bus parked": ("ledger", "--drop", "7"),
 }
+
+
+def test_every_writing_verb_is_tried_here() -> None:
+    writing = {
+        f"{group.name} {name}"
+        for group in app.registered_groups
+        if isinstance(group.typer_instance, StaffVerbs)
+        for name, verb in group.typer_instance.verbs.items()
+        if verb.writes
+    }
+    assert writing == WRITING.keys()
 
 
 @pytest.mark.parametrize("verb", WRITING)
