@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from deploy.mailcatcher.letters import text_of
+from deploy.doubles.mailcatcher.letters import text_of
 
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.05

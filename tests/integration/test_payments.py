@@ -99,7 +99,7 @@ class Merchant:
 
 
 class BankProcess:
-    """`python -m deploy.acquirer`, to be killed and started again on the same folder."""
+    """`python -m deploy.doubles.acquirer`, to be killed and started again on the same folder."""
 
     def __init__(self, folder: Path, merchant: Merchant) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -117,7 +117,7 @@ class BankProcess:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.acquirer"],
+                [sys.executable, "-m", "deploy.doubles.acquirer"],
                 env=self._environment,
                 stdout=log,
                 stderr=log,

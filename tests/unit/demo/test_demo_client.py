@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from deploy.acquirer.orders import Order
-from deploy.acquirer.pages import card_form, code_form
 from deploy.demo.acquirer_page import PageError, Payer, read_form
 from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
+from deploy.doubles.acquirer.orders import Order
+from deploy.doubles.acquirer.pages import card_form, code_form
 
 LINE = PaymentLine("0100000001", 4500_00, 14_25)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.demo.letters import Letter, LetterError, Mailbox, code_in, password_in
-from deploy.mailcatcher.letters import Letters
+from deploy.doubles.mailcatcher.letters import Letters
 from services.notifications.domain import Kind
 from services.notifications.letters import render
 from services.notifications.mailer import compose

@@ -24,7 +24,7 @@ TWO = Line("0002", 20_000, 0)
 
 def signed(**parameters: str) -> dict[str, str]:
     # The bank's own implementation signs, ours verifies.
-    from deploy.acquirer.signature import checksum
+    from deploy.doubles.acquirer.signature import checksum
 
     return {**parameters, "checksum": checksum(parameters, SECRET)}
 

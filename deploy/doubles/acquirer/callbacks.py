@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import requests
 
-from deploy.acquirer.database import Database
-from deploy.acquirer.orders import epoch_ms
-from deploy.acquirer.signature import checksum
+from deploy.doubles.acquirer.database import Database
+from deploy.doubles.acquirer.orders import epoch_ms
+from deploy.doubles.acquirer.signature import checksum
 
 _TIMEOUT_SECONDS: Final = (3.05, 10.0)
 _SENDERS: Final = 4

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.acquirer.cards import Card, Verdict
-from deploy.acquirer.database import Database
-from deploy.acquirer.faults import FaultSwitch
+from deploy.doubles.acquirer.cards import Card, Verdict
+from deploy.doubles.acquirer.database import Database
+from deploy.doubles.acquirer.faults import FaultSwitch
 
 REGISTERED: Final = 0
 PAID: Final = 2

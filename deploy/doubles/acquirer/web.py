@@ -14,11 +14,19 @@ from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError, N
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from deploy.acquirer import pages
-from deploy.acquirer.cards import CardFormInvalid, check_card
-from deploy.acquirer.faults import BadFault, FaultSwitch
-from deploy.acquirer.orders import CODE_ASKED, PAID, REFUNDED, REVERSED, Order, OrderRefused, Orders
-from deploy.acquirer.protocol import MerchantApi
+from deploy.doubles.acquirer import pages
+from deploy.doubles.acquirer.cards import CardFormInvalid, check_card
+from deploy.doubles.acquirer.faults import BadFault, FaultSwitch
+from deploy.doubles.acquirer.orders import (
+    CODE_ASKED,
+    PAID,
+    REFUNDED,
+    REVERSED,
+    Order,
+    OrderRefused,
+    Orders,
+)
+from deploy.doubles.acquirer.protocol import MerchantApi
 
 _LARGEST_BODY: Final = 64 * 1024
 _WRONG_CODE: Final = "Код неверный. Введите код, показанный на этой странице."

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from deploy.acquirer.orders import (
+from deploy.doubles.acquirer.orders import (
     BY_TIMEOUT,
     DECLINED,
     PAID,
@@ -22,7 +22,7 @@ from deploy.acquirer.orders import (
     OrderRefused,
     Orders,
 )
-from deploy.acquirer.settings import BankSettings
+from deploy.doubles.acquirer.settings import BankSettings
 
 _LARGEST_AMOUNT: Final = 10**14
 _DEFAULT_SESSION_SECONDS: Final = 1200

@@ -10,7 +10,7 @@ import pytest
 import requests
 from bank_doubles import PAYS, BankInHand
 
-from deploy.acquirer.signature import checksum
+from deploy.doubles.acquirer.signature import checksum
 
 
 class Merchant:
@@ -32,7 +32,7 @@ class Merchant:
 @pytest.fixture
 def merchant(monkeypatch: pytest.MonkeyPatch) -> Merchant:
     merchant = Merchant()
-    monkeypatch.setattr("deploy.acquirer.callbacks.requests.get", merchant.get)
+    monkeypatch.setattr("deploy.doubles.acquirer.callbacks.requests.get", merchant.get)
     return merchant
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import structlog
 from werkzeug.test import Client, TestResponse
 
-from deploy.acquirer.callbacks import Callback, Courier
-from deploy.acquirer.database import Database
-from deploy.acquirer.faults import FaultSwitch
-from deploy.acquirer.orders import Orders
-from deploy.acquirer.protocol import MerchantApi
-from deploy.acquirer.settings import BankSettings
-from deploy.acquirer.web import BankApp
+from deploy.doubles.acquirer.callbacks import Callback, Courier
+from deploy.doubles.acquirer.database import Database
+from deploy.doubles.acquirer.faults import FaultSwitch
+from deploy.doubles.acquirer.orders import Orders
+from deploy.doubles.acquirer.protocol import MerchantApi
+from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.acquirer.web import BankApp
 
 PAYS = "4111 1111 1111 1111"
 DECLINES = "4000 0000 0000 0002"

@@ -6,7 +6,7 @@ import asyncio
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from deploy.mailcatcher.letters import Letters
+from deploy.doubles.mailcatcher.letters import Letters
 
 MAX_LETTER_BYTES = 20 * 1024 * 1024
 

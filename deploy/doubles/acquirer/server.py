@@ -7,13 +7,13 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from deploy.acquirer.callbacks import Courier
-from deploy.acquirer.database import Database
-from deploy.acquirer.faults import FaultSwitch
-from deploy.acquirer.orders import Orders
-from deploy.acquirer.protocol import MerchantApi
-from deploy.acquirer.settings import BankSettings
-from deploy.acquirer.web import BankApp
+from deploy.doubles.acquirer.callbacks import Courier
+from deploy.doubles.acquirer.database import Database
+from deploy.doubles.acquirer.faults import FaultSwitch
+from deploy.doubles.acquirer.orders import Orders
+from deploy.doubles.acquirer.protocol import MerchantApi
+from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.acquirer.web import BankApp
 
 
 class _Handler(WSGIRequestHandler):

@@ -1,4 +1,4 @@
-"""``python -m deploy.mailcatcher``: catch letters until SIGTERM or SIGINT."""
+"""``python -m deploy.doubles.mailcatcher``: catch letters until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.mailcatcher.letters import Letters
-from deploy.mailcatcher.mailbox_page import MailboxServer
-from deploy.mailcatcher.smtp import listen
+from deploy.doubles.mailcatcher.letters import Letters
+from deploy.doubles.mailcatcher.mailbox_page import MailboxServer
+from deploy.doubles.mailcatcher.smtp import listen
 
 
 def _address(environ: Mapping[str, str], name: str, default: str) -> tuple[str, int]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.mailcatcher.letters import Letters, text_of
-from deploy.mailcatcher.mailbox_page import MailboxServer
-from deploy.mailcatcher.smtp import listen
+from deploy.doubles.mailcatcher.letters import Letters, text_of
+from deploy.doubles.mailcatcher.mailbox_page import MailboxServer
+from deploy.doubles.mailcatcher.smtp import listen
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`python -m deploy.acquirer`: run the simulated acquirer until SIGTERM or SIGINT."""
+"""`python -m deploy.doubles.acquirer`: run the simulated acquirer until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import signal
 import sys
 from types import FrameType
 
-from deploy.acquirer.server import Bank
-from deploy.acquirer.settings import BadSettings, load_bank_settings
+from deploy.doubles.acquirer.server import Bank
+from deploy.doubles.acquirer.settings import BadSettings, load_bank_settings
 from shared import logs
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from deploy.acquirer.orders import Order
+from deploy.doubles.acquirer.orders import Order
 
 #: What the page shows as the code to enter, and the one code that is always wrong.
 DEMO_CODE: Final = "123456"

@@ -7,7 +7,7 @@ import re
 import pytest
 from bank_doubles import ASKS_FOR_CODE, DECLINES, PAYS, BankInHand
 
-from deploy.acquirer.signature import checksum
+from deploy.doubles.acquirer.signature import checksum
 
 
 def test_the_checksum_of_the_worked_example() -> None:

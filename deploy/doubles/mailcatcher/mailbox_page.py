@@ -7,7 +7,7 @@ from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from deploy.mailcatcher.letters import Letters, text_of
+from deploy.doubles.mailcatcher.letters import Letters, text_of
 
 _PAGE = """<!doctype html>
 <html lang="ru"><meta charset="utf-8"><title>{title}</title>
