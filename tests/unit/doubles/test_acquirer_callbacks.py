@@ -50,7 +50,7 @@ def deliver(bank: BankInHand) -> list[bool]:
     return [bank.courier.deliver(callback) for callback in bank.callbacks()]
 
 
-def test_a_callback_is_signed_and_sent_once(
+def test_callback_is_signed_and_sent_once(
     bank: BankInHand, merchant: Merchant, pay: Callable[[str], str]
 ) -> None:
     order_id = pay("n1")
@@ -64,7 +64,7 @@ def test_a_callback_is_signed_and_sent_once(
 
 
 @pytest.mark.parametrize("answer", [None, 500, 302, 204])
-def test_anything_but_200_is_repeated_later_and_later(
+def test_callback_is_retried_with_backoff_until_200(
     bank: BankInHand, merchant: Merchant, pay: Callable[[str], str], answer: int | None
 ) -> None:
     pay("n1")
@@ -79,7 +79,7 @@ def test_anything_but_200_is_repeated_later_and_later(
     assert len(merchant.received) == 4
 
 
-def test_a_merchant_that_is_gone_is_given_up_after_three_days(
+def test_callback_is_dropped_after_three_days(
     bank: BankInHand, merchant: Merchant, pay: Callable[[str], str]
 ) -> None:
     pay("n1")
@@ -90,7 +90,7 @@ def test_a_merchant_that_is_gone_is_given_up_after_three_days(
     assert bank.callbacks() == []
 
 
-def test_the_queue_outlives_the_process(
+def test_callback_queue_survives_the_process(
     bank: BankInHand, pay: Callable[[str], str], tmp_path: Path
 ) -> None:
     order_id = pay("n1")
@@ -101,7 +101,7 @@ def test_the_queue_outlives_the_process(
     again.database.close()
 
 
-def test_faults_of_callbacks(bank: BankInHand, pay: Callable[[str], str]) -> None:
+def test_callback_faults_drop_double_and_delay(bank: BankInHand, pay: Callable[[str], str]) -> None:
     switch = bank.http
     assert switch.put("/admin/faults", json={"drop_callbacks": True}).status_code == 200
     pay("n1")
@@ -117,7 +117,7 @@ def test_faults_of_callbacks(bank: BankInHand, pay: Callable[[str], str]) -> Non
     assert len(bank.callbacks()) == 3
 
 
-def test_the_error_after_the_charge(bank: BankInHand) -> None:
+def test_error_after_charge_keeps_the_charge(bank: BankInHand) -> None:
     bank.http.put("/admin/faults", json={"error_after_charge": True})
     order_id = bank.register()
     assert bank.enter_card(order_id, PAYS).status_code == 500
@@ -125,7 +125,7 @@ def test_the_error_after_the_charge(bank: BankInHand) -> None:
     assert len(bank.callbacks()) == 1
 
 
-def test_lost_answers(bank: BankInHand) -> None:
+def test_lost_response_keeps_the_order(bank: BankInHand) -> None:
     bank.http.put("/admin/faults", json={"lose_register_answer": True, "lose_status_answer": True})
     login = {"userName": "saldo", "password": "pass-word"}
     order = {"orderNumber": "n1", "amount": "1", "returnUrl": "http://m.example"}
@@ -138,13 +138,11 @@ def test_lost_answers(bank: BankInHand) -> None:
 @pytest.mark.parametrize(
     "body", [[], {"unknown": True}, {"drop_callbacks": 1}, {"double_callbacks": "yes"}]
 )
-def test_a_fault_that_does_not_exist_is_refused(bank: BankInHand, body: Any) -> None:
+def test_unknown_fault_is_refused(bank: BankInHand, body: Any) -> None:
     assert bank.http.put("/admin/faults", json=body).status_code == 422
 
 
-def test_the_admin_endpoints_answer_on_the_machine_only(
-    bank: BankInHand, pay: Callable[[str], str]
-) -> None:
+def test_admin_endpoints_answer_loopback_only(bank: BankInHand, pay: Callable[[str], str]) -> None:
     order_id = pay("n1")
     listed = bank.http.get("/admin/orders").get_json()["orders"]
     assert listed[0] | {"chargedAt": 0} == {
@@ -162,7 +160,7 @@ def test_the_admin_endpoints_answer_on_the_machine_only(
         assert answer.status_code == 403
 
 
-def test_the_base_url_may_have_a_path(tmp_path: Path) -> None:
+def test_base_url_may_have_a_path(tmp_path: Path) -> None:
     bank = BankInHand(tmp_path, prefix="/epg")
     order = {"orderNumber": "n1", "amount": "1", "returnUrl": "http://m.example"}
     login = {"userName": "saldo", "password": "pass-word"}

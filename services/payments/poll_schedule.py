@@ -1,6 +1,6 @@
-"""The schedule of questions to the acquirer.
+"""The schedule of polls of the acquirer.
 
-Mutable on purpose and no part of the log: when we ask is not something that happened to a payment.
+Mutable, and not part of the event log: when we poll is not something that happened to a payment.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Cursor
 
 
-class Polls:
+class PollSchedule:
     """The table `polls`, within one transaction."""
 
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
@@ -26,7 +26,7 @@ class Polls:
         due_at: datetime | None,
         outcome: str,
     ) -> None:
-        """Set when to ask next; `due_at` None: not by itself any more, staff must look."""
+        """Set the time of the next poll; None ends polling and leaves the payment to staff."""
         self._cursor.execute(
             "INSERT INTO polls (payment_id, since, attempts, due_at, outcome)"
             " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (payment_id) DO UPDATE SET"
@@ -36,7 +36,7 @@ class Polls:
         )
 
     def find(self, payment_id: UUID) -> dict[str, Any] | None:
-        """{since, attempts, due_at, outcome}, or None when the acquirer has decided."""
+        """Return {since, attempts, due_at, outcome}; None when the outcome is known."""
         self._cursor.execute(
             "SELECT since, attempts, due_at, outcome FROM polls WHERE payment_id = %s",
             (payment_id,),
@@ -44,7 +44,7 @@ class Polls:
         return self._cursor.fetchone()
 
     def due(self, now: datetime, limit: int) -> list[dict[str, Any]]:
-        """The rows of `payments` to ask about now, the longest overdue first."""
+        """Return the rows of `payments` to poll now, the longest overdue first."""
         self._cursor.execute(
             "SELECT payments.* FROM polls JOIN payments USING (payment_id)"
             " WHERE due_at <= %s ORDER BY due_at, payment_id LIMIT %s",
@@ -53,5 +53,5 @@ class Polls:
         return self._cursor.fetchall()
 
     def remove(self, payment_id: UUID) -> None:
-        """Stop asking."""
+        """Stop polling."""
         self._cursor.execute("DELETE FROM polls WHERE payment_id = %s", (payment_id,))
