@@ -1,4 +1,4 @@
-"""Payments against the simulated acquirer as its own process, and against a real PostgreSQL."""
+"""Payments with the simulated acquirer as a process, and a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def free_port() -> int:
 
 
 class Merchant:
-    """The merchant's side of the callbacks: keeps what came, answers as it is told."""
+    """The merchant's side of callbacks: records them, and responds with `status`."""
 
     def __init__(self) -> None:
         self.callbacks: list[dict[str, str]] = []
@@ -438,7 +438,7 @@ def test_concurrent_starts_of_one_command_make_one_order(
 
 
 def _started_or_none(harness: PaymentHarness, command_id: UUID) -> dict[str, Any] | None:
-    """Send again while the answer is that the same command is under way."""
+    """Start a payment; None while the same command is under way."""
     try:
         return harness.start(ONE, command_id=command_id)
     except Unavailable:

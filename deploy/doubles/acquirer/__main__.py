@@ -7,14 +7,14 @@ import sys
 from types import FrameType
 
 from deploy.doubles.acquirer.server import Bank
-from deploy.doubles.acquirer.settings import BadSettings, load_bank_settings
+from deploy.doubles.acquirer.settings import SettingsError, load_bank_settings
 from shared import logs
 
 
 def main() -> int:
     try:
         settings = load_bank_settings()
-    except BadSettings as error:
+    except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     logs.configure("acquirer", settings.log_level)

@@ -1,4 +1,4 @@
-"""Callbacks to the merchant: signed, repeated with back-off until answered by HTTP 200."""
+"""Callbacks to the merchant: signed, and retried with back-off until HTTP 200."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GIVE_UP_AFTER_MS: Final = 3 * 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Callback:
-    """One message to the merchant, as queued with the change that it reports."""
+    """One callback, queued in the transaction of the change that it reports."""
 
     callback_id: int
     order_id: str
@@ -33,7 +33,7 @@ class Callback:
     attempts: int
 
     def signed_parameters(self, secret: str) -> dict[str, str]:
-        """The query of the GET request, checksum included."""
+        """Return the query of the GET request, checksum included."""
         parameters = {
             "mdOrder": self.order_id,
             "orderNumber": self.order_number,
@@ -43,9 +43,12 @@ class Callback:
         return {**parameters, "checksum": checksum(parameters, secret)}
 
 
-class Courier:
-    """Delivers what is due. The queue is in the database: a kill loses nothing, and may repeat
-    the callback that was under way, as a real bank's does."""
+class CallbackSender:
+    """Delivers the callbacks that are due.
+
+    The queue is in the database: a kill loses nothing, and may repeat the callback in flight, as at
+    a real bank.
+    """
 
     def __init__(
         self,
@@ -60,24 +63,24 @@ class Courier:
         self._secret = secret
         self._log = log
         self._clock = clock
-        self._something_queued = threading.Event()
+        self._queued = threading.Event()
 
-    def notice(self) -> None:
-        """A callback was queued: do not wait for the next round."""
-        self._something_queued.set()
+    def wake(self) -> None:
+        """Wake the loop: a callback was queued."""
+        self._queued.set()
 
     def run(self, stopping: threading.Event, expire: Callable[[], int]) -> None:
-        """Deliver, and let sessions expire, until `stopping` is set."""
+        """Deliver callbacks and expire sessions until `stopping` is set."""
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="callback") as senders:
             while not stopping.is_set():
-                self._something_queued.clear()
+                self._queued.clear()
                 expire()
                 delivered = list(senders.map(self.deliver, self.due()))
                 if not delivered:
-                    self._something_queued.wait(timeout=0.5)
+                    self._queued.wait(timeout=0.5)
 
     def due(self, limit: int = 16) -> list[Callback]:
-        """The callbacks whose time has come, oldest first."""
+        """Return the callbacks that are due, oldest first."""
         with self._database.transaction() as db:
             rows = db.execute(
                 "SELECT callback_id, order_id, order_number, operation, callbacks.status,"
@@ -88,7 +91,7 @@ class Courier:
         return [Callback(**row) for row in rows]
 
     def deliver(self, callback: Callback) -> bool:
-        """Send one callback and remember the outcome; True when the merchant answered 200."""
+        """Send one callback and record the outcome; return whether the merchant answered 200."""
         answer = self._send(callback)
         now = self._clock()
         if answer == "200":

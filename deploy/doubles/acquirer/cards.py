@@ -1,7 +1,7 @@
-"""The test cards, and the check of what was typed into the form.
+"""The test cards, and the validation of the card form.
 
-A number lives in the request that brought it, and nowhere else: what leaves this module is the
-masked one. Nothing here logs, and no exception quotes what was typed.
+A card number never leaves this module unmasked. Nothing here logs, and no exception quotes the
+input.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from enum import Enum
 from typing import Final
 
 
-class Verdict(Enum):
+class IssuerResponse(Enum):
     """What the issuer does with a card."""
 
-    PAYS = "pays"
-    DECLINES = "declines"
-    ASKS_FOR_CODE = "asks_for_code"
+    APPROVE = "approve"
+    DECLINE = "decline"
+    CHALLENGE = "challenge"
+    """Ask for a 3-D Secure code."""
 
 
 TEST_CARDS: Final = {
-    "4111111111111111": Verdict.PAYS,
-    "4000000000000002": Verdict.DECLINES,
-    "4000000000003220": Verdict.ASKS_FOR_CODE,
+    "4111111111111111": IssuerResponse.APPROVE,
+    "4000000000000002": IssuerResponse.DECLINE,
+    "4000000000003220": IssuerResponse.CHALLENGE,
 }
 
 
-class CardFormInvalid(Exception):  # noqa: N818 - reads as the finding that it is
-    """`problems` gives, per field of the form, the Russian sentence shown beside it."""
+class InvalidCardError(Exception):
+    """`problems` holds a Russian sentence for each invalid field, to be shown beside it."""
 
     def __init__(self, problems: dict[str, str]) -> None:
         super().__init__(f"invalid fields: {', '.join(sorted(problems))}")
@@ -38,14 +39,14 @@ class CardFormInvalid(Exception):  # noqa: N818 - reads as the finding that it i
 
 @dataclass(frozen=True)
 class Card:
-    """What remains of a card after its check."""
+    """What is kept of a valid card."""
 
     masked_pan: str
-    verdict: Verdict
+    issuer_response: IssuerResponse
 
 
 def check_card(card_number: str, expiry: str, cvc: str, today: date) -> Card:
-    """Read the three fields of the form. Raises `CardFormInvalid` with every problem at once."""
+    """Validate the form. Raises `InvalidCardError` with all problems at once."""
     digits = re.sub(r"[\s\u00a0-]", "", card_number)
     problems: dict[str, str] = {}
     if not re.fullmatch(r"[0-9]{13,19}", digits) or not passes_luhn(digits):
@@ -57,12 +58,12 @@ def check_card(card_number: str, expiry: str, cvc: str, today: date) -> Card:
     if not re.fullmatch(r"[0-9]{3}", cvc.strip()):
         problems["cvc"] = "Укажите три цифры с обратной стороны карты."
     if problems:
-        raise CardFormInvalid(problems)
-    return Card(masked_pan=f"{digits[:6]}**{digits[-4:]}", verdict=TEST_CARDS[digits])
+        raise InvalidCardError(problems)
+    return Card(masked_pan=f"{digits[:6]}**{digits[-4:]}", issuer_response=TEST_CARDS[digits])
 
 
 def passes_luhn(digits: str) -> bool:
-    """The check digit of ISO/IEC 7812-1."""
+    """Return whether the check digit of ISO/IEC 7812-1 is right."""
     total = 0
     for position, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if position % 2 else 1)
@@ -71,7 +72,7 @@ def passes_luhn(digits: str) -> bool:
 
 
 def _is_valid_on(expiry: str, today: date) -> bool:
-    """A card is good through the last day of the month printed on it."""
+    """Return whether the card is valid: through the last day of the month printed on it."""
     match = re.fullmatch(r"\s*(0?[1-9]|1[0-2])\s*[/.-]?\s*((?:20)?[0-9]{2})\s*", expiry)
     if match is None:
         return False

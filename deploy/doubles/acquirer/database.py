@@ -1,4 +1,4 @@
-"""One SQLite file: what the bank has promised survives a kill at any moment."""
+"""One SQLite file: what the bank has confirmed survives a kill at any moment."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ CREATE INDEX IF NOT EXISTS callbacks_due ON callbacks (due_at) WHERE due_at IS N
 
 
 class Database:
-    """The file, and one connection to it that the threads of the server take in turns.
+    """The file, and one connection that the threads of the server share.
 
-    `synchronous=FULL` makes every commit reach the disk before it is answered: a payer who saw
-    «Оплачено» stays a payer after kill -9.
+    `synchronous=FULL` puts every commit on the disk before it is confirmed: an order shown as paid
+    is still paid after kill -9.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside is committed together, or, on an exception, not at all."""
+        """Commit everything inside together, or nothing on an exception."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

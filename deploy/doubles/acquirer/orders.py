@@ -1,8 +1,8 @@
-"""The bank's orders: what is registered, charged, reversed and refunded, and what is called back.
+"""The bank's orders: registered, charged, reversed, refunded, and reported by callbacks.
 
-Every change of an order and the callback that reports it are one transaction, so a kill between
-them is impossible. Amounts are integer kopecks, instants are milliseconds of the Unix epoch, as
-the protocol has them.
+A change of an order and the callback that reports it are one transaction, so no kill comes between
+them. As in the protocol, amounts are integer kopecks, and instants are milliseconds of the Unix
+epoch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.doubles.acquirer.cards import Card, Verdict
+from deploy.doubles.acquirer.cards import Card, IssuerResponse
 from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.faults import FaultSwitch
 
@@ -22,11 +22,11 @@ REGISTERED: Final = 0
 PAID: Final = 2
 REVERSED: Final = 3
 REFUNDED: Final = 4
-CODE_ASKED: Final = 5
+CODE_REQUESTED: Final = 5
 DECLINED: Final = 6
 
-#: Why an order was declined (`actionCode`): the issuer refused; the payer's time ran out; the
-#: 3-D Secure code was wrong.
+#: Why an order was declined (`actionCode`): refused by the issuer; session timed out; wrong 3-D
+#: Secure code.
 BY_ISSUER: Final = 116
 BY_TIMEOUT: Final = -2007
 BY_WRONG_CODE: Final = -2019
@@ -35,8 +35,8 @@ _SETTLED_AFTER_MS: Final = 24 * 3600 * 1000
 _CODE_ATTEMPTS: Final = 3
 
 
-class OrderRefused(Exception):  # noqa: N818 - reads as the answer that it is
-    """An operation the bank does not do; `code` and `text` go into the answer."""
+class OrderRefusedError(Exception):
+    """An operation that the bank refuses; `code` and `text` go into the response."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code}: {text}")
@@ -46,7 +46,7 @@ class OrderRefused(Exception):  # noqa: N818 - reads as the answer that it is
 
 @dataclass(frozen=True)
 class NewOrder:
-    """What a merchant registers."""
+    """The order that a merchant registers."""
 
     order_number: str
     amount: int
@@ -58,7 +58,7 @@ class NewOrder:
 
 @dataclass(frozen=True)
 class Order:
-    """One order as it stands; the fields are the columns of the table."""
+    """One order; the fields are the columns of the table."""
 
     order_id: str
     order_number: str
@@ -77,7 +77,7 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        return self.status in {REGISTERED, CODE_ASKED}
+        return self.status in {REGISTERED, CODE_REQUESTED}
 
 
 def epoch_ms() -> int:
@@ -85,7 +85,7 @@ def epoch_ms() -> int:
 
 
 class Orders:
-    """The operations on orders; every one is atomic and safe from any thread."""
+    """The operations on orders; each is atomic and thread-safe."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Orders:
         self._on_callback = on_callback
 
     def register(self, new: NewOrder) -> Order:
-        """Register an order; an order number that was used before is refused with code 1."""
+        """Register an order; refuse a known order number with code 1."""
         now = self._clock()
         order_id = str(uuid.uuid4())
         with self._database.transaction() as db:
@@ -121,11 +121,11 @@ class Orders:
                     ),
                 )
             except sqlite3.IntegrityError as error:
-                raise OrderRefused(1, "Заказ с таким номером уже обработан") from error
+                raise OrderRefusedError(1, "Заказ с таким номером уже обработан") from error
             return _one(db, order_id)
 
     def find(self, *, order_id: str = "", order_number: str = "") -> Order:
-        """The order, expired first when its time is over. Refuses with code 6 an unknown one."""
+        """Return an order, expired first if it is due; refuse an unknown one with code 6."""
         self.expire()
         with self._database.transaction() as db:
             row = db.execute(
@@ -133,13 +133,13 @@ class Orders:
                 (order_id, order_id, order_number),
             ).fetchone()
         if row is None:
-            raise OrderRefused(6, "Заказ не найден")
+            raise OrderRefusedError(6, "Заказ не найден")
         return Order(**row)
 
     def pay(self, order_id: str, card: Card) -> Order:
-        """The payer pressed «Оплатить»: charge, decline, or ask for the code.
+        """Charge, decline, or ask for the code: the payer submitted the card form.
 
-        An order that is no longer open answers as it stands: a second press charges nothing.
+        An order that is no longer open is returned unchanged: a second submit charges nothing.
         """
         self.expire()
         with self._database.transaction() as db:
@@ -149,23 +149,23 @@ class Orders:
             db.execute(
                 "UPDATE orders SET masked_pan = ? WHERE order_id = ?", (card.masked_pan, order_id)
             )
-            match card.verdict:
-                case Verdict.PAYS:
+            match card.issuer_response:
+                case IssuerResponse.APPROVE:
                     self._charge(db, order_id)
-                case Verdict.DECLINES:
+                case IssuerResponse.DECLINE:
                     self._decline(db, order_id, BY_ISSUER)
-                case Verdict.ASKS_FOR_CODE:
-                    _set_status(db, order_id, CODE_ASKED)
+                case IssuerResponse.CHALLENGE:
+                    _set_status(db, order_id, CODE_REQUESTED)
             order = _one(db, order_id)
         self._on_callback()
         return order
 
     def confirm_code(self, order_id: str, *, accepted: bool) -> Order:
-        """The payer answered the issuer's page; the third wrong code declines the payment."""
+        """Check the code from the issuer's page; the third wrong one declines the payment."""
         self.expire()
         with self._database.transaction() as db:
             order = _one(db, order_id)
-            if order.status != CODE_ASKED:
+            if order.status != CODE_REQUESTED:
                 return order
             if accepted:
                 self._charge(db, order_id)
@@ -181,12 +181,12 @@ class Orders:
         return order
 
     def reverse(self, order_id: str) -> Order:
-        """Undo a charge before it is settled (here: within a day); later only a refund can."""
+        """Reverse a charge before settlement (here: within a day); later it takes a refund."""
         with self._database.transaction() as db:
             order = _one(db, order_id)
             settled = (order.charged_at or 0) + _SETTLED_AFTER_MS <= self._clock()
             if order.status != PAID or settled:
-                raise OrderRefused(7, "Отмена невозможна для текущего состояния заказа")
+                raise OrderRefusedError(7, "Отмена невозможна для текущего состояния заказа")
             _set_status(db, order_id, REVERSED)
             self._queue_callback(db, order_id, "reversed", 1)
             order = _one(db, order_id)
@@ -194,13 +194,13 @@ class Orders:
         return order
 
     def refund(self, order_id: str, amount: int) -> Order:
-        """Give back a part, or all; several parts may follow each other up to the amount."""
+        """Refund all or a part; partial refunds may add up to the amount."""
         with self._database.transaction() as db:
             order = _one(db, order_id)
             if order.status not in {PAID, REFUNDED}:
-                raise OrderRefused(7, "Возврат невозможен для текущего состояния заказа")
+                raise OrderRefusedError(7, "Возврат невозможен для текущего состояния заказа")
             if not 0 < amount <= order.amount - order.refunded:
-                raise OrderRefused(7, "Сумма возврата превышает остаток платежа")
+                raise OrderRefusedError(7, "Сумма возврата превышает остаток платежа")
             db.execute(
                 "UPDATE orders SET status = ?, refunded = refunded + ? WHERE order_id = ?",
                 (REFUNDED, amount, order_id),
@@ -211,7 +211,7 @@ class Orders:
         return order
 
     def expire(self) -> int:
-        """Decline every open order whose session is over; answers how many there were."""
+        """Decline the open orders whose session is over; return their number."""
         now = self._clock()
         with self._database.transaction() as db:
             due = db.execute(
@@ -225,7 +225,7 @@ class Orders:
         return len(due)
 
     def all_orders(self) -> list[Order]:
-        """Every order, oldest first: for reconciliation."""
+        """Return all orders, oldest first: for reconciliation."""
         with self._database.transaction() as db:
             rows = db.execute("SELECT * FROM orders ORDER BY registered_at, rowid").fetchall()
         return [Order(**row) for row in rows]
@@ -260,7 +260,7 @@ class Orders:
 def _one(db: sqlite3.Connection, order_id: str) -> Order:
     row: Any = db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
     if row is None:
-        raise OrderRefused(6, "Заказ не найден")
+        raise OrderRefusedError(6, "Заказ не найден")
     return Order(**row)
 
 

@@ -1,4 +1,4 @@
-"""The pages that a payer sees, in Russian: the card form, the issuer's code, a message."""
+"""The pages that a payer sees, in Russian: card form, code form, message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deploy.doubles.acquirer.orders import Order
 
-#: What the page shows as the code to enter, and the one code that is always wrong.
+#: The code that the page shows, and the one code that is always wrong.
 DEMO_CODE: Final = "123456"
 WRONG_CODE: Final = "000000"
 
@@ -22,14 +22,14 @@ _templates = Environment(
 
 
 def card_form(order: Order, prefix: str, problems: Mapping[str, str] | None = None) -> str:
-    """The form with card number, expiry and cvc; what was typed is never shown again."""
+    """Render the form with card number, expiry and CVC; it never echoes the input."""
     return _templates.get_template("card.html").render(
         order=order, sum=_roubles(order.amount), prefix=prefix, problems=problems or {}
     )
 
 
 def code_form(order: Order, prefix: str, problems: Mapping[str, str] | None = None) -> str:
-    """The issuer's page of 3-D Secure."""
+    """Render the issuer's 3-D Secure page."""
     return _templates.get_template("code.html").render(
         order=order,
         sum=_roubles(order.amount),
@@ -41,7 +41,7 @@ def code_form(order: Order, prefix: str, problems: Mapping[str, str] | None = No
 
 
 def message(text: str) -> str:
-    """A page that says one thing."""
+    """Render a page with one sentence."""
     return _templates.get_template("message.html").render(text=text)
 
 

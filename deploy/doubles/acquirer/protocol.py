@@ -1,7 +1,7 @@
 """The server-to-server half of the protocol: parameters in, one JSON object out.
 
-As at the real banks every answer is HTTP 200, and `errorCode` tells: 0 done, 1 order number used
-before, 3 currency, 4 a parameter is missing, 5 access or amount, 6 unknown order, 7 not possible.
+As at the real banks every response is HTTP 200, and `errorCode` holds the result: 0 done, 1 order
+number taken, 3 currency, 4 missing parameter, 5 access or amount, 6 unknown order, 7 not possible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deploy.doubles.acquirer.orders import (
     REVERSED,
     NewOrder,
     Order,
-    OrderRefused,
+    OrderRefusedError,
     Orders,
 )
 from deploy.doubles.acquirer.settings import BankSettings
@@ -50,25 +50,25 @@ class MerchantApi:
         return frozenset(self._calls)
 
     def answer(self, call: str, parameters: Parameters) -> dict[str, Any]:
-        """Answer one call; refusals are answers too."""
+        """Return the response to a call; a refusal is a response, too."""
         try:
             self._check_credentials(parameters)
             return self._calls[call](parameters)
-        except OrderRefused as refusal:
+        except OrderRefusedError as refusal:
             return {"errorCode": str(refusal.code), "errorMessage": refusal.text}
 
     def _check_credentials(self, parameters: Parameters) -> None:
         given = f"{parameters.get('userName', '')}\n{parameters.get('password', '')}"
         right = f"{self._settings.user}\n{self._settings.password}"
         if not hmac.compare_digest(given.encode(), right.encode()):
-            raise OrderRefused(5, "Доступ запрещён")
+            raise OrderRefusedError(5, "Доступ запрещён")
 
     def _register(self, parameters: Parameters) -> dict[str, Any]:
         order_number = _required(parameters, "orderNumber")
         if len(order_number) > 36:
-            raise OrderRefused(4, "Номер заказа длиннее 36 знаков")
+            raise OrderRefusedError(4, "Номер заказа длиннее 36 знаков")
         if parameters.get("currency", "643") != "643":
-            raise OrderRefused(3, "Неизвестная валюта")
+            raise OrderRefusedError(3, "Неизвестная валюта")
         return_url = _web_address(parameters, "returnUrl")
         session = parameters.get("sessionTimeoutSecs") or str(_DEFAULT_SESSION_SECONDS)
         order = self._orders.register(
@@ -88,7 +88,7 @@ class MerchantApi:
         order_id = parameters.get("orderId", "")
         order_number = parameters.get("orderNumber", "")
         if not order_id and not order_number:
-            raise OrderRefused(4, "Укажите orderId или orderNumber")
+            raise OrderRefusedError(4, "Укажите orderId или orderNumber")
         return describe(self._orders.find(order_id=order_id, order_number=order_number))
 
     def _reverse(self, parameters: Parameters) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class MerchantApi:
 
 
 def describe(order: Order) -> dict[str, Any]:
-    """The answer of `getOrderStatusExtended.do`; instants are milliseconds of the epoch."""
+    """Return the response of `getOrderStatusExtended.do`; instants are epoch milliseconds."""
     deposited = order.amount if order.status in _STATES else 0
     answer: dict[str, Any] = {
         "errorCode": "0",
@@ -141,16 +141,16 @@ def _why(order: Order) -> str:
 def _required(parameters: Parameters, name: str) -> str:
     value = parameters.get(name, "")
     if not value:
-        raise OrderRefused(4, f"Не указан параметр {name}")
+        raise OrderRefusedError(4, f"Не указан параметр {name}")
     return value
 
 
 def _web_address(parameters: Parameters, name: str, default: str = "") -> str:
     value = parameters.get(name, "") or default
     if not value:
-        raise OrderRefused(4, f"Не указан параметр {name}")
+        raise OrderRefusedError(4, f"Не указан параметр {name}")
     if urlsplit(value).scheme not in {"http", "https"} or len(value) > 512:
-        raise OrderRefused(4, f"Неверный адрес в параметре {name}")
+        raise OrderRefusedError(4, f"Неверный адрес в параметре {name}")
     return value
 
 
@@ -160,8 +160,8 @@ def _amount(parameters: Parameters) -> int:
 
 def _whole(text: str, least: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise OrderRefused(5, "Неверное числовое значение параметра")
+        raise OrderRefusedError(5, "Неверное числовое значение параметра")
     value = int(text)
     if not least <= value <= most:
-        raise OrderRefused(5, "Неверное числовое значение параметра")
+        raise OrderRefusedError(5, "Неверное числовое значение параметра")
     return value

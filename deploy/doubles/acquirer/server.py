@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from deploy.doubles.acquirer.callbacks import Courier
+from deploy.doubles.acquirer.callbacks import CallbackSender
 from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.faults import FaultSwitch
 from deploy.doubles.acquirer.orders import Orders
@@ -17,25 +17,25 @@ from deploy.doubles.acquirer.web import BankApp
 
 
 class _Handler(WSGIRequestHandler):
-    # A connection that sends nothing is closed, so that it does not keep a thread.
+    # Close an idle connection, which would keep a thread.
     timeout = 30
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: the request line may carry credentials; the application logs what matters."""
+        """Log nothing: the request line may hold credentials."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
-        """Nothing, for the same reason."""
+        """Log nothing, for the same reason."""
 
 
 class Bank:
-    """The simulated acquirer, ready to serve. `start` returns; `stop` waits for the threads."""
+    """The simulated acquirer. `start` returns at once; `wait` blocks until `stop_soon`."""
 
     def __init__(self, settings: BankSettings, log: Any) -> None:
         self._database = Database(settings.state_dir / "acquirer.sqlite")
         self._stopping = threading.Event()
         faults = FaultSwitch()
-        self._courier = Courier(self._database, settings.callback_url, settings.secret, log)
-        self._orders = Orders(self._database, faults, on_callback=self._courier.notice)
+        self._sender = CallbackSender(self._database, settings.callback_url, settings.secret, log)
+        self._orders = Orders(self._database, faults, on_callback=self._sender.wake)
         api = MerchantApi(self._orders, settings)
         app = BankApp(self._orders, api, faults, settings.prefix, log)
         self._server: BaseWSGIServer = make_server(
@@ -52,10 +52,10 @@ class Bank:
             thread.start()
 
     def wait(self) -> None:
-        """Block until `stop_soon`; raises what ended a thread by itself."""
+        """Block until `stop_soon`. Raises the exception that ended a thread."""
         self._stopping.wait()
         self._server.shutdown()
-        self._courier.notice()
+        self._sender.wake()
         for thread in self._threads:
             thread.join()
         self._server.server_close()
@@ -64,17 +64,17 @@ class Bank:
             raise self._failed
 
     def stop_soon(self) -> None:
-        """Ask both threads to end; callable from a signal handler."""
+        """Stop both threads; safe in a signal handler."""
         self._stopping.set()
 
     def _serve(self) -> None:
         self._guard(self._server.serve_forever)
 
     def _send_callbacks(self) -> None:
-        self._guard(lambda: self._courier.run(self._stopping, self._orders.expire))
+        self._guard(lambda: self._sender.run(self._stopping, self._orders.expire))
 
     def _guard(self, work: Any) -> None:
-        """A thread that dies takes the process with it: the supervisor starts a whole one."""
+        """End the process with a thread that dies, so that the supervisor restarts it whole."""
         try:
             work()
         except BaseException as error:

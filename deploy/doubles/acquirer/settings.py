@@ -1,4 +1,4 @@
-"""What the simulated bank reads from the environment: addresses, credentials, its folder."""
+"""The settings of the simulated bank: addresses, credentials, its folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 DEFAULT_PORT = 18090
 
 
-class BadSettings(Exception):  # noqa: N818 - reads as the finding that it is
-    """A variable is missing or cannot be used; the text names it and says what to do."""
+class SettingsError(Exception):
+    """A variable is missing or invalid; the text names it and the remedy."""
 
 
 @dataclass(frozen=True)
 class BankSettings:
-    """`url` is the base under which the API and the pages answer; `callback_url` is the merchant's
-    address for callbacks. The password and the callback key stay out of the repr."""
+    """`url` is the base of API and pages, `callback_url` the merchant's address for callbacks.
+
+    Password and callback key are kept out of the repr.
+    """
 
     url: str
     user: str
@@ -38,16 +40,16 @@ class BankSettings:
 
     @property
     def prefix(self) -> str:
-        """The path in front of everything, as a bank's installation has one: "" or "/payment"."""
+        """The path of the base URL: "", or one like "/payment"."""
         return urlsplit(self.url).path.rstrip("/")
 
 
 def load_bank_settings(environ: Mapping[str, str] | None = None) -> BankSettings:
-    """Read `SALDO_*`. Raises `BadSettings` for a missing secret or an address without a host."""
+    """Read `SALDO_*`. Raises `SettingsError` for a missing secret or an address without a host."""
     env = os.environ if environ is None else environ
     url = env.get("SALDO_ACQUIRER_URL") or f"http://127.0.0.1:{DEFAULT_PORT}"
     if urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
-        raise BadSettings(
+        raise SettingsError(
             "SALDO_ACQUIRER_URL must look like http://127.0.0.1:18090: the simulated acquirer "
             "listens there, without TLS."
         )
@@ -66,5 +68,5 @@ def load_bank_settings(environ: Mapping[str, str] | None = None) -> BankSettings
 def _required(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "")
     if not value:
-        raise BadSettings(f"Set {name}: the same value that the payments service has.")
+        raise SettingsError(f"Set {name} to the value that the payments service has.")
     return value

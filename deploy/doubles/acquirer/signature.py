@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 def checksum(parameters: Mapping[str, str], secret: str) -> str:
-    """Upper-case hex over all parameters but `checksum`, sorted by key, each `key;value;`."""
+    """Return the upper-case hex over all other parameters, sorted by key, each `key;value;`."""
     text = "".join(
         f"{key};{value};" for key, value in sorted(parameters.items()) if key != "checksum"
     )

@@ -1,4 +1,4 @@
-"""The bank over HTTP: the merchant's calls, the payer's pages, and the switches for tests."""
+"""The bank over HTTP: the merchant's calls, the payer's pages, and the fault switches."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from deploy.doubles.acquirer import pages
-from deploy.doubles.acquirer.cards import CardFormInvalid, check_card
-from deploy.doubles.acquirer.faults import BadFault, FaultSwitch
+from deploy.doubles.acquirer.cards import InvalidCardError, check_card
+from deploy.doubles.acquirer.faults import FaultSwitch, InvalidFaultError
 from deploy.doubles.acquirer.orders import (
-    CODE_ASKED,
+    CODE_REQUESTED,
     PAID,
     REFUNDED,
     REVERSED,
     Order,
-    OrderRefused,
+    OrderRefusedError,
     Orders,
 )
 from deploy.doubles.acquirer.protocol import MerchantApi
@@ -52,7 +52,7 @@ class BankApp:
         self._log = log
         self._routes = Map(
             [
-                # Banks differ in the path before /rest: both forms answer.
+                # Banks differ in the path before /rest: both forms work.
                 Rule(f"{prefix}/rest/<call>", endpoint=self.merchant_call),
                 Rule(f"{prefix}/payment/rest/<call>", endpoint=self.merchant_call),
                 Rule(f"{prefix}/payment/page", endpoint=self.card_form, methods=["GET"]),
@@ -72,11 +72,11 @@ class BankApp:
         try:
             endpoint, arguments = self._routes.bind_to_environ(environ).match()
             response: Any = endpoint(request, **arguments)
-        except OrderRefused as refusal:
+        except OrderRefusedError as refusal:
             response = _html(pages.message(refusal.text), 404)
         except HTTPException as error:
             response = error
-        except Exception:  # noqa: BLE001 - the last resort: logged, and answered by 500
+        except Exception:  # noqa: BLE001 - the last resort: log it, respond 500
             self._log.exception("request_failed", path=request.path)
             response = InternalServerError()
         body: Iterable[bytes] = response(environ, start_response)
@@ -93,7 +93,7 @@ class BankApp:
             "getOrderStatusExtended.do": faults.lose_status_answer,
         }
         if lost.get(call, False):
-            raise InternalServerError("The answer was lost: a fault that is switched on.")
+            raise InternalServerError("The response was lost: this fault is switched on.")
         return _json(answer)
 
     def card_form(self, request: Request) -> Response:
@@ -105,29 +105,29 @@ class BankApp:
         fields = {name: request.form.get(name, "") for name in ("card_number", "expiry", "cvc")}
         try:
             card = check_card(**fields, today=date.today())  # noqa: DTZ011 - cards know no zone
-        except CardFormInvalid as invalid:
+        except InvalidCardError as invalid:
             again = pages.card_form(order, self._prefix, invalid.problems)
             return _next_page(order, self._prefix) or _html(again, 422)
         was_open = order.is_open
         order = self._orders.pay(order.order_id, card)
-        return self._after_decision(order, was_open)
+        return self._after_submit(order, was_open)
 
     def code_form(self, request: Request) -> Response:
         order = self._order_of(request)
-        if order.status != CODE_ASKED:
+        if order.status != CODE_REQUESTED:
             return _next_page(order, self._prefix) or _to_page(order, self._prefix)
         return _html(pages.code_form(order, self._prefix))
 
     def code_entered(self, request: Request) -> Response:
         order = self._order_of(request)
         was_open = order.is_open
-        # Any code of the usual length is right here, except one kept for trying out a wrong one.
+        # Any code of the usual length is right, except the one reserved as wrong.
         code = request.form.get("code", "").strip()
         accepted = re.fullmatch(r"[0-9]{4,8}", code) is not None and code != pages.WRONG_CODE
         order = self._orders.confirm_code(order.order_id, accepted=accepted)
-        if order.status == CODE_ASKED:
+        if order.status == CODE_REQUESTED:
             return _html(pages.code_form(order, self._prefix, {"code": _WRONG_CODE}), 422)
-        return self._after_decision(order, was_open)
+        return self._after_submit(order, was_open)
 
     def list_orders(self, request: Request) -> Response:
         _only_loopback(request)
@@ -152,7 +152,7 @@ class BankApp:
         _only_loopback(request)
         try:
             return _json(self._faults.change(request.get_json(force=True)))
-        except BadFault as error:
+        except InvalidFaultError as error:
             return _json({"error": str(error)}, 422)
 
     def clear_faults(self, request: Request) -> Response:
@@ -165,15 +165,15 @@ class BankApp:
     def _order_of(self, request: Request) -> Order:
         return self._orders.find(order_id=request.args.get("mdOrder", "") or "-")
 
-    def _after_decision(self, order: Order, was_open: bool) -> Response:
+    def _after_submit(self, order: Order, was_open: bool) -> Response:
         if was_open and order.status == PAID and self._faults.now.error_after_charge:
-            raise InternalServerError("The card was charged: a fault that is switched on.")
+            raise InternalServerError("The card was charged: this fault is switched on.")
         return _next_page(order, self._prefix) or _to_page(order, self._prefix)
 
 
 def _next_page(order: Order, prefix: str) -> Response | None:
-    """Where the payer of an order belongs; None while the card form is the right place."""
-    if order.status == CODE_ASKED:
+    """Return the redirect to the payer's next page; None while the card form is the right one."""
+    if order.status == CODE_REQUESTED:
         return _redirect(f"{prefix}/payment/code?mdOrder={order.order_id}")
     if order.is_open:
         return None
@@ -221,4 +221,4 @@ def _only_loopback(request: Request) -> None:
     except ValueError:
         local = False
     if not local:
-        raise Forbidden("This endpoint answers only on the machine itself.")
+        raise Forbidden("This endpoint is open to the local machine only.")

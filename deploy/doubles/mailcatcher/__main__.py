@@ -24,7 +24,7 @@ def _address(environ: Mapping[str, str], name: str, default: str) -> tuple[str, 
 
 
 async def run(environ: Mapping[str, str]) -> None:
-    """Serve SMTP on the loop and the page in a thread, until a signal comes."""
+    """Serve SMTP on the event loop and the page in a thread, until SIGTERM or SIGINT."""
     letters = Letters(Path(environ.get("SALDO_MAIL_DIR") or ".saldo/mail"))
     smtp_host, smtp_port = _address(environ, "SALDO_SMTP_URL", "smtp://127.0.0.1:18025")
     page = MailboxServer(_address(environ, "SALDO_MAILBOX_URL", "http://127.0.0.1:18026"), letters)

@@ -1,4 +1,4 @@
-"""The letters caught: a Maildir, which any mail program and any test can read."""
+"""The caught letters: a Maildir, which any mail program and any test can read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class Heading:
-    """One line of the list of letters."""
+    """One row of the list of letters."""
 
     key: str
     received_at: datetime
@@ -24,7 +24,7 @@ class Heading:
 
 
 class Letters:
-    """Adds letters and reads them. Safe for several threads."""
+    """Adds and reads letters. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,9 +35,9 @@ class Letters:
         self._box = mailbox.Maildir(folder, create=True)
 
     def add(self, sender: str, recipients: Iterable[str], content: bytes) -> str:
-        """Keep a letter, its envelope in front as a mail server would write it; answer its key.
+        """Store a letter with its envelope in front, as a mail server does; return its key.
 
-        The Maildir protocol makes it appear complete and on disk, or not at all.
+        By the Maildir protocol it appears complete and on disk, or not at all.
         """
         envelope = f"Return-Path: <{sender}>\n"
         envelope += "".join(f"Delivered-To: {recipient}\n" for recipient in recipients)
@@ -46,13 +46,13 @@ class Letters:
             return self._box.add(letter)
 
     def headings(self, limit: int = 500) -> list[Heading]:
-        """List the letters, the newest first."""
+        """Return the letters, the newest first."""
         with self._lock:
             newest = sorted(self._box.keys(), key=self._received, reverse=True)[:limit]
             return [self._heading(key) for key in newest]
 
     def raw(self, key: str) -> bytes | None:
-        """Answer a letter as it came; None for a key that there is not."""
+        """Return a letter as received; None for an unknown key."""
         with self._lock:
             try:
                 return self._box.get_bytes(key)
@@ -60,12 +60,12 @@ class Letters:
                 return None
 
     def letter(self, key: str) -> EmailMessage | None:
-        """Answer a letter, parsed."""
+        """Return a parsed letter; None for an unknown key."""
         raw = self.raw(key)
         return None if raw is None else message_from_bytes(raw, policy=policy.default)
 
     def _received(self, key: str) -> float:
-        # A Maildir name starts with the second, and M with the microsecond.
+        # A Maildir name is <second>.M<microsecond>P...
         seconds, _, rest = key.partition(".")
         microseconds = rest.partition("M")[2].partition("P")[0]
         return float(f"{seconds}.{microseconds:0>6}")
@@ -82,7 +82,7 @@ class Letters:
 
 
 def text_of(message: EmailMessage) -> str:
-    """Answer what is to be read: the plain part, else the HTML as it stands."""
+    """Return the plain part of a letter, or its HTML source if it has none."""
     body = message.get_body(preferencelist=("plain", "html"))
     if body is None:
         return ""

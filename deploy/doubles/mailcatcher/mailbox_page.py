@@ -1,4 +1,4 @@
-"""The mailbox as a web page: a list of letters, each letter as text. Everything is escaped."""
+"""The mailbox as web pages: a list of letters, and each letter as text. All input is escaped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HERE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 class MailboxServer(ThreadingHTTPServer):
-    """Serves the mailbox on one address."""
+    """Serves the mailbox at one address."""
 
     daemon_threads = True
 
@@ -49,8 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        # Passwords of the demo lie here: a page of the internet must not read them by rebinding
-        # its own name to this machine.
+        # The letters hold passwords of the demo: no web page may read them by DNS rebinding.
         if not _HERE.fullmatch(self.headers.get("Host", "")):
             self._answer(HTTPStatus.FORBIDDEN, "text/plain", "Open it as http://127.0.0.1.\n")
             return
@@ -113,4 +112,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Leave requests out of the log: a path holds nothing, but says nothing either."""
+        """Log nothing: the requests are of no interest."""

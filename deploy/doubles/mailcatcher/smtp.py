@@ -1,4 +1,4 @@
-"""The SMTP side: accepts every letter for everybody, and keeps it before it says so."""
+"""The SMTP side: accepts every letter for anybody, and stores it before it confirms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_LETTER_BYTES = 20 * 1024 * 1024
 
 
 class Catcher:
-    """The handler that aiosmtpd calls once a letter is complete."""
+    """The handler that aiosmtpd calls for each complete letter."""
 
     def __init__(self, letters: Letters) -> None:
         self._letters = letters
@@ -20,7 +20,7 @@ class Catcher:
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Keep the letter; 250 is said after it is on disk, as RFC 5321 (4.2.5) demands."""
+        """Store the letter; confirm with 250 once it is on disk (RFC 5321, 4.2.5)."""
         content = envelope.content or b""
         if isinstance(content, str):
             content = content.encode("utf-8", errors="surrogateescape")
@@ -29,13 +29,13 @@ class Catcher:
                 self._letters.add, envelope.mail_from or "", envelope.rcpt_tos, content
             )
         except OSError as failure:
-            print(f"a letter could not be kept: {failure}", flush=True)
+            print(f"cannot store a letter: {failure}", flush=True)
             return "452 4.3.1 The mail catcher cannot write to its folder; try again later"
         return "250 2.0.0 Caught"
 
 
 async def listen(host: str, port: int, letters: Letters) -> asyncio.Server:
-    """Start to take letters."""
+    """Start accepting letters."""
     handler = Catcher(letters)
 
     def protocol() -> SMTP:

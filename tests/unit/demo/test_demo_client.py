@@ -61,7 +61,7 @@ def gateway() -> Iterator[Gateway]:
         thread.join()
 
 
-def test_a_patient_client_repeats_the_same_request(gateway: Gateway) -> None:
+def test_client_repeats_the_same_request_in_an_outage(gateway: Gateway) -> None:
     started = {"payment_id": "p", "total": LINE.total}
     gateway.answers = [(503, {"code": "shutting_down"}), (502, {}), (201, started)]
     client = CabinetClient(gateway.url, patience=10)
@@ -75,7 +75,7 @@ def test_a_patient_client_repeats_the_same_request(gateway: Gateway) -> None:
     }
 
 
-def test_a_refusal_is_not_repeated(gateway: Gateway) -> None:
+def test_refused_request_is_not_repeated(gateway: Gateway) -> None:
     gateway.answers = [(422, {"code": "wrong_code", "detail": "Код не подходит."})]
     client = CabinetClient(gateway.url, patience=10)
     with pytest.raises(Problem, match=r"422 wrong_code: Код не подходит\."):
@@ -84,7 +84,7 @@ def test_a_refusal_is_not_repeated(gateway: Gateway) -> None:
     assert len(gateway.asked) == 1
 
 
-def test_without_patience_an_outage_is_told_at_once(gateway: Gateway) -> None:
+def test_client_without_patience_raises_at_once(gateway: Gateway) -> None:
     gateway.answers = [(503, {"code": "service_unavailable", "detail": "Позже."})]
     client = CabinetClient(gateway.url)
     with pytest.raises(Problem, match="503"):
@@ -96,7 +96,7 @@ def test_without_patience_an_outage_is_told_at_once(gateway: Gateway) -> None:
     nobody.close()
 
 
-def test_every_page_of_a_statement_is_read(gateway: Gateway) -> None:
+def test_statement_is_read_to_its_last_page(gateway: Gateway) -> None:
     first, second, third = ({"position": position} for position in (1, 2, 3))
     gateway.answers = [
         (200, {"movements": [first, second], "next": "more"}),
@@ -126,7 +126,7 @@ ORDER = Order(
 )
 
 
-def test_the_payer_finds_the_form_on_the_acquirers_pages() -> None:
+def test_card_and_code_forms_of_the_acquirer_are_found() -> None:
     card = read_form(card_form(ORDER, "/bank"))
     assert (card.method, card.action) == ("post", "/bank/payment/page?mdOrder=o-1")
     assert set(card.fields) == {"card_number", "expiry", "cvc"}
@@ -135,7 +135,7 @@ def test_the_payer_finds_the_form_on_the_acquirers_pages() -> None:
         read_form("<p>Закрыто на переучёт</p>")
 
 
-def test_a_page_without_a_card_form_is_no_place_to_pay(gateway: Gateway) -> None:
+def test_page_without_a_card_form_is_an_error(gateway: Gateway) -> None:
     gateway.answers = [(500, {})]
     payer = Payer()
     with pytest.raises(PageError, match="answered 500"):

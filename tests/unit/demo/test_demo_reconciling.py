@@ -33,7 +33,7 @@ OPEN = Picture(
 AGREED = Picture([ORDER], [PAYMENT], POSTINGS)
 
 
-def test_what_agrees_is_silent() -> None:
+def test_agreeing_records_have_no_differences() -> None:
     assert compare(AGREED) == []
     assert compare(OPEN) == []
     assert compare(Picture([], [], [])) == []
@@ -66,7 +66,7 @@ def test_what_agrees_is_silent() -> None:
         (replace(OPEN, postings=(("p2", PaymentLine("1", 100)),)), "too often"),
     ],
 )
-def test_each_difference_has_its_name(picture: Picture, named: str) -> None:
+def test_every_difference_is_named(picture: Picture, named: str) -> None:
     assert any(named in difference for difference in compare(picture)), compare(picture)
 
 
@@ -95,13 +95,13 @@ def belief(**changes: object) -> Belief:
         (belief(lines=[("0100000001", TOTAL, 0)]), AGREED, "other lines"),
     ],
 )
-def test_what_a_payer_was_told_must_be_so(told: Belief, picture: Picture, named: str) -> None:
+def test_wrong_belief_of_a_payer_is_named(told: Belief, picture: Picture, named: str) -> None:
     found = compare_beliefs([told], picture)
     assert len(found) == (1 if named else 0)
     assert all(named in difference for difference in found)
 
 
-def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reconciliation_waits_for_payments_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciling, "POLL_SECONDS", 0)
     pictures = iter([replace(AGREED, postings=()), replace(AGREED, postings=()), AGREED])
     assert wait_for_agreement(lambda: next(pictures), 60) == (AGREED, [])
@@ -109,7 +109,7 @@ def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(found) == 3
 
 
-def test_who_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reconciliation_retries_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciling, "POLL_SECONDS", 0)
     silent = iter([True, False])
 

@@ -14,7 +14,7 @@ from deploy.demo.letters import Letter
 from deploy.demo.report import CheckFailed, JourneyFailed, Report, check
 
 
-def test_a_step_tells_its_outcome_and_its_time() -> None:
+def test_step_reports_its_outcome_and_time() -> None:
     screen = io.StringIO()
     report = Report(Console(file=screen, width=120))
     with report.step("Sign in [again]") as step:
@@ -26,7 +26,7 @@ def test_a_step_tells_its_outcome_and_its_time() -> None:
     assert " s " in printed
 
 
-def test_a_step_that_fails_says_why_and_ends_the_journey() -> None:
+def test_failed_step_says_why_and_ends_the_journey() -> None:
     screen = io.StringIO()
     report = Report(Console(file=screen, width=120))
     with pytest.raises(JourneyFailed), report.step("Pay"):
@@ -34,7 +34,7 @@ def test_a_step_that_fails_says_why_and_ends_the_journey() -> None:
     assert "✗ Pay: a page to come back to" in screen.getvalue()
 
 
-def test_a_refusal_must_come_with_the_right_code() -> None:
+def test_expected_refusal_needs_the_right_code() -> None:
     def refuse() -> None:
         raise Problem(422, "wrong_code", "Код не подходит.")
 
@@ -45,7 +45,7 @@ def test_a_refusal_must_come_with_the_right_code() -> None:
         is_refused("wrong_code", lambda: None)
 
 
-def test_what_does_not_fit_together_is_looked_at_again() -> None:
+def test_inconsistent_reads_are_retried() -> None:
     looks = iter([False, False, True])
     steadily(lambda: check(next(looks), "a balance"))
     with pytest.raises(CheckFailed, match="a balance"):
@@ -53,7 +53,7 @@ def test_what_does_not_fit_together_is_looked_at_again() -> None:
 
 
 @pytest.mark.parametrize(("code", "other"), [("000000", "000001"), ("999999", "000000")])
-def test_another_code_has_the_same_length(code: str, other: str) -> None:
+def test_wrong_code_has_the_same_length(code: str, other: str) -> None:
     assert other_code(code) == other
 
 
@@ -65,7 +65,7 @@ def month(**changes: Any) -> dict[str, Any]:
     return {"period": "2026-10", "total": 132800, "lines": [{**line, **changes}]}
 
 
-def test_a_month_adds_up() -> None:
+def test_month_that_does_not_add_up_is_an_error() -> None:
     check_month(month())
     for wrong in ({"charged": 132985}, {"payable": 132801}, {"volume": "0.6"}):
         with pytest.raises(CheckFailed):
@@ -74,7 +74,7 @@ def test_a_month_adds_up() -> None:
         check_month({**month(), "total": 1})
 
 
-def test_a_receipt_names_the_payment_and_its_sums() -> None:
+def test_receipt_names_the_payment_and_its_amounts() -> None:
     line = PaymentLine("0100000001", 4500_00, 14_25)
     text = "Номер платежа: p-1\nЛицевой счёт 0100000001: 4\u00a0500,00 руб., пени 14,25 руб."
     check_receipt(Letter("Квитанция об оплате на 4\u00a0514,25 руб.", text), "p-1", line)

@@ -1,4 +1,4 @@
-"""The simulated bank in this process: its own file, a clock that stands, no network."""
+"""The simulated bank in this process: its own file, a stopped clock, no network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from werkzeug.test import Client, TestResponse
 
-from deploy.doubles.acquirer.callbacks import Callback, Courier
+from deploy.doubles.acquirer.callbacks import Callback, CallbackSender
 from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.faults import FaultSwitch
 from deploy.doubles.acquirer.orders import Orders
@@ -22,15 +22,15 @@ ASKS_FOR_CODE = "4000 0000 0000 3220"
 
 
 class LoopbackClient(Client):
-    """A client on the same machine, unless a test says otherwise."""
+    """A client on the same machine, unless a test overrides it."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         kwargs.setdefault("environ_overrides", {"REMOTE_ADDR": "127.0.0.1"})
         return super().open(*args, **kwargs)
 
 
-class BankInHand:
-    """A bank to call without a server; `now` is its clock, in milliseconds."""
+class BankHarness:
+    """A bank without a server; `now` is its clock, in milliseconds."""
 
     def __init__(self, folder: Path, prefix: str = "") -> None:
         self.now = 1_795_000_000_000
@@ -47,7 +47,7 @@ class BankInHand:
         self.faults = FaultSwitch()
         self.log = structlog.get_logger()
         self.orders = Orders(self.database, self.faults, clock=lambda: self.now)
-        self.courier = Courier(
+        self.sender = CallbackSender(
             self.database,
             self.settings.callback_url,
             self.settings.secret,
@@ -89,4 +89,4 @@ class BankInHand:
         return int(self.call("getOrderStatusExtended.do", orderId=order_id)["orderStatus"])
 
     def callbacks(self) -> list[Callback]:
-        return self.courier.due(limit=100)
+        return self.sender.due(limit=100)

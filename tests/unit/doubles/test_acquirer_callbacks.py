@@ -1,4 +1,4 @@
-"""Callbacks: durable, repeated with back-off until HTTP 200, and the faults for tests."""
+"""Callbacks: durable, retried with back-off until HTTP 200; and the faults for tests."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import requests
-from bank_doubles import PAYS, BankInHand
+from bank_doubles import PAYS, BankHarness
 
 from deploy.doubles.acquirer.signature import checksum
 
 
 class Merchant:
-    """Stands in for `requests.get`: records what is sent and answers as it is told."""
+    """Stands in for `requests.get`: records the parameters, and returns `answer`."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, str]] = []
@@ -37,7 +37,7 @@ def merchant(monkeypatch: pytest.MonkeyPatch) -> Merchant:
 
 
 @pytest.fixture
-def pay(bank: BankInHand) -> Callable[[str], str]:
+def pay(bank: BankHarness) -> Callable[[str], str]:
     def pay(number: str) -> str:
         order_id = bank.register(number)
         bank.enter_card(order_id, PAYS)
@@ -46,12 +46,12 @@ def pay(bank: BankInHand) -> Callable[[str], str]:
     return pay
 
 
-def deliver(bank: BankInHand) -> list[bool]:
-    return [bank.courier.deliver(callback) for callback in bank.callbacks()]
+def deliver(bank: BankHarness) -> list[bool]:
+    return [bank.sender.deliver(callback) for callback in bank.callbacks()]
 
 
 def test_callback_is_signed_and_sent_once(
-    bank: BankInHand, merchant: Merchant, pay: Callable[[str], str]
+    bank: BankHarness, merchant: Merchant, pay: Callable[[str], str]
 ) -> None:
     order_id = pay("n1")
     assert deliver(bank) == [True]
@@ -65,7 +65,7 @@ def test_callback_is_signed_and_sent_once(
 
 @pytest.mark.parametrize("answer", [None, 500, 302, 204])
 def test_callback_is_retried_with_backoff_until_200(
-    bank: BankInHand, merchant: Merchant, pay: Callable[[str], str], answer: int | None
+    bank: BankHarness, merchant: Merchant, pay: Callable[[str], str], answer: int | None
 ) -> None:
     pay("n1")
     merchant.answer = answer
@@ -80,7 +80,7 @@ def test_callback_is_retried_with_backoff_until_200(
 
 
 def test_callback_is_dropped_after_three_days(
-    bank: BankInHand, merchant: Merchant, pay: Callable[[str], str]
+    bank: BankHarness, merchant: Merchant, pay: Callable[[str], str]
 ) -> None:
     pay("n1")
     merchant.answer = None
@@ -91,17 +91,19 @@ def test_callback_is_dropped_after_three_days(
 
 
 def test_callback_queue_survives_the_process(
-    bank: BankInHand, pay: Callable[[str], str], tmp_path: Path
+    bank: BankHarness, pay: Callable[[str], str], tmp_path: Path
 ) -> None:
     order_id = pay("n1")
-    # Another process opens the file while the first never closed it, as after kill -9.
-    again = BankInHand(tmp_path)
+    # Another process opens the file that the first one never closed, as after kill -9.
+    again = BankHarness(tmp_path)
     assert [callback.order_id for callback in again.callbacks()] == [order_id]
     assert again.status(order_id) == 2
     again.database.close()
 
 
-def test_callback_faults_drop_double_and_delay(bank: BankInHand, pay: Callable[[str], str]) -> None:
+def test_callback_faults_drop_double_and_delay(
+    bank: BankHarness, pay: Callable[[str], str]
+) -> None:
     switch = bank.http
     assert switch.put("/admin/faults", json={"drop_callbacks": True}).status_code == 200
     pay("n1")
@@ -117,7 +119,7 @@ def test_callback_faults_drop_double_and_delay(bank: BankInHand, pay: Callable[[
     assert len(bank.callbacks()) == 3
 
 
-def test_error_after_charge_keeps_the_charge(bank: BankInHand) -> None:
+def test_error_after_charge_keeps_the_charge(bank: BankHarness) -> None:
     bank.http.put("/admin/faults", json={"error_after_charge": True})
     order_id = bank.register()
     assert bank.enter_card(order_id, PAYS).status_code == 500
@@ -125,7 +127,7 @@ def test_error_after_charge_keeps_the_charge(bank: BankInHand) -> None:
     assert len(bank.callbacks()) == 1
 
 
-def test_lost_response_keeps_the_order(bank: BankInHand) -> None:
+def test_lost_response_keeps_the_order(bank: BankHarness) -> None:
     bank.http.put("/admin/faults", json={"lose_register_answer": True, "lose_status_answer": True})
     login = {"userName": "saldo", "password": "pass-word"}
     order = {"orderNumber": "n1", "amount": "1", "returnUrl": "http://m.example"}
@@ -138,11 +140,11 @@ def test_lost_response_keeps_the_order(bank: BankInHand) -> None:
 @pytest.mark.parametrize(
     "body", [[], {"unknown": True}, {"drop_callbacks": 1}, {"double_callbacks": "yes"}]
 )
-def test_unknown_fault_is_refused(bank: BankInHand, body: Any) -> None:
+def test_unknown_fault_is_refused(bank: BankHarness, body: Any) -> None:
     assert bank.http.put("/admin/faults", json=body).status_code == 422
 
 
-def test_admin_endpoints_answer_loopback_only(bank: BankInHand, pay: Callable[[str], str]) -> None:
+def test_admin_endpoints_answer_loopback_only(bank: BankHarness, pay: Callable[[str], str]) -> None:
     order_id = pay("n1")
     listed = bank.http.get("/admin/orders").get_json()["orders"]
     assert listed[0] | {"chargedAt": 0} == {
@@ -161,7 +163,7 @@ def test_admin_endpoints_answer_loopback_only(bank: BankInHand, pay: Callable[[s
 
 
 def test_base_url_may_have_a_path(tmp_path: Path) -> None:
-    bank = BankInHand(tmp_path, prefix="/epg")
+    bank = BankHarness(tmp_path, prefix="/epg")
     order = {"orderNumber": "n1", "amount": "1", "returnUrl": "http://m.example"}
     login = {"userName": "saldo", "password": "pass-word"}
     answer = bank.http.post("/epg/rest/register.do", data=login | order).get_json()

@@ -1,11 +1,11 @@
-"""The merchant's calls, the payer's pages, and what is called back."""
+"""The merchant's calls, the payer's pages, and the callbacks queued."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from bank_doubles import ASKS_FOR_CODE, DECLINES, PAYS, BankInHand
+from bank_doubles import ASKS_FOR_CODE, DECLINES, PAYS, BankHarness
 
 from deploy.doubles.acquirer.signature import checksum
 
@@ -22,7 +22,7 @@ def test_checksum_matches_the_worked_example() -> None:
     )
 
 
-def test_valid_card_is_charged(bank: BankInHand) -> None:
+def test_valid_card_is_charged(bank: BankHarness) -> None:
     order_id = bank.register()
     page = bank.http.get("/payment/page", query_string={"mdOrder": order_id}).text
     assert re.findall(r'name="(\w+)"', page)[1:] == ["card_number", "expiry", "cvc"]
@@ -39,7 +39,7 @@ def test_valid_card_is_charged(bank: BankInHand) -> None:
     assert [(c.operation, c.status) for c in bank.callbacks()] == [("deposited", 1)]
 
 
-def test_second_submit_charges_nothing(bank: BankInHand) -> None:
+def test_second_submit_charges_nothing(bank: BankHarness) -> None:
     order_id = bank.register()
     assert bank.enter_card(order_id, PAYS).location == bank.enter_card(order_id, PAYS).location
     assert bank.enter_card(order_id, DECLINES).status_code == 303
@@ -47,7 +47,7 @@ def test_second_submit_charges_nothing(bank: BankInHand) -> None:
     assert len(bank.callbacks()) == 1
 
 
-def test_declined_card_returns_to_the_fail_url(bank: BankInHand) -> None:
+def test_declined_card_returns_to_the_fail_url(bank: BankHarness) -> None:
     order_id = bank.register()
     response = bank.enter_card(order_id, DECLINES)
     assert response.location == f"http://merchant.example/failed?orderId={order_id}&lang=ru"
@@ -55,7 +55,7 @@ def test_declined_card_returns_to_the_fail_url(bank: BankInHand) -> None:
     assert [(c.operation, c.status) for c in bank.callbacks()] == [("deposited", 0)]
 
 
-def test_3ds_card_is_charged_after_the_right_code(bank: BankInHand) -> None:
+def test_3ds_card_is_charged_after_the_right_code(bank: BankHarness) -> None:
     order_id = bank.register()
     to_code = bank.enter_card(order_id, ASKS_FOR_CODE)
     assert to_code.location == f"/payment/code?mdOrder={order_id}"
@@ -70,7 +70,7 @@ def test_3ds_card_is_charged_after_the_right_code(bank: BankInHand) -> None:
     assert bank.status(order_id) == 2
 
 
-def test_three_wrong_codes_decline_the_payment(bank: BankInHand) -> None:
+def test_three_wrong_codes_decline_the_payment(bank: BankHarness) -> None:
     order_id = bank.register()
     bank.enter_card(order_id, ASKS_FOR_CODE)
     answers = [bank.enter_code(order_id, "000000").status_code for _ in range(3)]
@@ -92,7 +92,7 @@ def test_three_wrong_codes_decline_the_payment(bank: BankInHand) -> None:
     ],
 )
 def test_invalid_form_names_the_field_and_echoes_nothing(
-    bank: BankInHand, changes: dict[str, str], field: str
+    bank: BankHarness, changes: dict[str, str], field: str
 ) -> None:
     order_id = bank.register()
     form = {
@@ -108,11 +108,11 @@ def test_invalid_form_names_the_field_and_echoes_nothing(
 
 
 @pytest.mark.parametrize("expiry", ["12/30", "1230", "12 / 30", "12/2030", "12.30"])
-def test_expiry_is_accepted_in_common_notations(bank: BankInHand, expiry: str) -> None:
+def test_expiry_is_accepted_in_common_notations(bank: BankHarness, expiry: str) -> None:
     assert bank.enter_card(bank.register(), PAYS, expiry=expiry).status_code == 303
 
 
-def test_session_expires_into_a_decline(bank: BankInHand) -> None:
+def test_session_expires_into_a_decline(bank: BankHarness) -> None:
     order_id = bank.register(sessionTimeoutSecs=60)
     bank.now += 60_000
     assert bank.enter_card(order_id, PAYS).location.startswith("http://merchant.example/failed")
@@ -121,7 +121,7 @@ def test_session_expires_into_a_decline(bank: BankInHand) -> None:
     assert [(c.operation, c.status) for c in bank.callbacks()] == [("declinedByTimeout", 1)]
 
 
-def test_order_number_registers_once_at_the_bank(bank: BankInHand) -> None:
+def test_order_number_registers_once_at_the_bank(bank: BankHarness) -> None:
     bank.register("n1")
     again = bank.call(
         "register.do", orderNumber="n1", amount=1, returnUrl="http://m.example", failUrl=""
@@ -144,14 +144,14 @@ def test_order_number_registers_once_at_the_bank(bank: BankInHand) -> None:
     ],
 )
 def test_invalid_registration_is_refused(
-    bank: BankInHand, changes: dict[str, str], code: str
+    bank: BankHarness, changes: dict[str, str], code: str
 ) -> None:
     parameters = {"orderNumber": "n1", "amount": "100", "returnUrl": "http://m.example"}
     assert bank.call("register.do", **{**parameters, **changes})["errorCode"] == code
     assert bank.orders.all_orders() == []
 
 
-def test_unknown_orders_and_calls_are_refused(bank: BankInHand) -> None:
+def test_unknown_orders_and_calls_are_refused(bank: BankHarness) -> None:
     assert bank.call("getOrderStatusExtended.do", orderId="x")["errorCode"] == "6"
     assert bank.call("getOrderStatusExtended.do")["errorCode"] == "4"
     assert bank.call("reverse.do", orderId="x")["errorCode"] == "6"
@@ -160,7 +160,7 @@ def test_unknown_orders_and_calls_are_refused(bank: BankInHand) -> None:
     assert bank.http.get("/payment/page").status_code == 404
 
 
-def test_partial_refunds_add_up_to_the_amount_at_most(bank: BankInHand) -> None:
+def test_partial_refunds_add_up_to_the_amount_at_most(bank: BankHarness) -> None:
     order_id = bank.register(amount=1000)
     assert bank.call("refund.do", orderId=order_id, amount=1)["errorCode"] == "7"
     bank.enter_card(order_id, PAYS)
@@ -172,7 +172,7 @@ def test_partial_refunds_add_up_to_the_amount_at_most(bank: BankInHand) -> None:
     assert [c.operation for c in bank.callbacks()] == ["deposited", "refunded", "refunded"]
 
 
-def test_reversal_is_possible_within_a_day_only(bank: BankInHand) -> None:
+def test_reversal_is_possible_within_a_day_only(bank: BankHarness) -> None:
     order_id, later = bank.register("n1"), bank.register("n2")
     for order in (order_id, later):
         bank.enter_card(order, PAYS)
@@ -184,7 +184,7 @@ def test_reversal_is_possible_within_a_day_only(bank: BankInHand) -> None:
 
 
 def test_neither_card_nor_cvc_reaches_file_or_log(
-    bank: BankInHand, capsys: pytest.CaptureFixture[str]
+    bank: BankHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number, card in (("n1", PAYS), ("n2", DECLINES), ("n3", ASKS_FOR_CODE)):
         bank.enter_card(bank.register(number), card, cvc="987")

@@ -1,4 +1,4 @@
-"""The mail catcher keeps what it accepts, and shows it harmlessly."""
+"""The mail catcher stores every letter that it accepts, and shows it escaped."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str, str]:
     return response.status, body, policy
 
 
-def test_a_letter_sent_is_a_letter_kept(letters: Letters) -> None:
+def test_sent_letter_is_stored(letters: Letters) -> None:
     def send(port: int) -> None:
         with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
             message = _letter("Код подтверждения", "Ваш код 123456\n.\n.точка")
@@ -75,13 +75,13 @@ def test_a_letter_sent_is_a_letter_kept(letters: Letters) -> None:
     assert text_of(message) == "Ваш код 123456\n.\n.точка\n"
 
 
-def test_the_newest_letter_comes_first(letters: Letters) -> None:
+def test_newest_letter_is_listed_first(letters: Letters) -> None:
     for number in range(3):
         letters.add("s@x", ["r@x"], _letter(f"n{number}", "t").as_bytes())
     assert [heading.subject for heading in letters.headings()] == ["n2", "n1", "n0"]
 
 
-def test_nothing_of_a_letter_is_markup(letters: Letters, page: int) -> None:
+def test_letters_are_escaped(letters: Letters, page: int) -> None:
     hostile = _letter("<script>alert(1)</script>", "<img src=x onerror=alert(2)>")
     key = letters.add("s@x", ["<b>r@x</b>"], hostile.as_bytes())
     for path in ("/", f"/letters/{key}"):
@@ -93,12 +93,12 @@ def test_nothing_of_a_letter_is_markup(letters: Letters, page: int) -> None:
         assert policy.startswith("default-src 'none'")
 
 
-def test_no_path_leads_out_of_the_mailbox(letters: Letters, page: int) -> None:
+def test_paths_do_not_leave_the_mailbox(letters: Letters, page: int) -> None:
     letters.add("s@x", ["r@x"], b"Subject: x\r\n\r\ny")
     for path in ("/letters/../../etc/passwd", "/letters/..%2f..%2fetc%2fpasswd", "/letters/none"):
         assert _get(page, path)[0] == 404
 
 
-def test_a_page_of_the_internet_cannot_read_by_another_name(page: int) -> None:
+def test_foreign_host_name_is_refused(page: int) -> None:
     assert _get(page, "/", host="evil.example")[0] == 403
     assert _get(page, "/", host="localhost")[0] == 200

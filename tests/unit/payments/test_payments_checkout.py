@@ -1,4 +1,4 @@
-"""Starting a payment: every crash and every repetition between the steps."""
+"""Starting a payment: a crash or a repetition between any two steps."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_lost_registration_fails_the_payment_and_charges_nothing(harness: Harnes
     harness.acquirer.lose_next = True
     with pytest.raises(Unavailable):
         harness.start(ONE, command_id=command_id)
-    # At first another call of the same command may still be keeping the address of the page.
+    # At first a concurrent call of the same command may still be recording the page.
     with pytest.raises(Unavailable) as refusal:
         harness.start(ONE, command_id=command_id)
     assert refusal.value.code == "payment_under_way"

@@ -1,4 +1,4 @@
-"""The rules of a payment order, without anything around it."""
+"""The rules of a payment order."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def test_posting_of_an_unknown_account_changes_nothing() -> None:
 
 
 def test_reports_in_any_order_end_in_the_same_state() -> None:
-    def tell(order: PaymentOrder, news: str) -> None:
-        match news:
+    def report(order: PaymentOrder, what: str) -> None:
+        match what:
             case "registered":
                 order.record_registration("bank-1", "https://bank.example/1")
             case "captured":
@@ -177,11 +177,11 @@ def test_reports_in_any_order_end_in_the_same_state() -> None:
                 order.post_line("0002", 2)
 
     every = ["registered", "captured", "captured again", "posted 1", "posted 2"]
-    for order_of_news in itertools.permutations(every):
+    for sequence in itertools.permutations(every):
         order = started()
-        for news in order_of_news:
-            tell(order, news)
-        assert order.state is State.COMPLETED, order_of_news
+        for what in sequence:
+            report(order, what)
+        assert order.state is State.COMPLETED, sequence
         kinds = [type(event) for event in order.pending]
         assert kinds.count(PaymentCaptured) == kinds.count(PaymentCompleted) == 1
         assert kinds.count(OrderRegistered) <= 1

@@ -1,4 +1,4 @@
-"""What others hear of a payment matches the contract, and holds no card."""
+"""Published payment events match their contract, and hold no card."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from services.payments.publishing import publish
 from shared.contracts import find_contract
 
 
-def lived_through(harness: Harness) -> None:
-    """Every event that there is: one payment completed, one declined, one expired."""
+def record_every_event(harness: Harness) -> None:
+    """Record every kind of event: one payment completed, one declined, one expired."""
     paid = harness.start(Line("0001", 450_000, 1_250), Line("0002", 0, 5))
     harness.acquirer.pay(harness.number(paid))
     declined, late = harness.start(Line("0001", 1, 0)), harness.start(Line("0001", 2, 0))
@@ -27,7 +27,7 @@ def lived_through(harness: Harness) -> None:
 
 
 def test_every_payment_publication_matches_its_contract(harness: Harness) -> None:
-    lived_through(harness)
+    record_every_event(harness)
     assert {recorded.event.topic for recorded in harness.store.log} == EVENTS.topics
     published = [p for p in map(publish, harness.store.log) if p is not None]
     for publication in published:
@@ -42,7 +42,7 @@ def test_every_payment_publication_matches_its_contract(harness: Harness) -> Non
 
 
 def test_published_lines_add_up_to_the_total(harness: Harness) -> None:
-    lived_through(harness)
+    record_every_event(harness)
     captured = [p for p in map(publish, harness.store.log) if p and p.type == "payment_captured"]
     data = captured[0].data
     assert data["total"] == sum(line["amount"] + line["penalty"] for line in data["lines"])
@@ -50,7 +50,7 @@ def test_published_lines_add_up_to_the_total(harness: Harness) -> None:
 
 
 def test_publications_hold_neither_card_nor_page(harness: Harness) -> None:
-    lived_through(harness)
+    record_every_event(harness)
     published = [p.data for p in map(publish, harness.store.log) if p is not None]
     text = json.dumps(published)
     assert "411111" not in text

@@ -164,7 +164,7 @@ def test_registration_response_has_one_meaning(
     assert client.register(ORDER) == outcome
 
 
-def test_no_answer_is_an_unknown_outcome(wire: Wire, client: RbsAcquirer) -> None:
+def test_outcome_is_unknown_without_a_usable_response(wire: Wire, client: RbsAcquirer) -> None:
     for error in (requests.ReadTimeout(), requests.ConnectionError()):
         wire.error = error
         assert isinstance(client.register(ORDER), UnknownOutcome)
