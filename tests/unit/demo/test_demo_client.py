@@ -19,11 +19,11 @@ LINE = PaymentLine("0100000001", 4500_00, 14_25)
 
 
 class Gateway(ThreadingHTTPServer):
-    """Answers what it is told to, one answer after another, and keeps what it was asked."""
+    """Returns the given responses one after another, and records the requests."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, Any]]] = []
-        self.asked: list[tuple[str, str, dict[str, str], Any]] = []
+        self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -36,8 +36,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = (self.command, self.path, dict(self.headers), json.loads(body or b"null"))
-        self.server.asked.append(asked)
+        request = (self.command, self.path, dict(self.headers), json.loads(body or b"null"))
+        self.server.requests.append(request)
         status, data = self.server.answers.pop(0)
         content = json.dumps(data).encode()
         self.send_response(status)
@@ -68,9 +68,9 @@ def test_client_repeats_the_same_request_in_an_outage(gateway: Gateway) -> None:
     assert client.start_payment([LINE], "key-1") == started
     client.close()
     assert client.repeats == 2
-    assert len({json.dumps(asked[3]) for asked in gateway.asked}) == 1
-    assert {asked[2]["Idempotency-Key"] for asked in gateway.asked} == {"key-1"}
-    assert gateway.asked[0][3] == {
+    assert len({json.dumps(sent[3]) for sent in gateway.requests}) == 1
+    assert {sent[2]["Idempotency-Key"] for sent in gateway.requests} == {"key-1"}
+    assert gateway.requests[0][3] == {
         "lines": [{"account": "0100000001", "amount": 450000, "penalty": 1425}]
     }
 
@@ -81,7 +81,7 @@ def test_refused_request_is_not_repeated(gateway: Gateway) -> None:
     with pytest.raises(Problem, match=r"422 wrong_code: Код не подходит\."):
         client.confirm_registration("r", "000000")
     client.close()
-    assert len(gateway.asked) == 1
+    assert len(gateway.requests) == 1
 
 
 def test_client_without_patience_raises_at_once(gateway: Gateway) -> None:
@@ -105,7 +105,7 @@ def test_statement_is_read_to_its_last_page(gateway: Gateway) -> None:
     client = CabinetClient(gateway.url)
     assert client.statement("0100000001") == [first, second, third]
     client.close()
-    assert gateway.asked[1][1].endswith("/statement?after=more")
+    assert gateway.requests[1][1].endswith("/statement?after=more")
 
 
 ORDER = Order(

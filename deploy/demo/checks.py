@@ -1,4 +1,4 @@
-"""What the answers of the API must look like, however they are asked for."""
+"""Checks of the API's responses, for the journey and for tests."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any, TypeVar
 
 from deploy.demo.client import PaymentLine, Problem
 from deploy.demo.letters import Letter
-from deploy.demo.report import CheckFailed, check
+from deploy.demo.report import CheckError, check
 from shared.money import Kopecks, format_rubles
 
 T = TypeVar("T")
 
 
-def is_refused(code: str, attempt: Callable[[], Any]) -> str:
-    """Answer what is said to the person when an attempt is refused with a code, as it must be."""
+def expect_refusal(code: str, attempt: Callable[[], Any]) -> str:
+    """Return the message of a refusal with `code`; raise CheckError for anything else."""
     try:
         attempt()
     except Problem as problem:
         check(problem.code == code, f"a refusal with {code}, not {problem.code}")
         return f"«{problem.detail}»"
-    raise CheckFailed(f"a refusal with {code}; it was let through")
+    raise CheckError(f"a refusal with {code}; it was accepted")
 
 
-def steadily(look: Callable[[], T], times: int = 5) -> T:
-    """Look again, some times at most, while what was asked at two moments does not fit together.
+def retry_until_consistent(look: Callable[[], T], times: int = 5) -> T:
+    """Repeat reads that must be consistent, a few times at most.
 
-    Somebody else may have paid the same account in between.
+    Somebody else may pay the same account between two reads.
     """
     for _ in range(times - 1):
         try:
             return look()
-        except CheckFailed:
+        except CheckError:
             continue
     return look()
 
 
 def other_code(code: str) -> str:
-    """Answer a code of the same length that is wrong."""
+    """Return a wrong code of the same length."""
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
@@ -64,6 +64,6 @@ def check_receipt(letter: Letter, payment_id: str, line: PaymentLine) -> None:
         check(fact in letter.text, f"«{fact}» in the receipt")
 
 
-def standing(balance: Mapping[str, Any]) -> Kopecks:
-    """Answer all that is owed, less what is paid in advance (negative: more is)."""
+def net_balance(balance: Mapping[str, Any]) -> Kopecks:
+    """Return the debt less the advance; negative if the advance is larger."""
     return int(balance["principal"] + balance["penalty"] - balance["advance"])

@@ -1,7 +1,7 @@
-"""Do acquirer, payments and ledger agree, to the kopeck? Asked of each at its own source.
+"""Reconciliation of acquirer, payments and ledger, to the kopeck, each read at its own source.
 
-The acquirer's orders come from the acquirer; payments from their tables; what the ledger has
-posted from the events in its log. The comparison itself is a pure function.
+The orders come from the acquirer, the payments from their tables, the postings from the events in
+the ledger's log. The comparison itself is a pure function.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psycopg
 import requests
 
 from deploy.demo.client import PaymentLine
-from deploy.demo.database import looking
+from deploy.demo.database import open_snapshot
 from deploy.demo.loop import Belief
 from deploy.embedded.environment import REPOSITORY
 from shared.config import SERVICES
@@ -28,8 +28,8 @@ from shared.money import Kopecks, format_rubles
 PAID, REVERSED, REFUNDED = 2, 3, 4
 TAKEN = frozenset({"captured", "completed"})
 POLL_SECONDS = 0.5
-SILENT = (psycopg.OperationalError, requests.RequestException)
-"""What it looks like when the database or the acquirer does not answer."""
+OUTAGES = (psycopg.OperationalError, requests.RequestException)
+"""Raised while the database or the acquirer cannot be reached."""
 
 _PAYMENTS = """
 SELECT p.payment_id::text AS id, p.order_number, p.state, p.total,
@@ -46,7 +46,7 @@ SELECT e.posted ->> 'payment_id' AS payment_id, e.posted ->> 'account' AS accoun
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel"):
-    """An order at the acquirer; `deposited` is what it has taken and kept, in kopecks."""
+    """An order at the acquirer; `deposited` is what it has charged less refunds, in kopecks."""
 
     order_number: str
     amount: Kopecks
@@ -60,7 +60,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True)
 class Payment:
-    """A payment as payments knows it."""
+    """A payment as the payments service has it."""
 
     payment_id: str
     order_number: str
@@ -74,8 +74,8 @@ class Payment:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """All three at one moment. `postings` are (payment, line) as often as the log has them."""
+class Snapshot:
+    """The records of all three at one moment. `postings` holds (payment, line) per event."""
 
     orders: Sequence[Order]
     payments: Sequence[Payment]
@@ -83,7 +83,7 @@ class Picture:
 
     @property
     def sums(self) -> dict[str, Kopecks]:
-        """Answer what each has taken altogether, in kopecks."""
+        """Return the total of each, in kopecks."""
         return {
             "acquirer": sum(order.deposited for order in self.orders),
             "payments": sum(payment.taken for payment in self.payments),
@@ -91,33 +91,33 @@ class Picture:
         }
 
 
-def compare(picture: Picture) -> list[str]:
-    """Name everything in which the three differ, a sentence each."""
-    orders = {order.order_number: order for order in picture.orders}
-    payments = {payment.order_number: payment for payment in picture.payments}
+def compare(snapshot: Snapshot) -> list[str]:
+    """Return a sentence for each difference between the three."""
+    orders = {order.order_number: order for order in snapshot.orders}
+    payments = {payment.order_number: payment for payment in snapshot.payments}
     found: list[str] = []
     for number, order in orders.items():
         if order.deposited and number not in payments:
             found.append(f"order {number}: charged, and no payment has this number")
     for number, payment in payments.items():
         found += _against_order(payment, orders.get(number))
-    found += _against_ledger(picture.payments, picture.postings)
-    sums = picture.sums
+    found += _against_ledger(snapshot.payments, snapshot.postings)
+    sums = snapshot.sums
     if len(set(sums.values())) > 1:
         found.append("sums: " + ", ".join(f"{who} {format_rubles(sums[who])}" for who in sums))
     return found
 
 
-def compare_beliefs(beliefs: Sequence[Belief], picture: Picture) -> list[str]:
-    """Name every payment that is not what the person who made it was told."""
-    orders = {order.order_number: order for order in picture.orders}
-    payments = {payment.payment_id: payment for payment in picture.payments}
+def compare_beliefs(beliefs: Sequence[Belief], snapshot: Snapshot) -> list[str]:
+    """Return a sentence for each payment that differs from what its payer was told."""
+    orders = {order.order_number: order for order in snapshot.orders}
+    payments = {payment.payment_id: payment for payment in snapshot.payments}
     found: list[str] = []
     for belief in beliefs:
         payment = payments.get(belief.payment_id)
         if payment is None:
             if belief.payment_id:
-                found.append(f"payment {belief.payment_id}: answered, and it is not there")
+                found.append(f"payment {belief.payment_id}: was started, and is missing")
             continue
         order = orders.get(payment.order_number)
         charged = order.deposited if order else 0
@@ -127,18 +127,18 @@ def compare_beliefs(beliefs: Sequence[Belief], picture: Picture) -> list[str]:
                 f"payment {payment.payment_id}: the payer was told charged={belief.charged} "
                 f"({format_rubles(belief.total)}), the acquirer has {format_rubles(charged)}"
             )
-        told = [PaymentLine(*line) for line in belief.lines]
-        if sorted(told, key=_by_account) != sorted(payment.lines, key=_by_account):
-            found.append(f"payment {payment.payment_id}: other lines than were asked for")
+        requested = [PaymentLine(*line) for line in belief.lines]
+        if sorted(requested, key=_by_account) != sorted(payment.lines, key=_by_account):
+            found.append(f"payment {payment.payment_id}: the lines differ from those requested")
     return found
 
 
-def take_picture(database_url: str, acquirer_url: str) -> Picture:
-    """Ask all three. The acquirer is asked first: what it charges later is under way."""
+def take_snapshot(database_url: str, acquirer_url: str) -> Snapshot:
+    """Read all three, the acquirer first: what it charges later is still under way."""
     response = requests.get(f"{acquirer_url.rstrip('/')}/admin/orders", timeout=(3.05, 30))
     response.raise_for_status()
     orders = msgspec.json.decode(response.content, type=dict[str, list[Order]])["orders"]
-    with looking(database_url) as cursor:
+    with open_snapshot(database_url) as cursor:
         payments = [
             Payment(row["id"], row["order_number"], row["state"], row["total"], _lines(row))
             for row in cursor.execute(_PAYMENTS).fetchall()
@@ -147,37 +147,37 @@ def take_picture(database_url: str, acquirer_url: str) -> Picture:
             (row["payment_id"], PaymentLine(row["account"], row["amount"], row["penalty"]))
             for row in cursor.execute(_POSTINGS).fetchall()
         ]
-    return Picture(orders, payments, postings)
+    return Snapshot(orders, payments, postings)
 
 
 def wait_for_agreement(
-    look: Callable[[], Picture], seconds: float, judge: Callable[[Picture], list[str]] = compare
-) -> tuple[Picture, list[str]]:
-    """Look again while something differs, for so long: it may be under way.
+    look: Callable[[], Snapshot], seconds: float, judge: Callable[[Snapshot], list[str]] = compare
+) -> tuple[Snapshot, list[str]]:
+    """Compare until nothing differs or time is up: payments may be under way.
 
-    Whoever does not answer may be just being restarted, and is asked again as well.
+    An outage is retried as well: a process may be restarting.
     """
     ends = time.monotonic() + seconds
     while True:
         try:
-            picture = look()
-        except SILENT:
+            snapshot = look()
+        except OUTAGES:
             if time.monotonic() > ends:
                 raise
         else:
-            found = judge(picture)
+            found = judge(snapshot)
             if not found or time.monotonic() > ends:
-                return picture, found
+                return snapshot, found
         time.sleep(POLL_SECONDS)
 
 
 def parked_messages(database_url: str) -> list[str]:
-    """Name the messages that no reaction could take."""
+    """Return a sentence for each parked message."""
     found: list[str] = []
-    with looking(database_url) as cursor:
+    with open_snapshot(database_url) as cursor:
         for service in SERVICES:
             query = f"SELECT upstream, type, reason FROM {service}.parked ORDER BY id"  # noqa: S608
-            for row in cursor.execute(query).fetchall():  # the names are our own
+            for row in cursor.execute(query).fetchall():  # the names are constants
                 found.append(
                     f"{service}: a parked {row['upstream']}.{row['type']} ({row['reason']})"
                 )
@@ -185,7 +185,7 @@ def parked_messages(database_url: str) -> list[str]:
 
 
 def audit() -> list[str]:
-    """Run `saldo ledger audit`, and name what it finds."""
+    """Run `saldo ledger audit`; return a sentence for each of its findings."""
     command = [sys.executable, "-m", "services.cli", "ledger", "audit", "--json"]
     result = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True)
     if result.returncode not in {0, 1}:
@@ -227,9 +227,9 @@ def _against_ledger(
     )
     posted = Counter(postings)
     for (payment_id, line), count in (expected - posted).items():
-        yield f"payment {payment_id}: {_told(line)} is missing in the ledger ({count} times)"
+        yield f"payment {payment_id}: {_describe(line)} is missing in the ledger ({count} times)"
     for (payment_id, line), count in (posted - expected).items():
-        yield f"payment {payment_id}: {_told(line)} is in the ledger {count} times too often"
+        yield f"payment {payment_id}: {_describe(line)} is in the ledger {count} times too often"
 
 
 def _lines(row: Mapping[str, Any]) -> tuple[PaymentLine, ...]:
@@ -240,6 +240,6 @@ def _by_account(line: PaymentLine) -> str:
     return line.account
 
 
-def _told(line: PaymentLine) -> str:
+def _describe(line: PaymentLine) -> str:
     penalty = f" and penalty {format_rubles(line.penalty)}" if line.penalty else ""
     return f"account {line.account}, {format_rubles(line.amount)}{penalty}"

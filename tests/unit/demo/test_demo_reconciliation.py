@@ -1,4 +1,4 @@
-"""Reconciliation: what agrees is silent, and every difference has its name."""
+"""Reconciliation: every difference is named, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import msgspec
 import psycopg
 import pytest
 
-from deploy.demo import reconciling
+from deploy.demo import reconciliation
 from deploy.demo.client import PaymentLine
 from deploy.demo.loop import Belief
-from deploy.demo.reconciling import (
+from deploy.demo.reconciliation import (
     Order,
     Payment,
-    Picture,
+    Snapshot,
     compare,
     compare_beliefs,
     wait_for_agreement,
@@ -25,23 +25,23 @@ TOTAL = sum(line.total for line in LINES)
 ORDER = Order(order_number="n1", amount=TOTAL, status=2)
 PAYMENT = Payment("p1", "n1", "completed", TOTAL, LINES)
 POSTINGS = tuple(("p1", line) for line in LINES)
-OPEN = Picture(
+OPEN = Snapshot(
     [Order(order_number="n2", amount=100, status=0)],
     [Payment("p2", "n2", "awaiting_payment", 100, (PaymentLine("1", 100),))],
     [],
 )
-AGREED = Picture([ORDER], [PAYMENT], POSTINGS)
+AGREED = Snapshot([ORDER], [PAYMENT], POSTINGS)
 
 
 def test_agreeing_records_have_no_differences() -> None:
     assert compare(AGREED) == []
     assert compare(OPEN) == []
-    assert compare(Picture([], [], [])) == []
+    assert compare(Snapshot([], [], [])) == []
     assert set(AGREED.sums.values()) == {TOTAL}
 
 
 @pytest.mark.parametrize(
-    ("picture", "named"),
+    ("snapshot", "named"),
     [
         (replace(AGREED, payments=[], postings=[]), "order n1: charged, and no payment"),
         (replace(AGREED, orders=[]), "payment p1 (completed): the acquirer has 0,00 of"),
@@ -66,12 +66,12 @@ def test_agreeing_records_have_no_differences() -> None:
         (replace(OPEN, postings=(("p2", PaymentLine("1", 100)),)), "too often"),
     ],
 )
-def test_every_difference_is_named(picture: Picture, named: str) -> None:
-    assert any(named in difference for difference in compare(picture)), compare(picture)
+def test_every_difference_is_named(snapshot: Snapshot, named: str) -> None:
+    assert any(named in difference for difference in compare(snapshot)), compare(snapshot)
 
 
 def belief(**changes: object) -> Belief:
-    told = Belief(
+    correct = Belief(
         worker=0,
         key="k",
         started_at="2026-11-23T00:00:00+00:00",
@@ -80,40 +80,40 @@ def belief(**changes: object) -> Belief:
         payment_id="p1",
         charged="yes",
     )
-    return msgspec.structs.replace(told, **changes)
+    return msgspec.structs.replace(correct, **changes)
 
 
 @pytest.mark.parametrize(
-    ("told", "picture", "named"),
+    ("wrong", "snapshot", "named"),
     [
         (belief(), AGREED, ""),
         (belief(charged="unknown"), AGREED, ""),
         (belief(payment_id="", charged="no"), AGREED, ""),
         (belief(charged="no"), AGREED, "charged=no"),
         (belief(), replace(AGREED, orders=[]), "charged=yes"),
-        (belief(payment_id="p9"), AGREED, "it is not there"),
-        (belief(lines=[("0100000001", TOTAL, 0)]), AGREED, "other lines"),
+        (belief(payment_id="p9"), AGREED, "was started, and is missing"),
+        (belief(lines=[("0100000001", TOTAL, 0)]), AGREED, "lines differ"),
     ],
 )
-def test_wrong_belief_of_a_payer_is_named(told: Belief, picture: Picture, named: str) -> None:
-    found = compare_beliefs([told], picture)
+def test_wrong_belief_of_a_payer_is_named(wrong: Belief, snapshot: Snapshot, named: str) -> None:
+    found = compare_beliefs([wrong], snapshot)
     assert len(found) == (1 if named else 0)
     assert all(named in difference for difference in found)
 
 
 def test_reconciliation_waits_for_payments_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconciling, "POLL_SECONDS", 0)
-    pictures = iter([replace(AGREED, postings=()), replace(AGREED, postings=()), AGREED])
-    assert wait_for_agreement(lambda: next(pictures), 60) == (AGREED, [])
+    monkeypatch.setattr(reconciliation, "POLL_SECONDS", 0)
+    snapshots = iter([replace(AGREED, postings=()), replace(AGREED, postings=()), AGREED])
+    assert wait_for_agreement(lambda: next(snapshots), 60) == (AGREED, [])
     _, found = wait_for_agreement(lambda: replace(AGREED, postings=()), 0)
     assert len(found) == 3
 
 
 def test_reconciliation_retries_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconciling, "POLL_SECONDS", 0)
+    monkeypatch.setattr(reconciliation, "POLL_SECONDS", 0)
     silent = iter([True, False])
 
-    def look() -> Picture:
+    def look() -> Snapshot:
         if next(silent):
             raise psycopg.OperationalError("the server is being restarted")
         return AGREED

@@ -1,4 +1,4 @@
-"""Who travels: the person of a journey, and what comes of it."""
+"""The person of a journey, and the state of the journey."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deploy.demo.acquirer_page import PAYS, Payer
 from deploy.demo.client import CabinetClient, PaymentLine
 from deploy.demo.company import DemoAccount
 from deploy.demo.letters import Mailbox
-from deploy.demo.report import CheckFailed, Report
+from deploy.demo.report import CheckError, Report
 
 FULL_NAME = "Пробникова Аграфена Самоходовна"
 PHONE = "+79990001122"
@@ -17,22 +17,22 @@ QUESTION = "Почему в октябре начислено больше, че
 
 
 def new_address(name: str) -> str:
-    """Answer an e-mail address that nobody has had yet."""
+    """Return an e-mail address that is not in use."""
     return f"{name}-{secrets.token_hex(8)}@demo.saldo.invalid"
 
 
 @dataclass
-class Traveller:
-    """The person of a journey, and everything that nobody else may ever read."""
+class Person:
+    """The person of a journey, with the secrets that nobody else may read."""
 
-    email: str = field(default_factory=lambda: new_address("traveller"))
+    email: str = field(default_factory=lambda: new_address("person"))
     own_password: str = field(default_factory=lambda: f"own {secrets.token_urlsafe(12)}")
     code: str = ""
     temporary_password: str = ""
     token: str = ""
 
     def secrets(self) -> dict[str, str]:
-        """Answer what must stand nowhere in clear, by what it is."""
+        """Return the values that must appear nowhere in clear, by their names."""
         return {
             "e-mail address": self.email,
             "password": self.own_password,
@@ -48,13 +48,13 @@ class Traveller:
 
 @dataclass
 class Journey:
-    """One journey under way; after it, what has come of it."""
+    """The state of a journey, and afterwards its result."""
 
     client: CabinetClient
     report: Report
     mailbox: Mailbox
     candidates: list[DemoAccount]
-    traveller: Traveller = field(default_factory=Traveller)
+    person: Person = field(default_factory=Person)
     payer: Payer = field(default_factory=Payer)
     account: DemoAccount | None = None
     paid: PaymentLine | None = None
@@ -62,7 +62,7 @@ class Journey:
 
     @property
     def number(self) -> str:
-        """The account that is linked and paid."""
+        """The number of the account that is linked and paid."""
         if self.account is None:
-            raise CheckFailed("an account to be linked")
+            raise CheckError("an account to be linked")
         return self.account.number
