@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from deploy.demo.client import PaymentLine, Problem
 from deploy.demo.letters import Letter
 from deploy.demo.report import CheckError, check
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from deploy.demo.company import DemoAccount
 from deploy.demo.letters import Mailbox, code_in, password_in
 from deploy.demo.person import FULL_NAME, PHONE, QUESTION, Journey
 from deploy.demo.report import CheckError, Report, check
-from shared.money import format_rubles
+from shared.money import format_roubles
 
 ADVANCE = 100_00
 """Kopecks to pay in advance on an account that owes nothing."""
@@ -141,10 +141,10 @@ def see_what_is_owed(journey: Journey) -> PaymentLine:
         step.outcome = f"months: {len(months)}; {last['period']}: {format_roubles(last['total'])}"
     with journey.report.step("See what is due") as step:
         line = retry_until_consistent(lambda: _due_that_matches_the_balance(client, number))
-        step.outcome = f"{format_rubles(line.amount)}, penalty {format_rubles(line.penalty)}"
+        step.outcome = f"{format_roubles(line.amount)}, penalty {format_roubles(line.penalty)}"
         if not line.total:
             line = PaymentLine(number, ADVANCE)
-            step.outcome += f"; so an advance: {format_rubles(line.total)}"
+            step.outcome += f"; so an advance: {format_roubles(line.total)}"
     return line
 
 
@@ -169,7 +169,7 @@ def pay(journey: Journey, line: PaymentLine) -> None:
         step.outcome = f"{payment['state']}, card {payment['masked_card']}"
     with report.step("Statement and balance follow") as step:
         after = retry_until_consistent(lambda: _statement_with(client, line, before))
-        balances = (format_rubles(statement[-1]["balance"]) for statement in (before, after))
+        balances = (format_roubles(statement[-1]["balance"]) for statement in (before, after))
         step.outcome = " → ".join(balances)
     journey.paid = line
 

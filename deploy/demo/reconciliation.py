@@ -241,5 +241,5 @@ def _by_account(line: PaymentLine) -> str:
 
 
 def _describe(line: PaymentLine) -> str:
-    penalty = f" and penalty {format_rubles(line.penalty)}" if line.penalty else ""
-    return f"account {line.account}, {format_rubles(line.amount)}{penalty}"
+    penalty = f" and penalty {format_roubles(line.penalty)}" if line.penalty else ""
+    return f"account {line.account}, {format_roubles(line.amount)}{penalty}"

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from deploy.demo.loop import Belief
 from deploy.demo.reconciliation import PAID, Snapshot
-from shared.money import format_rubles
+from shared.money import format_roubles
 
 
 def loop_summary(beliefs: Sequence[Belief]) -> Table:
@@ -43,7 +43,7 @@ def reconciliation_table(snapshot: Snapshot, beliefs: int) -> Table:
         "ledger": len({payment_id for payment_id, _ in snapshot.postings}),
     }
     for who, amount in snapshot.sums.items():
-        table.add_row(who, str(taken[who]), format_rubles(amount))
+        table.add_row(who, str(taken[who]), format_roubles(amount))
     if beliefs:
         table.caption = f"{beliefs} beliefs of payers compared"
     return table
