@@ -36,7 +36,6 @@ from shared.bus.relay import published_after
 from shared.bus.topology import connect
 from shared.bus.worker import WorkerServices
 from shared.config import load_settings
-from shared.errors import NotFound
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.logs import get_logger
 from shared.rpc.client import RpcClient
@@ -188,12 +187,12 @@ def _drop(store: PostgresStore, service: str, parked_id: int, why: str, dry_run:
 
 
 def _parked(session: PostgresSession, service: str, parked_id: int) -> dict[str, Any]:
-    """Return a parked message; raises NotFound."""
+    """Return a parked message; raises ValueError."""
     for row in parked.listing(session.cursor):
         if row["id"] == parked_id:
             return row
     raise _not_parked(service, parked_id)
 
 
-def _not_parked(service: str, parked_id: int) -> NotFound:
-    return NotFound("parked_not_found", f"{service} has no parked message {parked_id}.")
+def _not_parked(service: str, parked_id: int) -> ValueError:
+    return ValueError(f"{service} has no parked message {parked_id}.")

@@ -14,6 +14,7 @@ from services.ledger.importing.imports import Summary, Wanted, import_file
 from services.terminal import (
     BAD_INPUT,
     DIFFERENCE,
+    DONE,
     Actor,
     DryRun,
     Json,
@@ -113,9 +114,13 @@ def import_(
         print_json(summary)
     else:
         _show(summary)
+    raise typer.Exit(_exit_code(summary))
+
+
+def _exit_code(summary: Summary) -> int:
     if summary.state in ("refused", "nothing_posted"):
-        raise typer.Exit(BAD_INPUT)
-    raise typer.Exit(DIFFERENCE if summary.counts.refused_rows else 0)
+        return BAD_INPUT
+    return DIFFERENCE if summary.counts.refused_rows else DONE
 
 
 def _show(summary: Summary) -> None:

@@ -13,7 +13,6 @@ import typer
 from services.ledger.replay.parallel import WorkerFailedError
 from services.terminal import opened_store
 from shared import context
-from shared.errors import Unavailable
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
@@ -41,13 +40,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 def opened_ledger() -> Iterator[PostgresStore]:
     """Open the ledger's store; a statement may take as long as the log is.
 
-    Raises Unavailable when a parallel worker fails.
+    Raises ChildProcessError when a parallel worker fails.
     """
     with opened_store("ledger", statement_timeout_ms=0) as store:
         try:
             yield store
         except WorkerFailedError as error:
-            raise Unavailable("worker_failed", str(error)) from error
+            raise ChildProcessError(str(error)) from error
 
 
 def record_run(store: PostgresStore, who: str, run: msgspec.Struct) -> None:
