@@ -33,7 +33,7 @@ def audit(
             report = auditor.audit(store, advance, cores=workers)
         keys = seal_keys(load_settings())
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
-        with counting("checking the seal", events) as advance:
+        with counting("verifying the seal", events) as advance:
             seal = store.query(
                 lambda session: inspect_seal(session.cursor, keys.trusted, notes, advance)
             )

@@ -271,7 +271,7 @@ def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction)
 
 
 def _state_now(store: PostgresStore, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a repeated proposal stands: it may have been decided since."""
+    """Return the state of a repeated proposal, which may have been decided since."""
     if result["state"] != "proposed":
         return {}
     return {"proposal": _row(store, UUID(result["correction_id"]))["state"]}

@@ -83,7 +83,7 @@ def verify(
     with _reporting(), opened_ledger() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         trusted = (VerifierKey.parse(key),) if key else seal_keys(load_settings()).trusted
-        with counting("checking", _read(store, last_position)) as advance:
+        with counting("verifying", _read(store, last_position)) as advance:
             report = _read(store, lambda cursor: inspect_seal(cursor, trusted, notes, advance))
     if json:
         print_json(report)
