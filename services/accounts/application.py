@@ -1,4 +1,4 @@
-"""The use cases of the cabinet: look up, link, unlink, list. `registration` has the registry's."""
+"""The use cases of the cabinet: look up, link, unlink, list."""
 
 from __future__ import annotations
 

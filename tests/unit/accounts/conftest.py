@@ -10,10 +10,10 @@ import pytest
 from accounts_fake import FakeReadModel
 
 from services.accounts.application import LinkAccount, Linking, linked_accounts
+from services.accounts.contract_loading import ContractRow, RegisterContracts, register_contracts
 from services.accounts.domain import EVENTS
 from services.accounts.policy import Policy, load_policy
 from services.accounts.proof import BillSeal
-from services.accounts.registration import ContractRow, RegisterContracts, register_contracts
 from shared.clock import FixedClock
 from shared.eventstore import MemoryStore
 

@@ -10,10 +10,10 @@ import pytest
 
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.groups import Entries, Refused
-from services.ledger.importing.kinds import CHARGES, KINDS, kind_of
+from services.ledger.importing.kinds import CHARGES, KINDS, kind_of, open_source
 from services.ledger.importing.quarantine import Quarantine
-from services.ledger.importing.source import MAX_ROW, open_source
 from shared.errors import ValidationFailed
+from shared.tablefiles import MAX_ROW
 
 HEADER = "account;period;due_on;effective_on;service;name;charged;recalculation;explanation\n"
 
@@ -238,6 +238,31 @@ def test_the_quarantine_keeps_rows_as_they_stood_and_can_be_imported(tmp_path: P
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(text.replace(";x;", ";1,00;").replace(";y;", ";2,00;"), "cp1251")
     assert [(b.account, b.amount) for b in bills(read(corrected))] == [("02", 100), ("01", 200)]
+
+
+def test_formulae_and_negative_sums_survive_the_quarantine(tmp_path: Path) -> None:
+    lines = [row("02", again="-12,50", name="=1+1", why="-2+3", charged="x"), row("03")]
+    file = write(tmp_path, *lines)
+    quarantine = Quarantine(open_source(file), tmp_path / "refused.csv")
+    quarantine.put(0, refusals(read(file)))
+    text = quarantine.path.read_text("utf-8")
+    assert ";'=1+1;x;-12,50;'-2+3;" in text
+    quarantine.path.write_text(text.replace(";x;", ";20,00;"), "utf-8")
+    [bill] = bills(read(quarantine.path))
+    assert (bill.amount, bill.lines[0].name, bill.lines[0].explanation) == (750, "=1+1", "-2+3")
+
+
+def test_refused_rows_far_apart_come_into_the_quarantine_in_order(tmp_path: Path) -> None:
+    lines = [row(f"{n:02}", charged="x" if n % 7 == 0 else "1,00") for n in range(50)]
+    lines[21] = lines[21] + "\n" + row("21", service="water")
+    file = write(tmp_path, *lines)
+    quarantine = Quarantine(open_source(file), tmp_path / "refused.csv")
+    quarantine.put(0, reversed(refusals(read(file))))
+    _, *refused = quarantine.path.read_text("utf-8").splitlines()
+    assert [(text[:2], int(text.split(";")[9])) for text in refused] == [
+        ("00", 2), ("07", 9), ("14", 16), ("21", 23), ("21", 25), ("28", 32), ("35", 39),
+        ("42", 46), ("49", 53),
+    ]  # fmt: skip
 
 
 def test_what_an_uncommitted_chunk_left_in_the_quarantine_goes(tmp_path: Path) -> None:

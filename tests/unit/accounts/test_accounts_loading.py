@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.accounts.contract_loading import RegisterContracts, plan_contracts
 from services.accounts.domain import Contract, ContractAmended, ContractDetails, contract_id
-from services.accounts.registration import RegisterContracts, plan_contracts
 from shared.errors import Conflict, NotFound
 
 FIRST = "0100000001"
