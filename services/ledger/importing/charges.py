@@ -176,7 +176,7 @@ class Charges(Posting[Bill]):
 
 
 def _posted_bills(cursor: Any, period: str, numbers: Sequence[str]) -> dict[tuple[str, str], Bill]:
-    """Return the posted bills of a month, as they would stand in a file."""
+    """Return the posted bills of a month, as a file would have them."""
     ids = [account_id(number) for number in numbers]
     cursor.execute(_POSTED, (ids, f'"period":"{period}"'.encode()))
     found = {}

@@ -77,7 +77,7 @@ def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summa
     """
     source = open_source(request.path, request.kind, request.encoding)
     quarantine = request.quarantine or quarantine_path(request.path)
-    run = Run[Any](store, source, _posting(store, source, request), quarantine)
+    run = Run[Any](store, source, posting_of(store, source, request), quarantine)
     if request.dry_run:
         counts = _with_bar(bar, "checking", source, lambda advance: run.check(None, advance))
         _check_totals(source, request, counts)
@@ -121,7 +121,8 @@ def _post(
     return summary
 
 
-def _posting(store: PostgresStore, source: Source, request: ImportRequest) -> Posting[Any]:
+def posting_of(store: PostgresStore, source: Source, request: ImportRequest) -> Posting[Any]:
+    """Return what reads and posts a file of this kind."""
     today = store.clock.today
     makers: dict[str, Callable[[], Posting[Any]]] = {
         "charges": Charges,

@@ -176,11 +176,11 @@ class Posting(ABC, Generic[E]):
             if self.is_repeated(account, entry):
                 decided.repeated.append(entry)
                 continue
-            stands = account.version
+            version = account.version
             try:
                 posted = self.post(account, entry)
             except ServiceError as error:
-                if account.version != stands:
+                if account.version != version:
                     raise
                 decided.refuse(Refused.because(entry, error.code, error.message))
                 continue

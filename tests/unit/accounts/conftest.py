@@ -21,7 +21,7 @@ FIRST, SECOND = "0100000001", "0100000002"
 
 
 class Desk:
-    """A memory store with accounts in it, and the calls that the service makes."""
+    """A memory store with accounts, and the use cases as the service calls them."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
