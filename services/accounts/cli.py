@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.accounts.contract_file import ContractFile, FileRefused, open_contract_file
+from services.accounts.contract_file import ContractFile, open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
 from services.accounts.proof import KEY_PURPOSE, BillSeal
 from services.terminal import (
@@ -28,8 +28,9 @@ from services.terminal import (
     show,
 )
 from shared.config import ConfigurationError, load_settings
-from shared.errors import ServiceError
+from shared.errors import ServiceError, ValidationFailed
 from shared.money import format_roubles, parse_roubles
+from shared.tablefiles import ControlTotals, quarantine_path
 
 app = StaffVerbs("Contracts, as billing centres deliver them.")
 
@@ -41,7 +42,7 @@ def accounts() -> None:
 
 @app.writes("import", long=True)
 def import_contracts(
-    file: Annotated[Path, typer.Argument(help="CSV with ';', UTF-8 or cp1251.")],
+    file: Annotated[Path, typer.Argument(help="CSV with ';' or JSON Lines, UTF-8 or cp1251.")],
     *,
     rows: Annotated[int | None, typer.Option(help="Control total: the number of rows.")] = None,
     total: Annotated[
@@ -73,15 +74,18 @@ def import_contracts(
     try:
         settings = load_settings()
         source, seal = open_contract_file(file), BillSeal(settings.derive_key(KEY_PURPOSE))
-        refused_rows = quarantine or file.with_name(f"{file.name}.quarantine.csv")
+        refused_rows = quarantine or quarantine_path(file)
         found = survey(source, seal, refused_rows, err)
         summary = _summary(source, found, dry_run, refused_rows)
-        summary["differences"] = found.differences(rows, total)
+        summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
         if not summary["differences"]:
             with opened_store("accounts") as store:
                 job = ContractImport(store, source, seal, found, err)
                 summary |= job.plan() if by is None else job.run(*by)
-    except (FileRefused, ConfigurationError, OSError) as error:
+    except ValidationFailed as error:
+        outcome = "Stopped" if error.code == "file_changed" else "Not imported"
+        raise refused(f"{outcome}: {error.message}") from error
+    except (ConfigurationError, OSError) as error:
         raise refused(f"Not imported: {error}") from error
     except ServiceError as error:
         raise refused(f"Stopped; run the same import again. {error.message}") from error

@@ -10,7 +10,7 @@ import typer
 
 from services.ledger.commands.corrections import approval_limit
 from services.ledger.commands.ledger_access import opened_ledger
-from services.ledger.importing.imports import Summary, Wanted, import_file
+from services.ledger.importing.imports import ImportRequest, Summary, import_file
 from services.terminal import (
     BAD_INPUT,
     DIFFERENCE,
@@ -29,6 +29,7 @@ from services.terminal import (
     show,
 )
 from shared.money import parse_roubles
+from shared.tablefiles import ControlTotals
 
 
 class FileKind(StrEnum):
@@ -94,22 +95,20 @@ def import_(
     """
     with reporting():
         who, why = author(actor, reason)
-        wanted = Wanted(
+        request = ImportRequest(
             path=file,
             actor=who,
             reason=why,
             limit=approval_limit(),
             kind=kind.value if kind else None,
             encoding=encoding.value if encoding else None,
-            rows=rows,
-            entries=bills,
-            total=None if total is None else parse_roubles(total),
+            totals=_totals(rows, bills, total),
             strict=strict,
             dry_run=dry_run,
             quarantine=quarantine,
         )
         with opened_ledger() as store:
-            summary = import_file(store, wanted, counting_bytes)
+            summary = import_file(store, request, counting_bytes)
     if json:
         print_json(summary)
     else:
@@ -121,6 +120,11 @@ def _exit_code(summary: Summary) -> int:
     if summary.state in ("refused", "nothing_posted"):
         return BAD_INPUT
     return DIFFERENCE if summary.counts.refused_rows else DONE
+
+
+def _totals(rows: int | None, entries: int | None, total: str | None) -> ControlTotals:
+    amount = None if total is None else parse_roubles(total)
+    return ControlTotals(rows=rows, entries=entries, total=amount)
 
 
 def _show(summary: Summary) -> None:
