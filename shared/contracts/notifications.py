@@ -1,4 +1,4 @@
-"""What notifications publishes: the fate of letters, never their address or content."""
+"""Events of notifications: the outcome of letters, never their address or content."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import Contract, PlainId
 
-#: Every kind of letter. A new kind may appear within a version: readers ignore what they
-#: do not know.
+ABOUT = "The outcome of letters."
+
+#: The kinds of letters. A kind may be added within a version: readers ignore unknown ones.
 KINDS = (
     "registration_code",
     "already_registered",
@@ -31,7 +32,7 @@ class LetterSent(Schema):
     kind = fields.String(
         required=True,
         validate=validate.Length(min=1, max=64),
-        metadata={"description": f"What the letter says: {', '.join(KINDS)}."},
+        metadata={"description": f"The kind of letter: {', '.join(KINDS)}."},
     )
 
 
@@ -40,16 +41,16 @@ class LetterFailed(Schema):
     kind = fields.String(
         required=True,
         validate=validate.Length(min=1, max=64),
-        metadata={"description": f"What the letter was to say: {', '.join(KINDS)}."},
+        metadata={"description": f"The kind of letter: {', '.join(KINDS)}."},
     )
     reason = fields.String(
         required=True,
         validate=validate.OneOf(FAILURES),
         metadata={
             "description": (
-                "refused_by_server: the mail server answered 5xx; undeliverable: the address can "
-                "not be written to at all; stale: the secret in the letter expired before it "
-                "could be sent; gave_up: five days of attempts were not enough."
+                "refused_by_server: the mail server answered 5xx; undeliverable: the address "
+                "cannot receive mail; stale: the secret in the letter expired before it "
+                "could be sent; gave_up: all attempts in five days failed."
             )
         },
     )
@@ -66,6 +67,6 @@ CONTRACTS = [
         "letter_failed",
         version=1,
         schema=LetterFailed,
-        summary="A letter was given up: nobody received it.",
+        summary="A letter was given up and not delivered.",
     ),
 ]

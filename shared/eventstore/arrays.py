@@ -1,4 +1,4 @@
-"""Arrays as parameters, in PostgreSQL's binary form.
+"""Array parameters in PostgreSQL's binary format.
 
 A group of commands, or a batch of reactions, writes its rows as one statement over ``unnest``.
 psycopg dumps a list element by element in Python, which costs more than the rows themselves; these

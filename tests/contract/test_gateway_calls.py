@@ -134,7 +134,7 @@ def _live(session: Session, _command: None) -> None:
 
 
 def _told(session: Session) -> list[Any]:
-    return [recorded.event for recorded in session.story(account_id(NUMBER))]
+    return [recorded.event for recorded in session.history(account_id(NUMBER))]
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_every_kind_of_movement_is_described(ledger: MemoryStore) -> None:
 def test_a_posting_goes_out_whole(ledger: MemoryStore) -> None:
     posted = next(
         recorded
-        for recorded in ledger.query(lambda session: session.story(account_id(NUMBER)))
+        for recorded in ledger.query(lambda session: session.history(account_id(NUMBER)))
         if isinstance(recorded.event, PaymentPosted)
     )
     row = posting_row(NUMBER, posted.position, posted.event)

@@ -252,7 +252,7 @@ def test_a_gap_is_noticed_and_fetched_from_the_upstream_log(database: Database) 
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": count_payments}, threading.Event()
     )
-    listener.work_off([batch[0], batch[4]], lambda _: None)
+    listener.process([batch[0], batch[4]], lambda _: None)
     assert seen(database) == [2, 3, 4, 5, 6]
     assert calls.asked[0] == 1
 
@@ -275,7 +275,7 @@ def test_what_fails_for_good_is_parked_and_its_subject_waits_behind(database: Da
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": never_first}, threading.Event()
     )
-    listener.work_off(deliveries(calls.ledger), lambda _: None)
+    listener.process(deliveries(calls.ledger), lambda _: None)
     assert seen(database) == [4]
     assert set(tries) == {3}
     rows = calls.store.query(lambda session: parked.listing(session.cursor))
@@ -304,7 +304,7 @@ def test_a_body_that_does_not_decode_is_parked_and_the_next_one_goes_on(
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": count_payments}, threading.Event()
     )
-    listener.work_off(broken, lambda _: None)
+    listener.process(broken, lambda _: None)
     rows = calls.store.query(lambda session: parked.listing(session.cursor))
     assert [(row["position"], row["reason"]) for row in rows] == [
         (2, "MalformedMessageError"),
@@ -330,7 +330,7 @@ def test_a_service_that_is_away_is_waited_for_not_parked(database: Database) -> 
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": asks_another}, threading.Event()
     )
-    listener.work_off(deliveries(calls.ledger), pauses.append)
+    listener.process(deliveries(calls.ledger), pauses.append)
     assert seen(database) == [2]
     assert pauses
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
@@ -397,8 +397,8 @@ def test_a_listener_that_dies_before_it_acknowledges_reacts_once(
     worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
 
     class Dying(Listener):
-        def work_off(self, batch: Any, pause: Any) -> None:
-            super().work_off(batch, pause)
+        def process(self, batch: Any, pause: Any) -> None:
+            super().process(batch, pause)
             if batch[-1].tag is not None:
                 raise ConnectionError("the process dies here")
 

@@ -19,7 +19,7 @@ from deploy.embedded.plan import (
 
 
 def _spec(name: str, *after: str) -> ProcessSpec:
-    return ProcessSpec(name=name, argv=("true",), environ={}, cwd="/", after=after)
+    return ProcessSpec(name=name, argv=("true",), environ={}, cwd="/", requires=after)
 
 
 PLAN = Plan(
@@ -39,7 +39,7 @@ def test_a_need_that_is_not_ours_holds_nothing_up() -> None:
 
 
 def test_processes_that_wait_for_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="wait for each other"):
+    with pytest.raises(ValueError, match="require each other"):
         Plan(processes=(_spec("a", "b"), _spec("b", "a"))).levels()
 
 

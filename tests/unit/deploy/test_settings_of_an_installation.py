@@ -10,10 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.embedded.environment import SERVICES, as_shell, compose, generated, gifts, role_urls
+from deploy.embedded.environment import (
+    apply_overrides,
+    as_shell,
+    generate_settings,
+    overrides_from,
+    role_urls,
+)
 from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
-from shared.config import SERVICES as SHARED_SERVICES
-from shared.config import load_settings
+from shared.config import SERVICES, load_settings
 
 
 @pytest.fixture
@@ -24,7 +29,7 @@ def state(tmp_path: Path) -> StateDir:
 
 
 def _settings(state: StateDir) -> dict[str, str]:
-    return generated(state, DEFAULT_PORTS, state.secrets())
+    return generate_settings(state, DEFAULT_PORTS, state.secrets())
 
 
 def test_secrets_are_made_once_and_private(state: StateDir) -> None:
@@ -55,7 +60,6 @@ def test_ports_are_kept(state: StateDir) -> None:
 
 
 def test_the_settings_are_those_that_the_services_read(state: StateDir) -> None:
-    assert SERVICES == SHARED_SERVICES
     settings = load_settings(_settings(state))
     for service in SERVICES:
         url = urlsplit(settings.database_url_of(service))
@@ -78,25 +82,25 @@ def test_a_database_given_in_another_form_is_refused() -> None:
 
 def test_a_given_owner_brings_the_roles_with_it(state: StateDir) -> None:
     given = {"SALDO_DATABASE_URL": "postgresql://boss:x@db:5432/billing"}
-    settings = compose(_settings(state), given, state.secrets())
+    settings = apply_overrides(_settings(state), given, state.secrets())
     assert "@db:5432/billing" in settings["SALDO_DATABASE_URL_LEDGER"]
     own = given | {"SALDO_DATABASE_URL_LEDGER": "postgresql://mine:x@db/billing"}
-    settings = compose(_settings(state), own, state.secrets())
+    settings = apply_overrides(_settings(state), own, state.secrets())
     assert settings["SALDO_DATABASE_URL_LEDGER"] == own["SALDO_DATABASE_URL_LEDGER"]
 
 
 def test_a_shell_that_has_sourced_the_settings_gives_none_of_them(state: StateDir) -> None:
     settings = _settings(state)
-    assert gifts(settings, settings) == {}
+    assert overrides_from(settings, settings) == {}
     sourced = {**settings, "SALDO_LOG_LEVEL": "DEBUG"}
-    assert gifts(sourced, settings) == {"SALDO_LOG_LEVEL": "DEBUG"}
+    assert overrides_from(sourced, settings) == {"SALDO_LOG_LEVEL": "DEBUG"}
     fresh = {"SALDO_AMQP_URL": "amqp://bus", "SALDO_TEST_AMQP_URL": "amqp://t", "HOME": "/"}
-    assert gifts(fresh, settings) == {"SALDO_AMQP_URL": "amqp://bus"}
+    assert overrides_from(fresh, settings) == {"SALDO_AMQP_URL": "amqp://bus"}
 
 
 def test_what_was_given_is_remembered(state: StateDir) -> None:
-    state.given({"SALDO_AMQP_URL": "amqp://bus"})
-    assert state.given({"SALDO_TIMEZONE": "Asia/Omsk"}) == {
+    state.overrides({"SALDO_AMQP_URL": "amqp://bus"})
+    assert state.overrides({"SALDO_TIMEZONE": "Asia/Omsk"}) == {
         "SALDO_AMQP_URL": "amqp://bus",
         "SALDO_TIMEZONE": "Asia/Omsk",
     }

@@ -12,8 +12,8 @@ import pytest
 from services.identity.documents import KINDS, find_document
 from services.identity.domain import EVENTS, ProfileChanged
 from services.identity.publishing import publish
-from shared.contracts import find_contract
 from shared.errors import NotFound, ServiceError
+from tests.published import check_publication
 
 
 def update(identity: Any, person_id: str, **values: Any) -> Any:
@@ -122,7 +122,7 @@ def test_what_is_published_keeps_its_contract(identity: Any) -> None:
     journey(identity)
     published = [publication for entry in identity.store.log if (publication := publish(entry))]
     for publication in published:
-        find_contract("identity", publication.type, publication.version).check(publication.data)
+        check_publication("identity", publication)
     assert {publication.type for publication in published} == {
         "registration_code_requested",
         "person_registered",

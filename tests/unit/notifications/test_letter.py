@@ -27,7 +27,7 @@ from services.notifications.domain import (
     State,
 )
 from services.notifications.publishing import publish
-from shared.contracts import find_contract
+from tests.published import check_publication
 
 
 @pytest.fixture
@@ -183,8 +183,7 @@ def test_publications_keep_their_contracts(house: House) -> None:
         ("letter_failed", str(failed)),
     ]
     for publication in published:
-        contract = find_contract("notifications", publication.type, publication.version)
-        contract.check(publication.data)
+        check_publication("notifications", publication)
 
 
 def test_every_reason_and_kind_is_in_the_contract() -> None:

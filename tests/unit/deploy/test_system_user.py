@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.account import Account, AccountError
+from deploy.embedded.system_user import SystemUser, SystemUserError
 
-NOBODY = Account(65534, 65534)
+NOBODY = SystemUser(65534, 65534)
 
 
 def test_who_is_not_root_runs_as_himself(tmp_path: Path) -> None:
-    assert Account(None, None).prefix([tmp_path]) == ()
+    assert SystemUser(None, None).prefix([tmp_path]) == ()
 
 
 def test_an_open_path_needs_no_capability() -> None:
@@ -25,13 +25,13 @@ def test_an_open_path_needs_no_capability() -> None:
 def test_a_closed_folder_needs_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    monkeypatch.setattr("deploy.embedded.account._bounding_set", lambda: 0b110)
+    monkeypatch.setattr("deploy.embedded.system_user._bounding_set", lambda: 0b110)
     assert "--ambient-caps=+dac_read_search" in NOBODY.prefix([closed])
     # A plain container: root may override permissions, but not merely read.
-    monkeypatch.setattr("deploy.embedded.account._bounding_set", lambda: 0b010)
+    monkeypatch.setattr("deploy.embedded.system_user._bounding_set", lambda: 0b010)
     assert "--ambient-caps=+dac_override" in NOBODY.prefix([closed])
-    monkeypatch.setattr("deploy.embedded.account._bounding_set", lambda: 0)
-    with pytest.raises(AccountError, match="move the checkout"):
+    monkeypatch.setattr("deploy.embedded.system_user._bounding_set", lambda: 0)
+    with pytest.raises(SystemUserError, match="move the checkout"):
         NOBODY.prefix([closed])
 
 
@@ -40,4 +40,4 @@ def test_the_owner_of_a_folder_may_enter_it(tmp_path: Path) -> None:
         pytest.skip("the folder is somebody else's")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    assert Account(os.geteuid(), os.getegid())._reaches(closed)
+    assert SystemUser(os.geteuid(), os.getegid())._reaches(closed)
