@@ -45,12 +45,12 @@ def imports_between_children(
         yield child, {name for name in found if name is not None} - {child}
 
 
-def test_modules_do_not_import_each_other_in_a_circle(graph: grimp.ImportGraph) -> None:
+def test_modules_have_no_import_cycle(graph: grimp.ImportGraph) -> None:
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert cycle_in(imports) is None
 
 
-def test_packages_do_not_import_each_other_in_a_circle(graph: grimp.ImportGraph) -> None:
+def test_packages_have_no_import_cycle(graph: grimp.ImportGraph) -> None:
     cycles = {
         package: cycle
         for package in sorted(graph.modules)
@@ -59,7 +59,7 @@ def test_packages_do_not_import_each_other_in_a_circle(graph: grimp.ImportGraph)
     assert cycles == {}
 
 
-def test_top_level_packages_do_not_import_each_other_in_a_circle(graph: grimp.ImportGraph) -> None:
+def test_top_level_packages_have_no_import_cycle(graph: grimp.ImportGraph) -> None:
     imports = {
         top: {
             imported.partition(".")[0]

@@ -81,7 +81,7 @@ def test_every_sample_still_has_its_contract() -> None:
 
 
 @pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
-def test_a_field_that_nobody_promised_is_refused(owner: str, contract: Contract) -> None:
+def test_unknown_field_is_refused(owner: str, contract: Contract) -> None:
     data = json.loads(sample_of(owner, contract).read_text("utf-8"))
     with pytest.raises(ContractBroken, match="Unknown field"):
         contract.check({**data, "surprise": 1})
@@ -120,11 +120,11 @@ def test_every_field_of_a_contract_is_published(owner: str, contract: Contract) 
     assert missing == set(), f"services/{owner}/publishing.py does not write {missing}"
 
 
-def test_asyncapi_is_what_the_contracts_say() -> None:
+def test_asyncapi_document_matches_the_contracts() -> None:
     assert DOCUMENT.read_text("utf-8") == document(), "run `python -m shared.contracts`"
 
 
-def test_asyncapi_is_whole() -> None:
+def test_asyncapi_document_is_complete() -> None:
     tree = yaml.safe_load(document())
     assert tree["asyncapi"] == "3.0.0"
     assert set(tree["channels"]) == {event_exchange(owner).name for owner in SERVICES}
@@ -137,7 +137,7 @@ def test_asyncapi_is_whole() -> None:
         assert target
 
 
-def test_the_headers_are_those_that_the_relay_sends() -> None:
+def test_documented_headers_are_those_that_the_relay_sends() -> None:
     class Happened(Event, frozen=True, kw_only=True):
         topic = "notifications.happened.v1"
 
@@ -187,7 +187,7 @@ EVERYTHING = Contract("everything", version=1, schema=Everything, summary="All f
         {"instant": "2026-03-31T21:00:00Z"},
     ],
 )
-def test_a_field_takes_its_plain_form(data: dict[str, Any]) -> None:
+def test_field_accepts_its_plain_form(data: dict[str, Any]) -> None:
     EVERYTHING.check(data)
 
 
@@ -212,7 +212,7 @@ def test_a_field_takes_its_plain_form(data: dict[str, Any]) -> None:
         {"instant": "2026-03-31"},
     ],
 )
-def test_a_field_takes_nothing_else(data: dict[str, Any]) -> None:
+def test_field_accepts_nothing_else(data: dict[str, Any]) -> None:
     with pytest.raises(ContractBroken) as caught:
         EVERYTHING.check(data)
     (value,) = data.values()
@@ -220,7 +220,7 @@ def test_a_field_takes_nothing_else(data: dict[str, Any]) -> None:
         assert str(value) not in str(caught.value)
 
 
-def test_an_undescribed_field_is_refused() -> None:
+def test_field_without_description_is_refused() -> None:
     class Bare(Schema):
         amount = Kopecks()
 
@@ -232,7 +232,7 @@ def test_an_undescribed_field_is_refused() -> None:
             payload_schema(schema)
 
 
-def test_the_schema_states_the_bounds_and_lets_readers_ignore_the_rest() -> None:
+def test_schema_states_bounds_and_allows_unknown_fields() -> None:
     described = payload_schema(Everything)
     assert described["properties"]["amount"] == {
         "type": "integer",
@@ -247,7 +247,7 @@ def test_the_schema_states_the_bounds_and_lets_readers_ignore_the_rest() -> None
 @pytest.mark.parametrize(
     "mistake", [{"type": "LetterSent"}, {"type": "letter sent"}, {"version": 0}, {"summary": " "}]
 )
-def test_a_contract_is_well_formed(mistake: dict[str, Any]) -> None:
+def test_malformed_contract_is_refused(mistake: dict[str, Any]) -> None:
     parts = {"type": "letter_sent", "version": 1, "schema": Everything, "summary": "x"}
     with pytest.raises(ValueError, match=r"snake_case|start at 1|needs a summary"):
         Contract(**{**parts, **mistake})

@@ -151,7 +151,7 @@ def test_every_event_reaches_a_plain_consumer_in_order(
     assert headers["cloudEvents_id"] == "ledger-2"
 
 
-def test_a_relay_that_stopped_goes_on_where_it_was(database: Database, reader: Reader) -> None:
+def test_stopped_relay_resumes_at_its_position(database: Database, reader: Reader) -> None:
     ledger = database.store("ledger")
     open_one(ledger)
     for expected in (6, 11):
@@ -173,7 +173,7 @@ def test_only_one_relay_publishes(database: Database, worker: Worker, reader: Re
     assert [headers["saldo_position"] for _, headers, _ in got] == list(range(1, 42))
 
 
-def test_history_is_kept_in_a_stream_for_who_comes_later(
+def test_stream_keeps_the_history_for_later_subscribers(
     database: Database, worker: Worker, amqp_url: str
 ) -> None:
     ledger = database.store("ledger")
@@ -215,7 +215,7 @@ def reactions(database: Database, handler: Any = count_payments) -> tuple[Calls,
     return calls, Reactions(calls, payments, "ledger", handlers)
 
 
-def test_a_duplicate_has_no_second_effect(database: Database) -> None:
+def test_duplicate_message_has_no_second_effect(database: Database) -> None:
     calls, reacting = reactions(database)
     open_one(calls.ledger)
     pay(calls.ledger, 3)
@@ -242,7 +242,7 @@ def test_effect_and_position_are_one_transaction(database: Database) -> None:
     assert reacting.position() == 0
 
 
-def test_a_gap_is_noticed_and_fetched_from_the_upstream_log(database: Database) -> None:
+def test_gap_is_detected_and_fetched_from_the_upstream_log(database: Database) -> None:
     calls, reacting = reactions(database)
     open_one(calls.ledger)
     pay(calls.ledger, 5)
@@ -257,7 +257,9 @@ def test_a_gap_is_noticed_and_fetched_from_the_upstream_log(database: Database) 
     assert calls.asked[0] == 1
 
 
-def test_what_fails_for_good_is_parked_and_its_subject_waits_behind(database: Database) -> None:
+def test_message_that_fails_for_good_is_parked_and_its_subject_waits_behind(
+    database: Database,
+) -> None:
     tries: list[int] = []
 
     def never_first(session: Any, message: Any, services: Any) -> None:
@@ -293,7 +295,7 @@ def test_what_fails_for_good_is_parked_and_its_subject_waits_behind(database: Da
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
 
 
-def test_a_body_that_does_not_decode_is_parked_and_the_next_one_goes_on(
+def test_undecodable_message_is_parked_and_the_next_one_proceeds(
     database: Database,
 ) -> None:
     calls, _ = reactions(database)
@@ -314,7 +316,7 @@ def test_a_body_that_does_not_decode_is_parked_and_the_next_one_goes_on(
     assert listener._reactions.position() == 3
 
 
-def test_a_service_that_is_away_is_waited_for_not_parked(database: Database) -> None:
+def test_unavailable_service_is_waited_for_and_nothing_is_parked(database: Database) -> None:
     answers = iter([Unavailable("service_unavailable", "away"), psycopg.OperationalError(), None])
 
     def asks_another(session: Any, message: Any, services: Any) -> None:
@@ -366,7 +368,7 @@ def test_relay_queue_and_listener_together(
     eventually(lambda: seen(database) == list(range(2, 28)), "the gap was fetched")
 
 
-def test_a_relay_that_dies_before_it_moves_on_publishes_again(
+def test_relay_that_dies_before_it_advances_publishes_again(
     database: Database, reader: Reader
 ) -> None:
     """Published and confirmed, but the position is not written: at least once, still in order."""
@@ -388,7 +390,7 @@ def test_a_relay_that_dies_before_it_moves_on_publishes_again(
     assert [headers["saldo_position"] for _, headers, _ in got] == [1, 2, 3, 4, 1, 2, 3, 4]
 
 
-def test_a_listener_that_dies_before_it_acknowledges_reacts_once(
+def test_listener_that_dies_before_it_acknowledges_reacts_once(
     database: Database, worker: Worker
 ) -> None:
     """The effect is committed, the acknowledgement never sent: the message comes again."""
@@ -440,7 +442,7 @@ def test_two_listeners_react_once(database: Database, worker: Worker) -> None:
     eventually(lambda: seen(database) == list(range(2, 42)), "each event had one effect")
 
 
-def test_a_message_survives_its_journey(database: Database) -> None:
+def test_message_is_read_back_as_it_was_sent(database: Database) -> None:
     ledger = database.store("ledger")
     with context.bind(correlation_id="journey-7"):
         open_one(ledger)

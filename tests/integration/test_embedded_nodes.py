@@ -63,7 +63,7 @@ def test_postgres_is_durable_and_the_owner_is_no_superuser(installation: Install
         assert row == (False, True, True)
 
 
-def test_nobody_gets_in_without_the_password(installation: Installation) -> None:
+def test_nodes_require_a_password(installation: Installation) -> None:
     url = _owner(installation)
     password = installation.state.secrets()["database"]
     for wrong in (url.replace(password, "guess"), url.replace("//saldo:", "//postgres:")):
@@ -75,7 +75,7 @@ def test_nobody_gets_in_without_the_password(installation: Installation) -> None
         connection.connect()
 
 
-def test_the_nodes_listen_on_this_machine_only(installation: Installation) -> None:
+def test_nodes_listen_on_this_machine_only(installation: Installation) -> None:
     ports = installation.state.ports(ANY_PORTS, renew=False)
     for name in ("postgres", "amqp", "amqp_distribution", "epmd"):
         socket.create_connection(("127.0.0.1", ports[name]), timeout=3).close()
@@ -92,7 +92,7 @@ def test_no_node_runs_as_root(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("name", ["postgres", "epmd", "rabbitmq"])
-def test_a_node_that_is_killed_comes_back(installation: Installation, name: str) -> None:
+def test_killed_node_is_restarted(installation: Installation, name: str) -> None:
     before = installation.identities()
     os.kill(before[name].pid, signal.SIGKILL)
     _until(lambda: installation.identities().get(name) not in {None, before[name]}, 5.0)
@@ -112,7 +112,7 @@ def test_data_survives_down_and_up(installation: Installation) -> None:
         assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
 
 
-def test_a_start_that_was_cut_short_is_made_up_for(installation: Installation) -> None:
+def test_interrupted_start_is_completed(installation: Installation) -> None:
     """A cluster is made beside its place and moved there whole."""
     installation.down()
     cluster = installation.state.root / "postgres"

@@ -79,7 +79,9 @@ def client(amqp_url: str) -> Iterator[RpcClient]:
     made.close()
 
 
-def test_a_call_is_answered(module_database: Database, server: Server, client: RpcClient) -> None:
+def test_call_returns_the_result(
+    module_database: Database, server: Server, client: RpcClient
+) -> None:
     with context.bind(actor="staff:petrova"):
         module_database.store("ledger").execute(
             open_account,
@@ -103,7 +105,7 @@ def test_errors_of_the_closed_set_cross_the_wire(server: Server, client: RpcClie
     assert set(wrong.value.params["fields"]) == {"number", "more"}
 
 
-def test_a_service_that_is_down_costs_the_deadline_and_no_more(client: RpcClient) -> None:
+def test_call_to_a_stopped_service_takes_its_deadline_and_no_more(client: RpcClient) -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable) as error:
         client.call("absent", "balance", number=NUMBER, deadline=0.5)
@@ -111,7 +113,7 @@ def test_a_service_that_is_down_costs_the_deadline_and_no_more(client: RpcClient
     assert time.monotonic() - began < 10
 
 
-def test_an_expired_request_is_not_worked_off_later(amqp_url: str, client: RpcClient) -> None:
+def test_expired_request_is_not_processed_later(amqp_url: str, client: RpcClient) -> None:
     channel = pika.BlockingConnection(pika.URLParameters(amqp_url)).channel()
     channel.exchange_declare("nameko-rpc", "topic", durable=True)
     channel.queue_declare("rpc-absent", durable=True)
@@ -150,7 +152,7 @@ def test_an_expired_request_is_not_worked_off_later(amqp_url: str, client: RpcCl
         ),
     ],
 )
-def test_a_stranger_s_message_harms_nobody(
+def test_malformed_request_harms_nobody(
     server: Server,
     client: RpcClient,
     amqp_url: str,
@@ -230,7 +232,7 @@ def test_payments_of_many_callers_are_committed_together_and_each_once(
     assert {row["principal"] for row in rows} == {owed - 20 * 100}
 
 
-def test_a_payment_is_posted_to_all_its_accounts_or_to_none(
+def test_payment_is_posted_to_all_its_accounts_or_to_none(
     module_database: Database, server: Server, client: RpcClient
 ) -> None:
     module_database.store("ledger").execute(
@@ -251,7 +253,7 @@ def test_a_payment_is_posted_to_all_its_accounts_or_to_none(
     assert client.call("ledger", "balance", number="0000000061")["version"] == 1
 
 
-def test_the_log_tells_who_asked_and_not_what(server: Server, client: RpcClient) -> None:
+def test_log_names_the_caller_and_not_the_arguments(server: Server, client: RpcClient) -> None:
     with context.bind(actor="person:1f0c", correlation_id="journey-9"), pytest.raises(NotFound):
         client.call("ledger", "balance", command_id=uuid4(), number="70000000077")
     # The answer is sent before the call is logged.

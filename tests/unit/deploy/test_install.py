@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_an_environment_that_is_only_linked_is_left_as_it_is(tmp_path: Path) -> None:
+def test_linked_environment_is_refused_and_left_untouched(tmp_path: Path) -> None:
     checkout, shared = tmp_path / "checkout", tmp_path / "shared"
     (checkout / "deploy/embedded").mkdir(parents=True)
     for name in ("deploy/embedded/install.py", "requirements.lock", "pyproject.toml"):

@@ -78,7 +78,7 @@ def _is_new(installation: DescribedInstallation, name: str, old: process.Identit
     return now != old and process.is_alive(now)
 
 
-def test_what_dies_comes_back_and_the_rest_is_left_alone(
+def test_ended_process_is_restarted_and_the_others_are_left_alone(
     installation: DescribedInstallation,
 ) -> None:
     installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, requires=("one",)))
@@ -92,7 +92,7 @@ def test_what_dies_comes_back_and_the_rest_is_left_alone(
     until(lambda: all(seen.is_up for seen in installation.status().values()))
 
 
-def test_down_leaves_nothing(installation: DescribedInstallation) -> None:
+def test_down_stops_every_process(installation: DescribedInstallation) -> None:
     installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, requires=("one",)))
     installation.up()
     everyone = [installation.pid(name) for name in ("one", "two", "supervisor", "watchdog")]
@@ -104,7 +104,7 @@ def test_down_leaves_nothing(installation: DescribedInstallation) -> None:
     installation.down()
 
 
-def test_only_what_has_changed_is_started_again(installation: DescribedInstallation) -> None:
+def test_only_changed_processes_are_restarted(installation: DescribedInstallation) -> None:
     installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP))
     installation.up()
     one, two = installation.pid("one"), installation.pid("two")
@@ -117,7 +117,7 @@ def test_only_what_has_changed_is_started_again(installation: DescribedInstallat
     assert not process.is_alive(one)
 
 
-def test_what_runs_once_runs_once(installation: DescribedInstallation, tmp_path: Path) -> None:
+def test_one_off_process_runs_once(installation: DescribedInstallation, tmp_path: Path) -> None:
     count = tmp_path / "count"
     once = _spec("migrate", "sh", "-c", f"echo x >> {count}", once=True)
     installation.specs = (once, _spec("one", *SLEEP, requires=("migrate",)))
@@ -129,7 +129,7 @@ def test_what_runs_once_runs_once(installation: DescribedInstallation, tmp_path:
     assert count.read_text(encoding="ascii") == "x\n"
 
 
-def test_a_process_that_does_not_stay_up_is_named(installation: DescribedInstallation) -> None:
+def test_process_that_does_not_stay_up_is_named(installation: DescribedInstallation) -> None:
     installation.specs = (_spec("bad", "sh", "-c", "echo why it fails; exit 3"),)
     with pytest.raises(InstallationError, match=r"bad does not stay up \(exit code 3\)") as failure:
         installation.up(seconds=20)
@@ -137,7 +137,9 @@ def test_a_process_that_does_not_stay_up_is_named(installation: DescribedInstall
     assert "why it fails" in failure.value.log.read_text(encoding="utf-8")
 
 
-def test_all_ends_when_the_state_folder_is_deleted(installation: DescribedInstallation) -> None:
+def test_everything_stops_when_the_state_folder_is_deleted(
+    installation: DescribedInstallation,
+) -> None:
     installation.specs = (_spec("one", *SLEEP),)
     installation.up()
     everyone = [installation.pid(name) for name in ("one", "supervisor", "watchdog")]
@@ -145,7 +147,7 @@ def test_all_ends_when_the_state_folder_is_deleted(installation: DescribedInstal
     until(lambda: not any(process.is_alive(identity) for identity in everyone))
 
 
-def test_all_ends_with_the_owner(tmp_path: Path) -> None:
+def test_everything_stops_with_the_owner(tmp_path: Path) -> None:
     owner = process.start(
         SLEEP, record=None, log=tmp_path / "log", environ=PLAIN_ENVIRONMENT, cwd=tmp_path
     )
@@ -161,7 +163,7 @@ def test_all_ends_with_the_owner(tmp_path: Path) -> None:
     until(lambda: not installation.is_supervised())
 
 
-def test_a_leader_that_is_killed_leaves_no_children(installation: DescribedInstallation) -> None:
+def test_killed_session_leader_leaves_no_children(installation: DescribedInstallation) -> None:
     program = "import subprocess; subprocess.run(['sleep', '600'])"
     installation.specs = (_spec("one", sys.executable, "-c", program),)
     installation.up()

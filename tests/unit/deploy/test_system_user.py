@@ -12,17 +12,17 @@ from deploy.embedded.system_user import SystemUser, SystemUserError
 NOBODY = SystemUser(65534, 65534)
 
 
-def test_who_is_not_root_runs_as_himself(tmp_path: Path) -> None:
+def test_current_user_is_kept_unless_root(tmp_path: Path) -> None:
     assert SystemUser(None, None).prefix([tmp_path]) == ()
 
 
-def test_an_open_path_needs_no_capability() -> None:
+def test_open_path_needs_no_capability() -> None:
     prefix = NOBODY.prefix([Path("/usr/bin/env")])
     assert not any("ambient" in word for word in prefix)
     assert "--bounding-set=-all" in prefix
 
 
-def test_a_closed_folder_needs_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_folder_needs_a_capability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setattr("deploy.embedded.system_user._bounding_set", lambda: 0b110)
@@ -35,7 +35,7 @@ def test_a_closed_folder_needs_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         NOBODY.prefix([closed])
 
 
-def test_the_owner_of_a_folder_may_enter_it(tmp_path: Path) -> None:
+def test_owner_of_a_folder_may_enter_it(tmp_path: Path) -> None:
     if os.stat(tmp_path).st_uid != os.geteuid():
         pytest.skip("the folder is somebody else's")
     closed = tmp_path / "closed"
