@@ -1,1 +1,1 @@
-"""How Saldo is installed and run: on one machine, in containers, in a cluster."""
+"""How Saldo is installed, run on one machine, tried out with a demo company, and released."""

@@ -18,11 +18,12 @@ import pytest
 import yaml
 from marshmallow import Schema, fields
 
+from services.discovery import reactions_of
 from shared.bus import Publication
 from shared.bus.messages import envelope
 from shared.bus.topology import event_exchange
 from shared.config import SERVICES
-from shared.contracts import all_contracts
+from shared.contracts import all_contracts, contracts_of
 from shared.contracts.asyncapi import DOCUMENT, document, payload_schema
 from shared.contracts.base import (
     LARGEST_AMOUNT,
@@ -118,6 +119,53 @@ def test_every_field_of_a_contract_is_published(owner: str, contract: Contract) 
     fields_ = {name for found in properties for name in found if isinstance(found, dict)}
     missing = fields_ - keys_written_by(ROOT / f"services/{owner}/publishing.py")
     assert missing == set(), f"services/{owner}/publishing.py does not write {missing}"
+
+
+def optional_fields(schema: type[Schema]) -> set[str]:
+    """Return the names of the fields, nested ones too, that a message may lack."""
+    found: set[str] = set()
+    for name, field in schema().fields.items():
+        found |= set() if field.required else {name}
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, fields.Nested):
+            found |= optional_fields(type(inner.schema))
+    return found
+
+
+def fields_read_by_subscript(source: str) -> set[str]:
+    """Return the keys that a module reads as ``data["key"]``, which raises without the key."""
+    return {
+        str(node.slice.value)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.ctx, ast.Load)
+        and isinstance(node.slice, ast.Constant)
+    }
+
+
+@pytest.mark.parametrize("consumer", SERVICES)
+def test_reactions_read_optional_fields_by_get(consumer: str) -> None:
+    optional = {
+        name
+        for upstream in reactions_of(consumer)
+        for contract in contracts_of(upstream)
+        for name in optional_fields(contract.schema)
+    }
+    for path in (ROOT / f"services/{consumer}").glob("reactions.py"):
+        assert not optional & fields_read_by_subscript(path.read_text("utf-8"))
+
+
+def test_optional_field_read_by_subscript_is_found() -> None:
+    class Line(Schema):
+        new = fields.String()
+
+    class Happened(Schema):
+        old = fields.String(required=True)
+        lines = fields.List(fields.Nested(Line), required=True)
+
+    source = "use(data['old'], [line['new'] for line in data['lines']], data.get('other'))"
+    assert optional_fields(Happened) == {"new"}
+    assert fields_read_by_subscript(source) == {"old", "lines", "new"}
 
 
 def test_asyncapi_document_matches_the_contracts() -> None:
