@@ -98,14 +98,14 @@ def test_a_module_is_named_for_its_subject() -> None:
 
 
 def test_expected_documents_exist() -> None:
-    wanted = [
+    expected = [
         *ROOT_FILES,
         *(f"services/{service}/README.md" for service in SERVICES),
         "gateway/README.md",
         "shared/README.md",
         "tests/README.md",
     ]
-    assert [name for name in wanted if not (REPOSITORY / name).is_file()] == []
+    assert [name for name in expected if not (REPOSITORY / name).is_file()] == []
 
 
 def test_every_service_has_the_same_layout() -> None:

@@ -1,7 +1,7 @@
-"""The promises to other systems: every contract has a sample that stays valid for ever.
+"""The contracts with other systems: every one has a sample that stays valid.
 
-A sample, once committed, is never edited: it stands for the programs that read such events today.
-A change that makes one invalid needs a new version of the contract beside the old one.
+A committed sample is never edited: it represents the programs that read such events today. A change
+that makes it invalid needs a new version of the contract beside the old one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def sample_of(owner: str, contract: Contract) -> Path:
 
 
 def walk(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every mapping in a tree of YAML."""
+    """Yield every mapping in a YAML tree."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():

@@ -1,4 +1,4 @@
-"""Binary arrays reach PostgreSQL as what they are."""
+"""Binary arrays arrive in PostgreSQL unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relay and reactions on real nodes: nothing lost, nothing twice, in order."""
+"""Relay and reactions on real nodes: in order, without loss, exactly once in effect."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Reader:
             for method, properties, body in self.channel.consume(
                 self.queue, inactivity_timeout=WAIT_S, auto_ack=True
             ):
-                assert method is not None, f"{len(self.got)} of {count} messages came"
+                assert method is not None, f"{len(self.got)} of {count} messages arrived"
                 self.got.append((method.routing_key, dict(properties.headers), body))
                 if len(self.got) >= count:
                     break
@@ -97,7 +97,7 @@ def worker() -> Iterator[Worker]:
 
 @dataclass
 class Calls:
-    """The services that a reaction may use; the ledger answers for its log, others do not."""
+    """The dependencies of a reaction; of all services only the ledger serves its log."""
 
     settings: Settings
     store: PostgresStore
@@ -118,7 +118,7 @@ class Calls:
 
 
 def count_payments(session: Any, message: Any, services: Any) -> None:
-    """An effect that would show a second time: it adds one."""
+    """Add a row per message, so that a second effect shows."""
     session.cursor.execute("INSERT INTO seen (position) VALUES (%s)", (message.position,))
 
 
@@ -265,7 +265,7 @@ def test_message_that_fails_for_good_is_parked_and_its_subject_waits_behind(
     def never_first(session: Any, message: Any, services: Any) -> None:
         if message.data["account"] == NUMBER:
             tries.append(message.position)
-            raise ValueError("it can not be handled")
+            raise ValueError("it cannot be handled")
         count_payments(session, message, services)
 
     calls, _ = reactions(database)
@@ -285,12 +285,12 @@ def test_message_that_fails_for_good_is_parked_and_its_subject_waits_behind(
         (3, "ValueError"),
         (5, "BehindParked"),
     ]
-    mended = Reactions(calls, calls.store, "ledger", {"payment_posted": count_payments})
+    fixed = Reactions(calls, calls.store, "ledger", {"payment_posted": count_payments})
     with pytest.raises(parked.OutOfOrderError), calls.store.session() as session:
-        parked.retry(session.cursor, rows[1]["id"], lambda m: mended.handle(session, m))
+        parked.retry(session.cursor, rows[1]["id"], lambda m: fixed.handle(session, m))
     for row in rows:
         with calls.store.session() as session:
-            assert parked.retry(session.cursor, row["id"], lambda m: mended.handle(session, m))
+            assert parked.retry(session.cursor, row["id"], lambda m: fixed.handle(session, m))
     assert seen(database) == [4, 3, 5]
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
 
@@ -350,11 +350,11 @@ def test_relay_queue_and_listener_together(
         calls, calls.store, "ledger", {"payment_posted": count_payments}, worker.stop
     )
     worker.start("listener", listener.run)
-    eventually(lambda: seen(database) == list(range(2, 12)), "the log was caught up with")
+    eventually(lambda: seen(database) == list(range(2, 12)), "the listener has caught up")
     pay(calls.ledger, 10)
-    eventually(lambda: seen(database) == list(range(2, 22)), "later events came by the queue")
+    eventually(lambda: seen(database) == list(range(2, 22)), "later events arrived by the queue")
     with connect(amqp_url, name="test", heartbeat=0) as broker:
-        # Somebody throws messages away: the next one tells of it.
+        # Messages are lost: the next one reveals the gap.
         channel = broker.channel()
         channel.queue_unbind(
             reaction_queue("payments", "ledger").name, event_exchange("ledger").name, "#"
@@ -371,7 +371,7 @@ def test_relay_queue_and_listener_together(
 def test_relay_that_dies_before_it_advances_publishes_again(
     database: Database, reader: Reader
 ) -> None:
-    """Published and confirmed, but the position is not written: at least once, still in order."""
+    """Published and confirmed without the position written: at least once, still in order."""
     ledger = database.store("ledger")
     open_one(ledger)
     pay(ledger, 3)
@@ -393,7 +393,7 @@ def test_relay_that_dies_before_it_advances_publishes_again(
 def test_listener_that_dies_before_it_acknowledges_reacts_once(
     database: Database, worker: Worker
 ) -> None:
-    """The effect is committed, the acknowledgement never sent: the message comes again."""
+    """The effect is committed and never acknowledged: the message is delivered again."""
     calls, _ = reactions(database)
     open_one(calls.ledger)
     worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
@@ -406,11 +406,11 @@ def test_listener_that_dies_before_it_acknowledges_reacts_once(
 
     handlers = {"payment_posted": count_payments}
     dying = Dying(calls, calls.store, "ledger", handlers, worker.stop)
-    running = threading.Thread(target=lambda: _until_it_dies(dying))
+    running = threading.Thread(target=lambda: _run_until_it_dies(dying))
     running.start()
 
     def has_died() -> bool:
-        # It dies of the first message that comes by the queue, which it declares first.
+        # It dies at the first message from the queue, which it declares first.
         pay(calls.ledger, 1)
         return not running.is_alive()
 
@@ -423,7 +423,7 @@ def test_listener_that_dies_before_it_acknowledges_reacts_once(
     assert seen(database) == list(range(2, paid + 1))
 
 
-def _until_it_dies(listener: Listener) -> None:
+def _run_until_it_dies(listener: Listener) -> None:
     with pytest.raises(ConnectionError):
         listener.run()
 

@@ -1,4 +1,4 @@
-"""The private nodes: real, closed to others, and back when they are killed."""
+"""The private nodes: durable, protected, and restarted when they are killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    # As root this lies in a folder of mode 700: the unprivileged nodes must reach it all the same.
+    # As root this is in a folder of mode 700, which the unprivileged nodes must still reach.
     folder = tmp_path_factory.mktemp("embedded")
     folder.chmod(0o700)
     made = Installation(folder / "state", owner=process.myself(), ports=ANY_PORTS)
@@ -44,7 +44,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 def _until(condition: Callable[[], object], seconds: float) -> None:
     limit = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < limit, "waited in vain"
+        assert time.monotonic() < limit, "timed out"
         time.sleep(0.05)
 
 
@@ -113,7 +113,7 @@ def test_data_survives_down_and_up(installation: Installation) -> None:
 
 
 def test_interrupted_start_is_completed(installation: Installation) -> None:
-    """A cluster is made beside its place and moved there whole."""
+    """A cluster is created beside its final place and moved there when complete."""
     installation.down()
     cluster = installation.state.root / "postgres"
     shutil.rmtree(cluster / "data")

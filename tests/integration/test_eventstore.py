@@ -88,7 +88,7 @@ def test_event_keeps_its_command_id_and_actor(database: Database) -> None:
 
 
 def test_commit_with_a_lost_reply_is_found_by_its_command_id(database: Database) -> None:
-    """The connection dies after COMMIT was done and before its answer came."""
+    """The connection dies after the COMMIT and before its reply."""
     store = database.store("ledger")
     opened(store)
     lost: list[int] = []
@@ -115,7 +115,7 @@ def test_commit_with_a_lost_reply_is_found_by_its_command_id(database: Database)
 
 def test_unavailable_database_is_a_typed_error_within_bounds(database: Database) -> None:
     store = database.store("ledger")
-    assert positions(store) == []  # so the pool has its connection before it is cut
+    assert positions(store) == []  # so that the pool has a connection to be cut
     with database.owner("ledger") as owner:
         owner.execute("ALTER ROLE saldo_test_ledger NOLOGIN")
         owner.execute(
@@ -155,7 +155,7 @@ def test_concurrent_commands_take_positions_without_gaps(database: Database) -> 
 
 
 def test_reader_never_skips_a_position_that_commits_later(database: Database) -> None:
-    """A slow writer that came first must not be overtaken in the log by a quick one."""
+    """A fast writer must not overtake a slow one that came first in the log."""
     store = database.store("ledger")
     opened(store)
     opened(store, "0100000002")
@@ -201,7 +201,7 @@ def test_runtime_role_cannot_change_the_log(database: Database, table: str, stat
     with psycopg.connect(url, options="-c search_path=ledger") as runtime:
         with pytest.raises(psycopg.Error) as refused:
             runtime.execute(statement.format(table))  # type: ignore[call-overload]
-        # No right; or, before rights are looked at, no such index or column.
+        # No right; or, before rights are checked, no such index or column.
         assert refused.value.sqlstate in ("42501", "42P10", "42703")
     assert positions(store) == [1]
 
@@ -266,7 +266,7 @@ def test_failed_bulk_append_leaves_nothing_behind(database: Database) -> None:
 
 
 def test_library_reads_our_log(database: Database) -> None:
-    """The recorder keeps the promises of the library's ApplicationRecorder."""
+    """The recorder implements the library's ApplicationRecorder."""
     store = database.store("ledger")
     opened(store)
     opened(store, "0100000002")

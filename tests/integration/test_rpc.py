@@ -46,7 +46,7 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def said(self, text: str) -> bool:
+    def has_logged(self, text: str) -> bool:
         return text in self.log.read_text(encoding="utf-8")
 
 
@@ -64,7 +64,8 @@ def server(
         )
     running = Server(process, log)
     eventually(
-        lambda: process.poll() is not None or running.said("server_ready"), "the server is ready"
+        lambda: process.poll() is not None or running.has_logged("server_ready"),
+        "the server is ready",
     )
     assert process.poll() is None, log.read_text(encoding="utf-8")
     yield running
@@ -204,7 +205,7 @@ def test_payments_of_many_callers_are_committed_together_and_each_once(
     def pay(caller: int) -> None:
         with context.bind(actor="staff:cashdesk"):
             for number in numbers:
-                # Sent twice, as one who has not seen the answer would.
+                # Sent twice, as by a caller that has not seen the reply.
                 command_id, payment_id = uuid4(), str(uuid4())
                 lines = [{"account": number, "amount": 100}]
                 for _ in range(2):
@@ -256,8 +257,8 @@ def test_payment_is_posted_to_all_its_accounts_or_to_none(
 def test_log_names_the_caller_and_not_the_arguments(server: Server, client: RpcClient) -> None:
     with context.bind(actor="person:1f0c", correlation_id="journey-9"), pytest.raises(NotFound):
         client.call("ledger", "balance", command_id=uuid4(), number="70000000077")
-    # The answer is sent before the call is logged.
-    eventually(lambda: server.said("journey-9"), "the refusal is logged")
+    # The reply is sent before the call is logged.
+    eventually(lambda: server.has_logged("journey-9"), "the refusal is logged")
     log = server.log.read_text(encoding="utf-8")
     lines = [line for line in log.splitlines() if "journey-9" in line and "rpc_refused" in line]
     assert '"code": "account_not_found"' in lines[-1]

@@ -1,4 +1,4 @@
-"""The installer makes its environment, and touches nobody else's."""
+"""The installer creates its own environment and touches no other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_linked_environment_is_refused_and_left_untouched(tmp_path: Path) -> Non
     shared.mkdir()
     (shared / "precious").write_text("somebody works with it", encoding="utf-8")
     (checkout / ".venv").symlink_to(shared)
-    # Without an index no package can come: the refusal has to come before anything else.
+    # Without an index no package can be installed: the refusal must come first.
     environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, checkout / "deploy/embedded/install.py", "--venv-only"],

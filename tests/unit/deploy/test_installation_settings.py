@@ -1,4 +1,4 @@
-"""Ports, secrets, and which settings count as given."""
+"""Ports, secrets, and which settings count as overrides."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def test_database_url_in_another_form_is_refused() -> None:
 
 
 def test_overridden_owner_url_changes_the_urls_of_the_roles(state: StateDir) -> None:
-    given = {"SALDO_DATABASE_URL": "postgresql://boss:x@db:5432/billing"}
-    settings = apply_overrides(_settings(state), given, state.secrets())
+    overrides = {"SALDO_DATABASE_URL": "postgresql://boss:x@db:5432/billing"}
+    settings = apply_overrides(_settings(state), overrides, state.secrets())
     assert "@db:5432/billing" in settings["SALDO_DATABASE_URL_LEDGER"]
-    own = given | {"SALDO_DATABASE_URL_LEDGER": "postgresql://mine:x@db/billing"}
+    own = overrides | {"SALDO_DATABASE_URL_LEDGER": "postgresql://mine:x@db/billing"}
     settings = apply_overrides(_settings(state), own, state.secrets())
     assert settings["SALDO_DATABASE_URL_LEDGER"] == own["SALDO_DATABASE_URL_LEDGER"]
 

@@ -1,4 +1,4 @@
-"""The plan: order, choice, equality."""
+"""The plan: order, selection, equality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only processes of our own are recognised and stopped."""
+"""Only our own processes are identified and stopped."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_process_writes_its_record_before_it_runs_the_program(tmp_path: Path) ->
 
 def test_process_with_a_reused_pid_is_not_ours(tmp_path: Path) -> None:
     identity = _start(tmp_path, "sleep", "60")
-    stranger = msgspec.structs.replace(identity, started=identity.started - 1)
+    reused = msgspec.structs.replace(identity, started=identity.started - 1)
     other_boot = msgspec.structs.replace(identity, boot="an earlier one")
-    for impostor in (stranger, other_boot):
+    for impostor in (reused, other_boot):
         assert not process.is_alive(impostor)
         assert not process.send(impostor, signal.SIGKILL)
     assert process.is_alive(identity)

@@ -40,7 +40,7 @@ def _spec(
 
 
 class DescribedInstallation(Installation):
-    """An installation whose processes the test describes."""
+    """An installation with processes described by the test."""
 
     specs: tuple[ProcessSpec, ...] = ()
 
@@ -63,7 +63,7 @@ def installation(tmp_path: Path) -> Iterator[DescribedInstallation]:
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     limit = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < limit, "waited in vain"
+        assert time.monotonic() < limit, "timed out"
         time.sleep(0.02)
 
 

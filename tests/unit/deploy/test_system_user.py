@@ -1,4 +1,4 @@
-"""The unprivileged user is given a capability only where it cannot pass otherwise."""
+"""The unprivileged user gets a capability only where it needs one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is no URL of a database is refused without repeating it."""
+"""A malformed database URL is refused without quoting it."""
 
 from __future__ import annotations
 

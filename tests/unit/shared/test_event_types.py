@@ -1,4 +1,4 @@
-"""Events, topics, upcasting, and the in-memory store's promises."""
+"""Events, topics, upcasts, and the guarantees of the in-memory store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.eventstore.events import UnknownTopicError
 
 
 class Renamed(Event, frozen=True):
-    """The present shape: two names, where the first version had one."""
+    """The current shape: two names; the first version had one."""
 
     topic: ClassVar[str] = "test.renamed.v3"
 
@@ -79,10 +79,10 @@ def store() -> MemoryStore:
 
 
 def test_older_event_is_upcast_step_by_step() -> None:
-    wanted = Renamed(first="Мария", last="Иванова")
-    assert TYPES.decode("test.renamed.v1", '{"name":"Мария Иванова"}'.encode()) == wanted
-    assert TYPES.decode("test.renamed.v2", '{"full_name":"Мария Иванова"}'.encode()) == wanted
-    assert TYPES.decode("test.renamed.v3", TYPES.encode(wanted)) == wanted
+    expected = Renamed(first="Мария", last="Иванова")
+    assert TYPES.decode("test.renamed.v1", '{"name":"Мария Иванова"}'.encode()) == expected
+    assert TYPES.decode("test.renamed.v2", '{"full_name":"Мария Иванова"}'.encode()) == expected
+    assert TYPES.decode("test.renamed.v3", TYPES.encode(expected)) == expected
 
 
 def test_unknown_topic_is_refused() -> None:

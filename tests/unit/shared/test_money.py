@@ -1,4 +1,4 @@
-"""Reading and writing money."""
+"""Parsing and formatting money."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where money ends, and where there is none of it."""
+"""The limits of amounts: the largest, and zero."""
 
 from __future__ import annotations
 
