@@ -1,1 +1,1 @@
-"""How Saldo is installed, run on one machine, tried out with a demo company, and released."""
+"""Running Saldo on one machine (private nodes, doubles, a demo company), and releases."""

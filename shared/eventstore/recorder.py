@@ -274,10 +274,11 @@ def logged(row: dict[str, Any]) -> LoggedEvent:
 
 
 class _CopyEncoder:
-    """PostgreSQL's binary COPY format, for the columns of ``events`` in their order.
+    """Encodes rows of ``events`` in PostgreSQL's binary COPY format.
 
-    Every row of one append shares its cause and its time, and most share their topic, so only id,
-    version, state and position differ; a struct for each topic packs what stands before the state.
+    All rows of an append share their cause and time, and most share their topic. Only id, version,
+    state and position differ, so one struct per topic packs all fields before the state. This makes
+    a bulk append a quarter faster than psycopg's ``write_row``: see decision 14 in ARCHITECTURE.md.
     """
 
     _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
