@@ -4,8 +4,8 @@ A group of commands, or a batch of reactions, writes its rows by one statement o
 ``INSERT ... SELECT * FROM unnest(%s, %s)`` with ``uuids(...)`` and ``bigints(...)``. Only
 ``bigints`` takes None, as NULL.
 
-psycopg dumps a list element by element. Joining packed elements takes a fifth less CPU for a payment
-in a group commit: see decision 14 in ARCHITECTURE.md.
+psycopg dumps a list element by element. Joining packed elements saves a fifth of the CPU time of a
+payment in a group commit: see decision 14 in ARCHITECTURE.md.
 """
 
 from __future__ import annotations
