@@ -87,7 +87,7 @@ class HealthRoutes:
         )
     )
     def openapi(self, _call: Call) -> Any:
-        return Response(description_text(), content_type="application/json")
+        return Response(description_text(type(self)), content_type="application/json")
 
     @route(
         Operation(
