@@ -135,11 +135,11 @@ IDENTITY = {
     },
     "organisation_missing": {
         "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",
-        "en": "The organisation's requisites are missing. Give its name, ИНН and КПП.",
+        "en": "The organisation's details are missing. Give its name, ИНН and КПП.",
     },
     "organisation_not_expected": {
         "ru": "У физического лица нет реквизитов организации. Уберите их или выберите «Юр. лицо».",
-        "en": "An individual has no requisites. Leave them out or choose “organisation”.",
+        "en": "An individual has no organisation. Leave it out or choose “organisation”.",
     },
     "full_name_invalid": {
         "ru": "ФИО не подходит. Укажите от 2 до {max_length} знаков.",

@@ -87,7 +87,8 @@ class HealthRoutes:
         )
     )
     def openapi(self, _call: Call) -> Any:
-        return Response(description_text(type(self)), content_type="application/json")
+        api: type[Any] = type(self)  # the class with all routes, of which this one is a base
+        return Response(description_text(api), content_type="application/json")
 
     @route(
         Operation(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.identity.checking import Command, revealed
+from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, Person
 from services.identity.limits import (
     PASSWORD_CHANGES,
@@ -23,6 +23,7 @@ from services.identity.limits import (
     TEMPORARY_SESSION_LIFE,
 )
 from services.identity.password_policy import check_password
+from services.identity.personal_data import reveal
 from services.identity.refusals import refusal, refused
 from shared.errors import NotFound
 from shared.eventstore import Session
@@ -210,7 +211,7 @@ def password_changer(
         person.must_exist()
         check_password(
             command.new_password,
-            email=revealed(session, person.id, person.email),
+            email=reveal(session, person.id, person.email),
             previous=command.current_password,
         )
         live = read.sessions.of_person(person.id, session.now, SESSION_IDLE_LIFE)

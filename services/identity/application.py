@@ -12,15 +12,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.identity.checking import (
-    Command,
-    IssueCode,
-    await_code,
-    issue_code,
-    revealed,
-    take_or_raise,
-    try_code,
-)
+from services.identity.commands import Command
+from services.identity.contact_details import parse_phone
 from services.identity.documents import find_document
 from services.identity.domain import Person, PersonRegistered, PersonType, Registration
 from services.identity.limits import (
@@ -31,7 +24,11 @@ from services.identity.limits import (
     SESSION_IDLE_LIFE,
     TEMPORARY_PASSWORD_LIFE,
 )
-from services.identity.requisites import Organisation, parse_full_name, parse_phone
+from services.identity.names import parse_full_name
+from services.identity.organisation_details import Organisation
+from services.identity.personal_data import reveal
+from services.identity.rate_limits import enforce_limit
+from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -85,10 +82,10 @@ def start_registration(session: Session, command: StartRegistration) -> dict[str
     Does the same for an address that is known already: only its owner learns of it, by letter.
     Raises Forbidden ``too_many_attempts``.
     """
-    take_or_raise(session, LETTERS_OF_NETWORK, command.network_index)
-    take_or_raise(session, REGISTRATION_LETTERS, command.email_index)
+    enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
+    enforce_limit(session, REGISTRATION_LETTERS, command.email_index)
     registration = session.load(Registration, new_id())
-    await_code(session, registration.id, "registration", command.email_index)
+    open_code(session, registration.id, "registration", command.email_index)
 
     def sealed(text: str) -> str:
         return session.vault.seal(registration.person_id, text)
@@ -111,7 +108,7 @@ def resend_code(session: Session, command: ResendCode) -> dict[str, Any]:
     code = session.read.codes.lock(command.registration_id)
     registration = session.load(Registration, command.registration_id)
     registration.must_be_open()
-    take_or_raise(session, REGISTRATION_LETTERS, code.email_index)
+    enforce_limit(session, REGISTRATION_LETTERS, code.email_index)
     registration.request_code()
     return {}
 
@@ -128,7 +125,7 @@ def issue_registration_code(session: Session, command: IssueCode) -> dict[str, A
     registration.must_be_open()
     known = session.read.credentials.of_email(code.email_index) is not None
     issue_code(session, command.owner_id, None if known else command.digest)
-    email = revealed(session, registration.person_id, registration.email)
+    email = reveal(session, registration.person_id, registration.email)
     return {"kind": "already_registered" if known else "code", "email": email}
 
 
@@ -198,7 +195,7 @@ def issue_temporary_password(session: Session, command: IssueTemporaryPassword) 
     person.issue_temporary_password(expires_at)
     read.credentials.set_temporary(person.id, command.password_hash, expires_at)
     read.sessions.end_all(person.id)
-    return {"email": revealed(session, person.id, person.email)}
+    return {"email": reveal(session, person.id, person.email)}
 
 
 def update_profile(session: Session, command: UpdateProfile) -> dict[str, Any]:
@@ -211,7 +208,7 @@ def update_profile(session: Session, command: UpdateProfile) -> dict[str, Any]:
     person.must_exist()
 
     def changed(typed: str | None, kept: str) -> str | None:
-        known = revealed(session, person.id, kept) if kept else ""
+        known = reveal(session, person.id, kept) if kept else ""
         if typed is None or typed == known:
             return None
         return session.vault.seal(person.id, typed) if typed else ""
@@ -236,7 +233,7 @@ def profile(session: Session, person_id: UUID) -> dict[str, Any]:
         raise NotFound("person_not_found", "There is no such person.")
 
     def opened(sealed: str | None) -> str | None:
-        return revealed(session, person_id, sealed) if sealed else None
+        return reveal(session, person_id, sealed) if sealed else None
 
     organisation = opened(row.organisation)
     return {

@@ -1,7 +1,7 @@
 """Registrations, persons and password resets: what happens to them, and what may not.
 
-No event holds a code, a password or a hash. What is personal (e-mail, name, phone, requisites,
-network address) stands in events only sealed by the vault, under the key of the person that the
+No event holds a code, a password or a hash. What is personal (e-mail, name, phone, organisation
+details, network address) stands in events only sealed by the vault, under the key of the person that the
 registration becomes (`person_id_of`): destroying that one key erases the person everywhere.
 """
 

@@ -13,7 +13,7 @@ import secrets
 from typing import Protocol
 from uuid import UUID
 
-from services.identity.requisites import email_key
+from services.identity.contact_details import email_key
 
 
 class KeySource(Protocol):

@@ -6,19 +6,14 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from services.identity.checking import (
-    Command,
-    IssueCode,
-    await_code,
-    issue_code,
-    revealed,
-    take_or_raise,
-    try_code,
-)
+from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, PasswordReset, Person
 from services.identity.limits import LETTERS_OF_NETWORK, RESET_LETTERS, SIGN_IN_OF_EMAIL
 from services.identity.password_policy import check_password
+from services.identity.personal_data import reveal
+from services.identity.rate_limits import enforce_limit
 from services.identity.refusals import refusal
+from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -40,11 +35,11 @@ def request_password_reset(session: Session, command: RequestPasswordReset) -> d
 
     Raises Forbidden ``too_many_attempts``.
     """
-    take_or_raise(session, LETTERS_OF_NETWORK, command.network_index)
-    take_or_raise(session, RESET_LETTERS, command.email_index)
+    enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
+    enforce_limit(session, RESET_LETTERS, command.email_index)
     credential = session.read.credentials.of_email(command.email_index)
     reset = session.load(PasswordReset, new_id())
-    await_code(session, reset.id, "password_reset", command.email_index)
+    open_code(session, reset.id, "password_reset", command.email_index)
     reset.request(None if credential is None else credential.person_id)
     return {"reset_id": str(reset.id)}
 
@@ -62,7 +57,7 @@ def issue_reset_code(session: Session, command: IssueCode) -> dict[str, Any]:
         raise Conflict("password_reset_expired", "This recovery is too old for another letter.")
     person = _person_of(session, reset)
     issue_code(session, reset.id, command.digest)
-    return {"email": revealed(session, person.id, person.email)}
+    return {"email": reveal(session, person.id, person.email)}
 
 
 def _person_of(session: Session, reset: PasswordReset) -> Person:
@@ -101,7 +96,7 @@ def password_resetter(
         if wrong is not None:
             return wrong
         person = _person_of(session, reset)
-        check_password(command.new_password, email=revealed(session, person.id, person.email))
+        check_password(command.new_password, email=reveal(session, person.id, person.email))
         read.codes.drop(reset.id)
         read.credentials.lock(person.id)
         read.credentials.set_own(person.id, new_hash)

@@ -49,7 +49,7 @@ def refused(code: str, **params: Any) -> ServiceError:
     return error(code, message, **params)
 
 
-def settle(result: dict[str, Any]) -> dict[str, Any]:
+def raise_if_refused(result: dict[str, Any]) -> dict[str, Any]:
     """Return a use case's result, or raise the error that it answers with."""
     if "refused" in result:
         raise refused(result["refused"], **result["params"])

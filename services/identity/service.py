@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from services.identity import access, application, recovery, schemas
-from services.identity.checking import IssueCode
+from services.identity.contact_details import parse_email
 from services.identity.documents import find_document
 from services.identity.domain import PersonType
 from services.identity.fingerprints import (
@@ -24,10 +24,11 @@ from services.identity.fingerprints import (
     token_digest,
 )
 from services.identity.limits import CODE_LIFE, TEMPORARY_PASSWORD_LIFE
+from services.identity.organisation_details import Organisation, parse_organisation
 from services.identity.password_policy import check_password
 from services.identity.passwords import Passwords
-from services.identity.refusals import refused, settle
-from services.identity.requisites import Organisation, parse_email, parse_organisation
+from services.identity.refusals import raise_if_refused, refused
+from services.identity.verification_codes import IssueCode
 from shared.config import Settings
 from shared.errors import ValidationFailed
 from shared.eventstore import Store
@@ -88,7 +89,7 @@ class IdentityService:
             consent_personal_data=consent_personal_data,
             ip=str(ip),
         )
-        return settle(self.store.execute(application.confirm_registration, command))
+        return raise_if_refused(self.store.execute(application.confirm_registration, command))
 
     @rpc(schemas.FindDocument)
     def document(self, kind: str, version: str | None) -> dict[str, Any]:
@@ -101,7 +102,7 @@ class IdentityService:
         email_index = self._fingerprints.email(email)
         network_index = self._fingerprints.network(str(ip))
         begin = access.BeginSignIn(email_index=email_index, network_index=network_index)
-        known = settle(self.store.transact(access.begin_sign_in, begin))
+        known = raise_if_refused(self.store.transact(access.begin_sign_in, begin))
         kept = known["password_hash"]
         if not self.passwords.verify(kept, password):
             raise refused("wrong_credentials")
@@ -115,7 +116,7 @@ class IdentityService:
             email_index=email_index,
             network_index=network_index,
         )
-        opened = settle(self.store.transact(access.finish_sign_in, finish))
+        opened = raise_if_refused(self.store.transact(access.finish_sign_in, finish))
         return {"token": token, **opened}
 
     @rpc(schemas.Authenticate)
@@ -151,7 +152,7 @@ class IdentityService:
             current_password=current_password,
             new_password=new_password,
         )
-        return settle(self.store.execute(access.password_changer(checked), command))
+        return raise_if_refused(self.store.execute(access.password_changer(checked), command))
 
     @rpc(schemas.RequestPasswordReset)
     def request_password_reset(self, email: str, ip: IP) -> dict[str, Any]:
@@ -172,7 +173,7 @@ class IdentityService:
             new_password=new_password,
         )
         reset = recovery.password_resetter(self.passwords.hash(new_password))
-        return settle(self.store.execute(reset, command))
+        return raise_if_refused(self.store.execute(reset, command))
 
     # Profile
 
@@ -231,6 +232,6 @@ def _organisation(person_type: PersonType, given: dict[str, Any] | None) -> Orga
         return parse_organisation(given["name"], given["inn"], given["kpp"])
     if given is not None:
         raise ValidationFailed(
-            "organisation_not_expected", "An individual has no requisites; leave them out."
+            "organisation_not_expected", "An individual has no organisation; leave it out."
         )
     return None

@@ -55,7 +55,7 @@ def test_a_code_and_two_ticks_make_a_person(identity: Any) -> None:
     }
 
 
-def test_an_organisation_registers_with_its_requisites(identity: Any) -> None:
+def test_an_organisation_registers_with_its_details(identity: Any) -> None:
     person_id = identity.person(person_type="organisation", organisation=SHOP)
     profile = identity.call("profile", person_id=person_id)
     assert profile["person_type"] == "organisation"
