@@ -1,4 +1,4 @@
-"""What is said of one wrong member of a request; ``{0}``, ``{1}`` are the limits."""
+"""Texts for one wrong member of a request; ``{0}``, ``{1}`` are the limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway itself says, what the core of the services says, and the texts by kind."""
+"""Texts for the gateway's own codes, for those of ``shared``, and for each kind of error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What helpdesk says: questions and departments."""
+"""Texts for the codes of helpdesk: questions and topics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ HELPDESK = {
     "unknown_topic": {
         "ru": "Такой темы нет. Выберите тему из списка.",
         "en": "There is no such topic. Choose one of the list.",
-    },
-    "unknown_department": {
-        "ru": "Такого отдела нет. Выберите отдел из списка.",
-        "en": "There is no such department. Choose one of the list.",
     },
     "invalid_text": {
         "ru": "Текст не подходит. Напишите от 1 до {max_length} знаков.",
@@ -32,13 +28,5 @@ HELPDESK = {
     "question_exists": {
         "ru": "Этот вопрос уже задан. Допишите сообщение в него.",
         "en": "This question has been asked already. Add a message to it.",
-    },
-    "already_routed": {
-        "ru": "Вопрос уже в этом отделе. Выберите другой отдел.",
-        "en": "The question is with this department already. Choose another.",
-    },
-    "already_closed": {
-        "ru": "Вопрос уже закрыт. Допишите сообщение, чтобы открыть его снова.",
-        "en": "The question is closed already. Add a message to open it again.",
     },
 }

@@ -1,4 +1,4 @@
-"""What identity says: registration, signing in, passwords, the profile."""
+"""Texts for the codes of identity: registration, signing in, passwords, the profile."""
 
 from __future__ import annotations
 
@@ -112,10 +112,6 @@ IDENTITY = {
         "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
         "en": "The new password is the present one. Choose another.",
     },
-    "password_already_chosen": {
-        "ru": "Пароль уже задан. Войдите с ним или восстановите его.",
-        "en": "A password has been chosen already. Sign in with it or recover it.",
-    },
     "password_reset_not_found": {
         "ru": "Такого восстановления нет. Запросите код ещё раз.",
         "en": "There is no such recovery. Ask for a code again.",
@@ -128,10 +124,6 @@ IDENTITY = {
         "ru": "Это восстановление уже завершено. Войдите с новым паролем или запросите код ещё "
         "раз.",
         "en": "This recovery is completed. Sign in with the new password or ask for a code again.",
-    },
-    "password_reset_expired": {
-        "ru": "Срок восстановления истёк. Запросите код ещё раз.",
-        "en": "This recovery has expired. Ask for a code again.",
     },
     "organisation_missing": {
         "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",

@@ -1,4 +1,4 @@
-"""What the gateway says when something went well, or is on its way (S26)."""
+"""Texts for success and for what is under way (S26)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What payments says."""
+"""Texts for the codes of payments."""
 
 from __future__ import annotations
 
