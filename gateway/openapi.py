@@ -19,7 +19,7 @@ VERSION = "1.0.0"
 _DESCRIPTION = (
     "The personal cabinet of a utility's customer. Amounts are whole kopecks. Errors are problem "
     "documents (RFC 9457) with a stable `code`, in Russian or, by `Accept-Language`, English. "
-    "`X-Request-Id` and `traceparent` are taken over and sent back. Cursors are opaque."
+    "`X-Request-Id` and `traceparent` are accepted and returned. Cursors are opaque."
 )
 _PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<name>\w+)>")
 
@@ -92,18 +92,18 @@ def _described(name: str, operation: Operation) -> dict[str, Any]:
 
 
 def _success(operation: Operation) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": _first_line(operation)}
-    if operation.answer is not None:
-        answer["content"] = {"application/json": {"schema": operation.answer}}
+    success: dict[str, Any] = {"description": _first_line(operation)}
+    if operation.result is not None:
+        success["content"] = {"application/json": {"schema": operation.result}}
     elif operation.status != 204:
-        answer["content"] = {operation.media_type: {}}
-    return answer
+        success["content"] = {operation.media_type: {}}
+    return success
 
 
 def _first_line(operation: Operation) -> str:
-    if operation.answer is None or operation.answer.__doc__ is None:
+    if operation.result is None or operation.result.__doc__ is None:
         return "Done." if operation.status == 204 else operation.summary
-    return operation.answer.__doc__.strip().splitlines()[0]
+    return operation.result.__doc__.strip().splitlines()[0]
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -128,8 +128,8 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
                 "in": "header",
                 "name": HEADER,
                 "required": operation.idempotency is Idempotency.REQUIRED,
-                "description": "Chosen by the client; a repeated request with the same key and "
-                "body answers what the first one answered.",
+                "description": "Chosen by the client. A repeated request with the same key and "
+                "body returns the result of the first one.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
             }
         )

@@ -17,8 +17,8 @@ _PHONE_PUNCTUATION = re.compile(r"[\s().\-\u2010-\u2015]")
 def parse_email(text: str) -> str:
     """Return the address to write to: trimmed, its domain in lower-case ASCII (IDNA).
 
-    At most 254 characters (RFC 5321). The case of the part before the @ is kept, because its
-    server may mind it. Raises ``email_invalid``.
+    At most 254 characters (RFC 5321). The part before the @ keeps its case, which its server may
+    distinguish. Raises ``email_invalid``.
     """
     local, at, domain = text.strip().rpartition("@")
     try:
@@ -35,10 +35,10 @@ def parse_email(text: str) -> str:
 
 
 def email_key(text: str) -> str:
-    """Return the form under which an address is known, however it was typed.
+    """Return the normal form of an address, by which it is looked up.
 
-    A text that is no address has a key too (one that nobody is known by): a sign-in with it must
-    look like any other that fails.
+    A text that is not an address has a key too, one that nobody has: a sign-in with it must fail
+    like any other.
     """
     try:
         return parse_email(text).lower()
@@ -49,7 +49,7 @@ def email_key(text: str) -> str:
 def parse_phone(text: str) -> str:
     """Return a phone number in E.164: ``+79161234567``.
 
-    Russian habits are understood (``8 (916) 123-45-67``, ``9161234567``). Raises
+    Russian spellings are accepted (``8 (916) 123-45-67``, ``9161234567``). Raises
     ``phone_invalid``.
     """
     digits = _PHONE_PUNCTUATION.sub("", text)

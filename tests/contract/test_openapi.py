@@ -119,8 +119,8 @@ def test_what_moves_money_needs_a_key_and_a_session() -> None:
     public = {name for name, operation in found.items() if operation.access is Access.PUBLIC}
     assert public == {
         "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
-        "request_password_reset", "confirm_password_reset", "acquirer_notice_in_query",
-        "acquirer_notice_in_form", "payment_returned", "alive", "ready", "metrics", "openapi",
+        "request_password_reset", "confirm_password_reset", "acquirer_callback_by_query",
+        "acquirer_callback_by_form", "payment_returned", "alive", "ready", "metrics", "openapi",
         "landing",
     }  # fmt: skip
 

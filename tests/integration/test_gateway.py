@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 30.0
 pytestmark = pytest.mark.nodes
 
 # All six services, as small as they can be: they answer what they were asked, and by whom.
-PLAYED_SERVICES = """
+FAKE_SERVICES = """
 import sys
 import eventlet
 eventlet.monkey_patch()
@@ -94,13 +94,13 @@ def gateway_url(amqp_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture
-def played_services(amqp_url: str, clean_bus: object) -> Iterator[None]:
-    with _running(["-c", PLAYED_SERVICES, amqp_url], dict(os.environ)):
+def fake_services(amqp_url: str, clean_bus: object) -> Iterator[None]:
+    with _running(["-c", FAKE_SERVICES, amqp_url], dict(os.environ)):
         yield
 
 
 def test_a_call_goes_through_the_broker_and_back(
-    gateway_url: tuple[str, subprocess.Popen[bytes]], played_services: None
+    gateway_url: tuple[str, subprocess.Popen[bytes]], fake_services: None
 ) -> None:
     url, _ = gateway_url
     _wait_until(lambda: _status(f"{url}/readyz") == 200)
@@ -119,7 +119,7 @@ def test_a_call_goes_through_the_broker_and_back(
 
 
 def test_many_wait_at_the_same_time_and_the_end_is_graceful(
-    gateway_url: tuple[str, subprocess.Popen[bytes]], played_services: None
+    gateway_url: tuple[str, subprocess.Popen[bytes]], fake_services: None
 ) -> None:
     url, process = gateway_url
     _wait_until(lambda: _status(f"{url}/readyz") == 200)

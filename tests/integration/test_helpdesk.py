@@ -16,7 +16,7 @@ from services.helpdesk import cli
 from services.helpdesk.application import (
     AddMessage,
     AskQuestion,
-    Desk,
+    QuestionUseCases,
     messages_of,
     question_of,
 )
@@ -25,7 +25,7 @@ from shared.errors import Forbidden, NotFound
 
 pytestmark = pytest.mark.nodes
 
-DESK = Desk(load_directory({}))
+USE_CASES = QuestionUseCases(load_directory({}))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 def ask(database: Any, person_id: UUID, text: str = "Почему выросла сумма?") -> dict[str, Any]:
     command = AskQuestion(person_id=person_id, topic="charges", account="0100000001", text=text)
-    return database.store("helpdesk").execute(DESK.ask, command)
+    return database.store("helpdesk").execute(USE_CASES.ask, command)
 
 
 def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
@@ -68,7 +68,7 @@ def test_a_person_reads_the_answer_and_writes_again(database: Any, run: Any) -> 
     question_id = UUID(ask(database, person_id)["question_id"])
     run("answer", question_id, "--text", "Зима.", "--actor", "olga")
     again = AddMessage(person_id=person_id, question_id=question_id, text="А пени?")
-    assert store.execute(DESK.add_message, again)["state"] == "open"
+    assert store.execute(USE_CASES.add_message, again)["state"] == "open"
     view = store.query(lambda session: question_of(session, question_id, person_id))
     assert view.state == "open"
     assert view.last_message_at > view.asked_at

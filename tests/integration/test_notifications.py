@@ -22,7 +22,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from services.discovery import open_store
 from services.notifications import application
 from services.notifications.application import LettersOf, QueueLetter
-from services.notifications.domain import Kind, LetterQueued
+from services.notifications.domain import LetterQueued
 from services.notifications.envelope import seal
 from services.notifications.jobs import deliver_letters
 from services.notifications.letters import render
@@ -33,6 +33,7 @@ from shared.bus.listen import Reactions
 from shared.bus.messages import envelope
 from shared.clock import FixedClock
 from shared.config import Settings
+from shared.contracts.notifications import LetterKind
 from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
 
@@ -116,10 +117,10 @@ class Delivery:
     def queue(self, person_id: UUID | None = None) -> UUID:
         letter_id = uuid4()
         facts = {"code": CODE, "valid_minutes": 15}
-        content = render(Kind.REGISTRATION_CODE, ADDRESS, self.settings, facts)
+        content = render(LetterKind.REGISTRATION_CODE, ADDRESS, self.settings, facts)
         command = QueueLetter(
             letter_id=letter_id,
-            kind=Kind.REGISTRATION_CODE,
+            kind=LetterKind.REGISTRATION_CODE,
             person_id=person_id,
             sealed=seal(self.settings, letter_id, content),
             secret_topic=f"registration:{letter_id}",

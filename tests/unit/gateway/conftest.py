@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from gateway_doubles import Browser, PlayedServices
+from gateway_fake import Browser, FakeServices
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
@@ -17,12 +17,12 @@ with warnings.catch_warnings():
 
 
 @pytest.fixture
-def services() -> PlayedServices:
-    return PlayedServices()
+def services() -> FakeServices:
+    return FakeServices()
 
 
 @pytest.fixture
-def make_browser(services: PlayedServices) -> Callable[[], Browser]:
+def make_browser(services: FakeServices) -> Callable[[], Browser]:
     """Return a maker of gateways, for tests that set the environment first."""
 
     def make() -> Browser:

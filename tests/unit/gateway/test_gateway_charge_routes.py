@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gateway_doubles import PERSON, Browser, PlayedServices
+from gateway_fake import PERSON, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, MONTH, PENALTY
 
 from shared.errors import ValidationFailed
@@ -11,7 +11,7 @@ from shared.errors import ValidationFailed
 
 @pytest.mark.parametrize("path", ["balance", "charges", "penalty", "statement"])
 def test_a_strangers_account_is_not_found(
-    browser: Browser, services: PlayedServices, path: str
+    browser: Browser, services: FakeServices, path: str
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": [], "foreign": ["0009"]}
     response = browser("GET", f"/api/v1/accounts/0009/{path}")
@@ -19,7 +19,7 @@ def test_a_strangers_account_is_not_found(
     assert [call[0] for call in services.calls] == ["identity", "accounts"]
 
 
-def test_an_own_accounts_balance_is_answered(browser: Browser, services: PlayedServices) -> None:
+def test_an_own_accounts_balance_is_answered(browser: Browser, services: FakeServices) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     services.answers["ledger", "balance"] = BALANCE
     response = browser("GET", "/api/v1/accounts/0001/balance?as_of=2026-05-15")
@@ -32,7 +32,7 @@ def test_an_own_accounts_balance_is_answered(browser: Browser, services: PlayedS
     [("", None), ("?on=2026-06-20", "2026-06-20"), ("?on=2028-02-29", "2028-02-29")],
 )
 def test_an_own_accounts_penalty_is_explained_also_for_a_day_to_come(
-    browser: Browser, services: PlayedServices, query: str, on: str | None
+    browser: Browser, services: FakeServices, query: str, on: str | None
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     services.answers["ledger", "penalty"] = PENALTY
@@ -43,7 +43,7 @@ def test_an_own_accounts_penalty_is_explained_also_for_a_day_to_come(
 @pytest.mark.parametrize(
     "on", ["2026-02-30", "tomorrow", "", "20261231", "2026-W53-4", "2026-12-31T00:00:00%2B03:00"]
 )
-def test_a_day_is_written_in_one_way(browser: Browser, services: PlayedServices, on: str) -> None:
+def test_a_day_is_written_in_one_way(browser: Browser, services: FakeServices, on: str) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     response = browser("GET", f"/api/v1/accounts/0001/penalty?on={on}")
     assert response.status_code == 422
@@ -53,7 +53,7 @@ def test_a_day_is_written_in_one_way(browser: Browser, services: PlayedServices,
 
 
 def test_a_day_beyond_reckoning_is_refused_by_the_ledger(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     services.answers["ledger", "penalty"] = ValidationFailed("invalid_day", "x")
@@ -62,7 +62,7 @@ def test_a_day_beyond_reckoning_is_refused_by_the_ledger(
 
 
 def test_all_charges_are_the_months_of_every_account(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     linked = [ACCOUNT, {**ACCOUNT, "number": "0002"}]
     services.answers["accounts", "linked"] = {"accounts": linked}
@@ -94,7 +94,7 @@ def test_all_charges_are_the_months_of_every_account(
     ],
 )
 def test_a_moment_is_a_day_or_has_an_offset(
-    browser: Browser, services: PlayedServices, as_of: str, passed_on: str | None
+    browser: Browser, services: FakeServices, as_of: str, passed_on: str | None
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     services.answers["ledger", "balance"] = BALANCE

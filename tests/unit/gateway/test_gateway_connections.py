@@ -11,7 +11,7 @@ from typing import Any
 
 import eventlet
 import pytest
-from gateway_doubles import PlayedServices
+from gateway_fake import FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway import connections, reading, server
@@ -25,7 +25,7 @@ Connect = Callable[[], Any]
 
 
 @pytest.fixture
-def container(services: PlayedServices) -> Iterator[ServiceContainer]:
+def container(services: FakeServices) -> Iterator[ServiceContainer]:
     config = {
         CLIENT_KEY: services,
         "WEB_SERVER_ADDRESS": "127.0.0.1:0",
@@ -84,7 +84,7 @@ def test_a_body_that_does_not_come_is_a_408(
     assert b"body_too_slow" in answer
 
 
-def test_slow_uploads_hold_no_worker(connect: Connect, services: PlayedServices) -> None:
+def test_slow_uploads_hold_no_worker(connect: Connect, services: FakeServices) -> None:
     slow = [connect() for _ in range(server.MAX_WORKERS + 50)]
     for sock in slow:
         sock.sendall(f"{RESET}Content-Length: 100\r\n\r\n{{".encode())
@@ -111,7 +111,7 @@ def test_a_body_above_the_limit_is_a_413_that_can_be_read(connect: Connect, fram
     assert b"body_too_large" in answer
 
 
-def test_a_chunked_body_is_read(connect: Connect, services: PlayedServices) -> None:
+def test_a_chunked_body_is_read(connect: Connect, services: FakeServices) -> None:
     services.answers["identity", "request_password_reset"] = {"reset_id": "r"}
     body = json.dumps({"email": "a@b.ru"})
     chunks = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"

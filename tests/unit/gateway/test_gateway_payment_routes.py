@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from gateway_doubles import PERSON, THING, Browser, PlayedServices
+from gateway_fake import PERSON, THING, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, PAYMENT, PROOF
 
 KEY = {"Idempotency-Key": "order-1"}
 
 
 def test_what_is_due_counts_the_advance_and_leaves_accounts_without_balance_at_zero(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     numbers = ["0001", "0002", "0003"]
     linked = [{**ACCOUNT, "number": number} for number in numbers]
@@ -32,7 +32,7 @@ def test_what_is_due_counts_the_advance_and_leaves_accounts_without_balance_at_z
 
 
 def test_a_payment_needs_a_key_and_freezes_its_command_id(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["payments", "start"] = {
         "payment_id": THING,
@@ -68,7 +68,7 @@ def test_a_key_out_of_bounds_is_refused(browser: Browser, key: str) -> None:
     assert response.json["code"] == "idempotency_key_invalid"
 
 
-def test_pages_go_on_by_opaque_cursors(browser: Browser, services: PlayedServices) -> None:
+def test_pages_go_on_by_opaque_cursors(browser: Browser, services: FakeServices) -> None:
     services.answers["payments", "history"] = {"payments": [PAYMENT], "next": "cDEy"}
     cursor = browser("GET", "/api/v1/payments?limit=1").json["next"]
     browser("GET", f"/api/v1/payments?limit=1&before={cursor}")
@@ -85,7 +85,7 @@ def test_pages_go_on_by_opaque_cursors(browser: Browser, services: PlayedService
     }
 
 
-def test_every_state_of_a_payment_has_a_notice(browser: Browser, services: PlayedServices) -> None:
+def test_every_state_of_a_payment_has_a_notice(browser: Browser, services: FakeServices) -> None:
     told = set()
     for state in ("created", "awaiting_payment", "captured", "completed", "failed", "expired"):
         services.answers["payments", "payment"] = {**PAYMENT, "state": state}
@@ -95,7 +95,7 @@ def test_every_state_of_a_payment_has_a_notice(browser: Browser, services: Playe
     assert len(told) == 12
 
 
-def test_a_receipt_waits_for_the_money(browser: Browser, services: PlayedServices) -> None:
+def test_a_receipt_waits_for_the_money(browser: Browser, services: FakeServices) -> None:
     services.answers["payments", "payment"] = {**PAYMENT, "state": "awaiting_payment"}
     early = browser("GET", f"/api/v1/payments/{THING}/receipt")
     assert (early.status_code, early.json["code"]) == (409, "receipt_not_ready")
@@ -114,7 +114,7 @@ def test_a_receipt_waits_for_the_money(browser: Browser, services: PlayedService
 
 
 def test_a_receipt_of_a_moment_ago_has_no_postings_and_no_proofs_yet(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["payments", "payment"] = {**PAYMENT, "state": "captured"}
     services.answers["ledger", "payment_postings"] = {"postings": []}
@@ -124,7 +124,7 @@ def test_a_receipt_of_a_moment_ago_has_no_postings_and_no_proofs_yet(
 
 
 def test_the_acquirers_notice_comes_by_query_and_by_form(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["payments", "acquirer_callback"] = {"accepted": True}
     path = "/api/v1/acquirer/callback"

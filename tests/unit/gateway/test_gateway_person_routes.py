@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gateway_doubles import PERSON, Browser, PlayedServices
+from gateway_fake import PERSON, Browser, FakeServices
 from gateway_samples import PROFILE, SIGNED_IN
 
 from shared.errors import Forbidden
 
 
-def test_a_profile_is_changed_and_read_again(browser: Browser, services: PlayedServices) -> None:
+def test_a_profile_is_changed_and_read_again(browser: Browser, services: FakeServices) -> None:
     services.answers["identity", "update_profile"] = {}
     services.answers["identity", "profile"] = {**PROFILE, "phone": "+79161234567"}
 
@@ -20,7 +20,7 @@ def test_a_profile_is_changed_and_read_again(browser: Browser, services: PlayedS
 
 
 def test_the_device_is_the_user_agent_when_nothing_else_is_said(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "sign_in"] = SIGNED_IN
     browser(
@@ -33,7 +33,7 @@ def test_the_device_is_the_user_agent_when_nothing_else_is_said(
 
 
 def test_a_document_is_a_file_unless_json_is_asked_for(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     document = {
         "kind": "rules",
@@ -57,7 +57,7 @@ def test_a_document_is_a_file_unless_json_is_asked_for(
 
 
 def test_a_question_about_a_strangers_account_is_not_found_either(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["helpdesk", "ask"] = Forbidden("account_not_linked", "x")
     body = {"topic": "charges", "account": " 0009 ", "text": "Почему?"}

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from gateway_doubles import PERSON, THING, Browser, PlayedServices
+from gateway_fake import PERSON, THING, Browser, FakeServices
 
 from gateway.messages import CATALOGUE
 from gateway.messages.fields import FIELDS
@@ -42,7 +42,7 @@ ME = "/api/v1/me"
     ],
 )
 def test_a_refusal_becomes_a_problem_document(
-    browser: Browser, services: PlayedServices, error: Exception, status: int
+    browser: Browser, services: FakeServices, error: Exception, status: int
 ) -> None:
     services.answers["identity", "profile"] = error
 
@@ -61,7 +61,7 @@ def test_a_refusal_becomes_a_problem_document(
 
 
 def test_the_language_is_russian_unless_english_is_preferred(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = ValidationFailed("wrong_code", "x", attempts_left=2)
     russian = browser("GET", ME)
@@ -73,14 +73,14 @@ def test_the_language_is_russian_unless_english_is_preferred(
 
 
 def test_a_missing_parameter_never_shows_a_half_filled_text(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = ValidationFailed("wrong_code", "x")
     assert browser("GET", ME).json["detail"] == KINDS["validation"]["ru"]
 
 
 def test_unavailable_and_too_many_say_when_to_come_back(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = Unavailable("service_unavailable", "x")
     assert browser("GET", ME).headers["Retry-After"] == "5"
@@ -90,7 +90,7 @@ def test_unavailable_and_too_many_say_when_to_come_back(
 
 
 def test_a_services_own_validation_keeps_its_places_but_not_its_words(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = ValidationFailed(
         "invalid_request", "x", fields={"lines": {"0": {"amount": ["Not a valid integer."]}}}
@@ -137,7 +137,7 @@ def test_a_services_own_validation_keeps_its_places_but_not_its_words(
     ],
 )
 def test_each_wrong_member_is_pointed_at(
-    browser: Browser, services: PlayedServices, body: Any, expected: dict[str, str]
+    browser: Browser, services: FakeServices, body: Any, expected: dict[str, str]
 ) -> None:
     response = browser("POST", "/api/v1/payments", json=body, headers={"Idempotency-Key": "k"})
     assert response.status_code == 422
@@ -187,7 +187,7 @@ def test_the_media_type_is_json_and_nothing_else(browser: Browser) -> None:
 
 
 def test_a_body_above_the_limit_is_refused_before_any_service_is_asked(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     body = json.dumps({"email": "x" * MAX_BODY_BYTES})
     response = browser(
@@ -206,7 +206,7 @@ def test_unknown_paths_and_methods_are_problems_too(browser: Browser) -> None:
     assert browser("GET", "/api/v1/payments/not-a-uuid").status_code == 404
 
 
-def test_two_ticks_are_passed_on_as_they_are(browser: Browser, services: PlayedServices) -> None:
+def test_two_ticks_are_passed_on_as_they_are(browser: Browser, services: FakeServices) -> None:
     services.answers["identity", "confirm_registration"] = ValidationFailed(
         "rules_not_accepted", "x"
     )
@@ -217,7 +217,7 @@ def test_two_ticks_are_passed_on_as_they_are(browser: Browser, services: PlayedS
     assert wrong.json["errors"][0]["code"] == "field_boolean"
 
 
-def test_no_session_is_401_and_a_challenge(browser: Browser, services: PlayedServices) -> None:
+def test_no_session_is_401_and_a_challenge(browser: Browser, services: FakeServices) -> None:
     for headers in ({}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer "}):
         response = browser("GET", ME, token=None, headers=headers)
         assert (response.status_code, response.json["code"]) == (401, "not_signed_in")
@@ -230,7 +230,7 @@ def test_no_session_is_401_and_a_challenge(browser: Browser, services: PlayedSer
 
 
 def test_a_temporary_password_opens_nothing_but_its_own_change(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.sign_in(must_change_password=True)
     services.answers["identity", "change_password"] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gateway_doubles import PERSON, SESSION, THING, Browser, PlayedServices
+from gateway_fake import PERSON, SESSION, THING, Browser, FakeServices
 from gateway_samples import ACCOUNT, PAYMENT, PROFILE, QUESTION, SESSION_ROW, SIGNED_IN, TOPIC
 
 from gateway.openapi import operations_of
@@ -127,7 +127,7 @@ PLAIN: list[tuple[Any, ...]] = [
 
 @pytest.mark.parametrize("row", PLAIN, ids=[f"{row[0]} {row[1]}" for row in PLAIN])
 def test_a_plain_route_asks_one_service(
-    browser: Browser, services: PlayedServices, row: tuple[Any, ...]
+    browser: Browser, services: FakeServices, row: tuple[Any, ...]
 ) -> None:
     method, path, body, service, rpc, arguments, result, status, answer = row
     services.answers[service, rpc] = result
@@ -161,8 +161,8 @@ def test_every_operation_is_tried_here() -> None:
     }
     apart = {
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
-        "penalty", "months", "all_charges", "receipt", "acquirer_notice_in_query",
-        "acquirer_notice_in_form", "landing", "payment_returned", "alive", "ready", "metrics",
+        "penalty", "months", "all_charges", "receipt", "acquirer_callback_by_query",
+        "acquirer_callback_by_form", "landing", "payment_returned", "alive", "ready", "metrics",
         "openapi",
     }  # fmt: skip
     for name, operation in operations_of(Gateway).items():

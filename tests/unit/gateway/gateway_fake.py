@@ -15,7 +15,7 @@ THING = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03"
 TOKEN = "token-of-the-session"
 
 
-class PlayedServices:
+class FakeServices:
     """Answers calls as the test says, and remembers them with their context."""
 
     def __init__(self) -> None:
