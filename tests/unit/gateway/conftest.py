@@ -1,4 +1,4 @@
-"""The gateway's real WSGI application, with services that are played by the test."""
+"""The gateway's real WSGI application, with fake services."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def services() -> FakeServices:
 
 @pytest.fixture
 def make_browser(services: FakeServices) -> Callable[[], Browser]:
-    """Return a maker of gateways, for tests that set the environment first."""
+    """Return a factory of gateways, for tests that set the environment first."""
 
     def make() -> Browser:
         container = ServiceContainer(Gateway, {CLIENT_KEY: services})

@@ -1,4 +1,4 @@
-"""Services that are played by a test, and an HTTP client without a network."""
+"""Fake services, and an HTTP client without a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKEN = "token-of-the-session"
 
 
 class FakeServices:
-    """Answers calls as the test says, and remembers them with their context."""
+    """Returns the answers set by the test, and records calls with their context."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Any] = {}
@@ -52,9 +52,9 @@ class FakeServices:
 
 
 class Browser:
-    """Sends requests to the gateway's WSGI application, signed in unless told otherwise.
+    """Sends requests to the gateway's WSGI application, signed in by default.
 
-    The answers are werkzeug's ``TestResponse``.
+    The responses are werkzeug's ``TestResponse``.
     """
 
     def __init__(self, application: Any, keep: Any) -> None:

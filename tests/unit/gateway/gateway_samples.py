@@ -1,4 +1,4 @@
-"""Answers of the services, as the tests of the routes play them."""
+"""Results of RPCs, for the tests of the routes."""
 
 from __future__ import annotations
 

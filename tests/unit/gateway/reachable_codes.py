@@ -108,7 +108,7 @@ def raised_codes(*nodes: ast.AST) -> set[str]:
 
 
 def passed_codes(*nodes: ast.AST) -> set[str]:
-    """Return the codes that callers hand to who raises them: ``check(x, "invalid_opening")``."""
+    """Return the codes passed to a function that raises them: ``check(x, "invalid_day")``."""
     raisers = _raisers_of_arguments()
     found = set()
     for call in _all(ast.Call, *nodes):

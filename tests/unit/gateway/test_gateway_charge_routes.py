@@ -10,7 +10,7 @@ from shared.errors import ValidationFailed
 
 
 @pytest.mark.parametrize("path", ["balance", "charges", "penalty", "statement"])
-def test_a_strangers_account_is_not_found(
+def test_somebody_elses_account_is_not_found(
     browser: Browser, services: FakeServices, path: str
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": [], "foreign": ["0009"]}
@@ -19,7 +19,7 @@ def test_a_strangers_account_is_not_found(
     assert [call[0] for call in services.calls] == ["identity", "accounts"]
 
 
-def test_an_own_accounts_balance_is_answered(browser: Browser, services: FakeServices) -> None:
+def test_own_account_has_a_balance(browser: Browser, services: FakeServices) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     services.answers["ledger", "balance"] = BALANCE
     response = browser("GET", "/api/v1/accounts/0001/balance?as_of=2026-05-15")
@@ -31,7 +31,7 @@ def test_an_own_accounts_balance_is_answered(browser: Browser, services: FakeSer
     ("query", "on"),
     [("", None), ("?on=2026-06-20", "2026-06-20"), ("?on=2028-02-29", "2028-02-29")],
 )
-def test_an_own_accounts_penalty_is_explained_also_for_a_day_to_come(
+def test_own_account_has_a_penalty_for_any_day(
     browser: Browser, services: FakeServices, query: str, on: str | None
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
@@ -43,7 +43,7 @@ def test_an_own_accounts_penalty_is_explained_also_for_a_day_to_come(
 @pytest.mark.parametrize(
     "on", ["2026-02-30", "tomorrow", "", "20261231", "2026-W53-4", "2026-12-31T00:00:00%2B03:00"]
 )
-def test_a_day_is_written_in_one_way(browser: Browser, services: FakeServices, on: str) -> None:
+def test_day_has_one_format(browser: Browser, services: FakeServices, on: str) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     response = browser("GET", f"/api/v1/accounts/0001/penalty?on={on}")
     assert response.status_code == 422
@@ -52,18 +52,14 @@ def test_a_day_is_written_in_one_way(browser: Browser, services: FakeServices, o
     assert ("ledger", "penalty") not in [call[:2] for call in services.calls]
 
 
-def test_a_day_beyond_reckoning_is_refused_by_the_ledger(
-    browser: Browser, services: FakeServices
-) -> None:
+def test_ledger_refuses_a_day_out_of_range(browser: Browser, services: FakeServices) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     services.answers["ledger", "penalty"] = ValidationFailed("invalid_day", "x")
     response = browser("GET", "/api/v1/accounts/0001/penalty?on=9999-12-31")
     assert (response.status_code, response.json["code"]) == (422, "invalid_day")
 
 
-def test_all_charges_are_the_months_of_every_account(
-    browser: Browser, services: FakeServices
-) -> None:
+def test_all_charges_contain_every_account(browser: Browser, services: FakeServices) -> None:
     linked = [ACCOUNT, {**ACCOUNT, "number": "0002"}]
     services.answers["accounts", "linked"] = {"accounts": linked}
     services.answers["ledger", "charges"] = lambda number, before, limit: {
@@ -93,7 +89,7 @@ def test_all_charges_are_the_months_of_every_account(
         ("yesterday", None),
     ],
 )
-def test_a_moment_is_a_day_or_has_an_offset(
+def test_instant_needs_an_offset(
     browser: Browser, services: FakeServices, as_of: str, passed_on: str | None
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}

@@ -98,6 +98,6 @@ def test_a_code_has_its_words_once() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_text_says_what_happened_and_then_what_to_do(language: str) -> None:
+def test_every_text_of_the_catalogue_has_a_next_step(language: str) -> None:
     without = [code for code, text in CATALOGUE.items() if ". " not in text[language]]
     assert without == []

@@ -9,7 +9,7 @@ from gateway_samples import ACCOUNT, BALANCE, PAYMENT, PROOF
 KEY = {"Idempotency-Key": "order-1"}
 
 
-def test_what_is_due_counts_the_advance_and_leaves_accounts_without_balance_at_zero(
+def test_due_amounts_subtract_the_advance_and_default_to_zero(
     browser: Browser, services: FakeServices
 ) -> None:
     numbers = ["0001", "0002", "0003"]
@@ -31,7 +31,7 @@ def test_what_is_due_counts_the_advance_and_leaves_accounts_without_balance_at_z
     assert due["total"] == 451425
 
 
-def test_a_payment_needs_a_key_and_freezes_its_command_id(
+def test_payment_needs_a_key_which_determines_its_command_id(
     browser: Browser, services: FakeServices
 ) -> None:
     services.answers["payments", "start"] = {
@@ -63,12 +63,12 @@ def test_a_payment_needs_a_key_and_freezes_its_command_id(
 
 
 @pytest.mark.parametrize("key", ["x" * 201, "a\tb"])
-def test_a_key_out_of_bounds_is_refused(browser: Browser, key: str) -> None:
+def test_invalid_key_is_refused(browser: Browser, key: str) -> None:
     response = browser("POST", "/api/v1/payments", json={}, headers={"Idempotency-Key": key})
     assert response.json["code"] == "idempotency_key_invalid"
 
 
-def test_pages_go_on_by_opaque_cursors(browser: Browser, services: FakeServices) -> None:
+def test_pages_continue_at_opaque_cursors(browser: Browser, services: FakeServices) -> None:
     services.answers["payments", "history"] = {"payments": [PAYMENT], "next": "cDEy"}
     cursor = browser("GET", "/api/v1/payments?limit=1").json["next"]
     browser("GET", f"/api/v1/payments?limit=1&before={cursor}")
@@ -86,16 +86,18 @@ def test_pages_go_on_by_opaque_cursors(browser: Browser, services: FakeServices)
 
 
 def test_every_state_of_a_payment_has_a_notice(browser: Browser, services: FakeServices) -> None:
-    told = set()
+    messages = set()
     for state in ("created", "awaiting_payment", "captured", "completed", "failed", "expired"):
         services.answers["payments", "payment"] = {**PAYMENT, "state": state}
         for language in ("ru", "en"):
             headers = {"Accept-Language": language}
-            told.add(browser("GET", f"/api/v1/payments/{THING}", headers=headers).json["message"])
-    assert len(told) == 12
+            messages.add(
+                browser("GET", f"/api/v1/payments/{THING}", headers=headers).json["message"]
+            )
+    assert len(messages) == 12
 
 
-def test_a_receipt_waits_for_the_money(browser: Browser, services: FakeServices) -> None:
+def test_receipt_needs_a_captured_payment(browser: Browser, services: FakeServices) -> None:
     services.answers["payments", "payment"] = {**PAYMENT, "state": "awaiting_payment"}
     early = browser("GET", f"/api/v1/payments/{THING}/receipt")
     assert (early.status_code, early.json["code"]) == (409, "receipt_not_ready")
@@ -113,7 +115,7 @@ def test_a_receipt_waits_for_the_money(browser: Browser, services: FakeServices)
         assert services.calls[-1] == ("ledger", "payment_proofs", {"payment_id": THING})
 
 
-def test_a_receipt_of_a_moment_ago_has_no_postings_and_no_proofs_yet(
+def test_receipt_of_a_captured_payment_may_lack_postings(
     browser: Browser, services: FakeServices
 ) -> None:
     services.answers["payments", "payment"] = {**PAYMENT, "state": "captured"}
@@ -123,9 +125,7 @@ def test_a_receipt_of_a_moment_ago_has_no_postings_and_no_proofs_yet(
     assert (receipt["postings"], receipt["proofs"]) == ([], [])
 
 
-def test_the_acquirers_notice_comes_by_query_and_by_form(
-    browser: Browser, services: FakeServices
-) -> None:
+def test_callback_comes_by_query_or_by_form(browser: Browser, services: FakeServices) -> None:
     services.answers["payments", "acquirer_callback"] = {"accepted": True}
     path = "/api/v1/acquirer/callback"
 

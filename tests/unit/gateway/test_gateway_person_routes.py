@@ -8,7 +8,7 @@ from gateway_samples import PROFILE, SIGNED_IN
 from shared.errors import Forbidden
 
 
-def test_a_profile_is_changed_and_read_again(browser: Browser, services: FakeServices) -> None:
+def test_changed_profile_is_returned(browser: Browser, services: FakeServices) -> None:
     services.answers["identity", "update_profile"] = {}
     services.answers["identity", "profile"] = {**PROFILE, "phone": "+79161234567"}
 
@@ -19,9 +19,7 @@ def test_a_profile_is_changed_and_read_again(browser: Browser, services: FakeSer
     assert ("identity", "update_profile", changed) in services.calls
 
 
-def test_the_device_is_the_user_agent_when_nothing_else_is_said(
-    browser: Browser, services: FakeServices
-) -> None:
+def test_device_defaults_to_the_user_agent(browser: Browser, services: FakeServices) -> None:
     services.answers["identity", "sign_in"] = SIGNED_IN
     browser(
         "POST",
@@ -56,7 +54,7 @@ def test_a_document_is_a_file_unless_json_is_asked_for(
     assert browser("GET", "/api/v1/documents/secrets", token=None).status_code == 404
 
 
-def test_a_question_about_a_strangers_account_is_not_found_either(
+def test_question_about_somebody_elses_account_is_refused_with_404(
     browser: Browser, services: FakeServices
 ) -> None:
     services.answers["helpdesk", "ask"] = Forbidden("account_not_linked", "x")

@@ -137,14 +137,14 @@ def test_a_plain_route_asks_one_service(
 
     assert response.status_code == status
     answered = response.get_json(silent=True) or {}
-    told = answered.pop("message", "Done. No notice")
+    message = answered.pop("message", "Done. No notice")
     assert answered == (answer or {})
-    assert ". " in told
+    assert ". " in message
     assert services.calls[-1] == (service, rpc, arguments)
     assert (services.command_ids[-1] is None) == (method == "GET")
 
 
-def test_the_pages_show_no_data_and_run_nothing(browser: Browser) -> None:
+def test_pages_show_no_data_and_run_no_script(browser: Browser) -> None:
     for path in ("/", f"/payments/{THING}?orderId=1"):
         page = browser("GET", path, token=None)
         assert page.status_code == 200
@@ -155,11 +155,11 @@ def test_the_pages_show_no_data_and_run_nothing(browser: Browser) -> None:
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_every_operation_is_tried_here() -> None:
-    tried = {
+def test_every_operation_has_a_test() -> None:
+    tested = {
         (row[0], row[1].split("?")[0].replace(THING, "{}").replace("0001", "{}")) for row in PLAIN
     }
-    apart = {
+    elsewhere = {
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
         "penalty", "months", "all_charges", "receipt", "acquirer_callback_by_query",
         "acquirer_callback_by_form", "landing", "payment_returned", "alive", "ready", "metrics",
@@ -168,4 +168,4 @@ def test_every_operation_is_tried_here() -> None:
     for name, operation in operations_of(Gateway).items():
         path = operation.template.removeprefix("/api/v1")
         shape = "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
-        assert name in apart or (operation.method, shape) in tried, name
+        assert name in elsewhere or (operation.method, shape) in tested, name

@@ -1,4 +1,4 @@
-"""A help desk in memory."""
+"""A help desk on the in-memory store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shared.eventstore import MemoryStore
 
 
 class HelpdeskHarness:
-    """A memory store with the help desk in it, and the calls that the service makes."""
+    """The help desk on the in-memory store, with shortcuts for its use cases."""
 
     def __init__(self) -> None:
         self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
@@ -43,7 +43,7 @@ class HelpdeskHarness:
         command = AskQuestion(person_id=person_id, text=text, **fields)
         return self.store.execute(self.use_cases.ask, command)
 
-    def write_again(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
+    def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
         command = AddMessage(person_id=person_id, question_id=question_id, text=text)
         return self.store.execute(self.use_cases.add_message, command)
 

@@ -1,4 +1,4 @@
-"""What is published keeps the contract, and holds no text."""
+"""Published events keep their contracts and contain no text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.contracts.helpdesk import CONTRACTS
 def test_every_event_is_published_by_its_contract(helpdesk: Any) -> None:
     person_id = uuid4()
     question_id = helpdesk.ask(person_id)
-    helpdesk.write_again(person_id, question_id, "И ещё")
+    helpdesk.add_message(person_id, question_id, "И ещё")
     helpdesk.answer(question_id, "Ответ")
     route = RouteQuestion(question_id=question_id, department="metering", reason="о счётчике")
     helpdesk.store.execute(helpdesk.use_cases.route, route)

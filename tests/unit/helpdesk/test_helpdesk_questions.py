@@ -1,4 +1,4 @@
-"""A question's course: asked, handed over, answered, closed, opened again (S25)."""
+"""A question: asked, handed over, answered, closed, reopened (S25)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 ANNA, BORIS = uuid4(), uuid4()
 
 
-def test_a_question_reaches_the_department_that_is_competent_for_its_topic(helpdesk: Any) -> None:
+def test_question_is_handed_to_the_department_of_its_topic(helpdesk: Any) -> None:
     answer = helpdesk.asked(ANNA, "  Почему выросла сумма? \r\n", account="0100000001")
     assert answer["department"] == "billing"
     assert answer["department_title"] == "Отдел расчётов"
@@ -55,7 +55,7 @@ def test_an_unknown_topic_is_refused(helpdesk: Any) -> None:
     assert refusal.value.code == "unknown_topic"
 
 
-def test_a_person_asks_ten_questions_a_day(helpdesk: Any) -> None:
+def test_person_is_limited_to_ten_questions_a_day(helpdesk: Any) -> None:
     for _ in range(10):
         helpdesk.ask(ANNA)
     with pytest.raises(Forbidden) as refusal:
@@ -66,19 +66,19 @@ def test_a_person_asks_ten_questions_a_day(helpdesk: Any) -> None:
     helpdesk.ask(ANNA)
 
 
-def test_a_person_writes_fifty_messages_a_day(helpdesk: Any) -> None:
+def test_person_is_limited_to_fifty_messages_a_day(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     for _ in range(49):
-        helpdesk.write_again(ANNA, question_id, "И ещё")
+        helpdesk.add_message(ANNA, question_id, "И ещё")
     with pytest.raises(Forbidden) as refusal:
-        helpdesk.write_again(ANNA, question_id, "И ещё")
+        helpdesk.add_message(ANNA, question_id, "И ещё")
     assert refusal.value.code == "too_many_messages"
 
 
-def test_an_answer_is_staffs_and_a_new_message_opens_the_question_again(helpdesk: Any) -> None:
+def test_message_after_an_answer_reopens_the_question(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     assert helpdesk.answer(question_id, "Начался отопительный сезон.")["state"] == "answered"
-    assert helpdesk.write_again(ANNA, question_id, "Спасибо, а пени?")["state"] == "open"
+    assert helpdesk.add_message(ANNA, question_id, "Спасибо, а пени?")["state"] == "open"
     assert helpdesk.view(question_id).state == "open"
     assert [message["author"] for message in helpdesk.messages(question_id)] == [
         "person",
@@ -88,13 +88,13 @@ def test_an_answer_is_staffs_and_a_new_message_opens_the_question_again(helpdesk
     assert helpdesk.store.log[1].actor == "staff:olga"
 
 
-def test_a_closed_question_is_opened_by_a_message(helpdesk: Any) -> None:
+def test_message_reopens_a_closed_question(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     command = CloseQuestion(question_id=question_id, reason="повтор")
     assert helpdesk.store.execute(close_question, command)["state"] == "closed"
     with pytest.raises(Conflict):
         helpdesk.store.execute(close_question, command)
-    helpdesk.write_again(ANNA, question_id, "Нет, не повтор")
+    helpdesk.add_message(ANNA, question_id, "Нет, не повтор")
     assert helpdesk.view(question_id).state == "open"
 
 
@@ -114,11 +114,11 @@ def test_a_question_is_handed_over_with_a_reason(helpdesk: Any) -> None:
     assert refusal.value.code == "unknown_department"
 
 
-def test_a_strangers_question_is_not_there(helpdesk: Any) -> None:
+def test_somebody_elses_question_is_not_found(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     refused = [
-        lambda: helpdesk.write_again(BORIS, question_id, "Дайте почитать"),
-        lambda: helpdesk.write_again(BORIS, uuid4(), "Дайте почитать"),
+        lambda: helpdesk.add_message(BORIS, question_id, "Дайте почитать"),
+        lambda: helpdesk.add_message(BORIS, uuid4(), "Дайте почитать"),
         lambda: helpdesk.answer(uuid4(), "Кому?"),
         lambda: helpdesk.store.query(lambda session: question_of(session, question_id, BORIS)),
     ]
@@ -131,12 +131,12 @@ def test_a_strangers_question_is_not_there(helpdesk: Any) -> None:
 def test_the_letter_has_the_question_and_the_last_answer(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA, account="0100000001")
     helpdesk.answer(question_id, "Первый ответ")
-    helpdesk.write_again(ANNA, question_id, "Не понял")
+    helpdesk.add_message(ANNA, question_id, "Не понял")
     helpdesk.answer(question_id, "Второй ответ")
-    made = letter_facts(
+    facts = letter_facts(
         helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory
     )
-    assert made == {
+    assert facts == {
         "person_id": str(ANNA),
         "number": 1,
         "department_email": "billing@teploset-demo.invalid",
@@ -148,18 +148,18 @@ def test_the_letter_has_the_question_and_the_last_answer(helpdesk: Any) -> None:
     }
 
 
-def test_an_erased_question_has_no_text_left(helpdesk: Any) -> None:
+def test_erased_question_has_no_text(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     helpdesk.answer(question_id, "Ответ")
     helpdesk.store.vault.destroy(question_id)
     assert [message["text"] for message in helpdesk.messages(question_id)] == [None, None]
-    made = letter_facts(
+    facts = letter_facts(
         helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory
     )
-    assert (made["text"], made["answer"]) == (None, None)
+    assert (facts["text"], facts["answer"]) == (None, None)
 
 
-def test_a_topic_no_longer_listed_is_called_by_its_id(helpdesk: Any) -> None:
+def test_topic_no_longer_listed_is_shown_by_its_id(helpdesk: Any) -> None:
     view = helpdesk.view(helpdesk.ask(ANNA))
     directory = type(helpdesk.directory)(
         departments={}, topics={}, limits=helpdesk.directory.limits
@@ -170,7 +170,7 @@ def test_a_topic_no_longer_listed_is_called_by_its_id(helpdesk: Any) -> None:
 
 def test_no_event_has_a_text_in_clear(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA, "Тайна вопроса")
-    helpdesk.write_again(ANNA, question_id, "Тайна сообщения")
+    helpdesk.add_message(ANNA, question_id, "Тайна сообщения")
     helpdesk.answer(question_id, "Тайна ответа", reason="Тайна причины")
     helpdesk.store.execute(
         helpdesk.use_cases.route,

@@ -1,4 +1,4 @@
-"""identity's tables in dictionaries, for the store in memory; as the SQL behaves, so do they."""
+"""Identity's tables as dictionaries, for the in-memory store; they behave like the SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doubles of what notifications works with: its tables, the other services, the mail server."""
+"""Fakes of the tables, the other services, and the mail server."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class FakeReadModel:
 
 
 class Harness:
-    """`Services` for reactions and jobs: answers of other services, and every call made."""
+    """`Services` for reactions and jobs: it returns set answers and records every call."""
 
     def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
         self.clock = FixedClock(START)
@@ -111,18 +111,18 @@ class Harness:
         self.store.transact(lambda session, _: reaction(session, message, self), None)
 
     @property
-    def waiting(self) -> list[QueuedLetter]:
-        """The outbox, in the order of queueing."""
+    def queued(self) -> list[QueuedLetter]:
+        """Return the letters in the outbox, in the order of queueing."""
         return list(self.store.read_model.outbox.rows.values())
 
     @property
     def events(self) -> list[Any]:
-        """Every domain event recorded so far."""
+        """Return every recorded domain event."""
         return [entry.event for entry in self.store.log]
 
 
 def message_of(source: str, event_type: str, data: dict[str, Any], position: int = 7) -> Message:
-    """An event of another service, as a reaction gets it."""
+    """Return an event of another service, as a reaction gets it."""
     return Message(
         id=f"{source}-{position}",
         type=event_type,
@@ -138,8 +138,10 @@ def message_of(source: str, event_type: str, data: dict[str, Any], position: int
 
 @dataclass
 class FakeMailServer:
-    """A mail server that answers what it is told to, then accepts; its `connect` is passed to
-    the job in place of SMTP."""
+    """A mail server that gives the set replies, then accepts.
+
+    Its `connect` is passed to the job in place of SMTP.
+    """
 
     answers: list[Exception | None] = field(default_factory=list)
     accepted: list[EmailMessage] = field(default_factory=list)

@@ -68,7 +68,7 @@ def test_a_letter_that_was_never_queued_cannot_end() -> None:
 def test_the_same_id_queues_nothing_twice(harness: Harness) -> None:
     letter_id = queue(harness)
     queue(harness, letter_id=letter_id)
-    assert len(harness.waiting) == 1
+    assert len(harness.queued) == 1
     assert harness.events == [LetterQueued(kind="password_changed", person_id=None)]
 
 
@@ -77,7 +77,7 @@ def test_a_sent_letter_is_erased(harness: Harness) -> None:
     command = MarkSent(letter_id=letter_id, message_id="<x@y>", attempts=1)
     harness.store.transact(application.mark_sent, command)
     harness.store.transact(application.mark_sent, command)
-    assert harness.waiting == []
+    assert harness.queued == []
     assert harness.events[1:] == [
         LetterSent(kind="password_changed", message_id="<x@y>", attempts=1)
     ]
@@ -92,11 +92,11 @@ def test_a_newer_secret_replaces_the_unsent_older_one(harness: Harness) -> None:
     queue(harness, **secret)
     other = queue(harness, **{**secret, "secret_topic": "registration:2"})
     newer = queue(harness, **secret)
-    assert {row.letter_id for row in harness.waiting} == {other, newer}
+    assert {row.letter_id for row in harness.queued} == {other, newer}
     assert harness.events.count(LetterFailed(kind="registration_code", reason="stale")) == 1
 
 
-def test_pauses_grow_and_secrets_do_not_wait_long(harness: Harness) -> None:
+def test_retry_delays_grow_less_for_secrets(harness: Harness) -> None:
     plain = queue(harness)
     secret = queue(
         harness, secret_topic="reset:1", stale_at=harness.clock.now() + timedelta(minutes=15)
@@ -115,10 +115,10 @@ def test_after_five_days_a_letter_is_given_up(harness: Harness) -> None:
     letter_id = queue(harness)
     harness.clock.advance(RETRY_PERIOD - timedelta(seconds=1))
     postpone(harness, letter_id)
-    assert len(harness.waiting) == 1
+    assert len(harness.queued) == 1
     harness.clock.advance(timedelta(seconds=1))
     postpone(harness, letter_id)
-    assert harness.waiting == []
+    assert harness.queued == []
     assert harness.events[-1] == LetterFailed(kind="password_changed", reason="gave_up")
 
 

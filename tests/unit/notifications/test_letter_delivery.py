@@ -1,4 +1,4 @@
-"""Delivery, with a double of the mail server."""
+"""Delivery, with a fake mail server."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_letters_share_a_connection_and_are_marked_sent(
     assert server.connections == 1
     expected = {f"<{letter_id}@saldo.example>" for letter_id in ids}
     assert {message["Message-ID"] for message in server.accepted} == expected
-    assert harness.waiting == []
+    assert harness.queued == []
     sent = [entry for entry in harness.store.log if isinstance(entry.event, LetterSent)]
     assert {entry.event.message_id for entry in sent} == expected
     assert {entry.correlation_id for entry in sent} == {f"journey-{i}" for i in ids}
@@ -75,7 +75,7 @@ def test_letters_share_a_connection_and_are_marked_sent(
     assert server.connections == 1
 
 
-def test_what_is_refused_for_now_is_tried_again(harness: Harness, server: FakeMailServer) -> None:
+def test_temporary_refusal_is_retried(harness: Harness, server: FakeMailServer) -> None:
     queue(harness)
     server.answers = [DeferredError(451)]
     assert deliver(harness, server) == 1
@@ -85,12 +85,12 @@ def test_what_is_refused_for_now_is_tried_again(harness: Harness, server: FakeMa
     assert harness.events[-1].attempts == 2
 
 
-def test_what_is_refused_for_good_fails(harness: Harness, server: FakeMailServer) -> None:
+def test_permanent_refusal_fails_the_letter(harness: Harness, server: FakeMailServer) -> None:
     queue(harness)
     queue(harness)
     server.answers = [RefusedError(550)]
     assert deliver(harness, server) == 2
-    assert harness.waiting == []
+    assert harness.queued == []
     assert LetterFailed(kind="password_changed", reason="refused_by_server") in harness.events
     assert len(server.accepted) == 1
 
@@ -104,17 +104,15 @@ def test_a_broken_connection_delays_only_its_letter(
     assert deliver(harness, server) == 1
     assert deliver(harness, server) == 1
     assert server.connections == 2
-    assert [row.attempts for row in harness.waiting] == [1]
+    assert [row.attempts for row in harness.queued] == [1]
 
 
-def test_without_a_server_all_wait_and_nothing_spins(
-    harness: Harness, server: FakeMailServer
-) -> None:
+def test_without_a_server_every_letter_is_delayed(harness: Harness, server: FakeMailServer) -> None:
     queue(harness)
     queue(harness)
     server.down = ServerUnavailableError("no connection")
     assert deliver(harness, server) == 0
-    assert [row.attempts for row in harness.waiting] == [1, 1]
+    assert [row.attempts for row in harness.queued] == [1, 1]
     assert deliver(harness, server) == 0
     assert server.connections == 1
 
@@ -132,7 +130,7 @@ def test_a_stale_secret_is_not_sent(harness: Harness, server: FakeMailServer) ->
     harness.clock.advance(timedelta(minutes=15))
     assert deliver(harness, server) == 1
     assert server.accepted == []
-    assert harness.waiting == []
+    assert harness.queued == []
     assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
 
 
@@ -153,22 +151,22 @@ def test_a_letter_sealed_under_another_secret_waits(
         harness, sealed=seal(SETTINGS, uuid4(), Content(to="a@b.ru", subject="", text="", html=""))
     )
     assert deliver(harness, server) == 1
-    assert [row.attempts for row in harness.waiting] == [1]
+    assert [row.attempts for row in harness.queued] == [1]
 
 
-def test_sent_is_noted_even_if_the_database_hesitates(
+def test_marking_as_sent_is_retried(
     harness: Harness, server: FakeMailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue(harness)
     outcomes = [Unavailable("database_unavailable", "Again."), None]
     transact = harness.store.transact
 
-    def hesitant(handler: object, command: object) -> object:
+    def flaky(handler: object, command: object) -> object:
         if handler is application.mark_sent and (refusal := outcomes.pop(0)):
             raise refusal
         return transact(handler, command)
 
-    monkeypatch.setattr(harness.store, "transact", hesitant)
+    monkeypatch.setattr(harness.store, "transact", flaky)
     monkeypatch.setattr(jobs, "MARK_SENT_PAUSE", 0.0)
     assert deliver(harness, server) == 1
     assert len(server.accepted) == 1
@@ -184,13 +182,13 @@ def test_sent_is_noted_even_if_the_database_hesitates(
         ("smtps://u:p@mail", SmtpServer("mail", 465, "u", "p", True, False)),
     ],
 )
-def test_the_url_says_how_to_reach_the_server(url: str, server: SmtpServer) -> None:
+def test_smtp_url_is_parsed(url: str, server: SmtpServer) -> None:
     assert SmtpServer.parse(url) == server
     assert "p" not in {server.password} & set(repr(server).split("'"))
 
 
 @pytest.mark.parametrize("url", ["", "mail:25", "http://mail", "smtp://u:hidden@mail?tls"])
-def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+def test_invalid_smtp_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SmtpServer.parse(url)
     assert "hidden" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What letters say, and that nothing can be smuggled into their headers."""
+"""The texts of letters, and protection against header injection."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     },
     LetterKind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
 }
-SAID = {
+REQUIRED_PHRASES = {
     LetterKind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
     LetterKind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
     LetterKind.TEMPORARY_PASSWORD: [
@@ -88,12 +88,12 @@ SAID = {
 
 
 def spaces(text: str) -> str:
-    """Amounts carry non-breaking spaces; the expectations here are typed with plain ones."""
+    """Return a text with plain spaces: amounts have non-breaking ones."""
     return text.replace("\u00a0", " ")
 
 
 def unix(text: str) -> str:
-    """The same text with our line ends: on the wire they are CRLF."""
+    """Return a text with line feeds: on the wire the line ends are CRLF."""
     return text.replace("\r\n", "\n")
 
 
@@ -102,14 +102,14 @@ def test_every_kind_has_one_template_and_every_template_a_kind() -> None:
     folder = Path(letters.__file__).parent
     templates = {path.name.removesuffix(".txt.j2") for path in folder.glob("*.txt.j2")}
     assert templates - parts == {kind.value for kind in LetterKind}
-    assert set(FACTS) == set(SAID) == set(LetterKind)
+    assert set(FACTS) == set(REQUIRED_PHRASES) == set(LetterKind)
 
 
 @pytest.mark.parametrize("kind", LetterKind)
-def test_every_kind_says_what_it_must(kind: LetterKind) -> None:
+def test_every_kind_has_its_required_phrases(kind: LetterKind) -> None:
     content = render(kind, "a@example.org", SETTINGS, FACTS[kind])
     text = spaces(content.text)
-    for words in SAID[kind]:
+    for words in REQUIRED_PHRASES[kind]:
         assert words in text
     assert "\n" not in content.subject
     assert content.subject
@@ -118,7 +118,7 @@ def test_every_kind_says_what_it_must(kind: LetterKind) -> None:
 
 
 @pytest.mark.parametrize("kind", set(LetterKind) - {LetterKind.QUESTION_TO_DEPARTMENT})
-def test_letters_to_people_are_signed_and_speak_english_second(kind: LetterKind) -> None:
+def test_letters_to_people_are_signed_with_english_below(kind: LetterKind) -> None:
     text = render(kind, "a@example.org", SETTINGS, FACTS[kind]).text
     assert text.index("In English: ") > text.index("Здравствуйте!")
     assert "\nhttps://saldo.example\n" in text
@@ -132,7 +132,7 @@ def test_a_secret_is_not_in_the_subject(kind: LetterKind) -> None:
     assert "493027" not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
 
 
-def test_a_missing_fact_is_an_error_not_a_gap() -> None:
+def test_missing_fact_is_an_error() -> None:
     with pytest.raises(Exception, match="valid_minutes"):
         render(LetterKind.REGISTRATION_CODE, "a@example.org", SETTINGS, {"code": "493027"})
 
@@ -207,7 +207,7 @@ def test_a_topic_with_a_line_feed_stays_out_of_the_headers() -> None:
     assert message["Bcc"] is None
 
 
-def test_the_envelope_opens_only_with_its_key_and_its_letter() -> None:
+def test_envelope_is_bound_to_its_key_and_letter() -> None:
     content = Content(to="a@b.ru", subject="s", text="493027\n", html="<p>493027</p>")
     sealed = seal(SETTINGS, LETTER, content)
     assert unseal(SETTINGS, LETTER, sealed) == content
