@@ -1,4 +1,4 @@
-"""The acquirer's callbacks about orders (RBS)."""
+"""The acquirer's callbacks, passed on to payments unchanged."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _callback(method: str) -> Operation:
 
 
 class AcquirerRoutes:
-    """Callbacks come by GET or as a form by POST; payments checks their signature."""
+    """A callback is a GET or a form by POST; payments reads its parameters and its signature."""
 
     @route(_callback("GET"))
     def acquirer_callback_by_query(self, call: Call) -> Any:
-        return _process(call)
+        return _pass_on(call)
 
     @route(_callback("POST"))
     def acquirer_callback_by_form(self, call: Call) -> Any:
-        return _process(call)
+        return _pass_on(call)
 
 
-def _process(call: Call) -> Any:
+def _pass_on(call: Call) -> Any:
     return call.command(
         "payments", "acquirer_callback", deadline=ACQUIRER_TIMEOUT, parameters=dict(call.query)
     )
