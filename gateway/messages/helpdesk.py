@@ -5,11 +5,11 @@ from __future__ import annotations
 HELPDESK = {
     "unknown_topic": {
         "ru": "Такой темы нет. Выберите тему из списка.",
-        "en": "There is no such topic. Choose one of the list.",
+        "en": "There is no such topic. Choose one from the list.",
     },
     "invalid_text": {
         "ru": "Текст не подходит. Напишите от 1 до {max_length} знаков.",
-        "en": "The text is not suitable. Write 1 to {max_length} characters.",
+        "en": "The text is not valid. Write 1 to {max_length} characters.",
     },
     "too_many_questions": {
         "ru": "За сутки можно задать не более {limit} вопросов. Допишите в уже заданный вопрос "
@@ -23,7 +23,7 @@ HELPDESK = {
     },
     "question_not_found": {
         "ru": "Такого вопроса среди Ваших нет. Выберите вопрос из списка.",
-        "en": "There is no such question among yours. Choose one of the list.",
+        "en": "There is no such question among yours. Choose one from the list.",
     },
     "question_exists": {
         "ru": "Этот вопрос уже задан. Допишите сообщение в него.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 LEDGER = {
     "invalid_day": {
         "ru": "Этот день не подходит. Проверьте год и число и укажите другой день.",
-        "en": "This day is not suitable. Check its year and date, and give another.",
+        "en": "This day is not valid. Check its year and date, and give another.",
     },
     "invalid_period": {
         "ru": "Это не месяц. Укажите его так: 2026-03.",
-        "en": "This is no month. Write it like 2026-03.",
+        "en": "This is not a month. Write it like 2026-03.",
     },
     "no_due_day": {
         "ru": "В правилах пеней нет срока оплаты за {period}. Добавьте его в правила или укажите "
@@ -35,7 +35,7 @@ LEDGER = {
     },
     "checkpoint_not_found": {
         "ru": "Такой контрольной точки нет. Выберите её из списка.",
-        "en": "There is no such checkpoint. Choose one of the list.",
+        "en": "There is no such checkpoint. Choose one from the list.",
     },
     "not_sealed_yet": {
         "ru": "Запись ещё не запечатана. Повторите через минуту.",

@@ -108,4 +108,4 @@ class ConfirmPasswordReset(Shape):
     """The code from the letter and the new password."""
 
     code = input_text("The code from the letter.", "482913", most=32)
-    new_password = secret("The new password. Tell it to nobody (S10).")
+    new_password = secret("The new password, never to be shared (S10).")

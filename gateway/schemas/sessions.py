@@ -70,7 +70,7 @@ class ChangePassword(Shape):
     """The current and the new password."""
 
     current_password = secret("The current password, which may be the temporary one.")
-    new_password = secret("The new password. Tell it to nobody (S10).")
+    new_password = secret("The new password, never to be shared (S10).")
 
 
 class ProfileOrganisation(Result):

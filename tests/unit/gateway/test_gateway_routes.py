@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
 from typing import Any
 
 import pytest
 from gateway_fake import PERSON, SESSION, THING, Browser, FakeServices
 from gateway_samples import ACCOUNT, PAYMENT, PROFILE, QUESTION, SESSION_ROW, SIGNED_IN, TOPIC
 
+from gateway import routes
 from gateway.openapi import operations_of
 from gateway.service import Gateway
 
@@ -144,8 +147,16 @@ def test_a_plain_route_asks_one_service(
     assert (services.command_ids[-1] is None) == (method == "GET")
 
 
+PAGES = {"landing": "/", "payment_returned": f"/payments/{THING}?orderId=1"}
+
+
+def test_every_page_has_a_test() -> None:
+    operations = operations_of(Gateway).items()
+    assert set(PAGES) == {name for name, page in operations if page.media_type == "text/html"}
+
+
 def test_pages_show_no_data_and_run_no_script(browser: Browser) -> None:
-    for path in ("/", f"/payments/{THING}?orderId=1"):
+    for path in PAGES.values():
         page = browser("GET", path, token=None)
         assert page.status_code == 200
         assert page.content_type == "text/html; charset=utf-8"
@@ -153,6 +164,21 @@ def test_pages_show_no_data_and_run_no_script(browser: Browser) -> None:
         assert THING not in page.text
         assert "script-src" not in page.headers["Content-Security-Policy"]
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_every_class_of_routes_is_part_of_the_gateway() -> None:
+    modules = [
+        import_module(f"{routes.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(routes.__path__)
+    ]
+    classes = {
+        member
+        for module in modules
+        for name, member in vars(module).items()
+        if name.endswith("Routes")
+    }
+    assert len(modules) == len(classes)
+    assert classes == set(Gateway.__bases__)
 
 
 def test_every_operation_has_a_test() -> None:

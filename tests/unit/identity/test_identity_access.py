@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,6 +11,8 @@ from uuid import uuid4
 import pytest
 from identity_steps import refusal_of
 
+from services.identity import password_policy
+from services.identity.documents import find_document
 from services.identity.domain import PasswordChanged, TemporaryPasswordIssued
 from services.identity.fingerprints import token_digest
 from services.identity.limits import SESSIONS_PER_PERSON
@@ -87,17 +91,28 @@ def test_temporary_password_allows_one_session(identity: Any, newcomer: dict[str
     assert (type(refused), refused.code) == (Forbidden, "session_expired")
 
 
-@pytest.mark.parametrize(
-    ("new", "code"),
-    [
-        ("short 123", "password_too_short"),
-        ("x" * 201, "password_too_long"),
-        ("Qwerty12345", "password_too_common"),
-        ("11111111112", "password_too_common"),
-        ("Anna@Example.org", "password_is_email"),
-        (None, "password_unchanged"),
-    ],
-)
+REFUSED = [
+    ("short 123", "password_too_short"),
+    ("x" * 201, "password_too_long"),
+    ("Qwerty12345", "password_too_common"),
+    ("11111111112", "password_too_common"),
+    ("Anna@Example.org", "password_is_email"),
+    (None, "password_unchanged"),
+]
+
+
+def test_every_check_of_the_policy_has_a_case() -> None:
+    source = inspect.getsource(password_policy.check_password)
+    assert {code for _, code in REFUSED} == set(re.findall(r'^ +"(password_\w+)"', source, re.M))
+
+
+@pytest.mark.parametrize("kind", ["rules", "instruction"])
+def test_documents_state_the_minimal_length_of_a_password(kind: str) -> None:
+    in_words = {10: "десяти"}[password_policy.MIN_LENGTH]
+    assert f"не короче {in_words} знаков" in find_document(kind).text
+
+
+@pytest.mark.parametrize(("new", "code"), REFUSED)
 def test_the_policy_names_what_is_wrong(
     identity: Any, newcomer: dict[str, str], new: str | None, code: str
 ) -> None:
