@@ -46,8 +46,8 @@ PAYMENTS = {
     "acquirer_unavailable": {
         "ru": "Банк не отвечает. Повторите тот же запрос через несколько секунд: дважды деньги "
         "не спишутся.",
-        "en": "The bank is not responding. Send the same request again in a few seconds: nothing is "
-        "charged twice.",
+        "en": "The bank is not responding. Send the same request again in a few seconds: nothing "
+        "is charged twice.",
     },
     "callback_forged": {
         "ru": "Подпись уведомления не сходится. Проверьте ключ обратных вызовов.",
