@@ -20,7 +20,7 @@ from services.accounts.proof import KEY_PURPOSE, BillSeal
 from services.discovery import open_store
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError, ValidationFailed
-from shared.money import format_rubles, parse_rubles
+from shared.money import format_roubles, parse_roubles
 from shared.tablefiles import ControlTotals, quarantine_path
 
 DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 from services.accounts.contract_loading import ContractRow
 from services.accounts.domain import PayerKind, clean_number
 from services.accounts.proof import BillSeal
-from shared.money import Kopecks, parse_rubles
+from shared.money import Kopecks, parse_roubles
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.money import Kopecks, format_rubles
+from shared.money import Kopecks, format_roubles
 
 
 class ControlTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,6 @@ class ControlTotals(msgspec.Struct, frozen=True, kw_only=True):
         if self.entries not in (None, found.entries):
             differing.append(f"{found.entries} {entries}, not {self.entries}")
         if self.total not in (None, found.total):
-            has, given = format_rubles(found.total or 0), format_rubles(self.total or 0)
+            has, given = format_roubles(found.total or 0), format_roubles(self.total or 0)
             differing.append(f"{has} roubles, not {given}")
         return differing

@@ -27,6 +27,7 @@ from services.ledger.importing.chunks import Chunk
 from services.ledger.importing.journal import ResumePoint
 from services.ledger.importing.kinds import open_source
 from services.ledger.importing.run import Run
+from services.ledger.tables.bulk_copy import write_balances
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
 from shared.ids import new_id
 from tests.bench.company import LINES, Bench

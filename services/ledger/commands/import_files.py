@@ -37,7 +37,7 @@ from services.ledger.commands.printing import (
     show,
 )
 from services.ledger.importing.imports import ImportRequest, Summary, import_file
-from shared.money import parse_rubles
+from shared.money import parse_roubles
 from shared.tablefiles import ControlTotals
 
 
@@ -127,7 +127,7 @@ def import_(
 
 
 def _totals(rows: int | None, entries: int | None, total: str | None) -> ControlTotals:
-    amount = None if total is None else parse_rubles(total)
+    amount = None if total is None else parse_roubles(total)
     return ControlTotals(rows=rows, entries=entries, total=amount)
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 
 from services.ledger.penalties.timeline import LAST_DAY
-from shared.money import MAX_AMOUNT, Kopecks, parse_rubles
+from shared.money import MAX_AMOUNT, Kopecks, parse_roubles
 from shared.tablefiles import shown
 
 FIRST_DAY = date(1992, 1, 1)

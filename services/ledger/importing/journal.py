@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import psycopg
 
-from services.ledger.cores import conninfo_of
 from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts
+from services.ledger.replay.parallel import conninfo_of
 from shared.errors import Conflict, Unavailable
 from shared.eventstore.postgres import PostgresStore
 

@@ -17,13 +17,13 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from services.ledger.closing import closed_through
 from services.ledger.importing.chunks import Chunk, chunks
 from services.ledger.importing.groups import Entries, Entry, Refused
 from services.ledger.importing.journal import Journal, Place, ResumePoint
 from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts, Decided, Posting, write
 from services.ledger.importing.quarantine import Quarantine
+from services.ledger.tables.closed_periods import closed_through
 from shared import context
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.ids import NAMESPACE, derived_id

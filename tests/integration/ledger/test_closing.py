@@ -14,6 +14,7 @@ import pytest
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.importing.posting import Posting
+from services.ledger.tables.closed_periods import close_period
 from shared import context
 from shared.tablefiles import TableFile
 from tests.conftest import Database

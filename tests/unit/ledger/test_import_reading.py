@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.ledger.commands.importing import FileKind
+from services.ledger.commands.import_files import FileKind
 from services.ledger.domain import EVENTS
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.groups import Entries, Refused
