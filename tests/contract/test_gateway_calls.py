@@ -74,7 +74,7 @@ def _request(service: str, method: str) -> Schema:
 
 
 @pytest.mark.parametrize(("service", "method", "given"), CALLS)
-def test_the_service_offers_what_the_gateway_asks(
+def test_every_call_of_the_gateway_fits_an_rpc(
     service: str, method: str, given: frozenset[str]
 ) -> None:
     fields = _request(service, method).fields
