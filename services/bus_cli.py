@@ -28,13 +28,13 @@ from services.terminal import (
     reporting,
     show,
 )
+from services.work import WorkerServices
 from shared import context
 from shared.bus import parked
 from shared.bus.listen import Reactions
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import published_after
 from shared.bus.topology import connect
-from shared.bus.worker import WorkerServices
 from shared.config import load_settings
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.logs import get_logger

@@ -111,7 +111,7 @@ def answer(
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Answer a question: the person gets the answer by e-mail and sees it in the cabinet."""
+    """Answer a question; the person gets the answer by e-mail and in the cabinet."""
     with reporting():
         if (text is None) == (file is None):
             raise ValueError("give the answer by one of --text and --file")
@@ -146,7 +146,7 @@ def route(
             lambda question_id: application.RouteQuestion(
                 question_id=question_id, department=department, reason=why
             ),
-            application.Desk(load_directory()).route,
+            application.QuestionUseCases(load_directory()).route,
             dry_run,
         )
 
