@@ -1,12 +1,16 @@
-"""Fixtures: real nodes for the whole run, a fresh migrated database for each test that asks."""
+"""Fixtures: real nodes for the whole run, a fresh migrated database for each test that asks.
+
+Several workers (pytest-xdist) share the nodes; see tests/workers.py.
+"""
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -19,6 +23,40 @@ from shared.bus.topology import connect, dead_queue, event_exchange, reaction_qu
 from shared.config import SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
+
+if TYPE_CHECKING:  # the copy of the tests that mutation runs use has no nodes
+    from tests.nodes import Nodes
+    from tests.workers import SharedNodes
+
+_SHARED = pytest.StashKey["SharedNodes"]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of workers for `-n auto`."""
+    from tests.workers import number_of_workers
+
+    return number_of_workers()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Offer the nodes, in the controller of several workers."""
+    if not hasattr(config, "workerinput") and config.getoption("tx", None):
+        from tests.workers import SharedNodes
+
+        config.stash[_SHARED] = SharedNodes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where to ask for the nodes."""
+    node.workerinput["nodes"] = node.config.stash[_SHARED].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the nodes; the workers have ended."""
+    if shared := config.stash.get(_SHARED, None):
+        shared.stop()
 
 
 @dataclass
@@ -42,23 +80,29 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def nodes() -> Iterator[Any]:
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """PostgreSQL and RabbitMQ; the choice is printed (see tests/nodes.py)."""
+    workerinput = getattr(request.config, "workerinput", None)
+    if workerinput:
+        from tests.workers import borrow_nodes
+
+        yield borrow_nodes(workerinput["nodes"])
+        return
     from tests.nodes import acquire_nodes
 
-    acquired = acquire_nodes()
+    acquired = acquire_nodes(durable=False)
     yield acquired
     acquired.stop()
 
 
 @pytest.fixture(scope="session")
-def amqp_url(nodes: Any) -> str:
-    return str(nodes.amqp_url)
+def amqp_url(nodes: Nodes) -> str:
+    return nodes.amqp_url
 
 
 @pytest.fixture(scope="session")
-def base_settings(nodes: Any) -> Settings:
-    """Settings whose database is still to be chosen."""
+def base_settings(nodes: Nodes) -> Settings:
+    """Settings without the database of a test."""
     return Settings(
         amqp_url=nodes.amqp_url,
         secret=bytes(range(32)),
@@ -70,7 +114,7 @@ def base_settings(nodes: Any) -> Settings:
 
 @pytest.fixture(scope="session")
 def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
-    """A database that is migrated once, and copied for every test."""
+    """A database that is migrated once for each worker, and copied for each test."""
     name = f"saldo_template_{secrets.token_hex(4)}"
     settings = _with_database(base_settings, name)
     with psycopg.connect(base_settings.database_url, autocommit=True) as owner:
@@ -130,7 +174,7 @@ def module_bus(amqp_url: str) -> None:
 
 
 def sweep_bus(amqp_url: str) -> None:
-    """Delete all exchanges and queues of Saldo, whatever an earlier test has left."""
+    """Delete all exchanges and queues of Saldo in a virtual host."""
     with connect(amqp_url, name="tests", heartbeat=0) as broker:
         channel = broker.channel()
         for service in SERVICES:
@@ -140,6 +184,12 @@ def sweep_bus(amqp_url: str) -> None:
                 Queue(queue.name)(channel).delete()
             Queue(f"rpc-{service}")(channel).delete()
             Exchange(event_exchange(service).name)(channel).delete()
+
+
+def role_of(service: str) -> str:
+    """Return the role of a service: all databases of a server share them, workers must not."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "test")
+    return f"saldo_{worker}_{service}"
 
 
 def _with_database(settings: Settings, name: str) -> Settings:
@@ -153,7 +203,7 @@ def _with_database(settings: Settings, name: str) -> Settings:
         settings,
         database_url=at(settings.database_url),
         database_urls={
-            service: at(settings.database_url, f"saldo_test_{service}", "saldo-test")
+            service: at(settings.database_url, role_of(service), "saldo-test")
             for service in SERVICES
         },
     )

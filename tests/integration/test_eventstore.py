@@ -25,7 +25,7 @@ from services.ledger.events import ChargeLine, ServiceAmount
 from shared import context
 from shared.errors import Conflict, Forbidden, Unavailable
 from shared.eventstore.postgres import PostgresStore
-from tests.conftest import Database
+from tests.conftest import Database, role_of
 
 NUMBER = "0100000001"
 
@@ -117,16 +117,16 @@ def test_a_database_that_is_away_is_a_typed_error_within_bounds(database: Databa
     store = database.store("ledger")
     assert positions(store) == []  # so the pool has its connection before it is cut
     with database.owner("ledger") as owner:
-        owner.execute("ALTER ROLE saldo_test_ledger NOLOGIN")
+        owner.execute(f"ALTER ROLE {role_of('ledger')} NOLOGIN")
         owner.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE usename = 'saldo_test_ledger'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s",
+            (role_of("ledger"),),
         )
         try:
             with pytest.raises(Unavailable) as error:
                 opened(store)
         finally:
-            owner.execute("ALTER ROLE saldo_test_ledger LOGIN")
+            owner.execute(f"ALTER ROLE {role_of('ledger')} LOGIN")
     assert error.value.code == "database_unavailable"
     opened(store)
     assert positions(store) == [1]
