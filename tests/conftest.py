@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the copy of the tests that mutation runs use has no nodes
     from tests.nodes import Nodes
     from tests.workers import SharedNodes
 
-_SHARED = pytest.StashKey["SharedNodes"]()
+_SHARED: pytest.StashKey[SharedNodes] = pytest.StashKey()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,15 +59,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shared.stop()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded as measured, whichever worker ran them."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(str(value))
+
+
 @dataclass
 class Database:
-    """A database of one test: all services migrated, and their settings."""
+    """The database of one test, with all services migrated, and the settings for it."""
 
     settings: Settings
     opened: list[PostgresStore] = field(default_factory=list)
 
     def store(self, service: str, **options: Any) -> PostgresStore:
-        """Open the store of a service; it is closed after the test."""
+        """Open the store of a service; the fixture closes it."""
         store = open_store(service, self.settings, **options)
         self.opened.append(store)
         return store
@@ -132,21 +140,21 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
 
 @pytest.fixture
 def database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
-    """A fresh database with all services migrated."""
+    """Return a fresh database with all services migrated."""
     with fresh_database(base_settings, template) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def module_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
-    """A fresh database that the tests of one module share."""
+    """Return a fresh database that the tests of one module share."""
     with fresh_database(base_settings, template) as made:
         yield made
 
 
 @contextmanager
 def fresh_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
-    """Copy the migrated database for the length of a block."""
+    """Copy a database and drop the copy after the block."""
     name = f"saldo_test_{secrets.token_hex(6)}"
     with psycopg.connect(base_settings.database_url, autocommit=True) as owner:
         owner.execute(
@@ -163,13 +171,13 @@ def fresh_database(base_settings: Settings, template: tuple[Settings, str]) -> I
 
 @pytest.fixture
 def clean_bus(amqp_url: str) -> None:
-    """A broker without exchanges and queues of Saldo."""
+    """Delete all exchanges and queues of Saldo before the test."""
     sweep_bus(amqp_url)
 
 
 @pytest.fixture(scope="module")
 def module_bus(amqp_url: str) -> None:
-    """A broker swept once for the tests of one module."""
+    """Delete all exchanges and queues of Saldo before the tests of one module."""
     sweep_bus(amqp_url)
 
 

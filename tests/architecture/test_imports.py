@@ -1,4 +1,4 @@
-"""Who may import whom: the contracts in pyproject.toml, ``[tool.importlinter]``."""
+"""Allowed imports: the contracts in pyproject.toml, ``[tool.importlinter]``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_import_keeps_the_contracts() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_service_is_in_the_contract_of_independence() -> None:
+def test_every_service_is_in_the_independence_contract() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     contracts = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
     [independent] = [contract for contract in contracts if contract["type"] == "independence"]

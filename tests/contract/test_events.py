@@ -1,7 +1,7 @@
-"""The promises to other systems: every contract has a sample that stays valid for ever.
+"""Published events: every contract has a sample that stays valid forever.
 
-A sample, once committed, is never edited: it stands for the programs that read such events today.
-A change that makes one invalid needs a new version of the contract beside the old one.
+A committed sample is never edited: it stands for the programs that read such events today. A change
+that makes one invalid needs a new version of the contract beside the old one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def sample_of(owner: str, contract: Contract) -> Path:
 
 
 def walk(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every mapping in a tree of YAML."""
+    """Yield every mapping in a tree of YAML."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():
@@ -67,7 +67,7 @@ def test_the_owners_are_the_services() -> None:
 @pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
 def test_every_contract_has_a_valid_sample(owner: str, contract: Contract) -> None:
     sample = sample_of(owner, contract)
-    assert sample.exists(), f"write {sample.relative_to(SAMPLES.parent)}, as a reader gets it"
+    assert sample.exists(), f"write {sample.relative_to(SAMPLES.parent)}, as it is published"
     contract.check(json.loads(sample.read_text("utf-8")))
 
 
@@ -78,7 +78,7 @@ def test_every_sample_still_has_its_contract() -> None:
 
 
 @pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
-def test_a_field_that_nobody_promised_is_refused(owner: str, contract: Contract) -> None:
+def test_a_field_outside_the_contract_is_refused(owner: str, contract: Contract) -> None:
     data = json.loads(sample_of(owner, contract).read_text("utf-8"))
     with pytest.raises(ContractBroken, match="Unknown field"):
         contract.check({**data, "surprise": 1})
@@ -95,11 +95,11 @@ def test_no_contract_carries_personal_data(owner: str, contract: Contract) -> No
     assert not names & (forbidden - allowed)
 
 
-def test_asyncapi_is_what_the_contracts_say() -> None:
+def test_asyncapi_matches_the_contracts() -> None:
     assert DOCUMENT.read_text("utf-8") == document(), "run `python -m shared.contracts`"
 
 
-def test_asyncapi_is_whole() -> None:
+def test_asyncapi_describes_every_contract() -> None:
     tree = yaml.safe_load(document())
     assert tree["asyncapi"] == "3.0.0"
     assert set(tree["channels"]) == {event_exchange(owner).name for owner in OWNERS}
@@ -112,7 +112,7 @@ def test_asyncapi_is_whole() -> None:
         assert target
 
 
-def test_the_headers_are_those_that_the_relay_sends() -> None:
+def test_described_headers_are_those_of_the_relay() -> None:
     class Happened(Event, frozen=True, kw_only=True):
         topic = "notifications.happened.v1"
 
@@ -135,7 +135,7 @@ def test_the_headers_are_those_that_the_relay_sends() -> None:
         assert sent[header] == promised["const"]
 
 
-def test_the_newest_version_is_found_unless_one_is_named() -> None:
+def test_the_newest_version_is_the_default() -> None:
     assert find_contract("notifications", "letter_sent").version == 1
     assert find_contract("notifications", "letter_sent", 1).type == "letter_sent"
     with pytest.raises(LookupError):
@@ -173,7 +173,7 @@ EVERYTHING = Contract("everything", version=1, schema=Everything, summary="All f
         {"instant": "2026-03-31T21:00:00Z"},
     ],
 )
-def test_a_field_takes_its_plain_form(data: dict[str, Any]) -> None:
+def test_a_field_accepts_its_canonical_form(data: dict[str, Any]) -> None:
     EVERYTHING.check(data)
 
 
@@ -200,11 +200,11 @@ def test_a_field_takes_its_plain_form(data: dict[str, Any]) -> None:
         {"instant": "2026-03-31"},
     ],
 )
-def test_a_field_takes_nothing_else(data: dict[str, Any]) -> None:
+def test_a_field_refuses_any_other_form(data: dict[str, Any]) -> None:
     with pytest.raises(ContractBroken) as caught:
         EVERYTHING.check(data)
     (value,) = data.values()
-    if len(str(value)) > 4:  # the text of a refusal names the field, never the value
+    if len(str(value)) > 4:  # a refusal names the field, never the value
         assert str(value) not in str(caught.value)
 
 
@@ -220,7 +220,7 @@ def test_an_undescribed_field_is_refused() -> None:
             payload_schema(schema)
 
 
-def test_the_schema_states_the_bounds_and_lets_readers_ignore_the_rest() -> None:
+def test_the_schema_states_the_bounds_and_allows_further_fields() -> None:
     described = payload_schema(Everything)
     assert described["properties"]["amount"] == {
         "type": "integer",
