@@ -5,9 +5,11 @@ Several workers (pytest-xdist) share the nodes; see tests/workers.py.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,7 +44,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Offer the nodes, in the controller of several workers."""
-    if not hasattr(config, "workerinput") and config.getoption("tx", None):
+    if hasattr(config, "workerinput"):
+        # At the end of the interpreter, after all tests: installations keep their processes.
+        atexit.register(warnings.simplefilter, "ignore", ResourceWarning)
+    elif config.getoption("tx", None):
         from tests.workers import SharedNodes
 
         config.stash[_SHARED] = SharedNodes()
@@ -58,6 +63,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the nodes; the workers have ended."""
     if shared := config.stash.get(_SHARED, None):
         shared.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that are marked as slow start first, so that no worker waits for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -89,6 +90,14 @@ def test_given_nodes_serve_as_many_workers_as_they_have_virtual_hosts(
     assert capsys.readouterr().out == ""
     monkeypatch.delenv("SALDO_TEST_DATABASE_URL")
     assert number_of_workers() == 3
+
+
+def test_slow_files_start_first_and_files_stay_together(request: pytest.FixtureRequest) -> None:
+    files = [item.path for item in request.session.items]
+    slow = [item.get_closest_marker("slow") is not None for item in request.session.items]
+    assert slow == sorted(slow, reverse=True)
+    changes = [path for path, next_path in pairwise(files) if path != next_path]
+    assert len(changes) == len(set(files)) - 1
 
 
 def test_roles_belong_to_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
