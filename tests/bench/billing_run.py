@@ -24,13 +24,13 @@ from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargesPosted
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.chunks import Chunk
-from services.ledger.importing.journal import Past
+from services.ledger.importing.journal import ResumePoint
+from services.ledger.importing.kinds import open_source
 from services.ledger.importing.run import Run
-from services.ledger.importing.source import open_source
 from services.ledger.tables.bulk_copy import write_balances
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
 from shared.ids import new_id
-from tests.bench.company import LINES, Bench
+from tests.bench.company import LINES, Bench, encoded_rows
 from tests.bench.measure import Result, compare, seconds
 
 BILLS = 200_000
@@ -60,7 +60,7 @@ class _FromMemory(Run[Bill]):
 
     bills: Sequence[Bill]
 
-    def _chunks(self, past: Past | None) -> Iterator[Chunk[Bill]]:
+    def _chunks(self, resume: ResumePoint | None) -> Iterator[Chunk[Bill]]:
         for number, first in enumerate(range(0, len(self.bills), Charges.at_once)):
             chunk = Chunk[Bill](number, first, first)
             for bill in self.bills[first : first + Charges.at_once]:
@@ -185,7 +185,8 @@ def _open(bench: Bench, count: int) -> None:
                 account = Account(account_id(f"{index:010}"))
                 account.open(f"{index:010}", "household", date(2025, 1, 1))
                 accounts.append(account)
-            session.copy_events((a.id, 1, a.take_pending()[0]) for a in accounts)
+            rows = ((a.id, 1, a.take_pending()[0]) for a in accounts)
+            session.copy_states(encoded_rows(bench.store, rows))
             write_balances(session.cursor, accounts)
 
 

@@ -75,7 +75,7 @@ class Town:
     def as_of(self, number: str, day: date) -> Account:
         """An account as it was at the end of a day."""
         account = Account(account_id(number))
-        story = self.store.query(lambda session: session.story(account.id))
+        story = self.store.query(lambda session: session.history(account.id))
         for event in retold(account.id, [recorded.event for recorded in story]):
             if event.effective_on <= day:
                 account.replay(event)

@@ -226,7 +226,7 @@ def test_a_kill_changes_nothing(town: Town, stage: str) -> None:
 
 def _start_rebuild(town: Town) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--cores", "2"],
+        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--workers", "2"],
         cwd=REPOSITORY,
         env={"PATH": os.environ["PATH"], **town.environment()},
         stdout=subprocess.DEVNULL,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cabinet_doubles import SETTINGS, CabinetBrowser
-from gateway_doubles import PlayedServices
+from cabinet_fake import SETTINGS, CabinetBrowser
+from gateway_fake import FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway.service import CLIENT_KEY, Gateway
@@ -12,7 +12,7 @@ from gateway.web import SETTINGS_KEY, GatewayServer
 
 
 @pytest.fixture
-def cabinet(services: PlayedServices) -> CabinetBrowser:
+def cabinet(services: FakeServices) -> CabinetBrowser:
     """Return a browser in front of the cabinet, signed out; see `CabinetBrowser.sign_in`."""
     container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: SETTINGS})
     container.extensions.all.setup()

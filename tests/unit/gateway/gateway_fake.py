@@ -1,0 +1,69 @@
+"""Fake services, and an HTTP client without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from werkzeug.test import Client
+
+from shared import context
+
+PERSON = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b01"
+SESSION = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b02"
+THING = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03"
+TOKEN = "token-of-the-session"
+
+
+class FakeServices:
+    """Returns the answers set by the test, and records calls with their context."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], Any] = {}
+        self.calls: list[tuple[str, str, dict[str, Any]]] = []
+        self.command_ids: list[UUID | None] = []
+        self.contexts: list[context.RequestContext] = []
+        self.sign_in()
+
+    def sign_in(self, *, must_change_password: bool = False) -> None:
+        self.answers["identity", "authenticate"] = {
+            "session_id": SESSION,
+            "person_id": PERSON,
+            "must_change_password": must_change_password,
+        }
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        *,
+        deadline: float = 5.0,
+        command_id: UUID | None = None,
+        **arguments: Any,
+    ) -> Any:
+        assert deadline > 0
+        self.calls.append((service, method, arguments))
+        self.command_ids.append(command_id)
+        self.contexts.append(context.current())
+        answer = self.answers[service, method]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(**arguments) if callable(answer) else answer
+
+
+class Browser:
+    """Sends requests to the gateway's WSGI application, signed in by default.
+
+    The responses are werkzeug's ``TestResponse``.
+    """
+
+    def __init__(self, application: Any, keep: Any) -> None:
+        self._client = Client(application)
+        self._keep = keep  # nameko's entrypoints hold their container weakly
+
+    def __call__(self, method: str, path: str, *, token: str | None = TOKEN, **options: Any) -> Any:
+        headers = dict(options.pop("headers", {}))
+        if token is not None:
+            headers.setdefault("Authorization", f"Bearer {token}")
+        options.setdefault("environ_base", {"REMOTE_ADDR": "127.0.0.1"})
+        return self._client.open(path, method=method, headers=headers, **options)
