@@ -67,6 +67,16 @@ class PaymentStarted(Answered):
     state = said("`awaiting_payment`, as a rule.", "awaiting_payment")
 
 
+class Allocation(Answered):
+    """What part of a payment settled what."""
+
+    period = said(
+        "The month, YYYY-MM; 0001-01: what was owed when the account was taken over.", "2026-10"
+    )
+    service = said("The code of the service.", "heating")
+    amount = kopecks("The part", 450000)
+
+
 class PaymentLine(Answered):
     """What a payment pays on one account."""
 
@@ -75,6 +85,13 @@ class PaymentLine(Answered):
     penalty = kopecks("Penalty", 1425)
     posted = fields.Boolean(
         required=True, metadata=described("Whether the ledger has booked it.", True)
+    )
+    allocation = fields.List(
+        fields.Nested(Allocation),
+        metadata=described(
+            "Which month and service each part has settled; only where it was asked for, and once "
+            "the ledger has booked the line."
+        ),
     )
 
 
@@ -93,7 +110,29 @@ class Payment(Answered):
     captured_at = instant("When the card was charged; null before.", allow_none=True)
     masked_card = said("The card, masked.", "411111**1111", allow_none=True)
     failure = said("Why it failed; null otherwise.", "declined", allow_none=True)
+    outcome = said(
+        "What the bank says of a payment that is not decided: `pending` (the card is not charged "
+        "yet), `unknown` (no answer), `mismatch` (another amount than ordered); else null.",
+        "pending",
+        allow_none=True,
+    )
+    next_check_at = instant(
+        "When the bank is asked again by itself; null: not any more.", allow_none=True
+    )
+    redirect_url = said(
+        "The acquirer's page of this payment, as long as the card can be entered there.",
+        allow_none=True,
+    )
     message = notice()
+
+
+def _with_allocation() -> fields.Boolean:
+    return fields.Boolean(
+        load_default=False,
+        truthy={"true"},
+        falsy={"false"},
+        metadata=described("Add what each line has settled, by month and service.", True),
+    )
 
 
 class PaymentQuery(Shape):
@@ -105,6 +144,7 @@ class PaymentQuery(Shape):
         falsy={"false"},
         metadata=described("Ask the acquirer first, if the payment is not decided yet.", True),
     )
+    allocation = _with_allocation()
 
 
 class HistoryQuery(Shape):
@@ -112,6 +152,7 @@ class HistoryQuery(Shape):
 
     before = cursor("Payments before")
     limit = page_size(20, 100)
+    allocation = _with_allocation()
 
 
 class History(Answered):
@@ -119,16 +160,6 @@ class History(Answered):
 
     payments = fields.List(fields.Nested(Payment), required=True)
     next = following()
-
-
-class Allocation(Answered):
-    """What part of a payment settled what."""
-
-    period = said(
-        "The month, YYYY-MM; 0001-01: what was owed when the account was taken over.", "2026-10"
-    )
-    service = said("The code of the service.", "heating")
-    amount = kopecks("The part", 450000)
 
 
 class Posting(Answered):

@@ -36,6 +36,9 @@ POLL_AFTER: Final = (
 )
 
 
+_OUTCOMES: Final = {"unknown": "unknown", "absent": "unknown", "mismatch": "mismatch"}
+
+
 class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     """Begin a payment; `lines` as the person entered them, in kopecks."""
 
@@ -217,6 +220,11 @@ def poll_anew(session: Session, command: NotePoll) -> None:
         session.read.polls.put(command.payment_id, session.now, 0, due_at, command.outcome)
 
 
+def note_outcome(session: Session, command: NotePoll) -> None:
+    """Keep an answer that decided nothing; the schedule goes on as it was."""
+    session.read.polls.note(command.payment_id, command.outcome)
+
+
 def standing(session: Session, payment_id: UUID) -> Standing | None:
     """How a payment stands; None when there is no such payment."""
     row = session.read.payment(payment_id)
@@ -235,7 +243,12 @@ def own_standing(session: Session, query: OwnPayment) -> Standing:
 
 
 def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
-    """{payment_id, state, total, lines, created_at, captured_at, masked_card, failure}."""
+    """{payment_id, state, total, lines, created_at, captured_at, masked_card, failure,
+    outcome, next_check_at, redirect_url}.
+
+    The last three say how an undecided payment goes on: `outcome` is `pending`, `unknown` or
+    `mismatch`; they are None where they say nothing.
+    """
     row = _own_row(session, query)
     return _view(row, session.read.lines([query.payment_id]))
 
@@ -285,6 +298,18 @@ def _view(row: dict[str, Any], lines: dict[UUID, list[dict[str, Any]]]) -> dict[
         "captured_at": captured_at.isoformat() if captured_at else None,
         "masked_card": row["masked_card"],
         "failure": row["failure"],
+        **_outlook(row),
+    }
+
+
+def _outlook(row: dict[str, Any]) -> dict[str, Any]:
+    """Return how a payment goes on while the acquirer has not decided it."""
+    state, next_check_at = State(row["state"]), row["next_check_at"]
+    undecided = state in {State.CREATED, State.AWAITING_PAYMENT}
+    return {
+        "outcome": _OUTCOMES.get(row["outcome"], "pending") if undecided else None,
+        "next_check_at": next_check_at.isoformat() if undecided and next_check_at else None,
+        "redirect_url": row["form_url"] if state is State.AWAITING_PAYMENT else None,
     }
 
 

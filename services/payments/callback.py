@@ -56,7 +56,9 @@ def refresh_own(store: Store, acquirer: Acquirer, person_id: UUID, payment_id: U
 
 def _ask(store: Store, acquirer: Acquirer, payment: Standing) -> Outcome:
     outcome = settle(store, acquirer, payment)
+    command = application.NotePoll(payment_id=payment.payment_id, outcome=outcome.value)
     if outcome is Outcome.UNKNOWN:
-        command = application.NotePoll(payment_id=payment.payment_id, outcome=outcome.value)
         store.transact(application.poll_anew, command)
+    elif outcome is not Outcome.SETTLED:
+        store.transact(application.note_outcome, command)
     return outcome

@@ -43,6 +43,12 @@ class Polls:
         )
         return self._cursor.fetchone()
 
+    def note(self, payment_id: UUID, outcome: str) -> None:
+        """Keep what the acquirer said when it was asked between two times of the schedule."""
+        self._cursor.execute(
+            "UPDATE polls SET outcome = %s WHERE payment_id = %s", (outcome, payment_id)
+        )
+
     def due(self, now: datetime, limit: int) -> list[dict[str, Any]]:
         """The rows of `payments` to ask about now, the longest overdue first."""
         self._cursor.execute(
