@@ -7,6 +7,7 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 
 from gateway.cabinet.pages.accounts import AccountPages
+from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.look import LookPages
@@ -66,6 +67,7 @@ class Gateway(
     ProofPages,
     QuestionPages,
     SettingsPages,
+    ChargePages,
     StaticPages,
     RegistrationRoutes,
     DocumentRoutes,

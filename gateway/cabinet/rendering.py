@@ -44,6 +44,7 @@ def environment(language: str) -> Environment:
         typed_roubles=partial(_in_language, formats.typed_roubles, language),
         decimal=partial(_in_language, formats.decimal, language),
         day=partial(_in_language, formats.day, language),
+        device=formats.device,
         month=partial(_in_language, formats.month, language),
     )
     made.globals.update(

@@ -1,4 +1,4 @@
-"""How pages look: size of text, colours, language; before log-in too («Версия для слабовидящих»)."""
+"""How pages look: size of text, colours, language; before log-in too."""
 
 from __future__ import annotations
 

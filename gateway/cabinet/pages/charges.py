@@ -1,0 +1,109 @@
+"""«Начисления» (S19): months by account, their lines, the year as a picture, penalty by days."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet import spellings
+from gateway.cabinet.charts import year_chart
+from gateway.cabinet.comparison import why
+from gateway.cabinet.forms import FormErrors
+from gateway.cabinet.page import page
+from gateway.cabinet.visit import Refused, Visit, each
+from gateway.problems import Refusal
+from gateway.routes.accounts import AccountRoutes
+from gateway.routes.charges import ChargeRoutes
+from shared.clock import SystemClock
+
+YEAR = 13
+"""Months on a page: a year, and the one before it to compare with."""
+FEW = 3
+"""Months of each account where several are shown."""
+
+
+class ChargePages:
+    """What was charged, why, and what being late costs."""
+
+    @page("GET", "/charges")
+    def charges(self, visit: Visit) -> Response:
+        """Show the months of each account, or of the one that is named, newest first."""
+        linked = visit.api(AccountRoutes.list_accounts)["accounts"]
+        if not linked:
+            return visit.redirect("/accounts")
+        chosen = visit.query.get("account") or (linked[0]["number"] if len(linked) == 1 else "")
+        shown = [account for account in linked if chosen in ("", account["number"])]
+        if not shown:
+            raise Refusal(404, "account_not_linked")
+        before = visit.query.get("before") if chosen else None
+        query = {"limit": str(YEAR if chosen else FEW), **({"before": before} if before else {})}
+        pages = visit.together(
+            *each(
+                shown,
+                lambda account: visit.api(
+                    ChargeRoutes.months, path={"number": account["number"]}, query=query
+                ),
+            )
+        )
+        accounts = [
+            {**account, "next": found["next"], "months": _explained(found["months"])}
+            for account, found in zip(shown, pages, strict=True)
+        ]
+        return visit.render(
+            "charges.html",
+            accounts=accounts,
+            linked=linked,
+            chosen=chosen,
+            open_all=visit.query.get("open") == "all",
+            chart=year_chart(pages[0]["months"][:12]) if chosen else None,
+        )
+
+    @page("GET", "/charges/<number>/<period>")
+    def charge_month(self, visit: Visit) -> Response:
+        """Show one month of an account on a page of its own."""
+        number, period = visit.path["number"], visit.path["period"]
+        found = visit.api(ChargeRoutes.months, path={"number": number}, query={"limit": "60"})
+        months = _explained(found["months"])
+        month = next((one for one in months if one["period"] == period), None)
+        if month is None:
+            raise Refusal(404, "path_not_found")
+        return visit.render("charge_month.html", number=number, month=month)
+
+    @page("GET", "/accounts/<number>/penalty")
+    def penalty_page(self, visit: Visit) -> Response:
+        """Explain the penalty by a day: today, a past one, or one to come."""
+        typed = visit.query.get("on", "").strip()
+        on = spellings.day(typed) if typed else ""
+        errors = None
+        outcome = _penalty(visit, on)
+        if isinstance(outcome, Refused):
+            text = visit.text("Введите день, например 15.04.2026.")
+            errors = FormErrors(code=outcome.errors.code, text=text, fields={"on": text})
+            outcome = _penalty(visit, "")
+        today = SystemClock(visit.settings.timezone).today()
+        return visit.render(
+            "penalty.html",
+            penalty=outcome,
+            typed=typed,
+            today=today.isoformat(),
+            ahead=bool(on) and errors is None and date.fromisoformat(on) > today,
+            errors=errors,
+        )
+
+
+def _penalty(visit: Visit, on: str) -> Any:
+    query = {"on": on} if on else {}
+    return visit.attempt(ChargeRoutes.penalty, path=visit.path, query=query)
+
+
+def _explained(months: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return months with the change against the month before, where that one is known."""
+    explained = []
+    for place, month in enumerate(months):
+        before = months[place + 1] if place + 1 < len(months) else None
+        change = month["total"] - before["total"] if before else None
+        parts = why(month, before) if before else []
+        explained.append({**month, "before": before, "change": change, "why": parts})
+    return explained
