@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from eventlet import sleep
 from werkzeug.wrappers import Response
 
 from gateway.cabinet.forms import COMMAND, FormErrors
@@ -29,6 +30,8 @@ from shared.errors import Unavailable
 
 NEWEST = "50"
 """How many payments are looked through for one that is not decided."""
+UNDER_WAY_PAUSES = (0.2, 0.4, 0.8, 1.6, 3.0)
+"""Seconds between two questions whether the first of several equal requests is through."""
 
 
 class PayingPages:
@@ -92,7 +95,7 @@ def _pay_page(visit: Visit, errors: FormErrors | None = None) -> Response:
 
 def _order(visit: Visit, lines: Sequence[TypedLine], checked: list[CheckedLine]) -> Response:
     try:
-        outcome = visit.attempt(PaymentRoutes.start_payment, body=order_body(lines))
+        outcome = _started(visit, order_body(lines))
     except Unavailable:
         # The bank may have the order or not: the same command goes on where this one stopped.
         command = visit.form.get(COMMAND, "")
@@ -108,6 +111,18 @@ def _order(visit: Visit, lines: Sequence[TypedLine], checked: list[CheckedLine])
         )
         errors = replace(errors, text=text)
     return _pay_page(visit, errors)
+
+
+def _started(visit: Visit, body: dict[str, Any]) -> Any:
+    """Start the payment; where the same form is being sent twice, wait for the other request."""
+    for pause in UNDER_WAY_PAUSES:
+        try:
+            return visit.attempt(PaymentRoutes.start_payment, body=body)
+        except Unavailable as error:
+            if error.code != "payment_under_way":
+                raise
+        sleep(pause)
+    return visit.attempt(PaymentRoutes.start_payment, body=body)
 
 
 def _question(
