@@ -27,7 +27,7 @@ def _place(description: str) -> fields.Integer:
         strict=True,
         required=True,
         validate=validate.Range(0, _MOST_POSITIONS, error=f"field_range 0 {_MOST_POSITIONS}"),
-        metadata=described(description, 42, format="int64"),
+        metadata=described(description, 42),
     )
 
 

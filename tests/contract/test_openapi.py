@@ -42,6 +42,8 @@ POST /payments
 GET /payments
 GET /payments/{payment_id}
 GET /payments/{payment_id}/receipt
+POST /proofs/verify
+GET /proofs/keys
 POST /acquirer/callback
 GET /acquirer/callback
 GET /questions/topics
@@ -118,8 +120,8 @@ def test_what_moves_money_needs_a_key_and_a_session() -> None:
     assert public == {
         "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
         "request_password_reset", "confirm_password_reset", "acquirer_notice_in_query",
-        "acquirer_notice_in_form", "payment_returned", "alive", "ready", "metrics", "openapi",
-        "landing",
+        "acquirer_notice_in_form", "alive", "ready", "metrics", "openapi", "verify_proof",
+        "verifier_keys",
     }  # fmt: skip
 
 
