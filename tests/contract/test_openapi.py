@@ -53,7 +53,7 @@ GET /questions/{question_id}
 POST /questions/{question_id}/messages
 GET /openapi.json
 """
-OUTSIDE = ["/", "/healthz", "/metrics", "/payments/{payment_id}", "/readyz"]
+OUTSIDE = ["/healthz", "/metrics", "/readyz"]
 
 
 @pytest.fixture(scope="module")

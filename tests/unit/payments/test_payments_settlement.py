@@ -307,3 +307,29 @@ def test_a_posting_of_a_payment_from_elsewhere_is_passed(house: House) -> None:
     house.ledger_posts(str(uuid4()), "0001", 1)
     house.ledger_posts("register-2026-11-20/17", "0001", 2)
     assert house.store.log == []
+
+
+def test_an_undecided_payment_says_what_the_bank_says_and_when_it_is_asked_next(
+    house: House,
+) -> None:
+    started = house.start(ONE)
+    shown = view(house, started)
+    assert (shown["outcome"], shown["redirect_url"]) == ("pending", started["redirect_url"])
+    assert shown["next_check_at"] == (NOON + timedelta(seconds=5)).isoformat()
+
+    command = application.NotePoll(payment_id=UUID(started["payment_id"]), outcome="unknown")
+    house.store.transact(application.note_outcome, command)
+    assert view(house, started)["outcome"] == "unknown"
+
+    house.acquirer.pay(house.number(started))
+    call_back(house, started)
+    shown = view(house, started)
+    assert [shown[name] for name in ("outcome", "next_check_at", "redirect_url")] == [None] * 3
+
+
+def test_a_refresh_keeps_what_the_bank_answered(house: House) -> None:
+    started = house.start(ONE)
+    command = application.NotePoll(payment_id=UUID(started["payment_id"]), outcome="unknown")
+    house.store.transact(application.note_outcome, command)
+    refresh_own(house.store, house.acquirer, PERSON, UUID(started["payment_id"]))
+    assert view(house, started)["outcome"] == "pending"
