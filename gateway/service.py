@@ -12,6 +12,9 @@ from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.look import LookPages
 from gateway.cabinet.pages.passwords import PasswordPages
+from gateway.cabinet.pages.paying import PayingPages
+from gateway.cabinet.pages.payments import PaymentPages
+from gateway.cabinet.pages.proofs import ProofPages
 from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.registration import RegistrationPages
 from gateway.cabinet.pages.settings import SettingsPages
@@ -25,6 +28,7 @@ from gateway.routes.health import HealthRoutes
 from gateway.routes.me import MeRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
 from gateway.routes.payments import PaymentRoutes
+from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
 from gateway.routes.sessions import SessionRoutes
@@ -58,6 +62,9 @@ class Gateway(
     RegistrationPages,
     DocumentPages,
     LookPages,
+    PayingPages,
+    PaymentPages,
+    ProofPages,
     QuestionPages,
     SettingsPages,
     ChargePages,
@@ -70,6 +77,7 @@ class Gateway(
     AccountRoutes,
     ChargeRoutes,
     PaymentRoutes,
+    ProofRoutes,
     QuestionRoutes,
     AcquirerRoutes,
     HealthRoutes,

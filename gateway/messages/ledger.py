@@ -37,6 +37,16 @@ LEDGER = {
         "ru": "Такой контрольной точки нет. Выберите её из списка.",
         "en": "There is no such checkpoint. Choose one from the list.",
     },
+    "proof_unreadable": {
+        "ru": "Это не доказательство из квитанции. Скопируйте его целиком, от «{{» до «}}».",
+        "en": "This is not the proof of a receipt. Copy the whole of it, from “{{” to “}}”.",
+    },
+    "proof_does_not_hold": {
+        "ru": "Доказательство не сходится: в нём что-то изменено, или его выдали не мы. Возьмите "
+        "его из квитанции ещё раз.",
+        "en": "The proof does not hold: something in it was changed, or it is not ours. Take it "
+        "from the receipt again.",
+    },
     "not_sealed_yet": {
         "ru": "Запись ещё не запечатана. Повторите через минуту.",
         "en": "The entry is not sealed yet. Ask again in a minute.",

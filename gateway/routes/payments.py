@@ -86,8 +86,11 @@ class PaymentRoutes:
             before=decode_cursor(_HISTORY, "before", call.query["before"]),
             limit=call.query["limit"],
         )
+        payments = page["payments"]
+        if call.query["allocation"]:
+            payments = _with_allocation(call, payments)
         return {
-            "payments": [_with_message(call, payment) for payment in page["payments"]],
+            "payments": [_with_message(call, payment) for payment in payments],
             "next": encode_cursor(_HISTORY, page["next"]),
         }
 
@@ -102,7 +105,8 @@ class PaymentRoutes:
         )
     )
     def payment(self, call: Call) -> Any:
-        return _payment(call, refresh=call.query["refresh"])
+        payment = _payment(call, refresh=call.query["refresh"])
+        return _with_allocation(call, [payment])[0] if call.query["allocation"] else payment
 
     @route(
         Operation(
@@ -132,6 +136,24 @@ def _payment(call: Call, *, refresh: bool) -> dict[str, Any]:
         refresh=refresh,
     )
     return _with_message(call, payment)
+
+
+def _with_allocation(call: Call, payments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return payments with the allocation of each line that the ledger has posted."""
+    paid = [payment["payment_id"] for payment in payments if payment["state"] in _PAID_STATES]
+    if not paid:
+        return payments
+    found = call.ask("ledger", "postings_of_payments", payment_ids=paid)["postings"]
+    posted = {(one["payment_id"], one["account"]): one["allocation"] for one in found}
+
+    def with_parts(payment_id: str, line: dict[str, Any]) -> dict[str, Any]:
+        parts = posted.get((payment_id, line["account"]))
+        return line if parts is None else {**line, "allocation": parts}
+
+    return [
+        {**one, "lines": [with_parts(one["payment_id"], line) for line in one["lines"]]}
+        for one in payments
+    ]
 
 
 def _with_message(call: Call, payment: dict[str, Any]) -> dict[str, Any]:

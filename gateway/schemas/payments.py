@@ -69,6 +69,16 @@ class PaymentStarted(Result):
     state = output_text("Usually `awaiting_payment`.", "awaiting_payment")
 
 
+class Allocation(Result):
+    """The part of a payment allocated to one service of one month."""
+
+    period = output_text(
+        "The month, YYYY-MM; 0001-01 is the debt at the takeover of the account.", "2026-10"
+    )
+    service = output_text("The code of the service.", "heating")
+    amount = kopecks("The part", 450000)
+
+
 class PaymentLine(Result):
     """The part of a payment for one account."""
 
@@ -77,6 +87,13 @@ class PaymentLine(Result):
     penalty = kopecks("Penalty", 1425)
     posted = fields.Boolean(
         required=True, metadata=described("Whether the ledger has posted it.", True)
+    )
+    allocation = fields.List(
+        fields.Nested(Allocation),
+        metadata=described(
+            "The months and services that the line has paid; present when requested, once the "
+            "ledger has posted the line."
+        ),
     )
 
 
@@ -95,7 +112,29 @@ class Payment(Result):
     captured_at = instant("When the card was charged; null before that.", allow_none=True)
     masked_card = output_text("The card, masked.", "411111**1111", allow_none=True)
     failure = output_text("The reason of the failure, or null.", "declined", allow_none=True)
+    outcome = output_text(
+        "What the acquirer reports of a payment that is not decided: `pending` (the card is not "
+        "charged yet), `unknown` (no report), `mismatch` (another amount than ordered); else null.",
+        "pending",
+        allow_none=True,
+    )
+    next_check_at = instant(
+        "When the acquirer is polled next; null when it is not polled any more.", allow_none=True
+    )
+    redirect_url = output_text(
+        "The acquirer's page of this payment, as long as the card can be entered there.",
+        allow_none=True,
+    )
     message = notice()
+
+
+def _with_allocation() -> fields.Boolean:
+    return fields.Boolean(
+        load_default=False,
+        truthy={"true"},
+        falsy={"false"},
+        metadata=described("Add the allocation of each line to months and services.", True),
+    )
 
 
 class PaymentQuery(Shape):
@@ -107,6 +146,7 @@ class PaymentQuery(Shape):
         falsy={"false"},
         metadata=described("Ask the acquirer first if the payment is still pending.", True),
     )
+    allocation = _with_allocation()
 
 
 class HistoryQuery(Shape):
@@ -114,6 +154,7 @@ class HistoryQuery(Shape):
 
     before = cursor("Payments before")
     limit = page_size(20, 100)
+    allocation = _with_allocation()
 
 
 class History(Result):
@@ -121,16 +162,6 @@ class History(Result):
 
     payments = fields.List(fields.Nested(Payment), required=True)
     next = next_cursor()
-
-
-class Allocation(Result):
-    """The part of a payment allocated to one service of one month."""
-
-    period = output_text(
-        "The month, YYYY-MM; 0001-01 is the debt at the takeover of the account.", "2026-10"
-    )
-    service = output_text("The code of the service.", "heating")
-    amount = kopecks("The part", 450000)
 
 
 class Posting(Result):

@@ -186,6 +186,15 @@ class ReadModel:
         """Return the last day that is closed; none more is until this transaction ends."""
         return closed_through(self._cursor)
 
+    def postings_of_all(self, payment_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Return where several payments stand in the log, by payment and account."""
+        self._cursor.execute(
+            "SELECT payment_id::text, account, position, amount, penalty, allocation "
+            "FROM payment_postings WHERE payment_id = ANY(%s) ORDER BY position",
+            (list(payment_ids),),
+        )
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
     def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
         """Return where a payment stands in the log, by account."""
         self._cursor.execute(

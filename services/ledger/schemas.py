@@ -76,6 +76,26 @@ class PaymentPostings(Schema):
     payment_id = fields.UUID(required=True)
 
 
+class PostingsOfPayments(Schema):
+    """Where several payments stand in the ledger."""
+
+    payment_ids = fields.List(fields.UUID(), required=True, validate=validate.Length(max=100))
+
+
+class VerifyProof(Schema):
+    """An inclusion proof, as its holder has it: nothing in it is believed before it is checked."""
+
+    proof = fields.Dict(
+        keys=fields.String(validate=validate.Length(max=40)),
+        required=True,
+        validate=validate.Length(max=20),
+    )
+
+
+class VerifierKeys(Schema):
+    """The keys with which whoever trusts them checks a proof."""
+
+
 class PaidLine(Schema):
     """What a payment holds for one account, in kopecks; the rules on sums are the domain's.
 

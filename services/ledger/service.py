@@ -18,12 +18,13 @@ from services.ledger.group_commit import posting_desk
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.reports import balances, statements
-from services.ledger.seal.receipts import payment_proofs
+from services.ledger.seal.keys import seal_keys
+from services.ledger.seal.receipts import checked_proof, payment_proofs
 from shared import context
 from shared.errors import Forbidden
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
-from shared.rpc.server import StoreProvider, rpc
+from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
 class LedgerService:
@@ -31,6 +32,7 @@ class LedgerService:
 
     name = "ledger"
     store = StoreProvider()
+    settings = SettingsProvider()
 
     @rpc(schemas.Balance)
     def balance(self, number: str, as_of: str | None) -> Any:
@@ -68,6 +70,24 @@ class LedgerService:
     def payment_proofs(self, payment_id: UUID) -> Any:
         """Answer, for each posting of a payment, the proof that it stands in the sealed log."""
         return self.store.query(lambda session: payment_proofs(session, payment_id))
+
+    @rpc(schemas.PostingsOfPayments)
+    def postings_of_payments(self, payment_ids: list[UUID]) -> Any:
+        """Return where several payments stand in the ledger."""
+        return self.store.query(
+            lambda session: statements.postings_of_payments(session, payment_ids)
+        )
+
+    @rpc(schemas.VerifyProof)
+    def verify_proof(self, proof: dict[str, Any]) -> Any:
+        """Return which record an inclusion proof proves, and since when it is sealed."""
+        trusted = seal_keys(self.settings).trusted
+        return self.store.query(lambda session: checked_proof(session, proof, trusted))
+
+    @rpc(schemas.VerifierKeys)
+    def verifier_keys(self) -> Any:
+        """Return the verifier keys, the one that signs now first."""
+        return {"keys": [str(key) for key in seal_keys(self.settings).trusted]}
 
     @rpc(schemas.PostPayment)
     def post_payment(self, payment_id: UUID, paid_on: date, lines: list[dict[str, Any]]) -> Any:

@@ -66,6 +66,11 @@ def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
     return {"postings": session.read.postings_of(payment_id)}
 
 
+def postings_of_payments(session: Session, payment_ids: Sequence[UUID]) -> dict[str, Any]:
+    """Return the postings of several payments, each with its ``payment_id``."""
+    return {"postings": session.read.postings_of_all(payment_ids)}
+
+
 def story_of(session: Session, number: str) -> list[Recorded]:
     """Return the recorded events of an account; raises NotFound ``account_not_found``."""
     story = list(session.history(account_id(number)))

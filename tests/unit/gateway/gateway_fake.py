@@ -58,7 +58,7 @@ class Browser:
     """
 
     def __init__(self, application: Any, keep: Any) -> None:
-        self._client = Client(application)
+        self._client = Client(application, use_cookies=False)
         self._keep = keep  # nameko's entrypoints hold their container weakly
 
     def __call__(self, method: str, path: str, *, token: str | None = TOKEN, **options: Any) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from cabinet_fake import SETTINGS, CabinetBrowser
-from gateway_fake import FakeServices
+from cabinet_person import CabinetPerson
+from gateway_fake import Browser, FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway.service import CLIENT_KEY, Gateway
@@ -18,3 +19,9 @@ def cabinet(services: FakeServices) -> CabinetBrowser:
     container.extensions.all.setup()
     server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
     return CabinetBrowser(server.get_wsgi_app(), keep=container)
+
+
+@pytest.fixture
+def person(browser: Browser) -> CabinetPerson:
+    """Return a person who is signed in."""
+    return CabinetPerson(browser)
