@@ -41,6 +41,10 @@ MAX_CONNECTIONS = 1000
 BACKLOG = 512
 ACCEPT_RETRY_SECONDS = 0.1
 METRICS = "saldo.metrics"
+UNMATCHED = "unmatched"
+"""The route of a request that no route or page answers, for metrics and logs."""
+ANY_OTHER_PATH = "/<outside:path>"
+"""The path of the page that stands for every address outside the API."""
 SETTINGS_KEY = "saldo.settings"
 """Key of nameko's config under which the process puts its settings."""
 
@@ -144,7 +148,7 @@ class GatewayApp:
             response.headers[TRACE_HEADER] = bound.traceparent or ""
             secure(response, api=request.path.startswith("/api/"), https=self._https)
             seconds = time.monotonic() - started
-            method = request.method if route != "unmatched" else "ANY"
+            method = request.method if route != UNMATCHED else "ANY"
             self._server.metrics.observe(method, route, response.status_code, seconds)
             log.info(
                 "request_finished",
@@ -164,9 +168,9 @@ class GatewayApp:
         except MethodNotAllowed as error:
             allowed = {"Allow": ", ".join(sorted(error.valid_methods or ()))}
             refusal = Refusal(405, "method_not_allowed", headers=allowed)
-            return "unmatched", problem_response(request, refusal)
+            return UNMATCHED, problem_response(request, refusal)
         except HTTPException:
-            return "unmatched", problem_response(request, Refusal(404, "path_not_found"))
+            return UNMATCHED, problem_response(request, Refusal(404, "path_not_found"))
         provider: Route = rule.endpoint
         return provider.operation.template, provider.handle(request, values)
 

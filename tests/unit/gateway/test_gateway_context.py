@@ -36,11 +36,13 @@ def test_ids_of_the_caller_are_accepted(browser: Browser, services: FakeServices
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 65, "é", 'quo"te'])
-def test_malformed_ids_are_replaced(browser: Browser, value: str) -> None:
+def test_malformed_id_is_replaced_by_a_support_code_of_eight_signs(
+    browser: Browser, value: str
+) -> None:
     bad_trace = TRACE.replace("4bf92f3577b34da6a3ce929d0e0e4736", "0" * 32)
     headers = {"X-Request-Id": value, "traceparent": bad_trace}
     response = browser("GET", "/healthz", headers=headers)
-    UUID(response.headers["X-Request-Id"])
+    assert re.fullmatch(r"[A-HKMNP-Z2-9]{8}", response.headers["X-Request-Id"])
     assert re.fullmatch(r"00-(?!0{32})\w{32}-\w{16}-01", response.headers["traceparent"])
 
 
@@ -114,10 +116,18 @@ def test_metrics_count_by_template_and_status(browser: Browser, services: FakeSe
     for _ in range(2):
         browser("GET", f"/api/v1/payments/{PERSON}")
     browser("GET", "/wp-login.php")
+    browser("GET", "/api/v1/wp-login.php")
     text = browser("GET", "/metrics", token=None).text
     route = 'method="GET",route="/api/v1/payments/{payment_id}"'
     assert f'saldo_gateway_requests_total{{{route},status="503"}} 2' in text
     assert f'saldo_gateway_request_seconds_bucket{{{route},le="+Inf"}} 2' in text
     assert f"saldo_gateway_request_seconds_count{{{route}}} 2" in text
-    assert 'route="unmatched",status="404"} 1' in text
+    assert 'method="ANY",route="unmatched",status="404"} 2' in text
     assert "wp-login" not in text
+
+
+def test_unknown_api_path_is_a_problem_and_an_unknown_page_is_a_page(browser: Browser) -> None:
+    problem = browser("GET", "/api/v1/nothing")
+    assert (problem.status_code, problem.content_type) == (404, "application/problem+json")
+    page = browser("GET", "/nothing", token=None)
+    assert (page.status_code, page.content_type) == (404, "text/html; charset=utf-8")
