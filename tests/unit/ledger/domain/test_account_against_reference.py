@@ -1,7 +1,7 @@
 """Whatever happens to an account, in whatever order: the ledger says what a clerk would say.
 
 A machine makes up the life of one account, step by step, and keeps the books of it by hand beside
-it (``ledger_oracle.py``). After each step everything that the ledger tells about the account must
+it (``reference_books.py``). After each step everything that the ledger tells about the account must
 agree with these books, and with itself.
 """
 
@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from ledger_oracle import Books, Entry, books, by_effect
+from reference_books import Books, Entry, books, by_effect
 
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.allocation import DEFAULT_POLICY, POLICIES, Policy
