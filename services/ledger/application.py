@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.validation import check_month
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -21,25 +21,6 @@ class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     payer_kind: str
     opening: tuple[ServiceAmount, ...] = ()
-
-
-class PostCharges(msgspec.Struct, frozen=True, kw_only=True):
-    """Post the bill of one month (``2026-10``)."""
-
-    number: str
-    period: str
-    due_on: date
-    effective_on: date
-    lines: tuple[ChargeLine, ...]
-
-
-class AccruePenalty(msgspec.Struct, frozen=True, kw_only=True):
-    """Add a penalty that a named rule has produced."""
-
-    number: str
-    amount: Kopecks
-    effective_on: date
-    rule: str
 
 
 class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,20 +48,6 @@ def open_account(session: Session, command: OpenAccount) -> None:
     account = session.load(Account, account_id(command.number))
     if not account.version:
         account.open(command.number, command.payer_kind, session.today, command.opening)
-
-
-def post_charges(session: Session, command: PostCharges) -> dict[str, Any]:
-    """Post a month's bill to one account."""
-    account = session.load(Account, account_id(command.number))
-    account.post_charges(command.period, command.effective_on, command.due_on, command.lines)
-    return {"number": command.number, "version": account.version}
-
-
-def accrue_penalty(session: Session, command: AccruePenalty) -> dict[str, Any]:
-    """Add a penalty to one account."""
-    account = session.load(Account, account_id(command.number))
-    account.accrue_penalty(command.amount, command.effective_on, command.rule)
-    return {"number": command.number, "version": account.version}
 
 
 def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.ledger.application import AccruePenalty, OpenAccount, PostCharges, PostPayment
+from services.ledger.application import PostPayment
 from services.ledger.domain import Account, account_id
 from services.ledger.tables.bulk_copy import standing_by_id
 from shared.eventstore import Aggregate
@@ -33,11 +33,8 @@ class PostingDesk:
 
     def needs(self, command: Any) -> Sequence[UUID] | None:
         """Return the accounts of a command; None for one that needs an account's history."""
-        match command:
-            case PostPayment():
-                return [account_id(line.account) for line in command.lines]
-            case OpenAccount() | PostCharges() | AccruePenalty():
-                return [account_id(command.number)]
+        if isinstance(command, PostPayment):
+            return [account_id(line.account) for line in command.lines]
         return None
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -153,11 +153,6 @@ class ReadModel:
             }
             for row in self._cursor.fetchall()
         }
-
-    def all_balances(self) -> Iterable[dict[str, Any]]:
-        """Yield the rows of all accounts."""
-        self._cursor.execute(f"SELECT account_id, {_SNAPSHOT} FROM balances")
-        yield from self._cursor
 
     def owing(self, on: date) -> Iterator[dict[str, Any]]:
         """Yield the rows of accounts with an open period that was due before a day, by number."""

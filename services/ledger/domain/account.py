@@ -16,7 +16,6 @@ from uuid import UUID
 from services.ledger.domain.allocation import DEFAULT_POLICY, Policy, Settled, allocate
 from services.ledger.domain.events import (
     ACCOUNT_EVENTS,
-    UPCASTS,
     AccountOpened,
     ChargeLine,
     ChargesAdjusted,
@@ -47,7 +46,7 @@ from shared.money import MAX_AMOUNT, Kopecks
 
 __all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
-EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
+EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS)
 """All that the log of the ledger holds: what happens to accounts, and to staff's proposals."""
 
 

@@ -14,8 +14,7 @@ None of them is a row that writers lock: they are derived from the events whenev
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from services.ledger.domain.allocation import Settled
@@ -83,15 +82,6 @@ def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for eac
         case OpeningPosted():
             return [*_opening(event), *_from_advances(event.settled)]
     raise TypeError(f"no postings are known for {type(event).__name__}")
-
-
-def trial_balance(events: Iterable[Any]) -> dict[str, Kopecks]:
-    """Add up the postings of events by account; the values add up to zero."""
-    sums: defaultdict[str, Kopecks] = defaultdict(int)
-    for event in events:
-        for account, amount in postings(event):
-            sums[account] += amount
-    return dict(sums)
 
 
 def _opening(event: AccountOpened | OpeningPosted) -> Iterator[Posting]:

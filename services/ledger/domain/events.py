@@ -8,14 +8,13 @@ and each correction names what it corrects, by its version in the account's stre
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
 
 from services.ledger.domain.allocation import Settled
 from shared.eventstore import Event
-from shared.eventstore.events import Upcast
 from shared.money import Kopecks
 
 
@@ -129,7 +128,7 @@ class PenaltyAccrued(Event, frozen=True):
     rate is that of the day of payment. A billing centre's own penalty has no segments.
     """
 
-    topic: ClassVar[str] = "ledger.penalty_accrued.v2"
+    topic: ClassVar[str] = "ledger.penalty_accrued.v1"
 
     account: str
     amount: Kopecks
@@ -227,11 +226,6 @@ class PaymentReversed(Event, frozen=True):
     reopened: tuple[Settled, ...] = ()
 
 
-def _penalty_accrued_v1(state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    # Version 1 knew the sum alone: it counted through the day on which it took effect.
-    return PenaltyAccrued.topic, {**state, "through": state["effective_on"]}
-
-
 ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     AccountOpened,
     OpeningPosted,
@@ -243,4 +237,3 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     PaymentPosted,
     PaymentReversed,
 )
-UPCASTS: dict[str, Upcast] = {"ledger.penalty_accrued.v1": _penalty_accrued_v1}

@@ -111,15 +111,6 @@ class Penalty(msgspec.Struct, frozen=True):
         return sum(charge.unpaid for charge in self.charges)
 
 
-class Forecast(msgspec.Struct, frozen=True):
-    """What there is to pay on a day: the open principal, the penalty by then, and their sum."""
-
-    on: date
-    principal: Kopecks
-    penalty: Penalty
-    total: Kopecks
-
-
 def calculate(
     charges: Sequence[Charge],
     credits: Sequence[Credit],  # noqa: A002
@@ -150,21 +141,6 @@ def calculate(
         advance=settlement.advance,
         left_out=tuple(credit for credit in credits if credit.on > on),
     )
-
-
-def forecast(
-    charges: Sequence[Charge],
-    credits: Sequence[Credit],  # noqa: A002
-    payer: PayerKind,
-    pay_on: date,
-    rules: PenaltyRules,
-) -> Forecast:
-    """Return what there is to pay on a day, should everything open be paid on it.
-
-    Paid on that day, the open parts take its rate, so this is the calculation as of that day.
-    """
-    penalty = calculate(charges, credits, payer, pay_on, rules)
-    return Forecast(pay_on, penalty.unpaid, penalty, penalty.unpaid + penalty.total)
 
 
 def penalty_on(

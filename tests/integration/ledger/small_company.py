@@ -15,14 +15,10 @@ from uuid import UUID, uuid4
 from typer.testing import CliRunner, Result
 
 from services.ledger.application import (
-    AccruePenalty,
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
-    accrue_penalty,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.cli import app
@@ -36,6 +32,7 @@ from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.money import MAX_AMOUNT
 from tests.conftest import Database, fresh_database
+from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 
 NUMBERS = [f"01000000{n:02}" for n in range(1, 11)]
 SERVICES = ("heating", "lift", "water")

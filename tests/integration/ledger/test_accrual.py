@@ -10,10 +10,8 @@ import pytest
 from services.ledger.application import (
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.domain.events import ChargeLine
@@ -24,6 +22,7 @@ from services.ledger.replay.audit import audit
 from shared import context
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.ledger_commands import PostCharges, post_charges
 
 RULES = load_rules(environ={})
 NUMBERS = [f"01000000{index:02}" for index in range(1, 13)]

@@ -12,10 +12,8 @@ import pytest
 from services.ledger.application import (
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.domain import EVENTS
@@ -27,6 +25,7 @@ from shared.clock import FixedClock
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.ledger_commands import PostCharges, post_charges
 
 FIRST, SECOND = "0100000001", "0100000002"
 MONTH = timedelta(days=30)

@@ -11,14 +11,10 @@ import pytest
 
 from services.ledger import corrections
 from services.ledger.application import (
-    AccruePenalty,
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
-    accrue_penalty,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.corrections import (
@@ -45,6 +41,7 @@ from shared import context
 from shared.clock import FixedClock
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 
 FIRST, SECOND = "0100000001", "0100000002"
 LIMIT = 5_000_00

@@ -18,10 +18,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from reference_books import Books, Entry, books, by_effect
+from trial_balance import trial_balance
 
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.allocation import DEFAULT_POLICY, POLICIES, Policy
-from services.ledger.domain.double_entry import postings, trial_balance
+from services.ledger.domain.double_entry import postings
 from services.ledger.domain.events import ChargeLine, PenaltyCorrected, ServiceAmount
 from services.ledger.penalties.accrual import accrue, penalties
 from services.ledger.penalties.debts import debts

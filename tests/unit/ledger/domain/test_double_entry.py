@@ -7,8 +7,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 from eventful_account import ID, an_account, bill, day, eventful
+from trial_balance import trial_balance
 
-from services.ledger.domain.double_entry import postings, trial_balance
+from services.ledger.domain.double_entry import postings
 from services.ledger.domain.effective_order import retold
 
 

@@ -6,9 +6,9 @@ from datetime import date
 from uuid import uuid4
 
 import pytest
+from trial_balance import trial_balance
 
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
-from services.ledger.domain.double_entry import trial_balance
 from services.ledger.domain.effective_order import retold
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.penalties.debts import debts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from ledger_steps import (
@@ -153,18 +153,7 @@ def test_a_penalty_is_a_sum_above_zero(amount: int) -> None:
     assert account.version == 2
 
 
-def test_the_first_shape_of_an_accrual_counted_through_its_day() -> None:
-    state = b'{"account":"0100000001","amount":5130,"effective_on":"2026-06-20","rule":"r"}'
-    assert EVENTS.decode("ledger.penalty_accrued.v1", state) == PenaltyAccrued(
-        account=NUMBER,
-        amount=51_30,
-        effective_on=date(2026, 6, 20),
-        rule="r",
-        through=date(2026, 6, 20),
-    )
-
-
-def test_the_first_shape_of_a_payment_named_its_penalty() -> None:
+def test_a_payment_without_a_policy_named_its_penalty() -> None:
     state = (
         b'{"account":"0100000001","payment_id":"7f1c5c58-3d7e-4f2a-9b61-0d8f0e6f5a21",'
         b'"effective_on":"2026-06-20","amount":10,"penalty":5,"settled":[],'

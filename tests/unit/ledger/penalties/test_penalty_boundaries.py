@@ -12,7 +12,7 @@ import pytest
 import yaml
 from penalty_rule_files import SHIPPED, WriteRules
 
-from services.ledger.penalties.calculator import Penalty, calculate, forecast
+from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.calendar import check_period, due_day_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate, load_rules
@@ -183,10 +183,10 @@ def test_a_charge_is_owed_from_the_day_it_takes_effect(rules: PenaltyRules) -> N
     assert owed == [0, 100]
 
 
-def test_a_forecast_names_its_day(rules: PenaltyRules) -> None:
-    told = forecast([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 5, 16), rules)
-    assert (told.on, told.penalty.on, told.total) == (date(2026, 5, 16), told.on, 450_143)
-    assert told.penalty.payer is PayerKind.HOUSEHOLD
+def test_a_calculation_names_its_day_and_its_payer(rules: PenaltyRules) -> None:
+    penalty = calculate([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 5, 16), rules)
+    assert (penalty.on, penalty.unpaid + penalty.total) == (date(2026, 5, 16), 450_143)
+    assert penalty.payer is PayerKind.HOUSEHOLD
 
 
 def test_nothing_charged_bears_an_exact_nothing(rules: PenaltyRules) -> None:

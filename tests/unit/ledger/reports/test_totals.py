@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from trial_balance import trial_balance
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.double_entry import trial_balance
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.replay.parallel import Range
 from services.ledger.reports import totals
