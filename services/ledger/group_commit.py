@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.ledger.application import PostPayment
 from services.ledger.domain import Account, account_id
-from services.ledger.tables.bulk_copy import standing_by_id
+from services.ledger.tables.bulk_copy import read_accounts_by_id
 from shared.eventstore import Aggregate
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
@@ -40,7 +40,7 @@ class PostingDesk:
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
         """Return the accounts from their rows; those that are not open come empty."""
         accounts: dict[UUID, Aggregate] = {
-            account.id: account for account in standing_by_id(cursor, ids)
+            account.id: account for account in read_accounts_by_id(cursor, ids)
         }
         if len(accounts) < len(ids):
             accounts.update((id_, Account(id_)) for id_ in ids if id_ not in accounts)
@@ -65,6 +65,6 @@ class PostingDesk:
             return Account(aggregate.id)
         row = aggregate.snapshot()
         row["open_items"] = {period: dict(owed) for period, owed in aggregate.open_items.items()}
-        twin = Account.restored(aggregate.id, row)
+        twin = Account.from_row(aggregate.id, row)
         twin.posted = set(aggregate.posted)
         return twin

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Self
 from uuid import UUID
@@ -34,7 +34,7 @@ class AccountState(Aggregate):
     """Open items by period and service, the penalty owed, the advance; all in kopecks.
 
     ``bills`` and ``payments`` find what a correction corrects: period or payment -> (version,
-    event); a state rebuilt from a row of the read model (``restored``) does not have them.
+    event); a state rebuilt from a row of the read model (``from_row``) does not have them.
     ``due_dates`` has every period that was charged; that row keeps those of the open ones.
     """
 
@@ -138,23 +138,13 @@ class AccountState(Aggregate):
         }
 
     @classmethod
-    def restored(cls, id: UUID, row: dict[str, Any]) -> Self:  # noqa: A002
-        """Rebuild an account from a row of the read model."""
-        return cls.standing(
-            id,
-            row["number"],
-            row["payer_kind"],
-            row["version"],
-            row["last_bill"],
-            row["penalty"],
-            row["advance"],
-            row["open_items"],
-            row["due_dates"],
-            row["charged_periods"],
-        )
+    def from_row(cls, id: UUID, row: Mapping[str, Any]) -> Self:  # noqa: A002
+        """Return the account that a row of the read model describes (see ``snapshot``)."""
+        derived = ("account_id", "principal")
+        return cls.from_values(id, **{n: value for n, value in row.items() if n not in derived})
 
     @classmethod
-    def standing(
+    def from_values(
         cls,
         id: UUID,  # noqa: A002
         number: str,
@@ -167,7 +157,7 @@ class AccountState(Aggregate):
         due_dates: dict[str, str],
         charged_periods: Sequence[str],
     ) -> Self:
-        """Return an account that stands so, by the columns of its row (see ``snapshot``)."""
+        """Return an account by the columns of its row, without ``principal``, in their order."""
         account = cls(id)
         account.number = number
         account.payer_kind = payer_kind

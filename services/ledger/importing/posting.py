@@ -17,7 +17,7 @@ import msgspec
 
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.importing.groups import Entry, Group, Refused
-from services.ledger.tables.bulk_copy import balance_row, standing_accounts, write_rows
+from services.ledger.tables.bulk_copy import balance_row, read_accounts, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresSession
@@ -127,7 +127,7 @@ class Posting(ABC, Generic[E]):
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
         """Answer those of the accounts that are open, with what a decision needs to know."""
-        return standing_accounts(cursor, numbers)
+        return read_accounts(cursor, numbers)
 
     def is_repeated(self, account: Account, entry: E) -> bool:
         """Tell whether an entry seems to be posted already, and should be explained."""

@@ -13,7 +13,7 @@ from services.ledger.domain import Account
 from services.ledger.domain.proposal import Proposal
 from services.ledger.replay.parallel import Range
 from services.ledger.replay.streams import Difference, Replayed
-from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
+from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, NAMES, POSTINGS, PROPOSALS
 
 AT_ONCE = 100
 """How many streams are compared by one query."""
@@ -130,7 +130,7 @@ def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...],
         return {}
     key = KEYS[table]
     query = sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%s)").format(
-        sql.SQL(", ").join(sql.Identifier(name) for name in (*key, *COLUMNS[table])),
+        sql.SQL(", ").join(sql.Identifier(name) for name in NAMES[table]),
         sql.Identifier(table),
         sql.Identifier(key[0]),
     )

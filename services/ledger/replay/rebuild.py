@@ -35,7 +35,7 @@ from services.ledger.replay.comparison import (
 )
 from services.ledger.replay.parallel import Progress, Range, conninfo_of, quiet
 from services.ledger.replay.streams import Difference, over_streams, read_streams, replay_stream
-from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS, written
+from services.ledger.tables.columns import BALANCES, KEYS, NAMES, POSTINGS, PROPOSALS, as_parameters
 from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore
 
@@ -150,7 +150,8 @@ def _right_row(deviation: Deviation) -> dict[str, Any]:
     if row is None:
         place = "position" if deviation.table == POSTINGS else "version"
         row = {**(deviation.found or {}), place: 0}
-    return written({**dict(zip(KEYS[deviation.table], deviation.key, strict=True)), **row})
+    key = dict(zip(KEYS[deviation.table], deviation.key, strict=True))
+    return as_parameters(deviation.table, {**key, **row})
 
 
 def _swap(store: PostgresStore, connection: psycopg.Connection[Any], since: int) -> int:
@@ -206,7 +207,7 @@ def _names(table: str) -> tuple[sql.Identifier, list[sql.Identifier], list[sql.I
     return (
         sql.Identifier(f"rebuilt_{table}"),
         key,
-        [*key, *(sql.Identifier(name) for name in COLUMNS[table])],
+        [sql.Identifier(name) for name in NAMES[table]],
     )
 
 
@@ -215,7 +216,7 @@ def _keep_beside(table: str) -> sql.Composed:
     return sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO NOTHING").format(
         beside,
         sql.SQL(", ").join(names),
-        sql.SQL(", ").join(sql.Placeholder(n) for n in (*KEYS[table], *COLUMNS[table])),
+        sql.SQL(", ").join(sql.Placeholder(name) for name in NAMES[table]),
         sql.SQL(", ").join(key),
     )
 

@@ -1,60 +1,118 @@
-"""The rows of the read model: what the state of an account, a proposal, a payment is kept as.
+"""The columns of the read model's tables, each listed once.
 
-:mod:`services.ledger.readmodel` writes them with the events; audit and rebuild make them anew from
-the log and compare.
+Every statement and every encoding of a row is derived from these lists: the upsert of a command
+(:mod:`services.ledger.readmodel`), COPY (:mod:`services.ledger.tables.bulk_copy`), the comparison
+of an audit and the swap of a rebuild (:mod:`services.ledger.replay`), and the export.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from psycopg.types.json import Jsonb
 
 from services.ledger.domain.events import PaymentPosted
+from shared.eventstore.arrays import bigints, jsons, texts, uuids
 
 BALANCES, PROPOSALS, POSTINGS = "balances", "proposals", "payment_postings"
 
-KEYS: Mapping[str, tuple[str, ...]] = {
-    BALANCES: ("account_id",),
-    PROPOSALS: ("proposal_id",),
-    POSTINGS: ("payment_id", "account"),
-}
-"""Table -> the columns of its primary key."""
+SqlType: TypeAlias = Literal["uuid", "text", "bigint", "json", "jsonb", "text[]"]
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
+
+class Column(NamedTuple):
+    """A column: its SQL type, and its place in the life of a row.
+
+    ``key`` columns are the primary key; ``fixed`` ones never change once the row is there.
+    """
+
+    name: str
+    type: SqlType
+    key: bool = False
+    fixed: bool = False
+
+
+TABLES: Mapping[str, tuple[Column, ...]] = {
     BALANCES: (
-        "number",
-        "payer_kind",
-        "version",
-        "last_bill",
-        "principal",
-        "penalty",
-        "advance",
-        "open_items",
-        "due_dates",
-        "charged_periods",
+        Column("account_id", "uuid", key=True),
+        Column("number", "text", fixed=True),
+        Column("payer_kind", "text", fixed=True),
+        Column("version", "bigint"),
+        Column("last_bill", "bigint"),
+        Column("principal", "bigint"),
+        Column("penalty", "bigint"),
+        Column("advance", "bigint"),
+        Column("open_items", "json"),
+        Column("due_dates", "json"),
+        Column("charged_periods", "text[]"),
     ),
     PROPOSALS: (
-        "version",
-        "state",
-        "correction",
-        "accounts",
-        "amount",
-        "reason",
-        "proposed_by",
-        "decided_by",
+        Column("proposal_id", "uuid", key=True),
+        Column("version", "bigint"),
+        Column("state", "text"),
+        Column("correction", "jsonb", fixed=True),
+        Column("accounts", "text[]", fixed=True),
+        Column("amount", "bigint", fixed=True),
+        Column("reason", "text", fixed=True),
+        Column("proposed_by", "text", fixed=True),
+        Column("decided_by", "text"),
     ),
-    POSTINGS: ("position", "amount", "penalty", "allocation"),
+    POSTINGS: (
+        Column("payment_id", "uuid", key=True),
+        Column("account", "text", key=True),
+        Column("position", "bigint", fixed=True),
+        Column("amount", "bigint", fixed=True),
+        Column("penalty", "bigint", fixed=True),
+        Column("allocation", "jsonb", fixed=True),
+    ),
 }
-"""Table -> its other columns; those of an aggregate are the names of its snapshot."""
+"""Table -> its columns in order; those of an aggregate's table are the names of its snapshot."""
 
-_JSON = frozenset({"open_items", "due_dates", "correction", "allocation"})
+NAMES = {table: tuple(c.name for c in columns) for table, columns in TABLES.items()}
+"""Table -> the names of all its columns."""
+KEYS = {table: tuple(c.name for c in columns if c.key) for table, columns in TABLES.items()}
+"""Table -> the columns of its primary key."""
+COLUMNS = {table: tuple(c.name for c in columns if not c.key) for table, columns in TABLES.items()}
+"""Table -> its other columns."""
+CHANGING = {
+    table: tuple(c.name for c in columns if not (c.key or c.fixed))
+    for table, columns in TABLES.items()
+}
+"""Table -> the columns that a later event may change."""
+
+
+def upsert(table: str) -> str:
+    """Return the statement that writes the rows of ``as_arrays``, however many there are.
+
+    A row that is there already takes the new values of its changing columns; where no column can
+    change, it is a violation of the primary key.
+    """
+    names = ", ".join(NAMES[table])
+    values = ", ".join(f"{column.name}::{column.type}" for column in TABLES[table])
+    changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
+    conflict = f"ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}" if changes else ""
+    arrays = ", ".join(["%s"] * len(TABLES[table]))
+    return (
+        f"INSERT INTO {table} ({names}) "  # noqa: S608 - names of this module
+        f"SELECT {values} FROM unnest({arrays}) AS new ({names}) {conflict}"
+    )
+
+
+def as_arrays(table: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return the parameters of ``upsert``: an array for each column."""
+    return [_ARRAYS[column.type]([row[column.name] for row in rows]) for column in TABLES[table]]
+
+
+def as_parameters(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as psycopg takes it, by name."""
+    is_json = {column.name for column in TABLES[table] if column.type in ("json", "jsonb")}
+    return {name: Jsonb(value) if name in is_json else value for name, value in row.items()}
 
 
 def posting_row(account: str, position: int, event: PaymentPosted) -> dict[str, Any]:
-    """Return the row that says where a payment stands in the log."""
+    """Return the row that says where a payment is in the log."""
     return {
         "payment_id": event.payment_id,
         "account": account,
@@ -65,6 +123,26 @@ def posting_row(account: str, position: int, event: PaymentPosted) -> dict[str, 
     }
 
 
-def written(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row in the form in which the database takes it."""
-    return {name: Jsonb(value) if name in _JSON else value for name, value in row.items()}
+def _encoded(values: Iterable[Any]) -> Any:
+    return jsons(map(msgspec.json.encode, values))
+
+
+def _array_literals(values: Iterable[Iterable[str]]) -> Any:
+    # PostgreSQL has no arrays of arrays of different lengths: each travels as its literal.
+    return texts(_array_literal(tuple(items)) for items in values)
+
+
+@lru_cache(maxsize=4_096)
+def _array_literal(items: tuple[str, ...]) -> str:
+    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
+    return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
+
+
+_ARRAYS: Mapping[SqlType, Callable[[Iterable[Any]], Any]] = {
+    "uuid": uuids,
+    "text": texts,
+    "bigint": bigints,
+    "json": _encoded,
+    "jsonb": _encoded,
+    "text[]": _array_literals,
+}

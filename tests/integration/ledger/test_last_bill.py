@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
@@ -120,19 +119,3 @@ def test_the_desk_keeps_the_last_bill_of_an_account(store: PostgresStore) -> Non
         assert twin.last_bill == (0 if number == OPENED else 3)
         bill(twin, "2026-04", lift="Лифт")
         assert twin.last_bill == twin.version
-
-
-def test_the_last_bills_of_an_older_ledger_are_found(
-    store: PostgresStore, module_database: Database
-) -> None:
-    script = files("services.ledger") / "migrations" / "0007_last_bill.sql"
-    query = "SELECT number, last_bill FROM balances ORDER BY number"
-    with module_database.owner("ledger") as owner:
-        owner.autocommit = False
-        right = owner.execute(query).fetchall()
-        assert [last for _, last in right] == [3, 3, 3, 0, 3]
-        for table in ("balances", "rebuilt_balances"):
-            owner.execute(f"ALTER TABLE {table} DROP COLUMN last_bill")
-        owner.execute(script.read_text(encoding="utf-8"))
-        assert owner.execute(query).fetchall() == right
-        owner.rollback()

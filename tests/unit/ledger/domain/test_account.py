@@ -154,7 +154,7 @@ def test_the_log_rebuilds_it_and_a_row_of_the_read_model_too() -> None:
     again = replayed(account)
     assert again.snapshot() == account.snapshot()
     row = msgspec.json.decode(msgspec.json.encode(account.snapshot()))
-    assert Account.restored(account.id, row).snapshot() == account.snapshot()
+    assert Account.from_row(account.id, row).snapshot() == account.snapshot()
 
 
 def test_the_same_number_in_another_book_is_another_stream() -> None:

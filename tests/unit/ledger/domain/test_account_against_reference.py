@@ -298,7 +298,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
             again.replay(EVENTS.decode(event.topic, EVENTS.encode(event)))
         assert again.snapshot() == self.account.snapshot()
         row = msgspec.json.decode(msgspec.json.encode(again.snapshot()))
-        restored = Account.restored(ID, row)
+        restored = Account.from_row(ID, row)
         assert restored.snapshot() == again.snapshot()
         for account in (again, restored):
             account.post_charges("2026-12", LAST_DAY, LAST_DAY, chargeable({"water": 90, "gas": 7}))

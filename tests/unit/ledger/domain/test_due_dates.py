@@ -23,7 +23,7 @@ def test_due_dates_of_open_periods_survive_the_row_of_the_read_model() -> None:
     account = account_with_a_bill()
     row = account.snapshot()
     assert row["due_dates"] == {OPENING_PERIOD: "2026-01-01", "2026-10": "2026-11-15"}
-    assert Account.restored(account.id, row).snapshot() == row
+    assert Account.from_row(account.id, row).snapshot() == row
     account.post_payment(UUID(int=1), date(2026, 11, 1), 500, 0)
     assert account.snapshot()["due_dates"] == {"2026-10": "2026-11-15"}
     account.reverse_payment(UUID(int=1), date(2026, 11, 2), "chargeback")

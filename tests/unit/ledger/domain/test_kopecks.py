@@ -213,7 +213,7 @@ def test_a_story_told_again_keeps_its_words() -> None:
 def test_a_restored_account_is_the_account() -> None:
     account = an_account()
     bill(account, heating=100)
-    again = Account.restored(account.id, account.snapshot())
+    again = Account.from_row(account.id, account.snapshot())
     assert (again.id, again.number, again.version) == (account.id, account.number, 2)
 
 

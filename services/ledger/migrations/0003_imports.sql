@@ -1,4 +1,4 @@
--- Files that were imported, chunk by chunk, and a read model that is quick to write in bulk.
+-- Files that were imported, chunk by chunk.
 
 CREATE TABLE imports (
     digest      text        PRIMARY KEY,
@@ -28,15 +28,3 @@ CREATE TABLE import_chunks (
 COMMENT ON TABLE import_chunks IS 'How far each import has come: written in the transaction that posted the chunk.';
 COMMENT ON COLUMN import_chunks.end_offset IS 'the byte of the file at which the next chunk begins, after the row end_row';
 COMMENT ON COLUMN import_chunks.quarantine_bytes IS 'how long the quarantine file was when the chunk was committed';
-
--- What a row of balances holds is read and written whole, a million of them in a billing run: json
--- costs a tenth of jsonb then. Half of each page stays free, so that a new version of a row finds
--- its place beside the old one, and no index is written.
-ALTER TABLE balances SET (fillfactor = 50);
-ALTER TABLE balances
-    ALTER COLUMN due_dates DROP DEFAULT,
-    ALTER COLUMN open_items TYPE json USING open_items::json,
-    ALTER COLUMN due_dates TYPE json USING due_dates::json;
-ALTER TABLE rebuilt_balances
-    ALTER COLUMN open_items TYPE json USING open_items::json,
-    ALTER COLUMN due_dates TYPE json USING due_dates::json;
