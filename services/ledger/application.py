@@ -1,4 +1,4 @@
-"""The use cases of the ledger: one function each, upon a session."""
+"""The use cases of the ledger: one function each, on a session."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a payment holds for one account: principal and penalty apart.
+    """The line of a payment for one account: principal and penalty apart.
 
-    ``period`` is a month that the payer named (``2026-10``): it is settled before all others.
+    ``period`` is a month that the payer named (``2026-10``): it is paid before all others.
     """
 
     account: str
@@ -44,17 +44,17 @@ class PostPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_account(session: Session, command: OpenAccount) -> None:
-    """Open an account; one that is open already stays as it is."""
+    """Open an account; no effect on one that is open already."""
     account = session.load(Account, account_id(command.number))
     if not account.version:
         account.open(command.number, command.payer_kind, session.today, command.opening)
 
 
 def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
-    """Post a payment to its accounts: each once, however often it is asked.
+    """Post a payment to its accounts; no effect on those it is posted to already.
 
-    Raises NotFound for an account that is not open, ValidationFailed for a sum or a month that
-    cannot be; then nothing is posted to any.
+    Raises NotFound for an account that is not open, ValidationFailed for an invalid sum or month;
+    then nothing is posted to any.
     """
     posted = []
     for line in command.lines:

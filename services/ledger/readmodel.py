@@ -1,4 +1,4 @@
-"""The ledger's tables: one row per account, written with the events, read by the queries."""
+"""The ledger's read model: rows written in the transaction of their events, and its queries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from services.ledger.tables.columns import (
     POSTINGS,
     PROPOSALS,
     TABLES,
-    as_arrays,
     posting_row,
     upsert,
 )
@@ -30,7 +29,7 @@ from shared.eventstore import Aggregate, Recorded
 
 _SNAPSHOT = ", ".join(COLUMNS[BALANCES])
 _UPSERTS = {table: upsert(table) for table in TABLES}
-# What may be overdue is a scan: an index on what is owed would make each payment write it too.
+# A scan: an index on what is owed would have to be written by each payment too.
 _OWING = f"""
 SELECT {_SNAPSHOT} FROM balances
  WHERE principal > 0
@@ -77,7 +76,7 @@ class ReadModel:
         # One statement for each table, however many rows there are, and none waits for an answer:
         # in a group of commands they all travel together.
         if rows:
-            self._cursor.execute(_UPSERTS[table], as_arrays(table, rows))
+            self._cursor.execute(_UPSERTS[table], (msgspec.json.encode(rows).decode(),))
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Return the row of one account."""
@@ -89,7 +88,7 @@ class ReadModel:
         return find_balances(self._cursor, numbers)
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Return what each account's last bill calls its services: number -> code -> name."""
+        """Return the names of services by each account's last bill: number -> code -> name."""
         self._cursor.execute(
             "SELECT b.number, bill.state FROM balances AS b JOIN events AS bill"
             " ON bill.originator_id = b.account_id AND bill.originator_version = b.last_bill"
@@ -127,11 +126,11 @@ class ReadModel:
         write_balances(self._cursor, accounts)
 
     def closed_through(self) -> date | None:
-        """Return the last day that is closed; none more is until this transaction ends."""
+        """Return the last closed day; no month is closed until this transaction ends."""
         return closed_through(self._cursor)
 
     def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
-        """Return where a payment stands in the log, by account."""
+        """Return the positions of a payment in the log, by account."""
         self._cursor.execute(
             "SELECT account, position, amount, penalty, allocation FROM payment_postings "
             "WHERE payment_id = %s ORDER BY position",

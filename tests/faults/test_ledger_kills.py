@@ -244,7 +244,7 @@ def test_a_rebuild_that_ends_before_the_swap_leaves_the_live_model_whole(
         place = (
             Place("balances", "DELETE") if how == "kill -9" else Place("rebuilt_balances", "INSERT")
         )
-        with ledger.stopped(place, "replay", "--all", "--cores", "2") as (process, waiting):
+        with ledger.stopped(place, "replay", "--all", "--workers", "2") as (process, waiting):
             if how == "kill -9":
                 process.kill()
             else:

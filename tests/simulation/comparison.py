@@ -13,7 +13,7 @@ from services.ledger.reports.balances import balance
 from shared.errors import NotFound
 from tests.simulation.company import Company, Progress, steps_of
 from tests.simulation.installation import Installation, open_items_of
-from tests.simulation.reference_model import Books, Entry, in_order_of_effect
+from tests.simulation.reference_model import Books, Entry, by_effective_day
 from tests.simulation.totals import COLUMNS, Evening, Span, figures, told_figures
 
 ASKED = 3
@@ -82,7 +82,7 @@ class Judge:
             expected = open_items_of(books)
             verdict.compare(f"{number} now", {name: row.get(name) for name in expected}, expected)
             said = [*_at_instants(number, entries, recorded)]
-            told = in_order_of_effect(entries)
+            told = by_effective_day(entries)
             said += _at_days(number, told, evenings)
             self._compare_balances(number, said)
             for span in spans:

@@ -25,7 +25,7 @@ from services.ledger.cli import app
 from services.ledger.corrections import Correct, correct_within
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from shared import context
 from shared.config import Settings
 from shared.eventstore import Session
@@ -124,7 +124,7 @@ class Installation:
     terminal: Terminal
 
     def __post_init__(self) -> None:
-        self._desk = posting_desk(self.store)
+        self._desk = ledger_group_commit(self.store)
 
     def take(self, book: Book) -> None:
         """Do a step: import its file, run what it names, post what it holds."""

@@ -266,7 +266,7 @@ class Books:
         self.fines = [piece for piece in self.fines if piece.amount]
 
 
-def in_order_of_effect(entries: Iterable[Entry]) -> list[Entry]:
+def by_effective_day(entries: Iterable[Entry]) -> list[Entry]:
     """The entries by their days; what was taken over was owed before all that happened here."""
     entries = list(entries)
     happened = sorted((e for e in entries if e.what != "open"), key=lambda entry: entry.day)

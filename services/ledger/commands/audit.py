@@ -29,7 +29,7 @@ def audit(
         list[Path] | None,
         typer.Option(exists=True, dir_okay=False, help="A checkpoint that was kept elsewhere."),
     ] = None,
-    cores: Annotated[
+    workers: Annotated[
         int | None,
         typer.Option(min=1, max=256, help="How many processes; one for each core when left out."),
     ] = None,
@@ -45,7 +45,7 @@ def audit(
     with reporting(), opened_store() as store:
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
-            report = auditor.audit(store, advance, cores=cores)
+            report = auditor.audit(store, advance, workers=workers)
         keys = seal_keys(load_settings())
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         with counting("checking the seal", events) as advance:

@@ -30,7 +30,7 @@ def replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --all: only compare, exit 1 on a difference.")
     ] = False,
-    cores: Annotated[
+    workers: Annotated[
         int | None,
         typer.Option(min=1, max=256, help="With --all: how many processes; one for each core."),
     ] = None,
@@ -51,7 +51,7 @@ def replay(
     with reporting(), opened_store() as store:
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
-            found = rebuild(store, advance, compare_only=dry_run, cores=cores)
+            found = rebuild(store, advance, compare_only=dry_run, workers=workers)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
     raise typer.Exit(DIFFERENCE if wrong else 0)

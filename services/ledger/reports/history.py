@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import in_order_of_effect, retold
+from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.reports.statements import movement, story_of
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded, Session
@@ -74,14 +74,16 @@ def story(session: Session, number: str) -> list[dict[str, Any]]:
 
 def _in_order_of_effect(story: list[Recorded]) -> list[Recorded]:
     events: list[Any] = [recorded.event for recorded in story]
-    order = in_order_of_effect(events)
+    order = by_effective_day(events)
     place = {id(event): recorded for event, recorded in zip(events, story, strict=True)}
     kept = {id(event) for event in order}
     # What was taken over comes first, in its order, perhaps with another day.
     taken_over = iter([recorded for recorded in story if id(recorded.event) not in kept])
     return [
         msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=told)
-        for event, told in zip(order, retold(story[0].originator_id, events), strict=True)
+        for event, told in zip(
+            order, in_effective_order(story[0].originator_id, events), strict=True
+        )
     ]
 
 

@@ -24,7 +24,7 @@ from services.ledger.application import (
 from services.ledger.cli import app
 from services.ledger.corrections import Correct, correct_within
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges, ReversePayment, WriteOffPenalty
 from shared import context
@@ -73,7 +73,7 @@ class Town:
         """An account as it was at the end of a day."""
         account = Account(account_id(number))
         story = self.store.query(lambda session: session.story(account.id))
-        for event in retold(account.id, [recorded.event for recorded in story]):
+        for event in in_effective_order(account.id, [recorded.event for recorded in story]):
             if event.effective_on <= day:
                 account.replay(event)
         return account

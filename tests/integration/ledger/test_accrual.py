@@ -119,8 +119,8 @@ def test_a_payment_between_reading_and_writing_is_not_lost(store: PostgresStore)
 
 
 def test_on_all_cores_it_is_the_same(store: PostgresStore) -> None:
-    alone = accrue_all(store, JULY, RULES, "staff:test", dry_run=True, cores=1)
-    together = accrue_all(store, JULY, RULES, "staff:test", cores=2)
+    alone = accrue_all(store, JULY, RULES, "staff:test", dry_run=True, workers=1)
+    together = accrue_all(store, JULY, RULES, "staff:test", workers=2)
     assert together == alone
     assert owed(store) == dict.fromkeys(NUMBERS, 8_550)
     assert audit(store).differences == []
@@ -150,7 +150,7 @@ def test_an_account_that_the_rules_are_silent_about_is_named_and_the_others_go_o
         lines=(ChargeLine("heating", "Отопление", 100, 100),),
     )
     execute(store, post_charges, old)
-    summary = accrue_all(store, JULY, RULES, "staff:test", cores=1)
+    summary = accrue_all(store, JULY, RULES, "staff:test", workers=1)
     assert (summary.changed, summary.refused) == (len(NUMBERS), 1)
     assert "2016-01-01" in summary.refusals["0200000001"]
     assert owed(store) == dict.fromkeys(NUMBERS, 8_550)

@@ -182,13 +182,13 @@ def test_the_last_day_of_all_has_the_balance_of_now(store: PostgresStore) -> Non
 # A figure of each kind of event, and of each list in it, that somebody may have made another.
 FIGURES = {
     "account_opened": ("opening,0,amount",),
-    "opening_posted": ("opening,0,amount", "settled,0,amount"),
-    "charges_posted": ("lines,0,payable", "settled,0,amount"),
-    "charges_adjusted": ("lines,0,amount", "released,0,amount", "advance", "settled,0,amount"),
+    "opening_posted": ("opening,0,amount", "allocation,0,amount"),
+    "charges_posted": ("lines,0,payable", "allocation,0,amount"),
+    "charges_adjusted": ("lines,0,amount", "released,0,amount", "advance", "allocation,0,amount"),
     "penalty_accrued": ("amount",),
     "penalty_corrected": ("amount", "waived", "advance"),
     "penalty_written_off": ("amount", "advance"),
-    "payment_posted": ("amount", "penalty", "settled,0,amount", "penalty_settled", "advance"),
+    "payment_posted": ("amount", "penalty", "allocation,0,amount", "penalty_allocated", "advance"),
     "payment_reversed": (
         "amount",
         "restored,0,amount",

@@ -23,7 +23,7 @@ from services.ledger.application import (
 )
 from services.ledger.corrections import Reject
 from services.ledger.domain.events import ServiceAmount
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from services.ledger.replay.audit import audit
 from shared import context
 from shared.errors import Conflict, NotFound
@@ -87,7 +87,7 @@ def balances(store: PostgresStore) -> dict[str, int]:
 
 
 def test_many_callers_share_transactions_and_each_gets_its_answer(store: PostgresStore) -> None:
-    desk, transactions = posting_desk(store), counting(store)
+    desk, transactions = ledger_group_commit(store), counting(store)
     commands = [payment(NUMBERS[index % 10]) for index in range(200)]
     results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
     assert [result["payment_id"] for result in results] == [str(c.payment_id) for c in commands]
@@ -99,7 +99,7 @@ def test_many_callers_share_transactions_and_each_gets_its_answer(store: Postgre
 
 
 def test_a_refused_command_leaves_nothing_and_harms_nobody(store: PostgresStore) -> None:
-    desk = posting_desk(store)
+    desk = ledger_group_commit(store)
 
     def half(session: Any, command: PostPayment) -> Any:
         post_payment(session, command)
@@ -126,7 +126,7 @@ def test_a_refused_command_leaves_nothing_and_harms_nobody(store: PostgresStore)
 
 
 def test_one_command_sent_many_times_at_once_is_done_once(store: PostgresStore) -> None:
-    desk, command, command_id = posting_desk(store), payment(NUMBERS[0]), uuid4()
+    desk, command, command_id = ledger_group_commit(store), payment(NUMBERS[0]), uuid4()
     results = at_once([lambda: pay(desk, command, command_id) for _ in range(20)])
     assert results == [{"payment_id": str(command.payment_id), "posted": [NUMBERS[0]]}] * 20
     other = payment(NUMBERS[0])
@@ -136,7 +136,7 @@ def test_one_command_sent_many_times_at_once_is_done_once(store: PostgresStore) 
 
 
 def test_one_payment_under_many_commands_is_posted_once(store: PostgresStore) -> None:
-    desk, payment_id = posting_desk(store), uuid4()
+    desk, payment_id = ledger_group_commit(store), uuid4()
     commands = [payment(NUMBERS[0], 100, payment_id) for _ in range(10)]
     results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
     assert sorted(len(result["posted"]) for result in results) == [0] * 9 + [1]
@@ -149,7 +149,7 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
     store: PostgresStore, committed: bool
 ) -> None:
     """The shared transaction is lost before its commit, or its answer after it."""
-    desk, lost = posting_desk(store), list[int]()
+    desk, lost = ledger_group_commit(store), list[int]()
     keep, give_connection = store.keep_commands, desk._connections.of
 
     def die_before(cursor: Any, rows: Any) -> None:
@@ -180,7 +180,7 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
 
 def test_what_somebody_else_has_posted_meanwhile_is_decided_anew(store: PostgresStore) -> None:
     """Between the reading and the writing of a group, another process takes its versions."""
-    desk, write, taken = posting_desk(store), store.recorder.write, list[Any]()
+    desk, write, taken = ledger_group_commit(store), store.recorder.write, list[Any]()
 
     def late(cursor: Any, tail: Tail, rows: Any, causes: Any) -> Any:
         if not taken:
@@ -197,7 +197,7 @@ def test_what_somebody_else_has_posted_meanwhile_is_decided_anew(store: Postgres
             )
             cursor.execute(
                 "INSERT INTO payment_postings VALUES (%s, %s, %s, 100, 0, %s)",
-                (paid["payment_id"], paid["account"], taken[0], Jsonb(paid["settled"])),
+                (paid["payment_id"], paid["account"], taken[0], Jsonb(paid["allocation"])),
             )
             cursor.execute("COMMIT")
             cursor.execute("BEGIN")
@@ -212,7 +212,7 @@ def test_what_somebody_else_has_posted_meanwhile_is_decided_anew(store: Postgres
 
 
 def test_a_fault_of_one_command_is_its_caller_s_alone(store: PostgresStore) -> None:
-    desk = posting_desk(store)
+    desk = ledger_group_commit(store)
 
     def faulty(session: Any, command: PostPayment) -> Any:
         post_payment(session, command)
@@ -234,7 +234,7 @@ def test_a_fault_of_one_command_is_its_caller_s_alone(store: PostgresStore) -> N
 def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, hold, entered = posting_desk(store), threading.Event(), threading.Event()
+    desk, hold, entered = ledger_group_commit(store), threading.Event(), threading.Event()
     results: dict[str, Any] = {}
 
     class Interrupted:
@@ -300,11 +300,11 @@ def test_a_command_that_the_desk_does_not_know_is_carried_out_by_the_store(
 
     with context.bind(command_id=uuid4()):
         command = Reject(proposal_id=uuid4(), reason="x")
-        assert posting_desk(store).execute(ask, command) == "PostgresSession"
+        assert ledger_group_commit(store).execute(ask, command) == "PostgresSession"
 
 
 def test_a_lone_command_is_carried_out_by_its_own_thread(store: PostgresStore) -> None:
-    desk, threads = posting_desk(store), set()
+    desk, threads = ledger_group_commit(store), set()
 
     def noting(session: Any, command: PostPayment) -> Any:
         threads.add(threading.current_thread())
@@ -327,7 +327,7 @@ def test_two_processes_worth_of_desks_do_not_lose_each_other_s_work(database: Da
                 opening=(ServiceAmount("heating", OWED),),
             ),
         )
-    desks = (posting_desk(first), posting_desk(second))
+    desks = (ledger_group_commit(first), ledger_group_commit(second))
     works: list[Callable[[], Any]] = [
         lambda index=index: pay(desks[index % 2], payment(NUMBERS[0])) for index in range(60)
     ]

@@ -27,7 +27,7 @@ from services.ledger.importing.charges import Charges
 from services.ledger.importing.journal import Journal
 from services.ledger.importing.posting import Decided, Posting
 from services.ledger.replay.audit import audit
-from services.ledger.tables.bulk_copy import standing_accounts
+from services.ledger.tables.bulk_copy import read_accounts
 from shared import context
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
@@ -389,7 +389,7 @@ def test_accounts_are_read_in_bulk_as_they_are_one_by_one(ledger: Ledger) -> Non
     pay(ledger, "01", 15_000)
     pay(ledger, "02", 11_000)
     found = ledger.store.query(
-        lambda session: list(standing_accounts(session.cursor, ["01", "02", "03", "nobody"]))
+        lambda session: list(read_accounts(session.cursor, ["01", "02", "03", "nobody"]))
     )
     assert sorted(account.number for account in found) == ["01", "02", "03"]
     for account in found:

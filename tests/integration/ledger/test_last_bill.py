@@ -10,7 +10,7 @@ import pytest
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
-from services.ledger.group_commit import PostingDesk
+from services.ledger.group_commit import AccountCommands
 from services.ledger.readmodel import ReadModel
 from services.ledger.reports.balances import balance, balances
 from shared import context
@@ -110,7 +110,7 @@ def test_the_names_are_those_of_the_bill_that_was_posted_last(store: PostgresSto
 
 
 def test_the_desk_keeps_the_last_bill_of_an_account(store: PostgresStore) -> None:
-    desk, ids = PostingDesk(), [account_id(number) for number in NUMBERS]
+    desk, ids = AccountCommands(), [account_id(number) for number in NUMBERS]
     found = store.query(lambda session: desk.read(session.cursor, ids))
     for number, id_ in zip(NUMBERS, ids, strict=True):
         twin: Any = desk.copy(found[id_])

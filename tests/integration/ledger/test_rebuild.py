@@ -142,12 +142,12 @@ def test_everything_is_rebuilt_from_nothing_on_two_cores(town: Town) -> None:
     right = {table: town.rows(table) for table in LIVE}
     town.as_owner(*(f"DELETE FROM {table}" for table in LIVE))
     read: list[int] = []
-    result = rebuild(town.store, read.append, cores=2)
+    result = rebuild(town.store, read.append, workers=2)
     assert result.swapped
     assert result.accounts == len(NUMBERS)
     assert sum(read) == result.events == town.store.recorder.max_notification_id()
     assert {table: town.rows(table) for table in LIVE} == right
-    assert audit(town.store, cores=2).differences == []
+    assert audit(town.store, workers=2).differences == []
 
 
 def test_payments_during_a_rebuild_are_not_lost(town: Town) -> None:
@@ -226,7 +226,7 @@ def test_a_kill_changes_nothing(town: Town, stage: str) -> None:
 
 def _start_rebuild(town: Town) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--cores", "2"],
+        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--workers", "2"],
         cwd=REPOSITORY,
         env={"PATH": os.environ["PATH"], **town.environment()},
         stdout=subprocess.DEVNULL,

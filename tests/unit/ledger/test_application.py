@@ -92,7 +92,7 @@ def test_a_payment_of_several_accounts_is_posted_to_each(store: MemoryStore) -> 
     ]
 
 
-def test_a_month_that_the_payer_named_is_settled_first(store: MemoryStore) -> None:
+def test_a_month_that_the_payer_named_is_paid_first(store: MemoryStore) -> None:
     for period in ("2026-08", "2026-07"):
         line = ChargeLine("heating", "Отопление", 500, 500)
         day = date(2026, 9, 1)
@@ -140,7 +140,7 @@ def test_a_balance_as_of_a_past_day_is_what_had_taken_effect(
     clock.advance(MONTH)
     bill(store, "2026-09", date(2026, 9, 30), 500)
     clock.advance(MONTH)
-    # Recorded after the bill, and of a day before it: it settles what was owed on that day.
+    # Recorded after the bill, and of a day before it: it pays what was owed on that day.
     pay(store, date(2026, 9, 15), (FIRST, 1_200, 0))
 
     def on(day: str) -> tuple[int, int]:

@@ -41,7 +41,7 @@ def replayed(account: Account) -> Account:
     return again
 
 
-def test_a_bill_is_owed_and_a_payment_settles_it() -> None:
+def test_a_bill_is_owed_and_a_payment_pays_it() -> None:
     account = an_account()
     account.post_charges("2026-10", DAY, DAY, [heating(300_00), heating(150_00, "water")])
     assert account.principal == 450_00
@@ -49,7 +49,7 @@ def test_a_bill_is_owed_and_a_payment_settles_it() -> None:
     assert (account.principal, account.open_items, account.advance) == (0, {}, 0)
 
 
-def test_principal_and_penalty_are_settled_as_the_payer_named_them() -> None:
+def test_principal_and_penalty_are_paid_as_the_payer_named_them() -> None:
     account = an_account(ServiceAmount("heating", 1_000))
     account.accrue_penalty(500, DAY, "test")
     account.post_payment(uuid4(), DAY, 600, 200)
@@ -63,17 +63,17 @@ def test_what_is_more_than_either_debt_becomes_an_advance() -> None:
     assert (account.principal, account.penalty, account.advance) == (0, 0, 50)
     event = account.pending[-1]
     assert isinstance(event, PaymentPosted)
-    settled = sum(part.amount for part in event.settled)
-    assert settled + event.penalty_settled + event.advance == event.amount + event.penalty
+    allocation = sum(part.amount for part in event.allocation)
+    assert allocation + event.penalty_allocated + event.advance == event.amount + event.penalty
 
 
-def test_an_advance_settles_the_next_bill_and_the_event_says_what() -> None:
+def test_an_advance_pays_the_next_bill_and_the_event_says_what() -> None:
     account = an_account()
     account.post_payment(uuid4(), DAY, 200, 0)
     account.post_charges("2026-10", DAY, DAY, [heating(150), heating(150, "water")])
     event = account.pending[-1]
     assert isinstance(event, ChargesPosted)
-    assert [(part.service, part.amount) for part in event.settled] == [
+    assert [(part.service, part.amount) for part in event.allocation] == [
         ("heating", 100),
         ("water", 100),
     ]

@@ -99,7 +99,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         self.stood: dict[int, tuple[int, int, int]] = {}
         # The last day for which a penalty has been accrued.
         self.through = date.min
-        # What was billed and not paid, counted without any thought of what settles what.
+        # What was billed and not paid, counted without any thought of what pays what.
         self.money = 0
 
     def teardown(self) -> None:

@@ -24,7 +24,7 @@ from ledger_steps import (
 )
 
 from services.ledger.domain import OPENING_PERIOD, Account, account_id
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     ChargesAdjusted,
     ServiceAmount,
@@ -54,7 +54,7 @@ def test_what_is_taken_off_is_first_what_is_open_and_then_an_advance() -> None:
     bill(account, heating=100, water=50)
     pay(account, 60, policy=HEATING_FIRST)
     adjust(account, heating=-70)
-    assert last(account).released == (Settled(OCTOBER, "heating", 40),)
+    assert last(account).released == (AllocatedPart(OCTOBER, "heating", 40),)
     assert last(account).advance == 30
     assert account.open_items == {OCTOBER: {"water": 50}}
     assert account.advance == 30
@@ -74,7 +74,7 @@ def test_what_is_added_is_paid_at_once_by_an_advance_and_by_what_is_taken_off() 
     bill(account, heating=100)
     pay(account, 110)
     adjust(account, heating=-30, water=50)
-    assert last(account).settled == (Settled(OCTOBER, "water", 40),)
+    assert last(account).allocation == (AllocatedPart(OCTOBER, "water", 40),)
     assert sums(account) == (10, 0, 0)
 
 
@@ -161,7 +161,7 @@ def test_no_service_is_called_like_another_row_of_the_books(code: str) -> None:
 def test_money_back_on_one_line_pays_the_others_first() -> None:
     account = an_account()
     bill(account, heating=100, water=-130)
-    assert last(account).settled == (Settled(OCTOBER, "heating", 100),)
+    assert last(account).allocation == (AllocatedPart(OCTOBER, "heating", 100),)
     assert sums(account) == (0, 0, 30)
     assert account.open_items == {}
 
@@ -261,5 +261,5 @@ def test_an_account_that_is_not_open_takes_no_correction() -> None:
 
 
 def test_an_account_knows_nothing_of_other_events() -> None:
-    with pytest.raises(TypeError, match="knows no str"):
+    with pytest.raises(TypeError, match="not an event of an account: str"):
         an_account().apply("an event")

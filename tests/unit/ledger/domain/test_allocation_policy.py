@@ -1,4 +1,4 @@
-"""The order in which a sum settles is data: each way that a policy can say it."""
+"""The order in which a sum pays is data: each way that a policy can say it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from uuid import uuid4
 import pytest
 
 from services.ledger.domain import OPENING_PERIOD, Account, account_id
-from services.ledger.domain.allocation import DEFAULT_POLICY, POLICIES, Policy, Settled, allocate
+from services.ledger.domain.allocation import (
+    DEFAULT_POLICY,
+    POLICIES,
+    AllocatedPart,
+    Policy,
+    allocate,
+)
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 
 OWED = {
@@ -23,8 +29,8 @@ DAY = date(2026, 3, 1)
 
 
 def parts(amount: int, **how: Any) -> list[tuple[str, str, int]]:
-    settled, _ = allocate(OWED, amount, **how)
-    return [(part.period, part.service, part.amount) for part in settled]
+    allocation, _ = allocate(OWED, amount, **how)
+    return [(part.period, part.service, part.amount) for part in allocation]
 
 
 def test_the_default_is_oldest_first_and_pro_rata() -> None:
@@ -70,20 +76,23 @@ def test_services_may_have_a_rank_and_the_others_come_after_by_their_code() -> N
     order = [part.service for part in allocate(owed, 40, policy=RANKED)[0]]
     assert order == ["water", "lift", "heating", "waste"]
     assert allocate(owed, 13, policy=RANKED) == (
-        (Settled("2026-01", "water", 10), Settled("2026-01", "lift", 3)),
+        (AllocatedPart("2026-01", "water", 10), AllocatedPart("2026-01", "lift", 3)),
         0,
     )
 
 
-def test_nothing_settles_nothing() -> None:
+def test_nothing_pays_nothing() -> None:
     assert allocate(OWED, 0) == ((), 0)
     assert allocate({"2026-01": {}}, 5) == ((), 5)
-    assert allocate({"2026-01": {"heating": 1}}, 1) == ((Settled("2026-01", "heating", 1),), 0)
+    assert allocate({"2026-01": {"heating": 1}}, 1) == (
+        (AllocatedPart("2026-01", "heating", 1),),
+        0,
+    )
 
 
-def test_only_what_is_owed_is_settled() -> None:
+def test_only_what_is_owed_is_paid() -> None:
     assert allocate({"2026-01": {"heating": 0, "water": 5}}, 9) == (
-        (Settled("2026-01", "water", 5),),
+        (AllocatedPart("2026-01", "water", 5),),
         4,
     )
 
@@ -102,7 +111,7 @@ def test_a_policy_says_whether_one_sum_for_all_pays_the_penalty(
     assert (account.principal, account.penalty, account.advance) == (0, penalty, advance)
 
 
-def test_the_payment_says_by_what_it_was_settled() -> None:
+def test_the_payment_says_by_what_it_was_paid() -> None:
     account = Account(account_id("1"))
     account.open("1", "household", DAY, [ServiceAmount("heating", 100)])
     account.post_payment(uuid4(), DAY, 10, 0, first="2026-01", policy=RANKED)
@@ -110,16 +119,16 @@ def test_the_payment_says_by_what_it_was_settled() -> None:
     assert (event.policy, event.named_period, event.penalty_named) == ("ranked", "2026-01", True)
 
 
-def test_a_payment_settles_the_month_that_the_payer_named_first() -> None:
+def test_a_payment_pays_the_month_that_the_payer_named_first() -> None:
     account = Account(account_id("1"))
     account.open("1", "household", DAY, [ServiceAmount("heating", 100)])
     account.post_charges("2026-01", DAY, DAY, _bill(heating=40))
     account.post_charges("2026-02", DAY, DAY, _bill(heating=40))
     account.post_payment(uuid4(), DAY, 60, 0, first="2026-02")
     event: Any = account.pending[-1]
-    assert event.settled == (
-        Settled("2026-02", "heating", 40),
-        Settled(OPENING_PERIOD, "heating", 20),
+    assert event.allocation == (
+        AllocatedPart("2026-02", "heating", 40),
+        AllocatedPart(OPENING_PERIOD, "heating", 20),
     )
 
 
@@ -129,12 +138,12 @@ def test_a_bill_and_a_recalculation_are_paid_in_advance_by_their_policy() -> Non
     from_bill = _bill(heating=20, water=20)
     account.post_charges("2026-03", DAY, DAY, from_bill, policy=RANKED)
     event: Any = account.pending[-1]
-    assert [(p.service, p.amount) for p in event.settled] == [("water", 20), ("heating", 10)]
+    assert [(p.service, p.amount) for p in event.allocation] == [("water", 20), ("heating", 10)]
     account.post_payment(uuid4(), DAY, 15, 0)
     items = [ServiceAmount("lift", 3), ServiceAmount("waste", 9)]
     account.adjust_charges(uuid4(), "2026-03", DAY, items, "x", policy=RANKED)
     event = account.pending[-1]
-    assert [(p.service, p.amount) for p in event.settled] == [("lift", 3), ("waste", 2)]
+    assert [(p.service, p.amount) for p in event.allocation] == [("lift", 3), ("waste", 2)]
 
 
 def _bill(**sums: int) -> list[ChargeLine]:

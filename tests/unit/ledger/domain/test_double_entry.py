@@ -10,7 +10,7 @@ from eventful_account import ID, an_account, bill, day, eventful
 from trial_balance import trial_balance
 
 from services.ledger.domain.double_entry import postings
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 
 
 def test_each_event_has_its_postings() -> None:
@@ -93,7 +93,7 @@ def test_what_is_waived_twice_over_is_booked_once() -> None:
         ("revenue:penalty", 10),
     ]
     account.post_payment(uuid4(), day("10-01"), 0, 10)
-    waiver = retold(ID, account.pending)[-2]
+    waiver = in_effective_order(ID, account.pending)[-2]
     assert postings(waiver) == [
         ("receivable:penalty", -90),
         ("advances", 0),

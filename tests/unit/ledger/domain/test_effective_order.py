@@ -7,7 +7,7 @@ from uuid import uuid4
 from eventful_account import ID, NUMBER, OCTOBER, an_account, bill, day, eventful
 
 from services.ledger.domain.allocation import DEFAULT_POLICY, Policy
-from services.ledger.domain.effective_order import in_order_of_effect, retold
+from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import ServiceAmount
 
 
@@ -16,22 +16,22 @@ def test_events_of_one_day_stand_as_they_were_recorded() -> None:
     account.accrue_penalty(2, day("09-05"), "b")
     account.accrue_penalty(1, day("09-01"), "a")
     account.accrue_penalty(3, day("09-05"), "c")
-    rules = [event.rule for event in in_order_of_effect(account.pending)[1:]]  # type: ignore[attr-defined]
+    rules = [event.rule for event in by_effective_day(account.pending)[1:]]  # type: ignore[attr-defined]
     assert rules == ["a", "b", "c"]
 
 
 def test_what_was_taken_over_was_owed_before_all_that_happened() -> None:
     account = an_account("09-01", ServiceAmount("heating", 100))
     account.accrue_penalty(1, day("08-01"), "a")
-    opening, accrual = retold(ID, account.pending)
+    opening, accrual = in_effective_order(ID, account.pending)
     assert opening.effective_on == accrual.effective_on == day("08-01")
     assert opening.opening == (ServiceAmount("heating", 100),)
 
 
 def test_an_account_that_has_only_been_opened_has_a_story() -> None:
     account = an_account()
-    assert retold(ID, account.pending) == account.pending
-    assert retold(ID, []) == []
+    assert in_effective_order(ID, account.pending) == account.pending
+    assert in_effective_order(ID, []) == []
 
 
 def test_a_balance_taken_over_after_the_first_payments_was_owed_before_them() -> None:
@@ -39,9 +39,9 @@ def test_a_balance_taken_over_after_the_first_payments_was_owed_before_them() ->
     account.post_payment(uuid4(), day("08-20"), 150, 0)
     account.post_opening(day("09-10"), [ServiceAmount("heating", 100), ServiceAmount("lift", -5)])
     assert (account.principal, account.advance) == (0, 55)
-    opened, opening, payment = retold(ID, account.pending)
+    opened, opening, payment = in_effective_order(ID, account.pending)
     assert [event.effective_on for event in (opened, opening, payment)] == [day("08-20")] * 3
-    assert (opening.settled, [part.amount for part in payment.settled]) == ((), [100])
+    assert (opening.allocation, [part.amount for part in payment.allocation]) == ((), [100])
     assert (opened.account, opening.opening) == (NUMBER, account.opening)
 
 
@@ -49,25 +49,25 @@ def test_a_balance_taken_over_before_the_account_was_opened_here_keeps_its_day()
     account = an_account("09-03")
     account.post_opening(day("08-31"), [ServiceAmount("heating", 100)])
     bill(account, "09-30", heating=50)
-    told = retold(ID, account.pending)
+    told = in_effective_order(ID, account.pending)
     assert [event.effective_on for event in told] == [day("08-31"), day("08-31"), day("09-30")]
     assert told[2] is account.pending[2]
 
 
 def test_what_was_recorded_in_order_is_told_as_it_was_recorded() -> None:
     events = eventful().pending
-    told = retold(ID, events)
+    told = in_effective_order(ID, events)
     assert told == events
     assert told[2] is events[2]
 
 
-def test_a_payment_known_late_settles_what_was_owed_on_its_day() -> None:
+def test_a_payment_known_late_pays_what_was_owed_on_its_day() -> None:
     account = an_account("09-01", ServiceAmount("heating", 100))
     bill(account, "10-31", heating=50)
     account.post_payment(uuid4(), day("10-15"), 120, 0)
-    _, payment, posted = retold(ID, account.pending)
-    assert (payment.advance, [part.amount for part in payment.settled]) == (20, [100])
-    assert [part.amount for part in posted.settled] == [20]
+    _, payment, posted = in_effective_order(ID, account.pending)
+    assert (payment.advance, [part.amount for part in payment.allocation]) == (20, [100])
+    assert [part.amount for part in posted.allocation] == [20]
 
 
 def test_a_payment_is_told_by_the_policy_that_it_was_posted_by() -> None:
@@ -77,12 +77,14 @@ def test_a_payment_is_told_by_the_policy_that_it_was_posted_by() -> None:
     bill(account, "10-31", heating=50)
     account.post_payment(uuid4(), day("11-05"), 50, None, first="2026-09", policy=newest)
     account.post_payment(uuid4(), day("11-04"), 1, 0)
-    told = retold(ID, account.pending, {"newest": newest})
-    assert [part.period for part in told[-1].settled] == [OCTOBER]
+    told = in_effective_order(ID, account.pending, {"newest": newest})
+    assert [part.period for part in told[-1].allocation] == [OCTOBER]
     assert (told[-1].penalty_named, told[-1].named_period) == (False, "2026-09")
     # A policy that is known no more: by the one that is in force.
-    assert [part.period for part in retold(ID, account.pending)[-1].settled] == ["0001-01"]
-    assert retold(ID, account.pending)[-1].policy == DEFAULT_POLICY.name
+    assert [part.period for part in in_effective_order(ID, account.pending)[-1].allocation] == [
+        "0001-01"
+    ]
+    assert in_effective_order(ID, account.pending)[-1].policy == DEFAULT_POLICY.name
 
 
 def test_a_waiver_of_what_turns_out_to_have_been_paid_is_given_back() -> None:
@@ -90,8 +92,8 @@ def test_a_waiver_of_what_turns_out_to_have_been_paid_is_given_back() -> None:
     account.accrue_penalty(100, day("10-01"), "rule-1")
     account.write_off_penalty(100, day("10-05"), "x")
     account.post_payment(uuid4(), day("10-03"), 0, 60)
-    *_, payment, waiver = retold(ID, account.pending)
-    assert (payment.penalty_settled, payment.advance) == (60, 0)
+    *_, payment, waiver = in_effective_order(ID, account.pending)
+    assert (payment.penalty_allocated, payment.advance) == (60, 0)
     assert (waiver.amount, waiver.advance) == (100, 60)
 
 
@@ -101,14 +103,14 @@ def test_a_correction_of_what_turns_out_to_have_been_paid_is_given_back() -> Non
     account.write_off_penalty(30, day("10-02"), "x")
     account.correct_penalty(-90, day("10-05"), "rule-1", "x", through=day("10-05"))
     account.post_payment(uuid4(), day("10-03"), 0, 60)
-    *_, correction = retold(ID, account.pending)
+    *_, correction = in_effective_order(ID, account.pending)
     assert (correction.amount, correction.waived, correction.advance) == (-90, 20, 60)
 
 
 def test_corrections_told_anew_name_what_they_correct() -> None:
     account = eventful()
     account.accrue_penalty(1, day("08-01"), "late news")
-    told = retold(ID, account.pending)
+    told = in_effective_order(ID, account.pending)
     assert [type(event).__name__ for event in told].count("PaymentReversed") == 1
     by_version = dict(enumerate(told, 1))
     reversal = next(event for event in told if type(event).__name__ == "PaymentReversed")

@@ -21,9 +21,9 @@ from ledger_steps import (
 )
 
 from services.ledger.domain import OPENING_PERIOD, Account, account_id
-from services.ledger.domain.allocation import Policy, Settled
+from services.ledger.domain.allocation import AllocatedPart, Policy
 from services.ledger.domain.double_entry import postings
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, PenaltySegment, ServiceAmount
 from services.ledger.reports.turnover import Turnover
 
@@ -34,10 +34,13 @@ def test_a_kopeck_is_billed_paid_ahead_and_given_back() -> None:
     account = opened_with(heating=1, lift=-1)
     assert (account.open_items, sums(account)) == ({OPENING_PERIOD: {"heating": 1}}, (1, 0, 1))
     bill(account, heating=1, water=-1, waste=0)
-    assert last(account).settled == (Settled(OCTOBER, "heating", 1),)
+    assert last(account).allocation == (AllocatedPart(OCTOBER, "heating", 1),)
     assert (account.open_items, sums(account)) == ({OPENING_PERIOD: {"heating": 1}}, (1, 0, 1))
     adjust(account, heating=-1, lift=1)
-    assert (last(account).advance, last(account).settled) == (1, (Settled(OCTOBER, "lift", 1),))
+    assert (last(account).advance, last(account).allocation) == (
+        1,
+        (AllocatedPart(OCTOBER, "lift", 1),),
+    )
     assert sums(account) == (1, 0, 1)
     pay(account, 1)
     assert sums(account) == (0, 0, 1)
@@ -47,7 +50,10 @@ def test_a_kopeck_taken_off_what_is_open_is_released() -> None:
     account = an_account()
     bill(account, heating=2)
     adjust(account, heating=-1)
-    assert (last(account).released, last(account).advance) == ((Settled(OCTOBER, "heating", 1),), 0)
+    assert (last(account).released, last(account).advance) == (
+        (AllocatedPart(OCTOBER, "heating", 1),),
+        0,
+    )
     assert sums(account) == (1, 0, 0)
 
 
@@ -55,7 +61,7 @@ def test_a_kopeck_taken_over_later_is_paid_by_a_kopeck_in_advance() -> None:
     account = an_account()
     pay(account, 1)
     account.post_opening(DAY, [ServiceAmount("heating", 1), ServiceAmount("lift", -1)])
-    assert last(account).settled == (Settled(OPENING_PERIOD, "heating", 1),)
+    assert last(account).allocation == (AllocatedPart(OPENING_PERIOD, "heating", 1),)
     assert sums(account) == (0, 0, 1)
 
 
@@ -64,7 +70,10 @@ def test_a_balance_taken_over_is_paid_in_advance_by_the_policy() -> None:
     pay(account, 5)
     items = [ServiceAmount("heating", 5), ServiceAmount("lift", 4)]
     account.post_opening(DAY, items, LIFT_FIRST)
-    assert [(p.service, p.amount) for p in last(account).settled] == [("lift", 4), ("heating", 1)]
+    assert [(p.service, p.amount) for p in last(account).allocation] == [
+        ("lift", 4),
+        ("heating", 1),
+    ]
 
 
 def test_the_postings_of_a_kopeck_are_on_their_sides() -> None:
@@ -170,7 +179,7 @@ def test_what_others_have_paid_is_not_reopened() -> None:
     bill(account, NOVEMBER, heating=40)
     pay(account, 40)
     account.reverse_payment(name, DAY, "x")
-    assert last(account).reopened == (Settled(OCTOBER, "heating", 50),)
+    assert last(account).reopened == (AllocatedPart(OCTOBER, "heating", 50),)
     assert account.open_items == {OCTOBER: {"heating": 50}}
 
 
@@ -193,7 +202,7 @@ def test_a_waiver_told_again_counts_for_a_reversal() -> None:
     name = uuid4()
     account.post_payment(name, DAY, 0, 60)
     account.reverse_payment(name, LATER, "x")
-    *_, waiver, reversal = retold(account.id, account.pending)
+    *_, waiver, reversal = in_effective_order(account.id, account.pending)
     assert (waiver.advance, reversal.penalty_restored, reversal.advance_taken) == (60, 0, 60)
 
 
@@ -204,7 +213,7 @@ def test_a_story_told_again_keeps_its_words() -> None:
     name = pay(account, 10)
     account.reverse_payment(name, LATER, "refused by the bank")
     account.accrue_penalty(1, DAY, "rule-1")
-    told: list[Any] = retold(account.id, account.pending)
+    told: list[Any] = in_effective_order(account.id, account.pending)
     reasons = [event.reason for event in told if hasattr(event, "reason")]
     assert reasons == ["no hot water", "refused by the bank"]
     assert told[0].account == account.number

@@ -7,8 +7,8 @@ from uuid import uuid4
 from ledger_steps import DAY, LATER, OCTOBER, adjust, an_account, bill, last, pay, sums
 
 from services.ledger.domain import Account
-from services.ledger.domain.allocation import Settled
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.allocation import AllocatedPart
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.reports.turnover import Row, Turnover
 
 
@@ -20,8 +20,8 @@ def test_only_what_was_paid_beyond_the_lowered_bill_is_given_back() -> None:
     assert (last(account).advance, sums(account)) == (30, (10, 0, 30))
     account.reverse_payment(name, DAY, "refused by the bank")
     assert last(account).restored == (
-        Settled(OCTOBER, "heating", 30),
-        Settled(OCTOBER, "water", 30),
+        AllocatedPart(OCTOBER, "heating", 30),
+        AllocatedPart(OCTOBER, "water", 30),
     )
     assert (last(account).advance_taken, last(account).reopened) == (30, ())
     assert (account.open_items, sums(account)) == (
@@ -35,10 +35,10 @@ def test_a_sheet_has_what_was_given_back_of_a_penalty() -> None:
     account.accrue_penalty(100, DAY, "rule-1")
     account.write_off_penalty(100, LATER, "a court said so")
     account.post_payment(uuid4(), DAY, 0, 60)  # known only after the waiver
-    *_, waiver = retold(account.id, account.pending)
+    *_, waiver = in_effective_order(account.id, account.pending)
     assert waiver.advance == 60
     again = Account(account.id)
-    for event in retold(account.id, account.pending):
+    for event in in_effective_order(account.id, account.pending):
         again.replay(event)
     assert (sums(again), again.penalty_waived) == ((0, 0, 60), 100)
     sheet = Turnover(DAY, LATER)

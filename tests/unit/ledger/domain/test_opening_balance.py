@@ -9,7 +9,7 @@ import pytest
 from trial_balance import trial_balance
 
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.penalties.debts import debts
 from services.ledger.reports.turnover import Turnover
@@ -57,7 +57,7 @@ def test_an_account_must_be_open() -> None:
         Account(account_id("01")).post_opening(TAKEN_OVER, OPENING)
 
 
-def test_what_was_paid_before_it_was_known_settles_it() -> None:
+def test_what_was_paid_before_it_was_known_pays_it() -> None:
     account = opened()
     account.post_payment(uuid4(), date(2026, 1, 10), 30_000, 0)
     account.post_opening(TAKEN_OVER, OPENING)
@@ -65,7 +65,7 @@ def test_what_was_paid_before_it_was_known_settles_it() -> None:
     assert account.advance == 5_000
     assert sum(trial_balance(account.pending).values()) == 0
     told = Account(account.id)
-    for event in retold(account.id, account.pending):
+    for event in in_effective_order(account.id, account.pending):
         told.replay(event)
     assert told.principal - told.advance == account.principal - account.advance
     decoded = [EVENTS.decode(event.topic, EVENTS.encode(event)) for event in account.pending]

@@ -156,8 +156,8 @@ def test_a_penalty_is_a_sum_above_zero(amount: int) -> None:
 def test_a_payment_without_a_policy_named_its_penalty() -> None:
     state = (
         b'{"account":"0100000001","payment_id":"7f1c5c58-3d7e-4f2a-9b61-0d8f0e6f5a21",'
-        b'"effective_on":"2026-06-20","amount":10,"penalty":5,"settled":[],'
-        b'"penalty_settled":5,"advance":10}'
+        b'"effective_on":"2026-06-20","amount":10,"penalty":5,"allocation":[],'
+        b'"penalty_allocated":5,"advance":10}'
     )
     event = EVENTS.decode("ledger.payment_posted.v1", state)
     assert isinstance(event, PaymentPosted)

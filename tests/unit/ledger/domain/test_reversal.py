@@ -22,7 +22,7 @@ from ledger_steps import (
 )
 
 from services.ledger.domain import OPENING_PERIOD
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     PaymentReversed,
     ServiceAmount,
@@ -44,7 +44,7 @@ def test_a_reversal_undoes_what_the_payment_did() -> None:
         reason="refused by the bank",
         amount=130,
         penalty=15,
-        restored=(Settled(OPENING_PERIOD, "heating", 100),),
+        restored=(AllocatedPart(OPENING_PERIOD, "heating", 100),),
         penalty_restored=15,
         advance_taken=30,
     )
@@ -74,9 +74,9 @@ def test_what_its_advance_has_paid_is_owed_again_the_last_bill_first() -> None:
     account.reverse_payment(first, DAY, "x")
     assert last(account).advance_taken == 10
     assert last(account).reopened == (
-        Settled(NOVEMBER, "water", 20),
-        Settled(NOVEMBER, "heating", 40),
-        Settled(OCTOBER, "heating", 30),
+        AllocatedPart(NOVEMBER, "water", 20),
+        AllocatedPart(NOVEMBER, "heating", 40),
+        AllocatedPart(OCTOBER, "heating", 30),
     )
     assert account.open_items == {
         OCTOBER: {"heating": 30},
@@ -103,7 +103,7 @@ def test_what_it_paid_of_a_bill_that_was_lowered_since_comes_out_of_the_advance(
     name = pay(account, 100)
     adjust(account, heating=-60)
     account.reverse_payment(name, DAY, "x")
-    assert last(account).restored == (Settled(OCTOBER, "heating", 40),)
+    assert last(account).restored == (AllocatedPart(OCTOBER, "heating", 40),)
     assert last(account).advance_taken == 60
     assert sums(account) == (40, 0, 0)
 
@@ -138,7 +138,7 @@ def test_what_was_paid_last_is_given_back_first() -> None:
     account.reverse_payment(second, DAY, "x")
     assert (last(account).restored, last(account).advance_taken) == ((), 40)
     account.reverse_payment(first, DAY, "x")
-    assert last(account).restored == (Settled(OCTOBER, "heating", 50),)
+    assert last(account).restored == (AllocatedPart(OCTOBER, "heating", 50),)
     assert sums(account) == (50, 0, 0)
 
 
@@ -152,7 +152,7 @@ def test_what_is_added_after_it_was_given_back_is_paid_anew() -> None:
     again = pay(account, 20)
     assert sums(account) == (0, 0, 0)
     account.reverse_payment(again, DAY, "x")
-    assert last(account).restored == (Settled(OCTOBER, "heating", 20),)
+    assert last(account).restored == (AllocatedPart(OCTOBER, "heating", 20),)
     assert account.open_items == {OCTOBER: {"heating": 20}}
 
 
@@ -179,7 +179,7 @@ def test_what_two_reversals_take_is_taken_once() -> None:
     account.reverse_payment(first, DAY, "x")
     assert account.open_items == {OCTOBER: {"heating": 20}, NOVEMBER: {"heating": 30}}
     account.reverse_payment(second, DAY, "x")
-    assert last(account).reopened == (Settled(OCTOBER, "heating", 50),)
+    assert last(account).reopened == (AllocatedPart(OCTOBER, "heating", 50),)
     assert account.open_items == {OCTOBER: {"heating": 70}, NOVEMBER: {"heating": 30}}
 
 
@@ -196,10 +196,10 @@ def test_a_balance_taken_over_later_is_paid_by_the_advance_and_owed_again() -> N
     account = an_account()
     name = pay(account, 80)
     account.post_opening(DAY, [ServiceAmount("heating", 100), ServiceAmount("lift", -30)])
-    assert last(account).settled == (Settled(OPENING_PERIOD, "heating", 80),)
+    assert last(account).allocation == (AllocatedPart(OPENING_PERIOD, "heating", 80),)
     assert sums(account) == (20, 0, 30)
     account.reverse_payment(name, DAY, "x")
-    assert last(account).reopened == (Settled(OPENING_PERIOD, "heating", 50),)
+    assert last(account).reopened == (AllocatedPart(OPENING_PERIOD, "heating", 50),)
     assert sums(account) == (70, 0, 0)
 
 
@@ -221,7 +221,7 @@ def test_the_same_item_paid_twice_in_advance_is_reopened_part_by_part() -> None:
     adjust(account, heating=15)
     account.reverse_payment(name, DAY, "x")
     assert last(account).reopened == (
-        Settled(OCTOBER, "heating", 15),
-        Settled(OCTOBER, "heating", 30),
+        AllocatedPart(OCTOBER, "heating", 15),
+        AllocatedPart(OCTOBER, "heating", 30),
     )
     assert sums(account) == (45, 0, 0)

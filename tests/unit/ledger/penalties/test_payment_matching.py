@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.ledger.penalties.payment_matching import Credit, Due, Part, settle
+from services.ledger.penalties.payment_matching import Credit, Due, Part, match_payments
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
 
@@ -18,14 +18,14 @@ ARRIVAL = date(2026, 4, 1)
 def test_a_charge_of_the_day_is_there_for_a_payment_of_the_day() -> None:
     """And the oldest due date comes first, however the charges stand in the list."""
     charges = [Due(100, "2026-04", LATE_DUE, ARRIVAL), Due(100, "2026-03", DUE, ARRIVAL)]
-    on_the_day = settle(charges, [Credit(on=ARRIVAL, amount=60)], ARRIVAL)
+    on_the_day = match_payments(charges, [Credit(on=ARRIVAL, amount=60)], ARRIVAL)
     assert on_the_day.parts == [[Part(100)], [Part(60, ARRIVAL), Part(40)]]
     assert on_the_day.advance == 0
 
 
 def test_a_charge_of_the_day_that_was_due_before_all_others_is_paid_first() -> None:
     known, late = Due(100, "2026-04", LATE_DUE, ARRIVAL - A_DAY), Due(100, "2026-03", DUE, ARRIVAL)
-    parts = settle([known, late], [Credit(on=ARRIVAL, amount=60)], ARRIVAL).parts
+    parts = match_payments([known, late], [Credit(on=ARRIVAL, amount=60)], ARRIVAL).parts
     assert parts == [[Part(100)], [Part(60, ARRIVAL), Part(40)]]
 
 
@@ -33,7 +33,7 @@ def test_an_advance_pays_the_oldest_due_date_of_what_takes_effect_on_one_day() -
     charges = [Due(100, "2026-04", LATE_DUE, ARRIVAL), Due(100, "2026-03", DUE, ARRIVAL)]
     before = ARRIVAL - A_DAY
     for order in (charges, charges[::-1]):
-        parts = settle(order, [Credit(on=before, amount=60)], ARRIVAL).parts
+        parts = match_payments(order, [Credit(on=before, amount=60)], ARRIVAL).parts
         assert dict(zip([charge.period for charge in order], parts, strict=True)) == {
             "2026-04": [Part(100)],
             "2026-03": [Part(60, before), Part(40)],
@@ -43,8 +43,8 @@ def test_an_advance_pays_the_oldest_due_date_of_what_takes_effect_on_one_day() -
 def test_an_advance_pays_what_takes_effect_on_the_last_day_but_nothing_later() -> None:
     advance = [Credit(on=ARRIVAL - A_DAY, amount=60)]
     charges = [Due(100, "2026-03", DUE, ARRIVAL)]
-    assert settle(charges, advance, ARRIVAL).advance == 0
-    assert settle(charges, advance, ARRIVAL - A_DAY).advance == 60
+    assert match_payments(charges, advance, ARRIVAL).advance == 0
+    assert match_payments(charges, advance, ARRIVAL - A_DAY).advance == 60
 
 
 @pytest.mark.parametrize("amount", [0, -1, MAX_AMOUNT + 1])
@@ -54,27 +54,27 @@ def test_every_payment_is_looked_at_also_those_after_the_day(amount: int) -> Non
     with pytest.raises(
         ValidationFailed, match=r"^A payment is a positive sum of kopecks\.$"
     ) as refused:
-        settle(charges, later, DUE)
+        match_payments(charges, later, DUE)
     assert refused.value.code == "invalid_amount"
 
 
 def test_the_largest_payment_is_one_and_what_it_pays_too_much_is_an_advance() -> None:
-    settled = settle([Due(1, "", DUE)], [Credit(on=DUE, amount=MAX_AMOUNT)], DUE)
-    assert (settled.parts, settled.advance) == ([[Part(1, DUE)]], MAX_AMOUNT - 1)
+    matched = match_payments([Due(1, "", DUE)], [Credit(on=DUE, amount=MAX_AMOUNT)], DUE)
+    assert (matched.parts, matched.advance) == ([[Part(1, DUE)]], MAX_AMOUNT - 1)
 
 
-@pytest.mark.parametrize("settles", [-1, 2])
-def test_a_payment_names_a_charge_that_there_is(settles: int) -> None:
+@pytest.mark.parametrize("charge", [-1, 2])
+def test_a_payment_names_a_charge_that_there_is(charge: int) -> None:
     charges = [Due(100, "2026-03", DUE), Due(100, "2026-04", LATE_DUE)]
-    with pytest.raises(ValidationFailed, match=f"no charge {settles}") as refused:
-        settle(charges, [Credit(on=DUE, amount=5, settles=settles)], DUE)
+    with pytest.raises(ValidationFailed, match=f"no charge {charge}") as refused:
+        match_payments(charges, [Credit(on=DUE, amount=5, charge=charge)], DUE)
     assert refused.value.code == "unknown_charge"
-    last = settle(charges, [Credit(on=DUE, amount=100, settles=1)], DUE)
+    last = match_payments(charges, [Credit(on=DUE, amount=100, charge=1)], DUE)
     assert last.parts == [[Part(100)], [Part(100, DUE)]]
 
 
 def test_a_payment_of_more_than_its_charge_says_both_sums() -> None:
     charges = [Due(100_00, "2026-03", DUE)]
-    paid = [Credit(on=DUE, amount=99_00, settles=0), Credit(on=LATE_DUE, amount=1_01, settles=0)]
+    paid = [Credit(on=DUE, amount=99_00, charge=0), Credit(on=LATE_DUE, amount=1_01, charge=0)]
     with pytest.raises(ValidationFailed, match=r"The 1,01 of 2026-05-15 .* open .* 1,00\."):
-        settle(charges, paid, LATE_DUE)
+        match_payments(charges, paid, LATE_DUE)

@@ -86,7 +86,7 @@ HOLIDAYS: dict[str, Any] = {
         ({"caps": [span("2026-02-01", "2026-03-01")]}, "percent"),
         (
             {"moratoria": [span("2020-01-01", "2020-02-01"), span("2020-02-01", "2020-03-01")]},
-            "moratoria: what begins on 2020-02-01 overlaps",
+            "moratoria: the one from 2020-02-01 overlaps",
         ),
         (
             {"moratoria": [span("2021-01-01", "2021-02-01"), span("2020-02-01", "2020-03-01")]},
@@ -134,7 +134,7 @@ def test_rules_that_contradict_themselves_are_refused(
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(SHIPPED.read_text("utf-8").replace("2019-07-29: 7.25", "2019-06-17: 7.25"))
-    with pytest.raises(ConfigurationError, match="2019-06-17 stands twice"):
+    with pytest.raises(ConfigurationError, match="2019-06-17 is repeated"):
         load_rules(path)
 
 
