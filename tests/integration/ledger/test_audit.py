@@ -1,7 +1,7 @@
 """Rule five: every balance can be rebuilt, by two implementations that share no code.
 
-Two hundred accounts live through whatever can happen to an account, in any order of effect; then
-the replay in Python, the aggregation in SQL and the read model must tell the same of each.
+Two hundred accounts get random events of every kind, with random days of effect; then the replay in
+Python, the aggregation in SQL and the read model must agree on each.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ POLICIES = (
 
 
 @dataclass
-class Life:
-    """One account, and what chance makes of it."""
+class RandomHistory:
+    """One account and the random generator of its events."""
 
     account: Account
     chance: random.Random
 
-    def live(self, number: str, steps: int) -> None:
+    def play(self, number: str, steps: int) -> None:
         opening = self.sums(-90_000, 90_000) if self.chance.random() < 0.5 else ()
         self.account.open(number, "household", self.day, opening)
         for month in range(1, self.chance.randint(2, 9)):
             self.bill(f"2026-{month:02}")
-        happenings = [self.pay, self.pay, self.adjust, self.reverse, self.accrue, self.correct]
-        happenings += [self.write_off, self.take_over]
+        actions = [self.pay, self.pay, self.adjust, self.reverse, self.accrue, self.correct]
+        actions += [self.write_off, self.take_over]
         for _ in range(steps):
-            self.chance.choice(happenings)()
+            self.chance.choice(actions)()
         self.bill("2026-12")
 
     @property
@@ -94,9 +94,9 @@ class Life:
         self.account.adjust_charges(self.name, period, self.day, items, "an act")
 
     def reverse(self) -> None:
-        standing = sorted(self.account.posted - self.account.reversed)
-        if standing:
-            self.account.reverse_payment(self.chance.choice(standing), self.day, "refused")
+        not_reversed = sorted(self.account.posted - self.account.reversed)
+        if not_reversed:
+            self.account.reverse_payment(self.chance.choice(not_reversed), self.day, "refused")
 
     def accrue(self) -> None:
         self.account.accrue_penalty(self.chance.randint(1, 9_000), self.day, "rule-1")
@@ -117,10 +117,10 @@ class Life:
             self.account.post_opening(self.day, self.sums(-50_000, 90_000))
 
 
-def live(session: PostgresSession, numbers: list[str]) -> None:
+def play(session: PostgresSession, numbers: list[str]) -> None:
     for number in numbers:
-        chance = random.Random(number)  # noqa: S311 - the same lives every time
-        Life(session.load(Account, account_id(number)), chance).live(number, steps=14)
+        chance = random.Random(number)  # noqa: S311 - the same histories every time
+        RandomHistory(session.load(Account, account_id(number)), chance).play(number, steps=14)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def store(module_database: Database) -> PostgresStore:
     made = module_database.store("ledger")
     with context.bind(actor="service:test"):
         for start in range(0, len(NUMBERS), 20):
-            made.transact(live, NUMBERS[start : start + 20])
+            made.transact(play, NUMBERS[start : start + 20])
     return made
 
 

@@ -1,4 +1,4 @@
-"""What an account's services are called is read from its last bill, however much came after it."""
+"""The names of services come from the last bill, however many events follow it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bill(account: Account, period: str, **names: str) -> None:
     account.post_charges(period, DAY, DAY, lines)
 
 
-def live(session: PostgresSession, numbers: list[str]) -> None:
+def prepare(session: PostgresSession, numbers: list[str]) -> None:
     for number in numbers:
         account = session.load(Account, account_id(number))
         account.open(number, "household", DAY, (ServiceAmount("heating", 5_000),))
@@ -51,14 +51,14 @@ def live(session: PostgresSession, numbers: list[str]) -> None:
 def store(module_database: Database) -> PostgresStore:
     made = module_database.store("ledger")
     with context.bind(actor="service:test"):
-        made.transact(live, NUMBERS)
+        made.transact(prepare, NUMBERS)
     with module_database.owner("ledger") as owner:
         owner.execute("ANALYZE events, balances")
     return made
 
 
 class Explaining:
-    """A cursor that has the database say how it runs each query, before it runs it."""
+    """A cursor that records the plan of each query before running it."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -98,10 +98,10 @@ def test_one_event_is_read_for_the_names_however_many_follow_the_bill(
 
 
 def test_the_names_are_those_of_the_bill_that_was_posted_last(store: PostgresStore) -> None:
-    answer = store.query(lambda session: balances(session, [*NUMBERS, "nobody"]))
+    found = store.query(lambda session: balances(session, [*NUMBERS, "nobody"]))
     named = {
         one["number"]: {line["service"]: line["name"] for line in one["services"]}
-        for one in answer["balances"]
+        for one in found["balances"]
     }
     billed = {**NAMES, "water": "water"}
     assert named == {**dict.fromkeys(NUMBERS, billed), OPENED: {"heating": "heating"}}
@@ -109,11 +109,11 @@ def test_the_names_are_those_of_the_bill_that_was_posted_last(store: PostgresSto
     assert {line["service"]: line["name"] for line in past["services"]} == billed
 
 
-def test_the_desk_keeps_the_last_bill_of_an_account(store: PostgresStore) -> None:
-    desk, ids = AccountCommands(), [account_id(number) for number in NUMBERS]
-    found = store.query(lambda session: desk.read(session.cursor, ids))
+def test_group_commit_keeps_the_last_bill_of_an_account(store: PostgresStore) -> None:
+    commands, ids = AccountCommands(), [account_id(number) for number in NUMBERS]
+    found = store.query(lambda session: commands.read(session.cursor, ids))
     for number, id_ in zip(NUMBERS, ids, strict=True):
-        twin: Any = desk.copy(found[id_])
+        twin: Any = commands.copy(found[id_])
         assert twin.last_bill == (0 if number == OPENED else 3)
         twin.post_payment(uuid4(), DAY, 1, 0)
         assert twin.last_bill == (0 if number == OPENED else 3)

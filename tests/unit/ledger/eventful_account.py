@@ -1,4 +1,4 @@
-"""An account to which every kind of event happens once, and its stream."""
+"""An account with every kind of event, and its stream."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bill(account: Account, on: str, period: str = OCTOBER, **sums: int) -> None:
 
 
 def eventful() -> Account:
-    """An account to which everything happens once, each figure another one."""
+    """Return an account with every kind of event, each figure a different one."""
     account = an_account("09-01")
     taken_over = [ServiceAmount("heating", 1_000), ServiceAmount("lift", -30)]
     account.post_opening(day("09-02"), taken_over)

@@ -85,8 +85,8 @@ def bill(store: MemoryStore, period: str, on: date, payable: int) -> None:
 
 def test_a_payment_of_several_accounts_is_posted_to_each(store: MemoryStore) -> None:
     pay(store, date(2026, 9, 1), (FIRST, 400, 0), (SECOND, 600, 0))
-    answer = store.query(lambda session: balances(session, [SECOND, FIRST, "9"]))
-    assert [(b["number"], b["principal"]) for b in answer["balances"]] == [
+    found = store.query(lambda session: balances(session, [SECOND, FIRST, "9"]))
+    assert [(b["number"], b["principal"]) for b in found["balances"]] == [
         (SECOND, 400),
         (FIRST, 600),
     ]
@@ -130,8 +130,8 @@ def test_a_balance_as_of_a_past_instant_is_what_was_recorded_then(
     clock.advance(MONTH)
     pay(store, date(2026, 8, 20), (FIRST, 400, 0))
     for instant, owed in ((before, 1_000), (clock.now(), 600)):
-        answer = store.query(lambda s, at=instant: balance(s, FIRST, at.isoformat()))
-        assert answer["principal"] == owed
+        found = store.query(lambda s, at=instant: balance(s, FIRST, at.isoformat()))
+        assert found["principal"] == owed
 
 
 def test_a_balance_as_of_a_past_day_is_what_had_taken_effect(
@@ -144,8 +144,8 @@ def test_a_balance_as_of_a_past_day_is_what_had_taken_effect(
     pay(store, date(2026, 9, 15), (FIRST, 1_200, 0))
 
     def on(day: str) -> tuple[int, int]:
-        answer = store.query(lambda session: balance(session, FIRST, day))
-        return answer["principal"], answer["advance"]
+        found = store.query(lambda session: balance(session, FIRST, day))
+        return found["principal"], found["advance"]
 
     assert on("2026-09-14") == (1_000, 0)
     assert on("2026-09-15") == (0, 200)
@@ -158,9 +158,9 @@ def test_a_bill_of_a_month_before_the_account_was_opened_has_its_balance(
     store: MemoryStore,
 ) -> None:
     bill(store, "2026-05", date(2026, 5, 31), 500)
-    answer = store.query(lambda session: balance(session, FIRST, "2026-05-31"))
-    # What was owed at the opening was owed before all that happened here.
-    assert (answer["number"], answer["principal"]) == (FIRST, 1_500)
+    found = store.query(lambda session: balance(session, FIRST, "2026-05-31"))
+    # What was owed at the opening was owed before all other events.
+    assert (found["number"], found["principal"]) == (FIRST, 1_500)
 
 
 def test_a_day_before_the_account_has_no_balance(store: MemoryStore) -> None:

@@ -73,7 +73,7 @@ class FakeReadModel:
         return [row for row in self.proposed.values() if state in (None, row["state"])]
 
 
-class Office:
+class Ledger:
     """Two accounts with a bill of October, and staff who correct them."""
 
     def __init__(self) -> None:
@@ -120,160 +120,160 @@ def adjustment(amount: int, service: str = "heating", **changes: Any) -> AdjustC
 
 
 @pytest.fixture
-def office() -> Office:
-    return Office()
+def ledger() -> Ledger:
+    return Ledger()
 
 
-def test_one_person_moves_up_to_the_limit(office: Office) -> None:
-    assert office.corrects(adjustment(-LIMIT))["state"] == "done"
-    assert office.balance() == (3_000_00, 0, 2_000_00)
+def test_one_person_moves_up_to_the_limit(ledger: Ledger) -> None:
+    assert ledger.corrects(adjustment(-LIMIT))["state"] == "done"
+    assert ledger.balance() == (3_000_00, 0, 2_000_00)
 
 
-def test_more_than_the_limit_waits_for_a_second_person(office: Office) -> None:
-    answer = office.corrects(adjustment(-LIMIT - 1))
-    assert answer["state"] == "proposed"
-    assert office.balance() == (6_000_00, 0, 0)
-    done = office.does(
-        approve, Approve(proposal_id=UUID(answer["correction_id"])), actor="staff:petrov"
+def test_more_than_the_limit_waits_for_a_second_person(ledger: Ledger) -> None:
+    result = ledger.corrects(adjustment(-LIMIT - 1))
+    assert result["state"] == "proposed"
+    assert ledger.balance() == (6_000_00, 0, 0)
+    done = ledger.does(
+        approve, Approve(proposal_id=UUID(result["correction_id"])), actor="staff:petrov"
     )
     assert done["state"] == "approved"
-    assert office.balance() == (3_000_00, 0, 2_000_01)
-    entry = office.store.log[-1]
+    assert ledger.balance() == (3_000_00, 0, 2_000_01)
+    entry = ledger.store.log[-1]
     assert entry.actor == "staff:petrov"
     assert entry.event.reason == "act 7"  # type: ignore[attr-defined]
 
 
-def test_nobody_approves_his_own_proposal(office: Office) -> None:
-    proposal_id = UUID(office.corrects(adjustment(LIMIT + 1))["correction_id"])
-    length = office.log_length()
+def test_nobody_approves_his_own_proposal(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    length = ledger.log_length()
     with pytest.raises(Forbidden, match="Somebody else"):
-        office.does(approve, Approve(proposal_id=proposal_id), actor="staff:ivanova")
-    assert office.log_length() == length
+        ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:ivanova")
+    assert ledger.log_length() == length
 
 
-def test_a_proposal_is_decided_once(office: Office) -> None:
-    proposal_id = UUID(office.corrects(adjustment(LIMIT + 1))["correction_id"])
-    office.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
-    after = office.balance()
+def test_a_proposal_is_decided_once(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+    after = ledger.balance()
     for decide, command in (
         (approve, Approve(proposal_id=proposal_id)),
         (reject, Reject(proposal_id=proposal_id, reason="no")),
     ):
         with pytest.raises(Conflict, match="approved already"):
-            office.does(decide, command, actor="staff:sidorov")
-    assert office.balance() == after
+            ledger.does(decide, command, actor="staff:sidorov")
+    assert ledger.balance() == after
 
 
-def test_who_proposed_may_withdraw(office: Office) -> None:
-    proposal_id = UUID(office.corrects(adjustment(LIMIT + 1))["correction_id"])
-    office.does(reject, Reject(proposal_id=proposal_id, reason="typo"), actor="staff:ivanova")
-    assert office.balance() == (6_000_00, 0, 0)
+def test_the_author_of_a_proposal_may_withdraw_it(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    ledger.does(reject, Reject(proposal_id=proposal_id, reason="typo"), actor="staff:ivanova")
+    assert ledger.balance() == (6_000_00, 0, 0)
     with pytest.raises(Conflict, match="rejected already"):
-        office.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+        ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
 
 
 @pytest.mark.parametrize("id_", [uuid4(), account_id(FIRST)])
-def test_what_was_never_proposed_cannot_be_decided(office: Office, id_: UUID) -> None:
+def test_an_unknown_proposal_cannot_be_decided(ledger: Ledger, id_: UUID) -> None:
     with pytest.raises(NotFound, match="no such proposal"):
-        office.does(approve, Approve(proposal_id=id_), actor="staff:petrov")
+        ledger.does(approve, Approve(proposal_id=id_), actor="staff:petrov")
 
 
-def test_what_cannot_be_done_is_not_proposed_either(office: Office) -> None:
-    length = office.log_length()
+def test_an_impossible_correction_is_not_proposed(ledger: Ledger) -> None:
+    length = ledger.log_length()
     with pytest.raises(NotFound, match="no bill of 2026-09"):
-        office.corrects(adjustment(LIMIT + 1, period="2026-09"))
+        ledger.corrects(adjustment(LIMIT + 1, period="2026-09"))
     with pytest.raises(ValidationFailed, match="has no heatng; it has heating, water"):
-        office.corrects(adjustment(-LIMIT - 1, service="heatng"))
+        ledger.corrects(adjustment(-LIMIT - 1, service="heatng"))
     with pytest.raises(ValidationFailed, match="today or earlier"):
-        office.corrects(adjustment(1, effective_on=date(2026, 11, 21)))
+        ledger.corrects(adjustment(1, effective_on=date(2026, 11, 21)))
     with pytest.raises(NotFound, match="no such account"):
-        office.corrects(adjustment(1, account="777"))
-    assert office.log_length() == length
+        ledger.corrects(adjustment(1, account="777"))
+    assert ledger.log_length() == length
 
 
-def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_open(office: Office) -> None:
+def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_open(ledger: Ledger) -> None:
     penalty = AccruePenalty(
         number=FIRST, amount=9_000_00, effective_on=date(2026, 11, 16), rule="test"
     )
-    office.does(accrue_penalty, penalty)
+    ledger.does(accrue_penalty, penalty)
     proposal_id = UUID(
-        office.corrects(WriteOffPenalty(account=FIRST, amount=9_000_00))["correction_id"]
+        ledger.corrects(WriteOffPenalty(account=FIRST, amount=9_000_00))["correction_id"]
     )
     line = PaidLine(account=FIRST, amount=0, penalty=1_00)
-    office.does(
+    ledger.does(
         post_payment, PostPayment(payment_id=uuid4(), paid_on=date(2026, 11, 17), lines=(line,))
     )
     with pytest.raises(Conflict, match="Only a penalty that is owed"):
-        office.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
-    [row] = office.store.query(proposals)
+        ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+    [row] = ledger.store.query(proposals)
     assert row["state"] == "open"
 
 
-def test_a_payment_is_reversed_in_all_its_accounts(office: Office) -> None:
+def test_a_payment_is_reversed_in_all_its_accounts(ledger: Ledger) -> None:
     payment_id = uuid4()
     lines = tuple(PaidLine(account=n, amount=1_000_00, penalty=0) for n in (FIRST, SECOND))
-    office.does(
+    ledger.does(
         post_payment, PostPayment(payment_id=payment_id, paid_on=date(2026, 11, 17), lines=lines)
     )
-    answer = office.corrects(ReversePayment(payment_id=payment_id))
-    assert (answer["state"], answer["amount"]) == ("done", 2_000_00)
-    assert office.balance(FIRST) == office.balance(SECOND) == (6_000_00, 0, 0)
-    again = office.corrects(ReversePayment(payment_id=payment_id))
+    result = ledger.corrects(ReversePayment(payment_id=payment_id))
+    assert (result["state"], result["amount"]) == ("done", 2_000_00)
+    assert ledger.balance(FIRST) == ledger.balance(SECOND) == (6_000_00, 0, 0)
+    again = ledger.corrects(ReversePayment(payment_id=payment_id))
     assert (again["state"], again["amount"]) == ("unchanged", 0)
 
 
-def test_what_somebody_else_did_since_the_trial_is_not_called_done(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+def test_a_correction_made_by_another_since_the_trial_is_unchanged(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment_id = uuid4()
     line = PaidLine(account=FIRST, amount=1_000_00, penalty=0)
     paid_on = date(2026, 11, 17)
-    office.does(post_payment, PostPayment(payment_id=payment_id, paid_on=paid_on, lines=(line,)))
-    tried = corrections._try
+    ledger.does(post_payment, PostPayment(payment_id=payment_id, paid_on=paid_on, lines=(line,)))
+    trial = corrections._try
 
     def then_another_is_quicker(session: Any, command: Correct) -> Any:
-        answer = tried(session, command)
-        monkeypatch.setattr(corrections, "_try", tried)
-        assert office.corrects(ReversePayment(payment_id=payment_id))["state"] == "done"
-        return answer
+        result = trial(session, command)
+        monkeypatch.setattr(corrections, "_try", trial)
+        assert ledger.corrects(ReversePayment(payment_id=payment_id))["state"] == "done"
+        return result
 
     monkeypatch.setattr(corrections, "_try", then_another_is_quicker)
-    answer = office.corrects(ReversePayment(payment_id=payment_id))
-    assert (answer["state"], answer["amount"], answer["accounts"]) == ("unchanged", 0, [])
-    assert office.balance() == (6_000_00, 0, 0)
+    result = ledger.corrects(ReversePayment(payment_id=payment_id))
+    assert (result["state"], result["amount"], result["accounts"]) == ("unchanged", 0, [])
+    assert ledger.balance() == (6_000_00, 0, 0)
 
 
-def test_a_payment_is_reversed_in_one_account_alone(office: Office) -> None:
+def test_a_payment_is_reversed_in_one_account_alone(ledger: Ledger) -> None:
     payment_id = uuid4()
     lines = tuple(PaidLine(account=n, amount=1_000_00, penalty=0) for n in (FIRST, SECOND))
-    office.does(
+    ledger.does(
         post_payment, PostPayment(payment_id=payment_id, paid_on=date(2026, 11, 17), lines=lines)
     )
-    office.corrects(ReversePayment(payment_id=payment_id, accounts=(SECOND,)))
-    assert office.balance(FIRST) == (5_000_00, 0, 0)
-    assert office.balance(SECOND) == (6_000_00, 0, 0)
+    ledger.corrects(ReversePayment(payment_id=payment_id, accounts=(SECOND,)))
+    assert ledger.balance(FIRST) == (5_000_00, 0, 0)
+    assert ledger.balance(SECOND) == (6_000_00, 0, 0)
 
 
-def test_an_unknown_payment_cannot_be_reversed(office: Office) -> None:
+def test_an_unknown_payment_cannot_be_reversed(ledger: Ledger) -> None:
     with pytest.raises(NotFound, match="not in the ledger"):
-        office.corrects(ReversePayment(payment_id=uuid4()))
+        ledger.corrects(ReversePayment(payment_id=uuid4()))
 
 
 @pytest.mark.parametrize(("amount", "would_be"), [(-1_00, "done"), (LIMIT + 1, "proposed")])
-def test_a_preview_changes_nothing(office: Office, amount: int, would_be: str) -> None:
-    length = office.log_length()
+def test_a_preview_changes_nothing(ledger: Ledger, amount: int, would_be: str) -> None:
+    length = ledger.log_length()
     command = Correct(correction_id=uuid4(), correction=adjustment(amount), reason="a look")
-    answer = office.store.query(lambda session: preview(session, command, LIMIT))
-    assert (answer["state"], answer["would_be"]) == ("dry_run", would_be)
-    assert answer["before"][0]["principal"] == 6_000_00
-    assert answer["accounts"][0]["principal"] == 6_000_00 + amount
-    assert office.log_length() == length
+    result = ledger.store.query(lambda session: preview(session, command, LIMIT))
+    assert (result["state"], result["would_be"]) == ("dry_run", would_be)
+    assert result["before"][0]["principal"] == 6_000_00
+    assert result["accounts"][0]["principal"] == 6_000_00 + amount
+    assert ledger.log_length() == length
 
 
-def test_proposals_are_not_published(office: Office) -> None:
-    length = office.log_length()
-    proposal_id = UUID(office.corrects(adjustment(LIMIT + 1))["correction_id"])
-    assert publish(office.store.log[length]) is None
-    office.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
-    names = [p and p.type for p in map(publish, office.store.log[length:])]
+def test_proposals_are_not_published(ledger: Ledger) -> None:
+    length = ledger.log_length()
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    assert publish(ledger.store.log[length]) is None
+    ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+    names = [p and p.type for p in map(publish, ledger.store.log[length:])]
     assert [name for name in names if name] == ["charges_adjusted"]

@@ -1,6 +1,6 @@
-"""The books of one account as a clerk would keep them by hand: the oracle of the ledger's tests.
+"""Reference books of one account, kept without the ledger's code: an oracle for its tests.
 
-It shares no code with the ledger. What happened is a list of entries, each with the day it takes
+It shares no code with the ledger. The history is a list of entries, each with the day it takes
 effect; the books are made from that list whenever asked for, in the order asked for.
 """
 
@@ -17,7 +17,7 @@ TAKEN_OVER = "0001-01"
 
 @dataclass
 class Entry:
-    """One thing that happened; ``what`` is the name of a method of Books."""
+    """One entry; ``what`` is the name of a method of Books."""
 
     day: date
     what: str
@@ -213,14 +213,14 @@ def books(entries: Iterable[Entry]) -> Books:
 
 def by_effect(entries: Sequence[Entry]) -> list[Entry]:
     """The entries by the day of their effect; what was taken over was owed before all else."""
-    happened = sorted(
+    later = sorted(
         (entry for entry in entries if entry.what != "open"), key=lambda entry: entry.day
     )
     taken_over = [entry for entry in entries if entry.what == "open"]
-    first = min(entry.day for entry in [*happened[:1], taken_over[-1]])
+    first = min(entry.day for entry in [*later[:1], taken_over[-1]])
     days = [min(taken_over[0].day, first), first]
     openings = [Entry(day, "open", e.given) for day, e in zip(days, taken_over, strict=False)]
-    return [*openings, *happened]
+    return [*openings, *later]
 
 
 def _shares(

@@ -1,4 +1,4 @@
-"""The personal account: what its events add up to."""
+"""The personal account: the sum of its events."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_principal_and_penalty_are_paid_as_the_payer_named_them() -> None:
     assert (account.principal, account.penalty, account.advance) == (400, 300, 0)
 
 
-def test_what_is_more_than_either_debt_becomes_an_advance() -> None:
+def test_the_excess_over_either_debt_becomes_an_advance() -> None:
     account = an_account(ServiceAmount("heating", 100))
     account.accrue_penalty(50, DAY, "test")
     account.post_payment(uuid4(), DAY, 130, 70)
@@ -67,7 +67,7 @@ def test_what_is_more_than_either_debt_becomes_an_advance() -> None:
     assert allocation + event.penalty_allocated + event.advance == event.amount + event.penalty
 
 
-def test_an_advance_pays_the_next_bill_and_the_event_says_what() -> None:
+def test_an_advance_pays_the_next_bill_and_is_allocated_in_its_event() -> None:
     account = an_account()
     account.post_payment(uuid4(), DAY, 200, 0)
     account.post_charges("2026-10", DAY, DAY, [heating(150), heating(150, "water")])
@@ -163,7 +163,7 @@ def test_the_same_number_in_another_book_is_another_stream() -> None:
 
 
 def test_events_keep_their_shape() -> None:
-    """What stands in logs already must decode for ever: a change of shape needs a new topic."""
+    """Events in existing logs must decode for ever: a change of shape needs a new topic."""
     state = (
         b'{"account":"0100000001","payer_kind":"household","effective_on":"2026-11-01",'
         b'"opening":[{"service":"heating","amount":450000}]}'

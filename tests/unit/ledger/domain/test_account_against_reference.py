@@ -1,8 +1,8 @@
-"""Whatever happens to an account, in whatever order: the ledger says what a clerk would say.
+"""An account against reference books, through any events in any order.
 
-A machine makes up the life of one account, step by step, and keeps the books of it by hand beside
-it (``reference_books.py``). After each step everything that the ledger tells about the account must
-agree with these books, and with itself.
+A state machine makes up the history of one account, step by step, and keeps reference books of it
+(``reference_books.py``). After each step every figure of the ledger must agree with these books,
+and with every other figure.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Stream:
         ]
 
 
-class LifeOfAnAccount(RuleBasedStateMachine):
+class AccountMachine(RuleBasedStateMachine):
     """One account and the entries about it; ``day_of`` has the days of what can be corrected."""
 
     def __init__(self) -> None:
@@ -95,8 +95,8 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         self.account = Account(ID)
         self.entries: list[Entry] = []
         self.day_of: dict[Any, date] = {}
-        # What it stood at after the events recorded so far: version -> its sums.
-        self.stood: dict[int, tuple[int, int, int]] = {}
+        # The sums after the events recorded so far: version -> its sums.
+        self.sums_at: dict[int, tuple[int, int, int]] = {}
         # The last day for which a penalty has been accrued.
         self.through = date.min
         # What was billed and not paid, counted without any thought of what pays what.
@@ -109,7 +109,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
     def open(self, opening: dict[str, int], day: date) -> None:
         items = [ServiceAmount(service, amount) for service, amount in opening.items()]
         self.account.open(NUMBER, "household", day, items)
-        self._happened(day, "open", opening)
+        self._enter(day, "open", opening)
         self.money += sum(opening.values())
 
     @precondition(lambda self: not self.account.opening)
@@ -117,7 +117,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
     def take_over(self, opening: dict[str, int], day: date) -> None:
         items = [ServiceAmount(service, amount) for service, amount in opening.items()]
         self.account.post_opening(day, items)
-        self._happened(day, "open", opening)
+        self._enter(day, "open", opening)
         self.money += sum(opening.values())
 
     @precondition(lambda self: len(self.account.charged_periods) < len(MONTHS))
@@ -127,7 +127,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         month = data.draw(st.sampled_from(left))
         self.account.post_charges(month, day, day, chargeable(bill))
         self.day_of[month] = day
-        self._happened(day, "charge", month, bill)
+        self._enter(day, "charge", month, bill)
         self.money += sum(bill.values())
 
     @precondition(lambda self: self.account.charged_periods)
@@ -137,7 +137,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         items = [ServiceAmount(service, amount) for service, amount in changes.items()]
         assert self.account.adjust_charges(name, month, day, items, "a count") is True
         assert self.account.adjust_charges(name, month, day, items, "a count") is False
-        self._happened(max(day, self.day_of[month]), "adjust", month, changes)
+        self._enter(max(day, self.day_of[month]), "adjust", month, changes)
         self.money += sum(changes.values())
 
     @rule(amount=st.integers(1, 200), day=DAYS)
@@ -216,7 +216,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         assert self.account.post_payment(name, day, amount, penalty, first=first, policy=policy)
         assert not self.account.post_payment(name, day, amount, penalty)
         self.day_of[name] = day
-        self._happened(day, "pay", *given)
+        self._enter(day, "pay", *given)
         self.money -= amount + (penalty or 0)
 
     @precondition(lambda self: self.books.payments)
@@ -226,16 +226,16 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         self.money += self.books.payments[name]
         assert self.account.reverse_payment(name, day, "refused by the bank") is True
         assert self.account.reverse_payment(name, day, "refused by the bank") is False
-        self._happened(max(day, self.day_of[name]), "reverse", name)
+        self._enter(max(day, self.day_of[name]), "reverse", name)
 
     @rule(amount=SUMS, penalty=st.integers(1, 400), day=DAYS, name=st.uuids())
     def pay_and_reverse_at_once(self, amount: int, penalty: int, day: date, name: UUID) -> None:
-        before = told_without_version(self.account)
+        before = snapshot_without_version(self.account)
         self.pay(amount, penalty, None, False, day, name)
         assert self.account.reverse_payment(name, day, "a mistake")
-        self._happened(day, "reverse", name)
+        self._enter(day, "reverse", name)
         self.money += amount + penalty
-        assert told_without_version(self.account) == before
+        assert snapshot_without_version(self.account) == before
 
     @property
     def books(self) -> Books:
@@ -245,19 +245,19 @@ class LifeOfAnAccount(RuleBasedStateMachine):
     def events(self) -> list[Any]:
         return self.account.pending
 
-    def _happened(self, day: date, what: str, *given: Any) -> None:
+    def _enter(self, day: date, what: str, *given: Any) -> None:
         self.entries.append(Entry(day, what, given))
 
     def _penalty_changed(self, day: date, what: str, *given: Any) -> None:
         self.day_of["penalty"] = max(day, self.day_of.get("penalty", day))
-        self._happened(day, what, *given)
+        self._enter(day, what, *given)
 
     def _unwaived(self, amount: int) -> int:
         """What is no longer waived, where a correction takes back more than is owed."""
         return min(max(0, -amount - self.books.penalty), self.books.waived)
 
     @invariant()
-    def it_is_what_a_clerk_would_say(self) -> None:
+    def it_agrees_with_the_reference_books(self) -> None:
         account, kept = self.account, self.books
         assert (account.principal, account.penalty, account.advance) == (
             kept.principal,
@@ -336,16 +336,16 @@ class LifeOfAnAccount(RuleBasedStateMachine):
         assert paid == self.books.paid
 
     @invariant()
-    def any_past_instant_is_told_as_it_stood(self) -> None:
+    def a_past_instant_has_the_balance_it_had(self) -> None:
         account, session = self.account, cast(Any, Stream(self.events))
-        self.stood[account.version] = (account.principal, account.penalty, account.advance)
-        for version in sorted(self.stood)[-3::2]:
+        self.sums_at[account.version] = (account.principal, account.penalty, account.advance)
+        for version in sorted(self.sums_at)[-3::2]:
             answer = balance(session, NUMBER, instant_of(version).isoformat())
-            told = (answer["principal"], answer["penalty"], answer["advance"])
-            assert (answer["version"], told) == (version, self.stood[version])
+            found = (answer["principal"], answer["penalty"], answer["advance"])
+            assert (answer["version"], found) == (version, self.sums_at[version])
 
     @invariant()
-    def any_past_day_is_told_as_its_entries_say(self) -> None:
+    def a_past_day_has_the_balance_of_its_entries(self) -> None:
         session: Any = Stream(self.events)
         ordered = by_effect(self.entries)
         middle = ordered[len(ordered) // 2].day
@@ -386,7 +386,7 @@ def chargeable(bill: dict[str, int]) -> list[ChargeLine]:
     return [ChargeLine(s, s, amount, amount + 7, 3, 10) for s, amount in bill.items()]
 
 
-def told_without_version(account: Account) -> dict[str, Any]:
+def snapshot_without_version(account: Account) -> dict[str, Any]:
     snapshot = account.snapshot()
     del snapshot["version"]
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(snapshot))
@@ -397,5 +397,5 @@ def nonzero(sums: dict[str, int]) -> dict[str, int]:
     return {name: amount for name, amount in sums.items() if amount}
 
 
-LifeOfAnAccount.TestCase.settings = settings(deadline=None, stateful_step_count=25)
-TestLifeOfAnAccount = LifeOfAnAccount.TestCase
+AccountMachine.TestCase.settings = settings(deadline=None, stateful_step_count=25)
+TestAccountMachine = AccountMachine.TestCase

@@ -33,7 +33,7 @@ from shared.errors import Conflict, NotFound, ServiceError, ValidationFailed
 from shared.money import MAX_AMOUNT
 
 
-def test_what_is_owed_in_addition_is_owed_in_its_month() -> None:
+def test_an_addition_is_owed_in_its_month() -> None:
     account = an_account()
     bill(account, heating=100)
     name = adjust(account, heating=30, water=5)
@@ -49,7 +49,7 @@ def test_what_is_owed_in_addition_is_owed_in_its_month() -> None:
     )
 
 
-def test_what_is_taken_off_is_first_what_is_open_and_then_an_advance() -> None:
+def test_a_deduction_lowers_the_open_debt_and_then_becomes_an_advance() -> None:
     account = an_account()
     bill(account, heating=100, water=50)
     pay(account, 60, policy=HEATING_FIRST)
@@ -60,7 +60,7 @@ def test_what_is_taken_off_is_first_what_is_open_and_then_an_advance() -> None:
     assert account.advance == 30
 
 
-def test_what_is_taken_off_one_service_does_not_pay_what_was_open_before() -> None:
+def test_a_deduction_from_one_service_pays_no_other_open_debt() -> None:
     account = an_account()
     bill(account, heating=100)
     pay(account, 100)
@@ -69,7 +69,7 @@ def test_what_is_taken_off_one_service_does_not_pay_what_was_open_before() -> No
     assert sums(account) == (100, 0, 40)
 
 
-def test_what_is_added_is_paid_at_once_by_an_advance_and_by_what_is_taken_off() -> None:
+def test_an_addition_is_paid_by_the_advance_and_by_the_deduction() -> None:
     account = an_account()
     bill(account, heating=100)
     pay(account, 110)

@@ -1,4 +1,4 @@
-"""How a sum pays what is owed."""
+"""Allocation of a sum to open items."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_inside_a_period_the_parts_are_pro_rata_and_add_up() -> None:
     assert rest == 0
 
 
-def test_what_is_more_than_the_debt_is_left_over() -> None:
+def test_the_excess_over_the_debt_is_left_over() -> None:
     assert allocate({"2026-01": {"heating": 100}}, 150) == (
         (AllocatedPart("2026-01", "heating", 100),),
         50,

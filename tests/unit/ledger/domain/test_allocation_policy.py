@@ -1,4 +1,4 @@
-"""The order in which a sum pays is data: each way that a policy can say it."""
+"""The order of allocation is data: each option of a policy."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_only_what_is_owed_is_paid() -> None:
     ("policy", "penalty", "advance"),
     [(DEFAULT_POLICY, 0, 5), (Policy(name="x", penalty="named_only"), 20, 25)],
 )
-def test_a_policy_says_whether_one_sum_for_all_pays_the_penalty(
+def test_a_policy_decides_whether_one_sum_pays_the_penalty(
     policy: Policy, penalty: int, advance: int
 ) -> None:
     account = Account(account_id("1"))
@@ -111,7 +111,7 @@ def test_a_policy_says_whether_one_sum_for_all_pays_the_penalty(
     assert (account.principal, account.penalty, account.advance) == (0, penalty, advance)
 
 
-def test_the_payment_says_by_what_it_was_paid() -> None:
+def test_a_payment_records_its_policy_and_named_month() -> None:
     account = Account(account_id("1"))
     account.open("1", "household", DAY, [ServiceAmount("heating", 100)])
     account.post_payment(uuid4(), DAY, 10, 0, first="2026-01", policy=RANKED)

@@ -82,7 +82,7 @@ def test_money_back_on_a_bill_is_booked_as_an_advance() -> None:
     ]
 
 
-def test_what_is_waived_twice_over_is_booked_once() -> None:
+def test_an_overlapping_waiver_is_booked_once() -> None:
     account = an_account()
     account.accrue_penalty(100, day("10-01"), "rule-1")
     account.write_off_penalty(90, day("10-02"), "x")
@@ -116,6 +116,6 @@ def test_the_trial_balance_is_zero() -> None:
     assert trial_balance([]) == {}
 
 
-def test_what_is_no_event_of_an_account_has_no_postings() -> None:
+def test_only_events_of_an_account_have_postings() -> None:
     with pytest.raises(TypeError, match="no postings are known for str"):
         postings("an event")

@@ -11,7 +11,7 @@ from services.ledger.domain.effective_order import by_effective_day, in_effectiv
 from services.ledger.domain.events import ServiceAmount
 
 
-def test_events_of_one_day_stand_as_they_were_recorded() -> None:
+def test_events_of_one_day_keep_their_recorded_order() -> None:
     account = an_account("09-01")
     account.accrue_penalty(2, day("09-05"), "b")
     account.accrue_penalty(1, day("09-01"), "a")
@@ -20,7 +20,7 @@ def test_events_of_one_day_stand_as_they_were_recorded() -> None:
     assert rules == ["a", "b", "c"]
 
 
-def test_what_was_taken_over_was_owed_before_all_that_happened() -> None:
+def test_an_opening_balance_comes_before_all_other_events() -> None:
     account = an_account("09-01", ServiceAmount("heating", 100))
     account.accrue_penalty(1, day("08-01"), "a")
     opening, accrual = in_effective_order(ID, account.pending)
@@ -28,7 +28,7 @@ def test_what_was_taken_over_was_owed_before_all_that_happened() -> None:
     assert opening.opening == (ServiceAmount("heating", 100),)
 
 
-def test_an_account_that_has_only_been_opened_has_a_story() -> None:
+def test_effective_order_of_a_new_account_is_its_opening() -> None:
     account = an_account()
     assert in_effective_order(ID, account.pending) == account.pending
     assert in_effective_order(ID, []) == []
@@ -49,16 +49,16 @@ def test_a_balance_taken_over_before_the_account_was_opened_here_keeps_its_day()
     account = an_account("09-03")
     account.post_opening(day("08-31"), [ServiceAmount("heating", 100)])
     bill(account, "09-30", heating=50)
-    told = in_effective_order(ID, account.pending)
-    assert [event.effective_on for event in told] == [day("08-31"), day("08-31"), day("09-30")]
-    assert told[2] is account.pending[2]
+    effective = in_effective_order(ID, account.pending)
+    assert [event.effective_on for event in effective] == [day("08-31"), day("08-31"), day("09-30")]
+    assert effective[2] is account.pending[2]
 
 
-def test_what_was_recorded_in_order_is_told_as_it_was_recorded() -> None:
+def test_events_recorded_in_order_are_returned_unchanged() -> None:
     events = eventful().pending
-    told = in_effective_order(ID, events)
-    assert told == events
-    assert told[2] is events[2]
+    effective = in_effective_order(ID, events)
+    assert effective == events
+    assert effective[2] is events[2]
 
 
 def test_a_payment_known_late_pays_what_was_owed_on_its_day() -> None:
@@ -70,16 +70,16 @@ def test_a_payment_known_late_pays_what_was_owed_on_its_day() -> None:
     assert [part.amount for part in posted.allocation] == [20]
 
 
-def test_a_payment_is_told_by_the_policy_that_it_was_posted_by() -> None:
+def test_a_payment_is_replayed_by_the_policy_that_posted_it() -> None:
     newest = Policy(name="newest", periods="newest_first", penalty="named_only")
     account = an_account("09-01", ServiceAmount("heating", 100))
     account.accrue_penalty(9, day("10-31"), "rule-1")
     bill(account, "10-31", heating=50)
     account.post_payment(uuid4(), day("11-05"), 50, None, first="2026-09", policy=newest)
     account.post_payment(uuid4(), day("11-04"), 1, 0)
-    told = in_effective_order(ID, account.pending, {"newest": newest})
-    assert [part.period for part in told[-1].allocation] == [OCTOBER]
-    assert (told[-1].penalty_named, told[-1].named_period) == (False, "2026-09")
+    effective = in_effective_order(ID, account.pending, {"newest": newest})
+    assert [part.period for part in effective[-1].allocation] == [OCTOBER]
+    assert (effective[-1].penalty_named, effective[-1].named_period) == (False, "2026-09")
     # A policy that is known no more: by the one that is in force.
     assert [part.period for part in in_effective_order(ID, account.pending)[-1].allocation] == [
         "0001-01"
@@ -87,7 +87,7 @@ def test_a_payment_is_told_by_the_policy_that_it_was_posted_by() -> None:
     assert in_effective_order(ID, account.pending)[-1].policy == DEFAULT_POLICY.name
 
 
-def test_a_waiver_of_what_turns_out_to_have_been_paid_is_given_back() -> None:
+def test_a_waiver_of_a_penalty_paid_before_gives_it_back() -> None:
     account = an_account()
     account.accrue_penalty(100, day("10-01"), "rule-1")
     account.write_off_penalty(100, day("10-05"), "x")
@@ -97,7 +97,7 @@ def test_a_waiver_of_what_turns_out_to_have_been_paid_is_given_back() -> None:
     assert (waiver.amount, waiver.advance) == (100, 60)
 
 
-def test_a_correction_of_what_turns_out_to_have_been_paid_is_given_back() -> None:
+def test_a_correction_of_a_penalty_paid_before_gives_it_back() -> None:
     account = an_account()
     account.accrue_penalty(100, day("10-01"), "rule-1")
     account.write_off_penalty(30, day("10-02"), "x")
@@ -107,13 +107,13 @@ def test_a_correction_of_what_turns_out_to_have_been_paid_is_given_back() -> Non
     assert (correction.amount, correction.waived, correction.advance) == (-90, 20, 60)
 
 
-def test_corrections_told_anew_name_what_they_correct() -> None:
+def test_corrections_in_effective_order_name_what_they_correct() -> None:
     account = eventful()
     account.accrue_penalty(1, day("08-01"), "late news")
-    told = in_effective_order(ID, account.pending)
-    assert [type(event).__name__ for event in told].count("PaymentReversed") == 1
-    by_version = dict(enumerate(told, 1))
-    reversal = next(event for event in told if type(event).__name__ == "PaymentReversed")
+    effective = in_effective_order(ID, account.pending)
+    assert [type(event).__name__ for event in effective].count("PaymentReversed") == 1
+    by_version = dict(enumerate(effective, 1))
+    reversal = next(event for event in effective if type(event).__name__ == "PaymentReversed")
     assert by_version[reversal.corrects].payment_id == reversal.payment_id
-    adjustment = next(event for event in told if type(event).__name__ == "ChargesAdjusted")
+    adjustment = next(event for event in effective if type(event).__name__ == "ChargesAdjusted")
     assert by_version[adjustment.corrects].period == adjustment.period

@@ -95,35 +95,35 @@ def test_the_postings_of_a_kopeck_are_on_their_sides() -> None:
     assert ("receivable:heating", 1) in postings(last(account))
 
 
-def test_the_sheet_of_a_kopeck() -> None:
+def test_turnover_of_a_kopeck() -> None:
     account = opened_with(heating=1, lift=-1)
     bill(account, heating=1, water=-1)
-    sheet = Turnover(DAY, LATER)
-    sheet.add_account(account.id, account.pending)
-    closing = {name: row.closing for name, row in sheet.rows.items()}
+    turnover = Turnover(DAY, LATER)
+    turnover.add_account(account.id, account.pending)
+    closing = {name: row.closing for name, row in turnover.rows.items()}
     assert closing == {"heating": 1, "advance": -1, "water": 0}
-    assert sheet.rows["water"].paid == -1
-    assert sheet.rows["heating"].opening == 1
-    assert (sheet.rows["advance"].opening, sheet.rows["advance"].paid) == (-1, 0)
+    assert turnover.rows["water"].paid == -1
+    assert turnover.rows["heating"].opening == 1
+    assert (turnover.rows["advance"].opening, turnover.rows["advance"].paid) == (-1, 0)
 
 
-def test_the_sheet_has_no_row_of_what_did_not_happen() -> None:
+def test_turnover_has_no_empty_rows() -> None:
     account = an_account()
     bill(account, heating=1, water=0)
     adjust(account, heating=1)
-    sheet = Turnover(DAY, LATER)
-    sheet.add_account(account.id, account.pending)
-    assert set(sheet.rows) == {"heating", "water"}
+    turnover = Turnover(DAY, LATER)
+    turnover.add_account(account.id, account.pending)
+    assert set(turnover.rows) == {"heating", "water"}
 
 
-def test_what_is_no_longer_waived_is_on_the_sheet() -> None:
+def test_a_waiver_taken_back_is_in_the_turnover() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
     account.write_off_penalty(60, DAY, "x")
     correct(account, -70)
-    sheet = Turnover(DAY, LATER)
-    sheet.add_account(account.id, account.pending)
-    assert sheet.rows["penalty"].as_dict() == {
+    turnover = Turnover(DAY, LATER)
+    turnover.add_account(account.id, account.pending)
+    assert turnover.rows["penalty"].as_dict() == {
         "opening": 0,
         "charged": 0,
         "recalculated": 0,
@@ -154,7 +154,7 @@ def test_a_recalculation_may_bill_what_the_bill_did_not_have() -> None:
     assert account.billed(OCTOBER) == {"heating": 100, "water": 7}
 
 
-def test_a_correction_keeps_what_it_is_made_of() -> None:
+def test_a_correction_keeps_its_segments() -> None:
     account = an_account()
     segment = PenaltySegment("2026-03", DAY, LATER, 6, 4_500_00, "9.5", 300, 8_55)
     account.accrue_penalty(100, DAY, "rule-1")
@@ -166,13 +166,13 @@ def test_a_correction_keeps_what_it_is_made_of() -> None:
     assert (event.provisional, event.segments) == (True, (segment,))
 
 
-def test_a_payment_that_names_no_month_says_so() -> None:
+def test_a_payment_without_a_named_month_records_none() -> None:
     account = an_account()
     pay(account, 5)
     assert last(account).named_period == ""
 
 
-def test_what_others_have_paid_is_not_reopened() -> None:
+def test_reversal_does_not_reopen_debts_paid_by_other_payments() -> None:
     account = an_account()
     name = pay(account, 50)
     bill(account, heating=50)
@@ -195,7 +195,7 @@ def test_a_payment_undone_leaves_nothing_behind_that_could_be_given_back() -> No
     assert (account.open_items, sums(account)) == ({}, (0, 0, 0))
 
 
-def test_a_waiver_told_again_counts_for_a_reversal() -> None:
+def test_a_waiver_replayed_in_effective_order_counts_for_a_reversal() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
     account.write_off_penalty(100, LATER, "x")
@@ -206,17 +206,17 @@ def test_a_waiver_told_again_counts_for_a_reversal() -> None:
     assert (waiver.advance, reversal.penalty_restored, reversal.advance_taken) == (60, 0, 60)
 
 
-def test_a_story_told_again_keeps_its_words() -> None:
+def test_replay_in_effective_order_keeps_reasons() -> None:
     account = an_account()
     bill(account, heating=100)
     adjust(account, heating=-5)
     name = pay(account, 10)
     account.reverse_payment(name, LATER, "refused by the bank")
     account.accrue_penalty(1, DAY, "rule-1")
-    told: list[Any] = in_effective_order(account.id, account.pending)
-    reasons = [event.reason for event in told if hasattr(event, "reason")]
+    effective: list[Any] = in_effective_order(account.id, account.pending)
+    reasons = [event.reason for event in effective if hasattr(event, "reason")]
     assert reasons == ["no hot water", "refused by the bank"]
-    assert told[0].account == account.number
+    assert effective[0].account == account.number
 
 
 def test_a_restored_account_is_the_account() -> None:

@@ -1,4 +1,4 @@
-"""What was paid and is owed no more is given back: to whom, how much, and where it stands."""
+"""Money back: payments of what is no longer owed, in the account and in the turnover."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_only_what_was_paid_beyond_the_lowered_bill_is_given_back() -> None:
     )
 
 
-def test_a_sheet_has_what_was_given_back_of_a_penalty() -> None:
+def test_turnover_includes_penalty_given_back() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
     account.write_off_penalty(100, LATER, "a court said so")
@@ -41,9 +41,9 @@ def test_a_sheet_has_what_was_given_back_of_a_penalty() -> None:
     for event in in_effective_order(account.id, account.pending):
         again.replay(event)
     assert (sums(again), again.penalty_waived) == ((0, 0, 60), 100)
-    sheet = Turnover(DAY, LATER)
-    sheet.add_account(account.id, account.pending)
-    assert sheet.rows == {"penalty": Row(penalty=0, paid=0), "advance": Row(paid=60)}
+    turnover = Turnover(DAY, LATER)
+    turnover.add_account(account.id, account.pending)
+    assert turnover.rows == {"penalty": Row(penalty=0, paid=0), "advance": Row(paid=60)}
     until = Turnover(DAY, DAY)
     until.add_account(account.id, account.pending)
     assert until.rows == {"penalty": Row(penalty=100, paid=60), "advance": Row(paid=0)}

@@ -47,7 +47,7 @@ def test_it_comes_once() -> None:
     "wrong",
     [(), (ServiceAmount("lift", 0),), (OPENING[0], OPENING[0]), (ServiceAmount("advance", 1),)],
 )
-def test_what_is_no_balance_is_refused(wrong: tuple[ServiceAmount, ...]) -> None:
+def test_an_invalid_opening_balance_is_refused(wrong: tuple[ServiceAmount, ...]) -> None:
     with pytest.raises(ValidationFailed):
         opened().post_opening(TAKEN_OVER, wrong)
 
@@ -57,26 +57,26 @@ def test_an_account_must_be_open() -> None:
         Account(account_id("01")).post_opening(TAKEN_OVER, OPENING)
 
 
-def test_what_was_paid_before_it_was_known_pays_it() -> None:
+def test_an_earlier_advance_pays_the_opening_balance() -> None:
     account = opened()
     account.post_payment(uuid4(), date(2026, 1, 10), 30_000, 0)
     account.post_opening(TAKEN_OVER, OPENING)
     assert account.open_items == {OPENING_PERIOD: {"heating": 70_000}}
     assert account.advance == 5_000
     assert sum(trial_balance(account.pending).values()) == 0
-    told = Account(account.id)
+    replayed = Account(account.id)
     for event in in_effective_order(account.id, account.pending):
-        told.replay(event)
-    assert told.principal - told.advance == account.principal - account.advance
+        replayed.replay(event)
+    assert replayed.principal - replayed.advance == account.principal - account.advance
     decoded = [EVENTS.decode(event.topic, EVENTS.encode(event)) for event in account.pending]
     assert decoded == account.pending
 
 
-def test_it_stands_in_the_opening_column_of_the_turnover() -> None:
+def test_it_is_in_the_opening_column_of_the_turnover() -> None:
     account = opened()
     account.post_opening(date(2026, 2, 5), OPENING)
-    sheet = Turnover(date(2026, 2, 1), date(2026, 2, 28))
-    sheet.add_account(account.id, account.pending)
-    assert (sheet.rows["heating"].opening, sheet.rows["advance"].opening) == (100_000, -5_000)
-    assert sheet.total().charged == 0
-    assert sheet.total().closing == 95_000
+    turnover = Turnover(date(2026, 2, 1), date(2026, 2, 28))
+    turnover.add_account(account.id, account.pending)
+    assert (turnover.rows["heating"].opening, turnover.rows["advance"].opening) == (100_000, -5_000)
+    assert turnover.total().charged == 0
+    assert turnover.total().closing == 95_000

@@ -29,7 +29,7 @@ from shared.errors import Conflict, ValidationFailed
 from shared.money import MAX_AMOUNT
 
 
-def test_an_accrual_says_what_it_is_made_of() -> None:
+def test_an_accrual_has_its_segments() -> None:
     account = an_account()
     segment = PenaltySegment("2026-03", DAY, LATER, 6, 4_500_00, "9.5", 300, 8_55)
     account.accrue_penalty(
@@ -66,7 +66,7 @@ def test_a_correction_names_the_last_accrual_or_correction() -> None:
     assert sums(account) == (0, 75, 0)
 
 
-def test_what_is_taken_back_of_a_penalty_that_was_paid_is_an_advance() -> None:
+def test_a_paid_penalty_taken_back_is_an_advance() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
     pay(account, 0, 80)
@@ -75,7 +75,7 @@ def test_what_is_taken_back_of_a_penalty_that_was_paid_is_an_advance() -> None:
     assert sums(account) == (0, 0, 30)
 
 
-def test_what_is_taken_back_of_a_penalty_that_was_waived_is_nobody_s_money() -> None:
+def test_a_waived_penalty_taken_back_moves_no_money() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
     pay(account, 0, 30)

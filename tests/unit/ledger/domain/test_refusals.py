@@ -1,4 +1,4 @@
-"""What the ledger says when it refuses: the code that programs know, and what people read."""
+"""Refusals of the ledger: the code for programs, and the message for people."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ REFUSALS: list[tuple[Callable[[Account], Any], ServiceError]] = [
 @pytest.mark.parametrize(
     ("attempt", "refusal"), REFUSALS, ids=[refusal.code for _, refusal in REFUSALS]
 )
-def test_a_refusal_says_what_is_wrong_and_changes_nothing(
+def test_a_refusal_names_the_fault_and_changes_nothing(
     attempt: Callable[[Account], Any], refusal: ServiceError
 ) -> None:
     account = billed()

@@ -64,7 +64,7 @@ def test_a_reversal_takes_effect_no_earlier_than_the_payment() -> None:
     assert last(account).effective_on == DAY
 
 
-def test_what_its_advance_has_paid_is_owed_again_the_last_bill_first() -> None:
+def test_bills_paid_by_its_advance_are_owed_again_last_first() -> None:
     account = an_account()
     first = pay(account, 100)
     pay(account, 60)
@@ -97,7 +97,7 @@ def test_a_bill_that_was_taken_off_since_is_not_owed_again() -> None:
     assert sums(account) == (100, 0, 0)
 
 
-def test_what_it_paid_of_a_bill_that_was_lowered_since_comes_out_of_the_advance() -> None:
+def test_the_paid_part_of_a_lowered_bill_is_taken_from_the_advance() -> None:
     account = an_account()
     bill(account, heating=100)
     name = pay(account, 100)
@@ -129,7 +129,7 @@ def test_recalculations_of_other_months_do_not_lower_a_bill() -> None:
     assert account.billed(NOVEMBER) == {"heating": 40}
 
 
-def test_what_was_paid_last_is_given_back_first() -> None:
+def test_the_last_payment_is_given_back_first() -> None:
     account = an_account()
     bill(account, heating=100)
     first, second = pay(account, 60), pay(account, 40)
@@ -142,7 +142,7 @@ def test_what_was_paid_last_is_given_back_first() -> None:
     assert sums(account) == (50, 0, 0)
 
 
-def test_what_is_added_after_it_was_given_back_is_paid_anew() -> None:
+def test_an_addition_after_money_back_is_paid_by_the_advance() -> None:
     account = an_account()
     bill(account, heating=100)
     pay(account, 100)
@@ -156,7 +156,7 @@ def test_what_is_added_after_it_was_given_back_is_paid_anew() -> None:
     assert account.open_items == {OCTOBER: {"heating": 20}}
 
 
-def test_what_is_owed_again_is_what_a_penalty_is_on() -> None:
+def test_debts_reopened_by_a_reversal_bear_a_penalty() -> None:
     account = an_account()
     bill(account, heating=100)
     first = pay(account, 100)
@@ -171,7 +171,7 @@ def test_what_is_owed_again_is_what_a_penalty_is_on() -> None:
     assert sum(part.amount for part in debt.parts if part.paid_on is None) == 20
 
 
-def test_what_two_reversals_take_is_taken_once() -> None:
+def test_two_reversals_take_each_kopeck_once() -> None:
     account = an_account()
     first, second = pay(account, 50), pay(account, 50)
     bill(account, OCTOBER, heating=70)

@@ -1,4 +1,4 @@
-"""The penalty of an account explained: now, as it stood on a past day, and for a day to come."""
+"""The penalty of an account explained: today, on a past day, and for a future day."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SUMS = ("principal", "total", "accrued", "owed")
 
 
 class NoTables:
-    """A read model that nobody reads."""
+    """A read model without rows."""
 
     def project(self, *_: Any) -> None:
         """Keep nothing."""
 
 
-class Book:
-    """One account, billed 4 500,00 for March 2026, and what is told of its penalty."""
+class BilledAccount:
+    """One account, billed 4 500,00 for March 2026, and its penalty."""
 
     def __init__(self, *opening: ServiceAmount) -> None:
         self.clock = FixedClock(datetime(2026, 9, 1, 9, tzinfo=UTC))
@@ -61,18 +61,18 @@ class Book:
         with context.bind(command_id=uuid4()):
             self.store.execute(accrue_one, None)
 
-    def told(self, on: date) -> dict[str, Any]:
+    def penalty_on(self, on: date) -> dict[str, Any]:
         return self.store.query(lambda session: penalty(session, NUMBER, on, RULES))
 
     def sums(self, on: date) -> tuple[int, ...]:
-        told = self.told(on)
-        return tuple(told[name] for name in SUMS)
+        found = self.penalty_on(on)
+        return tuple(found[name] for name in SUMS)
 
 
 @pytest.fixture
-def book() -> Book:
+def account() -> BilledAccount:
     """The worked example of the facts, paid in two parts; the penalty is paid ten days later."""
-    made = Book()
+    made = BilledAccount()
     made.pays(200_000, JUNE)
     made.pays(250_000, AUGUST)
     made.accrues(AUGUST)
@@ -95,43 +95,45 @@ def book() -> Book:
         (date(2027, 1, 1), (0, 11_963, 11_963, 0)),
     ],
 )
-def test_a_past_day_is_told_as_it_stood_then(book: Book, on: date, sums: tuple[int, ...]) -> None:
-    assert book.sums(on) == sums
+def test_a_past_day_has_the_penalty_of_its_end(
+    account: BilledAccount, on: date, sums: tuple[int, ...]
+) -> None:
+    assert account.sums(on) == sums
 
 
-def test_a_past_day_knows_nothing_of_what_took_effect_later(book: Book) -> None:
-    payment = book.pays(100, date(2026, 8, 25))
-    then = book.told(JULY)
-    book.does("reverse_payment", payment, date(2026, 8, 30), "chargeback")
-    assert book.told(JULY) == then
+def test_a_past_day_ignores_events_that_took_effect_later(account: BilledAccount) -> None:
+    payment = account.pays(100, date(2026, 8, 25))
+    then = account.penalty_on(JULY)
+    account.does("reverse_payment", payment, date(2026, 8, 30), "chargeback")
+    assert account.penalty_on(JULY) == then
     [debt] = then["debts"]
     assert (debt["unpaid"], then["provisional"]) == (250_000, True)
 
 
-def test_a_payment_stood_until_it_was_reversed() -> None:
-    book = Book()
-    payment = book.pays(450_000, JUNE)
-    book.does("reverse_payment", payment, date(2026, 8, 25), "chargeback")
-    assert book.sums(AUGUST) == (0, 5_130, 0, 5_130)
-    assert book.told(TODAY)["principal"] == 450_000
-    assert book.told(TODAY)["total"] > book.told(AUGUST)["total"]
+def test_a_payment_counts_until_the_day_of_its_reversal() -> None:
+    account = BilledAccount()
+    payment = account.pays(450_000, JUNE)
+    account.does("reverse_payment", payment, date(2026, 8, 25), "chargeback")
+    assert account.sums(AUGUST) == (0, 5_130, 0, 5_130)
+    assert account.penalty_on(TODAY)["principal"] == 450_000
+    assert account.penalty_on(TODAY)["total"] > account.penalty_on(AUGUST)["total"]
 
 
-def test_what_was_taken_over_is_late_from_its_own_day_on_also_in_the_past() -> None:
+def test_an_opening_balance_is_late_from_its_own_day_in_the_past_too() -> None:
     # The bill of March took effect the day before the account was taken over, with its debt.
-    book = Book(ServiceAmount("heating", 100_000))
-    told = book.told(date(2026, 5, 2))
-    assert told["principal"] == 550_000
-    [debt] = [debt for debt in told["debts"] if debt["period"] == "0001-01"]
+    account = BilledAccount(ServiceAmount("heating", 100_000))
+    found = account.penalty_on(date(2026, 5, 2))
+    assert found["principal"] == 550_000
+    [debt] = [debt for debt in found["debts"] if debt["period"] == "0001-01"]
     assert [(s["from"], s["to"], s["divisor"]) for s in debt["segments"]] == [
         ("2026-04-02", "2026-05-01", None),
         ("2026-05-02", "2026-05-02", 300),
     ]
 
 
-def test_the_day_before_today_tells_the_same_as_it_told_then() -> None:
-    book = Book()
-    book.pays(200_000, JUNE)
-    today = book.sums(TODAY)
-    book.clock.advance(timedelta(days=1))
-    assert book.sums(TODAY) == today
+def test_yesterday_has_the_penalty_it_had_as_today() -> None:
+    account = BilledAccount()
+    account.pays(200_000, JUNE)
+    today = account.sums(TODAY)
+    account.clock.advance(timedelta(days=1))
+    assert account.sums(TODAY) == today

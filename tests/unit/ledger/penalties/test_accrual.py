@@ -96,7 +96,7 @@ def test_other_payers(kind: str, penalty: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["household", "organisation", "managing_company"])
-def test_capital_repair_has_its_own_rule_whoever_pays_it(kind: str) -> None:
+def test_capital_repair_has_its_own_rule_for_every_payer(kind: str) -> None:
     book = Book(kind)
     book.bill(service="capital_repair")
     book.pay(200_000, JUNE)
@@ -163,7 +163,7 @@ def test_a_recalculation_lowers_the_debt_from_its_beginning() -> None:
     assert book.account.penalty == smaller.account.penalty
 
 
-def test_what_is_charged_in_addition_is_late_only_after_it_took_effect() -> None:
+def test_an_addition_is_late_only_after_it_took_effect() -> None:
     book = Book()
     book.bill(100)
     book.pay(100, BILLED)
@@ -176,7 +176,7 @@ def test_what_is_charged_in_addition_is_late_only_after_it_took_effect() -> None
     assert book.accrue(JUNE + timedelta(days=31)) == 143
 
 
-def test_what_an_advance_paid_was_paid_when_the_bill_took_effect() -> None:
+def test_an_advance_pays_on_the_day_the_bill_takes_effect() -> None:
     book = Book()
     book.pay(450_000, date(2026, 2, 1))
     book.bill()

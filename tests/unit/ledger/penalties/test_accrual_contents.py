@@ -1,4 +1,4 @@
-"""What an accrual says of itself, so that it can be told years later; and its smallest sums."""
+"""The contents of an accrual, from which it can be explained years later; its smallest sums."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_accrual_has_the_segments_that_bear_something(account: Account) -> No
     ]
 
 
-def test_a_later_accrual_has_all_that_stands_by_then(account: Account) -> None:
+def test_a_later_accrual_has_the_segments_of_the_whole_penalty(account: Account) -> None:
     bill(account, 450_000)
     accrued(account, JUNE)
     [event] = accrued(account, JULY)
@@ -72,7 +72,7 @@ def test_a_later_accrual_has_all_that_stands_by_then(account: Account) -> None:
     assert (event.through, list(event.segments)) == (JULY, UNTIL_JULY)
 
 
-def test_what_is_paid_in_full_is_provisional_no_more(account: Account) -> None:
+def test_the_penalty_on_a_paid_debt_is_not_provisional(account: Account) -> None:
     bill(account, 450_000)
     account.post_payment(UUID(int=1), JUNE, 450_000, 0)
     [event] = accrued(account, AUGUST)
@@ -120,7 +120,7 @@ def test_a_payment_known_late_corrects_what_was_accrued_by_then(account: Account
     assert (addition.through, addition.segments[-1].amount) == (AUGUST, 49_33)
 
 
-def test_a_correction_of_what_is_paid_by_now_is_not_provisional(account: Account) -> None:
+def test_a_correction_of_a_paid_debt_is_not_provisional(account: Account) -> None:
     bill(account, 450_000)
     accrued(account, AUGUST)
     account.post_payment(UUID(int=1), JUNE, 450_000, 0)
@@ -129,7 +129,7 @@ def test_a_correction_of_what_is_paid_by_now_is_not_provisional(account: Account
     assert (correction.through, correction.segments) == (AUGUST, (FIRST,))
 
 
-def test_a_rate_that_falls_takes_back_what_was_reckoned_with_the_higher_one(
+def test_a_falling_rate_takes_back_the_excess_of_the_higher_one(
     account: Account,
 ) -> None:
     # Unpaid, so the rate of the day of the calculation holds for all days: on 28 July 2019 7.5 %,

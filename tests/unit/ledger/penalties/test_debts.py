@@ -41,41 +41,41 @@ def pay(account: Account, on: date, amount: int) -> UUID:
     return name
 
 
-def told(account: Account) -> list[tuple[date, tuple[Part, ...]]]:
+def due_and_parts(account: Account) -> list[tuple[date, tuple[Part, ...]]]:
     """Each debt: the last day that is no delay, and its parts."""
     return [(debt.due.late_after, debt.parts) for debt in debts(account.pending)]
 
 
-def test_what_was_paid_and_given_back_never_was_a_debt(account: Account) -> None:
+def test_a_paid_part_given_back_never_was_a_debt(account: Account) -> None:
     pay(account, JUNE, 220_000)  # heating 1 800.00, water 400.00
     adjust(account, JULY, heating=-300_000)  # 2 700.00 of it were open
     assert account.advance == 30_000
-    assert told(account) == [(DUE, (Part(150_000 + 40_000, JUNE), Part(60_000)))]
+    assert due_and_parts(account) == [(DUE, (Part(150_000 + 40_000, JUNE), Part(60_000)))]
 
 
-def test_what_was_paid_in_full_is_lowered_by_just_what_was_taken_off(account: Account) -> None:
+def test_a_paid_debt_is_lowered_by_the_deduction(account: Account) -> None:
     pay(account, JUNE, 550_000)
     adjust(account, JULY, water=-10_000)
-    assert told(account) == [(DUE, (Part(540_000, JUNE),))]
+    assert due_and_parts(account) == [(DUE, (Part(540_000, JUNE),))]
 
 
-def test_what_was_paid_last_is_given_back_first(account: Account) -> None:
+def test_the_last_payment_is_given_back_first(account: Account) -> None:
     pay(account, MAY, 275_000)
     pay(account, JUNE, 275_000)
     adjust(account, JULY, heating=-300_000)  # half of it was paid in May, half in June
-    assert told(account) == [(DUE, (Part(275_000 - 75_000, MAY), Part(50_000, JUNE)))]
+    assert due_and_parts(account) == [(DUE, (Part(275_000 - 75_000, MAY), Part(50_000, JUNE)))]
 
 
-def test_what_is_added_leaves_what_was_paid_as_it_is(account: Account) -> None:
+def test_an_addition_leaves_paid_parts_unchanged(account: Account) -> None:
     pay(account, JUNE, 550_000)
     adjust(account, JULY, heating=70_000, water=-1)
-    assert told(account) == [
+    assert due_and_parts(account) == [
         (DUE, (Part(549_999, JUNE),)),
         (JULY, (Part(1, JULY), Part(69_999))),
     ]
 
 
-def test_what_is_added_before_the_due_date_is_due_with_its_bill(account: Account) -> None:
+def test_an_addition_before_the_due_date_is_due_with_its_bill(account: Account) -> None:
     adjust(account, EARLY, heating=70_000)
     adjust(account, MAY, heating=30_000)
     assert [(debt.due.due_on, debt.due.late_after) for debt in debts(account.pending)] == [
@@ -85,28 +85,28 @@ def test_what_is_added_before_the_due_date_is_due_with_its_bill(account: Account
     ]
 
 
-def test_what_is_taken_off_is_what_was_added_last(account: Account) -> None:
+def test_a_deduction_lowers_the_last_addition_first(account: Account) -> None:
     adjust(account, MAY, heating=70_000)
     adjust(account, JUNE, heating=30_000)
     adjust(account, JULY, heating=-200_000)
-    assert told(account) == [(DUE, (Part(350_000 + 100_000),))]
+    assert due_and_parts(account) == [(DUE, (Part(350_000 + 100_000),))]
 
 
 def test_a_reversal_after_a_recalculation_leaves_what_is_billed_unpaid(account: Account) -> None:
     name = pay(account, JUNE, 220_000)
     adjust(account, JULY, heating=-300_000)
     account.reverse_payment(name, JULY, "refused by the bank")
-    assert told(account) == [(DUE, (Part(250_000),))]
+    assert due_and_parts(account) == [(DUE, (Part(250_000),))]
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_reversal_leaves_what_other_payments_have_paid(account: Account, first: bool) -> None:
     names = [pay(account, MAY, 275_000), pay(account, JUNE, 275_000)]
     account.reverse_payment(names[0 if first else 1], JULY, "refused by the bank")
-    assert told(account) == [(DUE, (Part(275_000, JUNE if first else MAY), Part(275_000)))]
+    assert due_and_parts(account) == [(DUE, (Part(275_000, JUNE if first else MAY), Part(275_000)))]
 
 
-def test_what_an_advance_has_paid_is_reopened_and_what_a_payment_has_paid_is_not(
+def test_reversal_reopens_the_part_paid_by_an_advance_alone(
     account: Account,
 ) -> None:
     pay(account, MAY, 50_000)
@@ -122,7 +122,7 @@ def test_what_an_advance_has_paid_is_reopened_and_what_a_payment_has_paid_is_not
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_what_was_taken_over_is_owed_by_service_from_that_day_on(at_once: bool) -> None:
+def test_an_opening_balance_is_owed_by_service_from_its_day(at_once: bool) -> None:
     """Capital repair is a debt apart; and an advance pays what it can of it on that day."""
     items = [ServiceAmount(s, sum_) for s, sum_ in (("capital_repair", 500), ("heating", 300))]
     account = Account(account_id("0100000002"))
@@ -136,7 +136,7 @@ def test_what_was_taken_over_is_owed_by_service_from_that_day_on(at_once: bool) 
     ]
 
 
-def test_what_advances_have_paid_is_reopened_part_by_part() -> None:
+def test_reversal_reopens_advance_payments_part_by_part() -> None:
     account = Account(account_id("0100000003"))
     account.open("0100000003", "household", date(2026, 1, 1))
     first = pay(account, MAY, 30)

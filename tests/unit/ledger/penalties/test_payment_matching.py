@@ -58,7 +58,7 @@ def test_every_payment_is_looked_at_also_those_after_the_day(amount: int) -> Non
     assert refused.value.code == "invalid_amount"
 
 
-def test_the_largest_payment_is_one_and_what_it_pays_too_much_is_an_advance() -> None:
+def test_the_excess_of_the_largest_payment_is_an_advance() -> None:
     matched = match_payments([Due(1, "", DUE)], [Credit(on=DUE, amount=MAX_AMOUNT)], DUE)
     assert (matched.parts, matched.advance) == ([[Part(1, DUE)]], MAX_AMOUNT - 1)
 
@@ -73,7 +73,7 @@ def test_a_payment_names_a_charge_that_there_is(charge: int) -> None:
     assert last.parts == [[Part(100)], [Part(100, DUE)]]
 
 
-def test_a_payment_of_more_than_its_charge_says_both_sums() -> None:
+def test_a_payment_beyond_its_charge_is_refused_with_both_sums() -> None:
     charges = [Due(100_00, "2026-03", DUE)]
     paid = [Credit(on=DUE, amount=99_00, charge=0), Credit(on=LATE_DUE, amount=1_01, charge=0)]
     with pytest.raises(ValidationFailed, match=r"The 1,01 of 2026-05-15 .* open .* 1,00\."):

@@ -1,4 +1,4 @@
-"""The first and the last day, the least and the largest sum, and what two rules say alike."""
+"""First and last days, least and largest sums, and rules that are alike."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_three_payments_make_four_steps_down(rules: PenaltyRules) -> None:
     assert penalty.unpaid == 100_000
 
 
-def test_what_rests_on_a_rate_that_nobody_confirmed_says_so(write_rules: WriteRules) -> None:
+def test_a_penalty_by_an_unconfirmed_rate_is_marked(write_rules: WriteRules) -> None:
     """Parts of one percentage are one debt, unconfirmed as soon as the rate of one part is."""
     known_to = date(2026, 7, 26)
     rules = load_rules(
@@ -114,7 +114,7 @@ def test_the_law_that_caps_the_rate_is_named_beside_that_of_the_band(rules: Pena
     assert "№ 474" in borne.basis[1]
 
 
-def test_the_version_does_not_depend_on_the_order_of_what_the_file_says(
+def test_the_version_does_not_depend_on_the_order_of_the_file(
     write_rules: WriteRules, rules: PenaltyRules
 ) -> None:
     payers = yaml.load(SHIPPED.read_text("utf-8"), yaml.BaseLoader)["payers"]  # noqa: S506
@@ -146,7 +146,7 @@ def test_spans_that_meet_are_apart(write_rules: WriteRules) -> None:
     ]
 
 
-def test_the_day_between_two_others_bears_what_it_bears(write_rules: WriteRules) -> None:
+def test_a_single_day_between_two_moratoria_bears_a_penalty(write_rules: WriteRules) -> None:
     """A band of one day, and the one day of a band that a moratorium leaves."""
     bands = [
         {"from_day": "1", "to_day": "1", "divisor": "300"},
@@ -161,8 +161,8 @@ def test_the_day_between_two_others_bears_what_it_bears(write_rules: WriteRules)
         )
     )
     penalty = calculate([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 4, 20), rules)
-    told = [(s.first_day.day, s.days, s.divisor) for s in penalty.charges[0].segments]
-    assert told == [(16, 1, 300), (17, 2, None), (19, 1, 170), (20, 1, 130)]
+    found = [(s.first_day.day, s.days, s.divisor) for s in penalty.charges[0].segments]
+    assert found == [(16, 1, 300), (17, 2, None), (19, 1, 170), (20, 1, 130)]
     paid = [Credit(on=date(2026, 4, 18), amount=50_000), Credit(on=date(2026, 4, 19), amount=1)]
     cut = calculate([MARCH], paid, PayerKind.HOUSEHOLD, date(2026, 4, 20), rules)
     assert [(s.first_day.day, s.days, s.base) for s in cut.charges[0].segments] == [

@@ -161,7 +161,7 @@ def test_an_advance_pays_a_charge_when_it_takes_effect(rules: PenaltyRules) -> N
     assert (before.unpaid, before.advance) == (0, 250)
 
 
-def test_what_is_paid_after_the_day_is_left_out_and_said_so(rules: PenaltyRules) -> None:
+def test_payments_after_the_day_are_left_out_and_listed(rules: PenaltyRules) -> None:
     march = Charge(period="2026-03", amount=450_000)
     later = Credit(on=date(2026, 7, 15), amount=450_000)
     penalty = calculate([march], [later], HOUSEHOLD, date(2026, 7, 14), rules)
@@ -213,7 +213,7 @@ MARCH = Charge(period="2026-03", amount=200)
         (MARCH, Credit(on=date(2026, 5, 1), amount=201, charge=0), "credit_exceeds_charge"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_impossible_charges_and_credits_are_refused(
     rules: PenaltyRules, charge: Charge, credit: Credit | None, code: str
 ) -> None:
     with pytest.raises(ValidationFailed) as refused:

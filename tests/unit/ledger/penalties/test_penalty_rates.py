@@ -129,7 +129,7 @@ def test_only_the_part_that_is_unpaid_is_provisional(rules: PenaltyRules) -> Non
     assert penalty.provisional
 
 
-def test_what_was_paid_within_the_deferment_needs_no_rate(rules: PenaltyRules) -> None:
+def test_a_payment_within_the_deferment_needs_no_rate(rules: PenaltyRules) -> None:
     charge = Charge(amount=100, due_on=date(2018, 5, 10))
     paid = [Credit(on=date(2018, 6, 9), amount=100)]  # its 30th day; no rate is listed for 2018
     penalty = calculate([charge], paid, PayerKind.HOUSEHOLD, date(2026, 1, 1), rules)
@@ -141,7 +141,7 @@ def test_what_was_paid_within_the_deferment_needs_no_rate(rules: PenaltyRules) -
         calculate([charge], late, PayerKind.HOUSEHOLD, date(2026, 1, 1), rules)
 
 
-def test_after_the_cap_the_result_says_that_the_rate_is_unconfirmed(rules: PenaltyRules) -> None:
+def test_after_the_cap_the_rate_is_unconfirmed(rules: PenaltyRules) -> None:
     charge = Charge(period="2026-09", amount=450_000)  # due 2026-10-15
     capped = calculate([charge], [], PayerKind.HOUSEHOLD, date(2026, 12, 31), rules)
     assert not capped.unconfirmed

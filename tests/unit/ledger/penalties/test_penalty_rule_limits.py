@@ -1,4 +1,4 @@
-"""What a file of rules may just say and what not any more; a refusal begins with the list."""
+"""The limits of a file of rules; a refusal begins with the name of the list."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def due(*periods: str) -> dict[str, Any]:
         (days_off(working_days=["2026-02-02"] * 2), "working_days: 2026-02-02 comes after"),
     ],
 )
-def test_a_refusal_begins_with_what_is_wrong(
+def test_a_refusal_begins_with_the_fault(
     write_rules: WriteRules, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -80,7 +80,7 @@ def test_a_band_of_one_day_is_one(write_rules: WriteRules) -> None:
     assert [(band.from_day, band.to_day) for band in held.bands] == [(1, 1), (2, 2), (3, None)]
 
 
-def test_a_key_that_stands_twice_is_shown_in_its_line(tmp_path: Path) -> None:
+def test_a_repeated_key_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text("version: a\nversion: b\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"version is repeated\n.*line 2, column 1"):
