@@ -127,7 +127,7 @@ class Proposal(Aggregate):
         made = self._must_be_open()
         if by == made.by:
             raise Forbidden(
-                "second_person_needed", "Somebody else than its author must approve it."
+                "second_person_needed", "Somebody else than who proposed it must approve it."
             )
         self.trigger(ProposalApproved(by=by, reason=reason))
         return made

@@ -196,7 +196,7 @@ def _exclusive(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("SET statement_timeout = 0")
         row = connection.execute(_LOCK).fetchone()
         if row is None or not row["mine"]:
-            raise Conflict("rebuild_under_way", "Another rebuild is running; wait for its end.")
+            raise Conflict("rebuild_under_way", "Another rebuild is under way; wait for its end.")
         yield connection
 
 
