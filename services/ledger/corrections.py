@@ -177,7 +177,7 @@ def _proposal(session: Session, proposal_id: UUID) -> Proposal:
 def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
     """Return a copy of a proposal for a trial: its events are not recorded."""
     # Any id may be given, even that of an account's stream.
-    history = session.story(proposal_id)
+    history = session.history(proposal_id)
     if not history or not isinstance(history[0].event, ProposalMade):
         raise NotFound("proposal_not_found", "There is no such proposal.")
     proposal = Proposal(proposal_id)
@@ -249,7 +249,7 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 def _copy(session: Session, number: str) -> Account:
     account = Account(account_id(number))
-    for recorded in session.story(account.id):
+    for recorded in session.history(account.id):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(

@@ -1,8 +1,8 @@
-"""Killed at a certain place, a bulk job of the ledger is simply said again.
+"""A bulk job of the ledger that is killed at a certain place is completed by repeating it.
 
-The place is held by the database: a trigger, or a lock, stops the job there; then the process is
-killed with -9, or PostgreSQL ends its connection. What comes of it in the end, event by event and
-row by row, is what an undisturbed run makes.
+A trigger or a lock in the database stops the job at the place; then the process is killed with -9,
+or PostgreSQL ends its connection. The result is, event by event and row by row, that of an
+undisturbed run.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ IMPORT_PLACES = {
 
 
 class Ledger:
-    """A database of 9 000 accounts, and a terminal before it."""
+    """A database of 9 000 accounts, and a terminal that works on it."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -89,7 +89,7 @@ class Ledger:
         return {name: self.rows(query) for name, query in _CONTENT.items()}
 
     def asks(self, *words: str) -> Any:
-        """Say it without a disturbance."""
+        """Run a command undisturbed; return its JSON."""
         return QuickTerminal(self.database.settings).asks(*words)
 
     def bills(self) -> Path:
@@ -108,7 +108,7 @@ class Ledger:
 
     @contextmanager
     def stopped(self, place: Place, *words: str) -> Iterator[Any]:
-        """Say it and wait until it stands at a place; yields the process and its connection."""
+        """Run a command until it stops at a place; yield the process and its connections."""
         with self.database.owner("ledger") as owner, self.database.owner("ledger") as holder:
             if place.event:
                 holder.execute(f"SELECT pg_advisory_lock({HELD})")
@@ -121,18 +121,18 @@ class Ledger:
             with self.terminal.start(*words) as process:
                 waiting = eventually(
                     lambda: owner.execute(_WAITING).fetchall() or process.poll() is not None,
-                    f"it waits before {place}",
+                    f"the job stops at {place}",
                 )
                 assert process.poll() is None, process.communicate()
                 yield process, waiting
                 holder.execute(f"SELECT pg_advisory_unlock({HELD})" if place.event else "ROLLBACK")
                 process.communicate()
             if place.event:
-                # Waits until what is left of the killed one is gone.
+                # Waits until the backend of the killed process has ended.
                 owner.execute("DROP FUNCTION stop_here() CASCADE")
 
-    def is_whole(self) -> None:
-        """What is committed fits together, whatever was left undone."""
+    def check_consistency(self) -> None:
+        """Check that what is committed is consistent, though the job is not done."""
         [(events, versions)] = self.rows(
             "SELECT (SELECT count(*) FROM events), (SELECT sum(version) FROM balances)"
         )
@@ -149,7 +149,7 @@ def copied(ledger: Ledger, base: Settings, folder: Path) -> Iterator[Ledger]:
 def opened(
     base_settings: Settings, template: Template, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ledger]:
-    """Accounts without a bill."""
+    """Return accounts without a bill."""
     with fresh_database(base_settings, template) as made:
         ledger = Ledger(made, tmp_path_factory.mktemp("kills"))
         registry = ledger.folder / "registry.csv"
@@ -161,7 +161,7 @@ def opened(
 
 @pytest.fixture(scope="module")
 def billed(opened: Ledger, base_settings: Settings) -> Iterator[Ledger]:
-    """The same with a bill each, imported undisturbed."""
+    """Return the same with a bill each, imported undisturbed."""
     with copied(opened, base_settings, opened.folder) as ledger:
         assert ledger.asks(*ledger.imports())["counts"]["entries"] == ACCOUNTS
         yield ledger
@@ -169,13 +169,13 @@ def billed(opened: Ledger, base_settings: Settings) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="module")
 def accrued(billed: Ledger, base_settings: Settings) -> Iterator[Ledger]:
-    """The same with the penalties of July, accrued undisturbed."""
+    """Return the same with the penalties of July, accrued undisturbed."""
     with copied(billed, base_settings, billed.folder) as ledger:
         assert ledger.asks(*ACCRUE)["changed"] == ACCOUNTS
         yield ledger
 
 
-def test_an_import_killed_everywhere_is_done_once(
+def test_import_killed_at_every_place_takes_effect_once(
     opened: Ledger, billed: Ledger, base_settings: Settings
 ) -> None:
     with copied(opened, base_settings, opened.folder) as ledger:
@@ -184,20 +184,20 @@ def test_an_import_killed_everywhere_is_done_once(
                 if "COPY" in name:
                     assert half_copied(ledger)
                 process.kill()
-            ledger.is_whole()
+            ledger.check_consistency()
         chunks = ledger.rows(
             "SELECT count(*) FROM import_chunks JOIN imports USING (digest) WHERE kind = 'charges'"
         )
         assert chunks == [(3,)]
-        said = ledger.asks(*ledger.imports())
-        assert (said["state"], said["resumed"]) == ("imported", True)
-        assert said["counts"]["entries"] == ACCOUNTS
+        repeated = ledger.asks(*ledger.imports())
+        assert (repeated["state"], repeated["resumed"]) == ("imported", True)
+        assert repeated["counts"]["entries"] == ACCOUNTS
         assert ledger.content() == billed.content()
         assert ledger.asks(*ledger.imports())["state"] == "imported_before"
         assert ledger.asks("audit")["differences"] == []
 
 
-def test_an_import_whose_connection_is_ended_goes_on(
+def test_import_survives_the_end_of_its_connection(
     opened: Ledger, billed: Ledger, base_settings: Settings
 ) -> None:
     place = Place("events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 6000")
@@ -208,7 +208,7 @@ def test_an_import_whose_connection_is_ended_goes_on(
         assert ledger.content() == billed.content()
 
 
-def test_an_accrual_killed_between_and_in_its_chunks_is_done_once(
+def test_accrual_killed_between_and_within_chunks_takes_effect_once(
     billed: Ledger, accrued: Ledger, base_settings: Settings
 ) -> None:
     first = 2 * ACCOUNTS
@@ -217,12 +217,12 @@ def test_an_accrual_killed_between_and_in_its_chunks_is_done_once(
             place = Place("events", "INSERT", f"NEW.notification_id = {number}")
             with ledger.stopped(place, *ACCRUE) as (process, _):
                 process.kill()
-            ledger.is_whole()
+            ledger.check_consistency()
         place = Place("events", "INSERT", f"NEW.notification_id = {first + 7_000}")
         with ledger.stopped(place, *ACCRUE) as (process, waiting):
             end_connections(ledger, waiting)
         assert process.returncode == 2
-        ledger.is_whole()
+        ledger.check_consistency()
         [(committed,)] = ledger.rows(f"SELECT count(*) - {first} FROM events")
         assert 4_000 <= committed < ACCOUNTS
         assert ledger.asks(*ACCRUE)["changed"] == ACCOUNTS - committed
@@ -232,15 +232,15 @@ def test_an_accrual_killed_between_and_in_its_chunks_is_done_once(
 
 
 @pytest.mark.parametrize("how", ["kill -9", "connection ended"])
-def test_a_rebuild_that_ends_before_the_swap_leaves_the_live_model_whole(
+def test_rebuild_that_ends_before_the_swap_leaves_the_live_model_unchanged(
     billed: Ledger, base_settings: Settings, how: str
 ) -> None:
-    right = billed.content()
+    correct = billed.content()
     with copied(billed, base_settings, billed.folder) as ledger:
         with ledger.database.owner("ledger") as owner:
             owner.execute("UPDATE balances SET penalty = penalty + 1 WHERE number < '000200'")
         wrong = ledger.content()
-        # It stands before its first row beside the live ones, or before the last of all.
+        # It stops before the first row of the rebuilt tables, or before the swap.
         place = (
             Place("balances", "DELETE") if how == "kill -9" else Place("rebuilt_balances", "INSERT")
         )
@@ -251,12 +251,12 @@ def test_a_rebuild_that_ends_before_the_swap_leaves_the_live_model_whole(
                 end_connections(ledger, waiting)
         assert process.returncode == (-9 if how == "kill -9" else 2)
         assert ledger.content() == wrong
-        eventually(lambda: replays(ledger), "the lock of the one that ended is free")
-        assert ledger.content() == right
+        eventually(lambda: replays(ledger), "the lock of the ended rebuild is free")
+        assert ledger.content() == correct
 
 
 def half_copied(ledger: Ledger) -> bool:
-    """Whether a COPY into the log has taken some rows, and stands."""
+    """Return whether a COPY into the log has written some rows and waits."""
     found = ledger.rows(
         "SELECT tuples_processed FROM pg_stat_progress_copy "
         "WHERE relid = 'events'::regclass AND datname = current_database()"

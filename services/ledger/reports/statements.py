@@ -68,7 +68,7 @@ def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
 
 def story_of(session: Session, number: str) -> list[Recorded]:
     """Return the recorded events of an account; raises NotFound ``account_not_found``."""
-    story = list(session.story(account_id(number)))
+    story = list(session.history(account_id(number)))
     if not story:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number

@@ -72,8 +72,8 @@ class Town:
     def as_of(self, number: str, day: date) -> Account:
         """An account as it was at the end of a day."""
         account = Account(account_id(number))
-        story = self.store.query(lambda session: session.story(account.id))
-        for event in in_effective_order(account.id, [recorded.event for recorded in story]):
+        history = self.store.query(lambda session: session.history(account.id))
+        for event in in_effective_order(account.id, [recorded.event for recorded in history]):
             if event.effective_on <= day:
                 account.replay(event)
         return account

@@ -14,7 +14,7 @@ from shared.contracts.ledger import CONTRACTS
 def test_every_event_of_an_account_is_published_by_its_contract() -> None:
     contracts = {contract.type: contract for contract in CONTRACTS}
     published: dict[str, Any] = {}
-    for recorded in Stream(eventful().pending).story(ID):
+    for recorded in Stream(eventful().pending).history(ID):
         publication = publish(recorded)
         assert publication is not None
         assert publication.subject == str(ID)

@@ -35,6 +35,8 @@ from shared.contracts.ledger import CONTRACTS
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded
 
+pytestmark = pytest.mark.slow
+
 NUMBER = "0100000001"
 ID = account_id(NUMBER)
 SERVICES = ("heating", "lift", "waste", "water")
@@ -70,7 +72,7 @@ class Stream:
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         return {}
 
-    def story(self, id: UUID) -> list[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> list[Recorded]:  # noqa: A002
         return [
             Recorded(
                 originator_id=id,
@@ -307,7 +309,7 @@ class AccountMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_publication_keeps_its_contract(self) -> None:
-        publication = publish(Stream(self.events).story(ID)[-1])
+        publication = publish(Stream(self.events).history(ID)[-1])
         assert publication is not None
         CHECKS[publication.type].check(publication.data)
 
