@@ -13,11 +13,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-import typer
 from psycopg.rows import dict_row
 from typer.testing import CliRunner, Result
 
-from services.ledger.cli import VERBS
+from services.ledger.cli import app
 from services.ledger.seal import leaf, proofs, verifier
 from services.ledger.seal.checkpoint import Checkpoint, NoteError, Signer
 from services.ledger.seal.inspection import Finding, SealReport, inspect_seal
@@ -554,9 +553,6 @@ def command(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
     monkeypatch.setenv("SALDO_AMQP_URL", settings.amqp_url)
     monkeypatch.setenv("SALDO_SECRET", settings.secret.hex())
     monkeypatch.setenv("SALDO_DATABASE_URL_LEDGER", settings.database_url_of("ledger"))
-    app = typer.Typer()
-    for name in ("checkpoint", "verify", "prove", "consistency", "key"):
-        app.command(name)(VERBS[name])
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 

@@ -84,8 +84,8 @@ def refused(town: Town, *words: str, **environment: str) -> str:
 def test_a_correction_said_again_says_that_it_was_done_before(town: Town) -> None:
     assert adjusts(town).startswith("Done.")
     again = adjusts(town)
-    assert again.startswith("It was done before, so nothing was changed now")
-    assert "As it was then" in again
+    assert again.startswith("It was done before, so nothing was changed;")
+    assert "At that time" in again
     assert json.loads(adjusts(town, "--json"))["repeated"] is True
     once_more = json.loads(adjusts(town, "--json", "--command-id", "the other one"))
     assert (once_more["state"], once_more["repeated"]) == ("done", False)
@@ -166,10 +166,10 @@ def test_a_dry_run_of_an_approval_asks_for_a_second_person_too(town: Town) -> No
 # Accruing
 
 
-def test_a_day_to_come_is_not_accrued(lived_in: Town) -> None:
+def test_a_future_day_is_accrued_only_in_a_dry_run(lived_in: Town) -> None:
     tomorrow = (lived_in.store.clock.today() + timedelta(days=1)).isoformat()
     said = refused(lived_in, "accrue", "--on", tomorrow, *BY)
-    assert said.startswith(f"--on: {tomorrow} is to come")
+    assert said.startswith(f"--on: {tomorrow} is in the future")
     events = lived_in.rows("events")
     ahead = lived_in.asks("accrue", "--on", tomorrow, "--dry-run", *BY)
     assert ahead["on"] == tomorrow
