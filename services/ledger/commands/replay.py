@@ -21,7 +21,7 @@ from services.ledger.commands.printing import (
     show,
 )
 from services.ledger.replay.rebuild import Rebuilt, rebuild
-from services.ledger.reports.history import story
+from services.ledger.reports.history import event_history
 
 
 def replay(
@@ -59,7 +59,7 @@ def replay(
 
 def _tell(number: str, json: bool) -> None:
     with reporting(), opened_store() as store:
-        told = store.query(lambda session: story(session, number))
+        told = store.query(lambda session: event_history(session, number))
     if json:
         print_json(told)
         return

@@ -15,9 +15,9 @@ from services.ledger.commands.printing import author, day, day_or_instant
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.replay.parallel import stream_ranges
-from services.ledger.reports.history import statement_by_days, story
+from services.ledger.reports.history import event_history, statement_by_days
 from services.ledger.reports.overdue import BANDS, Overdue, overdue_now
-from services.ledger.reports.totals import Sheet, turnover_of_account
+from services.ledger.reports.totals import TurnoverReport, turnover_of_account
 from shared.clock import FixedClock
 from shared.config import ConfigurationError
 from shared.eventstore import MemoryStore, Session
@@ -104,7 +104,7 @@ def test_due_dates_of_open_periods_survive_the_row_of_the_read_model() -> None:
     assert account.snapshot()["due_dates"] == row["due_dates"]
 
 
-def sheet() -> Sheet:
+def sheet() -> TurnoverReport:
     account = account_with_a_bill()
     events = account.take_pending()
     return turnover_of_account(account.id, events, date(2026, 10, 1), date(2026, 10, 31))
@@ -188,4 +188,7 @@ def test_a_statement_tells_a_late_opening_first() -> None:
     assert (told["opening"], told["closing"]) == (400, 700)
     steps = [(step["kind"], step["balance"]) for step in told["movements"]]
     assert steps == [("payment", -300), ("charges", 700)]
-    assert told["closing"] == store.query(lambda session: story(session, NUMBER))[-1]["balance"]
+    assert (
+        told["closing"]
+        == store.query(lambda session: event_history(session, NUMBER))[-1]["balance"]
+    )
