@@ -5,7 +5,8 @@ BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status env test unit check bench mutation format contracts lock install venv
+.PHONY: help up down reset status env test unit check bench mutation format contracts lock release \
+	dist install venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +59,12 @@ contracts: venv ## Regenerate asyncapi.yaml and the OpenAPI description
 lock: ## Regenerate requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+release: venv ## Tag VERSION=1.2.3, build its wheel and its image
+	$(BIN)/python -m deploy.release $(VERSION)
+
+dist: venv ## Build wheel and image of the version that is checked out
+	$(BIN)/python -m deploy.release --build-only
 
 install: ## Install what is missing, without starting anything
 	@$(PYTHON) deploy/embedded/install.py

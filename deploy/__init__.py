@@ -1,1 +1,1 @@
-"""How Saldo is installed and run: on one machine, in containers, in a cluster."""
+"""Running Saldo on one machine (private nodes, doubles of outside parties, a demo), and releases."""
