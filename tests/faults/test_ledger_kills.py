@@ -116,12 +116,12 @@ class KillHarness:
                 holder.execute("BEGIN")
                 holder.execute(f"LOCK TABLE {place.table} IN ACCESS EXCLUSIVE MODE")
             with self.terminal.start(*words) as process:
-                waiting = eventually(
+                blocked = eventually(
                     lambda: owner.execute(_WAITING).fetchall() or process.poll() is not None,
                     f"the job stops at {place}",
                 )
                 assert process.poll() is None, process.communicate()
-                yield process, waiting
+                yield process, blocked
                 holder.execute(
                     f"SELECT pg_advisory_unlock({STOP_LOCK})" if place.event else "ROLLBACK"
                 )
@@ -201,8 +201,8 @@ def test_import_continues_after_its_connection_is_ended(
 ) -> None:
     place = Place("events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 6000")
     with copied(opened, base_settings, opened.folder) as harness:
-        with harness.stopped(place, *harness.imports(), "--json") as (process, waiting):
-            end_connections(harness, waiting)
+        with harness.stopped(place, *harness.imports(), "--json") as (process, blocked):
+            end_connections(harness, blocked)
         assert process.returncode == 0
         assert harness.content() == billed.content()
 
@@ -218,8 +218,8 @@ def test_accrual_killed_between_and_within_chunks_takes_effect_once(
                 process.kill()
             harness.assert_consistent()
         place = Place("events", "INSERT", f"NEW.notification_id = {first + 7_000}")
-        with harness.stopped(place, *ACCRUE) as (process, waiting):
-            end_connections(harness, waiting)
+        with harness.stopped(place, *ACCRUE) as (process, blocked):
+            end_connections(harness, blocked)
         assert process.returncode == 2
         harness.assert_consistent()
         [(committed,)] = harness.rows(f"SELECT count(*) - {first} FROM events")
@@ -243,11 +243,11 @@ def test_rebuild_killed_before_the_swap_changes_nothing(
         place = (
             Place("balances", "DELETE") if how == "kill -9" else Place("rebuilt_balances", "INSERT")
         )
-        with harness.stopped(place, "replay", "--all", "--cores", "2") as (process, waiting):
+        with harness.stopped(place, "replay", "--all", "--cores", "2") as (process, blocked):
             if how == "kill -9":
                 process.kill()
             else:
-                end_connections(harness, waiting)
+                end_connections(harness, blocked)
         assert process.returncode == (-9 if how == "kill -9" else 2)
         assert harness.content() == wrong
         eventually(lambda: replays(harness), "the lock of the ended rebuild is free")
@@ -263,9 +263,9 @@ def half_copied(harness: KillHarness) -> bool:
     return any(tuples > 1_000 for (tuples,) in found)
 
 
-def end_connections(harness: KillHarness, waiting: list[tuple[int]]) -> None:
+def end_connections(harness: KillHarness, blocked: list[tuple[int]]) -> None:
     with harness.database.owner("ledger") as owner:
-        for (pid,) in waiting:
+        for (pid,) in blocked:
             ended = owner.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,)).fetchone()
             assert ended == (True,)
 
