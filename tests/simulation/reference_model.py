@@ -24,7 +24,7 @@ CAPITAL_REPAIR = "capital_repair"
 
 @dataclass(slots=True)
 class Entry:
-    """An event on the day of its effect: ``what`` is a method of ModelAccount, called with ``values``."""
+    """An event on the day of its effect; ``what`` names the method of ModelAccount to call."""
 
     day: date
     what: str
