@@ -97,7 +97,7 @@ class ImportHarness:
 
 
 @pytest.fixture
-def ledger(database: Database, tmp_path: Path) -> ImportHarness:
+def harness(database: Database, tmp_path: Path) -> ImportHarness:
     return ImportHarness(database, tmp_path)
 
 
