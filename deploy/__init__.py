@@ -1,1 +1,1 @@
-"""Running Saldo on one machine (private nodes, doubles of outside parties, a demo) and releases."""
+"""Saldo on one machine: private nodes, doubles of outside parties, a demo company; releases."""

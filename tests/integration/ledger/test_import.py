@@ -1,4 +1,4 @@
-"""Files of a billing centre into the harness: each row once, whatever happens on the way."""
+"""Importing files of a billing centre: each row exactly once, also after a kill."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def line(
 
 
 class ImportHarness:
-    """A ledger and a terminal; files are written into a folder of its own."""
+    """A ledger, its command line, and a folder for files."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -110,7 +110,7 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
         "03;lift;7,00;organisation;2026-01-01\n",
         header="account;service;amount;payer_kind;effective_on\n",
     )
-    assert harness.imports(opening)["counts"]["entries"] == 2
+    assert ledger.imports(opening)["counts"]["entries"] == 2
     charges = harness.file(
         "charges.csv",
         line("01"),
@@ -118,7 +118,7 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
         line("03", "lift", "5"),
         encoding="cp1251",
     )
-    summary = harness.imports(charges, "--rows", "3", "--bills", "2", "--total", "95,00")
+    summary = ledger.imports(charges, "--rows", "3", "--bills", "2", "--total", "95,00")
     assert (summary["counts"]["lines"], summary["counts"]["amount"]) == (3, 9500)
     adjustments = harness.folder / "adjustments.jsonl"
     adjustments.write_text(
@@ -126,7 +126,7 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
         '"reason":"пересчёт","adjustment_id":"A-1"}\n',
         encoding="utf-8",
     )
-    assert harness.imports(adjustments)["counts"]["amount"] == -2050
+    assert ledger.imports(adjustments)["counts"]["amount"] == -2050
     owed = harness.balance("01")
     assert owed["open_items"]["0001-01"] == {"heating": 100_000}
     # 50,00 came along in advance and 10,00 are money back of water; they have paid of heating.
@@ -142,18 +142,18 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
 def test_the_same_file_twice_changes_nothing(harness: ImportHarness) -> None:
     harness.opens("01", "02")
     file = harness.file("charges.csv", line("01"), line("02"), line("09"))
-    first = harness.imports(file, code=1)
+    first = ledger.imports(file, code=1)
     events = harness.events()
-    again = harness.imports(file, code=1)
+    again = ledger.imports(file, code=1)
     assert (first["state"], again["state"]) == ("imported", "imported_before")
     assert first["counts"] == again["counts"]
     assert harness.events() == events
     assert "staff:ivanova" in again["by"]
 
 
-def test_the_same_bill_in_another_file_is_told_from_another_bill(harness: ImportHarness) -> None:
+def test_a_repeated_bill_is_refused_as_the_same_or_another(harness: ImportHarness) -> None:
     harness.opens("01", "02", "03")
-    harness.imports(harness.file("1.csv", line("01", penalty="1,00"), line("02"), line("03")))
+    ledger.imports(harness.file("1.csv", line("01", penalty="1,00"), line("02"), line("03")))
     file = harness.file(
         "2.csv",
         line("01", penalty="1,00"),
@@ -161,7 +161,7 @@ def test_the_same_bill_in_another_file_is_told_from_another_bill(harness: Import
         line("03", charged="100,01"),
         line("03", period="2026-04"),
     )
-    summary = harness.imports(file, code=1)
+    summary = ledger.imports(file, code=1)
     assert summary["counts"]["refusals"] == {"posted_already": 1, "posted_otherwise": 2}
     assert summary["counts"]["entries"] == 1
     rows = (harness.folder / "2.csv.quarantine.csv").read_text().splitlines()
@@ -172,12 +172,12 @@ def test_the_same_bill_in_another_file_is_told_from_another_bill(harness: Import
     harness.is_sound()
 
 
-def test_what_was_refused_is_corrected_and_imported(harness: ImportHarness) -> None:
+def test_a_corrected_quarantine_file_is_imported(harness: ImportHarness) -> None:
     harness.opens("01", "02")
-    harness.imports(harness.file("1.csv", line("01"), line("02", charged="x")), code=1)
+    ledger.imports(harness.file("1.csv", line("01"), line("02", charged="x")), code=1)
     refused = harness.folder / "1.csv.quarantine.csv"
     refused.write_text(refused.read_text().replace(";x;", ";3,00;"))
-    assert harness.imports(refused)["counts"]["amount"] == 300
+    assert ledger.imports(refused)["counts"]["amount"] == 300
 
 
 def test_control_totals_must_match_or_nothing_is_posted(harness: ImportHarness) -> None:
@@ -189,65 +189,67 @@ def test_control_totals_must_match_or_nothing_is_posted(harness: ImportHarness) 
         assert "control totals differ" in result.stderr
         assert harness.run(file, "--dry-run", *wrong).exit_code == 2
     assert harness.events() == events
-    harness.imports(file, "--rows", "2", "--bills", "1", "--total", "101,00")
+    ledger.imports(file, "--rows", "2", "--bills", "1", "--total", "101,00")
 
 
 def test_strict_posts_all_or_nothing(harness: ImportHarness) -> None:
     harness.opens("01", "02")
     events = harness.events()
     file = harness.file("1.csv", line("01"), line("02"), line("01"))
-    summary = harness.imports(file, "--strict", code=2)
+    summary = ledger.imports(file, "--strict", code=2)
     assert (summary["state"], summary["counts"]["refusals"]) == ("refused", {"twice_in_file": 1})
     assert harness.events() == events
-    assert harness.imports(file, code=1)["counts"]["refusals"] == {"posted_already": 1}
+    assert ledger.imports(file, code=1)["counts"]["refusals"] == {"posted_already": 1}
 
 
-def test_a_dry_run_says_what_would_happen_and_writes_nothing(harness: ImportHarness) -> None:
+def test_a_dry_run_counts_as_the_import_would_and_writes_nothing(harness: ImportHarness) -> None:
     harness.opens("01")
     events = harness.events()
     file = harness.file("1.csv", line("01"), line("02"))
-    summary = harness.imports(file, "--dry-run", code=1)
+    summary = ledger.imports(file, "--dry-run", code=1)
     assert (summary["state"], summary["counts"]["entries"]) == ("dry_run", 1)
     assert summary["counts"]["refusals"] == {"account_not_found": 1}
     assert harness.events() == events
-    assert harness.imports(file, code=1)["counts"] == summary["counts"]
+    assert ledger.imports(file, code=1)["counts"] == summary["counts"]
 
 
-def test_a_file_of_which_nothing_could_be_posted_may_be_tried_again(harness: ImportHarness) -> None:
+def test_a_file_of_which_nothing_was_posted_may_be_imported_again(harness: ImportHarness) -> None:
     file = harness.file("1.csv", line("01"))
-    assert harness.imports(file, code=2)["state"] == "nothing_posted"
-    assert harness.imports(file, code=2)["state"] == "nothing_posted"
+    assert ledger.imports(file, code=2)["state"] == "nothing_posted"
+    assert ledger.imports(file, code=2)["state"] == "nothing_posted"
     harness.opens("01")
-    assert harness.imports(file)["counts"]["entries"] == 1
+    assert ledger.imports(file)["counts"]["entries"] == 1
     harness.is_sound()
 
 
-def test_registries_open_what_is_not_open(harness: ImportHarness) -> None:
+def test_registries_open_only_accounts_that_are_not_open(harness: ImportHarness) -> None:
     harness.opens("01", "02")
     file = harness.file(
         "r.csv", "01;household\n", "02;organisation\n", "03;household\n", "04;king\n",
         header="account;payer_kind\n",
     )  # fmt: skip
-    counts = harness.imports(file, code=1)["counts"]
+    counts = ledger.imports(file, code=1)["counts"]
     assert (counts["entries"], counts["unchanged"]) == (1, 1)
     assert counts["refusals"] == {"account_exists": 1, "invalid": 1}
 
 
-def test_opening_balances_come_once(harness: ImportHarness) -> None:
+def test_opening_balances_are_posted_once(harness: ImportHarness) -> None:
     harness.opens("01")
     header = "account;service;amount\n"
-    harness.imports(harness.file("1.csv", "01;lift;5\n", "01;water;6\n", header=header))
+    ledger.imports(harness.file("1.csv", "01;lift;5\n", "01;water;6\n", header=header))
     again = harness.file("2.csv", "01;water;6\n", "01;lift;5,00\n", "02;lift;1\n", header=header)
-    counts = harness.imports(again, code=2)["counts"]
+    counts = ledger.imports(again, code=2)["counts"]
     assert counts["refusals"] == {"posted_already": 2, "account_not_found": 1}
     other = harness.file("3.csv", "01;water;7\n", header=header)
-    assert harness.imports(other, code=2)["counts"]["refusals"] == {"posted_otherwise": 1}
+    assert ledger.imports(other, code=2)["counts"]["refusals"] == {"posted_otherwise": 1}
     assert harness.balance("01")["principal"] == 1100
 
 
-def test_adjustments_come_once_and_need_two_people_above_the_limit(harness: ImportHarness) -> None:
+def test_adjustments_are_posted_once_and_need_two_people_above_the_limit(
+    harness: ImportHarness,
+) -> None:
     harness.opens("01")
-    harness.imports(harness.file("c.csv", line("01", charged="90000,00")))
+    ledger.imports(harness.file("c.csv", line("01", charged="90000,00")))
     header = "account;adjustment_id;period;service;amount;reason\n"
     rows = (
         "01;A;2026-03;heating;-1,00;why\n",
@@ -255,7 +257,7 @@ def test_adjustments_come_once_and_need_two_people_above_the_limit(harness: Impo
         "01;C;2026-03;lift;-1,00;why\n",
         "01;D;2026-04;heating;1,00;why\n",
     )
-    counts = harness.imports(harness.file("1.csv", *rows, header=header), code=1)["counts"]
+    counts = ledger.imports(harness.file("1.csv", *rows, header=header), code=1)["counts"]
     assert counts["entries"] == 1
     assert counts["refusals"] == {
         "second_person_needed": 1,
@@ -263,14 +265,14 @@ def test_adjustments_come_once_and_need_two_people_above_the_limit(harness: Impo
         "period_not_charged": 1,
     }
     again = harness.file("2.csv", rows[0], rows[0].replace("why", "other"), header=header)
-    counts = harness.imports(again, code=2)["counts"]
+    counts = ledger.imports(again, code=2)["counts"]
     assert set(counts["refusals"]) <= {"posted_already", "posted_otherwise", "invalid"}
     assert harness.balance("01")["principal"] == 8_999_900
     harness.is_sound()
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "fault"),
     [
         (b"", "is empty"),
         (b"one;two\n1;2\n", "lacks"),
@@ -279,14 +281,14 @@ def test_adjustments_come_once_and_need_two_people_above_the_limit(harness: Impo
         (b"x" * 10_000_000, "bytes"),
     ],
 )
-def test_a_file_that_is_none_is_refused_in_a_sentence(
-    harness: ImportHarness, content: bytes, said: str
+def test_a_malformed_file_is_refused_in_a_sentence(
+    harness: ImportHarness, content: bytes, fault: str
 ) -> None:
     file = harness.folder / "file.csv"
     file.write_bytes(content)
     result = harness.run(file)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert said in result.stderr
+    assert fault in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr) < 2_000
 
@@ -297,7 +299,7 @@ def test_another_process_with_the_same_file_is_refused(
     monkeypatch.setattr(journal, "WAIT_FOR_ANOTHER", "100ms")
     harness.opens("01")
     file = harness.file("1.csv", line("01"))
-    digest = harness.imports(file, "--dry-run")["digest"]
+    digest = ledger.imports(file, "--dry-run")["digest"]
     with psycopg.connect(harness.database.settings.database_url_of("ledger")) as other:
         other.execute(
             "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"ledger.import.{digest}",)
@@ -305,10 +307,10 @@ def test_another_process_with_the_same_file_is_refused(
         result = harness.run(file)
     assert result.exit_code == 2
     assert "imported by another process" in result.stderr
-    assert harness.imports(file)["counts"]["entries"] == 1
+    assert ledger.imports(file)["counts"]["entries"] == 1
 
 
-def test_a_decision_that_a_payment_has_overtaken_is_made_anew(
+def test_a_decision_overtaken_by_a_payment_is_made_again(
     harness: ImportHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.opens("01", "02")
@@ -322,7 +324,7 @@ def test_a_decision_that_a_payment_has_overtaken_is_made_anew(
         return decided
 
     monkeypatch.setattr(Posting, "decide", decide_and_be_overtaken)
-    summary = harness.imports(harness.file("1.csv", line("01"), line("02")))
+    summary = ledger.imports(harness.file("1.csv", line("01"), line("02")))
     assert (len(decisions), summary["counts"]["entries"]) == (2, 2)
     row = harness.balance("01")
     assert (row["principal"], row["advance"], row["version"]) == (7_500, 0, 3)
@@ -337,7 +339,7 @@ def test_bills_of_one_account_stay_in_order_over_chunks(
     months = [f"2026-{month:02}" for month in range(1, 8)]
     rows = [line(number, period=month) for number in ("01", "02", "03") for month in months]
     by_month = [line(number, period="2025-12") for number in ("03", "01", "02", "03")]
-    summary = harness.imports(harness.file("1.csv", *rows, *by_month), code=1)
+    summary = ledger.imports(harness.file("1.csv", *rows, *by_month), code=1)
     assert summary["counts"]["entries"] == 24
     assert summary["counts"]["refusals"] == {"posted_already": 1}
     assert harness.balance("02")["principal"] == 80_000
@@ -364,19 +366,19 @@ def test_no_chunk_is_posted_after_one_that_failed(
     assert isinstance(result.exception, RuntimeError), "chunk 2 was waiting behind it by then"
     assert [harness.balance(number)["principal"] for number in numbers] == [10_000, 0, 0, 0, 0, 0]
     assert (sys.getswitchinterval(), gc.isenabled()) == (turn, True)
-    assert harness.imports(file)["counts"]["entries"] == 6
+    assert ledger.imports(file)["counts"]["entries"] == 6
     assert [harness.balance(number)["version"] for number in numbers] == [2] * 6
     harness.is_sound()
 
 
-def test_a_first_bill_finds_room_beside_the_row_of_its_account(harness: ImportHarness) -> None:
-    """Else most first bills of a company would write both indexes of balances."""
+def test_a_first_bill_fits_on_the_page_of_its_account(harness: ImportHarness) -> None:
+    """Otherwise most first bills of a city would write both indexes of balances."""
     numbers = [f"{number:010}" for number in range(200)]
     harness.opens(*numbers)
     before = _pages(harness)
     services = "heating hot_water cold_water sewerage maintenance capital_repair waste electricity"
     rows = [line(number, service) for number in numbers for service in services.split()]
-    assert harness.imports(harness.file("1.csv", *rows))["counts"]["entries"] == 200
+    assert ledger.imports(harness.file("1.csv", *rows))["counts"]["entries"] == 200
     assert len(set(before.values())) > 5
     assert _pages(harness) == before
 
@@ -385,7 +387,7 @@ def test_accounts_are_read_in_bulk_as_they_are_one_by_one(harness: ImportHarness
     harness.opens("01", "02", "03")
     months = ("2026-01", "2026-02", "2026-03")
     rows = [line("01", period=month, penalty="1,50") for month in months]
-    harness.imports(harness.file("1.csv", *rows, line("02", period=months[1])))
+    ledger.imports(harness.file("1.csv", *rows, line("02", period=months[1])))
     pay(harness, "01", 15_000)
     pay(harness, "02", 11_000)
     found = harness.store.query(
@@ -400,7 +402,9 @@ def test_accounts_are_read_in_bulk_as_they_are_one_by_one(harness: ImportHarness
         }
 
 
-def test_killed_at_any_moment_an_import_goes_on_where_it_was(harness: ImportHarness) -> None:
+def test_an_import_killed_at_any_moment_resumes_after_its_last_chunk(
+    harness: ImportHarness,
+) -> None:
     numbers = [f"{number:06}" for number in range(MANY)]
     harness.opens(*numbers)
     opened = harness.events()
@@ -413,12 +417,12 @@ def test_killed_at_any_moment_an_import_goes_on_where_it_was(harness: ImportHarn
             line(number, "heating", f"{first // 100},{first % 100:02}")
             + line(number, "water", f"{second // 100},{second % 100:02}")
         )
-    for stranger in range(30):  # to be refused, all over the file
-        bills.insert(chance.randint(0, MANY), line(f"9{stranger:05}", "x"))
+    for unknown in range(30):  # to be refused, all over the file
+        bills.insert(chance.randint(0, MANY), line(f"9{unknown:05}", "x"))
     file = harness.file("charges.csv", *bills)
     for chunks in range(KILLS):
         _kill_after(harness, file, chunks - 1)
-    summary = harness.imports(file, code=1)
+    summary = ledger.imports(file, code=1)
     counts = summary["counts"]
     assert (counts["rows"], counts["entries"], counts["amount"]) == (2 * MANY + 30, MANY, total)
     assert summary["resumed"] is True
@@ -433,7 +437,7 @@ def test_killed_at_any_moment_an_import_goes_on_where_it_was(harness: ImportHarn
 
 
 def _kill_after(harness: ImportHarness, file: Path, chunks: int) -> None:
-    """Import in a process of its own; kill it when so many chunks are committed."""
+    """Import in a process of its own, and kill it when more than ``chunks`` are committed."""
     command = [sys.executable, "-m", "services.cli", "ledger", "import", str(file)]
     process = subprocess.Popen(
         [*command, "--actor", "ivanova", "--reason", "test"],
@@ -447,7 +451,7 @@ def _kill_after(harness: ImportHarness, file: Path, chunks: int) -> None:
                 lambda: process.poll() is not None or _committed(owner) > chunks,
                 "so many chunks are committed",
             )
-        assert process.poll() is None, "it is killed while it works"
+        assert process.poll() is None, "the import ended before the kill"
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -14,7 +14,7 @@ from deploy.demo.penalties import penalty_of_month
 from services.ledger.domain import Account, account_id
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.groups import Entries
-from services.ledger.importing.source import open_source
+from services.ledger.importing.kinds import open_source
 
 FIRST = "0100000001"
 

@@ -1,7 +1,8 @@
-"""Which encoding a file has: UTF-8, or cp1251, by the lines that have letters beyond ASCII.
+"""The encoding of a file, UTF-8 or cp1251, by a vote of its lines.
 
-One broken line must not turn a whole UTF-8 file into cp1251, where every byte means something and
-all names would be posted wrong: so the lines vote, and the broken one is refused alone.
+One broken line must not turn a UTF-8 file into cp1251, where every byte means something and all
+names would come out wrong. Each line with bytes beyond ASCII votes; the broken one is refused
+alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ UTF_8, CP1251 = "utf-8", "cp1251"
 
 
 class EncodingVote:
-    """Counts the blocks of a file as they are read."""
+    """Counts the votes of a file, block by block."""
 
     def __init__(self) -> None:
         self._carry = b""
@@ -18,13 +19,13 @@ class EncodingVote:
         self._other = 0
 
     def count(self, block: bytes) -> None:
-        """Let the lines of a block vote; what follows its last line end waits for the next."""
+        """Count the whole lines of a block; the rest waits for the next block."""
         if block.isascii() and self._carry.isascii():
             self._carry = b""
             return
         head, _, rest = block.rpartition(b"\n")
         if not head:
-            # A line of more than a block has no vote: it is refused for its length in any case.
+            # A line longer than a block has no vote: it is refused for its length in any case.
             self._carry = b""
             return
         self._vote(self._carry + head)
@@ -32,7 +33,7 @@ class EncodingVote:
 
     @property
     def winner(self) -> str:
-        """Answer the encoding; a file of ASCII alone is UTF-8."""
+        """Return the encoding; a file of ASCII alone is UTF-8."""
         self._vote(self._carry)
         self._carry = b""
         return CP1251 if self._other > self._utf8 else UTF_8

@@ -1,4 +1,4 @@
-"""The registry: what is new is registered, what differs is amended, the rest leaves no event."""
+"""Contract loading: new rows register, changed rows amend, the rest leaves no event."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.accounts.contract_loading import RegisterContracts, plan_contracts
 from services.accounts.domain import Contract, ContractAmended, ContractDetails, contract_id
-from services.accounts.registration import RegisterContracts, plan_contracts
 from shared.errors import Conflict, NotFound
 
 FIRST = "0100000001"
@@ -36,7 +36,7 @@ def test_a_changed_row_amends_and_names_what_changed(desk: Any) -> None:
     assert event.details.holder == desk.store.log[0].event.details.holder
 
 
-def test_a_registry_of_old_puts_the_old_row_back(desk: Any) -> None:
+def test_an_older_registry_restores_its_row(desk: Any) -> None:
     desk.register(desk.row(FIRST, residents=4))
     assert desk.register(desk.row(FIRST, residents=3))["amended"] == 1
     assert desk.store.read_model.contract(FIRST).residents == 3
@@ -52,12 +52,12 @@ def test_a_new_bill_replaces_the_former_without_an_event(desk: Any) -> None:
     assert desk.link(person, FIRST, "5000,00")
 
 
-def test_a_row_without_a_bill_leaves_the_last_one_standing(desk: Any) -> None:
+def test_a_row_without_a_bill_keeps_the_last_one(desk: Any) -> None:
     assert desk.register(desk.row(FIRST, bill=None))["bills"] == 0
     assert desk.link(contract_id("any person"), FIRST, "4500,00")
 
 
-def test_the_plan_says_what_would_happen_and_writes_nothing(desk: Any) -> None:
+def test_a_plan_counts_as_the_import_would_and_writes_nothing(desk: Any) -> None:
     before = len(desk.store.log)
     rows = (desk.row(FIRST, residents=9), desk.row("0100000002", bill=None), desk.row("07"))
     command = RegisterContracts(rows=rows)
@@ -66,7 +66,7 @@ def test_the_plan_says_what_would_happen_and_writes_nothing(desk: Any) -> None:
     assert len(desk.store.log) == before
 
 
-def test_a_contract_is_registered_once_and_amended_only_when_it_is_there() -> None:
+def test_a_contract_is_registered_once_and_amended_only_after_that() -> None:
     details = ContractDetails(payer_kind="household", holder="sealed", address="sealed")
     contract = Contract(contract_id(FIRST))
     with pytest.raises(NotFound):

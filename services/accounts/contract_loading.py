@@ -1,4 +1,4 @@
-"""The use cases of the registry: contracts come in, new or changed, with their last bills."""
+"""Contract loading: registering and amending contracts, with their last bills."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from shared.eventstore import Session
 
 
 class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One contract of a registry, checked; holder and address in clear.
+    """One checked contract of a registry; holder and address in clear.
 
-    Without a ``bill`` the proof of the last one stands.
+    Without a ``bill`` the digests of the last one stay.
     """
 
     number: str
@@ -31,7 +31,7 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisterContracts(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that enter the registry in one transaction; their numbers differ."""
+    """Rows to load in one transaction; their numbers differ."""
 
     rows: tuple[ContractRow, ...]
 
@@ -47,7 +47,7 @@ class BeginImport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishImport(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows the file had and what became of them."""
+    """How many rows the file had, and their outcomes."""
 
     import_id: UUID
     rows: int
@@ -59,13 +59,13 @@ class FinishImport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OUTCOMES = ("registered", "amended", "unchanged", "bills")
-"""What an import counts; ``bills`` are facts of new bills, whatever became of their rows."""
+"""What an import counts; ``bills`` are new bills, whatever the outcome of their rows."""
 
 
 def register_contracts(session: Session, command: RegisterContracts) -> dict[str, int]:
     """Register what is new and amend what differs; a row that changes nothing leaves no event.
 
-    Answers how many rows were registered, amended and unchanged, and how many bills were new.
+    Returns how many rows were registered, amended and unchanged, and how many bills were new.
     """
     known, bills = _known(session, command)
     outcome = dict.fromkeys(OUTCOMES, 0)
@@ -87,7 +87,7 @@ def register_contracts(session: Session, command: RegisterContracts) -> dict[str
 
 
 def plan_contracts(session: Session, command: RegisterContracts) -> dict[str, int]:
-    """Answer what `register_contracts` would do, and change nothing."""
+    """Return what `register_contracts` would return, and change nothing."""
     known, bills = _known(session, command)
     outcome = dict.fromkeys(OUTCOMES, 0)
     for row in command.rows:
@@ -97,17 +97,17 @@ def plan_contracts(session: Session, command: RegisterContracts) -> dict[str, in
 
 
 def begin_import(session: Session, command: BeginImport) -> None:
-    """Note that an import begins; one that was interrupted has no end."""
+    """Record the beginning of an import; an interrupted one has no end."""
     session.read.imports.begin(command, session.now)
 
 
 def finish_import(session: Session, command: FinishImport) -> None:
-    """Note how an import ended."""
+    """Record the end of an import."""
     session.read.imports.finish(command, session.now)
 
 
 def _sealed(session: Session, row: ContractRow, before: ContractDetails | None) -> ContractDetails:
-    """Seal a row. What has not changed keeps its sealed text, so that it compares as equal."""
+    """Seal a row; unchanged text keeps its sealed form, so that it compares as equal."""
     subject = contract_id(row.number)
 
     def seal(text: str, kept: str | None) -> str:

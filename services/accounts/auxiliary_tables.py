@@ -1,4 +1,4 @@
-"""Tables of accounts that no event fills: they change every month or hour, or are forgotten."""
+"""Auxiliary tables, which no event fills: bills change every month, attempts are forgotten."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from uuid import UUID
 
 import psycopg
 
+from services.accounts.contract_loading import BeginImport, FinishImport
 from services.accounts.policy import Limit
 from services.accounts.proof import BillDigests
-from services.accounts.registration import BeginImport, FinishImport
 
 
 class Bills:
@@ -22,7 +22,7 @@ class Bills:
         self._cursor = cursor
 
     def of(self, numbers: Sequence[str]) -> dict[str, BillDigests]:
-        """Answer the digests of those accounts that have a bill."""
+        """Return the digests of those accounts that have a bill."""
         self._cursor.execute(
             "SELECT number, bill_number, bill_total FROM bills WHERE number = ANY(%s)",
             (list(numbers),),
@@ -33,7 +33,7 @@ class Bills:
         }
 
     def keep(self, bills: Mapping[str, BillDigests], now: datetime) -> None:
-        """Put new bills in the place of the former ones."""
+        """Store new bills in place of the former ones."""
         self._cursor.executemany(
             "INSERT INTO bills (number, bill_number, bill_total, kept_at) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (number) DO UPDATE SET bill_number = excluded.bill_number,"
@@ -46,14 +46,14 @@ class Attempts:
     """Counters of attempts, one per kind and subject, each within a window of its own.
 
     A window opens with the first attempt. Counting locks the row until the transaction ends, so
-    attempts that come at once cannot slip under the limit together.
+    concurrent attempts cannot pass the limit together.
     """
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
 
     def count(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> int:
-        """Count one attempt; answer 0, or the seconds to wait when there were too many."""
+        """Count one attempt; return 0, or the seconds to wait when there were too many."""
         self._cursor.execute(
             "INSERT INTO attempts (kind, subject, opened_at, made) VALUES (%(k)s, %(s)s, %(n)s, 1)"
             " ON CONFLICT (kind, subject) DO UPDATE SET"
@@ -70,13 +70,13 @@ class Attempts:
         return max(1, ceil((closes_at - now).total_seconds()))
 
     def forget(self, before: datetime) -> int:
-        """Drop the counters whose window opened before an instant; answer how many."""
+        """Delete the counters whose window opened before an instant; return how many."""
         self._cursor.execute("DELETE FROM attempts WHERE opened_at < %s", (before,))
         return self._cursor.rowcount
 
 
 class Imports:
-    """The journal of registry imports: who loaded which file, why, and what came of it."""
+    """The journal of registry imports: who loaded which file, why, and with what outcome."""
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor

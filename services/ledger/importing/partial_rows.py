@@ -1,11 +1,12 @@
-"""What a row that cannot be read still shows: which entry it belongs to, whether it is whole."""
+"""Rows that are partly readable: which entry they belong to, and whether a last one is whole."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from services.ledger.importing.source import Fields, Source
+from services.ledger.importing.kinds import Source
+from shared.tablefiles import Fields
 
 _ACCOUNT = re.compile(rb"[0-9]{1,20}")
 _ANY_TEXT = re.compile(r".*", re.DOTALL)
@@ -19,13 +20,13 @@ _WHOLE = {
     **dict.fromkeys(("name", "unit", "explanation", "reason", "payer_kind", "refusal"), _ANY_TEXT),
     "period": _MONTH,
 }
-"""Column -> how it looks when nothing of its end can be missing, or when that does no harm."""
+"""Column -> its text when nothing can be missing at its end, or when a missing end does no harm."""
 
 
 def is_whole(source: Source, raw: bytes) -> bool:
-    """Tell whether a last row without a line end is complete, not cut.
+    """Whether a last row without a line end is complete, not cut.
 
-    A JSON object shows it by itself. Of a CSV row the last field may be cut: ``587,4`` may have
+    A JSON object shows it by itself. In a CSV row the last field may be cut: ``587,4`` may have
     been ``587,45``, so a sum must show its kopecks.
     """
     if source.json_lines:
@@ -36,7 +37,7 @@ def is_whole(source: Source, raw: bytes) -> bool:
 
 
 def key_finder(source: Source) -> Callable[[bytes], Fields | None]:
-    """Answer the function that finds the key of an unreadable row, or None."""
+    """Return the function that finds the key of an unreadable row; None where it shows none."""
     names = source.kind.columns[: source.kind.key]
     if source.json_lines:
         patterns = [

@@ -1,4 +1,4 @@
-"""Accounts with their whole history, for decisions that need more than a row of balances."""
+"""Accounts replayed from their events, for decisions that need more than a row of balances."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STREAMS = (
 
 
 def replayed_accounts(cursor: Any, numbers: Sequence[str]) -> Iterator[Account]:
-    """Yield those of the accounts that are open, each as its events make it."""
+    """Yield the open ones among these accounts, each replayed from its events."""
     accounts: dict[UUID, Account] = {}
     cursor.execute(_STREAMS, ([account_id(number) for number in numbers],), binary=True)
     for row in cursor.fetchall():
