@@ -110,7 +110,7 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
         "03;lift;7,00;organisation;2026-01-01\n",
         header="account;service;amount;payer_kind;effective_on\n",
     )
-    assert ledger.imports(opening)["counts"]["entries"] == 2
+    assert harness.imports(opening)["counts"]["entries"] == 2
     charges = harness.file(
         "charges.csv",
         line("01"),
@@ -118,7 +118,7 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
         line("03", "lift", "5"),
         encoding="cp1251",
     )
-    summary = ledger.imports(charges, "--rows", "3", "--bills", "2", "--total", "95,00")
+    summary = harness.imports(charges, "--rows", "3", "--bills", "2", "--total", "95,00")
     assert (summary["counts"]["lines"], summary["counts"]["amount"]) == (3, 9500)
     adjustments = harness.folder / "adjustments.jsonl"
     adjustments.write_text(
@@ -126,7 +126,7 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
         '"reason":"пересчёт","adjustment_id":"A-1"}\n',
         encoding="utf-8",
     )
-    assert ledger.imports(adjustments)["counts"]["amount"] == -2050
+    assert harness.imports(adjustments)["counts"]["amount"] == -2050
     owed = harness.balance("01")
     assert owed["open_items"]["0001-01"] == {"heating": 100_000}
     # 50,00 came along in advance and 10,00 are money back of water; they have paid of heating.
@@ -142,9 +142,9 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
 def test_the_same_file_twice_changes_nothing(harness: ImportHarness) -> None:
     harness.opens("01", "02")
     file = harness.file("charges.csv", line("01"), line("02"), line("09"))
-    first = ledger.imports(file, code=1)
+    first = harness.imports(file, code=1)
     events = harness.events()
-    again = ledger.imports(file, code=1)
+    again = harness.imports(file, code=1)
     assert (first["state"], again["state"]) == ("imported", "imported_before")
     assert first["counts"] == again["counts"]
     assert harness.events() == events
@@ -153,7 +153,7 @@ def test_the_same_file_twice_changes_nothing(harness: ImportHarness) -> None:
 
 def test_a_repeated_bill_is_refused_as_the_same_or_another(harness: ImportHarness) -> None:
     harness.opens("01", "02", "03")
-    ledger.imports(harness.file("1.csv", line("01", penalty="1,00"), line("02"), line("03")))
+    harness.imports(harness.file("1.csv", line("01", penalty="1,00"), line("02"), line("03")))
     file = harness.file(
         "2.csv",
         line("01", penalty="1,00"),
@@ -161,7 +161,7 @@ def test_a_repeated_bill_is_refused_as_the_same_or_another(harness: ImportHarnes
         line("03", charged="100,01"),
         line("03", period="2026-04"),
     )
-    summary = ledger.imports(file, code=1)
+    summary = harness.imports(file, code=1)
     assert summary["counts"]["refusals"] == {"posted_already": 1, "posted_otherwise": 2}
     assert summary["counts"]["entries"] == 1
     rows = (harness.folder / "2.csv.quarantine.csv").read_text().splitlines()
@@ -174,10 +174,10 @@ def test_a_repeated_bill_is_refused_as_the_same_or_another(harness: ImportHarnes
 
 def test_a_corrected_quarantine_file_is_imported(harness: ImportHarness) -> None:
     harness.opens("01", "02")
-    ledger.imports(harness.file("1.csv", line("01"), line("02", charged="x")), code=1)
+    harness.imports(harness.file("1.csv", line("01"), line("02", charged="x")), code=1)
     refused = harness.folder / "1.csv.quarantine.csv"
     refused.write_text(refused.read_text().replace(";x;", ";3,00;"))
-    assert ledger.imports(refused)["counts"]["amount"] == 300
+    assert harness.imports(refused)["counts"]["amount"] == 300
 
 
 def test_control_totals_must_match_or_nothing_is_posted(harness: ImportHarness) -> None:
@@ -189,36 +189,36 @@ def test_control_totals_must_match_or_nothing_is_posted(harness: ImportHarness) 
         assert "control totals differ" in result.stderr
         assert harness.run(file, "--dry-run", *wrong).exit_code == 2
     assert harness.events() == events
-    ledger.imports(file, "--rows", "2", "--bills", "1", "--total", "101,00")
+    harness.imports(file, "--rows", "2", "--bills", "1", "--total", "101,00")
 
 
 def test_strict_posts_all_or_nothing(harness: ImportHarness) -> None:
     harness.opens("01", "02")
     events = harness.events()
     file = harness.file("1.csv", line("01"), line("02"), line("01"))
-    summary = ledger.imports(file, "--strict", code=2)
+    summary = harness.imports(file, "--strict", code=2)
     assert (summary["state"], summary["counts"]["refusals"]) == ("refused", {"twice_in_file": 1})
     assert harness.events() == events
-    assert ledger.imports(file, code=1)["counts"]["refusals"] == {"posted_already": 1}
+    assert harness.imports(file, code=1)["counts"]["refusals"] == {"posted_already": 1}
 
 
 def test_a_dry_run_counts_as_the_import_would_and_writes_nothing(harness: ImportHarness) -> None:
     harness.opens("01")
     events = harness.events()
     file = harness.file("1.csv", line("01"), line("02"))
-    summary = ledger.imports(file, "--dry-run", code=1)
+    summary = harness.imports(file, "--dry-run", code=1)
     assert (summary["state"], summary["counts"]["entries"]) == ("dry_run", 1)
     assert summary["counts"]["refusals"] == {"account_not_found": 1}
     assert harness.events() == events
-    assert ledger.imports(file, code=1)["counts"] == summary["counts"]
+    assert harness.imports(file, code=1)["counts"] == summary["counts"]
 
 
 def test_a_file_of_which_nothing_was_posted_may_be_imported_again(harness: ImportHarness) -> None:
     file = harness.file("1.csv", line("01"))
-    assert ledger.imports(file, code=2)["state"] == "nothing_posted"
-    assert ledger.imports(file, code=2)["state"] == "nothing_posted"
+    assert harness.imports(file, code=2)["state"] == "nothing_posted"
+    assert harness.imports(file, code=2)["state"] == "nothing_posted"
     harness.opens("01")
-    assert ledger.imports(file)["counts"]["entries"] == 1
+    assert harness.imports(file)["counts"]["entries"] == 1
     harness.is_sound()
 
 
@@ -228,7 +228,7 @@ def test_registries_open_only_accounts_that_are_not_open(harness: ImportHarness)
         "r.csv", "01;household\n", "02;organisation\n", "03;household\n", "04;king\n",
         header="account;payer_kind\n",
     )  # fmt: skip
-    counts = ledger.imports(file, code=1)["counts"]
+    counts = harness.imports(file, code=1)["counts"]
     assert (counts["entries"], counts["unchanged"]) == (1, 1)
     assert counts["refusals"] == {"account_exists": 1, "invalid": 1}
 
@@ -236,12 +236,12 @@ def test_registries_open_only_accounts_that_are_not_open(harness: ImportHarness)
 def test_opening_balances_are_posted_once(harness: ImportHarness) -> None:
     harness.opens("01")
     header = "account;service;amount\n"
-    ledger.imports(harness.file("1.csv", "01;lift;5\n", "01;water;6\n", header=header))
+    harness.imports(harness.file("1.csv", "01;lift;5\n", "01;water;6\n", header=header))
     again = harness.file("2.csv", "01;water;6\n", "01;lift;5,00\n", "02;lift;1\n", header=header)
-    counts = ledger.imports(again, code=2)["counts"]
+    counts = harness.imports(again, code=2)["counts"]
     assert counts["refusals"] == {"posted_already": 2, "account_not_found": 1}
     other = harness.file("3.csv", "01;water;7\n", header=header)
-    assert ledger.imports(other, code=2)["counts"]["refusals"] == {"posted_otherwise": 1}
+    assert harness.imports(other, code=2)["counts"]["refusals"] == {"posted_otherwise": 1}
     assert harness.balance("01")["principal"] == 1100
 
 
@@ -249,7 +249,7 @@ def test_adjustments_are_posted_once_and_need_two_people_above_the_limit(
     harness: ImportHarness,
 ) -> None:
     harness.opens("01")
-    ledger.imports(harness.file("c.csv", line("01", charged="90000,00")))
+    harness.imports(harness.file("c.csv", line("01", charged="90000,00")))
     header = "account;adjustment_id;period;service;amount;reason\n"
     rows = (
         "01;A;2026-03;heating;-1,00;why\n",
@@ -257,7 +257,7 @@ def test_adjustments_are_posted_once_and_need_two_people_above_the_limit(
         "01;C;2026-03;lift;-1,00;why\n",
         "01;D;2026-04;heating;1,00;why\n",
     )
-    counts = ledger.imports(harness.file("1.csv", *rows, header=header), code=1)["counts"]
+    counts = harness.imports(harness.file("1.csv", *rows, header=header), code=1)["counts"]
     assert counts["entries"] == 1
     assert counts["refusals"] == {
         "second_person_needed": 1,
@@ -265,7 +265,7 @@ def test_adjustments_are_posted_once_and_need_two_people_above_the_limit(
         "period_not_charged": 1,
     }
     again = harness.file("2.csv", rows[0], rows[0].replace("why", "other"), header=header)
-    counts = ledger.imports(again, code=2)["counts"]
+    counts = harness.imports(again, code=2)["counts"]
     assert set(counts["refusals"]) <= {"posted_already", "posted_otherwise", "invalid"}
     assert harness.balance("01")["principal"] == 8_999_900
     harness.is_sound()
@@ -299,7 +299,7 @@ def test_another_process_with_the_same_file_is_refused(
     monkeypatch.setattr(journal, "WAIT_FOR_ANOTHER", "100ms")
     harness.opens("01")
     file = harness.file("1.csv", line("01"))
-    digest = ledger.imports(file, "--dry-run")["digest"]
+    digest = harness.imports(file, "--dry-run")["digest"]
     with psycopg.connect(harness.database.settings.database_url_of("ledger")) as other:
         other.execute(
             "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"ledger.import.{digest}",)
@@ -307,7 +307,7 @@ def test_another_process_with_the_same_file_is_refused(
         result = harness.run(file)
     assert result.exit_code == 2
     assert "imported by another process" in result.stderr
-    assert ledger.imports(file)["counts"]["entries"] == 1
+    assert harness.imports(file)["counts"]["entries"] == 1
 
 
 def test_a_decision_overtaken_by_a_payment_is_made_again(
@@ -324,7 +324,7 @@ def test_a_decision_overtaken_by_a_payment_is_made_again(
         return decided
 
     monkeypatch.setattr(Posting, "decide", decide_and_be_overtaken)
-    summary = ledger.imports(harness.file("1.csv", line("01"), line("02")))
+    summary = harness.imports(harness.file("1.csv", line("01"), line("02")))
     assert (len(decisions), summary["counts"]["entries"]) == (2, 2)
     row = harness.balance("01")
     assert (row["principal"], row["advance"], row["version"]) == (7_500, 0, 3)
@@ -339,7 +339,7 @@ def test_bills_of_one_account_stay_in_order_over_chunks(
     months = [f"2026-{month:02}" for month in range(1, 8)]
     rows = [line(number, period=month) for number in ("01", "02", "03") for month in months]
     by_month = [line(number, period="2025-12") for number in ("03", "01", "02", "03")]
-    summary = ledger.imports(harness.file("1.csv", *rows, *by_month), code=1)
+    summary = harness.imports(harness.file("1.csv", *rows, *by_month), code=1)
     assert summary["counts"]["entries"] == 24
     assert summary["counts"]["refusals"] == {"posted_already": 1}
     assert harness.balance("02")["principal"] == 80_000
@@ -366,7 +366,7 @@ def test_no_chunk_is_posted_after_one_that_failed(
     assert isinstance(result.exception, RuntimeError), "chunk 2 was waiting behind it by then"
     assert [harness.balance(number)["principal"] for number in numbers] == [10_000, 0, 0, 0, 0, 0]
     assert (sys.getswitchinterval(), gc.isenabled()) == (turn, True)
-    assert ledger.imports(file)["counts"]["entries"] == 6
+    assert harness.imports(file)["counts"]["entries"] == 6
     assert [harness.balance(number)["version"] for number in numbers] == [2] * 6
     harness.is_sound()
 
@@ -378,7 +378,7 @@ def test_a_first_bill_fits_on_the_page_of_its_account(harness: ImportHarness) ->
     before = _pages(harness)
     services = "heating hot_water cold_water sewerage maintenance capital_repair waste electricity"
     rows = [line(number, service) for number in numbers for service in services.split()]
-    assert ledger.imports(harness.file("1.csv", *rows))["counts"]["entries"] == 200
+    assert harness.imports(harness.file("1.csv", *rows))["counts"]["entries"] == 200
     assert len(set(before.values())) > 5
     assert _pages(harness) == before
 
@@ -387,7 +387,7 @@ def test_accounts_are_read_in_bulk_as_they_are_one_by_one(harness: ImportHarness
     harness.opens("01", "02", "03")
     months = ("2026-01", "2026-02", "2026-03")
     rows = [line("01", period=month, penalty="1,50") for month in months]
-    ledger.imports(harness.file("1.csv", *rows, line("02", period=months[1])))
+    harness.imports(harness.file("1.csv", *rows, line("02", period=months[1])))
     pay(harness, "01", 15_000)
     pay(harness, "02", 11_000)
     found = harness.store.query(
@@ -422,7 +422,7 @@ def test_an_import_killed_at_any_moment_resumes_after_its_last_chunk(
     file = harness.file("charges.csv", *bills)
     for chunks in range(KILLS):
         _kill_after(harness, file, chunks - 1)
-    summary = ledger.imports(file, code=1)
+    summary = harness.imports(file, code=1)
     counts = summary["counts"]
     assert (counts["rows"], counts["entries"], counts["amount"]) == (2 * MANY + 30, MANY, total)
     assert summary["resumed"] is True
