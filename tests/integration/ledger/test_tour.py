@@ -14,7 +14,7 @@ from tests.integration.ledger.small_company import SmallCompany
 
 pytestmark = pytest.mark.nodes
 
-TOUR = Path(__file__).resolve().parents[2] / "services/ledger/TOUR.md"
+TOUR = Path(__file__).resolve().parents[3] / "services/ledger/TOUR.md"
 SALDO = "saldo ledger "
 # What is another one each time: ids, durations, the digest of the rules, what is sealed so far.
 VARYING = (
