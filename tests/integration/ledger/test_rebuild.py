@@ -29,7 +29,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 LIVE = ("balances", "proposals", "payment_postings")
 BESIDE = tuple(f"rebuilt_{table}" for table in LIVE)
 STRANGER = "11111111-2222-5333-8444-555555555555"
