@@ -40,7 +40,7 @@ check: venv ## Check style, types, layers and that generated contracts are curre
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m shared.contracts --check
-	$(BIN)/python -m gateway.openapi --check
+	$(BIN)/python -m gateway.openapi_file --check
 
 bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
@@ -54,7 +54,7 @@ format: venv ## Put the code in order
 
 contracts: venv ## Regenerate asyncapi.yaml and the OpenAPI description
 	$(BIN)/python -m shared.contracts
-	$(BIN)/python -m gateway.openapi
+	$(BIN)/python -m gateway.openapi_file
 
 lock: ## Regenerate requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

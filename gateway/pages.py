@@ -1,4 +1,4 @@
-"""The two pages that the gateway itself has; they show no data and run no script."""
+"""The gateway's two pages, which show no data and run no script."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LANDING = """<p>Saldo — личный кабинет плательщика к
 <p>Документы: <a href="/api/v1/documents/rules">правила предоставления доступа</a>,
 <a href="/api/v1/documents/consent">согласие на обработку персональных данных</a>,
 <a href="/api/v1/documents/instruction">инструкция</a>.</p>"""
-_RETURNED = """<p>Мы уточняем у банка, прошла ли оплата. Обычно это занимает несколько секунд,
+_PAYMENT_RETURN = """<p>Мы уточняем у банка, прошла ли оплата. Обычно это занимает несколько секунд,
 иногда — до нескольких минут.</p>
 <p>Платить ещё раз не нужно. Вернитесь в личный кабинет: результат появится в разделе
 «Платежи-История платежей», а квитанция придёт на Вашу электронную почту.</p>
@@ -48,13 +48,13 @@ _RETURNED = """<p>Мы уточняем у банка, прошла ли опл�
 
 
 def landing_page() -> Response:
-    """Return the first page: what this is and where the API is described."""
+    """Return the landing page, which links to the description of the API."""
     return _page("Saldo — личный кабинет", _LANDING)
 
 
 def payment_return_page() -> Response:
-    """Return the page after the acquirer's: coming back proves nothing, so nothing is claimed."""
-    return _page("Платёж подтверждается", _RETURNED)
+    """Return the page after the acquirer's. It claims nothing: coming back proves no payment."""
+    return _page("Платёж подтверждается", _PAYMENT_RETURN)
 
 
 def _page(title: str, body: str) -> Response:

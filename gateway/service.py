@@ -1,4 +1,4 @@
-"""The nameko service ``gateway``: all routes in one class, and the RPC client they call with."""
+"""The nameko service ``gateway``: all routes in one class, and their RPC client."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gateway.routes.registrations import RegistrationRoutes
 from gateway.routes.sessions import SessionRoutes
 
 CLIENT_KEY = "saldo.rpc_client"
-"""Where the process puts the RPC client in nameko's config."""
+"""Key of nameko's config under which the process puts the RPC client."""
 
 
 class ServicesProvider(DependencyProvider):
-    """Gives the routes the RPC client of the process."""
+    """Injects the RPC client of the process."""
 
     def get_dependency(self, worker_ctx: Any) -> ServiceCalls:
         client: ServiceCalls = self.container.config[CLIENT_KEY]
@@ -44,7 +44,7 @@ class Gateway(
     AcquirerRoutes,
     HealthRoutes,
 ):
-    """The API, by subject."""
+    """The API: the routes of every subject."""
 
     name = "gateway"
 

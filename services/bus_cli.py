@@ -14,12 +14,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from services.discovery import check_names, open_store, publisher_of, reactions_of
+from services.work import WorkerServices
 from shared.bus import parked
 from shared.bus.listen import Reactions
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import published_after
 from shared.bus.topology import connect
-from shared.bus.worker import WorkerServices
 from shared.config import SERVICES, load_settings
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger

@@ -16,16 +16,16 @@ TAG = "Charges"
 
 
 class ChargeRoutes:
-    """What the ledger says of the linked accounts."""
+    """Routes of balances, penalties, months and movements."""
 
     @route(
         Operation(
             method="GET",
             path=f"{API}/accounts/<number>/balance",
             tag=TAG,
-            summary="The balance by service, penalty apart, now or at a past moment.",
+            summary="The balance by service, penalty apart, now or as of the past.",
             query=shapes.BalanceQuery,
-            answer=shapes.Balance,
+            result=shapes.Balance,
         )
     )
     def balance(self, call: Call) -> Any:
@@ -37,9 +37,9 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/penalty",
             tag=TAG,
-            summary="The penalty explained: now, as of a past day, or if paid on a day to come.",
+            summary="The penalty explained, as of today, a past or a future day.",
             query=shapes.PenaltyQuery,
-            answer=shapes.PenaltyExplained,
+            result=shapes.PenaltyExplained,
         )
     )
     def penalty(self, call: Call) -> Any:
@@ -52,9 +52,9 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/charges",
             tag=TAG,
-            summary="Months of one account with their lines, the newest first.",
+            summary="Months of one account with their lines, newest first.",
             query=shapes.MonthsQuery,
-            answer=shapes.Months,
+            result=shapes.Months,
         )
     )
     def months(self, call: Call) -> Any:
@@ -67,9 +67,9 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/statement",
             tag=TAG,
-            summary="Every movement of one account, the oldest first.",
+            summary="Every movement of one account, oldest first.",
             query=shapes.StatementQuery,
-            answer=shapes.Statement,
+            result=shapes.Statement,
         )
     )
     def statement(self, call: Call) -> Any:
@@ -91,7 +91,7 @@ class ChargeRoutes:
             tag=TAG,
             summary="The newest months of every linked account.",
             query=shapes.AllChargesQuery,
-            answer=shapes.AllCharges,
+            result=shapes.AllCharges,
         )
     )
     def all_charges(self, call: Call) -> Any:

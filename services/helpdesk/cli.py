@@ -114,7 +114,7 @@ def answer(
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Return a question: the person gets the answer by e-mail and sees it in the cabinet."""
+    """Answer a question; the person gets the answer by e-mail and in the cabinet."""
     if (text is None) == (file is None):
         raise typer.BadParameter("give the answer by one of --text and --file")
     written = _read(file) if text is None else text
@@ -140,14 +140,14 @@ def route(
 ) -> None:
     """Hand a question to another department."""
     with _refusals():
-        desk = application.Desk(load_directory())
+        use_cases = application.QuestionUseCases(load_directory())
     _write(
         actor,
         question,
         lambda question_id: application.RouteQuestion(
             question_id=question_id, department=department, reason=_required(reason)
         ),
-        desk.route,
+        use_cases.route,
         dry_run,
     )
 

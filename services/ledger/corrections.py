@@ -177,7 +177,7 @@ def _proposal(session: Session, proposal_id: UUID) -> Proposal:
 def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
     """Return a proposal that may be tried upon: what happens to it is not recorded."""
     # Any id may be given, also that of an account's stream.
-    story = session.story(proposal_id)
+    story = session.history(proposal_id)
     if not story or not isinstance(story[0].event, ProposalMade):
         raise NotFound("proposal_not_found", "There is no such proposal.")
     proposal = Proposal(proposal_id)
@@ -249,7 +249,7 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 def _copy(session: Session, number: str) -> Account:
     account = Account(account_id(number))
-    for recorded in session.story(account.id):
+    for recorded in session.history(account.id):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(

@@ -6,6 +6,8 @@ from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber, Contract, Day, Kopecks, Period, PlainId
 
+ABOUT = "Charges, penalties and payments as they are posted to personal accounts."
+
 _SERVICE_CODE = "The code of the service, of the operator's list."
 
 

@@ -1,4 +1,4 @@
-"""The house stays readable: small functions and modules, telling names, a README per service."""
+"""The code stays readable: small functions and modules, precise names, a README per service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.config import SERVICES
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRODUCT = ("services", "gateway", "shared", "deploy")
 
-# Guards, above what we aim at (functions of 40 lines, modules of 300): who meets one divides.
+# Limits, above the targets (functions of 40 lines, modules of 300): split what reaches one.
 MAX_FUNCTION = 60
 MAX_MODULE = 400
 MAX_TEST_MODULE = 600
@@ -35,7 +35,7 @@ ROOT_FILES = (
     ".ci/run",
 )
 
-# Paths and package sources of some machine; written so that this file does not match itself.
+# Paths and package sources of one machine; written so that this file does not match itself.
 OF_ONE_MACHINE = re.compile(
     r"(?<![\w.])/(?:work|home/\w+|Users/\w+|root|workspace|mnt|opt/(?:wheels|pypi))/"
     r"|(?<!no-emit-)\b(?:extra-index|index)-ur[l]\b|\bfind-link[s]\b|\btrusted-hos[t]\b"
@@ -97,18 +97,18 @@ def test_a_module_is_named_for_its_subject() -> None:
     assert nameless == []
 
 
-def test_what_a_reader_looks_for_first_is_there() -> None:
-    wanted = [
+def test_expected_documents_exist() -> None:
+    expected = [
         *ROOT_FILES,
         *(f"services/{service}/README.md" for service in SERVICES),
         "gateway/README.md",
         "shared/README.md",
         "tests/README.md",
     ]
-    assert [name for name in wanted if not (REPOSITORY / name).is_file()] == []
+    assert [name for name in expected if not (REPOSITORY / name).is_file()] == []
 
 
-def test_every_service_has_the_same_house() -> None:
+def test_every_service_has_the_same_layout() -> None:
     for service in SERVICES:
         folder = REPOSITORY / "services" / service
         for name in ("domain", "application", "service", "schemas", "publishing", "readmodel"):

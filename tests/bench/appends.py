@@ -11,7 +11,7 @@ from services.ledger.application import OpenAccount, open_account
 from shared import context
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
 from shared.ids import new_id
-from tests.bench.company import Bench, billing_run, library
+from tests.bench.company import Bench, billing_run, encoded_rows, library
 from tests.bench.measure import Result, compare, seconds
 
 ONE_BY_ONE = 400
@@ -76,7 +76,7 @@ def bulk(bench: Bench, progress: Callable[[str], None]) -> Result:
 
         def append() -> None:
             with bench.store.session(cause) as session:
-                session.copy_events(rows)
+                session.copy_states(encoded_rows(bench.store, rows))
 
         return seconds(append)
 

@@ -30,7 +30,7 @@ from services.ledger.importing.run import Run
 from services.ledger.tables.bulk_copy import write_balances
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
 from shared.ids import new_id
-from tests.bench.company import LINES, Bench
+from tests.bench.company import LINES, Bench, encoded_rows
 from tests.bench.measure import Result, compare, seconds
 
 BILLS = 200_000
@@ -185,7 +185,8 @@ def _open(bench: Bench, count: int) -> None:
                 account = Account(account_id(f"{index:010}"))
                 account.open(f"{index:010}", "household", date(2025, 1, 1))
                 accounts.append(account)
-            session.copy_events((a.id, 1, a.take_pending()[0]) for a in accounts)
+            rows = ((a.id, 1, a.take_pending()[0]) for a in accounts)
+            session.copy_states(encoded_rows(bench.store, rows))
             write_balances(session.cursor, accounts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ from shared.config import Settings
 from shared.eventstore import Event
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
-from shared.eventstore.recorder import Cause
+from shared.eventstore.recorder import Cause, EventRow
 from shared.ids import new_id
 
 SERVICES_OF_A_BILL = (
@@ -77,6 +77,14 @@ class Bench:
         return psycopg.connect(
             self.settings.database_url, autocommit=True, options="-c search_path=ledger"
         )
+
+
+def encoded_rows(
+    store: PostgresStore, rows: Iterable[tuple[UUID, int, Event]]
+) -> Iterator[EventRow]:
+    """Encode (originator id, version, event) rows as a bulk append takes them."""
+    encode = store.events.encode
+    return ((id_, version, event.topic, encode(event)) for id_, version, event in rows)
 
 
 def opened(accounts: int) -> list[tuple[UUID, int, Event]]:

@@ -16,7 +16,7 @@ from services.ledger.reports.balances import balance
 from shared import context
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
-from tests.bench.company import LINES, Bench
+from tests.bench.company import LINES, Bench, encoded_rows
 from tests.bench.measure import Result, compare, seconds
 
 LONG, SHORT = "0000010000", "0000000001"
@@ -157,7 +157,8 @@ def _prepare(bench: Bench) -> None:
     for account in (_long(), _short(), _billed(PAID, EVENTS), _billed(BILLED, 0)):
         events = account.take_pending()
         with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
-            session.copy_events((account.id, v, event) for v, event in enumerate(events, start=1))
+            rows = ((account.id, v, event) for v, event in enumerate(events, start=1))
+            session.copy_states(encoded_rows(bench.store, rows))
             ReadModel(session.cursor).write_balances([account])
     with bench.as_owner() as owner:
         owner.execute("VACUUM ANALYZE events, balances")

@@ -74,7 +74,7 @@ def _request(service: str, method: str) -> Schema:
 
 
 @pytest.mark.parametrize(("service", "method", "given"), CALLS)
-def test_the_service_offers_what_the_gateway_asks(
+def test_every_call_of_the_gateway_fits_an_rpc(
     service: str, method: str, given: frozenset[str]
 ) -> None:
     fields = _request(service, method).fields
@@ -134,7 +134,7 @@ def _live(session: Session, _command: None) -> None:
 
 
 def _told(session: Session) -> list[Any]:
-    return [recorded.event for recorded in session.story(account_id(NUMBER))]
+    return [recorded.event for recorded in session.history(account_id(NUMBER))]
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_every_kind_of_movement_is_described(ledger: MemoryStore) -> None:
 def test_a_posting_goes_out_whole(ledger: MemoryStore) -> None:
     posted = next(
         recorded
-        for recorded in ledger.query(lambda session: session.story(account_id(NUMBER)))
+        for recorded in ledger.query(lambda session: session.history(account_id(NUMBER)))
         if isinstance(recorded.event, PaymentPosted)
     )
     row = posting_row(NUMBER, posted.position, posted.event)

@@ -18,6 +18,7 @@ from deploy.demo.letters import Mailbox
 from deploy.demo.person import Journey
 from deploy.demo.report import Report
 from deploy.embedded.installation import Installation
+from shared.config import SERVICES
 from tests.e2e.clear_text import found_in, texts_of_database, texts_of_files
 from tests.waiting import eventually
 
@@ -78,10 +79,7 @@ def test_a_person_registers_links_pays_and_asks(installation: Installation) -> N
 
 
 def _check_the_story(database_url: str, journey: Journey) -> None:
-    events = {
-        service: _rows(database_url, _EVENTS.format(service))
-        for service in ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
-    }
+    events = {service: _rows(database_url, _EVENTS.format(service)) for service in SERVICES}
     names = {service: [event["name"] for event in told] for service, told in events.items()}
     assert names["identity"] == IDENTITY
     assert names["accounts"] == ["contract_registered"] * 40 + ["account_linked"]

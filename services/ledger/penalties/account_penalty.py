@@ -37,7 +37,7 @@ def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dic
     Raises NotFound ``account_not_found``, ValidationFailed ``invalid_day``.
     """
     check_day(on)
-    story = [recorded.event for recorded in session.story(account_id(number))]
+    story = [recorded.event for recorded in session.history(account_id(number))]
     if not story:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number

@@ -161,7 +161,7 @@ def _write(
         for id_ in {accrued.id for accrued in chunk} - {accrued.id for accrued in as_read}:
             # Something happened to it since it was read: under the lock nothing more can.
             account = session.load(Account, id_)
-            accrue(account, [recorded.event for recorded in session.story(id_)], on, rules)
+            accrue(account, [recorded.event for recorded in session.history(id_)], on, rules)
 
 
 def _log_rows(accrued: Accrued) -> list[tuple[UUID, int, str, bytes]]:

@@ -44,7 +44,7 @@ def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]
 
 def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     account = Account(account_id(number))
-    history = session.story(account.id)
+    history = session.history(account.id)
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
         events: list[Any] = [recorded.event for recorded in history]

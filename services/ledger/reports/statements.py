@@ -68,7 +68,7 @@ def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
 
 def recorded_events(session: Session, number: str) -> list[Recorded]:
     """Return the recorded events of an account; raises NotFound ``account_not_found``."""
-    events = list(session.story(account_id(number)))
+    events = list(session.history(account_id(number)))
     if not events:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number

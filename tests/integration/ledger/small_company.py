@@ -75,7 +75,7 @@ class SmallCompany:
     def as_of(self, number: str, day: date) -> Account:
         """Return an account as it was at the end of a day."""
         account = Account(account_id(number))
-        history = self.store.query(lambda session: session.story(account.id))
+        history = self.store.query(lambda session: session.history(account.id))
         for event in retold(account.id, [recorded.event for recorded in history]):
             if event.effective_on <= day:
                 account.replay(event)

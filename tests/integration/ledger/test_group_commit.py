@@ -28,7 +28,7 @@ from services.ledger.replay.audit import audit
 from shared import context
 from shared.errors import Conflict, NotFound
 from shared.eventstore import group_commit
-from shared.eventstore.batch_decision import Stage, Waiting
+from shared.eventstore.batch_decision import PendingCommand, Stage
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Tail
@@ -268,17 +268,17 @@ def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
 
     threads = [caller("slow", slow)]
     entered.wait()
-    plain = group_commit.Waiting
+    plain = group_commit.PendingCommand
 
-    def killed(*parts: Any) -> Waiting:
-        waiting = plain(*parts)
-        waiting.turn = Interrupted()  # type: ignore[assignment]
-        return waiting
+    def killed(*parts: Any) -> PendingCommand:
+        entry = plain(*parts)
+        entry.wakeup = Interrupted()  # type: ignore[assignment]
+        return entry
 
-    monkeypatch.setattr(group_commit, "Waiting", killed)
+    monkeypatch.setattr(group_commit, "PendingCommand", killed)
     threads.append(caller("killed", post_payment))
     eventually(lambda: len(desk._queue) == 1, "the second waits")
-    monkeypatch.setattr(group_commit, "Waiting", plain)
+    monkeypatch.setattr(group_commit, "PendingCommand", plain)
     threads.append(caller("last", post_payment))
     eventually(lambda: len(desk._queue) == 2, "the third waits behind it")
     hold.set()
@@ -339,11 +339,11 @@ def test_two_processes_worth_of_desks_do_not_lose_each_other_s_work(database: Da
 
 
 def counting(store: PostgresStore) -> list[int]:
-    original, count = store.recorder.turn, list[int]()
+    original, count = store.recorder.lock_tail, list[int]()
 
     def counted(cursor: Any, *, begin: bool = False) -> Tail:
         count.append(1)
         return original(cursor, begin=begin)
 
-    store.recorder.turn = counted  # type: ignore[method-assign]
+    store.recorder.lock_tail = counted  # type: ignore[method-assign]
     return count

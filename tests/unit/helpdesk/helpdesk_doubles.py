@@ -1,4 +1,4 @@
-"""The read model of the help desk in dictionaries, for the store in memory."""
+"""The read model of the help desk as dictionaries, for the in-memory store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""identity's tables in dictionaries, for the store in memory; as the SQL behaves, so do they."""
+"""Identity's tables as dictionaries, for the in-memory store; they behave like the SQL."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FakeCredentials:
     def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
         self._change(person_id, password_hash=password_hash, temporary=True, expires_at=expires_at)
 
-    def set_own(self, person_id: UUID, password_hash: str) -> None:
+    def set_chosen(self, person_id: UUID, password_hash: str) -> None:
         self._change(person_id, password_hash=password_hash, temporary=False, expires_at=None)
 
     def rehash(self, person_id: UUID, password_hash: str) -> None:

@@ -69,7 +69,7 @@ class Stream:
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         return {}
 
-    def story(self, id: UUID) -> list[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> list[Recorded]:  # noqa: A002
         return [
             Recorded(
                 originator_id=id,
@@ -306,7 +306,7 @@ class LifeOfAnAccount(RuleBasedStateMachine):
 
     @invariant()
     def every_publication_keeps_its_contract(self) -> None:
-        publication = publish(Stream(self.events).story(ID)[-1])
+        publication = publish(Stream(self.events).history(ID)[-1])
         assert publication is not None
         CHECKS[publication.type].check(publication.data)
 

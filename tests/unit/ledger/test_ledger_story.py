@@ -70,7 +70,7 @@ class Stream:
     def __init__(self, events: list[Any]) -> None:
         self._events = events
 
-    def story(self, id: UUID) -> list[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> list[Recorded]:  # noqa: A002
         return [
             Recorded(
                 originator_id=id,
@@ -456,7 +456,7 @@ def test_there_is_no_statement_of_an_unknown_account() -> None:
 def test_every_event_of_an_account_is_published_by_its_contract() -> None:
     contracts = {contract.type: contract for contract in CONTRACTS}
     published: dict[str, Any] = {}
-    for recorded in Stream(eventful().pending).story(ID):
+    for recorded in Stream(eventful().pending).history(ID):
         publication = publish(recorded)
         assert publication is not None
         assert publication.subject == str(ID)

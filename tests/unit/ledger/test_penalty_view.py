@@ -56,7 +56,7 @@ class Book:
     def accrues(self, on: date) -> None:
         def accrue_one(session: Any, _: None) -> None:
             account = session.load(Account, account_id(NUMBER))
-            accrue(account, [r.event for r in session.story(account.id)], on, RULES)
+            accrue(account, [r.event for r in session.history(account.id)], on, RULES)
 
         with context.bind(command_id=uuid4()):
             self.store.execute(accrue_one, None)

@@ -1,9 +1,9 @@
-"""The unprivileged user that the nodes run as where we are root.
+"""The unprivileged user that the nodes run as when we are root.
 
-PostgreSQL refuses to run as root, and RabbitMQ has no need to. The checkout may lie in a folder
-that only root may enter (/root, mode 700); nobody's folder is opened up for that. The node gets
-one capability instead: to pass through and read, or where a container withholds that one, to
-override file permissions; and only where it is needed.
+PostgreSQL refuses to run as root, and RabbitMQ need not. The checkout may be in a folder that only
+root may enter (/root, mode 700). Instead of changing its permissions, the node gets one capability
+where it is needed: to search and read folders, or if a container withholds that one, to override
+file permissions.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ USER = "saldo"
 _CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
 
 
-class AccountError(Exception):
-    """The nodes cannot run as an unprivileged user here; the text says what to do."""
+class SystemUserError(Exception):
+    """The nodes cannot run as an unprivileged user; the text says what to do."""
 
 
 @dataclass(frozen=True)
-class Account:
-    """Whom to run as; None in both: as whoever we are, who is not root."""
+class SystemUser:
+    """The user to run as; None in both: the current user, who is not root."""
 
     uid: int | None
     gid: int | None
 
     def prefix(self, needed: Iterable[Path]) -> tuple[str, ...]:
-        """Return what to put before a command, so that it runs as this user.
+        """Return the command prefix that runs a command as this user.
 
-        `needed` are the files and folders that it must reach and that exist already.
+        `needed` are existing files and folders that the command must reach.
         """
         if self.uid is None:
             return ()
@@ -55,7 +55,7 @@ class Account:
         )
 
     def own(self, path: Path) -> None:
-        """Give a file or folder of ours, and all that is in it, to this user."""
+        """Give a file, or a folder with its content, to this user."""
         if self.uid is None or self.gid is None:
             return
         for folder, _, files in os.walk(path):
@@ -64,7 +64,7 @@ class Account:
                 os.chown(Path(folder, name), self.uid, self.gid, follow_symlinks=False)
 
     def _reaches(self, path: Path) -> bool:
-        """Return whether the user may enter it (a file: execute it) and all folders above."""
+        """Return whether the user may enter a folder (execute a file) and all its parents."""
         resolved = path.resolve()
         if not self._may(resolved, stat.S_IXOTH | (0 if resolved.is_dir() else stat.S_IROTH)):
             return False
@@ -84,43 +84,43 @@ class Account:
         for name, bit in _CAPABILITIES.items():
             if bounding >> bit & 1:
                 # access(2) ignores capabilities of ordinary users unless the set-uid fix-up is
-                # off, and PostgreSQL looks for its own binary by access(2).
+                # off, and PostgreSQL checks for its own binary by access(2).
                 return (
                     "--securebits=+no_setuid_fixup,+no_setuid_fixup_locked",
                     f"--inh-caps=-all,+{name}",
                     f"--ambient-caps=+{name}",
                     f"--bounding-set=-all,+{name}",
                 )
-        raise AccountError(
-            f"user {USER} cannot enter this folder, and root here lacks the capability to let it: "
-            "move the checkout to where every user may enter, for example /opt/saldo"
+        raise SystemUserError(
+            f"user {USER} cannot enter this folder, and root lacks the capability to allow it: "
+            "move the checkout to a folder that every user may enter, for example /opt/saldo"
         )
 
 
-def account() -> Account:
-    """Return whom the nodes run as; makes the system user the first time root asks."""
+def system_user() -> SystemUser:
+    """Return the user that the nodes run as; as root, create it if it is missing."""
     if os.geteuid() != 0:
-        return Account(None, None)
+        return SystemUser(None, None)
     try:
         entry = pwd.getpwnam(USER)
     except KeyError:
         entry = _make_user()
-    return Account(entry.pw_uid, entry.pw_gid)
+    return SystemUser(entry.pw_uid, entry.pw_gid)
 
 
 def _make_user() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is None:
-        raise AccountError(
-            f"make a system user {USER} (there is no useradd here): nodes do not run as root"
+        raise SystemUserError(
+            f"create a system user {USER} (useradd is missing): nodes do not run as root"
         )
     command = [useradd, "--system", "--no-create-home", "--home-dir", "/nonexistent"]
     command += [f"--gid={USER}"] if _has_group() else ["--user-group"]
     command += ["--shell", "/usr/sbin/nologin", USER]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    # 9: the name exists, because another start made it at the same moment.
+    # 9: the name exists, because a concurrent start created it.
     if result.returncode not in {0, 9}:
-        raise AccountError(f"useradd could not make the user {USER}: {result.stderr.strip()}")
+        raise SystemUserError(f"useradd could not make the user {USER}: {result.stderr.strip()}")
     return pwd.getpwnam(USER)
 
 
@@ -135,7 +135,7 @@ def _has_group() -> bool:
 def _setpriv() -> str:
     path = shutil.which("setpriv", path="/usr/bin:/bin:/usr/sbin:/sbin")
     if path is None:
-        raise AccountError(
+        raise SystemUserError(
             "install util-linux: its setpriv is needed to run the nodes unprivileged"
         )
     return path
@@ -145,4 +145,4 @@ def _bounding_set() -> int:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("CapBnd:"):
             return int(line.split()[1], 16)
-    raise AccountError("/proc/self/status has no CapBnd: a Linux kernel is needed")
+    raise SystemUserError("/proc/self/status has no CapBnd: a Linux kernel is needed")

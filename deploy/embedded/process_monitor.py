@@ -1,4 +1,4 @@
-"""A keeper keeps one process alive, in a thread of its own."""
+"""A process monitor keeps one process alive, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from deploy.embedded.readiness import is_ready
 from deploy.embedded.state import StateDir
 
 BACKOFF_SECONDS = (0.1, 0.1, 0.1, 0.5, 1.0, 2.0, 4.0)
-"""Waits before the first, second, ... restart in a row of a process that does not stay up."""
-STEADY_SECONDS = 5.0
-"""A process that has answered its check, or has lived so long where there is none, has not died of
-its start: the count begins anew."""
-SETTLED_SECONDS = 0.2
-"""A process without a check counts as ready when it has lived so long."""
-BEFORE_SECONDS = 60.0
-"""How long a command that prepares a start may take."""
+"""Delays before the first, second, ... restart in a row of a process that does not stay up."""
+STABLE_SECONDS = 5.0
+"""A process that has passed its readiness check, or without one has lived so long, started well:
+the delays begin again with the first."""
+ASSUMED_READY_SECONDS = 0.2
+"""A process without a readiness check counts as ready when it has lived so long."""
+BEFORE_START_SECONDS = 60.0
+"""The time limit of a command that prepares a start."""
 
 
-class Keeper(threading.Thread):
-    """Starts, watches, starts again, until `stopping` is set or the supervisor ends."""
+class ProcessMonitor(threading.Thread):
+    """Starts, watches and restarts a process until `stopping` is set."""
 
     def __init__(
         self,
@@ -48,35 +48,35 @@ class Keeper(threading.Thread):
         for need in self._needs:
             need.wait()
         self.identity = self._adopt()
-        deaths_in_a_row = 0
+        failures = 0
         while not self._stopping.is_set() and not self._has_finished():
             self.identity = self.identity or self._start()
-            steady = self.identity is not None and self._watch(self.identity)
+            stable = self.identity is not None and self._watch(self.identity)
             if self._stopping.is_set() or self._has_finished():
                 break
-            deaths_in_a_row = 1 if steady else deaths_in_a_row + 1
-            self._note("down", end=self._how_it_ended())
+            failures = 1 if stable else failures + 1
+            self._set_state("down", end=self._exit_reason())
             self.identity = None
-            self._stopping.wait(BACKOFF_SECONDS[min(deaths_in_a_row, len(BACKOFF_SECONDS)) - 1])
+            self._stopping.wait(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1])
         if self._has_finished():
-            self._note("done")
+            self._set_state("done")
             self.ready.set()
 
     def _adopt(self) -> process.Identity | None:
-        """Find the process running from an earlier supervisor; stop it if the plan has changed."""
+        """Return the process left by an earlier supervisor; stop it if the plan has changed."""
         record = process.read_record(self._state.record(self._spec.name))
         if record is None or not process.is_alive(record.identity):
             return None
         if record.digest == self._spec.digest:
             return record.identity
-        say(f"{self._spec.name} has changed: stopping pid {record.identity.pid}")
+        log_line(f"{self._spec.name} has changed: stopping pid {record.identity.pid}")
         process.stop(record.identity, self._spec.stop_signal, self._spec.stop_seconds)
         return None
 
     def _start(self) -> process.Identity | None:
         self._child = None
         log = self._state.log_of(self._spec.name)
-        if not all(self._prepare(command, log) for command in self._spec.before):
+        if not all(self._prepare(command, log) for command in self._spec.before_start):
             return None
         self._child = process.start(
             self._spec.argv,
@@ -89,7 +89,7 @@ class Keeper(threading.Thread):
         return process.identity_of(self._child.pid)
 
     def _prepare(self, command: tuple[str, ...], log: Path) -> bool:
-        """Run a command to its end, with its output in the log; tell whether it succeeded."""
+        """Run a command with its output in the log; return whether it succeeded."""
         with log.open("ab") as output:
             try:
                 result = subprocess.run(
@@ -99,7 +99,7 @@ class Keeper(threading.Thread):
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    timeout=BEFORE_SECONDS,
+                    timeout=BEFORE_START_SECONDS,
                     check=False,
                 )
             except (OSError, subprocess.TimeoutExpired) as failure:
@@ -108,23 +108,20 @@ class Keeper(threading.Thread):
         return result.returncode == 0
 
     def _watch(self, identity: process.Identity) -> bool:
-        """Report when it is ready; return when it has ended and nothing of it is left.
-
-        Answers whether it had started well before it ended.
-        """
+        """Watch a process until its session has ended; return whether it had started well."""
         begin = time.monotonic()
-        self._note("starting")
+        self._set_state("starting")
         while self._lives(identity):
             lived = time.monotonic() - begin
             if not self.ready.is_set() and not self._spec.once and self._is_ready(lived):
-                self._note("ready")
+                self._set_state("ready")
                 self.ready.set()
             time.sleep(process.POLL_SECONDS)
         checked = self.ready.is_set() and self._spec.ready is not None
         self.ready.clear()
-        self._remember_success()
+        self._record_success()
         process.end_session(identity)
-        return checked or time.monotonic() - begin > STEADY_SECONDS
+        return checked or time.monotonic() - begin > STABLE_SECONDS
 
     def _lives(self, identity: process.Identity) -> bool:
         if self._child is not None:
@@ -133,38 +130,40 @@ class Keeper(threading.Thread):
 
     def _is_ready(self, lived: float) -> bool:
         if self._spec.ready is None:
-            return lived >= SETTLED_SECONDS
+            return lived >= ASSUMED_READY_SECONDS
         return is_ready(self._spec.ready)
 
-    def _remember_success(self) -> None:
+    def _record_success(self) -> None:
         if self._spec.once and self._child is not None and self._child.returncode == 0:
             self._state.done(self._spec.name).write_text(self._spec.digest, encoding="ascii")
 
     def _has_finished(self) -> bool:
-        """Return whether this is a process that runs once, and has, as the plan describes it."""
+        """Return whether this is a one-off process that is done, as planned."""
         if not self._spec.once:
             return False
         done = self._state.done(self._spec.name)
         return done.exists() and done.read_text(encoding="ascii") == self._spec.digest
 
-    def _how_it_ended(self) -> str:
+    def _exit_reason(self) -> str:
         if self._child is None:
-            return "it had another parent" if self.identity else "what prepares it failed"
+            return "unknown: it had another parent" if self.identity else "its preparation failed"
         code = self._child.wait()
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
-    def _note(self, state: State, *, end: str = "") -> None:
+    def _set_state(self, state: State, *, end: str = "") -> None:
         pid = self.identity.pid if self.identity and state in {"starting", "ready"} else None
         self.seen = ProcessState(
             state=state,
             pid=pid,
-            deaths=self.seen.deaths + (state == "down"),
-            last_end=end or self.seen.last_end,
+            exits=self.seen.exits + (state == "down"),
+            last_exit=end or self.seen.last_exit,
             since=time.time(),
         )
-        say(f"{self._spec.name} {state}" + (f", pid {pid}" if pid else "") + (end and f": {end}"))
+        log_line(
+            f"{self._spec.name} {state}" + (f", pid {pid}" if pid else "") + (end and f": {end}")
+        )
 
 
-def say(text: str) -> None:
-    """Write a line into the supervisor's log."""
+def log_line(text: str) -> None:
+    """Write a line to the supervisor's log."""
     print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {text}", flush=True)

@@ -1,4 +1,4 @@
-"""The guard starts the supervisor again when it is gone."""
+"""The watchdog restarts the supervisor when it is gone."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import sys
 import time
 from pathlib import Path
 
+from deploy.embedded.daemon import Daemon
 from deploy.embedded.process import POLL_SECONDS
 from deploy.embedded.state import StateDir
-from deploy.embedded.watch import Watcher
 
 
 def main(root: str) -> None:
     state = StateDir(Path(root))
-    supervisor = Watcher(state, "supervisor")
-    with Watcher(state, "guard").hold() as ours:
-        while ours and state.wanted.exists():
+    supervisor = Daemon(state, "supervisor")
+    with Daemon(state, "watchdog").hold() as ours:
+        while ours and state.enabled.exists():
             supervisor.ensure()
             time.sleep(POLL_SECONDS)
 

@@ -1,7 +1,7 @@
-"""Supervisor and guard: two processes, each of which starts the other when it is gone.
+"""The two daemons, supervisor and watchdog: each restarts the other when it is gone.
 
-A lock tells whether one runs: the kernel lets go of it the moment its holder ends, whatever ended
-it. Whoever finds the lock taken leaves at once, so there is never a second one.
+A file lock shows whether a daemon runs: the kernel releases it when the holder ends, for whatever
+reason. A daemon that finds its lock taken exits at once, so there is never a second one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from deploy.embedded import process
 from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.state import StateDir
 
-Role = Literal["supervisor", "guard"]
+Role = Literal["supervisor", "watchdog"]
 
 
-class Watcher:
-    """The supervisor or the guard of a state folder, seen from outside."""
+class Daemon:
+    """The supervisor or the watchdog of a state folder."""
 
     def __init__(self, state: StateDir, role: Role) -> None:
         self._state = state
@@ -31,7 +31,7 @@ class Watcher:
         self._child: subprocess.Popen[bytes] | None = None
 
     def is_running(self) -> bool:
-        """Return whether somebody holds the lock."""
+        """Return whether a process holds the lock."""
         try:
             with self._lock_file.open("a") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,7 +42,7 @@ class Watcher:
         return False
 
     def ensure(self) -> None:
-        """Start it if it does not run, and is not just starting."""
+        """Start the daemon unless it runs or is starting."""
         if self.is_running() or (self._child is not None and self._child.poll() is None):
             return
         self._child = process.start(
@@ -54,7 +54,7 @@ class Watcher:
         )
 
     def stop(self) -> None:
-        """End it, and wait until it has ended; what it watches goes on."""
+        """Stop the daemon and wait for its end; the processes that it watches go on."""
         while self.is_running():
             record = process.read_record(self._state.record(self.role))
             if record is not None:
@@ -64,7 +64,7 @@ class Watcher:
 
     @contextmanager
     def hold(self) -> Iterator[bool]:
-        """Be it, for as long as the block runs; False when another one is."""
+        """Hold the lock for the duration of the block; yield False if another process holds it."""
         with self._lock_file.open("a") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

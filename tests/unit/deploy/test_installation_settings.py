@@ -1,4 +1,4 @@
-"""Ports, secrets, and which settings count as given."""
+"""Ports, secrets, and which settings count as overrides."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.embedded.environment import SERVICES, as_shell, compose, generated, gifts, role_urls
+from deploy.embedded.environment import (
+    apply_overrides,
+    as_shell,
+    generate_settings,
+    overrides_from,
+    role_urls,
+)
 from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
-from shared.config import SERVICES as SHARED_SERVICES
-from shared.config import load_settings
+from shared.config import SERVICES, load_settings
 
 
 @pytest.fixture
@@ -24,10 +29,10 @@ def state(tmp_path: Path) -> StateDir:
 
 
 def _settings(state: StateDir) -> dict[str, str]:
-    return generated(state, DEFAULT_PORTS, state.secrets())
+    return generate_settings(state, DEFAULT_PORTS, state.secrets())
 
 
-def test_secrets_are_made_once_and_private(state: StateDir) -> None:
+def test_secrets_are_generated_once_and_private(state: StateDir) -> None:
     secrets = state.secrets()
     assert state.secrets() == secrets
     assert len(set(secrets.values())) == len(secrets)
@@ -35,7 +40,7 @@ def test_secrets_are_made_once_and_private(state: StateDir) -> None:
     assert (state.root / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_busy_port_is_replaced_only_while_nothing_runs(state: StateDir) -> None:
+def test_busy_port_is_replaced_only_while_nothing_runs(state: StateDir) -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
@@ -54,8 +59,7 @@ def test_ports_are_kept(state: StateDir) -> None:
     assert state.ports(DEFAULT_PORTS, renew=False) == ports
 
 
-def test_the_settings_are_those_that_the_services_read(state: StateDir) -> None:
-    assert SERVICES == SHARED_SERVICES
+def test_generated_settings_are_those_that_services_read(state: StateDir) -> None:
     settings = load_settings(_settings(state))
     for service in SERVICES:
         url = urlsplit(settings.database_url_of(service))
@@ -63,7 +67,7 @@ def test_the_settings_are_those_that_the_services_read(state: StateDir) -> None:
         assert url.port == DEFAULT_PORTS["postgres"]
 
 
-def test_each_role_has_a_password_of_its_own() -> None:
+def test_each_role_has_its_own_password() -> None:
     urls = role_urls("postgresql://boss:secret@db.example:6432/billing?sslmode=require", "key")
     passwords = {urlsplit(url).password for url in urls.values()}
     assert len(passwords) == len(SERVICES)
@@ -71,48 +75,48 @@ def test_each_role_has_a_password_of_its_own() -> None:
     assert urls["SALDO_DATABASE_URL_LEDGER"].endswith("@db.example:6432/billing?sslmode=require")
 
 
-def test_a_database_given_in_another_form_is_refused() -> None:
+def test_database_url_in_another_form_is_refused() -> None:
     with pytest.raises(StateError, match="must look like"):
         role_urls("host=db dbname=billing", "key")
 
 
-def test_a_given_owner_brings_the_roles_with_it(state: StateDir) -> None:
-    given = {"SALDO_DATABASE_URL": "postgresql://boss:x@db:5432/billing"}
-    settings = compose(_settings(state), given, state.secrets())
+def test_overridden_owner_url_changes_the_urls_of_the_roles(state: StateDir) -> None:
+    overrides = {"SALDO_DATABASE_URL": "postgresql://boss:x@db:5432/billing"}
+    settings = apply_overrides(_settings(state), overrides, state.secrets())
     assert "@db:5432/billing" in settings["SALDO_DATABASE_URL_LEDGER"]
-    own = given | {"SALDO_DATABASE_URL_LEDGER": "postgresql://mine:x@db/billing"}
-    settings = compose(_settings(state), own, state.secrets())
+    own = overrides | {"SALDO_DATABASE_URL_LEDGER": "postgresql://mine:x@db/billing"}
+    settings = apply_overrides(_settings(state), own, state.secrets())
     assert settings["SALDO_DATABASE_URL_LEDGER"] == own["SALDO_DATABASE_URL_LEDGER"]
 
 
-def test_a_shell_that_has_sourced_the_settings_gives_none_of_them(state: StateDir) -> None:
+def test_sourced_settings_are_no_overrides(state: StateDir) -> None:
     settings = _settings(state)
-    assert gifts(settings, settings) == {}
+    assert overrides_from(settings, settings) == {}
     sourced = {**settings, "SALDO_LOG_LEVEL": "DEBUG"}
-    assert gifts(sourced, settings) == {"SALDO_LOG_LEVEL": "DEBUG"}
+    assert overrides_from(sourced, settings) == {"SALDO_LOG_LEVEL": "DEBUG"}
     fresh = {"SALDO_AMQP_URL": "amqp://bus", "SALDO_TEST_AMQP_URL": "amqp://t", "HOME": "/"}
-    assert gifts(fresh, settings) == {"SALDO_AMQP_URL": "amqp://bus"}
+    assert overrides_from(fresh, settings) == {"SALDO_AMQP_URL": "amqp://bus"}
 
 
-def test_what_was_given_is_remembered(state: StateDir) -> None:
-    state.given({"SALDO_AMQP_URL": "amqp://bus"})
-    assert state.given({"SALDO_TIMEZONE": "Asia/Omsk"}) == {
+def test_overrides_are_kept(state: StateDir) -> None:
+    state.overrides({"SALDO_AMQP_URL": "amqp://bus"})
+    assert state.overrides({"SALDO_TIMEZONE": "Asia/Omsk"}) == {
         "SALDO_AMQP_URL": "amqp://bus",
         "SALDO_TIMEZONE": "Asia/Omsk",
     }
 
 
-def test_the_shell_reads_back_what_was_written() -> None:
+def test_shell_reads_back_quoted_settings() -> None:
     text = as_shell({"SALDO_MAIL_FROM": "Saldo <no-reply@x> $HOME 'q'"})
     assert shlex.split(text)[1:] == ["SALDO_MAIL_FROM=Saldo <no-reply@x> $HOME 'q'"]
 
 
-def test_two_ups_at_once_exclude_each_other(state: StateDir) -> None:
+def test_concurrent_up_is_excluded(state: StateDir) -> None:
     with state.lock(), pytest.raises(StateError, match="wait"), state.lock():
         pass
 
 
-def test_a_folder_that_is_not_ours_is_not_deleted(tmp_path: Path) -> None:
+def test_folder_of_somebody_else_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "letters").mkdir()
     with pytest.raises(StateError, match="by hand"):
         StateDir(tmp_path).delete()

@@ -1,18 +1,13 @@
-"""What people type about themselves."""
+"""Addresses, names, phones, organisation details, passwords and codes."""
 
 from __future__ import annotations
 
 import pytest
 
+from services.identity.contact_details import email_key, parse_email, parse_phone
 from services.identity.fingerprints import Fingerprints, new_code, new_temporary_password
+from services.identity.organisation_details import inn_is_valid, parse_organisation
 from services.identity.password_policy import check_password
-from services.identity.requisites import (
-    email_key,
-    inn_is_valid,
-    parse_email,
-    parse_organisation,
-    parse_phone,
-)
 from shared.errors import ValidationFailed
 from shared.ids import new_id
 
@@ -39,7 +34,7 @@ def test_an_address_has_one_form(typed: str, address: str) -> None:
         f"anna@{'a' * 64}.org", f"anna@{'a.' * 130}org", "анна@example.org",
     ],
 )  # fmt: skip
-def test_what_is_no_address_is_refused(typed: str) -> None:
+def test_invalid_address_is_refused(typed: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
         parse_email(typed)
     assert caught.value.code == "email_invalid"
@@ -70,12 +65,12 @@ def test_a_sole_trader_has_no_kpp() -> None:
         ("8 495 123-45-67", "+74951234567"), ("+375 29 123-45-67", "+375291234567"),
     ],
 )  # fmt: skip
-def test_a_phone_is_kept_in_e164(typed: str, phone: str) -> None:
+def test_phone_is_stored_in_e164(typed: str, phone: str) -> None:
     assert parse_phone(typed) == phone
 
 
 @pytest.mark.parametrize("typed", ["", "123", "+7 916 123", "+0123456789", "8916123456x"])
-def test_what_is_no_phone_is_refused(typed: str) -> None:
+def test_invalid_phone_is_refused(typed: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
         parse_phone(typed)
     assert caught.value.code == "phone_invalid"
@@ -95,7 +90,7 @@ class Keys:
         return self.key + purpose.encode()
 
 
-def test_fingerprints_know_the_same_and_part_the_different() -> None:
+def test_fingerprints_are_equal_for_equal_values_only() -> None:
     prints, owner = Fingerprints(Keys(b"1")), new_id()
     assert prints.email(" Anna@Example.org") == prints.email("anna@example.org")
     assert prints.email("anna@example.org") != Fingerprints(Keys(b"2")).email("anna@example.org")
