@@ -1,6 +1,7 @@
 # Saldo: `make help` says what there is.
 
 PYTHON ?= python3
+WORKERS ?= auto
 BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
 
@@ -28,8 +29,8 @@ env: ## Print the settings as shell variables: eval "$(make -s env)"
 	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up" >&2; exit 2; }
 	@$(SALDO) env
 
-test: install ## Run all tests, against real nodes
-	$(BIN)/python -m pytest
+test: install ## Run all tests, against real nodes (WORKERS=1: on one core)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 unit: venv ## Run the tests that need no node
 	$(BIN)/python -m pytest tests/unit

@@ -1,4 +1,4 @@
-"""Who may import whom: the contracts in pyproject.toml, ``[tool.importlinter]``."""
+"""Allowed imports: the contracts in pyproject.toml, ``[tool.importlinter]``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The contracts with other systems: every one has a sample that stays valid.
+"""Published events: every contract has a sample that stays valid forever.
 
-A committed sample is never edited: it represents the programs that read such events today. A change
-that makes it invalid needs a new version of the contract beside the old one.
+A committed sample is never edited: it stands for the programs that read such events today. A change
+that makes one invalid needs a new version of the contract beside the old one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def sample_of(owner: str, contract: Contract) -> Path:
 
 
 def walk(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every mapping in a YAML tree."""
+    """Yield every mapping in a tree of YAML."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():
@@ -71,7 +71,7 @@ def test_every_service_has_a_contracts_module() -> None:
 @pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
 def test_every_contract_has_a_valid_sample(owner: str, contract: Contract) -> None:
     sample = sample_of(owner, contract)
-    assert sample.exists(), f"write {sample.relative_to(SAMPLES.parent)}, as a reader gets it"
+    assert sample.exists(), f"write {sample.relative_to(SAMPLES.parent)}, as it is published"
     contract.check(json.loads(sample.read_text("utf-8")))
 
 
@@ -82,7 +82,7 @@ def test_every_sample_still_has_its_contract() -> None:
 
 
 @pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
-def test_unknown_field_is_refused(owner: str, contract: Contract) -> None:
+def test_a_field_outside_the_contract_is_refused(owner: str, contract: Contract) -> None:
     data = json.loads(sample_of(owner, contract).read_text("utf-8"))
     with pytest.raises(ContractBroken, match="Unknown field"):
         contract.check({**data, "surprise": 1})
@@ -185,7 +185,7 @@ def test_asyncapi_document_is_complete() -> None:
         assert target
 
 
-def test_documented_headers_are_those_that_the_relay_sends() -> None:
+def test_described_headers_are_those_of_the_relay() -> None:
     class Happened(Event, frozen=True, kw_only=True):
         topic = "notifications.happened.v1"
 
@@ -235,7 +235,7 @@ EVERYTHING = Contract("everything", version=1, schema=Everything, summary="All f
         {"instant": "2026-03-31T21:00:00Z"},
     ],
 )
-def test_field_accepts_its_plain_form(data: dict[str, Any]) -> None:
+def test_a_field_accepts_its_canonical_form(data: dict[str, Any]) -> None:
     EVERYTHING.check(data)
 
 
@@ -260,11 +260,11 @@ def test_field_accepts_its_plain_form(data: dict[str, Any]) -> None:
         {"instant": "2026-03-31"},
     ],
 )
-def test_field_accepts_nothing_else(data: dict[str, Any]) -> None:
+def test_a_field_refuses_any_other_form(data: dict[str, Any]) -> None:
     with pytest.raises(ContractBroken) as caught:
         EVERYTHING.check(data)
     (value,) = data.values()
-    if len(str(value)) > 4:  # the text of a refusal names the field, never the value
+    if len(str(value)) > 4:  # a refusal names the field, never the value
         assert str(value) not in str(caught.value)
 
 
@@ -280,7 +280,7 @@ def test_field_without_description_is_refused() -> None:
             payload_schema(schema)
 
 
-def test_schema_states_bounds_and_allows_unknown_fields() -> None:
+def test_the_schema_states_the_bounds_and_allows_further_fields() -> None:
     described = payload_schema(Everything)
     assert described["properties"]["amount"] == {
         "type": "integer",

@@ -1,4 +1,4 @@
-"""The committed OpenAPI description says what the code does, and covers the design's table."""
+"""The committed OpenAPI description matches the code and covers the table of operations."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_every_operation_of_the_table_is_described(document: dict[str, Any]) -> 
     assert sorted(set(document["paths"]) - {path for _, path in wanted}) == OUTSIDE
 
 
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
     references = set(_values(document, "$ref"))
     assert references
     for reference in references:
@@ -90,7 +90,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
             target = target[step]
 
 
-def test_every_operation_is_fit_for_a_generator(document: dict[str, Any]) -> None:
+def test_every_operation_suits_a_client_generator(document: dict[str, Any]) -> None:
     names = []
     for path, methods in document["paths"].items():
         for operation in methods.values():
@@ -107,13 +107,13 @@ def test_every_member_is_described(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         assert schema["additionalProperties"] is False, name
         for member, shape in schema["properties"].items():
-            told = "description" in shape or "$ref" in shape or "items" in shape
-            assert told, f"{name}.{member} has no description"
+            described = "description" in shape or "$ref" in shape or "items" in shape
+            assert described, f"{name}.{member} has no description"
             if shape.get("format") == "int64":
                 assert "kopecks" in shape["description"], f"{name}.{member} has no unit"
 
 
-def test_what_moves_money_needs_a_key_and_a_session() -> None:
+def test_moving_money_needs_a_key_and_a_session() -> None:
     found = operations_of(Gateway)
     assert found["start_payment"].idempotency is Idempotency.REQUIRED
     public = {name for name, operation in found.items() if operation.access is Access.PUBLIC}

@@ -31,7 +31,7 @@ from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
-from tests.conftest import Database
+from tests.conftest import Database, role_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
@@ -125,8 +125,8 @@ def count_payments(session: Any, message: Any, services: Any) -> None:
 def with_seen(database: Database) -> None:
     with database.owner("payments") as owner:
         owner.execute("CREATE TABLE seen (id bigserial, position bigint)")
-        owner.execute("GRANT SELECT, INSERT ON seen TO saldo_test_payments")
-        owner.execute("GRANT USAGE ON seen_id_seq TO saldo_test_payments")
+        owner.execute(f"GRANT SELECT, INSERT ON seen TO {role_of('payments')}")
+        owner.execute(f"GRANT USAGE ON seen_id_seq TO {role_of('payments')}")
 
 
 def seen(database: Database) -> list[int]:

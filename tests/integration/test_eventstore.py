@@ -25,7 +25,7 @@ from services.ledger.domain.events import ChargeLine, ServiceAmount
 from shared import context
 from shared.errors import Conflict, Forbidden, Unavailable
 from shared.eventstore.postgres import PostgresStore
-from tests.conftest import Database
+from tests.conftest import Database, role_of
 
 NUMBER = "0100000001"
 
@@ -117,16 +117,16 @@ def test_unavailable_database_is_a_typed_error_within_bounds(database: Database)
     store = database.store("ledger")
     assert positions(store) == []  # so that the pool has a connection to be cut
     with database.owner("ledger") as owner:
-        owner.execute("ALTER ROLE saldo_test_ledger NOLOGIN")
+        owner.execute(f"ALTER ROLE {role_of('ledger')} NOLOGIN")
         owner.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE usename = 'saldo_test_ledger'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s",
+            (role_of("ledger"),),
         )
         try:
             with pytest.raises(Unavailable) as error:
                 opened(store)
         finally:
-            owner.execute("ALTER ROLE saldo_test_ledger LOGIN")
+            owner.execute(f"ALTER ROLE {role_of('ledger')} LOGIN")
     assert error.value.code == "database_unavailable"
     opened(store)
     assert positions(store) == [1]

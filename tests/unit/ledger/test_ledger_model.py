@@ -34,6 +34,8 @@ from shared.contracts.ledger import CONTRACTS
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded
 
+pytestmark = pytest.mark.slow
+
 NUMBER = "0100000001"
 ID = account_id(NUMBER)
 SERVICES = ("heating", "lift", "waste", "water")
