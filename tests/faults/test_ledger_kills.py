@@ -243,7 +243,7 @@ def test_rebuild_killed_before_the_swap_changes_nothing(
         place = (
             Place("balances", "DELETE") if how == "kill -9" else Place("rebuilt_balances", "INSERT")
         )
-        with harness.stopped(place, "replay", "--all", "--cores", "2") as (process, blocked):
+        with harness.stopped(place, "replay", "--all", "--workers", "2") as (process, blocked):
             if how == "kill -9":
                 process.kill()
             else:

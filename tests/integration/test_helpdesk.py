@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner
 
+from services import terminal
 from services.helpdesk import cli
 from services.helpdesk.application import (
     AddMessage,
@@ -30,7 +31,7 @@ USE_CASES = QuestionUseCases(load_directory({}))
 
 @pytest.fixture
 def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(cli, "load_settings", lambda: database.settings)
+    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
     runner = CliRunner()
 
     def run(*arguments: object, text: str | None = None) -> Any:

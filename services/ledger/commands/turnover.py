@@ -1,4 +1,4 @@
-"""``saldo ledger turnover | trial-balance``: the sums over all accounts, and whether they agree."""
+"""``saldo ledger turnover | trial-balance``: totals over all accounts, checked by double entry."""
 
 from __future__ import annotations
 
@@ -10,19 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.ledger.commands.printing import (
-    DIFFERENCE,
-    Json,
-    counting,
-    day,
-    err,
-    new_table,
-    opened_store,
-    print_json,
-    reporting,
-    roubles,
-    show,
-)
+from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.domain import account_id
 from services.ledger.reports.statements import recorded_events
 from services.ledger.reports.totals import (
@@ -32,6 +20,18 @@ from services.ledger.reports.totals import (
     turnover_of_account,
 )
 from services.ledger.reports.turnover import Row
+from services.terminal import (
+    DIFFERENCE,
+    Json,
+    counting,
+    day,
+    err,
+    new_table,
+    print_json,
+    reporting,
+    roubles,
+    show,
+)
 from shared.eventstore.postgres import PostgresStore
 
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
@@ -50,23 +50,21 @@ def turnover(
     ] = None,
     to: Annotated[str | None, typer.Option(help="The last day, as 2026-10-31.")] = None,
     period: Annotated[
-        str | None, typer.Option(help="A month instead of two days, as 2026-10.")
+        str | None, typer.Option(help="A month instead of --from and --to, as 2026-10.")
     ] = None,
-    account: Annotated[str | None, typer.Option(help="Of one account alone.")] = None,
-    by: Annotated[By, typer.Option(help="A row for each service, or the total alone.")] = (
-        By.SERVICE
-    ),
+    account: Annotated[str | None, typer.Option(help="One account only.")] = None,
+    by: Annotated[By, typer.Option(help="A row per service, or the total only.")] = (By.SERVICE),
     json: Json = False,
 ) -> None:
-    """Show the turnover report («ОСВ») between two days, by service and in total.
+    """Show the turnover report («ОСВ») of a period, by service and in total.
 
     closing = opening + charged + recalculated - concession + penalty - paid, in every row; an
-    advance is a debt with the sign turned. The closing column is checked against the books by
-    double entry; exit code 1 when they do not agree.
+    advance is a negative debt. The closing column is checked against the double-entry books.
+    Exit code 1: they differ.
     """
     with reporting():
-        first, last = _span(from_, to, period)
-        with opened_store() as store:
+        first, last = _days(from_, to, period)
+        with opened_ledger() as store:
             report = _report(store, account, first, last)
     differences = list(report.differences())
     rows = {name: report.rows[name] for name in sorted(report.rows)} if by is By.SERVICE else {}
@@ -76,7 +74,7 @@ def turnover(
         _print_as_table(f"Turnover {first} - {last}", rows, report)
         for name, closing, owed in differences:
             err.print(
-                f"{name}: closes at {roubles(closing)}, but the books say {roubles(owed)}",
+                f"{name}: closes at {roubles(closing)}, but the books have {roubles(owed)}",
                 soft_wrap=True,
             )
     raise typer.Exit(DIFFERENCE if differences else 0)
@@ -86,11 +84,11 @@ def trial_balance(
     on: Annotated[str | None, typer.Option(help="As of the end of a day.")] = None,
     json: Json = False,
 ) -> None:
-    """Add up the books by double entry; exit code 1 when they do not come to zero."""
+    """Show the trial balance of the double-entry books. Exit code 1: it is not zero."""
     with reporting():
         chosen = day(on, "--on")
         with (
-            opened_store() as store,
+            opened_ledger() as store,
             counting("reading the log", store.recorder.max_notification_id() or 0) as advance,
         ):
             books = trial_balance_of(store, chosen, advance)
@@ -111,8 +109,8 @@ def trial_balance(
     raise typer.Exit(DIFFERENCE if total else 0)
 
 
-def _span(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:
-    """Return the first and the last day; raises ValueError that says what is wrong."""
+def _days(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:
+    """Return the first and the last day; raises ValueError."""
     if period is not None and from_ is None and to is None:
         if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
             raise ValueError(f"--period: {period!r} is not a month; write it like 2026-10")
@@ -120,9 +118,9 @@ def _span(from_: str | None, to: str | None, period: str | None) -> tuple[date, 
         return first, first.replace(day=monthrange(first.year, first.month)[1])
     begin, end = day(from_, "--from"), day(to, "--to")
     if begin is None or end is None or period is not None:
-        raise ValueError("say --period 2026-10, or --from and --to with two days")
+        raise ValueError("give --period 2026-10, or both --from and --to")
     if begin > end:
-        raise ValueError("--from: the first day is after the last one")
+        raise ValueError("--from: the first day is after the last")
     return begin, end
 
 

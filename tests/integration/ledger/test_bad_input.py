@@ -209,7 +209,7 @@ def test_a_row_of_ten_megabytes_is_refused_in_the_memory_of_a_small_one(
 
 
 COMMANDS = {
-    "a day to come": (("accrue", "--on", "2190-01-01", *AUTHOR), "is to come"),
+    "a future day": (("accrue", "--on", "2190-01-01", *AUTHOR), "is in the future"),
     "no day": (("accrue", "--on", "15.04.2026", *AUTHOR), "is not a day"),
     "nobody": (("accrue", "--on", "2026-04-15", "--actor", " ", "--reason", "r"), "--actor"),
     "for no reason": (("accrue", "--on", "2026-04-15", "--actor", "i", "--reason", ""), "--reason"),
@@ -238,4 +238,4 @@ def test_a_debt_older_than_the_rules_stops_nobody_else(database: Database, tmp_p
         assert (code, said["changed"], said["refused"]) == (1, changed, 1)
         assert "begin on 2016-01-01" in said["refusals"]["01"], err
     shown = harness.terminal.run("accrue", "--on", "2026-07-01", *AUTHOR)[2]
-    assert "account 01 is left as it is" in shown
+    assert "account 01 is left unchanged" in shown

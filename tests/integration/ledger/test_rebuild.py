@@ -209,7 +209,7 @@ def test_a_kill_changes_nothing(company: SmallCompany, stage: str) -> None:
 
 def _start_rebuild(company: SmallCompany) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--cores", "2"],
+        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--workers", "2"],
         cwd=REPOSITORY,
         env={"PATH": os.environ["PATH"], **company.environment()},
         stdout=subprocess.DEVNULL,

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from services.ledger.cli import VERBS
+from services.ledger.cli import app
 from services.ledger.seal import verifier
 from tests.integration.ledger.sealed_ledger import SealedLedger
 
@@ -24,9 +23,6 @@ def command(ledger: SealedLedger, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     monkeypatch.setenv("SALDO_AMQP_URL", settings.amqp_url)
     monkeypatch.setenv("SALDO_SECRET", settings.secret.hex())
     monkeypatch.setenv("SALDO_DATABASE_URL_LEDGER", settings.database_url_of("ledger"))
-    app = typer.Typer()
-    for name in ("checkpoint", "verify", "prove", "consistency", "key"):
-        app.command(name)(VERBS[name])
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 

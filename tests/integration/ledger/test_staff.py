@@ -59,8 +59,8 @@ def refused(company: SmallCompany, *words: str, **environment: str) -> str:
 def test_a_correction_said_again_says_that_it_was_done_before(company: SmallCompany) -> None:
     assert adjusts(company).startswith("Done.")
     again = adjusts(company)
-    assert again.startswith("It was done before, so nothing was changed now")
-    assert "As it was then" in again
+    assert again.startswith("It was done before, so nothing was changed;")
+    assert "At that time" in again
     assert json.loads(adjusts(company, "--json"))["repeated"] is True
     once_more = json.loads(adjusts(company, "--json", "--command-id", "the other one"))
     assert (once_more["state"], once_more["repeated"]) == ("done", False)
@@ -143,10 +143,10 @@ def test_a_dry_run_of_an_approval_asks_for_a_second_person_too(company: SmallCom
 # Accruing
 
 
-def test_a_day_to_come_is_not_accrued(shared_company: SmallCompany) -> None:
+def test_a_future_day_is_accrued_only_in_a_dry_run(shared_company: SmallCompany) -> None:
     tomorrow = (shared_company.store.clock.today() + timedelta(days=1)).isoformat()
     said = refused(shared_company, "accrue", "--on", tomorrow, *BY)
-    assert said.startswith(f"--on: {tomorrow} is to come")
+    assert said.startswith(f"--on: {tomorrow} is in the future")
     events = shared_company.rows("events")
     ahead = shared_company.run_json("accrue", "--on", tomorrow, "--dry-run", *BY)
     assert ahead["on"] == tomorrow

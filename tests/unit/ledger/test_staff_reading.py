@@ -11,7 +11,6 @@ from uuid import UUID
 import pytest
 
 from services.ledger.commands.corrections import approval_limit
-from services.ledger.commands.printing import author, day, day_or_instant
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.replay.parallel import stream_ranges
@@ -133,32 +132,6 @@ def test_ranges_hold_every_stream_once(count: int) -> None:
     assert (ranges[0].first, ranges[-1].last) == (UUID(int=0), UUID(int=(1 << 128) - 1))
     for before, after in pairwise(ranges):
         assert before.last.int + 1 == after.first.int
-
-
-def test_a_name_is_one_name_however_it_is_written() -> None:
-    written = ("ivanova", "Ivanova", " staff:IVANOVA ")
-    assert {author(name, " act \n 7 ") for name in written} == {("staff:ivanova", "act 7")}
-
-
-@pytest.mark.parametrize(
-    ("actor", "reason"),
-    [("", "r"), ("staff:", "r"), ("a b", "r"), ("a" * 65, "r"), ("a", " "), ("a", "x" * 501)],
-)
-def test_no_name_or_no_reason_is_refused(actor: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=r"--(actor|reason)"):
-        author(actor, reason)
-
-
-def test_days_and_instants_are_read_strictly() -> None:
-    assert day("2026-10-31", "--on") == date(2026, 10, 31)
-    assert day_or_instant("2026-10-31", "--as-of") == "2026-10-31"
-    assert day_or_instant("2026-10-31T12:00:00+03:00", "--as-of") == "2026-10-31T12:00:00+03:00"
-    for text in ("20261031", "2026-W44-6", "2026-02-30", "31.10.2026", ""):
-        with pytest.raises(ValueError, match="--on"):
-            day(text, "--on")
-    for text in ("2026-10-31T12:00:00", "now", "2026-10-31 25:00:00+03:00"):
-        with pytest.raises(ValueError, match="--as-of"):
-            day_or_instant(text, "--as-of")
 
 
 def test_the_limit_of_one_person_is_a_sum() -> None:

@@ -91,14 +91,14 @@ def test_another_file_of_rules(write_rules: WriteRules) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--charge", "2026-03"), "has no sum"),
+        (("--charge", "2026-03"), "has no amount"),
         (("--charge", "2026-13:1"), "'2026-13' is not a month"),
-        (("--charge", "2026-03:-1"), "more than nothing"),
-        (("--charge", "2026-03:0"), "more than nothing"),
+        (("--charge", "2026-03:-1"), "more than zero"),
+        (("--charge", "2026-03:0"), "more than zero"),
         (("--charge", "2026-03:1.005"), "not an amount in roubles"),
         (("--charge", "2026-03:1e5"), "not an amount in roubles"),
         (("--charge", "2026-03:999999999999"), "more than the largest amount"),
-        (("--charge", "2026-03:1", "--paid", "2026-06-20"), "has no sum"),
+        (("--charge", "2026-03:1", "--paid", "2026-06-20"), "has no amount"),
         (("--charge", "2026-03:1", "--paid", "20.06.2026:1"), "is not a day"),
         (("--charge", "2026-03:1", "--paid", "2026-02-29:1"), "is not a day"),
         (("--charge", "2026-03:1", "--due", "2026-W20-1"), "is not a day"),
