@@ -9,7 +9,7 @@ import typer
 
 from services.ledger.commands.ledger_access import Run, Workers, opened_ledger, record_run
 from services.ledger.replay.rebuild import Rebuilt, rebuild
-from services.ledger.reports.history import story
+from services.ledger.reports.history import event_history
 from services.terminal import (
     DIFFERENCE,
     Actor,
@@ -65,7 +65,7 @@ def replay(
 
 def _show_history(number: str, json: bool) -> None:
     with reporting(), opened_ledger() as store:
-        history = store.query(lambda session: story(session, number))
+        history = store.query(lambda session: event_history(session, number))
     if json:
         print_json(history)
         return

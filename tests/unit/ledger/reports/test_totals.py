@@ -16,7 +16,12 @@ from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.replay.parallel import Range
 from services.ledger.reports import totals
-from services.ledger.reports.totals import Sheet, trial_balance_of, turnover_of, turnover_of_account
+from services.ledger.reports.totals import (
+    TurnoverReport,
+    trial_balance_of,
+    turnover_of,
+    turnover_of_account,
+)
 from services.ledger.reports.turnover import Row
 
 DAY = date(2026, 10, 15)
@@ -140,27 +145,27 @@ def test_the_books_of_a_city_as_of_a_day(city: list[int]) -> None:
 
 
 def test_a_row_that_the_books_do_not_know_owes_nothing() -> None:
-    assert list(Sheet({"lift": Row()}, {}).differences()) == []
-    assert list(Sheet({"lift": Row(charged=1)}, {}).differences()) == [
+    assert list(TurnoverReport({"lift": Row()}, {}).differences()) == []
+    assert list(TurnoverReport({"lift": Row(charged=1)}, {}).differences()) == [
         ("lift", 1, 0),
         ("total", 1, 0),
     ]
 
 
 def test_an_advance_stands_in_the_books_and_on_the_sheet() -> None:
-    assert list(Sheet({}, {"advances": -5}).differences()) == [
+    assert list(TurnoverReport({}, {"advances": -5}).differences()) == [
         ("advance", 0, -5),
         ("total", 0, -5),
     ]
-    assert list(Sheet({"advance": Row(paid=5)}, {"advances": -5}).differences()) == []
+    assert list(TurnoverReport({"advance": Row(paid=5)}, {"advances": -5}).differences()) == []
     # Books of other kinds have no row.
-    assert list(Sheet({}, {"clearing": 5, "revenue:lift": -5}).differences()) == []
+    assert list(TurnoverReport({}, {"clearing": 5, "revenue:lift": -5}).differences()) == []
 
 
 def test_what_two_rows_lack_is_told_of_each_and_in_total() -> None:
     rows = {"heating": Row(charged=10), "lift": Row(charged=3), "penalty": Row(penalty=4)}
     books = {"receivable:heating": 9, "receivable:lift": 2, "receivable:penalty": 4}
-    assert list(Sheet(rows, books).differences()) == [
+    assert list(TurnoverReport(rows, books).differences()) == [
         ("heating", 10, 9),
         ("lift", 3, 2),
         ("total", 17, 15),
