@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
-from services.ledger.reports.history import statement_by_days, story
+from services.ledger.reports.history import event_history, statement_by_days
 from shared.clock import FixedClock
 from shared.eventstore import MemoryStore, Session
 
@@ -39,4 +39,7 @@ def test_a_statement_tells_a_late_opening_first() -> None:
     assert (told["opening"], told["closing"]) == (400, 700)
     steps = [(step["kind"], step["balance"]) for step in told["movements"]]
     assert steps == [("payment", -300), ("charges", 700)]
-    assert told["closing"] == store.query(lambda session: story(session, NUMBER))[-1]["balance"]
+    assert (
+        told["closing"]
+        == store.query(lambda session: event_history(session, NUMBER))[-1]["balance"]
+    )

@@ -6,7 +6,7 @@ from datetime import date
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
-from services.ledger.reports.totals import Sheet, turnover_of_account
+from services.ledger.reports.totals import TurnoverReport, turnover_of_account
 
 NUMBER = "0100000001"
 
@@ -19,7 +19,7 @@ def account_with_a_bill() -> Account:
     return account
 
 
-def sheet() -> Sheet:
+def sheet() -> TurnoverReport:
     account = account_with_a_bill()
     events = account.take_pending()
     return turnover_of_account(account.id, events, date(2026, 10, 1), date(2026, 10, 31))
