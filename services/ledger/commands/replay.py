@@ -9,7 +9,7 @@ import typer
 
 from services.ledger.commands.ledger_access import Run, Workers, opened_ledger, record_run
 from services.ledger.replay.rebuild import Rebuilt, rebuild
-from services.ledger.reports.history import story
+from services.ledger.reports.history import event_history
 from services.terminal import (
     DIFFERENCE,
     Actor,
@@ -57,7 +57,7 @@ def replay(
             record_run(store, who, Run(verb="replay", by=who, reason=why))
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
-            found = rebuild(store, advance, compare_only=dry_run, cores=workers)
+            found = rebuild(store, advance, compare_only=dry_run, workers=workers)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
     raise typer.Exit(DIFFERENCE if wrong else 0)
@@ -65,7 +65,7 @@ def replay(
 
 def _show_history(number: str, json: bool) -> None:
     with reporting(), opened_ledger() as store:
-        history = store.query(lambda session: story(session, number))
+        history = store.query(lambda session: event_history(session, number))
     if json:
         print_json(history)
         return

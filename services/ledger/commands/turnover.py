@@ -12,8 +12,13 @@ import typer
 
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.domain import account_id
-from services.ledger.reports.statements import story_of
-from services.ledger.reports.totals import Sheet, trial_balance_of, turnover_of, turnover_of_account
+from services.ledger.reports.statements import recorded_events
+from services.ledger.reports.totals import (
+    TurnoverReport,
+    trial_balance_of,
+    turnover_of,
+    turnover_of_account,
+)
 from services.ledger.reports.turnover import Row
 from services.terminal import (
     DIFFERENCE,
@@ -60,13 +65,13 @@ def turnover(
     with reporting():
         first, last = _days(from_, to, period)
         with opened_ledger() as store:
-            sheet = _sheet(store, account, first, last)
-    differences = list(sheet.differences())
-    rows = {name: sheet.rows[name] for name in sorted(sheet.rows)} if by is By.SERVICE else {}
+            report = _report(store, account, first, last)
+    differences = list(report.differences())
+    rows = {name: report.rows[name] for name in sorted(report.rows)} if by is By.SERVICE else {}
     if json:
-        _print_as_json(first, last, account, rows, sheet, differences)
+        _print_as_json(first, last, account, rows, report, differences)
     else:
-        _print_as_table(f"Turnover {first} - {last}", rows, sheet)
+        _print_as_table(f"Turnover {first} - {last}", rows, report)
         for name, closing, owed in differences:
             err.print(
                 f"{name}: closes at {roubles(closing)}, but the books have {roubles(owed)}",
@@ -119,20 +124,20 @@ def _days(from_: str | None, to: str | None, period: str | None) -> tuple[date, 
     return begin, end
 
 
-def _sheet(store: PostgresStore, account: str | None, first: date, last: date) -> Sheet:
+def _report(store: PostgresStore, account: str | None, first: date, last: date) -> TurnoverReport:
     if account is not None:
-        story = store.query(lambda session: story_of(session, account))
-        events = [recorded.event for recorded in story]
+        history = store.query(lambda session: recorded_events(session, account))
+        events = [recorded.event for recorded in history]
         return turnover_of_account(account_id(account), events, first, last)
     with counting("reading the log", store.recorder.max_notification_id() or 0) as advance:
         return turnover_of(store, first, last, advance)
 
 
-def _print_as_table(title: str, rows: dict[str, Row], sheet: Sheet) -> None:
+def _print_as_table(title: str, rows: dict[str, Row], report: TurnoverReport) -> None:
     table = new_table(title, "Service", amounts=tuple(name.capitalize() for name in COLUMNS))
     for name, row in rows.items():
         table.add_row(name, *_amounts(row))
-    table.add_row("total", *_amounts(sheet.total), style="bold")
+    table.add_row("total", *_amounts(report.total), style="bold")
     show(table)
 
 
@@ -146,7 +151,7 @@ def _print_as_json(
     last: date,
     account: str | None,
     rows: dict[str, Row],
-    sheet: Sheet,
+    report: TurnoverReport,
     differences: list[Any],
 ) -> None:
     print_json(
@@ -155,7 +160,7 @@ def _print_as_json(
             "to": last.isoformat(),
             "account": account,
             "rows": [{"service": name, **row.as_dict()} for name, row in rows.items()],
-            "total": sheet.total.as_dict(),
+            "total": report.total.as_dict(),
             "differences": [
                 {"row": name, "closing": closing, "books": owed}
                 for name, closing, owed in differences

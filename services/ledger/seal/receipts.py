@@ -1,4 +1,4 @@
-"""What a payer takes home: proof that a payment stands in the ledger's sealed log."""
+"""Receipts: proof for a payer that a payment is in the ledger's sealed log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHOWN = ("payment_id", "account", "amount", "penalty", "effective_on")
 def payment_proofs(session: Session, payment_id: UUID) -> dict[str, Any]:
     """Return an inclusion proof for each account of a payment; None where it is not sealed yet.
 
-    A proof is verified without us: ``python -m services.ledger.seal.verifier FILE --key KEY``.
+    A proof is verified offline: ``python -m services.ledger.seal.verifier FILE --key KEY``.
     """
     return {
         "proofs": [

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from helpdesk_fake import FakeReadModel
+from helpdesk_doubles import FakeReadModel
 
 from services.helpdesk.application import (
     AddMessage,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from identity_fake import FakeReadModel
+from identity_doubles import FakeReadModel
 
 from services.identity.domain import EVENTS
 from services.identity.passwords import Passwords
