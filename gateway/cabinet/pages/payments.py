@@ -19,9 +19,6 @@ from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
 from shared.errors import ServiceError
 
-RETURN = ("orderId", "mdOrder")
-"""Parameters with which the bank sends the payer back: a reason to ask, never a proof."""
-
 
 class PaymentPages:
     """What was paid, and how far each payment is."""
@@ -44,9 +41,12 @@ class PaymentPages:
 
     @page("GET", "/payments/<uuid:payment_id>")
     def payment_page(self, visit: Visit) -> Response:
-        """Show one payment; whoever comes back from the bank has it asked first."""
+        """Show one payment; the bank's way back leads to a poll of the acquirer first.
+
+        A bank adds parameters of its own to our address. They are a reason to ask, never a proof.
+        """
         address = f"/payments/{visit.path['payment_id']}"
-        if any(name in visit.query for name in RETURN):
+        if visit.query:
             visit.aside(lambda: _payment(visit, refresh="true"))()
             return visit.redirect(address)
         payment, due = visit.together(
