@@ -16,9 +16,11 @@ from gateway.cabinet.pages.paying import PayingPages
 from gateway.cabinet.pages.payments import PaymentPages
 from gateway.cabinet.pages.proofs import ProofPages
 from gateway.cabinet.pages.questions import QuestionPages
+from gateway.cabinet.pages.reference import ReferencePages
 from gateway.cabinet.pages.registration import RegistrationPages
 from gateway.cabinet.pages.settings import SettingsPages
 from gateway.cabinet.pages.static import StaticPages
+from gateway.cabinet.pages.status import StatusPages
 from gateway.operations import ServiceCalls
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
@@ -68,6 +70,8 @@ class Gateway(
     QuestionPages,
     SettingsPages,
     ChargePages,
+    ReferencePages,
+    StatusPages,
     StaticPages,
     RegistrationRoutes,
     DocumentRoutes,

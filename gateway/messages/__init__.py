@@ -56,3 +56,22 @@ def notice_text(code: str, language: str) -> str:
 def field_text(code: str, language: str, numbers: Sequence[str]) -> str:
     """Return the text for one wrong member of a request."""
     return FIELDS.get(code, FIELDS["field_refused"])[language].format(*numbers)
+
+
+def text_explained(code: str, language: str) -> tuple[str, str]:
+    """Return the two halves of a code's text: what happened, and what to do next.
+
+    A value that only one occurrence has, such as a time, is written as an ellipsis.
+    """
+    cause, _, remedy = CATALOGUE[code][language].format_map(_Elided()).partition(". ")
+    return cause.rstrip("."), remedy
+
+
+def fields_explained(language: str) -> list[tuple[str, str]]:
+    """Return the codes of wrong members with their texts."""
+    return [(code, words[language].format("…", "…")) for code, words in FIELDS.items()]
+
+
+class _Elided(dict[str, str]):
+    def __missing__(self, _name: str) -> str:
+        return "…"

@@ -40,3 +40,16 @@ class ProofRoutes:
     )
     def verifier_keys(self, call: Call) -> Any:
         return call.ask("ledger", "verifier_keys")
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/proofs/checkpoint",
+            tag=TAG,
+            summary="The last checkpoint of the ledger's seal; keep it to prove later changes.",
+            access=Access.PUBLIC,
+            result=shapes.LastCheckpoint,
+        )
+    )
+    def last_checkpoint(self, call: Call) -> Any:
+        return call.ask("ledger", "last_checkpoint")

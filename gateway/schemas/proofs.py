@@ -98,3 +98,24 @@ class VerifierKeys(Result):
         required=True,
         metadata=described("Verifier keys (C2SP signed-note), the one that signs now first."),
     )
+
+
+class SealedCheckpoint(Result):
+    """A checkpoint: a signed statement of what the ledger contained."""
+
+    size = fields.Integer(
+        required=True, metadata=described("The number of events that it seals.", 64)
+    )
+    sealed_at = instant("When it was signed.")
+    note = output_text("The signed note (C2SP tlog-checkpoint).")
+
+
+class LastCheckpoint(Result):
+    """The last checkpoint."""
+
+    checkpoint = fields.Nested(
+        SealedCheckpoint,
+        required=True,
+        allow_none=True,
+        metadata=described("The checkpoint; null before the first."),
+    )

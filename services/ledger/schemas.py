@@ -92,6 +92,10 @@ class VerifyProof(Schema):
     )
 
 
+class LastCheckpoint(Schema):
+    """The last sealed checkpoint."""
+
+
 class VerifierKeys(Schema):
     """The keys with which whoever trusts them checks a proof."""
 

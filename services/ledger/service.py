@@ -18,7 +18,7 @@ from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.reports import balances, statements
 from services.ledger.seal.keys import seal_keys
-from services.ledger.seal.receipts import checked_proof, payment_proofs
+from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from shared import context
 from shared.errors import Forbidden
 from shared.eventstore.group_commit import GroupCommit
@@ -82,6 +82,11 @@ class LedgerService:
         """Return which record an inclusion proof proves, and since when it is sealed."""
         trusted = seal_keys(self.settings).trusted
         return self.store.query(lambda session: checked_proof(session, proof, trusted))
+
+    @rpc(schemas.LastCheckpoint)
+    def last_checkpoint(self) -> Any:
+        """Return the last sealed checkpoint, or None in its place before the first."""
+        return self.store.query(last_checkpoint)
 
     @rpc(schemas.VerifierKeys)
     def verifier_keys(self) -> Any:

@@ -46,6 +46,7 @@ GET /payments/{payment_id}
 GET /payments/{payment_id}/receipt
 POST /proofs/verify
 GET /proofs/keys
+GET /proofs/checkpoint
 POST /acquirer/callback
 GET /acquirer/callback
 GET /questions/topics
@@ -123,7 +124,7 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
         "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
         "request_password_reset", "confirm_password_reset", "acquirer_callback_by_query",
         "acquirer_callback_by_form", "alive", "ready", "metrics", "openapi", "verify_proof",
-        "verifier_keys",
+        "verifier_keys", "last_checkpoint",
     }  # fmt: skip
 
 

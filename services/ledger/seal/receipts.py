@@ -64,6 +64,17 @@ def checked_proof(
     }
 
 
+def last_checkpoint(session: Any) -> dict[str, Any]:
+    """Return ``{checkpoint: {size, sealed_at, note}}``, None in its place before the first."""
+    row = session.cursor.execute(
+        "SELECT size, created_at, note FROM checkpoints ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return {"checkpoint": None}
+    sealed_at = row["created_at"].isoformat()
+    return {"checkpoint": {"size": row["size"], "sealed_at": sealed_at, "note": row["note"]}}
+
+
 def _proof(session: Any, position: int) -> dict[str, Any] | None:
     try:
         return proofs.inclusion(session.cursor, position)

@@ -74,3 +74,11 @@ def test_lines_say_what_they_have_settled_where_it_is_asked_for(
     )  # fmt: skip
     assert browser("GET", "/api/v1/payments?allocation=true").json["payments"][0] == one
     assert browser("GET", "/api/v1/payments").json["payments"][0]["lines"] == [line]
+
+
+def test_the_last_checkpoint_is_public(browser: Browser, services: FakeServices) -> None:
+    sealed = {"size": 8, "sealed_at": "2026-05-14T09:31:15+00:00", "note": "a note"}
+    for checkpoint in (sealed, None):
+        services.answers["ledger", "last_checkpoint"] = {"checkpoint": checkpoint}
+        shown = browser("GET", "/api/v1/proofs/checkpoint", token=None)
+        assert shown.json == {"checkpoint": checkpoint}

@@ -11,7 +11,6 @@ import polib
 import pytest
 
 from gateway import cabinet
-from gateway.cabinet import rendering
 from gateway.cabinet.rendering import TABS, environment
 
 PACKAGE = Path(cabinet.__file__).parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from services.ledger.seal import leaf, merkle
 from services.ledger.seal.checkpoint import Checkpoint, Signer
 from services.ledger.seal.leaf import EventRow
-from services.ledger.seal.receipts import checked_proof
+from services.ledger.seal.receipts import checked_proof, last_checkpoint
 from shared.errors import ValidationFailed
 
 SIGNER = Signer("billing.example/ledger", bytes(32))
@@ -91,3 +92,12 @@ def test_the_signature_of_a_stranger_proves_nothing() -> None:
     with pytest.raises(ValidationFailed) as refused:
         checked_proof(session, proof(), [other])
     assert refused.value.code == "proof_does_not_hold"
+
+
+def test_last_checkpoint_is_none_before_the_first() -> None:
+    session: Any = SimpleNamespace(cursor=Rows(None))
+    assert last_checkpoint(session) == {"checkpoint": None}
+    sealed_at = datetime(2026, 5, 14, 9, 31, tzinfo=UTC)
+    session = SimpleNamespace(cursor=Rows({"size": 8, "created_at": sealed_at, "note": "a note"}))
+    found = last_checkpoint(session)["checkpoint"]
+    assert found == {"size": 8, "sealed_at": "2026-05-14T09:31:00+00:00", "note": "a note"}
