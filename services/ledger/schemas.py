@@ -58,28 +58,28 @@ class Statement(Schema):
 
 
 class Penalty(Schema):
-    """The penalty of one account by a day, past or to come; today when left out."""
+    """The penalty of one account by a day, past or future; today when left out."""
 
     number = fields.String(required=True, validate=_NUMBER)
     on = fields.Date(load_default=None, allow_none=True, format="iso")
 
 
 class PaymentProofs(Schema):
-    """The proof that one payment stands in the sealed log."""
+    """The proof of one payment's inclusion in the sealed log."""
 
     payment_id = fields.UUID(required=True)
 
 
 class PaymentPostings(Schema):
-    """Where one payment stands in the ledger."""
+    """The postings of one payment."""
 
     payment_id = fields.UUID(required=True)
 
 
 class PaidLine(Schema):
-    """What a payment holds for one account, in kopecks; the rules on sums are the domain's.
+    """The line of a payment for one account, in kopecks; the domain checks the sums.
 
-    ``period`` is a month that the payer named: it is settled before all others.
+    ``period`` is a month that the payer named: it is paid before all others.
     """
 
     account = fields.String(required=True, validate=_NUMBER)

@@ -42,7 +42,7 @@ sums AS (
     UNION ALL
     SELECT id, part ->> 'period', part ->> 'service' = 'capital_repair',
            -(part ->> 'amount')::bigint, NULL
-      FROM log, jsonb_array_elements(e -> 'settled') AS part
+      FROM log, jsonb_array_elements(e -> 'allocation') AS part
 ),
 debts AS (
     SELECT id, capital, sum(amount) AS owed, %(on)s::date - max(due_on) AS days

@@ -47,7 +47,7 @@ _COPIED = COPIED.encode()
 _POSTINGS = """
 INSERT INTO payment_postings (payment_id, account, position, amount, penalty, allocation)
 SELECT (e ->> 'payment_id')::uuid, e ->> 'account', notification_id, (e ->> 'amount')::bigint,
-       (e ->> 'penalty')::bigint, e -> 'settled'
+       (e ->> 'penalty')::bigint, e -> 'allocation'
   FROM (SELECT notification_id, convert_from(state, 'UTF8')::jsonb AS e FROM events
          WHERE starts_with(topic, 'ledger.payment_posted.')) AS payments
 """

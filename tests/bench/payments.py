@@ -20,7 +20,7 @@ from deploy.embedded.postgres import binaries
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from shared import context, gc_tuning
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
@@ -108,7 +108,7 @@ def _prepare(bench: Bench) -> None:
 
 
 def _ours(bench: Bench, calls: int, lines: int) -> float:
-    posting = posting_desk(bench.store)
+    posting = ledger_group_commit(bench.store)
     day = date(2026, 11, 1)
 
     def caller() -> None:

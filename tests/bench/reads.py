@@ -10,7 +10,7 @@ from uuid import uuid4
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from services.ledger.readmodel import ReadModel
 from services.ledger.reports.balances import balance
 from shared import context
@@ -36,7 +36,7 @@ SELECT sum(CASE WHEN starts_with(topic, 'ledger.charges_posted.')
                         FROM jsonb_array_elements(e -> 'lines') AS line)
                 ELSE 0 END
            - (SELECT coalesce(sum((part ->> 'amount')::bigint), 0)
-                FROM jsonb_array_elements(e -> 'settled') AS part))::bigint AS principal
+                FROM jsonb_array_elements(e -> 'allocation') AS part))::bigint AS principal
   FROM (SELECT topic, convert_from(state, 'UTF8')::jsonb AS e FROM events
          WHERE originator_id = %s) AS stream
  WHERE (e ->> 'effective_on')::date <= %s
@@ -127,7 +127,7 @@ def now(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
 def payment(bench: Bench, progress: Callable[[str], None]) -> Result:
     """Measure single payments, one after another, on both accounts."""
     _prepare(bench)
-    posting = posting_desk(bench.store)
+    posting = ledger_group_commit(bench.store)
 
     def pay(number: str) -> float:
         line = PaidLine(account=number, amount=1, penalty=0)

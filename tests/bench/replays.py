@@ -13,7 +13,7 @@ from eventsourcing.domain import event as library_event
 
 from services.ledger.domain import Account
 from services.ledger.domain.events import ChargesPosted, PaymentPosted
-from services.ledger.replay.parallel import quiet, stream_ranges, uncollected
+from services.ledger.replay.parallel import gc_disabled, quiet, stream_ranges
 from services.ledger.replay.rebuild import rebuild
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.replay.streams import SMALLEST_RANGES, account_streams
@@ -46,9 +46,9 @@ class LibraryAccount(LibraryAggregate):
 
     @library_event("PaymentPosted")
     def post_payment(
-        self, payment_id: UUID, effective_on: str, amount: int, settled: list[dict[str, Any]]
+        self, payment_id: UUID, effective_on: str, amount: int, allocation: list[dict[str, Any]]
     ) -> None:
-        for part in settled:
+        for part in allocation:
             self.open_items[part["period"]][part["service"]] -= part["amount"]
 
     @property
@@ -126,7 +126,7 @@ def replay_all(bench: Bench, progress: Callable[[str], None]) -> Result:
     workers = len(os.sched_getaffinity(0))
 
     def replay_with(count: int) -> None:
-        rebuilt = rebuild(bench.store, cores=count)
+        rebuilt = rebuild(bench.store, workers=count)
         _check([rebuilt.events == events, not any(rebuilt.wrong.values())])
 
     return compare(
@@ -146,7 +146,7 @@ def _replay(session: Any) -> dict[UUID, int]:
     # As parallel workers do: a range of the log is sorted by streams in memory.
     session.cursor.execute("SET LOCAL work_mem = '64MB'")
     session.cursor.execute("SET LOCAL jit = off")
-    with uncollected():
+    with gc_disabled():
         for part in stream_ranges(SMALLEST_RANGES):
             for id_, events in account_streams(session.cursor.connection, part, quiet):
                 account = Account(id_)
@@ -169,8 +169,10 @@ def _library_account(events: list[Any], number: str) -> LibraryAccount:
             lines = [_fields(line) for line in event.lines]
             account.post_charges(event.period, str(event.effective_on), str(event.due_on), lines)
         elif isinstance(event, PaymentPosted):
-            settled = [_fields(part) for part in event.settled]
-            account.post_payment(event.payment_id, str(event.effective_on), event.amount, settled)
+            allocation = [_fields(part) for part in event.allocation]
+            account.post_payment(
+                event.payment_id, str(event.effective_on), event.amount, allocation
+            )
     return account
 
 

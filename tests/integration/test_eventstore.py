@@ -14,10 +14,8 @@ from eventsourcing.application import LocalNotificationLog
 from services.ledger.application import (
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.domain import Account, account_id
@@ -26,6 +24,7 @@ from shared import context
 from shared.errors import Conflict, Forbidden, Unavailable
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database, role_of
+from tests.ledger_commands import PostCharges, post_charges
 
 NUMBER = "0100000001"
 

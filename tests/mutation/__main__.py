@@ -32,7 +32,13 @@ VENV = WORK / "venv"
 TREE = WORK / "tree"
 RESULTS = WORK / "results.json"
 LOCKS = (ROOT / "requirements.lock", HERE / "requirements.lock")
-COPIED = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py", "tests/unit/__init__.py")
+COPIED = (
+    "pyproject.toml",
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/ledger_commands.py",
+    "tests/unit/__init__.py",
+)
 COPIED_FOLDERS = ("services", "shared", "tests/unit/ledger", "tests/unit/shared")
 
 _SHOW = """

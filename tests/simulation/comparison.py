@@ -13,7 +13,7 @@ from services.ledger.reports.balances import balance
 from shared.errors import NotFound
 from tests.simulation.company import Company, Progress, steps_of
 from tests.simulation.installation import Installation, expected_row
-from tests.simulation.reference_model import Entry, ModelAccount, in_order_of_effect
+from tests.simulation.reference_model import Entry, ModelAccount, by_effective_day
 from tests.simulation.totals import (
     COLUMNS,
     DayTotals,
@@ -89,7 +89,7 @@ class Comparison:
             expected = expected_row(account)
             report.compare(f"{number} now", {name: row.get(name) for name in expected}, expected)
             balances = [*_at_instants(number, entries, recorded)]
-            in_order = in_order_of_effect(entries)
+            in_order = by_effective_day(entries)
             balances += _at_days(number, in_order, day_totals)
             self._compare_balances(number, balances)
             for turnover in turnovers:

@@ -25,7 +25,7 @@ from services.ledger.cli import app
 from services.ledger.corrections import Correct, correct_within
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from shared import context
 from shared.config import Settings
 from shared.eventstore import Session
@@ -124,7 +124,7 @@ class Installation:
     terminal: Terminal
 
     def __post_init__(self) -> None:
-        self._posting = posting_desk(self.store)
+        self._posting = ledger_group_commit(self.store)
 
     def apply(self, file: StepFile) -> None:
         """Apply a step: import its file, accrue penalties, or post its payments or corrections."""

@@ -271,7 +271,7 @@ class ModelAccount:
         self.penalties = [piece for piece in self.penalties if piece.amount]
 
 
-def in_order_of_effect(entries: Iterable[Entry]) -> list[Entry]:
+def by_effective_day(entries: Iterable[Entry]) -> list[Entry]:
     """Return the entries by their days; an opening comes before all others."""
     entries = list(entries)
     happened = sorted((e for e in entries if e.what != "open"), key=lambda entry: entry.day)

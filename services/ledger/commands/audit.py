@@ -30,7 +30,7 @@ def audit(
     with reporting(), opened_ledger() as store:
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
-            report = auditor.audit(store, advance, cores=workers)
+            report = auditor.audit(store, advance, workers=workers)
         keys = seal_keys(load_settings())
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         with counting("verifying the seal", events) as advance:

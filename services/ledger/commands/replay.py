@@ -57,7 +57,7 @@ def replay(
             record_run(store, who, Run(verb="replay", by=who, reason=why))
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
-            found = rebuild(store, advance, compare_only=dry_run, cores=workers)
+            found = rebuild(store, advance, compare_only=dry_run, workers=workers)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
     raise typer.Exit(DIFFERENCE if wrong else 0)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -48,7 +48,7 @@ def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
         events: list[Any] = [recorded.event for recorded in history]
-        for event in retold(account.id, events):
+        for event in in_effective_order(account.id, events):
             if event.effective_on > day:
                 break
             account.replay(event)

@@ -22,7 +22,7 @@ import msgspec
 from psycopg import sql
 
 from services.ledger.reports.history import statement_by_days
-from services.ledger.tables.columns import BALANCES, COLUMNS
+from services.ledger.tables.columns import BALANCES, COLUMNS, TABLES, SqlType
 from shared.config import ConfigurationError
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 
@@ -60,18 +60,8 @@ _EVENT = {
     "actor": str,
     "correlation_id": str,
 }
-_BALANCE = {
-    "number": str,
-    "payer_kind": str,
-    "version": int,
-    "last_bill": int,
-    "principal": int,
-    "penalty": int,
-    "advance": int,
-    "open_items": dict,
-    "due_dates": dict,
-    "charged_periods": list,
-}
+_OF_SQL: Mapping[SqlType, type] = {"text": str, "bigint": int, "json": dict, "text[]": list}
+_BALANCE = {column.name: _OF_SQL[column.type] for column in TABLES[BALANCES] if not column.key}
 _MOVEMENT = {
     "position": int,
     "effective_on": str,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import in_order_of_effect, retold
+from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.reports.statements import movement, recorded_events
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded, Session
@@ -26,7 +26,7 @@ def statement_by_days(
     if first_day and last_day and first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
     account, opening, movements = Account(account_id(number)), 0, []
-    for recorded in _in_order_of_effect(recorded_events(session, number)):
+    for recorded in _by_effective_day(recorded_events(session, number)):
         event: Any = recorded.event
         if last_day and event.effective_on > last_day:
             break
@@ -72,16 +72,18 @@ def event_history(session: Session, number: str) -> list[dict[str, Any]]:
     return history
 
 
-def _in_order_of_effect(history: list[Recorded]) -> list[Recorded]:
+def _by_effective_day(history: list[Recorded]) -> list[Recorded]:
     events: list[Any] = [recorded.event for recorded in history]
-    order = in_order_of_effect(events)
+    order = by_effective_day(events)
     place = {id(event): recorded for event, recorded in zip(events, history, strict=True)}
     unchanged = {id(event) for event in order}
     # The opening comes first, in its own order, perhaps with another day.
     taken_over = iter([recorded for recorded in history if id(recorded.event) not in unchanged])
     return [
         msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=effective)
-        for event, effective in zip(order, retold(history[0].originator_id, events), strict=True)
+        for event, effective in zip(
+            order, in_effective_order(history[0].originator_id, events), strict=True
+        )
     ]
 
 

@@ -16,7 +16,7 @@ import psycopg
 
 from services.ledger.domain.double_entry import ADVANCES, postings
 from services.ledger.domain.double_entry import PENALTY as PENALTY_OWED
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.streams import account_streams, new_sums, over_streams
 from services.ledger.reports.turnover import ADVANCE, PENALTY, Row, Turnover
@@ -107,7 +107,10 @@ def _books_of_range(
         if on is None:
             _post(events, books)
         else:
-            _post((event for event in retold(id_, events) if event.effective_on <= on), books)
+            _post(
+                (event for event in in_effective_order(id_, events) if event.effective_on <= on),
+                books,
+            )
     return dict(books)
 
 
@@ -118,7 +121,7 @@ def _count(
     books: dict[str, Kopecks],
     last_day: date,
 ) -> None:
-    in_order = retold(id_, events)
+    in_order = in_effective_order(id_, events)
     turnover.add_account(id_, in_order)
     _post((event for event in in_order if event.effective_on <= last_day), books)
 

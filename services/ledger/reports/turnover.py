@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -71,7 +71,7 @@ class Turnover:
 
     def add_account(self, id: UUID, events: Sequence[Any]) -> None:  # noqa: A002
         """Add the events of an account's whole stream that took effect by the last day."""
-        for event in retold(id, events):
+        for event in in_effective_order(id, events):
             if event.effective_on > self._last:
                 break
             self._add(event)
@@ -104,7 +104,7 @@ def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR09
             for item in event.opening:
                 yield (item.service if item.amount > 0 else ADVANCE), "charged", item.amount
             if isinstance(event, OpeningPosted):
-                yield from _paid_from_advance(event.settled)
+                yield from _paid_from_advance(event.allocation)
         case ChargesPosted():
             for line in event.lines:
                 yield line.service, "charged", line.charged
@@ -114,15 +114,15 @@ def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR09
                     # A refund becomes an advance at once: nothing is owed for the service.
                     yield line.service, "paid", line.payable
                     yield ADVANCE, "paid", -line.payable
-            yield from _paid_from_advance(event.settled)
+            yield from _paid_from_advance(event.allocation)
         case ChargesAdjusted():
             for item in event.lines:
                 yield item.service, "recalculated", item.amount
             yield from _given_back(event)
-            yield from _paid_from_advance(event.settled)
+            yield from _paid_from_advance(event.allocation)
         case PaymentPosted():
-            yield from (((part.service, "paid", part.amount)) for part in event.settled)
-            yield PENALTY, "paid", event.penalty_settled
+            yield from (((part.service, "paid", part.amount)) for part in event.allocation)
+            yield PENALTY, "paid", event.penalty_allocated
             yield ADVANCE, "paid", event.advance
         case PaymentReversed():
             for part in (*event.restored, *event.reopened):

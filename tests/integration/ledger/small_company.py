@@ -15,20 +15,16 @@ from uuid import UUID, uuid4
 from typer.testing import CliRunner, Result
 
 from services.ledger.application import (
-    AccruePenalty,
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
-    accrue_penalty,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.cli import app
 from services.ledger.corrections import Correct, correct_within
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges, ReversePayment, WriteOffPenalty
 from shared import context
@@ -36,6 +32,7 @@ from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.money import MAX_AMOUNT
 from tests.conftest import Database, fresh_database
+from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 
 NUMBERS = [f"01000000{n:02}" for n in range(1, 11)]
 SERVICES = ("heating", "lift", "water")
@@ -76,7 +73,7 @@ class SmallCompany:
         """Return an account as it was at the end of a day."""
         account = Account(account_id(number))
         history = self.store.query(lambda session: session.history(account.id))
-        for event in retold(account.id, [recorded.event for recorded in history]):
+        for event in in_effective_order(account.id, [recorded.event for recorded in history]):
             if event.effective_on <= day:
                 account.replay(event)
         return account

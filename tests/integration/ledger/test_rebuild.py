@@ -125,12 +125,12 @@ def test_everything_is_rebuilt_from_nothing_on_two_cores(company: SmallCompany) 
     right = {table: company.rows(table) for table in LIVE}
     company.as_owner(*(f"DELETE FROM {table}" for table in LIVE))
     read: list[int] = []
-    result = rebuild(company.store, read.append, cores=2)
+    result = rebuild(company.store, read.append, workers=2)
     assert result.swapped
     assert result.accounts == len(NUMBERS)
     assert sum(read) == result.events == company.store.recorder.max_notification_id()
     assert {table: company.rows(table) for table in LIVE} == right
-    assert audit(company.store, cores=2).differences == []
+    assert audit(company.store, workers=2).differences == []
 
 
 def test_payments_during_a_rebuild_are_not_lost(company: SmallCompany) -> None:

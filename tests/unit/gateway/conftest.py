@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from gateway_fake import Browser, FakeServices
+from gateway_doubles import Browser, FakeServices
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
