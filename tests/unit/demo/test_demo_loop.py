@@ -38,7 +38,7 @@ def test_a_stopped_loop_finishes_the_payment_under_way(
         stop.set()
         belief.state = "completed"
 
-    monkeypatch.setattr(loop, "_settled", lambda _: Payer())
+    monkeypatch.setattr(loop, "_make_payer", lambda _: Payer())
     monkeypatch.setattr(loop, "_pay_once", pay)
     path = tmp_path / "record.jsonl"
     with path.open("w", encoding="utf-8") as file:
