@@ -26,7 +26,7 @@ def statement_by_days(
     if first_day and last_day and first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
     account, opening, movements = Account(account_id(number)), 0, []
-    for recorded in _in_order_of_effect(recorded_events(session, number)):
+    for recorded in _by_effective_day(recorded_events(session, number)):
         event: Any = recorded.event
         if last_day and event.effective_on > last_day:
             break
@@ -72,7 +72,7 @@ def event_history(session: Session, number: str) -> list[dict[str, Any]]:
     return history
 
 
-def _in_order_of_effect(history: list[Recorded]) -> list[Recorded]:
+def _by_effective_day(history: list[Recorded]) -> list[Recorded]:
     events: list[Any] = [recorded.event for recorded in history]
     order = by_effective_day(events)
     place = {id(event): recorded for event, recorded in zip(events, history, strict=True)}

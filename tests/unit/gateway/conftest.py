@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from gateway_fake import Browser, FakeServices
+from gateway_doubles import Browser, FakeServices
 
 from shared.config import Settings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway_fake import PERSON, SESSION, THING
+from gateway_doubles import PERSON, SESSION, THING
 
 PAYMENT = {
     "payment_id": THING,

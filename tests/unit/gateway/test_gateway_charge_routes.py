@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gateway_fake import PERSON, Browser, FakeServices
+from gateway_doubles import PERSON, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, MONTH, PENALTY
 
 from shared.errors import ValidationFailed

@@ -11,7 +11,7 @@ from typing import Any
 
 import eventlet
 import pytest
-from gateway_fake import FakeServices
+from gateway_doubles import FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway import connections, reading, server

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from gateway_fake import PERSON, Browser, FakeServices
+from gateway_doubles import PERSON, Browser, FakeServices
 
 from gateway.peer import caller_address, trusted_networks
 from shared.config import SERVICES, ConfigurationError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gateway_fake import PERSON, THING, Browser, FakeServices
+from gateway_doubles import PERSON, THING, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, PAYMENT, PROOF
 
 KEY = {"Idempotency-Key": "order-1"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway_fake import PERSON, Browser, FakeServices
+from gateway_doubles import PERSON, Browser, FakeServices
 from gateway_samples import PROFILE, SIGNED_IN
 
 from shared.errors import Forbidden

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from gateway_fake import PERSON, THING, Browser, FakeServices
+from gateway_doubles import PERSON, THING, Browser, FakeServices
 
 from gateway.messages import CATALOGUE
 from gateway.messages.fields import FIELDS

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from gateway_fake import PERSON, SESSION, THING, Browser, FakeServices
+from gateway_doubles import PERSON, SESSION, THING, Browser, FakeServices
 from gateway_samples import ACCOUNT, PAYMENT, PROFILE, QUESTION, SESSION_ROW, SIGNED_IN, TOPIC
 
 from gateway import routes

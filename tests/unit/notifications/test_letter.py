@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from letter_fake import Harness
+from letter_doubles import Harness
 
 from services.notifications import application, jobs
 from services.notifications.application import (

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from letter_fake import SETTINGS, FakeMailServer, Harness
+from letter_doubles import SETTINGS, FakeMailServer, Harness
 
 from services.notifications import application, jobs
 from services.notifications.application import QueueLetter

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from letter_fake import SETTINGS, START, Harness, message_of
+from letter_doubles import SETTINGS, START, Harness, message_of
 
 from services.notifications import reactions
 from services.notifications.envelope import Content, unseal

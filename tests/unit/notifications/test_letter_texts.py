@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from letter_fake import SETTINGS, START
+from letter_doubles import SETTINGS, START
 
 from services.notifications import letters
 from services.notifications.envelope import Attachment, Content, seal, unseal

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from letter_fake import SETTINGS, START
+from letter_doubles import SETTINGS, START
 
 from services.notifications.envelope import Content
 from services.notifications.mailer import ServerUnavailableError, compose, connect

@@ -1,4 +1,4 @@
-"""Sums over many accounts: the sheet, the books beside it, and what does not agree."""
+"""Sums over many accounts: the report, the books beside it, and what does not agree."""
 
 from __future__ import annotations
 
@@ -83,18 +83,18 @@ def city(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return told
 
 
-def test_the_sheet_of_a_city_is_the_sum_of_its_accounts(city: list[int]) -> None:
+def test_the_report_of_a_city_is_the_sum_of_its_accounts(city: list[int]) -> None:
     whole = turnover_of(STORE, FIRST, LAST, city.append)
     alone = [turnover_of_account(a.id, list(a.pending), FIRST, LAST) for a in ACCOUNTS]
     for name in ("heating", "water", "lift", "penalty", "advance"):
-        rows = [sheet.rows[name] for sheet in alone if name in sheet.rows]
+        rows = [report.rows[name] for report in alone if name in report.rows]
         told = Counter[str]()
         for row in rows:
             told.update(row.as_dict())
         assert whole.rows[name].as_dict() == told
     assert set(whole.rows) == {"heating", "water", "lift", "penalty", "advance"}
     assert whole.books == {
-        name: sum(sheet.books.get(name, 0) for sheet in alone) for name in whole.books
+        name: sum(report.books.get(name, 0) for report in alone) for name in whole.books
     }
     assert list(whole.differences()) == []
     assert sum(city) == sum(len(account.pending) for account in ACCOUNTS)
@@ -118,7 +118,7 @@ def test_the_figures_of_a_city(city: list[int]) -> None:
     assert city == []
 
 
-def test_the_sheet_ends_with_its_last_day_and_so_do_its_books(city: list[int]) -> None:
+def test_the_report_ends_with_its_last_day_and_so_do_its_books(city: list[int]) -> None:
     whole = turnover_of(STORE, FIRST, AFTER)
     assert whole.total.closing == sum(a.principal + a.penalty - a.advance for a in ACCOUNTS)
     until = turnover_of(STORE, FIRST, LAST)
@@ -152,7 +152,7 @@ def test_a_row_that_the_books_do_not_know_owes_nothing() -> None:
     ]
 
 
-def test_an_advance_stands_in_the_books_and_on_the_sheet() -> None:
+def test_an_advance_stands_in_the_books_and_on_the_report() -> None:
     assert list(TurnoverReport({}, {"advances": -5}).differences()) == [
         ("advance", 0, -5),
         ("total", 0, -5),

@@ -9,7 +9,7 @@ from services.ledger.domain.events import ServiceAmount
 from services.ledger.reports.turnover import Row, Turnover
 
 
-def sheet(account: Account, first: str, last: str) -> dict[str, dict[str, int]]:
+def report(account: Account, first: str, last: str) -> dict[str, dict[str, int]]:
     made = Turnover(day(first), day(last))
     made.add_account(ID, account.pending)
     return {
@@ -18,8 +18,8 @@ def sheet(account: Account, first: str, last: str) -> dict[str, dict[str, int]]:
     }
 
 
-def test_a_sheet_has_a_row_for_each_service_and_for_penalty_and_advance() -> None:
-    assert sheet(eventful(), "10-01", "12-31") == {
+def test_a_report_has_a_row_for_each_service_and_for_penalty_and_advance() -> None:
+    assert report(eventful(), "10-01", "12-31") == {
         "heating": {
             "opening": 1_000,
             "charged": 500,
@@ -35,9 +35,9 @@ def test_a_sheet_has_a_row_for_each_service_and_for_penalty_and_advance() -> Non
     }
 
 
-def test_a_sheet_has_what_was_paid_when_it_was_paid() -> None:
+def test_a_report_has_what_was_paid_when_it_was_paid() -> None:
     account = eventful()
-    assert sheet(account, "11-01", "11-30") == {
+    assert report(account, "11-01", "11-30") == {
         "heating": {"opening": 1_400, "paid": 1_400},
         "advance": {},
         "water": {"charged": 600, "paid": 100, "closing": 500},
@@ -55,17 +55,17 @@ def test_the_total_is_the_sum_of_the_rows() -> None:
     assert made.total().closing == 1_789
 
 
-def test_what_takes_effect_after_the_last_day_is_not_on_the_sheet() -> None:
+def test_what_takes_effect_after_the_last_day_is_not_on_the_report() -> None:
     account = an_account("10-02", ServiceAmount("heating", 5))
-    assert sheet(account, "09-01", "10-01") == {}
-    assert sheet(account, "10-02", "10-02") == {"heating": {"opening": 5, "closing": 5}}
+    assert report(account, "09-01", "10-01") == {}
+    assert report(account, "10-02", "10-02") == {"heating": {"opening": 5, "closing": 5}}
     account.accrue_penalty(7, day("10-03"), "rule-1")
-    assert "penalty" not in sheet(account, "10-02", "10-02")
-    assert sheet(account, "10-03", "10-03")["penalty"] == {"penalty": 7, "closing": 7}
-    assert sheet(account, "10-04", "10-05")["penalty"] == {"opening": 7, "closing": 7}
+    assert "penalty" not in report(account, "10-02", "10-02")
+    assert report(account, "10-03", "10-03")["penalty"] == {"penalty": 7, "closing": 7}
+    assert report(account, "10-04", "10-05")["penalty"] == {"opening": 7, "closing": 7}
 
 
-def test_a_sheet_of_many_accounts_adds_them_up() -> None:
+def test_a_report_of_many_accounts_adds_them_up() -> None:
     made = Turnover(day("10-01"), day("12-31"))
     for _ in range(3):
         made.add_account(ID, eventful().pending)

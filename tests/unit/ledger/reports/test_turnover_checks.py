@@ -19,23 +19,23 @@ def account_with_a_bill() -> Account:
     return account
 
 
-def sheet() -> TurnoverReport:
+def report() -> TurnoverReport:
     account = account_with_a_bill()
     events = account.take_pending()
     return turnover_of_account(account.id, events, date(2026, 10, 1), date(2026, 10, 31))
 
 
-def test_a_sheet_agrees_with_the_books() -> None:
-    made = sheet()
+def test_a_report_agrees_with_the_books() -> None:
+    made = report()
     assert made.rows["heating"].opening == 500
     assert made.total.closing == 1_500
     assert list(made.differences()) == []
 
 
-def test_a_sheet_that_does_not_add_up_is_told() -> None:
-    made = sheet()
+def test_a_report_that_does_not_add_up_is_told() -> None:
+    made = report()
     made.rows["heating"].paid += 1
     assert list(made.differences()) == [("heating", 1_499, 1_500), ("total", 1_499, 1_500)]
-    made = sheet()
+    made = report()
     made.books["receivable:water"] = 7
     assert list(made.differences()) == [("water", 0, 7), ("total", 1_500, 1_507)]
