@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import get_args
+from typing import get_type_hints
+
+from marshmallow.validate import OneOf
 
 from deploy.demo.penalties import DIVISORS
-from services.accounts.domain import PayerKind as PayerKindOfContract
+from services.accounts.domain import ContractDetails
 from services.ledger.penalties.explanation import _WORDS
-from services.ledger.penalties.rules import PayerKind, load_rules
-from shared.contracts.accounts import PAYER_KINDS
+from services.ledger.penalties.rules import RuleFile, load_rules
+from shared.contracts.accounts import ContractAmended, ContractRegistered, PayerKind
 
-KINDS = set(PAYER_KINDS)
+KINDS = set(PayerKind)
 
 
-def test_the_contract_names_the_kinds_of_both_services() -> None:
-    assert set(get_args(PayerKindOfContract)) == KINDS
-    assert {kind.value for kind in PayerKind} == KINDS
+def test_contract_accounts_and_ledger_share_one_list() -> None:
+    assert get_type_hints(ContractDetails)["payer_kind"] is PayerKind
+    assert get_type_hints(RuleFile)["payers"].__args__[0] is PayerKind
+    for schema in (ContractRegistered, ContractAmended):
+        [choice] = schema().fields["payer_kind"].validators
+        assert isinstance(choice, OneOf)
+        assert set(choice.choices) == KINDS
 
 
 def test_the_database_of_accounts_accepts_just_these_kinds() -> None:
