@@ -27,10 +27,10 @@ def test_contract_accounts_and_ledger_share_one_list() -> None:
 
 
 def test_the_database_of_accounts_accepts_just_these_kinds() -> None:
-    migration = files("services.accounts") / "migrations" / "0001_registry.sql"
-    check = re.search(r"payer_kind IN \(([^)]*)\)", migration.read_text("utf-8"))
-    assert check
-    assert set(re.findall(r"'(\w+)'", check[1])) == KINDS
+    migrations = sorted(files("services.accounts").joinpath("migrations").iterdir(), key=str)
+    sql = "\n".join(path.read_text("utf-8") for path in migrations)
+    checks = re.findall(r"payer_kind IN \(([^)]*)\)", sql)
+    assert set(re.findall(r"'(\w+)'", checks[-1])) == KINDS
 
 
 def test_every_kind_has_a_penalty_rule_and_a_name_in_each_language() -> None:
