@@ -123,6 +123,17 @@ def test_bad_input_exits_with_2(run: Any, arguments: tuple[object, ...]) -> None
     assert run(*arguments).exit_code == 2
 
 
+def test_import_never_replaces_its_file_by_the_quarantine(run: Any, tmp_path: Path) -> None:
+    header, first, *_ = DEMO.read_text("utf-8").splitlines()
+    path = tmp_path / "accounts.csv"
+    path.write_text("\n".join([header, first.replace("household", "pensioner")]), "utf-8")
+    content = path.read_bytes()
+    result = run(path, "--quarantine", path, "--actor", "olga", "--reason", "demo")
+    assert result.exit_code == 2
+    assert "name another file" in " ".join(result.output.split())
+    assert path.read_bytes() == content
+
+
 def test_refused_rows_exit_with_1_and_the_others_are_loaded(
     desk: Desk, run: Any, tmp_path: Path
 ) -> None:

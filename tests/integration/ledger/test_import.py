@@ -180,6 +180,18 @@ def test_a_corrected_quarantine_file_is_imported(harness: ImportHarness) -> None
     assert harness.imports(refused)["counts"]["amount"] == 300
 
 
+def test_import_never_replaces_its_file_by_the_quarantine(harness: ImportHarness) -> None:
+    harness.opens("01")
+    events, file = harness.events(), harness.file("1.csv", line("01"), line("01", charged="x"))
+    content = file.read_bytes()
+    for more in ((), ("--dry-run",)):
+        result = harness.run(file, "--quarantine", str(file), *more)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "name another file" in " ".join(result.stderr.split())
+    assert file.read_bytes() == content
+    assert harness.events() == events
+
+
 def test_control_totals_must_match_or_nothing_is_posted(harness: ImportHarness) -> None:
     harness.opens("01")
     events, file = harness.events(), harness.file("1.csv", line("01"), line("01", "water", "1"))
