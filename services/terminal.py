@@ -257,7 +257,7 @@ def counting(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def counting_bytes(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show the progress through a file of so many bytes; yields the function that advances it."""
+    """Show the progress through ``total`` bytes of a file; yields the function that advances it."""
     columns = (DownloadColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with _bar(title, total, *columns) as advance:
         yield advance

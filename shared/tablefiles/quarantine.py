@@ -20,7 +20,7 @@ from shared.tablefiles.rows import UnreadableRow
 from shared.tablefiles.table import BYTE_ORDER_MARK, TableFile
 
 SHOWN_OF_UNREADABLE = 1_000
-"""Characters that are kept of a row whose fields cannot be told apart."""
+"""Characters that are kept of a row whose fields cannot be separated."""
 
 
 def quarantine_path(path: Path) -> Path:
@@ -95,7 +95,7 @@ class QuarantineFile:
                 return list(self._read(raw))
             fields = table.csv_fields(raw)
             if len(fields) != len(table.header):
-                raise UnreadableRow("the columns cannot be told apart")
+                raise UnreadableRow("the columns cannot be separated")
         except UnreadableRow:
             text = raw.decode(table.encoding, "backslashreplace")[:SHOWN_OF_UNREADABLE]
             return [text.rstrip("\r"), *[""] * (len(self._columns) - 1)]

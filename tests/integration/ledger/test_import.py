@@ -384,7 +384,7 @@ def test_no_chunk_is_posted_after_one_that_failed(
 
 
 def test_a_first_bill_fits_on_the_page_of_its_account(harness: ImportHarness) -> None:
-    """Otherwise most first bills of a city would write both indexes of balances."""
+    """Otherwise most first bills would write both indexes of balances."""
     numbers = [f"{number:010}" for number in range(200)]
     harness.opens(*numbers)
     before = _pages(harness)
@@ -462,7 +462,7 @@ def _kill_after(harness: ImportHarness, file: Path, chunks: int) -> None:
         with harness.database.owner("ledger") as owner:
             eventually(
                 lambda: process.poll() is not None or _committed(owner) > chunks,
-                "so many chunks are committed",
+                "enough chunks are committed",
             )
         assert process.poll() is None, "the import ended before the kill"
     finally:

@@ -188,7 +188,7 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(percent=st.integers(1, 100), day=DAYS)
     def write_off(self, percent: int, day: date) -> None:
         amount = -(-self.books.penalty * percent // 100)
-        self.account.write_off_penalty(amount, day, "a court said so")
+        self.account.write_off_penalty(amount, day, "a court decision")
         self._penalty_changed(max(day, self.day_of["penalty"]), "waive", amount)
 
     @rule(

@@ -33,7 +33,7 @@ def test_only_what_was_paid_beyond_the_lowered_bill_is_given_back() -> None:
 def test_turnover_includes_penalty_given_back() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
-    account.write_off_penalty(100, LATER, "a court said so")
+    account.write_off_penalty(100, LATER, "a court decision")
     account.post_payment(uuid4(), DAY, 0, 60)  # known only after the waiver
     *_, waiver = in_effective_order(account.id, account.pending)
     assert waiver.advance == 60

@@ -26,7 +26,7 @@ def opened(*opening: ServiceAmount) -> Account:
     return account
 
 
-def test_it_is_as_if_it_had_come_with_the_opening() -> None:
+def test_a_later_opening_balance_counts_as_one_at_the_opening() -> None:
     later, at_once = opened(), opened(*OPENING)
     later.post_opening(TAKEN_OVER, OPENING)
     later_row, at_once_row = later.snapshot(), at_once.snapshot()
@@ -36,7 +36,7 @@ def test_it_is_as_if_it_had_come_with_the_opening() -> None:
     assert debts(later.pending) == debts(at_once.pending)
 
 
-def test_it_comes_once() -> None:
+def test_a_later_opening_balance_is_posted_once() -> None:
     account = opened()
     account.post_opening(TAKEN_OVER, OPENING)
     for one in (account, opened(*OPENING)):
@@ -73,7 +73,7 @@ def test_an_earlier_advance_pays_the_opening_balance() -> None:
     assert decoded == account.pending
 
 
-def test_it_is_in_the_opening_column_of_the_turnover() -> None:
+def test_a_later_opening_balance_is_in_the_opening_column_of_the_turnover() -> None:
     account = opened()
     account.post_opening(date(2026, 2, 5), OPENING)
     turnover = Turnover(date(2026, 2, 1), date(2026, 2, 28))
