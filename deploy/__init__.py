@@ -1,1 +1,1 @@
-"""How Saldo is installed, run on one machine, tried out with a demo company, and released."""
+"""Saldo on one machine: private nodes, doubles of outside parties, a demo company; releases."""

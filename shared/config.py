@@ -29,6 +29,7 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    acquirer: str = "rbs"
     acquirer_url: str = "http://127.0.0.1:18090"
     acquirer_user: str = "saldo"
     acquirer_password: str = field(default="", repr=False)
@@ -62,8 +63,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     plain = {
         name: env[f"SALDO_{name.upper()}"]
         for name in (
-            "database_url", "url", "gateway_listen", "smtp_url", "mail_from", "acquirer_url",
-            "acquirer_user", "acquirer_password", "acquirer_secret", "timezone", "log_level",
+            "database_url", "url", "gateway_listen", "smtp_url", "mail_from", "acquirer",
+            "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret", "timezone",
+            "log_level",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip

@@ -18,18 +18,18 @@ from deploy.demo.client import CabinetClient, OutageError, Problem
 from deploy.demo.company import DemoAccount, demo_accounts, households
 from deploy.demo.journey import run_journey
 from deploy.demo.letters import Mailbox
-from deploy.demo.loading import LoadingFailed
+from deploy.demo.loading import LoadingError
 from deploy.demo.loading import load as load_demo
 from deploy.demo.loop import Place, Record, read_beliefs, run_loop
-from deploy.demo.reconciling import (
-    SILENT,
+from deploy.demo.reconciliation import (
+    OUTAGES,
     audit,
     compare_beliefs,
     parked_messages,
-    take_picture,
+    take_snapshot,
     wait_for_agreement,
 )
-from deploy.demo.report import JourneyFailed, Report
+from deploy.demo.report import JourneyError, Report
 from deploy.demo.tables import loop_summary, reconciliation_table
 
 app = typer.Typer(
@@ -44,31 +44,31 @@ DEFAULT_RECORD = Path(os.environ.get("SALDO_STATE_DIR") or ".") / "demo-loop.jso
 
 @app.command()
 def charges() -> None:
-    """Write the bills that charges.csv holds to standard output."""
+    """Write the bills of charges.csv to standard output."""
     charges_module.write_bills(charges_module.all_bills(demo_accounts()), sys.stdout)
 
 
 @app.command()
 def load() -> None:
-    """Load the demo company; again changes nothing."""
+    """Load the demo company. Loading it again changes nothing."""
     try:
         load_demo(setting("SALDO_DATABASE_URL"), out)
-    except LoadingFailed as failure:
+    except LoadingError as failure:
         raise _failed(str(failure)) from None
 
 
 @app.command()
 def journey(
-    patience: Annotated[float, typer.Option(min=0, help="Seconds to repeat in an outage.")] = 0,
+    patience: Annotated[float, typer.Option(min=0, help="Seconds to retry in an outage.")] = 0,
 ) -> None:
-    """Drive the main journey over HTTP as a new person, showing each step."""
+    """Run the main journey over HTTP as a new person, showing each step."""
     report = Report(out)
     mailbox = Mailbox(Path(setting("SALDO_MAIL_DIR")))
     candidates = accounts_to_pay(setting("SALDO_DATABASE_URL"))
     client = CabinetClient(setting("SALDO_URL"), patience=patience)
     try:
         done = run_journey(client, report, mailbox, candidates)
-    except JourneyFailed:
+    except JourneyError:
         raise _failed("The journey ended there. The logs say more: .saldo/log/") from None
     out.print(
         f"[bold]The journey is complete[/]: {len(report.steps)} steps in {report.seconds:.1f} s; "
@@ -77,17 +77,17 @@ def journey(
     )
 
 
-Seconds = Annotated[float, typer.Option("--for", min=0, help="How many seconds.")]
-RecordFile = Annotated[Path, typer.Option(help="Beliefs, a line of JSON for each payment.")]
+Seconds = Annotated[float, typer.Option("--for", min=0, help="Seconds to go on.")]
+RecordFile = Annotated[Path, typer.Option(help="The file of beliefs, a line of JSON each.")]
 
 
 @app.command()
 def loop(
     seconds: Seconds = 60,
-    parallel: Annotated[int, typer.Option(min=1, max=64, help="How many persons at once.")] = 4,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="How many people at once.")] = 4,
     record: RecordFile = DEFAULT_RECORD,
 ) -> None:
-    """Pay again and again through any outage, and keep what the payers believe."""
+    """Pay in a loop, through any outage, and record what the payers believe."""
     place = Place(
         setting("SALDO_URL"), Path(setting("SALDO_MAIL_DIR")), households(demo_accounts())
     )
@@ -98,7 +98,7 @@ def loop(
         kept = Record(file, on_belief=lambda: progress.advance(task))
         try:
             run_loop(place, kept, seconds, parallel)
-        except (JourneyFailed, Problem, OutageError) as failure:
+        except (JourneyError, Problem, OutageError) as failure:
             raise _failed(f"The loop was stopped: {failure}") from None
         finally:
             out.print(loop_summary(kept.beliefs), f"Record: {record}", sep="\n")
@@ -106,9 +106,9 @@ def loop(
 
 @app.command()
 def reconcile(
-    wait: Annotated[float, typer.Option(min=0, help="Seconds for what is under way.")] = 60,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for pending payments.")] = 60,
     record: Annotated[
-        Path | None, typer.Option(exists=True, help="Compare with the beliefs of a loop, too.")
+        Path | None, typer.Option(exists=True, help="Also compare with the beliefs of a loop.")
     ] = None,
 ) -> None:
     """Compare acquirer, payments and ledger to the kopeck. Exit code 1: something differs."""
@@ -116,11 +116,13 @@ def reconcile(
     acquirer_url = setting("SALDO_ACQUIRER_URL")
     beliefs = read_beliefs(record) if record else []
     with out.status("Comparing acquirer, payments and ledger"):
-        picture, found = wait_for_agreement(lambda: take_picture(database_url, acquirer_url), wait)
-        found += compare_beliefs(beliefs, picture)
+        snapshot, found = wait_for_agreement(
+            lambda: take_snapshot(database_url, acquirer_url), wait
+        )
+        found += compare_beliefs(beliefs, snapshot)
         found += parked_messages(database_url)
         found += audit()
-    out.print(reconciliation_table(picture, len(beliefs)))
+    out.print(reconciliation_table(snapshot, len(beliefs)))
     for difference in found:
         out.print(difference, style="red", markup=False, soft_wrap=True)
     out.print(f"{len(found)} differences" if found else "All agree, to the kopeck.")
@@ -128,14 +130,14 @@ def reconcile(
 
 
 def accounts_to_pay(database_url: str) -> list[DemoAccount]:
-    """Answer the demo accounts with a debt; all, shuffled, when nobody owes anything."""
+    """Return the demo accounts with a debt; all, shuffled, when none has one."""
     accounts = {account.number: account for account in demo_accounts()}
     owing = [accounts[number] for number in database.in_debt(database_url, list(accounts))]
     return owing or random.sample(list(accounts.values()), len(accounts))
 
 
 def setting(name: str) -> str:
-    """Answer a variable of the environment; exit code 2 with what to do when it is missing."""
+    """Return a variable of the environment; exit with 2 and the remedy when it is missing."""
     value = os.environ.get(name, "")
     if not value:
         err.print(f"Set {name}: `. .saldo/env` after `make up` sets them all.")
@@ -149,11 +151,11 @@ def _failed(sentence: str) -> typer.Exit:
 
 
 def main() -> int:
-    """Run a command; whoever does not answer is told in a sentence, with exit code 1."""
+    """Run a command; an outage is reported in one sentence, with exit code 1."""
     try:
         app()
-    except SILENT as silence:
-        err.print(f"No answer: {str(silence).strip()}", style="red", markup=False, soft_wrap=True)
+    except OUTAGES as outage:
+        err.print(f"No response: {str(outage).strip()}", style="red", markup=False, soft_wrap=True)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The payer at the acquirer's pages: a browser's part, reduced to forms and redirects."""
+"""The payer on the acquirer's pages: a browser reduced to forms and redirects."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MOST_PAGES = 10
 
 
 class PageError(Exception):
-    """A page is not what a payer expects; the text says how."""
+    """A page is not the one that a payer expects; the text says why."""
 
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, and its fields as they stand."""
+    """A form of a page: its target, and its fields with their values."""
 
     action: str = ""
     method: str = "get"
@@ -32,10 +32,10 @@ class Form:
 
 
 class Payer:
-    """Somebody with a card in front of a browser.
+    """A person with a card and a browser.
 
-    `patience`: for how many seconds a page that does not come is tried again. Pressing «Оплатить»
-    again is harmless: an order that is charged answers with the way back.
+    `patience`: for how many seconds a request is retried during an outage. Submitting again is
+    harmless: an order that is charged redirects back.
     """
 
     def __init__(self, *, patience: float = 0.0) -> None:
@@ -48,10 +48,10 @@ class Payer:
         self._http.close()
 
     def pay(self, page_url: str, card: str = PAYS) -> str:
-        """Enter a card on the page, follow the acquirer to its end; answer the way back.
+        """Enter a card and follow the acquirer's pages; return the URL back to the merchant.
 
-        Raises PageError when a page has no such form or refuses what was entered, OutageError
-        when nobody answers.
+        Raises PageError when a page has no such form or refuses the input, OutageError when there
+        is no response.
         """
         answers = {"card_number": card, "expiry": EXPIRY, "cvc": CVC, "code": CODE}
         response, url = self._request("get", page_url), page_url
@@ -73,7 +73,7 @@ class Payer:
         raise PageError(f"{page_url} leads from page to page without an end")
 
     def come_back(self, url: str) -> int:
-        """Follow the way back to the merchant; answer the status of its page."""
+        """Open the URL back to the merchant; return the status of the response."""
         return self._request("get", url).status_code
 
     def _request(
@@ -96,7 +96,7 @@ class Payer:
 
 
 def read_form(page: str) -> Form:
-    """Answer the first form of a page; raises PageError when there is none."""
+    """Return the first form of a page; raise PageError when there is none."""
     reader = _FormReader()
     reader.feed(page)
     if reader.form is None:

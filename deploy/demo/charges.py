@@ -1,8 +1,8 @@
-"""The bills of the demo company, computed: ``python -m deploy.demo charges > charges.csv``.
+"""Generates the bills of the demo company: ``python -m deploy.demo charges > charges.csv``.
 
-The same input always gives the same file. A volume is read, not computed (a meter has its own
-mind), except that of heating in the last month: it is what brings the bill to the `bill_total` by
-which the account's owner proves to have it. The file is as :mod:`services.ledger.importing`
+The same input always gives the same file. Volumes are pseudo-random meter readings, except that of
+heating in the last month: it makes the total of the bill equal the `bill_total` by which the owner
+of the account proves ownership. The file is as :mod:`services.ledger.importing`
 reads it; tariff x volume is the charge, to the kopeck, on every line.
 """
 
@@ -29,7 +29,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Service:
-    """A service with its tariffs: roubles per unit until 2026-09, and from 2026-10 on."""
+    """A service with its tariffs in roubles per unit: until 2026-09, and from 2026-10 on."""
 
     code: str
     name: str
@@ -54,9 +54,9 @@ WASTE = _service("waste", "Обращение с ТКО", "м²", "3.12", "3.38"
 CAPITAL_REPAIR = _service("capital_repair", "Взнос на капитальный ремонт", "м²", "13.16", "13.16")
 
 HEATING_SEASON = {"2026-05": Decimal("0.35"), "2026-10": Decimal(1)}
-"""Which part of an October's heat a month takes; none in summer."""
+"""The heat of a month as a part of October's; none in summer."""
 LEAST_HEAT = Decimal("11.0")
-"""Roubles per square metre that the last bill leaves for heating; water gives way."""
+"""Roubles per square metre that the last bill keeps for heating, at the cost of water."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """One account's month; `penalty` is what its earlier bills have accrued in it."""
+    """One month of an account; `penalty` is what its earlier bills accrued in that month."""
 
     account: DemoAccount
     period: str
@@ -91,8 +91,8 @@ class Bill:
 
 
 def all_bills(accounts: Sequence[DemoAccount]) -> list[Bill]:
-    """Answer the bills of all accounts, month by month."""
-    # Who has an account for capital repair apart is not billed for it twice.
+    """Return the bills of all accounts, month by month."""
+    # A separate account for capital repair is not billed for it twice.
     apart = {one.address for one in accounts if one.payer_kind == "capital_repair"}
     bills: list[Bill] = []
     for period in PERIODS:
@@ -109,7 +109,7 @@ def all_bills(accounts: Sequence[DemoAccount]) -> list[Bill]:
 
 
 def write_bills(bills: Iterable[Bill], file: TextIO) -> None:
-    """Write a file of charges: UTF-8, `;`, a row per line of a bill."""
+    """Write a file of charges: CSV with `;`, a row per line of a bill."""
     writer = csv.DictWriter(file, COLUMNS, delimiter=";", lineterminator="\n")
     writer.writeheader()
     for bill in bills:
@@ -118,7 +118,7 @@ def write_bills(bills: Iterable[Bill], file: TextIO) -> None:
 
 
 def due_on(period: str) -> date:
-    """Answer until when a month is paid without delay: the 15th of the next one, on a working day.
+    """Return the due date of a month: the 15th of the next one, or the next working day.
 
     ЖК РФ ст. 155 ч. 1 as of 2026-03-01; no public holiday falls on these days.
     """
@@ -129,15 +129,15 @@ def due_on(period: str) -> date:
 
 
 def last_day(period: str) -> date:
-    """Answer the last day of a month, on which its charges take effect."""
+    """Return the last day of a month, on which its charges take effect."""
     first = date.fromisoformat(f"{period}-01")
     return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 def _months_of(number: int) -> int:
-    """Answer how many months the company has served an account: a quarter of them all six.
+    """Return how many months the company has billed an account: a quarter of them for all six.
 
-    Nobody has paid anything yet, so those are the debtors; the others came lately.
+    Nobody has paid yet, so those are the debtors; the others are recent.
     """
     return len(PERIODS) if number % 4 == 1 or number == 38 else 1 + number % 3
 
@@ -252,6 +252,6 @@ def _plain(number: Decimal) -> str:
 
 
 def _roubles(amount: Kopecks) -> str:
-    """Write an amount as files have it; nothing for zero."""
+    """Format an amount as in files; an empty text for zero."""
     sign = "-" if amount < 0 else ""
     return f"{sign}{abs(amount) // 100},{abs(amount) % 100:02d}" if amount else ""

@@ -1,7 +1,6 @@
-"""A client of Saldo's HTTP API, as a mobile application would have one: for the journey and tests.
+"""A client of Saldo's HTTP API, like that of a mobile application: for the journey and tests.
 
-It knows the API alone (`/api/v1/openapi.json`), nothing of the house behind it. Amounts are
-kopecks.
+It knows nothing but the API (`/api/v1/openapi.json`). Amounts are kopecks.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ TIMEOUTS = (3.05, 30.0)
 """Seconds to connect, and to wait for an answer."""
 OVERLOADED = frozenset({502, 503, 504})
 PAUSE_SECONDS = 0.25
-"""Between two attempts of the same request during an outage."""
+"""Pause between two attempts of a request during an outage."""
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
-    """The API refused; `code` is stable, `detail` is what the person would read."""
+    """The API refused a request; `code` is stable, `detail` is for the person."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(f"{status} {code}: {detail}")
@@ -32,12 +31,12 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
 
 class OutageError(Exception):
-    """There was no answer as long as the client's patience lasted: the outcome is unknown."""
+    """There was no response within the client's patience: the outcome is unknown."""
 
 
 @dataclass(frozen=True)
 class PaymentLine:
-    """What one account is paid: towards services, and towards penalties."""
+    """The part of one account: `amount` towards principal, `penalty` towards penalties."""
 
     account: str
     amount: int
@@ -49,10 +48,10 @@ class PaymentLine:
 
 
 class CabinetClient:
-    """One person's client. Not for several threads at once.
+    """The client of one person. Not thread-safe.
 
-    `patience`: for how many seconds one request is repeated, the same each time, while the
-    gateway cannot be reached or says that it is overloaded; 0 asks once.
+    `patience`: for how many seconds a request is repeated unchanged while the gateway cannot be
+    reached or is overloaded; 0 means no repetition.
     """
 
     def __init__(self, url: str, *, patience: float = 0.0, language: str = "ru") -> None:
@@ -60,21 +59,21 @@ class CabinetClient:
         self.patience = patience
         self.token: str | None = None
         self.repeats = 0
-        """How many requests were sent again so far."""
+        """The number of repeated requests so far."""
         self._http = requests.Session()
-        # Neither a proxy nor a .netrc of the environment has a part in this.
+        # Ignore proxies and .netrc of the environment.
         self._http.trust_env = False
         self._http.headers["Accept-Language"] = language
         self._http.headers["User-Agent"] = "Saldo demo"
 
     def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         self._http.close()
 
     # Registration, sessions, settings
 
     def start_registration(self, email: str, person_type: str = "individual") -> str:
-        """Ask for a check code by e-mail; answers the registration's id."""
+        """Request a check code by e-mail; return the id of the registration."""
         body = {"person_type": person_type, "email": email}
         return str(self._post("/registrations", body)["registration_id"])
 
@@ -90,11 +89,11 @@ class CabinetClient:
         self._post(f"/registrations/{registration_id}/confirm", body)
 
     def document(self, kind: str) -> dict[str, Any]:
-        """Answer `rules`, `consent` or `instruction`: {kind, version, title, media_type, text}."""
+        """Return `rules`, `consent` or `instruction`: {kind, version, title, media_type, text}."""
         return self._get(f"/documents/{kind}")
 
     def sign_in(self, email: str, password: str) -> dict[str, Any]:
-        """Open a session and go on in it: {token, session_id, must_change_password, ...}."""
+        """Open a session and use it; return {token, session_id, must_change_password, ...}."""
         session = self._post("/sessions", {"email": email, "password": password})
         self.token = str(session["token"])
         return session
@@ -107,13 +106,13 @@ class CabinetClient:
         return self._get("/me")
 
     def update_profile(self, **changes: str) -> dict[str, Any]:
-        """Change `full_name` or `phone`; answers the profile."""
+        """Change `full_name` or `phone`; return the profile."""
         return self.call("PATCH", "/me", changes)
 
     # Accounts and charges
 
     def look_up(self, number: str) -> dict[str, Any]:
-        """«Проверить»: {number, address, holder, linked}, masked."""
+        """«Проверить»: return {number, address, holder, linked}, masked."""
         return self._post("/accounts/lookup", {"number": number})
 
     def link(self, number: str, proof: str) -> None:
@@ -128,16 +127,16 @@ class CabinetClient:
         return accounts
 
     def balance(self, number: str, as_of: str | None = None) -> dict[str, Any]:
-        """{number, principal, penalty, advance, services, ...}, now or at a past moment."""
+        """Return {number, principal, penalty, advance, services, ...}, now or as of a time."""
         return self._get(f"/accounts/{number}/balance", as_of=as_of)
 
     def charges(self, number: str) -> list[dict[str, Any]]:
-        """The latest months with their lines, the newest first."""
+        """Return the latest months with their lines, the newest first."""
         months: list[dict[str, Any]] = self._get(f"/accounts/{number}/charges")["months"]
         return months
 
     def statement(self, number: str) -> list[dict[str, Any]]:
-        """All movements of an account, the oldest first."""
+        """Return all movements of an account, the oldest first."""
         movements: list[dict[str, Any]] = []
         after = None
         while True:
@@ -150,31 +149,31 @@ class CabinetClient:
     # Payments
 
     def due(self) -> list[PaymentLine]:
-        """What the page «Платежи-Оплатить» is prefilled with."""
+        """Return the lines that prefill the page «Платежи-Оплатить»."""
         return [
             PaymentLine(line["account"], line["amount"], line["penalty"])
             for line in self._get("/payments/due")["accounts"]
         ]
 
     def start_payment(self, lines: Sequence[PaymentLine], key: str) -> dict[str, Any]:
-        """«Заплатить»: {payment_id, total, redirect_url, state}; the same key answers the same."""
-        asked = [
+        """«Заплатить»: return {payment_id, total, redirect_url, state}; a key has one result."""
+        requested = [
             {"account": line.account, "amount": line.amount, "penalty": line.penalty}
             for line in lines
         ]
-        return self._post("/payments", {"lines": asked}, key)
+        return self._post("/payments", {"lines": requested}, key)
 
     def payment(self, payment_id: str, *, refresh: bool = False) -> dict[str, Any]:
-        """How far a payment is; `refresh` has the acquirer asked first."""
+        """Return a payment; `refresh` polls the acquirer first."""
         return self._get(f"/payments/{payment_id}", refresh="true" if refresh else None)
 
     def history(self) -> list[dict[str, Any]]:
-        """The latest payments, the newest first."""
+        """Return the latest payments, the newest first."""
         payments: list[dict[str, Any]] = self._get("/payments")["payments"]
         return payments
 
     def receipt(self, payment_id: str) -> dict[str, Any]:
-        """{payment, postings}: the ledger's entries for a payment."""
+        """Return {payment, postings}: a payment and its entries in the ledger."""
         return self._get(f"/payments/{payment_id}/receipt")
 
     # Questions
@@ -184,7 +183,7 @@ class CabinetClient:
         return topics
 
     def ask(self, topic: str, text: str, account: str | None = None) -> dict[str, Any]:
-        """{question_id, number, department, department_title}."""
+        """Ask a question; return {question_id, number, department, department_title}."""
         return self._post("/questions", {"topic": topic, "text": text, "account": account})
 
     def question(self, question_id: str) -> dict[str, Any]:
@@ -195,9 +194,9 @@ class CabinetClient:
     def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, **query: Any
     ) -> dict[str, Any]:
-        """Send a request under /api/v1, again and again as `patience` allows; answer its JSON.
+        """Send a request under /api/v1, repeated as `patience` allows; return its JSON.
 
-        Raises Problem when it is refused, OutageError when nobody answers.
+        Raises Problem when it is refused, OutageError when there is no response.
         """
         headers = {"Accept": "application/json"}
         if self.token:
@@ -208,13 +207,13 @@ class CabinetClient:
         while True:
             answer = self._attempt(method, f"{self.url}/api/v1{path}", body, query, headers)
             if isinstance(answer, requests.Response) and answer.status_code not in OVERLOADED:
-                return _answer_of(answer)
+                return _json_of(answer)
             if time.monotonic() >= ends:
                 break
             self.repeats += 1
             time.sleep(PAUSE_SECONDS)
         if isinstance(answer, requests.Response):
-            return _answer_of(answer)
+            return _json_of(answer)
         raise OutageError(
             f"{method} {path}: no answer from {self.url} ({type(answer).__name__})"
         ) from answer
@@ -239,11 +238,11 @@ class CabinetClient:
         return self.call("GET", path, **query)
 
     def _post(self, path: str, body: Any = None, key: str | None = None) -> dict[str, Any]:
-        # Every POST has a key, so that repeating it after an outage does nothing twice.
+        # Every POST has a key, so that repeating it in an outage has no second effect.
         return self.call("POST", path, body, key=key or str(uuid4()))
 
 
-def _answer_of(response: requests.Response) -> dict[str, Any]:
+def _json_of(response: requests.Response) -> dict[str, Any]:
     if response.status_code == 204:
         return {}
     try:

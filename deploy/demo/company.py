@@ -1,4 +1,4 @@
-"""The demo company's registry: who has which account, and what proves it."""
+"""The registry of the demo company: accounts, their holders, and the proof of ownership."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class DemoAccount:
 
     @property
     def proof(self) -> str:
-        """What a person types who has the last bill at hand: its total, in roubles."""
+        """The total of the last bill, in roubles, as its owner types it."""
         return f"{self.bill_total // 100},{self.bill_total % 100:02d}"
 
 
 def demo_accounts(path: Path = ACCOUNTS_FILE) -> list[DemoAccount]:
-    """Read the registry, in its order."""
+    """Return the accounts of the registry, in its order."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
             DemoAccount(
@@ -54,7 +54,7 @@ def demo_accounts(path: Path = ACCOUNTS_FILE) -> list[DemoAccount]:
 
 
 def households(accounts: Sequence[DemoAccount]) -> list[DemoAccount]:
-    """Answer the accounts of people, those of capital repair included."""
+    """Return the accounts of people, those for capital repair included."""
     return [one for one in accounts if one.payer_kind in {"household", "capital_repair"}]
 
 

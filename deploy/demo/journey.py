@@ -11,41 +11,41 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from deploy.demo.answers import (
+from deploy.demo.checks import (
     check_month,
     check_receipt,
-    is_refused,
+    expect_refusal,
+    net_balance,
     other_code,
-    standing,
-    steadily,
+    retry_until_consistent,
 )
 from deploy.demo.client import CabinetClient, PaymentLine, Problem
 from deploy.demo.company import DemoAccount
 from deploy.demo.letters import Mailbox, code_in, password_in
-from deploy.demo.report import CheckFailed, Report, check
-from deploy.demo.traveller import FULL_NAME, PHONE, QUESTION, Journey
+from deploy.demo.person import FULL_NAME, PHONE, QUESTION, Journey
+from deploy.demo.report import CheckError, Report, check
 from shared.money import format_roubles
 
 ADVANCE = 100_00
 """Kopecks to pay in advance on an account that owes nothing."""
 COMPLETE_SECONDS = 30.0
 DEPARTMENT_MAILBOX = "billing@teploset-demo.invalid"
-"""Of the department that answers questions about charges (services/helpdesk/departments.yaml)."""
+"""The department for questions about charges (services/helpdesk/departments.yaml)."""
 MOST_LINKED = 3
-"""Accounts that one journey links at most while it looks for one with a debt."""
+"""The most accounts that a journey links while it looks for one with a debt."""
 
 
 def run_journey(
     client: CabinetClient, report: Report, mailbox: Mailbox, candidates: Iterable[DemoAccount]
 ) -> Journey:
-    """Drive the whole journey; answers it. Raises JourneyFailed at the first step that fails.
+    """Run the whole journey and return it. Raises JourneyError at the first step that fails.
 
     `candidates` are accounts to pay, those in debt first: the first one that can be linked and
-    owes something is paid in full; if none does, the last one gets an advance.
+    has a debt is paid in full; if none has, the last one gets an advance.
     """
     journey = Journey(client, report, mailbox, list(candidates))
     register(journey)
-    settle_in(journey)
+    set_up_cabinet(journey)
     link_an_account(journey)
     line = see_what_is_owed(journey)
     pay(journey, line)
@@ -56,46 +56,46 @@ def run_journey(
 
 def register(journey: Journey) -> None:
     """S1-S8: from an e-mail address to a temporary password in a letter."""
-    client, traveller, report = journey.client, journey.traveller, journey.report
+    client, person, report = journey.client, journey.person, journey.report
     with report.step("Register") as step:
-        registration_id = client.start_registration(traveller.email)
-        step.outcome = f"{traveller.email}, the code is on its way"
+        registration_id = client.start_registration(person.email)
+        step.outcome = f"{person.email}, the code is on its way"
     with report.step("Check code by e-mail") as step:
-        letter = journey.mailbox.wait(traveller.email, "Проверочный код")
-        traveller.code = code_in(letter)
+        letter = journey.mailbox.wait(person.email, "Проверочный код")
+        person.code = code_in(letter)
         step.outcome = f"«{letter.subject}»"
     with report.step("A wrong code is refused") as step:
-        wrong = other_code(traveller.code)
-        step.outcome = is_refused(
+        wrong = other_code(person.code)
+        step.outcome = expect_refusal(
             "wrong_code", lambda: client.confirm_registration(registration_id, wrong)
         )
     with report.step("Without the tick it is refused") as step:
-        step.outcome = is_refused(
+        step.outcome = expect_refusal(
             "rules_not_accepted",
-            lambda: client.confirm_registration(registration_id, traveller.code, rules=False),
+            lambda: client.confirm_registration(registration_id, person.code, rules=False),
         )
     with report.step("Confirm with the right code") as step:
-        client.confirm_registration(registration_id, traveller.code)
-        letter = journey.mailbox.wait(traveller.email, "Временный пароль")
-        traveller.temporary_password = password_in(letter)
+        client.confirm_registration(registration_id, person.code)
+        letter = journey.mailbox.wait(person.email, "Временный пароль")
+        person.temporary_password = password_in(letter)
         step.outcome = f"«{letter.subject}»"
 
 
-def settle_in(journey: Journey) -> None:
-    """S9, S24: the temporary password opens nothing but its own change; name and telephone."""
-    client, traveller, report = journey.client, journey.traveller, journey.report
+def set_up_cabinet(journey: Journey) -> None:
+    """S9, S24: the temporary password allows only its own change; name and telephone."""
+    client, person, report = journey.client, journey.person, journey.report
     with report.step("Sign in with the temporary password") as step:
-        session = client.sign_in(traveller.email, traveller.temporary_password)
-        traveller.token = session["token"]
+        session = client.sign_in(person.email, person.temporary_password)
+        person.token = session["token"]
         check(session["must_change_password"], "the temporary password to demand its change")
         step.outcome = "it must be changed"
-    with report.step("Nothing else answers before that") as step:
+    with report.step("Everything else is refused before that") as step:
         attempts = (client.profile, client.accounts, client.due, client.history, client.topics)
         for attempt in attempts:
-            is_refused("password_change_required", attempt)
+            expect_refusal("password_change_required", attempt)
         step.outcome = f"{len(attempts)} of {len(attempts)} refused"
     with report.step("Change the password") as step:
-        client.change_password(traveller.temporary_password, traveller.own_password)
+        client.change_password(person.temporary_password, person.own_password)
         check(client.accounts() == [], "a new cabinet without accounts")
         step.outcome = "the cabinet is open"
     with report.step("Enter name and telephone") as step:
@@ -106,7 +106,7 @@ def settle_in(journey: Journey) -> None:
 
 
 def link_an_account(journey: Journey) -> None:
-    """S11-S13: look up (masked), link with a fact of the last bill; on to one with a debt."""
+    """S11-S13: look up (masked), link with a fact of the last bill, until one has a debt."""
     client, report = journey.client, journey.report
     for account in journey.candidates:
         with report.step(f"Look up account {account.number}") as step:
@@ -128,7 +128,7 @@ def link_an_account(journey: Journey) -> None:
 
 
 def see_what_is_owed(journey: Journey) -> PaymentLine:
-    """S19-S20: the months with their lines; the page that is prefilled with what is due."""
+    """S19-S20: the months with their lines; the page that is prefilled with the debt."""
     client, number = journey.client, journey.number
     with journey.report.step("See the charges") as step:
         months = client.charges(number)
@@ -140,11 +140,11 @@ def see_what_is_owed(journey: Journey) -> PaymentLine:
             check(last["total"] == journey.account.bill_total, "the total of the last bill")
         step.outcome = f"months: {len(months)}; {last['period']}: {format_roubles(last['total'])}"
     with journey.report.step("See what is due") as step:
-        line = steadily(lambda: _due_as_the_balance_says(client, number))
+        line = retry_until_consistent(lambda: _due_that_matches_the_balance(client, number))
         step.outcome = f"{format_roubles(line.amount)}, penalty {format_roubles(line.penalty)}"
         if not line.total:
             line = PaymentLine(number, ADVANCE)
-            step.outcome += f"; an advance then: {format_roubles(line.total)}"
+            step.outcome += f"; so an advance: {format_roubles(line.total)}"
     return line
 
 
@@ -155,7 +155,7 @@ def pay(journey: Journey, line: PaymentLine) -> None:
         before, key = client.statement(line.account), str(uuid4())
         started = client.start_payment([line], key)
         check(client.start_payment([line], key) == started, "the same answer to the same request")
-        check(started["total"] == line.total, "an order over what was asked")
+        check(started["total"] == line.total, "an order over the amount requested")
         journey.payment_id = started["payment_id"]
         step.outcome = f"{format_roubles(started['total'])}, {started['state']}"
     with report.step("Enter the card on the acquirer's page") as step:
@@ -164,21 +164,21 @@ def pay(journey: Journey, line: PaymentLine) -> None:
         step.outcome = f"charged, and back at {back.partition('?')[0]}"
     with report.step("The payment is completed") as step:
         payment = wait_until_completed(client, journey.payment_id)
-        check(payment["total"] == line.total, "the payment over what was asked")
+        check(payment["total"] == line.total, "a payment over the amount requested")
         check("**" in (payment["masked_card"] or ""), "a masked card")
         step.outcome = f"{payment['state']}, card {payment['masked_card']}"
     with report.step("Statement and balance follow") as step:
-        after = steadily(lambda: _statement_with(client, line, before))
+        after = retry_until_consistent(lambda: _statement_with(client, line, before))
         balances = (format_roubles(statement[-1]["balance"]) for statement in (before, after))
         step.outcome = " → ".join(balances)
     journey.paid = line
 
 
 def see_that_all_agree(journey: Journey) -> None:
-    """S23: the history, the ledger's entries and the receipt tell the same."""
+    """S23: history, ledger entries and receipt agree."""
     client, line = journey.client, journey.paid
     if line is None:
-        raise CheckFailed("a payment")
+        raise CheckError("a payment")
     with journey.report.step("History and entries of the ledger agree") as step:
         newest = client.history()[0]
         check(newest["payment_id"] == journey.payment_id, "the payment first in the history")
@@ -188,7 +188,7 @@ def see_that_all_agree(journey: Journey) -> None:
             check(found == expected, f"the lines {expected}, not {found}")
         step.outcome = format_roubles(newest["total"])
     with journey.report.step("Receipt by e-mail") as step:
-        letter = journey.mailbox.wait(journey.traveller.email, "Квитанция")
+        letter = journey.mailbox.wait(journey.person.email, "Квитанция")
         check_receipt(letter, journey.payment_id, line)
         step.outcome = f"«{letter.subject}»"
 
@@ -200,7 +200,7 @@ def ask_a_question(journey: Journey) -> None:
         asked = client.ask("charges", QUESTION, journey.number)
         kept = client.question(asked["question_id"])
         check(kept["messages"][0]["text"] == QUESTION, "the question as it was asked")
-        mailbox.wait(journey.traveller.email, "Ваш вопрос принят")
+        mailbox.wait(journey.person.email, "Ваш вопрос принят")
         delivered = mailbox.wait(
             DEPARTMENT_MAILBOX, "Новый вопрос", f"вопроса: {asked['number']}\n"
         )
@@ -211,7 +211,7 @@ def ask_a_question(journey: Journey) -> None:
 def wait_until_completed(
     client: CabinetClient, payment_id: str, seconds: float = COMPLETE_SECONDS
 ) -> dict[str, Any]:
-    """Look at a payment until it is completed; raises CheckFailed when it fails or takes long."""
+    """Poll a payment until it is completed; raise CheckError when it fails or takes too long."""
     ends = time.monotonic() + seconds
     while True:
         payment = client.payment(payment_id, refresh=True)
@@ -222,13 +222,13 @@ def wait_until_completed(
         time.sleep(0.05)
 
 
-def _due_as_the_balance_says(client: CabinetClient, number: str) -> PaymentLine:
+def _due_that_matches_the_balance(client: CabinetClient, number: str) -> PaymentLine:
     line = next((line for line in client.due() if line.account == number), None)
     if line is None:
-        raise CheckFailed(f"account {number} on the page of what is due")
+        raise CheckError(f"account {number} on the page of amounts due")
     balance = client.balance(number)
     owed = max(balance["principal"] - balance["advance"], 0)
-    check((line.amount, line.penalty) == (owed, balance["penalty"]), "what the balance says")
+    check((line.amount, line.penalty) == (owed, balance["penalty"]), "the amounts of the balance")
     return line
 
 
@@ -241,12 +241,12 @@ def _statement_with(
     check((line.amount, line.penalty) in posted, "the payment among the movements")
     change = sum(one["amount"] + one["penalty"] for one in news)
     check(after[-1]["balance"] == before[-1]["balance"] + change, "movements that add up")
-    check(after[-1]["balance"] == standing(client.balance(line.account)), "the same balance")
+    check(after[-1]["balance"] == net_balance(client.balance(line.account)), "the same balance")
     return after
 
 
 def try_to_link(client: CabinetClient, account: DemoAccount) -> bool:
-    """Link an account; False when too many people have tried to today."""
+    """Link an account; return False when there were too many attempts today."""
     try:
         client.link(account.number, account.proof)
     except Problem as refusal:

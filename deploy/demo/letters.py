@@ -1,4 +1,4 @@
-"""The person's mailbox: letters that the mail catcher keeps in a Maildir, waited for and read."""
+"""The mailbox of a person: waits for letters that the mail catcher stores, and reads them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from deploy.mailcatcher.letters import text_of
+from deploy.doubles.mailcatcher.letters import text_of
 
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -19,19 +19,19 @@ _PASSWORD = re.compile(r"временный пароль:\s+(\S+)\s")
 
 
 class LetterError(Exception):
-    """A letter did not come in time, or does not hold what it should."""
+    """A letter did not arrive in time, or lacks what it should hold."""
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A letter as its reader sees it."""
+    """The readable part of a letter."""
 
     subject: str
     text: str
 
 
 class Mailbox:
-    """The Maildir of all letters caught: those that come from now on, by recipient."""
+    """The letters that arrive in the Maildir from now on, by recipient."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,16 +39,16 @@ class Mailbox:
         self._letters: dict[str, list[Letter]] = {}
 
     def letters_to(self, address: str) -> list[Letter]:
-        """Answer the letters to an address that have come so far, in the order of their arrival."""
+        """Return the letters to an address so far, in the order of arrival."""
         self._look()
         return list(self._letters.get(address, ()))
 
     def wait(
         self, address: str, about: str, saying: str = "", seconds: float = WAIT_SECONDS
     ) -> Letter:
-        """Answer the newest letter to an address that has two texts in its subject and body.
+        """Return the newest letter with `about` in its subject and `saying` in its text.
 
-        Raises LetterError when none has come in time.
+        Raises LetterError when none arrives in time.
         """
         ends = time.monotonic() + seconds
         while True:
@@ -57,7 +57,7 @@ class Mailbox:
                     return letter
             if time.monotonic() > ends:
                 raise LetterError(
-                    f"no letter about «{about}» came within {seconds:g} s into {self._folder}; "
+                    f"no letter about «{about}» arrived in {self._folder} within {seconds:g} s; "
                     "are the worker and the mail catcher running?"
                 )
             time.sleep(POLL_SECONDS)
@@ -78,17 +78,17 @@ class Mailbox:
 
 
 def code_in(letter: Letter) -> str:
-    """Read the check code out of a letter."""
+    """Return the check code in a letter."""
     return _first(_CODE, letter, "check code")
 
 
 def password_in(letter: Letter) -> str:
-    """Read the temporary password out of a letter."""
+    """Return the temporary password in a letter."""
     return _first(_PASSWORD, letter, "temporary password")
 
 
 def _key(path: Path) -> str:
-    # What follows the colon are flags, which a mail program changes.
+    # After the colon stand flags, which a mail program changes.
     return path.name.partition(":")[0]
 
 

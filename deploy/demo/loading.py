@@ -1,6 +1,6 @@
-"""Loading the demo company through the product's own doors: the staff CLIs, as billing staff would.
+"""Loads the demo company with the staff CLIs, as billing staff would.
 
-Loading it again changes nothing: both imports know their file, and the rows in it.
+Loading it again changes nothing: both imports recognise the file and its rows.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ OPEN_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
 
-class LoadingFailed(Exception):  # noqa: N818 - reads as the finding that it is
+class LoadingError(Exception):
     """The demo company could not be loaded; the text says why."""
 
 
 def load(database_url: str, console: Console) -> bool:
-    """Import the contracts, wait until the ledger has opened the accounts, post the bills.
+    """Import the contracts, wait for the ledger to open the accounts, post the bills.
 
-    Answers whether anything was new. Raises LoadingFailed.
+    Return whether anything was new. Raises LoadingError.
     """
     accounts = demo_accounts()
     contracts = database.events_of(database_url, "accounts")
@@ -39,7 +39,7 @@ def load(database_url: str, console: Console) -> bool:
     _wait_until_open(database_url, accounts, console)
     bills = all_bills(accounts)
     total = _amount(sum(bill.total for bill in bills))
-    # All accounts are open now: what the ledger records from here on are the bills.
+    # All accounts are open now: the ledger records nothing but bills from here on.
     postings = database.events_of(database_url, "ledger")
     count = str(len(bills))
     control = ("--bills", count, "--total", total)
@@ -52,12 +52,12 @@ def load(database_url: str, console: Console) -> bool:
             f"The demo company is loaded: {len(accounts)} accounts, {count} bills, {sum_of_bills}."
         )
     else:
-        console.print("The demo company was there already: nothing has changed.")
+        console.print("The demo company is loaded already: nothing has changed.")
     return bool(new_contracts or new_events)
 
 
 def saldo(*arguments: str) -> None:
-    """Run a staff command; its progress is seen. Raises LoadingFailed when it fails."""
+    """Run a staff command, its progress shown. Raises LoadingError when it fails."""
     result = subprocess.run(
         [sys.executable, "-m", "services.cli", *arguments],
         cwd=REPOSITORY,
@@ -67,7 +67,7 @@ def saldo(*arguments: str) -> None:
     )
     if result.returncode != 0:
         command = " ".join(arguments[:2])
-        raise LoadingFailed(
+        raise LoadingError(
             f"saldo {command} ended with exit code {result.returncode}.\n{result.stdout}"
         )
 
@@ -84,7 +84,7 @@ def _wait_until_open(database_url: str, accounts: Sequence[DemoAccount], console
             if is_open == len(numbers):
                 return
             if time.monotonic() > ends:
-                raise LoadingFailed(
+                raise LoadingError(
                     f"the ledger has opened {is_open} of {len(numbers)} accounts within "
                     f"{OPEN_SECONDS:g} s; is the worker running, is a message parked "
                     "(saldo bus parked)?"

@@ -1,8 +1,8 @@
-"""Payments in a loop, through whatever goes wrong meanwhile: for fault tests.
+"""Payments in a loop, through any outage: for fault tests.
 
 Each worker is a person with linked accounts. Each turn is one payment with its own idempotency
-key, asked for until there is an answer, then paid by card on the acquirer's page. What the person
-believes afterwards is kept as a line of JSON; `reconcile` compares it with what really happened.
+key, requested until there is a response, then paid by card on the acquirer's page. What the person
+believes afterwards is written as a line of JSON; `reconcile` compares it with the records.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ import msgspec
 from deploy.demo.acquirer_page import ASKS_FOR_CODE, DECLINED, PAYS, PageError, Payer
 from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
 from deploy.demo.company import DemoAccount
-from deploy.demo.journey import link_an_account, register, settle_in, try_to_link
+from deploy.demo.journey import link_an_account, register, set_up_cabinet, try_to_link
 from deploy.demo.letters import Mailbox
+from deploy.demo.person import Journey
 from deploy.demo.report import Report
-from deploy.demo.traveller import Journey
 
 PATIENCE = 90.0
 """Seconds for which a request is repeated during an outage."""
 LOOK_SECONDS = 5.0
 LARGEST = 200_00
-"""Kopecks of one line at most, so that debts last for many turns."""
+"""The largest line in kopecks, so that debts last for many turns."""
 CARDS = (*[PAYS] * 7, ASKS_FOR_CODE, ASKS_FOR_CODE, DECLINED)
 
 
 class Belief(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a person knows of one payment. Amounts are kopecks.
+    """What a payer knows of one payment. Amounts are kopecks.
 
-    `charged`: "yes" and "no" are sure, as far as the acquirer's page is to be believed; "unknown"
-    when the page did not come back after the card was entered.
+    `charged`: "yes" or "no" as the acquirer's page said; "unknown" when there was no response after
+    the card was entered.
     """
 
     worker: int
@@ -59,7 +59,7 @@ class Belief(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 @dataclass
 class Record:
-    """The file of beliefs; each is on its way to the disk before the next turn."""
+    """The file of beliefs; each is flushed before the next turn."""
 
     file: TextIO
     beliefs: list[Belief] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the loop takes place."""
+    """The installation that the loop pays at."""
 
     url: str
     mail_dir: Path
@@ -84,37 +84,37 @@ class Place:
 
 
 def run_loop(place: Place, record: Record, seconds: float, parallel: int) -> None:
-    """Pay with so many persons at once for so long.
+    """Pay with `parallel` people at once for `seconds`.
 
-    Raises what stopped a worker: a refusal that should not be, or an outage beyond all patience
-    before it had an account to pay.
+    Raises what stopped a worker: an unexpected refusal, or an outage longer than PATIENCE before it
+    had an account to pay.
     """
     with ThreadPoolExecutor(parallel, thread_name_prefix="payer") as pool:
-        travellers = list(pool.map(lambda _: _settled(place), range(parallel)))
+        people = list(pool.map(lambda _: _make_payer(place), range(parallel)))
         ends = time.monotonic() + seconds
         turns = [
-            pool.submit(_pay_until, ends, traveller, worker, record)
-            for worker, traveller in enumerate(travellers)
+            pool.submit(_pay_until, ends, person, worker, record)
+            for worker, person in enumerate(people)
         ]
         for turn in turns:
             turn.result()
 
 
 def read_beliefs(path: Path) -> list[Belief]:
-    """Read the file of an earlier loop; a line that a kill has cut off is left out."""
+    """Return the beliefs of an earlier loop, without a line that a kill has cut off."""
     lines = path.read_bytes().splitlines(keepends=True)
     return [msgspec.json.decode(line, type=Belief) for line in lines if line.endswith(b"\n")]
 
 
-def _settled(place: Place) -> Journey:
-    """Answer a person with a cabinet and, as a rule, two accounts."""
+def _make_payer(place: Place) -> Journey:
+    """Return the journey of a person with a cabinet and, as a rule, two accounts."""
     client = CabinetClient(place.url, patience=PATIENCE)
     candidates = random.sample(list(place.candidates), len(place.candidates))
     journey = Journey(
         client, Report(), Mailbox(place.mail_dir), candidates, payer=Payer(patience=PATIENCE)
     )
     register(journey)
-    settle_in(journey)
+    set_up_cabinet(journey)
     link_an_account(journey)
     linked = {account["number"] for account in client.accounts()}
     others = (account for account in candidates if account.number not in linked)
@@ -151,7 +151,7 @@ def _pay_once(
     try:
         started = journey.client.start_payment(lines, belief.key)
     except (Problem, OutageError) as refusal:
-        # Without the page nobody can have entered a card.
+        # Nobody has entered a card without the page.
         belief.remark = str(refusal)
         return
     belief.payment_id = started["payment_id"]
@@ -162,11 +162,11 @@ def _pay_once(
         belief.charged, belief.remark = "unknown", str(silence)
         return
     belief.charged = "no" if card == DECLINED else "yes"
-    if chance.random() < 0.7:  # the others close the window: the callback has to do
-        _look_back(journey, back, belief)
+    if chance.random() < 0.7:  # the others close the window: the callback must suffice
+        _follow_up(journey, back, belief)
 
 
-def _look_back(journey: Journey, back: str, belief: Belief) -> None:
+def _follow_up(journey: Journey, back: str, belief: Belief) -> None:
     ends = time.monotonic() + LOOK_SECONDS
     try:
         journey.payer.come_back(back)

@@ -1,6 +1,7 @@
-"""The penalties that the demo's billing centre has put on its bills, by the law's own rule.
+"""The penalties on the bills of the demo's billing centre, computed as the law says.
 
-Part of the input of the demo, as a file from a billing centre is; the ledger does not use it.
+They are part of the demo's input, like any file from a billing centre; the ledger does not use
+this module.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ DIVISORS: dict[str, tuple[tuple[int, int], ...]] = {
     "organisation": ((1, 130),),
     "managing_company": ((1, 300), (61, 170), (91, 130)),
 }
-"""By payer (ЖК РФ ст. 155 ч. 14-14.1 and the laws on supply): from which day of delay on which
-divisor of the rate holds."""
+"""By payer kind: (first day of delay, divisor of the rate).
+
+ЖК РФ ст. 155 ч. 14-14.1, and the laws on supply.
+"""
 
 
 def penalty_of_month(
     payer_kind: str, unpaid: Iterable[tuple[Kopecks, date]], last_day: date
 ) -> Kopecks:
-    """Answer what debts, each (kopecks, due date), accrue in the month that ends on a day.
+    """Return what debts, each (kopecks, due date), accrue in the month that ends on `last_day`.
 
     Rounded half-up to the kopeck once per debt and divisor.
     """

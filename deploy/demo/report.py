@@ -1,4 +1,4 @@
-"""What a journey tells while it goes on: each step, its outcome, and how long it took."""
+"""The report of a journey: each step, its outcome, and how long it took."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ WIDTH = 40
 """Columns for the title of a step."""
 
 
-class CheckFailed(Exception):  # noqa: N818 - reads as the finding that it is
-    """Something answered, and not as it should; the text says what was expected."""
+class CheckError(Exception):
+    """A response is wrong; the text says what was expected."""
 
 
-class JourneyFailed(Exception):  # noqa: N818 - reads as the finding that it is
-    """A step failed; the report has said why."""
+class JourneyError(Exception):
+    """A step failed; the report has printed why."""
 
 
 def check(condition: bool, expected: str) -> None:
-    """Raise CheckFailed with what was expected, unless it is so."""
+    """Raise CheckError with the expectation unless the condition holds."""
     if not condition:
-        raise CheckFailed(expected)
+        raise CheckError(expected)
 
 
 @dataclass
 class Step:
-    """One step; whoever performs it says its outcome."""
+    """One step; its outcome is set while it runs."""
 
     title: str
     outcome: str = ""
@@ -43,22 +43,22 @@ class Step:
 
 @dataclass
 class Report:
-    """Prints steps as they end; without a console it only keeps them."""
+    """Collects the steps, and prints them as they end if there is a console."""
 
     console: Console | None = None
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Perform one step. What goes wrong in it is told, and raised as JourneyFailed."""
+        """Run one step. A failure is printed, and raised as JourneyError."""
         step, started = Step(title), time.monotonic()
         self.steps.append(step)
         try:
             with self._busy(title):
                 yield step
-        except (CheckFailed, LetterError, OutageError, PageError, Problem) as reason:
+        except (CheckError, LetterError, OutageError, PageError, Problem) as reason:
             self._print(f"[red]✗ {escape(title)}: {escape(str(reason))}[/]")
-            raise JourneyFailed(f"{title}: {reason}") from reason
+            raise JourneyError(f"{title}: {reason}") from reason
         step.seconds = time.monotonic() - started
         took = f"[dim]{step.seconds:5.2f} s[/]"
         self._print(f"[green]✓[/] {took}  {escape(title):<{WIDTH}}  {escape(step.outcome)}")

@@ -1,4 +1,4 @@
-"""What the terminal shows of a loop and of a reconciliation."""
+"""The terminal tables of a loop and of a reconciliation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from deploy.demo.loop import Belief
-from deploy.demo.reconciling import PAID, Picture
+from deploy.demo.reconciliation import PAID, Snapshot
 from shared.money import format_roubles
 
 
 def loop_summary(beliefs: Sequence[Belief]) -> Table:
-    """Answer what the payers of a loop believe, by what they were told of their money."""
+    """Return the beliefs of the payers, by whether they think they were charged."""
     table = Table("Charged", title=f"{len(beliefs)} payments")
     for name in ("Payments", "Roubles", "Repeats", "Slowest, s"):
         table.add_column(name, justify="right")
@@ -32,18 +32,18 @@ def loop_summary(beliefs: Sequence[Belief]) -> Table:
     return table
 
 
-def reconciliation_table(picture: Picture, beliefs: int) -> Table:
-    """Answer what acquirer, payments and ledger have taken altogether."""
+def reconciliation_table(snapshot: Snapshot, beliefs: int) -> Table:
+    """Return the totals of acquirer, payments and ledger."""
     table = Table("Who", title="Reconciliation")
     for name in ("Taken", "Roubles"):
         table.add_column(name, justify="right")
     taken = {
-        "acquirer": sum(order.status == PAID for order in picture.orders),
-        "payments": sum(payment.taken > 0 for payment in picture.payments),
-        "ledger": len({payment_id for payment_id, _ in picture.postings}),
+        "acquirer": sum(order.status == PAID for order in snapshot.orders),
+        "payments": sum(payment.taken > 0 for payment in snapshot.payments),
+        "ledger": len({payment_id for payment_id, _ in snapshot.postings}),
     }
-    for who, amount in picture.sums.items():
+    for who, amount in snapshot.sums.items():
         table.add_row(who, str(taken[who]), format_roubles(amount))
     if beliefs:
-        table.caption = f"{beliefs} payers asked what they were told"
+        table.caption = f"{beliefs} beliefs of payers compared"
     return table

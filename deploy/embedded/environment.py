@@ -42,6 +42,7 @@ def generated(
         "SALDO_STATE_DIR": str(state.root),
         "SALDO_URL": f"http://127.0.0.1:{ports['gateway']}",
         "SALDO_GATEWAY_LISTEN": f"127.0.0.1:{ports['gateway']}",
+        "SALDO_ACQUIRER": "rbs",
         "SALDO_ACQUIRER_URL": f"http://127.0.0.1:{ports['acquirer']}",
         "SALDO_ACQUIRER_USER": "saldo",
         "SALDO_ACQUIRER_PASSWORD": secrets["acquirer"],

@@ -56,8 +56,8 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, queues)),
         ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, _REACTIONS)),
         ("gateway", ("gateway",), nodes, Check("http", f"http://{gateway}/readyz")),
-        ("acquirer", ("deploy.acquirer",), (), Check("tcp", acquirer)),
-        ("mailcatcher", ("deploy.mailcatcher",), (), Check("tcp", smtp)),
+        ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
+        ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
     environ = PLAIN_ENVIRONMENT | dict(settings)
     version = code_version()

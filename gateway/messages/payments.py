@@ -49,9 +49,9 @@ PAYMENTS = {
         "en": "The bank does not answer. Send the same request again in some seconds: nothing is "
         "charged twice.",
     },
-    "bad_checksum": {
+    "callback_forged": {
         "ru": "Подпись уведомления не сходится. Проверьте ключ обратных вызовов.",
-        "en": "The checksum of the notice is wrong. Check the key of callbacks.",
+        "en": "The signature of the callback is wrong. Check the callback key.",
     },
     "receipt_not_ready": {
         "ru": "Квитанции ещё нет: платёж не подтверждён. Дождитесь подтверждения и повторите.",

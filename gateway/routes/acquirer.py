@@ -1,4 +1,4 @@
-"""The acquirer's notices about orders (RBS callbacks)."""
+"""The acquirer's callbacks: passed on to payments as they come."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _callback(method: str) -> Operation:
 
 
 class AcquirerRoutes:
-    """Notices come as GET or as a form by POST, signed; payments checks the signature."""
+    """A callback is a GET or a form by POST; payments reads its parameters and its signature."""
 
     @route(_callback("GET"))
     def acquirer_notice_in_query(self, call: Call) -> Any:
-        return _take_care(call)
+        return _pass_on(call)
 
     @route(_callback("POST"))
     def acquirer_notice_in_form(self, call: Call) -> Any:
-        return _take_care(call)
+        return _pass_on(call)
 
 
-def _take_care(call: Call) -> Any:
+def _pass_on(call: Call) -> Any:
     return call.command(
         "payments", "acquirer_callback", deadline=ACQUIRER_WAITS, parameters=dict(call.query)
     )

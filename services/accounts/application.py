@@ -1,4 +1,4 @@
-"""The use cases of the cabinet: look up, link, unlink, list. `registration` has the registry's."""
+"""The use cases of the cabinet: look up, link, unlink, list."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class Linking:
     """The use cases that the operator's policy governs.
 
     Attempts are counted in the transaction of the attempt, so a refusal for an unknown number or
-    a wrong fact is an answer, not an exception: an exception would undo the counting.
+    a wrong fact is a result, not an exception: an exception would undo the counting.
     """
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
     def look_up(self, session: Session, command: LookUpAccount) -> dict[str, Any] | None:
-        """Answer the masked preview of a contract, None when there is none.
+        """Return the masked preview of a contract, None when there is none.
 
         Raises Forbidden ``too_many_attempts`` (with ``retry_after_seconds``).
         """
@@ -80,7 +80,7 @@ class Linking:
         if number is None:
             return {"linked": False}
         # This row stays locked until the commit: two persons who link the same account at once
-        # come one after the other, and the second is told of by letter to the first.
+        # come one after the other, and the first gets a letter about the second.
         _count(session, "link_to_account", contract_id(number), limits.links_per_account)
         if not self._is_proven(session, number, command.fact):
             return {"linked": False}
@@ -110,7 +110,7 @@ def unlink_account(session: Session, command: UnlinkAccount) -> dict[str, Any]:
 
 
 def linked_accounts(session: Session, person_id: UUID) -> list[dict[str, Any]]:
-    """Answer a person's accounts, the earliest linked first.
+    """Return a person's accounts, the earliest linked first.
 
     Whoever proved ownership sees holder and address in full (None: erased); whoever knew the
     number alone sees them masked.
@@ -130,7 +130,7 @@ def ownership(session: Session, person_id: UUID, numbers: list[str]) -> dict[str
 def revealed(
     session: Session, number: str, details: ContractDetails
 ) -> tuple[str | None, str | None]:
-    """Answer address and holder in clear; None for what has been erased."""
+    """Return address and holder in clear; None for what has been erased."""
     subject = contract_id(number)
     return (
         session.vault.reveal(subject, details.address),
@@ -149,7 +149,7 @@ def _count(session: Session, kind: str, subject: UUID, limit: Limit) -> None:
 
 
 def _masked(session: Session, number: str, details: ContractDetails) -> tuple[str, str]:
-    """Answer address and holder masked; what has been erased looks like what cannot be shown."""
+    """Return address and holder masked; erased data looks like data that cannot be shown."""
     address, holder = revealed(session, number, details)
     return mask_address(address or ""), mask_holder(holder or "", details.payer_kind)
 

@@ -1,4 +1,4 @@
-"""``saldo accounts``: what staff do with the registry of contracts."""
+"""``saldo accounts``: the registry of contracts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.accounts.contract_file import ContractFile, FileRefused, open_contract_file
+from services.accounts.contract_file import ContractFile, open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
 from services.accounts.proof import KEY_PURPOSE, BillSeal
 from services.discovery import open_store
 from shared.config import ConfigurationError, load_settings
-from shared.errors import ServiceError
+from shared.errors import ServiceError, ValidationFailed
 from shared.money import format_roubles, parse_roubles
+from shared.tablefiles import ControlTotals, quarantine_path
 
 DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2
 
@@ -36,7 +37,7 @@ def accounts() -> None:
 
 @app.command("import")
 def import_contracts(
-    file: Annotated[Path, typer.Argument(help="CSV with ';', UTF-8 or cp1251.")],
+    file: Annotated[Path, typer.Argument(help="CSV with ';' or JSON Lines, UTF-8 or cp1251.")],
     *,
     rows: Annotated[int | None, typer.Option(help="Control total: how many rows.")] = None,
     total: Annotated[
@@ -56,7 +57,7 @@ def import_contracts(
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; needed unless --dry-run.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and write no data.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Register new contracts and amend changed ones; the same file twice changes nothing.
 
@@ -69,15 +70,18 @@ def import_contracts(
     try:
         settings = load_settings()
         source, seal = open_contract_file(file), BillSeal(settings.derive_key(KEY_PURPOSE))
-        refused_rows = quarantine or file.with_name(f"{file.name}.quarantine.csv")
+        refused_rows = quarantine or quarantine_path(file)
         found = survey(source, seal, refused_rows, screen)
         summary = _summary(source, found, dry_run, refused_rows)
-        summary["differences"] = found.differences(rows, total)
+        summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
         if not summary["differences"]:
             with closing(open_store("accounts", settings)) as store:
                 job = ContractImport(store, source, seal, found, screen)
                 summary |= job.plan() if author is None else job.run(*author)
-    except (FileRefused, ConfigurationError, OSError) as error:
+    except ValidationFailed as error:
+        outcome = "Stopped" if error.code == "file_changed" else "Not imported"
+        raise _failed(f"{outcome}: {error.message}") from error
+    except (ConfigurationError, OSError) as error:
         raise _failed(f"Not imported: {error}") from error
     except ServiceError as error:
         raise _failed(f"Stopped; run the same import again. {error.message}") from error
@@ -86,7 +90,7 @@ def import_contracts(
 
 
 def _author(actor: str | None, reason: str) -> tuple[str, str]:
-    """Answer who writes and why, as the journal keeps it."""
+    """Return actor and reason as the journal keeps them."""
     name = actor or getpass.getuser()
     if not re.fullmatch(r"[\w.@-]{1,64}", name):
         raise typer.BadParameter("a name of letters, digits and . _ @ -", param_hint="--actor")

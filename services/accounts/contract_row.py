@@ -1,6 +1,7 @@
-"""One row of a registry of contracts: text in, a checked row out, or the reason why not.
+"""Reading one row of a registry of contracts: text in, a checked row or the reasons out.
 
-A reason names the column and what it must be, never the value: it is shown on screens.
+A reason names the column and what it must be, never the value: that may be personal data, and
+reasons are shown on screens.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
+from services.accounts.contract_loading import ContractRow
 from services.accounts.domain import PayerKind, clean_number
 from services.accounts.proof import BillSeal
-from services.accounts.registration import ContractRow
 from shared.money import Kopecks, parse_roubles
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class RowRefused(Exception):  # noqa: N818 - a refusal, named as people say it
-    """The row cannot enter the registry; ``total`` is its bill's, if that much could be read."""
+    """The row cannot be loaded; ``total`` is its bill's, if that could be read."""
 
     def __init__(self, reason: str, total: Kopecks = 0) -> None:
         super().__init__(reason)
@@ -34,7 +35,7 @@ class RowRefused(Exception):  # noqa: N818 - a refusal, named as people say it
 
 
 def read_row(fields: Mapping[str, str], seal: BillSeal) -> tuple[ContractRow, Kopecks]:
-    """Answer the row and its bill's total in kopecks (0: none). Raises RowRefused."""
+    """Return the row and its bill's total in kopecks (0: none). Raises RowRefused."""
     texts = {name: text.strip() for name, text in fields.items()}
     reasons: list[str] = []
 

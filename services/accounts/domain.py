@@ -29,23 +29,23 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 def contract_id(number: str) -> UUID:
-    """Answer the id of the contract's stream; the vault seals its data under the same id."""
+    """Return the id of the contract's stream; the vault seals its data under the same id."""
     return derived_id(NAMESPACE, "account", number)
 
 
 def cabinet_id(person_id: UUID) -> UUID:
-    """Answer the id of the stream of a person's cabinet."""
+    """Return the id of the stream of a person's cabinet."""
     return derived_id(NAMESPACE, "cabinet", str(person_id))
 
 
 def clean_number(text: str) -> str | None:
-    """Answer an account number without the spaces around it (S12), None when it is not one."""
+    """Return an account number without the spaces around it (S12), None when it is not one."""
     number = text.strip()
     return number if _NUMBER.fullmatch(number) else None
 
 
 class ContractDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """What a contract says. ``holder`` and ``address`` are sealed by the vault.
+    """The data of a contract. ``holder`` and ``address`` are sealed by the vault.
 
     Areas are exact decimals in square metres, as text (``"54.2"``); ``els`` is the single
     personal account of ГИС ЖКХ (единый лицевой счёт), 10 characters. None: not known.
@@ -70,7 +70,7 @@ class ContractRegistered(Event, frozen=True, kw_only=True):
 
 
 class ContractAmended(Event, frozen=True, kw_only=True):
-    """The registry says something else now; ``changed`` names the fields that differ."""
+    """A contract was changed; ``changed`` names the fields that differ."""
 
     topic: ClassVar[str] = "accounts.contract_amended.v1"
     number: str
@@ -100,7 +100,7 @@ EVENTS = EventTypes(ContractRegistered, ContractAmended, AccountLinked, AccountU
 
 
 class LinkedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """One account of a cabinet as the read model answers it; ``linked_at`` is ISO 8601."""
+    """One account of a cabinet as the read model returns it; ``linked_at`` is ISO 8601."""
 
     number: str
     details: ContractDetails
@@ -133,7 +133,7 @@ class Contract(Aggregate):
         self.trigger(ContractRegistered(number=number, details=details))
 
     def amend(self, details: ContractDetails) -> bool:
-        """Take over what differs; answer whether anything did.
+        """Take over what differs; return whether anything did.
 
         An unchanged sealed field must be passed as the same sealed text: the aggregate holds no
         keys and compares what it is given. Raises NotFound when there is no such contract.

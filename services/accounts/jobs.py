@@ -1,4 +1,4 @@
-"""What accounts does by itself: it forgets attempts that no limit looks at any more."""
+"""Scheduled work of accounts: deleting expired attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.eventstore import Session
 
 
 def forget_attempts(services: Services) -> int:
-    """Drop the counters whose window has closed; answer 0, so that the next run waits."""
+    """Delete the counters whose window has closed; return 0, so that the next run waits."""
     window = load_policy().limits.longest
 
     def forget(session: Session, _command: None) -> None:

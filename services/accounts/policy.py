@@ -23,7 +23,7 @@ _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """So many attempts within a window of so many minutes."""
+    """The largest number of attempts within a window of minutes."""
 
     attempts: _Positive
     minutes: _Positive
@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def longest(self) -> timedelta:
-        """Answer the window after which any counter may be forgotten."""
+        """Return the window after which any counter may be deleted."""
         return max(
             self.lookups_per_person.window,
             self.links_per_person.window,
@@ -49,7 +49,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What proves that an account is one's own, and how often one may try."""
+    """The accepted proof of ownership, and the limits of attempts."""
 
     proof: ProvenBy
     limits: Limits

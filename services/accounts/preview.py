@@ -12,7 +12,7 @@ import re
 from services.accounts.domain import PayerKind
 
 HIDDEN = "***"
-"""What stands where nothing can be shown."""
+"""Shown in place of what cannot be masked."""
 
 _HOUSE = re.compile(
     r"(?<![\w])(?:дом|д|домовладение|владение|влд|вл|участок|уч|строение|стр|корпус|корп|к|"
@@ -28,7 +28,7 @@ _WORD = re.compile(r"\w[\w\-]*")
 
 
 def mask_address(address: str) -> str:
-    """Answer an address up to its street: ``г. Вымыслов, ул. Придуманная``."""
+    """Return an address up to its street: ``г. Вымыслов, ул. Придуманная``."""
     house = _HOUSE.search(address)
     parts = [part.strip() for part in address[: house.start() if house else None].split(",")]
     shown: list[str] = []
@@ -44,7 +44,7 @@ def mask_address(address: str) -> str:
 
 
 def mask_holder(holder: str, payer_kind: PayerKind) -> str:
-    """Answer initials: ``И. И. И.``; for an organisation its form and initials: ``ООО «Р…»``."""
+    """Return initials: ``И. И. И.``; for an organisation its form and initials: ``ООО «Р…»``."""
     if payer_kind in ("organisation", "managing_company"):
         return _WORD.sub(_mask_word, holder) or HIDDEN
     return " ".join(f"{word[0].upper()}." for word in _WORD.findall(holder)) or HIDDEN

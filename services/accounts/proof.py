@@ -36,7 +36,7 @@ class BillSeal:
     def of_bill(
         self, account: str, bill_number: str | None, bill_total: Kopecks | None
     ) -> BillDigests:
-        """Answer the digests to keep for a bill; its total is in kopecks.
+        """Return the digests to keep for a bill; its total is in kopecks.
 
         A total of 0 proves nothing, since anybody would try it first.
         """
@@ -47,10 +47,10 @@ class BillSeal:
         )
 
     def of_answer(self, account: str, answer: str) -> BillDigests:
-        """Answer the digests of what a person typed, read as a number and as a total.
+        """Return the digests of what a person typed, read as a number and as a total.
 
-        The person need not say which of the two it is: ``4 500,00``, ``4500`` and ``№ 2026-10/17``
-        are all understood.
+        ``4 500,00``, ``4500`` and ``№ 2026-10/17`` are all understood, without a choice of which
+        of the two it is.
         """
         try:
             total: Kopecks | None = parse_roubles(answer)
@@ -64,7 +64,7 @@ class BillSeal:
 
 
 def matches(kept: BillDigests, answered: BillDigests) -> bool:
-    """Answer whether one fact at least is the same; takes as long whether or not it is."""
+    """Whether at least one fact is the same; takes the same time either way."""
     same_number = _same(kept.bill_number, answered.bill_number)
     same_total = _same(kept.bill_total, answered.bill_total)
     return same_number or same_total

@@ -1,4 +1,4 @@
-"""What accounts tells the other services: never a holder, an address or a bill."""
+"""The published events of accounts; none has a holder, an address or a bill."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Answer the public form of an event; the subject is the account number."""
+    """Return the public form of an event; the subject is the account number."""
     match recorded.event:
         case ContractRegistered() as event:
             return Publication(

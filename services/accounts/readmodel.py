@@ -1,4 +1,4 @@
-"""The tables of accounts that events fill, and the questions they answer."""
+"""The tables of accounts that events fill, and their queries."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from services.accounts.auxiliary_tables import Attempts, Bills, Imports
 from services.accounts.domain import (
     AccountLinked,
     AccountUnlinked,
@@ -16,7 +17,6 @@ from services.accounts.domain import (
     ContractRegistered,
     LinkedAccount,
 )
-from services.accounts.registers import Attempts, Bills, Imports
 from shared.eventstore import Aggregate, Recorded
 
 _DETAILS = "payer_kind, holder, address, residents, total_area, living_area, heated_area, els"
@@ -25,7 +25,7 @@ _DETAILS = "payer_kind, holder, address, residents, total_area, living_area, hea
 class ReadModel:
     """Contracts and links, written in the transaction of their events.
 
-    Hung on it are the tables that no event fills: ``bills``, ``attempts``, ``imports``.
+    It gives access to the auxiliary tables, too: ``bills``, ``attempts``, ``imports``.
     """
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
@@ -61,11 +61,11 @@ class ReadModel:
                     )
 
     def contract(self, number: str) -> ContractDetails | None:
-        """Answer what the registry says of an account."""
+        """Return the contract of an account; None when there is none."""
         return self.contracts([number]).get(number)
 
     def contracts(self, numbers: Sequence[str]) -> dict[str, ContractDetails]:
-        """Answer what the registry says of those accounts that it knows."""
+        """Return the contracts of these accounts, without those that have none."""
         self._cursor.execute(
             f"SELECT number, {_DETAILS} FROM contracts WHERE number = ANY(%s)",
             (list(numbers),),
@@ -73,7 +73,7 @@ class ReadModel:
         return {row["number"]: _details(row) for row in self._cursor}
 
     def linked(self, person_id: UUID) -> list[LinkedAccount]:
-        """Answer the accounts in a person's cabinet, the earliest linked first."""
+        """Return the accounts in a person's cabinet, the earliest linked first."""
         self._cursor.execute(
             f"SELECT number, proven_by, linked_at, {_DETAILS}"
             " FROM links JOIN contracts USING (number)"
@@ -91,7 +91,7 @@ class ReadModel:
         ]
 
     def owned(self, person_id: UUID, numbers: Sequence[str]) -> set[str]:
-        """Answer which of the numbers a person has linked."""
+        """Return those of the numbers that a person has linked."""
         self._cursor.execute(
             "SELECT number FROM links WHERE person_id = %s AND number = ANY(%s)",
             (person_id, list(numbers)),
@@ -99,7 +99,7 @@ class ReadModel:
         return {row["number"] for row in self._cursor}
 
     def persons_linking(self, number: str) -> list[UUID]:
-        """Answer who has linked an account, the earliest first."""
+        """Return the persons who have linked an account, the earliest first."""
         self._cursor.execute(
             "SELECT person_id FROM links WHERE number = %s ORDER BY position", (number,)
         )

@@ -24,7 +24,7 @@ class AccountsService:
 
     @rpc(schemas.LookUp)
     def lookup(self, person_id: UUID, number: str) -> dict[str, Any]:
-        """Answer ``{number, address, holder, linked}``, address and holder masked.
+        """Return ``{number, address, holder, linked}``, address and holder masked.
 
         Raises NotFound ``account_not_found`` and Forbidden ``too_many_attempts``.
         """
@@ -67,13 +67,13 @@ class AccountsService:
 
     @rpc(schemas.Linked)
     def linked(self, person_id: UUID) -> dict[str, Any]:
-        """Answer ``{accounts: [{number, address, holder, residents, total_area, linked_at}]}``."""
+        """Return ``{accounts: [{number, address, holder, residents, total_area, linked_at}]}``."""
         accounts = self.store.query(lambda session: application.linked_accounts(session, person_id))
         return {"accounts": accounts}
 
     @rpc(schemas.Owns)
     def owns(self, person_id: UUID, numbers: list[str]) -> dict[str, Any]:
-        """Answer ``{owned: [...], foreign: [...]}`` for the numbers given."""
+        """Return ``{owned: [...], foreign: [...]}`` for the numbers given."""
         answer: dict[str, Any] = self.store.query(
             lambda session: application.ownership(session, person_id, numbers)
         )

@@ -1,7 +1,6 @@
 """Use cases of payments: each one transaction, each harmless when repeated.
 
-Asking the acquirer happens outside, in `checkout` and `settlement`: its answer comes in here as a
-command.
+Calls to the acquirer are made in `checkout` and `polling`; their results come in here as commands.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
 
-#: How long a person has on the acquirer's page.
+#: How long the payer has on the acquirer's page.
 SESSION: Final = timedelta(minutes=20)
 
 _SESSION_OVER: Final = SESSION + timedelta(seconds=30)
 
-#: When the acquirer is asked about an unknown outcome, counted from the moment when it became
-#: unknown. The fourth time is just after the end of the session, when the acquirer is sure.
+#: When the acquirer is polled, counted from the moment when the outcome became unknown. The fourth
+#: poll is just after the end of the session, when the acquirer's report is final.
 POLL_AFTER: Final = (
     timedelta(seconds=5),
     timedelta(seconds=30),
@@ -37,15 +36,15 @@ POLL_AFTER: Final = (
 
 
 class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """Begin a payment; `lines` as the person entered them, in kopecks."""
+    """Start a payment; `lines` as the payer entered them, in kopecks."""
 
     payment_id: UUID
     person_id: UUID
     lines: tuple[Line, ...]
 
 
-class NoteRegistered(msgspec.Struct, frozen=True, kw_only=True):
-    """The acquirer took the order and gave the address of its page."""
+class RecordRegistration(msgspec.Struct, frozen=True, kw_only=True):
+    """The acquirer accepted the order; the payer enters the card at `form_url`."""
 
     payment_id: UUID
     acquirer_order_id: str
@@ -53,7 +52,7 @@ class NoteRegistered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapturePayment(msgspec.Struct, frozen=True, kw_only=True):
-    """The acquirer reports the charge of `amount`; without `captured_at` it was just now."""
+    """The acquirer reports a charge of `amount`; `captured_at` None means now."""
 
     payment_id: UUID
     amount: Kopecks
@@ -62,41 +61,41 @@ class CapturePayment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """The acquirer reports that the payment will not come."""
+    """The acquirer reports that the payment failed."""
 
     payment_id: UUID
     reason: Failure
 
 
-class LoseForm(msgspec.Struct, frozen=True, kw_only=True):
+class AbandonOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The order is registered, but the address of its page is lost."""
 
     payment_id: UUID
 
 
-class NoteAbsence(msgspec.Struct, frozen=True, kw_only=True):
+class RecordAbsence(msgspec.Struct, frozen=True, kw_only=True):
     """The acquirer does not know the order."""
 
     payment_id: UUID
 
 
 class PostLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The ledger posted one account's line at `position` of its log."""
+    """The ledger posted the line of one account at `position` of its log."""
 
     payment_id: UUID
     account: str
     position: int
 
 
-class NotePoll(msgspec.Struct, frozen=True, kw_only=True):
-    """The acquirer was asked by schedule, and its answer decided nothing."""
+class RecordPoll(msgspec.Struct, frozen=True, kw_only=True):
+    """A poll or a registration left the outcome open; `outcome` says why, for staff."""
 
     payment_id: UUID
     outcome: str
 
 
 class OwnPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """Look at one payment of one's own."""
+    """One payment of a person."""
 
     person_id: UUID
     payment_id: UUID
@@ -110,8 +109,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What is needed to go on with a payment."""
+class PaymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields that checkout and polling need of a payment."""
 
     payment_id: UUID
     order_number: str
@@ -123,7 +122,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def start_payment(session: Session, command: StartPayment) -> dict[str, Any]:
-    """Freeze the split: {payment_id, order_number, total}."""
+    """Freeze the split; return {payment_id, order_number, total}."""
     payment = session.load(PaymentOrder, command.payment_id)
     payment.start(command.person_id, command.lines)
     session.read.polls.put(payment.id, session.now, 0, session.now + POLL_AFTER[0], "started")
@@ -134,16 +133,16 @@ def start_payment(session: Session, command: StartPayment) -> dict[str, Any]:
     }
 
 
-def note_registered(session: Session, command: NoteRegistered) -> None:
-    """Keep where the person pays. Raises Conflict when the payment failed meanwhile."""
+def record_registration(session: Session, command: RecordRegistration) -> None:
+    """Keep the address of the page. Raises Conflict when the payment has failed in the meantime."""
     payment = session.load(PaymentOrder, command.payment_id)
-    payment.note_registered(command.acquirer_order_id, command.form_url)
+    payment.record_registration(command.acquirer_order_id, command.form_url)
 
 
 def capture_payment(session: Session, command: CapturePayment) -> None:
-    """Note the charge; the day of payment is the business day of the acquirer's time.
+    """Record the charge; the day of payment is the business day of the acquirer's time.
 
-    An acquirer's clock that runs ahead does not make a payment of tomorrow.
+    An acquirer's clock that runs ahead never dates a payment in the future.
     Raises Conflict `amount_mismatch`.
     """
     captured_at = min(command.captured_at or session.now, session.now)
@@ -154,32 +153,31 @@ def capture_payment(session: Session, command: CapturePayment) -> None:
 
 
 def fail_payment(session: Session, command: FailPayment) -> None:
-    """Note that the payment will not come, and stop asking.
+    """Record that the payment failed, and stop polling.
 
-    After a refusal of the card the acquirer is asked once more when the session is over: some
-    banks let the person try another card on the same page.
+    After a declined card the acquirer is polled once more when the session is over: some banks let
+    the payer try another card on the same page.
     """
     session.load(PaymentOrder, command.payment_id).fail(command.reason)
     row = session.read.payment(command.payment_id)
-    over = row["created_at"] + _SESSION_OVER
-    if command.reason is Failure.DECLINED and session.now < over:
-        asked = POLL_AFTER.index(_SESSION_OVER)
-        session.read.polls.put(command.payment_id, row["created_at"], asked, over, "declined")
+    due_at = row["created_at"] + _SESSION_OVER
+    if command.reason is Failure.DECLINED and session.now < due_at:
+        attempts = POLL_AFTER.index(_SESSION_OVER)
+        session.read.polls.put(command.payment_id, row["created_at"], attempts, due_at, "declined")
     else:
         session.read.polls.remove(command.payment_id)
 
 
-def lose_form(session: Session, command: LoseForm) -> None:
+def abandon_order(session: Session, command: AbandonOrder) -> None:
     """Give up an order whose page nobody can reach.
 
-    The acquirer is still asked until it closes the order: should money come in spite of all, it
-    is credited.
+    Polling goes on until the acquirer closes the order: money that comes after all is credited.
     """
-    session.load(PaymentOrder, command.payment_id).lose_form()
+    session.load(PaymentOrder, command.payment_id).abandon()
 
 
-def note_absence(session: Session, command: NoteAbsence) -> bool:
-    """Fail a payment that the acquirer never heard of; False while it may yet be registered."""
+def record_absence(session: Session, command: RecordAbsence) -> bool:
+    """Fail a payment that the acquirer does not know; False while it may still be registered."""
     payment = session.load(PaymentOrder, command.payment_id)
     row = session.read.payment(command.payment_id)
     if payment.state is not State.CREATED or session.now < row["created_at"] + SESSION:
@@ -189,19 +187,19 @@ def note_absence(session: Session, command: NoteAbsence) -> bool:
 
 
 def post_line(session: Session, command: PostLine) -> None:
-    """Note the ledger's posting; a payment that is not ours (from a bank's register) is passed."""
+    """Record the ledger's posting; ignore one of a payment from elsewhere (a bank register)."""
     payment = session.load(PaymentOrder, command.payment_id)
     if payment.state is not State.NONE:
         payment.post_line(command.account, command.position)
 
 
-def due_polls(session: Session, limit: int) -> list[Standing]:
-    """The payments to ask the acquirer about now, the longest overdue first."""
-    return [_standing(row) for row in session.read.polls.due(session.now, limit)]
+def due_polls(session: Session, limit: int) -> list[PaymentSnapshot]:
+    """Return the payments to poll now, the longest overdue first."""
+    return [_snapshot(row) for row in session.read.polls.due(session.now, limit)]
 
 
-def note_poll(session: Session, command: NotePoll) -> None:
-    """Choose the time of the next question; after the last there is none, and staff decide."""
+def postpone_poll(session: Session, command: RecordPoll) -> None:
+    """Set the time of the next poll; after the last one there is none, and staff decide."""
     poll = session.read.polls.find(command.payment_id)
     if poll is None:
         return
@@ -210,38 +208,38 @@ def note_poll(session: Session, command: NotePoll) -> None:
     session.read.polls.put(command.payment_id, poll["since"], attempts, due_at, command.outcome)
 
 
-def poll_anew(session: Session, command: NotePoll) -> None:
-    """The outcome became unknown just now: begin the schedule again."""
+def restart_polling(session: Session, command: RecordPoll) -> None:
+    """Start the schedule again: the outcome has just become unknown."""
     if session.read.polls.find(command.payment_id) is not None:
         due_at = session.now + POLL_AFTER[0]
         session.read.polls.put(command.payment_id, session.now, 0, due_at, command.outcome)
 
 
-def standing(session: Session, payment_id: UUID) -> Standing | None:
-    """How a payment stands; None when there is no such payment."""
+def snapshot(session: Session, payment_id: UUID) -> PaymentSnapshot | None:
+    """Return a payment; None when there is no such payment."""
     row = session.read.payment(payment_id)
-    return _standing(row) if row else None
+    return _snapshot(row) if row else None
 
 
-def standing_by_number(session: Session, order_number: str) -> Standing | None:
-    """How the payment with an order number stands; None when the number is not ours."""
+def snapshot_by_number(session: Session, order_number: str) -> PaymentSnapshot | None:
+    """Return the payment with an order number; None when the number is not ours."""
     row = session.read.payment_by_number(order_number)
-    return _standing(row) if row else None
+    return _snapshot(row) if row else None
 
 
-def own_standing(session: Session, query: OwnPayment) -> Standing:
-    """How a person's own payment stands. Raises NotFound for everybody else's."""
-    return _standing(_own_row(session, query))
+def own_snapshot(session: Session, query: OwnPayment) -> PaymentSnapshot:
+    """Return a person's own payment. Raises NotFound for anybody else's."""
+    return _snapshot(_own_row(session, query))
 
 
 def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
-    """{payment_id, state, total, lines, created_at, captured_at, masked_card, failure}."""
+    """Return {payment_id, state, total, lines, created_at, captured_at, masked_card, failure}."""
     row = _own_row(session, query)
     return _view(row, session.read.lines([query.payment_id]))
 
 
 def history(session: Session, query: History) -> dict[str, Any]:
-    """{payments: [as `own_payment`], next: cursor|None}, the newest first.
+    """Return {payments: [as `own_payment`], next: cursor|None}, the newest first.
 
     Raises ValidationFailed `invalid_cursor`.
     """
@@ -262,8 +260,8 @@ def _own_row(session: Session, query: OwnPayment) -> dict[str, Any]:
     return row
 
 
-def _standing(row: dict[str, Any]) -> Standing:
-    return Standing(
+def _snapshot(row: dict[str, Any]) -> PaymentSnapshot:
+    return PaymentSnapshot(
         payment_id=row["payment_id"],
         order_number=row["order_number"],
         acquirer_order_id=row["acquirer_order_id"],
@@ -289,7 +287,7 @@ def _view(row: dict[str, Any], lines: dict[UUID, list[dict[str, Any]]]) -> dict[
 
 
 def _due_at(since: datetime, attempts: int, now: datetime) -> datetime | None:
-    """The next time of the schedule that is not past: after an outage none are made up for."""
+    """Return the next time of the schedule; polls missed during an outage are not made up for."""
     for after in POLL_AFTER[attempts:]:
         if since + after > now:
             return since + after

@@ -1,4 +1,4 @@
-"""The acquirer's callback and the payer's return: reasons to ask, never proofs."""
+"""The acquirer's callback and the payer's return: reasons to poll the acquirer, never proofs."""
 
 from __future__ import annotations
 
@@ -7,56 +7,58 @@ from typing import Any
 from uuid import UUID
 
 from services.payments import application
-from services.payments.acquirer import Acquirer, is_genuine
-from services.payments.application import OwnPayment, Standing
+from services.payments.acquirers import Acquirer
+from services.payments.application import OwnPayment, PaymentSnapshot
 from services.payments.domain import State
-from services.payments.settlement import Outcome, settle
+from services.payments.polling import PollOutcome, poll_acquirer
 from shared.errors import Forbidden, Unavailable
 from shared.eventstore import Store
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-_TAKEN = frozenset({State.CAPTURED, State.COMPLETED})
+_CAPTURED = frozenset({State.CAPTURED, State.COMPLETED})
 
 
 def receive_callback(
-    store: Store, acquirer: Acquirer, secret: str, parameters: Mapping[str, str]
+    store: Store, acquirer: Acquirer, parameters: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Believe a genuine callback enough to ask the acquirer: {accepted: true}.
+    """Poll the acquirer because of a genuine callback; return {accepted: true}.
 
-    Raises Forbidden `bad_checksum` for a forged one, and Unavailable when the acquirer does not
-    answer: then it calls back again.
+    Raises Forbidden `callback_forged`, and Unavailable when the acquirer does not answer the poll:
+    it then sends the callback again.
     """
-    if not is_genuine(parameters, secret):
+    callback = acquirer.read_callback(parameters)
+    if callback is None:
         log.warning("callback_forged")
-        raise Forbidden("bad_checksum", "The checksum of the callback is wrong; check the key.")
-    order_number = parameters.get("orderNumber", "")
-    payment = store.query(lambda s: application.standing_by_number(s, order_number))
+        raise Forbidden(
+            "callback_forged", "The signature of the callback is wrong; check the callback key."
+        )
+    payment = store.query(lambda s: application.snapshot_by_number(s, callback.order_number))
     if payment is None:
-        # Genuine, but of another shop under the same contract: calling back again helps nobody.
+        # Genuine, but of another shop under the same contract: refusing it would only repeat it.
         log.warning("callback_of_unknown_order")
         return {"accepted": True}
-    if payment.state not in _TAKEN and _ask(store, acquirer, payment) is Outcome.UNKNOWN:
+    if payment.state not in _CAPTURED and _poll(store, acquirer, payment) is PollOutcome.UNKNOWN:
         raise Unavailable("acquirer_unavailable", "Call back again: the status call failed.")
     return {"accepted": True}
 
 
 def refresh_own(store: Store, acquirer: Acquirer, person_id: UUID, payment_id: UUID) -> None:
-    """The payer came back from the acquirer's page: ask, unless the money is known to be taken.
+    """Poll the acquirer when the payer returns from its page, unless the money is captured.
 
-    An acquirer that does not answer changes nothing here; the schedule goes on asking.
+    If the acquirer does not answer, nothing changes here and polling goes on by schedule.
     Raises NotFound for a payment of somebody else.
     """
     query = OwnPayment(person_id=person_id, payment_id=payment_id)
-    payment = store.query(lambda session: application.own_standing(session, query))
-    if payment.state not in _TAKEN:
-        _ask(store, acquirer, payment)
+    payment = store.query(lambda session: application.own_snapshot(session, query))
+    if payment.state not in _CAPTURED:
+        _poll(store, acquirer, payment)
 
 
-def _ask(store: Store, acquirer: Acquirer, payment: Standing) -> Outcome:
-    outcome = settle(store, acquirer, payment)
-    if outcome is Outcome.UNKNOWN:
-        command = application.NotePoll(payment_id=payment.payment_id, outcome=outcome.value)
-        store.transact(application.poll_anew, command)
+def _poll(store: Store, acquirer: Acquirer, payment: PaymentSnapshot) -> PollOutcome:
+    outcome = poll_acquirer(store, acquirer, payment)
+    if outcome is PollOutcome.UNKNOWN:
+        command = application.RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
+        store.transact(application.restart_polling, command)
     return outcome

@@ -1,8 +1,8 @@
-"""The payment order: what a person pays, frozen when it is made, and what became of it.
+"""The payment order: the frozen split of a payment, and its state.
 
-Money is integer kopecks. News about an order may come twice, late or in any order: the callback
-before the redirect, the ledger's posting again, a decline after the charge. News that is already
-known, or that is older than what is known, changes nothing.
+Money is integer kopecks. Reports about an order may come twice, late or in any order: the callback
+before the redirect, the ledger's posting again, a decline after the charge. A report that is known
+already or out of date changes nothing.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ MAX_LINES: Final = 10
 
 
 class State(StrEnum):
-    """Where a payment stands; NONE before it was started."""
+    """The state of a payment; NONE before it is started."""
 
     NONE = "none"
     CREATED = "created"
-    """Known to us; the acquirer may or may not have heard of it."""
+    """Recorded here; the acquirer may or may not know it."""
     AWAITING_PAYMENT = "awaiting_payment"
-    """The person has the address of the acquirer's page."""
+    """The payer has the address of the acquirer's page."""
     CAPTURED = "captured"
-    """The money was taken; the ledger has not posted every line yet."""
+    """The card was charged; the ledger has not posted every line yet."""
     COMPLETED = "completed"
-    """Every line stands in the ledger."""
+    """The ledger has posted every line."""
     FAILED = "failed"
     EXPIRED = "expired"
 
 
 class Failure(StrEnum):
-    """Why a payment failed. Nothing was charged, except where it says that it was given back."""
+    """Why a payment failed. Nothing was charged, or it was returned (GIVEN_BACK)."""
 
     DECLINED = "declined"
-    """The bank of the card refused."""
+    """The issuer of the card refused."""
     EXPIRED = "expired"
-    """The person did not pay in time."""
+    """The payer did not pay in time."""
     REFUSED = "refused_by_acquirer"
-    """The acquirer did not take the order."""
+    """The acquirer did not accept the order."""
     NOT_REGISTERED = "not_registered"
-    """The acquirer never heard of the order."""
+    """The order never reached the acquirer."""
     FORM_LOST = "form_lost"
     """The order was registered, but the address of its page was lost before anybody saw it."""
     GIVEN_BACK = "given_back"
-    """The acquirer reversed or refunded the charge before we heard of it."""
+    """The acquirer reversed or refunded the charge before we recorded it."""
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What one account is paid: `amount` towards principal, `penalty` towards penalties."""
+    """The part of one account: `amount` towards principal, `penalty` towards penalties."""
 
     account: str
     amount: Kopecks
@@ -73,10 +73,10 @@ Split = tuple[Line, ...]
 
 
 class PaymentStarted(Event, frozen=True, kw_only=True):
-    """A person wants to pay; the split over the accounts is final from here on.
+    """The payment was started; its split over the accounts is final.
 
-    `order_number` is what the acquirer knows the order by; it is stored before the acquirer is
-    asked, so that the order can be found again whatever happens.
+    The acquirer knows the order by `order_number`. It is stored before the acquirer is called, so
+    that the order can always be found again.
     """
 
     topic: ClassVar[str] = "payments.payment_started.v1"
@@ -87,7 +87,7 @@ class PaymentStarted(Event, frozen=True, kw_only=True):
 
 
 class OrderRegistered(Event, frozen=True, kw_only=True):
-    """The acquirer took the order; the card is entered at `form_url`."""
+    """The acquirer accepted the order; the card is entered at `form_url`."""
 
     topic: ClassVar[str] = "payments.order_registered.v1"
     acquirer_order_id: str
@@ -107,7 +107,7 @@ class PaymentCaptured(Event, frozen=True, kw_only=True):
 
 
 class PaymentFailed(Event, frozen=True, kw_only=True):
-    """The payment will not come, as far as is known; `reason` is one of `Failure`."""
+    """The payment failed, as far as is known; `reason` is a `Failure`."""
 
     topic: ClassVar[str] = "payments.payment_failed.v1"
     person_id: UUID
@@ -115,14 +115,14 @@ class PaymentFailed(Event, frozen=True, kw_only=True):
 
 
 class PaymentExpired(Event, frozen=True, kw_only=True):
-    """The acquirer closed the order because the person did not pay in time."""
+    """The acquirer closed the order because the payer did not pay in time."""
 
     topic: ClassVar[str] = "payments.payment_expired.v1"
     person_id: UUID
 
 
 class LinePosted(Event, frozen=True, kw_only=True):
-    """The ledger posted the line of one account, at this position of its log."""
+    """The ledger posted the line of one account at `position` of its log."""
 
     topic: ClassVar[str] = "payments.line_posted.v1"
     account: str
@@ -130,7 +130,7 @@ class LinePosted(Event, frozen=True, kw_only=True):
 
 
 class PaymentCompleted(Event, frozen=True, kw_only=True):
-    """Money and ledger agree: every line is posted."""
+    """The ledger has posted every line."""
 
     topic: ClassVar[str] = "payments.payment_completed.v1"
     person_id: UUID
@@ -150,12 +150,12 @@ EVENTS = EventTypes(
 
 
 def payment_id_of(person_id: UUID, command_id: UUID) -> UUID:
-    """The id of the payment that a person's command starts: the same for a repeated command."""
+    """Return the id of the payment that a command starts; a repeated command has the same."""
     return derived_id(NAMESPACE, "payments", str(person_id), str(command_id))
 
 
 def frozen_split(lines: Sequence[Line]) -> Split:
-    """The lines that are paid, in the order given; a line of two zeros is left out.
+    """Return the lines to pay, in the order given, without those of two zeros.
 
     Raises ValidationFailed: `negative_amount`, `amount_too_large` (also of the sum),
     `duplicate_account`, `too_many_lines`, `nothing_to_pay` when all are zero.
@@ -184,7 +184,7 @@ def frozen_split(lines: Sequence[Line]) -> Split:
 
 
 def must_be_restarted(payment_id: UUID) -> Conflict:
-    """The refusal to go on with a payment that nobody can pay any more."""
+    """Return the error for a payment that can no longer be paid."""
     return Conflict(
         "payment_must_be_restarted",
         "This payment did not go through and nothing was charged; start a new one.",
@@ -193,9 +193,9 @@ def must_be_restarted(payment_id: UUID) -> Conflict:
 
 
 class PaymentOrder(Aggregate):
-    """One payment, from the person's wish to the ledger's posting."""
+    """One payment, from its start to the ledger's postings."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the base class's own word
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - the base class's name
         super().__init__(id)
         self.state = State.NONE
         self.person_id = UUID(int=0)
@@ -218,18 +218,18 @@ class PaymentOrder(Aggregate):
         self.trigger(
             PaymentStarted(
                 person_id=person_id,
-                # 32 characters: the longest that every RBS bank takes.
+                # 32 letters and digits: acquirers limit length and alphabet.
                 order_number=self.id.hex,
                 lines=split,
                 total=sum(line.total for line in split),
             )
         )
 
-    def note_registered(self, acquirer_order_id: str, form_url: str) -> None:
-        """The acquirer took the order.
+    def record_registration(self, acquirer_order_id: str, form_url: str) -> None:
+        """Record that the acquirer accepted the order.
 
-        Raises Conflict `payment_must_be_restarted` when the payment failed meanwhile: then the
-        address of the page must not be given to the person, or a dead payment could be paid.
+        Raises Conflict `payment_must_be_restarted` when the payment has failed in the meantime: the
+        payer must not get the page, or a failed payment could be paid.
         """
         if self.state in {State.FAILED, State.EXPIRED}:
             raise must_be_restarted(self.id)
@@ -239,9 +239,9 @@ class PaymentOrder(Aggregate):
     def capture(
         self, amount: Kopecks, captured_at: datetime, paid_on: date, masked_card: str | None
     ) -> None:
-        """The acquirer says that the card was charged; also after a failure: money is money.
+        """Record the charge, also after a failure: money that arrived is credited.
 
-        Raises Conflict `amount_mismatch` when it is another amount than ours: never credited.
+        Raises Conflict `amount_mismatch` when the amount is not the one ordered: never credited.
         """
         if self.state is State.NONE or self.is_captured:
             return
@@ -266,7 +266,7 @@ class PaymentOrder(Aggregate):
         self._complete_when_posted()
 
     def fail(self, reason: Failure) -> None:
-        """The payment did not come; nothing happens when it did, or when that is known."""
+        """Record a failure; does nothing once the payment is captured or has failed."""
         if self.state not in {State.CREATED, State.AWAITING_PAYMENT}:
             return
         if reason is Failure.EXPIRED:
@@ -274,13 +274,13 @@ class PaymentOrder(Aggregate):
         else:
             self.trigger(PaymentFailed(person_id=self.person_id, reason=reason.value))
 
-    def lose_form(self) -> None:
-        """Registered, but the page's address is unknown: give up, unless it became known."""
+    def abandon(self) -> None:
+        """Fail an order whose page is unknown; does nothing when it has become known."""
         if self.state is State.CREATED:
             self.fail(Failure.FORM_LOST)
 
     def post_line(self, account: str, position: int) -> None:
-        """The ledger posted one account's line; the last one completes the payment."""
+        """Record that the ledger posted the line of one account; the last completes the payment."""
         if account in self.posted or account not in {line.account for line in self.lines}:
             return
         self.trigger(LinePosted(account=account, position=position))

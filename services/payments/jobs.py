@@ -1,12 +1,12 @@
-"""What payments do by themselves: ask the acquirer about outcomes that are not known."""
+"""The scheduled job of payments: polling the acquirer about undecided payments."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from services.payments import application
-from services.payments.acquirer import Acquirer, RbsAcquirer
-from services.payments.settlement import Outcome, settle
+from services.payments.acquirers import Acquirer, open_acquirer
+from services.payments.polling import PollOutcome, poll_acquirer
 from shared import context
 from shared.bus import Job, Services
 from shared.eventstore import Store
@@ -15,19 +15,19 @@ _BATCH: Final = 20
 
 
 def poll_unknown_outcomes(services: Services) -> int:
-    """Ask about every payment whose time has come; answers how many there were."""
+    """Poll the acquirer about the payments that are due; return their number."""
     with context.bind(actor="service:payments", command_id=None, correlation_id=""):
-        return poll(services.store, RbsAcquirer(services.settings))
+        return poll_due(services.store, open_acquirer(services.settings))
 
 
-def poll(store: Store, acquirer: Acquirer) -> int:
-    """Ask, record what is decided, and put off what is not; never charges."""
+def poll_due(store: Store, acquirer: Acquirer) -> int:
+    """Record what is decided, and postpone what is not; return the number of payments polled."""
     due = store.query(lambda session: application.due_polls(session, _BATCH))
     for payment in due:
-        outcome = settle(store, acquirer, payment)
-        if outcome is not Outcome.SETTLED:
-            command = application.NotePoll(payment_id=payment.payment_id, outcome=outcome.value)
-            store.transact(application.note_poll, command)
+        outcome = poll_acquirer(store, acquirer, payment)
+        if outcome is not PollOutcome.DECIDED:
+            command = application.RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
+            store.transact(application.postpone_poll, command)
     return len(due)
 
 

@@ -1,4 +1,4 @@
-"""What of a payment other systems hear; the contracts are shared/contracts/payments.py."""
+"""Domain event -> published event; the contracts are in shared/contracts/payments.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """The public form of a domain event; None for what stays inside."""
+    """Return the published form of a domain event; None for an internal one."""
     match recorded.event:
         case PaymentStarted() as event:
             return _publication("payment_started", recorded, event.person_id, _money(event.lines))

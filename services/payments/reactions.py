@@ -1,4 +1,4 @@
-"""What payments do when the ledger has posted a payment."""
+"""Reactions of payments to events of the ledger."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from shared.eventstore import Session
 
 
 def payment_posted(session: Session, message: Message, services: Services) -> None:
-    """The line of one account stands in the ledger; the last one completes the payment."""
+    """Mark the line of one account as posted; the last one completes the payment."""
     payment_id = _uuid_or_none(str(message.data["payment_id"]))
     if payment_id is None:
-        # A payment from a bank's register is posted under the bank's own id.
+        # A payment from a bank register is posted under the bank's own id.
         return
     post_line(
         session,

@@ -1,4 +1,4 @@
-"""The payments as tables: written from the events, read by queries."""
+"""The tables of payments, projected from the events, and the queries on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.payments.domain import (
     PaymentStarted,
     State,
 )
-from services.payments.polls import Polls
+from services.payments.poll_schedule import PollSchedule
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -28,10 +28,10 @@ class ReadModel:
 
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
-        self.polls = Polls(cursor)
+        self.polls = PollSchedule(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Write what the events mean to `payments` and `payment_lines`."""
+        """Project the events into `payments` and `payment_lines`."""
         for entry in recorded:
             payment_id = entry.originator_id
             match entry.event:
@@ -67,17 +67,17 @@ class ReadModel:
                     self._update(payment_id, state=State.COMPLETED)
 
     def payment(self, payment_id: UUID) -> dict[str, Any] | None:
-        """The row of a payment."""
+        """Return the row of a payment."""
         self._cursor.execute("SELECT * FROM payments WHERE payment_id = %s", (payment_id,))
         return self._cursor.fetchone()
 
     def payment_by_number(self, order_number: str) -> dict[str, Any] | None:
-        """The row of the payment with an order number."""
+        """Return the row of the payment with an order number."""
         self._cursor.execute("SELECT * FROM payments WHERE order_number = %s", (order_number,))
         return self._cursor.fetchone()
 
     def payments_of(self, person_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
-        """A person's payments, the newest first, older than the log position `before`."""
+        """Return a person's payments older than log position `before`, the newest first."""
         self._cursor.execute(
             "SELECT * FROM payments WHERE person_id = %s AND (%s::bigint IS NULL OR position < %s)"
             " ORDER BY position DESC LIMIT %s",
@@ -86,7 +86,7 @@ class ReadModel:
         return self._cursor.fetchall()
 
     def lines(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-        """The lines by payment, in the order entered: {account, amount, penalty, posted}."""
+        """Return {account, amount, penalty, posted} by payment, in the order entered."""
         self._cursor.execute(
             "SELECT payment_id, account, amount, penalty, ledger_position IS NOT NULL AS posted"
             " FROM payment_lines WHERE payment_id = ANY(%s) ORDER BY payment_id, line",

@@ -1,4 +1,4 @@
-"""The requests that payments answer. Amounts are integer kopecks."""
+"""The requests that payments accept. Amounts are integer kopecks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber
 
-_PERSON = {"description": "The person who asks."}
+_PERSON = {"description": "The person whose payment it is."}
 _PAYMENT = {"description": "The payment."}
 
 
 class StartLine(Schema):
-    """What one account is to be paid; the rules on amounts are the domain's."""
+    """The line of one account; the domain holds the rules for amounts."""
 
     account = AccountNumber(required=True, metadata={"description": "The personal account."})
     amount = fields.Integer(
@@ -35,40 +35,40 @@ class Start(Schema):
 
 
 class Payment(Schema):
-    """One payment of one's own."""
+    """One payment of a person."""
 
     person_id = fields.UUID(required=True, metadata=_PERSON)
     payment_id = fields.UUID(required=True, metadata=_PAYMENT)
     refresh = fields.Boolean(
-        load_default=False, metadata={"description": "Ask the acquirer first."}
+        load_default=False, metadata={"description": "Poll the acquirer first."}
     )
 
 
 class History(Schema):
-    """A page of one's own payments, the newest first."""
+    """A page of a person's payments, the newest first."""
 
     person_id = fields.UUID(required=True, metadata=_PERSON)
     before = fields.String(
         load_default=None,
         allow_none=True,
         validate=validate.Length(max=64),
-        metadata={"description": "`next` of the page before."},
+        metadata={"description": "`next` of the previous page."},
     )
     limit = fields.Integer(
         load_default=20,
         strict=True,
         validate=validate.Range(min=1, max=100),
-        metadata={"description": "At most so many."},
+        metadata={"description": "The size of the page."},
     )
 
 
 class AcquirerCallback(Schema):
-    """A callback of the acquirer, as it came: it is believed only when its checksum is right."""
+    """A callback of the acquirer, as received: it counts only when its signature is right."""
 
     parameters = fields.Dict(
         keys=fields.String(validate=validate.Length(max=100)),
         values=fields.String(validate=validate.Length(max=1000)),
         required=True,
         validate=validate.Length(min=1, max=50),
-        metadata={"description": "The query of the request, checksum included."},
+        metadata={"description": "The parameters of the request, signature included."},
     )

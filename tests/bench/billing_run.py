@@ -24,9 +24,9 @@ from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargesPosted
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.chunks import Chunk
-from services.ledger.importing.journal import Past
+from services.ledger.importing.journal import ResumePoint
+from services.ledger.importing.kinds import open_source
 from services.ledger.importing.run import Run
-from services.ledger.importing.source import open_source
 from services.ledger.tables.bulk_copy import write_balances
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
 from shared.ids import new_id
@@ -60,7 +60,7 @@ class _FromMemory(Run[Bill]):
 
     bills: Sequence[Bill]
 
-    def _chunks(self, past: Past | None) -> Iterator[Chunk[Bill]]:
+    def _chunks(self, resume: ResumePoint | None) -> Iterator[Chunk[Bill]]:
         for number, first in enumerate(range(0, len(self.bills), Charges.at_once)):
             chunk = Chunk[Bill](number, first, first)
             for bill in self.bills[first : first + Charges.at_once]:

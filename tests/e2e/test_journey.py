@@ -10,13 +10,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from deploy.demo import reconciling
+from deploy.demo import reconciliation
 from deploy.demo.client import CabinetClient
 from deploy.demo.company import demo_accounts
 from deploy.demo.journey import run_journey
 from deploy.demo.letters import Mailbox
+from deploy.demo.person import Journey
 from deploy.demo.report import Report
-from deploy.demo.traveller import Journey
 from deploy.embedded.installation import Installation
 from tests.e2e.clear_text import found_in, texts_of_database, texts_of_files
 from tests.waiting import eventually
@@ -70,11 +70,11 @@ def test_a_person_registers_links_pays_and_asks(installation: Installation) -> N
 
     _check_the_story(database_url, journey)
     _check_that_nothing_is_in_clear(installation, journey)
-    picture = reconciling.take_picture(database_url, environment["SALDO_ACQUIRER_URL"])
-    assert picture.sums == dict.fromkeys(picture.sums, journey.paid.total if journey.paid else 0)
-    assert reconciling.compare(picture) == []
-    assert reconciling.parked_messages(database_url) == []
-    assert reconciling.audit() == []
+    snapshot = reconciliation.take_snapshot(database_url, environment["SALDO_ACQUIRER_URL"])
+    assert snapshot.sums == dict.fromkeys(snapshot.sums, journey.paid.total if journey.paid else 0)
+    assert reconciliation.compare(snapshot) == []
+    assert reconciliation.parked_messages(database_url) == []
+    assert reconciliation.audit() == []
 
 
 def _check_the_story(database_url: str, journey: Journey) -> None:
@@ -122,7 +122,7 @@ def _moments(events: dict[str, list[dict[str, Any]]]) -> dict[str, datetime]:
 
 
 def _check_that_nothing_is_in_clear(installation: Installation, journey: Journey) -> None:
-    secrets = journey.traveller.secrets()
+    secrets = journey.person.secrets()
     secrets["local digits of the telephone"] = secrets["telephone"][-10:]
     for account in demo_accounts():
         secrets[f"holder of {account.number}"] = account.holder

@@ -1,4 +1,4 @@
-"""Accounts on a real PostgreSQL: import, linking by many at once, nothing personal in clear."""
+"""Accounts on PostgreSQL: import, concurrent linking, nothing personal in clear."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIRST, SECOND = "0100000001", "0100000002"
 
 
 class Desk:
-    """The store, and the calls that the service makes."""
+    """The store, and the use cases as the service calls them."""
 
     def __init__(self, database: Any) -> None:
         self.database = database
@@ -91,7 +91,7 @@ def test_an_import_is_journalled_and_the_same_file_twice_changes_nothing(
     assert caused == [{"reason": "demo company"}]
 
 
-def test_a_dry_run_says_what_would_happen_and_writes_nothing(database: Any, run: Any) -> None:
+def test_a_dry_run_counts_as_the_import_would_and_writes_nothing(database: Any, run: Any) -> None:
     result = run(DEMO, "--dry-run", "--json")
     assert result.exit_code == 0, result.output
     assert imported(result)["registered"] == 40
@@ -139,7 +139,7 @@ def test_refused_rows_exit_with_1_and_the_others_are_loaded(
     assert desk.link(person_id, FIRST, "5100,00")
 
 
-def test_the_whole_way_of_an_account(desk: Desk) -> None:
+def test_an_account_is_looked_up_linked_and_unlinked(desk: Desk) -> None:
     person_id = uuid4()
     look_up = LookUpAccount(person_id=person_id, number=f" {FIRST} ")
     assert desk.store.transact(desk.linking.look_up, look_up) == {
@@ -188,7 +188,7 @@ def test_the_rpcs_refuse_an_unknown_number_as_they_refuse_a_wrong_fact(desk: Des
     ]
 
 
-def test_persons_who_link_an_account_at_once_all_learn_of_each_other(desk: Desk) -> None:
+def test_concurrent_links_of_an_account_each_name_the_earlier_persons(desk: Desk) -> None:
     persons = [uuid4() for _ in range(6)]
     with ThreadPoolExecutor(len(persons)) as pool:
         assert all(pool.map(lambda person_id: desk.link(person_id, FIRST, "4500"), persons))
@@ -199,7 +199,7 @@ def test_persons_who_link_an_account_at_once_all_learn_of_each_other(desk: Desk)
     assert [len(row["others"]) for row in linked] == list(range(6))
 
 
-def test_attempts_made_at_once_do_not_slip_under_the_limit(desk: Desk) -> None:
+def test_concurrent_attempts_stay_within_the_limit(desk: Desk) -> None:
     def attempt(_: int) -> str:
         try:
             return "linked" if desk.link(uuid4(), FIRST, "1,00") else "refused"
@@ -212,7 +212,7 @@ def test_attempts_made_at_once_do_not_slip_under_the_limit(desk: Desk) -> None:
     assert answers.count("refused") == 10
 
 
-def test_old_attempts_are_forgotten(desk: Desk) -> None:
+def test_expired_attempts_are_deleted(desk: Desk) -> None:
     class Services:
         store = desk.store
 

@@ -1,4 +1,4 @@
-"""Payments against the simulated acquirer as its own process, and against a real PostgreSQL."""
+"""Payments with the simulated acquirer as a process, and a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ import pytest
 import requests
 
 from services.payments import application
-from services.payments.acquirer import (
+from services.payments.acquirers import (
+    Acquirer,
+    Callback,
     NewOrder,
     NumberTaken,
     OrderReport,
-    OrderStatus,
-    RbsAcquirer,
+    OrderState,
     Registered,
-    is_genuine,
+    open_acquirer,
 )
+from services.payments.acquirers.rbs import OrderStatus
 from services.payments.application import History, OwnPayment
 from services.payments.callback import receive_callback
 from services.payments.checkout import Checkout
 from services.payments.domain import Line, payment_id_of
-from services.payments.jobs import poll
+from services.payments.jobs import poll_due
 from services.payments.reactions import payment_posted
 from shared import context
 from shared.bus import Message
@@ -66,7 +68,7 @@ def free_port() -> int:
 
 
 class Merchant:
-    """The merchant's side of the callbacks: keeps what came, answers as it is told."""
+    """The merchant's side of callbacks: records them, and responds with `status`."""
 
     def __init__(self) -> None:
         self.callbacks: list[dict[str, str]] = []
@@ -99,7 +101,7 @@ class Merchant:
 
 
 class BankProcess:
-    """`python -m deploy.acquirer`, to be killed and started again on the same folder."""
+    """`python -m deploy.doubles.acquirer`, to be killed and started again on the same folder."""
 
     def __init__(self, folder: Path, merchant: Merchant) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -117,7 +119,7 @@ class BankProcess:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.acquirer"],
+                [sys.executable, "-m", "deploy.doubles.acquirer"],
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -168,19 +170,20 @@ def no_faults(bank: BankProcess, merchant: Merchant) -> None:
 
 
 @pytest.fixture
-def acquirer(bank: BankProcess) -> RbsAcquirer:
-    return RbsAcquirer(
+def acquirer(bank: BankProcess) -> Acquirer:
+    return open_acquirer(
         Settings(
             amqp_url="",
             secret=bytes(32),
             acquirer_url=bank.url,
             acquirer_user="saldo",
             acquirer_password=PASSWORD,
+            acquirer_secret=SECRET,
         )
     )
 
 
-def register(acquirer: RbsAcquirer, merchant: Merchant, **changes: Any) -> tuple[str, Registered]:
+def register(acquirer: Acquirer, merchant: Merchant, **changes: Any) -> tuple[str, Registered]:
     number = uuid4().hex
     order = {
         "order_number": number,
@@ -207,27 +210,28 @@ def _submit(page: requests.Response, values: dict[str, str]) -> requests.Respons
     return requests.post(urljoin(page.url, form[1]), data=values, timeout=5, allow_redirects=False)
 
 
-def reported(acquirer: RbsAcquirer, number: str) -> OrderReport:
-    report = acquirer.report(number, None)
+def reported(acquirer: Acquirer, number: str) -> OrderReport:
+    report = acquirer.find_order(number, None)
     assert isinstance(report, OrderReport)
     return report
 
 
-def test_a_card_is_charged_on_the_page_and_called_back(
-    acquirer: RbsAcquirer, merchant: Merchant
+def test_card_is_charged_on_the_page_and_called_back(
+    acquirer: Acquirer, merchant: Merchant, bank: BankProcess
 ) -> None:
     number, registered = register(acquirer, merchant)
-    assert reported(acquirer, number).status is OrderStatus.REGISTERED
+    assert reported(acquirer, number).state is OrderState.PENDING
+    assert bank.orders()[number]["status"] == OrderStatus.REGISTERED
     back = press_pay(registered.form_url, PAYS)
     assert back.status_code == 303
     assert back.headers["Location"].startswith(f"{merchant.url}/payments/1?")
     query = parse_qs(urlsplit(back.headers["Location"]).query)
     assert query["orderId"] == [registered.order_id]
     report = reported(acquirer, number)
-    assert (report.status, report.deposited) == (OrderStatus.PAID, 451_250)
+    assert (report.state, report.charged) == (OrderState.PAID, 451_250)
     assert report.masked_card == "411111**1111"
     got = until(lambda: merchant.of(number), "the callback")[0]
-    assert is_genuine(got, SECRET)
+    assert acquirer.read_callback(got) == Callback(number)
     assert (got["mdOrder"], got["operation"], got["status"]) == (
         registered.order_id,
         "deposited",
@@ -235,26 +239,27 @@ def test_a_card_is_charged_on_the_page_and_called_back(
     )
 
 
-def test_a_declined_card_and_one_that_asks_for_a_code(
-    acquirer: RbsAcquirer, merchant: Merchant
+def test_card_is_declined_or_charged_after_a_code(
+    acquirer: Acquirer, merchant: Merchant, bank: BankProcess
 ) -> None:
     number, registered = register(acquirer, merchant)
     assert press_pay(registered.form_url, DECLINES).status_code == 303
-    assert reported(acquirer, number).status is OrderStatus.DECLINED
+    assert reported(acquirer, number).state is OrderState.DECLINED
     assert until(lambda: merchant.of(number), "the callback")[0]["status"] == "0"
 
     number, registered = register(acquirer, merchant)
     to_code = press_pay(registered.form_url, ASKS)
-    assert reported(acquirer, number).status is OrderStatus.ACS_STARTED
+    assert reported(acquirer, number).state is OrderState.PENDING
+    assert bank.orders()[number]["status"] == OrderStatus.ACS_STARTED
     page = requests.get(urljoin(registered.form_url, to_code.headers["Location"]), timeout=5)
     shown = re.search(r"Введите код <b>(\d+)</b>", page.text)
     assert shown is not None
     done = _submit(page, {"code": shown[1]})
     assert done.headers["Location"].startswith(f"{merchant.url}/payments/1")
-    assert reported(acquirer, number).status is OrderStatus.PAID
+    assert reported(acquirer, number).state is OrderState.PAID
 
 
-def test_a_number_registers_once(acquirer: RbsAcquirer, merchant: Merchant) -> None:
+def test_number_registers_once(acquirer: Acquirer, merchant: Merchant) -> None:
     number, _ = register(acquirer, merchant)
     order = NewOrder(
         order_number=number,
@@ -266,15 +271,16 @@ def test_a_number_registers_once(acquirer: RbsAcquirer, merchant: Merchant) -> N
     assert acquirer.register(order) == NumberTaken()
 
 
-def test_a_session_ends_by_itself(acquirer: RbsAcquirer, merchant: Merchant) -> None:
+def test_session_expires_by_itself(acquirer: Acquirer, merchant: Merchant) -> None:
     number, _ = register(acquirer, merchant, session_seconds=1)
     got = until(lambda: merchant.of(number), "the callback")[0]
     assert got["operation"] == "declinedByTimeout"
-    assert reported(acquirer, number).action_code == -2007
+    report = reported(acquirer, number)
+    assert (report.state, report.reason) == (OrderState.EXPIRED, "-2007")
 
 
-def test_a_callback_survives_kill_9_and_is_repeated_until_200(
-    acquirer: RbsAcquirer, merchant: Merchant, bank: BankProcess
+def test_callback_survives_kill_9_and_is_repeated_until_200(
+    acquirer: Acquirer, merchant: Merchant, bank: BankProcess
 ) -> None:
     merchant.status = 503
     number, registered = register(acquirer, merchant)
@@ -282,23 +288,23 @@ def test_a_callback_survives_kill_9_and_is_repeated_until_200(
     until(lambda: merchant.of(number), "the first attempt")
     bank.kill()
     bank.start()
-    assert reported(acquirer, number).status is OrderStatus.PAID
+    assert reported(acquirer, number).state is OrderState.PAID
     merchant.status = 200
     before = len(merchant.of(number))
     until(lambda: len(merchant.of(number)) > before, "another attempt")
 
 
-def test_no_card_is_in_the_log_of_the_bank(bank: BankProcess) -> None:
+def test_bank_log_holds_no_card(bank: BankProcess) -> None:
     text = bank.log.read_text()
     assert "merchant_call" in text
     for secret in ("4111", "4000", PASSWORD, SECRET):
         assert secret not in text
 
 
-class PaymentHouse:
-    """The payments service upon PostgreSQL and the bank process; only the bus is left out."""
+class PaymentHarness:
+    """The payments service on PostgreSQL and the bank process, without the bus."""
 
-    def __init__(self, store: Any, acquirer: RbsAcquirer, merchant: Merchant) -> None:
+    def __init__(self, store: Any, acquirer: Acquirer, merchant: Merchant) -> None:
         self.store = store
         self.acquirer = acquirer
         self.person_id = uuid4()
@@ -337,35 +343,37 @@ class PaymentHouse:
 
 
 @pytest.fixture
-def house(database: Any, acquirer: RbsAcquirer, merchant: Merchant) -> PaymentHouse:
-    return PaymentHouse(database.store("payments"), acquirer, merchant)
+def harness(database: Any, acquirer: Acquirer, merchant: Merchant) -> PaymentHarness:
+    return PaymentHarness(database.store("payments"), acquirer, merchant)
 
 
 ONE, TWO = Line("0001", 450_000, 1_250), Line("0002", 0, 700)
 
 
 @pytest.mark.nodes
-def test_from_the_start_to_the_ledger(house: PaymentHouse, merchant: Merchant) -> None:
+def test_payment_goes_from_its_start_to_the_ledger(
+    harness: PaymentHarness, merchant: Merchant
+) -> None:
     command_id = uuid4()
-    started = house.start(ONE, TWO, command_id=command_id)
+    started = harness.start(ONE, TWO, command_id=command_id)
     press_pay(started["redirect_url"], PAYS)
     number = UUID(started["payment_id"]).hex
     got = until(lambda: merchant.of(number), "the callback")[0]
     for _ in range(2):
-        receive_callback(house.store, house.acquirer, SECRET, got)
-    assert house.view(started)["state"] == "captured"
+        receive_callback(harness.store, harness.acquirer, got)
+    assert harness.view(started)["state"] == "captured"
     for _ in range(2):
-        house.ledger_posts(started["payment_id"], "0001", 1)
-        house.ledger_posts(started["payment_id"], "0002", 2)
-    shown = house.view(started)
+        harness.ledger_posts(started["payment_id"], "0001", 1)
+        harness.ledger_posts(started["payment_id"], "0002", 2)
+    shown = harness.view(started)
     assert shown["state"] == "completed"
     assert shown["masked_card"] == "411111**1111"
     assert [(line["account"], line["posted"]) for line in shown["lines"]] == [
         ("0001", True),
         ("0002", True),
     ]
-    assert house.start(ONE, TWO, command_id=command_id) == started
-    topics = [logged.topic for logged in house.store.log_after(0, 100)]
+    assert harness.start(ONE, TWO, command_id=command_id) == started
+    topics = [logged.topic for logged in harness.store.log_after(0, 100)]
     assert [topic.split(".")[1] for topic in topics] == [
         "payment_started",
         "order_registered",
@@ -377,93 +385,97 @@ def test_from_the_start_to_the_ledger(house: PaymentHouse, merchant: Merchant) -
 
 
 @pytest.mark.nodes
-def test_a_dropped_callback_and_the_schedule(
-    house: PaymentHouse, bank: BankProcess, database: Any
+def test_job_captures_after_a_dropped_callback(
+    harness: PaymentHarness, bank: BankProcess, database: Any
 ) -> None:
     bank.faults(drop_callbacks=True, error_after_charge=True)
-    started = house.start(ONE)
+    started = harness.start(ONE)
     assert press_pay(started["redirect_url"], PAYS).status_code == 500
-    assert poll(house.store, house.acquirer) == 0
+    assert poll_due(harness.store, harness.acquirer) == 0
     with psycopg.connect(database.settings.database_url_of("payments")) as connection:
         connection.execute("UPDATE payments.polls SET due_at = now()")
-    assert poll(house.store, house.acquirer) == 1
-    assert house.view(started)["state"] == "captured"
+    assert poll_due(harness.store, harness.acquirer) == 1
+    assert harness.view(started)["state"] == "captured"
     number = UUID(started["payment_id"]).hex
-    assert bank.orders()[number]["amount"] == house.view(started)["total"]
+    assert bank.orders()[number]["amount"] == harness.view(started)["total"]
 
 
 @pytest.mark.nodes
-def test_a_lost_answer_never_charges_twice(
-    house: PaymentHouse, bank: BankProcess, database: Any
+def test_lost_registration_never_charges_twice(
+    harness: PaymentHarness, bank: BankProcess, database: Any
 ) -> None:
     bank.faults(lose_register_answer=True)
     command_id = uuid4()
     with pytest.raises(Unavailable):
-        house.start(ONE, command_id=command_id)
+        harness.start(ONE, command_id=command_id)
     bank.faults(lose_register_answer=False)
     with pytest.raises(Unavailable):
-        house.start(ONE, command_id=command_id)
+        harness.start(ONE, command_id=command_id)
     with psycopg.connect(database.settings.database_url_of("payments")) as connection:
         connection.execute("UPDATE payments.payments SET created_at = now() - interval '1 min'")
     with pytest.raises(Conflict) as refusal:
-        house.start(ONE, command_id=command_id)
+        harness.start(ONE, command_id=command_id)
     assert refusal.value.code == "payment_must_be_restarted"
-    number = payment_id_of(house.person_id, command_id).hex
+    number = payment_id_of(harness.person_id, command_id).hex
     assert bank.orders()[number]["status"] == OrderStatus.REGISTERED
 
 
 @pytest.mark.nodes
-def test_the_same_command_many_times_at_once_makes_one_order(
-    house: PaymentHouse, bank: BankProcess
+def test_concurrent_starts_of_one_command_make_one_order(
+    harness: PaymentHarness, bank: BankProcess
 ) -> None:
     command_id = uuid4()
 
     def attempt(_: int) -> dict[str, Any]:
-        return until(lambda: _started_or_none(house, command_id), "the start")  # type: ignore[no-any-return]
+        return until(lambda: _started_or_none(harness, command_id), "the start")  # type: ignore[no-any-return]
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(attempt, range(6)))
     assert all(answer == answers[0] for answer in answers)
-    topics = [logged.topic for logged in house.store.log_after(0, 100)]
+    topics = [logged.topic for logged in harness.store.log_after(0, 100)]
     assert topics == ["payments.payment_started.v1", "payments.order_registered.v1"]
     assert UUID(answers[0]["payment_id"]).hex in bank.orders()
 
 
-def _started_or_none(house: PaymentHouse, command_id: UUID) -> dict[str, Any] | None:
-    """Send again while the answer is that the same command is under way."""
+def _started_or_none(harness: PaymentHarness, command_id: UUID) -> dict[str, Any] | None:
+    """Start a payment; None while the same command is under way."""
     try:
-        return house.start(ONE, command_id=command_id)
+        return harness.start(ONE, command_id=command_id)
     except Unavailable:
         return None
 
 
 @pytest.mark.nodes
-def test_many_reports_of_one_charge_credit_it_once(house: PaymentHouse, merchant: Merchant) -> None:
-    started = house.start(ONE)
+def test_concurrent_callbacks_credit_one_charge_once(
+    harness: PaymentHarness, merchant: Merchant
+) -> None:
+    started = harness.start(ONE)
     press_pay(started["redirect_url"], PAYS)
     number = UUID(started["payment_id"]).hex
     got = until(lambda: merchant.of(number), "the callback")[0]
     with ThreadPoolExecutor(6) as pool:
         for answer in pool.map(
-            lambda _: receive_callback(house.store, house.acquirer, SECRET, got), range(12)
+            lambda _: receive_callback(harness.store, harness.acquirer, got), range(12)
         ):
             assert answer == {"accepted": True}
-    topics = [logged.topic for logged in house.store.log_after(0, 100)]
+    topics = [logged.topic for logged in harness.store.log_after(0, 100)]
     assert topics.count("payments.payment_captured.v1") == 1
 
 
 @pytest.mark.nodes
-def test_failures_and_history(house: PaymentHouse, merchant: Merchant) -> None:
-    declined, open_ = house.start(ONE), house.start(TWO)
+def test_history_shows_failed_and_open_payments(
+    harness: PaymentHarness, merchant: Merchant
+) -> None:
+    declined, open_ = harness.start(ONE), harness.start(TWO)
     press_pay(declined["redirect_url"], DECLINES)
     number = UUID(declined["payment_id"]).hex
     got = until(lambda: merchant.of(number), "the callback")[0]
-    receive_callback(house.store, house.acquirer, SECRET, got)
-    assert house.view(declined)["failure"] == "declined"
+    receive_callback(harness.store, harness.acquirer, got)
+    assert harness.view(declined)["failure"] == "declined"
 
     def page(before: str | None) -> dict[str, Any]:
-        query = History(person_id=house.person_id, before=before, limit=1)
-        found: dict[str, Any] = house.store.query(lambda s: application.history(s, query))
+        query = History(person_id=harness.person_id, before=before, limit=1)
+        found: dict[str, Any] = harness.store.query(lambda s: application.history(s, query))
         return found
 
     first = page(None)
@@ -473,16 +485,16 @@ def test_failures_and_history(house: PaymentHouse, merchant: Merchant) -> None:
     assert second["next"] is None
     stranger = OwnPayment(person_id=uuid4(), payment_id=UUID(open_["payment_id"]))
     with pytest.raises(NotFound):
-        house.store.query(lambda s: application.own_payment(s, stranger))
+        harness.store.query(lambda s: application.own_payment(s, stranger))
 
 
 @pytest.mark.nodes
-def test_the_database_knows_no_card(house: PaymentHouse, merchant: Merchant) -> None:
-    started = house.start(ONE)
+def test_database_holds_no_card(harness: PaymentHarness, merchant: Merchant) -> None:
+    started = harness.start(ONE)
     press_pay(started["redirect_url"], PAYS)
     number = UUID(started["payment_id"]).hex
     got = until(lambda: merchant.of(number), "the callback")[0]
-    receive_callback(house.store, house.acquirer, SECRET, got)
-    states = b"".join(bytes(logged.state) for logged in house.store.log_after(0, 100))
+    receive_callback(harness.store, harness.acquirer, got)
+    states = b"".join(bytes(logged.state) for logged in harness.store.log_after(0, 100))
     assert b"411111**1111" in states
     assert re.search(rb"4111 ?1111 ?1111 ?1111", states) is None

@@ -36,8 +36,9 @@ from services.ledger.commands.printing import (
     roubles,
     show,
 )
-from services.ledger.importing.imports import Summary, Wanted, import_file
+from services.ledger.importing.imports import ImportRequest, Summary, import_file
 from shared.money import parse_roubles
+from shared.tablefiles import ControlTotals
 
 
 class FileKind(StrEnum):
@@ -102,22 +103,20 @@ def import_(
     """
     with reporting():
         who, why = author(actor, reason)
-        wanted = Wanted(
+        request = ImportRequest(
             path=file,
             actor=who,
             reason=why,
             limit=approval_limit(),
             kind=kind.value if kind else None,
             encoding=encoding.value if encoding else None,
-            rows=rows,
-            entries=bills,
-            total=None if total is None else parse_roubles(total),
+            totals=_totals(rows, bills, total),
             strict=strict,
             dry_run=dry_run,
             quarantine=quarantine,
         )
         with opened_store() as store:
-            summary = import_file(store, wanted, _bytes_bar)
+            summary = import_file(store, request, _bytes_bar)
     if json:
         print_json(summary)
     else:
@@ -125,6 +124,11 @@ def import_(
     if summary.state in ("refused", "nothing_posted"):
         raise typer.Exit(BAD_INPUT)
     raise typer.Exit(DIFFERENCE if summary.counts.refused_rows else 0)
+
+
+def _totals(rows: int | None, entries: int | None, total: str | None) -> ControlTotals:
+    amount = None if total is None else parse_roubles(total)
+    return ControlTotals(rows=rows, entries=entries, total=amount)
 
 
 @contextmanager

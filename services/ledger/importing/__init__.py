@@ -1,8 +1,8 @@
 """Importing files: accounts, opening balances, charges and adjustments, by the bulk path.
 
-Reading order: :mod:`kinds` (the columns of each kind of file), :mod:`source` (a file as a stream of
-rows), :mod:`groups` (rows that stand or fall together), one module per kind (:mod:`charges`,
-:mod:`registry`, :mod:`openings`, :mod:`adjustments`: what an entry is and how many of them are
-posted at once), :mod:`journal` and :mod:`quarantine` (what is remembered of a run), :mod:`run`
-(the run itself).
+Files are read by :mod:`shared.tablefiles`. Reading order here: :mod:`kinds` (the columns of each
+kind of file), :mod:`groups` (rows that stand or fall together), one module per kind
+(:mod:`charges`, :mod:`registry`, :mod:`openings`, :mod:`adjustments`: its entries, and how many of
+them make a chunk), :mod:`posting` (deciding and writing a chunk), :mod:`journal` and
+:mod:`quarantine` (what a run leaves behind), :mod:`run` and :mod:`imports` (the run itself).
 """

@@ -1,7 +1,7 @@
 """Files of adjustments («перерасчёт»): signed sums by service that correct a month's bill.
 
-Rows next to each other with the same account and ``adjustment_id`` are one adjustment. The id is a
-UUID, or whatever names it at the billing centre; it is posted once, however often it comes.
+Adjacent rows with the same account and ``adjustment_id`` are one adjustment. The id is a UUID, or
+the name that the billing centre gave it. An adjustment is posted once, however often it comes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from services.ledger.domain.events import ServiceAmount
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Posting
-from services.ledger.importing.streams import replayed_accounts
+from services.ledger.importing.replayed_accounts import replayed_accounts
 from shared.errors import Conflict, Forbidden, ValidationFailed
 from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks, format_roubles
@@ -34,7 +34,7 @@ class Adjustment(Entry, kw_only=True):
 
 
 class Adjustments(Posting[Adjustment]):
-    """Posts adjustments; what moves more than ``limit`` kopecks takes two people, so no file."""
+    """Posts adjustments; a file may not move more than ``limit``, which takes two people."""
 
     at_once = 500
 
@@ -43,7 +43,7 @@ class Adjustments(Posting[Adjustment]):
         self._limit = limit
 
     def read(self, group: Group) -> Adjustment:
-        """Answer the adjustment; raises RowsRefused with all rows that are wrong."""
+        """Return the adjustment; raises RowsRefused with all rows that are wrong."""
         account, name, period, _, _, reason, day = group.read[0][1]
         bad, lines = dict[int, str](), []
         for row, (_, _, month, service, amount, *same) in group.read:
@@ -77,15 +77,15 @@ class Adjustments(Posting[Adjustment]):
         return entry
 
     def name_of(self, entry: Adjustment) -> str:
-        """Answer the id of the adjustment."""
+        """Return account and id: an adjustment is posted once."""
         return f"{entry.account} {entry.adjustment_id}"
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
-        """Yield the accounts with their history: it has the bills that are corrected."""
+        """Yield the accounts with their history, which has the corrected bills."""
         return replayed_accounts(cursor, numbers)
 
     def must_be_open(self, entry: Adjustment) -> date | None:
-        """Answer the day of the adjustment; the month that it corrects may be closed."""
+        """Return the day of the adjustment; the month that it corrects may be closed."""
         return entry.effective_on or self._today()
 
     def post(self, account: Account, entry: Adjustment) -> bool:

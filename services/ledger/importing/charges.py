@@ -1,4 +1,4 @@
-"""Files of charges: a row for each service of a bill, the rows of a bill next to each other.
+"""Files of charges: a row for each service of a bill, the rows of a bill adjacent.
 
 ``penalty`` is what the billing centre itself has accrued for late payment of that account.
 """
@@ -14,8 +14,8 @@ from services.ledger.domain.events import ChargeLine, ChargesPosted, PenaltyAccr
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, Refused, RowsRefused
 from services.ledger.importing.posting import Posting
-from services.ledger.importing.source import Fields
 from shared.money import MAX_AMOUNT, Kopecks
+from shared.tablefiles import Fields, shown
 
 RULE = "billing-centre"
 SAME, OTHER, TWICE = "posted_already", "posted_otherwise", "twice_in_file"
@@ -55,7 +55,7 @@ class Charges(Posting[Bill]):
         self._titles: dict[Fields, Fields] = {}
 
     def read(self, group: Group) -> Bill:
-        """Answer the bill; raises RowsRefused with all rows that are wrong."""
+        """Return the bill; raises RowsRefused with all rows that are wrong."""
         head = group.read[0][1][:4]
         lines, bad, penalty, amount = [], dict[int, str](), 0, 0
         for number, row in group.read:
@@ -94,16 +94,16 @@ class Charges(Posting[Bill]):
         )
 
     def name_of(self, entry: Bill) -> str:
-        """Answer account and month."""
+        """Return account and month."""
         return f"{entry.account} {entry.period}"
 
     def must_be_open(self, entry: Bill) -> date | None:
-        """Answer the day of the bill, or one of its month, whichever is earlier."""
+        """Return the day of the bill or the first of its month, whichever is earlier."""
         year, month = entry.period.split("-")
         return min(entry.effective_on, date(int(year), int(month), 1))
 
     def is_repeated(self, account: Account, entry: Bill) -> bool:
-        """Tell whether the month has its bill already."""
+        """Whether the month has its bill already."""
         return entry.period in account.charged_periods
 
     def post(self, account: Account, entry: Bill) -> bool:
@@ -114,7 +114,7 @@ class Charges(Posting[Bill]):
         return True
 
     def explain(self, cursor: Any, entries: Sequence[Bill]) -> Iterable[Refused]:
-        """Say of each bill whether the same one is posted, or another one."""
+        """Yield for each bill whether the same one is posted, or another one."""
         posted = dict[tuple[str, str], Bill]()
         for period in {bill.period for bill in entries}:
             mine = [bill.account for bill in entries if bill.period == period]
@@ -144,9 +144,7 @@ class Charges(Posting[Bill]):
         service, name, unit, tariff = known
         charged = field.kopecks(text, "charged")
         if charged < 0:
-            raise ValueError(
-                f"charged: {field.shown(text)} is negative; money back is a recalculation"
-            )
+            raise ValueError(f"charged: {shown(text)} is negative; money back is a recalculation")
         recalculation = field.kopecks(again, "recalculation") if again else 0
         concession = field.positive(less, "concession") if less else 0
         line = ChargeLine(
@@ -178,7 +176,7 @@ class Charges(Posting[Bill]):
 
 
 def _posted_bills(cursor: Any, period: str, numbers: Sequence[str]) -> dict[tuple[str, str], Bill]:
-    """Answer the bills of a month that the log holds, as they would stand in a file."""
+    """Return the posted bills of a month, as a file would have them."""
     ids = [account_id(number) for number in numbers]
     cursor.execute(_POSTED, (ids, f'"period":"{period}"'.encode()))
     found = {}

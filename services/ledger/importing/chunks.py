@@ -1,8 +1,7 @@
-"""A file in chunks: so many entries are decided, written and committed together."""
+"""A file in chunks: the entries that are decided, written and committed together."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -11,7 +10,7 @@ from services.ledger.importing.groups import Entries, Entry, Refused
 E = TypeVar("E", bound=Entry)
 
 MAX_ROWS = 40_000
-"""Rows of one chunk, give or take an account: what is held does not depend on the file."""
+"""Rows of one chunk, give or take an account: memory does not depend on the file."""
 
 
 class Chunk(Generic[E]):
@@ -27,7 +26,7 @@ class Chunk(Generic[E]):
         self.refused: list[Refused] = []
 
     def add(self, found: E | Refused) -> None:
-        """Take in what comes next."""
+        """Add the next entry or refusal."""
         if isinstance(found, Refused):
             self.refused.append(found)
         else:
@@ -36,14 +35,14 @@ class Chunk(Generic[E]):
         self.offset, self.row = found.end, found.last
 
     def is_full(self, at_once: int) -> bool:
-        """Tell whether the next account should begin another chunk."""
+        """Whether the next account should begin another chunk."""
         return len(self.entries) + len(self.refused) >= at_once or self.rows >= MAX_ROWS
 
     def can_end_before(self, found: E | Refused) -> bool:
-        """Tell whether nothing before depends on what comes next.
+        """Whether the chunk may end before this entry or refusal.
 
-        Bills of one account stay together, so that a chunk is decided without the one before it;
-        but a chunk has an end, whatever the file holds.
+        Bills of one account stay together, so that a chunk is decided without the one before it.
+        Very many of them do not: a chunk has a largest size, whatever the file holds.
         """
         if isinstance(found, Refused) or not self.entries:
             return True
@@ -53,7 +52,7 @@ class Chunk(Generic[E]):
 def chunks(
     entries: Entries[E], at_once: int, number: int, offset: int, row: int
 ) -> Iterator[Chunk[E]]:
-    """Yield what stands from a byte on, which begins the row after ``row``, in chunks."""
+    """Yield the chunks from a byte on, which begins the row after ``row``."""
     chunk = Chunk[E](number, offset, row)
     for found in entries.after(offset, row):
         if chunk.is_full(at_once) and chunk.can_end_before(found):
@@ -62,21 +61,3 @@ def chunks(
         chunk.add(found)
     if chunk.rows:
         yield chunk
-
-
-class Seen:
-    """The names of entries that a file has had so far, beyond memory's size."""
-
-    def __init__(self) -> None:
-        # The empty name makes a database in a temporary file, deleted on closing.
-        self._database = sqlite3.connect("")
-        self._database.execute("CREATE TABLE seen (name TEXT PRIMARY KEY) WITHOUT ROWID")
-
-    def is_new(self, name: str) -> bool:
-        """Remember a name and tell whether it came for the first time."""
-        done = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (name,))
-        return done.rowcount == 1
-
-    def close(self) -> None:
-        """Forget all names."""
-        self._database.close()

@@ -1,7 +1,7 @@
 """The fields of a row: each is read strictly, and a refusal says what was expected.
 
-Everything raises ValueError with half a sentence that names the fault, never a whole long value:
-it ends up in the quarantine file and on screens.
+All functions raise ValueError with half a sentence that names the fault. It repeats no long value,
+for it is shown in the quarantine file and on screens.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from functools import lru_cache
 
 from services.ledger.penalties.timeline import LAST_DAY
 from shared.money import MAX_AMOUNT, Kopecks, parse_roubles
-
-SHOWN = 40
-"""How much of a wrong value a refusal repeats."""
+from shared.tablefiles import shown
 
 FIRST_DAY = date(1992, 1, 1)
-"""No account of today owes anything older; a day before it stands for a wrong year."""
+"""No account owes anything older: an earlier day is a wrong year."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ACCOUNT = re.compile(r"[0-9]{1,20}")
@@ -50,7 +48,7 @@ def positive(text: str, column: str) -> Kopecks:
 
 @lru_cache(maxsize=4_096)
 def day(text: str, column: str) -> date:
-    """Read a day, ``2026-03-31``; one that no bill can be of is a typing error."""
+    """Read a day, ``2026-03-31``; one that no bill can have is a typing error."""
     try:
         if len(stripped := text.strip()) != len("2026-03-31"):
             raise ValueError
@@ -81,7 +79,7 @@ def account_number(text: str) -> str:
 
 
 def decimal(text: str, column: str) -> str:
-    """Read an exact decimal of up to 6 places and answer it with a full stop; empty stays so."""
+    """Return an exact decimal of up to 6 places, written with a full stop; empty stays empty."""
     if not text:
         return ""
     if not _DECIMAL.fullmatch(text):
@@ -92,7 +90,7 @@ def decimal(text: str, column: str) -> str:
 
 
 def words(text: str, column: str, longest: int, *, needed: bool = False) -> str:
-    """Read a text: no control characters, not longer than it may be."""
+    """Return a text of at most ``longest`` characters, none of them a control character."""
     text = text.strip()
     if needed and not text:
         raise ValueError(f"{column}: is empty")
@@ -107,11 +105,6 @@ def words(text: str, column: str, longest: int, *, needed: bool = False) -> str:
 def service_code(text: str) -> str:
     """Read the code of a service: up to 64 characters."""
     return words(text, "service", 64, needed=True)
-
-
-def shown(text: str) -> str:
-    """Answer a wrong value in quotation marks, shortened."""
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 def _wrong_sum(text: str) -> str:

@@ -1,29 +1,27 @@
 """Rows that stand or fall together: the lines of a bill, the services of an opening balance.
 
-Rows next to each other with the same key are one entry. If one of them cannot be read the whole
-entry is refused: a bill without one of its lines would be a wrong bill.
+Adjacent rows with the same key are one entry. If one of them cannot be read the whole entry is
+refused: a bill without one of its lines would be a wrong bill.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
-from services.ledger.importing.source import CUT, Fields, RowRefused, Source
-from services.ledger.importing.traces import is_whole, key_finder
+from services.ledger.importing.kinds import Source
+from services.ledger.importing.partial_rows import is_whole, key_finder
 from shared.money import Kopecks
-
-_Row: TypeAlias = tuple[int, int, int, Fields | None, Fields, str]
-"""(number, first byte, byte after it, key, fields, flaw)."""
+from shared.tablefiles import CUT, Fields
 
 MAX_ROWS = 1_000
 """Rows of one entry: no bill has as many services."""
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """What some rows of a file say together: from ``row`` to ``last``, ``rows`` of them not blank.
+    """What some rows of a file make together: from ``row`` to ``last``, ``rows`` of them not blank.
 
     ``start`` is its first byte, ``end`` the byte after it; ``amount`` is what it adds to the
     control total, in kopecks.
@@ -44,7 +42,8 @@ E = TypeVar("E", bound=Entry)
 class Refused(msgspec.Struct, kw_only=True):
     """Rows that go to the quarantine.
 
-    ``code`` counts them by reason; ``reasons`` tells why of single rows, ``reason`` of all others.
+    ``code`` counts them by kind; ``reasons`` holds those of single rows, ``reason`` is that of
+    all others.
     """
 
     row: int
@@ -74,7 +73,7 @@ class Refused(msgspec.Struct, kw_only=True):
 
 
 class RowsRefused(Exception):  # noqa: N818 - a refusal, named as people say it
-    """Rows of an entry that cannot be: row -> why; ``amount`` is what could be read of the sum."""
+    """Wrong rows of an entry: row -> why; ``amount`` is as much of the sum as could be read."""
 
     def __init__(self, reasons: dict[int, str], amount: Kopecks = 0) -> None:
         super().__init__(*reasons.values())
@@ -83,7 +82,7 @@ class RowsRefused(Exception):  # noqa: N818 - a refusal, named as people say it
 
 
 class Group:
-    """The rows of one entry as they were read: ``read`` holds them, ``bad`` why others are not."""
+    """The rows of one entry: ``read`` holds the readable ones, ``bad`` why others are not."""
 
     __slots__ = ("bad", "end", "key", "last", "read", "row", "rows", "start")
 
@@ -96,12 +95,12 @@ class Group:
         self.bad: dict[int, str] = {}
 
     def spoil(self, row: int, reason: str) -> None:
-        """Note why a row cannot be read; of very many only the first."""
+        """Note why a row cannot be read; of very many only the first are kept."""
         if len(self.bad) < MAX_ROWS:
             self.bad[row] = reason
 
     def refused(self, code: str, reasons: dict[int, str], amount: Kopecks = 0) -> Refused:
-        """Answer the whole group as refused because of some of its rows."""
+        """Return the whole group as refused because of some of its rows."""
         row, reason = next(iter(reasons.items()))
         return Refused(
             row=self.row,
@@ -125,7 +124,7 @@ class Entries(Generic[E]):
         self._read = read
 
     def after(self, offset: int, row: int) -> Iterator[E | Refused]:
-        """Yield what stands from a byte on, which begins the row after ``row``."""
+        """Yield entries and refusals from a byte on, which begins the row after ``row``."""
         for group in groups(self._source, offset, row):
             if group.bad:
                 code = "file_cut" if CUT in group.bad.values() else "unreadable"
@@ -145,12 +144,15 @@ class Entries(Generic[E]):
 def groups(source: Source, offset: int, row: int) -> Iterator[Group]:
     """Yield the rows of a file grouped by their key.
 
-    A row that shows no key is refused alone, unless it stands amidst the rows of one entry, or is
+    A row that shows no key is refused alone, unless it stands among the rows of one entry, or is
     the end of a file that was cut: then nobody knows what the entry should have been.
     """
     current: Group | None = None
     strays: list[Group] = []
-    for number, start, end, key, fields, flaw in _rows(source, offset, row):
+    find_key, width = key_finder(source), source.kind.key
+    for number, start, end, raw, fields, found in source.rows(offset, row):
+        flaw = "" if found == CUT and fields and is_whole(source, raw) else found
+        key = fields[:width] if fields else find_key(raw)
         if current is None or key != current.key:
             if key is None and len(strays) < MAX_ROWS:
                 strays.append(_lone(number, start, end, flaw))
@@ -173,29 +175,6 @@ def groups(source: Source, offset: int, row: int) -> Iterator[Group]:
             current.spoil(strays[-1].row, CUT)
         yield current
     yield from strays
-
-
-def _rows(source: Source, offset: int, row: int) -> Iterator[_Row]:
-    read, find_key, width = source.reader(), key_finder(source), source.kind.key
-    for number, start, end, raw, flaw in source.lines(offset, row):
-        if not flaw:
-            try:
-                fields = read(raw)
-            except RowRefused as error:
-                if raw.strip():
-                    yield number, start, end, find_key(raw), (), str(error)
-            else:
-                yield number, start, end, fields[:width], fields, ""
-        elif flaw != CUT:
-            yield number, start, end, find_key(raw), (), flaw
-        elif raw.strip():
-            try:
-                fields = read(raw)
-            except RowRefused:
-                yield number, start, end, find_key(raw), (), CUT
-            else:
-                whole = is_whole(source, raw)
-                yield number, start, end, fields[:width], fields, "" if whole else CUT
 
 
 def _lone(number: int, start: int, end: int, flaw: str) -> Group:

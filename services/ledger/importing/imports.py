@@ -1,4 +1,4 @@
-"""Importing a file from beginning to end: what is checked before, what is answered after."""
+"""Importing a file from beginning to end: checks, control totals, posting, summary."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import msgspec
 
 from services.ledger.importing.adjustments import Adjustments
 from services.ledger.importing.charges import Charges
-from services.ledger.importing.journal import Past
+from services.ledger.importing.journal import ResumePoint
+from services.ledger.importing.kinds import Source, open_source
 from services.ledger.importing.openings import Openings
 from services.ledger.importing.posting import Counts, Posting
 from services.ledger.importing.registry import Registry
 from services.ledger.importing.run import Progress, Run
-from services.ledger.importing.source import Source, open_source
 from shared.errors import ValidationFailed
 from shared.eventstore.postgres import PostgresStore
-from shared.money import Kopecks, format_roubles
+from shared.money import Kopecks
+from shared.tablefiles import ControlTotals, quarantine_path
 
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
-"""(what is done, bytes in all) -> shows a bar, and answers how to advance it."""
+"""(title, bytes in all) -> shows a progress bar; yields the function that advances it."""
 
 
-class Wanted(msgspec.Struct, kw_only=True):
-    """What is to be imported, and under which conditions.
+class ImportRequest(msgspec.Struct, kw_only=True):
+    """A file to import, and the conditions.
 
-    ``rows``, ``entries`` and ``total`` (kopecks) are control totals: unless all that are given are
-    as in the file, nothing is posted. ``strict``: nothing is posted if a single row is refused.
-    ``limit`` is what one person may move by an adjustment, in kopecks.
+    Nothing is posted if the file differs from one of the control ``totals`` given, or, with
+    ``strict``, if a single row is refused. ``limit`` is what one person may move by an adjustment,
+    in kopecks.
     """
 
     path: Path
@@ -39,20 +40,18 @@ class Wanted(msgspec.Struct, kw_only=True):
     limit: Kopecks
     kind: str | None = None
     encoding: str | None = None
-    rows: int | None = None
-    entries: int | None = None
-    total: Kopecks | None = None
+    totals: ControlTotals = ControlTotals()
     strict: bool = False
     dry_run: bool = False
     quarantine: Path | None = None
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """What an import has done.
+    """The outcome of an import.
 
     ``state``: ``imported``, ``dry_run``, ``refused`` (strict, and rows were refused: nothing is
     posted), ``nothing_posted`` (all rows were refused; the file may be tried again) or
-    ``imported_before``. ``counts`` are of the whole file, also where a run went on with it.
+    ``imported_before``. ``counts`` are of the whole file, also when the run was resumed.
     """
 
     file: str
@@ -70,40 +69,46 @@ class Summary(msgspec.Struct, kw_only=True):
     last_position: int | None = None
 
 
-def import_file(store: PostgresStore, wanted: Wanted, bar: Bar) -> Summary:
-    """Import a file: chunk by chunk, each row once, whatever happens in between.
+def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summary:
+    """Import a file chunk by chunk, each row exactly once.
 
     Raises ValidationFailed for a file that cannot be read, or whose control totals differ, and
     Conflict while another process imports it; nothing is posted then.
     """
-    source = open_source(wanted.path, wanted.kind, wanted.encoding)
-    quarantine = wanted.quarantine or wanted.path.with_name(f"{wanted.path.name}.quarantine.csv")
-    run = Run[Any](store, source, _posting(store, source, wanted), quarantine)
-    if wanted.dry_run:
-        counts = _shown(bar, "checking", source, lambda advance: run.check(None, advance))
-        _check_totals(source, wanted, counts)
+    source = open_source(request.path, request.kind, request.encoding)
+    quarantine = request.quarantine or quarantine_path(request.path)
+    run = Run[Any](store, source, posting_of(store, source, request), quarantine)
+    if request.dry_run:
+        counts = _with_bar(bar, "checking", source, lambda advance: run.check(None, advance))
+        _check_totals(source, request, counts)
         return _summary(source, run, "dry_run", counts)
     with run.journal.alone():
-        past = run.journal.past()
-        if past and past.finished:
-            return _summary(source, run, "imported_before", past.counts, past)
-        if (wanted.rows, wanted.entries, wanted.total) != (None, None, None):
-            said = _shown(bar, "adding up", source, run.survey)
-            _check_totals(source, wanted, said)
-        if wanted.strict:
-            counts = _shown(bar, "checking", source, lambda advance: run.check(past, advance))
+        resume = run.journal.resume_point()
+        if resume and resume.finished:
+            return _summary(source, run, "imported_before", resume.counts, resume)
+        if request.totals.are_given:
+            counts = _with_bar(bar, "adding up", source, run.survey)
+            _check_totals(source, request, counts)
+        if request.strict:
+            counts = _with_bar(bar, "checking", source, lambda advance: run.check(resume, advance))
             if counts.refused_rows:
-                return _summary(source, run, "refused", counts, past)
-        return _post(source, run, past, wanted, bar)
+                return _summary(source, run, "refused", counts, resume)
+        return _post(source, run, resume, request, bar)
 
 
-def _post(source: Source, run: Run[Any], past: Past | None, wanted: Wanted, bar: Bar) -> Summary:
-    run.journal.begin(wanted.actor, wanted.reason)
-    past = past or run.journal.past()
-    resumed = past is not None and past.place is not None
-    lost = bool(past and past.place and run.quarantine.is_lost(past.place.quarantine_bytes))
-    counts = _shown(
-        bar, "posting", source, lambda advance: run.post(past, wanted.actor, advance), past
+def _post(
+    source: Source,
+    run: Run[Any],
+    resume: ResumePoint | None,
+    request: ImportRequest,
+    bar: Bar,
+) -> Summary:
+    run.journal.begin(request.actor, request.reason)
+    resume = resume or run.journal.resume_point()
+    resumed = resume is not None and resume.place is not None
+    lost = bool(resume and resume.place and run.quarantine.is_lost(resume.place.quarantine_bytes))
+    counts = _with_bar(
+        bar, "posting", source, lambda advance: run.post(resume, request.actor, advance), resume
     )
     if counts.entries or counts.unchanged or not counts.refused_rows:
         run.journal.finish()
@@ -116,26 +121,20 @@ def _post(source: Source, run: Run[Any], past: Past | None, wanted: Wanted, bar:
     return summary
 
 
-def _posting(store: PostgresStore, source: Source, wanted: Wanted) -> Posting[Any]:
+def posting_of(store: PostgresStore, source: Source, request: ImportRequest) -> Posting[Any]:
+    """Return what reads and posts a file of this kind."""
     today = store.clock.today
     makers: dict[str, Callable[[], Posting[Any]]] = {
         "charges": Charges,
         "registry": lambda: Registry(today),
         "opening": lambda: Openings(today),
-        "adjustments": lambda: Adjustments(today, wanted.limit),
+        "adjustments": lambda: Adjustments(today, request.limit),
     }
     return makers[source.kind.name]()
 
 
-def _check_totals(source: Source, wanted: Wanted, counts: Counts) -> None:
-    rows, entries, total = counts.said
-    differing = []
-    if wanted.rows not in (None, rows):
-        differing.append(f"{rows} rows, not {wanted.rows}")
-    if wanted.entries not in (None, entries):
-        differing.append(f"{entries} {source.kind.entries}, not {wanted.entries}")
-    if wanted.total is not None and wanted.total != total:
-        differing.append(f"{format_roubles(total)} roubles, not {format_roubles(wanted.total)}")
+def _check_totals(source: Source, request: ImportRequest, counts: Counts) -> None:
+    differing = request.totals.differences(counts.totals, source.kind.entries)
     if differing:
         unread = counts.refused_rows
         note = f" {unread} of its rows are refused." if unread else ""
@@ -146,21 +145,21 @@ def _check_totals(source: Source, wanted: Wanted, counts: Counts) -> None:
         )
 
 
-def _shown(
+def _with_bar(
     bar: Bar,
     what: str,
     source: Source,
     work: Callable[[Progress], Counts],
-    past: Past | None = None,
+    resume: ResumePoint | None = None,
 ) -> Counts:
-    done = past.place.offset if past and past.place else source.start
+    done = resume.place.offset if resume and resume.place else source.start
     with bar(what, source.size) as advance:
         advance(done)
         return work(advance)
 
 
 def _summary(
-    source: Source, run: Run[Any], state: str, counts: Counts, past: Past | None = None
+    source: Source, run: Run[Any], state: str, counts: Counts, resume: ResumePoint | None = None
 ) -> Summary:
     summary = Summary(
         file=str(source.path),
@@ -170,7 +169,7 @@ def _summary(
         state=state,
         counts=counts,
         entries=source.kind.entries,
-        by=past.by if past else "",
+        by=resume.by if resume else "",
         quarantine=str(run.quarantine.path) if counts.refused_rows else None,
     )
     if state in ("imported", "imported_before"):

@@ -1,4 +1,4 @@
-"""The journal of imports: which file was imported, and how far an import has come."""
+"""The journal of imports: which files were imported, and how far each import has come."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import psycopg
 
+from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts
-from services.ledger.importing.source import Source
 from services.ledger.replay.parallel import conninfo_of
 from shared.errors import Conflict, Unavailable
 from shared.eventstore.postgres import PostgresStore
 
 WAIT_FOR_ANOTHER = "10s"
-"""How long an import waits for another one of the same file: one that was killed ends at once."""
+"""How long an import waits for another one of the same file; a killed one frees it at once."""
 
 _FIND = "SELECT kind, actor, attempt, started_at, finished_at FROM imports WHERE digest = %s"
 _CHUNKS = (
@@ -51,8 +51,8 @@ class Place(msgspec.Struct, frozen=True):
     quarantine_bytes: int
 
 
-class Past(msgspec.Struct):
-    """What earlier runs of the same file have done; ``place`` is where they came to."""
+class ResumePoint(msgspec.Struct):
+    """How far earlier runs of the same file have come; ``place`` is where the next one begins."""
 
     by: str
     attempt: int
@@ -71,10 +71,10 @@ class Journal:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Let nobody else import this file meanwhile.
+        """Keep other processes from importing this file.
 
-        Waits a little, and raises Conflict ``import_under_way`` then. The lock ends with its
-        connection, however this process ends.
+        Waits for another one a little, then raises Conflict ``import_under_way``. The lock ends
+        with its connection, however this process ends.
         """
         with psycopg.connect(conninfo_of(self._store), autocommit=True) as connection:
             connection.execute(f"SET lock_timeout = '{WAIT_FOR_ANOTHER}'")
@@ -90,8 +90,8 @@ class Journal:
                 ) from None
             yield
 
-    def past(self) -> Past | None:
-        """Answer what was done with this file before. Raises Conflict for another kind."""
+    def resume_point(self) -> ResumePoint | None:
+        """Return what was done with this file before. Raises Conflict for another kind."""
         row = self._query(_FIND)
         if not row:
             return None
@@ -107,10 +107,10 @@ class Journal:
                 chunk["chunk"], chunk["end_offset"], chunk["end_row"], chunk["quarantine_bytes"]
             )
         by = f"{found['actor']} on {found['started_at']:%Y-%m-%d %H:%M} UTC"
-        return Past(by, found["attempt"], found["finished_at"] is not None, place, counts)
+        return ResumePoint(by, found["attempt"], found["finished_at"] is not None, place, counts)
 
     def begin(self, actor: str, reason: str) -> None:
-        """Note that the import begins; harmless when it was begun before."""
+        """Note that the import begins; no effect when it was begun before."""
         source = self._source
         self._do(
             (_BEGIN, (self.digest, source.kind.name, source.path.name, source.size, actor, reason))
@@ -123,7 +123,7 @@ class Journal:
         cursor.execute(_KEEP, (self.digest, place.chunk, command_id, *values, encoded))
 
     def finish(self) -> None:
-        """Note that all of the file is done: it has no further effect from now on."""
+        """Note that the whole file is done: importing it again has no effect."""
         self._do((_FINISH, (self.digest,)))
 
     def forget(self) -> None:
@@ -131,7 +131,7 @@ class Journal:
         self._do(*((statement, (self.digest,)) for statement in _FORGET))
 
     def positions(self) -> tuple[int | None, int | None]:
-        """Answer the first and the last position of the log that the file has filled."""
+        """Return the first and the last position in the log of the file's events."""
         [row] = self._query(_RANGE)
         return row["first"], row["last"]
 

@@ -1,4 +1,4 @@
-"""The kinds of files, told apart by their columns.
+"""The kinds of files that the ledger imports, told apart by their columns.
 
 All are CSV with ``;`` and a header (UTF-8 or cp1251), or JSON Lines with the same names. Sums are
 in roubles (``4500,00``), days ``2026-03-31``, months ``2026-03``.
@@ -6,33 +6,22 @@ in roubles (``4500,00``), days ``2026-03-31``, months ``2026-03``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
 
-import msgspec
-
-from shared.errors import ValidationFailed
-
-QUARANTINE_COLUMNS = ("row", "refusal")
-"""What a quarantine file adds; a corrected one is imported as it is, so they are passed over."""
+from shared.tablefiles import FileKind, TableFile, match_kind, open_table
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
+class Kind(FileKind, frozen=True, kw_only=True):
     """What one kind of file holds.
 
-    ``key``: how many of the first ``columns`` name the entry; rows next to each other with the
-    same key are one entry, of which a summary speaks as ``entries``.
+    ``key``: how many of the first ``columns`` name the entry. Adjacent rows with the same key are
+    one entry; ``entries`` is what messages call them.
     """
 
-    name: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...] = ()
     key: int
     entries: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns, in the order in which they are read."""
-        return (*self.required, *self.optional)
 
 
 CHARGES = Kind(
@@ -73,41 +62,24 @@ REGISTRY = Kind(
 )
 KINDS = {kind.name: kind for kind in (CHARGES, ADJUSTMENTS, OPENING, REGISTRY)}
 
+Source: TypeAlias = TableFile[Kind]
+
+
+def open_source(path: Path, kind: str | None = None, encoding: str | None = None) -> Source:
+    """Open a file as the kind that its columns show, or as the kind of that name.
+
+    Raises ValidationFailed ``invalid_file`` with what is wrong.
+    """
+    return open_table(path, _candidates(kind), encoding)
+
 
 def kind_of(columns: Sequence[str], wanted: str | None = None) -> Kind:
-    """Answer the kind of a file by its columns, or check that they fit the kind that is wanted.
+    """Return the kind of a file by its columns, or check them against the kind of that name.
 
     Raises ValidationFailed ``invalid_file``.
     """
-    named = [name for name in columns if name and name not in QUARANTINE_COLUMNS]
-    if len(set(named)) != len(named):
-        raise ValidationFailed("invalid_file", "The header names a column twice.")
-    candidates = [KINDS[wanted]] if wanted else list(KINDS.values())
-    for kind in candidates:
-        if not _missing(kind, named) and not _unknown(kind, named):
-            return kind
-    likely = min(
-        candidates, key=lambda kind: len(_missing(kind, named)) + len(_unknown(kind, named))
-    )
-    raise ValidationFailed("invalid_file", _complaint(likely, named))
+    return match_kind(columns, _candidates(wanted))
 
 
-def _missing(kind: Kind, named: Collection[str]) -> list[str]:
-    return [name for name in kind.required if name not in named]
-
-
-def _unknown(kind: Kind, named: Collection[str]) -> list[str]:
-    return [name for name in named if name not in kind.columns]
-
-
-def _complaint(kind: Kind, named: Sequence[str]) -> str:
-    faults = []
-    if missing := _missing(kind, named):
-        faults.append(f"lacks {', '.join(missing)}")
-    if unknown := _unknown(kind, named):
-        faults.append(f"has columns that are not known: {', '.join(name[:40] for name in unknown)}")
-    return (
-        f"As a file of {kind.name} the header {' and '.join(faults)}; the columns are "
-        f"{';'.join(kind.columns)}, with ';' between them (optional: "
-        f"{', '.join(kind.optional)})."
-    )
+def _candidates(kind: str | None) -> list[Kind]:
+    return [KINDS[kind]] if kind else list(KINDS.values())

@@ -15,12 +15,12 @@ from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Posting
 from services.ledger.importing.registry import payer_kind
-from services.ledger.importing.streams import replayed_accounts
+from services.ledger.importing.replayed_accounts import replayed_accounts
 from shared.errors import Conflict
 
 
 class Opening(Entry, kw_only=True):
-    """What is taken over with one account; ``amount`` is the sum of its services."""
+    """The opening balance of one account; ``amount`` is the sum of its services."""
 
     opening: tuple[ServiceAmount, ...]
     payer_kind: str
@@ -36,7 +36,7 @@ class Openings(Posting[Opening]):
         self._today = today
 
     def read(self, group: Group) -> Opening:
-        """Answer the balance; raises RowsRefused with all rows that are wrong."""
+        """Return the balance; raises RowsRefused with all rows that are wrong."""
         number, kind, day = group.read[0][1][0], *group.read[0][1][3:]
         bad, items = dict[int, str](), []
         for row, (_, service, amount, *same) in group.read:
@@ -69,11 +69,11 @@ class Openings(Posting[Opening]):
         return entry
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
-        """Yield the accounts with their history: whether they have an opening balance is there."""
+        """Yield the accounts with their history, which shows an opening balance."""
         return replayed_accounts(cursor, numbers)
 
     def must_be_open(self, entry: Opening) -> date | None:
-        """Answer the day of the balance; an account may be opened on any day."""
+        """Return the day of the balance; an account may be opened on any day."""
         return (entry.effective_on or self._today()) if entry.opening else None
 
     def post(self, account: Account, entry: Opening) -> bool:

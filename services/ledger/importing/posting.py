@@ -1,8 +1,8 @@
-"""What a chunk of entries does: decided account by account, then written at once.
+"""Posting a chunk of entries: decided account by account, then written at once.
 
-Deciding reads only, so a dry run is the same code, and a chunk is decided while the one before it
-is still being written. A decision that somebody's event has overtaken fails on the version of
-its first event and is made again, under the turn to append.
+Deciding only reads, so a dry run is the same code, and a chunk is decided while the one before it
+is still being written. A decision overtaken by another event fails on the version of its first
+event, and is made again by the holder of the log's lock.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresSession
 from shared.money import Kopecks
+from shared.tablefiles import ControlTotals
 
 E = TypeVar("E", bound=Entry)
 
 
 class Counts(msgspec.Struct):
-    """What became of some rows; sums in kopecks.
+    """The outcome of some rows; sums in kopecks.
 
-    ``entries`` are bills, accounts or adjustments that were posted; ``unchanged`` stood so
-    already. ``refusals`` counts refused rows by their reason.
+    ``entries`` are bills, accounts or adjustments that were posted; ``unchanged`` were posted
+    before. ``refusals`` counts refused rows by their code.
     """
 
     rows: int = 0
@@ -45,10 +46,13 @@ class Counts(msgspec.Struct):
     refusals: dict[str, int] = {}
 
     @property
-    def said(self) -> tuple[int, int, Kopecks]:
-        """Answer rows, entries and sum as the file says them, whatever became of them."""
-        entries = self.entries + self.unchanged + self.refused_entries
-        return self.rows, entries, self.amount + self.refused_amount
+    def totals(self) -> ControlTotals:
+        """Rows, entries and sum of the file, posted or refused."""
+        return ControlTotals(
+            rows=self.rows,
+            entries=self.entries + self.unchanged + self.refused_entries,
+            total=self.amount + self.refused_amount,
+        )
 
     def refuse(self, refused: Refused) -> None:
         """Count rows that go to the quarantine."""
@@ -66,12 +70,12 @@ class Counts(msgspec.Struct):
         self.amount += entry.amount
 
     def keep(self, entry: Entry) -> None:
-        """Count an entry that stood so already."""
+        """Count an entry that was posted before."""
         self.rows += entry.rows
         self.unchanged += 1
 
     def add(self, other: Counts) -> None:
-        """Add up."""
+        """Add the counts of other rows."""
         for field in msgspec.structs.fields(Counts):
             if field.name != "refusals":
                 mine, theirs = getattr(self, field.name), getattr(other, field.name)
@@ -81,10 +85,10 @@ class Counts(msgspec.Struct):
 
 
 class Decided(Generic[E]):
-    """What a chunk will do: events encoded, rows of balances, and what is refused.
+    """The decision on a chunk: encoded events, rows of balances, and refusals.
 
-    ``repeated`` are entries that seem to be posted already: ``Posting.explain`` looks at them.
-    ``closed`` is the last day that was closed when it was decided.
+    ``repeated`` are entries that seem to be posted already, for ``Posting.explain``. ``closed``
+    is the last closed day at the time of the decision.
     """
 
     def __init__(self) -> None:
@@ -107,34 +111,34 @@ class Posting(ABC, Generic[E]):
     at_once: int
 
     def name_of(self, entry: E) -> str:
-        """Answer what names the entry: what has the same name a second time is refused."""
+        """Return the name of the entry; a second one of the same name is refused."""
         return entry.account
 
     @abstractmethod
     def read(self, group: Group) -> E:
-        """Make an entry of its rows. Raises RowsRefused."""
+        """Return the entry that these rows make. Raises RowsRefused."""
 
     def must_be_open(self, entry: E) -> date | None:
-        """Answer the day that must not be closed if the entry is to be posted; None: any may be."""
+        """Return the day that must be open for the entry to be posted; None: any day may be."""
         return None
 
     @abstractmethod
     def post(self, account: Account, entry: E) -> bool:
-        """Let the account decide; answer False when all stands so already.
+        """Let the account decide; return False when nothing changes.
 
-        The account may not be open (version 0). Raises ServiceError, with nothing changed.
+        The account may be unopened (version 0). Raises ServiceError, with nothing changed.
         """
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
-        """Answer those of the accounts that are open, with what a decision needs to know."""
+        """Return the open ones among these accounts, with what a decision needs."""
         return standing_accounts(cursor, numbers)
 
     def is_repeated(self, account: Account, entry: E) -> bool:
-        """Tell whether an entry seems to be posted already, and should be explained."""
+        """Whether an entry seems to be posted already, so that `explain` has to look."""
         return False
 
     def explain(self, cursor: Any, entries: Sequence[E]) -> Iterable[Refused]:
-        """Yield why entries that are repeated are refused."""
+        """Yield the refusals of repeated entries."""
         return ()
 
     def decide(self, cursor: Any, entries: Sequence[E]) -> Decided[E]:
@@ -172,11 +176,11 @@ class Posting(ABC, Generic[E]):
             if self.is_repeated(account, entry):
                 decided.repeated.append(entry)
                 continue
-            stands = account.version
+            version = account.version
             try:
                 posted = self.post(account, entry)
             except ServiceError as error:
-                if account.version != stands:
+                if account.version != version:
                     raise
                 decided.refuse(Refused.because(entry, error.code, error.message))
                 continue
@@ -191,7 +195,7 @@ class Posting(ABC, Generic[E]):
             decided.rows.append(balance_row(account))
 
     def settle(self, cursor: Any, decided: Decided[E]) -> None:
-        """Look at what is repeated, when all that was posted before can be seen."""
+        """Explain what is repeated, once everything posted before is visible."""
         for refused in self.explain(cursor, decided.repeated):
             decided.refuse(refused)
         decided.repeated = []
@@ -199,9 +203,9 @@ class Posting(ABC, Generic[E]):
 
 
 def write(session: PostgresSession, decided: Decided[Any]) -> tuple[int | None, int | None]:
-    """Write what was decided; answer the first and the last position, None where there is none.
+    """Write what was decided; return the first and the last position, None without events.
 
-    Raises psycopg.errors.UniqueViolation when somebody else's event has come first.
+    Raises psycopg.errors.UniqueViolation when another event of an account has come first.
     """
     if not decided.events:
         return None, None

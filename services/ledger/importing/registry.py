@@ -1,4 +1,4 @@
-"""Registries of accounts: who pays for which number. They open the accounts of the ledger.
+"""Registries of accounts: the kind of payer of each number. They open the ledger's accounts.
 
 Where contracts are kept by the accounts service, its event opens them, and these files are not
 needed; an account that is open with the same kind of payer stays as it is.
@@ -15,10 +15,11 @@ from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Posting
 from services.ledger.penalties.rules import PayerKind
 from shared.errors import Conflict
+from shared.tablefiles import shown
 
 
 class Registration(Entry, kw_only=True):
-    """One account to be open."""
+    """One account to open."""
 
     payer_kind: str
     effective_on: date | None
@@ -33,7 +34,7 @@ class Registry(Posting[Registration]):
         self._today = today
 
     def read(self, group: Group) -> Registration:
-        """Answer the account; raises RowsRefused."""
+        """Return the account to open; raises RowsRefused."""
         number, (account, kind, day) = group.read[0]
         if group.rows > 1:
             raise RowsRefused({group.read[1][0]: "the account comes twice"})
@@ -70,4 +71,4 @@ def payer_kind(text: str) -> str:
         return PayerKind(text.strip()).value
     except ValueError:
         known = ", ".join(kind.value for kind in PayerKind)
-        raise ValueError(f"payer_kind: {field.shown(text)} is none of {known}") from None
+        raise ValueError(f"payer_kind: {shown(text)} is none of {known}") from None

@@ -1,7 +1,7 @@
-"""The run of an import: chunk after chunk, each with its own commit and its line in the journal.
+"""The run of an import: chunk after chunk, each with its own commit and journal entry.
 
 While a chunk is being written, the next one is read and decided. A run that was killed at any
-point goes on after the last chunk that was committed, when the same file is imported again.
+point resumes after the last committed chunk when the same file is imported again.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from services.ledger.importing.chunks import Chunk, Seen, chunks
+from services.ledger.importing.chunks import Chunk, chunks
 from services.ledger.importing.groups import Entries, Entry, Refused
-from services.ledger.importing.journal import Journal, Past, Place
+from services.ledger.importing.journal import Journal, Place, ResumePoint
+from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts, Decided, Posting, write
 from services.ledger.importing.quarantine import Quarantine
-from services.ledger.importing.source import Source
 from services.ledger.tables.closed_periods import closed_through
 from shared import context
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.ids import NAMESPACE, derived_id
+from shared.tablefiles import SeenNames
 
 E = TypeVar("E", bound=Entry)
 Progress = Callable[[int], None]
-"""Takes how many more bytes of the file are done."""
+"""Called with the number of bytes that were done since the last call."""
 
 WAIT_FOR_THE_LOG = "60s"
-"""How long a chunk waits for the turn to append: another bulk job may hold it."""
+"""How long a chunk waits for the lock of the log: another bulk job may hold it."""
 COLLECT_EVERY = 50
 WAITING_CHUNKS = 2
-"""Chunks that are written, or wait for it, while the next one is decided."""
+"""Chunks that are being written or wait for it, while the next one is decided."""
 QUICK_TURN = 0.0005
-"""Seconds after which the deciding thread lets the writing one in, which asks for a moment only,
-some dozen times a chunk: at Python's own 5 ms the database would wait for it most of the time."""
+"""Seconds after which the deciding thread yields to the writing one. That one needs Python for a
+moment only, some dozen times a chunk; at the default of 5 ms the database would mostly wait."""
 
 
 class PostChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """Post a part of a file, which its digest names."""
+    """Post one chunk of a file; the digest names the file."""
 
     digest: str
     attempt: int
@@ -51,18 +52,18 @@ class PostChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Posted(msgspec.Struct):
-    """What became of a chunk: the answer that its command keeps."""
+    """The outcome of a chunk, kept as the result of its command."""
 
     place: Place
     counts: Counts
 
 
 class _ElsewhereError(Exception):
-    """The chunk was posted before, and ended at another place: the run starts again from there."""
+    """The chunk was posted before, and ended at another place: the run resumes from there."""
 
 
 class _OutOfTurnError(Exception):
-    """The chunk before was not posted as it was read, so this one must not be either."""
+    """The previous chunk was not posted as it was read, so this one must not be either."""
 
 
 class Run(Generic[E]):
@@ -79,7 +80,7 @@ class Run(Generic[E]):
         self.journal = Journal(store, source)
 
     def survey(self, progress: Progress) -> Counts:
-        """Count what the file says, right or wrong, without asking the database."""
+        """Count the rows of the file, right or wrong, without the database."""
         counts = Counts()
         for chunk in self._chunks(None):
             for entry in chunk.entries:
@@ -89,11 +90,11 @@ class Run(Generic[E]):
             progress(chunk.offset - chunk.begin)
         return counts
 
-    def check(self, past: Past | None, progress: Progress) -> Counts:
-        """Decide on what is left of the file, and write nothing but the quarantine file."""
+    def check(self, resume: ResumePoint | None, progress: Progress) -> Counts:
+        """Decide on the rest of the file, and write nothing but the quarantine file."""
         counts, length = Counts(), 0
-        with closing(Seen()) as seen:
-            for chunk in self._chunks(past):
+        with closing(SeenNames()) as seen:
+            for chunk in self._chunks(resume):
                 self._refuse_repeated(chunk, seen)
                 decided = self._decide(chunk)
                 length = self.quarantine.put(length, [*chunk.refused, *decided.refused])
@@ -103,20 +104,20 @@ class Run(Generic[E]):
                 progress(chunk.offset - chunk.begin)
         return counts
 
-    def post(self, past: Past | None, actor: str, progress: Progress) -> Counts:
-        """Post what is left of the file; answer what became of all of it."""
+    def post(self, resume: ResumePoint | None, actor: str, progress: Progress) -> Counts:
+        """Post the rest of the file; return the counts of the whole file."""
         while True:
             try:
-                return self._post(past, actor, progress)
+                return self._post(resume, actor, progress)
             except _ElsewhereError:
-                past = self.journal.past()
+                resume = self.journal.resume_point()
 
-    def _post(self, past: Past | None, actor: str, progress: Progress) -> Counts:
-        counts = msgspec.convert(msgspec.to_builtins(past.counts), Counts) if past else Counts()
-        writer = _Writer(self._store, self._posting, self.quarantine, self.journal, past, actor)
+    def _post(self, resume: ResumePoint | None, actor: str, progress: Progress) -> Counts:
+        counts = _copied(resume.counts) if resume else Counts()
+        writer = _Writer(self._store, self._posting, self.quarantine, self.journal, resume, actor)
         ahead = deque[tuple[Chunk[E], Future[Posted]]]()
         with ThreadPoolExecutor(1, "import") as pool, _two_threads() as collect:
-            for chunk in self._chunks(past):
+            for chunk in self._chunks(resume):
                 if any(_share_accounts(earlier, chunk) for earlier, _ in ahead):
                     while ahead:
                         counts.add(_done(*ahead.popleft(), progress))
@@ -130,11 +131,11 @@ class Run(Generic[E]):
                 counts.add(_done(*ahead.popleft(), progress))
         return counts
 
-    def _chunks(self, past: Past | None) -> Iterator[Chunk[E]]:
+    def _chunks(self, resume: ResumePoint | None) -> Iterator[Chunk[E]]:
         at_once, source = self._posting.at_once, self._source
-        if past is None or past.place is None:
+        if resume is None or resume.place is None:
             return chunks(self._entries, at_once, 0, source.start, source.row)
-        place = past.place
+        place = resume.place
         return chunks(self._entries, at_once, place.chunk + 1, place.offset, place.row)
 
     def _deciding(self, chunk: Chunk[E]) -> Callable[[PostgresSession], Decided[E]]:
@@ -148,11 +149,11 @@ class Run(Generic[E]):
 
         return self._store.query(decide)
 
-    def _refuse_repeated(self, chunk: Chunk[E], seen: Seen) -> None:
-        # What is not written is not found in the ledger when it comes a second time.
+    def _refuse_repeated(self, chunk: Chunk[E], seen: SeenNames) -> None:
+        # Nothing is written, so the ledger cannot show that an entry comes a second time.
         fresh = []
         for entry in chunk.entries:
-            if seen.is_new(self._posting.name_of(entry)):
+            if seen.first_row(self._posting.name_of(entry), entry.row) == entry.row:
                 fresh.append(entry)
             else:
                 reason = "the file has another entry of the same name before"
@@ -169,23 +170,23 @@ class _Writer(Generic[E]):
         posting: Posting[E],
         quarantine: Quarantine,
         journal: Journal,
-        past: Past | None,
+        resume: ResumePoint | None,
         actor: str,
     ) -> None:
         self._store = store
         self._posting = posting
         self._quarantine = quarantine
         self._journal = journal
-        self._attempt = past.attempt if past else 1
-        self._length = past.place.quarantine_bytes if past and past.place else 0
+        self._attempt = resume.attempt if resume else 1
+        self._length = resume.place.quarantine_bytes if resume and resume.place else 0
         self._actor = actor
-        self._turn = past.place.chunk + 1 if past and past.place else 0
+        self._turn = resume.place.chunk + 1 if resume and resume.place else 0
 
     def write(self, chunk: Chunk[E], decided: Decided[E]) -> Posted:
-        """Write a chunk, once whatever happens; what others have overtaken is decided anew.
+        """Write a chunk exactly once; a decision overtaken by others is made again.
 
-        The journal tells where the next run goes on, so a chunk is never written after one that
-        failed.
+        The next run resumes after the last chunk of the journal, so a chunk is never written after
+        one that failed.
         """
         if chunk.number != self._turn:
             raise _OutOfTurnError
@@ -220,6 +221,10 @@ class _Writer(Generic[E]):
         return posted
 
 
+def _copied(counts: Counts) -> Counts:
+    return msgspec.convert(msgspec.to_builtins(counts), Counts)
+
+
 def _done(chunk: Chunk[Any], writing: Future[Posted], progress: Progress) -> Counts:
     posted = writing.result()
     if posted.place.offset != chunk.offset:
@@ -235,10 +240,10 @@ def _share_accounts(one: Chunk[Any], other: Chunk[Any]) -> bool:
 
 @contextmanager
 def _two_threads() -> Iterator[Callable[[int], None]]:
-    """Let the thread that writes have its turn soon, and spare the garbage collector its looks.
+    """Switch quickly to the thread that writes, and collect garbage only now and then.
 
-    It would look at a hundred thousand lines that are still needed, and the run itself makes no
-    cycles. Yields what lets it look now and then.
+    The collector would scan a hundred thousand lines that are still needed, and the run itself
+    makes no cycles. Yields the function that collects every so many chunks.
     """
 
     def collect(number: int) -> None:

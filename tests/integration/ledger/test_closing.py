@@ -14,9 +14,9 @@ import pytest
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.importing.posting import Posting
-from services.ledger.importing.source import Source
 from services.ledger.tables.closed_periods import close_period
 from shared import context
+from shared.tablefiles import TableFile
 from tests.conftest import Database
 from tests.simulation.installation import QuickTerminal
 
@@ -149,11 +149,11 @@ def test_a_month_closed_between_deciding_and_writing_is_closed(
         decided.append(entries)
         return decide(self, cursor, entries)
 
-    def is_overtaken(_: Source) -> None:
+    def is_overtaken(_: TableFile[Any]) -> None:
         close_period(office.store, "2026-03", "staff:petrov", "reported")
 
     monkeypatch.setattr(Posting, "decide", count)
-    monkeypatch.setattr(Source, "check_unchanged", is_overtaken)  # between the two
+    monkeypatch.setattr(TableFile, "check_unchanged", is_overtaken)  # between the two
     before = office.events()
     assert office.imports(BILLS, bill("02", 3))["refusals"] == {"period_closed": 1}
     assert (len(decided), office.events()) == (2, before)

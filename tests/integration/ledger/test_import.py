@@ -1,4 +1,4 @@
-"""Files of a billing centre into the ledger: each row once, whatever happens on the way."""
+"""Importing files of a billing centre: each row exactly once, also after a kill."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def line(
 
 
 class Ledger:
-    """A ledger and a terminal; files are written into a folder of its own."""
+    """A ledger, its command line, and a folder for files."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -151,7 +151,7 @@ def test_the_same_file_twice_changes_nothing(ledger: Ledger) -> None:
     assert "staff:ivanova" in again["by"]
 
 
-def test_the_same_bill_in_another_file_is_told_from_another_bill(ledger: Ledger) -> None:
+def test_a_repeated_bill_is_refused_as_the_same_or_another(ledger: Ledger) -> None:
     ledger.opens("01", "02", "03")
     ledger.imports(ledger.file("1.csv", line("01", penalty="1,00"), line("02"), line("03")))
     file = ledger.file(
@@ -172,7 +172,7 @@ def test_the_same_bill_in_another_file_is_told_from_another_bill(ledger: Ledger)
     ledger.is_sound()
 
 
-def test_what_was_refused_is_corrected_and_imported(ledger: Ledger) -> None:
+def test_a_corrected_quarantine_file_is_imported(ledger: Ledger) -> None:
     ledger.opens("01", "02")
     ledger.imports(ledger.file("1.csv", line("01"), line("02", charged="x")), code=1)
     refused = ledger.folder / "1.csv.quarantine.csv"
@@ -202,7 +202,7 @@ def test_strict_posts_all_or_nothing(ledger: Ledger) -> None:
     assert ledger.imports(file, code=1)["counts"]["refusals"] == {"posted_already": 1}
 
 
-def test_a_dry_run_says_what_would_happen_and_writes_nothing(ledger: Ledger) -> None:
+def test_a_dry_run_counts_as_the_import_would_and_writes_nothing(ledger: Ledger) -> None:
     ledger.opens("01")
     events = ledger.events()
     file = ledger.file("1.csv", line("01"), line("02"))
@@ -213,7 +213,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(ledger: Ledger) -> 
     assert ledger.imports(file, code=1)["counts"] == summary["counts"]
 
 
-def test_a_file_of_which_nothing_could_be_posted_may_be_tried_again(ledger: Ledger) -> None:
+def test_a_file_of_which_nothing_was_posted_may_be_imported_again(ledger: Ledger) -> None:
     file = ledger.file("1.csv", line("01"))
     assert ledger.imports(file, code=2)["state"] == "nothing_posted"
     assert ledger.imports(file, code=2)["state"] == "nothing_posted"
@@ -222,7 +222,7 @@ def test_a_file_of_which_nothing_could_be_posted_may_be_tried_again(ledger: Ledg
     ledger.is_sound()
 
 
-def test_registries_open_what_is_not_open(ledger: Ledger) -> None:
+def test_registries_open_only_accounts_that_are_not_open(ledger: Ledger) -> None:
     ledger.opens("01", "02")
     file = ledger.file(
         "r.csv", "01;household\n", "02;organisation\n", "03;household\n", "04;king\n",
@@ -233,7 +233,7 @@ def test_registries_open_what_is_not_open(ledger: Ledger) -> None:
     assert counts["refusals"] == {"account_exists": 1, "invalid": 1}
 
 
-def test_opening_balances_come_once(ledger: Ledger) -> None:
+def test_opening_balances_are_posted_once(ledger: Ledger) -> None:
     ledger.opens("01")
     header = "account;service;amount\n"
     ledger.imports(ledger.file("1.csv", "01;lift;5\n", "01;water;6\n", header=header))
@@ -245,7 +245,7 @@ def test_opening_balances_come_once(ledger: Ledger) -> None:
     assert ledger.balance("01")["principal"] == 1100
 
 
-def test_adjustments_come_once_and_need_two_people_above_the_limit(ledger: Ledger) -> None:
+def test_adjustments_are_posted_once_and_need_two_people_above_the_limit(ledger: Ledger) -> None:
     ledger.opens("01")
     ledger.imports(ledger.file("c.csv", line("01", charged="90000,00")))
     header = "account;adjustment_id;period;service;amount;reason\n"
@@ -270,7 +270,7 @@ def test_adjustments_come_once_and_need_two_people_above_the_limit(ledger: Ledge
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "fault"),
     [
         (b"", "is empty"),
         (b"one;two\n1;2\n", "lacks"),
@@ -279,14 +279,14 @@ def test_adjustments_come_once_and_need_two_people_above_the_limit(ledger: Ledge
         (b"x" * 10_000_000, "bytes"),
     ],
 )
-def test_a_file_that_is_none_is_refused_in_a_sentence(
-    ledger: Ledger, content: bytes, said: str
+def test_a_malformed_file_is_refused_in_a_sentence(
+    ledger: Ledger, content: bytes, fault: str
 ) -> None:
     file = ledger.folder / "file.csv"
     file.write_bytes(content)
     result = ledger.says(file)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert said in result.stderr
+    assert fault in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr) < 2_000
 
@@ -308,7 +308,7 @@ def test_another_process_with_the_same_file_is_refused(
     assert ledger.imports(file)["counts"]["entries"] == 1
 
 
-def test_a_decision_that_a_payment_has_overtaken_is_made_anew(
+def test_a_decision_overtaken_by_a_payment_is_made_again(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.opens("01", "02")
@@ -369,8 +369,8 @@ def test_no_chunk_is_posted_after_one_that_failed(
     ledger.is_sound()
 
 
-def test_a_first_bill_finds_room_beside_the_row_of_its_account(ledger: Ledger) -> None:
-    """Else most first bills of a town would write both indexes of balances."""
+def test_a_first_bill_fits_on_the_page_of_its_account(ledger: Ledger) -> None:
+    """Otherwise most first bills of a city would write both indexes of balances."""
     numbers = [f"{number:010}" for number in range(200)]
     ledger.opens(*numbers)
     before = _pages(ledger)
@@ -400,7 +400,7 @@ def test_accounts_are_read_in_bulk_as_they_are_one_by_one(ledger: Ledger) -> Non
         }
 
 
-def test_killed_at_any_moment_an_import_goes_on_where_it_was(ledger: Ledger) -> None:
+def test_an_import_killed_at_any_moment_resumes_after_its_last_chunk(ledger: Ledger) -> None:
     numbers = [f"{number:06}" for number in range(MANY)]
     ledger.opens(*numbers)
     opened = ledger.events()
@@ -413,8 +413,8 @@ def test_killed_at_any_moment_an_import_goes_on_where_it_was(ledger: Ledger) -> 
             line(number, "heating", f"{first // 100},{first % 100:02}")
             + line(number, "water", f"{second // 100},{second % 100:02}")
         )
-    for stranger in range(30):  # to be refused, all over the file
-        bills.insert(chance.randint(0, MANY), line(f"9{stranger:05}", "x"))
+    for unknown in range(30):  # to be refused, all over the file
+        bills.insert(chance.randint(0, MANY), line(f"9{unknown:05}", "x"))
     file = ledger.file("charges.csv", *bills)
     for chunks in range(KILLS):
         _kill_after(ledger, file, chunks - 1)
@@ -433,7 +433,7 @@ def test_killed_at_any_moment_an_import_goes_on_where_it_was(ledger: Ledger) -> 
 
 
 def _kill_after(ledger: Ledger, file: Path, chunks: int) -> None:
-    """Import in a process of its own; kill it when so many chunks are committed."""
+    """Import in a process of its own, and kill it when more than ``chunks`` are committed."""
     command = [sys.executable, "-m", "services.cli", "ledger", "import", str(file)]
     process = subprocess.Popen(
         [*command, "--actor", "ivanova", "--reason", "test"],
@@ -447,7 +447,7 @@ def _kill_after(ledger: Ledger, file: Path, chunks: int) -> None:
                 lambda: process.poll() is not None or _committed(owner) > chunks,
                 "so many chunks are committed",
             )
-        assert process.poll() is None, "it is killed while it works"
+        assert process.poll() is None, "the import ended before the kill"
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.accounts.contract_loading import BeginImport, FinishImport
 from services.accounts.domain import (
     AccountLinked,
     AccountUnlinked,
@@ -16,7 +17,6 @@ from services.accounts.domain import (
 )
 from services.accounts.policy import Limit
 from services.accounts.proof import BillDigests
-from services.accounts.registration import BeginImport, FinishImport
 from shared.eventstore import Aggregate, Recorded
 
 

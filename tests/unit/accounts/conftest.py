@@ -10,10 +10,10 @@ import pytest
 from accounts_fake import FakeReadModel
 
 from services.accounts.application import LinkAccount, Linking, linked_accounts
+from services.accounts.contract_loading import ContractRow, RegisterContracts, register_contracts
 from services.accounts.domain import EVENTS
 from services.accounts.policy import Policy, load_policy
 from services.accounts.proof import BillSeal
-from services.accounts.registration import ContractRow, RegisterContracts, register_contracts
 from shared.clock import FixedClock
 from shared.eventstore import MemoryStore
 
@@ -21,7 +21,7 @@ FIRST, SECOND = "0100000001", "0100000002"
 
 
 class Desk:
-    """A memory store with accounts in it, and the calls that the service makes."""
+    """A memory store with accounts, and the use cases as the service calls them."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))

@@ -1,9 +1,10 @@
-"""Importing a registry: encodings, control totals, quarantine, the same file twice."""
+"""Importing a registry: encodings, formats, control totals, quarantine, the same file twice."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from rich.console import Console
 
 from services.accounts import contract_import
-from services.accounts.contract_file import FileRefused, open_contract_file
+from services.accounts.contract_file import open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
+from shared.errors import ValidationFailed
+from shared.tablefiles import ControlTotals
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo" / "accounts.csv"
 HEADER = "number;holder;address;residents;total_area;payer_kind;els;bill_number;bill_total"
@@ -57,7 +60,7 @@ def test_the_demo_company_loads_and_its_first_account_links(new_desk: Callable[.
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
-def test_encodings_are_told_apart(desk: Any, write: Callable[..., Path], encoding: str) -> None:
+def test_encodings_are_recognised(desk: Any, write: Callable[..., Path], encoding: str) -> None:
     load(desk, write(HEADER, GOOD, "", encoding=encoding))
     person = desk.store.log[0].originator_id
     assert desk.link(person, "0100000009", "2026-10/9")
@@ -65,9 +68,20 @@ def test_encodings_are_told_apart(desk: Any, write: Callable[..., Path], encodin
     assert desk.linked(person)[0]["total_area"] == "54.2"
 
 
-def test_two_ways_of_writing_an_area_are_no_difference(
+def test_one_bad_byte_refuses_its_row_and_leaves_the_file_in_utf_8(
     desk: Any, write: Callable[..., Path]
 ) -> None:
+    broken = GOOD.replace("0100000009", "0100000010").replace("Тестов", "Другой")
+    path = write(HEADER, GOOD, broken, GOOD.replace("0100000009", "0100000011"))
+    path.write_bytes(path.read_bytes().replace("Другой".encode(), b"\xff"))
+    found, outcome = load(desk, path)
+    assert (found.rows, found.refused, outcome["registered"]) == (3, 1, 2)
+    person = desk.store.log[0].originator_id
+    assert desk.link(person, "0100000009", "2026-10/9")
+    assert desk.linked(person)[0]["holder"] == "Тестов Т."
+
+
+def test_an_area_written_otherwise_amends_nothing(desk: Any, write: Callable[..., Path]) -> None:
     load(desk, write(HEADER, GOOD))
     _, outcome = load(desk, write("", HEADER, "", GOOD.replace("54,20", "54.2"), ";;"))
     assert outcome["unchanged"] == 1
@@ -96,12 +110,12 @@ def test_a_bad_row_goes_to_the_quarantine_with_its_reason(
     quarantine = path.with_suffix(".quarantine")
     assert stat.S_IMODE(quarantine.stat().st_mode) == 0o600
     header, refused = csv.reader(io.StringIO(quarantine.read_text("utf-8-sig")), delimiter=";")
-    assert header == [*HEADER.split(";"), "line", "reason"]
+    assert header == [*HEADER.split(";"), "row", "refusal"]
     assert refused[-2] == "2"
     assert refused[-1].startswith(reason)
 
 
-def test_all_reasons_of_a_row_are_told_at_once(desk: Any, write: Callable[..., Path]) -> None:
+def test_a_refusal_gives_all_reasons_of_its_row(desk: Any, write: Callable[..., Path]) -> None:
     path = write(HEADER, GOOD.replace("household", "x").replace("54,20", "0"))
     load(desk, path)
     text = path.with_suffix(".quarantine").read_text("utf-8")
@@ -109,7 +123,7 @@ def test_all_reasons_of_a_row_are_told_at_once(desk: Any, write: Callable[..., P
     assert "total_area:" in text
 
 
-def test_a_number_that_stands_twice_is_refused_the_second_time(
+def test_an_account_is_refused_the_second_time_a_file_has_it(
     desk: Any, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contract_import, "BATCH", 1)
@@ -128,12 +142,52 @@ def test_a_corrected_quarantine_file_can_be_imported(desk: Any, write: Callable[
     assert (found.refused, outcome["registered"]) == (0, 1)
 
 
-def test_control_totals_name_the_difference(desk: Any, write: Callable[..., Path]) -> None:
+def test_a_formula_in_a_name_is_text_in_the_quarantine_and_a_name_again_after_it(
+    desk: Any, write: Callable[..., Path]
+) -> None:
+    name = '=HYPERLINK("http://example.org","Тестов")'
+    path = write(HEADER, GOOD.replace("Тестов Т.", name).replace("household", "pensioner"))
+    load(desk, path)
+    text = path.with_suffix(".quarantine").read_text("utf-8")
+    assert "'=HYPERLINK" in text
+    load(desk, write(text.replace("pensioner", "household"), name="corrected.csv"))
+    person = desk.store.log[0].originator_id
+    assert desk.link(person, "0100000009", "2026-10/9")
+    assert desk.linked(person)[0]["holder"] == name
+
+
+def test_json_lines_hold_the_same_columns(desk: Any, write: Callable[..., Path]) -> None:
+    fields = dict(zip(HEADER.split(";"), GOOD.split(";"), strict=True))
+    second = fields | {"number": "0100000010", "residents": 3, "total_area": 41.5}
+    path = write(*(json.dumps(row, ensure_ascii=False) for row in (fields, second)))
+    found, outcome = load(desk, path)
+    assert (found.rows, found.total, outcome["registered"]) == (2, 900000, 2)
+    person = desk.store.log[0].originator_id
+    assert desk.link(person, "0100000010", "2026-10/9")
+    assert (desk.linked(person)[0]["residents"], desk.linked(person)[0]["total_area"]) == (
+        3,
+        "41.5",
+    )
+
+
+def test_a_file_changed_between_the_passes_is_not_loaded(
+    desk: Any, write: Callable[..., Path]
+) -> None:
+    path, before = write(HEADER, GOOD), len(desk.store.log)
+    source = open_contract_file(path)
+    found = survey(source, desk.seal, path.with_suffix(".q"), SCREEN)
+    path.write_text(f"{HEADER}\n{GOOD}\n{GOOD}\n")
+    with pytest.raises(ValidationFailed, match="was changed"):
+        ContractImport(desk.store, source, desk.seal, found, SCREEN).run("staff:tester", "a test")
+    assert len(desk.store.log) == before
+
+
+def test_control_totals_show_their_differences(desk: Any, write: Callable[..., Path]) -> None:
     path = write(HEADER, GOOD, GOOD.replace("0100000009", "bad"))
     found = survey(open_contract_file(path), desk.seal, path.with_suffix(".q"), SCREEN)
-    assert found.differences(None, None) == []
-    assert found.differences(2, 900000) == []
-    assert len(found.differences(3, 900001)) == 2
+    assert found.differences(ControlTotals()) == []
+    assert found.differences(ControlTotals(rows=2, total=900000)) == []
+    assert len(found.differences(ControlTotals(rows=3, total=900001))) == 2
 
 
 @pytest.mark.parametrize(
@@ -147,27 +201,31 @@ def test_control_totals_name_the_difference(desk: Any, write: Callable[..., Path
         (("number;holder\0",), "zero bytes"),
     ],
 )
-def test_a_file_that_is_no_registry_is_refused_as_a_whole(
+def test_a_file_with_other_columns_is_refused_as_a_whole(
     write: Callable[..., Path], lines: tuple[str, ...], complaint: str
 ) -> None:
-    with pytest.raises(FileRefused, match=complaint):
+    with pytest.raises(ValidationFailed, match=complaint):
         open_contract_file(write(*lines))
 
 
-def test_an_unclosed_quotation_mark_is_found(desk: Any, write: Callable[..., Path]) -> None:
+def test_an_unclosed_quotation_mark_swallows_no_other_row(
+    desk: Any, write: Callable[..., Path]
+) -> None:
     rows = [GOOD.replace("0100000009", f"{index:010d}") for index in range(200)]
     path = write(HEADER, GOOD.replace("Тестов", '"Тестов'), *rows)
-    with pytest.raises(FileRefused, match=r"line 2: .*quotation mark"):
-        load(desk, path)
+    found, outcome = load(desk, path)
+    assert (found.rows, found.refused, outcome["registered"]) == (201, 1, 200)
+    refused = path.with_suffix(".quarantine").read_text("utf-8").splitlines()[1]
+    assert ";2;a quotation mark is not closed" in refused
 
 
-def test_quotation_marks_of_a_name_stand(desk: Any, write: Callable[..., Path]) -> None:
+def test_quotation_marks_within_a_name_are_kept(desk: Any, write: Callable[..., Path]) -> None:
     load(desk, write(HEADER, GOOD.replace("Тестов Т.", 'ООО "Тест"')))
     person = desk.store.log[0].originator_id
     assert desk.link(person, "0100000009", "2026-10/9")
     assert desk.linked(person)[0]["holder"] == 'ООО "Тест"'
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileRefused, match="cannot be read"):
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationFailed, match="cannot be read"):
         open_contract_file(tmp_path / "nothing.csv")

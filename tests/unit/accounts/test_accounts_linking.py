@@ -118,7 +118,7 @@ def test_refused_attempts_are_counted_per_person_over_all_accounts(desk: Any) ->
     assert desk.link(BORIS, FIRST, "4500,00")
 
 
-def test_the_same_command_answers_the_same_and_counts_once(desk: Any) -> None:
+def test_a_repeated_link_returns_the_same_and_counts_once(desk: Any) -> None:
     command_id = uuid4()
     with bind(command_id=command_id):
         assert desk.link(ANNA, FIRST)
@@ -168,7 +168,7 @@ def test_only_a_linked_account_can_be_unlinked(desk: Any) -> None:
         assert refusal.value.code == "account_not_linked"
 
 
-def test_who_had_the_account_before_is_named_in_the_event(desk: Any) -> None:
+def test_a_link_names_the_persons_who_had_the_account_before(desk: Any) -> None:
     desk.link(ANNA, FIRST)
     desk.link(BORIS, FIRST)
     assert desk.store.log[-1].event == AccountLinked(
@@ -182,7 +182,7 @@ def test_ownership_divides_the_numbers_asked_for(desk: Any) -> None:
     assert answer == {"owned": [FIRST], "foreign": [SECOND, "x"]}
 
 
-def test_by_number_alone_links_but_shows_no_name(new_desk: Callable[..., Any]) -> None:
+def test_linking_by_number_alone_shows_no_name(new_desk: Callable[..., Any]) -> None:
     desk = new_desk(msgspec.structs.replace(load_policy({}), proof="number"))
     desk.register(desk.row(FIRST))
     assert not desk.link(ANNA, "0999999999", "")

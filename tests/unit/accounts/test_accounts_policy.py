@@ -1,4 +1,4 @@
-"""The policy is data: an operator's file replaces the shipped one, and a bad one is named."""
+"""The policy is a file: an operator's replaces the shipped one, an unusable one is named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.accounts.policy import PATH_VARIABLE, load_policy
 from shared.config import ConfigurationError
 
 
-def test_the_shipped_policy_asks_for_a_fact_of_the_bill() -> None:
+def test_the_shipped_policy_requires_a_fact_of_the_bill() -> None:
     policy = load_policy({})
     assert policy.proof == "bill"
     assert policy.limits.longest.days == 1
@@ -30,7 +30,7 @@ def test_an_operator_may_allow_the_number_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["proof: nothing", "", "proof: [", "proof: bill\nlimit: {}"])
-def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str) -> None:
+def test_an_unusable_policy_file_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"policy\.yaml cannot be used"):

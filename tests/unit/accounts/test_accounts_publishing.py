@@ -29,6 +29,6 @@ def test_every_event_is_published_by_its_contract(desk: Any) -> None:
     assert {publication.subject for publication in published} == {FIRST, SECOND}
 
 
-def test_the_contracts_know_the_words_of_the_domain() -> None:
+def test_published_values_are_those_of_the_domain() -> None:
     assert get_args(PayerKind) == PAYER_KINDS
     assert ContractDetails.__struct_fields__ == DETAILS

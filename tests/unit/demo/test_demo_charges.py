@@ -14,7 +14,7 @@ from deploy.demo.penalties import penalty_of_month
 from services.ledger.domain import Account, account_id
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.groups import Entries
-from services.ledger.importing.source import open_source
+from services.ledger.importing.kinds import open_source
 
 FIRST = "0100000001"
 
@@ -28,26 +28,26 @@ def bills() -> list[Bill]:
     return read
 
 
-def test_the_file_is_what_the_generator_makes_today() -> None:
+def test_charges_file_is_up_to_date() -> None:
     made = io.StringIO()
     write_bills(all_bills(demo_accounts()), made)
     assert CHARGES_FILE.read_text(encoding="utf-8") == made.getvalue()
 
 
-def test_every_line_is_tariff_times_volume_to_the_kopeck(bills: list[Bill]) -> None:
+def test_every_line_is_tariff_times_volume(bills: list[Bill]) -> None:
     for bill in bills:
         for line in bill.lines:
             exact = Decimal(line.tariff) * Decimal(line.volume) * 100
             assert line.charged == exact.quantize(Decimal(1), ROUND_HALF_UP), (bill, line)
 
 
-def test_the_last_bill_is_the_one_that_proves_ownership(bills: list[Bill]) -> None:
+def test_last_bill_has_the_total_that_proves_ownership(bills: list[Bill]) -> None:
     last = {bill.account: bill.amount for bill in bills if bill.period == PERIODS[-1]}
     assert last == {account.number: account.bill_total for account in demo_accounts()}
     assert last[FIRST] == 4500_00
 
 
-def test_the_bills_show_what_bills_may_show(bills: list[Bill]) -> None:
+def test_demo_bills_cover_the_cases_of_real_bills(bills: list[Bill]) -> None:
     first = [bill for bill in bills if bill.account == FIRST]
     assert [bill.period for bill in first] == list(PERIODS)
     assert any(bill.penalty for bill in first)
@@ -60,7 +60,7 @@ def test_the_bills_show_what_bills_may_show(bills: list[Bill]) -> None:
     assert all(line.payable > 0 for line in lines)
 
 
-def test_the_ledger_takes_all_of_them(bills: list[Bill]) -> None:
+def test_ledger_accepts_every_demo_bill(bills: list[Bill]) -> None:
     accounts = {one.number: Account(account_id(one.number)) for one in demo_accounts()}
     for number, account in accounts.items():
         account.open(number, "household", date(2026, 5, 1))
@@ -70,7 +70,7 @@ def test_the_ledger_takes_all_of_them(bills: list[Bill]) -> None:
     assert sum(account.principal for account in accounts.values()) == sum(b.amount for b in bills)
 
 
-def test_a_bill_is_due_on_the_fifteenth_or_the_next_working_day() -> None:
+def test_bill_is_due_on_the_fifteenth_or_the_next_working_day() -> None:
     assert due_on("2026-05") == date(2026, 6, 15)
     assert due_on("2026-07") == date(2026, 8, 17)  # the 15th is a Saturday
     assert due_on("2026-10") == date(2026, 11, 16)  # the 15th is a Sunday
@@ -90,6 +90,6 @@ def test_a_bill_is_due_on_the_fifteenth_or_the_next_working_day() -> None:
         ("organisation", "2026-04", 4933),
     ],
 )
-def test_penalties_follow_the_law(payer_kind: str, month: str, penalty: float) -> None:
+def test_demo_penalties_follow_the_law(payer_kind: str, month: str, penalty: float) -> None:
     debt = [(4500_00, date(2026, 4, 15))]
     assert penalty_of_month(payer_kind, debt, last_day(month)) == penalty

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from deploy.acquirer.orders import Order
-from deploy.acquirer.pages import card_form, code_form
 from deploy.demo.acquirer_page import PageError, Payer, read_form
 from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
+from deploy.doubles.acquirer.orders import Order
+from deploy.doubles.acquirer.pages import card_form, code_form
 
 LINE = PaymentLine("0100000001", 4500_00, 14_25)
 
 
 class Gateway(ThreadingHTTPServer):
-    """Answers what it is told to, one answer after another, and keeps what it was asked."""
+    """Returns the given responses one after another, and records the requests."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, Any]]] = []
-        self.asked: list[tuple[str, str, dict[str, str], Any]] = []
+        self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -36,8 +36,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = (self.command, self.path, dict(self.headers), json.loads(body or b"null"))
-        self.server.asked.append(asked)
+        request = (self.command, self.path, dict(self.headers), json.loads(body or b"null"))
+        self.server.requests.append(request)
         status, data = self.server.answers.pop(0)
         content = json.dumps(data).encode()
         self.send_response(status)
@@ -61,30 +61,30 @@ def gateway() -> Iterator[Gateway]:
         thread.join()
 
 
-def test_a_patient_client_repeats_the_same_request(gateway: Gateway) -> None:
+def test_client_repeats_the_same_request_in_an_outage(gateway: Gateway) -> None:
     started = {"payment_id": "p", "total": LINE.total}
     gateway.answers = [(503, {"code": "shutting_down"}), (502, {}), (201, started)]
     client = CabinetClient(gateway.url, patience=10)
     assert client.start_payment([LINE], "key-1") == started
     client.close()
     assert client.repeats == 2
-    assert len({json.dumps(asked[3]) for asked in gateway.asked}) == 1
-    assert {asked[2]["Idempotency-Key"] for asked in gateway.asked} == {"key-1"}
-    assert gateway.asked[0][3] == {
+    assert len({json.dumps(sent[3]) for sent in gateway.requests}) == 1
+    assert {sent[2]["Idempotency-Key"] for sent in gateway.requests} == {"key-1"}
+    assert gateway.requests[0][3] == {
         "lines": [{"account": "0100000001", "amount": 450000, "penalty": 1425}]
     }
 
 
-def test_a_refusal_is_not_repeated(gateway: Gateway) -> None:
+def test_refused_request_is_not_repeated(gateway: Gateway) -> None:
     gateway.answers = [(422, {"code": "wrong_code", "detail": "Код не подходит."})]
     client = CabinetClient(gateway.url, patience=10)
     with pytest.raises(Problem, match=r"422 wrong_code: Код не подходит\."):
         client.confirm_registration("r", "000000")
     client.close()
-    assert len(gateway.asked) == 1
+    assert len(gateway.requests) == 1
 
 
-def test_without_patience_an_outage_is_told_at_once(gateway: Gateway) -> None:
+def test_client_without_patience_raises_at_once(gateway: Gateway) -> None:
     gateway.answers = [(503, {"code": "service_unavailable", "detail": "Позже."})]
     client = CabinetClient(gateway.url)
     with pytest.raises(Problem, match="503"):
@@ -96,7 +96,7 @@ def test_without_patience_an_outage_is_told_at_once(gateway: Gateway) -> None:
     nobody.close()
 
 
-def test_every_page_of_a_statement_is_read(gateway: Gateway) -> None:
+def test_statement_is_read_to_its_last_page(gateway: Gateway) -> None:
     first, second, third = ({"position": position} for position in (1, 2, 3))
     gateway.answers = [
         (200, {"movements": [first, second], "next": "more"}),
@@ -105,7 +105,7 @@ def test_every_page_of_a_statement_is_read(gateway: Gateway) -> None:
     client = CabinetClient(gateway.url)
     assert client.statement("0100000001") == [first, second, third]
     client.close()
-    assert gateway.asked[1][1].endswith("/statement?after=more")
+    assert gateway.requests[1][1].endswith("/statement?after=more")
 
 
 ORDER = Order(
@@ -126,7 +126,7 @@ ORDER = Order(
 )
 
 
-def test_the_payer_finds_the_form_on_the_acquirers_pages() -> None:
+def test_card_and_code_forms_of_the_acquirer_are_found() -> None:
     card = read_form(card_form(ORDER, "/bank"))
     assert (card.method, card.action) == ("post", "/bank/payment/page?mdOrder=o-1")
     assert set(card.fields) == {"card_number", "expiry", "cvc"}
@@ -135,7 +135,7 @@ def test_the_payer_finds_the_form_on_the_acquirers_pages() -> None:
         read_form("<p>Закрыто на переучёт</p>")
 
 
-def test_a_page_without_a_card_form_is_no_place_to_pay(gateway: Gateway) -> None:
+def test_page_without_a_card_form_is_an_error(gateway: Gateway) -> None:
     gateway.answers = [(500, {})]
     payer = Payer()
     with pytest.raises(PageError, match="answered 500"):

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.demo.letters import Letter, LetterError, Mailbox, code_in, password_in
-from deploy.mailcatcher.letters import Letters
+from deploy.doubles.mailcatcher.letters import Letters
 from services.notifications.domain import Kind
 from services.notifications.letters import render
 from services.notifications.mailer import compose
@@ -25,7 +25,7 @@ def send(caught: Letters, kind: Kind, to: str, **facts: object) -> None:
     caught.add("no-reply@saldo.invalid", [to], message.as_bytes())
 
 
-def test_the_secrets_are_read_out_of_the_real_letters(tmp_path: Path) -> None:
+def test_codes_are_read_from_real_letters(tmp_path: Path) -> None:
     caught = Letters(tmp_path / "mail")
     mailbox = Mailbox(tmp_path / "mail")
     send(caught, Kind.REGISTRATION_CODE, "a@b.invalid", code="040923", valid_minutes=15)
@@ -37,7 +37,7 @@ def test_the_secrets_are_read_out_of_the_real_letters(tmp_path: Path) -> None:
     assert code_in(mailbox.wait("c@d.invalid", "Проверочный", saying="111111\n")) == "111111"
 
 
-def test_the_newest_letter_counts_and_those_of_yesterday_do_not(tmp_path: Path) -> None:
+def test_newest_letter_counts_and_earlier_ones_do_not(tmp_path: Path) -> None:
     caught = Letters(tmp_path / "mail")
     send(caught, Kind.REGISTRATION_CODE, "a@b.invalid", code="000001", valid_minutes=15)
     mailbox = Mailbox(tmp_path / "mail")
@@ -48,7 +48,7 @@ def test_the_newest_letter_counts_and_those_of_yesterday_do_not(tmp_path: Path) 
     assert code_in(mailbox.wait("a@b.invalid", "код")) == "000003"
 
 
-def test_what_does_not_come_is_said(tmp_path: Path) -> None:
+def test_missing_letter_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LetterError, match="no letter about «Квитанция»"):
         Mailbox(tmp_path).wait("a@b.invalid", "Квитанция", seconds=0.1)
     with pytest.raises(LetterError, match="has no check code"):

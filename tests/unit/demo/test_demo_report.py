@@ -1,4 +1,4 @@
-"""The report of a journey, and the checks of its answers."""
+"""The report of a journey, and the checks of responses."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.demo.answers import check_month, check_receipt, is_refused, other_code, steadily
+from deploy.demo.checks import (
+    check_month,
+    check_receipt,
+    expect_refusal,
+    other_code,
+    retry_until_consistent,
+)
 from deploy.demo.client import PaymentLine, Problem
 from deploy.demo.letters import Letter
-from deploy.demo.report import CheckFailed, JourneyFailed, Report, check
+from deploy.demo.report import CheckError, JourneyError, Report, check
 
 
-def test_a_step_tells_its_outcome_and_its_time() -> None:
+def test_step_reports_its_outcome_and_time() -> None:
     screen = io.StringIO()
     report = Report(Console(file=screen, width=120))
     with report.step("Sign in [again]") as step:
@@ -26,34 +32,34 @@ def test_a_step_tells_its_outcome_and_its_time() -> None:
     assert " s " in printed
 
 
-def test_a_step_that_fails_says_why_and_ends_the_journey() -> None:
+def test_failed_step_says_why_and_ends_the_journey() -> None:
     screen = io.StringIO()
     report = Report(Console(file=screen, width=120))
-    with pytest.raises(JourneyFailed), report.step("Pay"):
+    with pytest.raises(JourneyError), report.step("Pay"):
         check(False, "a page to come back to")
     assert "✗ Pay: a page to come back to" in screen.getvalue()
 
 
-def test_a_refusal_must_come_with_the_right_code() -> None:
+def test_expected_refusal_needs_the_right_code() -> None:
     def refuse() -> None:
         raise Problem(422, "wrong_code", "Код не подходит.")
 
-    assert is_refused("wrong_code", refuse) == "«Код не подходит.»"
-    with pytest.raises(CheckFailed, match="not wrong_code"):
-        is_refused("rules_not_accepted", refuse)
-    with pytest.raises(CheckFailed, match="let through"):
-        is_refused("wrong_code", lambda: None)
+    assert expect_refusal("wrong_code", refuse) == "«Код не подходит.»"
+    with pytest.raises(CheckError, match="not wrong_code"):
+        expect_refusal("rules_not_accepted", refuse)
+    with pytest.raises(CheckError, match="accepted"):
+        expect_refusal("wrong_code", lambda: None)
 
 
-def test_what_does_not_fit_together_is_looked_at_again() -> None:
+def test_inconsistent_reads_are_retried() -> None:
     looks = iter([False, False, True])
-    steadily(lambda: check(next(looks), "a balance"))
-    with pytest.raises(CheckFailed, match="a balance"):
-        steadily(lambda: check(False, "a balance"))
+    retry_until_consistent(lambda: check(next(looks), "a balance"))
+    with pytest.raises(CheckError, match="a balance"):
+        retry_until_consistent(lambda: check(False, "a balance"))
 
 
 @pytest.mark.parametrize(("code", "other"), [("000000", "000001"), ("999999", "000000")])
-def test_another_code_has_the_same_length(code: str, other: str) -> None:
+def test_wrong_code_has_the_same_length(code: str, other: str) -> None:
     assert other_code(code) == other
 
 
@@ -65,20 +71,20 @@ def month(**changes: Any) -> dict[str, Any]:
     return {"period": "2026-10", "total": 132800, "lines": [{**line, **changes}]}
 
 
-def test_a_month_adds_up() -> None:
+def test_month_that_does_not_add_up_is_an_error() -> None:
     check_month(month())
     for wrong in ({"charged": 132985}, {"payable": 132801}, {"volume": "0.6"}):
-        with pytest.raises(CheckFailed):
+        with pytest.raises(CheckError):
             check_month(month(**wrong))
-    with pytest.raises(CheckFailed, match="sum of its lines"):
+    with pytest.raises(CheckError, match="sum of its lines"):
         check_month({**month(), "total": 1})
 
 
-def test_a_receipt_names_the_payment_and_its_sums() -> None:
+def test_receipt_names_the_payment_and_its_amounts() -> None:
     line = PaymentLine("0100000001", 4500_00, 14_25)
     text = "Номер платежа: p-1\nЛицевой счёт 0100000001: 4\u00a0500,00 руб., пени 14,25 руб."
     check_receipt(Letter("Квитанция об оплате на 4\u00a0514,25 руб.", text), "p-1", line)
-    with pytest.raises(CheckFailed, match="p-2"):
+    with pytest.raises(CheckError, match="p-2"):
         check_receipt(Letter("4\u00a0514,25", text), "p-2", line)
-    with pytest.raises(CheckFailed, match="subject"):
+    with pytest.raises(CheckError, match="subject"):
         check_receipt(Letter("4\u00a0514,26", text), "p-1", line)

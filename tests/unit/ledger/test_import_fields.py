@@ -21,7 +21,7 @@ def test_every_sum_is_read_to_the_kopeck(amount: int) -> None:
 
 
 @given(st.text(alphabet="0123456789,.- +\u00a0٣²", max_size=16))
-def test_the_quick_way_reads_what_the_exact_one_reads(text: str) -> None:
+def test_the_quick_reader_of_sums_agrees_with_the_exact_one(text: str) -> None:
     try:
         expected = parse_roubles(text)
     except ValueError:
@@ -32,7 +32,7 @@ def test_the_quick_way_reads_what_the_exact_one_reads(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "fault"),
     [
         ("", "is empty"),
         ("1,234", "no sum in roubles"),
@@ -42,8 +42,8 @@ def test_the_quick_way_reads_what_the_exact_one_reads(text: str) -> None:
         ("1e5", "no sum in roubles"),
     ],
 )
-def test_a_wrong_sum_says_what_is_wrong(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_sum_is_refused_with_its_fault(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
         field.kopecks(text, "charged")
 
 
@@ -53,7 +53,7 @@ def test_a_refusal_repeats_no_long_value() -> None:
     assert len(str(refused.value)) < 200
 
 
-def test_days_months_numbers_and_texts() -> None:
+def test_days_months_numbers_and_texts_are_read() -> None:
     assert field.day(" 2026-03-31 ", "due_on") == date(2026, 3, 31)
     assert field.month("2026-03", "period") == "2026-03"
     assert field.account_number("0012 ".strip()) == "0012"
@@ -77,6 +77,6 @@ def test_days_months_numbers_and_texts() -> None:
         lambda: field.positive("-1,00", "concession"),
     ],
 )
-def test_what_is_none_is_refused(wrong: object) -> None:
+def test_a_malformed_field_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match=": "):
         wrong()  # type: ignore[operator]

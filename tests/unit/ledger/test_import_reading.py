@@ -1,19 +1,26 @@
-"""Reading files of billing centres: encodings, rows, entries, and all that can be wrong."""
+"""Reading files of billing centres: encodings, rows, entries, flaws, quarantine."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.ledger.commands.import_files import FileKind
+from services.ledger.domain import EVENTS
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.groups import Entries, Refused
-from services.ledger.importing.kinds import CHARGES, KINDS, kind_of
+from services.ledger.importing.imports import ImportRequest, posting_of
+from services.ledger.importing.kinds import CHARGES, KINDS, kind_of, open_source
+from services.ledger.importing.posting import Posting
 from services.ledger.importing.quarantine import Quarantine
-from services.ledger.importing.source import MAX_ROW, open_source
+from shared.clock import FixedClock
 from shared.errors import ValidationFailed
+from shared.eventstore import MemoryStore
+from shared.tablefiles import MAX_ROW
 
 HEADER = "account;period;due_on;effective_on;service;name;charged;recalculation;explanation\n"
 
@@ -58,7 +65,7 @@ def test_rows_of_a_bill_are_one_bill_in_every_encoding(tmp_path: Path, encoding:
     )
 
 
-def test_json_lines_say_the_same(tmp_path: Path) -> None:
+def test_json_lines_give_the_same_bills_as_csv(tmp_path: Path) -> None:
     names = HEADER.strip().split(";")
     file = tmp_path / "charges.jsonl"
     lines = [row(), row(service="water", charged="-0", again="-5"), row("02")]
@@ -73,7 +80,7 @@ def test_json_lines_say_the_same(tmp_path: Path) -> None:
     ]
 
 
-def test_a_fraction_in_json_is_never_a_binary_one(tmp_path: Path) -> None:
+def test_a_json_fraction_is_never_a_binary_float(tmp_path: Path) -> None:
     file = tmp_path / "charges.jsonl"
     one = dict(zip(HEADER.strip().split(";"), row().strip().split(";"), strict=True))
     text = json.dumps(one).replace('"10,50"', "90071992547.41")
@@ -82,12 +89,12 @@ def test_a_fraction_in_json_is_never_a_binary_one(tmp_path: Path) -> None:
     assert bill.amount == 9_007_199_254_741
 
 
-def test_quotation_marks_hold_semicolons(tmp_path: Path) -> None:
+def test_a_quoted_field_may_hold_semicolons(tmp_path: Path) -> None:
     [bill] = bills(read(write(tmp_path, row(why='"по счётчику; ""новому"""'))))
     assert bill.lines[0].explanation == 'по счётчику; "новому"'
 
 
-def test_rows_may_end_in_cr_lf_and_blank_rows_are_passed_over(tmp_path: Path) -> None:
+def test_rows_may_end_in_cr_lf_and_blank_rows_are_skipped(tmp_path: Path) -> None:
     text = [HEADER, "\n", row(), "  \n", row(service="water"), row("02")]
     file = tmp_path / "charges.csv"
     file.write_bytes("".join(text).replace("\n", "\r\n").encode())
@@ -95,7 +102,7 @@ def test_rows_may_end_in_cr_lf_and_blank_rows_are_passed_over(tmp_path: Path) ->
     assert (first.row, first.last, first.rows, second.row) == (3, 5, 2, 6)
 
 
-def test_a_bill_falls_with_one_of_its_rows(tmp_path: Path) -> None:
+def test_a_bill_is_refused_with_any_of_its_rows(tmp_path: Path) -> None:
     found = read(write(tmp_path, row(), row(service="water", charged="x"), row("02")))
     [refused] = refusals(found)
     assert (refused.row, refused.rows, refused.code) == (2, 2, "invalid")
@@ -106,7 +113,7 @@ def test_a_bill_falls_with_one_of_its_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "fault"),
     [
         (row(charged="-1,00"), "negative"),
         (row(charged="999999999999999"), "more than the largest"),
@@ -122,21 +129,21 @@ def test_a_bill_falls_with_one_of_its_rows(tmp_path: Path) -> None:
         (row(why="x" * MAX_ROW), "are read"),
     ],
 )
-def test_a_wrong_row_is_refused_alone_and_says_why(tmp_path: Path, line: str, said: str) -> None:
+def test_a_wrong_row_is_refused_alone_with_its_fault(tmp_path: Path, line: str, fault: str) -> None:
     found = read(write(tmp_path, row("02"), line, row("03")))
     [refused] = refusals(found)
-    assert said in refused.reason
+    assert fault in refused.reason
     assert [bill.account for bill in bills(found)] == ["02", "03"]
 
 
-def test_a_row_of_ten_megabytes_is_passed_over(tmp_path: Path) -> None:
+def test_a_row_of_ten_megabytes_is_refused_alone(tmp_path: Path) -> None:
     found = read(write(tmp_path, row(), row("02", why="x" * 10_000_000), row("03")))
     assert [bill.account for bill in bills(found)] == ["01", "03"]
     [refused] = refusals(found)
     assert (refused.row, "10000" in refused.reason) == (3, True)
 
 
-def test_a_broken_row_does_not_make_another_encoding_of_the_file(tmp_path: Path) -> None:
+def test_a_broken_row_does_not_change_the_encoding_of_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, row(), row("02"), row("03"))
     file.write_bytes(file.read_bytes().replace(b"02;", b"02\xff;"))
     found = read(file)
@@ -144,7 +151,7 @@ def test_a_broken_row_does_not_make_another_encoding_of_the_file(tmp_path: Path)
     assert "byte 0xff" in refusals(found)[0].reason
 
 
-def test_a_broken_row_within_a_bill_takes_the_bill_along(tmp_path: Path) -> None:
+def test_a_broken_row_within_a_bill_refuses_the_bill(tmp_path: Path) -> None:
     file = write(tmp_path, row(), row("\x01\x02"), row(service="water"), row("02"))
     found = read(file)
     assert [bill.account for bill in bills(found)] == ["01", "02"] or len(refusals(found)) == 1
@@ -155,7 +162,7 @@ def test_a_broken_row_within_a_bill_takes_the_bill_along(tmp_path: Path) -> None
     assert [bill.account for bill in bills(found)] == ["02"]
 
 
-def test_a_file_cut_anywhere_never_gives_another_bill(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_gives_no_altered_bill(tmp_path: Path) -> None:
     lines = [row(), row(service="water", charged="7,25"), row("02", charged="9,99", why="по норме")]
     whole = write(tmp_path, *lines).read_bytes()
     expected = {
@@ -166,12 +173,12 @@ def test_a_file_cut_anywhere_never_gives_another_bill(tmp_path: Path) -> None:
     for length in range(body, len(whole)):
         (tmp_path / "charges.csv").write_bytes(whole[:length])
         for bill in bills(read(tmp_path / "charges.csv")):
-            # Cut between two rows nothing shows it but control totals.
+            # A cut between two rows shows only in control totals.
             between_rows = length in (second - 1, second)
             assert (bill.amount, bill.rows) == expected[bill.account] or between_rows
 
 
-def test_a_last_row_without_its_end_is_whole_when_it_shows_it(tmp_path: Path) -> None:
+def test_a_last_row_without_a_line_end_is_read_if_evidently_whole(tmp_path: Path) -> None:
     header = "account;period;due_on;effective_on;service;name;charged\n"
     for last, is_whole in (("10,50", True), ("10,5", False), ("10", False), ("", False)):
         line = f"01;2026-03;2026-04-15;2026-03-31;heating;Отопление;{last}"
@@ -187,13 +194,13 @@ def test_a_bill_has_one_due_date(tmp_path: Path) -> None:
     assert "due_on or effective_on" in refused.reasons[3]
 
 
-def test_thousands_of_rows_with_one_key_are_no_bill(tmp_path: Path) -> None:
+def test_thousands_of_rows_with_one_key_are_refused(tmp_path: Path) -> None:
     [refused] = refusals(read(write(tmp_path, *(row(service=f"s{n}") for n in range(2_500)))))
     assert (refused.code, refused.rows) == ("too_many_rows", 2_500)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "fault"),
     [
         (b"", "is empty"),
         (b"a,b,c\n", "lacks account"),
@@ -204,16 +211,14 @@ def test_thousands_of_rows_with_one_key_are_no_bill(tmp_path: Path) -> None:
         (b"x" * (MAX_ROW + 1), "first row"),
     ],
 )
-def test_a_file_that_is_none_is_refused_as_a_whole(
-    tmp_path: Path, content: bytes, said: str
-) -> None:
+def test_a_malformed_file_is_refused_as_a_whole(tmp_path: Path, content: bytes, fault: str) -> None:
     file = tmp_path / "file.csv"
     file.write_bytes(content)
-    with pytest.raises(ValidationFailed, match=said):
+    with pytest.raises(ValidationFailed, match=fault):
         open_source(file)
 
 
-def test_the_columns_tell_the_kind() -> None:
+def test_the_columns_determine_the_kind() -> None:
     for kind in KINDS.values():
         assert kind_of(kind.required) is kind
         assert kind_of([*kind.columns, "row", "refusal"]) is kind
@@ -222,7 +227,17 @@ def test_the_columns_tell_the_kind() -> None:
         kind_of(CHARGES.required, "registry")
 
 
-def test_the_quarantine_keeps_rows_as_they_stood_and_can_be_imported(tmp_path: Path) -> None:
+def test_every_kind_can_be_imported(tmp_path: Path) -> None:
+    assert {kind.value for kind in FileKind} == set(KINDS)
+    store: Any = MemoryStore(EVENTS, None, FixedClock(datetime(2026, 4, 1, tzinfo=UTC)))
+    for kind in KINDS.values():
+        file = tmp_path / f"{kind.name}.csv"
+        file.write_text(";".join(kind.columns) + "\n")
+        request = ImportRequest(path=file, actor="staff:test", reason="test", limit=0)
+        assert isinstance(posting_of(store, open_source(file), request), Posting)
+
+
+def test_the_quarantine_keeps_rows_unchanged_and_can_be_imported(tmp_path: Path) -> None:
     file = write(tmp_path, row("02", charged="x"), row(why='"a;b"', charged="y"), row("03"),
                  encoding="cp1251")  # fmt: skip
     source, found = open_source(file), read(file)
@@ -240,7 +255,32 @@ def test_the_quarantine_keeps_rows_as_they_stood_and_can_be_imported(tmp_path: P
     assert [(b.account, b.amount) for b in bills(read(corrected))] == [("02", 100), ("01", 200)]
 
 
-def test_what_an_uncommitted_chunk_left_in_the_quarantine_goes(tmp_path: Path) -> None:
+def test_formulae_and_negative_sums_survive_the_quarantine(tmp_path: Path) -> None:
+    lines = [row("02", again="-12,50", name="=1+1", why="-2+3", charged="x"), row("03")]
+    file = write(tmp_path, *lines)
+    quarantine = Quarantine(open_source(file), tmp_path / "refused.csv")
+    quarantine.put(0, refusals(read(file)))
+    text = quarantine.path.read_text("utf-8")
+    assert ";'=1+1;x;-12,50;'-2+3;" in text
+    quarantine.path.write_text(text.replace(";x;", ";20,00;"), "utf-8")
+    [bill] = bills(read(quarantine.path))
+    assert (bill.amount, bill.lines[0].name, bill.lines[0].explanation) == (750, "=1+1", "-2+3")
+
+
+def test_refused_rows_far_apart_come_into_the_quarantine_in_order(tmp_path: Path) -> None:
+    lines = [row(f"{n:02}", charged="x" if n % 7 == 0 else "1,00") for n in range(50)]
+    lines[21] = lines[21] + "\n" + row("21", service="water")
+    file = write(tmp_path, *lines)
+    quarantine = Quarantine(open_source(file), tmp_path / "refused.csv")
+    quarantine.put(0, reversed(refusals(read(file))))
+    _, *refused = quarantine.path.read_text("utf-8").splitlines()
+    assert [(text[:2], int(text.split(";")[9])) for text in refused] == [
+        ("00", 2), ("07", 9), ("14", 16), ("21", 23), ("21", 25), ("28", 32), ("35", 39),
+        ("42", 46), ("49", 53),
+    ]  # fmt: skip
+
+
+def test_rows_of_an_uncommitted_chunk_are_cut_off_the_quarantine(tmp_path: Path) -> None:
     file = write(tmp_path, row("02", charged="x"), row("03", charged="y"))
     first, second = refusals(read(file))
     quarantine = Quarantine(open_source(file), tmp_path / "refused.csv")

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from payment_doubles import House
+from payment_doubles import Harness
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def harness() -> Harness:
+    return Harness()

@@ -1,4 +1,4 @@
-"""Doubles of what payments work with: their tables, the acquirer, the ledger's news."""
+"""Doubles of what payments work with: tables, the acquirer, the ledger's events."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.payments.acquirer import (
-    TIMED_OUT,
+from services.payments.acquirers import (
+    Callback,
     NewOrder,
     NumberTaken,
-    OrderAbsent,
     OrderReport,
-    OrderStatus,
+    OrderState,
     Registered,
     Registration,
-    Report,
     UnknownOutcome,
 )
 from services.payments.checkout import Checkout
@@ -39,10 +37,11 @@ from shared.eventstore import Aggregate, MemoryStore, Recorded
 
 NOON = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 PERSON = UUID("00000000-0000-4000-8000-0000000000aa")
+SIGNATURE = "the acquirer's"
 STRANGER = UUID("00000000-0000-4000-8000-0000000000bb")
 
 
-class FakePolls:
+class FakePollSchedule:
     """The table `polls` as a dictionary."""
 
     def __init__(self, payments: dict[UUID, dict[str, Any]]) -> None:
@@ -80,7 +79,7 @@ class FakeReadModel:
     def __init__(self) -> None:
         self.payments: dict[UUID, dict[str, Any]] = {}
         self.payment_lines: dict[UUID, list[dict[str, Any]]] = {}
-        self.polls = FakePolls(self.payments)
+        self.polls = FakePollSchedule(self.payments)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
@@ -150,13 +149,13 @@ class FakeReadModel:
 
 
 class FakeAcquirer:
-    """An acquirer in memory; `lose_next` loses the answer of the next register call."""
+    """An acquirer in memory; `lose_next` loses the response to the next registration."""
 
     def __init__(self, clock: FixedClock) -> None:
         self.clock = clock
         self.orders: dict[str, dict[str, Any]] = {}
         self.registered: list[NewOrder] = []
-        self.asked: list[str] = []
+        self.polled: list[str] = []
         self.lose_next = False
         self.is_silent = False
         self.refuses_with: Registration | None = None
@@ -170,49 +169,39 @@ class FakeAcquirer:
             return NumberTaken()
         self.registered.append(order)
         self.orders[order.order_number] = {
-            "status": OrderStatus.REGISTERED,
-            "amount": order.amount,
-            "deposited": 0,
+            "state": OrderState.PENDING,
+            "ordered": order.amount,
+            "charged": 0,
         }
         if self.lose_next:
             self.lose_next = False
             return UnknownOutcome("ReadTimeout")
         order_id = f"bank-{order.order_number}"
-        return Registered(order_id, f"https://bank.example/page?mdOrder={order_id}")
+        return Registered(order_id, f"https://bank.example/page?order={order_id}")
 
-    def report(self, order_number: str, order_id: str | None) -> Report:
-        self.asked.append(order_number)
+    def find_order(self, order_number: str, order_id: str | None) -> OrderReport | None:
+        self.polled.append(order_number)
         if self.is_silent:
-            return UnknownOutcome("silent")
+            return OrderReport(state=OrderState.UNKNOWN, reason="silent")
         order = self.orders.get(order_number)
-        if order is None:
-            return OrderAbsent()
-        return OrderReport(
-            order_number=order_number,
-            status=order["status"],
-            action_code=order.get("action_code", 0),
-            amount=order["amount"],
-            deposited=order["deposited"],
-            refunded=order.get("refunded", 0),
-            charged_at=order.get("charged_at"),
-            masked_card=order.get("masked_card"),
-        )
+        return None if order is None else OrderReport(**order)
+
+    def read_callback(self, parameters: Mapping[str, str]) -> Callback | None:
+        genuine = parameters.get("signature") == SIGNATURE
+        return Callback(parameters["order"]) if genuine else None
 
     def pay(self, order_number: str, amount: int | None = None) -> None:
         order = self.orders[order_number]
-        order |= {"status": OrderStatus.PAID, "charged_at": self.clock.now()}
-        order |= {"deposited": order["amount"] if amount is None else amount}
+        order |= {"state": OrderState.PAID, "charged_at": self.clock.now()}
+        order |= {"charged": order["ordered"] if amount is None else amount}
         order |= {"masked_card": "411111**1111"}
 
     def decline(self, order_number: str, *, late: bool = False) -> None:
-        self.orders[order_number] |= {
-            "status": OrderStatus.DECLINED,
-            "action_code": TIMED_OUT if late else 116,
-        }
+        self.orders[order_number] |= {"state": OrderState.EXPIRED if late else OrderState.DECLINED}
 
 
-class House:
-    """The service with its doubles around it."""
+class Harness:
+    """Payments with doubles of everything around it."""
 
     def __init__(self) -> None:
         self.clock = FixedClock(NOON)
@@ -225,11 +214,11 @@ class House:
             self.store,
             self.acquirer,
             self.clock,
-            self._foreign,
+            self._find_unlinked,
             "https://saldo.example/payments/{payment_id}",
         )
 
-    def _foreign(self, person_id: UUID, numbers: list[str]) -> list[str]:
+    def _find_unlinked(self, person_id: UUID, numbers: list[str]) -> list[str]:
         self.ownership_asked += 1
         return [number for number in numbers if number not in self.linked]
 

@@ -1,4 +1,4 @@
-"""The rules of a payment order, without anything around it."""
+"""The rules of a payment order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def started(*lines: Line) -> PaymentOrder:
 
 def awaiting() -> PaymentOrder:
     order = started()
-    order.note_registered("bank-1", "https://bank.example/1")
+    order.record_registration("bank-1", "https://bank.example/1")
     return order
 
 
@@ -47,7 +47,7 @@ def names(order: PaymentOrder) -> list[str]:
     return [type(event).__name__ for event in order.pending]
 
 
-def test_an_account_of_two_zeros_is_left_out_and_one_of_a_penalty_alone_is_not() -> None:
+def test_line_of_zeros_is_left_out_and_a_penalty_alone_is_kept() -> None:
     order = started(Line("0001", 100, 0), Line("0002", 0, 0), Line("0003", 0, 7))
     assert [line.account for line in order.lines] == ["0001", "0003"]
     assert order.total == 107
@@ -66,36 +66,36 @@ def test_an_account_of_two_zeros_is_left_out_and_one_of_a_penalty_alone_is_not()
         (tuple(Line(f"{n:04}", 1, 0) for n in range(MAX_LINES + 1)), "too_many_lines"),
     ],
 )
-def test_what_cannot_be_paid_is_refused(lines: tuple[Line, ...], code: str) -> None:
+def test_invalid_split_is_refused(lines: tuple[Line, ...], code: str) -> None:
     with pytest.raises(ValidationFailed) as refusal:
         frozen_split(lines)
     assert refusal.value.code == code
 
 
-def test_the_largest_payment_is_taken() -> None:
+def test_largest_payment_is_accepted() -> None:
     assert frozen_split([Line("0001", MAX_AMOUNT - 1, 1)])[0].total == MAX_AMOUNT
 
 
-def test_the_same_command_gives_the_same_payment_and_another_person_another() -> None:
+def test_payment_id_depends_on_command_and_person() -> None:
     command_id = uuid4()
     assert payment_id_of(PERSON, command_id) == payment_id_of(PERSON, command_id)
     assert payment_id_of(PERSON, command_id) != payment_id_of(uuid4(), command_id)
 
 
-def test_the_order_number_is_one_that_every_bank_takes() -> None:
+def test_order_number_is_32_letters_and_digits() -> None:
     order = started()
     assert order.order_number.isalnum()
     assert len(order.order_number) == 32
 
 
-def test_a_second_start_changes_nothing() -> None:
+def test_second_start_changes_nothing() -> None:
     order = started()
     order.start(PERSON, (Line("0009", 1, 1),))
     assert order.lines == LINES
     assert names(order) == ["PaymentStarted"]
 
 
-def test_a_paid_and_posted_order_is_completed_once() -> None:
+def test_captured_and_posted_order_completes_once() -> None:
     order = awaiting()
     order.capture(order.total, AT, DAY, "411111**1111")
     order.post_line("0001", 10)
@@ -107,7 +107,7 @@ def test_a_paid_and_posted_order_is_completed_once() -> None:
     assert names(order)[2:] == ["PaymentCaptured", "LinePosted", "LinePosted", "PaymentCompleted"]
 
 
-def test_the_events_carry_what_others_need() -> None:
+def test_captured_event_carries_lines_amount_and_day() -> None:
     order = awaiting()
     order.capture(order.total, AT, DAY, "411111**1111")
     captured = order.pending[-1]
@@ -115,7 +115,7 @@ def test_the_events_carry_what_others_need() -> None:
     assert (captured.lines, captured.amount, captured.paid_on) == (LINES, 451_550, DAY)
 
 
-def test_another_amount_is_never_credited() -> None:
+def test_different_amount_is_never_credited() -> None:
     order = awaiting()
     with pytest.raises(Conflict) as refusal:
         order.capture(order.total - 1, AT, DAY, None)
@@ -124,7 +124,7 @@ def test_another_amount_is_never_credited() -> None:
 
 
 @pytest.mark.parametrize("reason", [Failure.DECLINED, Failure.EXPIRED, Failure.FORM_LOST])
-def test_money_that_comes_after_a_failure_is_credited(reason: Failure) -> None:
+def test_charge_after_a_failure_is_credited(reason: Failure) -> None:
     order = awaiting()
     order.fail(reason)
     order.fail(reason)
@@ -134,39 +134,39 @@ def test_money_that_comes_after_a_failure_is_credited(reason: Failure) -> None:
     assert len(order.pending) == 4
 
 
-def test_a_failure_that_is_told_after_the_charge_is_old_news() -> None:
+def test_failure_reported_after_the_charge_changes_nothing() -> None:
     order = awaiting()
     order.capture(order.total, AT, DAY, None)
     order.fail(Failure.DECLINED)
-    order.lose_form()
+    order.abandon()
     assert order.state is State.CAPTURED
 
 
-def test_a_payment_given_up_is_not_handed_out_any_more() -> None:
+def test_abandoned_payment_cannot_be_registered() -> None:
     order = started()
-    order.lose_form()
+    order.abandon()
     with pytest.raises(Conflict) as refusal:
-        order.note_registered("bank-1", "https://bank.example/1")
+        order.record_registration("bank-1", "https://bank.example/1")
     assert refusal.value.code == "payment_must_be_restarted"
 
 
-def test_a_form_that_became_known_is_not_lost() -> None:
+def test_payment_with_a_known_page_is_not_abandoned() -> None:
     order = awaiting()
-    order.lose_form()
+    order.abandon()
     assert order.state is State.AWAITING_PAYMENT
 
 
-def test_a_posting_of_an_unknown_account_changes_nothing() -> None:
+def test_posting_of_an_unknown_account_changes_nothing() -> None:
     order = awaiting()
     order.post_line("9999", 5)
     assert names(order) == ["PaymentStarted", "OrderRegistered"]
 
 
-def test_news_in_any_order_ends_in_the_same_place() -> None:
-    def tell(order: PaymentOrder, news: str) -> None:
-        match news:
+def test_reports_in_any_order_end_in_the_same_state() -> None:
+    def report(order: PaymentOrder, what: str) -> None:
+        match what:
             case "registered":
-                order.note_registered("bank-1", "https://bank.example/1")
+                order.record_registration("bank-1", "https://bank.example/1")
             case "captured":
                 order.capture(order.total, AT, DAY, None)
             case "captured again":
@@ -177,17 +177,17 @@ def test_news_in_any_order_ends_in_the_same_place() -> None:
                 order.post_line("0002", 2)
 
     every = ["registered", "captured", "captured again", "posted 1", "posted 2"]
-    for order_of_news in itertools.permutations(every):
+    for sequence in itertools.permutations(every):
         order = started()
-        for news in order_of_news:
-            tell(order, news)
-        assert order.state is State.COMPLETED, order_of_news
+        for what in sequence:
+            report(order, what)
+        assert order.state is State.COMPLETED, sequence
         kinds = [type(event) for event in order.pending]
         assert kinds.count(PaymentCaptured) == kinds.count(PaymentCompleted) == 1
         assert kinds.count(OrderRegistered) <= 1
 
 
-def test_replaying_the_events_gives_the_same_order() -> None:
+def test_replay_restores_the_order() -> None:
     order = awaiting()
     order.capture(order.total, AT, DAY, "411111**1111")
     order.post_line("0001", 10)

@@ -1,0 +1,83 @@
+"""The process: a threaded HTTP server, and the thread that sends callbacks."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from deploy.doubles.acquirer.callbacks import CallbackSender
+from deploy.doubles.acquirer.database import Database
+from deploy.doubles.acquirer.faults import FaultSwitch
+from deploy.doubles.acquirer.orders import Orders
+from deploy.doubles.acquirer.protocol import MerchantApi
+from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.acquirer.web import BankApp
+
+
+class _Handler(WSGIRequestHandler):
+    # Close an idle connection, which would keep a thread.
+    timeout = 30
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing: the request line may hold credentials."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        """Log nothing, for the same reason."""
+
+
+class Bank:
+    """The simulated acquirer. `start` returns at once; `wait` blocks until `stop_soon`."""
+
+    def __init__(self, settings: BankSettings, log: Any) -> None:
+        self._database = Database(settings.state_dir / "acquirer.sqlite")
+        self._stopping = threading.Event()
+        faults = FaultSwitch()
+        self._sender = CallbackSender(self._database, settings.callback_url, settings.secret, log)
+        self._orders = Orders(self._database, faults, on_callback=self._sender.wake)
+        api = MerchantApi(self._orders, settings)
+        app = BankApp(self._orders, api, faults, settings.prefix, log)
+        self._server: BaseWSGIServer = make_server(
+            settings.host, settings.port, app, threaded=True, request_handler=_Handler
+        )
+        self._failed: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._serve, name="http"),
+            threading.Thread(target=self._send_callbacks, name="callbacks"),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self) -> None:
+        """Block until `stop_soon`. Raises the exception that ended a thread."""
+        self._stopping.wait()
+        self._server.shutdown()
+        self._sender.wake()
+        for thread in self._threads:
+            thread.join()
+        self._server.server_close()
+        self._database.close()
+        if self._failed is not None:
+            raise self._failed
+
+    def stop_soon(self) -> None:
+        """Stop both threads; safe in a signal handler."""
+        self._stopping.set()
+
+    def _serve(self) -> None:
+        self._guard(self._server.serve_forever)
+
+    def _send_callbacks(self) -> None:
+        self._guard(lambda: self._sender.run(self._stopping, self._orders.expire))
+
+    def _guard(self, work: Any) -> None:
+        """End the process with a thread that dies, so that the supervisor restarts it whole."""
+        try:
+            work()
+        except BaseException as error:
+            self._failed = error
+            self._stopping.set()
+            raise

@@ -1,0 +1,115 @@
+"""The mailbox as web pages: a list of letters, and each letter as text. All input is escaped."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from deploy.doubles.mailcatcher.letters import Letters, text_of
+
+_PAGE = """<!doctype html>
+<html lang="ru"><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width">
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem;
+        padding: 0 1rem; color: #1b1f24 }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #d0d7de }}
+pre {{ white-space: pre-wrap; font: inherit; border-top: 1px solid #d0d7de; padding-top: 1rem }}
+</style>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+_ROW = '<tr><td>{time}<td>{recipients}<td><a href="/letters/{key}">{subject}</a></tr>'
+_LETTER = (
+    '<p><a href="/">← Все письма · All letters</a> · <a href="/letters/{key}/raw">источник</a></p>'
+    "<table>{headers}</table><pre>{text}</pre>"
+)
+_HEADERS = ("From", "To", "Date", "Message-ID")
+_LETTER_PATH = re.compile(r"/letters/(?P<key>[\w.=,:+-]+?)(?P<raw>/raw)?", re.ASCII)
+_HERE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
+
+class MailboxServer(ThreadingHTTPServer):
+    """Serves the mailbox at one address."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], letters: Letters) -> None:
+        self.letters = letters
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MailboxServer
+    server_version = "Saldo-mailbox"
+    timeout = 30
+
+    def do_GET(self) -> None:
+        # The letters hold passwords of the demo: no web page may read them by DNS rebinding.
+        if not _HERE.fullmatch(self.headers.get("Host", "")):
+            self._answer(HTTPStatus.FORBIDDEN, "text/plain", "Open it as http://127.0.0.1.\n")
+            return
+        path = self.path.partition("?")[0]
+        match = _LETTER_PATH.fullmatch(path)
+        if path == "/":
+            self._answer(HTTPStatus.OK, "text/html", self._list())
+        elif match is None:
+            self._missing()
+        elif match["raw"]:
+            self._source(match["key"])
+        else:
+            self._letter(match["key"])
+
+    def _list(self) -> str:
+        rows = [
+            _ROW.format(
+                time=heading.received_at.astimezone().strftime("%d.%m.%Y %H:%M:%S"),
+                recipients=escape(heading.recipients),
+                key=escape(heading.key),
+                subject=escape(heading.subject or "(без темы)"),
+            )
+            for heading in self.server.letters.headings()
+        ]
+        table = "<table><tr><th>Получено<th>Кому<th>Тема</tr>" + "".join(rows) + "</table>"
+        empty = "<p>Писем пока нет. No letters yet.</p>"
+        return _PAGE.format(title="Почтовый ящик · Mailbox", body=table if rows else empty)
+
+    def _letter(self, key: str) -> None:
+        message = self.server.letters.letter(key)
+        if message is None:
+            self._missing()
+            return
+        headers = "".join(
+            f"<tr><th>{name}<td>{escape(str(message.get(name, '')))}</tr>" for name in _HEADERS
+        )
+        body = _LETTER.format(key=escape(key), headers=headers, text=escape(text_of(message)))
+        title = escape(str(message.get("Subject", "")) or "(без темы)")
+        self._answer(HTTPStatus.OK, "text/html", _PAGE.format(title=title, body=body))
+
+    def _source(self, key: str) -> None:
+        raw = self.server.letters.raw(key)
+        if raw is None:
+            self._missing()
+            return
+        self._answer(HTTPStatus.OK, "text/plain", raw.decode("utf-8", errors="replace"))
+
+    def _missing(self) -> None:
+        self._answer(HTTPStatus.NOT_FOUND, "text/plain", "There is no such letter. See /.\n")
+
+    def _answer(self, status: HTTPStatus, media_type: str, text: str) -> None:
+        body = text.encode("utf-8")
+        self.send_response(status)
+        self.send_header("Content-Type", f"{media_type}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Log nothing: the requests are of no interest."""

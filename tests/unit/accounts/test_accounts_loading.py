@@ -1,0 +1,78 @@
+"""Contract loading: new rows register, changed rows amend, the rest leaves no event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.accounts.contract_loading import RegisterContracts, plan_contracts
+from services.accounts.domain import Contract, ContractAmended, ContractDetails, contract_id
+from shared.errors import Conflict, NotFound
+
+FIRST = "0100000001"
+
+
+def test_the_same_row_twice_changes_nothing(desk: Any) -> None:
+    before = len(desk.store.log)
+    assert desk.register(desk.row(FIRST)) == {
+        "registered": 0,
+        "amended": 0,
+        "unchanged": 1,
+        "bills": 0,
+    }
+    assert len(desk.store.log) == before
+
+
+def test_a_changed_row_amends_and_names_what_changed(desk: Any) -> None:
+    moved = "г. Примерск, ул. Примерная, д. 12, кв. 7"
+    outcome = desk.register(desk.row(FIRST, address=moved, residents=4))
+    assert outcome["amended"] == 1
+    event = desk.store.log[-1].event
+    assert isinstance(event, ContractAmended)
+    assert event.changed == ("address", "residents")
+    assert desk.store.vault.reveal(contract_id(FIRST), event.details.address) == moved
+    # The holder has not changed, so its sealed text has not either.
+    assert event.details.holder == desk.store.log[0].event.details.holder
+
+
+def test_an_older_registry_restores_its_row(desk: Any) -> None:
+    desk.register(desk.row(FIRST, residents=4))
+    assert desk.register(desk.row(FIRST, residents=3))["amended"] == 1
+    assert desk.store.read_model.contract(FIRST).residents == 3
+
+
+def test_a_new_bill_replaces_the_former_without_an_event(desk: Any) -> None:
+    before = len(desk.store.log)
+    outcome = desk.register(desk.row(FIRST, bill=desk.seal.of_bill(FIRST, "2026-11/01", 500000)))
+    assert outcome == {"registered": 0, "amended": 0, "unchanged": 1, "bills": 1}
+    assert len(desk.store.log) == before
+    person = contract_id("any person")
+    assert not desk.link(person, FIRST, "4500,00")
+    assert desk.link(person, FIRST, "5000,00")
+
+
+def test_a_row_without_a_bill_keeps_the_last_one(desk: Any) -> None:
+    assert desk.register(desk.row(FIRST, bill=None))["bills"] == 0
+    assert desk.link(contract_id("any person"), FIRST, "4500,00")
+
+
+def test_a_plan_counts_as_the_import_would_and_writes_nothing(desk: Any) -> None:
+    before = len(desk.store.log)
+    rows = (desk.row(FIRST, residents=9), desk.row("0100000002", bill=None), desk.row("07"))
+    command = RegisterContracts(rows=rows)
+    plan = desk.store.query(lambda session: plan_contracts(session, command))
+    assert plan == {"registered": 1, "amended": 1, "unchanged": 1, "bills": 1}
+    assert len(desk.store.log) == before
+
+
+def test_a_contract_is_registered_once_and_amended_only_after_that() -> None:
+    details = ContractDetails(payer_kind="household", holder="sealed", address="sealed")
+    contract = Contract(contract_id(FIRST))
+    with pytest.raises(NotFound):
+        contract.amend(details)
+    contract.register(FIRST, details)
+    assert not contract.amend(details)
+    with pytest.raises(Conflict) as refusal:
+        contract.register(FIRST, details)
+    assert refusal.value.code == "contract_exists"
