@@ -7,18 +7,22 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 
 from gateway.cabinet.pages.accounts import AccountPages
+from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.look import LookPages
 from gateway.cabinet.pages.passwords import PasswordPages
 from gateway.cabinet.pages.questions import QuestionPages
+from gateway.cabinet.pages.receipt_files import ReceiptFilePages
 from gateway.cabinet.pages.registration import RegistrationPages
 from gateway.cabinet.pages.settings import SettingsPages
+from gateway.cabinet.pages.statements import StatementPages
 from gateway.cabinet.pages.static import StaticPages
 from gateway.operations import ServiceCalls
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
+from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
 from gateway.routes.health import HealthRoutes
@@ -60,7 +64,10 @@ class Gateway(
     LookPages,
     QuestionPages,
     SettingsPages,
+    BillPages,
     ChargePages,
+    ReceiptFilePages,
+    StatementPages,
     StaticPages,
     RegistrationRoutes,
     DocumentRoutes,
@@ -68,6 +75,7 @@ class Gateway(
     MeRoutes,
     PasswordResetRoutes,
     AccountRoutes,
+    BillRoutes,
     ChargeRoutes,
     PaymentRoutes,
     QuestionRoutes,

@@ -20,6 +20,11 @@ _BILLS = {
         "ru": "Этот месяц закрыт. Проведите исправление в открытом месяце, назвав в нём закрытый.",
         "en": "This month is closed. Post the correction in the open month, naming the closed one.",
     },
+    "bill_not_issued": {
+        "ru": "Счёт за этот месяц ещё не выставлен. Выставленные счета — на странице «Начисления».",
+        "en": "The bill of this month has not been issued yet. Those that have been are under "
+        "“Charges”.",
+    },
     "invalid_charges": {
         "ru": "Строки начислений не сходятся. Проверьте: к оплате = начислено + перерасчёт − "
         "льгота, каждая услуга одной строкой.",

@@ -17,3 +17,22 @@ for (const input of all("input[type=password]")) {
   });
   input.after(button);
 }
+
+for (const text of all("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "plain suffix";
+  const { copy, copied } = document.documentElement.lang === "en"
+    ? { copy: "Copy", copied: "Copied" } : { copy: "Скопировать", copied: "Скопировано" };
+  const value = text.textContent.trim();
+  button.textContent = copy;
+  button.setAttribute("aria-live", "polite");
+  button.setAttribute("aria-label", `${copy} ${value}`);
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(value);
+    button.removeAttribute("aria-label");
+    button.textContent = copied;
+  });
+  text.append(" ", button);
+}

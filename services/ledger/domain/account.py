@@ -110,6 +110,8 @@ class Account(AccountState):
         due_on: date,
         lines: Sequence[ChargeLine],
         policy: Policy = DEFAULT_POLICY,
+        *,
+        bill_number: str = "",
     ) -> None:
         """Post a month's bill; an advance settles what it can of it at once.
 
@@ -139,6 +141,7 @@ class Account(AccountState):
                 due_on=due_on,
                 lines=tuple(lines),
                 settled=settled,
+                bill_number=bill_number,
             )
         )
 

@@ -88,7 +88,10 @@ class OpeningPosted(Event, frozen=True):
 
 
 class ChargesPosted(Event, frozen=True):
-    """A month's bill; ``settled`` is what an advance has paid of it at once."""
+    """A month's bill; ``settled`` is what an advance has paid of it at once.
+
+    ``bill_number`` is what the billing centre has printed on it; empty where it has not said.
+    """
 
     topic: ClassVar[str] = "ledger.charges_posted.v1"
 
@@ -98,6 +101,7 @@ class ChargesPosted(Event, frozen=True):
     due_on: date
     lines: tuple[ChargeLine, ...]
     settled: tuple[Settled, ...] = ()
+    bill_number: str = ""
 
 
 class ChargesAdjusted(Event, frozen=True):

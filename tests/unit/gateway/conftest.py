@@ -8,12 +8,16 @@ from collections.abc import Callable
 import pytest
 from gateway_doubles import Browser, PlayedServices
 
+from shared.config import Settings
+
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
     from nameko.containers import ServiceContainer
 
     from gateway.service import CLIENT_KEY, Gateway
-    from gateway.web import GatewayServer
+    from gateway.web import SETTINGS_KEY, GatewayServer
+
+SETTINGS = Settings(amqp_url="", secret=bytes(32), acquirer_url="https://bank.example")
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def make_browser(services: PlayedServices) -> Callable[[], Browser]:
     """Return a maker of gateways, for tests that set the environment first."""
 
     def make() -> Browser:
-        container = ServiceContainer(Gateway, {CLIENT_KEY: services})
+        container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: SETTINGS})
         container.extensions.all.setup()
         server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
         return Browser(server.get_wsgi_app(), keep=container)
