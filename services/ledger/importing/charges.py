@@ -57,14 +57,15 @@ class Charges(Posting[Bill]):
 
     def read(self, group: Group) -> Bill:
         """Return the bill; raises RowsRefused with all rows that are wrong."""
-        head = _head(group.read[0][1])
+        first = group.read[0][1]
+        head, bill_number = first[:4], first[-1]
         lines, bad, penalty, amount = [], dict[int, str](), 0, 0
         for number, row in group.read:
             try:
-                if _head(row) != head:
-                    raise ValueError(
-                        "due_on, effective_on or bill_number is not that of the bill's first row"
-                    )
+                if row[:4] != head:
+                    raise ValueError("due_on or effective_on is not that of the bill's first row")
+                if row[-1] != bill_number:
+                    raise ValueError("bill_number is not that of the bill's first row")
                 line, accrued = self._line(row)
             except ValueError as error:
                 bad[number] = str(error)
@@ -75,7 +76,7 @@ class Charges(Posting[Bill]):
         try:
             account, period = field.account_number(head[0]), field.month(head[1], "period")
             due_on, effective_on = field.day(head[2], "due_on"), field.day(head[3], "effective_on")
-            bill_number = field.words(head[4], "bill_number", 64)
+            bill_number = field.words(bill_number, "bill_number", 64)
             if penalty > MAX_AMOUNT:
                 raise ValueError("penalty: the sum is more than the largest of one posting")
         except ValueError as error:
@@ -220,11 +221,6 @@ def _as_bill(event: ChargesPosted, penalty: Kopecks) -> Bill:
         penalty=penalty,
         bill_number=event.bill_number,
     )
-
-
-def _head(row: Fields) -> Fields:
-    # What every row of a bill repeats: account, period, due_on, effective_on, bill_number.
-    return (*row[:4], row[-1])
 
 
 def _content(bill: Bill) -> tuple[Any, ...]:
