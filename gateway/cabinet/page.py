@@ -139,7 +139,7 @@ def respond(
         try:
             visit = _with_fields(described, visit)
             visit = _with_person(described, visit)
-            response = _handled(described, handler, visit)
+            response = _outdated(described, visit) or _handled(described, handler, visit)
         except _Elsewhere as elsewhere:
             response = elsewhere.response
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
@@ -181,10 +181,31 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(request):
         raise Refusal(403, "form_of_another_site")
     fields = posted_fields(request, request.environ[BODY])
-    visit = visit.with_form(fields)
-    if not visit.sealer.is_csrf_token(visit.visitor, fields.get(CSRF, "")):
+    return visit.with_form(fields)
+
+
+def _outdated(described: Page, visit: Visit) -> Response | None:
+    """Return the page again for a form whose token is old, filled in; None where it is right.
+
+    The token of a page that was open before a log-in or a log-out elsewhere does not fit any more.
+    Without an Origin nobody says that the form is ours, so it is only refused.
+    """
+    if described.method != "POST":
+        return None
+    if visit.sealer.is_csrf_token(visit.visitor, visit.form.get(CSRF, "")):
+        return None
+    found = page_at(visit.service, _shown_at(described, visit))
+    if found is None or "Origin" not in visit.request.headers:
         raise Refusal(403, "form_outdated")
-    return visit
+    handler, values = found
+    notice = visit.text("Страница устарела. Всё введённое на месте: нажмите ещё раз.")
+    response = handler(visit.service, replace(visit, path=values, query={}, notice=notice))
+    response.status_code = 403
+    return response
+
+
+def _shown_at(described: Page, visit: Visit) -> str:
+    return described.shown_by.format_map(visit.path) or visit.request.path
 
 
 def _is_own_origin(request: Request) -> bool:
@@ -220,7 +241,7 @@ def _log_in_first(described: Page, visit: Visit) -> Response:
         for name, value in visit.form.items()
         if name not in SECRET_FIELDS and not name.startswith("_")
     }
-    shown_at = described.shown_by.format_map(visit.path) or visit.request.path
+    shown_at = _shown_at(described, visit)
     kept = visit.sealer.seal("kept", {"path": shown_at, "fields": typed})
     return visit.render("log_in.html", status=401, kept=kept, next=shown_at, ended=True)
 

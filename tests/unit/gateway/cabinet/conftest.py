@@ -1,0 +1,20 @@
+"""The cabinet's pages over services that the test plays; a browser that keeps cookies."""
+
+from __future__ import annotations
+
+import pytest
+from cabinet_doubles import SETTINGS, CabinetBrowser
+from gateway_doubles import PlayedServices
+from nameko.containers import ServiceContainer
+
+from gateway.service import CLIENT_KEY, Gateway
+from gateway.web import SETTINGS_KEY, GatewayServer
+
+
+@pytest.fixture
+def cabinet(services: PlayedServices) -> CabinetBrowser:
+    """Return a browser in front of the cabinet, signed out; see `CabinetBrowser.sign_in`."""
+    container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: SETTINGS})
+    container.extensions.all.setup()
+    server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
+    return CabinetBrowser(server.get_wsgi_app(), keep=container)

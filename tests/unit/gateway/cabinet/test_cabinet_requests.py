@@ -1,0 +1,273 @@
+"""The way of a page: sessions, CSRF, kept forms, errors, headers."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from cabinet_doubles import SETTINGS, CabinetBrowser
+from gateway_doubles import PERSON, SESSION, PlayedServices
+
+from gateway.cabinet import cookies
+from gateway.cabinet.sealing import Sealer
+from shared.errors import Forbidden, Unavailable
+
+NUMBER = "0100000001"
+PROFILE = {
+    "person_id": PERSON,
+    "person_type": "individual",
+    "email": "ivanov@example.org",
+    "organisation": None,
+    "full_name": None,
+    "phone": None,
+}
+TOPICS = {
+    "topics": [
+        {"topic": "charges", "title": "Начисления", "title_en": "Charges", "department": "billing"}
+    ]
+}
+
+
+@pytest.fixture(autouse=True)
+def played(services: PlayedServices) -> None:
+    services.answers["identity", "profile"] = PROFILE
+    services.answers["accounts", "linked"] = {"accounts": []}
+    services.answers["helpdesk", "topics"] = TOPICS
+    services.answers["helpdesk", "questions"] = {"questions": []}
+
+
+def signed_out(services: PlayedServices) -> None:
+    services.answers["identity", "authenticate"] = Forbidden("session_expired", "It has ended.")
+
+
+def test_page_leads_to_the_log_in_and_back(cabinet: CabinetBrowser) -> None:
+    shown = cabinet.get("/settings?x=1")
+    assert (shown.status, shown.location) == (303, "/?next=%2Fsettings%3Fx%3D1")
+    assert cabinet.get(shown.location).fields["_next"] == "/settings?x=1"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"]
+)
+def test_log_in_leads_nowhere_but_to_our_own_pages(cabinet: CabinetBrowser, elsewhere: str) -> None:
+    assert cabinet.get(f"/?next={elsewhere}").fields["_next"] == "/"
+
+
+def test_temporary_password_opens_nothing_but_its_change(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    services.sign_in(must_change_password=True)
+    cabinet.sign_in()
+    for path in ("/accounts", "/settings", "/questions", "/charges"):
+        assert cabinet.get(path).location == "/password"
+    assert cabinet.get("/password").status == 200
+
+
+def test_post_needs_a_token_of_the_visitor(cabinet: CabinetBrowser) -> None:
+    cabinet.sign_in()
+    for token in ("", "x", "AAAA" * 11):
+        shown = cabinet.post("/settings", {"_csrf": token, "full_name": "Мария"})
+        assert shown.status == 403
+        assert "нажмите ещё раз" in shown.text
+        assert shown.fields["full_name"] == "Мария"
+
+
+def test_token_of_another_visitor_is_refused(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    cabinet.sign_in()
+    token = cabinet.get("/settings").fields["_csrf"]
+    cabinet.client.set_cookie(cookies.VISITOR, "somebody-else", secure=True)
+    assert cabinet.post("/settings", {"_csrf": token, "full_name": "Мария"}).status == 403
+    assert not [call for call in services.calls if call[1] == "update_profile"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ],
+)
+def test_form_of_another_site_is_refused_whatever_its_token(
+    cabinet: CabinetBrowser, services: PlayedServices, headers: dict[str, str]
+) -> None:
+    cabinet.sign_in()
+    fields = cabinet.get("/settings").fields
+    shown = cabinet.post("/settings", fields, **headers)
+    assert shown.status == 403
+    assert "с другого сайта" in shown.text
+    assert not [call for call in services.calls if call[1] == "update_profile"]
+
+
+def test_tokens_differ_each_time_and_all_fit(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    services.answers["identity", "update_profile"] = {}
+    cabinet.sign_in()
+    tokens = [cabinet.get("/settings").fields["_csrf"] for _ in range(3)]
+    assert len(set(tokens)) == 3
+    for token in tokens:
+        typed = {"_csrf": token, "full_name": "", "phone": ""}
+        assert cabinet.post("/settings", typed).status == 303
+
+
+def test_second_click_repeats_the_same_command(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    services.answers["identity", "update_profile"] = {}
+    cabinet.sign_in()
+    fields = {**cabinet.get("/settings").fields, "full_name": "Мария"}
+    for _ in range(2):
+        assert cabinet.post("/settings", fields).status == 303
+    other = cabinet.get("/settings").fields
+    cabinet.post("/settings", other)
+    ids = [
+        command_id
+        for (_, method, _), command_id in zip(services.calls, services.command_ids, strict=True)
+        if method == "update_profile"
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    assert None not in ids
+
+
+def test_form_survives_the_end_of_its_session(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    cabinet.sign_in()
+    question = "Почему в октябре больше?\nИ ещё одно: <b>&amp;</b>"
+    fields = {**cabinet.get("/questions").fields, "topic": "charges", "text": question}
+    alive = services.answers["identity", "authenticate"]
+    signed_out(services)
+    waiting = cabinet.post("/questions", fields)
+    assert waiting.status == 401
+    assert "на месте" in waiting.text
+    assert "октябре" not in waiting.markup
+
+    services.answers["identity", "authenticate"] = alive
+    services.answers["identity", "sign_in"] = {
+        "token": "a-new-token",
+        "session_id": SESSION,
+        "person_id": PERSON,
+        "must_change_password": False,
+        "expires_at": "2027-01-01T00:00:00+00:00",
+    }
+    typed = {"email": "ivanov@example.org", "password": "correct horse battery"}
+    again = cabinet.post("/login", {**waiting.fields, **typed})
+    assert again.status == 200
+    assert again.fields["text"] == question
+    assert not [call for call in services.calls if call[1] == "ask"]
+
+    services.answers["helpdesk", "ask"] = {
+        "question_id": SESSION, "number": 7, "department": "billing", "department_title": "Отдел",
+    }  # fmt: skip
+    sent = cabinet.post("/questions", {**again.fields, "topic": "charges"})
+    assert sent.status == 303
+    [asked] = [arguments for _, method, arguments in services.calls if method == "ask"]
+    assert asked["text"] == question
+
+
+def test_password_is_never_kept_for_later(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    cabinet.sign_in()
+    fields = cabinet.get("/password").fields
+    signed_out(services)
+    typed = {"current_password": "the old one", "new_password": "the new one"}
+    waiting = cabinet.post("/password", {**fields, **typed})
+    assert waiting.status == 401
+    kept = Sealer(SETTINGS).unseal("kept", waiting.fields["_kept"], seconds=60)
+    assert kept == {"path": "/password", "fields": {}}
+
+
+def test_failure_is_a_page_with_a_support_code(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    services.answers["identity", "profile"] = ZeroDivisionError("secret text")
+    cabinet.sign_in()
+    shown = cabinet.get("/settings")
+    assert shown.status == 500
+    assert "secret text" not in shown.markup
+    code = shown.headers["X-Request-Id"]
+    assert re.fullmatch(r"[A-HKMNP-Z2-9]{8}", code)
+    assert code in shown.text
+
+
+def test_service_that_is_away_is_a_503_page(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    services.answers["identity", "profile"] = Unavailable("unavailable", "no answer")
+    cabinet.sign_in()
+    shown = cabinet.get("/settings")
+    assert shown.status == 503
+    assert shown.headers["Retry-After"] == "5"
+    assert shown.headers["Content-Type"].startswith("text/html")
+
+
+def test_missing_part_of_a_page_leaves_the_rest(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    account = {
+        "number": NUMBER, "address": "г. Примерск", "holder": "Примерова", "residents": 3,
+        "total_area": "54.2", "linked_at": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    services.answers["accounts", "linked"] = {"accounts": [account]}
+    services.answers["ledger", "balances"] = Unavailable("unavailable", "no answer")
+    cabinet.sign_in()
+    shown = cabinet.get("/accounts")
+    assert shown.status == 200
+    assert "Сумму сейчас не видно" in shown.text
+    assert NUMBER in shown.text
+
+
+def test_personal_pages_are_not_stored_and_run_nothing_foreign(cabinet: CabinetBrowser) -> None:
+    cabinet.sign_in()
+    shown = cabinet.get("/settings")
+    assert shown.headers["Cache-Control"] == "no-store"
+    policy = shown.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]*src=)|<style| style=| on\w+=", shown.markup)
+
+
+def test_static_files_are_immutable_and_compressed(cabinet: CabinetBrowser) -> None:
+    shown = cabinet.get("/")
+    [sheet] = re.findall(r'href="(/static/cabinet\.[^"]+\.css)"', shown.markup)
+    plain = cabinet.get(sheet)
+    packed = cabinet.get(sheet, Accept_Encoding="gzip")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert plain.markup == packed.markup
+    assert "immutable" in plain.headers["Cache-Control"]
+    assert "Set-Cookie" not in plain.headers
+    assert cabinet.get("/static/cabinet.0000000000.css").status == 404
+
+
+def test_cookies_are_of_this_host_and_closed_to_scripts(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    shown = cabinet.get("/")
+    for cookie in shown.headers.getlist("Set-Cookie"):
+        assert cookie.startswith("__Host-")
+        for attribute in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
+            assert attribute in cookie
+        assert "Domain" not in cookie
+
+
+def test_log_out_ends_the_session_and_forgets_it(
+    cabinet: CabinetBrowser, services: PlayedServices
+) -> None:
+    services.answers["identity", "end_session"] = {}
+    cabinet.sign_in()
+    shown = cabinet.submit("/settings", "/logout")
+    assert (shown.status, shown.location) == (303, "/")
+    assert shown.headers["Clear-Site-Data"] == '"cache"'
+    assert any("__Host-saldo=;" in value for value in shown.headers.getlist("Set-Cookie"))
+    assert ("identity", "end_session") in [call[:2] for call in services.calls]
+
+
+def test_lost_visitor_gets_a_page_and_a_lost_client_a_problem(cabinet: CabinetBrowser) -> None:
+    page, problem = cabinet.get("/nowhere"), cabinet.get("/api/v1/nowhere")
+    assert page.status == problem.status == 404
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert problem.headers["Content-Type"] == "application/problem+json"
