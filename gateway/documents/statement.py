@@ -54,7 +54,9 @@ def rows(statements: Mapping[str, Any], language: str) -> Iterator[tuple[str, An
     """Yield account, movement and what it is, for the tables of all accounts one by one."""
     for account in statements["accounts"]:
         for movement in account["movements"]:
-            yield account["number"], movement, operation(movement, language)
+            # Whoever filters a table types an ordinary space.
+            text = operation(movement, language).replace(formats.NBSP, " ")
+            yield account["number"], movement, text
 
 
 def statement_name(statements: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from nameko.containers import ServiceContainer
 
 from gateway import connections, reading, server
 from gateway.service import CLIENT_KEY, Gateway
-from gateway.web import GatewayServer
+from gateway.web import SETTINGS_KEY, GatewayServer
+from shared.config import Settings
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 RESET = "POST /api/v1/password-resets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -28,6 +29,7 @@ Connect = Callable[[], Any]
 def container(services: PlayedServices) -> Iterator[ServiceContainer]:
     config = {
         CLIENT_KEY: services,
+        SETTINGS_KEY: Settings(amqp_url="", secret=bytes(32)),
         "WEB_SERVER_ADDRESS": "127.0.0.1:0",
         "max_workers": server.MAX_WORKERS,
     }
