@@ -588,7 +588,8 @@ def test_every_operation_is_tried_here() -> None:
     apart = {
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
         "penalty", "months", "all_charges", "receipt", "bill", "bill_file", "statements",
-        "acquirer_notice_in_query", "acquirer_notice_in_form", "landing", "payment_returned", "alive", "ready", "metrics",
+        "acquirer_notice_in_query", "acquirer_notice_in_form", "landing", "payment_returned",
+        "alive", "ready", "metrics",
         "openapi",
     }  # fmt: skip
     for name, operation in operations().items():
