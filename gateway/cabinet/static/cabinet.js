@@ -22,7 +22,7 @@ for (const text of all("[data-copy]")) {
   if (!navigator.clipboard) break;
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "plain suffix";
+  button.className = "plain";
   const { copy, copied } = document.documentElement.lang === "en"
     ? { copy: "Copy", copied: "Copied" } : { copy: "Скопировать", copied: "Скопировано" };
   const value = text.textContent.trim();
