@@ -1,6 +1,7 @@
 # Saldo: `make help` says what there is.
 
 PYTHON ?= python3
+WORKERS ?= auto
 BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
 
@@ -28,8 +29,8 @@ env: ## Print the settings as shell variables: eval "$(make -s env)"
 	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up" >&2; exit 2; }
 	@$(SALDO) env
 
-test: install ## Run all tests, against real nodes
-	$(BIN)/python -m pytest
+test: install ## Run all tests, against real nodes (WORKERS=1: on one core)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 unit: venv ## Run the tests that need no node
 	$(BIN)/python -m pytest tests/unit
@@ -40,7 +41,7 @@ check: venv ## Check style, types, layers and that generated contracts are curre
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m shared.contracts --check
-	$(BIN)/python -m gateway.openapi --check
+	$(BIN)/python -m gateway.openapi_file --check
 
 bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
@@ -54,7 +55,7 @@ format: venv ## Put the code in order
 
 contracts: venv ## Regenerate asyncapi.yaml and the OpenAPI description
 	$(BIN)/python -m shared.contracts
-	$(BIN)/python -m gateway.openapi
+	$(BIN)/python -m gateway.openapi_file
 
 lock: ## Regenerate requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

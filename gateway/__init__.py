@@ -1,1 +1,1 @@
-"""The HTTP gateway: the only door of Saldo for web and mobile clients. It keeps no state."""
+"""The HTTP gateway: the only entry to Saldo for web and mobile clients. It is stateless."""

@@ -1,13 +1,13 @@
 """``python -m gateway``: patched by eventlet before anything else is imported."""
 
-# ruff: noqa: E402 - the order of the imports is the point here
+# ruff: noqa: E402 - patching must come before the other imports
 from __future__ import annotations
 
 import os
 import warnings
 
-# psycopg's own wait function, in C, would stop all greenlets while one waits; the gateway has no
-# database, but every process that patches keeps this rule.
+# psycopg's wait function in C would block all greenlets while one waits. The gateway has no
+# database, but the rule holds for every patched process.
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
 warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
 
@@ -23,7 +23,7 @@ from shared.config import ConfigurationError, load_settings
 
 
 def main() -> int:
-    """Run the gateway; return the exit code (2: a setting is missing or wrong)."""
+    """Run the gateway; return the exit code (2 if a setting is missing or wrong)."""
     try:
         settings = load_settings()
         logs.configure("gateway", settings.log_level)

@@ -1,10 +1,10 @@
-"""Who is asking: the bearer token of a session, checked by identity on every request."""
+"""Authentication: identity checks the bearer token of a session on every request."""
 
 from __future__ import annotations
 
 from werkzeug.wrappers import Request
 
-from gateway.operations import PERSON_WAITS, Access, Person, ServiceCalls
+from gateway.operations import SERVICE_TIMEOUT, Access, Person, ServiceCalls
 from gateway.problems import CHALLENGE, Refusal
 from shared.errors import Forbidden, NotFound, ValidationFailed
 
@@ -14,8 +14,8 @@ MAX_TOKEN_LENGTH = 200
 def person_of(request: Request, services: ServiceCalls, access: Access) -> Person | None:
     """Return the person whose session the token names; None for a public operation.
 
-    Raises Refusal: 401 ``not_signed_in`` without a session that is alive, 403
-    ``password_change_required`` while the password is a temporary one (S9).
+    Raises Refusal: 401 ``not_signed_in`` without a live session, 403
+    ``password_change_required`` while the password is temporary (S9).
     """
     if access is Access.PUBLIC:
         return None
@@ -38,7 +38,7 @@ def person_of_token(token: str, services: ServiceCalls) -> Person:
     if not 0 < len(token) <= MAX_TOKEN_LENGTH:
         raise Refusal(401, "not_signed_in", headers=CHALLENGE)
     try:
-        found = services.call("identity", "authenticate", deadline=PERSON_WAITS, token=token)
+        found = services.call("identity", "authenticate", deadline=SERVICE_TIMEOUT, token=token)
     except (Forbidden, NotFound, ValidationFailed) as error:
         raise Refusal(401, "not_signed_in", headers=CHALLENGE) from error
     return Person(

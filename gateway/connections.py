@@ -1,4 +1,4 @@
-"""One HTTP connection: how long a client may take, and how a connection is ended."""
+"""One HTTP connection: its time limits, and how it is closed."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from eventlet import Timeout
 from nameko.web.server import HttpOnlyProtocol
 
 HEAD_SECONDS = 15.0
-"""How long a request line and its headers may take; also how long an idle connection stays."""
+"""Time limit for a request line and its headers, and so for an idle connection."""
 
 SOCKET_SECONDS = 30.0
-"""How long one read or write on the socket may take."""
+"""Time limit for one read or write on the socket."""
 
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 4 * 1024 * 1024
 
 CLOSE = "saldo.close"
-"""Key of the WSGI environment: a function that ends the connection after this response; its
-argument tells whether the client may still be sending."""
+"""Key of the WSGI environment: a function that closes the connection after this response. Its
+argument is whether the client may still be sending."""
 
 
-class PatientProtocol(HttpOnlyProtocol):
-    """The server's side of one connection, with an end to its patience."""
+class TimeLimitedProtocol(HttpOnlyProtocol):
+    """The server's side of one connection, with time limits."""
 
     lingers = False
 
@@ -50,7 +50,7 @@ class PatientProtocol(HttpOnlyProtocol):
 
     def _closer(self) -> Callable[[bool], None]:
         def close_after_response(still_sending: bool) -> None:
-            # eventlet looks at the request's own header when it decides whether to go on.
+            # eventlet decides by the request's own header whether to keep the connection.
             del self.headers["Connection"]
             self.headers["Connection"] = "close"
             self.lingers = still_sending
@@ -63,13 +63,13 @@ class PatientProtocol(HttpOnlyProtocol):
         try:
             super().finish()
         finally:
-            # A flush that fails leaves the files open, and the socket under them.
+            # A failed flush leaves the files open, and with them the socket.
             for file in (self.wfile, self.rfile):
                 with suppress(OSError):
                     file.close()
 
     def _drain(self) -> None:
-        """Let a client that is still sending read the answer: closing at once resets it away."""
+        """Let a client that is still sending read the response: closing at once would reset it."""
         left = LINGER_BYTES
         with Timeout(LINGER_SECONDS, False):
             try:
@@ -81,5 +81,5 @@ class PatientProtocol(HttpOnlyProtocol):
                 return
 
 
-class HeadTooSlow(Exception):  # noqa: N818 - not an error of ours
-    """The client did not finish its request line or headers in time."""
+class HeadTooSlow(Exception):  # noqa: N818 - control flow, not an error
+    """Raised when the client does not finish its request line or headers in time."""

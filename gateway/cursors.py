@@ -1,4 +1,4 @@
-"""Opaque cursors: where a list goes on, in a form that nobody builds by hand."""
+"""Opaque cursors: the position at which a list continues, in a form clients do not build."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.problems import Refusal
 
 
 def encode_cursor(subject: str, position: Any) -> str | None:
-    """Return the cursor of a position in the list of a subject; None stays None (the end)."""
+    """Return the cursor of a position in a list; None, the end of the list, stays None."""
     if position is None:
         return None
     text = json.dumps([subject, position], separators=(",", ":"))
@@ -19,9 +19,9 @@ def encode_cursor(subject: str, position: Any) -> str | None:
 
 
 def decode_cursor(subject: str, parameter: str, cursor: str | None) -> Any:
-    """Return the position that a cursor of the same subject holds.
+    """Return the position in a cursor of the same list.
 
-    Raises Refusal (400, ``invalid_cursor``) for a cursor of another list or an invented one.
+    Raises Refusal (400, ``invalid_cursor``) for a cursor of another list or a made-up one.
     """
     if cursor is None:
         return None

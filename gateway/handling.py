@@ -1,4 +1,4 @@
-"""From a request to a response: who asks, what is asked, the route, and one error handler."""
+"""From a request to a response: authentication, schemas, the route, and one error handler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.auth import person_of
 from gateway.idempotency import command_id_of
-from gateway.operations import Answer, Call, Operation, ServiceCalls
+from gateway.operations import Call, Operation, Reply, ServiceCalls
 from gateway.problems import Refusal, problem_response, refusal_of
 from gateway.reading import free_parameters, json_body, query_parameters
 from shared import context
@@ -24,25 +24,25 @@ Handler = Callable[[Any, Call], Any]
 BODY = "saldo.body"
 CALLER = "saldo.caller"
 CONTEXT = "saldo.context"
-"""Keys of the WSGI environment: what the server has read before a worker takes over."""
+"""Keys of the WSGI environment: what the server reads before it takes a worker."""
 
 
 def respond(
     operation: Operation, handler: Handler, service: Any, request: Request, path: Mapping[str, Any]
 ) -> Response:
-    """Return a request by a route; whatever goes wrong becomes a problem document."""
+    """Return the response of a route; every failure becomes a problem document."""
     with context.bind(**request.environ[CONTEXT]):
-        return guarded(request, lambda: _answered(operation, handler, service, request, path))
+        return guarded(request, lambda: _run(operation, handler, service, request, path))
 
 
 def guarded(
     request: Request,
-    answer: Callable[[], Response],
+    handle: Callable[[], Response],
     refused: Callable[[Request, Refusal], Response] = problem_response,
 ) -> Response:
-    """Answer, or turn what was raised into a problem document: the one error handler."""
+    """Return the response of ``handle``, or what ``refused`` makes of the error it raises."""
     try:
-        return answer()
+        return handle()
     except Refusal as refusal:
         return refused(request, refusal)
     except InternalError as error:
@@ -55,7 +55,7 @@ def guarded(
         return refused(request, Refusal(500, "internal_error"))
 
 
-def _answered(
+def _run(
     operation: Operation, handler: Handler, service: Any, request: Request, path: Mapping[str, Any]
 ) -> Response:
     services: ServiceCalls = service.services
@@ -84,18 +84,18 @@ def _answered(
 
 
 def _encoded(operation: Operation, result: Any) -> Response:
-    """Return what a route returned; only what the operation's schema names goes out."""
+    """Return the response; of a route's result only the fields of the schema are sent."""
     if isinstance(result, Response):
         return result
-    answer = result if isinstance(result, Answer) else Answer(data=result)
-    if operation.answer is None:
-        return Response(status=operation.status, headers=dict(answer.headers))
-    data = operation.answer().dump(answer.data)
+    reply = result if isinstance(result, Reply) else Reply(data=result)
+    if operation.result is None:
+        return Response(status=operation.status, headers=dict(reply.headers))
+    data = operation.result().dump(reply.data)
     response = Response(
         json.dumps(data, ensure_ascii=False, separators=(",", ":")),
         status=operation.status,
         content_type="application/json",
-        headers=dict(answer.headers),
+        headers=dict(reply.headers),
     )
-    response.vary.add("Accept-Language")  # of the notices
+    response.vary.add("Accept-Language")  # for the messages to people
     return response

@@ -1,4 +1,4 @@
-"""The id under which a service remembers a command, from the client's Idempotency-Key."""
+"""Command ids, derived from the client's Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MAX_KEY_LENGTH = 200
 def command_id_of(request: Request, operation: Operation, person: Person | None, ip: str) -> UUID:
     """Return the command id of a request.
 
-    The same person, method, path and key always give the same id, so a repeated request answers
-    what the first one answered; without a key the id is random. Before anybody is signed in the
-    address takes the place of the person, so that two strangers with the same key stay apart.
+    The same person, method, path and key give the same id, so that a repeated request returns
+    the result of the first. Without a key the id is random. In a public operation the address
+    takes the place of the person, so that the same key of two clients gives two ids.
     """
     if operation.idempotency is Idempotency.NONE:
         return new_id()

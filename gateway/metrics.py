@@ -1,4 +1,4 @@
-"""Counters for Prometheus: requests by route and status, and how long they took."""
+"""Counters for Prometheus: requests by route and status, and their latency."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The requests that this process has answered.
+    """Counts the requests that this process has handled.
 
-    Routes are templates (``/api/v1/payments/{payment_id}``), never paths, so that the number of
-    series does not depend on what callers ask for.
+    Routes are templates (``/api/v1/payments/{payment_id}``), not paths: callers must not be able
+    to create series.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Metrics:
 
     @contextmanager
     def progress(self) -> Iterator[None]:
-        """Count a request as being answered for the length of a block."""
+        """Count a request as in progress within the block."""
         self._in_progress += 1
         try:
             yield
@@ -38,7 +38,7 @@ class Metrics:
             self._in_progress -= 1
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
+        """Count one finished request."""
         self._requests[method, route, status] += 1
         self._in_bucket[method, route][bisect_left(BUCKETS, seconds)] += 1
         self._seconds[method, route] += seconds
@@ -46,17 +46,17 @@ class Metrics:
     def render(self) -> str:
         """Return all series in the text format of Prometheus."""
         name = "saldo_gateway_requests_total"
-        lines = [f"# HELP {name} Requests answered.", f"# TYPE {name} counter"]
+        lines = [f"# HELP {name} Requests handled.", f"# TYPE {name} counter"]
         for (method, route, status), count in sorted(self._requests.items()):
             lines.append(f'{name}{{method="{method}",route="{route}",status="{status}"}} {count}')
         name = "saldo_gateway_request_seconds"
-        lines += [f"# HELP {name} Time to answer, in seconds.", f"# TYPE {name} histogram"]
+        lines += [f"# HELP {name} Time to respond, in seconds.", f"# TYPE {name} histogram"]
         for (method, route), counts in sorted(self._in_bucket.items()):
             lines += self._histogram(name, f'method="{method}",route="{route}"', counts)
             total = self._seconds[method, route]
             lines.append(f'{name}_sum{{method="{method}",route="{route}"}} {total:.6f}')
         name = "saldo_gateway_requests_in_progress"
-        lines += [f"# HELP {name} Requests being answered now.", f"# TYPE {name} gauge"]
+        lines += [f"# HELP {name} Requests in progress.", f"# TYPE {name} gauge"]
         lines.append(f"{name} {self._in_progress}")
         return "\n".join(lines) + "\n"
 

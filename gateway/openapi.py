@@ -1,16 +1,10 @@
-"""The OpenAPI 3.1 description of the API, generated from the operations and their schemas.
-
-``python -m gateway.openapi`` writes ``gateway/openapi.json``; with ``--check`` it compares, and
-exits with 1 when the file does not say what the code does.
-"""
+"""The OpenAPI 3.1 description of an API, generated from its operations and their schemas."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
@@ -21,32 +15,29 @@ from gateway.idempotency import HEADER, MAX_KEY_LENGTH
 from gateway.operations import Access, Idempotency, Operation
 from gateway.schemas.problems import Problem
 
-FILE = Path(__file__).with_name("openapi.json")
 VERSION = "1.0.0"
 _DESCRIPTION = (
     "The personal cabinet of a utility's customer. Amounts are whole kopecks. Errors are problem "
     "documents (RFC 9457) with a stable `code`, in Russian or, by `Accept-Language`, English. "
-    "`X-Request-Id` and `traceparent` are taken over and sent back. Cursors are opaque."
+    "`X-Request-Id` and `traceparent` are accepted and returned. Cursors are opaque."
 )
 _PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<name>\w+)>")
 
 
-def operations() -> dict[str, Operation]:
-    """Return every operation of the gateway by the name of its method."""
-    from gateway.service import Gateway  # the routes serve this module's text themselves
-
-    found = {name: getattr(method, "operation", None) for name, method in _methods(Gateway)}
+def operations_of(api: type[Any]) -> dict[str, Operation]:
+    """Return the operations of a service class by the name of their methods."""
+    found = {name: getattr(method, "operation", None) for name, method in _methods(api)}
     return {name: operation for name, operation in found.items() if operation is not None}
 
 
 @lru_cache(maxsize=1)
-def description_text() -> str:
+def description_text(api: type[Any]) -> str:
     """Return the description as JSON text, the same for the same code."""
-    return json.dumps(describe(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    return json.dumps(describe(api), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def describe() -> dict[str, Any]:
-    """Return the description as a document."""
+def describe(api: type[Any]) -> dict[str, Any]:
+    """Return the description of a service class as a document."""
     spec = APISpec(
         title="Saldo",
         version=VERSION,
@@ -66,7 +57,7 @@ def describe() -> dict[str, Any]:
             "content": {"application/problem+json": {"schema": Problem}},
         },
     )
-    for name, operation in sorted(operations().items(), key=lambda item: item[1].template):
+    for name, operation in sorted(operations_of(api).items(), key=lambda item: item[1].template):
         spec.path(
             path=operation.template,
             operations={operation.method.lower(): _described(name, operation)},
@@ -101,18 +92,18 @@ def _described(name: str, operation: Operation) -> dict[str, Any]:
 
 
 def _success(operation: Operation) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": _first_line(operation)}
-    if operation.answer is not None:
-        answer["content"] = {"application/json": {"schema": operation.answer}}
+    success: dict[str, Any] = {"description": _first_line(operation)}
+    if operation.result is not None:
+        success["content"] = {"application/json": {"schema": operation.result}}
     elif operation.status != 204:
-        answer["content"] = {operation.media_type: {}}
-    return answer
+        success["content"] = {operation.media_type: {}}
+    return success
 
 
 def _first_line(operation: Operation) -> str:
-    if operation.answer is None or operation.answer.__doc__ is None:
+    if operation.result is None or operation.result.__doc__ is None:
         return "Done." if operation.status == 204 else operation.summary
-    return operation.answer.__doc__.strip().splitlines()[0]
+    return operation.result.__doc__.strip().splitlines()[0]
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -137,8 +128,8 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
                 "in": "header",
                 "name": HEADER,
                 "required": operation.idempotency is Idempotency.REQUIRED,
-                "description": "Chosen by the client; a repeated request with the same key and "
-                "body answers what the first one answered.",
+                "description": "Chosen by the client. A repeated request with the same key and "
+                "body returns the result of the first one.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
             }
         )
@@ -152,22 +143,5 @@ def _schema_name(schema: Any) -> str:
     return cls.__name__
 
 
-def _methods(cls: type[Any]) -> list[tuple[str, Any]]:
-    return [(name, getattr(cls, name)) for name in sorted(dir(cls)) if not name.startswith("_")]
-
-
-def main(arguments: list[str]) -> int:
-    """Write the file, or compare it; return the exit code."""
-    text = description_text()
-    if "--check" not in arguments:
-        FILE.write_text(text, encoding="utf-8")
-        return 0
-    written = FILE.read_text(encoding="utf-8") if FILE.exists() else ""
-    if written != text:
-        sys.stderr.write(f"{FILE.name} is out of date: run python -m gateway.openapi\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _methods(api: type[Any]) -> list[tuple[str, Any]]:
+    return [(name, getattr(api, name)) for name in sorted(dir(api)) if not name.startswith("_")]

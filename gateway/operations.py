@@ -1,4 +1,4 @@
-"""The vocabulary of the routes: an operation, a call of it, its answer."""
+"""What routes are written in: an operation, a call of it, its reply."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ API = "/api/v1"
 
 _CONVERTER = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
 
-PERSON_WAITS = 5.0
-"""Seconds that a call may take when it only touches our own services."""
+SERVICE_TIMEOUT = 5.0
+"""Seconds for a call that concerns our services alone."""
 
-ACQUIRER_WAITS = 20.0
-"""Seconds that a call may take when a service asks the acquirer before it answers."""
+ACQUIRER_TIMEOUT = 20.0
+"""Seconds for a call during which a service asks the acquirer."""
 
 
 class Access(Enum):
@@ -35,7 +35,7 @@ class Access(Enum):
 
 
 class Idempotency(Enum):
-    """What an operation does with the header Idempotency-Key."""
+    """How an operation treats the header Idempotency-Key."""
 
     NONE = "none"
     OPTIONAL = "optional"
@@ -43,7 +43,7 @@ class Idempotency(Enum):
 
 
 class ServiceCalls(Protocol):
-    """What the gateway needs of the RPC client."""
+    """The RPC client, as far as the gateway uses it."""
 
     def call(
         self,
@@ -63,7 +63,7 @@ def template_of(path: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One path and method of the API: what the server enforces and what OpenAPI says of it."""
+    """One path and method of the API, as the server enforces it and OpenAPI describes it."""
 
     method: str
     path: str
@@ -73,11 +73,11 @@ class Operation:
     body: type[Schema] | None = None
     query: type[Schema] | None = None
     status: int = 200
-    answer: type[Schema] | None = None
+    result: type[Schema] | None = None
     media_type: str = "application/json"
     idempotency: Idempotency = Idempotency.NONE
     free_parameters: bool = False
-    """The parameters are another system's: any names, in the query or in a form."""
+    """Whether the parameters are another system's: any names, in the query or in a form."""
 
     @property
     def template(self) -> str:
@@ -87,7 +87,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Who is signed in, and through which session."""
+    """The signed-in person, and the session."""
 
     person_id: str
     session_id: str
@@ -96,7 +96,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request, checked: its body and query have passed the schemas of the operation."""
+    """One request whose body and query have passed the schemas of the operation."""
 
     request: Request
     services: ServiceCalls
@@ -109,7 +109,7 @@ class Call:
 
     @property
     def signed_in(self) -> Person:
-        """The person; operations that are not public always have one."""
+        """Return the person; operations that are not public always have one."""
         if self.person is None:
             raise Refusal(401, "not_signed_in")
         return self.person
@@ -118,28 +118,28 @@ class Call:
     def person_id(self) -> str:
         return self.signed_in.person_id
 
-    def told(self, notice: str) -> str:
+    def notice(self, code: str) -> str:
         """Return a notice in the language that the client prefers."""
-        return notice_text(notice, language_of(self.request.accept_languages))
+        return notice_text(code, language_of(self.request.accept_languages))
 
     def ask(
-        self, service: str, method: str, *, deadline: float = PERSON_WAITS, **arguments: Any
+        self, service: str, method: str, *, deadline: float = SERVICE_TIMEOUT, **arguments: Any
     ) -> Any:
         """Read something from a service."""
         return self.services.call(service, method, deadline=deadline, **arguments)
 
     def command(
-        self, service: str, method: str, *, deadline: float = PERSON_WAITS, **arguments: Any
+        self, service: str, method: str, *, deadline: float = SERVICE_TIMEOUT, **arguments: Any
     ) -> Any:
-        """Have a service do something, once, however often this request is repeated."""
+        """Send a service a command; repeating the request has no further effect."""
         return self.services.call(
             service, method, deadline=deadline, command_id=self.command_id, **arguments
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a route answers when the bare data are not enough."""
+class Reply:
+    """The result of a route that sets headers too."""
 
     data: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)

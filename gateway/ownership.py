@@ -1,4 +1,4 @@
-"""Whose account is asked about: a stranger's account does not exist for the person."""
+"""Ownership of accounts: an account of somebody else is as absent as one that does not exist."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 def own_account(call: Call, number: str) -> str:
-    """Return the number (spaces around it are forgiven) when it is linked to the person.
+    """Return the account number, stripped, if the account is linked to the person.
 
-    Raises Refusal 404 ``account_not_linked``, the same for a stranger's account and one that
-    does not exist.
+    Raises Refusal 404 ``account_not_linked``, the same for somebody else's account and for one
+    that does not exist.
     """
     number = number.strip()
     if not _NUMBER.fullmatch(number):
         raise Refusal(404, "account_not_linked")
-    answer = call.ask("accounts", "owns", person_id=call.person_id, numbers=[number])
-    if number not in answer["owned"]:
+    ownership = call.ask("accounts", "owns", person_id=call.person_id, numbers=[number])
+    if number not in ownership["owned"]:
         raise Refusal(404, "account_not_linked")
     return number
 

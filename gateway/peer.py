@@ -1,4 +1,4 @@
-"""The address of the caller: the peer's, or what a trusted proxy says of it."""
+"""The address of the caller: the peer's, or the one that a trusted proxy names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Network = IPv4Network | IPv6Network
 
 
 def trusted_networks(setting: str) -> tuple[Network, ...]:
-    """Read SALDO_TRUSTED_PROXY: addresses or networks of our own proxies, comma separated.
+    """Return the networks of SALDO_TRUSTED_PROXY: our own proxies, comma separated.
 
-    Raises ConfigurationError for anything else: a proxy that is trusted by mistake lets every
-    caller choose the address under which attempts are counted.
+    Raises ConfigurationError for anything else: a proxy trusted by mistake lets callers choose
+    the address under which their attempts are counted.
     """
     try:
         return tuple(ip_network(part.strip()) for part in setting.split(",") if part.strip())
@@ -27,16 +27,16 @@ def trusted_networks(setting: str) -> tuple[Network, ...]:
 def caller_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
     """Return the nearest address that is not a proxy of ours.
 
-    X-Forwarded-For is read from its end, where our own proxies write; what stands before the
-    first address that is not ours may have been invented by the caller.
+    X-Forwarded-For is read from its end, where our own proxies write. Whatever comes before the
+    first address that is not ours may be made up by the caller.
     """
     address = peer
     hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
     while hops and _is_in(address, trusted):
-        nearer = hops.pop()
-        if not _is_address(nearer):
+        next_hop = hops.pop()
+        if not _is_address(next_hop):
             break
-        address = nearer
+        address = next_hop
     return address
 
 

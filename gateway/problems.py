@@ -1,7 +1,7 @@
-"""Refusals and how they look outside: RFC 9457, ``application/problem+json``.
+"""Refusals and their problem documents: RFC 9457, ``application/problem+json``.
 
-An exception's text never leaves the house. What a client sees is the stable code, the text that
-the catalogue has for it in the person's language, and an error id that the log explains.
+The text of an exception is never sent. A client gets the stable code, the text of the catalogue
+in the person's language, and an error id that leads to the log line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = get_logger("gateway.problems")
 
 RETRY_AFTER_SECONDS = 5
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="saldo"'}
-"""What a 401 tells a client to come back with."""
+"""The scheme by which a 401 asks a client to authenticate."""
 
 _STATUS_OF_KIND = {
     "validation": 422,
@@ -52,10 +52,10 @@ _STATUS_OF_CODE = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - named as people say it
-    """The gateway itself refuses a request.
+class Refusal(Exception):  # noqa: N818 - an outcome, not a failure
+    """The refusal of a request.
 
-    ``errors`` are the wrong members, each ``{"pointer" | "parameter" | "header": where,
+    ``errors`` are the wrong fields, each ``{"pointer" | "parameter" | "header": place,
     "message": <a code of the field catalogue, and its numbers>}``.
     """
 
@@ -78,7 +78,7 @@ class Refusal(Exception):  # noqa: N818 - named as people say it
 
 
 def refusal_of(error: ServiceError) -> Refusal:
-    """Translate what a service refused into HTTP."""
+    """Return the HTTP refusal for the error of a service."""
     params = {
         name: value
         for name, value in error.params.items()
@@ -114,7 +114,7 @@ def problem_response(request: Request, refusal: Refusal) -> Response:
         "instance": f"urn:uuid:{error_id}",
     }
     if refusal.errors:
-        document["errors"] = [_explained(error, language) for error in refusal.errors]
+        document["errors"] = [_with_text(error, language) for error in refusal.errors]
     if refusal.params:
         document["params"] = refusal.params
     log.info("refused", code=refusal.code, status=refusal.status, error_id=error_id)
@@ -144,7 +144,7 @@ def pointers(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, s
 
 
 def _service_fields(fields: Any, field: Any) -> list[dict[str, str]]:
-    """Return what a service says of single members: its own words stay in its log."""
+    """Return the wrong fields that a service names, without its words."""
     if fields:
         places = dict.fromkeys(pointer for pointer, _ in pointers(fields))
     elif isinstance(field, str):
@@ -154,8 +154,8 @@ def _service_fields(fields: Any, field: Any) -> list[dict[str, str]]:
     return [{"pointer": place, "message": "field_refused"} for place in places]
 
 
-def _explained(error: Mapping[str, str], language: str) -> dict[str, str]:
-    """Return one member's error with its message in words."""
+def _with_text(error: Mapping[str, str], language: str) -> dict[str, str]:
+    """Return the error of one field with the text of its message."""
     code, *numbers = error["message"].split(" ")
-    where = {name: value for name, value in error.items() if name != "message"}
-    return where | {"code": code, "detail": field_text(code, language, numbers)}
+    place = {name: value for name, value in error.items() if name != "message"}
+    return place | {"code": code, "detail": field_text(code, language, numbers)}

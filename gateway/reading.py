@@ -1,4 +1,4 @@
-"""Reading a request: limits on its body, JSON, parameters, and the schemas of the operation."""
+"""Reading a request: the limits of its body, JSON, parameters, and the operation's schemas."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 15.0
 MAX_PARAMETERS = 50
 MAX_PARAMETER_LENGTH = 2000
-_PIECE = 16 * 1024
+_CHUNK = 16 * 1024
 
 
 def read_body(request: Request) -> bytes:
-    """Read the body while the connection's own greenlet waits, so that a slow upload holds no
-    worker.
+    """Return the body, read in the connection's greenlet: a slow upload holds no worker.
 
-    Raises Refusal: 413 above MAX_BODY_BYTES, 408 after BODY_SECONDS, 400 when it breaks off.
+    Raises Refusal: 413 above MAX_BODY_BYTES, 408 after BODY_SECONDS, 400 for an incomplete body.
     """
     announced = request.environ.get("CONTENT_LENGTH") or "0"
     if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
@@ -34,7 +33,7 @@ def read_body(request: Request) -> bytes:
     stream = request.environ["wsgi.input"]
     timeout = Timeout(BODY_SECONDS)
     try:
-        return _read_pieces(stream, _expected_bytes(request.environ))
+        return _read_chunks(stream, _expected_bytes(request.environ))
     except Timeout as expired:
         if expired is not timeout:
             raise
@@ -46,25 +45,25 @@ def read_body(request: Request) -> bytes:
 
 
 def announces_body(environ: Mapping[str, Any]) -> bool:
-    """Return whether the request has a body, by its headers."""
+    """Return whether the headers announce a body."""
     return _expected_bytes(environ) != 0
 
 
 def _expected_bytes(environ: Mapping[str, Any]) -> int | None:
-    """Return how long the body is; None for a chunked one, whose end only reading shows."""
+    """Return the length of the body; None if it is chunked, and so unknown."""
     if "chunked" in str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower():
         return None
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def _read_pieces(stream: Any, expected: int | None) -> bytes:
+def _read_chunks(stream: Any, expected: int | None) -> bytes:
     body = b""
     while expected is None or len(body) < expected:
-        wanted = _PIECE if expected is None else min(_PIECE, expected - len(body))
-        piece = stream.read(wanted)
-        if not piece:
+        wanted = _CHUNK if expected is None else min(_CHUNK, expected - len(body))
+        chunk = stream.read(wanted)
+        if not chunk:
             break
-        body += piece
+        body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise Refusal(413, "body_too_large", limit=MAX_BODY_BYTES)
     if expected is not None and len(body) < expected:
@@ -73,7 +72,7 @@ def _read_pieces(stream: Any, expected: int | None) -> bytes:
 
 
 def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dict[str, Any]:
-    """Return the body as the schema loads it; ``{}`` where the operation takes none."""
+    """Return the body as the schema loads it; ``{}`` if the operation takes none."""
     if schema is None:
         if body.strip() not in {b"", b"{}"}:
             raise Refusal(400, "body_unexpected")

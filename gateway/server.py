@@ -1,4 +1,4 @@
-"""The gateway's process: nameko's runner, started from our own code, and a graceful end."""
+"""The gateway's process: it runs nameko's runner and shuts down gracefully."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from shared.signals import on_stop_signal
 log = get_logger("gateway.server")
 
 MAX_WORKERS = 256
-"""Requests that are being answered at the same time; slow uploads do not count."""
+"""Requests handled at the same time; slow uploads do not count."""
 
 GRACE_SECONDS = 25.0
-"""How long requests under way may take when the process is asked to end."""
+"""How long requests in progress may take after a signal to stop."""
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way.
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress.
 
     Raises ConfigurationError when the payees of bills cannot be used.
     """
@@ -40,15 +40,15 @@ def run(settings: Settings) -> None:
     )
     runner.add_service(Gateway)
 
-    def end() -> None:
-        log.info("ending")
+    def stop() -> None:
+        log.info("stopping")
         with eventlet.Timeout(GRACE_SECONDS, False):
             runner.stop()
             return
-        log.warning("ended_with_requests_under_way")
+        log.warning("stopped_with_requests_in_progress")
         runner.kill()
 
-    on_stop_signal(end)
+    on_stop_signal(stop)
     runner.start()
     runner.wait()
     client.close()

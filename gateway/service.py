@@ -1,4 +1,4 @@
-"""The nameko service ``gateway``: all routes in one class, and the RPC client they call with."""
+"""The nameko service ``gateway``: all routes in one class, and their RPC client."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.look import LookPages
 from gateway.cabinet.pages.passwords import PasswordPages
+from gateway.cabinet.pages.paying import PayingPages
+from gateway.cabinet.pages.payments import PaymentPages
+from gateway.cabinet.pages.proofs import ProofPages
 from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.receipt_files import ReceiptFilePages
+from gateway.cabinet.pages.reference import ReferencePages
 from gateway.cabinet.pages.registration import RegistrationPages
 from gateway.cabinet.pages.settings import SettingsPages
 from gateway.cabinet.pages.statements import StatementPages
 from gateway.cabinet.pages.static import StaticPages
+from gateway.cabinet.pages.status import StatusPages
 from gateway.operations import ServiceCalls
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
@@ -29,6 +34,7 @@ from gateway.routes.health import HealthRoutes
 from gateway.routes.me import MeRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
 from gateway.routes.payments import PaymentRoutes
+from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
 from gateway.routes.sessions import SessionRoutes
@@ -36,11 +42,11 @@ from gateway.web import SETTINGS_KEY
 from shared.config import Settings
 
 CLIENT_KEY = "saldo.rpc_client"
-"""Where the process puts the RPC client in nameko's config."""
+"""Key of nameko's config under which the process puts the RPC client."""
 
 
 class ServicesProvider(DependencyProvider):
-    """Gives the routes the RPC client of the process."""
+    """Injects the RPC client of the process."""
 
     def get_dependency(self, worker_ctx: Any) -> ServiceCalls:
         client: ServiceCalls = self.container.config[CLIENT_KEY]
@@ -62,12 +68,17 @@ class Gateway(
     RegistrationPages,
     DocumentPages,
     LookPages,
+    PayingPages,
+    PaymentPages,
+    ProofPages,
     QuestionPages,
     SettingsPages,
     BillPages,
     ChargePages,
     ReceiptFilePages,
     StatementPages,
+    ReferencePages,
+    StatusPages,
     StaticPages,
     RegistrationRoutes,
     DocumentRoutes,
@@ -78,11 +89,12 @@ class Gateway(
     BillRoutes,
     ChargeRoutes,
     PaymentRoutes,
+    ProofRoutes,
     QuestionRoutes,
     AcquirerRoutes,
     HealthRoutes,
 ):
-    """The API, by subject."""
+    """The API: the routes of every subject."""
 
     name = "gateway"
 

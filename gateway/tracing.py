@@ -1,4 +1,4 @@
-"""The correlation id and the trace context of a request, taken over or made."""
+"""The correlation id and the trace context of a request, accepted or new."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0
 
 
 def incoming_context(request_id: str, traceparent: str) -> dict[str, Any]:
-    """Return what ``shared.context.bind`` needs; whatever is not well formed is replaced.
+    """Return the arguments of ``shared.context.bind``; malformed values are replaced.
 
-    A caller's trace goes on under a span of our own (W3C Trace Context).
+    The caller's trace continues under a new span (W3C Trace Context).
     """
     trace = _TRACEPARENT.fullmatch(traceparent)
     return {

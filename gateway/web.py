@@ -1,7 +1,7 @@
 """The HTTP server and the entrypoint ``route``: nameko's, with limits and one error handler.
 
-nameko's own handler answers with the texts of exceptions, reads bodies in workers, and dies of a
-client that resets its connection; each is replaced here.
+nameko's own handler returns the texts of exceptions, reads bodies in workers, and is killed by a
+client that resets its connection. Each is replaced here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, Map
 from werkzeug.wrappers import Request, Response
 
-from gateway.connections import CLOSE, SOCKET_SECONDS, PatientProtocol
+from gateway.connections import CLOSE, SOCKET_SECONDS, TimeLimitedProtocol
 from gateway.handling import BODY, CALLER, CONTEXT, Handler, guarded, respond
 from gateway.headers import secure
 from gateway.metrics import Metrics
@@ -39,14 +39,18 @@ log = get_logger("gateway.web")
 
 MAX_CONNECTIONS = 1000
 BACKLOG = 512
-ACCEPT_AGAIN_SECONDS = 0.1
+ACCEPT_RETRY_SECONDS = 0.1
 METRICS = "saldo.metrics"
+UNMATCHED = "unmatched"
+"""The route of a request that no route or page answers, for metrics and logs."""
+ANY_OTHER_PATH = "/<outside:path>"
+"""The path of the page that stands for every address outside the API."""
 SETTINGS_KEY = "saldo.settings"
-"""Where the process puts its settings in nameko's config."""
+"""Key of nameko's config under which the process puts its settings."""
 
 
 class GatewayServer(WebServer):
-    """nameko's web server for any number of slow, broken and hostile clients."""
+    """nameko's web server, hardened against slow, broken and hostile clients."""
 
     _starting: bool
 
@@ -62,9 +66,9 @@ class GatewayServer(WebServer):
         self._starting = True
         self._sock = eventlet.listen(self.bind_addr, backlog=BACKLOG, reuse_port=False)
         self._sock.settimeout(None)
-        self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app(), PatientProtocol)
+        self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app(), TimeLimitedProtocol)
         self._serv.socket_timeout = SOCKET_SECONDS
-        self._serv.log_output = False  # the application logs each request itself
+        self._serv.log_output = False  # GatewayApp logs each request
         self._gt = self.container.spawn_managed_thread(self.run)
         log.info("listening", address=self._sock.getsockname())
 
@@ -73,16 +77,16 @@ class GatewayServer(WebServer):
             self._room.acquire()
             try:
                 sock, address = self._sock.accept()
-            except OSError as error:  # out of file descriptors, or gone before it was taken
-                log.warning("connection_not_taken", reason=str(error))
+            except OSError as error:  # out of file descriptors, or the client left first
+                log.warning("accept_failed", reason=str(error))
                 self._room.release()
-                eventlet.sleep(ACCEPT_AGAIN_SECONDS)
+                eventlet.sleep(ACCEPT_RETRY_SECONDS)
                 continue
             sock.settimeout(SOCKET_SECONDS)
             self.container.spawn_managed_thread(partial(self.process_request, sock, address))
 
     def process_request(self, sock: Any, address: Any) -> None:
-        """Serve a connection; whatever it dies of must not take the server with it."""
+        """Serve a connection; its failure must not stop the server."""
         try:
             super().process_request(sock, address)
         except OSError as error:
@@ -94,7 +98,7 @@ class GatewayServer(WebServer):
             self._room.release()
 
     def stop_accepting(self) -> None:
-        """Take no new connection; requests on open ones are told to come back."""
+        """Accept no new connection; requests on open ones are refused with 503."""
         if not self.stopping:
             self.stopping = True
             self._is_accepting = False
@@ -120,7 +124,7 @@ class GatewayServer(WebServer):
 
 
 class GatewayApp:
-    """The WSGI application: context in, route, headers, metrics and one log line out."""
+    """The WSGI application: binds the context, routes, and adds headers, metrics and a log line."""
 
     def __init__(self, server: GatewayServer, *, https: bool) -> None:
         self._server = server
@@ -144,10 +148,10 @@ class GatewayApp:
             response.headers[TRACE_HEADER] = bound.traceparent or ""
             secure(response, api=request.path.startswith("/api/"), https=self._https)
             seconds = time.monotonic() - started
-            method = request.method if route != "unmatched" else "ANY"
+            method = request.method if route != UNMATCHED else "ANY"
             self._server.metrics.observe(method, route, response.status_code, seconds)
             log.info(
-                "answered",
+                "request_finished",
                 method=method,
                 route=route,
                 status=response.status_code,
@@ -164,11 +168,11 @@ class GatewayApp:
         except MethodNotAllowed as error:
             allowed = {"Allow": ", ".join(sorted(error.valid_methods or ()))}
             refusal = Refusal(405, "method_not_allowed", headers=allowed)
-            return "unmatched", problem_response(request, refusal)
+            return UNMATCHED, problem_response(request, refusal)
         except HTTPException:
-            return "unmatched", problem_response(request, Refusal(404, "path_not_found"))
+            return UNMATCHED, problem_response(request, Refusal(404, "path_not_found"))
         provider: Route = rule.endpoint
-        return provider.operation.template, provider.answer(request, values)
+        return provider.operation.template, provider.handle(request, values)
 
 
 class OutsideApi(BaseConverter):
@@ -193,7 +197,7 @@ class Addressed(Protocol):
 
 
 class Route(HttpRequestHandler):
-    """The entrypoint of an operation: a worker is taken only when the whole body is there."""
+    """The entrypoint of an operation: it takes a worker only when the whole body has arrived."""
 
     server = GatewayServer()
 
@@ -205,8 +209,8 @@ class Route(HttpRequestHandler):
         self.server.stop_accepting()
         super().stop()
 
-    def answer(self, request: Request, values: Mapping[str, Any]) -> Response:
-        """Read the body, run the route in a worker, return its response."""
+    def handle(self, request: Request, values: Mapping[str, Any]) -> Response:
+        """Read the body, run the route in a worker, and return its response."""
 
         def read_and_run() -> Response:
             request.environ[BODY] = read_body(request)
@@ -231,10 +235,10 @@ class Route(HttpRequestHandler):
 
 
 def route(operation: Operation) -> Callable[[Handler], Handler]:
-    """Make a method of the gateway answer an operation.
+    """Return a decorator that makes a method of the gateway the handler of an operation.
 
-    The method takes a ``Call`` and returns the data of the answer, an ``Answer`` or a whole
-    ``Response``; it refuses by raising ``Refusal`` or letting a ``ServiceError`` pass.
+    The method takes a ``Call`` and returns the data of the response, a ``Reply`` or a whole
+    ``Response``. It refuses by raising ``Refusal`` or letting a ``ServiceError`` through.
     """
 
     def decorate(handler: Handler) -> Handler:

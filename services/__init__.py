@@ -1,1 +1,1 @@
-"""The six services of Saldo. None imports another: they talk over the bus."""
+"""The services of Saldo. None imports another: they communicate over the bus."""

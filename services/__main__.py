@@ -1,7 +1,7 @@
 """``python -m services serve|work|migrate [NAME...]``: any set of services in one process.
 
-``serve`` answers RPC and is patched by eventlet before anything else is imported; ``work`` runs
-relays, reactions and jobs in plain threads and is never patched; ``migrate`` makes the tables.
+``serve`` answers RPC and is patched by eventlet before anything else is imported. ``work`` runs
+relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ USAGE = "usage: python -m services serve|work|migrate [NAME...]"
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the three; return the exit code (2: wrong words or settings)."""
+    """Run a verb; return the exit code (2: wrong arguments or settings)."""
     verb, names = (arguments[0], arguments[1:]) if arguments else ("", [])
     if verb == "serve":
-        # psycopg's own wait function, in C, would stop all greenlets while one waits; and it is
+        # psycopg's default wait function, in C, would block all greenlets while one waits. It is
         # chosen when psycopg is imported.
         os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
         import warnings
 
-        # Known and accepted: eventlet stays at this edge, until nameko has another one.
+        # Accepted: eventlet stays at this edge until nameko can do without it.
         warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
         import eventlet
 

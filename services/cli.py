@@ -1,4 +1,4 @@
-"""``saldo <service> <verb>``: the staff CLIs of all services under one command."""
+"""``saldo <subject> <verb>``: the staff CLIs of all services and of the bus under one command."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ for _service in SERVICES:
 
 
 def main() -> None:
-    """Run the command line; logs go to standard error, from WARNING on: the answer is pure."""
+    """Run the command line; logs go to standard error, from WARNING on."""
     logs.configure("cli", "WARNING", sys.stderr)
-    # A database that is away is told in one sentence, not by each attempt to reach it.
+    # An unreachable database is reported in one sentence, not by each attempt to connect.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     app()
 

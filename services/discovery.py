@@ -1,6 +1,6 @@
-"""Finds the parts of a service by the layout that all services share.
+"""Service discovery: finds the parts of a service by the layout that all services share.
 
-A small service leaves files out: what is missing here is simply not there.
+Small services leave files out, so a missing optional module is no error.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from shared.eventstore.postgres import PostgresStore
 
 
 class UnknownServiceError(Exception):
-    """The name is none of the six services."""
+    """No service has this name."""
 
 
 def check_names(names: Sequence[str]) -> list[str]:
-    """Return the names, or all services for none; raises UnknownServiceError."""
+    """Return the names, or all services if there are none; raises UnknownServiceError."""
     for name in names:
         if name not in SERVICES:
-            raise UnknownServiceError(f"{name} is no service; there are: {', '.join(SERVICES)}")
+            raise UnknownServiceError(
+                f"{name} is not a service; the services are {', '.join(SERVICES)}"
+            )
     return list(names) or list(SERVICES)
 
 
@@ -53,7 +55,7 @@ def migrations_of(name: str) -> Traversable:
 
 
 def publisher_of(name: str) -> Callable[[Recorded], Publication | None]:
-    """Return the function that turns a service's domain events into its public contract."""
+    """Return the function that converts a service's domain events to published ones."""
     publish: Callable[[Recorded], Publication | None] = import_module(
         f"services.{name}.publishing"
     ).publish
@@ -61,19 +63,19 @@ def publisher_of(name: str) -> Callable[[Recorded], Publication | None]:
 
 
 def reactions_of(name: str) -> Mapping[str, Mapping[str, Reaction]]:
-    """Return upstream service -> event type -> reaction."""
+    """Return the reactions of a service: upstream service -> event type -> reaction."""
     module = _optional(f"services.{name}.reactions")
     return module.REACTIONS if module else {}
 
 
 def batch_of(name: str) -> int:
-    """Return how many messages the service reacts to in one transaction."""
+    """Return how many messages a service processes in one transaction."""
     module = _optional(f"services.{name}.reactions")
     return int(getattr(module, "BATCH", BATCH))
 
 
 def jobs_of(name: str) -> Sequence[Job]:
-    """Return what the service does by itself."""
+    """Return the jobs of a service."""
     module = _optional(f"services.{name}.jobs")
     return module.JOBS if module else ()
 

@@ -1,4 +1,4 @@
-"""Makes schemas, roles and tables of services, as the owner of the database."""
+"""Creates schemas, roles and tables of services, as the owner of the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.eventstore.migrations import migrate
 
 
 def migrate_all(names: Sequence[str], settings: Settings) -> None:
-    """Bring the schemas of services up to date; says what it applies."""
+    """Bring the schemas of services up to date; print each applied migration."""
     if not settings.database_url:
         raise ConfigurationError("set SALDO_DATABASE_URL to the PostgreSQL URL of the owner")
     for name in names:
@@ -20,5 +20,5 @@ def migrate_all(names: Sequence[str], settings: Settings) -> None:
             name,
             settings.database_url_of(name),
             migrations_of(name),
-            report=lambda line: print(line, file=sys.stderr),  # noqa: T201 - its progress
+            report=lambda line: print(line, file=sys.stderr),  # noqa: T201 - progress
         )

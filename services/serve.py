@@ -24,15 +24,14 @@ from shared.signals import on_stop_signal
 log = get_logger(__name__)
 
 MAX_WORKERS = 50
-"""Calls that one service has under way at most; more wait in its queue, and expire there."""
-
+"""The maximum of concurrent calls of a service; more wait in its queue, and expire there."""
 
 GRACE_S = 15.0
-"""How long calls under way may take when the process is asked to end."""
+"""How long calls in progress may take after a stop signal."""
 
 
 def serve(names: Sequence[str], settings: Settings) -> None:
-    """Run services until SIGTERM or SIGINT; calls under way are finished first."""
+    """Run services until SIGTERM or SIGINT; calls in progress are finished first."""
     pools.set_limit(100)
     stores = {name: open_store(name, settings) for name in names}
     client = RpcClient(settings.amqp_url, name="services")
@@ -54,7 +53,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     runner = ServiceRunner(config)
     for name in names:
         runner.add_service(hosted(_service_class(name)))
-    on_stop_signal(lambda: _end(runner))
+    on_stop_signal(lambda: _stop(runner))
     runner.start()
     gc_tuning.tune_gc()
     log.info("server_ready", services=list(names))
@@ -64,11 +63,11 @@ def serve(names: Sequence[str], settings: Settings) -> None:
         store.close()
 
 
-def _end(runner: ServiceRunner) -> None:
+def _stop(runner: ServiceRunner) -> None:
     with eventlet.Timeout(GRACE_S, False):
         runner.stop()
         return
-    log.warning("ended_with_calls_under_way")
+    log.warning("stopped_with_calls_in_progress")
     runner.kill()
 
 

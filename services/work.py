@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from services.discovery import batch_of, jobs_of, open_store, publisher_of, reactions_of
 from shared import gc_tuning
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.relay import Relay
-from shared.bus.worker import Worker, WorkerServices
+from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
@@ -18,8 +20,20 @@ from shared.rpc.client import RpcClient
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class WorkerServices:
+    """The dependencies of one service's reactions and jobs; see shared.bus.Services."""
+
+    settings: Settings
+    store: PostgresStore
+    client: RpcClient
+
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
+        return self.client.call(service, method, deadline=deadline, **kwargs)
+
+
 def work(names: Sequence[str], settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run the worker until SIGTERM or SIGINT."""
     client = RpcClient(settings.amqp_url, name="worker")
     worker = Worker()
     stores = [start_tasks(worker, name, settings, client) for name in names]
@@ -32,7 +46,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
 
 
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
-    """Start what one service does outside of requests; return its store."""
+    """Start the relay, listeners and jobs of a service; return its store."""
     store = open_store(name, settings, pool_size=6)
     services = WorkerServices(settings, store, client)
     worker.start(

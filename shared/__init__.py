@@ -1,1 +1,1 @@
-"""What every part of Saldo stands on: one module for one subject, none of which knows billing."""
+"""The foundation of every part of Saldo: one module per subject, none of which knows billing."""

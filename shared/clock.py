@@ -1,4 +1,4 @@
-"""Time, injected: a service asks a clock, never the operating system."""
+"""Injected time: a service asks a clock, never the operating system."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Clock(Protocol):
     """Instants are aware UTC datetimes; a day is a day of the business zone."""
 
     def now(self) -> datetime:
-        """Return this instant."""
+        """Return the current instant."""
         ...
 
     def today(self) -> date:
-        """Return the day that the billing office's calendar shows now."""
+        """Return the current day of the business zone."""
         ...
 
     def day_of(self, instant: datetime) -> date:
@@ -24,7 +24,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, read in the zone in which the utility keeps its books."""
+    """The machine's clock, read in the time zone of the utility."""
 
     def __init__(self, zone: str = "Europe/Moscow") -> None:
         self._zone = ZoneInfo(zone)
@@ -40,7 +40,7 @@ class SystemClock:
 
 
 class FixedClock(SystemClock):
-    """A clock for tests: it stands until it is told to move."""
+    """A clock for tests: it stands still until it is advanced."""
 
     def __init__(self, now: datetime, zone: str = "Europe/Moscow") -> None:
         super().__init__(zone)

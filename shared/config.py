@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
-"""The six services, in the order in which an installation is described."""
+"""All services. A new one is its folder, its contracts module, and its name here."""
 
 
 class ConfigurationError(Exception):
@@ -19,7 +19,7 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What an installation is made of. Secrets are kept out of the repr."""
+    """The settings of an installation. Secrets are kept out of the repr."""
 
     amqp_url: str = field(repr=False)
     secret: bytes = field(repr=False)

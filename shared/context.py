@@ -1,4 +1,4 @@
-"""Who is asking, and in whose name: the context that travels with every call and event."""
+"""The request context (actor, ids, trace) that travels with every call and event."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def current() -> RequestContext:
 
 @contextmanager
 def bind(**changes: Any) -> Iterator[RequestContext]:
-    """Hold a changed context for the length of a block."""
+    """Bind a changed context for the duration of a block."""
     if not changes.get("correlation_id"):
         changes["correlation_id"] = current().correlation_id or str(new_id())
     context = msgspec.structs.replace(current(), **changes)
@@ -61,10 +61,9 @@ def bind(**changes: Any) -> Iterator[RequestContext]:
 
 
 def from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the context out of message headers, dropping what is not well formed.
+    """Read the context from message headers; malformed values are replaced.
 
-    A header is somebody else's word: a value that does not look as it should would end in logs
-    and events, so it is replaced, not carried along.
+    Headers are untrusted, and their values end up in logs and events.
     """
     actor = str(headers.get("actor") or "anonymous")
     correlation = str(headers.get("correlation_id") or "")

@@ -20,7 +20,7 @@ STATEMENT_TIMEOUT_MS = 30_000
 def connection_info(url: str, schema: str, *, statement_timeout_ms: int) -> str:
     """Return the connection string of a service's role, with its schema and its time limits.
 
-    Raises ConfigurationError for what is no URL of a database, without repeating it.
+    Raises ConfigurationError for a malformed URL, without quoting it.
     """
     options = {
         "search_path": schema,
@@ -32,7 +32,7 @@ def connection_info(url: str, schema: str, *, statement_timeout_ms: int) -> str:
     try:
         return _conninfo(url, schema, options)
     except psycopg.ProgrammingError:
-        # Its text repeats the URL, and the URL holds a password.
+        # Its text quotes the URL, which holds a password.
         raise ConfigurationError(
             f"the database URL of {schema} cannot be read: write it like "
             "postgresql://role:password@host:5432/name"
@@ -53,9 +53,9 @@ def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
 def open_pool(
     url: str, schema: str, *, size: int = 8, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS
 ) -> ConnectionPool[Any]:
-    """Open a pool of dict_row connections that start when they are needed.
+    """Open a pool of dict_row connections that are made on demand.
 
-    A caller waits 3 s for a connection at most (psycopg_pool.PoolTimeout, an OperationalError).
+    A caller waits at most 3 s for a connection (psycopg_pool.PoolTimeout, an OperationalError).
     """
     return ConnectionPool(
         connection_info(url, schema, statement_timeout_ms=statement_timeout_ms),
@@ -70,6 +70,6 @@ def open_pool(
 
 
 def _check_if_idle(connection: psycopg.Connection[Any]) -> None:
-    # After a restart of the server every pooled connection is dead: find out before it is used,
-    # so that a command does not fail for a reason that is over.
+    # After a restart of the server every pooled connection is dead: detect that before use, so
+    # that no command fails once the server is back.
     ConnectionPool.check_connection(connection)

@@ -1,9 +1,9 @@
 """The closed set of errors that cross the wire between services.
 
-A service refuses by raising one of the five classes below. Its ``code`` is stable and machine
-readable (the gateway translates it for the person), its message is an English sentence for
-developers and staff that says what to do next, and its ``params`` are plain JSON values, never
-personal and never secret. Every other exception is a defect: the caller sees only an opaque id.
+A service refuses by raising one of the five classes below. ``code`` is stable and machine
+readable (the gateway translates it for people), the message is an English sentence for developers
+and staff that says what to do next, and ``params`` are plain JSON values, never personal or secret.
+Every other exception is a defect: the caller sees only an opaque id.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class ServiceError(Exception):
         }
 
 
-class ValidationFailed(ServiceError):  # noqa: N818 - a refusal, named as people say it
-    """The input is wrong in itself; repeating it will not help."""
+class ValidationFailed(ServiceError):  # noqa: N818 - an outcome, not an error of the program
+    """The input is invalid; repeating it will not help."""
 
     kind = "validation"
 
 
 class NotFound(ServiceError):  # noqa: N818
-    """What is named does not exist, or the caller may not know that it does."""
+    """The subject does not exist, or the caller may not know that it does."""
 
     kind = "not_found"
 
 
 class Conflict(ServiceError):  # noqa: N818
-    """The input is fine, but the state of things does not allow it."""
+    """The input is valid, but the current state does not allow it."""
 
     kind = "conflict"
 
@@ -57,13 +57,13 @@ class Forbidden(ServiceError):  # noqa: N818
 
 
 class Unavailable(ServiceError):  # noqa: N818
-    """No answer in time: the outcome is unknown, and the same command id may be sent again."""
+    """No reply in time: the outcome is unknown; the same command id may be sent again."""
 
     kind = "unavailable"
 
 
 class InternalError(ServiceError):
-    """A defect on the other side; ``params["error_id"]`` finds it in the log there."""
+    """A defect in the called service; its log has ``params["error_id"]``."""
 
     kind = "internal"
 
@@ -75,11 +75,11 @@ _BY_KIND: dict[str, type[ServiceError]] = {
 
 
 def from_wire(error: dict[str, Any]) -> ServiceError:
-    """Rebuild the error that the other side raised from its JSON form."""
+    """Rebuild an error of the called service from its JSON form."""
     cls = _BY_KIND.get(str(error.get("kind")), InternalError)
     params = error.get("params")
     return cls(
         str(error.get("code", "internal_error")),
-        str(error.get("message", "The other side failed without saying why.")),
+        str(error.get("message", "The called service failed without a message.")),
         **{str(key): value for key, value in (params or {}).items()},
     )

@@ -1,23 +1,23 @@
-"""Python's cycle collector in a process that stays and posts a lot.
+"""Garbage collection in a long-lived process that posts a lot.
 
-By default it looks for cycles after every 700 new objects, and again and again through all that
-was imported. A group of a thousand postings makes tens of thousands of objects, none of them in a
-cycle: to look through them took half of the time.
+By default Python looks for cycles after every 700 new objects, and often through all imported
+modules. A group of a thousand postings creates tens of thousands of objects without any cycle, and
+looking through them took half of the time.
 """
 
 from __future__ import annotations
 
 import gc
 
-YOUNG = 50_000
-"""How many new objects there may be before the collector looks at them."""
+YOUNG_THRESHOLD = 50_000
+"""The number of new objects that starts a collection."""
 
 
 def tune_gc() -> None:
-    """Leave out what has been loaded by now, and look at new objects more seldom.
+    """Exclude all existing objects from collections, and collect new ones less often.
 
-    To be called once, when a process has imported what it needs.
+    Call it once, when the process has imported its modules.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 10, 10)
+    gc.set_threshold(YOUNG_THRESHOLD, 10, 10)

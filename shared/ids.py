@@ -1,4 +1,4 @@
-"""Identifiers: random ones for what is new, derived ones for what must be found again."""
+"""Identifiers: random ids for new things, derived ids for things that are looked up by name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from uuid import UUID, uuid5
 NAMESPACE = UUID("5a1d0000-0000-4000-8000-000000005a1d")
 """The root of all derived ids of an installation; it never changes."""
 
-_AT_ONCE = 256
+_DRAW = 256
 _VERSION_AND_VARIANT = ~(0xF000_C000_0000_0000_0000), 0x4000_8000_0000_0000_0000
 
 
 def new_id() -> UUID:
-    """Return a random id (UUIDv4), of the system's random source."""
-    # The source is asked for many at once: each call gives up the interpreter's lock, and where
-    # many threads work, to wait for it again takes longer than all the rest of a small command.
+    """Return a random id (UUIDv4) from the system's random source."""
+    # Drawn in bulk: each read releases the GIL, and with many threads, waiting to get it back takes
+    # longer than the rest of a small command.
     while True:
         try:
             number = _drawn.pop()
@@ -26,7 +26,7 @@ def new_id() -> UUID:
 
 
 def derived_id(namespace: UUID, *parts: str) -> UUID:
-    """Return the id (UUIDv5) that the same namespace and parts always give.
+    """Return the id (UUIDv5) of these parts in a namespace.
 
     The parts are joined by a unit separator, so ``("ab", "c")`` and ``("a", "bc")`` differ.
     """
@@ -38,12 +38,12 @@ _drawn: list[int] = []
 
 def _draw() -> None:
     clear, mark = _VERSION_AND_VARIANT
-    random = os.urandom(16 * _AT_ONCE)
+    random = os.urandom(16 * _DRAW)
     _drawn.extend(
         int.from_bytes(random[place : place + 16]) & clear | mark
         for place in range(0, len(random), 16)
     )
 
 
-# A process that was forked must not use the numbers that its parent will use.
+# A forked process must not use the numbers that its parent will use.
 os.register_at_fork(after_in_child=_drawn.clear)

@@ -1,7 +1,7 @@
-"""Logs: one JSON object per line, each with the process and the request context in it.
+"""Logs: one JSON object per line, with the process and the request context.
 
-What is logged is named field by field by whoever logs: arguments, bodies and rows are never
-logged whole, because they may hold personal data.
+A log call names each field. Arguments, bodies and rows are never logged whole, because they may
+hold personal data.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from shared import context
 def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send all logs of this process to a stream (standard output) as JSON lines.
 
-    The standard library's loggers (nameko, kombu, eventlet) go the same way; below WARNING they
-    stay silent, since their INFO lines may quote message bodies.
+    The standard library's loggers (nameko, kombu, eventlet) do the same, from WARNING on: their
+    INFO lines may quote message bodies.
     """
 
     def add_context(
@@ -62,7 +62,7 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    # nameko warns of every refusal, and quotes it: we log refusals ourselves, by their code.
+    # nameko warns of every refusal and quotes it: we log refusals ourselves, by their code.
     logging.getLogger("nameko").setLevel(logging.ERROR)
     logging.getLogger("saldo").setLevel(level)
 

@@ -34,7 +34,7 @@ def parse_roubles(text: str) -> Kopecks:
 
 
 def format_roubles(amount: Kopecks) -> str:
-    """Write an amount as people in Russia read it: ``4 500,00`` (non-breaking spaces)."""
+    """Format an amount the Russian way: ``4 500,00`` (non-breaking spaces)."""
     roubles, kopecks = divmod(abs(amount), 100)
     grouped = f"{roubles:,}".replace(",", "\u00a0")
     return f"{'-' if amount < 0 else ''}{grouped},{kopecks:02d}"

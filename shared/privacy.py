@@ -1,7 +1,7 @@
-"""Crypto-shredding: personal data is kept only sealed, under a key of the person it is about.
+"""Crypto-shredding: personal data is stored encrypted under a key of its subject.
 
-An event cannot be changed, but it can become unreadable: destroying the subject's key makes the
-data gone from every event, backup and replay, while everything else still adds up. Data keys are
+An event cannot be changed, but it can become unreadable: destroying the subject's key erases the
+data from every event, backup and replay, and leaves all amounts intact. Data keys are
 AES-256-GCM keys, themselves wrapped under a key of the service, in the table ``data_keys``.
 """
 
@@ -25,13 +25,13 @@ def seal_with(key: bytes, text: str, subject: bytes) -> str:
 
 
 def open_with(key: bytes, sealed: str, subject: bytes) -> str:
-    """Decrypt what seal_with gave; raises cryptography.exceptions.InvalidTag if it was altered."""
+    """Decrypt the result of seal_with; raises cryptography.exceptions.InvalidTag if altered."""
     raw = base64.urlsafe_b64decode(sealed)
     return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], subject).decode()
 
 
 class MemoryVault:
-    """The vault of unit tests: the same encryption, keys in a dictionary."""
+    """The vault for unit tests: the same encryption, with keys in a dictionary."""
 
     def __init__(self) -> None:
         self.keys: dict[UUID, bytes] = {}
@@ -62,7 +62,7 @@ class PostgresVault:
             self._create(subject)
             key = self._key(subject)
         if key is None:
-            raise RuntimeError("a data key was created and is not there")
+            raise RuntimeError("a data key was created and cannot be found")
         return seal_with(key, text, subject.bytes)
 
     def reveal(self, subject: UUID, sealed: str) -> str | None:
@@ -74,7 +74,7 @@ class PostgresVault:
         self._cursor.execute("DELETE FROM data_keys WHERE subject = %s", (subject,))
 
     def _create(self, subject: UUID) -> None:
-        # Two sessions may meet a new subject at once: the first key stands, the other is dropped.
+        # Two sessions may create a key at once: the first one is kept.
         nonce = secrets.token_bytes(_NONCE)
         wrapped = self._wrapping.encrypt(nonce, AESGCM.generate_key(256), subject.bytes)
         self._cursor.execute(

@@ -1,4 +1,4 @@
-"""Ending a process whose threads are green: a signal must wake the hub."""
+"""Stop signals for processes with green threads: a signal must wake the hub."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import eventlet
 def on_stop_signal(end: Callable[[], None]) -> None:
     """Call ``end`` in a greenlet at the first SIGTERM or SIGINT.
 
-    A greenlet that a signal handler spawns runs only when the hub wakes for something else, which
-    may be long. So the signal writes into a socket, and a greenlet that reads there is woken.
+    A greenlet that a signal handler spawns runs only when the hub wakes up for something else. So
+    the signal writes to a socket, which wakes the greenlet that reads from it.
     """
     reading, writing = socket.socketpair()
     writing.setblocking(False)

@@ -1,12 +1,19 @@
-"""Fixtures: real nodes for the whole run, a fresh migrated database for each test that asks."""
+"""Fixtures: real nodes for the whole run, a fresh migrated database for each test that asks.
+
+Several workers (pytest-xdist) share the nodes; see tests/workers.py.
+"""
 
 from __future__ import annotations
 
+import atexit
+import gc
+import os
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -20,16 +27,76 @@ from shared.config import SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
 
+if TYPE_CHECKING:  # the copy of the tests that mutation runs use has no nodes
+    from tests.nodes import Nodes
+    from tests.workers import SharedNodes
+
+_SHARED: pytest.StashKey[SharedNodes] = pytest.StashKey()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of workers for `-n auto`."""
+    from tests.workers import number_of_workers
+
+    return number_of_workers()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Offer the nodes, in the controller of several workers."""
+    if hasattr(config, "workerinput"):
+        # At the end of the interpreter, after all tests: installations keep their processes.
+        atexit.register(warnings.simplefilter, "ignore", ResourceWarning)
+    elif config.getoption("tx", None):
+        from tests.workers import SharedNodes
+
+        config.stash[_SHARED] = SharedNodes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where to ask for the nodes."""
+    node.workerinput["nodes"] = node.config.stash[_SHARED].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the nodes; the workers have ended."""
+    if shared := config.stash.get(_SHARED, None):
+        shared.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that are marked as slow start first, so that no worker waits for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported and collected out of all later garbage collections.
+
+    The ledger collects after each range of a replay: with two thousand tests in memory that took
+    most of the time of its integration tests.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded as measured, whichever worker ran them."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(str(value))
+
 
 @dataclass
 class Database:
-    """A database of one test: all services migrated, and their settings."""
+    """The database of one test, with all services migrated, and the settings for it."""
 
     settings: Settings
     opened: list[PostgresStore] = field(default_factory=list)
 
     def store(self, service: str, **options: Any) -> PostgresStore:
-        """Open the store of a service; it is closed after the test."""
+        """Open the store of a service; the fixture closes it."""
         store = open_store(service, self.settings, **options)
         self.opened.append(store)
         return store
@@ -42,23 +109,29 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def nodes() -> Iterator[Any]:
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """PostgreSQL and RabbitMQ; the choice is printed (see tests/nodes.py)."""
+    workerinput = getattr(request.config, "workerinput", None)
+    if workerinput:
+        from tests.workers import borrow_nodes
+
+        yield borrow_nodes(workerinput["nodes"])
+        return
     from tests.nodes import acquire_nodes
 
-    acquired = acquire_nodes()
+    acquired = acquire_nodes(durable=False)
     yield acquired
     acquired.stop()
 
 
 @pytest.fixture(scope="session")
-def amqp_url(nodes: Any) -> str:
-    return str(nodes.amqp_url)
+def amqp_url(nodes: Nodes) -> str:
+    return nodes.amqp_url
 
 
 @pytest.fixture(scope="session")
-def base_settings(nodes: Any) -> Settings:
-    """Settings whose database is still to be chosen."""
+def base_settings(nodes: Nodes) -> Settings:
+    """Settings without the database of a test."""
     return Settings(
         amqp_url=nodes.amqp_url,
         secret=bytes(range(32)),
@@ -70,7 +143,7 @@ def base_settings(nodes: Any) -> Settings:
 
 @pytest.fixture(scope="session")
 def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
-    """A database that is migrated once, and copied for every test."""
+    """A database that is migrated once for each worker, and copied for each test."""
     name = f"saldo_template_{secrets.token_hex(4)}"
     settings = _with_database(base_settings, name)
     with psycopg.connect(base_settings.database_url, autocommit=True) as owner:
@@ -88,21 +161,21 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
 
 @pytest.fixture
 def database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
-    """A fresh database with all services migrated."""
+    """Return a fresh database with all services migrated."""
     with fresh_database(base_settings, template) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def module_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
-    """A fresh database that the tests of one module share."""
+    """Return a fresh database that the tests of one module share."""
     with fresh_database(base_settings, template) as made:
         yield made
 
 
 @contextmanager
 def fresh_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
-    """Copy the migrated database for the length of a block."""
+    """Copy a database and drop the copy after the block."""
     name = f"saldo_test_{secrets.token_hex(6)}"
     with psycopg.connect(base_settings.database_url, autocommit=True) as owner:
         owner.execute(
@@ -119,18 +192,18 @@ def fresh_database(base_settings: Settings, template: tuple[Settings, str]) -> I
 
 @pytest.fixture
 def clean_bus(amqp_url: str) -> None:
-    """A broker without exchanges and queues of Saldo."""
+    """Delete all exchanges and queues of Saldo before the test."""
     sweep_bus(amqp_url)
 
 
 @pytest.fixture(scope="module")
 def module_bus(amqp_url: str) -> None:
-    """A broker swept once for the tests of one module."""
+    """Delete all exchanges and queues of Saldo before the tests of one module."""
     sweep_bus(amqp_url)
 
 
 def sweep_bus(amqp_url: str) -> None:
-    """Delete all exchanges and queues of Saldo, whatever an earlier test has left."""
+    """Delete all exchanges and queues of Saldo in a virtual host."""
     with connect(amqp_url, name="tests", heartbeat=0) as broker:
         channel = broker.channel()
         for service in SERVICES:
@@ -140,6 +213,12 @@ def sweep_bus(amqp_url: str) -> None:
                 Queue(queue.name)(channel).delete()
             Queue(f"rpc-{service}")(channel).delete()
             Exchange(event_exchange(service).name)(channel).delete()
+
+
+def role_of(service: str) -> str:
+    """Return the role of a service: all databases of a server share them, workers must not."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "test")
+    return f"saldo_{worker}_{service}"
 
 
 def _with_database(settings: Settings, name: str) -> Settings:
@@ -153,7 +232,7 @@ def _with_database(settings: Settings, name: str) -> Settings:
         settings,
         database_url=at(settings.database_url),
         database_urls={
-            service: at(settings.database_url, f"saldo_test_{service}", "saldo-test")
+            service: at(settings.database_url, role_of(service), "saldo-test")
             for service in SERVICES
         },
     )

@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a time."""
+"""Wait for a condition, never for a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_EVERY_S = 0.03
 
 
 def eventually(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
-    """Look until the condition holds and return what it answered; fails with what it waited for."""
+    """Poll until the condition holds and return its value; fail with what was waited for."""
     ends = time.monotonic() + seconds
     pause = threading.Event()
     while not (found := condition()):

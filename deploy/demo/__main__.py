@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -87,7 +89,12 @@ def loop(
     parallel: Annotated[int, typer.Option(min=1, max=64, help="How many people at once.")] = 4,
     record: RecordFile = DEFAULT_RECORD,
 ) -> None:
-    """Pay in a loop, through any outage, and record what the payers believe."""
+    """Pay again and again through any outage, and keep what the payers believe.
+
+    SIGTERM ends it early, after the payments under way.
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     place = Place(
         setting("SALDO_URL"), Path(setting("SALDO_MAIL_DIR")), households(demo_accounts())
     )
@@ -97,7 +104,7 @@ def loop(
         task = progress.add_task("paying", total=None)
         kept = Record(file, on_belief=lambda: progress.advance(task))
         try:
-            run_loop(place, kept, seconds, parallel)
+            run_loop(place, kept, seconds, parallel, stop)
         except (JourneyError, Problem, OutageError) as failure:
             raise _failed(f"The loop was stopped: {failure}") from None
         finally:

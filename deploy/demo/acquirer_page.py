@@ -73,8 +73,19 @@ class Payer:
         raise PageError(f"{page_url} leads from page to page without an end")
 
     def come_back(self, url: str) -> int:
-        """Open the URL back to the merchant; return the status of the response."""
-        return self._request("get", url).status_code
+        """Open the URL back to the merchant; return the status of the page where it ends.
+
+        A payer who is not signed in there is led to the log-in first.
+        """
+        response = self._request("get", url)
+        for _ in range(MOST_PAGES):
+            if response.status_code not in {302, 303}:
+                break
+            target = urljoin(url, response.headers["Location"])
+            if not _same_site(target, url):
+                break
+            response, url = self._request("get", target), target
+        return response.status_code
 
     def _request(
         self, method: str, url: str, form: dict[str, str] | None = None

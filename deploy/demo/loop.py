@@ -83,17 +83,19 @@ class Place:
     candidates: Sequence[DemoAccount]
 
 
-def run_loop(place: Place, record: Record, seconds: float, parallel: int) -> None:
-    """Pay with `parallel` people at once for `seconds`.
+def run_loop(
+    place: Place, record: Record, seconds: float, parallel: int, stop: threading.Event
+) -> None:
+    """Pay with `parallel` people at once for `seconds`, or until `stop` is set.
 
-    Raises what stopped a worker: an unexpected refusal, or an outage longer than PATIENCE before it
-    had an account to pay.
+    Payments under way are finished. Raises what stopped a worker: a refusal that should not be, or
+    an outage beyond all patience before it had an account to pay.
     """
     with ThreadPoolExecutor(parallel, thread_name_prefix="payer") as pool:
         people = list(pool.map(lambda _: _make_payer(place), range(parallel)))
         ends = time.monotonic() + seconds
         turns = [
-            pool.submit(_pay_until, ends, person, worker, record)
+            pool.submit(_pay_until, ends, stop, person, worker, record)
             for worker, person in enumerate(people)
         ]
         for turn in turns:
@@ -122,10 +124,12 @@ def _make_payer(place: Place) -> Journey:
     return journey
 
 
-def _pay_until(ends: float, journey: Journey, worker: int, record: Record) -> None:
+def _pay_until(
+    ends: float, stop: threading.Event, journey: Journey, worker: int, record: Record
+) -> None:
     chance = random.Random()  # noqa: S311 - no secret
     numbers = [account["number"] for account in journey.client.accounts()]
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and not stop.is_set():
         chosen = chance.sample(numbers, chance.randint(1, len(numbers)))
         lines = [
             PaymentLine(number, chance.randint(1, LARGEST), chance.choice((0, 0, 1, 57)))

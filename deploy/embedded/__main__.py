@@ -12,29 +12,29 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.embedded.account import AccountError
 from deploy.embedded.console import Progress, addresses, status_table, tail
 from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import START_SECONDS, Installation, InstallationError
 from deploy.embedded.postgres import PostgresError
 from deploy.embedded.rabbitmq import RabbitmqError
 from deploy.embedded.state import StateError
+from deploy.embedded.system_user import SystemUserError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
-State = Annotated[Path, typer.Option(help="The folder where everything of it lives.")]
+State = Annotated[Path, typer.Option(help="The folder of all its data.")]
 DEFAULT_STATE = REPOSITORY / ".saldo"
 
 
 @app.command()
 def up(
     state: State = DEFAULT_STATE,
-    seconds: Annotated[float, typer.Option(help="How long it may take to start.")] = START_SECONDS,
-    demo: Annotated[bool, typer.Option(help="Load the demo company and drive the journey.")] = True,
+    seconds: Annotated[float, typer.Option(help="The time allowed for the start.")] = START_SECONDS,
+    demo: Annotated[bool, typer.Option(help="Load the demo company and run the journey.")] = True,
 ) -> None:
-    """Start everything, wait until it is ready, show where it is."""
+    """Start everything, wait until it is ready, and show the addresses."""
     installation = Installation(state, os.environ)
     was_idle = not installation.identities()
     with Progress(out) as progress:
@@ -61,7 +61,7 @@ def reset(state: State = DEFAULT_STATE) -> None:
 
 @app.command()
 def status(state: State = DEFAULT_STATE) -> None:
-    """Show the processes. Exit code 0: all are ready; 1: not all."""
+    """Show the processes. Exit code 0: all are ready; 1: some are not."""
     installation = Installation(state)
     seen = installation.status()
     if not seen:
@@ -69,8 +69,8 @@ def status(state: State = DEFAULT_STATE) -> None:
         raise typer.Exit(1)
     out.print(status_table(seen, str(installation.state.root)))
     if not installation.is_supervised():
-        err.print("No supervisor is at work: call `make up`.")
-    if not (installation.is_supervised() and all(one.settled for one in seen.values())):
+        err.print("The supervisor is not running: call `make up`.")
+    if not (installation.is_supervised() and all(process.is_up for process in seen.values())):
         raise typer.Exit(1)
 
 
@@ -85,7 +85,7 @@ def env(state: State = DEFAULT_STATE) -> None:
 
 
 def _show_journey(installation: Installation, *, again: bool) -> None:
-    """Load the demo company if that has not been done, drive the journey after each start."""
+    """Load the demo company once, and run the journey after each start."""
     database = sha256(installation.environment["SALDO_DATABASE_URL"].encode()).hexdigest()
     for step, repeat in (("load", False), ("journey", again)):
         stamp = installation.state.root / f"demo-{step}"
@@ -104,7 +104,7 @@ def _show_journey(installation: Installation, *, again: bool) -> None:
 
 
 def main() -> int:
-    """Run a command; what cannot be had gets a sentence and exit code 2, a failure 1."""
+    """Run a command. Exit code 1: a failure; 2: something is missing, named in one sentence."""
     try:
         app()
     except InstallationError as failure:
@@ -112,10 +112,12 @@ def main() -> int:
         if failure.log is not None:
             err.print(f"The end of {failure.log}:")
             err.print(tail(failure.log), markup=False)
-        err.print("What runs was left running: `make status` shows it, `make down` stops it.")
+        err.print(
+            "Running processes were left alone: `make status` shows them, `make down` stops them."
+        )
         return 1
-    except (StateError, AccountError, PostgresError, RabbitmqError) as lack:
-        err.print(str(lack), markup=False)
+    except (StateError, SystemUserError, PostgresError, RabbitmqError) as missing:
+        err.print(str(missing), markup=False)
         return 2
     return 0
 

@@ -1,4 +1,4 @@
-"""What the operator sees: progress while it comes up, tables, the tail of a log."""
+"""Output for the operator: start-up progress, tables, the tail of a log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TAIL_LINES = 30
 
 
 class Progress:
-    """A table that changes in place on a terminal, a line for each change elsewhere."""
+    """A table updated in place on a terminal; elsewhere, a line for each change."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -53,26 +53,26 @@ class Progress:
 
 
 def status_table(status: Mapping[str, ProcessState], title: str) -> Table:
-    """Show each process with its state, pid, age and number of deaths."""
+    """Return a table of the processes: state, pid, age, number of exits."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("process")
     table.add_column("state")
     table.add_column("pid", justify="right")
     table.add_column("for", justify="right")
-    table.add_column("deaths", justify="right")
+    table.add_column("exits", justify="right")
     for name, seen in status.items():
         table.add_row(
             name,
             Text(seen.state, style=_STYLE[seen.state]),
             str(seen.pid or ""),
             f"{max(0.0, time.time() - seen.since):.0f} s",
-            f"{seen.deaths} ({seen.last_end})" if seen.deaths else "",
+            f"{seen.exits} ({seen.last_exit})" if seen.exits else "",
         )
     return table
 
 
 def addresses(environment: Mapping[str, str], env_file: Path) -> Table:
-    """Show where to go, and on which nodes it stands."""
+    """Return a table of the addresses and nodes of an installation."""
     table = Table(box=None, show_header=False, pad_edge=False)
     url = environment["SALDO_URL"]
     table.add_row("cabinet", f"{url}/")
@@ -86,7 +86,7 @@ def addresses(environment: Mapping[str, str], env_file: Path) -> Table:
 
 
 def tail(log: Path) -> str:
-    """Return the last lines of a log; empty when there is none."""
+    """Return the last lines of a log; empty if there is none."""
     if not log.exists():
         return ""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:])

@@ -1,4 +1,4 @@
-"""The settings of an installation on one machine: what `.saldo/env` exports."""
+"""The settings of an installation on one machine, as exported by `.saldo/env`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from deploy.embedded.state import StateDir, StateError
+from shared.config import SERVICES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 
 
 def _home() -> str:
@@ -25,7 +25,7 @@ def _home() -> str:
 
 
 PLAIN_ENVIRONMENT = {
-    # The same from whichever shell `up` is called: else each call would look like a change.
+    # Independent of the calling shell: otherwise each `up` would look like a change.
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": _home(),
     "LANG": "C.UTF-8",
@@ -33,10 +33,10 @@ PLAIN_ENVIRONMENT = {
 }
 
 
-def generated(
+def generate_settings(
     state: StateDir, ports: Mapping[str, int], secrets: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return all settings as they are when nobody has given any."""
+    """Return the settings of an installation without overrides."""
     database = f"postgresql://saldo:{secrets['database']}@127.0.0.1:{ports['postgres']}/saldo"
     settings = {
         "SALDO_STATE_DIR": str(state.root),
@@ -59,23 +59,23 @@ def generated(
     return settings | role_urls(database, secrets["roles"])
 
 
-def compose(
-    settings: Mapping[str, str], given: Mapping[str, str], secrets: Mapping[str, str]
+def apply_overrides(
+    settings: Mapping[str, str], overrides: Mapping[str, str], secrets: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the settings with what was given in the place of what was generated.
+    """Return the generated settings with the overrides applied.
 
-    A given database owner brings the services' roles with it: same server, own passwords.
+    Another owner's URL also changes the URLs of the services' roles: same server, own passwords.
     """
     roles: dict[str, str] = {}
-    if "SALDO_DATABASE_URL" in given:
-        roles = role_urls(given["SALDO_DATABASE_URL"], secrets["roles"])
-    return {**settings, **roles, **given}
+    if "SALDO_DATABASE_URL" in overrides:
+        roles = role_urls(overrides["SALDO_DATABASE_URL"], secrets["roles"])
+    return {**settings, **roles, **overrides}
 
 
 def role_urls(owner_url: str, key: str) -> dict[str, str]:
-    """Return `SALDO_DATABASE_URL_<SERVICE>` of every service, by the owner's URL.
+    """Return `SALDO_DATABASE_URL_<SERVICE>` of every service, derived from the owner's URL.
 
-    The migrator makes the roles from these. `key`: the passwords are derived from it.
+    The migrator creates the roles from these. The passwords are derived from `key`.
     """
     parts = urlsplit(owner_url)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
@@ -90,18 +90,18 @@ def role_urls(owner_url: str, key: str) -> dict[str, str]:
     return urls
 
 
-def gifts(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
-    """Find the settings that the operator gives in the environment.
+def overrides_from(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that the operator overrides in the environment.
 
-    A shell that has sourced a `.saldo/env` exports SALDO_STATE_DIR: what else that file exports
-    is then no gift but an echo, maybe of an installation that is gone.
+    A shell that has sourced a `.saldo/env` exports SALDO_STATE_DIR. The other variables of that
+    file are then no overrides: they may come from an installation that is gone.
     """
-    echoes = settings.keys() if "SALDO_STATE_DIR" in environ else {"SALDO_STATE_DIR"}
+    sourced = settings.keys() if "SALDO_STATE_DIR" in environ else {"SALDO_STATE_DIR"}
     return {
         name: value
         for name, value in environ.items()
         if name.startswith("SALDO_") and not name.startswith("SALDO_TEST_")
-        if value and name not in echoes
+        if value and name not in sourced
     }
 
 

@@ -1,8 +1,8 @@
-"""Everything that has to be there before Saldo can start. Bare Python 3, no package needed.
+"""Installs the prerequisites of Saldo. Needs only Python 3 and its standard library.
 
-``python3 deploy/embedded/install.py`` makes `.venv` from requirements.lock and sees to a RabbitMQ;
-``--venv-only`` leaves the second out. A call with nothing to do takes milliseconds. What cannot be
-had gets one sentence and exit code 2.
+``python3 deploy/embedded/install.py`` creates `.venv` from requirements.lock and makes sure that
+there is a RabbitMQ; ``--venv-only`` skips the second. A call with nothing to do takes milliseconds.
+A missing prerequisite that cannot be installed is named in one sentence, with exit code 2.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_MARK = "written by the installation of Saldo"
 
 
-class Lack(Exception):  # noqa: N818 - what is missing, and what to do
-    """Something is missing and cannot be had; the text says what to do."""
+class MissingPrerequisite(Exception):  # noqa: N818 - not an error of the program
+    """A prerequisite is missing and cannot be installed; the text says what to do."""
 
 
 def main(arguments: list[str]) -> int:
@@ -45,14 +45,14 @@ def main(arguments: list[str]) -> int:
         ensure_venv()
         if "--venv-only" not in arguments:
             ensure_rabbitmq()
-    except Lack as lack:
-        print(lack, file=sys.stderr)
+    except MissingPrerequisite as missing:
+        print(missing, file=sys.stderr)
         return 2
     return 0
 
 
 def restart_with_newer_python(arguments: list[str]) -> int:
-    """Go on with a newer Python, if there is one on the PATH."""
+    """Restart this script with a newer Python from the PATH, if there is one."""
     for minor in range(20, 10, -1):
         newer = shutil.which(f"python3.{minor}")
         if newer:
@@ -65,16 +65,16 @@ def restart_with_newer_python(arguments: list[str]) -> int:
 
 
 def ensure_venv() -> None:
-    """Make `.venv` hold exactly what the lock says, and the project itself."""
+    """Bring `.venv` in line with the lock file, and install the project in it."""
     if not LOCK.exists():
-        raise Lack(f"{LOCK} is missing: the checkout is not complete")
+        raise MissingPrerequisite(f"{LOCK} is missing: the checkout is not complete")
     if STAMP.exists() and STAMP.read_text(encoding="ascii") == fingerprint():
         return
     if VENV.is_symlink():
-        # Making it anew empties the folder that it points to, which others may be using.
-        raise Lack(
+        # Recreating it would empty the folder that it points to, which others may be using.
+        raise MissingPrerequisite(
             f"{VENV} is a link to {os.path.realpath(VENV)}, which was not made for this checkout "
-            "and is left as it is: remove the link (rm .venv) and say it again"
+            "and is left as it is: remove the link (rm .venv) and try again"
         )
     make_venv()
     total = sum(1 for line in LOCK.read_text(encoding="utf-8").splitlines() if "==" in line)
@@ -85,7 +85,7 @@ def ensure_venv() -> None:
 
 
 def fingerprint() -> str:
-    """Return what `.venv` depends on: lock, project file, where it lies, which Python made it."""
+    """Return a digest of what `.venv` depends on: lock, project file, location, Python."""
     digest = hashlib.sha256()
     for path in (LOCK, ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
@@ -95,17 +95,17 @@ def fingerprint() -> str:
 
 
 def make_venv() -> None:
-    """Make the environment; anew when the old one is broken or was copied from elsewhere."""
+    """Create the environment, or recreate it if it is broken or was copied from elsewhere."""
     python = VENV / "bin" / "python"
     if python.exists() and works(python) and not is_moved():
         return
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        as_root(f"python{version}-venv", "Python's venv module")
+        install_with_root(f"python{version}-venv", "Python's venv module")
     print(f"Making .venv with Python {sys.version.split()[0]}")
     result = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False)
     if result.returncode != 0:
-        raise Lack(f"{sys.executable} -m venv failed: see above")
+        raise MissingPrerequisite(f"{sys.executable} -m venv failed: see above")
 
 
 def works(python: Path) -> bool:
@@ -127,13 +127,15 @@ def pip(arguments: list[str], total: int) -> None:
     command.append("--disable-pip-version-check")
     counted = ("Collecting ", "Requirement already satisfied: ")
     if not run_counting(command, counted, f"of {total}"):
-        raise Lack("pip could not install the packages: see above; is the package index reachable?")
+        raise MissingPrerequisite(
+            "pip could not install the packages: see above; is the package index reachable?"
+        )
 
 
 def run_counting(command: list[str], counted: tuple[str, ...], of: str = "") -> bool:
-    """Run a command, counting its lines with one of the beginnings; tell whether it succeeded.
+    """Run a command and count its lines with one of these prefixes; return whether it succeeded.
 
-    On a terminal the count is shown; the last of the output only when the command fails.
+    The count is shown on a terminal, and the end of the output when the command fails.
     """
     shown = sys.stdout.isatty()
     lines: list[str] = []
@@ -164,35 +166,35 @@ def run_counting(command: list[str], counted: tuple[str, ...], of: str = "") -> 
 
 
 def ensure_rabbitmq() -> None:
-    """See to a RabbitMQ: a given one, the package, or an image of a Docker engine."""
-    if is_given("SALDO_AMQP_URL") or has_package():
+    """Make sure that there is a RabbitMQ: by URL, as a package, or as a Docker image."""
+    if is_overridden("SALDO_AMQP_URL") or has_package():
         return
     can_install = shutil.which("apt-get") and (os.geteuid() == 0 or has_sudo())
     if can_install:
-        as_root(RABBITMQ, "RabbitMQ")
+        install_with_root(RABBITMQ, "RabbitMQ")
     elif not docker_has_image():
-        raise Lack(
+        raise MissingPrerequisite(
             "RabbitMQ is missing: run make up as root (it installs the package rabbitmq-server), "
             "or install that yourself, or pull an image (docker pull rabbitmq:4), or give the URL "
             "of a RabbitMQ in SALDO_AMQP_URL."
         )
 
 
-def is_given(name: str) -> bool:
-    """Return whether a setting comes from outside: now, or as remembered from an earlier `up`."""
+def is_overridden(name: str) -> bool:
+    """Return whether a setting is overridden, now or since an earlier `up`."""
     if os.environ.get(name) and "SALDO_STATE_DIR" not in os.environ:
         return True
-    remembered = ROOT / ".saldo" / "given.json"
-    return remembered.exists() and name in json.loads(remembered.read_text(encoding="utf-8"))
+    stored = ROOT / ".saldo" / "overrides.json"
+    return stored.exists() and name in json.loads(stored.read_text(encoding="utf-8"))
 
 
 def has_package() -> bool:
-    """Return whether the package is there, whoever installed it."""
+    """Return whether the package is installed."""
     return any(RABBITMQ_LIBRARY.glob("rabbitmq_server-*/sbin/rabbitmq-server"))
 
 
 def has_sudo() -> bool:
-    """Return whether root can be had: without a password, or somebody is there to type it."""
+    """Return whether sudo works: without a password, or with a terminal to type it."""
     if shutil.which("sudo") is None:
         return False
     free = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
@@ -200,7 +202,7 @@ def has_sudo() -> bool:
 
 
 def docker_has_image() -> bool:
-    """Return whether a Docker engine answers and has an image of RabbitMQ."""
+    """Return whether a Docker engine responds and has an image of RabbitMQ."""
     if shutil.which("docker") is None:
         return False
     command = ["docker", "image", "ls", "--quiet", "rabbitmq"]
@@ -214,18 +216,18 @@ def docker_has_image() -> bool:
 # --- packages of the system --------------------------------------------------------------------
 
 
-def as_root(package: str, what: str) -> None:
+def install_with_root(package: str, what: str) -> None:
     """Install a package of the system, as root or by sudo."""
     if shutil.which("apt-get") is None:
-        raise Lack(f"{what} is missing, and there is no apt-get here: install it")
+        raise MissingPrerequisite(f"{what} is missing, and so is apt-get: install it")
     if os.geteuid() == 0:
         install_system_package(package)
         return
     if not has_sudo():
-        raise Lack(f"{what} is missing: as root, apt-get install {package}")
+        raise MissingPrerequisite(f"{what} is missing: as root, apt-get install {package}")
     command = ["sudo", sys.executable, __file__, "--system-package", package]
     if subprocess.run(command, check=False).returncode != 0:
-        raise Lack(f"{what} could not be installed: see above")
+        raise MissingPrerequisite(f"{what} could not be installed: see above")
 
 
 def install_system_package(package: str) -> None:
@@ -238,20 +240,22 @@ def install_system_package(package: str) -> None:
         run_counting(["apt-get", "update"], ("Get:", "Hit:"))
     with service_not_started(package):
         if not run_counting(command, ("Get:", "Unpacking ", "Setting up ")):
-            raise Lack(f"apt-get could not install {package}: see above; is the mirror reachable?")
+            raise MissingPrerequisite(
+                f"apt-get could not install {package}: see above; is the mirror reachable?"
+            )
     if package == RABBITMQ and shutil.which("update-rc.d"):
-        # Ours is a private node; the system's own shall not appear at the next boot either.
+        # We run a private node; the system's own must not start at the next boot either.
         subprocess.run(["update-rc.d", RABBITMQ, "disable"], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
 def service_not_started(package: str) -> Iterator[None]:
-    """Have invoke-rc.d refuse the package's service meanwhile; other services as before."""
+    """Have invoke-rc.d refuse the package's service for the duration of the block."""
     saved = POLICY.with_name("policy-rc.d.before-saldo")
     if POLICY.exists() and POLICY_MARK not in POLICY.read_text(encoding="utf-8", errors="replace"):
         POLICY.rename(saved)
     POLICY.write_text(
-        f'#!/bin/sh\n# {POLICY_MARK}; goes away with it\n[ "$1" = {package} ] && exit 101\n'
+        f'#!/bin/sh\n# {POLICY_MARK}; removed afterwards\n[ "$1" = {package} ] && exit 101\n'
         f'[ -x {saved} ] && exec {saved} "$@"\nexit 0\n',
         encoding="ascii",
     )

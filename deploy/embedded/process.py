@@ -1,8 +1,8 @@
-"""Processes of our own: started, recognised, signalled. Never anybody else's.
+"""Starts, identifies and signals our own processes, and never any other.
 
-A process is known by its pid *and* the moment it started, so that a pid that the kernel has given
-to somebody else since is never mistaken for ours. The child itself writes its record before it
-becomes the program, so that no crash of the one who started it can leave an unrecorded child.
+A process is identified by its pid *and* its start time, so that a reused pid is never mistaken for
+ours. The child writes its own record before it executes the program, so that a crash of the starter
+cannot leave an unrecorded child.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 POLL_SECONDS = 0.1
 
-# Children are meant to outlive us; kept here, so that those which end earlier are reaped.
+# Children are meant to outlive us; those that end earlier are reaped from this list.
 _children: list[subprocess.Popen[bytes]] = []
 
 # $1: the record, $2: the digest of the process's description, $3: the boot id; then the program.
@@ -30,7 +30,7 @@ _LAUNCH = (
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """One process, for as long as this machine is up: `started` is in clock ticks since boot."""
+    """Identifies a process until the next reboot; `started` is in clock ticks since boot."""
 
     pid: int
     started: int
@@ -38,7 +38,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What a process wrote about itself when it started: `stat` is its /proc/<pid>/stat."""
+    """The record that a process writes when it starts; `stat` is its /proc/<pid>/stat."""
 
     digest: str
     boot: str
@@ -51,12 +51,12 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def boot_id() -> str:
-    """Return the identity of this boot of the machine."""
+    """Return the id of the current boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def identity_of(pid: int) -> Identity | None:
-    """Return who has this pid now, ended or not; None when nobody has."""
+    """Return the process that has this pid now, also a zombie; None if there is none."""
     stat = _stat_of(pid)
     if stat is None:
         return None
@@ -73,7 +73,7 @@ def myself() -> Identity:
 
 
 def is_alive(identity: Identity | None) -> bool:
-    """Return whether exactly this process still runs. A zombie does not."""
+    """Return whether exactly this process runs; a zombie does not."""
     if identity is None or identity.boot != boot_id():
         return False
     stat = _stat_of(identity.pid)
@@ -92,9 +92,9 @@ def start(
     cwd: Path,
     digest: str = "-",
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, so that it outlives whoever started it.
+    """Start a program in a session of its own, so that it outlives its parent.
 
-    It writes its record first; with None it is left to do so by itself.
+    A launcher writes the record first; with None the program has to.
     """
     launch: list[str] = []
     if record is not None:
@@ -115,12 +115,12 @@ def start(
 
 
 def reap() -> None:
-    """Take notice of our own children that have ended: they leave no zombie, and no warning."""
+    """Reap our children that have ended."""
     _children[:] = [child for child in _children if child.poll() is None]
 
 
 def read_record(path: Path) -> Record | None:
-    """Read a record; None when there is none, or a crash of the machine left half of one."""
+    """Read a record; None if there is none, or if a crash of the machine truncated it."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Record)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
@@ -128,19 +128,19 @@ def read_record(path: Path) -> Record | None:
 
 
 def write_own_record(path: Path) -> None:
-    """Write the record of the calling process, as its launch would have."""
+    """Write the record of the calling process."""
     stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
     path.write_bytes(msgspec.json.encode(Record(digest="-", boot=boot_id(), stat=stat)))
 
 
 def send(identity: Identity, number: int) -> bool:
-    """Signal exactly this process; False when it is gone already."""
+    """Signal exactly this process; False if it is gone."""
     try:
         handle = os.pidfd_open(identity.pid)
     except ProcessLookupError:
         return False
     try:
-        # The handle holds on to one process: checked after opening, it cannot be another one.
+        # The handle is bound to one process, so a check after opening it is final.
         if not is_alive(identity):
             return False
         signal.pidfd_send_signal(handle, number)
@@ -152,18 +152,18 @@ def send(identity: Identity, number: int) -> bool:
 
 
 def stop(identity: Identity, number: int = signal.SIGTERM, seconds: float = 10.0) -> bool:
-    """Ask a process to end, and end it when it does not; True when asking was enough."""
-    gentle = True
+    """Stop a process by a signal, or kill it; True if the signal was enough."""
+    graceful = True
     if send(identity, number) and not wait_for_end(identity, seconds):
-        gentle = False
+        graceful = False
         send(identity, signal.SIGKILL)
         wait_for_end(identity, 5.0)
     end_session(identity)
-    return gentle
+    return graceful
 
 
 def wait_for_end(identity: Identity, seconds: float) -> bool:
-    """Wait until a process has ended; False when it has not in time."""
+    """Wait until a process has ended; False on timeout."""
     limit = time.monotonic() + seconds
     while is_alive(identity):
         if time.monotonic() > limit:
@@ -173,17 +173,17 @@ def wait_for_end(identity: Identity, seconds: float) -> bool:
 
 
 def end_session(leader: Identity) -> None:
-    """Kill what a leader that has ended left behind in its session."""
+    """Kill the remaining processes in the session of a leader that has ended."""
     if is_alive(leader):
         raise ValueError(f"process {leader.pid} is still alive: stop it first")
     if identity_of(leader.pid) not in {None, leader}:
-        return  # the pid, and with it the session's number, belongs to somebody else now
+        return  # the pid, and with it the session id, was reused
     for member in session_members(leader.pid):
         send(member, signal.SIGKILL)
 
 
 def session_members(session: int) -> Iterator[Identity]:
-    """Find the living processes of a session."""
+    """Yield the living processes of a session."""
     boot = boot_id()
     for entry in Path("/proc").iterdir():
         stat = _stat_of(int(entry.name)) if entry.name.isdigit() else None
@@ -202,9 +202,9 @@ def _stat_of(pid: int) -> str | None:
 
 
 def _read_stat(stat: str) -> tuple[int, int, str]:
-    """Take pid, start time and state out of a /proc/<pid>/stat (proc(5)).
+    """Parse pid, start time and state from a /proc/<pid>/stat (proc(5)).
 
-    The second field, the command in parentheses, may contain anything, parentheses too.
+    The second field, the command in parentheses, may itself contain parentheses.
     """
     fields = stat.rpartition(")")[2].split()
     return int(stat.partition(" ")[0]), int(fields[19]), fields[0]

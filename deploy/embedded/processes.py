@@ -1,4 +1,4 @@
-"""The process table of an installation: what runs on one machine, and in which order."""
+"""The process table of an installation: its processes and their requirements."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.embedded import postgres, rabbitmq
-from deploy.embedded.account import account
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY, SERVICES
+from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.state import StateDir
+from deploy.embedded.system_user import system_user
+from services.discovery import reactions_of
+from shared.bus.topology import reaction_queue
+from shared.config import SERVICES
 
 NODES = ("postgres", "epmd", "rabbitmq")
-
-# Reactions of the first journey: a worker that reads these reads all.
-_REACTIONS = ("ledger.from.payments", "payments.from.ledger", "notifications.from.identity")
 
 _CODE_FOLDERS = ("services", "gateway", "shared", "deploy")
 _CODE_SUFFIXES = {".py", ".sql", ".yaml", ".html", ".j2", ".css", ".js", ".csv", ".md"}
 
 
-def table(
+def process_specs(
     state: StateDir,
     ports: dict[str, int],
     secrets: dict[str, str],
     settings: Mapping[str, str],
-    given: Mapping[str, str],
+    overrides: Mapping[str, str],
 ) -> tuple[ProcessSpec, ...]:
-    """Return all processes; a node whose URL is given is none of ours."""
+    """Return all processes; a node whose URL is overridden is left out."""
     specs: list[ProcessSpec] = []
-    user = account()
-    if "SALDO_DATABASE_URL" not in given:
+    user = system_user()
+    if "SALDO_DATABASE_URL" not in overrides:
         url = settings["SALDO_DATABASE_URL"]
         specs.append(postgres.process(state, ports["postgres"], url, user))
-    if "SALDO_AMQP_URL" not in given:
+    if "SALDO_AMQP_URL" not in overrides:
         url = settings["SALDO_AMQP_URL"]
         specs += rabbitmq.processes(state.root / "rabbitmq", ports, secrets, url, user)
     return (*specs, *_services(settings))
@@ -47,14 +47,19 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     gateway = settings["SALDO_GATEWAY_LISTEN"].replace("0.0.0.0", "127.0.0.1")  # noqa: S104
     acquirer = urlsplit(settings["SALDO_ACQUIRER_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
-    queues = tuple(f"rpc-{service}" for service in SERVICES)
+    rpc = tuple(f"rpc-{service}" for service in SERVICES)
+    reactions = tuple(
+        reaction_queue(service, upstream).name
+        for service in SERVICES
+        for upstream in reactions_of(service)
+    )
     nodes = ("postgres", "rabbitmq")
     services = ("migrate", "rabbitmq")
-    # name, what python -m runs, what must be ready before, when it is ready itself
+    # name, arguments of python -m, requirements, readiness check (None: it runs once)
     rows: list[tuple[str, tuple[str, ...], tuple[str, ...], Check | None]] = [
         ("migrate", ("services", "migrate"), ("postgres",), None),
-        ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, queues)),
-        ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, _REACTIONS)),
+        ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
+        ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
         ("gateway", ("gateway",), nodes, Check("http", f"http://{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
@@ -67,17 +72,17 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
             argv=(sys.executable, "-m", *module),
             environ=environ,
             cwd=str(REPOSITORY),
-            after=after,
+            requires=requires,
             ready=ready,
             once=ready is None,
             version=version,
         )
-        for name, module, after, ready in rows
+        for name, module, requires, ready in rows
     ]
 
 
 def code_version(root: Path = REPOSITORY) -> str:
-    """Return a digest of all that the services are made of."""
+    """Return a digest of the code of the product."""
     digest = sha256()
     for folder in _CODE_FOLDERS:
         for path in sorted((root / folder).rglob("*")):

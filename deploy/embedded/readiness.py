@@ -1,4 +1,4 @@
-"""Is it ready? Asked of a process over the protocol that its users speak."""
+"""Readiness checks, over the protocol that the users of a process speak."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ TIMEOUT_SECONDS = 2.0
 
 
 def is_ready(check: Check) -> bool:
-    """Ask once, for two seconds at most."""
+    """Return whether the target responds, within two seconds."""
     match check.kind:
         case "tcp":
-            return _answers_tcp(check.target)
+            return _responds_to_tcp(check.target)
         case "amqp":
-            return _answers_amqp(check.target, check.queues)
+            return _responds_to_amqp(check.target, check.queues)
         case "sql":
-            return _answers_sql(check.target)
+            return _responds_to_sql(check.target)
         case "http":
-            return _answers_http(check.target)
+            return _responds_to_http(check.target)
 
 
-def _answers_tcp(target: str) -> bool:
+def _responds_to_tcp(target: str) -> bool:
     host, _, port = target.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS).close()
@@ -33,8 +33,8 @@ def _answers_tcp(target: str) -> bool:
     return True
 
 
-def _answers_http(url: str) -> bool:
-    # No proxy of the environment: the target is on this machine.
+def _responds_to_http(url: str) -> bool:
+    # Ignore proxies of the environment: the target is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=TIMEOUT_SECONDS) as response:
@@ -43,7 +43,7 @@ def _answers_http(url: str) -> bool:
         return False
 
 
-def _answers_sql(url: str) -> bool:
+def _responds_to_sql(url: str) -> bool:
     import psycopg
 
     try:
@@ -54,7 +54,7 @@ def _answers_sql(url: str) -> bool:
     return True
 
 
-def _answers_amqp(url: str, queues: tuple[str, ...]) -> bool:
+def _responds_to_amqp(url: str, queues: tuple[str, ...]) -> bool:
     from kombu import Connection
 
     connection = Connection(url, connect_timeout=TIMEOUT_SECONDS, heartbeat=0)

@@ -1,4 +1,4 @@
-"""The state folder: everything an installation keeps on this machine, and nothing elsewhere."""
+"""The state folder: all that an installation stores on this machine."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ DEFAULT_PORTS = {
     "amqp_distribution": 15674,
     "epmd": 15675,
 }
-"""The ports of the project, on 127.0.0.1 only."""
+"""The default ports, on 127.0.0.1 only."""
 
-# Below 32768, from where Linux takes the ports of outgoing connections.
+# Below 32768, where the ports of outgoing connections begin on Linux.
 _OTHER_PORTS = range(18100, 29999)
 
 
@@ -39,7 +39,7 @@ class StateError(Exception):
 
 @dataclass(frozen=True)
 class StateDir:
-    """Paths under one state folder."""
+    """The paths and files of a state folder."""
 
     root: Path
 
@@ -64,9 +64,9 @@ class StateDir:
         return self.root / "status.json"
 
     @property
-    def wanted(self) -> Path:
-        """Supervisor and guard look after each other as long as this file is there."""
-        return self.run / "wanted"
+    def enabled(self) -> Path:
+        """Supervisor and watchdog run as long as this file exists."""
+        return self.run / "enabled"
 
     @property
     def env(self) -> Path:
@@ -76,45 +76,44 @@ class StateDir:
         return self.run / f"{name}.json"
 
     def done(self, name: str) -> Path:
-        """Where a process that runs once leaves the digest of what it has done."""
+        """The file with the digest of a one-off process that is done."""
         return self.run / f"{name}.done"
 
     def log_of(self, name: str) -> Path:
         return self.log / f"{name}.log"
 
     def create(self) -> None:
-        """Make the folders. The root may be passed through (a node of another user lives in it),
-        what is in it is private."""
+        """Create the folders. The root may be entered by other users, the rest is private."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711)
         for folder in (self.run, self.log, self.mail):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def delete(self) -> None:
-        """Delete the folder; refuses one that an installation did not make."""
+        """Delete the folder; refuses one that is no state folder."""
         if not self.root.exists():
             return
         if not (self.root / "lock").exists() and not self.run.is_dir():
-            raise StateError(f"{self.root} is no state folder of Saldo: delete it by hand")
+            raise StateError(f"{self.root} is not a state folder of Saldo: delete it by hand")
         shutil.rmtree(self.root)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep a second `up`, `down` or `reset` on this folder out; raises StateError."""
+        """Exclude a concurrent `up`, `down` or `reset` on this folder; raises StateError."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StateError(
-                    f"another up, down or reset works on {self.root}: wait until it has ended"
+                    f"another up, down or reset is running on {self.root}: wait until it has ended"
                 ) from None
             yield
 
     def ports(self, preferred: Mapping[str, int], *, renew: bool) -> dict[str, int]:
         """Return the ports, chosen at the first call and then kept.
 
-        `renew`: nothing of ours runs, so a kept port that somebody else has taken is replaced.
+        With `renew` (while nothing of ours runs) a kept port that is in use is replaced.
         """
         path = self.root / "ports.json"
         kept: dict[str, int] = _read_json(path)
@@ -129,7 +128,7 @@ class StateDir:
         return chosen
 
     def secrets(self) -> dict[str, str]:
-        """Return the secrets of this installation, made at the first call and then kept."""
+        """Return the secrets of this installation, generated at the first call and then kept."""
         path = self.root / "secrets.json"
         kept: dict[str, str] = _read_json(path)
         names = ("master", "database", "roles", "amqp", "cookie", "acquirer", "acquirer_callback")
@@ -138,9 +137,9 @@ class StateDir:
             write_atomically(path, json.dumps(made, indent=2).encode())
         return made
 
-    def given(self, new: Mapping[str, str]) -> dict[str, str]:
-        """Return the settings that the operator gave, now or at an earlier `up`; kept."""
-        path = self.root / "given.json"
+    def overrides(self, new: Mapping[str, str]) -> dict[str, str]:
+        """Store new overrides; return these and the earlier ones."""
+        path = self.root / "overrides.json"
         kept: dict[str, str] = _read_json(path)
         merged = {**kept, **new}
         if merged != kept:
@@ -163,12 +162,12 @@ def _choose(preferred: int, taken: set[int]) -> int:
     if preferred and preferred not in taken and is_free(preferred):
         return preferred
     candidates = [port for port in _OTHER_PORTS if port not in taken]
-    # Seeded by the process, so that two installations that start together part at once.
+    # Seeded by the process, so that two installations that start together choose differently.
     random.Random(os.getpid()).shuffle(candidates)  # noqa: S311 - no secret
     for port in candidates:
         if is_free(port):
             return port
-    raise StateError("no free TCP port between 18100 and 29999 on 127.0.0.1: end something there")
+    raise StateError("no free TCP port between 18100 and 29999 on 127.0.0.1: stop something there")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

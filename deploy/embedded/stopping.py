@@ -1,4 +1,4 @@
-"""Stopping: in the reverse order of starting, each process by the signal that it takes best."""
+"""Stopping: in reverse start order, each process by its own stop signal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from deploy.embedded import process
 from deploy.embedded.plan import Plan, ProcessSpec
 
-AFTERWARDS_SECONDS = 30.0
+AFTER_STOP_SECONDS = 30.0
 
 Report = Callable[[str, str], None]
 
@@ -19,10 +19,10 @@ def stop_processes(
     identities: Mapping[str, process.Identity | None],
     report: Report = lambda name, how: None,
 ) -> None:
-    """Stop what runs of a plan, level by level, the processes of one level together.
+    """Stop the running processes of a plan, level by level, those of one level in parallel.
 
-    `report` is called with the name of each process and how it ended. Whoever restarts processes
-    must have been stopped before.
+    `report` is called with the name of each process and how it ended. The supervisor must have been
+    stopped before.
     """
     for level in reversed(plan.levels()):
         threads = [
@@ -37,13 +37,13 @@ def stop_processes(
 
 def _stop(spec: ProcessSpec, identity: process.Identity | None, report: Report) -> None:
     if identity is not None and process.is_alive(identity):
-        gentle = process.stop(identity, spec.stop_signal, spec.stop_seconds)
-        report(spec.name, "stopped" if gentle else "killed: it did not end when asked to")
-    run_commands(spec, spec.afterwards)
+        graceful = process.stop(identity, spec.stop_signal, spec.stop_seconds)
+        report(spec.name, "stopped" if graceful else "killed: it ignored the stop signal")
+    run_commands(spec, spec.after_stop)
 
 
 def run_commands(spec: ProcessSpec, commands: tuple[tuple[str, ...], ...]) -> None:
-    """Run commands that clean up behind a process; what is gone already is no failure."""
+    """Run the clean-up commands of a process; their failures are ignored."""
     for command in commands:
         subprocess.run(
             command,
@@ -51,6 +51,6 @@ def run_commands(spec: ProcessSpec, commands: tuple[tuple[str, ...], ...]) -> No
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=AFTERWARDS_SECONDS,
+            timeout=AFTER_STOP_SECONDS,
             check=False,
         )

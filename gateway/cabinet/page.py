@@ -30,7 +30,7 @@ from gateway.handling import BODY, CALLER, CONTEXT
 from gateway.messages import language_of
 from gateway.operations import Access, template_of
 from gateway.problems import Refusal
-from gateway.web import SETTINGS_KEY, Route
+from gateway.web import ANY_OTHER_PATH, SETTINGS_KEY, UNMATCHED, Route
 from shared import context
 from shared.config import Settings
 from shared.ids import NAMESPACE, derived_id, new_id
@@ -58,9 +58,14 @@ class Page:
     """No page of a person's: a static file, with headers of its own and no cookie."""
 
     @property
+    def is_fallback(self) -> bool:
+        """Whether this is the page for every address that is no other page's."""
+        return self.path == ANY_OTHER_PATH
+
+    @property
     def template(self) -> str:
-        """The path as the metrics write it."""
-        return template_of(self.path)
+        """The path as the metrics write it; strange addresses must not create series."""
+        return UNMATCHED if self.is_fallback else template_of(self.path)
 
 
 def page(
@@ -97,7 +102,9 @@ def _pages(gateway: Any) -> tuple[Map, Mapping[str, Handler]]:
     for name in dir(gateway):
         found = getattr(gateway, name)
         described = getattr(found, "page", None)
-        if isinstance(described, Page) and described.method == "GET":
+        if not isinstance(described, Page) or described.is_fallback:
+            continue
+        if described.method == "GET":
             rules.append(Rule(described.path, endpoint=name, methods=["GET"]))
             handlers[name] = found.handler
     return Map(rules), handlers

@@ -19,7 +19,7 @@ from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.translation import translations
 from gateway.concurrently import all_of
 from gateway.messages import field_text, text_of
-from gateway.operations import Answer, Call, Operation, Person, ServiceCalls
+from gateway.operations import Call, Operation, Person, Reply, ServiceCalls
 from gateway.problems import Refusal, refusal_of
 from gateway.reading import loaded
 from shared.config import Settings
@@ -104,8 +104,8 @@ class Visit:
         result = endpoint.handler(self.service, call)
         if isinstance(result, Response):
             return result
-        data = result.data if isinstance(result, Answer) else result
-        return operation.answer().dump(data) if operation.answer else None
+        data = result.data if isinstance(result, Reply) else result
+        return operation.result().dump(data) if operation.result else None
 
     def attempt(
         self,

@@ -1,8 +1,9 @@
-"""What the gateway says to people, by code: Russian first, English second.
+"""The texts that people read, by code: Russian first, English second.
 
-Every text says what happened in its first sentence and what to do next in the others. Texts may
-name parameters of the error (``{attempts_left}``); when a service did not send one, the text of
-the kind is used, so that no half-filled sentence is ever shown.
+Only codes that a route can meet have a text; those that staff alone meet do not. The first
+sentence of a text says what happened, the others what to do next. A text may name parameters of
+the error (``{attempts_left}``). When one is missing the text of the kind is used instead, so that
+nobody sees a placeholder.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
 
 
 def language_of(accepted: LanguageAccept) -> str:
-    """Return the language that a client prefers among ours; Russian unless it says otherwise."""
+    """Return the language of ours that a client prefers; Russian by default."""
     return accepted.best_match(LANGUAGES, default="ru")
 
 
 def text_of(code: str, kind: str, language: str, params: Mapping[str, Any]) -> str:
-    """Return what is said of a code; of its kind when the catalogue does not know it."""
+    """Return the text of a code, or of its kind when the catalogue has no such code."""
     of_kind = KINDS.get(kind, KINDS["internal"])
     try:
         return CATALOGUE.get(code, of_kind)[language].format_map(params)
@@ -48,10 +49,29 @@ def text_of(code: str, kind: str, language: str, params: Mapping[str, Any]) -> s
 
 
 def notice_text(code: str, language: str) -> str:
-    """Return what is said when something went well, or is on its way."""
+    """Return the text of a success, or of something under way."""
     return NOTICES[code][language]
 
 
 def field_text(code: str, language: str, numbers: Sequence[str]) -> str:
-    """Return what is said of one wrong member of a request."""
+    """Return the text for one wrong member of a request."""
     return FIELDS.get(code, FIELDS["field_refused"])[language].format(*numbers)
+
+
+def text_explained(code: str, language: str) -> tuple[str, str]:
+    """Return the two halves of a code's text: what happened, and what to do next.
+
+    A value that only one occurrence has, such as a time, is written as an ellipsis.
+    """
+    cause, _, remedy = CATALOGUE[code][language].format_map(_Elided()).partition(". ")
+    return cause.rstrip("."), remedy
+
+
+def fields_explained(language: str) -> list[tuple[str, str]]:
+    """Return the codes of wrong members with their texts."""
+    return [(code, words[language].format("…", "…")) for code, words in FIELDS.items()]
+
+
+class _Elided(dict[str, str]):
+    def __missing__(self, _name: str) -> str:
+        return "…"

@@ -1,4 +1,4 @@
-"""What accounts says, and ledger of an account that is not there: linking, contracts."""
+"""Texts for the codes of accounts, and for an account that the ledger does not have."""
 
 from __future__ import annotations
 
@@ -32,9 +32,5 @@ ACCOUNTS = {
         "квитанции с последней квитанцией.",
         "en": "The number and the fact of the bill do not belong together. Compare both with the "
         "last bill.",
-    },
-    "contract_exists": {
-        "ru": "Такой лицевой счёт уже заведён. Измените существующий договор.",
-        "en": "This account number is registered already. Amend the contract instead.",
     },
 }

@@ -1,4 +1,4 @@
-"""What is said of one wrong member of a request; ``{0}``, ``{1}`` are the limits."""
+"""Texts for one wrong member of a request; ``{0}``, ``{1}`` are the limits."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ FIELDS = {
     },
     "field_cursor": {
         "ru": "Возьмите значение next из предыдущей страницы без изменений.",
-        "en": "Take the next of the previous page as it is.",
+        "en": "Use `next` of the previous page unchanged.",
     },
-    "field_repeated": {"ru": "Укажите параметр один раз.", "en": "Name the parameter once."},
+    "field_repeated": {"ru": "Укажите параметр один раз.", "en": "Give the parameter once."},
     "field_refused": {
         "ru": "Значение не подходит: исправьте его.",
         "en": "The value is not suitable: correct it.",

@@ -1,4 +1,4 @@
-"""What the gateway itself says, what the core of the services says, and the texts by kind."""
+"""Texts for the gateway's own codes, for those of ``shared``, and for each kind of error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = {
     "unavailable": {
         "ru": "Сервис временно не отвечает. Повторите через несколько секунд: дважды действие "
         "не выполнится.",
-        "en": "The service does not answer at the moment. Try again in a few seconds: nothing "
+        "en": "The service is not responding at the moment. Try again in a few seconds: nothing "
         "will be done twice.",
     },
     "internal": {
@@ -94,12 +94,12 @@ GATEWAY = {
     },
     "parameter_repeated": {
         "ru": "Параметр указан несколько раз. Укажите каждый параметр один раз.",
-        "en": "A parameter is repeated. Name every parameter once.",
+        "en": "A parameter is repeated. Give every parameter once.",
     },
     "invalid_cursor": {
         "ru": "Указатель страницы не подходит. Возьмите next из предыдущей страницы этого же "
         "списка или начните сначала.",
-        "en": "The cursor does not belong here. Take the next of the previous page of the same "
+        "en": "The cursor does not belong here. Use `next` of the previous page of the same "
         "list, or start again.",
     },
     "path_not_found": {
@@ -118,7 +118,7 @@ GATEWAY = {
     },
     "idempotency_key_invalid": {
         "ru": "Ключ Idempotency-Key не подходит. Укажите от 1 до 200 печатаемых знаков.",
-        "en": "The Idempotency-Key is not suitable. Give 1 to 200 printable characters.",
+        "en": "The Idempotency-Key is not valid. Give 1 to 200 printable characters.",
     },
     "command_reused": {
         "ru": "Этот Idempotency-Key уже использован для другого запроса. Для нового действия "

@@ -1,19 +1,15 @@
-"""What helpdesk says: questions and departments."""
+"""Texts for the codes of helpdesk: questions and topics."""
 
 from __future__ import annotations
 
 HELPDESK = {
     "unknown_topic": {
         "ru": "Такой темы нет. Выберите тему из списка.",
-        "en": "There is no such topic. Choose one of the list.",
-    },
-    "unknown_department": {
-        "ru": "Такого отдела нет. Выберите отдел из списка.",
-        "en": "There is no such department. Choose one of the list.",
+        "en": "There is no such topic. Choose one from the list.",
     },
     "invalid_text": {
         "ru": "Текст не подходит. Напишите от 1 до {max_length} знаков.",
-        "en": "The text is not suitable. Write 1 to {max_length} characters.",
+        "en": "The text is not valid. Write 1 to {max_length} characters.",
     },
     "too_many_questions": {
         "ru": "За сутки можно задать не более {limit} вопросов. Допишите в уже заданный вопрос "
@@ -27,18 +23,10 @@ HELPDESK = {
     },
     "question_not_found": {
         "ru": "Такого вопроса среди Ваших нет. Выберите вопрос из списка.",
-        "en": "There is no such question among yours. Choose one of the list.",
+        "en": "There is no such question among yours. Choose one from the list.",
     },
     "question_exists": {
         "ru": "Этот вопрос уже задан. Допишите сообщение в него.",
         "en": "This question has been asked already. Add a message to it.",
-    },
-    "already_routed": {
-        "ru": "Вопрос уже в этом отделе. Выберите другой отдел.",
-        "en": "The question is with this department already. Choose another.",
-    },
-    "already_closed": {
-        "ru": "Вопрос уже закрыт. Допишите сообщение, чтобы открыть его снова.",
-        "en": "The question is closed already. Add a message to open it again.",
     },
 }

@@ -1,4 +1,4 @@
-"""What identity says: registration, signing in, passwords, the profile."""
+"""Texts for the codes of identity: registration, signing in, passwords, the profile."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ IDENTITY = {
     },
     "wrong_current_password": {
         "ru": "Нынешний пароль введён неверно. Введите его ещё раз или восстановите пароль.",
-        "en": "The present password is wrong. Enter it again or recover the password.",
+        "en": "The current password is wrong. Enter it again or recover the password.",
     },
     "session_expired": {
         "ru": "Сеанс завершён. Войдите в личный кабинет ещё раз.",
@@ -101,8 +101,7 @@ IDENTITY = {
     },
     "password_too_common": {
         "ru": "Этот пароль подбирают одним из первых. Придумайте другой и никому его не сообщайте.",
-        "en": "This password is among the first to be guessed. Choose another and tell it to "
-        "nobody.",
+        "en": "This password is among the first to be guessed. Choose another and never share it.",
     },
     "password_is_email": {
         "ru": "Пароль совпадает с адресом почты. Придумайте другой.",
@@ -110,11 +109,7 @@ IDENTITY = {
     },
     "password_unchanged": {
         "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
-        "en": "The new password is the present one. Choose another.",
-    },
-    "password_already_chosen": {
-        "ru": "Пароль уже задан. Войдите с ним или восстановите его.",
-        "en": "A password has been chosen already. Sign in with it or recover it.",
+        "en": "The new password is the current one. Choose another.",
     },
     "password_reset_not_found": {
         "ru": "Такого восстановления нет. Запросите код ещё раз.",
@@ -129,30 +124,25 @@ IDENTITY = {
         "раз.",
         "en": "This recovery is completed. Sign in with the new password or ask for a code again.",
     },
-    "password_reset_expired": {
-        "ru": "Срок восстановления истёк. Запросите код ещё раз.",
-        "en": "This recovery has expired. Ask for a code again.",
-    },
     "organisation_missing": {
         "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",
-        "en": "The organisation's requisites are missing. Give its name, ИНН and КПП.",
+        "en": "The organisation's details are missing. Give its name, ИНН and КПП.",
     },
     "organisation_not_expected": {
         "ru": "У физического лица нет реквизитов организации. Уберите их или выберите «Юр. лицо».",
-        "en": "An individual has no requisites. Leave them out or choose “organisation”.",
+        "en": "An individual has no organisation. Leave it out or choose “organisation”.",
     },
     "full_name_invalid": {
         "ru": "ФИО не подходит. Укажите от 2 до {max_length} знаков.",
-        "en": "The full name is not suitable. Give 2 to {max_length} characters.",
+        "en": "The full name is not valid. Give 2 to {max_length} characters.",
     },
     "phone_invalid": {
         "ru": "Номер телефона не подходит. Укажите его с кодом, например +7 916 123-45-67.",
-        "en": "The telephone number is not suitable. Give it with its code, such as "
-        "+7 916 123-45-67.",
+        "en": "The telephone number is not valid. Give it with its code, such as +7 916 123-45-67.",
     },
     "organisation_name_invalid": {
         "ru": "Название организации не подходит. Укажите от 2 до {max_length} знаков.",
-        "en": "The organisation's name is not suitable. Give 2 to {max_length} characters.",
+        "en": "The organisation's name is not valid. Give 2 to {max_length} characters.",
     },
     "inn_invalid": {
         "ru": "ИНН не проходит проверку. Перепишите его из свидетельства.",
@@ -160,7 +150,7 @@ IDENTITY = {
     },
     "kpp_invalid": {
         "ru": "КПП не подходит. В нём 9 знаков, например 770101001: проверьте его.",
-        "en": "The КПП is not suitable. It has 9 characters, such as 770101001: check it.",
+        "en": "The КПП is not valid. It has 9 characters, such as 770101001: check it.",
     },
     "kpp_missing": {
         "ru": "Не указан КПП. У организации с таким ИНН он есть: укажите его.",

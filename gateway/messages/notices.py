@@ -1,4 +1,4 @@
-"""What the gateway says when something went well, or is on its way (S26)."""
+"""Texts for success and for what is under way (S26)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTICES = {
     },
     "password_changed": {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
-        "en": "The password is changed. Use the new one from now on and tell it to nobody.",
+        "en": "The password is changed. Use the new one from now on and never share it.",
     },
     "account_linked": {
         "ru": "Лицевой счёт добавлен. Его начисления — на вкладке «Начисления».",
@@ -43,7 +43,7 @@ NOTICES = {
     },
     "payment_created": {
         "ru": "Платёж создаётся. Подождите несколько секунд и обновите страницу.",
-        "en": "The payment is being made. Wait some seconds and refresh the page.",
+        "en": "The payment is being made. Wait a few seconds and refresh the page.",
     },
     "payment_awaiting_payment": {
         "ru": "Платёж ожидает оплаты. Введите данные карты на странице банка; если Вы уже "

@@ -1,4 +1,4 @@
-"""What payments says."""
+"""Texts for the codes of payments."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ PAYMENTS = {
     "payment_under_way": {
         "ru": "Этот платёж уже начинается. Подождите несколько секунд и повторите тот же запрос: "
         "дважды деньги не спишутся.",
-        "en": "This payment is being started. Wait some seconds and send the same request again: "
+        "en": "This payment is being started. Wait a few seconds and send the same request again: "
         "nothing is charged twice.",
     },
     "acquirer_unavailable": {
         "ru": "Банк не отвечает. Повторите тот же запрос через несколько секунд: дважды деньги "
         "не спишутся.",
-        "en": "The bank does not answer. Send the same request again in some seconds: nothing is "
-        "charged twice.",
+        "en": "The bank is not responding. Send the same request again in a few seconds: nothing "
+        "is charged twice.",
     },
     "callback_forged": {
         "ru": "Подпись уведомления не сходится. Проверьте ключ обратных вызовов.",

@@ -1,1 +1,1 @@
-"""The routes, one module per subject; ``gateway.service`` puts them together."""
+"""The routes, one module per subject, combined by ``gateway.service``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from gateway.operations import API, Answer, Call, Idempotency, Operation
+from gateway.operations import API, Call, Idempotency, Operation, Reply
 from gateway.schemas import accounts as shapes
 from gateway.web import route
 
@@ -13,7 +13,7 @@ TAG = "Accounts"
 
 
 class AccountRoutes:
-    """The accounts of the cabinet."""
+    """Routes of the linked accounts."""
 
     @route(
         Operation(
@@ -22,7 +22,7 @@ class AccountRoutes:
             tag=TAG,
             summary="«Проверить»: a masked preview of the contract.",
             body=shapes.LookUp,
-            answer=shapes.Preview,
+            result=shapes.Preview,
         )
     )
     def look_up_account(self, call: Call) -> Any:
@@ -36,7 +36,7 @@ class AccountRoutes:
             path=f"{API}/accounts",
             tag=TAG,
             summary="The linked accounts.",
-            answer=shapes.Accounts,
+            result=shapes.Accounts,
         )
     )
     def list_accounts(self, call: Call) -> Any:
@@ -47,11 +47,11 @@ class AccountRoutes:
             method="POST",
             path=f"{API}/accounts",
             tag=TAG,
-            summary="«Добавить лицевой»: link an account with a fact of its last bill.",
+            summary="«Добавить лицевой»: link an account by a fact from its last bill.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.Link,
             status=201,
-            answer=shapes.Linked,
+            result=shapes.Linked,
         )
     )
     def link_account(self, call: Call) -> Any:
@@ -63,15 +63,15 @@ class AccountRoutes:
             proof=call.body["proof"],
         )
         location = f"{API}/accounts/{quote(linked['number'])}"
-        data = {**linked, "message": call.told("account_linked")}
-        return Answer(data=data, headers={"Location": location})
+        data = {**linked, "message": call.notice("account_linked")}
+        return Reply(data=data, headers={"Location": location})
 
     @route(
         Operation(
             method="DELETE",
             path=f"{API}/accounts/<number>",
             tag=TAG,
-            summary="«Отвязать»; one account always stays (S18).",
+            summary="«Отвязать»; the last account cannot be unlinked (S18).",
             status=204,
         )
     )

@@ -1,10 +1,10 @@
-"""The acquirer's callbacks: passed on to payments as they come."""
+"""The acquirer's callbacks, passed on to payments unchanged."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import ACQUIRER_WAITS, API, Access, Call, Operation
+from gateway.operations import ACQUIRER_TIMEOUT, API, Access, Call, Operation
 from gateway.schemas.payments import CallbackAccepted
 from gateway.web import route
 
@@ -14,9 +14,9 @@ def _callback(method: str) -> Operation:
         method=method,
         path=f"{API}/acquirer/callback",
         tag="Acquirer",
-        summary="The acquirer's notice; 200 only after it has been taken care of.",
+        summary="The acquirer's callback; 200 once it has been processed.",
         access=Access.PUBLIC,
-        answer=CallbackAccepted,
+        result=CallbackAccepted,
         free_parameters=True,
     )
 
@@ -25,15 +25,15 @@ class AcquirerRoutes:
     """A callback is a GET or a form by POST; payments reads its parameters and its signature."""
 
     @route(_callback("GET"))
-    def acquirer_notice_in_query(self, call: Call) -> Any:
+    def acquirer_callback_by_query(self, call: Call) -> Any:
         return _pass_on(call)
 
     @route(_callback("POST"))
-    def acquirer_notice_in_form(self, call: Call) -> Any:
+    def acquirer_callback_by_form(self, call: Call) -> Any:
         return _pass_on(call)
 
 
 def _pass_on(call: Call) -> Any:
     return call.command(
-        "payments", "acquirer_callback", deadline=ACQUIRER_WAITS, parameters=dict(call.query)
+        "payments", "acquirer_callback", deadline=ACQUIRER_TIMEOUT, parameters=dict(call.query)
     )

@@ -33,7 +33,7 @@ class BillRoutes:
             path=f"{API}/accounts/<number>/bills/<period>",
             tag=TAG,
             summary="The bill of a month: lines, account, payments, whom to pay.",
-            answer=Bill,
+            result=Bill,
         )
     )
     def bill(self, call: Call) -> Any:

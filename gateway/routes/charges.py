@@ -18,7 +18,7 @@ TAG = "Charges"
 
 
 class ChargeRoutes:
-    """What the ledger says of the linked accounts."""
+    """Routes of balances, penalties, months and movements."""
 
     settings: Any
 
@@ -27,9 +27,9 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/balance",
             tag=TAG,
-            summary="The balance by service, penalty apart, now or at a past moment.",
+            summary="The balance by service, penalty apart, now or as of the past.",
             query=shapes.BalanceQuery,
-            answer=shapes.Balance,
+            result=shapes.Balance,
         )
     )
     def balance(self, call: Call) -> Any:
@@ -41,9 +41,9 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/penalty",
             tag=TAG,
-            summary="The penalty explained: now, as of a past day, or if paid on a day to come.",
+            summary="The penalty explained, as of today, a past or a future day.",
             query=shapes.PenaltyQuery,
-            answer=shapes.PenaltyExplained,
+            result=shapes.PenaltyExplained,
         )
     )
     def penalty(self, call: Call) -> Any:
@@ -56,9 +56,9 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/charges",
             tag=TAG,
-            summary="Months of one account with their lines, the newest first.",
+            summary="Months of one account with their lines, newest first.",
             query=shapes.MonthsQuery,
-            answer=shapes.Months,
+            result=shapes.Months,
         )
     )
     def months(self, call: Call) -> Any:
@@ -73,7 +73,7 @@ class ChargeRoutes:
             tag=TAG,
             summary="Movements of one account, the oldest first: all, or of given days.",
             query=shapes.StatementQuery,
-            answer=shapes.Statement,
+            result=shapes.Statement,
         )
     )
     def statement(self, call: Call) -> Any:
@@ -97,7 +97,7 @@ class ChargeRoutes:
             tag=TAG,
             summary="Movements of all linked accounts in given days, whole, with their totals.",
             query=shapes.StatementsQuery,
-            answer=shapes.Statements,
+            result=shapes.Statements,
         )
     )
     def statements(self, call: Call) -> Any:
@@ -116,7 +116,7 @@ class ChargeRoutes:
             tag=TAG,
             summary="The newest months of every linked account.",
             query=shapes.AllChargesQuery,
-            answer=shapes.AllCharges,
+            result=shapes.AllCharges,
         )
     )
     def all_charges(self, call: Call) -> Any:

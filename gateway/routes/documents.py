@@ -1,4 +1,4 @@
-"""The rules, the consent, the instruction (S5)."""
+"""The rules, the consent and the instruction (S5)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _EXTENSIONS = {"text/markdown": "md", "text/html": "html", "text/plain": "txt"}
 
 
 class DocumentRoutes:
-    """Documents, each version of them."""
+    """Routes of the documents and their versions."""
 
     @route(
         Operation(
             method="GET",
             path=f"{API}/documents/<any(rules,consent,instruction):kind>",
             tag="Documents",
-            summary="A document: as JSON where `Accept: application/json` says so, else a file.",
+            summary="A document: as JSON with `Accept: application/json`, otherwise as a file.",
             access=Access.PUBLIC,
             query=DocumentQuery,
-            answer=Document,
+            result=Document,
         )
     )
     def document(self, call: Call) -> Any:

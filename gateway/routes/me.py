@@ -6,24 +6,24 @@ from typing import Any
 
 from gateway.operations import API, Access, Call, Operation
 from gateway.schemas import sessions as shapes
-from gateway.schemas.base import Told
+from gateway.schemas.base import Notice
 from gateway.web import route
 
 TAG = "Me"
 
 
 class MeRoutes:
-    """The person who is signed in."""
+    """Routes of the signed-in person."""
 
     @route(
         Operation(
             method="PUT",
             path=f"{API}/me/password",
             tag=TAG,
-            summary="Change the password; at the first sign-in nothing else answers before (S9).",
+            summary="Change the password; required before anything else at the first sign-in (S9).",
             access=Access.ANY_PASSWORD,
             body=shapes.ChangePassword,
-            answer=Told,
+            result=Notice,
         )
     )
     def change_password(self, call: Call) -> Any:
@@ -35,7 +35,7 @@ class MeRoutes:
             current_password=call.body["current_password"],
             new_password=call.body["new_password"],
         )
-        return {"message": call.told("password_changed")}
+        return {"message": call.notice("password_changed")}
 
     @route(
         Operation(
@@ -43,7 +43,7 @@ class MeRoutes:
             path=f"{API}/me",
             tag=TAG,
             summary="The person's e-mail, name and telephone.",
-            answer=shapes.Profile,
+            result=shapes.Profile,
         )
     )
     def profile(self, call: Call) -> Any:
@@ -54,9 +54,9 @@ class MeRoutes:
             method="PATCH",
             path=f"{API}/me",
             tag=TAG,
-            summary="Change name or telephone; what is absent stays.",
+            summary="Change name or telephone; absent values stay.",
             body=shapes.UpdateProfile,
-            answer=shapes.Profile,
+            result=shapes.Profile,
         )
     )
     def update_profile(self, call: Call) -> Any:

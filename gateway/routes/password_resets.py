@@ -1,4 +1,4 @@
-"""Recovery of a forgotten password."""
+"""Recovery of a lost password."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from typing import Any
 
 from gateway.operations import API, Access, Call, Idempotency, Operation
 from gateway.schemas import registrations as shapes
-from gateway.schemas.base import Told
+from gateway.schemas.base import Notice
 from gateway.web import route
 
 TAG = "Password recovery"
 
 
 class PasswordResetRoutes:
-    """A code by e-mail, then a new password."""
+    """Routes of the recovery: a code by e-mail, then a new password."""
 
     @route(
         Operation(
             method="POST",
             path=f"{API}/password-resets",
             tag=TAG,
-            summary="Ask for a code; the answer is the same for an unknown e-mail.",
+            summary="Request a code; the response is the same for an unknown e-mail.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.RequestPasswordReset,
             status=202,
-            answer=shapes.PasswordResetRequested,
+            result=shapes.PasswordResetRequested,
         )
     )
     def request_password_reset(self, call: Call) -> Any:
         requested = call.command(
             "identity", "request_password_reset", email=call.body["email"], ip=call.ip
         )
-        return {**requested, "message": call.told("password_reset_requested")}
+        return {**requested, "message": call.notice("password_reset_requested")}
 
     @route(
         Operation(
@@ -43,7 +43,7 @@ class PasswordResetRoutes:
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.ConfirmPasswordReset,
-            answer=Told,
+            result=Notice,
         )
     )
     def confirm_password_reset(self, call: Call) -> Any:
@@ -54,4 +54,4 @@ class PasswordResetRoutes:
             code=call.body["code"],
             new_password=call.body["new_password"],
         )
-        return {"message": call.told("password_changed")}
+        return {"message": call.notice("password_changed")}

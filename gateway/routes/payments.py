@@ -1,4 +1,4 @@
-"""«Платежи» (S20-S23): what is due, paying, history, receipt."""
+"""«Платежи» (S20-S23): what is due, starting a payment, the history, a receipt."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from gateway.cursors import decode_cursor, encode_cursor
 from gateway.operations import (
-    ACQUIRER_WAITS,
+    ACQUIRER_TIMEOUT,
     API,
-    PERSON_WAITS,
-    Answer,
+    SERVICE_TIMEOUT,
     Call,
     Idempotency,
     Operation,
+    Reply,
 )
 from gateway.problems import Refusal
 from gateway.schemas import payments as shapes
@@ -20,19 +20,19 @@ from gateway.web import route
 
 TAG = "Payments"
 _HISTORY = "payments"
-_TAKEN = {"captured", "completed"}
+_PAID_STATES = {"captured", "completed"}
 
 
 class PaymentRoutes:
-    """Payments of the person."""
+    """Routes of the person's payments."""
 
     @route(
         Operation(
             method="GET",
             path=f"{API}/payments/due",
             tag=TAG,
-            summary="What the page «Платежи-Оплатить» is prefilled with.",
-            answer=shapes.Due,
+            summary="The amounts due, for the page «Платежи-Оплатить».",
+            result=shapes.Due,
         )
     )
     def due(self, call: Call) -> Any:
@@ -54,28 +54,28 @@ class PaymentRoutes:
             idempotency=Idempotency.REQUIRED,
             body=shapes.StartPayment,
             status=201,
-            answer=shapes.PaymentStarted,
+            result=shapes.PaymentStarted,
         )
     )
     def start_payment(self, call: Call) -> Any:
         started = call.command(
             "payments",
             "start",
-            deadline=ACQUIRER_WAITS,
+            deadline=ACQUIRER_TIMEOUT,
             person_id=call.person_id,
             lines=call.body["lines"],
         )
         location = f"{API}/payments/{started['payment_id']}"
-        return Answer(data=started, headers={"Location": location})
+        return Reply(data=started, headers={"Location": location})
 
     @route(
         Operation(
             method="GET",
             path=f"{API}/payments",
             tag=TAG,
-            summary="«Платежи-История платежей», the newest first.",
+            summary="«Платежи-История платежей», newest first.",
             query=shapes.HistoryQuery,
-            answer=shapes.History,
+            result=shapes.History,
         )
     )
     def history(self, call: Call) -> Any:
@@ -86,8 +86,11 @@ class PaymentRoutes:
             before=decode_cursor(_HISTORY, "before", call.query["before"]),
             limit=call.query["limit"],
         )
+        payments = page["payments"]
+        if call.query["allocation"]:
+            payments = _with_allocation(call, payments)
         return {
-            "payments": [_with_message(call, payment) for payment in page["payments"]],
+            "payments": [_with_message(call, payment) for payment in payments],
             "next": encode_cursor(_HISTORY, page["next"]),
         }
 
@@ -96,26 +99,27 @@ class PaymentRoutes:
             method="GET",
             path=f"{API}/payments/<uuid:payment_id>",
             tag=TAG,
-            summary="How far a payment is.",
+            summary="A payment and its state.",
             query=shapes.PaymentQuery,
-            answer=shapes.Payment,
+            result=shapes.Payment,
         )
     )
     def payment(self, call: Call) -> Any:
-        return _payment(call, refresh=call.query["refresh"])
+        payment = _payment(call, refresh=call.query["refresh"])
+        return _with_allocation(call, [payment])[0] if call.query["allocation"] else payment
 
     @route(
         Operation(
             method="GET",
             path=f"{API}/payments/<uuid:payment_id>/receipt",
             tag=TAG,
-            summary="The payment, the ledger's entries for it, and the proofs of them.",
-            answer=shapes.Receipt,
+            summary="The payment, the ledger's entries for it, and their inclusion proofs.",
+            result=shapes.Receipt,
         )
     )
     def receipt(self, call: Call) -> Any:
         payment = _payment(call, refresh=False)
-        if payment["state"] not in _TAKEN:
+        if payment["state"] not in _PAID_STATES:
             raise Refusal(409, "receipt_not_ready", state=payment["state"])
         postings = call.ask("ledger", "payment_postings", payment_id=payment["payment_id"])
         proofs = call.ask("ledger", "payment_proofs", payment_id=payment["payment_id"])
@@ -126,7 +130,7 @@ def _payment(call: Call, *, refresh: bool) -> dict[str, Any]:
     payment: dict[str, Any] = call.ask(
         "payments",
         "payment",
-        deadline=ACQUIRER_WAITS if refresh else PERSON_WAITS,
+        deadline=ACQUIRER_TIMEOUT if refresh else SERVICE_TIMEOUT,
         person_id=call.person_id,
         payment_id=str(call.path["payment_id"]),
         refresh=refresh,
@@ -134,12 +138,30 @@ def _payment(call: Call, *, refresh: bool) -> dict[str, Any]:
     return _with_message(call, payment)
 
 
+def _with_allocation(call: Call, payments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return payments with the allocation of each line that the ledger has posted."""
+    paid = [payment["payment_id"] for payment in payments if payment["state"] in _PAID_STATES]
+    if not paid:
+        return payments
+    found = call.ask("ledger", "postings_of_payments", payment_ids=paid)["postings"]
+    posted = {(one["payment_id"], one["account"]): one["allocation"] for one in found}
+
+    def with_parts(payment_id: str, line: dict[str, Any]) -> dict[str, Any]:
+        parts = posted.get((payment_id, line["account"]))
+        return line if parts is None else {**line, "allocation": parts}
+
+    return [
+        {**one, "lines": [with_parts(one["payment_id"], line) for line in one["lines"]]}
+        for one in payments
+    ]
+
+
 def _with_message(call: Call, payment: dict[str, Any]) -> dict[str, Any]:
-    return {**payment, "message": call.told(f"payment_{payment['state']}")}
+    return {**payment, "message": call.notice(f"payment_{payment['state']}")}
 
 
 def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[str, Any]:
-    """Return one account's line; an account on which nothing is booked yet owes nothing."""
+    """Return the line of an account; one without entries in the ledger owes nothing."""
     if balance is None:
         amount, penalty = 0, 0
     else:

@@ -1,10 +1,10 @@
-"""«Вопрос-Ответ» (S25)."""
+"""«Вопрос-Ответ»: questions to the departments (S25)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Answer, Call, Idempotency, Operation
+from gateway.operations import API, Call, Idempotency, Operation, Reply
 from gateway.schemas import questions as shapes
 from gateway.web import route
 
@@ -12,15 +12,15 @@ TAG = "Questions"
 
 
 class QuestionRoutes:
-    """Questions to the departments, and their answers."""
+    """Routes of the questions and their answers."""
 
     @route(
         Operation(
             method="GET",
             path=f"{API}/questions/topics",
             tag=TAG,
-            summary="What one can ask about, and who answers.",
-            answer=shapes.Topics,
+            summary="The topics, each with its department.",
+            result=shapes.Topics,
         )
     )
     def topics(self, call: Call) -> Any:
@@ -31,11 +31,11 @@ class QuestionRoutes:
             method="POST",
             path=f"{API}/questions",
             tag=TAG,
-            summary="Ask; the question goes to the competent department.",
+            summary="Ask a question, which is handed to the department of its topic.",
             idempotency=Idempotency.OPTIONAL,
-            body=shapes.Ask,
+            body=shapes.AskQuestion,
             status=201,
-            answer=shapes.Asked,
+            result=shapes.QuestionAccepted,
         )
     )
     def ask_question(self, call: Call) -> Any:
@@ -48,8 +48,8 @@ class QuestionRoutes:
             text=call.body["text"],
         )
         location = f"{API}/questions/{asked['question_id']}"
-        data = {**asked, "message": call.told("question_accepted")}
-        return Answer(data=data, headers={"Location": location})
+        data = {**asked, "message": call.notice("question_accepted")}
+        return Reply(data=data, headers={"Location": location})
 
     @route(
         Operation(
@@ -57,7 +57,7 @@ class QuestionRoutes:
             path=f"{API}/questions",
             tag=TAG,
             summary="The person's questions.",
-            answer=shapes.Questions,
+            result=shapes.Questions,
         )
     )
     def list_questions(self, call: Call) -> Any:
@@ -69,7 +69,7 @@ class QuestionRoutes:
             path=f"{API}/questions/<uuid:question_id>",
             tag=TAG,
             summary="A question with its messages.",
-            answer=shapes.Question,
+            result=shapes.Question,
         )
     )
     def question(self, call: Call) -> Any:
@@ -89,7 +89,7 @@ class QuestionRoutes:
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AddMessage,
             status=201,
-            answer=shapes.MessageAdded,
+            result=shapes.MessageAdded,
         )
     )
     def add_message(self, call: Call) -> Any:
@@ -101,4 +101,4 @@ class QuestionRoutes:
             question_id=question_id,
             text=call.body["text"],
         )
-        return {"question_id": question_id, "message": call.told("message_accepted")}
+        return {"question_id": question_id, "message": call.notice("message_accepted")}

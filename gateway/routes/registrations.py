@@ -12,19 +12,19 @@ TAG = "Registration"
 
 
 class RegistrationRoutes:
-    """Registering with an e-mail and a check code."""
+    """Routes of the registration: an e-mail, then a verification code."""
 
     @route(
         Operation(
             method="POST",
             path=f"{API}/registrations",
             tag=TAG,
-            summary="Start a registration; a check code goes to the e-mail.",
+            summary="Start a registration; a verification code is sent to the e-mail.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.StartRegistration,
             status=202,
-            answer=shapes.RegistrationStarted,
+            result=shapes.RegistrationStarted,
         )
     )
     def start_registration(self, call: Call) -> Any:
@@ -36,7 +36,7 @@ class RegistrationRoutes:
             organisation=call.body["organisation"],
             ip=call.ip,
         )
-        return {**started, "message": call.told("registration_started")}
+        return {**started, "message": call.notice("registration_started")}
 
     @route(
         Operation(
@@ -47,7 +47,7 @@ class RegistrationRoutes:
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             status=202,
-            answer=shapes.RegistrationStarted,
+            result=shapes.RegistrationStarted,
         )
     )
     def resend_code(self, call: Call) -> Any:
@@ -55,7 +55,7 @@ class RegistrationRoutes:
         call.command("identity", "resend_code", registration_id=registration_id)
         return {
             "registration_id": registration_id,
-            "message": call.told("registration_started"),
+            "message": call.notice("registration_started"),
         }
 
     @route(
@@ -63,12 +63,12 @@ class RegistrationRoutes:
             method="POST",
             path=f"{API}/registrations/<uuid:registration_id>/confirm",
             tag=TAG,
-            summary="Confirm with the code and both ticks; the temporary password is sent.",
+            summary="Confirm with the code and both consents; the temporary password is sent.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.ConfirmRegistration,
             status=201,
-            answer=shapes.RegistrationConfirmed,
+            result=shapes.RegistrationConfirmed,
         )
     )
     def confirm_registration(self, call: Call) -> Any:
@@ -81,4 +81,4 @@ class RegistrationRoutes:
             consent_personal_data=call.body["consent_personal_data"],
             ip=call.ip,
         )
-        return {**confirmed, "message": call.told("registration_confirmed")}
+        return {**confirmed, "message": call.notice("registration_confirmed")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Access, Answer, Call, Idempotency, Operation
+from gateway.operations import API, Access, Call, Idempotency, Operation, Reply
 from gateway.problems import Refusal
 from gateway.schemas import sessions as shapes
 from gateway.web import route
@@ -14,19 +14,19 @@ MAX_DEVICE_LENGTH = 200
 
 
 class SessionRoutes:
-    """Sessions that a person opens, sees and ends."""
+    """Routes of sessions: open, list, end."""
 
     @route(
         Operation(
             method="POST",
             path=f"{API}/sessions",
             tag=TAG,
-            summary="Sign in; the token goes into `Authorization: Bearer`.",
+            summary="Sign in; send the token as `Authorization: Bearer`.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.SignIn,
             status=201,
-            answer=shapes.SignedIn,
+            result=shapes.SignedIn,
         )
     )
     def sign_in(self, call: Call) -> Any:
@@ -40,15 +40,15 @@ class SessionRoutes:
             ip=call.ip,
         )
         location = f"{API}/sessions/{signed_in['session_id']}"
-        return Answer(data=signed_in, headers={"Location": location})
+        return Reply(data=signed_in, headers={"Location": location})
 
     @route(
         Operation(
             method="GET",
             path=f"{API}/sessions",
             tag=TAG,
-            summary="The sessions that are open.",
-            answer=shapes.Sessions,
+            summary="The open sessions.",
+            result=shapes.Sessions,
         )
     )
     def list_sessions(self, call: Call) -> Any:
@@ -65,7 +65,7 @@ class SessionRoutes:
             method="DELETE",
             path=f"{API}/sessions/<uuid:session_id>",
             tag=TAG,
-            summary="End a session; the own one also with a temporary password.",
+            summary="End a session; one's own also with a temporary password.",
             access=Access.ANY_PASSWORD,
             status=204,
         )

@@ -1,1 +1,1 @@
-"""The shapes of the API, one module per subject: what is checked is what OpenAPI says."""
+"""The schemas of the API, one module per subject. They check requests and make OpenAPI."""

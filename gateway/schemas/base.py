@@ -1,7 +1,7 @@
-"""The fields that the shapes are made of.
+"""The fields of the schemas.
 
-Every message is a code of the gateway's catalogue (``field_required``), with its numbers after
-it (``field_length 1 200``): the words are chosen when the person's language is known.
+Every message is a code of the gateway's catalogue (``field_required``), followed by its numbers
+(``field_length 1 200``). The text is chosen when the person's language is known.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _CODES_OF_ALL = {
 }
 
 
-def _speak_in_codes(field: fields.Field[Any]) -> None:
+def _use_codes(field: fields.Field[Any]) -> None:
     kinds = [cls.__name__ for cls in type(field).__mro__]
     for key in field.error_messages:
         specific = next((_CODES[kind, key] for kind in kinds if (kind, key) in _CODES), None)
         field.error_messages[key] = specific or _CODES_OF_ALL.get(key, "field_refused")
     if isinstance(field, fields.List):
-        _speak_in_codes(field.inner)
+        _use_codes(field.inner)
 
 
 class Shape(Schema):
-    """A request: what it does not name is refused."""
+    """A request: unknown fields are refused."""
 
     class Meta:
         unknown = RAISE
@@ -50,15 +50,15 @@ class Shape(Schema):
     error_messages = {"type": "field_object", "unknown": "field_unknown"}  # noqa: RUF012
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        _speak_in_codes(field_obj)
+        _use_codes(field_obj)
 
 
-class Answered(Shape):
-    """An answer: what it does not name does not leave the house."""
+class Result(Shape):
+    """A result: unknown fields are not sent."""
 
 
 class Text(fields.String):
-    """Text without control characters; spaces around it are forgiven unless told otherwise."""
+    """Text without control characters, stripped unless ``strip`` is false."""
 
     _UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -79,7 +79,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Day(fields.Date):
-    """A day as 2026-12-31: ISO 8601 has weeks and other forms too, which nobody means here."""
+    """A day as 2026-12-31, without the other forms of ISO 8601."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
         if not isinstance(value, str) or not _DAY.fullmatch(value):
@@ -88,7 +88,7 @@ class Day(fields.Date):
 
 
 class Moment(Text):
-    """A day, or an instant with its offset."""
+    """A day, or an instant with an offset."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         # A plus sign that was not percent-encoded arrives as a space.
@@ -104,7 +104,7 @@ class Moment(Text):
 
 
 class Flag(fields.Boolean):
-    """``true`` or ``false`` of JSON, and nothing that merely looks like it."""
+    """JSON's ``true`` or ``false``, without marshmallow's other spellings."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -122,35 +122,35 @@ class QueryInteger(fields.Integer):
 
 
 def described(description: str, example: Any = None, **more: Any) -> Mapping[str, Any]:
-    """Return the metadata that OpenAPI shows of a field."""
+    """Return the metadata of a field that OpenAPI shows."""
     examples = {} if example is None else {"examples": [example]}
     return {"description": description, **examples, **more}
 
 
 def length(least: int, most: int) -> validate.Length:
-    """Return the rule that a text or list has so many members."""
+    """Return the rule for the length of a text or list."""
     return validate.Length(min=least, max=most, error=f"field_length {least} {most}")
 
 
 def one_of(*choices: str) -> validate.OneOf:
-    """Return the rule that a value is one of those listed."""
+    """Return the rule that a value is one of the choices."""
     return validate.OneOf(choices, error="field_choice")
 
 
-def typed(description: str, example: str, *, least: int = 1, most: int, **more: Any) -> Text:
-    """Return a text of a request."""
+def input_text(description: str, example: str, *, least: int = 1, most: int, **more: Any) -> Text:
+    """Return a text field of a request."""
     more.setdefault("required", True)
     return Text(validate=length(least, most), metadata=described(description, example), **more)
 
 
 def secret(description: str, *, most: int = 500, **more: Any) -> Text:
-    """Return a password or code of a request: nothing about it is changed or shown."""
+    """Return a field for a password or code of a request; it is not stripped, and never shown."""
     metadata = described(description, format="password")
     return Text(strip=False, required=True, validate=length(1, most), metadata=metadata, **more)
 
 
 def account_number(**more: Any) -> Text:
-    """Return the number of a personal account in a request (S12: spaces around are forgiven)."""
+    """Return the field for the number of a personal account in a request, stripped (S12)."""
     more.setdefault("required", True)
     return Text(
         validate=validate.Regexp(r"^[0-9]{1,20}\Z", error="field_account"),
@@ -159,8 +159,8 @@ def account_number(**more: Any) -> Text:
     )
 
 
-def asked(description: str, example: int) -> fields.Integer:
-    """Return an amount that is asked for, in kopecks, never negative."""
+def input_amount(description: str, example: int) -> fields.Integer:
+    """Return the field for an amount of a request, in kopecks, never negative."""
     return fields.Integer(
         strict=True,
         required=True,
@@ -174,21 +174,21 @@ def page_size(default: int, most: int) -> QueryInteger:
     return QueryInteger(
         load_default=default,
         validate=validate.Range(min=1, max=most, error=f"field_range 1 {most}"),
-        metadata=described(f"How many to answer, at most {most}.", default),
+        metadata=described(f"How many to return, at most {most}.", default),
     )
 
 
 def cursor(description: str) -> Text:
-    """Return the query parameter that takes ``next`` of the page before."""
+    """Return the query parameter that takes ``next`` of the previous page."""
     return Text(
         load_default=None,
         validate=length(1, 200),
-        metadata=described(f"{description}: the `next` of the page before."),
+        metadata=described(f"{description}: the `next` of the previous page."),
     )
 
 
 def kopecks(description: str, example: int, **more: Any) -> fields.Integer:
-    """Return an amount of an answer, in kopecks."""
+    """Return the field for an amount of a result, in kopecks."""
     return fields.Integer(
         required=True,
         metadata=described(description + ", kopecks.", example, format="int64"),
@@ -196,47 +196,47 @@ def kopecks(description: str, example: int, **more: Any) -> fields.Integer:
     )
 
 
-def said(description: str, example: Any = None, **more: Any) -> fields.String:
-    """Return a text of an answer."""
+def output_text(description: str, example: Any = None, **more: Any) -> fields.String:
+    """Return a text field of a result."""
     return fields.String(required=True, metadata=described(description, example), **more)
 
 
 def notice() -> fields.String:
-    """Return the text that tells the person what has happened and what to do next (S26)."""
+    """Return the field for the message to the person (S26)."""
     return fields.String(
         required=True,
         metadata=described(
-            "For the person, in the language asked for: what has happened, what to do next."
+            "For the person, in the requested language: what happened, and what to do next."
         ),
     )
 
 
-class Told(Answered):
-    """It is done."""
+class Notice(Result):
+    """The action is done."""
 
     message = notice()
 
 
 def identifier(description: str) -> fields.String:
-    """Return an id of an answer."""
+    """Return the field for an id of a result."""
     example = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
     return fields.String(required=True, metadata=described(description, example, format="uuid"))
 
 
 def instant(description: str, **more: Any) -> fields.String:
-    """Return a moment of an answer, ISO 8601 with its offset."""
+    """Return the field for an instant of a result, ISO 8601 with an offset."""
     metadata = described(description, "2026-05-14T09:30:00+00:00", format="date-time")
     return fields.String(required=True, metadata=metadata, **more)
 
 
 def day(description: str, **more: Any) -> fields.String:
-    """Return a day of the billing office's calendar."""
+    """Return the field for a day of a result, in the installation's time zone."""
     metadata = described(description, "2026-05-15", format="date")
     return fields.String(required=True, metadata=metadata, **more)
 
 
-def following() -> fields.String:
-    """Return the cursor of the next page."""
+def next_cursor() -> fields.String:
+    """Return the field for the cursor of the next page."""
     return fields.String(
         required=True,
         allow_none=True,

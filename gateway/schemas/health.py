@@ -1,22 +1,22 @@
-"""Whether the gateway lives and whether it can serve."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 
 from marshmallow import fields
 
-from gateway.schemas.base import Answered, described, said
+from gateway.schemas.base import Result, described, output_text
 
 
-class Alive(Answered):
-    """The process answers."""
+class Alive(Result):
+    """The process responds."""
 
-    status = said("Always `ok`.", "ok")
+    status = output_text("Always `ok`.", "ok")
 
 
-class Ready(Answered):
-    """Which services answer."""
+class Ready(Result):
+    """The services that respond."""
 
-    status = said("`ready` or `not_ready`.", "ready")
+    status = output_text("`ready` or `not_ready`.", "ready")
     services = fields.Dict(
         keys=fields.String(),
         values=fields.String(),

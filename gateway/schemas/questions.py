@@ -5,86 +5,86 @@ from __future__ import annotations
 from marshmallow import fields
 
 from gateway.schemas.base import (
-    Answered,
+    Result,
     Shape,
     account_number,
     described,
     identifier,
+    input_text,
     instant,
     notice,
-    said,
-    typed,
+    output_text,
 )
 
 
-def numbered() -> fields.Integer:
-    """Return the number under which people speak of a question."""
+def question_number() -> fields.Integer:
+    """Return the field for the short number of a question."""
     return fields.Integer(
-        required=True, metadata=described("The number to name on the telephone.", 1024)
+        required=True, metadata=described("The number to quote on the telephone.", 1024)
     )
 
 
-class Topic(Answered):
-    """A topic and the department that is competent for it."""
+class Topic(Result):
+    """A topic and its department."""
 
-    topic = said("The code of the topic.", "charges")
-    title = said("Its title.", "Начисления")
-    title_en = said("Its title in English.", "Charges")
-    department = said("The code of the department that is competent.", "billing")
+    topic = output_text("The code of the topic.", "charges")
+    title = output_text("Its title.", "Начисления")
+    title_en = output_text("Its title in English.", "Charges")
+    department = output_text("The code of its department.", "billing")
 
 
-class Topics(Answered):
-    """What one can ask about."""
+class Topics(Result):
+    """The topics of questions."""
 
     topics = fields.List(fields.Nested(Topic), required=True)
 
 
-class Ask(Shape):
+class AskQuestion(Shape):
     """A question."""
 
-    topic = typed("The code of the topic.", "charges", most=64)
+    topic = input_text("The code of the topic.", "charges", most=64)
     account = account_number(required=False, load_default=None, allow_none=True)
-    text = typed("The question.", "Почему в октябре начислено больше?", most=4000)
+    text = input_text("The question.", "Почему в октябре начислено больше?", most=4000)
 
 
-class Asked(Answered):
-    """The question is with the department."""
+class QuestionAccepted(Result):
+    """The question has been handed to the department."""
 
-    question_id = identifier("Names the question.")
-    number = numbered()
-    department = said("The code of the department.", "billing")
-    department_title = said("The department.", "Расчётный отдел")
+    question_id = identifier("The id of the question.")
+    number = question_number()
+    department = output_text("The code of the department.", "billing")
+    department_title = output_text("The department.", "Расчётный отдел")
     message = notice()
 
 
-class QuestionSummary(Answered):
+class QuestionSummary(Result):
     """A question in the list."""
 
-    question_id = identifier("Names the question.")
-    number = numbered()
-    topic = said("The code of the topic.", "charges")
-    title = said("The title of the topic.", "Начисления")
-    title_en = said("The title of the topic in English.", "Charges")
-    department = said("The code of the department that has it.", "billing")
-    department_title = said("The department.", "Расчётный отдел")
-    account = said("The account it is about.", "0001234", allow_none=True)
-    state = said("How far it is.", "answered")
+    question_id = identifier("The id of the question.")
+    number = question_number()
+    topic = output_text("The code of the topic.", "charges")
+    title = output_text("The title of the topic.", "Начисления")
+    title_en = output_text("The title of the topic in English.", "Charges")
+    department = output_text("The code of its present department.", "billing")
+    department_title = output_text("The department.", "Расчётный отдел")
+    account = output_text("The account in question, or null.", "0001234", allow_none=True)
+    state = output_text("`open`, `answered` or `closed`.", "answered")
     asked_at = instant("When it was asked.")
     last_message_at = instant("When the last message came.")
 
 
-class Questions(Answered):
+class Questions(Result):
     """The questions of the person."""
 
     questions = fields.List(fields.Nested(QuestionSummary), required=True)
 
 
-class Message(Answered):
+class Message(Result):
     """One message of a question."""
 
-    author = said("`person` or `staff`.", "staff")
-    text = said("What was written.", allow_none=True)
-    at = instant("When.")
+    author = output_text("`person` or `staff`.", "staff")
+    text = output_text("The text; null if erased.", allow_none=True)
+    at = instant("When it was written.")
 
 
 class Question(QuestionSummary):
@@ -96,11 +96,11 @@ class Question(QuestionSummary):
 class AddMessage(Shape):
     """Another message to a question."""
 
-    text = typed("What is to be added.", "Спасибо, а за ноябрь?", most=4000)
+    text = input_text("The text to add.", "Спасибо, а за ноябрь?", most=4000)
 
 
-class MessageAdded(Answered):
-    """The message is with the department."""
+class MessageAdded(Result):
+    """The message has been handed to the department."""
 
-    question_id = identifier("Names the question.")
+    question_id = identifier("The id of the question.")
     message = notice()

@@ -7,25 +7,25 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from gateway.schemas.base import (
-    Answered,
     Flag,
+    Result,
     Shape,
     described,
     identifier,
+    input_text,
     notice,
     one_of,
-    said,
+    output_text,
     secret,
-    typed,
 )
 
 
 class Organisation(Shape):
     """The legal entity of a registration of type ``organisation``."""
 
-    name = typed("Its name, as registered.", "ООО «Три кита»", most=1000)
-    inn = typed("ИНН, 10 digits (12 for a sole proprietor).", "6200098765", most=32)
-    kpp = typed(
+    name = input_text("The registered name.", "ООО «Три кита»", most=1000)
+    inn = input_text("ИНН, 10 digits (12 for a sole proprietor).", "6200098765", most=32)
+    kpp = input_text(
         "КПП, 9 digits; a sole proprietor has none.",
         "620001001",
         least=0,
@@ -37,14 +37,16 @@ class Organisation(Shape):
 
 
 class StartRegistration(Shape):
-    """Who wants to register."""
+    """The details of a registration."""
 
     person_type = fields.String(
         required=True,
         validate=one_of("individual", "organisation"),
         metadata=described("«Физ. лицо» or «Юр. лицо».", "individual"),
     )
-    email = typed("Where the check code goes.", "ivanov@example.org", least=3, most=254)
+    email = input_text(
+        "The address for the verification code.", "ivanov@example.org", least=3, most=254
+    )
     organisation = fields.Nested(
         Organisation,
         load_default=None,
@@ -53,7 +55,7 @@ class StartRegistration(Shape):
     )
 
     @validates_schema
-    def an_organisation_says_which(self, data: dict[str, Any], **_: Any) -> None:
+    def check_organisation(self, data: dict[str, Any], **_: Any) -> None:
         named = data.get("organisation") is not None
         if data["person_type"] == "organisation" and not named:
             raise ValidationError("field_required", "organisation")
@@ -61,49 +63,49 @@ class StartRegistration(Shape):
             raise ValidationError("field_unknown", "organisation")
 
 
-class RegistrationStarted(Answered):
-    """The same for a known and an unknown e-mail."""
+class RegistrationStarted(Result):
+    """The started registration; the response is the same for a known e-mail."""
 
-    registration_id = identifier("Names this registration in its next steps.")
+    registration_id = identifier("The id for the next steps.")
     message = notice()
 
 
 class ConfirmRegistration(Shape):
-    """The code from the letter and the two ticks (S3-S5)."""
+    """The code from the letter and the two consents (S3-S5)."""
 
-    code = typed("The check code from the letter.", "482913", most=32)
+    code = input_text("The verification code from the letter.", "482913", most=32)
     accept_rules = Flag(
         required=True,
         metadata=described("«Я согласен(на) с правилами предоставления доступа».", True),
     )
     consent_personal_data = Flag(
         required=True,
-        metadata=described("Consent to the processing of personal data, a tick of its own.", True),
+        metadata=described("Consent to the processing of personal data, given separately.", True),
     )
 
 
-class RegistrationConfirmed(Answered):
-    """The letter with the instruction and the temporary password is on its way (S8)."""
+class RegistrationConfirmed(Result):
+    """The registration is confirmed; the temporary password is being sent by letter (S8)."""
 
-    status = said("Always ``confirmed``.", "confirmed")
+    status = output_text("Always `confirmed`.", "confirmed")
     message = notice()
 
 
 class RequestPasswordReset(Shape):
-    """Whose password is forgotten."""
+    """The address whose password is lost."""
 
-    email = typed("The e-mail of the cabinet.", "ivanov@example.org", least=3, most=254)
+    email = input_text("The e-mail of the cabinet.", "ivanov@example.org", least=3, most=254)
 
 
-class PasswordResetRequested(Answered):
-    """The same for a known and an unknown e-mail."""
+class PasswordResetRequested(Result):
+    """The started recovery; the response is the same for an unknown e-mail."""
 
-    reset_id = identifier("Names this recovery in its next step.")
+    reset_id = identifier("The id for the next step.")
     message = notice()
 
 
 class ConfirmPasswordReset(Shape):
     """The code from the letter and the new password."""
 
-    code = typed("The code from the letter.", "482913", most=32)
-    new_password = secret("The new password. Tell it to nobody (S10).")
+    code = input_text("The code from the letter.", "482913", most=32)
+    new_password = secret("The new password, never to be shared (S10).")

@@ -5,95 +5,102 @@ from __future__ import annotations
 from marshmallow import fields
 
 from gateway.schemas.base import (
-    Answered,
+    Result,
     Shape,
     described,
     identifier,
+    input_text,
     instant,
     length,
-    said,
+    output_text,
     secret,
-    typed,
 )
 from gateway.schemas.base import Text as TextField
 
 
 class SignIn(Shape):
-    """E-mail and password, and a name for the device in the list of sessions."""
+    """E-mail, password, and a name for the device in the list of sessions."""
 
-    email = typed("The e-mail of the cabinet.", "ivanov@example.org", least=3, most=254)
-    password = secret("The password; at the first sign-in the temporary one from the letter.")
+    email = input_text("The e-mail of the cabinet.", "ivanov@example.org", least=3, most=254)
+    password = secret("The password; at the first sign-in, the temporary one from the letter.")
     device = TextField(
         load_default=None,
         allow_none=True,
         validate=length(1, 200),
-        metadata=described("What the list of sessions shows; the User-Agent otherwise.", "Телефон"),
+        metadata=described(
+            "The name in the list of sessions; by default the User-Agent.", "Телефон"
+        ),
     )
 
 
-class SignedIn(Answered):
+class SignedIn(Result):
     """A new session."""
 
-    token = said("Sent back as `Authorization: Bearer <token>`. Shown once.")
-    session_id = identifier("Names the session in the list.")
-    person_id = identifier("Who signed in.")
+    token = output_text("Send it as `Authorization: Bearer <token>`. It is shown once.")
+    session_id = identifier("The id of the session.")
+    person_id = identifier("The id of the person.")
     must_change_password = fields.Boolean(
         required=True,
         metadata=described(
-            "The password is temporary: nothing else answers before PUT /me/password.", False
+            "Whether the password is temporary: only PUT /me/password is allowed then.", False
         ),
     )
-    expires_at = instant("When the session ends by itself.")
+    expires_at = instant("When the session expires.")
 
 
-class Session(Answered):
+class Session(Result):
     """One session of the person."""
 
-    session_id = identifier("Names the session.")
-    device = said("What the person called the device, or what it called itself.", "Firefox")
+    session_id = identifier("The id of the session.")
+    device = output_text("The name of the device, or its User-Agent.", "Firefox")
     created_at = instant("When it was opened.")
     last_seen_at = instant("When it was last used.")
     current = fields.Boolean(
-        required=True, metadata=described("Whether it is the one that asks.", True)
+        required=True, metadata=described("Whether it is the session of this request.", True)
     )
 
 
-class Sessions(Answered):
-    """The sessions that are open."""
+class Sessions(Result):
+    """The open sessions."""
 
     sessions = fields.List(fields.Nested(Session), required=True)
 
 
 class ChangePassword(Shape):
-    """The password of now and the new one."""
+    """The current and the new password."""
 
-    current_password = secret("The password of now, which may be the temporary one.")
-    new_password = secret("The new password. Tell it to nobody (S10).")
-
-
-class ProfileOrganisation(Answered):
-    """The legal entity of the person."""
-
-    name = said("Its name.", "ООО «Три кита»")
-    inn = said("ИНН.", "6200098765")
-    kpp = said("КПП; a sole proprietor has none.", "620001001", allow_none=True)
+    current_password = secret("The current password, which may be the temporary one.")
+    new_password = secret("The new password, never to be shared (S10).")
 
 
-class Profile(Answered):
+class ProfileOrganisation(Result):
+    """The organisation of the person."""
+
+    name = output_text("Its name.", "ООО «Три кита»")
+    inn = output_text("ИНН.", "6200098765")
+    kpp = output_text("КПП; a sole proprietor has none.", "620001001", allow_none=True)
+
+
+class Profile(Result):
     """The person."""
 
-    person_id = identifier("Names the person.")
-    person_type = said("`individual` or `organisation`.", "individual")
-    email = said("The e-mail of the cabinet.", "ivanov@example.org")
+    person_id = identifier("The id of the person.")
+    person_type = output_text("`individual` or `organisation`.", "individual")
+    email = output_text("The e-mail of the cabinet.", "ivanov@example.org")
     organisation = fields.Nested(
-        ProfileOrganisation, required=True, allow_none=True, metadata=described("Null: individual.")
+        ProfileOrganisation,
+        required=True,
+        allow_none=True,
+        metadata=described("Null for an individual."),
     )
-    full_name = said("ФИО; null until it is entered.", "Иванов Иван Иванович", allow_none=True)
-    phone = said("The telephone; null until it is entered.", "+79991234567", allow_none=True)
+    full_name = output_text(
+        "ФИО; null until it is entered.", "Иванов Иван Иванович", allow_none=True
+    )
+    phone = output_text("The telephone; null until it is entered.", "+79991234567", allow_none=True)
 
 
 class UpdateProfile(Shape):
-    """What is to change; what is absent stays, the empty text clears."""
+    """The values to change: an absent one stays, an empty one is cleared."""
 
     full_name = TextField(
         validate=length(0, 200),
@@ -106,20 +113,20 @@ class UpdateProfile(Shape):
 
 
 class DocumentQuery(Shape):
-    """Which version of a document."""
+    """The version of a document."""
 
     version = TextField(
         load_default=None,
         validate=length(1, 40),
-        metadata=described("A version; the one in force otherwise.", "2025-09-01"),
+        metadata=described("A version; by default the one in force.", "2025-09-01"),
     )
 
 
-class Document(Answered):
+class Document(Result):
     """A document with its text."""
 
-    kind = said("Which document.", "rules")
-    version = said("Its version; keep it with a consent.", "2025-09-01")
-    title = said("Its title.", "Правила предоставления доступа")
-    media_type = said("What the text is.", "text/markdown")
-    text = said("The whole text.")
+    kind = output_text("The kind of document.", "rules")
+    version = output_text("The version, to be kept with a consent.", "2025-09-01")
+    title = output_text("Its title.", "Правила предоставления доступа")
+    media_type = output_text("The media type of the text.", "text/markdown")
+    text = output_text("The whole text.")

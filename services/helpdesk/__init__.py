@@ -1,1 +1,1 @@
-"""Help desk: questions of persons, the departments that answer them, and the answers."""
+"""The help desk: questions of persons, departments, and answers."""

@@ -1,4 +1,4 @@
-"""The JSON forms in which the help desk answers, with titles from the directory."""
+"""The JSON results of the help desk, with titles from the directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.helpdesk.views import QuestionView
 
 
 def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]:
-    """Return a question for a list: topic and department with their titles, state, instants."""
+    """Return a question for a list, with the titles of its topic and department."""
     topic = directory.topic_title(view.topic)
     department = directory.department_title(view.department)
     return {
@@ -27,13 +27,12 @@ def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]
     }
 
 
-def letter(
+def letter_facts(
     view: QuestionView, messages: list[dict[str, Any]], directory: Directory
 ) -> dict[str, Any]:
-    """Return what letters say: ``text`` is the question, ``answer`` the last answer or None.
+    """Return the facts of letters: ``text`` is the question, ``answer`` the last answer or None.
 
-    A text that has been erased is None, and so is the mailbox of a department that is no longer
-    listed.
+    An erased text is None, and so is the mailbox of a department that is no longer listed.
     """
     answers = [message["text"] for message in messages if message["author"] == "staff"]
     return {

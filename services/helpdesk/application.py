@@ -1,4 +1,4 @@
-"""The use cases of the help desk: ask, write again, route, answer, close, and read."""
+"""The use cases of the help desk: ask, add a message, route, answer, close, read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """``account`` is one that the person has linked, or None."""
+    """``account`` is a linked account of the person, or None."""
 
     person_id: UUID
     topic: str
@@ -44,7 +44,7 @@ class RouteQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """``reason`` is a note of staff that the person does not see; it may be empty."""
+    """``reason`` is a note for staff, not shown to the person; it may be empty."""
 
     question_id: UUID
     text: str
@@ -56,22 +56,22 @@ class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Desk:
-    """The use cases that the directory of departments and its limits govern."""
+class QuestionUseCases:
+    """The use cases that depend on the directory of departments and its limits."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
     def ask(self, session: Session, command: AskQuestion) -> dict[str, Any]:
-        """Ask a question, which goes to the department that is competent for its topic.
+        """Ask a question, which is handed to the department of its topic.
 
         Raises ValidationFailed ``unknown_topic`` or ``invalid_text``, and Forbidden
         ``too_many_questions`` or ``too_many_messages``.
         """
         text = clean_text(command.text)
         department = self._directory.department_of(command.topic)
-        # The counter's row stays locked until the commit, so that of questions asked at the same
-        # time each sees the ones before it when it is counted.
+        # The row of the counter stays locked until the commit, so that concurrent questions are
+        # all counted.
         number = session.read.next_number()
         self._check_limits(session, command.person_id, asking=True)
         question = session.load(Question, new_id())
@@ -91,9 +91,9 @@ class Desk:
         }
 
     def add_message(self, session: Session, command: AddMessage) -> dict[str, Any]:
-        """Write again in a question of one's own.
+        """Add a message to the person's own question.
 
-        Raises NotFound ``question_not_found`` (also for a stranger's), ValidationFailed
+        Raises NotFound ``question_not_found`` (also for somebody else's), ValidationFailed
         ``invalid_text``, and Forbidden ``too_many_messages``.
         """
         text = clean_text(command.text)
@@ -131,7 +131,7 @@ class Desk:
 
 
 def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]:
-    """Return a question in the name of the actor. Raises NotFound and ValidationFailed."""
+    """Answer a question as the actor. Raises NotFound and ValidationFailed."""
     text = clean_text(command.text)
     question = _existing(session, command.question_id)
     note = session.vault.seal(question.id, command.reason) if command.reason else None
@@ -140,14 +140,14 @@ def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]
 
 
 def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
-    """Put a question away. Raises NotFound, and Conflict ``already_closed``."""
+    """Close a question. Raises NotFound, and Conflict ``already_closed``."""
     question = _existing(session, command.question_id)
     question.close(session.vault.seal(question.id, command.reason))
     return {"question_id": str(question.id), "state": question.state}
 
 
 def question_of(session: Session, question_id: UUID, person_id: UUID | None = None) -> QuestionView:
-    """Return a question. Raises NotFound; with a person, also for a question of another."""
+    """Return a question. Raises NotFound; given a person, also for somebody else's question."""
     view: QuestionView | None = session.read.question(question_id)
     if view is None or person_id not in (None, view.person_id):
         raise not_found()
@@ -155,7 +155,7 @@ def question_of(session: Session, question_id: UUID, person_id: UUID | None = No
 
 
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
-    """Return ``[{author, text, at}]`` in order; a text that has been erased is None."""
+    """Return ``[{author, text, at}]`` in order; an erased text is None."""
     return [
         {
             "author": message.author,
@@ -167,9 +167,9 @@ def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
 
 
 def clean_text(text: str) -> str:
-    """Return a message without the spaces around it, its lines ended by line feeds.
+    """Return a message stripped, with line feeds at the ends of its lines.
 
-    Raises ValidationFailed ``invalid_text`` when it is empty, too long, or no text.
+    Raises ValidationFailed ``invalid_text`` if it is empty, too long, or has control characters.
     """
     clean = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not 1 <= len(clean) <= MAX_TEXT or _CONTROL.search(clean):
@@ -182,7 +182,7 @@ def clean_text(text: str) -> str:
 
 
 def not_found() -> NotFound:
-    """Return the refusal for a question that is not there, or is not the caller's."""
+    """Return the error for a question that does not exist, or is somebody else's."""
     return NotFound("question_not_found", "There is no such question; choose one of the list.")
 
 

@@ -1,4 +1,4 @@
-"""Which department answers what: data, read from YAML."""
+"""The directory of departments and topics, read from YAML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.config import ConfigurationError
 from shared.errors import ValidationFailed
 
 PATH_VARIABLE = "SALDO_HELPDESK_DEPARTMENTS"
-"""The environment variable that names a file to use instead of the one shipped."""
+"""The environment variable with the path of a file that replaces the shipped one."""
 
 _SHIPPED = Path(__file__).with_name("departments.yaml")
 
@@ -30,28 +30,28 @@ class Title(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Department(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who answers, and the mailbox that is told of a new question."""
+    """A department, and its mailbox for new questions."""
 
     title: Title
     email: _Email
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a question is about, and the department that is competent for it."""
+    """A topic of questions, and its department."""
 
     title: Title
     department: _Id
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much one person may write within any 24 hours."""
+    """What one person may write within any 24 hours."""
 
     questions_per_day: _Positive
     messages_per_day: _Positive
 
 
 class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The departments, the topics that lead to them, and the limits on questions."""
+    """The departments, the topics, and the limits on questions."""
 
     departments: dict[_Id, Department]
     topics: dict[_Id, Topic]
@@ -60,10 +60,10 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         for name, topic in self.topics.items():
             if topic.department not in self.departments:
-                raise ValueError(f"topic {name} leads to {topic.department}, no such department")
+                raise ValueError(f"topic {name} names {topic.department}, no such department")
 
     def department_of(self, topic: str) -> str:
-        """Return the department that is competent for a topic.
+        """Return the department of a topic.
 
         Raises ValidationFailed ``unknown_topic``.
         """
@@ -82,25 +82,25 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             )
 
     def topic_title(self, topic: str) -> Title:
-        """Return a topic's title; a topic no longer listed is called by its id."""
+        """Return a topic's title, or its id if it is no longer listed."""
         known = self.topics.get(topic)
         return known.title if known else Title(topic, topic)
 
     def department_title(self, department: str) -> Title:
-        """Return a department's title; one no longer listed is called by its id."""
+        """Return a department's title, or its id if it is no longer listed."""
         known = self.departments.get(department)
         return known.title if known else Title(department, department)
 
     def department_email(self, department: str) -> str | None:
-        """Return a department's mailbox, None when the department is no longer listed."""
+        """Return a department's mailbox, or None if it is no longer listed."""
         known = self.departments.get(department)
         return known.email if known else None
 
 
 def load_directory(environ: Mapping[str, str] | None = None) -> Directory:
-    """Read the operator's file, or the shipped one.
+    """Return the directory from the operator's file, or from the shipped one.
 
-    Raises ConfigurationError that names the file and the field at fault.
+    Raises ConfigurationError with the path of the file and the field at fault.
     """
     env = os.environ if environ is None else environ
     path = Path(env.get(PATH_VARIABLE) or _SHIPPED)

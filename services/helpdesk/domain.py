@@ -1,4 +1,4 @@
-"""A question: asked by a person, handed to a department, answered, and open to more."""
+"""A question: asked by a person, handed to a department, answered, closed, reopened."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MAX_TEXT = 4000
 """Characters of a message, without the spaces around it."""
 
 State = Literal["open", "answered", "closed"]
-"""``open``: the department is to answer; ``answered``: it has; ``closed``: staff see no more to
-do. A message of the person opens it again."""
+"""``open``: the department must answer; ``answered``: it has answered; ``closed``: staff have
+finished with it. A message of the person reopens it."""
 
 Author = Literal["person", "staff"]
 
 
 class QuestionAsked(Event, frozen=True, kw_only=True):
-    """A person asked; ``text`` is sealed under the question's id."""
+    """A person asked a question; ``text`` is sealed under the question's id."""
 
     topic: ClassVar[str] = "helpdesk.question_asked.v1"
     number: int
@@ -39,16 +39,16 @@ class QuestionRouted(Event, frozen=True, kw_only=True):
 
 
 class MessageAdded(Event, frozen=True, kw_only=True):
-    """The person wrote again, which opens the question; ``text`` is sealed."""
+    """The person added a message, which opens the question; ``text`` is sealed."""
 
     topic: ClassVar[str] = "helpdesk.message_added.v1"
     text: str
 
 
 class QuestionAnswered(Event, frozen=True, kw_only=True):
-    """Staff answered; who it was is the actor of the record.
+    """Staff answered, by the actor of the record.
 
-    ``text`` is sealed, and so is ``reason``, a note of staff that the person does not see.
+    ``text`` is sealed, and so is ``reason``, a note for staff that the person does not see.
     """
 
     topic: ClassVar[str] = "helpdesk.question_answered.v1"
@@ -58,7 +58,7 @@ class QuestionAnswered(Event, frozen=True, kw_only=True):
 
 
 class QuestionClosed(Event, frozen=True, kw_only=True):
-    """Staff see nothing more to do; ``reason`` is sealed."""
+    """Staff closed the question; ``reason`` is sealed."""
 
     topic: ClassVar[str] = "helpdesk.question_closed.v1"
     reason: str
@@ -68,9 +68,9 @@ EVENTS = EventTypes(QuestionAsked, QuestionRouted, MessageAdded, QuestionAnswere
 
 
 class Question(Aggregate):
-    """One question with its messages; texts stay sealed here."""
+    """One question; its texts stay sealed here."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the field's own word
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
         super().__init__(id)
         self.person_id: UUID | None = None
         self.department = ""
@@ -100,7 +100,7 @@ class Question(Aggregate):
         account: str | None,
         text: str,
     ) -> None:
-        """Ask. ``number`` is the short one for people, ``subject`` the topic's id."""
+        """Ask the question; ``number`` is the short one for people, ``subject`` the topic's id."""
         if self.person_id is not None:
             raise Conflict("question_exists", "This question has been asked; add a message to it.")
         self.trigger(
@@ -115,7 +115,7 @@ class Question(Aggregate):
         )
 
     def route(self, department: str, reason: str) -> None:
-        """Hand over to another department. Raises Conflict ``already_routed``."""
+        """Hand the question to another department. Raises Conflict ``already_routed``."""
         if department == self.department:
             raise Conflict(
                 "already_routed", "The question is with this department already; choose another."
@@ -123,17 +123,17 @@ class Question(Aggregate):
         self.trigger(QuestionRouted(department=department, reason=reason))
 
     def add_message(self, text: str) -> None:
-        """Let the person write again; an answered or closed question is open after that."""
+        """Add a message of the person, which opens the question."""
         self.trigger(MessageAdded(text=text))
 
     def answer(self, text: str, reason: str | None) -> None:
-        """Answer; a second answer adds to the first."""
+        """Answer the question; further answers are added to the first."""
         if self.person_id is None:
-            raise RuntimeError("a question that nobody asked cannot be answered")
+            raise RuntimeError("a question must be asked before it is answered")
         self.trigger(QuestionAnswered(person_id=self.person_id, text=text, reason=reason))
 
     def close(self, reason: str) -> None:
-        """Put the question away. Raises Conflict ``already_closed``."""
+        """Close the question. Raises Conflict ``already_closed``."""
         if self.state == "closed":
             raise Conflict("already_closed", "The question is closed already.")
         self.trigger(QuestionClosed(reason=reason))

@@ -1,4 +1,4 @@
-"""What the help desk tells the other services: that something was written, never what."""
+"""The help desk's events as published, without the texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Return the public form of an event; the subject is the question's id."""
+    """Return the published form of an event; the subject is the question's id."""
     question_id = str(recorded.originator_id)
     match recorded.event:
         case QuestionAsked() as event:

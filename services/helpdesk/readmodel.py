@@ -1,4 +1,4 @@
-"""The tables of the help desk, and the questions they answer."""
+"""The tables of the help desk, derived from the events, and their queries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _QUESTION = (
 
 
 class ReadModel:
-    """Questions and their messages, written in the transaction of their events."""
+    """The tables of the help desk within one transaction."""
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
@@ -52,11 +52,11 @@ class ReadModel:
                     )
 
     def next_number(self) -> int:
-        """Take the next short number; its row stays locked until the transaction ends."""
+        """Return the next short number; the counter stays locked until the transaction ends."""
         self._cursor.execute("UPDATE question_counter SET last = last + 1 RETURNING last")
         row = self._cursor.fetchone()
         if row is None:
-            raise RuntimeError("the migration has left no counter of questions")
+            raise RuntimeError("the table question_counter is empty")
         return int(row["last"])
 
     def question(self, question_id: UUID) -> QuestionView | None:
@@ -68,13 +68,13 @@ class ReadModel:
         return None if row is None else _view(row)
 
     def id_of_number(self, number: int) -> UUID | None:
-        """Return the question that has a short number."""
+        """Return the id of the question with a short number."""
         self._cursor.execute("SELECT question_id FROM questions WHERE number = %s", (number,))
         row = self._cursor.fetchone()
         return None if row is None else row["question_id"]
 
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
-        """Return a person's questions, the last written in first."""
+        """Return a person's questions, those with the latest message first."""
         self._cursor.execute(
             f"SELECT {_QUESTION} FROM questions WHERE person_id = %s"
             " ORDER BY last_message_at DESC, number DESC LIMIT %s",
@@ -112,14 +112,14 @@ class ReadModel:
         ]
 
     def questions_since(self, person_id: UUID, since: datetime) -> int:
-        """Return how many questions a person has asked after an instant."""
+        """Return the number of questions that a person asked after an instant."""
         return self._count(
             "SELECT count(*) AS found FROM questions WHERE person_id = %s AND asked_at > %s",
             (person_id, since),
         )
 
     def messages_since(self, person_id: UUID, since: datetime) -> int:
-        """Return how many messages a person has written after an instant, in all questions."""
+        """Return the number of messages that a person wrote after an instant, in all questions."""
         return self._count(
             "SELECT count(*) AS found FROM messages JOIN questions USING (question_id)"
             " WHERE person_id = %s AND author = 'person' AND at > %s",

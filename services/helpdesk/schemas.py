@@ -1,11 +1,11 @@
-"""The shapes of the RPCs of the help desk."""
+"""The schemas of the RPCs of the help desk."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
 _TEXT = validate.Length(min=1, max=16_000)
-"""Generous, because the spaces around a text are not counted: the use case measures the rest."""
+"""Above the limit, because the use case strips a text before it checks the length."""
 
 
 class Topics(Schema):

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from services.helpdesk import application, schemas
-from services.helpdesk.answers import letter, question_summary
+from services.helpdesk.answers import letter_facts, question_summary
 from services.helpdesk.departments import load_directory
 from shared.errors import Forbidden
 from shared.eventstore import Session
 from shared.rpc.server import RpcClientProvider, StoreProvider, rpc
 
 MAX_LISTED = 200
-"""Questions of one person in a list, the last written in first."""
+"""The maximal number of listed questions of one person."""
 
 
 class HelpdeskService:
@@ -24,11 +24,11 @@ class HelpdeskService:
     store = StoreProvider()
     services = RpcClientProvider()
     directory = load_directory()
-    desk = application.Desk(directory)
+    use_cases = application.QuestionUseCases(directory)
 
     @rpc(schemas.Topics)
     def topics(self) -> dict[str, Any]:
-        """Return ``{topics: [{topic, title, title_en, department}]}``, titles in Russian too."""
+        """Return ``{topics: [{topic, title, title_en, department}]}``."""
         return {
             "topics": [
                 {
@@ -46,7 +46,7 @@ class HelpdeskService:
         """Return ``{question_id, number, department, department_title}``.
 
         Raises Forbidden ``account_not_linked`` for an account that is not the person's, and as
-        `application.Desk.ask`.
+        `application.QuestionUseCases.ask`.
         """
         command = application.AskQuestion(
             person_id=person_id,
@@ -54,12 +54,12 @@ class HelpdeskService:
             account=self._linked(person_id, account) if account else None,
             text=text,
         )
-        result: dict[str, Any] = self.store.execute(self.desk.ask, command)
+        result: dict[str, Any] = self.store.execute(self.use_cases.ask, command)
         return result
 
     @rpc(schemas.Questions)
     def questions(self, person_id: UUID) -> dict[str, Any]:
-        """Return ``{questions: [...]}`` of a person, the last written in first."""
+        """Return ``{questions: [...]}`` of a person, those with the latest message first."""
         views = self.store.query(lambda session: session.read.questions_of(person_id, MAX_LISTED))
         return {"questions": [question_summary(view, self.directory) for view in views]}
 
@@ -72,34 +72,34 @@ class HelpdeskService:
             messages = application.messages_of(session, question_id)
             return {**question_summary(view, self.directory), "messages": messages}
 
-        answer: dict[str, Any] = self.store.query(read)
-        return answer
+        result: dict[str, Any] = self.store.query(read)
+        return result
 
     @rpc(schemas.AddMessage)
     def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
-        """Return ``{question_id, state}``; raises as `application.Desk.add_message`."""
+        """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
         command = application.AddMessage(person_id=person_id, question_id=question_id, text=text)
-        result: dict[str, Any] = self.store.execute(self.desk.add_message, command)
+        result: dict[str, Any] = self.store.execute(self.use_cases.add_message, command)
         return result
 
     @rpc(schemas.LetterOf)
     def letter_of(self, question_id: UUID) -> dict[str, Any]:
-        """Return what the letters about a question say; for notifications only."""
+        """Return the facts of letters about a question; for notifications only."""
 
         def read(session: Session) -> dict[str, Any]:
             view = application.question_of(session, question_id)
-            return letter(view, application.messages_of(session, question_id), self.directory)
+            return letter_facts(view, application.messages_of(session, question_id), self.directory)
 
-        answer: dict[str, Any] = self.store.query(read)
-        return answer
+        result: dict[str, Any] = self.store.query(read)
+        return result
 
     def _linked(self, person_id: UUID, account: str) -> str:
-        # Whoever names a stranger's account must not be answered about it.
+        # Nobody may ask about somebody else's account.
         number = account.strip()
-        answer = self.services.call(
+        ownership = self.services.call(
             "accounts", "owns", person_id=str(person_id), numbers=[number or account]
         )
-        if number not in answer["owned"]:
+        if number not in ownership["owned"]:
             raise Forbidden(
                 "account_not_linked",
                 "This account is not in the cabinet; choose a linked account, or none.",

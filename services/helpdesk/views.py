@@ -1,4 +1,4 @@
-"""What the read model of the help desk answers."""
+"""The results of the read model's queries."""
 
 from __future__ import annotations
 

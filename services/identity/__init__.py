@@ -1,1 +1,1 @@
-"""People and organisations: registration, passwords, sessions, recovery, profile, documents."""
+"""Persons and organisations: registration, passwords, sessions, recovery, profile, documents."""

@@ -1,7 +1,7 @@
-"""Use cases: signing in, sessions, the change of a password.
+"""Use cases: signing in, sessions, changing a password.
 
-Passwords are checked and hashed between transactions, so that no database connection waits for it:
-what the check found is trusted only while the hash that it was made with is still the kept one.
+Passwords are verified and hashed between transactions, so that no database connection waits. The
+result is valid only as long as the stored hash is still the one that was verified.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.identity.checking import Command, revealed
+from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, Person
 from services.identity.limits import (
     PASSWORD_CHANGES,
@@ -23,16 +23,17 @@ from services.identity.limits import (
     TEMPORARY_SESSION_LIFE,
 )
 from services.identity.password_policy import check_password
+from services.identity.personal_data import reveal
 from services.identity.refusals import refusal, refused
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
 
 
-class CheckedPassword(NamedTuple):
-    """What the slow check found: the hash that was kept, whether it matches, the new one's hash."""
+class VerifiedPassword(NamedTuple):
+    """The result of verifying: the stored hash, whether it matches, and the new password's hash."""
 
-    kept: str | None
+    stored_hash: str | None
     matches: bool
     new_hash: str
 
@@ -43,10 +44,10 @@ class BeginSignIn(Command, frozen=True, kw_only=True):
 
 
 class FinishSignIn(Command, frozen=True, kw_only=True):
-    """``checked_hash`` is the one that the password matched; ``stronger_hash`` may replace it."""
+    """``verified_hash`` is the one that matched; ``stronger_hash`` replaces it unless None."""
 
     person_id: UUID
-    checked_hash: str
+    verified_hash: str
     stronger_hash: str | None
     token_digest: bytes
     device: str
@@ -54,7 +55,7 @@ class FinishSignIn(Command, frozen=True, kw_only=True):
     network_index: bytes
 
 
-class NoteSeen(Command, frozen=True, kw_only=True):
+class MarkSeen(Command, frozen=True, kw_only=True):
     session_id: UUID
 
 
@@ -71,10 +72,10 @@ class ChangePassword(Command, frozen=True, kw_only=True):
 
 
 def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
-    """Count an attempt -> {person_id|None, password_hash|None}, or ``too_many_attempts``.
+    """Count an attempt; return {person_id|None, password_hash|None} or ``too_many_attempts``.
 
-    Counted before the password is checked: of many guesses at once no more are checked than may
-    be. The right one takes its count back.
+    It is counted before the password is verified, so that concurrent guesses cannot exceed the
+    limit. A right password takes its count back.
     """
     read = session.read
     for limit, subject in (
@@ -91,15 +92,14 @@ def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
 
 
 def finish_sign_in(session: Session, command: FinishSignIn) -> dict[str, Any]:
-    """Open a session for a right password -> {session_id, person_id, must_change_password,
-    expires_at}, or a refusal: ``wrong_credentials`` (it was changed meanwhile) or
-    ``temporary_password_expired``.
+    """Open a session; return {session_id, person_id, must_change_password, expires_at}.
 
-    A session of a temporary password ends the earlier ones: there is never more than one.
+    Or return a refusal: ``wrong_credentials`` (the password was changed in between) or
+    ``temporary_password_expired``. A session of a temporary password ends the earlier ones.
     """
     read, now = session.read, session.now
     credential = read.credentials.lock(command.person_id)
-    if credential is None or credential.password_hash != command.checked_hash:
+    if credential is None or credential.password_hash != command.verified_hash:
         return refusal("wrong_credentials")
     if credential.temporary and (credential.expires_at is None or credential.expires_at <= now):
         return refusal("temporary_password_expired")
@@ -137,7 +137,7 @@ def _end_surplus(session: Session, person_id: UUID) -> None:
 
 
 def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
-    """Return {session_id, person_id, must_change_password, stale}; ``stale`` asks for NoteSeen.
+    """Return {session_id, person_id, must_change_password, stale}; MarkSeen is due if stale.
 
     Raises Forbidden ``session_expired``.
     """
@@ -152,13 +152,13 @@ def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
     }
 
 
-def note_seen(session: Session, command: NoteSeen) -> None:
-    """Keep when a session was last in use."""
+def mark_seen(session: Session, command: MarkSeen) -> None:
+    """Store when a session was last used."""
     session.read.sessions.seen(command.session_id, session.now)
 
 
 def list_sessions(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {sessions: [{session_id, device, created_at, last_seen_at}]}, the latest first."""
+    """Return {sessions: [{session_id, device, created_at, last_seen_at}]}, latest first."""
     live = session.read.sessions.of_person(person_id, session.now, SESSION_IDLE_LIFE)
     return {
         "sessions": [
@@ -174,32 +174,32 @@ def list_sessions(session: Session, person_id: UUID) -> dict[str, Any]:
 
 
 def end_session(session: Session, command: EndSession) -> dict[str, Any]:
-    """End one session of the person -> {}. Raises NotFound ``session_not_found``."""
+    """End one session of the person. Raises NotFound ``session_not_found``."""
     if not session.read.sessions.end(command.person_id, command.session_id):
         raise NotFound("session_not_found", "There is no such session; it may have ended.")
     return {}
 
 
-def kept_hash(session: Session, person_id: UUID) -> str | None:
-    """Return the hash of a person's present password."""
+def stored_hash(session: Session, person_id: UUID) -> str | None:
+    """Return the hash of a person's current password."""
     credential = session.read.credentials.of_person(person_id)
     return None if credential is None else credential.password_hash
 
 
 def password_changer(
-    checked: CheckedPassword,
+    verified: VerifiedPassword,
 ) -> Callable[[Session, ChangePassword], dict[str, Any]]:
-    """Return the use case that changes a password, given what the check found.
+    """Return the use case that changes a password, given the result of verifying it.
 
-    That is no part of the command: the same command sent again has another salt.
+    The result is not part of the command: a repeated command has a hash with another salt.
     """
 
     def change_password(session: Session, command: ChangePassword) -> dict[str, Any]:
-        """Take a new password for the present one -> {}, or a refusal that counts:
-        ``wrong_current_password``, ``too_many_attempts``.
+        """Replace the current password, and end all other sessions of the person.
 
-        All other sessions of the person end. Raises ValidationFailed ``password_...`` (see
-        `check_password`), NotFound ``person_not_found``, Forbidden ``session_expired``.
+        Returns {}, or a counted refusal: ``wrong_current_password``, ``too_many_attempts``.
+        Raises ValidationFailed ``password_...`` (see `check_password`), NotFound
+        ``person_not_found``, Forbidden ``session_expired``.
         """
         read = session.read
         wait = read.attempts.take(PASSWORD_CHANGES, command.person_id.bytes, session.now)
@@ -210,16 +210,16 @@ def password_changer(
         person.must_exist()
         check_password(
             command.new_password,
-            email=revealed(session, person.id, person.email),
+            email=reveal(session, person.id, person.email),
             previous=command.current_password,
         )
         live = read.sessions.of_person(person.id, session.now, SESSION_IDLE_LIFE)
         if command.session_id not in {entry.session_id for entry in live}:
             raise refused("session_expired")
-        if not checked.matches or credential.password_hash != checked.kept:
+        if not verified.matches or credential.password_hash != verified.stored_hash:
             return refusal("wrong_current_password")
         read.attempts.clear(PASSWORD_CHANGES, command.person_id.bytes)
-        read.credentials.set_own(person.id, checked.new_hash)
+        read.credentials.set_chosen(person.id, verified.new_hash)
         read.sessions.end_all(person.id, but=command.session_id)
         read.sessions.extend(command.session_id, session.now + SESSION_LIFE)
         person.change_password(PasswordOrigin.CHANGED)

@@ -1,7 +1,7 @@
 """Use cases: registration and profile. `access` has signing in, `recovery` lost passwords.
 
-A use case touches its tables before it lets an event happen: appending to the log takes the log's
-lock, and nobody who holds that may wait for a row of these tables.
+A use case writes to its tables before it triggers an event. Appending to the log takes the log's
+lock, and whoever holds that lock must not wait for a row of these tables.
 """
 
 from __future__ import annotations
@@ -12,15 +12,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.identity.checking import (
-    Command,
-    IssueCode,
-    await_code,
-    issue_code,
-    revealed,
-    take_or_raise,
-    try_code,
-)
+from services.identity.commands import Command
+from services.identity.contact_details import parse_phone
 from services.identity.documents import find_document
 from services.identity.domain import Person, PersonRegistered, PersonType, Registration
 from services.identity.limits import (
@@ -31,7 +24,11 @@ from services.identity.limits import (
     SESSION_IDLE_LIFE,
     TEMPORARY_PASSWORD_LIFE,
 )
-from services.identity.requisites import Organisation, parse_full_name, parse_phone
+from services.identity.names import parse_full_name
+from services.identity.organisation_details import Organisation
+from services.identity.personal_data import reveal
+from services.identity.rate_limits import enforce_limit
+from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -41,7 +38,7 @@ SWEEP_BATCH = 100
 
 
 class StartRegistration(Command, frozen=True, kw_only=True):
-    """``email`` is a parsed address, the indexes are its and the caller's fingerprints."""
+    """``email`` is a parsed address; the indexes are the fingerprints of it and of the caller."""
 
     person_type: PersonType
     email: str
@@ -76,19 +73,19 @@ class UpdateProfile(Command, frozen=True, kw_only=True):
 
 
 class Sweep(Command, frozen=True, kw_only=True):
-    """What has had its time goes."""
+    """Delete expired rows."""
 
 
 def start_registration(session: Session, command: StartRegistration) -> dict[str, Any]:
-    """Begin a registration -> {registration_id}.
+    """Start a registration; return {registration_id}.
 
-    Does the same for an address that is known already: only its owner learns of it, by letter.
+    A known address is treated the same: only its owner learns of it, by letter.
     Raises Forbidden ``too_many_attempts``.
     """
-    take_or_raise(session, LETTERS_OF_NETWORK, command.network_index)
-    take_or_raise(session, REGISTRATION_LETTERS, command.email_index)
+    enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
+    enforce_limit(session, REGISTRATION_LETTERS, command.email_index)
     registration = session.load(Registration, new_id())
-    await_code(session, registration.id, "registration", command.email_index)
+    open_code(session, registration.id, "registration", command.email_index)
 
     def sealed(text: str) -> str:
         return session.vault.seal(registration.person_id, text)
@@ -103,7 +100,7 @@ def start_registration(session: Session, command: StartRegistration) -> dict[str
 
 
 def resend_code(session: Session, command: ResendCode) -> dict[str, Any]:
-    """Ask for another letter; the code of the earlier one is void once it is written -> {}.
+    """Request another letter, which voids the earlier code once it is written.
 
     Raises NotFound ``registration_not_found``, Conflict ``registration_confirmed`` or
     ``registration_expired``, Forbidden ``too_many_attempts``.
@@ -111,16 +108,16 @@ def resend_code(session: Session, command: ResendCode) -> dict[str, Any]:
     code = session.read.codes.lock(command.registration_id)
     registration = session.load(Registration, command.registration_id)
     registration.must_be_open()
-    take_or_raise(session, REGISTRATION_LETTERS, code.email_index)
+    enforce_limit(session, REGISTRATION_LETTERS, code.email_index)
     registration.request_code()
     return {}
 
 
 def issue_registration_code(session: Session, command: IssueCode) -> dict[str, Any]:
-    """Keep a fresh code for the letter that is being written -> {kind, email}.
+    """Store a fresh code for the letter being written; return {kind, email}.
 
-    For an address that has a person the kind is ``already_registered`` and no code is kept.
-    Raises as `resend_code` does, limits aside.
+    For a registered address the kind is ``already_registered``, and no code is stored. Raises
+    what `resend_code` raises, limits aside.
     """
     codes = session.read.codes
     code = codes.lock(command.owner_id)
@@ -128,18 +125,18 @@ def issue_registration_code(session: Session, command: IssueCode) -> dict[str, A
     registration.must_be_open()
     known = session.read.credentials.of_email(code.email_index) is not None
     issue_code(session, command.owner_id, None if known else command.digest)
-    email = revealed(session, registration.person_id, registration.email)
+    email = reveal(session, registration.person_id, registration.email)
     return {"kind": "already_registered" if known else "code", "email": email}
 
 
 def confirm_registration(session: Session, command: ConfirmRegistration) -> dict[str, Any]:
-    """Make a person out of a registration -> {status: "confirmed"}, or a refusal that counts.
+    """Register the person; return {status: "confirmed"} or a counted refusal.
 
     Refusals: ``wrong_code`` (``attempts_left``), ``code_expired``, ``code_attempts_used_up``.
     Raises ValidationFailed ``rules_not_accepted`` or ``consent_not_given``, NotFound and Conflict
     as `resend_code` does, Conflict ``already_registered``.
     """
-    _check_ticks(command)
+    _check_consents(command)
     read = session.read
     code = read.codes.lock(command.registration_id)
     registration = session.load(Registration, command.registration_id)
@@ -158,7 +155,7 @@ def confirm_registration(session: Session, command: ConfirmRegistration) -> dict
     return {"status": "confirmed"}
 
 
-def _check_ticks(command: ConfirmRegistration) -> None:
+def _check_consents(command: ConfirmRegistration) -> None:
     if not command.accept_rules:
         raise ValidationFailed(
             "rules_not_accepted", "Read the rules of access and tick that you accept them."
@@ -186,10 +183,11 @@ def _register(session: Session, registration: Registration, ip: str) -> None:
 
 
 def issue_temporary_password(session: Session, command: IssueTemporaryPassword) -> dict[str, Any]:
-    """Keep the password for the first sign-in that is being written in a letter -> {email}.
+    """Store the password for the first sign-in, for the letter being written; return {email}.
 
-    An earlier one is void, and sessions opened with it end. Raises NotFound ``person_not_found``,
-    Conflict ``password_already_chosen``.
+    An earlier one is void, and the sessions opened with it end.
+
+    Raises NotFound ``person_not_found``, Conflict ``password_already_chosen``.
     """
     read = session.read
     read.credentials.lock(command.person_id)
@@ -198,11 +196,11 @@ def issue_temporary_password(session: Session, command: IssueTemporaryPassword) 
     person.issue_temporary_password(expires_at)
     read.credentials.set_temporary(person.id, command.password_hash, expires_at)
     read.sessions.end_all(person.id)
-    return {"email": revealed(session, person.id, person.email)}
+    return {"email": reveal(session, person.id, person.email)}
 
 
 def update_profile(session: Session, command: UpdateProfile) -> dict[str, Any]:
-    """Save full name and phone -> {}; what stays the same is no event.
+    """Save full name and phone; unchanged values make no event.
 
     Raises ValidationFailed ``full_name_invalid`` or ``phone_invalid``, NotFound
     ``person_not_found``.
@@ -210,19 +208,21 @@ def update_profile(session: Session, command: UpdateProfile) -> dict[str, Any]:
     person = session.load(Person, command.person_id)
     person.must_exist()
 
-    def changed(typed: str | None, kept: str) -> str | None:
-        known = revealed(session, person.id, kept) if kept else ""
-        if typed is None or typed == known:
+    def sealed_change(entered: str | None, stored: str) -> str | None:
+        known = reveal(session, person.id, stored) if stored else ""
+        if entered is None or entered == known:
             return None
-        return session.vault.seal(person.id, typed) if typed else ""
+        return session.vault.seal(person.id, entered) if entered else ""
 
-    full_name = _typed(command.full_name, parse_full_name)
-    phone = _typed(command.phone, parse_phone)
-    person.change_profile(changed(full_name, person.full_name), changed(phone, person.phone))
+    full_name = _parsed(command.full_name, parse_full_name)
+    phone = _parsed(command.phone, parse_phone)
+    person.change_profile(
+        sealed_change(full_name, person.full_name), sealed_change(phone, person.phone)
+    )
     return {}
 
 
-def _typed(text: str | None, parse: Callable[[str], str]) -> str | None:
+def _parsed(text: str | None, parse: Callable[[str], str]) -> str | None:
     return parse(text) if text and text.strip() else text and ""
 
 
@@ -236,7 +236,7 @@ def profile(session: Session, person_id: UUID) -> dict[str, Any]:
         raise NotFound("person_not_found", "There is no such person.")
 
     def opened(sealed: str | None) -> str | None:
-        return revealed(session, person_id, sealed) if sealed else None
+        return reveal(session, person_id, sealed) if sealed else None
 
     organisation = opened(row.organisation)
     return {
@@ -250,19 +250,19 @@ def profile(session: Session, person_id: UUID) -> dict[str, Any]:
 
 
 def sweep(session: Session, _: Sweep) -> int:
-    """Abandon old registrations, and delete what has expired; answers how much went.
+    """Abandon old registrations and delete expired rows; return how many there were.
 
-    Of an abandoned registration nothing readable is left: its key is destroyed.
+    The key of an abandoned registration is destroyed, so that nothing of it stays readable.
     """
     read, now = session.read, session.now
-    gone: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
+    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
     resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
-    waiting = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
+    expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
     for reset_id in resets:
         read.codes.drop(reset_id)
-    # A code that is gone was confirmed a moment ago: its registration is no longer waiting.
-    for registration_id in [owner_id for owner_id in waiting if read.codes.drop(owner_id)]:
+    # A code that is already gone belongs to a registration that was confirmed just now.
+    for registration_id in [owner_id for owner_id in expired if read.codes.drop(owner_id)]:
         registration = session.load(Registration, registration_id)
         registration.abandon()
         session.vault.destroy(registration.person_id)
-    return gone + len(resets) + len(waiting)
+    return deleted + len(resets) + len(expired)

@@ -1,4 +1,4 @@
-"""The table ``attempts``: how often something was tried lately, by keyed hash of who tried."""
+"""The table ``attempts``: counters of recent attempts, by the keyed hash of their subject."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from services.identity.limits import Limit
 
 
 class Attempts:
-    """Counts attempts in windows; the count is part of the transaction, so commit it."""
+    """Counts attempts in windows, as part of the transaction, which must be committed."""
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
 
     def take(self, limit: Limit, subject: bytes, now: datetime) -> int:
-        """Count one attempt; answers 0 when it is allowed, else the seconds until the next may be.
+        """Count one attempt; return 0 if it is allowed, else the seconds until the next one.
 
-        Attempts of the same subject wait for each other: of many at once no more pass than may.
+        Concurrent attempts of a subject wait for each other, so that they cannot exceed the limit.
         """
         row = self._cursor.execute(
             """
-            INSERT INTO attempts AS kept (scope, subject, taken, closes_at)
+            INSERT INTO attempts AS stored (scope, subject, taken, closes_at)
             VALUES (%(scope)s, %(subject)s, 1, %(closes)s)
             ON CONFLICT (scope, subject) DO UPDATE SET
-                taken = CASE WHEN kept.closes_at <= %(now)s THEN 1
-                             ELSE least(kept.taken, %(most)s) + 1 END,
-                closes_at = CASE WHEN kept.closes_at <= %(now)s THEN excluded.closes_at
-                                 ELSE kept.closes_at END
+                taken = CASE WHEN stored.closes_at <= %(now)s THEN 1
+                             ELSE least(stored.taken, %(most)s) + 1 END,
+                closes_at = CASE WHEN stored.closes_at <= %(now)s THEN excluded.closes_at
+                                 ELSE stored.closes_at END
             RETURNING taken, closes_at
             """,
             {
@@ -42,28 +42,28 @@ class Attempts:
             },
         ).fetchone()
         if row is None:
-            raise RuntimeError("an upsert answered no row")
+            raise RuntimeError("an upsert returned no row")
         if row["taken"] <= limit.most:
             return 0
         closes_at: datetime = row["closes_at"]
         return max(1, math.ceil((closes_at - now).total_seconds()))
 
     def give_back(self, limit: Limit, subject: bytes) -> None:
-        """Take back one attempt that turned out to be a right one."""
+        """Take back one attempt, which was successful."""
         self._cursor.execute(
             "UPDATE attempts SET taken = taken - 1 WHERE scope = %s AND subject = %s AND taken > 0",
             (limit.scope, subject),
         )
 
     def clear(self, limit: Limit, subject: bytes) -> None:
-        """Forget a subject's attempts."""
+        """Delete a subject's attempts."""
         self._cursor.execute(
             "DELETE FROM attempts WHERE scope = %s AND subject = %s", (limit.scope, subject)
         )
 
     def sweep(self, now: datetime) -> int:
-        """Delete the windows that are closed; answers how many."""
-        # Skipping what others hold: a sweep must never be part of a deadlock.
+        """Delete the closed windows; return how many there were."""
+        # Locked rows are skipped, so that a sweep is never part of a deadlock.
         self._cursor.execute(
             "DELETE FROM attempts WHERE (scope, subject) IN (SELECT scope, subject FROM attempts"
             " WHERE closes_at <= %s FOR UPDATE SKIP LOCKED)",

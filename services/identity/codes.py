@@ -1,4 +1,4 @@
-"""The table ``codes``: the check codes of registrations and recoveries, as keyed digests."""
+"""The table ``codes``: verification codes of registrations and recoveries, as keyed digests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Purpose = Literal["registration", "password_reset"]
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a code; no digest until a letter was asked for, or when none is sent."""
+    """A code; it has no digest until its letter is written, or if none will be sent."""
 
     owner_id: UUID
     email_index: bytes
@@ -38,7 +38,7 @@ class Codes:
         now: datetime,
         expires_at: datetime,
     ) -> None:
-        """Await a code: from now on attempts are counted, whether a letter goes out or not."""
+        """Start counting the attempts, whether or not a letter will be sent."""
         self._cursor.execute(
             "INSERT INTO codes (owner_id, purpose, email_index, expires_at, attempts_left,"
             " created_at) VALUES (%s, %s, %s, %s, %s, %s)",
@@ -48,14 +48,14 @@ class Codes:
     def issue(
         self, owner_id: UUID, digest: bytes | None, *, attempts: int, expires_at: datetime
     ) -> None:
-        """Replace the code by a fresh one (by none when nobody is written to)."""
+        """Replace the code by a fresh one, or by none if no letter is sent."""
         self._cursor.execute(
             "UPDATE codes SET digest = %s, attempts_left = %s, expires_at = %s WHERE owner_id = %s",
             (digest, attempts, expires_at, owner_id),
         )
 
     def lock(self, owner_id: UUID) -> Code | None:
-        """Return a code, held until the transaction ends: attempts are made one after another."""
+        """Return a code, locked until the transaction ends: its attempts are made one by one."""
         row = self._cursor.execute(
             "SELECT owner_id, email_index, digest, expires_at, attempts_left FROM codes"
             " WHERE owner_id = %s FOR UPDATE",
@@ -70,12 +70,12 @@ class Codes:
         )
 
     def drop(self, owner_id: UUID) -> bool:
-        """Forget a code that has served, or never will; False when it is gone already."""
+        """Delete a code; return False if it is gone already."""
         self._cursor.execute("DELETE FROM codes WHERE owner_id = %s", (owner_id,))
         return self._cursor.rowcount == 1
 
     def opened_before(self, purpose: Purpose, instant: datetime, most: int) -> list[UUID]:
-        """Return the owners still waiting since before an instant, the oldest first."""
+        """Return the owners of the codes opened before an instant, oldest first."""
         self._cursor.execute(
             "SELECT owner_id FROM codes WHERE purpose = %s AND created_at < %s"
             " ORDER BY created_at LIMIT %s",

@@ -1,4 +1,4 @@
-"""The table ``credentials``: who signs in with which address, and the hash of the password."""
+"""The table ``credentials``: the index of a person's address, and the hash of the password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """How a person signs in; no hash until the first letter was asked for."""
+    """How a person signs in; it has no hash until the first letter is written."""
 
     person_id: UUID
     email_index: bytes
@@ -30,9 +30,9 @@ class Credentials:
         self._cursor = cursor
 
     def claim(self, person_id: UUID, email_index: bytes) -> bool:
-        """Give an address to a person; False when it has one already.
+        """Assign an address to a person; return False if it is assigned already.
 
-        Waits for a transaction that is claiming the same address at this moment.
+        Waits for a transaction that is claiming the same address.
         """
         self._cursor.execute(
             "INSERT INTO credentials (person_id, email_index) VALUES (%s, %s)"
@@ -42,36 +42,36 @@ class Credentials:
         return self._cursor.rowcount == 1
 
     def of_email(self, email_index: bytes) -> Credential | None:
-        """Return whose address this is."""
+        """Return the credential of an address."""
         return self._one(
             f"SELECT {_COLUMNS} FROM credentials WHERE email_index = %s",  # noqa: S608 - constant
             email_index,
         )
 
     def of_person(self, person_id: UUID) -> Credential | None:
-        """Return a person's credential, as it is at this moment."""
+        """Return a person's credential, without a lock."""
         return self._one(
             f"SELECT {_COLUMNS} FROM credentials WHERE person_id = %s",  # noqa: S608 - constant
             person_id,
         )
 
     def lock(self, person_id: UUID) -> Credential | None:
-        """Return a person's credential, held against changes until the transaction ends."""
+        """Return a person's credential, locked until the transaction ends."""
         return self._one(
             f"SELECT {_COLUMNS} FROM credentials WHERE person_id = %s FOR UPDATE",  # noqa: S608
             person_id,
         )
 
     def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
-        """Keep a password for the first sign-in, in place of any earlier one."""
+        """Store a password for the first sign-in, in place of any earlier one."""
         self._cursor.execute(
             "UPDATE credentials SET password_hash = %s, temporary = true, expires_at = %s"
             " WHERE person_id = %s",
             (password_hash, expires_at, person_id),
         )
 
-    def set_own(self, person_id: UUID, password_hash: str) -> None:
-        """Keep a password that the person chose."""
+    def set_chosen(self, person_id: UUID, password_hash: str) -> None:
+        """Store a password that the person chose."""
         self._cursor.execute(
             "UPDATE credentials SET password_hash = %s, temporary = false, expires_at = NULL"
             " WHERE person_id = %s",
@@ -79,7 +79,7 @@ class Credentials:
         )
 
     def rehash(self, person_id: UUID, password_hash: str) -> None:
-        """Keep a stronger hash of the same password."""
+        """Store a stronger hash of the same password."""
         self._cursor.execute(
             "UPDATE credentials SET password_hash = %s WHERE person_id = %s",
             (password_hash, person_id),

@@ -1,7 +1,7 @@
-"""The documents that people read: the rules, the consent, the instruction, each by version.
+"""The documents for people: the rules, the consent, the instruction, each in versions.
 
-A version is a file, ``documents/<kind>-<date>.md``, and is never edited once somebody may have
-accepted it: a new text is a new file with the date from which it holds. The latest one is current.
+A version is a file, ``documents/<kind>-<date>.md``. It is never edited once somebody may have
+accepted it: a new text is a new file with the date from which it is valid. The latest is current.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of a text in Markdown; ``version`` is the ISO date it holds from."""
+    """One version of a text in Markdown; ``version`` is the ISO date from which it is valid."""
 
     kind: str
     version: str
@@ -29,17 +29,17 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_document(kind: str, version: str | None = None) -> Document:
-    """Return a document, the current version unless another is named.
+    """Return a document, by default in its current version.
 
     Raises NotFound ``document_not_found``.
     """
     versions = _versions().get(kind, {})
-    wanted = max(versions, default="") if version is None else version
-    if wanted not in versions:
+    requested = max(versions, default="") if version is None else version
+    if requested not in versions:
         raise NotFound(
             "document_not_found", f"There is no such document; the kinds are {', '.join(KINDS)}."
         )
-    return versions[wanted]
+    return versions[requested]
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
-"""Registrations, persons and password resets: what happens to them, and what may not.
+"""Registrations, persons and password resets: their events and rules.
 
-No event holds a code, a password or a hash. What is personal (e-mail, name, phone, requisites,
-network address) stands in events only sealed by the vault, under the key of the person that the
-registration becomes (`person_id_of`): destroying that one key erases the person everywhere.
+No event holds a code, a password or a hash. Personal data (e-mail, name, phone, organisation
+details, network address) is in events only sealed by the vault, under the key of the person that
+the registration becomes (`person_id_of`): destroying that key erases the person everywhere.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from shared.ids import NAMESPACE, derived_id
 
 
 class PersonType(StrEnum):
-    """The selector of the registration: «Физ. лицо» or «Юр. лицо»."""
+    """The type selected at registration: «Физ. лицо» or «Юр. лицо»."""
 
     INDIVIDUAL = "individual"
     ORGANISATION = "organisation"
 
 
 class PasswordOrigin(StrEnum):
-    """How a person came to a new password: in the settings, or by recovery."""
+    """How a password was changed: in the settings, or by recovery."""
 
     CHANGED = "changed"
     RESET = "reset"
 
 
 class RegistrationStarted(Event, frozen=True, kw_only=True):
-    """Somebody gave an e-mail address; whether it is known already is not looked at here."""
+    """A registration was started, for a known address as for an unknown one."""
 
     topic: ClassVar[str] = "identity.registration_started.v1"
     person_type: PersonType
@@ -41,29 +41,29 @@ class RegistrationStarted(Event, frozen=True, kw_only=True):
 
 
 class RegistrationCodeRequested(Event, frozen=True, kw_only=True):
-    """A letter with a code is wanted (the first, or «Выслать код заново»)."""
+    """A letter with a code was requested: the first one, or «Выслать код заново»."""
 
     topic: ClassVar[str] = "identity.registration_code_requested.v1"
 
 
 class RegistrationConfirmed(Event, frozen=True, kw_only=True):
-    """The code came back right, with both ticks."""
+    """The right code was entered, with both consents."""
 
     topic: ClassVar[str] = "identity.registration_confirmed.v1"
     person_id: UUID
 
 
 class RegistrationAbandoned(Event, frozen=True, kw_only=True):
-    """Nobody confirmed it in time: its e-mail is forgotten with its key."""
+    """The registration expired unconfirmed; its key was destroyed."""
 
     topic: ClassVar[str] = "identity.registration_abandoned.v1"
 
 
 class PersonRegistered(Event, frozen=True, kw_only=True):
-    """A person exists, having accepted the rules and consented to personal-data processing.
+    """A person has registered, accepted the rules and consented to data processing.
 
-    The consent is evidence (152-ФЗ ст. 9 ч. 3): the versions of both texts, the time, and the
-    network address, sealed, that it came from.
+    The consent must be provable (152-ФЗ ст. 9 ч. 3): hence the versions of both texts, the time,
+    and the sealed network address.
     """
 
     topic: ClassVar[str] = "identity.person_registered.v1"
@@ -78,21 +78,21 @@ class PersonRegistered(Event, frozen=True, kw_only=True):
 
 
 class TemporaryPasswordIssued(Event, frozen=True, kw_only=True):
-    """A letter with a password for the first sign-in was prepared; an earlier one is void."""
+    """A password for the first sign-in was issued for a letter; an earlier one is void."""
 
     topic: ClassVar[str] = "identity.temporary_password_issued.v1"
     expires_at: datetime
 
 
 class PasswordChanged(Event, frozen=True, kw_only=True):
-    """The person has a password of their own, a new one."""
+    """The person has chosen a new password."""
 
     topic: ClassVar[str] = "identity.password_changed.v1"
     origin: PasswordOrigin
 
 
 class ProfileChanged(Event, frozen=True, kw_only=True):
-    """The settings were saved: None leaves a value as it was, the empty text clears it."""
+    """The settings were saved: None leaves a value, the empty text clears it."""
 
     topic: ClassVar[str] = "identity.profile_changed.v1"
     full_name: str | None = None
@@ -100,20 +100,20 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
 
 
 class PersonErased(Event, frozen=True, kw_only=True):
-    """The person's key was destroyed: what was sealed under it is gone."""
+    """The person's key was destroyed, and with it the data sealed under it."""
 
     topic: ClassVar[str] = "identity.person_erased.v1"
 
 
 class PasswordResetRequested(Event, frozen=True, kw_only=True):
-    """Somebody forgot a password; no person when the address that was given is not known."""
+    """A recovery was requested; ``person_id`` is None for an unknown address."""
 
     topic: ClassVar[str] = "identity.password_reset_requested.v1"
     person_id: UUID | None = None
 
 
 class PasswordResetCompleted(Event, frozen=True, kw_only=True):
-    """The code came back right, and the person's password was changed."""
+    """The right code was entered, and the person's password was changed."""
 
     topic: ClassVar[str] = "identity.password_reset_completed.v1"
 
@@ -134,7 +134,7 @@ EVENTS = EventTypes(
 
 
 def person_id_of(registration_id: UUID) -> UUID:
-    """Return the person that a registration becomes: one, however often it is confirmed."""
+    """Return the id of the person that a registration becomes, always the same."""
     return derived_id(NAMESPACE, "identity/person", str(registration_id))
 
 
@@ -151,11 +151,11 @@ class Registration(Aggregate):
 
     @property
     def person_id(self) -> UUID:
-        """The person to be; also the subject under whose key everything here is sealed."""
+        """Return the id of the future person, under whose key everything here is sealed."""
         return person_id_of(self.id)
 
     def start(self, person_type: PersonType, email: str, organisation: str | None) -> None:
-        """Begin, and ask for the first letter; ``email`` and ``organisation`` are sealed."""
+        """Start, and request the first letter; ``email`` and ``organisation`` are sealed."""
         if self.version:
             raise Conflict("registration_exists", "This registration has been started already.")
         self.trigger(
@@ -164,17 +164,17 @@ class Registration(Aggregate):
         self.trigger(RegistrationCodeRequested())
 
     def request_code(self) -> None:
-        """Ask for another letter."""
+        """Request another letter."""
         self.must_be_open()
         self.trigger(RegistrationCodeRequested())
 
     def confirm(self) -> None:
-        """Become a person; the caller has checked the code and both ticks."""
+        """Confirm; the caller has checked the code and both consents."""
         self.must_be_open()
         self.trigger(RegistrationConfirmed(person_id=self.person_id))
 
     def abandon(self) -> None:
-        """Give up waiting."""
+        """Abandon the registration."""
         self.must_be_open()
         self.trigger(RegistrationAbandoned())
 
@@ -207,7 +207,7 @@ class Registration(Aggregate):
 
 
 class Person(Aggregate):
-    """Somebody who may sign in: an individual, or who acts for an organisation."""
+    """Somebody who can sign in: an individual, or the representative of an organisation."""
 
     def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
         super().__init__(id)
@@ -218,16 +218,16 @@ class Person(Aggregate):
         self.erased = False
 
     def register(self, event: PersonRegistered) -> None:
-        """Come into being. Raises Conflict ``already_registered``."""
+        """Register the person. Raises Conflict ``already_registered``."""
         if self.version:
             raise Conflict("already_registered", "This person is registered; sign in.")
         self.trigger(event)
 
     def issue_temporary_password(self, expires_at: datetime) -> None:
-        """Take a password for the first sign-in.
+        """Issue a password for the first sign-in.
 
         Raises Conflict ``password_already_chosen``: a late letter must not lock out somebody who
-        has a password of their own.
+        has chosen a password.
         """
         self.must_exist()
         if self.has_own_password:
@@ -238,7 +238,7 @@ class Person(Aggregate):
         self.trigger(TemporaryPasswordIssued(expires_at=expires_at))
 
     def change_password(self, origin: PasswordOrigin) -> None:
-        """Have a new password of one's own; the caller has checked the proof and the policy."""
+        """Change the password; the caller has checked the old one or the code, and the policy."""
         self.must_exist()
         self.trigger(PasswordChanged(origin=origin))
 
@@ -249,7 +249,7 @@ class Person(Aggregate):
             self.trigger(ProfileChanged(full_name=full_name, phone=phone))
 
     def must_exist(self) -> None:
-        """Raise NotFound ``person_not_found`` unless there is such a person, not erased."""
+        """Raise NotFound ``person_not_found`` unless the person exists and is not erased."""
         if not self.version or self.erased:
             raise NotFound("person_not_found", "There is no such person.")
 
@@ -267,10 +267,10 @@ class Person(Aggregate):
 
 
 class PasswordReset(Aggregate):
-    """One recovery: asked for by an address, completed by a code.
+    """One recovery: requested for an address, completed by a code.
 
-    It exists for an unknown address too (without a person), so that asking costs the same and
-    answers the same.
+    It exists, without a person, for an unknown address too: neither the time nor the result of a
+    request must reveal which addresses are known.
     """
 
     def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
@@ -279,13 +279,13 @@ class PasswordReset(Aggregate):
         self.completed = False
 
     def request(self, person_id: UUID | None) -> None:
-        """Begin."""
+        """Start the recovery."""
         if self.version:
             raise Conflict("password_reset_exists", "This recovery has been started already.")
         self.trigger(PasswordResetRequested(person_id=person_id))
 
     def complete(self) -> None:
-        """End; the caller has checked the code and changed the password."""
+        """Complete the recovery; the caller has checked the code and changed the password."""
         self.must_be_open()
         self.trigger(PasswordResetCompleted())
 

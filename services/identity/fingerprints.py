@@ -1,7 +1,7 @@
-"""Keyed hashes: what is looked up or compared, but never read back.
+"""Keyed hashes of values that are looked up or compared, but never read back.
 
-The key of each purpose is derived from the installation's master secret, so a copy of the
-database alone tells neither whose address an index is nor which of a million codes a digest is.
+The key of each purpose is derived from the installation's master secret: a copy of the database
+alone reveals neither the address of an index nor the code of a digest.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import secrets
 from typing import Protocol
 from uuid import UUID
 
-from services.identity.requisites import email_key
+from services.identity.contact_details import email_key
 
 
 class KeySource(Protocol):
-    """What keys are derived from: the settings."""
+    """The source of keys: the settings."""
 
     def derive_key(self, purpose: str) -> bytes:
         """Return the 32-byte key of a purpose."""
@@ -25,7 +25,7 @@ class KeySource(Protocol):
 
 
 class Fingerprints:
-    """The keyed hashes of one installation; every one is 32 bytes."""
+    """The keyed hashes of one installation, 32 bytes each."""
 
     def __init__(self, keys: KeySource) -> None:
         self._keys = keys
@@ -35,14 +35,14 @@ class Fingerprints:
         return self._hash("identity/email-index", email_key(text))
 
     def network(self, ip: str) -> bytes:
-        """Return the index of a network address; of IPv6 the /64, which one subscriber has."""
+        """Return the index of a network address, for IPv6 that of the subscriber's /64."""
         address = ipaddress.ip_address(ip)
         bits = 64 if address.version == 6 else 32
         network = ipaddress.ip_network(f"{address}/{bits}", strict=False)
         return self._hash("identity/network-index", str(network))
 
     def code(self, owner_id: UUID, code: str) -> bytes:
-        """Return the digest of a code, spaces forgiven; bound to its owner, it fits no other."""
+        """Return the digest of a code, without its spaces, bound to its owner."""
         return self._hash("identity/codes", f"{owner_id}:{''.join(code.split())}")
 
     def _hash(self, purpose: str, text: str) -> bytes:
@@ -50,7 +50,7 @@ class Fingerprints:
 
 
 def token_digest(token: str) -> bytes:
-    """Return what is kept of a session token: 256 random bits need no key, nor a slow hash."""
+    """Return the stored form of a session token: 256 random bits need no key and no slow hash."""
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -60,7 +60,7 @@ def new_token() -> str:
 
 
 def new_code() -> str:
-    """Return a check code: six digits from the system's CSPRNG."""
+    """Return a verification code: six digits from the system's CSPRNG."""
     return f"{secrets.randbelow(1_000_000):06d}"
 
 
@@ -68,7 +68,9 @@ _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def new_temporary_password() -> str:
-    """Return a password to be typed once: twelve characters (59 bits), none mistaken for another,
-    such as ``k7vd-m3xp-w9ah``."""
+    """Return a password to be typed once, such as ``k7vd-m3xp-w9ah``.
+
+    It has twelve unambiguous characters (59 bits).
+    """
     groups = ("".join(secrets.choice(_READABLE) for _ in range(4)) for _ in range(3))
     return "-".join(groups)

@@ -1,4 +1,4 @@
-"""What identity does by itself: letting go of what has had its time."""
+"""Background jobs of identity: deleting expired rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shared.bus import Job, Services
 
 
 def sweep_expired(services: Services) -> int:
-    """Abandon unconfirmed registrations, delete dead sessions, codes and counters."""
+    """Abandon unconfirmed registrations; delete expired sessions, codes and counters."""
     return services.store.transact(sweep, Sweep())
 
 

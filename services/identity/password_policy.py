@@ -1,7 +1,7 @@
-"""Which passwords a person may choose.
+"""The policy for passwords that people choose.
 
-Length counts, mixtures of character classes do not (NIST SP 800-63B): what is refused is what a
-guesser tries first.
+Length counts, mixtures of character classes do not (NIST SP 800-63B): passwords are refused that
+are guessed first.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import unicodedata
 
 from shared.errors import ValidationFailed
 
-SHORTEST = 10
-LONGEST = 200
+MIN_LENGTH = 10
+MAX_LENGTH = 200
 
-_WORST_WORDS = """
+_COMMON_TEXT = """
 0123456789 0987654321 1029384756 1111111111 11111111111 1122334455 123123123123 1231231234
 1234512345 12345678910 1234567890 12345678901 123456789012 1234567891 123456789a 123456789q
 123456qwerty 12345qwert 1234qwerasdf 1234qwertyuiop 147258369 1472583690 1q2w3e4r5t
@@ -27,31 +27,31 @@ welcome123 zaq12wsxcde zxcvbnm123 zxcvbnm,./ йцукенгшщз йцукенг
 йцукен123456 фывапролдж фывапролджэ ячсмитьбю. парольпароль пароль1234 пароль12345
 пароль123456 личныйкабинет самыйлучший люблюлюблю привет12345
 """
-_WORST = frozenset(_WORST_WORDS.split())
+_COMMON = frozenset(_COMMON_TEXT.split())
 
 
 def check_password(password: str, *, email: str | None = None, previous: str | None = None) -> None:
-    """Refuse a password that would be guessed, or that is not a new one.
+    """Raise ValidationFailed for a password that is easily guessed or not new.
 
-    ``email`` is the person's address where it is known, ``previous`` the password being changed.
-    Raises ValidationFailed: ``password_too_short`` (``min_length``), ``password_too_long``
+    ``email`` is the person's address if known, ``previous`` the password being changed. The codes
+    are ``password_too_short`` (``min_length``), ``password_too_long``
     (``max_length``), ``password_too_common``, ``password_is_email``, ``password_unchanged``.
     """
     plain = unicodedata.normalize("NFKC", password)
     folded = plain.strip().lower()
-    if len(plain) < SHORTEST:
+    if len(plain) < MIN_LENGTH:
         raise ValidationFailed(
             "password_too_short",
-            f"Choose a password of at least {SHORTEST} characters; a phrase is easy to remember.",
-            min_length=SHORTEST,
+            f"Choose a password of at least {MIN_LENGTH} characters; a phrase is easy to remember.",
+            min_length=MIN_LENGTH,
         )
-    if len(plain) > LONGEST:
+    if len(plain) > MAX_LENGTH:
         raise ValidationFailed(
             "password_too_long",
-            f"Choose a password of at most {LONGEST} characters.",
-            max_length=LONGEST,
+            f"Choose a password of at most {MAX_LENGTH} characters.",
+            max_length=MAX_LENGTH,
         )
-    if folded in _WORST or len(set(folded)) < 4:
+    if folded in _COMMON or len(set(folded)) < 4:
         raise ValidationFailed(
             "password_too_common", "This password is among the first to be guessed; choose another."
         )
@@ -61,5 +61,5 @@ def check_password(password: str, *, email: str | None = None, previous: str | N
         )
     if previous is not None and plain == unicodedata.normalize("NFKC", previous):
         raise ValidationFailed(
-            "password_unchanged", "The new password is the present one; choose another."
+            "password_unchanged", "The new password is the current one; choose another."
         )

@@ -1,9 +1,8 @@
-"""Hashing passwords: argon2id, away from the event loop, a few at a time.
+"""Hashing passwords with argon2id, outside the event loop.
 
 One hash keeps a core busy for some 40 ms. In the RPC server, which eventlet has patched, that
-would stop every other request, so it runs in one of eventlet's native threads; argon2 lets go of
-the interpreter's lock meanwhile. As many run at once as there are cores: more would be no faster,
-and each takes 19 MiB.
+would block every other request, so it runs in one of eventlet's native threads, without the
+interpreter's lock. One hash per core runs at a time: more would be no faster, at 19 MiB each.
 """
 
 from __future__ import annotations
@@ -22,39 +21,41 @@ R = TypeVar("R")
 
 
 class Passwords:
-    """The hasher in production: argon2id with 19 MiB and two passes, as OWASP recommends."""
+    """Hashes and verifies passwords; by default with 19 MiB and two passes, as OWASP recommends."""
 
     def __init__(self, *, time_cost: int = 2, memory_cost: int = 19_456) -> None:
         self._argon2 = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=1)
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
-        # Compared with when there is no hash: an unknown person takes as long as a known one.
-        self._nobody = self._argon2.hash(os.urandom(16).hex())
+        # Verified if there is no hash, so that an unknown person takes as long as a known one.
+        self._dummy_hash = self._argon2.hash(os.urandom(16).hex())
 
     def hash(self, password: str) -> str:
-        """Return a salted hash to keep."""
-        plain = _typed(password)
-        return self._away(lambda: self._argon2.hash(plain))
+        """Return the salted hash of a password."""
+        plain = _normalised(password)
+        return self._outside_event_loop(lambda: self._argon2.hash(plain))
 
-    def verify(self, kept: str | None, password: str) -> bool:
-        """Return whether a password is the one; with nothing kept it is not, just as slowly."""
-        plain = _typed(password)
-        matches = self._away(lambda: self._matches(kept or self._nobody, plain))
-        return matches and kept is not None
+    def verify(self, stored_hash: str | None, password: str) -> bool:
+        """Return whether a password matches; without a hash it does not, just as slowly."""
+        plain = _normalised(password)
+        matches = self._outside_event_loop(
+            lambda: self._matches(stored_hash or self._dummy_hash, plain)
+        )
+        return matches and stored_hash is not None
 
-    def outdated(self, kept: str) -> bool:
-        """Return whether a hash was made with weaker parameters than today's."""
-        return self._argon2.check_needs_rehash(kept)
+    def outdated(self, stored_hash: str) -> bool:
+        """Return whether a hash has weaker parameters than these."""
+        return self._argon2.check_needs_rehash(stored_hash)
 
-    def _matches(self, kept: str, plain: bytes) -> bool:
+    def _matches(self, stored_hash: str, plain: bytes) -> bool:
         try:
-            return self._argon2.verify(kept, plain)
+            return self._argon2.verify(stored_hash, plain)
         except VerifyMismatchError:
-            # Alone: a kept hash that is damaged is a defect, not a wrong password.
+            # No other error: a damaged hash is a defect, not a wrong password.
             return False
 
-    def _away(self, work: Callable[[], R]) -> R:
+    def _outside_event_loop(self, work: Callable[[], R]) -> R:
         with self._slots:
-            # Never imported for its own sake: a process that did not patch must not load it.
+            # It is only looked up: a process that is not patched must not load eventlet.
             patcher = sys.modules.get("eventlet.patcher")
             if patcher is None or not patcher.is_monkey_patched("thread"):
                 return work()
@@ -64,6 +65,6 @@ class Passwords:
             return done
 
 
-def _typed(password: str) -> bytes:
-    # The same key presses give composed letters on one machine and decomposed ones on another.
+def _normalised(password: str) -> bytes:
+    # The same keys give composed letters on one machine and decomposed ones on another.
     return unicodedata.normalize("NFKC", password).encode()

@@ -1,4 +1,4 @@
-"""What other services learn of identity's events: ids, and nothing about the person."""
+"""Identity's events as published: ids only, nothing about the person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Return the published form of an event, or None where it concerns nobody else."""
+    """Return the published form of an event, or None if it is internal."""
     subject = str(recorded.originator_id)
     match recorded.event:
         case RegistrationCodeRequested():
@@ -35,7 +35,7 @@ def publish(recorded: Recorded) -> Publication | None:
             )
         case ProfileChanged():
             return Publication(type="profile_changed", subject=subject, data={"person_id": subject})
-        # One for an unknown address (no person) stays here: there is nobody to write to.
+        # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
             return Publication(
                 type="password_reset_requested", subject=subject, data={"reset_id": subject}

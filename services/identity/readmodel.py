@@ -1,4 +1,4 @@
-"""identity's tables: ``persons`` follows the events, the others are tables of their own."""
+"""Identity's tables: ``persons`` is derived from the events, the others are not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.eventstore import Aggregate, Recorded
 
 
 class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A person as the settings show them; texts are sealed, the empty text is a cleared one."""
+    """A person as shown in the settings; texts are sealed, an empty one is cleared."""
 
     person_id: UUID
     person_type: str
@@ -29,7 +29,7 @@ class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadModel:
-    """One transaction's view of identity's tables."""
+    """Identity's tables within one transaction."""
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
@@ -39,7 +39,7 @@ class ReadModel:
         self.attempts = Attempts(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Write what events mean to ``persons``."""
+        """Apply events to ``persons``."""
         for entry in recorded:
             match entry.event:
                 case PersonRegistered() as event:

@@ -1,4 +1,4 @@
-"""Use cases: the recovery of a lost password, the same for a known and an unknown address."""
+"""Use cases: recovering a lost password, the same for known and unknown addresses."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from services.identity.checking import (
-    Command,
-    IssueCode,
-    await_code,
-    issue_code,
-    revealed,
-    take_or_raise,
-    try_code,
-)
+from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, PasswordReset, Person
 from services.identity.limits import LETTERS_OF_NETWORK, RESET_LETTERS, SIGN_IN_OF_EMAIL
 from services.identity.password_policy import check_password
+from services.identity.personal_data import reveal
+from services.identity.rate_limits import enforce_limit
 from services.identity.refusals import refusal
+from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -36,21 +31,21 @@ class ConfirmPasswordReset(Command, frozen=True, kw_only=True):
 
 
 def request_password_reset(session: Session, command: RequestPasswordReset) -> dict[str, Any]:
-    """Begin a recovery -> {reset_id}; the same events and writes for an unknown address.
+    """Start a recovery; return {reset_id}. An unknown address causes the same writes.
 
     Raises Forbidden ``too_many_attempts``.
     """
-    take_or_raise(session, LETTERS_OF_NETWORK, command.network_index)
-    take_or_raise(session, RESET_LETTERS, command.email_index)
+    enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
+    enforce_limit(session, RESET_LETTERS, command.email_index)
     credential = session.read.credentials.of_email(command.email_index)
     reset = session.load(PasswordReset, new_id())
-    await_code(session, reset.id, "password_reset", command.email_index)
+    open_code(session, reset.id, "password_reset", command.email_index)
     reset.request(None if credential is None else credential.person_id)
     return {"reset_id": str(reset.id)}
 
 
 def issue_reset_code(session: Session, command: IssueCode) -> dict[str, Any]:
-    """Keep a fresh code for the letter that is being written -> {email}.
+    """Store a fresh code for the letter being written; return {email}.
 
     Raises NotFound ``password_reset_not_found`` or ``person_not_found``, Conflict
     ``password_reset_completed`` or ``password_reset_expired``.
@@ -62,7 +57,7 @@ def issue_reset_code(session: Session, command: IssueCode) -> dict[str, Any]:
         raise Conflict("password_reset_expired", "This recovery is too old for another letter.")
     person = _person_of(session, reset)
     issue_code(session, reset.id, command.digest)
-    return {"email": revealed(session, person.id, person.email)}
+    return {"email": reveal(session, person.id, person.email)}
 
 
 def _person_of(session: Session, reset: PasswordReset) -> Person:
@@ -78,18 +73,18 @@ def password_resetter(
 ) -> Callable[[Session, ConfirmPasswordReset], dict[str, Any]]:
     """Return the use case that completes a recovery, given the hash of the new password.
 
-    That is no part of the command: the same command sent again has another salt.
+    The hash is not part of the command: a repeated command has one with another salt.
     """
 
     def confirm_password_reset(session: Session, command: ConfirmPasswordReset) -> dict[str, Any]:
-        """Take a new password for a code -> {}, or a refusal as `confirm_registration` has.
+        """Set a new password by a code; return {} or a refusal as `confirm_registration` does.
 
         All sessions of the person end, and sign-in by the address is unlocked. Raises
         ValidationFailed ``password_...``, NotFound ``password_reset_not_found``, Conflict
         ``password_reset_completed``.
         """
-        # What depends on the address is checked once the code has proved it: before, the answer
-        # would tell a known address from an unknown one.
+        # What depends on the address is checked only after the code: earlier, the refusal would
+        # reveal whether the address is known.
         check_password(command.new_password)
         read = session.read
         code = read.codes.lock(command.reset_id)
@@ -101,10 +96,10 @@ def password_resetter(
         if wrong is not None:
             return wrong
         person = _person_of(session, reset)
-        check_password(command.new_password, email=revealed(session, person.id, person.email))
+        check_password(command.new_password, email=reveal(session, person.id, person.email))
         read.codes.drop(reset.id)
         read.credentials.lock(person.id)
-        read.credentials.set_own(person.id, new_hash)
+        read.credentials.set_chosen(person.id, new_hash)
         read.sessions.end_all(person.id)
         read.attempts.clear(SIGN_IN_OF_EMAIL, code.email_index)
         person.change_password(PasswordOrigin.RESET)

@@ -1,9 +1,9 @@
 """Refusals that must be counted.
 
-An exception in a use case undoes its transaction, and with it the count of a wrong attempt. So a
-use case that counts *answers* with a refusal, the transaction commits, and then the service turns
-the answer into the error. The refusal is the kept result of the command, so a repeated command is
-refused the same way and is not counted twice.
+An exception in a use case rolls its transaction back, and with it the count of a wrong attempt. So
+a use case that counts *returns* a refusal, the transaction commits, and only then the service
+raises the error. The refusal is the stored result of the command: a repeated command is refused
+again, and not counted twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     ),
     "wrong_current_password": (
         ValidationFailed,
-        "The present password is wrong; type it again or recover it by e-mail.",
+        "The current password is wrong; type it again or recover it by e-mail.",
     ),
     "session_expired": (Forbidden, "The session has ended; sign in again."),
 }
@@ -44,13 +44,13 @@ def refusal(code: str, **params: Any) -> dict[str, Any]:
 
 
 def refused(code: str, **params: Any) -> ServiceError:
-    """Return a refusal as an error, for where there is nothing to count."""
+    """Return a refusal as an error, for cases in which nothing is counted."""
     error, message = _REFUSALS[code]
     return error(code, message, **params)
 
 
-def settle(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a use case's result, or raise the error that it answers with."""
+def raise_if_refused(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a use case's result, or raise its refusal."""
     if "refused" in result:
         raise refused(result["refused"], **result["params"])
     return result

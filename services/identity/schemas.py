@@ -1,4 +1,4 @@
-"""The shapes of identity's RPCs: types and lengths; what a value means is checked in the domain."""
+"""The schemas of identity's RPCs: types and lengths; the domain checks the meaning."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from marshmallow import Schema, fields, validate
 
 from services.identity.documents import KINDS
 from services.identity.domain import PersonType
-from services.identity.password_policy import LONGEST
+from services.identity.password_policy import MAX_LENGTH
 
-_LONGEST_DEVICE = 1000
+_MAX_DEVICE_LENGTH = 1000
 
 
 def _email() -> fields.String:
@@ -16,8 +16,8 @@ def _email() -> fields.String:
 
 
 def _password() -> fields.String:
-    # Wider than the policy allows, which then says so in a code of its own.
-    return fields.String(required=True, validate=validate.Length(min=1, max=5 * LONGEST))
+    # Longer than the policy allows, so that the policy can refuse with a code of its own.
+    return fields.String(required=True, validate=validate.Length(min=1, max=5 * MAX_LENGTH))
 
 
 def _code() -> fields.String:
@@ -58,7 +58,7 @@ class SignIn(Schema):
     email = _email()
     password = _password()
     device = fields.String(
-        load_default="", allow_none=True, validate=validate.Length(max=_LONGEST_DEVICE)
+        load_default="", allow_none=True, validate=validate.Length(max=_MAX_DEVICE_LENGTH)
     )
     ip = fields.IP(required=True)
 

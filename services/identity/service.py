@@ -1,7 +1,7 @@
 """The RPCs of identity: decode, one use case, encode.
 
-What is random, keyed or slow happens here, so that the use cases stay pure: codes, passwords and
-tokens are drawn, fingerprints taken and passwords hashed before or between transactions.
+Random, keyed and slow work happens here, so that the use cases stay pure: codes, passwords and
+tokens are generated, fingerprints computed and passwords hashed outside transactions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from services.identity import access, application, recovery, schemas
-from services.identity.checking import IssueCode
+from services.identity.contact_details import parse_email
 from services.identity.documents import find_document
 from services.identity.domain import PersonType
 from services.identity.fingerprints import (
@@ -24,10 +24,11 @@ from services.identity.fingerprints import (
     token_digest,
 )
 from services.identity.limits import CODE_LIFE, TEMPORARY_PASSWORD_LIFE
+from services.identity.organisation_details import Organisation, parse_organisation
 from services.identity.password_policy import check_password
 from services.identity.passwords import Passwords
-from services.identity.refusals import refused, settle
-from services.identity.requisites import Organisation, parse_email, parse_organisation
+from services.identity.refusals import raise_if_refused, refused
+from services.identity.verification_codes import IssueCode
 from shared.config import Settings
 from shared.errors import ValidationFailed
 from shared.eventstore import Store
@@ -41,7 +42,7 @@ _PASSWORD_HOURS = int(TEMPORARY_PASSWORD_LIFE.total_seconds() // 3600)
 
 
 class IdentityService:
-    """Who people are, and how they prove it. README.md has every RPC with its shapes."""
+    """Identity and authentication; README.md lists every RPC with its results."""
 
     name = "identity"
     store: Store = StoreProvider()
@@ -88,7 +89,7 @@ class IdentityService:
             consent_personal_data=consent_personal_data,
             ip=str(ip),
         )
-        return settle(self.store.execute(application.confirm_registration, command))
+        return raise_if_refused(self.store.execute(application.confirm_registration, command))
 
     @rpc(schemas.FindDocument)
     def document(self, kind: str, version: str | None) -> dict[str, Any]:
@@ -101,30 +102,33 @@ class IdentityService:
         email_index = self._fingerprints.email(email)
         network_index = self._fingerprints.network(str(ip))
         begin = access.BeginSignIn(email_index=email_index, network_index=network_index)
-        known = settle(self.store.transact(access.begin_sign_in, begin))
-        kept = known["password_hash"]
-        if not self.passwords.verify(kept, password):
+        known = raise_if_refused(self.store.transact(access.begin_sign_in, begin))
+        stored_hash = known["password_hash"]
+        if not self.passwords.verify(stored_hash, password):
             raise refused("wrong_credentials")
         token = new_token()
         finish = access.FinishSignIn(
             person_id=UUID(known["person_id"]),
-            checked_hash=kept,
-            stronger_hash=self.passwords.hash(password) if self.passwords.outdated(kept) else None,
+            verified_hash=stored_hash,
+            stronger_hash=self._stronger_hash(stored_hash, password),
             token_digest=token_digest(token),
             device=(device or "")[:_DEVICE_LENGTH],
             email_index=email_index,
             network_index=network_index,
         )
-        opened = settle(self.store.transact(access.finish_sign_in, finish))
+        opened = raise_if_refused(self.store.transact(access.finish_sign_in, finish))
         return {"token": token, **opened}
+
+    def _stronger_hash(self, stored_hash: str, password: str) -> str | None:
+        return self.passwords.hash(password) if self.passwords.outdated(stored_hash) else None
 
     @rpc(schemas.Authenticate)
     def authenticate(self, token: str) -> dict[str, Any]:
         digest = token_digest(token)
         found = self.store.query(lambda session: access.authenticate(session, digest))
         if found.pop("stale"):
-            seen = access.NoteSeen(session_id=UUID(found["session_id"]))
-            self.store.transact(access.note_seen, seen)
+            seen = access.MarkSeen(session_id=UUID(found["session_id"]))
+            self.store.transact(access.mark_seen, seen)
         return found
 
     @rpc(schemas.PersonId)
@@ -141,9 +145,11 @@ class IdentityService:
         self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
     ) -> dict[str, Any]:
         check_password(new_password, previous=current_password)
-        kept = self.store.query(lambda session: access.kept_hash(session, person_id))
-        checked = access.CheckedPassword(
-            kept, self.passwords.verify(kept, current_password), self.passwords.hash(new_password)
+        stored_hash = self.store.query(lambda session: access.stored_hash(session, person_id))
+        verified = access.VerifiedPassword(
+            stored_hash=stored_hash,
+            matches=self.passwords.verify(stored_hash, current_password),
+            new_hash=self.passwords.hash(new_password),
         )
         command = access.ChangePassword(
             person_id=person_id,
@@ -151,7 +157,7 @@ class IdentityService:
             current_password=current_password,
             new_password=new_password,
         )
-        return settle(self.store.execute(access.password_changer(checked), command))
+        return raise_if_refused(self.store.execute(access.password_changer(verified), command))
 
     @rpc(schemas.RequestPasswordReset)
     def request_password_reset(self, email: str, ip: IP) -> dict[str, Any]:
@@ -172,7 +178,7 @@ class IdentityService:
             new_password=new_password,
         )
         reset = recovery.password_resetter(self.passwords.hash(new_password))
-        return settle(self.store.execute(reset, command))
+        return raise_if_refused(self.store.execute(reset, command))
 
     # Profile
 
@@ -188,7 +194,7 @@ class IdentityService:
         self.store.execute(application.update_profile, command)
         return self.store.query(lambda session: application.profile(session, person_id))
 
-    # For notifications alone: each secret is drawn when its letter is written
+    # For notifications only: a secret is generated when its letter is written
 
     @rpc(schemas.RegistrationId)
     def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
@@ -231,6 +237,6 @@ def _organisation(person_type: PersonType, given: dict[str, Any] | None) -> Orga
         return parse_organisation(given["name"], given["inn"], given["kpp"])
     if given is not None:
         raise ValidationFailed(
-            "organisation_not_expected", "An individual has no requisites; leave them out."
+            "organisation_not_expected", "An individual has no organisation; leave it out."
         )
     return None

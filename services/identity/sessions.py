@@ -1,4 +1,4 @@
-"""The table ``sessions``: who is signed in where. Of a token only its SHA-256 is kept."""
+"""The table ``sessions``; of a token only the SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 
 
 class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """A session: of whom, on which device, and whether the password is the temporary one."""
+    """A session, and whether its person has a temporary password."""
 
     session_id: UUID
     person_id: UUID
@@ -45,7 +45,7 @@ class Sessions:
         now: datetime,
         expires_at: datetime,
     ) -> None:
-        """Begin a session."""
+        """Add a session."""
         self._cursor.execute(
             "INSERT INTO sessions (session_id, person_id, token_digest, device, created_at,"
             " last_seen_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s)",
@@ -53,14 +53,14 @@ class Sessions:
         )
 
     def of_token(self, token_digest: bytes, now: datetime, idle: timedelta) -> SignedIn | None:
-        """Return the live session of a token; one not seen for ``idle`` is not live."""
+        """Return the live session of a token; one unused for ``idle`` is not live."""
         row = self._cursor.execute(
             f"{_LIVE} AND token_digest = %s", (now, now - idle, token_digest)
         ).fetchone()
         return None if row is None else SignedIn(**row)
 
     def of_person(self, person_id: UUID, now: datetime, idle: timedelta) -> list[SignedIn]:
-        """Return a person's live sessions, the latest seen first."""
+        """Return a person's live sessions, last seen first."""
         self._cursor.execute(
             f"{_LIVE} AND person_id = %s ORDER BY last_seen_at DESC, created_at DESC, session_id",
             (now, now - idle, person_id),
@@ -68,19 +68,19 @@ class Sessions:
         return [SignedIn(**row) for row in self._cursor.fetchall()]
 
     def seen(self, session_id: UUID, now: datetime) -> None:
-        """Note that the session is in use."""
+        """Store when the session was last seen."""
         self._cursor.execute(
             "UPDATE sessions SET last_seen_at = %s WHERE session_id = %s", (now, session_id)
         )
 
     def extend(self, session_id: UUID, expires_at: datetime) -> None:
-        """Let a session last until another instant."""
+        """Change when a session expires."""
         self._cursor.execute(
             "UPDATE sessions SET expires_at = %s WHERE session_id = %s", (expires_at, session_id)
         )
 
     def end(self, person_id: UUID, session_id: UUID) -> bool:
-        """End one session of a person; False when the person has no such session."""
+        """End one session of a person; return False if there is no such session."""
         self._cursor.execute(
             "DELETE FROM sessions WHERE person_id = %s AND session_id = %s",
             (person_id, session_id),
@@ -88,15 +88,15 @@ class Sessions:
         return self._cursor.rowcount == 1
 
     def end_all(self, person_id: UUID, *, but: UUID | None = None) -> None:
-        """End a person's sessions, one spared."""
+        """End a person's sessions, except one."""
         self._cursor.execute(
             "DELETE FROM sessions WHERE person_id = %s AND session_id IS DISTINCT FROM %s",
             (person_id, but),
         )
 
     def sweep(self, now: datetime, idle: timedelta) -> int:
-        """Delete what is no longer live; answers how many."""
-        # Skipping what others hold: a sweep must never be part of a deadlock.
+        """Delete the sessions that are not live; return how many there were."""
+        # Locked rows are skipped, so that a sweep is never part of a deadlock.
         self._cursor.execute(
             "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions"
             " WHERE expires_at <= %s OR last_seen_at <= %s FOR UPDATE SKIP LOCKED)",

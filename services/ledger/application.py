@@ -1,4 +1,4 @@
-"""The use cases of the ledger: one function each, upon a session."""
+"""The use cases of the ledger: one function each, on a session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.validation import check_month
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -23,29 +23,10 @@ class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
     opening: tuple[ServiceAmount, ...] = ()
 
 
-class PostCharges(msgspec.Struct, frozen=True, kw_only=True):
-    """Post the bill of one month (``2026-10``)."""
-
-    number: str
-    period: str
-    due_on: date
-    effective_on: date
-    lines: tuple[ChargeLine, ...]
-
-
-class AccruePenalty(msgspec.Struct, frozen=True, kw_only=True):
-    """Add a penalty that a named rule has produced."""
-
-    number: str
-    amount: Kopecks
-    effective_on: date
-    rule: str
-
-
 class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a payment holds for one account: principal and penalty apart.
+    """The line of a payment for one account: principal and penalty apart.
 
-    ``period`` is a month that the payer named (``2026-10``): it is settled before all others.
+    ``period`` is a month that the payer named (``2026-10``): it is paid before all others.
     """
 
     account: str
@@ -63,31 +44,17 @@ class PostPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_account(session: Session, command: OpenAccount) -> None:
-    """Open an account; one that is open already stays as it is."""
+    """Open an account; no effect on one that is open already."""
     account = session.load(Account, account_id(command.number))
     if not account.version:
         account.open(command.number, command.payer_kind, session.today, command.opening)
 
 
-def post_charges(session: Session, command: PostCharges) -> dict[str, Any]:
-    """Post a month's bill to one account."""
-    account = session.load(Account, account_id(command.number))
-    account.post_charges(command.period, command.effective_on, command.due_on, command.lines)
-    return {"number": command.number, "version": account.version}
-
-
-def accrue_penalty(session: Session, command: AccruePenalty) -> dict[str, Any]:
-    """Add a penalty to one account."""
-    account = session.load(Account, account_id(command.number))
-    account.accrue_penalty(command.amount, command.effective_on, command.rule)
-    return {"number": command.number, "version": account.version}
-
-
 def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
-    """Post a payment to its accounts: each once, however often it is asked.
+    """Post a payment to its accounts; no effect on those it is posted to already.
 
-    Raises NotFound for an account that is not open, ValidationFailed for a sum or a month that
-    cannot be; then nothing is posted to any.
+    Raises NotFound for an account that is not open, ValidationFailed for an invalid sum or month;
+    then nothing is posted to any.
     """
     posted = []
     for line in command.lines:

@@ -1,15 +1,9 @@
-"""``saldo ledger``: what billing staff do with the ledger from a terminal.
+"""``saldo ledger``: the verbs of billing staff.
 
-The verbs are functions of :mod:`services.ledger.commands` and of the packages that own their
-subject. Exit codes: 0 done, 1 found a difference, 2 bad input. Reading verbs take ``--json``.
+A verb is a function of a module of :mod:`services.ledger.commands`. This is their only list.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-import typer
 
 from services.ledger.commands import (
     accrue,
@@ -24,37 +18,29 @@ from services.ledger.commands import (
     seal,
     turnover,
 )
+from services.terminal import StaffVerbs
 
-VERBS: dict[str, Callable[..., Any]] = {
-    "import": import_files.import_,
-    "balance": balances.balance,
-    "statement": balances.statement,
-    "overdue": balances.overdue_,
-    "turnover": turnover.turnover,
-    "trial-balance": turnover.trial_balance,
-    "replay": replay.replay,
-    "audit": audit.audit,
-    "accrue": accrue.accrue,
-    "penalty": penalty.penalty,
-    "adjust": corrections.adjust,
-    "reverse": corrections.reverse,
-    "write-off": corrections.write_off,
-    "close": close.close,
-    "proposals": corrections.list_proposals,
-    "approve": corrections.approve,
-    "reject": corrections.reject,
-    "export": export.export,
-    "checkpoint": seal.checkpoint,
-    "verify": seal.verify,
-    "prove": seal.prove,
-    "consistency": seal.consistency,
-    "key": seal.key,
-}
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    help="The ledger: import, look, accrue, correct, replay, audit, seal, export.",
-)
-for _verb, _command in VERBS.items():
-    app.command(_verb)(_command)
+app = StaffVerbs("The ledger: charges, penalties, payments; balances, corrections, audit, seal.")
+app.writes("import", long=True)(import_files.import_)
+app.reads("balance")(balances.balance)
+app.reads("statement")(balances.statement)
+app.reads("overdue", long=True)(balances.overdue_)
+app.reads("turnover", long=True)(turnover.turnover)
+app.reads("trial-balance", long=True)(turnover.trial_balance)
+app.writes("replay", long=True)(replay.replay)
+app.reads("audit", long=True)(audit.audit)
+app.writes("accrue", long=True)(accrue.accrue)
+app.reads("penalty")(penalty.penalty)
+app.writes("adjust")(corrections.adjust)
+app.writes("reverse")(corrections.reverse)
+app.writes("write-off")(corrections.write_off)
+app.writes("close")(close.close)
+app.reads("proposals")(corrections.list_proposals)
+app.writes("approve")(corrections.approve)
+app.writes("reject")(corrections.reject)
+app.reads("export", long=True)(export.export)
+app.writes("checkpoint", long=True)(seal.checkpoint)
+app.reads("verify", long=True)(seal.verify)
+app.reads("prove")(seal.prove)
+app.reads("consistency")(seal.consistency)
+app.reads("key")(seal.key)

@@ -1,6 +1,6 @@
-"""The use cases of staff who correct: adjust a bill, reverse a payment, write off a penalty.
+"""Corrections by staff: adjust a bill, reverse a payment, write off a penalty.
 
-What moves more money than one person may decide is proposed instead, and happens when a second
+A correction of more money than one person may move is proposed instead, and made when a second
 one approves it (:mod:`services.ledger.domain.proposal`).
 """
 
@@ -32,7 +32,7 @@ from shared.money import Kopecks
 
 
 class Correct(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a correction, or propose it; ``correction_id`` makes sure that it is made once."""
+    """Make a correction, or propose it; it is made once by its ``correction_id``."""
 
     correction_id: UUID
     correction: Correction
@@ -40,14 +40,14 @@ class Correct(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Agree to a proposed correction, and make it; ``reason`` is what the second person adds."""
+    """Approve and make a proposed correction; ``reason`` is added by the second person."""
 
     proposal_id: UUID
     reason: str = ""
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
-    """Refuse a proposed correction, or withdraw one's own."""
+    """Reject a proposed correction, or withdraw one's own."""
 
     proposal_id: UUID
     reason: str
@@ -57,26 +57,26 @@ Load = Callable[[str], Account]
 
 
 def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any]]:
-    """Return the use case of a ledger where one person may move up to ``limit`` kopecks.
+    """Return the use case of corrections where one person may move up to ``limit`` kopecks.
 
-    It answers ``state`` (``done``, ``proposed`` or, where there was nothing left to do,
-    ``unchanged``), the amount, and the accounts as they are then. Raises what the domain refuses,
-    also for what would only be proposed.
+    It returns ``state`` (``done``, ``proposed`` or, where there was nothing left to do,
+    ``unchanged``), the amount, and the accounts after it. It raises what the domain refuses, also
+    for what would only be proposed.
     """
 
     def correct(session: Session, command: Correct) -> dict[str, Any]:
-        tried, amount = _try(session, command)
-        if not tried:
-            return _answer("unchanged", command.correction_id, amount, ())
+        changed, amount = _try(session, command)
+        if not changed:
+            return _result("unchanged", command.correction_id, amount, ())
         if amount > limit:
             session.load(Proposal, command.correction_id).make(
                 command.correction,
-                tuple(account.number for account in tried),
+                tuple(account.number for account in changed),
                 amount,
                 command.reason,
                 context.current().actor,
             )
-            return _answer("proposed", command.correction_id, amount, _as_they_are(session, tried))
+            return _result("proposed", command.correction_id, amount, _current(session, changed))
         made = _make(
             command,
             lambda number: session.load(Account, account_id(number)),
@@ -84,26 +84,26 @@ def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any
             session.today,
         )
         if not made:
-            # Somebody else did it between the trial and this.
-            return _answer("unchanged", command.correction_id, 0, ())
-        return _answer("done", command.correction_id, amount, made)
+            # Somebody else made it since the trial.
+            return _result("unchanged", command.correction_id, 0, ())
+        return _result("done", command.correction_id, amount, made)
 
     return correct
 
 
 def preview(session: Session, command: Correct, limit: Kopecks) -> dict[str, Any]:
-    """Return what a correction would do, and change nothing; raises as it would."""
-    tried, amount = _try(session, command)
-    state = "unchanged" if not tried else "proposed" if amount > limit else "done"
+    """Return what a correction would do, without doing it; raises as it would."""
+    changed, amount = _try(session, command)
+    state = "unchanged" if not changed else "proposed" if amount > limit else "done"
     return {
-        **_answer("dry_run", command.correction_id, amount, tried),
+        **_result("dry_run", command.correction_id, amount, changed),
         "would_be": state,
-        "before": [_balance(account) for account in _as_they_are(session, tried)],
+        "before": [_balance(account) for account in _current(session, changed)],
     }
 
 
 def approve(session: Session, command: Approve) -> dict[str, Any]:
-    """Make a proposed correction, in the name of a second person.
+    """Make a proposed correction, approved by a second person.
 
     Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, Forbidden
     ``second_person_needed``, and what the domain refuses today.
@@ -117,30 +117,30 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
         made.accounts,
         session.today,
     )
-    return _answer("approved", command.proposal_id, made.amount, accounts)
+    return _result("approved", command.proposal_id, made.amount, accounts)
 
 
 def preview_approval(session: Session, proposal_id: UUID, by: str) -> dict[str, Any]:
-    """Return what an approval would do today, and change nothing; raises as it would."""
+    """Return what an approval would do today, without doing it; raises as it would."""
     made = _copy_of_proposal(session, proposal_id).approve(by)
     command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
     return preview(session, command, made.amount)
 
 
 def preview_rejection(session: Session, command: Reject, by: str) -> dict[str, Any]:
-    """Return what a rejection would do, and change nothing; raises as it would."""
+    """Return what a rejection would do, without doing it; raises as it would."""
     proposal = _copy_of_proposal(session, command.proposal_id)
     proposal.reject(by, command.reason)
     amount = proposal.made.amount if proposal.made else 0
-    return {**_answer("dry_run", command.proposal_id, amount, ()), "would_be": "rejected"}
+    return {**_result("dry_run", command.proposal_id, amount, ()), "would_be": "rejected"}
 
 
 def reject(session: Session, command: Reject) -> dict[str, Any]:
-    """Refuse a proposed correction; raises as approve does, but for who it is."""
+    """Reject a proposed correction; raises as approve does, but any person may reject."""
     proposal = _proposal(session, command.proposal_id)
     proposal.reject(context.current().actor, command.reason)
     amount = proposal.made.amount if proposal.made else 0
-    return _answer("rejected", command.proposal_id, amount, ())
+    return _result("rejected", command.proposal_id, amount, ())
 
 
 def proposals(session: Session, state: str | None = OPEN) -> list[dict[str, Any]]:
@@ -149,9 +149,9 @@ def proposals(session: Session, state: str | None = OPEN) -> list[dict[str, Any]
 
 
 def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) -> None:
-    """Refuse to take off a service that the month has no charge for: it is a typing error.
+    """Refuse a deduction from a service that the month has no charge for: it is a typing error.
 
-    Raises ValidationFailed ``service_not_billed``; a month without a bill the account refuses.
+    Raises ValidationFailed ``service_not_billed``; the account refuses a month without a bill.
     """
     if period not in account.bills:
         return
@@ -175,19 +175,19 @@ def _proposal(session: Session, proposal_id: UUID) -> Proposal:
 
 
 def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
-    """Return a proposal that may be tried upon: what happens to it is not recorded."""
-    # Any id may be given, also that of an account's stream.
-    story = session.story(proposal_id)
-    if not story or not isinstance(story[0].event, ProposalMade):
+    """Return a copy of a proposal for a trial: its events are not recorded."""
+    # Any id may be given, even that of an account's stream.
+    history = session.history(proposal_id)
+    if not history or not isinstance(history[0].event, ProposalMade):
         raise NotFound("proposal_not_found", "There is no such proposal.")
     proposal = Proposal(proposal_id)
-    for recorded in story:
+    for recorded in history:
         proposal.replay(recorded.event)
     return proposal
 
 
 def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks]:
-    """Make a correction on copies of its accounts; return those it changes, and the money."""
+    """Make a correction on copies of its accounts; return those it changes, and the amount."""
     amount, numbers = 0, _accounts(session, command.correction)
     before = {number: _copy(session, number) for number in numbers}
     for account in before.values():
@@ -198,7 +198,7 @@ def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks
 
 
 def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> Sequence[Account]:
-    """Make a correction and return the accounts that it has changed."""
+    """Make a correction; return the accounts that it has changed."""
     correction, reason = command.correction, command.reason
     on = correction.effective_on or today
     if on > today:
@@ -249,7 +249,7 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 def _copy(session: Session, number: str) -> Account:
     account = Account(account_id(number))
-    for recorded in session.story(account.id):
+    for recorded in session.history(account.id):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(
@@ -258,11 +258,11 @@ def _copy(session: Session, number: str) -> Account:
     return account
 
 
-def _as_they_are(session: Session, accounts: Sequence[Account]) -> Sequence[Account]:
+def _current(session: Session, accounts: Sequence[Account]) -> Sequence[Account]:
     return [_copy(session, account.number) for account in accounts]
 
 
-def _answer(
+def _result(
     state: str, correction_id: UUID, amount: Kopecks, accounts: Sequence[Account]
 ) -> dict[str, Any]:
     return {

@@ -1,7 +1,7 @@
-"""The posting desk: single commands on accounts, committed in groups.
+"""Group commit of payments: concurrent commands of one process share a transaction.
 
-A command decides on the row that the read model keeps of its account, not on the account's whole
-stream: so it costs the same after one event and after ten thousand.
+A command decides on the account's row in the read model, not on its whole stream, so it costs the
+same after one event and after ten thousand.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.ledger.application import AccruePenalty, OpenAccount, PostCharges, PostPayment
+from services.ledger.application import PostPayment
 from services.ledger.domain import Account, account_id
-from services.ledger.tables.bulk_copy import standing_by_id
+from services.ledger.tables.bulk_copy import read_accounts_by_id
 from shared.eventstore import Aggregate
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
@@ -20,30 +20,27 @@ from shared.eventstore.postgres import PostgresStore
 _POSTED = "SELECT account, payment_id FROM payment_postings WHERE payment_id = ANY (%s)"
 
 
-def posting_desk(store: PostgresStore) -> GroupCommit:
-    """Return the desk of one process: its ``execute`` keeps the promises of Store.execute."""
-    return GroupCommit(store, PostingDesk())
+def ledger_group_commit(store: PostgresStore) -> GroupCommit:
+    """Return the group commit of a process; its ``execute`` has the guarantees of Store.execute."""
+    return GroupCommit(store, AccountCommands())
 
 
-class PostingDesk:
-    """Which accounts a command needs, and how they are read.
+class AccountCommands:
+    """The accounts that a command needs, and how they are read.
 
     See :mod:`shared.eventstore.batch_decision`.
     """
 
     def needs(self, command: Any) -> Sequence[UUID] | None:
         """Return the accounts of a command; None for one that needs an account's history."""
-        match command:
-            case PostPayment():
-                return [account_id(line.account) for line in command.lines]
-            case OpenAccount() | PostCharges() | AccruePenalty():
-                return [account_id(command.number)]
+        if isinstance(command, PostPayment):
+            return [account_id(line.account) for line in command.lines]
         return None
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
-        """Return the accounts from their rows; those that are not open come empty."""
+        """Return the accounts from their rows; an empty one for each that is not open."""
         accounts: dict[UUID, Aggregate] = {
-            account.id: account for account in standing_by_id(cursor, ids)
+            account.id: account for account in read_accounts_by_id(cursor, ids)
         }
         if len(accounts) < len(ids):
             accounts.update((id_, Account(id_)) for id_ in ids if id_ not in accounts)
@@ -52,7 +49,7 @@ class PostingDesk:
     def recall(
         self, cursor: Any, commands: Sequence[Any], aggregates: Mapping[UUID, Aggregate]
     ) -> None:
-        """Let the accounts know which of these payments are posted to them already."""
+        """Mark on the accounts which of these payments are posted to them already."""
         payments = [command.payment_id for command in commands if isinstance(command, PostPayment)]
         if not payments:
             return
@@ -63,11 +60,11 @@ class PostingDesk:
                 account.posted.add(row["payment_id"])
 
     def copy(self, aggregate: Any) -> Aggregate:
-        """Return a second account of the same state."""
+        """Return a copy of an account."""
         if not aggregate.version:
             return Account(aggregate.id)
         row = aggregate.snapshot()
         row["open_items"] = {period: dict(owed) for period, owed in aggregate.open_items.items()}
-        twin = Account.restored(aggregate.id, row)
+        twin = Account.from_row(aggregate.id, row)
         twin.posted = set(aggregate.posted)
         return twin

@@ -1,4 +1,4 @@
-"""What the ledger does by itself: it seals its log."""
+"""The ledger's periodic jobs: sealing its log."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The ledger's domain events as its public contract (:mod:`shared.contracts.ledger`).
 
-A reader of the bus gets the account number, sums by service and what follows from the event; the
-state after it is not repeated here: the position in the log orders everything.
+A subscriber gets the account number, sums by service and the consequences of the event, not the
+state after it: the position in the log orders everything.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -28,7 +28,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Return the public form of a domain event; what staff propose to each other has none."""
+    """Return the public form of a domain event; None for proposals, which are internal."""
     event: Any = recorded.event
     if event.topic in PROPOSAL_TOPICS:
         return None
@@ -45,7 +45,7 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
         case OpeningPosted():
             return "opening_posted", {
                 "opening": _sums(event.opening),
-                "settled_by_advance": _allocation(event.settled),
+                "allocated_from_advance": _allocation(event.allocation),
             }
         case ChargesPosted():
             return "charges_posted", _charges(event)
@@ -66,7 +66,7 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
             return "payment_posted", _payment(event)
         case PaymentReversed():
             return "payment_reversed", _reversal(event)
-    raise TypeError(f"the ledger's contract knows no {type(event).__name__}")
+    raise TypeError(f"no contract for {type(event).__name__}")
 
 
 def _sums(items: Sequence[ServiceAmount]) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def _adjustment(event: ChargesAdjusted) -> dict[str, Any]:
         "lines": _sums(event.lines),
         "released": _allocation(event.released),
         "advance": event.advance,
-        "settled_by_advance": _allocation(event.settled),
+        "allocated_from_advance": _allocation(event.allocation),
     }
 
 
@@ -112,7 +112,7 @@ def _charges(event: ChargesPosted) -> dict[str, Any]:
             }
             for line in event.lines
         ],
-        "settled_by_advance": _allocation(event.settled),
+        "allocated_from_advance": _allocation(event.allocation),
     }
 
 
@@ -121,13 +121,14 @@ def _payment(event: PaymentPosted) -> dict[str, Any]:
         "payment_id": str(event.payment_id),
         "amount": event.amount,
         "penalty": event.penalty,
-        "allocation": _allocation(event.settled),
-        "penalty_settled": event.penalty_settled,
+        "allocation": _allocation(event.allocation),
+        "penalty_allocated": event.penalty_allocated,
         "advance": event.advance,
     }
 
 
-def _allocation(settled: Sequence[Settled]) -> list[dict[str, Any]]:
+def _allocation(allocation: Sequence[AllocatedPart]) -> list[dict[str, Any]]:
     return [
-        {"period": part.period, "service": part.service, "amount": part.amount} for part in settled
+        {"period": part.period, "service": part.service, "amount": part.amount}
+        for part in allocation
     ]

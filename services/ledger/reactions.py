@@ -1,4 +1,4 @@
-"""What the ledger does when others have decided: it opens accounts and posts payments."""
+"""Reactions to events of other services: open accounts, post payments."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PATIENCE = timedelta(minutes=5)
 
 
 def contract_registered(session: Session, message: Message, services: Services) -> None:
-    """A new contract gets its account, with nothing owed."""
+    """Open the account of a new contract, with nothing owed."""
     data = message.data
     open_account(session, OpenAccount(number=data["number"], payer_kind=data["payer_kind"]))
 
 
 def payment_captured(session: Session, message: Message, services: Services) -> None:
-    """Money was taken: it is posted to each account of the payment, on the day it was paid."""
+    """Post a captured payment to each of its accounts, on the day it was paid."""
     data: dict[str, Any] = message.data
     lines = tuple(
         PaidLine(account=line["account"], amount=line["amount"], penalty=line["penalty"])
@@ -41,8 +41,8 @@ def payment_captured(session: Session, message: Message, services: Services) -> 
     try:
         post_payment(session, command)
     except NotFound as error:
-        # The contract reaches us by another queue, which may be behind this one: a payment of a
-        # minute ago waits for it; an old one is put aside for staff to look at.
+        # The contract arrives by another queue, which may be behind this one: a recent payment
+        # waits for it; an old one is parked for staff.
         if session.now - message.time > PATIENCE:
             raise
         raise Unavailable(error.code, "The account is not open yet.") from error

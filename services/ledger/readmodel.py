@@ -1,8 +1,8 @@
-"""The ledger's tables: one row per account, written with the events, read by the queries."""
+"""The ledger's read model: rows written in the transaction of their events, and its queries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -15,42 +15,21 @@ from services.ledger.domain.events import PaymentPosted
 from services.ledger.domain.proposal import Proposal
 from services.ledger.tables.bulk_copy import find_balances, write_balances
 from services.ledger.tables.closed_periods import closed_through
-from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
+from services.ledger.tables.columns import (
+    BALANCES,
+    COLUMNS,
+    KEYS,
+    POSTINGS,
+    PROPOSALS,
+    TABLES,
+    posting_row,
+    upsert,
+)
 from shared.eventstore import Aggregate, Recorded
-from shared.eventstore.arrays import bigints, jsons, texts, uuids
-
-_encode = msgspec.json.encode
-
 
 _SNAPSHOT = ", ".join(COLUMNS[BALANCES])
-_KEEP_BALANCES = f"""
-INSERT INTO {BALANCES} (account_id, number, payer_kind, version, last_bill, principal, penalty,
-                        advance, open_items, due_dates, charged_periods)
-SELECT account_id, number, payer_kind, version, last_bill, principal, penalty, advance,
-       open_items, due_dates, charged_periods::text[]
-  FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-       AS made (account_id, number, payer_kind, version, last_bill, principal, penalty, advance,
-               open_items, due_dates, charged_periods)
-    ON CONFLICT (account_id) DO UPDATE
-   SET version = excluded.version, last_bill = excluded.last_bill,
-       principal = excluded.principal, penalty = excluded.penalty, advance = excluded.advance,
-       open_items = excluded.open_items,
-       due_dates = excluded.due_dates, charged_periods = excluded.charged_periods
-"""
-_KEEP_POSTINGS = f"""
-INSERT INTO {POSTINGS} (payment_id, account, position, amount, penalty, allocation)
-SELECT payment_id, account, position, amount, penalty, allocation::jsonb
-  FROM unnest(%s, %s, %s, %s, %s, %s)
-       AS made (payment_id, account, position, amount, penalty, allocation)
-"""
-_PROPOSAL = ", ".join([*KEYS[PROPOSALS], *COLUMNS[PROPOSALS]])
-_KEEP_PROPOSALS = f"""
-INSERT INTO {PROPOSALS} ({_PROPOSAL})
-SELECT {_PROPOSAL} FROM jsonb_populate_recordset(NULL::{PROPOSALS}, %s::jsonb)
-    ON CONFLICT (proposal_id) DO UPDATE
-   SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS[PROPOSALS])}
-"""
-# What may be overdue is a scan: an index on what is owed would make each payment write it too.
+_UPSERTS = {table: upsert(table) for table in TABLES}
+# A scan: an index on what is owed would have to be written by each payment too.
 _OWING = f"""
 SELECT {_SNAPSHOT} FROM balances
  WHERE principal > 0
@@ -80,55 +59,24 @@ class ReadModel:
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Write the new state of each account that has new events, and its payments."""
         touched = [aggregates[id_] for id_ in {entry.originator_id for entry in recorded}]
-        self._keep_balances([found for found in touched if isinstance(found, Account)])
-        self._keep_proposals([found for found in touched if isinstance(found, Proposal)])
-        self._keep_postings([e for e in recorded if isinstance(e.event, PaymentPosted)])
-
-    # Each kind of row is one statement, however many rows there are, and none waits for an
-    # answer: in a group of commands they all travel together.
-
-    def _keep_balances(self, accounts: Sequence[Account]) -> None:
-        if not accounts:
-            return
-        rows = [account.snapshot() for account in accounts]
-        periods = ["{" + ",".join(row["charged_periods"]) + "}" for row in rows]
-        self._cursor.execute(
-            _KEEP_BALANCES,
-            (
-                uuids([account.id for account in accounts]),
-                texts([account.number for account in accounts]),
-                texts([account.payer_kind for account in accounts]),
-                bigints([account.version for account in accounts]),
-                bigints([account.last_bill for account in accounts]),
-                bigints([row["principal"] for row in rows]),
-                bigints([account.penalty for account in accounts]),
-                bigints([account.advance for account in accounts]),
-                jsons([_encode(row["open_items"]) for row in rows]),
-                jsons([_encode(row["due_dates"]) for row in rows]),
-                texts(periods),
-            ),
+        for table, kind in ((BALANCES, Account), (PROPOSALS, Proposal)):
+            [key] = KEYS[table]
+            found: list[Any] = [one for one in touched if isinstance(one, kind)]
+            self._write(table, [{key: one.id, **one.snapshot()} for one in found])
+        self._write(
+            POSTINGS,
+            [
+                posting_row(entry.event.account, entry.position, entry.event)
+                for entry in recorded
+                if isinstance(entry.event, PaymentPosted)
+            ],
         )
 
-    def _keep_postings(self, paid: Sequence[Recorded]) -> None:
-        if not paid:
-            return
-        events: list[Any] = [entry.event for entry in paid]
-        self._cursor.execute(
-            _KEEP_POSTINGS,
-            (
-                uuids([event.payment_id for event in events]),
-                texts([event.account for event in events]),
-                bigints([entry.position for entry in paid]),
-                bigints([event.amount for event in events]),
-                bigints([event.penalty for event in events]),
-                jsons([_encode(event.settled) for event in events]),
-            ),
-        )
-
-    def _keep_proposals(self, proposals: Sequence[Proposal]) -> None:
-        if proposals:
-            rows = [{"proposal_id": found.id, **found.snapshot()} for found in proposals]
-            self._cursor.execute(_KEEP_PROPOSALS, (_encode(rows).decode(),))
+    def _write(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        # One statement for each table, however many rows there are, and none waits for an answer:
+        # in a group of commands they all travel together.
+        if rows:
+            self._cursor.execute(_UPSERTS[table], (msgspec.json.encode(rows).decode(),))
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Return the row of one account."""
@@ -140,7 +88,7 @@ class ReadModel:
         return find_balances(self._cursor, numbers)
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Return what each account's last bill calls its services: number -> code -> name."""
+        """Return the names of services by each account's last bill: number -> code -> name."""
         self._cursor.execute(
             "SELECT b.number, bill.state FROM balances AS b JOIN events AS bill"
             " ON bill.originator_id = b.account_id AND bill.originator_version = b.last_bill"
@@ -153,11 +101,6 @@ class ReadModel:
             }
             for row in self._cursor.fetchall()
         }
-
-    def all_balances(self) -> Iterable[dict[str, Any]]:
-        """Yield the rows of all accounts."""
-        self._cursor.execute(f"SELECT account_id, {_SNAPSHOT} FROM balances")
-        yield from self._cursor
 
     def owing(self, on: date) -> Iterator[dict[str, Any]]:
         """Yield the rows of accounts with an open period that was due before a day, by number."""
@@ -183,11 +126,20 @@ class ReadModel:
         write_balances(self._cursor, accounts)
 
     def closed_through(self) -> date | None:
-        """Return the last day that is closed; none more is until this transaction ends."""
+        """Return the last closed day; no month is closed until this transaction ends."""
         return closed_through(self._cursor)
 
+    def postings_of_all(self, payment_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Return where several payments stand in the log, by payment and account."""
+        self._cursor.execute(
+            "SELECT payment_id::text, account, position, amount, penalty, allocation "
+            "FROM payment_postings WHERE payment_id = ANY(%s) ORDER BY position",
+            (list(payment_ids),),
+        )
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
     def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
-        """Return where a payment stands in the log, by account."""
+        """Return the positions of a payment in the log, by account."""
         self._cursor.execute(
             "SELECT account, position, amount, penalty, allocation FROM payment_postings "
             "WHERE payment_id = %s ORDER BY position",

@@ -75,28 +75,52 @@ class StatementBetween(Schema):
 
 
 class Penalty(Schema):
-    """The penalty of one account by a day, past or to come; today when left out."""
+    """The penalty of one account by a day, past or future; today when left out."""
 
     number = fields.String(required=True, validate=_NUMBER)
     on = fields.Date(load_default=None, allow_none=True, format="iso")
 
 
 class PaymentProofs(Schema):
-    """The proof that one payment stands in the sealed log."""
+    """The proof of one payment's inclusion in the sealed log."""
 
     payment_id = fields.UUID(required=True)
 
 
 class PaymentPostings(Schema):
-    """Where one payment stands in the ledger."""
+    """The postings of one payment."""
 
     payment_id = fields.UUID(required=True)
 
 
-class PaidLine(Schema):
-    """What a payment holds for one account, in kopecks; the rules on sums are the domain's.
+class PostingsOfPayments(Schema):
+    """Where several payments stand in the ledger."""
 
-    ``period`` is a month that the payer named: it is settled before all others.
+    payment_ids = fields.List(fields.UUID(), required=True, validate=validate.Length(max=100))
+
+
+class VerifyProof(Schema):
+    """An inclusion proof, as its holder has it: nothing in it is believed before it is checked."""
+
+    proof = fields.Dict(
+        keys=fields.String(validate=validate.Length(max=40)),
+        required=True,
+        validate=validate.Length(max=20),
+    )
+
+
+class LastCheckpoint(Schema):
+    """The last sealed checkpoint."""
+
+
+class VerifierKeys(Schema):
+    """The keys with which whoever trusts them checks a proof."""
+
+
+class PaidLine(Schema):
+    """The line of a payment for one account, in kopecks; the domain checks the sums.
+
+    ``period`` is a month that the payer named: it is paid before all others.
     """
 
     account = fields.String(required=True, validate=_NUMBER)

@@ -1,8 +1,7 @@
 """The ledger on the bus: its RPC methods.
 
-Payments of the cabinet reach it as events, see ``reactions.py``; those that others have taken are
-posted by an RPC, at the desk of this process, where commands that arrive together are committed
-together.
+Payments of the cabinet arrive as events, see ``reactions.py``; those taken elsewhere are posted by
+an RPC, and committed together with others that arrive at the same time.
 """
 
 from __future__ import annotations
@@ -14,16 +13,17 @@ from uuid import UUID
 
 from services.ledger import application, schemas
 from services.ledger.application import PaidLine, PostPayment
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.reports import balances, bills, history, statements
-from services.ledger.seal.receipts import payment_proofs
+from services.ledger.seal.keys import seal_keys
+from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from shared import context
 from shared.errors import Forbidden
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
-from shared.rpc.server import StoreProvider, rpc
+from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
 class LedgerService:
@@ -31,6 +31,7 @@ class LedgerService:
 
     name = "ledger"
     store = StoreProvider()
+    settings = SettingsProvider()
 
     @rpc(schemas.Balance)
     def balance(self, number: str, as_of: str | None) -> Any:
@@ -70,26 +71,49 @@ class LedgerService:
 
     @rpc(schemas.PaymentPostings)
     def payment_postings(self, payment_id: UUID) -> Any:
-        """Return where a payment stands in the ledger."""
+        """Return the postings of a payment in the ledger."""
         return self.store.query(lambda session: statements.payment_postings(session, payment_id))
 
     @rpc(schemas.Penalty)
     def penalty(self, number: str, on: date | None) -> Any:
-        """Return the penalty of an account explained: now, as of a past day, or to come."""
+        """Return the penalty of an account explained: today, as of a past day, or as a forecast."""
         return self.store.query(
             lambda session: penalty(session, number, on or session.today, _rules())
         )
 
     @rpc(schemas.PaymentProofs)
     def payment_proofs(self, payment_id: UUID) -> Any:
-        """Answer, for each posting of a payment, the proof that it stands in the sealed log."""
+        """Return, for each posting of a payment, the proof of its inclusion in the sealed log."""
         return self.store.query(lambda session: payment_proofs(session, payment_id))
+
+    @rpc(schemas.PostingsOfPayments)
+    def postings_of_payments(self, payment_ids: list[UUID]) -> Any:
+        """Return where several payments stand in the ledger."""
+        return self.store.query(
+            lambda session: statements.postings_of_payments(session, payment_ids)
+        )
+
+    @rpc(schemas.VerifyProof)
+    def verify_proof(self, proof: dict[str, Any]) -> Any:
+        """Return which record an inclusion proof proves, and since when it is sealed."""
+        trusted = seal_keys(self.settings).trusted
+        return self.store.query(lambda session: checked_proof(session, proof, trusted))
+
+    @rpc(schemas.LastCheckpoint)
+    def last_checkpoint(self) -> Any:
+        """Return the last sealed checkpoint, or None in its place before the first."""
+        return self.store.query(last_checkpoint)
+
+    @rpc(schemas.VerifierKeys)
+    def verifier_keys(self) -> Any:
+        """Return the verifier keys, the one that signs now first."""
+        return {"keys": [str(key) for key in seal_keys(self.settings).trusted]}
 
     @rpc(schemas.PostPayment)
     def post_payment(self, payment_id: UUID, paid_on: date, lines: list[dict[str, Any]]) -> Any:
         """Post a payment to its accounts, all or none, and each once by its ``payment_id``.
 
-        Answers ``{payment_id, posted: [account]}``, without those it was posted to already.
+        Returns ``{payment_id, posted: [account]}``, without those it was posted to already.
         Raises Forbidden ``posted_by_services`` for a person of the cabinet, whose payments the
         acquirer confirms; NotFound ``account_not_found``; ValidationFailed for sums.
         """
@@ -102,13 +126,13 @@ class LedgerService:
             paid_on=paid_on,
             lines=tuple(PaidLine(**line) for line in lines),
         )
-        return _desk(self.store).execute(application.post_payment, command)
+        return _group_commit(self.store).execute(application.post_payment, command)
 
 
 @lru_cache(maxsize=1)
-def _desk(store: PostgresStore) -> GroupCommit:
-    # One for the whole process: only commands that meet at it can be committed together.
-    return posting_desk(store)
+def _group_commit(store: PostgresStore) -> GroupCommit:
+    # One for the whole process: only its own commands can be committed together.
+    return ledger_group_commit(store)
 
 
 @lru_cache(maxsize=1)

@@ -1,1 +1,1 @@
-"""Letters: what the house tells people by e-mail, and whether it arrived at the mail server."""
+"""Letters: e-mails to people and departments, and their delivery to the mail server."""

@@ -1,7 +1,7 @@
 """Use cases of letters.
 
-None of them sees an address or a text: a letter comes sealed and goes sealed. What is done to a
-letter and to its row of the outbox is done in one transaction, and each use case may be repeated.
+None of them sees an address or a text: letters stay sealed. A letter and its row of the outbox
+change in one transaction, and every use case may be repeated.
 """
 
 from __future__ import annotations
@@ -12,37 +12,38 @@ from uuid import UUID
 
 import msgspec
 
-from services.notifications.domain import Kind, Letter, Reason
+from services.notifications.domain import Letter
 from shared import context
+from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Session
 
-#: How long temporary failures are tried again before a letter is given up.
-PATIENCE = timedelta(days=5)
+#: How long a letter with temporary failures is retried before it is given up.
+RETRY_PERIOD = timedelta(days=5)
 
-#: Waits after the first, second, ... failed attempt; the last one repeats.
-PAUSES = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
+#: Delays after the first, second, ... failed attempt; the last one repeats.
+RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
 
-#: The longest wait of a letter with a secret: the person is waiting in front of the screen.
-PAUSE_OF_SECRETS = timedelta(seconds=30)
+#: The longest delay of a letter with a secret, for which the person is waiting.
+MAX_SECRET_RETRY_DELAY = timedelta(seconds=30)
 
 
 class QueueLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Queue a letter. `sealed` is its address and content (see `envelope`).
 
     A letter with a secret names the secret's topic ("registration:<id>"), so that a newer secret
-    replaces an unsent older one, and the instant after which the secret is worth nothing.
+    replaces an unsent older one, and the instant at which the secret expires.
     """
 
     letter_id: UUID
-    kind: Kind
+    kind: LetterKind
     person_id: UUID | None
     sealed: str
     secret_topic: str | None = None
     stale_at: datetime | None = None
 
 
-class WaitingLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter in the outbox; `attempts` have failed so far."""
+class QueuedLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter in the outbox, with its number of failed attempts."""
 
     letter_id: UUID
     sealed: str
@@ -55,7 +56,7 @@ class WaitingLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarkSent(msgspec.Struct, frozen=True, kw_only=True):
-    """Note that the mail server accepted a letter at the given attempt (from 1)."""
+    """Record that the mail server accepted a letter, at an attempt counted from 1."""
 
     letter_id: UUID
     message_id: str
@@ -63,14 +64,14 @@ class MarkSent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
-    """End a letter that nobody will receive."""
+    """Record that a letter will not be delivered."""
 
     letter_id: UUID
-    reason: Reason
+    reason: FailureReason
 
 
 class Postpone(msgspec.Struct, frozen=True, kw_only=True):
-    """Try a letter again later, after its attempt number `attempts` (from 1) failed for now."""
+    """Retry a letter later, after its attempt number `attempts` (from 1) failed temporarily."""
 
     letter_id: UUID
     attempts: int
@@ -79,26 +80,26 @@ class Postpone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LettersOf(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for a person's letters, at most `limit`."""
+    """The query for a person's letters, at most `limit`."""
 
     person_id: UUID
     limit: int
 
 
 def is_queued(session: Session, letter_id: UUID) -> bool:
-    """Whether this letter was ever queued: then its secret must not be asked for again."""
+    """Return whether a letter was ever queued: then no second secret may be requested for it."""
     return session.load(Letter, letter_id).version > 0
 
 
 def queue_letter(session: Session, command: QueueLetter) -> None:
-    """Queue a letter once; the same id again does nothing."""
+    """Queue a letter; repeating it with the same id has no effect."""
     letter = session.load(Letter, command.letter_id)
     if not letter.queue(command.kind, command.person_id):
         return
     if command.secret_topic is not None:
         _replace_older(session, command.secret_topic)
     session.read.outbox.add(
-        WaitingLetter(
+        QueuedLetter(
             letter_id=command.letter_id,
             sealed=command.sealed,
             secret_topic=command.secret_topic,
@@ -112,33 +113,33 @@ def queue_letter(session: Session, command: QueueLetter) -> None:
 
 
 def mark_sent(session: Session, command: MarkSent) -> None:
-    """End a letter well, and erase its content."""
+    """Mark a letter as sent and erase its content."""
     letter = session.load(Letter, command.letter_id)
     letter.mark_sent(command.message_id, command.attempts)
     session.read.outbox.erase(command.letter_id)
 
 
 def give_up(session: Session, command: GiveUp) -> None:
-    """End a letter badly, and erase its content."""
+    """Mark a letter as failed and erase its content."""
     session.load(Letter, command.letter_id).fail(command.reason)
     session.read.outbox.erase(command.letter_id)
 
 
 def postpone(session: Session, command: Postpone) -> None:
-    """Let a letter wait longer after each failed attempt; after `PATIENCE`, give it up."""
-    if session.now - command.queued_at >= PATIENCE:
-        give_up(session, GiveUp(letter_id=command.letter_id, reason=Reason.GAVE_UP))
+    """Delay the next attempt, longer each time; after `RETRY_PERIOD`, give the letter up."""
+    if session.now - command.queued_at >= RETRY_PERIOD:
+        give_up(session, GiveUp(letter_id=command.letter_id, reason=FailureReason.GAVE_UP))
         return
-    pause = PAUSES[min(command.attempts, len(PAUSES)) - 1]
+    delay = RETRY_DELAYS[min(command.attempts, len(RETRY_DELAYS)) - 1]
     if command.secret:
-        pause = min(pause, PAUSE_OF_SECRETS)
-    session.read.outbox.postpone(command.letter_id, session.now + pause)
+        delay = min(delay, MAX_SECRET_RETRY_DELAY)
+    session.read.outbox.postpone(command.letter_id, session.now + delay)
 
 
-def due_letters(session: Session, limit: int) -> tuple[list[WaitingLetter], list[WaitingLetter]]:
-    """(what to send now, the most urgent first; what is stale by now), together `limit`."""
-    fresh: list[WaitingLetter] = []
-    stale: list[WaitingLetter] = []
+def due_letters(session: Session, limit: int) -> tuple[list[QueuedLetter], list[QueuedLetter]]:
+    """Return the letters to send now, most urgent first, and the stale ones; `limit` in all."""
+    fresh: list[QueuedLetter] = []
+    stale: list[QueuedLetter] = []
     for letter in session.read.outbox.due(session.now, limit):
         expired = letter.stale_at is not None and letter.stale_at <= session.now
         (stale if expired else fresh).append(letter)
@@ -146,7 +147,7 @@ def due_letters(session: Session, limit: int) -> tuple[list[WaitingLetter], list
 
 
 def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
-    """{letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, the newest first."""
+    """Return {letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, newest first."""
     rows = session.read.letters_of(query.person_id, query.limit)
     return {
         "letters": [
@@ -163,6 +164,6 @@ def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
 
 
 def _replace_older(session: Session, topic: str) -> None:
-    """A newer secret makes the older one worthless: do not send it any more."""
+    """Give up the unsent letters whose secret is replaced by a newer one."""
     for letter_id in session.read.outbox.with_secret(topic):
-        give_up(session, GiveUp(letter_id=letter_id, reason=Reason.STALE))
+        give_up(session, GiveUp(letter_id=letter_id, reason=FailureReason.STALE))

@@ -1,7 +1,7 @@
 """The letter: queued once, then either sent or failed.
 
-The events tell the fate of a letter. Its address and its content never stand in an event: they
-wait, encrypted, in the outbox, and are erased with the letter's last event.
+The events record the state of a letter, never its address or content: these are in the outbox,
+encrypted, until the letter's last event.
 """
 
 from __future__ import annotations
@@ -10,40 +10,12 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Aggregate, Event, EventTypes
 
 
-class Kind(StrEnum):
-    """What a letter says; each kind has its template in `letters/`."""
-
-    REGISTRATION_CODE = "registration_code"
-    ALREADY_REGISTERED = "already_registered"
-    TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
-    PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105
-    ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
-    PAYMENT_RECEIPT = "payment_receipt"
-    PAYMENT_FAILED = "payment_failed"
-    QUESTION_ACCEPTED = "question_accepted"
-    QUESTION_TO_DEPARTMENT = "question_to_department"
-    QUESTION_ANSWERED = "question_answered"
-
-
-class Reason(StrEnum):
-    """Why nobody will receive a letter."""
-
-    REFUSED_BY_SERVER = "refused_by_server"
-    """The mail server answered 5xx to this recipient or this content."""
-    UNDELIVERABLE = "undeliverable"
-    """No mail can be written to this address at all: it is not a valid one."""
-    STALE = "stale"
-    """The secret in it expired, or was replaced by a newer one, before it could be sent."""
-    GAVE_UP = "gave_up"
-    """Days of temporary failures."""
-
-
 class State(StrEnum):
-    """Where a letter stands; NONE before it was queued."""
+    """The state of a letter; NONE before it is queued."""
 
     NONE = "none"
     QUEUED = "queued"
@@ -52,7 +24,7 @@ class State(StrEnum):
 
 
 class LetterQueued(Event, frozen=True, kw_only=True):
-    """A letter is to be sent; `person_id` is None when it goes to no registered person."""
+    """A letter was queued; `person_id` is None if it is not for a registered person."""
 
     topic: ClassVar[str] = "notifications.letter_queued.v1"
     kind: str
@@ -60,7 +32,7 @@ class LetterQueued(Event, frozen=True, kw_only=True):
 
 
 class LetterSent(Event, frozen=True, kw_only=True):
-    """The mail server took responsibility for the letter, at the given attempt (from 1)."""
+    """The mail server accepted the letter, at an attempt counted from 1."""
 
     topic: ClassVar[str] = "notifications.letter_sent.v1"
     kind: str
@@ -69,7 +41,7 @@ class LetterSent(Event, frozen=True, kw_only=True):
 
 
 class LetterFailed(Event, frozen=True, kw_only=True):
-    """The letter was given up; `reason` is one of `Reason`."""
+    """The letter was given up; `reason` is a `FailureReason`."""
 
     topic: ClassVar[str] = "notifications.letter_failed.v1"
     kind: str
@@ -88,22 +60,22 @@ class Letter(Aggregate):
         self.kind = ""
         self.person_id: UUID | None = None
 
-    def queue(self, kind: Kind, person_id: UUID | None) -> bool:
-        """Queue the letter; False (and no event) when that was done before."""
+    def queue(self, kind: LetterKind, person_id: UUID | None) -> bool:
+        """Queue the letter; return False, without an event, if it was queued before."""
         if self.state is not State.NONE:
             return False
         self.trigger(LetterQueued(kind=kind.value, person_id=person_id))
         return True
 
     def mark_sent(self, message_id: str, attempts: int) -> bool:
-        """Note the server's acceptance; False (and no event) when the letter is not waiting."""
+        """Mark the letter as sent; return False, without an event, if it is not queued."""
         if self.state is not State.QUEUED:
             return False
         self.trigger(LetterSent(kind=self.kind, message_id=message_id, attempts=attempts))
         return True
 
-    def fail(self, reason: Reason) -> bool:
-        """Give the letter up; False (and no event) when it is not waiting."""
+    def fail(self, reason: FailureReason) -> bool:
+        """Mark the letter as failed; return False, without an event, if it is not queued."""
         if self.state is not State.QUEUED:
             return False
         self.trigger(LetterFailed(kind=self.kind, reason=reason.value))

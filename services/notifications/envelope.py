@@ -1,7 +1,7 @@
 """A letter's address and content, and their sealed form in the outbox.
 
 Sealed with AES-256-GCM under a key derived from the installation's secret, bound to the letter's
-id: whoever reads the database, or a backup of it, reads neither addresses nor codes.
+id: neither the database nor a backup reveals an address or a code.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from shared.privacy import open_with, seal_with
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A plain text file that goes with a letter."""
+    """A plain text file attached to a letter."""
 
     filename: str
     text: str
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of a letter that is nobody else's business."""
+    """The confidential part of a letter."""
 
     to: str
     subject: str
@@ -31,18 +31,21 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
 
     def __repr__(self) -> str:
-        """Without the content: this may end in a log or a traceback."""
+        """Return a text without the content, which must not get into a log or traceback."""
         return "Content(...)"
 
 
 def seal(settings: Settings, letter_id: UUID, content: Content) -> str:
-    """The sealed form of a letter."""
+    """Return the sealed form of a letter."""
     return seal_with(_key(settings), msgspec.json.encode(content).decode(), letter_id.bytes)
 
 
 def unseal(settings: Settings, letter_id: UUID, sealed: str) -> Content:
-    """The content again. Raises `cryptography.exceptions.InvalidTag` when it was sealed under
-    another secret or for another letter, or was altered."""
+    """Return the content of a sealed letter.
+
+    Raises `cryptography.exceptions.InvalidTag` if it was altered, or sealed under another secret
+    or for another letter.
+    """
     return msgspec.json.decode(open_with(_key(settings), sealed, letter_id.bytes), type=Content)
 
 

@@ -1,8 +1,8 @@
-"""Letters over SMTP: composing a message, and one connection that carries many of them.
+"""Letters over SMTP: composing messages, and sending many over one connection.
 
-What a mail server can answer is reduced to four outcomes: accepted, refused for good (5xx), not
-now (4xx), and no connection. A letter is the server's once the final dot is answered; where the
-connection breaks before the answer nobody can know, so the letter is sent again under the same
+A mail server's reply has four outcomes: accepted, refused permanently (5xx), deferred (4xx), no
+connection. The server is responsible for a letter once it has replied to the final dot. If the
+connection breaks before that, the outcome is unknown, and the letter is sent again under the same
 Message-ID, by which the recipient's mail system recognises the duplicate.
 """
 
@@ -28,44 +28,43 @@ from uuid import UUID
 from services.notifications.envelope import Content
 from shared.config import ConfigurationError
 
-#: Seconds to wait for a connection, and for one answer (content filters take their time at the
-#: final dot; giving up too early there makes duplicates).
+#: Seconds to wait for a connection, and for a reply. Content filters are slow at the final dot,
+#: and giving up too early there makes duplicates.
 CONNECT_TIMEOUT = 10.0
-ANSWER_TIMEOUT = 60.0
+REPLY_TIMEOUT = 60.0
 
 
 class UndeliverableError(Exception):
-    """No message can be made for this address."""
+    """Raised if no message can be made for an address."""
 
 
 class RefusedError(Exception):
-    """The server refused this letter for good."""
+    """Raised if the server refuses a letter permanently."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"the mail server answered {code}")
+        super().__init__(f"the mail server replied {code}")
         self.code = code
 
 
-class NotNowError(Exception):
-    """The server refused this letter for the time being."""
+class DeferredError(Exception):
+    """Raised if the server refuses a letter temporarily."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"the mail server answered {code}")
+        super().__init__(f"the mail server replied {code}")
         self.code = code
 
 
 class ConnectionBrokenError(Exception):
-    """The connection broke while a letter was on its way: its fate is unknown."""
+    """Raised if the connection breaks during a letter, whose outcome is then unknown."""
 
 
 class ServerUnavailableError(Exception):
-    """The server can not be reached, or does not take us as a sender: no letter's own fault."""
+    """Raised if the server is unreachable or refuses the sender, whatever the letter."""
 
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """Where letters are handed over: `smtp://host`, `smtp://user:password@host:587?starttls`,
-    `smtps://host`."""
+    """The mail server: `smtp://host`, `smtp://user:password@host:587?starttls`, `smtps://host`."""
 
     host: str
     port: int
@@ -76,7 +75,7 @@ class SmtpServer:
 
     @classmethod
     def parse(cls, url: str) -> SmtpServer:
-        """Read SALDO_SMTP_URL. Raises ConfigurationError, which does not repeat the password."""
+        """Parse SALDO_SMTP_URL. Raises ConfigurationError, which does not repeat the password."""
         parts = urlsplit(url)
         options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or options - {"starttls"}:
@@ -96,12 +95,12 @@ class SmtpServer:
 
 
 class Connection(Protocol):
-    """A way to hand letters over, one after another."""
+    """A connection that sends letters one after another."""
 
     def send(self, message: EmailMessage) -> None:
-        """Hand over one message to its only recipient; returns once the server has accepted it.
+        """Send a message to its only recipient; return once the server has accepted it.
 
-        Raises UndeliverableError, RefusedError, NotNowError, ConnectionBrokenError or
+        Raises UndeliverableError, RefusedError, DeferredError, ConnectionBrokenError or
         ServerUnavailableError.
         """
         ...
@@ -117,10 +116,12 @@ class SmtpConnection:
         try:
             self._smtp.send_message(message)
         except smtplib.SMTPNotSupportedError as error:
-            raise UndeliverableError("the server does not take international addresses") from error
+            raise UndeliverableError(
+                "the server does not accept international addresses"
+            ) from error
         except smtplib.SMTPRecipientsRefused as error:
             code = next(iter(error.recipients.values()))[0]
-            raise _refusal(code) from None  # the original text names the address
+            raise _refusal(code) from None  # the original text contains the address
         except smtplib.SMTPSenderRefused as error:
             raise ServerUnavailableError(f"the sender is refused: {error.smtp_code}") from None
         except smtplib.SMTPServerDisconnected as error:
@@ -133,24 +134,24 @@ class SmtpConnection:
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """A connection to the mail server, for the length of a block.
+    """Yield a connection to the mail server.
 
-    Raises ServerUnavailableError when there is none, ConfigurationError for a URL it can not read.
+    Raises ServerUnavailableError if there is none, ConfigurationError for an invalid URL.
     """
     smtp = _open(SmtpServer.parse(url))
     try:
         yield SmtpConnection(smtp)
     finally:
-        # The letters are delivered or not by now; how the farewell goes changes nothing.
+        # The outcome of every letter is known by now; a failure of QUIT changes nothing.
         with suppress(smtplib.SMTPException, OSError):
             smtp.quit()
         smtp.close()
 
 
 def compose(letter_id: UUID, content: Content, *, sender: str, queued_at: datetime) -> EmailMessage:
-    """The message of a letter: the same letter gives the same Message-ID and Date every time.
+    """Return the message of a letter, with the same Message-ID and Date every time.
 
-    Raises UndeliverableError when the address or the subject could not stand in a header.
+    Raises UndeliverableError if the address or the subject is invalid in a header.
     """
     try:
         message = EmailMessage(policy=SMTP)
@@ -162,7 +163,7 @@ def compose(letter_id: UUID, content: Content, *, sender: str, queued_at: dateti
         message["Auto-Submitted"] = "auto-generated"
         message["Content-Language"] = "ru, en"
     except (ValueError, IndexError, MessageError) as error:
-        # The text of the original would name the address.
+        # The original text would contain the address.
         raise UndeliverableError(f"{type(error).__name__} in a header") from None
     message.set_content(content.text, cte="base64")
     message.add_alternative(content.html, subtype="html", cte="base64")
@@ -172,7 +173,7 @@ def compose(letter_id: UUID, content: Content, *, sender: str, queued_at: dateti
 
 
 def message_id_of(letter_id: UUID, sender: str) -> str:
-    """The Message-ID of a letter: its id, at the domain that sends."""
+    """Return the Message-ID of a letter: its id at the sender's domain."""
     return f"<{letter_id}@{parseaddr(sender)[1].rpartition('@')[2] or 'saldo.invalid'}>"
 
 
@@ -210,8 +211,8 @@ def _open(server: SmtpServer) -> smtplib.SMTP:
         _greet(smtp, server, context)
     except (smtplib.SMTPException, OSError) as error:
         smtp.close()
-        # The text of an authentication error may quote the user name.
-        raise ServerUnavailableError(f"not let in: {type(error).__name__}") from None
+        # The text of an authentication error may contain the user name.
+        raise ServerUnavailableError(f"login failed: {type(error).__name__}") from None
     return smtp
 
 
@@ -222,17 +223,17 @@ def _greet(smtp: smtplib.SMTP, server: SmtpServer, context: ssl.SSLContext) -> N
         smtp.login(server.username, server.password or "")
     smtp.ehlo_or_helo_if_needed()
     if smtp.sock is not None:
-        smtp.sock.settimeout(ANSWER_TIMEOUT)
+        smtp.sock.settimeout(REPLY_TIMEOUT)
 
 
-def _refusal(code: int) -> RefusedError | NotNowError | ConnectionBrokenError:
+def _refusal(code: int) -> RefusedError | DeferredError | ConnectionBrokenError:
     if code == 421:  # "closing the connection": the next letter needs a new one
-        return ConnectionBrokenError("the mail server answered 421")
-    return RefusedError(code) if 500 <= code <= 599 else NotNowError(code)
+        return ConnectionBrokenError("the mail server replied 421")
+    return RefusedError(code) if 500 <= code <= 599 else DeferredError(code)
 
 
 @cache
 def _own_name() -> str:
-    # smtplib would ask the resolver at every connection, which can take seconds.
+    # smtplib would query the resolver for every connection, which can take seconds.
     name = socket.getfqdn()
     return name if "." in name else "[127.0.0.1]"

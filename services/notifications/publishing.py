@@ -1,4 +1,4 @@
-"""What other systems hear of a letter's fate, as shared/contracts/notifications.py promises."""
+"""Events of letters as published, by shared/contracts/notifications.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """The public form of a domain event; None for what stays inside."""
+    """Return the published form of an event, or None if it is internal."""
     letter_id = str(recorded.originator_id)
     match recorded.event:
         case LetterSent(kind=kind):

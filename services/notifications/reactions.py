@@ -1,4 +1,4 @@
-"""What happened elsewhere, told by letter: one function per event, with the facts of its letter."""
+"""Reactions to other services' events: one function per event, which writes its letters."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from services.notifications.domain import Kind
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
+from shared.contracts.notifications import LetterKind
 from shared.eventstore import Session
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-#: What the payer reads about a failed payment, Russian and English, by the reason in the event.
+#: Why a payment failed, for the payer, in Russian and English, by the reason in the event.
 FAILURES = {
     "declined": ("банк отклонил карту", "the bank declined the card"),
     "expired": ("время на оплату истекло", "the time to pay ran out"),
@@ -29,7 +29,7 @@ FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank 
 
 
 def registration_code_requested(session: Session, message: Message, services: Services) -> None:
-    """The check code; to an address that already has a cabinet, a letter that says so."""
+    """Send the verification code, or tell a registered address that it has a cabinet."""
     writer = Writer(session, message, services)
     letter_id, registration_id = writer.letter_id("code"), writer.event["registration_id"]
     if writer.is_queued(letter_id):
@@ -38,11 +38,11 @@ def registration_code_requested(session: Session, message: Message, services: Se
     if issued is None:
         return
     if issued["kind"] == "already_registered":
-        writer.queue(letter_id, Kind.ALREADY_REGISTERED, issued["email"], {})
+        writer.queue(letter_id, LetterKind.ALREADY_REGISTERED, issued["email"], {})
         return
     writer.queue(
         letter_id,
-        Kind.REGISTRATION_CODE,
+        LetterKind.REGISTRATION_CODE,
         issued["email"],
         {"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
         secret=(f"registration:{registration_id}", timedelta(minutes=issued["valid_minutes"])),
@@ -50,7 +50,7 @@ def registration_code_requested(session: Session, message: Message, services: Se
 
 
 def person_registered(session: Session, message: Message, services: Services) -> None:
-    """The instruction, and the temporary password for the first login."""
+    """Send the instruction and the temporary password."""
     writer = Writer(session, message, services)
     letter_id, person_id = writer.letter_id("password"), writer.event["person_id"]
     if writer.is_queued(letter_id):
@@ -61,7 +61,7 @@ def person_registered(session: Session, message: Message, services: Services) ->
         return
     writer.queue(
         letter_id,
-        Kind.TEMPORARY_PASSWORD,
+        LetterKind.TEMPORARY_PASSWORD,
         issued["email"],
         {"password": issued["password"], "valid_hours": issued["valid_hours"]},
         person_id=UUID(person_id),
@@ -71,7 +71,7 @@ def person_registered(session: Session, message: Message, services: Services) ->
 
 
 def password_reset_requested(session: Session, message: Message, services: Services) -> None:
-    """The code that lets a person choose a new password."""
+    """Send the code of a recovery."""
     writer = Writer(session, message, services)
     letter_id, reset_id = writer.letter_id("code"), writer.event["reset_id"]
     if writer.is_queued(letter_id):
@@ -81,7 +81,7 @@ def password_reset_requested(session: Session, message: Message, services: Servi
         return
     writer.queue(
         letter_id,
-        Kind.PASSWORD_RESET_CODE,
+        LetterKind.PASSWORD_RESET_CODE,
         issued["email"],
         {"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
         secret=(f"reset:{reset_id}", timedelta(minutes=issued["valid_minutes"])),
@@ -89,22 +89,22 @@ def password_reset_requested(session: Session, message: Message, services: Servi
 
 
 def password_changed(session: Session, message: Message, services: Services) -> None:
-    """A warning to the owner of the password."""
+    """Warn the person of the change."""
     writer = Writer(session, message, services)
     facts = {"changed_at": writer.local_time()}
-    writer.tell(writer.event["person_id"], Kind.PASSWORD_CHANGED, facts)
+    writer.notify(writer.event["person_id"], LetterKind.PASSWORD_CHANGED, facts)
 
 
 def account_linked(session: Session, message: Message, services: Services) -> None:
-    """Whoever has the account in a cabinet already is told of another one."""
+    """Inform the persons who had linked the account before."""
     writer = Writer(session, message, services)
     facts = {"number": writer.event["number"], "linked_at": writer.local_time()}
     for holder in writer.event["other_person_ids"]:
-        writer.tell(holder, Kind.ACCOUNT_LINKED_BY_ANOTHER, facts)
+        writer.notify(holder, LetterKind.ACCOUNT_LINKED_BY_ANOTHER, facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
-    """The receipt, once every line stands in the ledger."""
+    """Send the receipt; every line is in the ledger by then."""
     writer = Writer(session, message, services)
     payment = _payment(writer)
     if payment is None:
@@ -116,11 +116,11 @@ def payment_completed(session: Session, message: Message, services: Services) ->
         "paid_at": writer.local_time(payment["captured_at"]),
         "masked_card": payment["masked_card"],
     }
-    writer.tell(writer.event["person_id"], Kind.PAYMENT_RECEIPT, facts)
+    writer.notify(writer.event["person_id"], LetterKind.PAYMENT_RECEIPT, facts)
 
 
 def payment_failed(session: Session, message: Message, services: Services) -> None:
-    """What failed, why, and what to do next."""
+    """Inform the payer of the failure, its reason, and what to do next."""
     writer = Writer(session, message, services)
     payment = _payment(writer)
     if payment is None:
@@ -133,29 +133,29 @@ def payment_failed(session: Session, message: Message, services: Services) -> No
         "failure_ru": failure_ru,
         "failure_en": failure_en,
     }
-    writer.tell(writer.event["person_id"], Kind.PAYMENT_FAILED, facts)
+    writer.notify(writer.event["person_id"], LetterKind.PAYMENT_FAILED, facts)
 
 
 def question_asked(session: Session, message: Message, services: Services) -> None:
-    """The person hears that the question was accepted; the department hears the question."""
+    """Acknowledge the question to the person, and send it to the department."""
     writer = Writer(session, message, services)
     question = _question(writer)
     if question is None:
         return
-    writer.tell(question["person_id"], Kind.QUESTION_ACCEPTED, _headline(question))
-    _tell_department(writer, question)
+    writer.notify(question["person_id"], LetterKind.QUESTION_ACCEPTED, _headline(question))
+    _notify_department(writer, question)
 
 
 def question_routed(session: Session, message: Message, services: Services) -> None:
-    """The department that is to answer as from now hears the question."""
+    """Send the question to its new department."""
     writer = Writer(session, message, services)
     question = _question(writer)
     if question is not None:
-        _tell_department(writer, question)
+        _notify_department(writer, question)
 
 
 def question_answered(session: Session, message: Message, services: Services) -> None:
-    """The answer, with the question that it answers."""
+    """Send the answer, together with the question."""
     writer = Writer(session, message, services)
     question = _question(writer)
     if question is None:
@@ -165,7 +165,7 @@ def question_answered(session: Session, message: Message, services: Services) ->
         "answer": question["answer"],
         **_headline(question),
     }
-    writer.tell(question["person_id"], Kind.QUESTION_ANSWERED, facts)
+    writer.notify(question["person_id"], LetterKind.QUESTION_ANSWERED, facts)
 
 
 def _payment(writer: Writer) -> dict[str, Any] | None:
@@ -181,18 +181,18 @@ def _payment(writer: Writer) -> dict[str, Any] | None:
 
 def _question(writer: Writer) -> dict[str, Any] | None:
     question = writer.ask("helpdesk", "letter_of", question_id=writer.event["question_id"])
-    if question is None or question["text"] is None:  # its person was erased meanwhile
+    if question is None or question["text"] is None:  # it has been erased since
         return None
     return question
 
 
-def _tell_department(writer: Writer, question: dict[str, Any]) -> None:
+def _notify_department(writer: Writer, question: dict[str, Any]) -> None:
     mailbox = question["department_email"]
     if mailbox is None:
         log.error("department_without_mailbox", question_id=writer.event["question_id"])
         return
     facts = {"account": question["account"], "text": question["text"], **_headline(question)}
-    writer.queue(writer.letter_id("department"), Kind.QUESTION_TO_DEPARTMENT, mailbox, facts)
+    writer.queue(writer.letter_id("department"), LetterKind.QUESTION_TO_DEPARTMENT, mailbox, facts)
 
 
 def _headline(question: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _headline(question: dict[str, Any]) -> dict[str, Any]:
 Reaction = Callable[[Session, Message, Services], None]
 
 BATCH: Final = 1
-"""Each reaction asks another service; a batch would hold the log's turn meanwhile."""
+"""Each reaction calls another service, during which a batch would keep the log locked."""
 
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {

@@ -1,4 +1,4 @@
-"""The letters as tables: written from the events, read by queries."""
+"""The table ``letters``, derived from the events, and its queries."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from shared.eventstore import Aggregate, Recorded
 
 
 class ReadModel:
-    """The tables of the service, within one transaction."""
+    """The tables of notifications within one transaction."""
 
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.outbox = Outbox(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Write what the events mean to `letters`."""
+        """Apply events to `letters`."""
         for entry in recorded:
             match entry.event:
                 case LetterQueued(kind=kind, person_id=person_id):
@@ -33,7 +33,7 @@ class ReadModel:
                     self._end(entry.originator_id, "failed", reason=reason)
 
     def letters_of(self, person_id: UUID, limit: int) -> list[dict[str, Any]]:
-        """A person's letters, the newest first: letter_id, kind, state, queued_at, sent_at."""
+        """Return a person's letters, newest first: letter_id, kind, state, queued_at, sent_at."""
         self._cursor.execute(
             "SELECT letter_id, kind, state, queued_at, sent_at FROM letters"
             " WHERE person_id = %s ORDER BY position DESC LIMIT %s",

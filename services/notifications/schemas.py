@@ -1,4 +1,4 @@
-"""The requests that notifications answers."""
+"""The schemas of the RPCs of notifications."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from marshmallow import Schema, fields, validate
 
 
 class Letters(Schema):
-    """The letters of one person, the newest first."""
+    """The letters of one person, newest first."""
 
-    person_id = fields.UUID(required=True, metadata={"description": "Whose letters."})
+    person_id = fields.UUID(required=True, metadata={"description": "The person."})
     limit = fields.Integer(
         load_default=50,
         strict=True,
         validate=validate.Range(min=1, max=200),
-        metadata={"description": "At most so many."},
+        metadata={"description": "The maximal number of letters."},
     )

@@ -1,4 +1,4 @@
-"""The RPC face of notifications: decode, one use case, encode."""
+"""The RPCs of notifications: decode, one use case, encode."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from shared.rpc.server import StoreProvider, rpc
 
 
 class NotificationsService:
-    """Answers what became of letters; it sends none, the worker does."""
+    """Lists letters; the worker sends them."""
 
     name = "notifications"
     store = StoreProvider()
 
     @rpc(schemas.Letters)
     def letters(self, person_id: UUID, limit: int) -> dict[str, Any]:
-        """{letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, the newest first."""
+        """Return {letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, newest first."""
         query = application.LettersOf(person_id=person_id, limit=limit)
         found: dict[str, Any] = self.store.query(
             lambda session: application.letters_of(session, query)

@@ -1,8 +1,8 @@
-"""Writing one event's letters: ask the owner for what they need, render, seal, queue.
+"""Writing the letters of one event: request the facts from their owner, render, seal, queue.
 
-All of it happens in the transaction that also moves the position of the reaction. The letter's id
-is derived from the event's, so an event that comes twice queues nothing twice, and no second
-secret is asked for (which would replace the one that is on its way).
+All of it happens in the transaction that moves the position of the reaction. A letter's id is
+derived from the event's: a repeated event queues no second letter and requests no second secret,
+which would replace the first.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from services.notifications import application, letters
-from services.notifications.domain import Kind
 from services.notifications.envelope import Attachment, seal
 from shared.bus import Message, Services
+from shared.contracts.notifications import LetterKind
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
 from shared.ids import NAMESPACE, derived_id
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 class Writer:
-    """Writes the letters that one event calls for."""
+    """Writes the letters of one event."""
 
     def __init__(self, session: Session, message: Message, services: Services) -> None:
         self._session = session
@@ -34,35 +34,35 @@ class Writer:
 
     @property
     def event(self) -> dict[str, Any]:
-        """The data of the event."""
+        """Return the data of the event."""
         data: dict[str, Any] = self._message.data
         return data
 
     def letter_id(self, *purpose: str) -> UUID:
-        """The id of this event's letter for a purpose: always the same."""
+        """Return the id of this event's letter for a purpose, always the same."""
         return derived_id(
             NAMESPACE, "letter", self._message.source, str(self._message.id), *purpose
         )
 
     def is_queued(self, letter_id: UUID) -> bool:
-        """Whether the letter was queued before, by this same event."""
+        """Return whether this event has queued the letter before."""
         return application.is_queued(self._session, letter_id)
 
     def ask(self, owner: str, method: str, **arguments: Any) -> dict[str, Any] | None:
-        """Ask the owner; None when there is nothing to write about any more.
+        """Return the owner's result, or None if the letter has become pointless.
 
-        A registration that was confirmed meanwhile, a person who was erased: the owner refuses,
-        and that is an answer. `Unavailable` is not: it goes up, and the event waits.
+        The owner refuses when the registration has been confirmed since, or the person erased.
+        `Unavailable` is passed on, so that the event is retried.
         """
         try:
-            answer: dict[str, Any] = self._services.call(owner, method, **arguments)
+            result: dict[str, Any] = self._services.call(owner, method, **arguments)
         except (NotFound, Conflict) as refusal:
-            log.info("no_letter_to_write", asked=f"{owner}.{method}", code=refusal.code)
+            log.info("letter_not_needed", rpc=f"{owner}.{method}", code=refusal.code)
             return None
-        return answer
+        return result
 
     def local_time(self, instant: datetime | str | None = None) -> str:
-        """An instant (by default the event's) in the household's calendar: "31.03.2026 21:00"."""
+        """Return an instant, by default the event's, in local time: "31.03.2026 21:00"."""
         moment = self._message.time if instant is None else instant
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
@@ -71,7 +71,7 @@ class Writer:
     def queue(
         self,
         letter_id: UUID,
-        kind: Kind,
+        kind: LetterKind,
         to: str,
         facts: Mapping[str, Any],
         *,
@@ -79,8 +79,10 @@ class Writer:
         secret: tuple[str, timedelta] | None = None,
         attachments: tuple[Attachment, ...] = (),
     ) -> None:
-        """Queue a letter. `facts` are what the template of the kind names; `secret` is the topic
-        of the secret among them and how long that is valid."""
+        """Queue a letter from the `facts` that its template names.
+
+        `secret` is the topic of the secret among them, and how long it is valid.
+        """
         settings = self._services.settings
         content = letters.render(kind, to, settings, facts, attachments)
         topic, validity = secret or (None, None)
@@ -94,8 +96,8 @@ class Writer:
         )
         application.queue_letter(self._session, command)
 
-    def tell(self, person_id: str, kind: Kind, facts: Mapping[str, Any]) -> None:
-        """Queue a letter without a secret to a registered person, at the address of today."""
+    def notify(self, person_id: str, kind: LetterKind, facts: Mapping[str, Any]) -> None:
+        """Queue a letter without a secret to a person, at the current address."""
         letter_id = self.letter_id(kind.value, person_id)
         if self.is_queued(letter_id):
             return

@@ -35,6 +35,9 @@ POLL_AFTER: Final = (
 )
 
 
+_OUTCOMES: Final = {"unknown": "unknown", "absent": "unknown", "mismatch": "mismatch"}
+
+
 class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
     """Start a payment; `lines` as the payer entered them, in kopecks."""
 
@@ -215,6 +218,11 @@ def restart_polling(session: Session, command: RecordPoll) -> None:
         session.read.polls.put(command.payment_id, session.now, 0, due_at, command.outcome)
 
 
+def record_outcome(session: Session, command: RecordPoll) -> None:
+    """Keep the outcome of a poll that decided nothing; the schedule goes on as it was."""
+    session.read.polls.record_outcome(command.payment_id, command.outcome)
+
+
 def snapshot(session: Session, payment_id: UUID) -> PaymentSnapshot | None:
     """Return a payment; None when there is no such payment."""
     row = session.read.payment(payment_id)
@@ -233,7 +241,12 @@ def own_snapshot(session: Session, query: OwnPayment) -> PaymentSnapshot:
 
 
 def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
-    """Return {payment_id, state, total, lines, created_at, captured_at, masked_card, failure}."""
+    """Return {payment_id, state, total, lines, created_at, captured_at, masked_card, failure,
+    outcome, next_check_at, redirect_url}.
+
+    The last three are those of an undecided payment, else None; `outcome` is `pending`, `unknown`
+    or `mismatch`.
+    """
     row = _own_row(session, query)
     return _view(row, session.read.lines([query.payment_id]))
 
@@ -283,6 +296,18 @@ def _view(row: dict[str, Any], lines: dict[UUID, list[dict[str, Any]]]) -> dict[
         "captured_at": captured_at.isoformat() if captured_at else None,
         "masked_card": row["masked_card"],
         "failure": row["failure"],
+        **_outlook(row),
+    }
+
+
+def _outlook(row: dict[str, Any]) -> dict[str, Any]:
+    """Return how a payment goes on while the acquirer has not decided it."""
+    state, next_check_at = State(row["state"]), row["next_check_at"]
+    undecided = state in {State.CREATED, State.AWAITING_PAYMENT}
+    return {
+        "outcome": _OUTCOMES.get(row["outcome"], "pending") if undecided else None,
+        "next_check_at": next_check_at.isoformat() if undecided and next_check_at else None,
+        "redirect_url": row["form_url"] if state is State.AWAITING_PAYMENT else None,
     }
 
 

@@ -58,7 +58,9 @@ def refresh_own(store: Store, acquirer: Acquirer, person_id: UUID, payment_id: U
 
 def _poll(store: Store, acquirer: Acquirer, payment: PaymentSnapshot) -> PollOutcome:
     outcome = poll_acquirer(store, acquirer, payment)
+    command = application.RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
     if outcome is PollOutcome.UNKNOWN:
-        command = application.RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
         store.transact(application.restart_polling, command)
+    elif outcome is not PollOutcome.DECIDED:
+        store.transact(application.record_outcome, command)
     return outcome

@@ -43,6 +43,12 @@ class PollSchedule:
         )
         return self._cursor.fetchone()
 
+    def record_outcome(self, payment_id: UUID, outcome: str) -> None:
+        """Keep the outcome of a poll between two times of the schedule."""
+        self._cursor.execute(
+            "UPDATE polls SET outcome = %s WHERE payment_id = %s", (outcome, payment_id)
+        )
+
     def due(self, now: datetime, limit: int) -> list[dict[str, Any]]:
         """Return the rows of `payments` to poll now, the longest overdue first."""
         self._cursor.execute(

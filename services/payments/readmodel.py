@@ -22,6 +22,11 @@ from services.payments.domain import (
 from services.payments.poll_schedule import PollSchedule
 from shared.eventstore import Aggregate, Recorded
 
+_WITH_POLLS = (
+    "SELECT payments.*, polls.outcome, polls.due_at AS next_check_at"
+    " FROM payments LEFT JOIN polls USING (payment_id)"
+)
+
 
 class ReadModel:
     """The tables of the service, within one transaction."""
@@ -67,8 +72,8 @@ class ReadModel:
                     self._update(payment_id, state=State.COMPLETED)
 
     def payment(self, payment_id: UUID) -> dict[str, Any] | None:
-        """Return the row of a payment."""
-        self._cursor.execute("SELECT * FROM payments WHERE payment_id = %s", (payment_id,))
+        """Return the row of a payment, with the outcome of its last poll and the next poll."""
+        self._cursor.execute(f"{_WITH_POLLS} WHERE payment_id = %s", (payment_id,))
         return self._cursor.fetchone()
 
     def payment_by_number(self, order_number: str) -> dict[str, Any] | None:
@@ -79,7 +84,7 @@ class ReadModel:
     def payments_of(self, person_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
         """Return a person's payments older than log position `before`, the newest first."""
         self._cursor.execute(
-            "SELECT * FROM payments WHERE person_id = %s AND (%s::bigint IS NULL OR position < %s)"
+            f"{_WITH_POLLS} WHERE person_id = %s AND (%s::bigint IS NULL OR position < %s)"
             " ORDER BY position DESC LIMIT %s",
             (person_id, before, before, limit),
         )

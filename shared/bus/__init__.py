@@ -1,8 +1,8 @@
-"""The bus: how what one service decided reaches the others, exactly once in effect.
+"""The bus: carries the events of one service to the others, exactly once in effect.
 
-Reading order: :mod:`messages` (what travels), :mod:`topology` (exchanges and queues),
-:mod:`relay` (log -> exchange), :mod:`listen` (queue -> reaction), :mod:`parked` (what failed for
-good), :mod:`jobs` (what a service does by itself), :mod:`worker` (the process of all these).
+Reading order: :mod:`messages`, :mod:`topology` (exchanges and queues), :mod:`relay` (log ->
+exchange), :mod:`listen` (queue -> reaction), :mod:`parked` (messages that failed for good),
+:mod:`jobs` (scheduled work), :mod:`worker` (the threads that run all these).
 """
 
 from shared.bus.messages import Job, Message, Publication, Reaction, Services

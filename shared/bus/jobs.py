@@ -1,4 +1,4 @@
-"""Jobs: what a service does by itself (send letters, ask the acquirer), one process at a time."""
+"""Jobs: scheduled work of a service (send letters, poll the acquirer), in one process at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class JobRunner:
         self._stop = stop
 
     def run(self) -> None:
-        """Work until stopped; raises when the database is lost."""
+        """Run the jobs until stopped; raises when the database is lost."""
         settings = self._services.settings
         info = connection_info(
             settings.database_url_of(self._service), self._service, statement_timeout_ms=0
@@ -55,7 +55,7 @@ class JobRunner:
             if wait > 0:
                 self._stop.wait(wait)
                 continue
-            lock.execute("SELECT 1")  # raises when the lock's connection, and so the lock, is lost
+            lock.execute("SELECT 1")  # raises when the connection that holds the lock is lost
             with context.bind(actor=f"service:{self._service}", correlation_id=""):
                 done = job.run(self._services)
             due[job] = time.monotonic() + (0.0 if done else job.every)

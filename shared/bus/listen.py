@@ -1,12 +1,12 @@
-"""Listening: the ordered reaction of one service to the events of another.
+"""Listening: ordered reactions of one service to the events of another.
 
 Exactly once in effect, because the position of the last message is written in the transaction of
-its effect: a message at or below it is a duplicate and is skipped; one whose predecessor lies
-above it tells of a gap, and what is missing is fetched from the upstream log first. Messages are
-acknowledged only after the commit, many at once.
+its effect. A message at or below it is a duplicate and is skipped. A message whose predecessor lies
+above it reveals a gap, and the missing ones are fetched from the upstream log first. Messages are
+acknowledged in bulk, after the commit.
 
-A handler that fails is tried again with back-off. When it failed for good, its message is parked
-with its reason, later messages of the same subject are parked behind it, and all others go on.
+A failing handler is retried with back-off. When it has failed for good, its message is parked with
+the reason, later messages of the same subject are parked behind it, and all others proceed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 BATCH = 200
-"""Messages in one transaction; a service whose reactions ask others sets ``BATCH = 1`` in its
-``reactions.py``, so that it does not hold the turn to append while it waits for an answer."""
+"""Messages in one transaction. A service whose reactions call others sets ``BATCH = 1`` in its
+``reactions.py``, so that it does not hold the append lock while it waits for a reply."""
 
 MAX_ATTEMPTS = 5
 BACK_OFF_S = (0.1, 0.5, 2.0, 5.0)
@@ -52,7 +52,7 @@ FETCH = 500
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message as it came: from the queue with a tag, or from the upstream log without."""
+    """A message as received: from the queue with a tag, or from the upstream log without."""
 
     headers: Mapping[str, Any]
     body: bytes
@@ -64,7 +64,7 @@ class GapError(Exception):
 
 
 class Reactions:
-    """Applies deliveries of one upstream to one service's tables; knows nothing of RabbitMQ."""
+    """Applies deliveries of one upstream to one service's tables; independent of RabbitMQ."""
 
     def __init__(
         self,
@@ -79,14 +79,14 @@ class Reactions:
         self._handlers = handlers
 
     def position(self) -> int:
-        """Return the position of the last upstream event whose effect is here."""
+        """Return the position of the last upstream event that has taken effect here."""
         with self._store.session() as session:
             return self._position(session, lock=False)
 
     def apply(self, deliveries: Sequence[Delivery]) -> None:
-        """Apply a batch in one transaction; all of it, or none and an exception.
+        """Apply a batch in one transaction.
 
-        Raises GapError when a message is missing before one of them.
+        Raises GapError when a message before one of them is missing.
         """
         with self._store.session(self._cause("batch")) as session:
             before = position = self._position(session, lock=True)
@@ -96,7 +96,7 @@ class Reactions:
                 self._advance(session, position)
 
     def park(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
-        """Put a message aside, and move on past it, in one transaction."""
+        """Park a message and advance past it, in one transaction."""
         error_id = str(new_id())
         log.error(
             "message_parked",
@@ -117,12 +117,12 @@ class Reactions:
                 error_id=error_id,
                 attempts=attempts,
             )
-            here = position_of(delivery.headers)
-            if here is not None and here > position:
-                self._advance(session, here)
+            reached = position_of(delivery.headers)
+            if reached is not None and reached > position:
+                self._advance(session, reached)
 
     def handle(self, session: PostgresSession, message: Message) -> None:
-        """Let the service react to one message inside a session."""
+        """Run the service's reaction to one message in a session."""
         handler = self._handlers.get(message.type)
         if handler is None:
             return
@@ -138,14 +138,16 @@ class Reactions:
             handler(session, message, self._services)
 
     def _apply_one(self, session: PostgresSession, delivery: Delivery, position: int) -> int:
-        here = position_of(delivery.headers)
-        if here is not None and here <= position:
+        reached = position_of(delivery.headers)
+        if reached is not None and reached <= position:
             return position
         message = read_message(delivery.headers, delivery.body)
         if message.predecessor > position:
-            raise GapError(f"after {position} came {message.position} of {self._upstream}")
-        if parked.is_waiting(session.cursor, self._upstream, message.subject):
-            # Order within a subject is kept: what follows a parked message waits behind it.
+            raise GapError(
+                f"{self._upstream}: position {message.position} arrived after {position}"
+            )
+        if parked.blocks(session.cursor, self._upstream, message.subject):
+            # Order within a subject is kept: later messages are parked behind the first.
             parked.put(
                 session.cursor,
                 self._upstream,
@@ -167,7 +169,7 @@ class Reactions:
         if row is not None:
             return int(row["position"])
         if lock:
-            # The first message ever: a second process that is here too waits on this row.
+            # The first message ever: a concurrent process waits for this row.
             session.cursor.execute(
                 "INSERT INTO positions (upstream, position) VALUES (%s, 0) ON CONFLICT DO NOTHING",
                 (self._upstream,),
@@ -199,7 +201,7 @@ class Reactions:
 
 
 class Listener:
-    """Reads the queue of one (consumer, upstream) pair, and the upstream log where it must."""
+    """Reads the queue of one (consumer, upstream) pair, and fills gaps from the upstream log."""
 
     def __init__(
         self,
@@ -217,11 +219,10 @@ class Listener:
         self._reactions = Reactions(services, store, upstream, handlers)
         self._stop = stop
         self._buffer: list[Delivery] = []
-        self._attempts = 0
         self._idle_since = 0.0
 
     def run(self) -> None:
-        """Listen until stopped; raises when a node is lost, so that the caller starts over."""
+        """Listen until stopped; raises when a node is lost, so that the caller restarts it."""
         self._buffer.clear()
         name = f"{self._consumer} from {self._upstream}"
         with connect(self._services.settings.amqp_url, name=name) as broker:
@@ -232,26 +233,26 @@ class Listener:
             channel.basic_consume(queue, callback=self._on_message)
             log.info("listener_ready", service=self._consumer, upstream=self._upstream)
             while not self._stop.is_set():
-                self._take_in(broker, wait=0.5)
+                self._fill_buffer(broker, wait=0.5)
                 batch = self._buffer[: self._batch]
                 if batch:
-                    self.work_off(batch, lambda seconds: self._pause(broker, seconds))
+                    self.process(batch, lambda seconds: self._pause(broker, seconds))
                     del self._buffer[: len(batch)]
                     channel.basic_ack(batch[-1].tag, multiple=True)
                     self._idle_since = time.monotonic()
                 else:
                     self._catch_up_when_idle()
 
-    def work_off(self, batch: Sequence[Delivery], pause: Callable[[float], None]) -> None:
-        """Bring a batch to an end: applied, or parked; returns early only on stop."""
+    def process(self, batch: Sequence[Delivery], pause: Callable[[float], None]) -> None:
+        """Apply or park each message of a batch; raises StoppedError on stop."""
         try:
             self._reactions.apply(batch)
-        except Exception as error:  # noqa: BLE001 - each message is tried alone, and logs its own
+        except Exception as error:  # noqa: BLE001 - each message is retried alone, and logged
             log.info("batch_split", upstream=self._upstream, error=type(error).__name__)
             for delivery in batch:
-                self._work_off_one(delivery, pause)
+                self._process_one(delivery, pause)
 
-    def _work_off_one(self, delivery: Delivery, pause: Callable[[float], None]) -> None:
+    def _process_one(self, delivery: Delivery, pause: Callable[[float], None]) -> None:
         attempts = failures = 0
         while not self._stop.is_set():
             attempts += 1
@@ -264,7 +265,7 @@ class Listener:
                 self._reactions.park(delivery, error, attempts)
                 return
             except TRANSIENT as error:
-                # A node or a service is away: the message is not to blame, so it is not parked.
+                # A node or a service is unavailable: that is no fault of the message.
                 log.warning("reaction_waits", upstream=self._upstream, error=type(error).__name__)
                 pause(BACK_OFF_S[min(attempts, len(BACK_OFF_S)) - 1])
             except Exception as error:  # noqa: BLE001 - parked with its trace
@@ -278,8 +279,10 @@ class Listener:
         raise StoppedError
 
     def fetch_missing(self) -> bool:
-        """Fetch from the upstream log all that comes after our position; return whether the
-        upstream could be asked."""
+        """Fetch and process the upstream log after our position.
+
+        Returns False when the upstream is unavailable.
+        """
         after = self._reactions.position()
         while not self._stop.is_set():
             try:
@@ -300,7 +303,7 @@ class Listener:
             ]
             log.info("gap_fetched", upstream=self._upstream, after=after, got=len(deliveries))
             for start in range(0, len(deliveries), self._batch):
-                self.work_off(deliveries[start : start + self._batch], self._wait)
+                self.process(deliveries[start : start + self._batch], self._wait)
             after = page["next"]
         return True
 
@@ -308,8 +311,8 @@ class Listener:
         self._stop.wait(seconds)
 
     def _catch_up_when_idle(self) -> None:
-        # What was published before our queue existed, or while somebody had deleted it, is
-        # followed by no message that would tell of it.
+        # Events published before our queue existed, or while it was deleted, may be followed by no
+        # message that would reveal the gap.
         if time.monotonic() - self._idle_since >= CATCH_UP_S:
             self._idle_since = (
                 time.monotonic() if self.fetch_missing() else (time.monotonic() - CATCH_UP_S + 2.0)
@@ -325,8 +328,8 @@ class Listener:
             )
         )  # fmt: skip
 
-    def _take_in(self, broker: Any, wait: float) -> None:
-        """Wait for a first message, then take what is there already, up to a batch."""
+    def _fill_buffer(self, broker: Any, wait: float) -> None:
+        """Wait for a first message, then take all available ones, up to a batch."""
         timeout = wait if not self._buffer else 0.001
         while len(self._buffer) < self._batch:
             try:
@@ -337,7 +340,7 @@ class Listener:
         broker.heartbeat_check()
 
     def _pause(self, broker: Any, seconds: float) -> None:
-        # Waiting on the broker's socket keeps its heartbeats answered.
+        # Waiting on the broker's socket keeps heartbeats going.
         ends = time.monotonic() + seconds
         while not self._stop.is_set() and (left := ends - time.monotonic()) > 0:
             try:
@@ -347,4 +350,4 @@ class Listener:
 
 
 class StoppedError(Exception):
-    """The process is stopping: what was not applied is delivered again after the restart."""
+    """The process is stopping: unapplied messages are delivered again after the restart."""

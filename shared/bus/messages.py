@@ -1,8 +1,8 @@
-"""What travels on the bus: public events as CloudEvents 1.0 in binary mode over AMQP.
+"""Messages of the bus: public events as CloudEvents 1.0 in binary mode over AMQP.
 
 The body is the contract's plain JSON. The headers carry the CloudEvents attributes, the position
 of the event in its service's log, and the position of the published event before it, so that a
-reader notices when one is missing.
+reader detects a missing one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CORRELATION_HEADER = "saldo_correlation_id"
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """The public form of a domain event: a type of a contract, its subject, its data."""
+    """The public form of a domain event: type and version of its contract, subject, data."""
 
     type: str
     subject: str
@@ -34,7 +34,7 @@ class Publication(msgspec.Struct, frozen=True):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A publication as it stands on the wire."""
+    """A publication in wire format."""
 
     routing_key: str
     headers: dict[str, Any]
@@ -42,12 +42,12 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class MalformedMessageError(Exception):
-    """A message that no relay of ours has sent, or that was damaged on its way."""
+    """A message that was damaged, or that no relay of Saldo has sent."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A public event as a reaction gets it."""
+    """A public event, decoded for a reaction."""
 
     id: str
     type: str
@@ -61,7 +61,7 @@ class Message:
 
 
 class Services(Protocol):
-    """What a reaction or a job may use besides its session."""
+    """The dependencies of a reaction or a job besides its session."""
 
     @property
     def settings(self) -> Settings:
@@ -70,11 +70,11 @@ class Services(Protocol):
 
     @property
     def store(self) -> Store:
-        """The store of the service that reacts."""
+        """The store of the service."""
         ...
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
-        """Call another service; raises the ServiceError that it answered, or Unavailable."""
+        """Call another service; raises its ServiceError, or Unavailable."""
         ...
 
 
@@ -83,9 +83,9 @@ Reaction: TypeAlias = Callable[[Session, Message, Services], None]
 
 @dataclass(frozen=True)
 class Job:
-    """Something that a service does by itself: ``run`` answers how many things it did.
+    """Scheduled work of a service; ``run`` returns how many items it processed.
 
-    It is called every ``every`` seconds, and at once again while it answers more than 0.
+    It is called every ``every`` seconds, and again at once while it returns more than 0.
     """
 
     name: str
@@ -135,11 +135,11 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             data=data,
         )
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
-        # The text of the error may quote the body, which may be personal: only its kind is told.
+        # The text of the error may quote the body, which may be personal: only its type is kept.
         raise MalformedMessageError(f"unreadable message ({type(error).__name__})") from None
 
 
 def position_of(headers: Mapping[str, Any]) -> int | None:
-    """Return the position that the headers name, if they do: the body may still be broken."""
+    """Return the position in the headers, if any; works for malformed messages too."""
     position = headers.get(POSITION_HEADER)
     return position if isinstance(position, int) else None

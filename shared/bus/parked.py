@@ -1,7 +1,7 @@
-"""Parked messages: what failed for good, kept with its reason until somebody decides.
+"""Parked messages: those that failed for good, kept with the reason until staff decide.
 
-Nothing here is lost by itself: staff see the rows by ``saldo bus parked``, and after the cause is
-mended try them again, in order, or drop them with a reason.
+Staff list them by ``saldo bus parked``, and retry them in order once the cause is fixed, or drop
+them with a reason.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def put(
     error_id: str,
     attempts: int,
 ) -> None:
-    """Keep a message aside. ``reason`` names the kind of failure, never its text."""
+    """Park a message. ``reason`` is the type of the failure, never its text."""
     cursor.execute(
         "INSERT INTO parked (upstream, position, subject, type, headers, body, reason, error_id, "
         "attempts) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -43,8 +43,8 @@ def put(
     )
 
 
-def is_waiting(cursor: Any, upstream: str, subject: str) -> bool:
-    """Return whether an earlier message of the same subject is parked."""
+def blocks(cursor: Any, upstream: str, subject: str) -> bool:
+    """Return whether a parked message blocks later ones of this subject."""
     row = cursor.execute(
         "SELECT 1 FROM parked WHERE upstream = %s AND subject = %s LIMIT 1", (upstream, subject)
     ).fetchone()
@@ -62,10 +62,10 @@ def listing(cursor: Any, limit: int = 1000) -> list[dict[str, Any]]:
 
 
 def retry(cursor: Any, parked_id: int, handle: Callable[[Message], None]) -> bool:
-    """Handle one parked message inside the caller's transaction and forget it.
+    """Handle a parked message in the caller's transaction and delete it; False if it is unknown.
 
-    Answers False when there is none of that id. Raises what the handler raises, and
-    MalformedMessageError for one that cannot be read: it can only be dropped.
+    Raises what the handler raises, OutOfOrderError, and MalformedMessageError for a message that
+    cannot be read and can only be dropped.
     """
     cursor.execute(f"SELECT {_ROW} FROM parked WHERE id = %s FOR UPDATE", (parked_id,))
     row = cursor.fetchone()
@@ -86,20 +86,20 @@ def retry(cursor: Any, parked_id: int, handle: Callable[[Message], None]) -> boo
 
 
 def drop(cursor: Any, parked_id: int) -> bool:
-    """Forget a parked message; answers whether there was one."""
+    """Delete a parked message; return whether there was one."""
     cursor.execute("DELETE FROM parked WHERE id = %s RETURNING id", (parked_id,))
     return cursor.fetchone() is not None
 
 
 class OutOfOrderError(Exception):
-    """An earlier message of the same subject must be decided first."""
+    """An earlier message of the same subject must be retried or dropped first."""
 
 
 __all__ = [
     "MalformedMessageError",
     "OutOfOrderError",
+    "blocks",
     "drop",
-    "is_waiting",
     "listing",
     "put",
     "retry",

@@ -1,8 +1,8 @@
 """Publishing with confirms counted in windows.
 
-py-amqp waits for one confirm at a time and does not look at its delivery tag, so a late
-confirm of one message can pass for that of the next. Here every tag is counted, many are under
-way at once, and on any doubt the connection is dropped: what was not confirmed is sent again.
+py-amqp waits for one confirm at a time and ignores its delivery tag, so a late confirm of one
+message can pass for that of the next. Here every tag is counted and many messages are in flight.
+In any doubt the connection is dropped, and unconfirmed messages are sent again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PublishError(Exception):
 
 
 class ConfirmedPublisher:
-    """Publishes in order on one channel of its own; not safe for several threads."""
+    """Publishes in order on a channel of its own; not thread-safe."""
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
@@ -38,7 +38,7 @@ class ConfirmedPublisher:
 
     @property
     def unconfirmed(self) -> int:
-        """How many messages are under way."""
+        """The number of messages in flight."""
         return len(self._unconfirmed)
 
     def publish(self, exchange: str, envelope: Envelope) -> int:
@@ -52,8 +52,8 @@ class ConfirmedPublisher:
         )
         self._sent += 1
         self._unconfirmed.add(self._sent)
-        # basic_publish would look for incoming frames before each message, a system call that
-        # costs as much as the publish; we look for them once in a window.
+        # basic_publish would poll for incoming frames before each message, a system call that costs
+        # as much as the publish; we poll once per window.
         self._channel.send_method(
             spec.Basic.Publish, "Bssbb", (0, exchange, envelope.routing_key, True, False), message
         )
@@ -81,5 +81,5 @@ class ConfirmedPublisher:
         self._refusal = f"the broker refused message {tag}{' and those before' * multiple}"
 
     def _on_return(self, *args: Any) -> None:
-        # (exception, exchange, routing key, message): nothing was bound where it was sent.
+        # (exception, exchange, routing key, message)
         self._refusal = f"the broker could not route a message: nothing is bound to {args[1]}"

@@ -1,8 +1,8 @@
 """The relay: the only publisher of a service's events.
 
-It reads the log after its position, publishes in the order of the log, and moves its position
-once the broker has confirmed: at least once, never out of order. One relay per service works at
-a time, behind an advisory lock that PostgreSQL releases when the process dies.
+It reads the log after its position, publishes in the order of the log, and advances its position
+once the broker has confirmed: at least once, never out of order. One relay per service is active,
+behind an advisory lock that PostgreSQL releases when the process dies.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ Publish = Callable[[Recorded], Publication | None]
 def published_after(
     store: PostgresStore, publish: Publish, position: int, limit: int, predecessor: int
 ) -> tuple[list[Envelope], int, int]:
-    """Read the log after a position and answer (what is public, last position read, last
-    published position). ``predecessor`` is the last published position before it."""
+    """Return (envelopes, last position read, last published position) of the log after a position.
+
+    ``predecessor`` is the last published position up to ``position``.
+    """
     envelopes = []
     for logged in store.log_after(position, limit):
         recorded = store.recorded(logged)
@@ -49,7 +51,7 @@ def published_after(
 
 
 class Relay:
-    """Publishes one service's log until it is told to stop."""
+    """Publishes one service's log until stopped."""
 
     def __init__(
         self, settings: Settings, store: PostgresStore, publish: Publish, stop: StopSignal
@@ -61,7 +63,7 @@ class Relay:
         self._service = store.service
 
     def run(self) -> None:
-        """Take the lock, publish, wait for more; returns on stop, raises when a node is lost."""
+        """Take the lock and publish; returns on stop, raises when a node is lost."""
         info = connection_info(
             self._settings.database_url_of(self._service), self._service, statement_timeout_ms=0
         )
@@ -82,30 +84,30 @@ class Relay:
             log.info("relay_ready", service=self._service)
             while not self._stop.is_set():
                 self.drain(database, publisher)
-                # Wait for an append; the time-out covers a notification that was lost, and lets
-                # the broker connection answer its heartbeats.
+                # Wait for an append; the timeout covers a lost notification, and keeps the
+                # heartbeats of the broker connection going.
                 for _ in database.notifies(timeout=POLL_S, stop_after=1):
                     break
                 broker.heartbeat_check()
-                _answer_broker(broker)
+                _serve_heartbeats(broker)
 
     def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
-        """Publish all that is in the log; return how many messages were sent.
+        """Publish the log to its end; return the number of messages sent.
 
-        While one window waits for its confirms the next is read and sent.
+        While one window waits for its confirms, the next is read and sent.
         """
         exchange = event_exchange(self._service).name
-        sent, under_way = 0, None
+        sent, in_flight = 0, None
         for envelopes, position, published in self._windows(database):
             tag = 0
             for message in envelopes:
                 tag = publisher.publish(exchange, message)
             sent += len(envelopes)
-            if under_way is not None:
-                self._confirm(database, publisher, under_way)
-            under_way = (tag, position, published)
-        if under_way is not None:
-            self._confirm(database, publisher, under_way)
+            if in_flight is not None:
+                self._confirm(database, publisher, in_flight)
+            in_flight = (tag, position, published)
+        if in_flight is not None:
+            self._confirm(database, publisher, in_flight)
         return sent
 
     def _windows(
@@ -133,8 +135,8 @@ class Relay:
         database.execute("UPDATE relay SET position = %s, published = %s", (position, published))
 
 
-def _answer_broker(broker: Any) -> None:
-    """Take in what the broker sent meanwhile (heartbeats, a close) without waiting."""
+def _serve_heartbeats(broker: Any) -> None:
+    """Process pending frames of the broker (heartbeats, a close) without waiting."""
     try:
         broker.drain_events(timeout=0.001)
     except TimeoutError:

@@ -1,12 +1,12 @@
-"""Exchanges and queues: everything durable, replicated where RabbitMQ is a cluster.
+"""Exchanges and queues: all durable, and replicated where RabbitMQ is a cluster.
 
-- ``<service>.events``: the topic exchange that a service publishes to. Anybody may bind a queue of
-  his own; a nameko ``@event_handler`` and a plain AMQP client both work.
+- ``<service>.events``: the topic exchange that a service publishes to. Any system may bind its own
+  queue; a nameko ``@event_handler`` and a plain AMQP client both work.
 - ``<service>.stream``: a RabbitMQ stream bound to it that keeps the history, so that a new
   subscriber can start from the first event.
 - ``<consumer>.from.<upstream>``: the quorum queue of one service's reactions to another, read by
   one process at a time (single active consumer), so that order holds. A message that crashed its
-  reader 20 times goes to ``<consumer>.dead``; the reader then finds it missing and fetches it from
+  reader 20 times goes to ``<consumer>.dead``; the reader then detects the gap and fetches it from
   the upstream log.
 """
 
@@ -28,9 +28,9 @@ TRANSPORT_OPTIONS = {
 
 
 def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connection:
-    """Return a connection that is made when it is first used.
+    """Return a connection that is established on first use.
 
-    Whoever reads nothing from it must ask for no heartbeat (0): it could not answer them.
+    Pass ``heartbeat=0`` for a connection that is never read: it could not answer heartbeats.
     """
     return Connection(
         amqp_url,
@@ -44,12 +44,12 @@ def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connec
 
 
 def event_exchange(service: str) -> Exchange:
-    """Return the exchange of a service's events, as nameko declares it too."""
+    """Return the exchange of a service's events, declared as nameko declares it."""
     return Exchange(f"{service}.events", type="topic", durable=True)
 
 
 def stream_queue(service: str) -> Queue:
-    """Return the stream that keeps a service's published history."""
+    """Return the stream with a service's published history."""
     return Queue(
         f"{service}.stream",
         exchange=event_exchange(service),
@@ -60,7 +60,7 @@ def stream_queue(service: str) -> Queue:
 
 
 def reaction_queue(consumer: str, upstream: str) -> Queue:
-    """Return the ordered queue of one consumer's reactions to one upstream."""
+    """Return the ordered queue of a consumer's reactions to an upstream."""
     return Queue(
         f"{consumer}.from.{upstream}",
         exchange=event_exchange(upstream),
@@ -77,16 +77,16 @@ def reaction_queue(consumer: str, upstream: str) -> Queue:
 
 
 def dead_queue(consumer: str) -> Queue:
-    """Return the queue of messages that crashed their reader too often."""
+    """Return the queue of messages that crashed a consumer too often."""
     return Queue(f"{consumer}.dead", durable=True, queue_arguments={"x-queue-type": "quorum"})
 
 
 def declare_publishing(channel: Any, service: str) -> None:
-    """Declare what a relay publishes to."""
+    """Declare the exchange and the stream that a relay publishes to."""
     stream_queue(service)(channel).declare()
 
 
 def declare_listening(channel: Any, consumer: str, upstream: str) -> None:
-    """Declare what a listener reads from."""
+    """Declare the queues that a listener reads."""
     dead_queue(consumer)(channel).declare()
     reaction_queue(consumer, upstream)(channel).declare()

@@ -1,7 +1,7 @@
-"""The worker process: relays, listeners and jobs of some services, a thread each.
+"""The threads of a worker process: relays, listeners and jobs, one each.
 
-A thread that loses a node, or meets a defect, logs it, waits a little and starts over from what
-the database says: nothing of what it did is in its memory alone.
+A thread that loses a node or hits a defect logs it, waits and restarts from the state in the
+database: it keeps none of its own.
 """
 
 from __future__ import annotations
@@ -11,50 +11,33 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event as StopSignal
-from typing import Any
 
 from shared import context
 from shared.bus.listen import StoppedError
-from shared.config import Settings
-from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
-from shared.rpc.client import RpcClient
 
 log = get_logger(__name__)
 
 RESTART_S = (0.2, 0.5, 1.0, 2.0)
 
 
-@dataclass(frozen=True)
-class WorkerServices:
-    """What reactions and jobs of one service get: its settings, its store, and calls."""
-
-    settings: Settings
-    store: PostgresStore
-    client: RpcClient
-
-    def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
-        return self.client.call(service, method, deadline=deadline, **kwargs)
-
-
 class Worker:
-    """Runs named tasks, each in a thread, until it is told to stop."""
+    """Runs named tasks, each in a thread, until stopped."""
 
     def __init__(self) -> None:
         self.stop = StopSignal()
         self._threads: list[threading.Thread] = []
 
     def start(self, name: str, run: Callable[[], None]) -> None:
-        """Start one task; it is started over whenever it fails."""
+        """Start a task in a thread that restarts it whenever it fails."""
         thread = threading.Thread(target=self._keep_running, args=(name, run), name=name)
         thread.start()
         self._threads.append(thread)
 
     def wait(self) -> None:
-        """Wait for SIGTERM or SIGINT, then for the tasks to finish what they are at."""
+        """Wait for SIGTERM or SIGINT, then for the tasks to end."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop.set())
         self.stop.wait()
@@ -75,15 +58,15 @@ class Worker:
                 failures = 0
             except StoppedError:
                 return
-            except Exception as error:  # noqa: BLE001 - logged; a worker outlives every failure
-                log.error(  # noqa: TRY400 - the trace without the text, which may quote data
+            except Exception as error:  # noqa: BLE001 - logged; a worker survives every failure
+                log.error(  # noqa: TRY400 - without the text, which may quote data
                     "task_failed",
                     task=name,
                     error_id=str(new_id()),
                     error=type(error).__name__,
                     trace="".join(traceback.format_tb(error.__traceback__))[-3000:],
                 )
-                # A little chance keeps many threads from knocking at a restarted node at once.
+                # The jitter keeps many threads from reconnecting to a restarted node at once.
                 pause = RESTART_S[min(failures, len(RESTART_S) - 1)]
                 self.stop.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311
                 failures += 1

@@ -12,7 +12,7 @@ from shared.contracts.asyncapi import DOCUMENT, document
 
 
 def main() -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m shared.contracts", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args()
@@ -20,8 +20,8 @@ def main() -> int:
     current = DOCUMENT.read_text("utf-8") if DOCUMENT.exists() else ""
     if options.check and text != current:
         sys.stderr.write(
-            f"{DOCUMENT.name} is not what the contracts say: run `python -m shared.contracts` "
-            "and look at the difference.\n"
+            f"{DOCUMENT.name} does not match the contracts: run `python -m shared.contracts` "
+            "and review the difference.\n"
         )
         return 1
     if not options.check:

@@ -1,4 +1,4 @@
-"""What accounts publishes: contracts by number, and links by person; no name, no address."""
+"""Events of accounts: contracts by number, and links by person; no name, no address."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber, Contract, PlainId
 
-#: Who pays; the ledger chooses the penalty rules by it.
+ABOUT = "Personal accounts (contracts with the utility) and who has linked them."
+
+#: The payer kinds; the ledger chooses the penalty rules by them.
 PAYER_KINDS = ("household", "organisation", "managing_company", "capital_repair")
 
-#: What a contract says, by the names of the registry.
+#: The details of a contract, by their names in the registry.
 DETAILS = (
     "payer_kind",
     "holder",
@@ -36,7 +38,7 @@ class ContractAmended(Schema):
     payer_kind = fields.String(
         required=True,
         validate=validate.OneOf(PAYER_KINDS),
-        metadata={"description": "Who pays, as from now."},
+        metadata={"description": "Who pays from now on."},
     )
     changed = fields.List(
         fields.String(validate=validate.OneOf(DETAILS)),
@@ -54,7 +56,7 @@ class AccountLinked(Schema):
     other_person_ids = fields.List(
         PlainId(),
         required=True,
-        metadata={"description": "Who had it linked already, and is to be told."},
+        metadata={"description": "The persons who had linked it before; they are notified."},
     )
 
 
@@ -76,18 +78,18 @@ CONTRACTS = [
         "contract_amended",
         version=1,
         schema=ContractAmended,
-        summary="The registry says something else of a contract.",
+        summary="Details of a contract changed in the registry.",
     ),
     Contract(
         "account_linked",
         version=1,
         schema=AccountLinked,
-        summary="A person took an account into the cabinet.",
+        summary="A person linked an account to the cabinet.",
     ),
     Contract(
         "account_unlinked",
         version=1,
         schema=AccountUnlinked,
-        summary="A person took an account out of the cabinet.",
+        summary="A person unlinked an account from the cabinet.",
     ),
 ]

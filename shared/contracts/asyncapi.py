@@ -1,7 +1,6 @@
 """The AsyncAPI document of the published events, derived from the contracts.
 
-The same contracts give the same bytes, so that a difference in review is a difference in what
-Saldo promises.
+The same contracts give the same bytes, so a diff of the document is a diff of the contracts.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 
-from shared.contracts import all_contracts
+from shared.contracts import about, all_contracts
 from shared.contracts.base import Contract, SchemaClass
 
-#: The root of the repository, where the generated document stands.
+#: The root of the repository, where the generated document is.
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENT: Final = ROOT / "asyncapi.yaml"
 
@@ -32,26 +31,17 @@ The events of Saldo, for other systems of a utility.
 Each service publishes to a durable topic exchange of its own. Bind a queue of your own to it, with
 the event type as the binding key, or "#" for all. The body is plain JSON; the metadata are
 CloudEvents 1.0 in binary mode, in the headers of the message. `<service>.stream` is a RabbitMQ
-stream with the whole history: a new subscriber reads it from the first message.
+stream with the full history: a new subscriber reads it from the first message.
 
 Delivery is at least once, in the order of the service's log. A message whose saldo_position you
 have processed is a duplicate; one whose saldo_predecessor you have not is preceded by a gap.
-Amounts are whole kopecks. Ignore fields that you do not know: within a version fields are only
-added, and anything else becomes a new version.
+Amounts are whole kopecks. Ignore unknown fields: within a version fields are only added; any other
+change becomes a new version.
 """
-
-_ABOUT: Final = {
-    "identity": "People, organisations, and what happens to their passwords.",
-    "accounts": "Personal accounts (contracts with the utility) and who has linked them.",
-    "ledger": "Charges, penalties and payments as they are posted to personal accounts.",
-    "payments": "Payment orders, from the cabinet to the acquirer and into the ledger.",
-    "notifications": "The fate of letters.",
-    "helpdesk": "Questions, the departments they go to, and answers.",
-}
 
 
 def document() -> str:
-    """The whole document as YAML; raises ValueError when a field of a contract is undescribed."""
+    """Return the document as YAML; raises ValueError when a field has no description."""
     contracts = all_contracts()
     tree = {
         "asyncapi": "3.0.0",
@@ -74,7 +64,7 @@ def document() -> str:
 
 
 def payload_schema(schema: SchemaClass) -> dict[str, Any]:
-    """The JSON Schema of a contract's data, nested schemas in their place."""
+    """Return the JSON Schema of a contract's data, with nested schemas inline."""
     converter = OpenAPIConverter("3.1.0", lambda nested: None, _NO_SPEC)
     described: dict[str, Any] = converter.schema2jsonschema(schema())
     _open_and_check(schema.__name__, described)
@@ -110,7 +100,7 @@ def _channel(owner: str, contracts: Sequence[Contract]) -> dict[str, Any]:
     return {
         "address": "{type}",
         "title": f"{owner}.events",
-        "description": _ABOUT[owner],
+        "description": about(owner),
         "parameters": {
             "type": {"description": "The routing key is the type of the event.", "enum": types}
         },
@@ -138,7 +128,7 @@ def _operation(owner: str) -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{owner}.events"},
-        "summary": f"The relay of {owner} publishes what its log holds, in order.",
+        "summary": f"The relay of {owner} publishes the events of its log, in order.",
         "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "bindingVersion": "0.3.0"}},
     }
 
@@ -180,7 +170,7 @@ def _headers() -> dict[str, Any]:
         "saldo_position": {
             "type": "integer",
             "minimum": 1,
-            "description": "The place of the event in the log of its service; it only grows.",
+            "description": "The position of the event in the log of its service; it only grows.",
         },
         "saldo_predecessor": {
             "type": "integer",
@@ -192,8 +182,8 @@ def _headers() -> dict[str, Any]:
     return {
         "type": "object",
         "description": (
-            "CloudEvents 1.0, AMQP binary mode (the content type stands in the property of the "
-            "message), and the place of the event in the log."
+            "CloudEvents 1.0, AMQP binary mode (the content type is a property of the message), "
+            "and the position of the event in the log."
         ),
         "required": list(properties),
         "properties": properties,
@@ -201,7 +191,7 @@ def _headers() -> dict[str, Any]:
 
 
 def _open_and_check(name: str, described: dict[str, Any]) -> None:
-    # We refuse what a contract does not name; a reader must not, or no field could be added.
+    # We refuse unknown fields; readers must not, or no field could be added.
     described.pop("additionalProperties", None)
     for field, schema in described.get("properties", {}).items():
         if "description" not in schema:
@@ -211,7 +201,7 @@ def _open_and_check(name: str, described: dict[str, Any]) -> None:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block style for texts of several lines; the same structure written out in every place."""
+    """Writes multi-line texts in block style, and no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

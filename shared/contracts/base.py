@@ -1,7 +1,7 @@
-"""What a published event looks like: the contract, and the fields that contracts share.
+"""Contracts of published events, and the fields that they share.
 
-A contract is a promise to programs that Saldo does not know. Within a version a field is
-only ever added (optional); anything else is a new version beside the old one.
+A contract is a promise to other systems. Within a version, fields are only added, as optional
+ones; any other change is a new version beside the old one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from shared.money import MAX_AMOUNT
 #: integer that every JSON reader keeps exact (below 2^53).
 LARGEST_AMOUNT: Final = 100 * MAX_AMOUNT
 
-#: A name of its own, because `Contract.type` hides the built-in inside the class.
+#: Needed because `Contract.type` hides the built-in inside the class.
 SchemaClass = type[Schema]
 
 _TYPE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
-class ContractBroken(ValueError):  # noqa: N818 - reads as the finding that it is
+class ContractBroken(ValueError):  # noqa: N818 - a finding
     """The data of an event does not match its contract.
 
     The text names fields, never their values: it ends up in logs.
@@ -59,7 +59,7 @@ class Contract:
 
     @property
     def name(self) -> str:
-        """The type with its version, as in file names and message names: "account_linked.v1"."""
+        """The type with its version, as in file and message names: "account_linked.v1"."""
         return f"{self.type}.v{self.version}"
 
     def check(self, data: Mapping[str, Any]) -> None:
@@ -71,7 +71,7 @@ class Contract:
 
 
 class FullMatch(validate.Regexp):
-    """The whole text matches: "$" of Python would let a line feed through at the end."""
+    """Requires the whole text to match: Python's "$" allows a trailing line feed."""
 
     def __init__(self, pattern: str) -> None:
         super().__init__(pattern)
@@ -118,14 +118,6 @@ class Period(fields.String):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=FullMatch(r"^[0-9]{4}-(0[1-9]|1[0-2])$"), **kwargs)
-
-
-class ExactDecimal(fields.String):
-    """An exact decimal as text (a rate, a tariff, a volume): "4.250000". Never a JSON number,
-    which most readers turn into a binary fraction."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=FullMatch(r"^-?[0-9]{1,18}(\.[0-9]{1,12})?$"), **kwargs)
 
 
 class Day(fields.Date):

@@ -1,10 +1,12 @@
-"""What the help desk publishes: the course of a question, never a text of it."""
+"""Events of the help desk: the state of a question, never its text."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields
 
 from shared.contracts.base import Contract, FullMatch, PlainId
+
+ABOUT = "Questions, the departments they go to, and answers."
 
 _ID = "^[a-z][a-z0-9_]{0,39}$"
 
@@ -15,12 +17,12 @@ class QuestionAsked(Schema):
     department = fields.String(
         required=True,
         validate=FullMatch(_ID),
-        metadata={"description": "The department that is to answer, by the operator's id."},
+        metadata={"description": "The department in charge, by the operator's id."},
     )
     topic = fields.String(
         required=True,
         validate=FullMatch(_ID),
-        metadata={"description": "What the question is about, by the operator's id."},
+        metadata={"description": "The topic of the question, by the operator's id."},
     )
 
 
@@ -29,7 +31,7 @@ class QuestionRouted(Schema):
     department = fields.String(
         required=True,
         validate=FullMatch(_ID),
-        metadata={"description": "The department that is to answer as from now."},
+        metadata={"description": "The department in charge from now on."},
     )
 
 
@@ -51,13 +53,13 @@ CONTRACTS = [
         "question_asked",
         version=1,
         schema=QuestionAsked,
-        summary="A person asked a question, and it was handed to a department.",
+        summary="A person asked a question, and it was routed to a department.",
     ),
     Contract(
         "question_routed",
         version=1,
         schema=QuestionRouted,
-        summary="Staff handed a question to another department.",
+        summary="Staff routed a question to another department.",
     ),
     Contract(
         "question_answered",
@@ -69,12 +71,12 @@ CONTRACTS = [
         "question_message_added",
         version=1,
         schema=QuestionMessageAdded,
-        summary="The person wrote again: the question is open.",
+        summary="The person added a message: the question is open.",
     ),
     Contract(
         "question_closed",
         version=1,
         schema=QuestionClosed,
-        summary="Staff closed a question; a message of the person opens it again.",
+        summary="Staff closed a question; a message from the person reopens it.",
     ),
 ]

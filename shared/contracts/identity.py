@@ -1,10 +1,12 @@
-"""What identity publishes: ids alone. Who asks identity for more must be allowed to."""
+"""Events of identity: ids only. For more, a reader calls identity, which checks its rights."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import Contract, PlainId
+
+ABOUT = "People, organisations, and what happens to their passwords."
 
 
 class RegistrationCodeRequested(Schema):
@@ -45,7 +47,7 @@ CONTRACTS = [
         "registration_code_requested",
         version=1,
         schema=RegistrationCodeRequested,
-        summary="Somebody registers, or asks for the code again: a letter with a code is due.",
+        summary="Somebody registers or requests the code again: a letter with a code is due.",
     ),
     Contract(
         "person_registered",
@@ -63,7 +65,7 @@ CONTRACTS = [
         "password_reset_requested",
         version=1,
         schema=PasswordResetRequested,
-        summary="A registered person asks to recover the password: a letter with a code is due.",
+        summary="A registered person requests a password reset: a letter with a code is due.",
     ),
     Contract(
         "profile_changed",

@@ -1,10 +1,12 @@
-"""What the ledger publishes: every movement of every account, sums in kopecks."""
+"""Events of the ledger: every movement of every account, sums in kopecks."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber, Contract, Day, Kopecks, Period, PlainId
+
+ABOUT = "Charges, penalties and payments as they are posted to personal accounts."
 
 _SERVICE_CODE = "The code of the service, of the operator's list."
 
@@ -37,13 +39,13 @@ class Line(Schema):
     )
 
 
-class Settled(Schema):
+class AllocatedPart(Schema):
     period = Period(
         required=True,
-        metadata={"description": "The month that is settled; 0001-01 is the opening balance."},
+        metadata={"description": "The month that is paid; 0001-01 is the opening balance."},
     )
     service = fields.String(required=True, metadata={"description": _SERVICE_CODE})
-    amount = Kopecks(required=True, metadata={"description": "What is settled of it, kopecks."})
+    amount = Kopecks(required=True, metadata={"description": "The part allocated to it, kopecks."})
 
 
 class _OfAccount(Schema):
@@ -72,8 +74,8 @@ class OpeningPosted(_OfAccount):
         validate=validate.Length(min=1),
         metadata={"description": "What was owed when the account was taken over."},
     )
-    settled_by_advance = fields.List(
-        fields.Nested(Settled),
+    allocated_from_advance = fields.List(
+        fields.Nested(AllocatedPart),
         required=True,
         metadata={"description": "What an advance has paid of it at once."},
     )
@@ -91,8 +93,8 @@ class ChargesPosted(_OfAccount):
         validate=validate.Length(min=1),
         metadata={"description": "The bill, a line for each service."},
     )
-    settled_by_advance = fields.List(
-        fields.Nested(Settled),
+    allocated_from_advance = fields.List(
+        fields.Nested(AllocatedPart),
         required=True,
         metadata={"description": "What an advance has paid of it at once."},
     )
@@ -114,12 +116,12 @@ class PaymentPosted(_OfAccount):
         required=True, metadata={"description": "Towards penalty, as the payer named it."}
     )
     allocation = fields.List(
-        fields.Nested(Settled),
+        fields.Nested(AllocatedPart),
         required=True,
-        metadata={"description": "What it settled, oldest month first."},
+        metadata={"description": "The debts it paid, oldest month first."},
     )
-    penalty_settled = Kopecks(
-        required=True, metadata={"description": "What it settled of the penalty, kopecks."}
+    penalty_allocated = Kopecks(
+        required=True, metadata={"description": "The part of the penalty it paid, kopecks."}
     )
     advance = Kopecks(required=True, metadata={"description": "What became an advance, kopecks."})
 
@@ -134,15 +136,15 @@ class ChargesAdjusted(_OfAccount):
         metadata={"description": "What changes by service; positive: more is owed."},
     )
     released = fields.List(
-        fields.Nested(Settled),
+        fields.Nested(AllocatedPart),
         required=True,
         metadata={"description": "What is no longer owed."},
     )
     advance = Kopecks(
         required=True, metadata={"description": "Paid already and so an advance now, kopecks."}
     )
-    settled_by_advance = fields.List(
-        fields.Nested(Settled),
+    allocated_from_advance = fields.List(
+        fields.Nested(AllocatedPart),
         required=True,
         metadata={"description": "What an advance has paid of it at once."},
     )
@@ -173,9 +175,9 @@ class PaymentReversed(_OfAccount):
     amount = Kopecks(required=True, metadata={"description": "Its principal part, kopecks."})
     penalty = Kopecks(required=True, metadata={"description": "Its penalty part, kopecks."})
     restored = fields.List(
-        fields.Nested(Settled),
+        fields.Nested(AllocatedPart),
         required=True,
-        metadata={"description": "What it had settled and is owed again."},
+        metadata={"description": "The debts it had paid, which are owed again."},
     )
     penalty_restored = Kopecks(
         required=True, metadata={"description": "The penalty that is owed again, kopecks."}
@@ -184,9 +186,9 @@ class PaymentReversed(_OfAccount):
         required=True, metadata={"description": "What was left of its advance, kopecks."}
     )
     reopened = fields.List(
-        fields.Nested(Settled),
+        fields.Nested(AllocatedPart),
         required=True,
-        metadata={"description": "What its advance had paid since, and is owed again."},
+        metadata={"description": "The debts its advance had paid since, which are owed again."},
     )
 
 
@@ -196,7 +198,7 @@ CONTRACTS = [
     Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),
     Contract("penalty_accrued", 1, PenaltyAccrued, "A penalty for late payment was added."),
     Contract("charges_adjusted", 1, ChargesAdjusted, "The bill of a month was recalculated."),
-    Contract("penalty_corrected", 1, PenaltyCorrected, "A penalty turned out otherwise."),
+    Contract("penalty_corrected", 1, PenaltyCorrected, "An accrued penalty was corrected."),
     Contract("penalty_written_off", 1, PenaltyWrittenOff, "A penalty that was owed is waived."),
     Contract("payment_reversed", 1, PaymentReversed, "A payment was undone."),
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),

@@ -1,29 +1,42 @@
-"""What notifications publishes: the fate of letters, never their address or content."""
+"""Events of notifications: the outcome of letters, never their address or content."""
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import Contract, PlainId
 
-#: Every kind of letter. A new kind may appear within a version: readers ignore what they
-#: do not know.
-KINDS = (
-    "registration_code",
-    "already_registered",
-    "temporary_password",
-    "password_reset_code",
-    "password_changed",
-    "account_linked_by_another",
-    "payment_receipt",
-    "payment_failed",
-    "question_accepted",
-    "question_to_department",
-    "question_answered",
-)
+ABOUT = "The outcome of letters."
 
-#: Why a letter was given up.
-FAILURES = ("refused_by_server", "undeliverable", "stale", "gave_up")
+
+class LetterKind(StrEnum):
+    """Every kind of letter; each has its template in ``services/notifications/letters/``.
+
+    A new kind may appear within a version: readers ignore what they do not know.
+    """
+
+    REGISTRATION_CODE = "registration_code"
+    ALREADY_REGISTERED = "already_registered"
+    TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
+    PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
+    PAYMENT_RECEIPT = "payment_receipt"
+    PAYMENT_FAILED = "payment_failed"
+    QUESTION_ACCEPTED = "question_accepted"
+    QUESTION_TO_DEPARTMENT = "question_to_department"
+    QUESTION_ANSWERED = "question_answered"
+
+
+class FailureReason(StrEnum):
+    """Why a letter was given up."""
+
+    REFUSED_BY_SERVER = "refused_by_server"
+    UNDELIVERABLE = "undeliverable"
+    STALE = "stale"
+    GAVE_UP = "gave_up"
 
 
 class LetterSent(Schema):
@@ -31,7 +44,7 @@ class LetterSent(Schema):
     kind = fields.String(
         required=True,
         validate=validate.Length(min=1, max=64),
-        metadata={"description": f"What the letter says: {', '.join(KINDS)}."},
+        metadata={"description": f"The kind of letter: {', '.join(LetterKind)}."},
     )
 
 
@@ -40,16 +53,16 @@ class LetterFailed(Schema):
     kind = fields.String(
         required=True,
         validate=validate.Length(min=1, max=64),
-        metadata={"description": f"What the letter was to say: {', '.join(KINDS)}."},
+        metadata={"description": f"The kind of letter: {', '.join(LetterKind)}."},
     )
     reason = fields.String(
         required=True,
-        validate=validate.OneOf(FAILURES),
+        validate=validate.OneOf([reason.value for reason in FailureReason]),
         metadata={
             "description": (
-                "refused_by_server: the mail server answered 5xx; undeliverable: the address can "
-                "not be written to at all; stale: the secret in the letter expired before it "
-                "could be sent; gave_up: five days of attempts were not enough."
+                "refused_by_server: the mail server answered 5xx; undeliverable: the address "
+                "cannot receive mail; stale: the secret in the letter expired before it "
+                "could be sent; gave_up: all attempts in five days failed."
             )
         },
     )
@@ -66,6 +79,6 @@ CONTRACTS = [
         "letter_failed",
         version=1,
         schema=LetterFailed,
-        summary="A letter was given up: nobody received it.",
+        summary="A letter was given up and not delivered.",
     ),
 ]

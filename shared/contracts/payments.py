@@ -1,10 +1,12 @@
-"""What payments publish: amounts in kopecks, who pays by id only, never a card."""
+"""Events of payments: amounts in kopecks, the payer by id, never a card."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber, Contract, Day, Instant, Kopecks, PlainId
+
+ABOUT = "Payment orders, from the cabinet to the acquirer and into the ledger."
 
 #: Why a payment failed. A new reason may appear within a version.
 FAILURES = (
@@ -77,21 +79,21 @@ CONTRACTS = [
         "payment_started",
         version=1,
         schema=PaymentStarted,
-        summary="A person began a payment over one or more accounts; no money was taken yet.",
+        summary="A person started a payment for one or more accounts; no money was taken yet.",
     ),
     Contract(
         "payment_captured",
         version=1,
         schema=PaymentCaptured,
-        summary="The card was charged: the money is to be posted to the accounts of the lines.",
+        summary="The card was charged: the amounts are due to be posted to the accounts.",
     ),
     Contract(
         "payment_failed",
         version=1,
         schema=PaymentFailed,
         summary=(
-            "The payment did not come. Rarely a payment_captured follows all the same, when the "
-            "acquirer reports the charge late."
+            "The payment failed. In rare cases a payment_captured follows, when the acquirer "
+            "reports the charge late."
         ),
     ),
     Contract(

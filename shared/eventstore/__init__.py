@@ -1,8 +1,8 @@
-"""The event store: an append-only log per service, and units of work upon it.
+"""The event store: an append-only log per service, and the unit of work on it.
 
-Reading order: :mod:`events` (what is kept), :mod:`aggregate` (what decides), :mod:`session` (the
-unit of work), :mod:`recorder` (the log in PostgreSQL), :mod:`postgres` and :mod:`memory` (the two
-stores), :mod:`migrations` (the tables and the roles).
+Reading order: :mod:`events`, :mod:`aggregate`, :mod:`session` (the unit of work), :mod:`recorder`
+(the log in PostgreSQL), :mod:`postgres` and :mod:`memory` (the two stores), :mod:`migrations` (the
+tables and the roles).
 """
 
 from shared.eventstore.aggregate import Aggregate

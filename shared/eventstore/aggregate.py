@@ -1,4 +1,4 @@
-"""The base of every aggregate: state that only events change."""
+"""The base class of aggregates: state that only events change."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ class Aggregate(ABC):
     alone.
     """
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the field's own word
+    def __init__(self, id: UUID) -> None:  # noqa: A002 - the standard term
         self.id = id
         self.version = 0
         self._journal: list[tuple[Any, int, Event]] = []
 
     @abstractmethod
     def apply(self, event: Any) -> None:
-        """Change the state by one event; never refuses, because it has happened."""
+        """Change the state by one event; never refuses, because the event has happened."""
 
     def trigger(self, event: Event) -> None:
-        """Let an event happen: apply it, and remember it to be appended."""
+        """Apply a new event and queue it to be appended."""
         self.apply(event)
         self.version += 1
         self._journal.append((self, self.version, event))
 
     def replay(self, event: Event) -> None:
-        """Apply an event that the log already holds."""
+        """Apply an event of the log."""
         self.apply(event)
         self.version += 1
 
     @property
     def pending(self) -> list[Event]:
-        """Return the events triggered and not appended yet."""
+        """The events triggered and not appended yet."""
         return [event for owner, _, event in self._journal if owner is self]
 
     def take_pending(self) -> list[Event]:
-        """Return the pending events and forget them: the caller appends them in bulk."""
+        """Remove and return the pending events: the caller appends them in bulk."""
         taken, journal = self.pending, self._journal
         if len(taken) == len(journal):
             journal.clear()

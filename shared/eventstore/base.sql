@@ -1,4 +1,4 @@
--- The tables that every service has, in its own schema. Run by the migrator as the owner.
+-- The tables that every service has in its schema. Run by the migrator as the owner.
 
 CREATE TABLE events (
     originator_id      uuid        NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_notification_id ON events (notification_id);
 COMMENT ON TABLE events IS 'The log. notification_id is the position: from 1, without gaps, in the order of commit.';
 
--- The runtime role has no right to change an event; these triggers also stop the owner's hand.
+-- The runtime role has no right to change an event; these triggers also stop the owner.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'table % is append-only: record a compensating event instead', TG_TABLE_NAME
@@ -32,7 +32,7 @@ CREATE TABLE commands (
     last_position  bigint,
     recorded_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE commands IS 'What each command answered, so that a repeated one answers the same.';
+COMMENT ON TABLE commands IS 'The result of each command, returned again when the command is repeated.';
 CREATE TRIGGER commands_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON commands
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -42,14 +42,14 @@ CREATE TABLE relay (
     published bigint  NOT NULL DEFAULT 0
 );
 INSERT INTO relay DEFAULT VALUES;
-COMMENT ON TABLE relay IS 'How far the log has been read for publishing, and the last event that was published.';
+COMMENT ON TABLE relay IS 'The position up to which the log was read for publishing, and that of the last published event.';
 
 CREATE TABLE positions (
     upstream   text        PRIMARY KEY,
     position   bigint      NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE positions IS 'The last event of each upstream service whose effect is in these tables.';
+COMMENT ON TABLE positions IS 'The last event of each upstream service that has taken effect in these tables.';
 
 CREATE TABLE parked (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -65,11 +65,11 @@ CREATE TABLE parked (
     parked_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX parked_subject ON parked (upstream, subject);
-COMMENT ON TABLE parked IS 'Messages whose reaction failed for good; a later one of the same subject waits behind.';
+COMMENT ON TABLE parked IS 'Messages whose reaction failed for good; later ones of the same subject are parked behind them.';
 
 CREATE TABLE data_keys (
     subject    uuid        PRIMARY KEY,
     wrapped    bytea       NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE data_keys IS 'Keys of personal data; deleting a row erases its subject everywhere.';
+COMMENT ON TABLE data_keys IS 'Wrapped keys of personal data; deleting a row makes the data of its subject unreadable.';

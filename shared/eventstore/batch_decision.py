@@ -1,6 +1,6 @@
-"""What the commands of a group decide upon: aggregates in memory, and nothing else.
+"""Batch decision: commands of one batch decide in memory, on aggregates and nothing else.
 
-See :mod:`shared.eventstore.group_commit`, which decides ahead and writes together.
+:mod:`shared.eventstore.group_commit` drives it: it decides ahead and writes together.
 """
 
 from __future__ import annotations
@@ -24,55 +24,59 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 
-class Desk(Protocol):
-    """What a service says about the commands that may be committed together."""
+class GroupCommitPolicy(Protocol):
+    """What a service defines about the commands that may be committed together."""
 
     def needs(self, command: Any) -> Sequence[UUID] | None:
-        """Return the ids of the aggregates that a command decides upon; each of them it changes,
-        or finds changed by itself already. None: it must be carried out alone."""
+        """Return the ids of the aggregates that a command decides on, or None if it must run alone.
+
+        The command changes each of them, or finds that it has changed it already.
+        """
         ...
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
-        """Return all these aggregates (version 0: there is none) by one query, with as much
-        of their state as the commands of groups decide upon."""
+        """Read all these aggregates by one query (version 0: there is none).
+
+        They hold as much of their state as the commands of a batch decide on.
+        """
         ...
 
     def recall(
         self, cursor: Any, commands: Sequence[Any], aggregates: Mapping[UUID, Aggregate]
     ) -> None:
-        """Let the aggregates know what of these commands was done under another command id."""
+        """Mark in the aggregates which of these commands took effect under another command id."""
         ...
 
     def copy(self, aggregate: Any) -> Aggregate:
-        """Return an aggregate of the same state, independent of the first."""
+        """Return an independent copy of an aggregate."""
         ...
 
 
 class Stage(enum.Enum):
-    """What a caller is woken for: to lead one of the two stages, or because it is done."""
+    """Why a caller is woken: to lead one of the two stages, or because its command is done."""
 
     DECIDE = "decide"
     WRITE = "write"
     DONE = "done"
 
 
-class Waiting:
+class PendingCommand:
     """A command between its arrival and its outcome."""
 
     __slots__ = (
+        "abandoned",
         "alone",
-        "answer",
         "cause",
         "command",
         "decided",
         "error",
         "events",
         "fingerprint",
-        "gone",
         "handler",
         "needs",
+        "result",
         "stage",
-        "turn",
+        "wakeup",
     )
 
     def __init__(
@@ -88,57 +92,57 @@ class Waiting:
         self.needs = needs
         self.cause = cause
         self.fingerprint = fingerprint
-        # A lock that the caller waits to get: lighter than an Event, and there are many of them.
-        self.turn = threading.Lock()
-        self.turn.acquire()
+        # The caller blocks on this lock: it is lighter than an Event, and there are many of them.
+        self.wakeup = threading.Lock()
+        self.wakeup.acquire()
         self.stage: Stage | None = None
-        self.gone = False
-        self.forget()
+        self.abandoned = False
+        self.reset()
 
-    def forget(self) -> None:
-        """Be undecided (again)."""
+    def reset(self) -> None:
+        """Return to the undecided state."""
         self.decided = False
         self.alone = False
         self.events: list[PendingEvent] = []
-        self.answer = b"null"
+        self.result = b"null"
         self.error: ServiceError | None = None
 
     def finish(self) -> None:
-        """Let the caller go on with the outcome."""
-        # The aggregates know this list and it knows them: a cycle, which would wait for the
-        # collector.
+        """Wake the caller with the outcome."""
+        # The aggregates refer to this list and it refers to them: a cycle, which would have to
+        # wait for the garbage collector.
         self.events.clear()
         self.stage = Stage.DONE
-        self.turn.release()
+        self.wakeup.release()
 
-    def answer_as(self, first: tuple[bytes, bytes] | None) -> None:
-        """Return what the first command of this id answered: its (fingerprint, answer)."""
+    def adopt_result(self, first: tuple[bytes, bytes] | None) -> None:
+        """Take the (fingerprint, result) of the first command with this id."""
         if self.error is not None or self.alone:
             return
         if first is None or first[0] != self.fingerprint:
-            self.alone = True  # the store refuses it as it should be
+            self.alone = True  # the store refuses it properly
         else:
-            self.answer = first[1]
+            self.result = first[1]
 
 
 class Batch:
-    """Commands that will be written together, and the state they have decided upon."""
+    """Commands that will be written together, and the state they have decided on."""
 
     def __init__(self) -> None:
-        self.members: list[Waiting] = []
+        self.members: list[PendingCommand] = []
         self.aggregates: dict[UUID, Aggregate] = {}
         self.commands: set[UUID] = set()
 
-    def forget_decisions(self) -> None:
+    def reset_decisions(self) -> None:
         """Make all members undecided."""
-        for waiting in self.members:
-            waiting.forget()
+        for member in self.members:
+            member.reset()
         self.aggregates.clear()
         self.commands.clear()
 
 
 class InMemorySession(Session):
-    """The session of one command: it finds the aggregates of its group and nothing else."""
+    """The session of one command: it sees the aggregates of its batch and nothing else."""
 
     def __init__(self, clock: Clock, aggregates: dict[UUID, Aggregate]) -> None:
         super().__init__(clock)
@@ -146,76 +150,76 @@ class InMemorySession(Session):
 
     @property
     def pending(self) -> list[PendingEvent]:
-        """Return the events that the command has let happen."""
+        """The events that the command has triggered."""
         return self._journal
 
-    def decide(self, waiting: Waiting) -> bytes | None:
-        """Let a command decide; return its answer, or None when it was refused.
+    def decide(self, entry: PendingCommand) -> bytes | None:
+        """Run a command's handler; return its encoded result, or None if it was refused.
 
-        The reason stands in ``waiting.error``; a fault of the program is left to the caller's own
-        thread (``waiting.alone``), where it fails again without harm to others.
+        The refusal is left in ``entry.error``. A defect is left to the caller's own thread
+        (``entry.alone``), where it fails again without harm to others.
         """
-        for id_ in waiting.needs:
+        for id_ in entry.needs:
             self._aggregates[id_]._journal = self._journal
         try:
-            return msgspec.json.encode(waiting.handler(self, waiting.command))
+            return msgspec.json.encode(entry.handler(self, entry.command))
         except ServiceError as refusal:
-            waiting.error = refusal
+            entry.error = refusal
         except Exception as fault:  # noqa: BLE001 - raised again in the thread of its caller
             log.warning("group_command_failed", error=type(fault).__name__)
-            waiting.alone = True
+            entry.alone = True
         return None
 
     @property
     def read(self) -> NoReturn:
-        raise RuntimeError("a command of a group must not ask the read model")
+        raise RuntimeError("a command of a batch must not query the read model")
 
     @property
     def vault(self) -> NoReturn:
-        raise RuntimeError("a command of a group must not ask for personal data")
+        raise RuntimeError("a command of a batch must not use personal data")
 
-    def story(self, id: UUID) -> NoReturn:  # noqa: A002
-        raise RuntimeError("a command of a group must not ask for a whole stream")
+    def history(self, id: UUID) -> NoReturn:  # noqa: A002
+        raise RuntimeError("a command of a batch must not read a whole stream")
 
-    def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
-        raise RuntimeError(f"the desk did not say that this command needs aggregate {id}")
+    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+        raise RuntimeError(f"the policy did not declare that this command needs aggregate {id}")
 
     def _append(self, pending: Sequence[PendingEvent]) -> NoReturn:
-        raise RuntimeError("what a group has decided is written by the group")
+        raise RuntimeError("the decisions of a batch are written by the group commit")
 
     def _read_model(self) -> NoReturn:
-        raise RuntimeError("a command of a group must not ask the read model")
+        raise RuntimeError("a command of a batch must not query the read model")
 
 
-def decide_surely(
-    desk: Desk, cursor: Any, clock: Clock, group: Sequence[Waiting]
-) -> tuple[list[Waiting], dict[UUID, Aggregate]]:
-    """Let commands decide upon what is read now, for who holds the turn to append.
+def decide_under_lock(
+    policy: GroupCommitPolicy, cursor: Any, clock: Clock, group: Sequence[PendingCommand]
+) -> tuple[list[PendingCommand], dict[UUID, Aggregate]]:
+    """Decide commands on freshly read state; the caller must hold the append lock.
 
-    Answers those that were not refused, each command id once, and the aggregates after them.
-    A refused command leaves nothing behind.
+    Returns the accepted commands, each command id once, and the aggregates after them. A refused
+    command leaves nothing behind.
     """
-    commands = [waiting.command for waiting in group]
-    ids = list({id_: None for waiting in group for id_ in waiting.needs})
+    commands = [entry.command for entry in group]
+    ids = list({id_: None for entry in group for id_ in entry.needs})
 
-    def read(wanted: Sequence[UUID]) -> dict[UUID, Aggregate]:
-        found = dict(desk.read(cursor, wanted))
-        desk.recall(cursor, commands, found)
+    def read(missing: Sequence[UUID]) -> dict[UUID, Aggregate]:
+        found = dict(policy.read(cursor, missing))
+        policy.recall(cursor, commands, found)
         return found
 
     aggregates = read(ids) if ids else {}
-    decided: list[Waiting] = []
+    decided: list[PendingCommand] = []
     seen: set[UUID] = set()
-    for waiting in group:
-        waiting.forget()
-        if waiting.cause.command_id in seen:
+    for entry in group:
+        entry.reset()
+        if entry.cause.command_id in seen:
             continue
         session = InMemorySession(clock, aggregates)
-        answer = session.decide(waiting)
-        if answer is not None:
-            waiting.answer, waiting.events = answer, session.pending
-            seen.add(waiting.cause.command_id)
-            decided.append(waiting)
+        result = session.decide(entry)
+        if result is not None:
+            entry.result, entry.events = result, session.pending
+            seen.add(entry.cause.command_id)
+            decided.append(entry)
         elif session.pending:
             touched = {aggregate.id: None for aggregate, _, _ in session.pending}
             aggregates.update(read(list(touched)))
@@ -226,20 +230,20 @@ def decide_surely(
     return decided, aggregates
 
 
-def events_of(decided: Sequence[Waiting]) -> tuple[list[PendingEvent], list[Cause]]:
-    """Return all that was decided, in order, and for each event its cause."""
-    pending = [entry for waiting in decided for entry in waiting.events]
-    return pending, [waiting.cause for waiting in decided for _ in waiting.events]
+def events_of(decided: Sequence[PendingCommand]) -> tuple[list[PendingEvent], list[Cause]]:
+    """Return the events of all decisions in order, and the cause of each."""
+    pending = [event for entry in decided for event in entry.events]
+    return pending, [entry.cause for entry in decided for _ in entry.events]
 
 
-def rows_to_keep(
-    decided: Sequence[Waiting], positions: Sequence[int]
+def command_rows(
+    decided: Sequence[PendingCommand], positions: Sequence[int]
 ) -> list[tuple[UUID, bytes, bytes, int | None, int | None]]:
-    """Return the rows that remember the commands, with their places in the log."""
+    """Return the rows of ``commands``, with the first and last position of each command."""
     rows, place = [], 0
-    for waiting in decided:
-        mine = positions[place : place + len(waiting.events)]
-        place += len(waiting.events)
+    for entry in decided:
+        mine = positions[place : place + len(entry.events)]
+        place += len(entry.events)
         first, last = (mine[0], mine[-1]) if mine else (None, None)
-        rows.append((waiting.cause.command_id, waiting.fingerprint, waiting.answer, first, last))
+        rows.append((entry.cause.command_id, entry.fingerprint, entry.result, first, last))
     return rows

@@ -1,8 +1,8 @@
-"""Domain events and how they are kept: an explicit topic and a JSON state each.
+"""Domain events and their stored form: an explicit topic and a JSON state.
 
 The topic names the event and the version of its shape (``ledger.charges_posted.v1``), never a
-Python path, so that code can move. The state is the JSON of the event's fields alone; who caused
-it and when stands beside it, in columns of the log.
+Python path, so that code can move. The state is the JSON of the event's fields; actor, command and
+time of recording are columns of the log.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from uuid import UUID
 import msgspec
 
 Upcast: TypeAlias = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
-"""Turns the state of an older shape into (newer topic, newer state)."""
+"""Converts the state of an older shape to (newer topic, newer state)."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something that happened to one aggregate, named in the past tense.
 
-    It is made of values alone, so it is never part of a cycle: the collector need not look at
-    it, which halves the time in which a long stream is read.
+    A concrete event sets ``topic`` and declares its fields. It holds no id of its aggregate and no
+    time of recording (the log has both), no secret, and no personal data in clear.
 
-    A concrete event sets ``topic`` and declares its fields; it holds no id of its aggregate and no
-    time of recording, which the log keeps, and no secret and no personal data in clear.
+    Its fields are plain values, so it is never part of a cycle and needs no garbage collection
+    (``gc=False``), which halves the time to read a long stream.
     """
 
     topic: ClassVar[str]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event with its place in the log.
+    """An event with its position in the log.
 
     ``position`` counts from 1 without gaps over all events of the service, in the order of commit;
     ``recorded_at`` (aware, UTC) never decreases along it.
@@ -49,11 +49,11 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class UnknownTopicError(Exception):
-    """The log holds an event whose topic this code does not know: it is older than the log."""
+    """The log has a topic that this code does not know: the code is older than the log."""
 
 
 class EventTypes:
-    """The events of one service: encodes, decodes, and upcasts what older code wrote."""
+    """The events of one service: encodes, decodes, and upcasts older shapes."""
 
     def __init__(self, *types: type[Event], upcasts: dict[str, Upcast] | None = None) -> None:
         self._encoder = msgspec.json.Encoder(decimal_format="string")
@@ -68,11 +68,11 @@ class EventTypes:
 
     @property
     def topics(self) -> frozenset[str]:
-        """Return the topics that are written today."""
+        """The current topics."""
         return frozenset(self._types)
 
     def encode(self, event: Event) -> bytes:
-        """Return the state to keep for an event."""
+        """Return the stored state of an event."""
         if event.topic not in self._types:
             raise UnknownTopicError(f"{event.topic} is not among the events of this service")
         return self._encoder.encode(event)
@@ -81,7 +81,7 @@ class EventTypes:
         """Rebuild an event from its topic and state.
 
         Raises UnknownTopicError for a topic that is neither current nor upcast, and
-        msgspec.ValidationError when the state does not have the shape that the topic promises.
+        msgspec.ValidationError when the state does not match the topic.
         """
         decoder = self._decoders.get(topic)
         if decoder is not None:

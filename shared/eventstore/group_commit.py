@@ -1,22 +1,22 @@
 """Group commit: commands that arrive together in one process are committed together.
 
-Two stages work at the same time, each led by one of the callers for as long as its turn lasts:
+Two stages run at the same time, each led by one of the callers:
 
 - *Deciding* takes the commands that have queued up, reads what they need by one query, and lets
-  each decide in memory, upon what those before it have decided already, written or not.
-- *Writing* takes all that has been decided, and writes it in one transaction: the turn to append,
-  the events, the read model and the command ids, in two round trips and one wait for the disk.
-  Whatever is decided meanwhile goes into the next transaction.
+  each decide in memory on top of the earlier decisions, written or not.
+- *Writing* writes all decisions in one transaction: the append lock, the events, the read model and
+  the command ids, in two round trips and one wait for the disk. Decisions made in the meantime go
+  into the next transaction.
 
-A command that comes alone goes through both at once in its own thread: nobody waits for company.
+A command that arrives alone goes through both stages in its own thread and waits for nobody.
 
-Deciding ahead is safe because it is checked by the database: a version that somebody else has
-taken, a command id or a payment that has been posted before, break the uniqueness of a row, and
-with it the whole transaction. Then nothing of it is left, what was decided upon it is forgotten,
-and the commands are decided anew under the turn to append, one transaction for all of them. So is
-each command that was refused or had nothing to do, because it may have been decided on something
-old. When the outcome is unknown, each is carried out alone by the store, which looks its
-command id up first. In the end each is done once, or not at all, and keeps its own answer.
+Deciding ahead is safe because the database checks it: a version taken by somebody else, or a
+command id or payment that is recorded already, violates a unique constraint and rolls the whole
+transaction back. The decisions are then dropped and made again under the append
+lock, in one transaction for all. So is each command that was refused or changed nothing,
+because it may have been decided on stale state. When the outcome of a commit is unknown, the store
+executes each command on its own, and looks its command id up first. In the end each command has
+taken effect once or not at all, and has its own result.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from shared import context
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.batch_decision import (
     Batch,
-    Desk,
+    GroupCommitPolicy,
     InMemorySession,
+    PendingCommand,
     Stage,
-    Waiting,
-    decide_surely,
+    command_rows,
+    decide_under_lock,
     events_of,
-    rows_to_keep,
 )
-from shared.eventstore.pinned import HeldConnections
+from shared.eventstore.pinned import PinnedConnections
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
@@ -53,54 +53,57 @@ R = TypeVar("R")
 log = get_logger(__name__)
 
 MAX_GROUP = 200
-"""How many commands are read for at once."""
-PATIENCE_S = 0.0005
+"""The largest number of commands decided at once."""
+BATCH_WINDOW_S = 0.0005
+"""How long the deciding caller waits at most for the callers of the last batch to come back."""
 MIN_AHEAD = 64
-"""How many aggregates must have queued up to be decided upon while others are being written."""
+"""The number of queued aggregates that starts a decision while a batch is being written."""
 
 
 class GroupCommit:
-    """Carries out commands for one store; safe for many threads or greenlets."""
+    """Executes commands on one store; safe for many threads or greenlets."""
 
-    def __init__(self, store: PostgresStore, desk: Desk) -> None:
+    def __init__(self, store: PostgresStore, policy: GroupCommitPolicy) -> None:
         self._store = store
-        self._desk = desk
-        # Two locks, taken in this order: who waits to be decided and whether somebody decides;
-        # what has been decided and whether somebody writes.
+        self._policy = policy
+        # Two locks, taken in this order: the queue and whether somebody is deciding; the decisions
+        # and whether somebody is writing.
         self._entry = threading.Lock()
-        self._queue: list[Waiting] = []
+        self._queue: list[PendingCommand] = []
         self._queued = 0
         self._expected = 1
-        self._company = threading.Event()
+        self._batch_full = threading.Event()
         self._deciding = False
         self._state = threading.Lock()
         self._open = Batch()
         self._in_flight = Batch()
         self._writing = False
-        self._decider: Waiting | None = None
+        self._decider: PendingCommand | None = None
         self._generation = 0
-        self._connections = HeldConnections(store.pool)
+        self._connections = PinnedConnections(store.pool)
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
-        """Run a command once, whatever happens; the same promises as Store.execute.
+        """Execute a command exactly once; the guarantees are those of Store.execute.
 
-        The handler decides upon the aggregates that the desk names for the command, and upon
-        nothing else: it must not ask the read model, which does not yet show what others before
-        it have decided. A command that the desk does not know is carried out by the store.
+        The handler decides on the aggregates that the policy names for the command and on nothing
+        else: it must not query the read model, which does not show earlier decisions of the batch
+        yet. A command for which the policy names none is executed by the store.
         """
-        needs = self._desk.needs(command)
+        needs = self._policy.needs(command)
         if needs is None:
             return self._store.execute(handler, command)
         request = context.current()
         cause = Cause(request.command_id or new_id(), request.actor, request.correlation_id)
-        mine = Waiting(handler, command, needs, cause, self._store.fingerprint(handler, command))
+        mine = PendingCommand(
+            handler, command, needs, cause, self._store.fingerprint(handler, command)
+        )
         stage = self._enter(mine)
         while stage is not Stage.DONE:
             match stage:
                 case Stage.DECIDE:
-                    stage = self._lead_deciding(mine)
+                    stage = self._lead_decide(mine)
                 case Stage.WRITE:
-                    self._lead_writing()
+                    self._lead_write()
                     stage = None
                 case None:
                     stage = self._wait(mine)
@@ -109,168 +112,167 @@ class GroupCommit:
                 return self._store.execute(handler, command)
         if mine.error is not None:
             raise mine.error
-        return cast(R, msgspec.json.decode(mine.answer))
+        return cast(R, msgspec.json.decode(mine.result))
 
-    # --- who leads -----------------------------------------------------------------------------
+    # --- leadership ----------------------------------------------------------------------------
 
-    def _enter(self, mine: Waiting) -> Stage | None:
+    def _enter(self, mine: PendingCommand) -> Stage | None:
         with self._entry:
             self._queue.append(mine)
             self._queued += len(mine.needs)
             if len(self._queue) >= self._expected:
-                self._company.set()
+                self._batch_full.set()
             if self._deciding or not self._worth_deciding():
                 return None
             self._deciding = True
         return Stage.DECIDE
 
     def _worth_deciding(self) -> bool:
-        # While others are being written there is no hurry: who decides later decides for more.
+        # While a batch is being written there is no hurry: a later decision covers more commands.
         return not self._writing or self._queued >= MIN_AHEAD
 
-    def _wait(self, mine: Waiting) -> Stage | None:
-        """Wait for the outcome, or for the turn to lead a stage."""
+    def _wait(self, mine: PendingCommand) -> Stage | None:
+        """Wait for the outcome, or to be appointed leader of a stage."""
         try:
-            mine.turn.acquire()
+            mine.wakeup.acquire()
         except BaseException:
-            # Killed while waiting: a turn that was given to it meanwhile goes on to the next.
+            # Killed while blocked: a leadership assigned in the meantime passes to the next caller.
             with self._entry, self._state:
-                mine.gone = True
+                mine.abandoned = True
             if mine.stage is Stage.DECIDE:
-                self._end_deciding()
+                self._end_decide()
             elif mine.stage is Stage.WRITE:
-                self._end_writing()
+                self._end_write()
             raise
         return mine.stage
 
-    def _end_deciding(self, *, writes_next: bool = False) -> None:
+    def _end_decide(self, *, writes_next: bool = False) -> None:
         with self._entry:
             self._deciding = self._worth_deciding() and _appoint(self._queue, Stage.DECIDE)
             idle = not self._deciding
             if idle and writes_next:
-                # A command that came alone is read and written by one connection.
-                self._connections.pass_on(Stage.DECIDE, Stage.WRITE)
+                # A command that arrived alone is read and written by one connection.
+                self._connections.hand_over(Stage.DECIDE, Stage.WRITE)
         if idle:
-            self._connections.give_back(Stage.DECIDE)
+            self._connections.release(Stage.DECIDE)
 
-    def _end_writing(self) -> None:
+    def _end_write(self) -> None:
         with self._state:
             self._in_flight = Batch()
-            # The one who decides right now has no time; when it ends, it looks whether to write.
+            # The current decider is busy; when it is done, it checks whether to write.
             others = [found for found in self._open.members if found is not self._decider]
             self._writing = _appoint(others, Stage.WRITE)
             idle = not self._writing
         if idle:
-            self._connections.give_back(Stage.WRITE)
+            self._connections.release(Stage.WRITE)
             with self._entry:
                 if not self._deciding:
                     self._deciding = _appoint(self._queue, Stage.DECIDE)
 
-    def _await_company(self) -> None:
-        """Where the last group was of several, give them a moment to come back."""
+    def _await_batch(self) -> None:
+        """After a batch of several, give its callers a moment to come back."""
         with self._entry:
             if len(self._queue) >= self._expected:
                 return
-            self._company.clear()
-        self._company.wait(PATIENCE_S)
+            self._batch_full.clear()
+        self._batch_full.wait(BATCH_WINDOW_S)
 
     # --- deciding ------------------------------------------------------------------------------
 
-    def _lead_deciding(self, mine: Waiting) -> Stage | None:
-        """Let those who have queued up decide; return whether to write them, too."""
-        self._await_company()
+    def _lead_decide(self, mine: PendingCommand) -> Stage | None:
+        """Decide the queued commands; return the stage that the caller leads next, if any."""
+        self._await_batch()
         with self._entry:
             group, self._queue = self._queue[:MAX_GROUP], self._queue[MAX_GROUP:]
-            self._queued = sum(len(waiting.needs) for waiting in self._queue)
+            self._queued = sum(len(entry.needs) for entry in self._queue)
             self._expected = len(group)
         self._decider = mine
         left = list(group)
         try:
             self._decide(left)
         except BaseException:
-            mine.gone = True
-            for waiting in left:
-                waiting.alone = True
-                waiting.finish()
+            mine.abandoned = True
+            for entry in left:
+                entry.alone = True
+                entry.finish()
             raise
         finally:
             stage = self._next_stage(mine)
-            self._end_deciding(writes_next=stage is Stage.WRITE)
+            self._end_decide(writes_next=stage is Stage.WRITE)
         return stage
 
-    def _next_stage(self, mine: Waiting) -> Stage | None:
-        """Return whether who has just led the deciding is to write what was decided."""
+    def _next_stage(self, mine: PendingCommand) -> Stage | None:
+        """Return WRITE if the caller who has just decided is to write too."""
         with self._state:
             self._decider = None
             if self._writing or not self._open.members:
                 return None
-            if mine.gone or mine.stage is Stage.DONE:
+            if mine.abandoned or mine.stage is Stage.DONE:
                 self._writing = _appoint(self._open.members, Stage.WRITE)
                 return None
             self._writing = True
             return Stage.WRITE
 
-    def _decide(self, left: list[Waiting]) -> None:
-        """Decide the commands in turn; each leaves the list when it stands in the open batch."""
+    def _decide(self, left: list[PendingCommand]) -> None:
+        """Decide the commands in order; each leaves the list once it is in the open batch."""
         with self._state:
             generation = self._generation
-            at_hand: dict[UUID, Aggregate] = {**self._in_flight.aggregates, **self._open.aggregates}
-        missing = {id_: None for waiting in left for id_ in waiting.needs if id_ not in at_hand}
+            known: dict[UUID, Aggregate] = {**self._in_flight.aggregates, **self._open.aggregates}
+        missing = {id_: None for entry in left for id_ in entry.needs if id_ not in known}
         fresh = self._read(list(missing))
         while left:
             with self._state:
-                waiting = left[0]
+                entry = left[0]
                 if fresh is not None and generation == self._generation:
-                    self._decide_one(waiting, at_hand, fresh)
-                self._open.members.append(waiting)
+                    self._decide_one(entry, known, fresh)
+                self._open.members.append(entry)
                 del left[0]
 
     def _read(self, ids: Sequence[UUID]) -> dict[UUID, Aggregate] | None:
-        """Return aggregates as they stand in the database; None when it does not answer."""
+        """Read aggregates from the database; None if it does not respond."""
         if not ids:
             return {}
         try:
             with self._connections.of(Stage.DECIDE) as connection, connection.cursor() as cursor:
-                return dict(self._desk.read(cursor, ids))
+                return dict(self._policy.read(cursor, ids))
         except psycopg.Error as error:
             log.warning("group_read_failed", error=type(error).__name__)
             return None
 
     def _decide_one(
         self,
-        waiting: Waiting,
-        at_hand: dict[UUID, Aggregate],
+        entry: PendingCommand,
+        known: dict[UUID, Aggregate],
         fresh: dict[UUID, Aggregate],
     ) -> None:
-        """Let a command decide, upon what was decided last on each aggregate that it needs."""
-        batch, id_ = self._open, waiting.cause.command_id
+        """Decide a command on the latest decided state of each aggregate that it needs."""
+        batch, id_ = self._open, entry.cause.command_id
         if id_ in batch.commands or id_ in self._in_flight.commands:
             return
-        for needed in waiting.needs:
+        for needed in entry.needs:
             if needed not in batch.aggregates:
                 aggregate = fresh.pop(needed, None)
                 if aggregate is None:
-                    # It belongs to a batch that is being written, or has been: that one must
-                    # stay as it is.
-                    aggregate = self._desk.copy(at_hand[needed])
-                batch.aggregates[needed] = at_hand[needed] = aggregate
+                    # It belongs to a batch in flight or written, which must not change.
+                    aggregate = self._policy.copy(known[needed])
+                batch.aggregates[needed] = known[needed] = aggregate
         session = InMemorySession(self._store.clock, batch.aggregates)
-        answer = session.decide(waiting)
-        if answer is not None and session.pending:
-            waiting.answer, waiting.events, waiting.decided = answer, session.pending, True
+        result = session.decide(entry)
+        if result is not None and session.pending:
+            entry.result, entry.events, entry.decided = result, session.pending, True
             batch.commands.add(id_)
         elif session.pending:
-            self._spoil_open()  # it was refused after it had changed what others decide upon
+            self._drop_open_decisions()  # refused after changing state that others decide on
 
-    def _spoil_open(self) -> None:
-        """Forget what has been decided and not written; it will be decided anew."""
+    def _drop_open_decisions(self) -> None:
+        """Drop the decisions that are not written yet; they are made again."""
         self._generation += 1
-        self._open.forget_decisions()
+        self._open.reset_decisions()
 
     # --- writing -------------------------------------------------------------------------------
 
-    def _lead_writing(self) -> None:
-        """Write what has been decided, tell the callers, and let the next one write."""
+    def _lead_write(self) -> None:
+        """Write the open batch, wake its callers, and appoint the next writer."""
         with self._state:
             batch, self._open = self._open, Batch()
             self._in_flight = batch
@@ -278,25 +280,25 @@ class GroupCommit:
         try:
             again = unfinished
             if self._write(batch):
-                again = [waiting for waiting in unfinished if not waiting.decided]
+                again = [entry for entry in unfinished if not entry.decided]
                 if again:
                     done, unfinished = [w for w in unfinished if w.decided], again
                     _finish(done)
             if again:
-                self._write_surely(again)
+                self._write_under_lock(again)
         except psycopg.Error as error:
             log.warning("group_commit_failed", size=len(unfinished), error=type(error).__name__)
-            self._give_up(unfinished)
+            self._discard(unfinished)
         except BaseException:
-            self._give_up(unfinished)
+            self._discard(unfinished)
             raise
         finally:
-            self._end_writing()
+            self._end_write()
             _finish(unfinished)
 
     def _write(self, batch: Batch) -> bool:
-        """Write the decided commands of a batch; return False when they are to be decided anew."""
-        decided = [waiting for waiting in batch.members if waiting.decided]
+        """Write the decided commands of a batch; return False if they must be decided again."""
+        decided = [entry for entry in batch.members if entry.decided]
         if not decided:
             return True
         store = self._store
@@ -304,29 +306,29 @@ class GroupCommit:
         rows = store.rows(pending)
         try:
             with self._connections.of(Stage.WRITE) as connection, connection.cursor() as cursor:
-                tail = store.recorder.turn(cursor, begin=True)
+                tail = store.recorder.lock_tail(cursor, begin=True)
                 with connection.pipeline():
                     positions = store.recorder.write(cursor, tail, rows, causes)
-                    recorded = store.placed(pending, causes, positions, tail.recorded_at)
+                    recorded = store.recorded_events(pending, causes, positions, tail.recorded_at)
                     store.new_read_model(cursor).project(recorded, batch.aggregates)
-                    store.keep_commands(cursor, rows_to_keep(decided, positions))
+                    store.keep_commands(cursor, command_rows(decided, positions))
                     cursor.execute("COMMIT")
         except psycopg.errors.UniqueViolation:
-            log.info("group_decided_anew", size=len(decided))
-            self._give_up([])
+            log.info("group_decided_again", size=len(decided))
+            self._discard([])
             return False
         return True
 
-    def _give_up(self, left: Sequence[Waiting]) -> None:
-        """Forget what was decided upon a batch that could not be written."""
+    def _discard(self, left: Sequence[PendingCommand]) -> None:
+        """Drop the decisions based on a batch that could not be written."""
         with self._state:
             self._in_flight = Batch()
-            self._spoil_open()
-        for waiting in left:
-            waiting.alone = True
+            self._drop_open_decisions()
+        for entry in left:
+            entry.alone = True
 
-    def _write_surely(self, group: Sequence[Waiting]) -> None:
-        """Decide and write under the turn to append, upon what is read under it."""
+    def _write_under_lock(self, group: Sequence[PendingCommand]) -> None:
+        """Decide and write in one transaction that holds the append lock throughout."""
         store = self._store
         with (
             self._connections.of(Stage.WRITE) as connection,
@@ -334,35 +336,35 @@ class GroupCommit:
             connection.transaction(),
         ):
             store.recorder.lock(cursor)
-            kept = store.kept_commands(cursor, [waiting.cause.command_id for waiting in group])
-            decided, aggregates = decide_surely(
-                self._desk,
+            kept = store.kept_commands(cursor, [entry.cause.command_id for entry in group])
+            decided, aggregates = decide_under_lock(
+                self._policy,
                 cursor,
                 store.clock,
-                [waiting for waiting in group if waiting.cause.command_id not in kept],
+                [entry for entry in group if entry.cause.command_id not in kept],
             )
             pending, causes = events_of(decided)
             positions: list[int] = []
             if pending:
                 positions, recorded_at = store.recorder.append(cursor, store.rows(pending), causes)
-                recorded = store.placed(pending, causes, positions, recorded_at)
+                recorded = store.recorded_events(pending, causes, positions, recorded_at)
                 store.new_read_model(cursor).project(recorded, aggregates)
-            store.keep_commands(cursor, rows_to_keep(decided, positions))
-        kept |= {w.cause.command_id: (w.fingerprint, w.answer) for w in decided}
-        for waiting in group:
-            waiting.answer_as(kept.get(waiting.cause.command_id))
+            store.keep_commands(cursor, command_rows(decided, positions))
+        kept |= {w.cause.command_id: (w.fingerprint, w.result) for w in decided}
+        for entry in group:
+            entry.adopt_result(kept.get(entry.cause.command_id))
 
 
-def _appoint(candidates: Sequence[Waiting], stage: Stage) -> bool:
-    """Give the turn to lead a stage to the first who is there; return whether there was one."""
-    for waiting in candidates:
-        if not waiting.gone:
-            waiting.stage = stage
-            waiting.turn.release()
+def _appoint(candidates: Sequence[PendingCommand], stage: Stage) -> bool:
+    """Wake the first caller that is still there to lead a stage; return whether there was one."""
+    for entry in candidates:
+        if not entry.abandoned:
+            entry.stage = stage
+            entry.wakeup.release()
             return True
     return False
 
 
-def _finish(members: Iterable[Waiting]) -> None:
-    for waiting in members:
-        waiting.finish()
+def _finish(members: Iterable[PendingCommand]) -> None:
+    for entry in members:
+        entry.finish()

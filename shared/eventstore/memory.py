@@ -1,7 +1,7 @@
-"""The store for unit tests: the same behaviour as PostgreSQL's, in dictionaries.
+"""The store for unit tests: behaves like the PostgreSQL one, in dictionaries.
 
-The log is the in-memory recorder of the `eventsourcing` library, so a conflict of versions is
-found by the same rule as in production.
+The log is the in-memory recorder of the `eventsourcing` library, which detects version conflicts by
+the same rule as in production.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from eventsourcing.popo import POPOApplicationRecorder
 
 from shared import context
 from shared.clock import Clock
-from shared.errors import Conflict, Unavailable
+from shared.errors import Unavailable
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, EventTypes, Recorded
-from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
+from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
 from shared.ids import new_id
 from shared.privacy import MemoryVault
 
@@ -31,7 +31,7 @@ R = TypeVar("R")
 class MemoryStore:
     """A store whose read model is any object with the methods that the use cases call.
 
-    A refused command leaves no trace: the read model and the vault are restored from a copy.
+    After a refused command the read model and the vault are restored from a copy.
     """
 
     def __init__(self, events: EventTypes, read_model: Any, clock: Clock) -> None:
@@ -48,13 +48,13 @@ class MemoryStore:
         content = _content(handler, command)
         for _ in range(8):
             if command_id in self._commands:
-                return cast(R, remembered(*self._commands[command_id], content))
+                return cast(R, kept_result(*self._commands[command_id], content))
             try:
                 result = self._run(lambda session: handler(session, command), command_id)
             except IntegrityError:
                 continue
             self._commands[command_id] = (content, msgspec.json.encode(result))
-            return cast(R, remembered(*self._commands[command_id], content))
+            return cast(R, kept_result(*self._commands[command_id], content))
         raise Unavailable("contended", "Too many changes at the same time; send it again.")
 
     def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
@@ -71,7 +71,7 @@ class MemoryStore:
             session.flush()
             session.commit()
         except BaseException:
-            # In place, because the test holds the same objects.
+            # In place, because the test refers to the same objects.
             for holder, state in zip((self.read_model, self.vault), before, strict=True):
                 vars(holder).clear()
                 vars(holder).update(state)
@@ -90,12 +90,12 @@ class _MemorySession(Session):
     def vault(self) -> Vault:
         return self._store.vault
 
-    def story(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
         self.flush()
-        here = [*self._store.log, *(recorded for _, recorded in self._staged)]
-        return [recorded for recorded in here if recorded.originator_id == id]
+        log = [*self._store.log, *(recorded for _, recorded in self._staged)]
+        return [recorded for recorded in log if recorded.originator_id == id]
 
-    def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         for stored in self._store.recorder.select_events(id):
             yield self._store.events.decode(stored.topic, stored.state)
 
@@ -106,7 +106,7 @@ class _MemorySession(Session):
         return [recorded for _, recorded in staged]
 
     def commit(self) -> None:
-        """Move what was appended into the log: only now others see it, or find a conflict."""
+        """Move the staged events to the log, where others see them; raises on a conflict."""
         self._store.recorder.insert_events([stored for stored, _ in self._staged])
         self._store.log.extend(recorded for _, recorded in self._staged)
 
@@ -136,13 +136,3 @@ class _MemorySession(Session):
 
 def _content(handler: Callable[..., Any], command: Any) -> bytes:
     return handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
-
-
-def remembered(kept_content: bytes, kept_result: bytes, content: bytes) -> Any:
-    """Return the kept result of a command, if it is the same command."""
-    if kept_content != content:
-        raise Conflict(
-            "command_reused",
-            "This command id was used for another command; choose a new id for a new command.",
-        )
-    return msgspec.json.decode(kept_result)

@@ -1,8 +1,8 @@
-"""Migrations: schemas, roles and tables, made by the owner before any service runs.
+"""Migrations: the owner creates schemas, roles and tables before any service runs.
 
-Each service has a schema of its name and a runtime role that may read and write its tables, but
-only SELECT and INSERT on what is append-only. The base tables (``base.sql``) come first, then the
-service's own numbered SQL files, each once, in one transaction each.
+Each service has a schema of its name and a runtime role that may read and write its tables, with
+only SELECT and INSERT on append-only ones. The base tables (``base.sql``) come first, then the
+service's own numbered SQL files, each once and in a transaction of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 
 class MigrationError(Exception):
-    """A migration that has been applied was changed afterwards, or has no valid name."""
+    """An applied migration was changed afterwards, or a file name is invalid."""
 
 
 def migrate(
@@ -29,7 +29,7 @@ def migrate(
     directory: Traversable,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Bring the schema of one service up to date; return the names of what was applied.
+    """Bring the schema of a service up to date; return the names of the applied migrations.
 
     Safe to run from several processes at once, and again at any time. ``runtime_url`` names the
     runtime role and its password; the role is created if it is missing.
@@ -54,8 +54,8 @@ def migrate(
 
 def _make_role(connection: psycopg.Connection[Any], user: str, password: str) -> None:
     known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchone()
-    # A role is made with LOGIN and nothing else. Of one that is there only the password is set: to
-    # so much as name the other attributes takes a superuser, and an owner need not be one.
+    # A role gets LOGIN and nothing else. For an existing one only the password is set: naming any
+    # other attribute takes a superuser, which the owner need not be.
     verb = "ALTER" if known else "CREATE"
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
@@ -99,7 +99,7 @@ def _apply(
     if known is not None:
         if known[0] != digest:
             raise MigrationError(
-                f"{service}/{name} was applied in another wording: add a new migration instead"
+                f"{service}/{name} was applied with other content: add a new migration instead"
             )
         return False
     with connection.transaction():
@@ -127,7 +127,7 @@ def _grant(connection: psycopg.Connection[Any], service: str, user: str) -> None
 
 
 def _append_only(connection: psycopg.Connection[Any], service: str) -> list[str]:
-    """Return the tables that the trigger of base.sql guards: their rights follow from it."""
+    """Return the tables that have the trigger of base.sql."""
     rows = connection.execute(
         "SELECT DISTINCT c.relname FROM pg_trigger AS t "
         "JOIN pg_class AS c ON c.oid = t.tgrelid "

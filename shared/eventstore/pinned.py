@@ -1,4 +1,4 @@
-"""Connections that a group commit holds for as long as it has work, a stage each."""
+"""Pinned connections: a group commit keeps one per stage for as long as it has work."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from psycopg_pool import ConnectionPool
 from shared.eventstore.batch_decision import Stage
 
 
-class HeldConnections:
+class PinnedConnections:
     """Connections of a pool in autocommit mode, one for each stage.
 
-    To take one out of the pool costs a message to the server, to see whether it still lives:
-    under load a stage keeps the one that it has. A broken one goes back at once, and is replaced.
+    Taking a connection from the pool costs a round trip that checks whether it is alive, so under
+    load a stage keeps the one that it has. A broken one is returned at once and replaced.
     """
 
     def __init__(self, pool: ConnectionPool[Any]) -> None:
         self._pool = pool
-        self._held: dict[Stage, Any] = {}
+        self._pinned: dict[Stage, Any] = {}
 
     @contextmanager
     def of(self, stage: Stage) -> Iterator[Any]:
-        """Return the connection of a stage; only the leader of the stage may ask."""
-        connection = self._held.pop(stage, None)
+        """Lend the connection of a stage to the leader of that stage."""
+        connection = self._pinned.pop(stage, None)
         if connection is None:
             connection = self._pool.getconn()
             connection.autocommit = True
@@ -35,16 +35,16 @@ class HeldConnections:
         except BaseException:
             self._put(connection)
             raise
-        self._held[stage] = connection
+        self._pinned[stage] = connection
 
-    def pass_on(self, giver: Stage, taker: Stage) -> None:
-        """Let a stage have the connection of another that has no work, where it has none."""
-        if taker not in self._held and giver in self._held:
-            self._held[taker] = self._held.pop(giver)
+    def hand_over(self, giver: Stage, taker: Stage) -> None:
+        """Move the connection of an idle stage to another that has none."""
+        if taker not in self._pinned and giver in self._pinned:
+            self._pinned[taker] = self._pinned.pop(giver)
 
-    def give_back(self, stage: Stage) -> None:
-        """Give the connection of a stage back to the pool."""
-        connection = self._held.pop(stage, None)
+    def release(self, stage: Stage) -> None:
+        """Return the connection of a stage to the pool."""
+        connection = self._pinned.pop(stage, None)
         if connection is not None:
             self._put(connection)
 
@@ -53,5 +53,5 @@ class HeldConnections:
             connection.rollback()
             connection.autocommit = False
         except psycopg.Error:
-            connection.close()  # the pool makes another one
+            connection.close()  # the pool replaces it
         self._pool.putconn(connection)

@@ -21,9 +21,8 @@ from shared.database import STATEMENT_TIMEOUT_MS, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
-from shared.eventstore.memory import remembered
 from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
-from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
+from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
 from shared.ids import new_id
 from shared.logs import get_logger
 from shared.privacy import PostgresVault
@@ -34,8 +33,8 @@ R = TypeVar("R")
 log = get_logger(__name__)
 
 ATTEMPTS = 5
-"""How often a command is decided anew when others change the same streams at the same time; from
-the second time on it holds the turn to append while it decides, so that nobody can come first."""
+"""How often a command is decided when others change the same streams concurrently. From the second
+attempt on it holds the append lock while it decides, so that it cannot lose again."""
 
 _FIND_COMMAND = "SELECT fingerprint, result FROM commands WHERE command_id = %s"
 _KEEP_COMMAND = (
@@ -49,7 +48,7 @@ _KEEP_COMMANDS = (
 
 
 class PostgresSession(Session):
-    """A unit of work upon one open transaction."""
+    """A unit of work in one open transaction."""
 
     def __init__(self, store: PostgresStore, cursor: Any, cause: Cause | None) -> None:
         super().__init__(store.clock)
@@ -66,7 +65,7 @@ class PostgresSession(Session):
 
     @contextmanager
     def caused_by(self, cause: Cause) -> Iterator[None]:
-        """Append under another cause for the length of a block (a batch has one per message)."""
+        """Append with another cause for the duration of a block (one message of a batch)."""
         self.flush()
         before, self._cause = self._cause, cause
         try:
@@ -75,25 +74,17 @@ class PostgresSession(Session):
         finally:
             self._cause = before
 
-    def copy_events(self, rows: Iterable[tuple[UUID, int, Event]]) -> tuple[int, int]:
-        """Append (originator id, version, event) in bulk; the caller writes the read model.
-
-        Answers the first and the last position (last < first when there were none).
-        """
-        encode = self._store.events.encode
-        return self.copy_states(
-            (originator_id, version, event.topic, encode(event))
-            for originator_id, version, event in rows
-        )
-
     def copy_states(self, rows: Iterable[EventRow]) -> tuple[int, int]:
-        """Append (originator id, version, topic, state), encoded already, as copy_events does."""
+        """Append encoded events in bulk; the caller writes the read model.
+
+        Returns the first and the last position (last < first when there were no rows).
+        """
         self.flush()
         first, last = self._store.recorder.copy(self.cursor, rows, self._required_cause())
         self.appended += [first, last] if last >= first else []
         return first, last
 
-    def story(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
         self.flush()
         decode = self._store.events.decode
         return [
@@ -110,7 +101,7 @@ class PostgresSession(Session):
             for row in self._store.recorder.history(self.cursor, id)
         ]
 
-    def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         decode = self._store.events.decode
         for row in self._store.recorder.history(self.cursor, id):
             yield decode(row["topic"], row["state"])
@@ -124,7 +115,7 @@ class PostgresSession(Session):
         store = self._store
         positions, recorded_at = store.recorder.append(self.cursor, store.rows(pending), causes)
         self.appended += positions
-        return store.placed(pending, causes, positions, recorded_at)
+        return store.recorded_events(pending, causes, positions, recorded_at)
 
     def _required_cause(self) -> Cause:
         if self._cause is None:
@@ -136,7 +127,7 @@ class PostgresSession(Session):
 
 
 class PostgresStore:
-    """The store of one service, over a pool of connections of its runtime role."""
+    """The store of one service, on a pool of connections of its runtime role."""
 
     def __init__(
         self,
@@ -168,7 +159,7 @@ class PostgresStore:
         self.pool.close()
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
-        """Run a command exactly once in effect; see Store.execute."""
+        """Execute a command exactly once; see Store.execute."""
         command_id = context.current().command_id or new_id()
         fingerprint = self.fingerprint(handler, command)
         for attempt in range(1, ATTEMPTS + 1):
@@ -179,22 +170,22 @@ class PostgresStore:
                     result = self._attempt(cursor, handler, command, command_id, fingerprint)
                 return cast(R, result)
             except ServiceError:
-                # It may be refused because this very command, sent twice at once, was carried out
-                # between the look-up and the decision: then it has its answer.
+                # It may be refused because the same command, sent twice at once, was executed
+                # between look-up and decision: then its result is kept.
                 with self.transaction() as cursor:
                     kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
                 if kept is None:
                     raise
-                return cast(R, _answer_of(kept, fingerprint))
+                return cast(R, _result_of(kept, fingerprint))
             except psycopg.errors.UniqueViolation:
-                # Somebody took the version, or a unique value, or did this very command: on
-                # fresh state the decision may be another one.
+                # Somebody took the version or a unique value, or executed the same command: decide
+                # again on fresh state.
                 log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
             except PoolTimeout as error:
                 raise _unavailable() from error
             except psycopg.OperationalError as error:
-                # The commit may have happened or not. The next attempt looks the command id up
-                # first, and its primary key stops a second effect in any case.
+                # Whether the commit happened is unknown. The next attempt looks the command id up
+                # first, and its primary key prevents a second effect.
                 log.warning(
                     "command_outcome_unknown",
                     command=handler.__qualname__,
@@ -220,7 +211,7 @@ class PostgresStore:
         raise Unavailable("contended", "Too many changes at the same time; send it again.")
 
     def query(self, handler: Callable[[Any], R]) -> R:
-        """Run a reading function in one transaction."""
+        """Run a function that only reads, in one transaction."""
         try:
             with self.transaction() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -230,7 +221,7 @@ class PostgresStore:
 
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
-        """Open a unit of work that commits at the end of the block, or leaves nothing."""
+        """Open a unit of work that commits at the end of the block, or rolls back."""
         request = context.current()
         cause = cause or Cause(
             request.command_id or new_id(), request.actor, request.correlation_id
@@ -269,7 +260,7 @@ class PostgresStore:
         request = context.current()
         kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
         if kept is not None:
-            return _answer_of(kept, fingerprint)
+            return _result_of(kept, fingerprint)
         cause = Cause(command_id, request.actor, request.correlation_id)
         session = PostgresSession(self, cursor, cause)
         result = msgspec.json.encode(handler(session, command))
@@ -281,21 +272,21 @@ class PostgresStore:
         return msgspec.json.decode(result)
 
     def rows(self, pending: Sequence[PendingEvent]) -> list[EventRow]:
-        """Return pending events as the recorder takes them."""
+        """Return pending events as rows for the recorder."""
         encode = self.events.encode
         return [
             (aggregate.id, version, event.topic, encode(event))
             for aggregate, version, event in pending
         ]
 
-    def placed(
+    def recorded_events(
         self,
         pending: Sequence[PendingEvent],
         causes: Sequence[Cause],
         positions: Sequence[int],
         recorded_at: datetime,
     ) -> list[Recorded]:
-        """Return pending events with their places in the log, as the read model takes them."""
+        """Return pending events with their positions, for the read model."""
         return [
             Recorded(
                 originator_id=aggregate.id,
@@ -313,13 +304,13 @@ class PostgresStore:
         ]
 
     def fingerprint(self, handler: Callable[..., Any], command: Any) -> bytes:
-        """Return what tells one command from another under the same id."""
-        # Keyed, because a command may hold a password: its hash must tell nothing to a reader.
+        """Return a digest that detects another command under the same id."""
+        # Keyed, because a command may hold a password.
         content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
         return hmac.new(self._fingerprint_key, content, hashlib.sha256).digest()
 
     def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
-        """Return (fingerprint, result) of those commands that have been carried out, by id."""
+        """Return (fingerprint, result) by id, for the commands that were executed."""
         cursor.execute(
             "SELECT command_id, fingerprint, result FROM commands WHERE command_id = ANY (%s)",
             (list(ids),),
@@ -330,7 +321,7 @@ class PostgresStore:
         }
 
     def keep_commands(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Keep (id, fingerprint, result, first position, last position) of many commands."""
+        """Store (id, fingerprint, result, first position, last position) of many commands."""
         if rows:
             ids, fingerprints, results, firsts, lasts = zip(*rows, strict=True)
             cursor.execute(
@@ -346,7 +337,7 @@ class PostgresStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """Open a transaction and return its cursor."""
+        """Open a transaction and yield its cursor."""
         with (
             self.pool.connection() as connection,
             connection.transaction(),
@@ -355,12 +346,12 @@ class PostgresStore:
             yield cursor
 
 
-def _answer_of(kept: dict[str, Any], fingerprint: bytes) -> Any:
-    return remembered(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
+def _result_of(kept: dict[str, Any], fingerprint: bytes) -> Any:
+    return kept_result(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
 
 
 def _unavailable() -> Unavailable:
     return Unavailable(
         "database_unavailable",
-        "The database did not answer, so the outcome is unknown; send the same command again.",
+        "The database did not respond, so the outcome is unknown; send the same command again.",
     )

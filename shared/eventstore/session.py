@@ -1,8 +1,8 @@
-"""The unit of work: what one command, or one batch of reactions, reads and writes.
+"""The unit of work of one command or one batch of reactions.
 
-A use case is a plain function ``handler(session, command)``. It loads aggregates, lets them
-decide, asks the read model, and returns; the store appends the events, projects the read model
-and keeps the command id in one transaction.
+A use case is a plain function ``handler(session, command)``. It loads aggregates, calls their
+decisions, queries the read model and returns. The store appends the events, projects the read model
+and stores the command id in one transaction.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from shared.clock import Clock
+from shared.errors import Conflict
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, Recorded
 
@@ -22,22 +25,32 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 PendingEvent = tuple[Aggregate, int, Event]
-"""(its aggregate, its version in the aggregate's stream, the event)."""
+"""(aggregate, version in its stream, event)."""
+
+
+def kept_result(kept_fingerprint: bytes, result: bytes, fingerprint: bytes) -> Any:
+    """Return the stored result of a command; raises Conflict if the id belongs to another one."""
+    if kept_fingerprint != fingerprint:
+        raise Conflict(
+            "command_reused",
+            "This command id was used for another command; choose a new id for a new command.",
+        )
+    return msgspec.json.decode(result)
 
 
 class ReadModel(Protocol):
     """A service's tables: written from events, read by queries."""
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Write what the events mean to the tables, inside the transaction that appends them."""
+        """Update the tables from events, in the transaction that appends them."""
         ...
 
 
 class Vault(Protocol):
-    """Personal data, sealed under a key of its subject; destroying the key erases the subject."""
+    """Encrypts personal data under a key of its subject; destroying the key erases the subject."""
 
     def seal(self, subject: UUID, text: str) -> str:
-        """Return the sealed form of a text, fit to stand in an event."""
+        """Return the encrypted form of a text, which an event may hold."""
         ...
 
     def reveal(self, subject: UUID, sealed: str) -> str | None:
@@ -45,12 +58,12 @@ class Vault(Protocol):
         ...
 
     def destroy(self, subject: UUID) -> None:
-        """Forget the subject's key for good."""
+        """Delete the subject's key for good."""
         ...
 
 
 class Session(ABC):
-    """One unit of work; see the module."""
+    """One unit of work; see the module docstring."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -68,13 +81,13 @@ class Session(ABC):
     def load(self, cls: type[A], id: UUID) -> A:  # noqa: A002
         """Return an aggregate with its whole history applied (version 0: there is none).
 
-        Within a session the same id gives the same object, so that a second command in the same
-        batch sees what the first one did. Its new events are appended when the session ends.
+        Within a session the same id gives the same object, so that a later message of a batch sees
+        the effect of an earlier one. New events are appended when the session ends.
         """
         known = self._aggregates.get(id)
         if known is None:
             known = cls(id)
-            for event in self._history(id):
+            for event in self._stream(id):
                 known.replay(event)
             known._journal = self._journal
             self._aggregates[id] = known
@@ -84,17 +97,17 @@ class Session(ABC):
 
     @property
     def read(self) -> Any:
-        """The service's read model; pending events are written first, so it is up to date."""
+        """The service's read model, with all pending events written."""
         self.flush()
         return self._read_model()
 
     @property
     @abstractmethod
     def vault(self) -> Vault:
-        """The keys of the people whose data this service holds."""
+        """The vault for personal data of this service."""
 
     def flush(self) -> Sequence[Recorded]:
-        """Append the pending events and project them; harmless when there are none."""
+        """Append and project the pending events; does nothing when there are none."""
         if not self._journal:
             return ()
         pending = list(self._journal)
@@ -104,16 +117,16 @@ class Session(ABC):
         return recorded
 
     @abstractmethod
-    def story(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
-        """Return the recorded events of one stream, with their times and causes, in order."""
+    def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+        """Return the event history of an aggregate: times, causes and events, in order."""
 
     @abstractmethod
-    def _history(self, id: UUID) -> Iterable[Event]:  # noqa: A002
-        """Return the events of a stream in the order of their versions."""
+    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+        """Return the events of a stream, in order."""
 
     @abstractmethod
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
-        """Write events to the log; raises on a conflict of versions."""
+        """Append events to the log; raises on a version conflict."""
 
     @abstractmethod
     def _read_model(self) -> ReadModel:
@@ -121,26 +134,26 @@ class Session(ABC):
 
 
 class Store(Protocol):
-    """What services run their use cases on."""
+    """Runs use cases."""
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
-        """Run a command once, whatever happens.
+        """Execute a command exactly once, and return its result.
 
-        The command id of the request context is kept with the result (JSON, free of secrets and
-        of personal data): the same id answers the same result again, and with other content
-        raises Conflict ``command_reused``. On a conflict of versions the handler runs again on
-        fresh state, so it must have no effect outside the session. Raises Unavailable when the
-        database does not answer; the same command may then be sent again.
+        The command id of the request context is stored with the result (JSON without secrets and
+        personal data). Repeating the id returns the same result; with other content it raises
+        Conflict ``command_reused``. After a version conflict the handler runs again on fresh
+        state, so it must have no effect outside the session. Raises Unavailable when the database
+        does not respond; the same command may then be sent again.
         """
         ...
 
     def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
-        """Run a command in one transaction without keeping its result.
+        """Run a command in one transaction without storing its result.
 
-        For what must not be remembered (a session token, a code) or needs no memory.
+        For results that must not be stored (a session token, a code) or need not be.
         """
         ...
 
     def query(self, handler: Callable[[Any], R]) -> R:
-        """Run a reading function; whatever it might append is refused."""
+        """Run a function that only reads; appending raises."""
         ...

@@ -1,1 +1,1 @@
-"""Calls between services: :mod:`client` asks, :mod:`server` answers, both with a deadline."""
+"""Remote procedure calls between services, each with a deadline: :mod:`client`, :mod:`server`."""

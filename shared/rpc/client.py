@@ -1,11 +1,11 @@
 """The RPC client: one for servers, workers, the gateway, CLIs and tests.
 
 It speaks nameko's protocol (exchange ``nameko-rpc``, ``<service>.<method>``, JSON ``args`` and
-``kwargs``), and adds what nameko leaves out: a deadline on every call, after which the message
-expires in the queue too, so that nobody does work that no one waits for.
+``kwargs``) and adds a deadline to every call, after which the message expires in the queue too, so
+that no service works for a caller that has given up.
 
-It is written with plain threads. Where eventlet has patched them they are green, and one process
-can have hundreds of calls under way.
+It uses plain threads. Where eventlet has patched them they are green, and one process can have
+hundreds of calls in progress.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 RPC_EXCHANGE = Exchange("nameko-rpc", durable=True, type="topic")
 DEADLINE_S = 5.0
-# A connection that cannot be made is an OperationalError of kombu's own, not the transport's.
+# A connection that cannot be established raises kombu's own OperationalError.
 _LOST = (OSError, ConnectionError, OperationalError)
 
 
@@ -72,9 +72,9 @@ class RpcClient:
     ) -> Any:
         """Call a method and return its result (JSON).
 
-        ``deadline`` is in seconds. Raises the ServiceError that the service answered, or
-        Unavailable when there was no answer in time: the outcome is then unknown, and the same
-        command may be sent again under the same command id.
+        ``deadline`` is in seconds. Raises the service's ServiceError, or Unavailable when there
+        was no reply in time: the outcome is then unknown, and the same command may be sent again
+        under the same command id.
         """
         ends = time.monotonic() + deadline
         self._ensure_listening(deadline)
@@ -83,11 +83,11 @@ class RpcClient:
         try:
             self._send(f"{service}.{method}", call_id, command_id, kwargs, ends)
             if not pending.arrived.wait(max(0.0, ends - time.monotonic())):
-                raise _no_answer(service, method, deadline)
+                raise _no_reply(service, method, deadline)
         finally:
             self._pending.pop(call_id, None)
         if pending.reply is None:
-            raise _no_answer(service, method, deadline)
+            raise _no_reply(service, method, deadline)
         if pending.reply.get("error"):
             raise from_wire(pending.reply["error"])
         return pending.reply.get("result")
@@ -112,7 +112,7 @@ class RpcClient:
         if command_id is not None:
             headers["command_id"] = str(command_id)
         else:
-            # A command id belongs to one command, not to whatever it calls on its way.
+            # A command id belongs to one command, not to the calls that it makes.
             headers.pop("command_id", None)
         with self._publishing:
             for attempt in (1, 2):
@@ -127,8 +127,8 @@ class RpcClient:
                         content_encoding="utf-8",
                         reply_to=self._routing_key,
                         correlation_id=call_id,
-                        # Requests are not worth a disk write: when the broker restarts the
-                        # caller has given up before they could be answered.
+                        # Requests are not worth a disk write: when the broker restarts, the
+                        # caller has given up before they could be processed.
                         delivery_mode=1,
                         expiration=left,
                         headers={f"nameko.{key}": value for key, value in headers.items()},
@@ -138,7 +138,7 @@ class RpcClient:
                     if attempt == 2:
                         raise Unavailable(
                             "bus_unavailable",
-                            "The message bus does not answer; send it again in a moment.",
+                            "The message bus does not respond; send it again in a moment.",
                         ) from error
                 else:
                     return
@@ -161,7 +161,7 @@ class RpcClient:
     def _drop_publisher(self) -> None:
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
-            with suppress(Exception):  # it is being dropped because it is broken
+            with suppress(Exception):  # it is dropped because it is broken
                 connection.release()
 
     def _ensure_listening(self, deadline: float) -> None:
@@ -173,7 +173,7 @@ class RpcClient:
                 self._listener.start()
         if not self._listening.wait(deadline):
             raise Unavailable(
-                "bus_unavailable", "The message bus does not answer; send it again in a moment."
+                "bus_unavailable", "The message bus does not respond; send it again in a moment."
             )
 
     def _listen(self) -> None:
@@ -189,12 +189,12 @@ class RpcClient:
             try:
                 with connect(self._url, name=f"{self._name} replies") as connection:
                     self._listen_on(connection, queue)
-            except Exception as error:  # noqa: BLE001 - logged; the thread must outlive them all
+            except Exception as error:  # noqa: BLE001 - logged; the thread must survive them all
                 log.warning("rpc_replies_lost", error=type(error).__name__)
             self._listening.clear()
             self._fail_pending()
             with self._publishing:
-                # The broker went away: what is written to the other connection is lost as well.
+                # The broker is gone: messages written to the other connection are lost as well.
                 self._drop_publisher()
             self._closed.wait(0.2)
 
@@ -215,17 +215,17 @@ class RpcClient:
             pending.arrived.set()
 
     def _fail_pending(self) -> None:
-        # The reply queue is gone: no answer will come to the calls that are under way.
+        # The reply queue is gone: no reply to the calls in progress will arrive.
         for call_id in list(self._pending):
             pending = self._pending.pop(call_id, None)
             if pending is not None:
                 pending.arrived.set()
 
 
-def _no_answer(service: str, method: str, deadline: float) -> Unavailable:
+def _no_reply(service: str, method: str, deadline: float) -> Unavailable:
     return Unavailable(
         "service_unavailable",
-        f"{service}.{method} did not answer within {deadline:g} s, so the outcome is unknown; "
+        f"{service}.{method} did not reply within {deadline:g} s, so the outcome is unknown; "
         "send the same command again.",
         service=service,
     )

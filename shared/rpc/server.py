@@ -5,7 +5,7 @@
   opaque id that the log explains.
 - A request without ``reply_to``, or one that does not decode, is logged and dropped: in nameko it
   kills the container.
-- A request whose deadline has passed while it waited is expired by the broker.
+- The broker expires a request whose deadline has passed in the queue.
 
 This module imports nameko; only ``services/<name>/service.py`` and the server process import it.
 """
@@ -40,7 +40,7 @@ CONFIG_KEY = "SALDO"
 
 @dataclass(frozen=True)
 class ServerContext:
-    """What a server process hands to its services, under ``config["SALDO"]``."""
+    """The dependencies of all services of a server process, under ``config["SALDO"]``."""
 
     settings: Settings
     client: RpcClient
@@ -49,7 +49,7 @@ class ServerContext:
 
 
 class _PromptQueueConsumer(QueueConsumer):
-    """Comes back within a second of the broker, where nameko waits up to thirty."""
+    """Reconnects within a second, where nameko waits up to thirty."""
 
     def establish_connection(self) -> Any:
         return _connected(self.connection, self.on_connection_error)
@@ -71,7 +71,7 @@ class _connected:  # noqa: N801 - a context manager, used like a function
 
 
 class _QuickResponder(Responder):
-    """Sends the reply without waiting for a confirm: a lost reply is a passed deadline."""
+    """Sends the reply without waiting for a confirm: a lost reply is a missed deadline."""
 
     def send_response(self, result: Any, exc_info: Any) -> tuple[Any, Any]:
         error = None if exc_info is None else _wire_error(exc_info)
@@ -88,8 +88,8 @@ class _QuickResponder(Responder):
         return result, exc_info
 
 
-class _GuardedRpcConsumer(RpcConsumer):
-    """Survives whatever a stranger puts into the queue."""
+class _RobustRpcConsumer(RpcConsumer):
+    """Survives malformed messages in the queue."""
 
     queue_consumer = _PromptQueueConsumer()
 
@@ -116,7 +116,7 @@ class _GuardedRpcConsumer(RpcConsumer):
 class Method(Rpc):
     """An RPC method: ``@rpc(RequestSchema)`` on a method that takes the schema's fields."""
 
-    rpc_consumer = _GuardedRpcConsumer()
+    rpc_consumer = _RobustRpcConsumer()
 
     def __init__(self, request: type[Schema], **kwargs: Any) -> None:
         self._request = request
@@ -132,7 +132,7 @@ class Method(Rpc):
         super().handle_message({"args": [], "kwargs": arguments}, message)
 
     def check_signature(self, args: Any, kwargs: Any) -> None:
-        """The schema has checked more than the signature could."""
+        """Accept: the schema has checked the arguments already."""
 
     def _load(self, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -146,7 +146,7 @@ class Method(Rpc):
 
 
 def rpc(request: type[Schema]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Offer a method by RPC; its keyword arguments are loaded by the schema."""
+    """Expose a method by RPC; the schema loads its keyword arguments."""
     return Method.decorator(request)  # type: ignore[no-any-return]
 
 
@@ -175,21 +175,21 @@ class RequestContextProvider(DependencyProvider):
 
 
 class StoreProvider(DependencyProvider):
-    """Gives the service its store."""
+    """Injects the store of the service."""
 
     def get_dependency(self, worker_ctx: Any) -> Store:
         return _server(self).stores[worker_ctx.service_name]
 
 
 class SettingsProvider(DependencyProvider):
-    """Gives the service its settings."""
+    """Injects the settings."""
 
     def get_dependency(self, worker_ctx: Any) -> Settings:
         return _server(self).settings
 
 
 class RpcClientProvider(DependencyProvider):
-    """Gives the service a client to call others with."""
+    """Injects a client for calls to other services."""
 
     def get_dependency(self, worker_ctx: Any) -> RpcClient:
         return _server(self).client
@@ -205,7 +205,7 @@ class Nothing(Schema):
 
 
 class EventsAfter(Schema):
-    """Which part of the published history is wanted."""
+    """A page of the published history."""
 
     after = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
     predecessor = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
@@ -213,7 +213,7 @@ class EventsAfter(Schema):
 
 
 class ServiceBase:
-    """What every service offers beside its own methods."""
+    """The methods that every service has besides its own."""
 
     name: str
     request_context = RequestContextProvider()
@@ -221,7 +221,7 @@ class ServiceBase:
 
     @rpc(Nothing)
     def health(self) -> dict[str, str]:
-        """Return when the service can answer and reach its database."""
+        """Return ok if the service can reach its database."""
         store = self.server_context.stores[self.name]
         store.query(lambda session: session.cursor.execute("SELECT 1"))
         return {"status": "ok"}
@@ -230,9 +230,9 @@ class ServiceBase:
     def events_after(self, after: int, predecessor: int, limit: int) -> dict[str, Any]:
         """Return the published events after a position, for a reader that has missed some.
 
-        ``predecessor`` is the position of the last published event that the reader has; it
-        stands in the first event of the answer. ``next`` is where to go on, or None at the end of
-        the log.
+        ``predecessor`` is the position of the last published event that the reader has, and goes
+        into the headers of the first one returned. ``next`` is the position to continue after, or
+        None at the end of the log.
         """
         store = self.server_context.stores[self.name]
         publish = self.server_context.publishers[self.name]
@@ -247,7 +247,7 @@ class ServiceBase:
 
 
 def hosted(service: type[Any]) -> type[Any]:
-    """Return the service class with what every service offers."""
+    """Return the service class with the methods of ServiceBase added."""
     return type(service.__name__, (service, ServiceBase), {"__module__": service.__module__})
 
 
@@ -267,8 +267,8 @@ def _wire_error(exc_info: Any) -> dict[str, Any]:
     if isinstance(error, ServiceError):
         return error.as_wire()
     error_id = str(new_id())
-    # The trace names places in the code, not values; the text of an unexpected exception may
-    # quote a row or an argument, so it stays out of the log too.
+    # The trace has places in the code, not values. The text of an unexpected exception may quote a
+    # row or an argument, so it is not logged.
     log.error(
         "rpc_failed",
         error_id=error_id,

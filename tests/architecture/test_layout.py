@@ -1,4 +1,4 @@
-"""The house stays readable: small functions and modules, telling names, a README per service."""
+"""The code stays readable: small functions and modules, clear names, a README per service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.config import SERVICES
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRODUCT = ("services", "gateway", "shared", "deploy")
 
-# Guards, above what we aim at (functions of 40 lines, modules of 300): who meets one divides.
+# Hard limits; the targets are 40 lines for a function and 300 for a module.
 MAX_FUNCTION = 60
 MAX_MODULE = 400
 MAX_TEST_MODULE = 600
@@ -35,7 +35,7 @@ ROOT_FILES = (
     ".ci/run",
 )
 
-# Paths and package sources of some machine; written so that this file does not match itself.
+# Paths and package indexes of one machine; written so that this file does not match itself.
 OF_ONE_MACHINE = re.compile(
     r"(?<![\w.])/(?:work|home/\w+|Users/\w+|root|workspace|mnt|opt/(?:wheels|pypi))/"
     r"|(?<!no-emit-)\b(?:extra-index|index)-ur[l]\b|\bfind-link[s]\b|\btrusted-hos[t]\b"
@@ -44,12 +44,12 @@ OF_ONE_MACHINE = re.compile(
 
 
 def files() -> list[Path]:
-    """All files of the checkout, those not yet added to it included."""
+    """Return all files of the checkout, those not yet added included."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, check=False
     ).stdout.splitlines()
-    if not listed:  # an unpacked archive has no history
+    if not listed:  # an unpacked archive
         pytest.skip("this is not a git checkout")
     return [path for line in listed if (path := REPOSITORY / line).is_file()]
 
@@ -88,7 +88,7 @@ def test_modules_are_short() -> None:
     assert long == {}
 
 
-def test_a_module_is_named_for_its_subject() -> None:
+def test_modules_are_named_for_their_subject() -> None:
     nameless = [
         name_of(path)
         for path in modules(*PRODUCT, "tests")
@@ -97,18 +97,18 @@ def test_a_module_is_named_for_its_subject() -> None:
     assert nameless == []
 
 
-def test_what_a_reader_looks_for_first_is_there() -> None:
-    wanted = [
+def test_expected_documents_exist() -> None:
+    expected = [
         *ROOT_FILES,
         *(f"services/{service}/README.md" for service in SERVICES),
         "gateway/README.md",
         "shared/README.md",
         "tests/README.md",
     ]
-    assert [name for name in wanted if not (REPOSITORY / name).is_file()] == []
+    assert [name for name in expected if not (REPOSITORY / name).is_file()] == []
 
 
-def test_every_service_has_the_same_house() -> None:
+def test_every_service_has_the_same_layout() -> None:
     for service in SERVICES:
         folder = REPOSITORY / "services" / service
         for name in ("domain", "application", "service", "schemas", "publishing", "readmodel"):
@@ -117,7 +117,7 @@ def test_every_service_has_the_same_house() -> None:
         assert list(folder.glob("migrations/0001_*.sql")), f"{service} has no first migration"
 
 
-def test_every_module_says_what_it_is_for() -> None:
+def test_every_module_has_a_docstring() -> None:
     silent = [
         name_of(path)
         for path in modules(*PRODUCT)
@@ -127,7 +127,7 @@ def test_every_module_says_what_it_is_for() -> None:
     assert silent == []
 
 
-def test_nothing_names_the_machine_it_was_written_on() -> None:
+def test_no_file_names_a_developer_machine() -> None:
     found = []
     for path in files():
         try:
@@ -139,7 +139,7 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
     assert found == []
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_resolve() -> None:
     broken = []
     for path in files():
         if path.suffix != ".md":
@@ -151,7 +151,7 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert broken == []
 
 
-def test_every_test_that_a_document_names_exists() -> None:
+def test_tests_named_in_documents_exist() -> None:
     defined = {name for path in modules("tests") for name, _ in functions(path)}
     missing = [
         f"{name_of(path)}: {name}"

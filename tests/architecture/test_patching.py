@@ -1,6 +1,6 @@
-"""Two kinds of process: servers patch before anything else, workers and CLIs never do.
+"""Servers patch the standard library before anything else, workers and CLIs never do.
 
-Each case runs in an interpreter of its own, because patching can not be undone.
+Each case runs in an interpreter of its own, because patching cannot be undone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SETTINGS = {
         for service in SERVICES
     },
 }
-"""Enough to start with; nothing is reached, because the server is stopped before it connects."""
+"""Enough to start with; the server is stopped before it connects."""
 
 NEVER_PATCHED = """
 import json, select, socket, sys, threading, time
@@ -82,7 +82,7 @@ def is_patched():
     )
 
 
-def look(*_):
+def report(*_):
     import psycopg.waiting as waiting
 
     json.dump({
@@ -96,7 +96,7 @@ def look(*_):
 
 
 class Watch:
-    # Sees every module before it is loaded; where the process would start, it looks instead.
+    # Sees every module before it is loaded, and replaces the function that starts the process.
     def find_spec(self, name, path=None, target=None):
         if name == "psycopg":
             wait_functions.append(os.environ.get("PSYCOPG_WAIT_FUNC"))
@@ -109,7 +109,7 @@ class Watch:
 
         def load_and_replace(module):
             load(module)
-            setattr(module, FUNCTION, look)
+            setattr(module, FUNCTION, report)
 
         spec.loader.exec_module = load_and_replace
         return spec
@@ -142,7 +142,7 @@ def test_worker_migrator_and_clis_never_patch() -> None:
     assert found["patched"] == []
     with_cli = {path.parent.name for path in REPOSITORY.glob("services/*/cli.py")}
     assert set(found["clis"]) == with_cli
-    assert found["parts"] > len(SERVICES), "the reactions and jobs were really loaded"
+    assert found["parts"] > len(SERVICES), "reactions and jobs were loaded"
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Benchmarks: what Saldo does beside a reference measured in the same run (``make bench``)."""
+"""Benchmarks: Saldo beside a reference measured in the same run (``make bench``)."""

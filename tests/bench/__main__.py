@@ -1,4 +1,4 @@
-"""``make bench``: the table of all benchmarks. It judges nothing; it prints what it measured."""
+"""``make bench``: runs the benchmarks and prints their table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.bench.payments import of_fifty, single
 from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
 from tests.bench.reads import as_of, now, payment
-from tests.bench.replays import beside_get, on_cores, replay
+from tests.bench.replays import beside_get, replay, replay_all
 from tests.nodes import acquire_nodes
 
 BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result]]] = {
@@ -37,7 +37,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "billing-memory-lines": memory_of_lines,
     "replay": replay,
     "replay-get": beside_get,
-    "replay-cores": on_cores,
+    "replay-workers": replay_all,
     "as-of": as_of,
     "balance": now,
     "payment-long": payment,
@@ -49,7 +49,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
 
 
 def main(names: list[str]) -> int:
-    """Run the benchmarks of these names, or all."""
+    """Run the named benchmarks, or all."""
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         sys.stderr.write(f"no such benchmark: {unknown[0]}; there are: {', '.join(BENCHES)}\n")
@@ -62,18 +62,18 @@ def main(names: list[str]) -> int:
             bench_database(nodes.database_url, nodes.amqp_url) as bench,
             console.status("measuring") as status,
         ):
-            results, lacking = list[Result](), list[str]()
+            results, failures = list[Result](), list[str]()
             for name in names or BENCHES:
                 try:
                     results += _as_list(BENCHES[name](bench, status.update))
                 except CannotMeasureError as error:
-                    lacking.append(f"{name} is not measured: {error}")
+                    failures.append(f"{name} is not measured: {error}")
     finally:
         nodes.stop()
     Console(width=150).print(_table(results))
-    for sentence in lacking:
-        sys.stderr.write(f"{sentence}\n")
-    return 1 if lacking else 0
+    for failure in failures:
+        sys.stderr.write(f"{failure}\n")
+    return 1 if failures else 0
 
 
 def _as_list(measured: Result | list[Result]) -> list[Result]:
@@ -82,7 +82,7 @@ def _as_list(measured: Result | list[Result]) -> list[Result]:
 
 def _table(results: list[Result]) -> Table:
     table = Table(title=f"Medians of {RUNS} interleaved runs; ratio = ours / reference")
-    for column in ("What", "Ours", "Beside", "Reference", "Ratio", "Wanted"):
+    for column in ("What", "Ours", "Beside", "Reference", "Ratio", "Target"):
         table.add_column(column, justify="left" if column in ("What", "Beside") else "right")
     for result in results:
         table.add_row(
@@ -91,7 +91,7 @@ def _table(results: list[Result]) -> Table:
             result.reference_name,
             f"{_figure(result.reference)} {result.unit}",
             f"{result.ratio:.2f}",
-            "" if result.wanted is None else f"{result.wanted:.2f}",
+            "" if result.target is None else f"{result.target:.2f}",
         )
     return table
 

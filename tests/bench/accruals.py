@@ -1,9 +1,9 @@
-"""Penalties of a hundred thousand overdue accounts, beside the same sums reckoned in SQL.
+"""Penalties of a hundred thousand overdue accounts, beside the same sums computed in SQL.
 
-Each run accrues one more day, as an operator does every night, and both must come to the same
-kopeck. The SQL reads the same events, but knows only the simple case that the data here is: every
-payment came in time, one rate holds, nothing is corrected. It writes a sum to each account, where
-ours appends an event with its segments, by any rules, corrections and all.
+Each run accrues one more day, as the nightly run does, and both must agree to the kopeck. The SQL
+reads the same events, but handles only the simple case of this data: every payment in time, one
+rate, no corrections. It writes a sum per account, while ours appends an event with its segments
+and handles every rule and correction.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.bench.measure import Result, compare, seconds
 
 ACCOUNTS = 100_000
 BILL = LINES[2:6]
-"""Four lines, capital repair among them: its penalty has a rule of its own."""
+"""Four lines, including capital repair, whose penalty has a rule of its own."""
 FIRST_DAY = date(2026, 7, 20)
 
 _TABLES = """
@@ -42,7 +42,7 @@ sums AS (
     UNION ALL
     SELECT id, part ->> 'period', part ->> 'service' = 'capital_repair',
            -(part ->> 'amount')::bigint, NULL
-      FROM log, jsonb_array_elements(e -> 'settled') AS part
+      FROM log, jsonb_array_elements(e -> 'allocation') AS part
 ),
 debts AS (
     SELECT id, capital, sum(amount) AS owed, %(on)s::date - max(due_on) AS days
@@ -71,7 +71,7 @@ SELECT (SELECT sum(penalty) FROM balances), (SELECT sum(penalty) FROM ref_balanc
 
 
 def penalties(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """Accrue five days in turn, for everybody."""
+    """Accrue five days, one by one, for all accounts."""
     progress("penalties: writing the log")
     populate(bench, _debtor(), ACCOUNTS)
     rules = load_rules(environ={})
@@ -97,7 +97,7 @@ def penalties(bench: Bench, progress: Callable[[str], None]) -> Result:
             took = seconds(run)
             sums = owner.execute(_BOTH_SUMS).fetchone()
             if sums is None or sums[0] != sums[1]:
-                raise RuntimeError(f"the penalties disagree ({sums}): the figures mean nothing")
+                raise RuntimeError(f"the penalties disagree ({sums}): the result is invalid")
             return took
 
         return compare(
@@ -112,7 +112,7 @@ def penalties(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 
 def _debtor() -> Account:
-    """Return an account with two bills, of which it has paid a part of the first, in time."""
+    """Return an account with two bills, the first partly paid, in time."""
     account = Account(account_id(COPIED))
     account.open(COPIED, "household", date(2026, 1, 1))
     for month, due_on in ((1, date(2026, 2, 10)), (2, date(2026, 3, 16))):

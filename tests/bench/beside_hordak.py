@@ -1,4 +1,4 @@
-"""Single payments of the posting desk beside two-leg transactions of django-hordak.
+"""Single payments by group commit, beside two-leg transactions of django-hordak.
 
 Hordak runs in a process and an environment of its own (:mod:`tests.bench.hordak`), against the
 same PostgreSQL, in a database of its own, with 4 threads, each transaction committed durably.
@@ -27,13 +27,13 @@ EACH = 100
 
 
 def hordak(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """One payment per call, by 20 callers; theirs, one transaction of two legs, by 4 threads."""
+    """Measure payments of 20 callers, one per call, beside two-leg transactions of 4 threads."""
     python = interpreter(progress)
     payments._prepare(bench)
     progress("django-hordak: making its tables and accounts")
     with _database(bench.settings.database_url) as url, _transfers(python, url) as post:
         return compare(
-            f"single payments, {payments.CALLERS} callers (desk)",
+            f"single payments, {payments.CALLERS} callers (group commit)",
             "payments/s",
             payments.CALLERS * payments.EACH,
             lambda: payments._ours(bench, payments.EACH, 1),
@@ -57,7 +57,7 @@ def _database(owner_url: str) -> Iterator[str]:
 
 @contextmanager
 def _transfers(python: Path, url: str) -> Iterator[Callable[[int], float]]:
-    """Start the script, and return what posts so many transactions in each of its threads."""
+    """Start the script; yield a function that posts so many transactions per thread."""
     script = Path(__file__).parent / "hordak" / "transfers.py"
     with subprocess.Popen(
         [str(python), str(script)],
@@ -67,19 +67,19 @@ def _transfers(python: Path, url: str) -> Iterator[Callable[[int], float]]:
         text=True,
     ) as running:
 
-        def ask(what: str) -> str:
+        def request(line: str) -> str:
             if running.stdin is None or running.stdout is None:
                 raise RuntimeError("the script has no pipes")
-            if what:
-                running.stdin.write(f"{what}\n")
+            if line:
+                running.stdin.write(f"{line}\n")
                 running.stdin.flush()
-            answer = running.stdout.readline()
-            if not answer:
-                raise CannotMeasureError("django-hordak has ended: see its last words above")
-            return answer.strip()
+            reply = running.stdout.readline()
+            if not reply:
+                raise CannotMeasureError("django-hordak ended: see its output above")
+            return reply.strip()
 
         try:
-            ask("")
-            yield lambda each: float(ask(str(each)))
+            request("")
+            yield lambda each: float(request(str(each)))
         finally:
             running.terminate()

@@ -1,4 +1,4 @@
-"""``saldo ledger import``, the command itself: its speed from a file, and its peak of memory."""
+"""The command ``saldo ledger import``: its speed from a file, and its peak memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.bench.measure import RUNS, Result, compare, seconds
 
 MANY_LINES = 1_000_000
 SMALL, LARGE = 100_000, 1_000_000
-"""Events of two imports whose peaks of memory are compared, and likewise lines."""
-# A process inherits the peak of the one that started it, so the import is started by a small one.
+"""Events, or lines, of two imports whose peak memory is compared."""
+# A process inherits the peak of its parent, so a small process starts the import.
 _MEASURED = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
@@ -27,10 +27,10 @@ sys.exit(code)
 
 
 def from_a_file(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """``saldo ledger import`` of a million lines: lines per second, beside a raw COPY of the file.
+    """Measure an import of a million lines, beside raw COPY of the file.
 
-    The reference takes the very bytes of the file, a row for each line, into one text column
-    without an index: it is the least that anything could do with the file.
+    The reference copies each line of the file into a text column without an index: the least that
+    any import must do.
     """
     bills = MANY_LINES // len(LINES)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,24 +56,22 @@ def from_a_file(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 
 def memory(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """The peak of memory of an import that posts a million events, beside a hundred thousand."""
+    """Measure the peak memory of an import of a million events, beside a hundred thousand."""
     return _peaks(bench, "events", 1, progress)
 
 
 def memory_of_lines(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """The peak of memory of an import of a million lines, beside a hundred thousand."""
+    """Measure the peak memory of an import of a million lines, beside a hundred thousand."""
     return _peaks(bench, "lines in bills of 8", len(LINES), progress)
 
 
-def _peaks(
-    bench: Bench, what: str, lines_of_a_bill: int, progress: Callable[[str], None]
-) -> Result:
+def _peaks(bench: Bench, what: str, lines_per_bill: int, progress: Callable[[str], None]) -> Result:
     peaks = []
     for lines in (SMALL, LARGE):
-        bills = lines // lines_of_a_bill
+        bills = lines // lines_per_bill
         progress(f"peak memory of an import: {lines} {what}")
         with tempfile.TemporaryDirectory() as folder:
-            file = write_file(Path(folder), bills, lines_of_a_bill)
+            file = write_file(Path(folder), bills, lines_per_bill)
             peaks.append(_import(bench, file, bills)[1])
     small, large = peaks
     return Result(
@@ -83,17 +81,17 @@ def _peaks(
         reference_name=f"the same, {SMALL:,}",
         reference=small,
         ratio=large / small,
-        wanted=None,
+        target=None,
     )
 
 
-def write_file(folder: Path, bills: int, lines_of_a_bill: int) -> Path:
+def write_file(folder: Path, bills: int, lines_per_bill: int) -> Path:
     """Write a file of charges, a bill for each account."""
-    file = folder / f"{bills}-{lines_of_a_bill}.csv"
+    file = folder / f"{bills}-{lines_per_bill}.csv"
     with file.open("w", encoding="utf-8") as writing:
         writing.write(HEADER)
         for index in range(bills):
-            for service in SERVICES_OF_A_BILL[:lines_of_a_bill]:
+            for service in SERVICES_OF_A_BILL[:lines_per_bill]:
                 code, name, amount, unit, tariff, volume = service
                 charged = amount + index % 10_000
                 writing.write(
@@ -104,7 +102,7 @@ def write_file(folder: Path, bills: int, lines_of_a_bill: int) -> Path:
 
 
 def _import(bench: Bench, file: Path, accounts: int) -> tuple[float, float]:
-    """Return the seconds and the MiB that the command takes, from its start to its end."""
+    """Return the seconds and the peak MiB of the whole command."""
     open_accounts(bench, accounts)
     command = [sys.executable, "-m", "services.cli", "ledger", "import", str(file)]
     environment = {

@@ -1,9 +1,9 @@
-"""The data of the benchmarks: bills with eight lines for many accounts, and a database for them."""
+"""The benchmarks' data, bills of eight lines for many accounts, and their database."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ from shared.config import Settings
 from shared.eventstore import Event
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
-from shared.eventstore.recorder import Cause
+from shared.eventstore.recorder import Cause, EventRow
 from shared.ids import new_id
 
 SERVICES_OF_A_BILL = (
@@ -42,12 +42,12 @@ LINES = tuple(
 )
 
 COPIED = "4242424242"
-"""The number of the account whose history others get."""
+"""The number of the account whose history is copied to others."""
 _COPIED = COPIED.encode()
 _POSTINGS = """
 INSERT INTO payment_postings (payment_id, account, position, amount, penalty, allocation)
 SELECT (e ->> 'payment_id')::uuid, e ->> 'account', notification_id, (e ->> 'amount')::bigint,
-       (e ->> 'penalty')::bigint, e -> 'settled'
+       (e ->> 'penalty')::bigint, e -> 'allocation'
   FROM (SELECT notification_id, convert_from(state, 'UTF8')::jsonb AS e FROM events
          WHERE starts_with(topic, 'ledger.payment_posted.')) AS payments
 """
@@ -61,7 +61,7 @@ class Bench:
     store: PostgresStore
 
     def reset(self) -> None:
-        """Empty the log and the read model, past the triggers that forbid it."""
+        """Empty the log and the read model, with the triggers off."""
         with psycopg.connect(self.settings.database_url, autocommit=True) as owner:
             owner.execute("SET search_path = ledger")
             for verb in ("DISABLE", "ENABLE"):
@@ -77,6 +77,14 @@ class Bench:
         return psycopg.connect(
             self.settings.database_url, autocommit=True, options="-c search_path=ledger"
         )
+
+
+def encoded_rows(
+    store: PostgresStore, rows: Iterable[tuple[UUID, int, Event]]
+) -> Iterator[EventRow]:
+    """Encode (originator id, version, event) rows as a bulk append takes them."""
+    encode = store.events.encode
+    return ((id_, version, event.topic, encode(event)) for id_, version, event in rows)
 
 
 def opened(accounts: int) -> list[tuple[UUID, int, Event]]:
@@ -112,7 +120,7 @@ def billing_run(accounts: int, month: int = 1, version: int = 2) -> list[tuple[U
 def resident(months: int, lines: Sequence[ChargeLine] = LINES, *, owes: int = 100) -> Account:
     """Return an account with a bill and a payment in each month from 2025-01 on.
 
-    Each payment leaves ``owes`` kopecks unpaid, so that there is something to compare.
+    Each payment leaves ``owes`` kopecks unpaid, so that balances are not all zero.
     """
     account = Account(account_id(COPIED))
     account.open(COPIED, "household", date(2025, 1, 1))
@@ -124,10 +132,9 @@ def resident(months: int, lines: Sequence[ChargeLine] = LINES, *, owes: int = 10
 
 
 def populate(bench: Bench, pattern: Account, accounts: int) -> int:
-    """Fill log and read model with accounts that have the history of one; return the events.
+    """Fill log and read model with copies of an account; return the number of events.
 
-    They differ in their numbers and in the ids of their payments. The log has them month by
-    month, as a company writes it.
+    The copies differ in account number and payment ids, and are interleaved month by month.
     """
     bench.reset()
     ids = [account_id(f"{index:010}") for index in range(accounts)]
@@ -158,7 +165,7 @@ def populate(bench: Bench, pattern: Account, accounts: int) -> int:
 
 
 def library(bench: Bench) -> Application[Any]:
-    """Return an application of the eventsourcing library upon the same database."""
+    """Return an application of the eventsourcing library on the same database."""
     parts = urlsplit(bench.settings.database_url)
     return Application(
         env={

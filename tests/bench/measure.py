@@ -1,4 +1,4 @@
-"""Measuring two things in turn, so that a machine whose speed drifts does not lie."""
+"""Interleaved measurements, so that a drift in the machine's speed affects both sides."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ RUNS = 5
 
 
 class CannotMeasureError(Exception):
-    """Something that a benchmark needs cannot be had; the text says what, and the others go on."""
+    """A prerequisite of a benchmark is missing; the others still run."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Medians in units per second, and the median of the ratios run by run."""
+    """Medians in units per second, and the median of the ratios of each run."""
 
     name: str
     unit: str
@@ -24,11 +24,11 @@ class Result:
     reference_name: str
     reference: float
     ratio: float
-    wanted: float | None
+    target: float | None
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Return how long one call takes."""
+    """Return how long a call takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -42,16 +42,16 @@ def compare(
     reference_name: str,
     reference: Callable[[], float],
     *,
-    wanted: float | None = None,
+    target: float | None = None,
     reference_count: int | None = None,
     runs: int = RUNS,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Run both in turn and return the medians.
 
-    ``ours`` and ``reference`` answer the seconds that they took for ``count`` units (the
-    reference for ``reference_count``, where that many would take too long). ``wanted`` is the
-    ratio (our speed by the reference's) that the project wants to reach.
+    ``ours`` and ``reference`` return the seconds that they took for ``count`` units (the reference
+    for ``reference_count``, where ``count`` would take too long). ``target`` is the ratio (our
+    speed by the reference's) that the project aims at.
     """
     rates: list[tuple[float, float]] = []
     for run in range(1, runs + 1):
@@ -66,5 +66,5 @@ def compare(
         reference_name=reference_name,
         reference=statistics.median(rate for _, rate in rates),
         ratio=statistics.median(a / b for a, b in rates),
-        wanted=wanted,
+        target=target,
     )

@@ -1,8 +1,8 @@
 """Single payments by 20 concurrent callers, and calls of 50, beside double entry in plain SQL.
 
-Ours: the posting desk, with command id, log, read model and postings. The reference: two balance
+Ours: group commit, with command id, log, read model and postings. The reference: two balance
 rows locked and updated, one transfer and two entry rows inserted, in a function that pgbench calls
-with 20 clients. Both commit durably; both choose accounts at random.
+with 20 clients. Both commit durably and choose accounts at random.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deploy.embedded.postgres import binaries
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from shared import context, gc_tuning
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
@@ -48,7 +48,7 @@ DECLARE chosen int[]; a int; b int; t uuid; before_a bigint; before_b bigint;
 BEGIN
     SELECT array_agg(1 + floor(random() * {accounts})::int) INTO chosen
       FROM generate_series(1, calls + 1);
-    -- All locks at once and in the same order, so that nobody waits for one who waits for him.
+    -- All locks in one order, to avoid deadlocks.
     PERFORM 1 FROM ref_accounts WHERE id = ANY (chosen) ORDER BY id FOR UPDATE;
     FOR turn IN 1..calls LOOP
         a := chosen[turn];
@@ -64,31 +64,31 @@ END $$;
 
 
 def single(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """One payment per call."""
+    """Measure calls of one payment."""
     _prepare(bench)
     return compare(
-        f"single payments, {CALLERS} callers (desk)",
+        f"single payments, {CALLERS} callers (group commit)",
         "payments/s",
         CALLERS * EACH,
         lambda: _ours(bench, EACH, 1),
         "double entry in SQL, pgbench with 20 clients",
         lambda: _pgbench(bench, EACH, 1),
-        wanted=1.5,
+        target=1.5,
         progress=progress,
     )
 
 
 def of_fifty(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """Fifty postings per call."""
+    """Measure calls of fifty payments."""
     _prepare(bench)
     return compare(
-        f"calls of 50 payments, {CALLERS} callers (desk)",
+        f"calls of 50 payments, {CALLERS} callers (group commit)",
         "payments/s",
         CALLERS * CALLS_OF_50 * 50,
         lambda: _ours(bench, CALLS_OF_50, 50),
         "double entry in SQL, 50 transfers per call",
         lambda: _pgbench(bench, CALLS_OF_50, 50),
-        wanted=2.0,
+        target=2.0,
         progress=progress,
     )
 
@@ -108,18 +108,18 @@ def _prepare(bench: Bench) -> None:
 
 
 def _ours(bench: Bench, calls: int, lines: int) -> float:
-    desk = posting_desk(bench.store)
+    posting = ledger_group_commit(bench.store)
     day = date(2026, 11, 1)
 
     def caller() -> None:
-        chance = random.Random()  # noqa: S311 - any accounts will do
+        chance = random.Random()  # noqa: S311 - not for security
         for _ in range(calls):
             numbers = chance.sample(range(ACCOUNTS), lines)
             paid = tuple(
                 PaidLine(account=f"{number:010}", amount=1, penalty=0) for number in numbers
             )
             with context.bind(command_id=new_id(), actor="staff:bench"):
-                desk.execute(
+                posting.execute(
                     post_payment, PostPayment(payment_id=new_id(), paid_on=day, lines=paid)
                 )
 
@@ -139,11 +139,11 @@ def _ours(bench: Bench, calls: int, lines: int) -> float:
 
 
 def _pgbench(bench: Bench, calls: int, transfers: int) -> float:
-    """Return the seconds that pgbench took, connections being made before."""
+    """Return the seconds that pgbench took, without connecting."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "transfer.sql"
         script.write_text(f"SELECT ledger.ref_transfer({transfers});\n")
-        told = subprocess.run(
+        output = subprocess.run(
             [
                 str(binaries() / "pgbench"), "--no-vacuum", "--protocol=prepared",
                 f"--client={CALLERS}", "--jobs=2", f"--transactions={calls}",
@@ -153,7 +153,7 @@ def _pgbench(bench: Bench, calls: int, transfers: int) -> float:
             text=True,
             check=True,
         ).stdout  # fmt: skip
-    rate = re.search(r"tps = ([0-9.]+) \(without initial", told)
+    rate = re.search(r"tps = ([0-9.]+) \(without initial", output)
     if rate is None:
-        raise RuntimeError(f"pgbench told no rate: {told}")
+        raise RuntimeError(f"pgbench printed no rate: {output}")
     return CALLERS * calls / float(rate[1])

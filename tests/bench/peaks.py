@@ -1,4 +1,4 @@
-"""Peak memory of what reads the whole log: with a hundred thousand events, and with a million."""
+"""Peak memory of commands that read the whole log: a hundred thousand events, and a million."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MONTHS = 12
 EVENTS_OF_AN_ACCOUNT = 1 + 2 * MONTHS
 SMALL, LARGE = 100_000, 1_000_000
 BILL = (LINES[0], LINES[5])
-"""Two lines, one of them capital repair: a million bills of eight would not be more telling."""
-BETWEEN_LOOKS_S = 0.05
+"""Two lines, one of them capital repair; more lines would not change the result."""
+SAMPLE_INTERVAL_S = 0.05
 
 COMMANDS = {
     "replay --all": ("replay", "--all"),
@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 def memory_of_reads(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
-    """Run each command on both logs; the sum over all its processes, its highest value."""
+    """Measure each command on both logs: the peak of the sum over all its processes."""
     peaks: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for size in (SMALL, LARGE):
         progress(f"memory: writing {size:,} events")
@@ -47,14 +47,14 @@ def memory_of_reads(bench: Bench, progress: Callable[[str], None]) -> list[Resul
             reference_name=f"the same, {SMALL:,} events",
             reference=small,
             ratio=large / small,
-            wanted=None,
+            target=None,
         )
         for name, (small, large) in peaks.items()
     ]
 
 
 def _peak(bench: Bench, command: tuple[str, ...]) -> float:
-    """Return the most MiB that a command and its workers had at the same time."""
+    """Return the peak MiB of a command and its workers together."""
     environment = {
         **os.environ,
         "SALDO_DATABASE_URL": bench.settings.database_url,
@@ -71,7 +71,7 @@ def _peak(bench: Bench, command: tuple[str, ...]) -> float:
     tree, peak = psutil.Process(running.pid), 0
     while running.poll() is None:
         peak = max(peak, _resident(tree))
-        time.sleep(BETWEEN_LOOKS_S)
+        time.sleep(SAMPLE_INTERVAL_S)
     if running.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {running.returncode}")
     return peak / 2**20
@@ -83,5 +83,5 @@ def _resident(tree: psutil.Process) -> int:
         for process in (tree, *tree.children(recursive=True)):
             total += process.memory_info().rss
     except psutil.NoSuchProcess:
-        return 0  # it ended while we looked: the next look counts
+        return 0  # it ended during this sample: the next one counts
     return total

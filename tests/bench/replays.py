@@ -1,4 +1,4 @@
-"""Full replay: beside the same sums in SQL, beside the library's get, and on all cores."""
+"""Full replay: beside the same sums in SQL, beside the library's get, and by parallel workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eventsourcing.domain import event as library_event
 
 from services.ledger.domain import Account
 from services.ledger.domain.events import ChargesPosted, PaymentPosted
-from services.ledger.replay.parallel import quiet, stream_ranges, uncollected
+from services.ledger.replay.parallel import gc_disabled, quiet, stream_ranges
 from services.ledger.replay.rebuild import rebuild
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.replay.streams import SMALLEST_RANGES, account_streams
@@ -21,13 +21,13 @@ from tests.bench.company import Bench, library, populate, resident
 from tests.bench.measure import Result, compare, seconds
 
 ACCOUNTS = 5_000
-ACCOUNTS_ON_CORES = 10_000
-ACCOUNTS_OF_THE_LIBRARY = 200
+ACCOUNTS_REPLAYED_IN_PARALLEL = 10_000
+LIBRARY_ACCOUNTS = 200
 MONTHS = 12
 
 
 class LibraryAccount(LibraryAggregate):
-    """The same account as the library's documentation would have it written."""
+    """The same account, written as in the library's documentation."""
 
     @library_event("Opened")
     def __init__(self, number: str, payer_kind: str, effective_on: str) -> None:
@@ -46,9 +46,9 @@ class LibraryAccount(LibraryAggregate):
 
     @library_event("PaymentPosted")
     def post_payment(
-        self, payment_id: UUID, effective_on: str, amount: int, settled: list[dict[str, Any]]
+        self, payment_id: UUID, effective_on: str, amount: int, allocation: list[dict[str, Any]]
     ) -> None:
-        for part in settled:
+        for part in allocation:
             self.open_items[part["period"]][part["service"]] -= part["amount"]
 
     @property
@@ -57,17 +57,17 @@ class LibraryAccount(LibraryAggregate):
 
 
 def replay(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """Rebuild every balance twice, by one process each, and make sure that both agree."""
+    """Measure a replay in one process beside SQL, and check that both agree."""
     progress("replay: writing the log")
     count = populate(bench, resident(MONTHS), ACCOUNTS)
-    answers: dict[str, dict[object, int]] = {}
+    principals: dict[str, dict[object, int]] = {}
 
     def in_python() -> None:
-        answers["python"] = dict(bench.store.query(_replay))
+        principals["python"] = dict(bench.store.query(_replay))
 
     def in_sql() -> None:
-        rows = bench.store.query(lambda session: _aggregate_on_one_core(session.cursor))
-        answers["sql"] = {id_: row["principal"] for id_, row in rows.items()}
+        rows = bench.store.query(lambda session: _aggregate_in_one_process(session.cursor))
+        principals["sql"] = {id_: row["principal"] for id_, row in rows.items()}
 
     result = compare(
         "full replay (Python, one process)",
@@ -76,33 +76,33 @@ def replay(bench: Bench, progress: Callable[[str], None]) -> Result:
         lambda: seconds(in_python),
         "SQL aggregation of the same log, one process",
         lambda: seconds(in_sql),
-        wanted=1.2,
+        target=1.2,
         progress=progress,
     )
-    if answers["python"] != answers["sql"] or len(answers["sql"]) != ACCOUNTS:
-        raise RuntimeError("the replay and the aggregation disagree: the figures mean nothing")
+    if principals["python"] != principals["sql"] or len(principals["sql"]) != ACCOUNTS:
+        raise RuntimeError("the replay and the aggregation disagree: the result is invalid")
     return result
 
 
 def beside_get(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """The same replay beside the library's ``repository.get`` of accounts with the same events."""
+    """Measure the same replay beside the library's ``repository.get``, same events."""
     progress("replay: writing the log")
     pattern = resident(MONTHS)
     events: list[Any] = list(pattern.pending)
     principal = pattern.principal
     count = populate(bench, pattern, ACCOUNTS)
-    kept = library(bench)
+    application = library(bench)
     ids = []
-    for index in range(ACCOUNTS_OF_THE_LIBRARY):
-        account = _of_the_library(events, f"{index:010}")
-        kept.save(account)
+    for index in range(LIBRARY_ACCOUNTS):
+        account = _library_account(events, f"{index:010}")
+        application.save(account)
         ids.append(account.id)
 
     def ours() -> None:
         _check(owed == principal for owed in bench.store.query(_replay).values())
 
     def theirs() -> None:
-        found: list[Any] = [kept.repository.get(id_) for id_ in ids]
+        found: list[Any] = [application.repository.get(id_) for id_ in ids]
         _check(account.principal == principal for account in found)
 
     result = compare(
@@ -115,27 +115,27 @@ def beside_get(bench: Bench, progress: Callable[[str], None]) -> Result:
         reference_count=len(ids) * len(events),
         progress=progress,
     )
-    kept.close()
+    application.close()
     return result
 
 
-def on_cores(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """``replay --all``: read, replay, make the rows and compare them, on all cores and on one."""
+def replay_all(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Measure ``replay --all`` by a worker per core, beside one worker."""
     progress("replay: writing the log")
-    count = populate(bench, resident(MONTHS), ACCOUNTS_ON_CORES)
-    cores = len(os.sched_getaffinity(0))
+    events = populate(bench, resident(MONTHS), ACCOUNTS_REPLAYED_IN_PARALLEL)
+    workers = len(os.sched_getaffinity(0))
 
-    def on(processes: int) -> None:
-        rebuilt = rebuild(bench.store, cores=processes)
-        _check([rebuilt.events == count, not any(rebuilt.wrong.values())])
+    def replay_with(count: int) -> None:
+        rebuilt = rebuild(bench.store, workers=count)
+        _check([rebuilt.events == events, not any(rebuilt.wrong.values())])
 
     return compare(
-        f"replay --all, {cores} processes (start included)",
+        f"replay --all, {workers} workers (start included)",
         "events/s",
-        count,
-        lambda: seconds(partial(on, cores)),
-        "the same, 1 process",
-        lambda: seconds(partial(on, 1)),
+        events,
+        lambda: seconds(partial(replay_with, workers)),
+        "the same, 1 worker",
+        lambda: seconds(partial(replay_with, 1)),
         progress=progress,
     )
 
@@ -143,10 +143,10 @@ def on_cores(bench: Bench, progress: Callable[[str], None]) -> Result:
 def _replay(session: Any) -> dict[UUID, int]:
     """Read and replay every account as audit, rebuild and accrual do; return what each owes."""
     principals: dict[UUID, int] = {}
-    # As a worker of theirs does: a range of the log is sorted by streams in memory.
+    # As parallel workers do: a range of the log is sorted by streams in memory.
     session.cursor.execute("SET LOCAL work_mem = '64MB'")
     session.cursor.execute("SET LOCAL jit = off")
-    with uncollected():
+    with gc_disabled():
         for part in stream_ranges(SMALLEST_RANGES):
             for id_, events in account_streams(session.cursor.connection, part, quiet):
                 account = Account(id_)
@@ -156,12 +156,12 @@ def _replay(session: Any) -> dict[UUID, int]:
     return principals
 
 
-def _aggregate_on_one_core(cursor: Any) -> dict[Any, dict[str, Any]]:
+def _aggregate_in_one_process(cursor: Any) -> dict[Any, dict[str, Any]]:
     cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
     return aggregate(cursor)
 
 
-def _of_the_library(events: list[Any], number: str) -> LibraryAccount:
+def _library_account(events: list[Any], number: str) -> LibraryAccount:
     opened = events[0]
     account = LibraryAccount(number, opened.payer_kind, str(opened.effective_on))
     for event in events[1:]:
@@ -169,8 +169,10 @@ def _of_the_library(events: list[Any], number: str) -> LibraryAccount:
             lines = [_fields(line) for line in event.lines]
             account.post_charges(event.period, str(event.effective_on), str(event.due_on), lines)
         elif isinstance(event, PaymentPosted):
-            settled = [_fields(part) for part in event.settled]
-            account.post_payment(event.payment_id, str(event.effective_on), event.amount, settled)
+            allocation = [_fields(part) for part in event.allocation]
+            account.post_payment(
+                event.payment_id, str(event.effective_on), event.amount, allocation
+            )
     return account
 
 
@@ -180,4 +182,4 @@ def _fields(struct: Any) -> dict[str, Any]:
 
 def _check(facts: Any) -> None:
     if not all(facts):
-        raise RuntimeError("a replay is not what it should be: the figures mean nothing")
+        raise RuntimeError("a replay is wrong: the result is invalid")

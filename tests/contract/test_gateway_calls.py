@@ -1,7 +1,6 @@
-"""What the gateway asks of the services is what they offer: names and arguments of every RPC.
+"""The gateway calls RPCs that exist, with their arguments, and returns the ledger's answers whole.
 
-And what the ledger answers goes out whole: a member that a shape does not name, or names
-otherwise, would be left out without a word.
+A member that no shape of the gateway names would be dropped without an error.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ def _request(service: str, method: str) -> Schema:
 
 
 @pytest.mark.parametrize(("service", "method", "given"), CALLS)
-def test_the_service_offers_what_the_gateway_asks(
+def test_every_call_of_the_gateway_fits_an_rpc(
     service: str, method: str, given: frozenset[str]
 ) -> None:
     fields = _request(service, method).fields
@@ -103,7 +102,7 @@ FIRST_PAID, REVERSED = UUID(int=1), UUID(int=2)
 
 
 class Rows:
-    """The rows of the ledger's read model, as far as a balance needs them."""
+    """The rows of the ledger's read model that a balance needs."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
@@ -120,34 +119,34 @@ class Rows:
         return {number: {BILL.service: BILL.name} for number in numbers}
 
 
-def _live(session: Session, _command: None) -> None:
-    """Let everything happen to an account that can."""
+def _make_history(session: Session, _command: None) -> None:
+    """Record an event of every kind on an account."""
     account = session.load(Account, account_id(NUMBER))
     opening = [ServiceAmount("heating", 10_000)]
     account.open(NUMBER, "household", date(2026, 1, 1), opening)
     account.post_charges("2026-03", date(2026, 3, 31), date(2026, 4, 15), [BILL])
     off = [ServiceAmount("heating", -5_000)]
     account.adjust_charges(UUID(int=3), "2026-03", date(2026, 5, 2), off, "недопоставка")
-    accrue(account, _told(session), date(2026, 7, 1), RULES)
+    accrue(account, _events(session), date(2026, 7, 1), RULES)
     account.post_payment(FIRST_PAID, date(2026, 6, 20), 200_000, 0)
     account.post_payment(REVERSED, date(2026, 7, 2), 10_000, 0)
     account.reverse_payment(REVERSED, date(2026, 7, 3), "ошибка")
-    accrue(account, _told(session), date(2026, 8, 10), RULES)
+    accrue(account, _events(session), date(2026, 8, 10), RULES)
     account.write_off_penalty(100, date(2026, 8, 10), "по решению")
 
 
-def _told(session: Session) -> list[Any]:
-    return [recorded.event for recorded in session.story(account_id(NUMBER))]
+def _events(session: Session) -> list[Any]:
+    return [recorded.event for recorded in session.history(account_id(NUMBER))]
 
 
 @pytest.fixture
 def ledger() -> MemoryStore:
     store = MemoryStore(EVENTS, Rows(), FixedClock(datetime(2026, 8, 10, 9, tzinfo=UTC)))
-    store.transact(_live, None)
+    store.transact(_make_history, None)
     return store
 
 
-def test_what_the_ledger_says_of_an_account_goes_out_whole(ledger: MemoryStore) -> None:
+def test_gateway_shapes_keep_every_member_of_an_account(ledger: MemoryStore) -> None:
     def answers(session: Session) -> list[tuple[type[Schema], dict[str, Any]]]:
         return [
             (shapes.Balance, balances.balance(session, NUMBER, None)),
@@ -180,16 +179,16 @@ def test_statement_of_days_goes_out_whole(ledger: MemoryStore) -> None:
 
 
 def test_every_kind_of_movement_is_described(ledger: MemoryStore) -> None:
-    told = ledger.query(lambda session: statements.statement(session, NUMBER, None, 50))
+    statement = ledger.query(lambda session: statements.statement(session, NUMBER, None, 50))
     description = shapes.Movement().fields["kind"].metadata["description"]
-    assert len(kinds := {movement["kind"] for movement in told["movements"]}) == 8
+    assert len(kinds := {movement["kind"] for movement in statement["movements"]}) == 8
     assert [kind for kind in kinds if f"`{kind}`" not in description] == []
 
 
-def test_a_posting_goes_out_whole(ledger: MemoryStore) -> None:
+def test_gateway_shapes_keep_every_member_of_a_posting(ledger: MemoryStore) -> None:
     posted = next(
         recorded
-        for recorded in ledger.query(lambda session: session.story(account_id(NUMBER)))
+        for recorded in ledger.query(lambda session: session.history(account_id(NUMBER)))
         if isinstance(recorded.event, PaymentPosted)
     )
     row = posting_row(NUMBER, posted.position, posted.event)
@@ -198,7 +197,7 @@ def test_a_posting_goes_out_whole(ledger: MemoryStore) -> None:
     assert Posting().dump(answered) == answered
 
 
-def test_a_proof_is_still_proven_when_it_has_gone_out() -> None:
+def test_a_proof_is_valid_after_the_gateway() -> None:
     signer = Signer("billing.example/ledger", bytes(range(32)))
     rows = [
         leaf.EventRow(
@@ -219,6 +218,6 @@ def test_a_proof_is_still_proven_when_it_has_gone_out() -> None:
         "path": [base64.b64encode(hash_).decode() for hash_ in path],
         "checkpoint": signer.sign(Checkpoint(signer.verifier.name, 3, root).text()),
     }
-    gone_out = InclusionProof().dump(proof)
-    assert gone_out == proof
-    assert verify_inclusion(gone_out, [signer.verifier])[0] == rows[1]
+    dumped = InclusionProof().dump(proof)
+    assert dumped == proof
+    assert verify_inclusion(dumped, [signer.verifier])[0] == rows[1]

@@ -1,4 +1,4 @@
-"""Looking for what nobody may read: in every column of every table, in every log, in every file."""
+"""Search every column of every table, and files, for secrets in clear text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECT table_schema, table_name FROM information_schema.tables
 
 
 def texts_of_database(url: str) -> Iterator[tuple[str, str]]:
-    """Yield (schema.table.column, text) for every value; bytes are read as text, too."""
+    """Yield (schema.table.column, text) for every value; bytes are decoded, too."""
     with psycopg.connect(url) as connection:
         for schema, table in connection.execute(_TABLES).fetchall():
             rows = connection.execute(
@@ -38,7 +38,7 @@ def texts_of_files(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
 
 
 def found_in(texts: Iterable[tuple[str, str]], secrets: Mapping[str, str]) -> set[str]:
-    """Return where each secret stands in clear, as it is or escaped: "what in where"."""
+    """Return where secrets stand in clear, as they are or escaped: "what in where"."""
     patterns = {what: _pattern(secret) for what, secret in secrets.items()}
     return {
         f"{what} in {where}"
@@ -50,10 +50,16 @@ def found_in(texts: Iterable[tuple[str, str]], secrets: Mapping[str, str]) -> se
 
 def _pattern(secret: str) -> re.Pattern[str]:
     if secret.isdigit() and len(secret) < 10:
-        # A short number also stands inside of others: only one by itself counts.
+        # A short number may be part of a longer one: only a separate one counts.
         return re.compile(rf"(?<![\w.-]){secret}(?![\w-])")
-    ways = {secret, secret.casefold(), json.dumps(secret)[1:-1], quote(secret), quote(secret, "")}
-    return re.compile("|".join(re.escape(way) for way in ways))
+    variants = {
+        secret,
+        secret.casefold(),
+        json.dumps(secret)[1:-1],
+        quote(secret),
+        quote(secret, ""),
+    }
+    return re.compile("|".join(re.escape(variant) for variant in variants))
 
 
 def _as_text(value: Any) -> str:

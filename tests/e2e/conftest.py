@@ -1,4 +1,4 @@
-"""A complete installation on the nodes of the test run: its processes, the demo company loaded."""
+"""A complete installation on the nodes of the test run, with the demo company loaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
 def installation(
     database: Any, clean_bus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Installation]:
-    """Everything runs, on a fresh database; the environment is as `.saldo/env` would make it."""
+    """Run all processes on a fresh database; the environment is that of `.saldo/env`."""
     settings = database.settings
     given = {
         "SALDO_DATABASE_URL": settings.database_url,

@@ -1,4 +1,4 @@
-"""The main journey through the whole house, by HTTP and e-mail; then a look behind the scenes."""
+"""The main journey by HTTP and e-mail, then what it left in the databases, logs and files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from deploy.demo.letters import Mailbox
 from deploy.demo.person import Journey
 from deploy.demo.report import Report
 from deploy.embedded.installation import Installation
+from shared.config import SERVICES
 from tests.e2e.clear_text import found_in, texts_of_database, texts_of_files
 from tests.waiting import eventually
 
@@ -30,7 +31,7 @@ IDENTITY = [
 PAYMENTS = [
     "payment_started", "order_registered", "payment_captured", "line_posted", "payment_completed",
 ]  # fmt: skip
-STORY = [
+HISTORY = [
     "identity.registration_started", "notifications.letter_queued registration_code",
     "identity.registration_confirmed", "identity.person_registered",
     "identity.temporary_password_issued", "notifications.letter_queued temporary_password",
@@ -53,7 +54,9 @@ SELECT '{0}' AS service, split_part(topic, '.', 2) AS name, notification_id AS p
 """
 
 
-def test_a_person_registers_links_pays_and_asks(installation: Installation) -> None:
+def test_customer_registers_links_pays_and_asks(
+    installation: Installation,
+) -> None:
     environment = installation.environment
     database_url = environment["SALDO_DATABASE_URL"]
     report = Report()
@@ -66,10 +69,10 @@ def test_a_person_registers_links_pays_and_asks(installation: Installation) -> N
     assert journey.number == "0100000001"
     assert len(report.steps) == 20
     outbox = "SELECT 1 FROM notifications.outbox"
-    eventually(lambda: not _rows(database_url, outbox), "every letter is noted as sent")
+    eventually(lambda: not _rows(database_url, outbox), "every letter is recorded as sent")
 
-    _check_the_story(database_url, journey)
-    _check_that_nothing_is_in_clear(installation, journey)
+    _check_event_history(database_url, journey)
+    _check_that_no_secret_is_in_clear(installation, journey)
     snapshot = reconciliation.take_snapshot(database_url, environment["SALDO_ACQUIRER_URL"])
     assert snapshot.sums == dict.fromkeys(snapshot.sums, journey.paid.total if journey.paid else 0)
     assert reconciliation.compare(snapshot) == []
@@ -77,12 +80,9 @@ def test_a_person_registers_links_pays_and_asks(installation: Installation) -> N
     assert reconciliation.audit() == []
 
 
-def _check_the_story(database_url: str, journey: Journey) -> None:
-    events = {
-        service: _rows(database_url, _EVENTS.format(service))
-        for service in ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
-    }
-    names = {service: [event["name"] for event in told] for service, told in events.items()}
+def _check_event_history(database_url: str, journey: Journey) -> None:
+    events = {service: _rows(database_url, _EVENTS.format(service)) for service in SERVICES}
+    names = {service: [event["name"] for event in logged] for service, logged in events.items()}
     assert names["identity"] == IDENTITY
     assert names["accounts"] == ["contract_registered"] * 40 + ["account_linked"]
     assert names["payments"] == PAYMENTS
@@ -90,30 +90,30 @@ def _check_the_story(database_url: str, journey: Journey) -> None:
     assert set(names["ledger"][40:-1]) == {"charges_posted", "penalty_accrued"}
     assert names["ledger"][-1] == "payment_posted"
     assert names["helpdesk"] == ["question_asked"]
-    for told in events.values():
-        assert [event["position"] for event in told] == list(range(1, len(told) + 1))
+    for logged in events.values():
+        assert [event["position"] for event in logged] == list(range(1, len(logged) + 1))
 
     letters = [event["state"]["kind"] for event in events["notifications"]]
     assert sorted(letters) == sorted([*LETTERS, *LETTERS]), "each queued once and sent once"
 
     moments = _moments(events)
-    assert sorted(STORY, key=moments.__getitem__) == STORY
-    cause = {
+    assert sorted(HISTORY, key=moments.__getitem__) == HISTORY
+    correlation_ids = {
         event["correlation_id"]
         for service in ("ledger", "payments")
         for event in events[service]
         if event["name"] in {"payment_captured", "payment_posted", "payment_completed"}
     }
-    assert len(cause) == 1, "capture, posting and completion belong to one journey of messages"
+    assert len(correlation_ids) == 1, "capture, posting and completion have one correlation id"
     (posted,) = (event["state"] for event in events["ledger"] if event["name"] == "payment_posted")
     assert posted["payment_id"] == journey.payment_id
 
 
 def _moments(events: dict[str, list[dict[str, Any]]]) -> dict[str, datetime]:
-    """Return when each thing of the story was recorded; letters with their kind."""
+    """Return when each event was recorded, by its name; letters also by their kind."""
     moments: dict[str, datetime] = {}
-    for service, told in events.items():
-        for event in told:
+    for service, logged in events.items():
+        for event in logged:
             name = f"{service}.{event['name']}"
             if service == "notifications":
                 name += f" {event['state']['kind']}"
@@ -121,7 +121,7 @@ def _moments(events: dict[str, list[dict[str, Any]]]) -> dict[str, datetime]:
     return moments
 
 
-def _check_that_nothing_is_in_clear(installation: Installation, journey: Journey) -> None:
+def _check_that_no_secret_is_in_clear(installation: Installation, journey: Journey) -> None:
     secrets = journey.person.secrets()
     secrets["local digits of the telephone"] = secrets["telephone"][-10:]
     for account in demo_accounts():
@@ -135,7 +135,7 @@ def _check_that_nothing_is_in_clear(installation: Installation, journey: Journey
     kept = [path for path in installation.state.root.glob("acquirer/*") if path.is_file()]
     assert kept, "the acquirer keeps its orders in a file"
 
-    # The search itself finds what is there: else finding nothing would mean nothing.
+    # The search finds what is there, so that finding nothing means something.
     harmless = {"payment": journey.payment_id, "order": journey.payment_id.replace("-", "")}
     database = list(texts_of_database(installation.environment["SALDO_DATABASE_URL"]))
     assert "payment in ledger.events.state" in found_in(database, harmless)

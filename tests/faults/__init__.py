@@ -1,1 +1,1 @@
-"""Faults: processes are killed while people pay; then every kopeck must be where it belongs."""
+"""Faults: processes are killed during payments, and every kopeck must be accounted for."""

@@ -1,8 +1,7 @@
-"""Killed at a certain place, a bulk job of the ledger is simply said again.
+"""A bulk job of the ledger that is killed at a chosen place can be run again.
 
-The place is held by the database: a trigger, or a lock, stops the job there; then the process is
-killed with -9, or PostgreSQL ends its connection. What comes of it in the end, event by event and
-row by row, is what an undisturbed run makes.
+A trigger or a lock in the database stops the job there; then the process is killed with -9, or
+PostgreSQL ends its connection. The events and rows in the end are those of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.nodes
 
 ACCOUNTS = 9_000  # three chunks of bills, five of accruals
-HELD = 20261123
+STOP_LOCK = 20261123
 BILL_BYTES = ("account;period;due_on;effective_on;service;name;charged\n", "2026-03;2026-04-15")
 AUTHOR = ("--actor", "ivanova", "--reason", "test")
 ACCRUE = ("accrue", "--on", "2026-07-14", *AUTHOR)
 
 _STOP = f"""
 CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN PERFORM pg_advisory_xact_lock({HELD}); RETURN NEW; END $$;
+$$ BEGIN PERFORM pg_advisory_xact_lock({STOP_LOCK}); RETURN NEW; END $$;
 GRANT EXECUTE ON FUNCTION stop_here() TO PUBLIC;
 CREATE TRIGGER stop_here BEFORE {{event}} FOR EACH ROW WHEN ({{when}})
 EXECUTE FUNCTION stop_here();
@@ -60,20 +59,18 @@ class Place:
 
 
 IMPORT_PLACES = {
-    "while the first bills are read": Place("balances"),
-    "in the middle of the COPY of the first chunk": Place(
+    "reading the first bills": Place("balances"),
+    "within the COPY of the first chunk": Place(
         "events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 2500"
     ),
     "between two chunks": Place("events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 4001"),
-    "when a chunk is written, but for its line in the journal": Place(
-        "import_chunks", "INSERT", "NEW.chunk = 1"
-    ),
-    "after the last commit, before the end of the journal": Place("imports", "UPDATE"),
+    "chunk written, journal line missing": Place("import_chunks", "INSERT", "NEW.chunk = 1"),
+    "last commit done, journal not closed": Place("imports", "UPDATE"),
 }
 
 
-class Ledger:
-    """A database of 9 000 accounts, and a terminal before it."""
+class KillHarness:
+    """A database of 9 000 accounts, and a terminal to run jobs in."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -88,9 +85,9 @@ class Ledger:
     def content(self) -> Content:
         return {name: self.rows(query) for name, query in _CONTENT.items()}
 
-    def asks(self, *words: str) -> Any:
-        """Say it without a disturbance."""
-        return QuickTerminal(self.database.settings).asks(*words)
+    def run_json(self, *words: str) -> Any:
+        """Run a command undisturbed, and return its output."""
+        return QuickTerminal(self.database.settings).run_json(*words)
 
     def bills(self) -> Path:
         path = self.folder / "bills.csv"
@@ -108,10 +105,10 @@ class Ledger:
 
     @contextmanager
     def stopped(self, place: Place, *words: str) -> Iterator[Any]:
-        """Say it and wait until it stands at a place; yields the process and its connection."""
+        """Run a command until it stops at a place; yield the process and its connections."""
         with self.database.owner("ledger") as owner, self.database.owner("ledger") as holder:
             if place.event:
-                holder.execute(f"SELECT pg_advisory_lock({HELD})")
+                holder.execute(f"SELECT pg_advisory_lock({STOP_LOCK})")
                 owner.execute(
                     _STOP.format(event=f"{place.event} ON {place.table}", when=place.when)
                 )
@@ -119,20 +116,22 @@ class Ledger:
                 holder.execute("BEGIN")
                 holder.execute(f"LOCK TABLE {place.table} IN ACCESS EXCLUSIVE MODE")
             with self.terminal.start(*words) as process:
-                waiting = eventually(
+                blocked = eventually(
                     lambda: owner.execute(_WAITING).fetchall() or process.poll() is not None,
-                    f"it waits before {place}",
+                    f"the job stops at {place}",
                 )
                 assert process.poll() is None, process.communicate()
-                yield process, waiting
-                holder.execute(f"SELECT pg_advisory_unlock({HELD})" if place.event else "ROLLBACK")
+                yield process, blocked
+                holder.execute(
+                    f"SELECT pg_advisory_unlock({STOP_LOCK})" if place.event else "ROLLBACK"
+                )
                 process.communicate()
             if place.event:
-                # Waits until what is left of the killed one is gone.
+                # Waits until the killed process's session is gone.
                 owner.execute("DROP FUNCTION stop_here() CASCADE")
 
-    def is_whole(self) -> None:
-        """What is committed fits together, whatever was left undone."""
+    def assert_consistent(self) -> None:
+        """Assert that events and balances agree."""
         [(events, versions)] = self.rows(
             "SELECT (SELECT count(*) FROM events), (SELECT sum(version) FROM balances)"
         )
@@ -140,138 +139,138 @@ class Ledger:
 
 
 @contextmanager
-def copied(ledger: Ledger, base: Settings, folder: Path) -> Iterator[Ledger]:
-    with fresh_database(base, (ledger.database.settings, ledger.name)) as made:
-        yield Ledger(made, folder)
+def copied(harness: KillHarness, base: Settings, folder: Path) -> Iterator[KillHarness]:
+    with fresh_database(base, (harness.database.settings, harness.name)) as made:
+        yield KillHarness(made, folder)
 
 
 @pytest.fixture(scope="module")
 def opened(
     base_settings: Settings, template: Template, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ledger]:
-    """Accounts without a bill."""
+) -> Iterator[KillHarness]:
+    """A database of accounts without bills."""
     with fresh_database(base_settings, template) as made:
-        ledger = Ledger(made, tmp_path_factory.mktemp("kills"))
-        registry = ledger.folder / "registry.csv"
+        harness = KillHarness(made, tmp_path_factory.mktemp("kills"))
+        registry = harness.folder / "registry.csv"
         rows = (f"{n:06};household;2026-01-01\n" for n in range(ACCOUNTS))
         registry.write_text("account;payer_kind;effective_on\n" + "".join(rows))
-        ledger.asks("import", str(registry), *AUTHOR)
-        yield ledger
+        harness.run_json("import", str(registry), *AUTHOR)
+        yield harness
 
 
 @pytest.fixture(scope="module")
-def billed(opened: Ledger, base_settings: Settings) -> Iterator[Ledger]:
-    """The same with a bill each, imported undisturbed."""
-    with copied(opened, base_settings, opened.folder) as ledger:
-        assert ledger.asks(*ledger.imports())["counts"]["entries"] == ACCOUNTS
-        yield ledger
+def billed(opened: KillHarness, base_settings: Settings) -> Iterator[KillHarness]:
+    """The same with a bill per account, imported undisturbed."""
+    with copied(opened, base_settings, opened.folder) as harness:
+        assert harness.run_json(*harness.imports())["counts"]["entries"] == ACCOUNTS
+        yield harness
 
 
 @pytest.fixture(scope="module")
-def accrued(billed: Ledger, base_settings: Settings) -> Iterator[Ledger]:
+def accrued(billed: KillHarness, base_settings: Settings) -> Iterator[KillHarness]:
     """The same with the penalties of July, accrued undisturbed."""
-    with copied(billed, base_settings, billed.folder) as ledger:
-        assert ledger.asks(*ACCRUE)["changed"] == ACCOUNTS
-        yield ledger
+    with copied(billed, base_settings, billed.folder) as harness:
+        assert harness.run_json(*ACCRUE)["changed"] == ACCOUNTS
+        yield harness
 
 
-def test_an_import_killed_everywhere_is_done_once(
-    opened: Ledger, billed: Ledger, base_settings: Settings
+def test_import_killed_at_every_place_takes_effect_once(
+    opened: KillHarness, billed: KillHarness, base_settings: Settings
 ) -> None:
-    with copied(opened, base_settings, opened.folder) as ledger:
+    with copied(opened, base_settings, opened.folder) as harness:
         for name, place in IMPORT_PLACES.items():
-            with ledger.stopped(place, *ledger.imports()) as (process, _):
+            with harness.stopped(place, *harness.imports()) as (process, _):
                 if "COPY" in name:
-                    assert half_copied(ledger)
+                    assert half_copied(harness)
                 process.kill()
-            ledger.is_whole()
-        chunks = ledger.rows(
+            harness.assert_consistent()
+        chunks = harness.rows(
             "SELECT count(*) FROM import_chunks JOIN imports USING (digest) WHERE kind = 'charges'"
         )
         assert chunks == [(3,)]
-        said = ledger.asks(*ledger.imports())
-        assert (said["state"], said["resumed"]) == ("imported", True)
-        assert said["counts"]["entries"] == ACCOUNTS
-        assert ledger.content() == billed.content()
-        assert ledger.asks(*ledger.imports())["state"] == "imported_before"
-        assert ledger.asks("audit")["differences"] == []
+        summary = harness.run_json(*harness.imports())
+        assert (summary["state"], summary["resumed"]) == ("imported", True)
+        assert summary["counts"]["entries"] == ACCOUNTS
+        assert harness.content() == billed.content()
+        assert harness.run_json(*harness.imports())["state"] == "imported_before"
+        assert harness.run_json("audit")["differences"] == []
 
 
-def test_an_import_whose_connection_is_ended_goes_on(
-    opened: Ledger, billed: Ledger, base_settings: Settings
+def test_import_continues_after_its_connection_is_ended(
+    opened: KillHarness, billed: KillHarness, base_settings: Settings
 ) -> None:
     place = Place("events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 6000")
-    with copied(opened, base_settings, opened.folder) as ledger:
-        with ledger.stopped(place, *ledger.imports(), "--json") as (process, waiting):
-            end_connections(ledger, waiting)
+    with copied(opened, base_settings, opened.folder) as harness:
+        with harness.stopped(place, *harness.imports(), "--json") as (process, blocked):
+            end_connections(harness, blocked)
         assert process.returncode == 0
-        assert ledger.content() == billed.content()
+        assert harness.content() == billed.content()
 
 
-def test_an_accrual_killed_between_and_in_its_chunks_is_done_once(
-    billed: Ledger, accrued: Ledger, base_settings: Settings
+def test_accrual_killed_between_and_within_chunks_takes_effect_once(
+    billed: KillHarness, accrued: KillHarness, base_settings: Settings
 ) -> None:
     first = 2 * ACCOUNTS
-    with copied(billed, base_settings, billed.folder) as ledger:
+    with copied(billed, base_settings, billed.folder) as harness:
         for number in (first + 1_500, first + 2_001):
             place = Place("events", "INSERT", f"NEW.notification_id = {number}")
-            with ledger.stopped(place, *ACCRUE) as (process, _):
+            with harness.stopped(place, *ACCRUE) as (process, _):
                 process.kill()
-            ledger.is_whole()
+            harness.assert_consistent()
         place = Place("events", "INSERT", f"NEW.notification_id = {first + 7_000}")
-        with ledger.stopped(place, *ACCRUE) as (process, waiting):
-            end_connections(ledger, waiting)
+        with harness.stopped(place, *ACCRUE) as (process, blocked):
+            end_connections(harness, blocked)
         assert process.returncode == 2
-        ledger.is_whole()
-        [(committed,)] = ledger.rows(f"SELECT count(*) - {first} FROM events")
+        harness.assert_consistent()
+        [(committed,)] = harness.rows(f"SELECT count(*) - {first} FROM events")
         assert 4_000 <= committed < ACCOUNTS
-        assert ledger.asks(*ACCRUE)["changed"] == ACCOUNTS - committed
-        assert ledger.content() == accrued.content()
-        assert ledger.asks(*ACCRUE)["changed"] == 0
-        assert ledger.asks("audit")["differences"] == []
+        assert harness.run_json(*ACCRUE)["changed"] == ACCOUNTS - committed
+        assert harness.content() == accrued.content()
+        assert harness.run_json(*ACCRUE)["changed"] == 0
+        assert harness.run_json("audit")["differences"] == []
 
 
 @pytest.mark.parametrize("how", ["kill -9", "connection ended"])
-def test_a_rebuild_that_ends_before_the_swap_leaves_the_live_model_whole(
-    billed: Ledger, base_settings: Settings, how: str
+def test_rebuild_killed_before_the_swap_changes_nothing(
+    billed: KillHarness, base_settings: Settings, how: str
 ) -> None:
     right = billed.content()
-    with copied(billed, base_settings, billed.folder) as ledger:
-        with ledger.database.owner("ledger") as owner:
+    with copied(billed, base_settings, billed.folder) as harness:
+        with harness.database.owner("ledger") as owner:
             owner.execute("UPDATE balances SET penalty = penalty + 1 WHERE number < '000200'")
-        wrong = ledger.content()
-        # It stands before its first row beside the live ones, or before the last of all.
+        wrong = harness.content()
+        # Stopped at the first row of the swap, or at the first row of the rebuilt model.
         place = (
             Place("balances", "DELETE") if how == "kill -9" else Place("rebuilt_balances", "INSERT")
         )
-        with ledger.stopped(place, "replay", "--all", "--cores", "2") as (process, waiting):
+        with harness.stopped(place, "replay", "--all", "--workers", "2") as (process, blocked):
             if how == "kill -9":
                 process.kill()
             else:
-                end_connections(ledger, waiting)
+                end_connections(harness, blocked)
         assert process.returncode == (-9 if how == "kill -9" else 2)
-        assert ledger.content() == wrong
-        eventually(lambda: replays(ledger), "the lock of the one that ended is free")
-        assert ledger.content() == right
+        assert harness.content() == wrong
+        eventually(lambda: replays(harness), "the lock of the ended rebuild is free")
+        assert harness.content() == right
 
 
-def half_copied(ledger: Ledger) -> bool:
-    """Whether a COPY into the log has taken some rows, and stands."""
-    found = ledger.rows(
+def half_copied(harness: KillHarness) -> bool:
+    """Return whether a COPY into the log has processed some rows."""
+    found = harness.rows(
         "SELECT tuples_processed FROM pg_stat_progress_copy "
         "WHERE relid = 'events'::regclass AND datname = current_database()"
     )
     return any(tuples > 1_000 for (tuples,) in found)
 
 
-def end_connections(ledger: Ledger, waiting: list[tuple[int]]) -> None:
-    with ledger.database.owner("ledger") as owner:
-        for (pid,) in waiting:
+def end_connections(harness: KillHarness, blocked: list[tuple[int]]) -> None:
+    with harness.database.owner("ledger") as owner:
+        for (pid,) in blocked:
             ended = owner.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,)).fetchone()
             assert ended == (True,)
 
 
-def replays(ledger: Ledger) -> bool:
-    code, out, err = QuickTerminal(ledger.database.settings).says("replay", "--all", "--json")
+def replays(harness: KillHarness) -> bool:
+    code, out, err = QuickTerminal(harness.database.settings).run("replay", "--all", "--json")
     assert code == 0 or "under way" in err, err
     return code == 0 and json.loads(out)["swapped"] is True

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner
 
+from services import terminal
 from services.accounts import cli, jobs
 from services.accounts.application import (
     LinkAccount,
@@ -52,7 +53,8 @@ class Desk:
 
 @pytest.fixture
 def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(cli, "load_settings", lambda: database.settings)
+    for module in (cli, terminal):
+        monkeypatch.setattr(module, "load_settings", lambda: database.settings)
     runner = CliRunner()
 
     def run(*arguments: object) -> Any:

@@ -1,4 +1,4 @@
-"""Binary arrays reach PostgreSQL as what they are."""
+"""Binary arrays arrive in PostgreSQL unchanged."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IDS = [UUID(int=0), uuid4(), UUID(int=2**128 - 1)]
         (jsons([]), "json", []),
     ],
 )
-def test_an_array_arrives_as_it_is(
+def test_array_arrives_unchanged(
     base_settings: Settings, array: Any, of: str, expected: list[Any]
 ) -> None:
     with psycopg.connect(base_settings.database_url) as connection:
@@ -47,6 +47,6 @@ def test_an_array_arrives_as_it_is(
         assert [value for (value,) in unnested] == expected
 
 
-def test_a_number_beyond_64_bits_is_refused() -> None:
+def test_number_beyond_64_bits_is_refused() -> None:
     with pytest.raises(struct.error):
         bigints([2**63])

@@ -1,4 +1,4 @@
-"""Relay and reactions on real nodes: nothing lost, nothing twice, in order."""
+"""Relay and reactions on real nodes: in order, without loss, exactly once in effect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
-from tests.conftest import Database
+from tests.conftest import Database, role_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
@@ -74,7 +74,7 @@ class Reader:
             for method, properties, body in self.channel.consume(
                 self.queue, inactivity_timeout=WAIT_S, auto_ack=True
             ):
-                assert method is not None, f"{len(self.got)} of {count} messages came"
+                assert method is not None, f"{len(self.got)} of {count} messages arrived"
                 self.got.append((method.routing_key, dict(properties.headers), body))
                 if len(self.got) >= count:
                     break
@@ -97,7 +97,7 @@ def worker() -> Iterator[Worker]:
 
 @dataclass
 class Calls:
-    """The services that a reaction may use; the ledger answers for its log, others do not."""
+    """The dependencies of a reaction; of all services only the ledger serves its log."""
 
     settings: Settings
     store: PostgresStore
@@ -118,15 +118,15 @@ class Calls:
 
 
 def count_payments(session: Any, message: Any, services: Any) -> None:
-    """An effect that would show a second time: it adds one."""
+    """Add a row per message, so that a second effect shows."""
     session.cursor.execute("INSERT INTO seen (position) VALUES (%s)", (message.position,))
 
 
 def with_seen(database: Database) -> None:
     with database.owner("payments") as owner:
         owner.execute("CREATE TABLE seen (id bigserial, position bigint)")
-        owner.execute("GRANT SELECT, INSERT ON seen TO saldo_test_payments")
-        owner.execute("GRANT USAGE ON seen_id_seq TO saldo_test_payments")
+        owner.execute(f"GRANT SELECT, INSERT ON seen TO {role_of('payments')}")
+        owner.execute(f"GRANT USAGE ON seen_id_seq TO {role_of('payments')}")
 
 
 def seen(database: Database) -> list[int]:
@@ -151,7 +151,7 @@ def test_every_event_reaches_a_plain_consumer_in_order(
     assert headers["cloudEvents_id"] == "ledger-2"
 
 
-def test_a_relay_that_stopped_goes_on_where_it_was(database: Database, reader: Reader) -> None:
+def test_stopped_relay_resumes_at_its_position(database: Database, reader: Reader) -> None:
     ledger = database.store("ledger")
     open_one(ledger)
     for expected in (6, 11):
@@ -173,7 +173,7 @@ def test_only_one_relay_publishes(database: Database, worker: Worker, reader: Re
     assert [headers["saldo_position"] for _, headers, _ in got] == list(range(1, 42))
 
 
-def test_history_is_kept_in_a_stream_for_who_comes_later(
+def test_stream_keeps_the_history_for_later_subscribers(
     database: Database, worker: Worker, amqp_url: str
 ) -> None:
     ledger = database.store("ledger")
@@ -215,7 +215,7 @@ def reactions(database: Database, handler: Any = count_payments) -> tuple[Calls,
     return calls, Reactions(calls, payments, "ledger", handlers)
 
 
-def test_a_duplicate_has_no_second_effect(database: Database) -> None:
+def test_duplicate_message_has_no_second_effect(database: Database) -> None:
     calls, reacting = reactions(database)
     open_one(calls.ledger)
     pay(calls.ledger, 3)
@@ -242,7 +242,7 @@ def test_effect_and_position_are_one_transaction(database: Database) -> None:
     assert reacting.position() == 0
 
 
-def test_a_gap_is_noticed_and_fetched_from_the_upstream_log(database: Database) -> None:
+def test_gap_is_detected_and_fetched_from_the_upstream_log(database: Database) -> None:
     calls, reacting = reactions(database)
     open_one(calls.ledger)
     pay(calls.ledger, 5)
@@ -252,18 +252,20 @@ def test_a_gap_is_noticed_and_fetched_from_the_upstream_log(database: Database) 
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": count_payments}, threading.Event()
     )
-    listener.work_off([batch[0], batch[4]], lambda _: None)
+    listener.process([batch[0], batch[4]], lambda _: None)
     assert seen(database) == [2, 3, 4, 5, 6]
     assert calls.asked[0] == 1
 
 
-def test_what_fails_for_good_is_parked_and_its_subject_waits_behind(database: Database) -> None:
+def test_message_that_fails_for_good_is_parked_and_its_subject_waits_behind(
+    database: Database,
+) -> None:
     tries: list[int] = []
 
     def never_first(session: Any, message: Any, services: Any) -> None:
         if message.data["account"] == NUMBER:
             tries.append(message.position)
-            raise ValueError("it can not be handled")
+            raise ValueError("it cannot be handled")
         count_payments(session, message, services)
 
     calls, _ = reactions(database)
@@ -275,7 +277,7 @@ def test_what_fails_for_good_is_parked_and_its_subject_waits_behind(database: Da
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": never_first}, threading.Event()
     )
-    listener.work_off(deliveries(calls.ledger), lambda _: None)
+    listener.process(deliveries(calls.ledger), lambda _: None)
     assert seen(database) == [4]
     assert set(tries) == {3}
     rows = calls.store.query(lambda session: parked.listing(session.cursor))
@@ -283,17 +285,17 @@ def test_what_fails_for_good_is_parked_and_its_subject_waits_behind(database: Da
         (3, "ValueError"),
         (5, "BehindParked"),
     ]
-    mended = Reactions(calls, calls.store, "ledger", {"payment_posted": count_payments})
+    fixed = Reactions(calls, calls.store, "ledger", {"payment_posted": count_payments})
     with pytest.raises(parked.OutOfOrderError), calls.store.session() as session:
-        parked.retry(session.cursor, rows[1]["id"], lambda m: mended.handle(session, m))
+        parked.retry(session.cursor, rows[1]["id"], lambda m: fixed.handle(session, m))
     for row in rows:
         with calls.store.session() as session:
-            assert parked.retry(session.cursor, row["id"], lambda m: mended.handle(session, m))
+            assert parked.retry(session.cursor, row["id"], lambda m: fixed.handle(session, m))
     assert seen(database) == [4, 3, 5]
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
 
 
-def test_a_body_that_does_not_decode_is_parked_and_the_next_one_goes_on(
+def test_undecodable_message_is_parked_and_the_next_one_proceeds(
     database: Database,
 ) -> None:
     calls, _ = reactions(database)
@@ -304,7 +306,7 @@ def test_a_body_that_does_not_decode_is_parked_and_the_next_one_goes_on(
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": count_payments}, threading.Event()
     )
-    listener.work_off(broken, lambda _: None)
+    listener.process(broken, lambda _: None)
     rows = calls.store.query(lambda session: parked.listing(session.cursor))
     assert [(row["position"], row["reason"]) for row in rows] == [
         (2, "MalformedMessageError"),
@@ -314,7 +316,7 @@ def test_a_body_that_does_not_decode_is_parked_and_the_next_one_goes_on(
     assert listener._reactions.position() == 3
 
 
-def test_a_service_that_is_away_is_waited_for_not_parked(database: Database) -> None:
+def test_unavailable_service_is_waited_for_and_nothing_is_parked(database: Database) -> None:
     answers = iter([Unavailable("service_unavailable", "away"), psycopg.OperationalError(), None])
 
     def asks_another(session: Any, message: Any, services: Any) -> None:
@@ -330,7 +332,7 @@ def test_a_service_that_is_away_is_waited_for_not_parked(database: Database) -> 
     listener = Listener(
         calls, calls.store, "ledger", {"payment_posted": asks_another}, threading.Event()
     )
-    listener.work_off(deliveries(calls.ledger), pauses.append)
+    listener.process(deliveries(calls.ledger), pauses.append)
     assert seen(database) == [2]
     assert pauses
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
@@ -348,11 +350,11 @@ def test_relay_queue_and_listener_together(
         calls, calls.store, "ledger", {"payment_posted": count_payments}, worker.stop
     )
     worker.start("listener", listener.run)
-    eventually(lambda: seen(database) == list(range(2, 12)), "the log was caught up with")
+    eventually(lambda: seen(database) == list(range(2, 12)), "the listener has caught up")
     pay(calls.ledger, 10)
-    eventually(lambda: seen(database) == list(range(2, 22)), "later events came by the queue")
+    eventually(lambda: seen(database) == list(range(2, 22)), "later events arrived by the queue")
     with connect(amqp_url, name="test", heartbeat=0) as broker:
-        # Somebody throws messages away: the next one tells of it.
+        # Messages are lost: the next one reveals the gap.
         channel = broker.channel()
         channel.queue_unbind(
             reaction_queue("payments", "ledger").name, event_exchange("ledger").name, "#"
@@ -366,10 +368,10 @@ def test_relay_queue_and_listener_together(
     eventually(lambda: seen(database) == list(range(2, 28)), "the gap was fetched")
 
 
-def test_a_relay_that_dies_before_it_moves_on_publishes_again(
+def test_relay_that_dies_before_it_advances_publishes_again(
     database: Database, reader: Reader
 ) -> None:
-    """Published and confirmed, but the position is not written: at least once, still in order."""
+    """Published and confirmed without the position written: at least once, still in order."""
     ledger = database.store("ledger")
     open_one(ledger)
     pay(ledger, 3)
@@ -388,27 +390,27 @@ def test_a_relay_that_dies_before_it_moves_on_publishes_again(
     assert [headers["saldo_position"] for _, headers, _ in got] == [1, 2, 3, 4, 1, 2, 3, 4]
 
 
-def test_a_listener_that_dies_before_it_acknowledges_reacts_once(
+def test_listener_that_dies_before_it_acknowledges_reacts_once(
     database: Database, worker: Worker
 ) -> None:
-    """The effect is committed, the acknowledgement never sent: the message comes again."""
+    """The effect is committed and never acknowledged: the message is delivered again."""
     calls, _ = reactions(database)
     open_one(calls.ledger)
     worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
 
     class Dying(Listener):
-        def work_off(self, batch: Any, pause: Any) -> None:
-            super().work_off(batch, pause)
+        def process(self, batch: Any, pause: Any) -> None:
+            super().process(batch, pause)
             if batch[-1].tag is not None:
                 raise ConnectionError("the process dies here")
 
     handlers = {"payment_posted": count_payments}
     dying = Dying(calls, calls.store, "ledger", handlers, worker.stop)
-    running = threading.Thread(target=lambda: _until_it_dies(dying))
+    running = threading.Thread(target=lambda: _run_until_it_dies(dying))
     running.start()
 
     def has_died() -> bool:
-        # It dies of the first message that comes by the queue, which it declares first.
+        # It dies at the first message from the queue, which it declares first.
         pay(calls.ledger, 1)
         return not running.is_alive()
 
@@ -421,7 +423,7 @@ def test_a_listener_that_dies_before_it_acknowledges_reacts_once(
     assert seen(database) == list(range(2, paid + 1))
 
 
-def _until_it_dies(listener: Listener) -> None:
+def _run_until_it_dies(listener: Listener) -> None:
     with pytest.raises(ConnectionError):
         listener.run()
 
@@ -440,7 +442,7 @@ def test_two_listeners_react_once(database: Database, worker: Worker) -> None:
     eventually(lambda: seen(database) == list(range(2, 42)), "each event had one effect")
 
 
-def test_a_message_survives_its_journey(database: Database) -> None:
+def test_message_is_read_back_as_it_was_sent(database: Database) -> None:
     ledger = database.store("ledger")
     with context.bind(correlation_id="journey-7"):
         open_one(ledger)

@@ -1,4 +1,4 @@
-"""The private nodes: real, closed to others, and back when they are killed."""
+"""The private nodes: durable, protected, and restarted when they are killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    # As root this lies in a folder of mode 700: the unprivileged nodes must reach it all the same.
+    # As root this is in a folder of mode 700, which the unprivileged nodes must still reach.
     folder = tmp_path_factory.mktemp("embedded")
     folder.chmod(0o700)
     made = Installation(folder / "state", owner=process.myself(), ports=ANY_PORTS)
@@ -44,7 +44,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 def _until(condition: Callable[[], object], seconds: float) -> None:
     limit = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < limit, "waited in vain"
+        assert time.monotonic() < limit, "timed out"
         time.sleep(0.05)
 
 
@@ -63,7 +63,7 @@ def test_postgres_is_durable_and_the_owner_is_no_superuser(installation: Install
         assert row == (False, True, True)
 
 
-def test_nobody_gets_in_without_the_password(installation: Installation) -> None:
+def test_nodes_require_a_password(installation: Installation) -> None:
     url = _owner(installation)
     password = installation.state.secrets()["database"]
     for wrong in (url.replace(password, "guess"), url.replace("//saldo:", "//postgres:")):
@@ -75,7 +75,7 @@ def test_nobody_gets_in_without_the_password(installation: Installation) -> None
         connection.connect()
 
 
-def test_the_nodes_listen_on_this_machine_only(installation: Installation) -> None:
+def test_nodes_listen_on_this_machine_only(installation: Installation) -> None:
     ports = installation.state.ports(ANY_PORTS, renew=False)
     for name in ("postgres", "amqp", "amqp_distribution", "epmd"):
         socket.create_connection(("127.0.0.1", ports[name]), timeout=3).close()
@@ -92,7 +92,7 @@ def test_no_node_runs_as_root(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("name", ["postgres", "epmd", "rabbitmq"])
-def test_a_node_that_is_killed_comes_back(installation: Installation, name: str) -> None:
+def test_killed_node_is_restarted(installation: Installation, name: str) -> None:
     before = installation.identities()
     os.kill(before[name].pid, signal.SIGKILL)
     _until(lambda: installation.identities().get(name) not in {None, before[name]}, 5.0)
@@ -112,8 +112,8 @@ def test_data_survives_down_and_up(installation: Installation) -> None:
         assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
 
 
-def test_a_start_that_was_cut_short_is_made_up_for(installation: Installation) -> None:
-    """A cluster is made beside its place and moved there whole."""
+def test_interrupted_start_is_completed(installation: Installation) -> None:
+    """A cluster is created beside its final place and moved there when complete."""
     installation.down()
     cluster = installation.state.root / "postgres"
     shutil.rmtree(cluster / "data")

@@ -1,4 +1,4 @@
-"""The gateway's process with a real RabbitMQ, and services that answer over it."""
+"""The gateway's process with a real RabbitMQ and fake services."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PATIENCE_SECONDS = 30.0
 
 pytestmark = pytest.mark.nodes
 
-# All six services, as small as they can be: they answer what they were asked, and by whom.
-PLAYED_SERVICES = """
+# Minimal services, which return the context of the call.
+FAKE_SERVICES = """
 import sys
 import eventlet
 eventlet.monkey_patch()
@@ -77,7 +77,7 @@ runner.wait()
 
 @pytest.fixture
 def gateway_url(amqp_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A gateway of its own: its URL, and its process."""
+    """Yield the URL and the process of a gateway."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{free.getsockname()[1]}"
@@ -94,13 +94,13 @@ def gateway_url(amqp_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture
-def played_services(amqp_url: str, clean_bus: object) -> Iterator[None]:
-    with _running(["-c", PLAYED_SERVICES, amqp_url], dict(os.environ)):
+def fake_services(amqp_url: str, clean_bus: object) -> Iterator[None]:
+    with _running(["-c", FAKE_SERVICES, amqp_url], dict(os.environ)):
         yield
 
 
-def test_a_call_goes_through_the_broker_and_back(
-    gateway_url: tuple[str, subprocess.Popen[bytes]], played_services: None
+def test_call_passes_through_the_broker(
+    gateway_url: tuple[str, subprocess.Popen[bytes]], fake_services: None
 ) -> None:
     url, _ = gateway_url
     _wait_until(lambda: _status(f"{url}/readyz") == 200)
@@ -118,8 +118,8 @@ def test_a_call_goes_through_the_broker_and_back(
     assert "secret" not in broken.text
 
 
-def test_many_wait_at_the_same_time_and_the_end_is_graceful(
-    gateway_url: tuple[str, subprocess.Popen[bytes]], played_services: None
+def test_calls_run_concurrently_and_shutdown_is_graceful(
+    gateway_url: tuple[str, subprocess.Popen[bytes]], fake_services: None
 ) -> None:
     url, process = gateway_url
     _wait_until(lambda: _status(f"{url}/readyz") == 200)
@@ -150,7 +150,7 @@ def test_many_wait_at_the_same_time_and_the_end_is_graceful(
     assert process.wait(PATIENCE_SECONDS) == 0
 
 
-def test_an_idle_gateway_ends_at_once(
+def test_idle_gateway_stops_at_once(
     gateway_url: tuple[str, subprocess.Popen[bytes]],
 ) -> None:
     url, process = gateway_url
@@ -162,7 +162,7 @@ def test_an_idle_gateway_ends_at_once(
         assert time.monotonic() - started < 3
 
 
-def test_without_services_it_lives_and_says_that_it_is_not_ready(
+def test_gateway_without_services_is_alive_but_not_ready(
     gateway_url: tuple[str, subprocess.Popen[bytes]], clean_bus: object
 ) -> None:
     url, _ = gateway_url
@@ -211,5 +211,5 @@ def _status(url: str) -> int:
 def _wait_until(condition: Callable[[], bool]) -> None:
     ends = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < ends, "it did not come about in time"
+        assert time.monotonic() < ends, "the condition was not met in time"
         time.sleep(0.05)

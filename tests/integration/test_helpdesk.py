@@ -1,4 +1,4 @@
-"""The help desk on a real PostgreSQL, and the program of its staff."""
+"""The help desk on a real PostgreSQL, and its command line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner
 
+from services import terminal
 from services.helpdesk import cli
 from services.helpdesk.application import (
     AddMessage,
     AskQuestion,
-    Desk,
+    QuestionUseCases,
     messages_of,
     question_of,
 )
@@ -25,12 +26,12 @@ from shared.errors import Forbidden, NotFound
 
 pytestmark = pytest.mark.nodes
 
-DESK = Desk(load_directory({}))
+USE_CASES = QuestionUseCases(load_directory({}))
 
 
 @pytest.fixture
 def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(cli, "load_settings", lambda: database.settings)
+    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
     runner = CliRunner()
 
     def run(*arguments: object, text: str | None = None) -> Any:
@@ -41,7 +42,7 @@ def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 def ask(database: Any, person_id: UUID, text: str = "Почему выросла сумма?") -> dict[str, Any]:
     command = AskQuestion(person_id=person_id, topic="charges", account="0100000001", text=text)
-    return database.store("helpdesk").execute(DESK.ask, command)
+    return database.store("helpdesk").execute(USE_CASES.ask, command)
 
 
 def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
@@ -63,12 +64,12 @@ def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
     assert recorded[-1].actor == "staff:olga"
 
 
-def test_a_person_reads_the_answer_and_writes_again(database: Any, run: Any) -> None:
+def test_person_reads_the_answer_and_adds_a_message(database: Any, run: Any) -> None:
     person_id, store = uuid4(), database.store("helpdesk")
     question_id = UUID(ask(database, person_id)["question_id"])
     run("answer", question_id, "--text", "Зима.", "--actor", "olga")
     again = AddMessage(person_id=person_id, question_id=question_id, text="А пени?")
-    assert store.execute(DESK.add_message, again)["state"] == "open"
+    assert store.execute(USE_CASES.add_message, again)["state"] == "open"
     view = store.query(lambda session: question_of(session, question_id, person_id))
     assert view.state == "open"
     assert view.last_message_at > view.asked_at
@@ -133,7 +134,7 @@ def test_questions_asked_at_once_get_numbers_without_gaps_and_keep_the_limit(
     assert sorted(numbers) == [0, 0, 0, 0, *range(1, 11)]
 
 
-def test_the_rpcs_take_only_an_account_of_the_person(database: Any) -> None:
+def test_question_needs_an_account_of_the_person(database: Any) -> None:
     from services.helpdesk.service import HelpdeskService
 
     class Accounts:
@@ -159,7 +160,7 @@ def test_the_rpcs_take_only_an_account_of_the_person(database: Any) -> None:
     assert service.letter_of(question_id=question_id)["text"] == text
 
 
-def test_no_text_stands_in_clear(database: Any, run: Any, tmp_path: Path) -> None:
+def test_no_text_is_stored_in_clear(database: Any, run: Any, tmp_path: Path) -> None:
     number = ask(database, uuid4(), "Тайна вопроса")["number"]
     answer = tmp_path / "answer.txt"
     answer.write_text("Тайна ответа", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""identity on a real PostgreSQL: what only a database can show, races above all."""
+"""Identity on a real PostgreSQL: concurrency, SQL, and what the tables reveal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAST = Passwords(time_cost=1, memory_cost=8)
 
 
 class Identity:
-    """The service upon the store of a fresh database, called as the RPC server calls it."""
+    """The service on the store of a fresh database, called as the RPC server calls it."""
 
     def __init__(self, database: Any) -> None:
         self.database = database
@@ -46,7 +46,7 @@ class Identity:
         return json.loads(json.dumps(bound(**entrypoint._load(arguments))))
 
     def outcome(self, method: str, **arguments: Any) -> str:
-        """Call, and answer "done" or the code of the refusal."""
+        """Call; return "done" or the code of the refusal."""
         try:
             self.call(method, **arguments)
         except ServiceError as error:
@@ -54,14 +54,14 @@ class Identity:
         return "done"
 
     def start(self, email: str = "anna@example.org", **more: Any) -> dict[str, Any]:
-        """Begin a registration; answers what confirms it."""
+        """Start a registration; return the arguments that confirm it."""
         arguments = {"person_type": "individual", "email": email, "ip": IP, **more}
         registration_id = self.call("start_registration", **arguments)["registration_id"]
         issued = self.call("issue_registration_code", registration_id=registration_id)
         return {"registration_id": registration_id, "code": issued["code"], **TICKS}
 
     def member(self, email: str = "anna@example.org", password: str = OWN) -> Any:
-        """Register somebody who has a password of their own; answers the session."""
+        """Register a person with a chosen password; return the session."""
         self.call("confirm_registration", **self.start(email))
         with self.database.owner("identity") as owner:
             (person_id,) = owner.execute(
@@ -82,7 +82,7 @@ class Identity:
         return {**session, "temporary": issued["password"]}
 
     def all_text(self) -> str:
-        """Everything in every table of the schema, as text; bytes that are text included."""
+        """Return everything in every table of the schema as text, bytes included."""
         with self.database.owner("identity") as owner:
             tables = [
                 name
@@ -134,7 +134,7 @@ def test_one_code_confirmed_at_once_makes_one_person(identity: Identity) -> None
     assert count(identity, "identity.person_registered.v1") == 1
 
 
-def test_one_command_sent_at_once_answers_the_same(identity: Identity) -> None:
+def test_concurrent_repeats_of_a_command_have_one_result(identity: Identity) -> None:
     proof, command_id = identity.start(), uuid4()
 
     def confirm(_: int) -> str:
@@ -253,7 +253,7 @@ def test_nothing_in_the_database_is_readable(identity: Identity) -> None:
     assert "registration_started" in text
 
 
-def test_the_sweep_leaves_what_others_hold(identity: Identity) -> None:
+def test_sweep_skips_locked_rows(identity: Identity) -> None:
     session = identity.member()
     identity.start("vera@example.org")
     identity.clock.advance(timedelta(days=31))
@@ -273,7 +273,7 @@ def test_the_sweep_leaves_what_others_hold(identity: Identity) -> None:
     assert kept == (0, 0, 1)
 
 
-def test_a_window_opens_anew_when_it_is_over(identity: Identity) -> None:
+def test_window_of_attempts_reopens_when_it_is_over(identity: Identity) -> None:
     def take(session: Any, _: None) -> int:
         attempts: Attempts = session.read.attempts
         return attempts.take(SIGN_IN_OF_EMAIL, b"somebody", session.now)

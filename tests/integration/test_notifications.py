@@ -22,7 +22,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from services.discovery import open_store
 from services.notifications import application
 from services.notifications.application import LettersOf, QueueLetter
-from services.notifications.domain import Kind, LetterQueued
+from services.notifications.domain import LetterQueued
 from services.notifications.envelope import seal
 from services.notifications.jobs import deliver_letters
 from services.notifications.letters import render
@@ -33,6 +33,7 @@ from shared.bus.listen import Reactions
 from shared.bus.messages import envelope
 from shared.clock import FixedClock
 from shared.config import Settings
+from shared.contracts.notifications import LetterKind
 from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
 
@@ -41,8 +42,8 @@ pytestmark = pytest.mark.nodes
 ADDRESS = "ivan.petrov@example.org"
 CODE = "493027"
 
-# The process that delivers, and dies in the moment between the final dot and its own note.
-DIES_BEFORE_NOTING = """
+# A delivery that is killed after the final dot, before it marks the letter as sent.
+KILLED_BEFORE_MARKING = """
 import os
 from services.notifications import jobs
 from services.discovery import open_store
@@ -57,8 +58,8 @@ jobs.deliver_letters(Services)
 """
 
 
-class Sink:
-    """An SMTP server that answers as it is told, and keeps what it accepted."""
+class MailFake:
+    """An SMTP server that gives the set replies, and stores what it accepts."""
 
     def __init__(self) -> None:
         self.answers: list[str] = []
@@ -83,12 +84,12 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def sink() -> Sink:
-    return Sink()
+def sink() -> MailFake:
+    return MailFake()
 
 
 @pytest.fixture
-def smtp_port(sink: Sink) -> Iterator[int]:
+def smtp_port(sink: MailFake) -> Iterator[int]:
     controller = Controller(sink, hostname="127.0.0.1", port=free_port())
     controller.start()
     yield controller.port
@@ -105,7 +106,7 @@ class Delivery:
     asked: list[str] = field(default_factory=list)
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
-        """Identity, as far as a registration needs it."""
+        """Return what identity returns for a registration."""
         assert (service, method) == ("identity", "issue_registration_code")
         self.asked.append(kwargs["registration_id"])
         return {"kind": "code", "email": ADDRESS, "code": CODE, "valid_minutes": 15}
@@ -116,10 +117,10 @@ class Delivery:
     def queue(self, person_id: UUID | None = None) -> UUID:
         letter_id = uuid4()
         facts = {"code": CODE, "valid_minutes": 15}
-        content = render(Kind.REGISTRATION_CODE, ADDRESS, self.settings, facts)
+        content = render(LetterKind.REGISTRATION_CODE, ADDRESS, self.settings, facts)
         command = QueueLetter(
             letter_id=letter_id,
-            kind=Kind.REGISTRATION_CODE,
+            kind=LetterKind.REGISTRATION_CODE,
             person_id=person_id,
             sealed=seal(self.settings, letter_id, content),
             secret_topic=f"registration:{letter_id}",
@@ -140,7 +141,7 @@ def delivery(database: Any, smtp_port: int) -> Iterator[Delivery]:
 
 
 def everything_in(settings: Settings) -> str:
-    """Every value of every table of the service, as text."""
+    """Return every value of every table of the service as text."""
     url = settings.database_url_of("notifications")
     with psycopg.connect(url) as connection:
         tables = connection.execute(
@@ -164,7 +165,7 @@ def waiting(settings: Settings) -> int:
 
 
 def code_requested(position: int) -> Arrived:
-    """What identity's relay sends for a registration of its own."""
+    """Return what identity's relay sends for a registration."""
     registration_id = str(UUID(int=position))
     recorded = Recorded(
         originator_id=UUID(int=position),
@@ -174,7 +175,7 @@ def code_requested(position: int) -> Arrived:
         command_id=uuid4(),
         actor="anonymous",
         correlation_id=f"journey-{position}",
-        event=LetterQueued(kind="", person_id=None),  # only its place in the log matters here
+        event=LetterQueued(kind="", person_id=None),  # only its position in the log matters here
     )
     data = {"registration_id": registration_id}
     publication = Publication("registration_code_requested", registration_id, data)
@@ -182,7 +183,7 @@ def code_requested(position: int) -> Arrived:
     return Arrived(sent.headers, sent.body)
 
 
-def test_events_that_come_twice_are_one_letter_each(delivery: Delivery, sink: Sink) -> None:
+def test_repeated_event_queues_one_letter(delivery: Delivery, sink: MailFake) -> None:
     handlers = REACTIONS["identity"]
     reactions = Reactions(delivery, delivery.store, "identity", handlers)
     first, second, third = (code_requested(position) for position in (1, 2, 3))
@@ -203,7 +204,7 @@ def test_events_that_come_twice_are_one_letter_each(delivery: Delivery, sink: Si
     }
 
 
-def test_not_now_then_accepted_then_erased(delivery: Delivery, sink: Sink) -> None:
+def test_deferred_letter_is_retried_then_erased(delivery: Delivery, sink: MailFake) -> None:
     person = uuid4()
     letter_id = delivery.queue(person)
     sink.answers = ["451 try again later"]
@@ -232,7 +233,7 @@ def test_not_now_then_accepted_then_erased(delivery: Delivery, sink: Sink) -> No
     assert row["sent_at"] is not None
 
 
-def test_the_tables_show_no_address_and_no_code(delivery: Delivery, sink: Sink) -> None:
+def test_the_tables_show_no_address_and_no_code(delivery: Delivery, sink: MailFake) -> None:
     delivery.queue(uuid4())
     sink.answers = ["451 try again later"]
     for step in ("queued", "postponed", "sent"):
@@ -244,8 +245,8 @@ def test_the_tables_show_no_address_and_no_code(delivery: Delivery, sink: Sink) 
     assert len(sink.accepted) == 1
 
 
-def test_a_crash_before_the_note_sends_the_same_message_again(
-    delivery: Delivery, sink: Sink
+def test_crash_before_marking_as_sent_repeats_the_same_message(
+    delivery: Delivery, sink: MailFake
 ) -> None:
     letter_id = delivery.queue()
     settings = delivery.settings
@@ -257,7 +258,7 @@ def test_a_crash_before_the_note_sends_the_same_message_again(
         "SALDO_DATABASE_URL_NOTIFICATIONS": settings.database_url_of("notifications"),
     }
     died = subprocess.run(
-        [sys.executable, "-c", DIES_BEFORE_NOTING], env=environment, check=False, timeout=60
+        [sys.executable, "-c", KILLED_BEFORE_MARKING], env=environment, check=False, timeout=60
     )
     assert died.returncode == 9
     assert len(sink.accepted) == 1
@@ -271,7 +272,9 @@ def test_a_crash_before_the_note_sends_the_same_message_again(
     assert delivery.run() == 0
 
 
-def test_refused_for_good_is_erased_and_told(delivery: Delivery, sink: Sink) -> None:
+def test_permanently_refused_letter_is_erased_and_recorded(
+    delivery: Delivery, sink: MailFake
+) -> None:
     person = uuid4()
     delivery.queue(person)
     sink.answers = ["550 no such user here"]
@@ -283,7 +286,7 @@ def test_refused_for_good_is_erased_and_told(delivery: Delivery, sink: Sink) -> 
     assert answer["letters"][0]["sent_at"] is None
 
 
-def test_many_letters_share_one_connection(delivery: Delivery, sink: Sink) -> None:
+def test_many_letters_share_one_connection(delivery: Delivery, sink: MailFake) -> None:
     ids = {delivery.queue() for _ in range(20)}
     assert delivery.run() == 20
     assert len(sink.sessions) == 1
@@ -291,10 +294,11 @@ def test_many_letters_share_one_connection(delivery: Delivery, sink: Sink) -> No
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-def test_a_server_that_wants_a_password(delivery: Delivery, sink: Sink) -> None:
+def test_letter_is_sent_with_a_password(delivery: Delivery, sink: MailFake) -> None:
     def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         known = LoginPassword(b"saldo", b"p@ss:word")
-        return AuthResult(success=data == known)
+        # Not handled: the server answers a wrong password, instead of leaving the client waiting.
+        return AuthResult(success=data == known, handled=False)
 
     controller = Controller(
         sink,

@@ -46,7 +46,7 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def said(self, text: str) -> bool:
+    def has_logged(self, text: str) -> bool:
         return text in self.log.read_text(encoding="utf-8")
 
 
@@ -64,7 +64,8 @@ def server(
         )
     running = Server(process, log)
     eventually(
-        lambda: process.poll() is not None or running.said("server_ready"), "the server is ready"
+        lambda: process.poll() is not None or running.has_logged("server_ready"),
+        "the server is ready",
     )
     assert process.poll() is None, log.read_text(encoding="utf-8")
     yield running
@@ -79,7 +80,9 @@ def client(amqp_url: str) -> Iterator[RpcClient]:
     made.close()
 
 
-def test_a_call_is_answered(module_database: Database, server: Server, client: RpcClient) -> None:
+def test_call_returns_the_result(
+    module_database: Database, server: Server, client: RpcClient
+) -> None:
     with context.bind(actor="staff:petrova"):
         module_database.store("ledger").execute(
             open_account,
@@ -103,7 +106,7 @@ def test_errors_of_the_closed_set_cross_the_wire(server: Server, client: RpcClie
     assert set(wrong.value.params["fields"]) == {"number", "more"}
 
 
-def test_a_service_that_is_down_costs_the_deadline_and_no_more(client: RpcClient) -> None:
+def test_call_to_a_stopped_service_takes_its_deadline_and_no_more(client: RpcClient) -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable) as error:
         client.call("absent", "balance", number=NUMBER, deadline=0.5)
@@ -111,7 +114,7 @@ def test_a_service_that_is_down_costs_the_deadline_and_no_more(client: RpcClient
     assert time.monotonic() - began < 10
 
 
-def test_an_expired_request_is_not_worked_off_later(amqp_url: str, client: RpcClient) -> None:
+def test_expired_request_is_not_processed_later(amqp_url: str, client: RpcClient) -> None:
     channel = pika.BlockingConnection(pika.URLParameters(amqp_url)).channel()
     channel.exchange_declare("nameko-rpc", "topic", durable=True)
     channel.queue_declare("rpc-absent", durable=True)
@@ -150,7 +153,7 @@ def test_an_expired_request_is_not_worked_off_later(amqp_url: str, client: RpcCl
         ),
     ],
 )
-def test_a_stranger_s_message_harms_nobody(
+def test_malformed_request_harms_nobody(
     server: Server,
     client: RpcClient,
     amqp_url: str,
@@ -202,7 +205,7 @@ def test_payments_of_many_callers_are_committed_together_and_each_once(
     def pay(caller: int) -> None:
         with context.bind(actor="staff:cashdesk"):
             for number in numbers:
-                # Sent twice, as one who has not seen the answer would.
+                # Sent twice, as by a caller that has not seen the reply.
                 command_id, payment_id = uuid4(), str(uuid4())
                 lines = [{"account": number, "amount": 100}]
                 for _ in range(2):
@@ -230,7 +233,7 @@ def test_payments_of_many_callers_are_committed_together_and_each_once(
     assert {row["principal"] for row in rows} == {owed - 20 * 100}
 
 
-def test_a_payment_is_posted_to_all_its_accounts_or_to_none(
+def test_payment_is_posted_to_all_its_accounts_or_to_none(
     module_database: Database, server: Server, client: RpcClient
 ) -> None:
     module_database.store("ledger").execute(
@@ -251,11 +254,11 @@ def test_a_payment_is_posted_to_all_its_accounts_or_to_none(
     assert client.call("ledger", "balance", number="0000000061")["version"] == 1
 
 
-def test_the_log_tells_who_asked_and_not_what(server: Server, client: RpcClient) -> None:
+def test_log_names_the_caller_and_not_the_arguments(server: Server, client: RpcClient) -> None:
     with context.bind(actor="person:1f0c", correlation_id="journey-9"), pytest.raises(NotFound):
         client.call("ledger", "balance", command_id=uuid4(), number="70000000077")
-    # The answer is sent before the call is logged.
-    eventually(lambda: server.said("journey-9"), "the refusal is logged")
+    # The reply is sent before the call is logged.
+    eventually(lambda: server.has_logged("journey-9"), "the refusal is logged")
     log = server.log.read_text(encoding="utf-8")
     lines = [line for line in log.splitlines() if "journey-9" in line and "rpc_refused" in line]
     assert '"code": "account_not_found"' in lines[-1]

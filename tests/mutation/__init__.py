@@ -1,1 +1,1 @@
-"""Mutation testing of the modules that reckon with money; see README.md beside it."""
+"""Mutation testing of the modules that compute sums of money; see README.md."""

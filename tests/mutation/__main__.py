@@ -1,10 +1,10 @@
-"""``make mutation``: mutate the modules of money one place at a time, and see which test notices.
+"""``make mutation``: mutate the modules of money, one place at a time, and run their tests.
 
-``python -m tests.mutation`` runs all and writes the table into README.md beside it;
-``python -m tests.mutation reversal debts`` some modules; ``--survivors`` (of all or of some) runs
-those again that survived last time, and puts what became of them into what is known of the others:
-it is for tests that were added since, not for code that was changed. Everything it makes is under
-``.saldo/mutation``: an environment with mutmut, a copy of the tree, and ``survivors.diff``.
+``python -m tests.mutation`` runs all modules and writes the table into README.md;
+``python -m tests.mutation reversal debts`` runs some; ``--survivors`` reruns the mutants that
+survived last time and merges their results with the others': for added tests, not for changed
+code. All output is under ``.saldo/mutation``: an environment with mutmut, a copy of the tree, and
+``survivors.diff``.
 """
 
 from __future__ import annotations
@@ -30,9 +30,15 @@ HERE = Path(__file__).resolve().parent
 WORK = ROOT / ".saldo" / "mutation"
 VENV = WORK / "venv"
 TREE = WORK / "tree"
-ENDS = WORK / "ends.json"
+RESULTS = WORK / "results.json"
 LOCKS = (ROOT / "requirements.lock", HERE / "requirements.lock")
-COPIED = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py", "tests/unit/__init__.py")
+COPIED = (
+    "pyproject.toml",
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/ledger_commands.py",
+    "tests/unit/__init__.py",
+)
 COPIED_FOLDERS = ("services", "shared", "tests/unit/ledger", "tests/unit/shared")
 
 _SHOW = """
@@ -46,11 +52,11 @@ _MARKED = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
-    """Run mutmut; exit code 1 when it could not run, 2 for a module that is not of money."""
+    """Run mutmut; exit code 1 when it fails, 2 for an unknown module."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("modules", nargs="*", help="names of modules; none: all")
-    parser.add_argument("--survivors", action="store_true", help="what survived last time")
-    parser.add_argument("--children", type=int, default=2, help="processes at a time")
+    parser.add_argument("--survivors", action="store_true", help="rerun only last time's survivors")
+    parser.add_argument("--children", type=int, default=2, help="parallel processes")
     given = parser.parse_args(arguments)
     paths = _paths()
     chosen = [path for path in paths if not given.modules or Path(path).stem in given.modules]
@@ -58,11 +64,11 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"no such module; there are: {', '.join(Path(p).stem for p in paths)}\n")
         return 2
     names = [f"{_dotted(path)}.*" for path in chosen]
-    known = _known() if given.survivors else []
+    known = _stored() if given.survivors else []
     if given.survivors:
-        names = [m.name for m in known if m.end != "killed" and m.path in chosen]
+        names = [m.name for m in known if m.result != "killed" and m.path in chosen]
     if not names:
-        sys.stderr.write("Nothing survived last time.\n")
+        sys.stderr.write("There are no survivors of an earlier run.\n")
         return 0
     commit, everything = _commit(), not given.modules and not given.survivors
     WORK.mkdir(parents=True, exist_ok=True)
@@ -70,15 +76,15 @@ def main(arguments: list[str]) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.stderr.write("Another run is at work in this checkout.\n")
+            sys.stderr.write("Another run is active in this checkout.\n")
             return 1
         if not _run_mutmut(paths, [] if everything else names, given.children):
             return 1
     ran = [mutant for mutant in mutants_in(TREE / "mutants") if _is_chosen(mutant, names)]
     mutants = [*{mutant.name: mutant for mutant in (*known, *ran)}.values()]
     table = as_markdown(rows(mutants, paths))
-    _keep(mutants)
-    sys.stdout.write(f"\n{table}\n\nWhat survived is in {WORK.relative_to(ROOT)}/survivors.diff\n")
+    _store(mutants)
+    sys.stdout.write(f"\n{table}\n\nSurvivors are in {WORK.relative_to(ROOT)}/survivors.diff\n")
     if {mutant.path for mutant in mutants} == set(paths):
         _write_readme(table, commit)
     return 0
@@ -106,7 +112,7 @@ def _is_chosen(mutant: Mutant, names: list[str]) -> bool:
 
 
 def _make_venv() -> None:
-    """Make an environment of the product's lock and mutmut's, anew when either has changed."""
+    """Create the environment from the product's lock and mutmut's, again when either changes."""
     digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in LOCKS)).hexdigest()
     stamp = VENV / "installed-from"
     if stamp.exists() and stamp.read_text(encoding="ascii") == digest:
@@ -120,7 +126,7 @@ def _make_venv() -> None:
 
 
 def _copy(mutated: list[str]) -> None:
-    """Make a fresh copy of what is tested and of its tests; what is worked on stays untouched."""
+    """Make a fresh copy of the code and its tests to mutate."""
     shutil.rmtree(TREE, ignore_errors=True)
     for folder in COPIED_FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__")
@@ -132,16 +138,16 @@ def _copy(mutated: list[str]) -> None:
         unwrap(TREE / path)
 
 
-def _known() -> list[Mutant]:
-    if not ENDS.exists():
+def _stored() -> list[Mutant]:
+    if not RESULTS.exists():
         return []
-    return [Mutant(**entry) for entry in json.loads(ENDS.read_text(encoding="utf-8"))]
+    return [Mutant(**entry) for entry in json.loads(RESULTS.read_text(encoding="utf-8"))]
 
 
-def _keep(mutants: list[Mutant]) -> None:
-    """Keep what became of all, and show what survived as differences to the code."""
-    ENDS.write_text(json.dumps([asdict(mutant) for mutant in mutants]), encoding="utf-8")
-    names = [mutant.name for mutant in mutants if mutant.end not in ("killed", "timeout")]
+def _store(mutants: list[Mutant]) -> None:
+    """Store all results, and write the survivors as diffs."""
+    RESULTS.write_text(json.dumps([asdict(mutant) for mutant in mutants]), encoding="utf-8")
+    names = [mutant.name for mutant in mutants if mutant.result not in ("killed", "timeout")]
     command = [str(VENV / "bin" / "python"), "-c", _SHOW, *names]
     with (WORK / "survivors.diff").open("w", encoding="utf-8") as file:
         subprocess.run(command, cwd=TREE, stdout=file, check=True)
@@ -154,10 +160,10 @@ def _commit() -> str:
 
 
 def _write_readme(table: str, commit: str) -> None:
-    """Put the table into README.md, with the day and the commit that it holds for."""
+    """Write the table into README.md, with its date and commit."""
     readme, day = HERE / "README.md", datetime.now(UTC).date().isoformat()
-    said = f"Run on {day}, commit `{commit}`, by `make mutation`.\n\n{table}\n"
-    text = _MARKED.sub(lambda _: said, readme.read_text(encoding="utf-8"))
+    section = f"Run on {day}, commit `{commit}`, by `make mutation`.\n\n{table}\n"
+    text = _MARKED.sub(lambda _: section, readme.read_text(encoding="utf-8"))
     readme.write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What became of the mutants: mutmut's own records, counted by module."""
+"""The results of the mutants, from mutmut's records, counted by module."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _TIMEOUTS = (-24, 24, 36, 152, 255, -9)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mutant: its module's path, mutmut's name for it, and what became of it."""
+    """One mutant: its module's path, mutmut's name for it, and its result."""
 
     path: str
     name: str
-    end: str
+    result: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """The mutants of a module, or of all. What ran out of time counts as killed: it was noticed."""
+    """The mutants of a module, or of all. A timeout counts as killed: it was noticed."""
 
     what: str
     killed: int
@@ -36,44 +36,46 @@ class Row:
 
     @property
     def mutants(self) -> int:
-        """All of them."""
+        """Return the number of all mutants."""
         return self.killed + self.timeouts + self.survived + self.untested + self.unknown
 
     @property
     def percent(self) -> float:
-        """The part that is noticed, in per cent."""
+        """Return the percentage that the tests notice."""
         return 100 * (self.killed + self.timeouts) / self.mutants if self.mutants else 100.0
 
 
 def mutants_in(folder: Path) -> list[Mutant]:
-    """Read what mutmut has recorded under its folder of mutants, those that were not run left out.
+    """Return the mutants that ran, from mutmut's records in a folder.
 
-    A run of a part leaves the other mutants without an end.
+    A partial run leaves the other mutants without a result.
     """
     found = []
     for record in sorted(folder.rglob("*.meta")):
         path = record.relative_to(folder).as_posix().removesuffix(".meta")
-        ends = json.loads(record.read_text(encoding="utf-8"))["exit_code_by_key"]
-        found += [Mutant(path, name, _end(code)) for name, code in ends.items() if code is not None]
+        codes = json.loads(record.read_text(encoding="utf-8"))["exit_code_by_key"]
+        found += [
+            Mutant(path, name, _result(code)) for name, code in codes.items() if code is not None
+        ]
     return found
 
 
 def rows(mutants: Iterable[Mutant], paths: Iterable[str]) -> list[Row]:
-    """Count by module, in the order of the paths, the sum of all last."""
+    """Count mutants by module, in the order of the paths, with the total last."""
     counts: dict[str, Counter[str]] = {}
     for mutant in mutants:
-        counts.setdefault(mutant.path, Counter())[mutant.end] += 1
-    told = [_row(path, counts[path]) for path in paths if path in counts]
-    return [*told, _row("all", sum(counts.values(), Counter()))]
+        counts.setdefault(mutant.path, Counter())[mutant.result] += 1
+    by_module = [_row(path, counts[path]) for path in paths if path in counts]
+    return [*by_module, _row("all", sum(counts.values(), Counter()))]
 
 
-def as_markdown(told: Iterable[Row]) -> str:
-    """Return the table that README.md holds."""
+def as_markdown(table: Iterable[Row]) -> str:
+    """Return the table of README.md."""
     lines = [
         "| module | mutants | killed | timeouts | survived | no test | % |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for row in told:
+    for row in table:
         lines.append(
             f"| {row.what} | {row.mutants} | {row.killed} | {row.timeouts} | {row.survived} "
             f"| {row.untested + row.unknown} | {row.percent:.1f} |"
@@ -81,12 +83,12 @@ def as_markdown(told: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def _row(what: str, ends: Counter[str]) -> Row:
+def _row(what: str, results: Counter[str]) -> Row:
     kinds = ("killed", "timeout", "survived", "untested", "unknown")
-    return Row(what, *(ends[kind] for kind in kinds))
+    return Row(what, *(results[kind] for kind in kinds))
 
 
-def _end(code: int) -> str:
+def _result(code: int) -> str:
     if code in _KILLED:
         return "killed"
     if code == _SURVIVED:

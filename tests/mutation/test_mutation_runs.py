@@ -1,12 +1,14 @@
-"""What the mutation run does to its copy of the code, and how it counts."""
+"""The mutation run: its changes to the copied code, its counts, and its list of modules."""
 
 from __future__ import annotations
 
 import json
+from configparser import ConfigParser
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from tests.mutation.__main__ import HERE, ROOT
 from tests.mutation.summary import Mutant, as_markdown, mutants_in, rows
 from tests.mutation.unwrapping import unwrap
 
@@ -38,7 +40,7 @@ def square(
 '''
 
 
-def test_the_copy_has_no_decorator_that_hides_arithmetic_and_does_the_same(tmp_path: Path) -> None:
+def test_unwrapped_copy_has_no_decorators_and_behaves_the_same(tmp_path: Path) -> None:
     path = tmp_path / "row.py"
     path.write_text(dedent(MODULE), encoding="utf-8")
     unwrap(path)
@@ -54,8 +56,8 @@ def test_the_copy_has_no_decorator_that_hides_arithmetic_and_does_the_same(tmp_p
 
 
 def test_mutants_are_counted_by_module(tmp_path: Path) -> None:
-    ends = {"a.x__1": 1, "a.x__2": 0, "a.x__3": 33, "a.x__4": -24, "a.x__5": 1, "a.x__6": None}
-    (tmp_path / "a.py.meta").write_text(json.dumps({"exit_code_by_key": ends}), encoding="utf-8")
+    codes = {"a.x__1": 1, "a.x__2": 0, "a.x__3": 33, "a.x__4": -24, "a.x__5": 1, "a.x__6": None}
+    (tmp_path / "a.py.meta").write_text(json.dumps({"exit_code_by_key": codes}), encoding="utf-8")
     found = mutants_in(tmp_path)
     assert Mutant("a.py", "a.x__4", "timeout") in found
     assert len(found) == 5  # one was not run
@@ -63,3 +65,11 @@ def test_mutants_are_counted_by_module(tmp_path: Path) -> None:
     assert (module.mutants, module.killed, module.timeouts, module.survived) == (5, 2, 1, 1)
     assert (module.untested, module.percent, total.mutants) == (1, 60.0, 6)
     assert as_markdown([module]).splitlines()[-1] == "| a.py | 5 | 2 | 1 | 1 | 1 | 60.0 |"
+
+
+def test_configured_modules_exist() -> None:
+    configuration = ConfigParser()
+    configuration.read(HERE / "setup.cfg")
+    paths = configuration["mutmut"]["only_mutate"].split()
+    assert paths
+    assert [path for path in paths if not (ROOT / path).is_file()] == []

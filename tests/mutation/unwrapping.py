@@ -1,8 +1,8 @@
-"""Properties and cached functions as plain functions, which mutmut does not pass over.
+"""Rewrites properties and cached functions as plain functions, so that mutmut mutates them.
 
-mutmut leaves alone whatever has a decorator. Some of our arithmetic is in properties, so the copy
-that is mutated has them written out: ``closing = property(lambda self: self._get_closing())``,
-and functions without the cache that only saves time. What they do stays the same.
+mutmut skips whatever has a decorator. Some arithmetic is in properties, so the mutated copy has
+``closing = property(lambda self: self._get_closing())`` instead, and functions without their
+cache. Their behaviour stays the same.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""A company made up at random, imported by the terminal, and compared with books kept by hand.
+"""Simulation: a random company is run through the ledger and compared with a reference model.
 
-``python -m tests.simulation --accounts 10000 --months 24 --seed 1`` makes the files of a company,
+``python -m tests.simulation --accounts 10000 --months 24 --seed 1`` writes the files of a company,
 imports them with ``saldo ledger import``, posts its payments, and compares every balance at random
-past instants and days, the turnover sheet, the overdue list and the trial balance with
+past instants and days, the turnover report, the overdue list and the trial balance with
 :mod:`tests.simulation.reference_model`, which reads the same files and shares no code with the
 ledger.
 
-Reading order: ``clerk.py`` (the books of one account), ``lateness.py`` (penalties), ``life.py``
-(what happens to an account), ``files.py`` (how it is written down and read again), ``company.py``
-(all accounts), ``installation.py`` (the ledger's side), ``verdict.py`` (the comparison).
+Reading order: :mod:`reference_model` (one account), :mod:`lateness` (its penalties),
+:mod:`scenario` (what happens to an account), :mod:`steps` (the company's calendar), :mod:`files`
+and :mod:`reading` (its files), :mod:`company` (all accounts), :mod:`totals` (sums over accounts),
+:mod:`installation` (the ledger), :mod:`comparison`.
 """

@@ -1,18 +1,18 @@
-"""A whole company: its files, and the lives that they tell, account by account."""
+"""A whole company: its files, and the accounts rebuilt from them by the reference model."""
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from tests.simulation.files import Book, book_of
+from tests.simulation.files import StepFile, step_file
 from tests.simulation.reading import Row, entries_of
-from tests.simulation.reference_model import Books, Entry
-from tests.simulation.scenario import Life
+from tests.simulation.reference_model import Entry, ModelAccount
+from tests.simulation.scenario import AccountScenario
 from tests.simulation.steps import Step, steps
 
 Progress = Callable[[int], None]
@@ -20,57 +20,57 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Company:
-    """The books of a company in the order in which they come; a step without a file is a run."""
+    """The files of a company in the order of its steps; a step without rows has no file."""
 
-    books: Sequence[Book]
+    files: Sequence[StepFile]
 
-    def lives(self) -> Iterator[tuple[str, list[Entry], Books]]:
-        """Yield (number, entries as they are recorded, the books after them) by reading the files.
+    def accounts(self) -> Iterator[tuple[str, list[Entry], ModelAccount]]:
+        """Yield (number, entries in the order recorded, the account after them) from the files.
 
-        All files are read side by side, so that one account is in memory at a time.
+        All files are read in parallel, so only one account is in memory at a time.
         """
-        streams = [_by_account(place, book) for place, book in enumerate(self.books)]
+        streams = [_by_account(place, file) for place, file in enumerate(self.files)]
         merged = heapq.merge(*streams, key=lambda found: found[:2])
         for number, found in groupby(merged, key=lambda item: item[0]):
-            rows = {place: mine for _, place, mine in found}
-            entries, books = self._live(rows)
-            yield number, entries, books
+            rows = {place: of_account for _, place, of_account in found}
+            entries, account = self._account_from(rows)
+            yield number, entries, account
 
-    def _live(self, rows: dict[int, Sequence[Row]]) -> tuple[list[Entry], Books]:
-        books, entries = Books(), list[Entry]()
-        for place, book in enumerate(self.books):
-            step = book.step
-            if step.kind == "accrual" and books.entries:
-                entries += books.accrue(step.day)
+    def _account_from(self, rows: Mapping[int, Sequence[Row]]) -> tuple[list[Entry], ModelAccount]:
+        account, entries = ModelAccount(), list[Entry]()
+        for place, file in enumerate(self.files):
+            step = file.step
+            if step.kind == "accrual" and account.entries:
+                entries += account.accrue(step.day)
             elif place in rows:
-                for entry in entries_of(step.kind, step.day, rows[place], books):
-                    books.keep(entry)
+                for entry in entries_of(step.kind, step.day, rows[place], account):
+                    account.record(entry)
                     entries.append(entry)
-        return entries, books
+        return entries, account
 
 
 def make_company(
     folder: Path, accounts: int, months: int, seed: int, progress: Progress = lambda _: None
 ) -> Company:
-    """Make up a company and write its files."""
-    chance = random.Random(seed)  # noqa: S311 - the same every time
-    books = [book_of(step, folder, chance) for step in steps(months)]
+    """Generate a company and write its files."""
+    chance = random.Random(seed)  # noqa: S311 - reproducible
+    files = [step_file(step, folder, chance) for step in steps(months)]
     for index in range(accounts):
-        life = Life(seed, index)
-        for book in books:
-            if rows := life.rows(book.step):
-                book.write(rows)
+        scenario = AccountScenario(seed, index)
+        for file in files:
+            if rows := scenario.rows(file.step):
+                file.write(rows)
         progress(1)
-    for book in books:
-        book.close()
-    return Company(books)
+    for file in files:
+        file.close()
+    return Company(files)
 
 
-def _by_account(place: int, book: Book) -> Iterator[tuple[str, int, list[Row]]]:
-    for number, rows in groupby(book.read(), key=lambda row: str(row["account"])):
+def _by_account(place: int, file: StepFile) -> Iterator[tuple[str, int, list[Row]]]:
+    for number, rows in groupby(file.read(), key=lambda row: str(row["account"])):
         yield number, place, list(rows)
 
 
 def steps_of(company: Company) -> list[Step]:
-    """The steps of a company in their order."""
-    return [book.step for book in company.books]
+    """Return the steps of a company in their order."""
+    return [file.step for file in company.files]

@@ -1,4 +1,4 @@
-"""The files of a company: CSV in UTF-8 or cp1251 and JSON Lines, a step each, accounts in order."""
+"""The files of a company, one per step: CSV in UTF-8 or cp1251, or JSON Lines, by account."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEYS = {"charges": "period", "adjustments": "adjustment_id"}
 
 @dataclass
 class Totals:
-    """The control totals of a file: rows, entries, and kopecks."""
+    """The control totals of a file: rows, entries and kopecks."""
 
     rows: int = 0
     entries: int = 0
@@ -47,8 +47,8 @@ class Totals:
 
 
 @dataclass
-class Book:
-    """One file being written, or to be read."""
+class StepFile:
+    """The file of a step, to be written, then read."""
 
     step: Step
     path: Path
@@ -77,7 +77,7 @@ class Book:
             self._file = None
 
     def read(self) -> Iterator[Row]:
-        """Yield the rows, account by account as they were written."""
+        """Yield the rows in the order written, account by account."""
         if not self.path.exists():
             return
         with self.path.open(encoding=self.encoding, newline="") as file:
@@ -90,11 +90,11 @@ class Book:
         return csv.DictWriter(file, self.columns, delimiter=";", lineterminator="\r\n")
 
 
-def book_of(step: Step, folder: Path, chance: random.Random) -> Book:
-    """Choose how a step is written down."""
+def step_file(step: Step, folder: Path, chance: random.Random) -> StepFile:
+    """Return the file of a step, in a random format."""
     columns = list(COLUMNS.get(step.kind, ()))
     chance.shuffle(columns)
     form = chance.choice(("utf-8", "cp1251", "jsonl")) if columns else "jsonl"
     if form == "jsonl":
-        return Book(step, folder / f"{step.name}.jsonl", "utf-8")
-    return Book(step, folder / f"{step.name}.csv", form, columns)
+        return StepFile(step, folder / f"{step.name}.jsonl", "utf-8")
+    return StepFile(step, folder / f"{step.name}.csv", form, columns)

@@ -1,4 +1,4 @@
-"""The ledger's side: a database, a terminal before it, and the ways in that are not files."""
+"""The installation under test: its database, its terminal, and commands outside files."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from services.ledger.cli import app
 from services.ledger.corrections import Correct, correct_within
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from shared import context
 from shared.config import Settings
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.money import MAX_AMOUNT
-from tests.simulation.files import Book
+from tests.simulation.files import StepFile
 from tests.simulation.reading import Row
-from tests.simulation.reference_model import Books
+from tests.simulation.reference_model import ModelAccount
 from tests.simulation.scenario import roubles
 from tests.simulation.steps import IMPORTED
 
 CALLERS = 16
-ONE_PERSON_MAY = "100000000,00"
-"""Roubles: proposals and their approval are not what is tried here."""
+APPROVAL_OVER = "100000000,00"
+"""Roubles; so high because approvals are not under test here."""
 BY_TERMINAL = 2
-"""How many corrections of a step are said at the terminal; the rest call what it calls."""
+"""How many corrections of a step go through the terminal; the rest call its use case."""
 
 
 class PayWithPurpose(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment whose payer named a month, or one sum for debt and penalty (``penalty`` None)."""
+    """A payment with a named month, or with one sum for debt and penalty (``penalty`` None)."""
 
     number: str
     payment_id: UUID
@@ -57,7 +57,7 @@ class PayWithPurpose(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pay_with_purpose(session: Session, command: PayWithPurpose) -> None:
-    """Post it, as the use case will for whoever takes such payments."""
+    """Post such a payment, which no public use case does yet."""
     session.load(Account, account_id(command.number)).post_payment(
         command.payment_id,
         command.paid_on,
@@ -69,7 +69,7 @@ def pay_with_purpose(session: Session, command: PayWithPurpose) -> None:
 
 @dataclass
 class Terminal:
-    """Says ``saldo ledger ...`` in a process of its own, as staff do."""
+    """Runs ``saldo ledger ...`` in a process of its own, as staff do."""
 
     settings: Settings
 
@@ -79,11 +79,11 @@ class Terminal:
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
             "SALDO_SECRET": self.settings.secret.hex(),
             "SALDO_DATABASE_URL_LEDGER": self.settings.database_url_of("ledger"),
-            "SALDO_LEDGER_APPROVAL_OVER": ONE_PERSON_MAY,
+            "SALDO_LEDGER_APPROVAL_OVER": APPROVAL_OVER,
         }
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Begin to say it; whoever started the process waits for it, or kills it."""
+        """Start a command; the caller waits for the process, or kills it."""
         return subprocess.Popen(
             [sys.executable, "-m", "services.cli", "ledger", *words],
             cwd=REPOSITORY,
@@ -93,69 +93,69 @@ class Terminal:
             text=True,
         )
 
-    def says(self, *words: str) -> tuple[int, str, str]:
-        """Say it; return the exit code, what it said, and what it complained about."""
+    def run(self, *words: str) -> tuple[int, str, str]:
+        """Run a command; return the exit code, standard output and standard error."""
         with self.start(*words) as process:
             out, err = process.communicate()
         return process.returncode, out, err
 
-    def asks(self, *words: str) -> Any:
-        """Say it with --json, and return what it says; exit code 0 is expected."""
-        code, out, err = self.says(*words, "--json")
+    def run_json(self, *words: str) -> Any:
+        """Run a command with --json and return its output; raises unless the exit code is 0."""
+        code, out, err = self.run(*words, "--json")
         if code:
             raise AssertionError(f"saldo ledger {' '.join(words)}: exit code {code}\n{out}\n{err}")
         return json.loads(out.splitlines()[-1])
 
 
 class QuickTerminal(Terminal):
-    """Says it within this process: the same verbs without the start of an interpreter each."""
+    """Runs the same commands within this process, without starting an interpreter for each."""
 
-    def says(self, *words: str) -> tuple[int, str, str]:
+    def run(self, *words: str) -> tuple[int, str, str]:
         result = CliRunner().invoke(app, list(words), env=self.environment())
         return result.exit_code, result.stdout, result.stderr
 
 
 @dataclass
 class Installation:
-    """A ledger that takes a company's steps one after another."""
+    """A ledger that applies a company's steps one after another."""
 
     settings: Settings
     store: PostgresStore
     terminal: Terminal
 
     def __post_init__(self) -> None:
-        self._desk = posting_desk(self.store)
+        self._posting = ledger_group_commit(self.store)
 
-    def take(self, book: Book) -> None:
-        """Do a step: import its file, run what it names, post what it holds."""
-        kind, step = book.step.kind, book.step
+    def apply(self, file: StepFile) -> None:
+        """Apply a step: import its file, accrue penalties, or post its payments or corrections."""
+        kind, step = file.step.kind, file.step
         if kind in IMPORTED:
-            self._import(book)
+            self._import(file)
         elif kind == "accrual":
             words = ("--on", step.day.isoformat(), "--actor", "petrov", "--reason", "month's end")
-            self.terminal.asks("accrue", *words)
+            self.terminal.run_json("accrue", *words)
         elif kind == "payments":
-            self._post_payments(book)
+            self._post_payments(file)
         else:
             correct = self._reverse if kind == "reversals" else self._write_off
-            for place, row in enumerate(book.read()):
+            for place, row in enumerate(file.read()):
                 correct(row, at_terminal=place < BY_TERMINAL)
 
-    def _import(self, book: Book) -> None:
-        if not book.totals.rows:
+    def _import(self, file: StepFile) -> None:
+        if not file.totals.rows:
             return
-        said = self.terminal.asks(
-            *("import", str(book.path), "--actor", "ivanova", "--reason", f"step {book.step.name}"),
-            *("--rows", str(book.totals.rows), "--entries", str(book.totals.entries)),
-            *(f"--total={roubles(book.totals.amount)}",),
+        done = self.terminal.run_json(
+            *("import", str(file.path), "--actor", "ivanova", "--reason", f"step {file.step.name}"),
+            *("--rows", str(file.totals.rows), "--entries", str(file.totals.entries)),
+            *(f"--total={roubles(file.totals.amount)}",),
         )
-        found = said["kind"], said["state"], said["counts"]["refused_rows"]
-        assert found == (book.step.kind, "imported", 0), said
-        counts = said["counts"]
-        assert counts["entries"] + counts["unchanged"] == book.totals.entries, said
+        found = done["kind"], done["state"], done["counts"]["refused_rows"]
+        assert found == (file.step.kind, "imported", 0), done
+        counts = done["counts"]
+        assert counts["entries"] + counts["unchanged"] == file.totals.entries, done
 
-    def _post_payments(self, book: Book) -> None:
-        by_account = (list(rows) for _, rows in groupby(book.read(), lambda row: row["account"]))
+    def _post_payments(self, file: StepFile) -> None:
+        by_account = (list(rows) for _, rows in groupby(file.read(), lambda row: row["account"]))
         with ThreadPoolExecutor(CALLERS) as pool:
             for batch in _batches(by_account, 2_000):
                 for done in [pool.submit(self._post_in_turn, rows) for rows in batch]:
@@ -179,15 +179,15 @@ class Installation:
                 command = PostPayment(payment_id=payment_id, paid_on=paid_on, lines=(line,))
                 handler = post_payment
             with context.bind(command_id=new_id(), actor="service:payments"):
-                self._desk.execute(handler, command)
+                self._posting.execute(handler, command)
 
     def _reverse(self, row: Row, *, at_terminal: bool) -> None:
         if at_terminal:
-            said = self.terminal.asks(
+            done = self.terminal.run_json(
                 *("reverse", row["payment_id"], "--account", row["account"], "--on", row["on"]),
                 *("--actor", "petrov", "--reason", "returned"),
             )
-            assert said["state"] == "done", said
+            assert done["state"] == "done", done
             return
         self._correct(
             ReversePayment(
@@ -199,7 +199,7 @@ class Installation:
 
     def _write_off(self, row: Row, *, at_terminal: bool) -> None:
         if at_terminal:
-            said = self.terminal.asks(
+            done = self.terminal.run_json(
                 *(
                     "write-off",
                     row["account"],
@@ -209,7 +209,7 @@ class Installation:
                 ),
                 *("--actor", "petrov", "--reason", "an act"),
             )
-            assert said["state"] == "done", said
+            assert done["state"] == "done", done
             return
         on = date.fromisoformat(row["on"])
         self._correct(
@@ -222,7 +222,7 @@ class Installation:
             done = self.store.execute(correct_within(MAX_AMOUNT), command)
         assert done["state"] == "done", done
 
-    # What the comparison asks of the database itself, past the ledger.
+    # Direct queries of the database, for the comparison.
 
     def rows(self, query: str, *values: Any) -> Iterator[dict[str, Any]]:
         """Yield the rows of a query in the ledger's schema."""
@@ -235,11 +235,11 @@ class Installation:
             yield from cursor.execute(query, values)
 
     def balances_now(self) -> dict[str, Mapping[str, Any]]:
-        """Account -> its row of the read model."""
+        """Return account -> its row of the read model."""
         return {row["number"]: row for row in self.rows("SELECT * FROM balances")}
 
     def recorded_by(self, instant: datetime) -> dict[str, int]:
-        """Account -> how many of its events were recorded by an instant."""
+        """Return account -> how many of its events were recorded by an instant."""
         query = (
             "SELECT b.number, count(*) AS events FROM events AS e "
             "JOIN balances AS b ON b.account_id = e.originator_id "
@@ -247,20 +247,20 @@ class Installation:
         )
         return {row["number"]: row["events"] for row in self.rows(query, instant)}
 
-    def span(self) -> tuple[datetime, datetime]:
-        """When the first event was recorded, and when the last one."""
+    def recorded_between(self) -> tuple[datetime, datetime]:
+        """Return when the first and the last event were recorded."""
         [row] = self.rows("SELECT min(recorded_at) AS first, max(recorded_at) AS last FROM events")
         return row["first"], row["last"]
 
 
-def open_items_of(books: Books) -> dict[str, Any]:
-    """What a row of the read model should hold of an account."""
+def expected_row(account: ModelAccount) -> dict[str, Any]:
+    """Return what the read model's row of an account should contain."""
     return {
-        "version": books.entries,
-        "principal": books.principal,
-        "penalty": books.penalty,
-        "advance": books.advance,
-        "open_items": books.open_items(),
+        "version": account.entries,
+        "principal": account.principal,
+        "penalty": account.penalty,
+        "advance": account.advance,
+        "open_items": account.open_items(),
     }
 
 

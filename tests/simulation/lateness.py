@@ -1,8 +1,8 @@
-"""The penalty for late payment, reckoned from the text of the law (ЖК РФ ст. 155 ч. 14 and 14.1).
+"""The penalty for late payment, computed from the text of the law (ЖК РФ ст. 155 ч. 14, 14.1).
 
-An own small table of key rates and an own way: a debt is a few parts, each unpaid or paid on a
-day, and stretches of days on which the same kopecks bear the same. No moratorium falls into the
-years that are made up here.
+It is independent of the ledger's calculator: it has its own small table of key rates, and a debt is
+a list of parts, each unpaid or paid on a day, charged by segments of days with the same sum and
+rate. No moratorium falls within the simulated years.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 DIVISORS: dict[str, list[tuple[int, int]]] = {
-    # The first day of delay from which a day bears 1/divisor of the rate.
+    # (first day of delay, divisor): from then on each day bears 1/divisor of the rate.
     "household": [(31, 300), (91, 130)],
     "capital_repair": [(31, 300)],
     "organisation": [(1, 130)],
@@ -22,7 +22,7 @@ DIVISORS: dict[str, list[tuple[int, int]]] = {
 KEY_RATES = [
     (date(2022, 9, 19), "7.50"),
     (date(2023, 7, 24), "8.50"),
-    (date(2023, 8, 15), "12.00"),  # and more from then on: the cap decides
+    (date(2023, 8, 15), "12.00"),  # higher from then on, so the cap applies
 ]
 CAP = Fraction("9.5")
 CAPPED_TO = date(2026, 12, 31)
@@ -31,7 +31,7 @@ FOREVER = 10**6
 
 @dataclass
 class Late:
-    """A debt: whose it is, the last day that was in time, and (kopecks, the day it was paid)."""
+    """A debt: payer kind, last day in time, and parts as (kopecks, day paid or None)."""
 
     payer_kind: str
     in_time_to: date
@@ -39,7 +39,7 @@ class Late:
 
 
 def penalty_by_law(late: Late, on: date) -> int:
-    """Kopecks by the end of a day; rounded half up for each stretch of days that are alike."""
+    """Return kopecks by the end of a day, each segment rounded half up."""
     total = 0
     by_rate: dict[Fraction, list[tuple[int, date]]] = {}
     for amount, paid_on in late.parts:
@@ -52,8 +52,8 @@ def penalty_by_law(late: Late, on: date) -> int:
 
 
 def rate_on(day: date) -> Fraction:
-    """Per cent a year: the key rate on the day of payment, but not above the cap."""
-    assert KEY_RATES[0][0] <= day <= CAPPED_TO, "the company lives within the table"
+    """Return per cent a year: the key rate on the day of payment, but not above the cap."""
+    assert KEY_RATES[0][0] <= day <= CAPPED_TO, "the simulated days are within the table"
     place = bisect_right([since for since, _ in KEY_RATES], day) - 1
     return min(CAP, Fraction(KEY_RATES[place][1]))
 
@@ -65,11 +65,11 @@ def _of_one_rate(late: Late, rate: Fraction, parts: list[tuple[int, date]]) -> i
     for (first, divisor), last in zip(bands, ends, strict=True):
         begin = late.in_time_to + timedelta(first)
         while begin <= last_paid and (begin - late.in_time_to).days <= last:
-            still = [(amount, end) for amount, end in parts if end >= begin]
-            end = min(end for _, end in still)
+            unpaid = [(amount, end) for amount, end in parts if end >= begin]
+            end = min(end for _, end in unpaid)
             if (end - late.in_time_to).days > last:
                 end = late.in_time_to + timedelta(last)
-            base, days = sum(amount for amount, _ in still), (end - begin).days + 1
+            base, days = sum(amount for amount, _ in unpaid), (end - begin).days + 1
             exact = base * days * rate / (100 * divisor)
             total += int(exact + Fraction(1, 2))
             begin = end + timedelta(1)

@@ -1,4 +1,4 @@
-"""What the rows of a file say of one account, as entries for the clerk's books."""
+"""Parsing of a file's rows of one account into entries of the reference model."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from tests.simulation.reference_model import Books, Entry
+from tests.simulation.reference_model import Entry, ModelAccount
 
 Row: TypeAlias = Mapping[str, Any]
 
 
-def entries_of(kind: str, day: date, rows: Sequence[Row], books: Books) -> Iterable[Entry]:  # noqa: PLR0912
-    """Yield what one account's rows make happen after what ``books`` have.
+def entries_of(kind: str, day: date, rows: Sequence[Row], account: ModelAccount) -> Iterable[Entry]:  # noqa: PLR0912
+    """Yield the entries of one account's rows, to be recorded in ``account`` one by one.
 
-    The books are to be kept up between two entries: a correction takes effect no earlier than
+    The caller records each before it takes the next: a correction takes effect no earlier than
     what it corrects.
     """
     if kind == "registry":
@@ -29,28 +29,30 @@ def entries_of(kind: str, day: date, rows: Sequence[Row], books: Books) -> Itera
             yield from _bill(list(bill))
     elif kind == "adjustments":
         for _, group in groupby(rows, key=lambda row: row["adjustment_id"]):
-            mine = list(group)
-            period = mine[0]["period"]
-            on = max(_day(mine[0]["effective_on"]), books.bills[period][1])
-            lines = {row["service"]: kopecks(row["amount"]) for row in mine}
+            adjustment = list(group)
+            period = adjustment[0]["period"]
+            on = max(_day(adjustment[0]["effective_on"]), account.bills[period][1])
+            lines = {row["service"]: kopecks(row["amount"]) for row in adjustment}
             yield Entry(on, "adjust", (period, lines))
     elif kind == "payments":
         for row in rows:
-            given = (row["payment_id"], row["amount"], row["penalty"], row["period"])
-            yield Entry(_day(row["paid_on"]), "pay", given)
+            values = (row["payment_id"], row["amount"], row["penalty"], row["period"])
+            yield Entry(_day(row["paid_on"]), "pay", values)
     elif kind == "reversals":
         for row in rows:
-            on = max(_day(row["on"]), books.payments[row["payment_id"]][0])
+            on = max(_day(row["on"]), account.payments[row["payment_id"]][0])
             yield Entry(on, "reverse", (row["payment_id"],))
     elif kind == "write-offs":
         for row in rows:
-            yield Entry(max(_day(row["on"]), books.fined_on), "waive", (row["amount"],))
+            yield Entry(
+                max(_day(row["on"]), account.penalty_changed_on), "waive_penalty", (row["amount"],)
+            )
     else:
         raise ValueError(f"no such kind: {kind}")
 
 
 def kopecks(text: Any) -> int:
-    """Read roubles; an empty field is nothing."""
+    """Parse roubles into kopecks; an empty field is 0."""
     exact = Decimal(str(text).replace(",", ".") or "0") * 100
     assert exact == int(exact), "roubles have two decimals"
     return int(exact)
@@ -68,7 +70,7 @@ def _bill(rows: Sequence[Row]) -> Iterable[Entry]:
     }
     yield Entry(on, "charge", (rows[0]["period"], due_on, lines))
     if penalty := sum(kopecks(row["penalty"]) for row in rows):
-        yield Entry(on, "fine", (penalty,))
+        yield Entry(on, "add_penalty", (penalty,))
 
 
 def _day(text: str) -> date:

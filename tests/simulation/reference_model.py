@@ -1,16 +1,15 @@
-"""The books of one account as a clerk keeps them by hand. All figures are kopecks.
+"""The reference model of one account, independent of the ledger's code. All sums are kopecks.
 
-Nothing here is imported from the ledger. A debt is a heap of slices: so many kopecks of one service
-of one month, each unpaid or paid by somebody on some day. Paying colours slices, undoing a payment
-takes the colour off again, a recalculation adds slices or throws some away; every figure is a sum
-over slices. The rules are those of how a payment settles: oldest month first, within a month pro
-rata by service with the largest remainders, the penalty apart, the rest an advance for later
-bills.
+A debt is a list of slices: so many kopecks of one service of one month, each unpaid or paid by one
+payment on one day. A payment marks slices as paid, a reversal unmarks them, an adjustment adds or
+removes slices; every figure is a sum over slices. A payment is allocated to the oldest month
+first, within a month pro rata by service with the largest remainders, to the penalty separately,
+and the rest becomes an advance for later bills.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -25,40 +24,44 @@ CAPITAL_REPAIR = "capital_repair"
 
 @dataclass(slots=True)
 class Entry:
-    """One thing that happened, on the day it took effect; ``what`` is a method of Books."""
+    """An event on the day of its effect; ``what`` names the method of ModelAccount to call."""
 
     day: date
     what: str
-    given: tuple[Any, ...]
+    values: tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class Slice:
-    """Kopecks of one debt; ``payer`` is empty while they are unpaid, ``turn`` when they were."""
+    """Kopecks of one debt.
+
+    ``payer`` is the payment's name or ADVANCE, empty while unpaid; ``paid_turn`` orders the
+    payments of slices, ``debt`` the debts.
+    """
 
     amount: int
     period: str
     service: str
     due_on: date
     since: date
-    lot: int
+    debt: int
     payer: str = ""
     paid_on: date | None = None
-    turn: int = 0
+    paid_turn: int = 0
 
 
 @dataclass
-class Books:
-    """What the entries so far come to."""
+class ModelAccount:
+    """The state of an account after the entries so far."""
 
     payer_kind: str = ""
     debts: list[Slice] = field(default_factory=list)
-    fines: list[Slice] = field(default_factory=list)
+    penalties: list[Slice] = field(default_factory=list)
     advance: int = 0
     accrued: int = 0
     waived: int = 0
     counted_through: date | None = None
-    fined_on: date = date.min
+    penalty_changed_on: date = date.min
     payments: dict[str, tuple[date, int]] = field(default_factory=dict)
     bills: dict[str, tuple[date, date]] = field(default_factory=dict)
     entries: int = 0
@@ -70,10 +73,10 @@ class Books:
 
     @property
     def penalty(self) -> int:
-        return sum(piece.amount for piece in self.fines if not piece.payer)
+        return sum(piece.amount for piece in self.penalties if not piece.payer)
 
     def open_items(self) -> dict[str, dict[str, int]]:
-        """Month -> service -> what is owed."""
+        """Return month -> service -> kopecks owed."""
         owed: dict[str, dict[str, int]] = {}
         for piece in self.debts:
             if not piece.payer:
@@ -82,29 +85,29 @@ class Books:
         return owed
 
     def services(self) -> dict[str, int]:
-        """Service -> what is owed."""
+        """Return service -> kopecks owed."""
         owed: dict[str, int] = {}
         for piece in self.debts:
             if not piece.payer:
                 owed[piece.service] = owed.get(piece.service, 0) + piece.amount
         return owed
 
-    def keep(self, entry: Entry) -> None:
-        """Enter one entry."""
+    def record(self, entry: Entry) -> None:
+        """Apply an entry."""
         self.entries += 1
-        getattr(self, entry.what)(entry.day, *entry.given)
+        getattr(self, entry.what)(entry.day, *entry.values)
 
-    # What happens, as entries name it.
+    # The kinds of entries.
 
     def open(self, day: date, payer_kind: str, lines: Mapping[str, int]) -> None:
-        """Take the account over; what is owed to the payer pays nothing of what he owes."""
+        """Post the opening balance; its credits become an advance and pay none of its debts."""
         self.payer_kind = payer_kind or self.payer_kind
         self._owe(TAKEN_OVER, lines, day, day)
         self._pay_ahead(TAKEN_OVER, lines, day)
         self.advance += sum(-amount for amount in lines.values() if amount < 0)
 
     def charge(self, day: date, period: str, due_on: date, lines: Mapping[str, Any]) -> None:
-        """Bill a month; what comes out below nothing is money back, which pays the rest."""
+        """Post a bill; a negative sum is a refund, which pays the rest of the bill."""
         payable = {service: sum(line) for service, line in lines.items()}
         self.bills[period] = (due_on, day)
         self._owe(period, payable, due_on, day)
@@ -112,40 +115,40 @@ class Books:
         self._pay_ahead(period, payable, day)
 
     def adjust(self, day: date, period: str, lines: Mapping[str, int]) -> None:
-        """Recalculate a month: what is taken off goes off the unpaid, then off the paid."""
+        """Adjust a month; a reduction removes unpaid slices first, then paid ones."""
         self._owe(period, lines, self.bills[period][0], day)
         for service, amount in lines.items():
             if amount < 0:
-                mine = [p for p in self.debts if (p.period, p.service) == (period, service)]
-                rest = _throw_away(_unpaid(mine, last_first=True), -amount)
-                _throw_away(_paid(mine), rest)
+                of_service = [p for p in self.debts if (p.period, p.service) == (period, service)]
+                rest = _remove(_unpaid(of_service, last_first=True), -amount)
+                _remove(_paid(of_service), rest)
                 self.advance += rest
         self.debts = [piece for piece in self.debts if piece.amount]
         self._pay_ahead(period, lines, day)
 
-    def fine(self, day: date, amount: int) -> None:
-        """Add a penalty."""
+    def add_penalty(self, day: date, amount: int) -> None:
+        """Charge a penalty."""
         self.accrued += amount
-        self.fined_on = max(self.fined_on, day)
+        self.penalty_changed_on = max(self.penalty_changed_on, day)
         self.counted_through = max(self.counted_through or day, day)
-        self._change_fine(day, amount)
+        self._change_penalty(day, amount)
 
-    def correct_fine(self, day: date, amount: int, waived: int, through: date) -> None:
-        """Change the penalty by a difference; ``waived`` of it is only waived no longer."""
+    def correct_penalty(self, day: date, amount: int, waived: int, through: date) -> None:
+        """Change the penalty by a difference; ``waived`` is the part that only ends a waiver."""
         self.accrued += amount
         self.waived -= waived
-        self.fined_on = max(self.fined_on, day)
+        self.penalty_changed_on = max(self.penalty_changed_on, day)
         self.counted_through = max(self.counted_through or through, through)
-        self._change_fine(day, amount + waived)
+        self._change_penalty(day, amount + waived)
 
-    def waive(self, day: date, amount: int) -> None:
-        """Let go of a penalty that is owed."""
+    def waive_penalty(self, day: date, amount: int) -> None:
+        """Write off a penalty that is owed."""
         self.waived += amount
-        self.fined_on = max(self.fined_on, day)
-        self._change_fine(day, -amount)
+        self.penalty_changed_on = max(self.penalty_changed_on, day)
+        self._change_penalty(day, -amount)
 
     def pay(self, day: date, name: str, amount: int, penalty: int | None, first: str) -> None:
-        """Take a payment; no ``penalty`` means that one sum was named for all."""
+        """Post a payment; ``penalty`` None means one sum for debts and penalty."""
         left = amount
         owed = self.open_items()
         for period in sorted(owed, key=lambda month: (month != first, month)):
@@ -153,14 +156,14 @@ class Books:
             self._pay_shares(period, owed[period], take, name, day)
             left -= take
         for_penalty = min(self.penalty, left if penalty is None else penalty)
-        self._colour(self.fines, for_penalty, name, day)
+        self._mark_paid(self.penalties, for_penalty, name, day)
         self.advance += left + (penalty or 0) - for_penalty
         self.payments[name] = (day, amount + (penalty or 0))
 
     def reverse(self, day: date, name: str) -> None:
-        """Undo a payment: what it pays is owed again, the rest comes out of the advance."""
+        """Reverse a payment: its slices are owed again, the rest is taken from the advance."""
         left = self.payments.pop(name)[1]
-        for piece in (*self.debts, *self.fines):
+        for piece in (*self.debts, *self.penalties):
             if piece.payer == name:
                 piece.payer, piece.paid_on = "", None
                 left -= piece.amount
@@ -173,12 +176,12 @@ class Books:
                 left -= piece.amount
             elif left:
                 piece.amount -= left
-                self._add(self.debts, left, piece, piece.lot)
+                self._add(self.debts, left, piece, piece.debt)
                 left = 0
-        assert not left, "all that came in went somewhere"
+        assert not left, "the whole payment is accounted for"
 
     def accrue(self, on: date) -> list[Entry]:
-        """Bring the penalty up to a day by law; return what that makes happen, entered already."""
+        """Accrue the penalty up to a day by law; return the entries, already recorded."""
         made: list[Entry] = []
         through = self.counted_through
         if through is not None:
@@ -187,31 +190,33 @@ class Books:
             if change := self.by_law(through) - self.accrued:
                 made.append(self._correction(on, change, through))
         if (added := self.by_law(on) - self.accrued) > 0:
-            made.append(Entry(on, "fine", (added,)))
-            self.keep(made[-1])
+            made.append(Entry(on, "add_penalty", (added,)))
+            self.record(made[-1])
         elif added:
             made.append(self._correction(on, added, on))
         return made
 
     def by_law(self, on: date) -> int:
-        """What the law says the penalty on all debts is by a day."""
-        heaps: dict[tuple[str, str, date, date], Late] = {}
+        """Return the penalty that the law sets on all debts by a day."""
+        debts: dict[tuple[str, str, date, date], Late] = {}
         for piece in self.debts:
             kind = self.payer_kind
             if piece.service == CAPITAL_REPAIR:
                 kind = CAPITAL_REPAIR
             key = (piece.period, kind, piece.due_on, piece.since)
-            if key not in heaps:
-                heaps[key] = Late(kind, max(piece.due_on, piece.since))
-            heaps[key].parts.append((piece.amount, piece.paid_on))
-        return sum(penalty_by_law(late, on) for late in heaps.values())
+            if key not in debts:
+                debts[key] = Late(kind, max(piece.due_on, piece.since))
+            debts[key].parts.append((piece.amount, piece.paid_on))
+        return sum(penalty_by_law(late, on) for late in debts.values())
 
-    # How it is done.
+    # The operations on slices.
 
     def _correction(self, on: date, amount: int, through: date) -> Entry:
         waived = min(self.waived, max(0, -amount - self.penalty))
-        entry = Entry(max(on, self.fined_on), "correct_fine", (amount, waived, through))
-        self.keep(entry)
+        entry = Entry(
+            max(on, self.penalty_changed_on), "correct_penalty", (amount, waived, through)
+        )
+        self.record(entry)
         return entry
 
     def _owe(self, period: str, lines: Mapping[str, int], due_on: date, since: date) -> None:
@@ -230,52 +235,52 @@ class Books:
         self, period: str, owed: Mapping[str, int], take: int, payer: str, day: date
     ) -> None:
         for service, share in shares(take, owed).items():
-            mine = [p for p in self.debts if (p.period, p.service) == (period, service)]
-            self._colour(self.debts, share, payer, day, mine)
+            of_service = [p for p in self.debts if (p.period, p.service) == (period, service)]
+            self._mark_paid(self.debts, share, payer, day, of_service)
 
-    def _colour(
+    def _mark_paid(
         self,
-        heap: list[Slice],
+        slices: list[Slice],
         amount: int,
         payer: str,
         day: date,
         among: list[Slice] | None = None,
     ) -> None:
-        for piece in _unpaid(heap if among is None else among):
+        for piece in _unpaid(slices if among is None else among):
             take = min(amount, piece.amount)
             if not take:
                 break
             if take < piece.amount:
-                self._add(heap, piece.amount - take, piece, piece.lot)
+                self._add(slices, piece.amount - take, piece, piece.debt)
                 piece.amount = take
             self.turns += 1
-            piece.payer, piece.paid_on, piece.turn = payer, day, self.turns
+            piece.payer, piece.paid_on, piece.paid_turn = payer, day, self.turns
             amount -= take
 
-    def _add(self, heap: list[Slice], amount: int, like: Slice, lot: int) -> None:
-        heap.append(Slice(amount, like.period, like.service, like.due_on, like.since, lot))
+    def _add(self, slices: list[Slice], amount: int, like: Slice, debt: int) -> None:
+        slices.append(Slice(amount, like.period, like.service, like.due_on, like.since, debt))
 
-    def _change_fine(self, day: date, amount: int) -> None:
+    def _change_penalty(self, day: date, amount: int) -> None:
         if amount > 0:
             self.turns += 1
-            self.fines.append(Slice(amount, "", "", day, day, self.turns))
+            self.penalties.append(Slice(amount, "", "", day, day, self.turns))
             return
-        rest = _throw_away(_unpaid(self.fines, last_first=True), -amount)
-        _throw_away(_paid(self.fines), rest)
+        rest = _remove(_unpaid(self.penalties, last_first=True), -amount)
+        _remove(_paid(self.penalties), rest)
         self.advance += rest
-        self.fines = [piece for piece in self.fines if piece.amount]
+        self.penalties = [piece for piece in self.penalties if piece.amount]
 
 
-def in_order_of_effect(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries by their days; what was taken over was owed before all that happened here."""
+def by_effective_day(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the entries by their days; an opening comes before all others."""
     entries = list(entries)
     happened = sorted((e for e in entries if e.what != "open"), key=lambda entry: entry.day)
-    taken_over = [e for e in entries if e.what == "open"]
+    opened = [e for e in entries if e.what == "open"]
     day = happened[0].day if happened else date.max
     openings: list[Entry] = []
-    for entry in reversed(taken_over):
+    for entry in reversed(opened):
         day = min(day, entry.day)
-        openings.insert(0, Entry(day, "open", entry.given))
+        openings.insert(0, Entry(day, "open", entry.values))
     return [*openings, *happened]
 
 
@@ -292,28 +297,20 @@ def shares(take: int, owed: Mapping[str, int]) -> dict[str, int]:
     return parts
 
 
-def _unpaid(heap: Iterable[Slice], *, last_first: bool = False) -> list[Slice]:
-    found = [piece for piece in heap if not piece.payer]
-    return sorted(found, key=lambda piece: piece.lot, reverse=last_first)
+def _unpaid(slices: Iterable[Slice], *, last_first: bool = False) -> list[Slice]:
+    found = [piece for piece in slices if not piece.payer]
+    return sorted(found, key=lambda piece: piece.debt, reverse=last_first)
 
 
-def _paid(heap: Iterable[Slice]) -> list[Slice]:
-    found = [piece for piece in heap if piece.payer]
-    return sorted(found, key=lambda piece: piece.turn, reverse=True)
+def _paid(slices: Iterable[Slice]) -> list[Slice]:
+    found = [piece for piece in slices if piece.payer]
+    return sorted(found, key=lambda piece: piece.paid_turn, reverse=True)
 
 
-def _throw_away(heap: Iterable[Slice], amount: int) -> int:
-    """Throw away so many kopecks of some slices; return how many there were not."""
-    for piece in heap:
+def _remove(slices: Iterable[Slice], amount: int) -> int:
+    """Remove so many kopecks from slices; return how many were left to remove."""
+    for piece in slices:
         take = min(amount, piece.amount)
         piece.amount -= take
         amount -= take
     return amount
-
-
-def told(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Books]]:
-    """Yield each entry with the books after it; it is one and the same book all along."""
-    books = Books()
-    for entry in entries:
-        books.keep(entry)
-        yield entry, books

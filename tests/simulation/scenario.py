@@ -1,7 +1,7 @@
-"""What happens to one account: made up at random, the same for the same seed.
+"""The scenario of one account: random events, reproducible by the seed.
 
-People are of some temper (prompt, in part, in advance, seldom, never), billing centres err, banks
-send their registers late. Amounts within a life depend on what is owed, which the clerk knows.
+Payers have a behaviour (prompt, in part, in advance, seldom, never), billing centres err, banks
+send their registers late. Amounts depend on what is owed, which the reference model knows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.simulation.reading import Row, entries_of, kopecks
-from tests.simulation.reference_model import Books
+from tests.simulation.reference_model import ModelAccount
 from tests.simulation.steps import Step, first_of, last_of
 
 SERVICES = {
@@ -26,30 +26,30 @@ SERVICES = {
     "waste": "Обращение с ТКО",
     "electricity": 'Электроснабжение "ОДН"',
 }
-TEMPERS = ("prompt", "in_part", "in_advance", "seldom", "never")
+BEHAVIOURS = ("prompt", "in_part", "in_advance", "seldom", "never")
 
 
-class Life:
-    """One account; ``rows`` tells what each step brings for it."""
+class AccountScenario:
+    """One account; ``rows`` returns its rows of each step."""
 
     def __init__(self, seed: int, index: int) -> None:
-        self._chance = random.Random(f"{seed} {index}")  # noqa: S311 - the same every time
+        self._chance = random.Random(f"{seed} {index}")  # noqa: S311 - reproducible
         self.number = f"{index + 1:010}"
-        self.books = Books()
-        self._temper = self._chance.choice(TEMPERS)
+        self.account = ModelAccount()
+        self._behaviour = self._chance.choice(BEHAVIOURS)
         kinds = ("household", "organisation", "managing_company")
         [self._kind] = self._chance.choices(kinds, (90, 7, 3))
         self._in_registry = self._chance.random() < 0.6
-        # Some of those who were opened by the registry tell what they owe only later, or never.
+        # Some accounts from the registry get their opening balance only later, or never.
         self._opens_in = self._chance.choice((0, 0, 2, None)) if self._in_registry else 0
         self._billed: dict[str, list[str]] = {}
         self._area = self._chance.randint(25, 120)
         self._lines = self._chance.choice((8, 8, 8, 8, 5, 3, 1))
 
     def rows(self, step: Step) -> Sequence[Row]:
-        """Return what a step brings, and live it."""
+        """Return the rows of a step, and record them in the model."""
         if step.kind == "accrual":
-            self.books.accrue(step.day)
+            self.account.accrue(step.day)
             return ()
         makers: dict[str, Callable[[Step], list[dict[str, Any]]]] = {
             "registry": self._registry,
@@ -62,8 +62,8 @@ class Life:
         }
         rows = [{"account": self.number, **row} for row in makers[step.kind](step)]
         if rows:
-            for entry in entries_of(step.kind, step.day, rows, self.books):
-                self.books.keep(entry)
+            for entry in entries_of(step.kind, step.day, rows, self.account):
+                self.account.record(entry)
         return rows
 
     def _registry(self, step: Step) -> list[dict[str, Any]]:
@@ -86,13 +86,13 @@ class Life:
     def _bill(self, step: Step) -> list[dict[str, Any]]:
         chance = self._chance
         if chance.random() < 0.01:
-            return []  # nobody has read the meters
+            return []  # the meters were not read
         period = f"{step.day:%Y-%m}"
         day = step.day if chance.random() < 0.9 else step.day.replace(day=chance.randint(20, 28))
         due = last_of(step.month + 1).replace(day=chance.choice((10, 15, 15)))
         services = list(SERVICES)[: self._lines]
         self._billed[period] = services
-        nothing = chance.random() < 0.03
+        is_zero = chance.random() < 0.03
         rows = [
             {
                 "period": period,
@@ -100,7 +100,7 @@ class Life:
                 "effective_on": day.isoformat(),
                 "service": service,
                 "name": SERVICES[service],
-                **self._line(nothing),
+                **self._line(is_zero),
             }
             for service in services
         ]
@@ -108,26 +108,28 @@ class Life:
             rows[0]["penalty"] = roubles(chance.randint(1, 30_000))
         return rows
 
-    def _line(self, nothing: bool) -> dict[str, Any]:
+    def _line(self, is_zero: bool) -> dict[str, Any]:
         chance = self._chance
         tariff, volume = chance.randint(1_000_000, 60_000_000), chance.randint(1, self._area * 10)
-        charged = 0 if nothing or chance.random() < 0.04 else tariff * volume // 100_000
-        again = less = 0
-        why = ""
+        charged = 0 if is_zero or chance.random() < 0.04 else tariff * volume // 100_000
+        recalculation = concession = 0
+        explanation = ""
         if charged and chance.random() < 0.05:
-            again = chance.choice((-1, -1, 1)) * chance.randint(1, charged * 3)
-            why = chance.choice(("по акту; № 17", 'по "акту"', "показания за прошлый месяц"))
+            recalculation = chance.choice((-1, -1, 1)) * chance.randint(1, charged * 3)
+            explanation = chance.choice(
+                ("по акту; № 17", 'по "акту"', "показания за прошлый месяц")
+            )
         if charged and chance.random() < 0.1:
-            less = charged // chance.choice((2, 3, 10))
+            concession = charged // chance.choice((2, 3, 10))
         return {
             "charged": roubles(charged),
-            "recalculation": roubles(again) if again else "",
-            "concession": roubles(less) if less else "",
+            "recalculation": roubles(recalculation) if recalculation else "",
+            "concession": roubles(concession) if concession else "",
             "penalty": "",
             "unit": "м2",
             "tariff": f"{tariff // 1_000_000}.{tariff % 1_000_000:06}",
             "volume": f"{volume / 10:.1f}",
-            "explanation": why,
+            "explanation": explanation,
         }
 
     def _adjustment(self, step: Step) -> list[dict[str, Any]]:
@@ -154,45 +156,47 @@ class Life:
         chance = self._chance
         often = {"prompt": 0.97, "in_part": 0.8, "in_advance": 0.6, "seldom": 0.15, "never": 0.02}
         rows: list[dict[str, Any]] = []
-        if self.books.entries and chance.random() < often[self._temper]:
+        if self.account.entries and chance.random() < often[self._behaviour]:
             rows.append(self._payment(step))
             if chance.random() < 0.05:
                 rows.append(self._payment(step))
         return rows
 
     def _payment(self, step: Step) -> dict[str, Any]:
-        chance, owed, late = self._chance, self.books.principal, self.books.penalty
+        chance, owed, penalty_owed = self._chance, self.account.principal, self.account.penalty
         amount = {
             "prompt": owed,
             "in_part": owed * chance.randint(10, 99) // 100,
             "in_advance": (owed // 100_000 + chance.randint(0, 9)) * 100_000,
             "seldom": chance.randint(1, max(1, owed * 3)),
             "never": chance.randint(1, 10_000),
-        }[self._temper]
-        penalty: int | None = chance.choice((late, late, 0, late // 2, late + 100, None))
+        }[self._behaviour]
+        penalty: int | None = chance.choice(
+            (penalty_owed, penalty_owed, 0, penalty_owed // 2, penalty_owed + 100, None)
+        )
         if amount + (penalty or 0) <= 0:
             amount = 1
-        # The register of a bank may come a month late; the day is that of the payment.
+        # A bank's register may come a month late; the day is that of the payment.
         day = step.day - timedelta(chance.choice((0, 1, 2, 5, 10, 15, 20, 24, 40)))
         months = list(self._billed)
-        purpose = chance.choice(months) if months and chance.random() < 0.05 else ""
+        period = chance.choice(months) if months and chance.random() < 0.05 else ""
         return {
             "payment_id": str(UUID(int=chance.getrandbits(128), version=4)),
             "paid_on": max(day, first_of(0)).isoformat(),
             "amount": amount,
             "penalty": penalty,
-            "period": purpose,
+            "period": period,
         }
 
     def _reversal(self, step: Step) -> list[dict[str, Any]]:
-        chance, standing = self._chance, list(self.books.payments)
-        if not standing or chance.random() > 0.03:
+        chance, payments = self._chance, list(self.account.payments)
+        if not payments or chance.random() > 0.03:
             return []
         day: date = step.day - timedelta(chance.choice((0, 0, 10)))
-        return [{"payment_id": chance.choice(standing), "on": day.isoformat()}]
+        return [{"payment_id": chance.choice(payments), "on": day.isoformat()}]
 
     def _write_off(self, step: Step) -> list[dict[str, Any]]:
-        owed = self.books.penalty
+        owed = self.account.penalty
         if not owed or self._chance.random() > 0.1:
             return []
         part = self._chance.choice((owed, owed // 2 or owed))
@@ -200,7 +204,7 @@ class Life:
 
 
 def roubles(amount: int) -> str:
-    """Write kopecks as a file has them; the clerk reads them the same way back."""
+    """Format kopecks as a file has them, so that they parse back unchanged."""
     text = f"{'-' if amount < 0 else ''}{abs(amount) // 100},{abs(amount) % 100:02}"
     assert kopecks(text) == amount
     return text

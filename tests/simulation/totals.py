@@ -1,4 +1,4 @@
-"""The clerk's sums over all accounts: turnover, what is overdue, the books by double entry."""
+"""The reference model's totals over all accounts: turnover, overdue debts, double entry."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from tests.simulation.reference_model import Books, Entry
+from tests.simulation.reference_model import Entry, ModelAccount
 
 LAST_DAYS = (30, 60, 90, 180, 365)
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 
 
 @dataclass
-class Span:
-    """Some days; ``rows`` is the turnover: service -> column -> kopecks."""
+class TurnoverTotals:
+    """The turnover between two days; ``rows`` is service -> column -> kopecks."""
 
     first: date
     last: date
@@ -24,85 +24,85 @@ class Span:
         default_factory=lambda: defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
     )
 
-    def tell(self, entries: Sequence[Entry]) -> None:
-        """Add an account's turnover; its entries stand in the order of their effect."""
-        books, opened = Books(), False
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add an account's turnover; its entries are in effective order."""
+        account, opened = ModelAccount(), False
         for entry in entries:
             if entry.day > self.last:
                 break
             inside = entry.day >= self.first and entry.what != "open"
             if inside and not opened:
-                self._put("opening", books)
+                self._put("opening", account)
                 opened = True
-            books.keep(entry)
+            account.record(entry)
             if inside:
                 self._count(entry)
         if not opened:
-            self._put("opening", books)
-        self._put("closing", books)
+            self._put("opening", account)
+        self._put("closing", account)
 
     def finish(self) -> dict[str, dict[str, int]]:
-        """Return the rows; what was paid is what explains the rest."""
+        """Return the rows, with ``paid`` derived from the other columns."""
         for row in self.rows.values():
             owed = row["opening"] + row["charged"] + row["recalculated"] + row["penalty"]
             row["paid"] = owed - row["concession"] - row["closing"]
         return self.rows
 
-    def _put(self, column: str, books: Books) -> None:
-        for service, amount in books.services().items():
+    def _put(self, column: str, account: ModelAccount) -> None:
+        for service, amount in account.services().items():
             self.rows[service][column] += amount
-        self.rows["penalty"][column] += books.penalty
-        self.rows["advance"][column] -= books.advance
+        self.rows["penalty"][column] += account.penalty
+        self.rows["advance"][column] -= account.advance
 
     def _count(self, entry: Entry) -> None:
         match entry.what:
             case "charge":
-                for service, (charged, again, less) in entry.given[2].items():
+                for service, (charged, recalculated, concession) in entry.values[2].items():
                     self.rows[service]["charged"] += charged
-                    self.rows[service]["recalculated"] += again
-                    self.rows[service]["concession"] -= less
+                    self.rows[service]["recalculated"] += recalculated
+                    self.rows[service]["concession"] -= concession
             case "adjust":
-                for service, amount in entry.given[1].items():
+                for service, amount in entry.values[1].items():
                     self.rows[service]["recalculated"] += amount
-            case "fine" | "correct_fine" | "waive":
-                self.rows["penalty"]["penalty"] += fined(entry)
+            case "add_penalty" | "correct_penalty" | "waive_penalty":
+                self.rows["penalty"]["penalty"] += penalty_charged(entry)
 
 
 @dataclass
-class Evening:
-    """The end of a day: the books by double entry, and what is overdue by account."""
+class DayTotals:
+    """The end of a day: the double-entry books, and the overdue debts by account."""
 
     day: date
     books: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     overdue: dict[str, list[int]] = field(default_factory=dict)
 
-    def tell(self, number: str, entries: Sequence[Entry], books: Books) -> None:
-        """Add an account; ``entries`` are those that have taken effect, ``books`` come of them."""
-        for service, amount in books.services().items():
+    def add(self, number: str, entries: Sequence[Entry], account: ModelAccount) -> None:
+        """Add an account after its ``entries``, which have taken effect by the end of the day."""
+        for service, amount in account.services().items():
             self.books[f"receivable:{service}"] += amount
-        self.books["receivable:penalty"] += books.penalty
-        self.books["advances"] -= books.advance
-        self.books["clearing"] += sum(amount for _, amount in books.payments.values())
+        self.books["receivable:penalty"] += account.penalty
+        self.books["advances"] -= account.advance
+        self.books["clearing"] += sum(amount for _, amount in account.payments.values())
         for entry in entries:
             self._count(entry)
-        self._age(number, books)
+        self._add_overdue(number, account)
 
     def _count(self, entry: Entry) -> None:
         match entry.what:
             case "open":
-                self.books["opening"] -= sum(entry.given[1].values())
+                self.books["opening"] -= sum(entry.values[1].values())
             case "charge":
-                for service, line in entry.given[2].items():
+                for service, line in entry.values[2].items():
                     self.books[f"revenue:{service}"] -= sum(line)
             case "adjust":
-                for service, amount in entry.given[1].items():
+                for service, amount in entry.values[1].items():
                     self.books[f"revenue:{service}"] -= amount
-            case "fine" | "correct_fine" | "waive":
-                self.books["revenue:penalty"] -= fined(entry)
+            case "add_penalty" | "correct_penalty" | "waive_penalty":
+                self.books["revenue:penalty"] -= penalty_charged(entry)
 
-    def _age(self, number: str, books: Books) -> None:
+    def _add_overdue(self, number: str, account: ModelAccount) -> None:
         bands = [0] * (len(LAST_DAYS) + 1)
-        for piece in books.debts:
+        for piece in account.debts:
             days = (self.day - piece.due_on).days
             if not piece.payer and days > 0:
                 bands[sum(1 for last in LAST_DAYS if days > last)] += piece.amount
@@ -110,29 +110,29 @@ class Evening:
             self.overdue[number] = bands
 
 
-def fined(entry: Entry) -> int:
-    """What an entry adds to the penalties charged."""
+def penalty_charged(entry: Entry) -> int:
+    """Return what an entry adds to the penalties charged."""
     match entry.what:
-        case "fine":
-            return int(entry.given[0])
-        case "correct_fine":
-            return int(entry.given[0] + entry.given[1])
+        case "add_penalty":
+            return int(entry.values[0])
+        case "correct_penalty":
+            return int(entry.values[0] + entry.values[1])
         case _:
-            return -int(entry.given[0])
+            return -int(entry.values[0])
 
 
-def figures(books: Books) -> dict[str, Any]:
-    """What a balance tells of an account."""
+def expected_balance(account: ModelAccount) -> dict[str, Any]:
+    """Return the figures that the ledger's balance of an account should have."""
     return {
-        "principal": books.principal,
-        "penalty": books.penalty,
-        "advance": books.advance,
-        "services": books.services(),
+        "principal": account.principal,
+        "penalty": account.penalty,
+        "advance": account.advance,
+        "services": account.services(),
     }
 
 
-def told_figures(balance: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, out of what the ledger answers."""
+def balance_figures(balance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same figures of the ledger's balance."""
     return {
         **{name: balance[name] for name in ("principal", "penalty", "advance")},
         "services": {item["service"]: item["amount"] for item in balance["services"]},

@@ -9,6 +9,7 @@ from gateway.cabinet.static import static_response
 from gateway.cabinet.visit import Visit
 from gateway.operations import Access
 from gateway.problems import Refusal
+from gateway.web import ANY_OTHER_PATH
 
 
 class StaticPages:
@@ -20,7 +21,7 @@ class StaticPages:
         found = static_response(visit.request, visit.path["name"])
         return found or Response("Not found", status=404, content_type="text/plain")
 
-    @page("GET", "/<outside:path>", access=Access.PUBLIC)
+    @page("GET", ANY_OTHER_PATH, access=Access.PUBLIC)
     def lost(self, visit: Visit) -> Response:
         """Say that there is no such page."""
         raise Refusal(404, "path_not_found")

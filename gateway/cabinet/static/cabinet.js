@@ -36,3 +36,47 @@ for (const text of all("[data-copy]")) {
   });
   text.append(" ", button);
 }
+
+// The total of «Платежи-Оплатить» as it is typed; the server reads the sums for itself.
+const english = document.documentElement.lang === "en";
+const roubles = (kopecks) => {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  const text = (kopecks / 100).toLocaleString(english ? "en" : "ru", digits);
+  return english ? "₽" + text : text + "\u00a0₽";
+};
+const kopecksOf = (input) => {
+  const text = input.value.normalize("NFKC").replace(/\s|₽|р(уб)?[а-я]*\.?$|rub(les?)?$/gi, "").replace(",", ".");
+  return /^(\d+(\.\d{1,2})?)?$/.test(text) ? Math.round(text * 100) : NaN;
+};
+for (const form of all("form.pay")) {
+  for (const button of all("[data-scriptless]", form)) button.hidden = true;
+  const [remains, above] = form.querySelector("[data-words]").dataset.words.split("|");
+  const recount = () => {
+    let total = 0;
+    for (const account of all("fieldset", form)) {
+      let paid = 0;
+      for (const input of all("input[inputmode]", account)) paid += kopecksOf(input);
+      total += paid;
+      const line = account.querySelector("[data-due]");
+      const left = line.dataset.due - paid;
+      line.textContent = left ? (left > 0 ? remains : above) + " " + roubles(Math.abs(left)) : "";
+    }
+    form.querySelector("[data-total]").textContent = isNaN(total) ? "—" : roubles(total);
+  };
+  form.addEventListener("input", recount);
+  recount();
+}
+
+// A payment that is not decided: every 3 s for a minute, then every 30 s for half an hour.
+for (const line of all("[data-poll]")) {
+  let asked = 0;
+  const ask = async () => {
+    const answer = await fetch(line.dataset.poll, { credentials: "same-origin" })
+      .then((response) => response.json()).catch(() => null);
+    if (answer && answer.state !== line.dataset.state) {
+      line.textContent = answer.text;
+      setTimeout(() => location.reload(), 1500);
+    } else if (++asked < 80) setTimeout(ask, asked < 20 ? 3000 : 30000);
+  };
+  setTimeout(ask, 3000);
+}

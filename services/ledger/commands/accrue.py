@@ -1,15 +1,19 @@
-"""``saldo ledger accrue``: the penalties of all overdue accounts, by a day."""
+"""``saldo ledger accrue``: the penalties of all overdue accounts through a day."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
-from services.ledger.commands.printing import (
+from services.ledger.commands.ledger_access import opened_ledger, record_run
+from services.ledger.penalties.accrual_run import Summary, accrue_all
+from services.ledger.penalties.payment_matching import check_day
+from services.ledger.penalties.rules import load_rules
+from services.terminal import (
     DIFFERENCE,
     Actor,
     DryRun,
@@ -17,24 +21,17 @@ from services.ledger.commands.printing import (
     Reason,
     author,
     counting,
+    day,
     err,
-    opened_store,
     out,
     print_json,
     reporting,
     roubles,
 )
-from services.ledger.commands.printing import day as a_day
-from services.ledger.penalties.accrual_run import Summary, accrue_all
-from services.ledger.penalties.payment_matching import check_day
-from services.ledger.penalties.rules import load_rules
-from shared import context
-from shared.eventstore import Session
-from shared.ids import new_id
 
 
-class AccrueRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Who begins to accrue, by which day and rules, and why."""
+class AccrualRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Who started an accrual by which day and rules, and why."""
 
     on: date
     rules: str
@@ -43,37 +40,38 @@ class AccrueRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def accrue(
-    actor: Actor,
     reason: Reason,
+    actor: Actor = None,
     on: Annotated[
-        str | None, typer.Option(help="By which day, it included; today when left out.")
+        str | None, typer.Option(help="The last day to accrue; today when left out.")
     ] = None,
-    rules: Annotated[Path | None, typer.Option(help="Another file of rules.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="A file of rules instead of those in force.")
+    ] = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Accrue penalties by a day: again on the same day it changes nothing.
+    """Accrue the penalties of all overdue accounts through a day.
 
-    A run that was killed is simply started again. Past accruals are corrected by events of their
-    own where a payment or a recalculation has come in since. What days to come would bring is only
-    told, with --dry-run. Exit code 1: the rules are silent about some accounts, which are named and
-    left as they are; all others are done.
+    Repeating it for the same day has no effect; a run that was killed is started again. Where a
+    payment or a recalculation has come in since, past accruals are corrected by events of their
+    own. Future dates are allowed only with --dry-run. Exit code 1: the rules do not cover some
+    accounts, which are listed and left unchanged; all others are done.
     """
     with reporting():
         (who, why), chosen = author(actor, reason), load_rules(rules)
-        with opened_store() as store:
+        with opened_ledger() as store:
             today = store.clock.today()
-            by = a_day(on, "--on") or today
+            by = day(on, "--on") or today
             check_day(by)
             if by > today and not dry_run:
                 raise ValueError(
-                    f"--on: {by} is to come, and nobody is late with it yet: the last day that "
-                    f"can be accrued is {today}; --dry-run looks ahead"
+                    f"--on: {by} is in the future. Future dates are allowed only with --dry-run; "
+                    f"the last day that can be accrued is {today}."
                 )
             if not dry_run:
-                run = AccrueRun(on=by, rules=chosen.version, by=who, reason=why)
-                with context.bind(actor=who, command_id=new_id()):
-                    store.execute(note_run, run)
+                run = AccrualRun(on=by, rules=chosen.version, by=who, reason=why)
+                record_run(store, who, run)
             events = store.recorder.max_notification_id() or 0
             with counting("accruing", events) as advance:
                 summary = accrue_all(store, by, chosen, who, advance, dry_run=dry_run)
@@ -84,12 +82,6 @@ def accrue(
     raise typer.Exit(DIFFERENCE if summary.refused else 0)
 
 
-def note_run(_: Session, command: AccrueRun) -> dict[str, Any]:
-    """Keep with the commands of the log who began a run and why; its events name who alone."""
-    found: dict[str, Any] = msgspec.to_builtins(command)
-    return found
-
-
 def _show(summary: Summary, by: date, rules: str, dry_run: bool) -> None:
     out.print(
         f"{'would change' if dry_run else 'changed'} {summary.changed} of {summary.accounts} "
@@ -98,6 +90,6 @@ def _show(summary: Summary, by: date, rules: str, dry_run: bool) -> None:
         soft_wrap=True,
     )
     for number, why in summary.refusals.items():
-        err.print(f"account {number} is left as it is: {why}", soft_wrap=True)
+        err.print(f"account {number} is left unchanged: {why}", soft_wrap=True)
     if summary.refused:
-        err.print(f"{summary.refused} accounts are left as they are")
+        err.print(f"{summary.refused} accounts are left unchanged")

@@ -1,54 +1,39 @@
-"""``saldo ledger audit``: everything that can be compared, compared; every difference named."""
+"""``saldo ledger audit``: compare replay, SQL and read model, and check the log itself."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from time import monotonic
-from typing import Annotated
 
 import msgspec
 import typer
 
-from services.ledger.commands.printing import (
-    DIFFERENCE,
-    Json,
-    counting,
-    opened_store,
-    out,
-    print_json,
-    reporting,
-)
+from services.ledger.commands.ledger_access import Against, Workers, opened_ledger
 from services.ledger.replay import audit as auditor
 from services.ledger.seal.inspection import inspect_seal
 from services.ledger.seal.keys import seal_keys
+from services.terminal import DIFFERENCE, Json, counting, out, print_json, reporting
 from shared.config import load_settings
 
 
 def audit(
-    against: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="A checkpoint that was kept elsewhere."),
-    ] = None,
-    cores: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, help="How many processes; one for each core when left out."),
-    ] = None,
+    against: Against = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Replay everything, add it up in SQL too, and compare both with what everybody reads.
+    """Replay all accounts, add them up in SQL, and compare both with the read model.
 
-    Also the log itself: positions, versions and times, commands, payments, the trial balance,
-    the seal. A log that was cut off together with its seal shows only in a checkpoint that was
-    kept elsewhere. Exit code 1 when anything differs.
+    Checks the log too: positions, versions, times, commands, payments, the trial balance and the
+    seal. A log that was truncated together with its seal is found only by a checkpoint that was
+    kept elsewhere (--against). Exit code 1: there are differences.
     """
     began = monotonic()
-    with reporting(), opened_store() as store:
+    with reporting(), opened_ledger() as store:
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
-            report = auditor.audit(store, advance, cores=cores)
+            report = auditor.audit(store, advance, workers=workers)
         keys = seal_keys(load_settings())
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
-        with counting("checking the seal", events) as advance:
+        with counting("verifying the seal", events) as advance:
             seal = store.query(
                 lambda session: inspect_seal(session.cursor, keys.trusted, notes, advance)
             )
@@ -57,8 +42,8 @@ def audit(
     else:
         for found in report.differences:
             out.print(
-                f"{found.account or 'log'}: {found.what}: the replay says {found.replayed}, "
-                f"there stands {found.found}",
+                f"{found.account or 'log'}: {found.what}: the replay gives {found.replayed}, "
+                f"the table has {found.found}",
                 soft_wrap=True,
             )
         for finding in seal.findings:

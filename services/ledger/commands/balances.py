@@ -6,24 +6,23 @@ from typing import Annotated
 
 import typer
 
-from services.ledger.commands.printing import (
+from services.ledger.commands.ledger_access import Number, opened_ledger
+from services.ledger.reports import overdue
+from services.ledger.reports.balances import balance as balance_of
+from services.ledger.reports.history import statement_by_days
+from services.terminal import (
     Json,
-    Number,
     counting,
     day,
     day_or_instant,
     new_table,
-    opened_store,
     print_json,
     reporting,
     roubles,
     show,
 )
-from services.ledger.reports import overdue
-from services.ledger.reports.balances import balance as balance_of
-from services.ledger.reports.history import statement_by_days
 
-WAYS = {"principal": "principal", "penalty": "penalty («пени»)", "advance": "advance"}
+TOTALS = {"principal": "principal", "penalty": "penalty («пени»)", "advance": "advance"}
 
 
 def balance(
@@ -35,11 +34,11 @@ def balance(
 ) -> None:
     """Show what an account owes now, or owed as of a past day or instant.
 
-    A day: by what had taken effect by its end. An instant: by what had been recorded by then.
+    A day counts what had taken effect by its end, an instant what had been recorded by then.
     """
     with reporting():
         when = day_or_instant(as_of, "--as-of")
-        with opened_store() as store:
+        with opened_ledger() as store:
             found = store.query(lambda session: balance_of(session, number, when))
     if json:
         print_json(found)
@@ -48,7 +47,7 @@ def balance(
     table = new_table(title, "What", amounts=("Roubles",))
     for item in found["services"]:
         table.add_row(item["service"], roubles(item["amount"]))
-    for name, title in WAYS.items():
+    for name, title in TOTALS.items():
         table.add_row(title, roubles(found[name]), style="bold")
     show(table)
 
@@ -59,10 +58,10 @@ def statement(
     to: Annotated[str | None, typer.Option(help="The last day.")] = None,
     json: Json = False,
 ) -> None:
-    """Show what took effect on an account, in the order of the days, and the balance after it."""
+    """Show the movements of an account by effective day, each with the balance after it."""
     with reporting():
         first, last = day(from_, "--from"), day(to, "--to")
-        with opened_store() as store:
+        with opened_ledger() as store:
             found = store.query(lambda session: statement_by_days(session, number, first, last))
     if json:
         print_json(found)
@@ -84,16 +83,16 @@ def statement(
 
 def overdue_(
     on: Annotated[
-        str | None, typer.Option(help="The day of the ages; today when left out.")
+        str | None, typer.Option(help="The day of the report; today when left out.")
     ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Only the age bands.")] = False,
     json: Json = False,
 ) -> None:
-    """List the accounts with an overdue debt on services, by how long it is overdue.
+    """List the accounts with overdue debt on services, by age band.
 
-    A past day tells what was overdue then, from the log; today and later, what is owed now.
+    A past day is read from the log, as of then; today and later days from what is owed now.
     """
-    with reporting(), opened_store() as store:
+    with reporting(), opened_ledger() as store:
         chosen = day(on, "--on") or store.clock.today()
         events = store.recorder.max_notification_id() or 0
         if chosen < store.clock.today():

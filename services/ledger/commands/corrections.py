@@ -1,7 +1,7 @@
 """``saldo ledger adjust | reverse | write-off | proposals | approve | reject``: corrections.
 
-Every one names an actor and a reason, and happens once however often it is said: its id is
-derived from what it says, or from --command-id where the same is meant a second time.
+Repeating a command has no effect: its id is derived from its content, or from --command-id where
+the same correction is meant a second time.
 """
 
 from __future__ import annotations
@@ -14,22 +14,7 @@ from uuid import UUID
 import msgspec
 import typer
 
-from services.ledger.commands.printing import (
-    Actor,
-    DryRun,
-    Json,
-    Number,
-    Reason,
-    author,
-    day,
-    new_table,
-    opened_store,
-    out,
-    print_json,
-    reporting,
-    roubles,
-    show,
-)
+from services.ledger.commands.ledger_access import Number, opened_ledger
 from services.ledger.corrections import (
     Approve,
     Correct,
@@ -51,6 +36,20 @@ from services.ledger.domain.proposal import (
     WriteOffPenalty,
     as_json,
 )
+from services.terminal import (
+    Actor,
+    DryRun,
+    Json,
+    Reason,
+    author,
+    day,
+    new_table,
+    out,
+    print_json,
+    reporting,
+    roubles,
+    show,
+)
 from shared import context
 from shared.config import ConfigurationError
 from shared.errors import Conflict, NotFound
@@ -64,7 +63,7 @@ DEFAULT_APPROVAL_OVER = "50000,00"
 On = Annotated[str | None, typer.Option(help="The day it takes effect; today when left out.")]
 CommandId = Annotated[
     str | None,
-    typer.Option(help="Any words that name this correction, to make the same one once more."),
+    typer.Option(help="Any text that identifies this correction, to make the same one again."),
 ]
 ApproveId = Annotated[
     UUID | None,
@@ -76,37 +75,37 @@ def adjust(
     account: Number,
     period: Annotated[str, typer.Option(help="The month of the bill, as 2026-10.")],
     service: Annotated[
-        list[str], typer.Option(help="A service and a sum, heating=-150,00; may be repeated.")
+        list[str], typer.Option(help="A service and an amount, heating=-150,00; repeatable.")
     ],
     reason: Reason,
-    actor: Actor,
+    actor: Actor = None,
     on: On = None,
     command_id: CommandId = None,
     approve: ApproveId = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Recalculate a bill («перерасчёт»): positive is owed in addition, negative taken off.
+    """Recalculate a bill («перерасчёт»): a positive amount adds to the debt, a negative reduces it.
 
-    Above the limit of one person (SALDO_LEDGER_APPROVAL_OVER, 50 000 roubles) it becomes a
-    proposal, which a second one approves; the exit code is 0 for both, --json tells the state.
+    Above the limit for one person (SALDO_LEDGER_APPROVAL_OVER, 50 000 roubles) it becomes a
+    proposal that a second person approves. The exit code is 0 for both; --json has the state.
     """
     with reporting():
         lines = tuple(_service_amount(text) for text in service)
         correction = AdjustCharges(
             account=account, period=period, lines=lines, effective_on=day(on, "--on")
         )
-        answer = _correct(correction, actor, reason, command_id, approve, dry_run)
-    _print_answer(answer, json)
+        result = _correct(correction, actor, reason, command_id, approve, dry_run)
+    _print_result(result, json)
 
 
 def reverse(
     payment_id: Annotated[UUID, typer.Argument(help="The id of the payment.")],
     reason: Reason,
-    actor: Actor,
+    actor: Actor = None,
     account: Annotated[
         list[str] | None,
-        typer.Option(help="Only in this account; may be repeated; all when left out."),
+        typer.Option(help="Only in this account; repeatable; all when left out."),
     ] = None,
     on: On = None,
     command_id: CommandId = None,
@@ -114,43 +113,43 @@ def reverse(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Undo a payment exactly: what it settled is owed again."""
+    """Reverse a payment: the debts that it paid are open again."""
     with reporting():
         correction = ReversePayment(
             payment_id=payment_id,
             accounts=tuple(sorted(set(account or ()))),
             effective_on=day(on, "--on"),
         )
-        answer = _correct(correction, actor, reason, command_id, approve, dry_run)
-    _print_answer(answer, json)
+        result = _correct(correction, actor, reason, command_id, approve, dry_run)
+    _print_result(result, json)
 
 
 def write_off(
     account: Number,
-    amount: Annotated[str, typer.Option(help="The sum in roubles, as 119,63.")],
+    amount: Annotated[str, typer.Option(help="The amount in roubles, as 119,63.")],
     reason: Reason,
-    actor: Actor,
+    actor: Actor = None,
     on: On = None,
     command_id: CommandId = None,
     approve: ApproveId = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Waive a penalty, or a part of it."""
+    """Write off a penalty or a part of it."""
     with reporting():
         correction = WriteOffPenalty(
             account=account, amount=parse_roubles(amount), effective_on=day(on, "--on")
         )
-        answer = _correct(correction, actor, reason, command_id, approve, dry_run)
-    _print_answer(answer, json)
+        result = _correct(correction, actor, reason, command_id, approve, dry_run)
+    _print_result(result, json)
 
 
 def list_proposals(
-    all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Include decided ones.")] = False,
     json: Json = False,
 ) -> None:
-    """List the corrections that wait for a second person."""
-    with reporting(), opened_store() as store:
+    """List the corrections that await a second person's approval."""
+    with reporting(), opened_ledger() as store:
         found = store.query(lambda session: proposals(session, None if all_ else OPEN))
     if json:
         print_json(found)
@@ -173,46 +172,44 @@ def list_proposals(
 
 def approve(
     proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
-    actor: Actor,
-    reason: Annotated[
-        str | None, typer.Option(help="What you add to the reason of who proposed it.")
-    ] = None,
+    actor: Actor = None,
+    reason: Annotated[str, typer.Option(help="A note beside the reason of the proposal.")] = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Agree to a correction that another one of the staff has proposed, and make it."""
+    """Approve a correction that somebody else has proposed, and make it."""
     with reporting():
-        who, added = author(actor, "agreed" if reason is None else reason)
-        command = Approve(proposal_id=proposal_id, reason="" if reason is None else added)
-        with opened_store() as store:
-            answer = _approve(store, command, who, dry_run)
-    _print_answer(answer, json)
+        who, note = author(actor, reason, optional=True)
+        command = Approve(proposal_id=proposal_id, reason=note)
+        with opened_ledger() as store:
+            result = _approve(store, command, who, dry_run)
+    _print_result(result, json)
 
 
 def reject(
     proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
     reason: Reason,
-    actor: Actor,
+    actor: Actor = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Refuse a proposed correction, or withdraw one's own."""
+    """Reject a proposed correction, or withdraw your own."""
     with reporting():
         who, why = author(actor, reason)
         command = Reject(proposal_id=proposal_id, reason=why)
-        with opened_store() as store:
+        with opened_ledger() as store:
             if dry_run:
-                answer = store.query(lambda session: preview_rejection(session, command, who))
+                result = store.query(lambda session: preview_rejection(session, command, who))
             else:
                 command_id = _id("reject", proposal_id, who, why)
-                answer = _execute(store, reject_proposal, command, who, command_id)
-    _print_answer(answer, json)
+                result = _execute(store, reject_proposal, command, who, command_id)
+    _print_result(result, json)
 
 
 def approval_limit(environ: Mapping[str, str] = os.environ) -> Kopecks:
-    """Return what one person may move, in kopecks; 0: nothing.
+    """Return the largest correction that one person may make alone, in kopecks; 0: none.
 
-    Raises ConfigurationError for what is not a sum.
+    Raises ConfigurationError when the setting is not an amount.
     """
     text = environ.get(APPROVAL_OVER) or DEFAULT_APPROVAL_OVER
     try:
@@ -220,13 +217,13 @@ def approval_limit(environ: Mapping[str, str] = os.environ) -> Kopecks:
     except ValueError:
         limit = -1
     if limit < 0:
-        raise ConfigurationError(f"set {APPROVAL_OVER} to a sum in roubles, as 50000,00")
+        raise ConfigurationError(f"set {APPROVAL_OVER} to an amount in roubles, as 50000,00")
     return limit
 
 
 def _correct(
     correction: Correction,
-    actor: str,
+    actor: str | None,
     reason: str,
     command_id: str | None,
     approved: UUID | None,
@@ -236,20 +233,20 @@ def _correct(
     command = Correct(
         correction_id=_correction_id(correction, why, command_id), correction=correction, reason=why
     )
-    with opened_store() as store:
+    with opened_ledger() as store:
         if approved is not None:
             _check_same(store, approved, correction)
             return _approve(store, Approve(proposal_id=approved, reason=why), who, dry_run)
         if dry_run:
             return store.query(lambda session: preview(session, command, limit))
-        answer = _execute(store, correct_within(limit), command, who, command.correction_id)
-        return answer | _state_now(store, answer)
+        result = _execute(store, correct_within(limit), command, who, command.correction_id)
+        return result | _state_now(store, result)
 
 
 def _approve(store: PostgresStore, command: Approve, who: str, dry_run: bool) -> dict[str, Any]:
     if dry_run:
         return store.query(lambda session: preview_approval(session, command.proposal_id, who))
-    # The name is part of the id: who comes second is told that it is decided, not that he did it.
+    # The actor is part of the id: a second approver is refused instead of getting a repeat.
     command_id = _id("approve", command.proposal_id, who, command.reason)
     return _execute(store, approve_proposal, command, who, command_id)
 
@@ -257,11 +254,11 @@ def _approve(store: PostgresStore, command: Approve, who: str, dry_run: bool) ->
 def _execute(
     store: PostgresStore, handler: Any, command: Any, who: str, command_id: UUID
 ) -> dict[str, Any]:
-    """Execute a command; ``repeated`` tells that it had been, and this is the answer of then."""
+    """Return the result; ``repeated``: it was executed before, and the result is of that time."""
     known = store.query(lambda session: store.kept_commands(session.cursor, [command_id]))
     with context.bind(actor=who, command_id=command_id):
-        answer: dict[str, Any] = store.execute(handler, command)
-    return {**answer, "repeated": bool(known)}
+        result: dict[str, Any] = store.execute(handler, command)
+    return {**result, "repeated": bool(known)}
 
 
 def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction) -> None:
@@ -269,15 +266,15 @@ def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction)
     if proposed != as_json(correction):
         raise Conflict(
             "another_correction",
-            "The proposal is about another correction than this; see `saldo ledger proposals`.",
+            "The proposal is for another correction; see `saldo ledger proposals`.",
         )
 
 
-def _state_now(store: PostgresStore, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A proposal said again may have been decided meanwhile."""
-    if answer["state"] != "proposed":
+def _state_now(store: PostgresStore, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state of a repeated proposal, which may have been decided since."""
+    if result["state"] != "proposed":
         return {}
-    return {"proposal": _row(store, UUID(answer["correction_id"]))["state"]}
+    return {"proposal": _row(store, UUID(result["correction_id"]))["state"]}
 
 
 def _row(store: PostgresStore, proposal_id: UUID) -> dict[str, Any]:
@@ -300,42 +297,42 @@ def _id(*parts: Any) -> UUID:
 def _service_amount(text: str) -> ServiceAmount:
     service, sign, amount = text.partition("=")
     if not service.strip() or not sign:
-        raise ValueError(f"--service: {text!r}: write a service and a sum, as heating=-150,00")
+        raise ValueError(f"--service: {text!r}: write a service and an amount, as heating=-150,00")
     return ServiceAmount(service.strip(), parse_roubles(amount))
 
 
-def _print_answer(answer: dict[str, Any], json: bool) -> None:
+def _print_result(result: dict[str, Any], json: bool) -> None:
     if json:
-        print_json(answer)
+        print_json(result)
         return
     sentence = {
         "done": "Done.",
         "approved": "Approved and done.",
         "rejected": "Rejected: nothing was changed.",
-        "unchanged": "It was done before: nothing was changed.",
-        "dry_run": f"Nothing was changed; it would be {answer.get('would_be')}.",
-        "proposed": "Proposed: one person may not decide on it alone, so nothing was changed.",
-    }[answer["state"]]
-    if answer.get("proposal", OPEN) != OPEN:
-        out.print(f"This was proposed before, and is {answer['proposal']}.")
+        "unchanged": "It was done before; nothing was changed.",
+        "dry_run": f"Nothing was changed; it would be {result.get('would_be')}.",
+        "proposed": "Proposed: above the limit for one person, so nothing was changed.",
+    }[result["state"]]
+    if result.get("proposal", OPEN) != OPEN:
+        out.print(f"It was proposed before, and is {result['proposal']}.")
         return
-    if answer.get("repeated") and answer["state"] == "done":
+    if result.get("repeated") and result["state"] == "done":
         sentence = (
-            "It was done before, so nothing was changed now; --command-id with words of its own "
-            "makes the same correction once more."
+            "It was done before, so nothing was changed; a new --command-id makes the same "
+            "correction again."
         )
-    out.print(f"{sentence} It moves {roubles(answer['amount'])} roubles.", soft_wrap=True)
-    if answer["state"] == "proposed":
-        approval = f"saldo ledger approve {answer['correction_id']} --actor NAME"
-        out.print(f"A second person says: {approval}", soft_wrap=True)
-    _print_balances("Before", answer.get("before", ()))
-    _print_balances(_title(answer), answer["accounts"])
+    out.print(f"{sentence} Amount: {roubles(result['amount'])}.", soft_wrap=True)
+    if result["state"] == "proposed":
+        approval = f"saldo ledger approve {result['correction_id']} --actor NAME"
+        out.print(f"To approve it as a second person: {approval}", soft_wrap=True)
+    _print_balances("Before", result.get("before", ()))
+    _print_balances(_title(result), result["accounts"])
 
 
-def _title(answer: Mapping[str, Any]) -> str:
-    if answer.get("repeated"):
-        return "As it was then"
-    return "Now" if answer["state"] == "proposed" else "After"
+def _title(result: Mapping[str, Any]) -> str:
+    if result.get("repeated"):
+        return "At that time"
+    return "Now" if result["state"] == "proposed" else "After"
 
 
 def _print_balances(title: str, accounts: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""``saldo ledger export``: events, balances or a statement as a file."""
+"""``saldo ledger export``: write events, balances or a statement to a file."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from typing import Annotated
 
 import typer
 
-from services.ledger.commands.printing import (
-    Json,
-    counting,
-    day,
-    opened_store,
-    out,
-    print_json,
-    reporting,
-)
+from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.reports.export import Format, What, export_to, format_of
+from services.terminal import Json, counting, day, out, print_json, reporting
 
 
 def export(
@@ -24,7 +17,7 @@ def export(
     what: Annotated[What, typer.Option(help="What to export.")] = What.EVENTS,
     format_: Annotated[
         Format | None,
-        typer.Option("--format", help="The format; by the name of the file when left out."),
+        typer.Option("--format", help="The format; taken from the file name when left out."),
     ] = None,
     account: Annotated[str | None, typer.Option(help="The account of a statement.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="Its first day.")] = None,
@@ -32,19 +25,19 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
     json: Json = False,
 ) -> None:
-    """Write events, balances or a statement to a file: all of it, or no file.
+    """Write events, balances or a statement to a file; on failure no file is left.
 
-    Amounts are whole kopecks. Events are written as JSON Lines just as the log keeps them, so
-    that the seal can be verified on the file alone.
+    Amounts are whole kopecks. JSON Lines keep events exactly as the log does, so that the seal
+    can be verified from the file alone.
     """
     with reporting():
         chosen = format_of(file, format_)
         if (what is What.STATEMENT) != (account is not None):
-            raise ValueError("--account: a statement is of one account, the rest of all of them")
+            raise ValueError("--account: needed for a statement, and for nothing else")
         if file.exists() and not overwrite:
-            raise ValueError(f"{file} is there already; say --overwrite to replace it")
+            raise ValueError(f"{file} exists; --overwrite replaces it")
         days = (day(from_, "--from"), day(to, "--to"))
-        with opened_store() as store, counting(f"writing {file.name}", None) as advance:
+        with opened_ledger() as store, counting(f"writing {file.name}", None) as advance:
             rows = export_to(store, file, chosen, what, account, days, advance)
     if json:
         print_json({"file": str(file), "what": what, "format": chosen, "rows": rows})

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from services.ledger.commands.corrections import approval_limit
-from services.ledger.commands.printing import (
+from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.importing.imports import ImportRequest, Summary, import_file
+from services.terminal import (
     BAD_INPUT,
     DIFFERENCE,
+    DONE,
     Actor,
     DryRun,
     Json,
     Reason,
     author,
-    err,
+    counting_bytes,
     new_table,
-    opened_store,
     out,
     print_json,
     reporting,
     roubles,
     show,
 )
-from services.ledger.importing.imports import ImportRequest, Summary, import_file
 from shared.money import parse_roubles
 from shared.tablefiles import ControlTotals
 
@@ -59,7 +50,7 @@ class Encoding(StrEnum):
 
 _TITLES = {
     "imported": "Imported",
-    "imported_before": "Imported before: nothing has changed",
+    "imported_before": "Imported before: nothing was changed",
     "dry_run": "Dry run: nothing was posted",
     "refused": "Refused as a whole: nothing was posted",
     "nothing_posted": "Nothing could be posted: the file may be tried again",
@@ -68,38 +59,39 @@ _TITLES = {
 
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON Lines.")],
-    actor: Actor,
     reason: Reason,
+    actor: Actor = None,
     kind: Annotated[
-        FileKind | None, typer.Option(help="What the file holds; as its columns say when left out.")
+        FileKind | None,
+        typer.Option(help="What the file holds; taken from its columns when left out."),
     ] = None,
-    encoding: Annotated[
-        Encoding | None, typer.Option(help="As the file shows when left out.")
-    ] = None,
-    rows: Annotated[int | None, typer.Option(help="Control total: how many rows.")] = None,
+    encoding: Annotated[Encoding | None, typer.Option(help="Detected when left out.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Control total: the number of rows.")] = None,
     bills: Annotated[
         int | None,
         typer.Option(
-            "--bills", "--entries", help="Control total: how many bills, accounts, adjustments."
+            "--bills",
+            "--entries",
+            help="Control total: the number of bills, accounts or adjustments.",
         ),
     ] = None,
     total: Annotated[
-        str | None, typer.Option(help="Control total: the sum of what is payable, as 4500,00.")
+        str | None, typer.Option(help="Control total: the sum payable, as 4500,00.")
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Post nothing if a single row is refused.")
     ] = False,
     quarantine: Annotated[
-        Path | None, typer.Option(help="Where refused rows go; FILE.quarantine.csv when left out.")
+        Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
     ] = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Post a file of charges, opening balances or adjustments, or open a registry's accounts.
+    """Post charges, opening balances or adjustments from a file, or open a registry's accounts.
 
-    Each row once, however often it comes. An import that was stopped or killed goes on when the
-    same file is imported again. Exit code 0: all is posted; 1: some rows were refused, and are in
-    the quarantine file with their reasons; 2: nothing was posted.
+    Each row is posted once: importing it again has no effect. An import that was stopped or
+    killed resumes when the same file is imported again. Exit code 0: everything is posted; 1: some
+    rows were refused and are in the quarantine file with their reasons; 2: nothing was posted.
     """
     with reporting():
         who, why = author(actor, reason)
@@ -115,35 +107,24 @@ def import_(
             dry_run=dry_run,
             quarantine=quarantine,
         )
-        with opened_store() as store:
-            summary = import_file(store, request, _bytes_bar)
+        with opened_ledger() as store:
+            summary = import_file(store, request, counting_bytes)
     if json:
         print_json(summary)
     else:
         _show(summary)
+    raise typer.Exit(_exit_code(summary))
+
+
+def _exit_code(summary: Summary) -> int:
     if summary.state in ("refused", "nothing_posted"):
-        raise typer.Exit(BAD_INPUT)
-    raise typer.Exit(DIFFERENCE if summary.counts.refused_rows else 0)
+        return BAD_INPUT
+    return DIFFERENCE if summary.counts.refused_rows else DONE
 
 
 def _totals(rows: int | None, entries: int | None, total: str | None) -> ControlTotals:
     amount = None if total is None else parse_roubles(total)
     return ControlTotals(rows=rows, entries=entries, total=amount)
-
-
-@contextmanager
-def _bytes_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=err,
-    )
-    with bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
 
 
 def _show(summary: Summary) -> None:
@@ -163,10 +144,10 @@ def _show(summary: Summary) -> None:
     if summary.by:
         out.print(f"First imported by {summary.by}.")
     if summary.resumed:
-        out.print("An earlier run of this import had been stopped; this one went on after it.")
+        out.print("Resumed after an earlier run that was stopped.")
     if summary.first_position is not None:
         out.print(f"Positions {summary.first_position}-{summary.last_position} of the log.")
     if summary.quarantine:
         out.print(f"Refused rows with their reasons: {summary.quarantine}", soft_wrap=True)
     if summary.quarantine_lost:
-        out.print("The refused rows of the earlier run are not in it: that file is not there.")
+        out.print("The rows that the earlier run refused are missing: its quarantine file is gone.")

@@ -1,16 +1,12 @@
-"""``saldo ledger penalty``: the calculator alone, no database, for staff, courts and checks."""
+"""``saldo ledger penalty``: the penalty calculator alone, without a database."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from services.ledger.penalties.calculator import ChargePenalty, Penalty, calculate
@@ -18,50 +14,43 @@ from services.ledger.penalties.calendar import check_period
 from services.ledger.penalties.explanation import LANGUAGES, as_data, as_text, days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PayerKind, load_rules
-from shared.config import ConfigurationError
-from shared.errors import ServiceError
+from services.terminal import Json, day, out, print_json, reporting
 from shared.money import Kopecks, format_roubles, parse_roubles
-
-out, err = Console(), Console(stderr=True)
 
 
 def penalty(
-    payer: Annotated[PayerKind, typer.Option(help="Whose delay it is.")],
+    payer: Annotated[PayerKind, typer.Option(help="The kind of payer.")],
     charge: Annotated[
-        list[str], typer.Option(help="A month and its sum, 2026-03:4500.00; may be repeated.")
+        list[str], typer.Option(help="A month and its amount, 2026-03:4500.00; repeatable.")
     ],
     on: Annotated[str, typer.Option(help="The day of the calculation, as 2026-08-10.")],
     paid: Annotated[
         list[str] | None,
-        typer.Option(help="A day and the sum paid on it, 2026-06-20:2000.00; may be repeated."),
+        typer.Option(help="A day and the amount paid on it, 2026-06-20:2000.00; repeatable."),
     ] = None,
     due: Annotated[
         list[str] | None,
-        typer.Option(help="The due date instead of that by the rules: one for each --charge."),
+        typer.Option(help="The due date instead of the rules': one for each --charge."),
     ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="A file of rules instead of those in force.")
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Tell every day too, and why.")
+        bool, typer.Option("--explain", help="Show every day, and explain.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Answer JSON instead of a table.")] = False,
+    json: Json = False,
 ) -> None:
-    """Calculate a penalty: payments settle the oldest charge first."""
-    try:
+    """Calculate a penalty; payments are allocated to the oldest charge first."""
+    with reporting():
         found = calculate(
             _charges(charge, due or []),
             [_credit(text) for text in paid or []],
             payer,
-            _day(on, "--on"),
+            day(on, "--on"),
             load_rules(rules),
         )
-    except (ServiceError, ConfigurationError, ValueError) as error:
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
     if json:
-        answer = msgspec.json.encode(as_data(found, with_days=explain))
-        sys.stdout.write(answer.decode() + "\n")
+        print_json(as_data(found, with_days=explain))
         return
     _print_report(found, explain)
 
@@ -75,7 +64,7 @@ def _charges(texts: Sequence[str], dues: Sequence[str]) -> list[Charge]:
     charges = []
     for index, text in enumerate(texts):
         period, amount = _pair(text, "--charge", "2026-03:4500.00")
-        due_on = _day(dues[index], "--due") if dues else None
+        due_on = day(dues[index], "--due") if dues else None
         if due_on is not None:
             check_period(period)
         charges.append(Charge(period=period, amount=amount, due_on=due_on))
@@ -83,30 +72,18 @@ def _charges(texts: Sequence[str], dues: Sequence[str]) -> list[Charge]:
 
 
 def _credit(text: str) -> Credit:
-    day, amount = _pair(text, "--paid", "2026-06-20:2000.00")
-    return Credit(on=_day(day, "--paid"), amount=amount)
+    paid_on, amount = _pair(text, "--paid", "2026-06-20:2000.00")
+    return Credit(on=day(paid_on, "--paid"), amount=amount)
 
 
 def _pair(text: str, option: str, example: str) -> tuple[str, Kopecks]:
-    key, colon, roubles = text.partition(":")
+    key, colon, written = text.partition(":")
     if not colon:
-        raise ValueError(f"{option} {text!r} has no sum; write it like {example}")
-    amount = parse_roubles(roubles)
+        raise ValueError(f"{option} {text!r} has no amount; write it like {example}")
+    amount = parse_roubles(written)
     if amount <= 0:
-        raise ValueError(f"{option} {text!r}: the sum must be more than nothing")
+        raise ValueError(f"{option} {text!r}: the amount must be more than zero")
     return key.strip(), amount
-
-
-def _day(text: str, option: str) -> date:
-    day: date | None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    # fromisoformat reads weeks and compact forms too: 2026-W20-1, 20260810.
-    if day is None or str(day) != text:
-        raise ValueError(f"{option}: {text!r} is not a day; write it like 2026-08-10")
-    return day
 
 
 def _segments_table(charge: ChargePenalty) -> Table:
@@ -138,15 +115,15 @@ def _days_table(charge: ChargePenalty) -> Table:
     table.add_column("Day", no_wrap=True)
     for name in ("Delay", "Debt", "Rate, %", "Part", "Penalty"):
         table.add_column(name, justify="right", no_wrap=True)
-    for told in days_of(charge):
-        accrues = told.rate is not None
+    for each in days_of(charge):
+        accrues = each.rate is not None
         table.add_row(
-            str(told.day),
-            str(told.number),
-            format_roubles(told.base),
-            f"{told.rate:f}" if accrues else "",
-            f"1/{told.divisor}" if accrues else told.reason,
-            str(told.exact),
+            str(each.day),
+            str(each.number),
+            format_roubles(each.base),
+            f"{each.rate:f}" if accrues else "",
+            f"1/{each.divisor}" if accrues else each.reason,
+            str(each.exact),
         )
     return table
 
@@ -157,7 +134,6 @@ def _print_report(found: Penalty, explain: bool) -> None:
     out.print(
         f"{found.payer.value}, {found.on}, rules {found.rule_version}: "
         f"{format_roubles(found.total)} in all",
-        highlight=False,
         soft_wrap=True,
     )
     # What a reader of the total must not overlook.
@@ -173,6 +149,4 @@ def _print_report(found: Penalty, explain: bool) -> None:
         for charge in found.charges:
             out.print(_days_table(charge))
         for language in LANGUAGES:
-            out.print(
-                "\n" + as_text(found, language), markup=False, highlight=False, soft_wrap=True
-            )
+            out.print("\n" + as_text(found, language), soft_wrap=True)

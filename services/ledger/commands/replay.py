@@ -1,4 +1,4 @@
-"""``saldo ledger replay``: the story of one account, or the read model rebuilt for all."""
+"""``saldo ledger replay``: the event history of an account, or a rebuild of the read model."""
 
 from __future__ import annotations
 
@@ -7,61 +7,67 @@ from typing import Annotated, Any
 
 import typer
 
-from services.ledger.commands.printing import (
+from services.ledger.commands.ledger_access import Run, Workers, opened_ledger, record_run
+from services.ledger.replay.rebuild import Rebuilt, rebuild
+from services.ledger.reports.history import event_history
+from services.terminal import (
     DIFFERENCE,
+    Actor,
     Json,
+    author,
     counting,
-    err,
     new_table,
-    opened_store,
     out,
     print_json,
+    refused,
     reporting,
     roubles,
     show,
 )
-from services.ledger.replay.rebuild import Rebuilt, rebuild
-from services.ledger.reports.history import story
 
 
 def replay(
     number: Annotated[str | None, typer.Argument(help="The number of an account.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Rebuild the read model of all.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --all: only compare, exit 1 on a difference.")
+    all_: Annotated[
+        bool, typer.Option("--all", help="Rebuild the read model of all accounts.")
     ] = False,
-    cores: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, help="With --all: how many processes; one for each core."),
-    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="With --all: compare only; exit code 1 on a difference."),
+    ] = False,
+    workers: Workers = None,
+    actor: Actor = None,
+    reason: Annotated[str, typer.Option(help="With --all: why; it is kept for good.")] = "",
     json: Json = False,
 ) -> None:
-    """Tell the story of one account, or rebuild the read model of all from the log (--all).
+    """Show the event history of an account, or rebuild the read model of all accounts (--all).
 
-    The rebuild stands beside the live tables until it is whole, and takes their place in one
-    transaction: payments go on meanwhile, and a kill at any point changes nothing.
+    The rebuild is prepared beside the live tables and replaces them in one transaction: payments
+    continue, and a rebuild that is killed changes nothing.
     """
     if (number is None) != all_:
-        err.print("Name one account, or say --all.")
-        raise typer.Exit(2)
+        raise refused("Name one account, or use --all.")
     if number is not None:
-        _tell(number, json)
+        _show_history(number, json)
         return
     began = monotonic()
-    with reporting(), opened_store() as store:
+    with reporting(), opened_ledger() as store:
+        if not dry_run:
+            who, why = author(actor, reason, optional=True)
+            record_run(store, who, Run(verb="replay", by=who, reason=why))
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
-            found = rebuild(store, advance, compare_only=dry_run, cores=cores)
+            found = rebuild(store, advance, compare_only=dry_run, workers=workers)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
     raise typer.Exit(DIFFERENCE if wrong else 0)
 
 
-def _tell(number: str, json: bool) -> None:
-    with reporting(), opened_store() as store:
-        told = store.query(lambda session: story(session, number))
+def _show_history(number: str, json: bool) -> None:
+    with reporting(), opened_ledger() as store:
+        history = store.query(lambda session: event_history(session, number))
     if json:
-        print_json(told)
+        print_json(history)
         return
     table = new_table(
         f"Account {number}",
@@ -74,7 +80,7 @@ def _tell(number: str, json: bool) -> None:
         "Command",
         amounts=("Amount", "Penalty", "Balance"),
     )
-    for step in told:
+    for step in history:
         table.add_row(
             str(step["version"]),
             str(step["position"]),
@@ -101,14 +107,13 @@ def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:
         return
     for difference in found.differences:
         out.print(
-            f"{difference.account}: {difference.what}: the replay says {difference.replayed}, "
-            f"there stands {difference.found}",
+            f"{difference.account}: {difference.what}: the replay gives {difference.replayed}, "
+            f"the table has {difference.found}",
             soft_wrap=True,
         )
     wrong = ", ".join(f"{count} of {table}" for table, count in found.wrong.items())
     out.print(
-        f"{found.accounts} accounts, {found.events} events in {seconds:.1f} s; "
-        f"rows that were not right: {wrong}",
+        f"{found.accounts} accounts, {found.events} events in {seconds:.1f} s; wrong rows: {wrong}",
         soft_wrap=True,
     )
     if found.broken:
@@ -118,6 +123,6 @@ def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:
         )
     elif found.swapped:
         again = found.replayed_again
-        out.print("the read model is what the log says" + (f"; {again} again" if again else ""))
+        out.print("the read model matches the log" + (f"; {again} replayed again" if again else ""))
     else:
-        out.print("only compared: nothing was changed")
+        out.print("compared only; nothing was changed")

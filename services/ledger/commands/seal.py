@@ -1,29 +1,15 @@
-"""``saldo ledger checkpoint | verify | prove | consistency | key``: the seal, for staff, auditors.
-
-Exit codes: 0 done, 1 the log is not what was sealed, 2 bad input. The functions are mounted by
-:mod:`services.ledger.cli`.
-"""
+"""``saldo ledger checkpoint | verify | prove | consistency | key``: the seal of the log."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 
-from services.ledger.commands.printing import (
-    DIFFERENCE,
-    Json,
-    counting,
-    err,
-    opened_store,
-    print_json,
-    reporting,
-)
+from services.ledger.commands.ledger_access import Against, Run, opened_ledger, record_run
 from services.ledger.seal import leaf, proofs
 from services.ledger.seal.checkpoint import SignatureError, VerifierKey
 from services.ledger.seal.inspection import SealReport, inspect_seal
@@ -33,30 +19,43 @@ from services.ledger.seal.reading import last_position
 from services.ledger.seal.sealer import Sealed, last_checkpoint, seal_log
 from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.verifier import verify_inclusion
+from services.terminal import (
+    DIFFERENCE,
+    Actor,
+    DryRun,
+    Json,
+    author,
+    counting,
+    err,
+    out,
+    print_json,
+    reporting,
+)
 from shared.config import load_settings
 from shared.errors import NotFound
 from shared.eventstore.postgres import PostgresStore
 
 R = TypeVar("R")
 
-out = Console(soft_wrap=True, highlight=False)
-
 
 def checkpoint(
+    actor: Actor = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept for good.")] = "",
     json: Json = False,
-    dry_run: Annotated[
-        bool, typer.Option(help="Only show the last checkpoint and what it lacks.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Seal the log as it stands and print the signed checkpoint, to be kept out of our reach."""
-    with _reporting(), opened_store() as store:
+    """Seal the log up to now and print the signed checkpoint, to be kept elsewhere."""
+    with _reporting(), opened_ledger() as store:
         keys = seal_keys(load_settings())
         last, unsealed = _read(store, _last_and_unsealed)
         if dry_run:
             err.print(f"{unsealed} events are not sealed yet; nothing was done")
         else:
+            who, why = author(actor, reason, optional=True)
+            record_run(store, who, Run(verb="checkpoint", by=who, reason=why))
             with counting("sealing", unsealed) as advance:
                 last = _seal_all(store, keys, advance)
+            err.print(f"{last.size if last else 0} events are sealed")
         if last is None:
             raise NotFound("nothing_to_seal", "The log is empty: there is nothing to seal.")
     if not json:
@@ -74,37 +73,34 @@ def checkpoint(
 
 
 def verify(
-    against: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="A checkpoint that was kept elsewhere."),
-    ] = None,
+    against: Against = None,
     key: Annotated[
-        str | None, typer.Option(help="The verifier key to trust, instead of our own settings.")
+        str | None, typer.Option(help="The verifier key to trust, instead of the settings'.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check the whole log against its checkpoints, and against those that others have kept."""
-    with _reporting(), opened_store() as store:
+    """Verify the whole log against its checkpoints, and against those that others keep."""
+    with _reporting(), opened_ledger() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         trusted = (VerifierKey.parse(key),) if key else seal_keys(load_settings()).trusted
-        with counting("checking", _read(store, last_position)) as advance:
+        with counting("verifying", _read(store, last_position)) as advance:
             report = _read(store, lambda cursor: inspect_seal(cursor, trusted, notes, advance))
     if json:
         print_json(report)
     else:
         _print_report(report)
-    raise typer.Exit(1 if report.findings else 0)
+    raise typer.Exit(DIFFERENCE if report.findings else 0)
 
 
 def prove(
     position: Annotated[int, typer.Argument(min=1, help="The position in the log, from 1.")],
     size: Annotated[
-        int | None, typer.Option(help="Prove it by the checkpoint of this many events.")
+        int | None, typer.Option(help="Prove it by the checkpoint of so many events.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Prove that an event is in the sealed log; with --json, the proof that a verifier takes."""
-    with _reporting(), opened_store() as store:
+    """Prove that an event is in the sealed log; --json prints the proof for a verifier."""
+    with _reporting(), opened_ledger() as store:
         keys = seal_keys(load_settings())
         proof = _read(store, lambda cursor: proofs.inclusion(cursor, position, size))
     if json:
@@ -112,26 +108,26 @@ def prove(
         return
     row, _ = verify_inclusion(proof, keys.trusted)
     for name, value in leaf.to_json(row).items():
-        out.print(f"{name}: {value}", markup=False)
-    out.print(f"stands at position {position} of {proof['size']} events, signed in:\n")
+        out.print(f"{name}: {value}", soft_wrap=True)
+    out.print(f"is at position {position} of {proof['size']} events, signed in:\n")
     sys.stdout.write(proof["checkpoint"])
 
 
 def consistency(
     old_size: Annotated[int, typer.Argument(min=1, help="The size of the older checkpoint.")],
     new_size: Annotated[
-        int | None, typer.Argument(min=1, help="That of the newer one; the last, if not given.")
+        int | None, typer.Argument(min=1, help="The size of the newer one; the last when left out.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print the proof, always as JSON, that a checkpoint continues an older one unchanged."""
-    del json  # it is said to every reading verb, and this one has no other answer
-    with _reporting(), opened_store() as store:
+    """Print the proof, always as JSON, that a checkpoint extends an older one unchanged."""
+    del json  # every reading verb takes it; this one has no other form
+    with _reporting(), opened_ledger() as store:
         print_json(_read(store, lambda cursor: proofs.consistency(cursor, old_size, new_size)))
 
 
 def key(json: Json = False) -> None:
-    """Print the verifier key, which whoever checks our proofs must get from us once."""
+    """Print the verifier key, which a verifier of proofs needs once."""
     with _reporting():
         keys = seal_keys(load_settings())
     if not json:
@@ -158,11 +154,12 @@ def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
 
 def _print_report(report: SealReport) -> None:
     for found in report.findings:
-        out.print(f"{found.kind}: {found.text}", markup=False)
+        out.print(f"{found.kind}: {found.text}", soft_wrap=True)
     outside = f" and {report.outside} from outside" if report.outside else ""
     out.print(
         f"{report.events} events, {report.sealed} of them sealed by {report.checkpoints} "
-        f"checkpoints{outside}, {len(report.findings)} findings"
+        f"checkpoints{outside}, {len(report.findings)} findings",
+        soft_wrap=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""``saldo ledger turnover | trial-balance``: the sums over all accounts, and whether they agree."""
+"""``saldo ledger turnover | trial-balance``: totals over all accounts, checked by double entry."""
 
 from __future__ import annotations
 
@@ -10,30 +10,35 @@ from typing import Annotated, Any
 
 import typer
 
-from services.ledger.commands.printing import (
+from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.domain import account_id
+from services.ledger.reports.statements import recorded_events
+from services.ledger.reports.totals import (
+    TurnoverReport,
+    trial_balance_of,
+    turnover_of,
+    turnover_of_account,
+)
+from services.ledger.reports.turnover import Row
+from services.terminal import (
     DIFFERENCE,
     Json,
     counting,
     day,
     err,
     new_table,
-    opened_store,
     print_json,
     reporting,
     roubles,
     show,
 )
-from services.ledger.domain import account_id
-from services.ledger.reports.statements import story_of
-from services.ledger.reports.totals import Sheet, trial_balance_of, turnover_of, turnover_of_account
-from services.ledger.reports.turnover import Row
 from shared.eventstore.postgres import PostgresStore
 
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 
 
 class By(StrEnum):
-    """The rows of the sheet."""
+    """The rows of the report."""
 
     SERVICE = "service"
     TOTAL = "total"
@@ -45,33 +50,31 @@ def turnover(
     ] = None,
     to: Annotated[str | None, typer.Option(help="The last day, as 2026-10-31.")] = None,
     period: Annotated[
-        str | None, typer.Option(help="A month instead of two days, as 2026-10.")
+        str | None, typer.Option(help="A month instead of --from and --to, as 2026-10.")
     ] = None,
-    account: Annotated[str | None, typer.Option(help="Of one account alone.")] = None,
-    by: Annotated[By, typer.Option(help="A row for each service, or the total alone.")] = (
-        By.SERVICE
-    ),
+    account: Annotated[str | None, typer.Option(help="One account only.")] = None,
+    by: Annotated[By, typer.Option(help="A row per service, or the total only.")] = (By.SERVICE),
     json: Json = False,
 ) -> None:
-    """Show the turnover balance sheet («ОСВ») of a span of days, by service and in total.
+    """Show the turnover report («ОСВ») of a period, by service and in total.
 
     closing = opening + charged + recalculated - concession + penalty - paid, in every row; an
-    advance is a debt with the sign turned. The closing column is checked against the books by
-    double entry; exit code 1 when they do not agree.
+    advance is a negative debt. The closing column is checked against the double-entry books.
+    Exit code 1: they differ.
     """
     with reporting():
-        first, last = _span(from_, to, period)
-        with opened_store() as store:
-            sheet = _sheet(store, account, first, last)
-    differences = list(sheet.differences())
-    rows = {name: sheet.rows[name] for name in sorted(sheet.rows)} if by is By.SERVICE else {}
+        first, last = _days(from_, to, period)
+        with opened_ledger() as store:
+            report = _report(store, account, first, last)
+    differences = list(report.differences())
+    rows = {name: report.rows[name] for name in sorted(report.rows)} if by is By.SERVICE else {}
     if json:
-        _print_as_json(first, last, account, rows, sheet, differences)
+        _print_as_json(first, last, account, rows, report, differences)
     else:
-        _print_as_table(f"Turnover {first} - {last}", rows, sheet)
+        _print_as_table(f"Turnover {first} - {last}", rows, report)
         for name, closing, owed in differences:
             err.print(
-                f"{name}: closes at {roubles(closing)}, but the books say {roubles(owed)}",
+                f"{name}: closes at {roubles(closing)}, but the books have {roubles(owed)}",
                 soft_wrap=True,
             )
     raise typer.Exit(DIFFERENCE if differences else 0)
@@ -81,11 +84,11 @@ def trial_balance(
     on: Annotated[str | None, typer.Option(help="As of the end of a day.")] = None,
     json: Json = False,
 ) -> None:
-    """Add up the books by double entry; exit code 1 when they do not come to zero."""
+    """Show the trial balance of the double-entry books. Exit code 1: it is not zero."""
     with reporting():
         chosen = day(on, "--on")
         with (
-            opened_store() as store,
+            opened_ledger() as store,
             counting("reading the log", store.recorder.max_notification_id() or 0) as advance,
         ):
             books = trial_balance_of(store, chosen, advance)
@@ -106,8 +109,8 @@ def trial_balance(
     raise typer.Exit(DIFFERENCE if total else 0)
 
 
-def _span(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:
-    """Return the first and the last day; raises ValueError that says what is wrong."""
+def _days(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:
+    """Return the first and the last day; raises ValueError."""
     if period is not None and from_ is None and to is None:
         if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
             raise ValueError(f"--period: {period!r} is not a month; write it like 2026-10")
@@ -115,26 +118,26 @@ def _span(from_: str | None, to: str | None, period: str | None) -> tuple[date, 
         return first, first.replace(day=monthrange(first.year, first.month)[1])
     begin, end = day(from_, "--from"), day(to, "--to")
     if begin is None or end is None or period is not None:
-        raise ValueError("say --period 2026-10, or --from and --to with two days")
+        raise ValueError("give --period 2026-10, or both --from and --to")
     if begin > end:
-        raise ValueError("--from: the first day is after the last one")
+        raise ValueError("--from: the first day is after the last")
     return begin, end
 
 
-def _sheet(store: PostgresStore, account: str | None, first: date, last: date) -> Sheet:
+def _report(store: PostgresStore, account: str | None, first: date, last: date) -> TurnoverReport:
     if account is not None:
-        story = store.query(lambda session: story_of(session, account))
-        events = [recorded.event for recorded in story]
+        history = store.query(lambda session: recorded_events(session, account))
+        events = [recorded.event for recorded in history]
         return turnover_of_account(account_id(account), events, first, last)
     with counting("reading the log", store.recorder.max_notification_id() or 0) as advance:
         return turnover_of(store, first, last, advance)
 
 
-def _print_as_table(title: str, rows: dict[str, Row], sheet: Sheet) -> None:
+def _print_as_table(title: str, rows: dict[str, Row], report: TurnoverReport) -> None:
     table = new_table(title, "Service", amounts=tuple(name.capitalize() for name in COLUMNS))
     for name, row in rows.items():
         table.add_row(name, *_amounts(row))
-    table.add_row("total", *_amounts(sheet.total), style="bold")
+    table.add_row("total", *_amounts(report.total), style="bold")
     show(table)
 
 
@@ -148,7 +151,7 @@ def _print_as_json(
     last: date,
     account: str | None,
     rows: dict[str, Row],
-    sheet: Sheet,
+    report: TurnoverReport,
     differences: list[Any],
 ) -> None:
     print_json(
@@ -157,7 +160,7 @@ def _print_as_json(
             "to": last.isoformat(),
             "account": account,
             "rows": [{"service": name, **row.as_dict()} for name, row in rows.items()],
-            "total": sheet.total.as_dict(),
+            "total": report.total.as_dict(),
             "differences": [
                 {"row": name, "closing": closing, "books": owed}
                 for name, closing, owed in differences

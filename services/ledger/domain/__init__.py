@@ -2,8 +2,8 @@
 
 Reading order: :mod:`events` (what can happen), :mod:`state` (what it does to an account),
 :mod:`account` (what is allowed), :mod:`validation` (its limits), :mod:`allocation` (which debt a
-sum settles), :mod:`reversal` (undoing a payment), :mod:`proposal` (corrections that take two
-people), :mod:`effective_order` (replay in the order of effect), :mod:`double_entry` (the postings
+sum pays), :mod:`reversal` (undoing a payment), :mod:`proposal` (corrections that take two
+people), :mod:`effective_order` (replay of back-dated events), :mod:`double_entry` (the postings
 under every event).
 """
 

@@ -1,9 +1,8 @@
-"""The personal account: charges, penalties and payments, and what may follow from them.
+"""The personal account: which charges, penalties, payments and corrections are allowed.
 
-All amounts are kopecks. Nothing is ever edited: each event stands as it happened, each correction
-names what it corrects, and the balance is what they add up to. The events are in
-:mod:`services.ledger.domain.events`, what they do to the state in
-:mod:`services.ledger.domain.state`; here is what is allowed.
+All amounts are kopecks. Nothing is ever edited: each correction is a further event that names what
+it corrects, and the balance is their sum. The events are in :mod:`services.ledger.domain.events`,
+their effect on the state in :mod:`services.ledger.domain.state`.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from datetime import date
 from functools import lru_cache
 from uuid import UUID
 
-from services.ledger.domain.allocation import DEFAULT_POLICY, Policy, Settled, allocate
+from services.ledger.domain.allocation import DEFAULT_POLICY, AllocatedPart, Policy, allocate
 from services.ledger.domain.events import (
     ACCOUNT_EVENTS,
-    UPCASTS,
     AccountOpened,
     ChargeLine,
     ChargesAdjusted,
@@ -47,8 +45,8 @@ from shared.money import MAX_AMOUNT, Kopecks
 
 __all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
-EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, upcasts=UPCASTS)
-"""All that the log of the ledger holds: what happens to accounts, and to staff's proposals."""
+EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS)
+"""All event types in the ledger's log: those of accounts, and those of proposals."""
 
 
 @lru_cache(maxsize=50_000)
@@ -63,7 +61,7 @@ class Account(AccountState):
     def open(
         self, number: str, payer_kind: str, on: date, opening: Sequence[ServiceAmount] = ()
     ) -> None:
-        """Begin the account. Raises Conflict ``account_exists``."""
+        """Open the account. Raises Conflict ``account_exists``."""
         if self.version:
             raise Conflict("account_exists", "This account is open already.", account=number)
         for item in opening:
@@ -78,10 +76,10 @@ class Account(AccountState):
     def post_opening(
         self, on: date, opening: Sequence[ServiceAmount], policy: Policy = DEFAULT_POLICY
     ) -> None:
-        """Take over what was owed before, of an account that is open already; once at most.
+        """Post the opening balance of an account that is open already; once at most.
 
-        A negative sum is an advance. What had been paid in advance before settles what it can.
-        Needs the whole history. Raises Conflict ``opening_posted``, ValidationFailed for no sums.
+        A negative sum is an advance. An advance that is there pays what it can. Needs the whole
+        history. Raises Conflict ``opening_posted``, ValidationFailed for no sums.
         """
         self._must_exist()
         if self.opening:
@@ -96,10 +94,10 @@ class Account(AccountState):
             check_amount(item.amount, "opening balance")
         check_services([item.service for item in opening], "invalid_opening")
         owed = {item.service: item.amount for item in opening if item.amount > 0}
-        settled, _ = allocate({OPENING_PERIOD: owed}, self.advance, policy=policy)
+        allocation, _ = allocate({OPENING_PERIOD: owed}, self.advance, policy=policy)
         self.trigger(
             OpeningPosted(
-                account=self.number, effective_on=on, opening=tuple(opening), settled=settled
+                account=self.number, effective_on=on, opening=tuple(opening), allocation=allocation
             )
         )
 
@@ -113,10 +111,10 @@ class Account(AccountState):
         *,
         bill_number: str = "",
     ) -> None:
-        """Post a month's bill; an advance settles what it can of it at once.
+        """Post a month's bill; an advance pays what it can of it at once.
 
         Raises Conflict ``period_charged`` when the month has its bill already (correct it by an
-        adjustment instead), ValidationFailed for what is no month, a line that does not add up or
+        adjustment instead), ValidationFailed for an invalid month, a line that does not add up or
         a service that comes twice.
         """
         self._must_exist()
@@ -130,9 +128,9 @@ class Account(AccountState):
         if not lines:
             raise ValidationFailed("invalid_charges", "A bill has at least one line.")
         owed, money_back = checked_sums(lines)
-        # Money back pays the other lines first. Most bills have nothing that settles them at once.
+        # Money back pays the other lines first. Most bills have no advance to pay them.
         available = self.advance + money_back
-        settled = allocate({period: owed}, available, policy=policy)[0] if available else ()
+        allocation = allocate({period: owed}, available, policy=policy)[0] if available else ()
         self.trigger(
             ChargesPosted(
                 account=self.number,
@@ -140,7 +138,7 @@ class Account(AccountState):
                 effective_on=on,
                 due_on=due_on,
                 lines=tuple(lines),
-                settled=settled,
+                allocation=allocation,
                 bill_number=bill_number,
             )
         )
@@ -154,7 +152,7 @@ class Account(AccountState):
         reason: str,
         policy: Policy = DEFAULT_POLICY,
     ) -> bool:
-        """Recalculate a month's bill by signed sums; return False when it is done already.
+        """Recalculate a month's bill by signed sums; return False if it was done before.
 
         It takes effect no earlier than the bill. Raises NotFound ``period_not_charged``,
         ValidationFailed for no lines, a zero, or a service that comes twice.
@@ -174,7 +172,7 @@ class Account(AccountState):
         check_services([line.service for line in lines], "invalid_adjustment")
         released, advance = self._released(period, lines)
         owed = {line.service: line.amount for line in lines if line.amount > 0}
-        settled, _ = allocate({period: owed}, self.advance + advance, policy=policy)
+        allocation, _ = allocate({period: owed}, self.advance + advance, policy=policy)
         self.trigger(
             ChargesAdjusted(
                 account=self.number,
@@ -186,7 +184,7 @@ class Account(AccountState):
                 lines=tuple(lines),
                 released=released,
                 advance=advance,
-                settled=settled,
+                allocation=allocation,
             )
         )
         return True
@@ -201,7 +199,7 @@ class Account(AccountState):
         provisional: bool = False,
         segments: Sequence[PenaltySegment] = (),
     ) -> None:
-        """Add a penalty, with the name of the rule and its version, and what it is made of."""
+        """Add a penalty, with its segments and the rule and version that produced it."""
         self._must_exist()
         check_positive(amount, "penalty")
         self.trigger(
@@ -229,9 +227,9 @@ class Account(AccountState):
     ) -> None:
         """Change the penalty accrued so far by a signed difference.
 
-        It takes effect no earlier than what has made the penalty so far. Raises Conflict
+        It takes effect no earlier than the last change of the penalty. Raises Conflict
         ``no_penalty_accrued`` when there is nothing to correct, ValidationFailed when more would
-        be taken back than has been accrued.
+        be taken back than was accrued.
         """
         self._must_exist()
         if not self.last_accrual:
@@ -241,7 +239,7 @@ class Account(AccountState):
             raise ValidationFailed(
                 "invalid_amount", "No more penalty can be taken back than has been accrued."
             )
-        # What is not owed any more was waived, or was paid and becomes an advance.
+        # What is no longer owed was waived, or was paid and becomes an advance.
         beyond_owed = max(0, -amount - self.penalty)
         waived = min(beyond_owed, self.penalty_waived)
         self.trigger(
@@ -263,7 +261,7 @@ class Account(AccountState):
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
         """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
 
-        It takes effect no earlier than what has made the penalty so far.
+        It takes effect no earlier than the last change of the penalty.
         """
         self._must_exist()
         check_positive(amount, "penalty to write off")
@@ -293,13 +291,12 @@ class Account(AccountState):
         first: str | None = None,
         policy: Policy = DEFAULT_POLICY,
     ) -> bool:
-        """Post a payment as the payer named it; return False when it is posted already.
+        """Post a payment as the payer named it; return False if it was posted before.
 
-        Principal and penalty are settled separately; what is more than the debt of either becomes
-        an advance. A payer who named one sum for all gives no ``penalty`` (None): then the policy
-        says whether what is left after principal settles it. ``first`` is a period that the
-        payer named; one that owes nothing changes nothing. Raises ValidationFailed for a sum that
-        cannot be.
+        Principal and penalty are allocated separately; what exceeds either debt becomes an
+        advance. ``penalty`` None means that the payer named one sum for all: the policy decides
+        whether what is left after principal pays penalty. ``first`` is a period that the payer
+        named; one that owes nothing changes nothing. Raises ValidationFailed for an invalid sum.
         """
         self._must_exist()
         if payment_id in self.posted:
@@ -310,11 +307,11 @@ class Account(AccountState):
                 raise ValidationFailed("invalid_amount", "A payment is a positive sum of kopecks.")
         if amount + named == 0:
             raise ValidationFailed("nothing_to_pay", "A payment of nothing cannot be posted.")
-        settled, rest = allocate(self.open_items, amount, first, policy)
+        allocation, rest = allocate(self.open_items, amount, first, policy)
         for_penalty = named
         if penalty is None and policy.penalty == "after_principal":
             for_penalty = rest
-        penalty_settled = min(for_penalty, self.penalty)
+        penalty_allocated = min(for_penalty, self.penalty)
         self.trigger(
             PaymentPosted(
                 account=self.number,
@@ -322,9 +319,9 @@ class Account(AccountState):
                 effective_on=on,
                 amount=amount,
                 penalty=named,
-                settled=settled,
-                penalty_settled=penalty_settled,
-                advance=rest + named - penalty_settled,
+                allocation=allocation,
+                penalty_allocated=penalty_allocated,
+                advance=rest + named - penalty_allocated,
                 policy=policy.name,
                 named_period=first or "",
                 penalty_named=penalty is not None,
@@ -333,7 +330,7 @@ class Account(AccountState):
         return True
 
     def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
-        """Undo a payment exactly; return False when it is reversed already.
+        """Undo a payment exactly; return False if it was reversed before.
 
         Where its advance has paid later bills, the last of these are owed again (see
         :mod:`services.ledger.domain.reversal`). It takes effect no earlier than the payment. Raises
@@ -366,14 +363,14 @@ class Account(AccountState):
 
     def _released(
         self, period: str, lines: Sequence[ServiceAmount]
-    ) -> tuple[tuple[Settled, ...], Kopecks]:
+    ) -> tuple[tuple[AllocatedPart, ...], Kopecks]:
         owed = self.open_items.get(period, {})
         released, advance = [], 0
         for line in lines:
             if line.amount < 0:
                 part = min(-line.amount, owed.get(line.service, 0))
                 if part:
-                    released.append(Settled(period, line.service, part))
+                    released.append(AllocatedPart(period, line.service, part))
                 advance += -line.amount - part
         return tuple(released), advance
 

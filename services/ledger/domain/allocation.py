@@ -1,7 +1,7 @@
-"""How a sum settles what is owed, by a policy that is data.
+"""Allocation of a sum to open items, by a policy that is data.
 
-Pure functions over open items; the allocation they answer is recorded in the event, with the name
-of the policy, so a later change of the policy never changes what has happened.
+Pure functions. The allocation is recorded in the event, with the name of the policy, so a later
+change of the policy never changes what has happened.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ OpenItems = Mapping[str, Mapping[str, Kopecks]]
 """Period (``2026-10``) -> service code -> what is still owed for it, always positive."""
 
 
-class Settled(msgspec.Struct, frozen=True, gc=False):
-    """A part of a sum that settles one service of one period."""
+class AllocatedPart(msgspec.Struct, frozen=True, gc=False):
+    """The part of a sum that is allocated to one service of one period."""
 
     period: str
     service: str
@@ -26,7 +26,7 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The order in which a sum settles.
+    """The order in which a sum is allocated.
 
     - ``periods``: oldest or newest month first; a month that the payer names comes before all.
     - ``services``: inside a month pro rata (largest remainder), or one after the other in the
@@ -45,7 +45,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_POLICY = Policy(name="oldest-pro-rata.1")
 
 POLICIES: dict[str, Policy] = {policy.name: policy for policy in (DEFAULT_POLICY,)}
-"""The policies by name: a payment is told again by the one that it was posted by."""
+"""The policies by name: a payment is replayed by the one that it was posted by."""
 
 
 def allocate(
@@ -53,13 +53,13 @@ def allocate(
     amount: Kopecks,
     first: str | None = None,
     policy: Policy = DEFAULT_POLICY,
-) -> tuple[tuple[Settled, ...], Kopecks]:
+) -> tuple[tuple[AllocatedPart, ...], Kopecks]:
     """Divide an amount over open items; return the allocation and what is left of the amount.
 
-    ``first`` names a period that the payer wants settled before all others. The parts always add
-    up to what is settled, to the kopeck.
+    ``first`` names a period that the payer wants paid before all others. The parts always add
+    up to what is allocated, to the kopeck.
     """
-    settled: list[Settled] = []
+    allocation: list[AllocatedPart] = []
     periods = sorted(open_items, reverse=policy.periods == "newest_first")
     if first is not None and first in open_items:
         periods.remove(first)
@@ -69,11 +69,13 @@ def allocate(
             break
         owed = {service: due for service, due in open_items[period].items() if due > 0}
         take = min(amount, sum(owed.values()))
-        settled += [
-            Settled(period, service, part) for service, part in _within(owed, take, policy) if part
+        allocation += [
+            AllocatedPart(period, service, part)
+            for service, part in _within(owed, take, policy)
+            if part
         ]
         amount -= take
-    return tuple(settled), amount
+    return tuple(allocation), amount
 
 
 def _within(

@@ -9,16 +9,15 @@ An amount is positive on the debit side. The accounts, of which a trial balance 
 - ``revenue:<service>``     what was charged (credit); ``revenue:penalty`` likewise
 - ``opening``               the other side of balances that were taken over
 
-None of them is a row that writers lock: they are derived from the events whenever asked for.
+None of them is a row that writers lock: they are derived from the events.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -41,16 +40,16 @@ PENALTY = "receivable:penalty"
 PENALTY_REVENUE = "revenue:penalty"
 
 
-def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for each event
+def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one for each event
     """Return the postings of an event; their amounts add up to zero."""
     match event:
         case ChargesPosted():
-            return [*_charges(event), *_from_advances(event.settled)]
+            return [*_charges(event), *_from_advances(event.allocation)]
         case PaymentPosted():
             return [
                 (CLEARING, event.amount + event.penalty),
-                *_receivables(event.settled, -1),
-                (PENALTY, -event.penalty_settled),
+                *_receivables(event.allocation, -1),
+                (PENALTY, -event.penalty_allocated),
                 (ADVANCES, -event.advance),
             ]
         case PaymentReversed():
@@ -63,7 +62,7 @@ def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for eac
                 *_from_advances(event.reopened, -1),
             ]
         case ChargesAdjusted():
-            return [*_adjustment(event), *_from_advances(event.settled)]
+            return [*_adjustment(event), *_from_advances(event.allocation)]
         case PenaltyAccrued():
             return [(PENALTY, event.amount), (PENALTY_REVENUE, -event.amount)]
         case PenaltyCorrected():
@@ -81,17 +80,8 @@ def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one answer for eac
         case AccountOpened():
             return list(_opening(event))
         case OpeningPosted():
-            return [*_opening(event), *_from_advances(event.settled)]
+            return [*_opening(event), *_from_advances(event.allocation)]
     raise TypeError(f"no postings are known for {type(event).__name__}")
-
-
-def trial_balance(events: Iterable[Any]) -> dict[str, Kopecks]:
-    """Add up the postings of events by account; the values add up to zero."""
-    sums: defaultdict[str, Kopecks] = defaultdict(int)
-    for event in events:
-        for account, amount in postings(event):
-            sums[account] += amount
-    return dict(sums)
 
 
 def _opening(event: AccountOpened | OpeningPosted) -> Iterator[Posting]:
@@ -117,12 +107,12 @@ def _adjustment(event: ChargesAdjusted) -> Iterator[Posting]:
     yield ADVANCES, -event.advance
 
 
-def _receivables(parts: Sequence[Settled], sign: int) -> Iterator[Posting]:
+def _receivables(parts: Sequence[AllocatedPart], sign: int) -> Iterator[Posting]:
     for part in parts:
         yield f"receivable:{part.service}", sign * part.amount
 
 
-def _from_advances(parts: Sequence[Settled], sign: int = 1) -> Iterator[Posting]:
+def _from_advances(parts: Sequence[AllocatedPart], sign: int = 1) -> Iterator[Posting]:
     for part in parts:
         yield ADVANCES, sign * part.amount
         yield f"receivable:{part.service}", -sign * part.amount

@@ -1,9 +1,9 @@
-"""The story of an account in the order in which things took effect.
+"""Effective order: replay of an account's events by the day they take effect.
 
 It may differ from the order in which they were recorded: a payment of the 15th may be known only
-after the bill of the 30th. Told again, each event makes its allocation anew, as it would have been
-made had it been recorded on its day. The balance in the end is the same to the kopeck; only how it
-divides into debts and an advance may differ.
+after the bill of the 30th. Replayed in effective order, each event is allocated as it would have
+been on its day. The final balance is the same to the kopeck; only its division into debts and
+advance may differ.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from services.ledger.domain.events import (
 _TAKEN_OVER = (AccountOpened, OpeningPosted)
 
 
-def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
-    """Return the events of a stream in the order in which they took effect.
+def by_effective_day(events: Sequence[Any]) -> list[Any]:
+    """Return the events of a stream sorted by the day they take effect, as they were recorded.
 
-    The opening comes first, and takes effect with the first of them at the latest: what was owed
-    when the account was taken over was owed before all that happened here. A correction takes
-    effect no earlier than what it corrects, and events of one day stand as they were recorded.
+    The opening balance comes first, and takes effect no later than the first of them: it was owed
+    before all that happened here. A correction takes effect no earlier than what it corrects, and
+    events of one day keep their recorded order.
     """
     happened = [event for event in events if not isinstance(event, _TAKEN_OVER)]
     happened.sort(key=lambda event: event.effective_on)
@@ -48,30 +48,30 @@ def in_order_of_effect(events: Sequence[Any]) -> list[Any]:
     return [*reversed(opening), *happened]
 
 
-def retold(
-    id: UUID,  # noqa: A002 - the field's own word
+def in_effective_order(
+    id: UUID,  # noqa: A002 - the name of the field
     events: Sequence[Any],
     policies: Mapping[str, Policy] = POLICIES,
 ) -> list[Any]:
-    """Return what would have happened had the events been recorded in the order of effect.
+    """Return the events as they would be, had they been recorded in the order of effect.
 
-    Where they were, these are the very events. A payment settles by the policy that it was posted
-    by, if ``policies`` has it.
+    Where they were, these are the very events. A payment is allocated by the policy that it was
+    posted by, if ``policies`` has it.
     """
-    order = in_order_of_effect(events)
+    order = by_effective_day(events)
     as_recorded = all(
-        told is event or (isinstance(told, _TAKEN_OVER) and type(told) is type(event))
-        for told, event in zip(order, events, strict=True)
+        first is second or (isinstance(first, _TAKEN_OVER) and type(first) is type(second))
+        for first, second in zip(order, events, strict=True)
     )
     if as_recorded:
         return order
     account = Account(id)
     for event in order:
-        _happen_again(account, event, policies)
+        _reapply(account, event, policies)
     return list(account.take_pending())
 
 
-def _happen_again(account: Account, event: Any, policies: Mapping[str, Policy]) -> None:
+def _reapply(account: Account, event: Any, policies: Mapping[str, Policy]) -> None:
     match event:
         case OpeningPosted():
             account.post_opening(event.effective_on, event.opening)
@@ -99,7 +99,7 @@ def _happen_again(account: Account, event: Any, policies: Mapping[str, Policy]) 
                 event.adjustment_id, event.period, event.effective_on, event.lines, event.reason
             )
         case PenaltyCorrected():
-            # How much of it is no longer waived is a fact of its own, as the waiver was.
+            # How much of it is no longer waived is a decision of its own, as the waiver was.
             paid_before = max(0, -event.amount - event.waived - account.penalty)
             account.trigger(msgspec.structs.replace(event, advance=paid_before))
         case PenaltyWrittenOff():

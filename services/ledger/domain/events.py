@@ -1,4 +1,4 @@
-"""What can happen to a personal account. All amounts are kopecks.
+"""The events of a personal account. All amounts are kopecks.
 
 Every event has two times: the day it takes effect (``effective_on``) and the instant it was
 recorded, which the log keeps. Each names its account, so that a row of the log reads by itself,
@@ -8,19 +8,18 @@ and each correction names what it corrects, by its version in the account's stre
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from shared.eventstore import Event
-from shared.eventstore.events import Upcast
 from shared.money import Kopecks
 
 
 class ServiceAmount(msgspec.Struct, frozen=True, gc=False):
-    """A sum for one service; its sign has the meaning that its place gives it."""
+    """A sum for one service; the field that holds it defines its sign."""
 
     service: str
     amount: Kopecks
@@ -62,7 +61,7 @@ class PenaltySegment(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountOpened(Event, frozen=True):
-    """The account exists from now on, with what was owed when it was taken over."""
+    """The account is open, with what was owed when it was taken over."""
 
     topic: ClassVar[str] = "ledger.account_opened.v1"
 
@@ -75,7 +74,7 @@ class AccountOpened(Event, frozen=True):
 class OpeningPosted(Event, frozen=True):
     """What was owed when the account was taken over, known only after it had been opened.
 
-    It stands for the ``opening`` of :class:`AccountOpened`, and comes once at most; ``settled`` is
+    It replaces the ``opening`` of :class:`AccountOpened`, and comes once at most; ``allocation`` is
     what an advance has paid of it at once.
     """
 
@@ -84,11 +83,11 @@ class OpeningPosted(Event, frozen=True):
     account: str
     effective_on: date
     opening: tuple[ServiceAmount, ...]
-    settled: tuple[Settled, ...] = ()
+    allocation: tuple[AllocatedPart, ...] = ()
 
 
 class ChargesPosted(Event, frozen=True):
-    """A month's bill; ``settled`` is what an advance has paid of it at once.
+    """A month's bill; ``allocation`` is what an advance has paid of it at once.
 
     ``bill_number`` is what the billing centre has printed on it; empty where it has not said.
     """
@@ -100,14 +99,14 @@ class ChargesPosted(Event, frozen=True):
     effective_on: date
     due_on: date
     lines: tuple[ChargeLine, ...]
-    settled: tuple[Settled, ...] = ()
+    allocation: tuple[AllocatedPart, ...] = ()
     bill_number: str = ""
 
 
 class ChargesAdjusted(Event, frozen=True):
     """A recalculation of a bill («перерасчёт»): signed sums by service.
 
-    A positive sum is owed in addition, and ``settled`` is what an advance has paid of it at once.
+    A positive sum is owed in addition; ``allocation`` is what an advance has paid of it at once.
     A negative one first takes off what is open of its service in the period (``released``); the
     rest, which was paid already, becomes an ``advance``.
     """
@@ -121,9 +120,9 @@ class ChargesAdjusted(Event, frozen=True):
     effective_on: date
     reason: str
     lines: tuple[ServiceAmount, ...]
-    released: tuple[Settled, ...] = ()
+    released: tuple[AllocatedPart, ...] = ()
     advance: Kopecks = 0
-    settled: tuple[Settled, ...] = ()
+    allocation: tuple[AllocatedPart, ...] = ()
 
 
 class PenaltyAccrued(Event, frozen=True):
@@ -133,7 +132,7 @@ class PenaltyAccrued(Event, frozen=True):
     rate is that of the day of payment. A billing centre's own penalty has no segments.
     """
 
-    topic: ClassVar[str] = "ledger.penalty_accrued.v2"
+    topic: ClassVar[str] = "ledger.penalty_accrued.v1"
 
     account: str
     amount: Kopecks
@@ -145,11 +144,11 @@ class PenaltyAccrued(Event, frozen=True):
 
 
 class PenaltyCorrected(Event, frozen=True):
-    """A penalty accrued before turned out otherwise (a payment came, a debt was recalculated).
+    """A penalty accrued before is corrected (a payment came, a debt was recalculated).
 
     ``amount`` is the signed difference. What is taken back is first what is still owed, then what
     was ``waived`` (so it is not waived any more), then what was paid, which becomes an
-    ``advance``. ``segments`` are the whole penalty as it stands now.
+    ``advance``. ``segments`` are the whole penalty after the correction.
     """
 
     topic: ClassVar[str] = "ledger.penalty_corrected.v1"
@@ -170,8 +169,8 @@ class PenaltyCorrected(Event, frozen=True):
 class PenaltyWrittenOff(Event, frozen=True):
     """A penalty that is owed is waived, for a reason that staff gave.
 
-    ``corrects`` is the last accrual. ``advance`` is zero when it happens; told again in the order
-    in which things took effect, it is what turns out to have been paid before it was waived.
+    ``corrects`` is the last accrual. ``advance`` is zero when it is recorded; replayed in effective
+    order, it is what turns out to have been paid before it was waived.
     """
 
     topic: ClassVar[str] = "ledger.penalty_written_off.v1"
@@ -187,10 +186,10 @@ class PenaltyWrittenOff(Event, frozen=True):
 class PaymentPosted(Event, frozen=True):
     """A payment, and the allocation made of it.
 
-    ``amount`` and ``penalty`` are what the payer named; ``settled`` adds up, with
-    ``penalty_settled`` and ``advance``, to their sum. A payer who named one sum for all
-    (``penalty_named`` false) left it to the ``policy`` whether any of it settles a penalty.
-    ``named_period`` is the month that the payer wanted settled first.
+    ``amount`` and ``penalty`` are what the payer named; ``allocation`` adds up, with
+    ``penalty_allocated`` and ``advance``, to their sum. A payer who named one sum for all
+    (``penalty_named`` false) left it to the ``policy`` whether any of it pays a penalty.
+    ``named_period`` is the month that the payer wanted paid first.
     """
 
     topic: ClassVar[str] = "ledger.payment_posted.v1"
@@ -200,8 +199,8 @@ class PaymentPosted(Event, frozen=True):
     effective_on: date
     amount: Kopecks
     penalty: Kopecks
-    settled: tuple[Settled, ...]
-    penalty_settled: Kopecks
+    allocation: tuple[AllocatedPart, ...]
+    penalty_allocated: Kopecks
     advance: Kopecks
     policy: str = ""
     named_period: str = ""
@@ -209,7 +208,7 @@ class PaymentPosted(Event, frozen=True):
 
 
 class PaymentReversed(Event, frozen=True):
-    """A payment is undone: what it settled is owed again, exactly.
+    """A payment is undone: what it paid is owed again, exactly.
 
     ``advance_taken`` is what was left of its advance; where later bills have been paid out of it,
     ``reopened`` says what of them is owed again (the last ones first). What it had paid of a bill
@@ -225,15 +224,10 @@ class PaymentReversed(Event, frozen=True):
     reason: str
     amount: Kopecks
     penalty: Kopecks
-    restored: tuple[Settled, ...]
+    restored: tuple[AllocatedPart, ...]
     penalty_restored: Kopecks
     advance_taken: Kopecks
-    reopened: tuple[Settled, ...] = ()
-
-
-def _penalty_accrued_v1(state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    # Version 1 knew the sum alone: it counted through the day on which it took effect.
-    return PenaltyAccrued.topic, {**state, "through": state["effective_on"]}
+    reopened: tuple[AllocatedPart, ...] = ()
 
 
 ACCOUNT_EVENTS: tuple[type[Event], ...] = (
@@ -247,4 +241,3 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     PaymentPosted,
     PaymentReversed,
 )
-UPCASTS: dict[str, Upcast] = {"ledger.penalty_accrued.v1": _penalty_accrued_v1}

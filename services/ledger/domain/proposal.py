@@ -1,8 +1,8 @@
 """Corrections that take two people: what one of the staff proposes, another approves.
 
-A proposal is a stream of its own in the log of the ledger, beside the accounts, so that who
-wanted what, why, and who agreed is as safe from a later hand as the money itself. The correction
-it is about happens to the accounts in the transaction that approves it.
+A proposal has its own stream in the ledger's log, beside the accounts, so that who wanted what,
+why, and who agreed is as tamper-evident as the money itself. The approval and the correction of
+the accounts are one transaction.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Correction: TypeAlias = AdjustCharges | ReversePayment | WriteOffPenalty
 
 
 def as_json(correction: Correction) -> dict[str, Any]:
-    """Return a correction as the plain values in which the read model keeps it."""
+    """Return a correction as the plain values that the read model keeps."""
     values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(correction))
     return values
 
@@ -68,7 +68,7 @@ class ProposalMade(Event, frozen=True):
 
 
 class ProposalApproved(Event, frozen=True):
-    """A second person agreed; the correction stands in the log under the same command id."""
+    """A second person agreed; the correction is in the log under the same command id."""
 
     topic: ClassVar[str] = "ledger.proposal_approved.v1"
 
@@ -90,7 +90,7 @@ PROPOSAL_TOPICS = frozenset(event.topic for event in PROPOSAL_EVENTS)
 
 
 class Proposal(Aggregate):
-    """A correction that waits for a second person, or has been decided.
+    """A correction that awaits a second person, or has been decided.
 
     The id of its stream is that of the correction.
     """
@@ -119,7 +119,7 @@ class Proposal(Aggregate):
         )
 
     def approve(self, by: str, reason: str = "") -> ProposalMade:
-        """Agree to the correction and return it; the second person may add a reason of his own.
+        """Approve the correction and return it; the second person may add a reason.
 
         Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, and Forbidden
         ``second_person_needed`` for the person who proposed it.
@@ -133,7 +133,7 @@ class Proposal(Aggregate):
         return made
 
     def reject(self, by: str, reason: str) -> None:
-        """Refuse the correction; who proposed it may do so as well. Raises as approve does."""
+        """Reject the correction; its author may do so too. Raises what approve raises."""
         self._must_be_open()
         self.trigger(ProposalRejected(by=by, reason=reason))
 
@@ -147,10 +147,10 @@ class Proposal(Aggregate):
             case ProposalRejected():
                 self.state, self.decided_by = REJECTED, event.by
             case _:
-                raise TypeError(f"a proposal knows no {type(event).__name__}")
+                raise TypeError(f"not an event of a proposal: {type(event).__name__}")
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what the row of the read model keeps."""
+        """Return the columns of the row that the read model keeps."""
         made = self.made
         return {
             "version": self.version,

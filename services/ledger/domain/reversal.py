@@ -1,10 +1,10 @@
-"""What undoing a payment means to an account as it stands now.
+"""What the reversal of a payment changes in an account's present state.
 
-Undone at once, everything is as it was before. Later, the money may have moved on: its advance has
-paid other bills, or what it paid was lowered or taken back, so that it became an advance by that.
-Then what it still pays is owed again, and the rest is taken out of the advance, and out of what
-advances have paid, the last first. There is always enough: all that is paid and all that is in
-advance came from the payments that still stand, and from what was in advance at the beginning.
+A payment reversed at once leaves no trace in the balance. Later, its money may have moved on: its
+advance has paid other bills, or what it paid was lowered or taken back and so became an advance.
+Then what it still pays is owed again, and the rest is taken from the advance, and from what
+advances have paid, the last first. There is always enough: all that is paid or in advance came
+from the payments that are not reversed, and from the advance at the opening.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     ChargesAdjusted,
     ChargesPosted,
@@ -32,19 +32,18 @@ _PENALTY = ("", "penalty")
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the money of a payment is taken from; the four add up to its sum."""
+    """The sources from which a payment's money is taken back; the four add up to its sum."""
 
-    restored: tuple[Settled, ...]
+    restored: tuple[AllocatedPart, ...]
     penalty_restored: Kopecks
     advance_taken: Kopecks
-    reopened: tuple[Settled, ...]
+    reopened: tuple[AllocatedPart, ...]
 
 
 def undo(payment: PaymentPosted, moves: Sequence[Any], advance: Kopecks) -> Undone:
-    """Return what is owed again when a payment that stands is undone.
+    """Return what is owed again when a payment is reversed.
 
-    ``moves`` are the events of the account that have moved money, ``advance`` is what there is of
-    it now.
+    ``moves`` are the events of the account that have moved money; ``advance`` is the present one.
     """
     parts = _still_paid(moves)
     own = [part for part in parts if part.payer == payment.payment_id]
@@ -55,10 +54,10 @@ def undo(payment: PaymentPosted, moves: Sequence[Any], advance: Kopecks) -> Undo
     for part in reversed(parts):
         amount = min(left, part.amount) if part.payer is None else 0
         if amount:
-            reopened.append(part.settled(amount))
+            reopened.append(part.allocated(amount))
             left -= amount
     return Undone(
-        restored=tuple(part.settled(part.amount) for part in own if part.item != _PENALTY),
+        restored=tuple(part.allocated(part.amount) for part in own if part.item != _PENALTY),
         penalty_restored=sum(part.amount for part in own if part.item == _PENALTY),
         advance_taken=taken,
         reopened=tuple(reopened),
@@ -73,23 +72,23 @@ class _Part:
     item: tuple[str, str]
     amount: Kopecks
 
-    def settled(self, amount: Kopecks) -> Settled:
-        return Settled(*self.item, amount)
+    def allocated(self, amount: Kopecks) -> AllocatedPart:
+        return AllocatedPart(*self.item, amount)
 
 
 def _still_paid(moves: Sequence[Any]) -> list[_Part]:
-    """Return what is paid of each item and by whom, in the order in which it was paid."""
+    """Return what is paid of each item and by which payment, in the order of payment."""
     parts: list[_Part] = []
     for event in moves:
         match event:
             case PaymentPosted():
-                parts += _of(event.settled, event.payment_id)
-                parts.append(_Part(event.payment_id, _PENALTY, event.penalty_settled))
+                parts += _of(event.allocation, event.payment_id)
+                parts.append(_Part(event.payment_id, _PENALTY, event.penalty_allocated))
             case ChargesPosted() | OpeningPosted():
-                parts += _of(event.settled, None)
+                parts += _of(event.allocation, None)
             case ChargesAdjusted():
                 _give_back(parts, event)
-                parts += _of(event.settled, None)
+                parts += _of(event.allocation, None)
             case PenaltyCorrected() | PenaltyWrittenOff():
                 _lower(parts, _PENALTY, event.advance)
             case PaymentReversed():
@@ -102,8 +101,8 @@ def _still_paid(moves: Sequence[Any]) -> list[_Part]:
     return [part for part in parts if part.amount]
 
 
-def _of(settled: Iterable[Settled], payer: UUID | None) -> list[_Part]:
-    return [_Part(payer, (part.period, part.service), part.amount) for part in settled]
+def _of(allocation: Iterable[AllocatedPart], payer: UUID | None) -> list[_Part]:
+    return [_Part(payer, (part.period, part.service), part.amount) for part in allocation]
 
 
 def _give_back(parts: Sequence[_Part], event: ChargesAdjusted) -> None:
@@ -116,7 +115,7 @@ def _give_back(parts: Sequence[_Part], event: ChargesAdjusted) -> None:
 
 
 def _lower(parts: Sequence[_Part], item: tuple[str, str], amount: Kopecks) -> None:
-    """Take a sum off what is paid of an item, what was paid last first."""
+    """Lower what is paid of an item by a sum, the last part first."""
     for part in reversed(parts):
         if part.item == item:
             taken = min(amount, part.amount)

@@ -1,16 +1,16 @@
-"""The state of a personal account: what its events add up to, and nothing else.
+"""The state of a personal account: the sum of its events, without decisions.
 
-:mod:`services.ledger.domain` decides upon it; replay, audit and the read model rest on it.
+:mod:`services.ledger.domain.account` decides on it; replay, audit and read model are built on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Self
 from uuid import UUID
 
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -34,7 +34,7 @@ class AccountState(Aggregate):
     """Open items by period and service, the penalty owed, the advance; all in kopecks.
 
     ``bills`` and ``payments`` find what a correction corrects: period or payment -> (version,
-    event); a state rebuilt from a row of the read model (``restored``) does not have them.
+    event); a state rebuilt from a row of the read model (``from_row``) does not have them.
     ``due_dates`` has every period that was charged; that row keeps those of the open ones.
     """
 
@@ -42,18 +42,18 @@ class AccountState(Aggregate):
         super().__init__(id)
         self.number = ""
         self.payer_kind = ""
-        # What was taken over, as it was said; a restored state does not know it.
+        # The opening balance as it was posted; unknown to a state from a row.
         self.opening: tuple[ServiceAmount, ...] = ()
         self.open_items: dict[str, dict[str, Kopecks]] = {}
         self.penalty: Kopecks = 0
         self.advance: Kopecks = 0
         self.charged_periods: set[str] = set()
-        # The version of the bill that was posted last; 0: none was.
+        # The version of the bill that was posted last; 0: none.
         self.last_bill = 0
         self.due_dates: dict[str, date] = {}
         self.bills: dict[str, tuple[int, ChargesPosted]] = {}
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
-        # The ids of all payments posted, also where only they are known (see desk.py).
+        # The ids of posted payments; the group commit knows these without the payments.
         self.posted: set[UUID] = set()
         self.reversed: set[UUID] = set()
         self.adjustments: dict[UUID, ChargesAdjusted] = {}
@@ -70,7 +70,7 @@ class AccountState(Aggregate):
         return sum([sum(owed.values()) for owed in self.open_items.values()])
 
     def apply(self, event: Any) -> None:
-        """Change the state by one event; the cases stand in the order of their number."""
+        """Change the state by one event; the most frequent cases come first."""
         match event:
             case ChargesPosted():
                 self._apply_charges(event)
@@ -78,9 +78,9 @@ class AccountState(Aggregate):
                 self.payments[event.payment_id] = (self.version + 1, event)
                 self.posted.add(event.payment_id)
                 self.moves.append(event)
-                self.penalty -= event.penalty_settled
+                self.penalty -= event.penalty_allocated
                 self.advance += event.advance
-                self._settle(event.settled)
+                self._allocate(event.allocation)
             case PenaltyAccrued():
                 self.penalty += event.amount
                 self._note_accrual(event)
@@ -105,10 +105,10 @@ class AccountState(Aggregate):
                 self._apply_opening(event)
             case OpeningPosted():
                 self._apply_opening(event)
-                if event.settled:
-                    self._settle_in_advance(event)
+                if event.allocation:
+                    self._allocate_advance(event)
             case _:
-                raise TypeError(f"an account knows no {type(event).__name__}")
+                raise TypeError(f"not an event of an account: {type(event).__name__}")
 
     def billed(self, period: str) -> dict[str, Kopecks]:
         """Return what a month's bill comes to by service, its recalculations included."""
@@ -116,12 +116,12 @@ class AccountState(Aggregate):
         for adjustment in self.adjustments.values():
             if adjustment.period == period:
                 for line in adjustment.lines:
-                    # What is taken off beyond the bill is money back, not a bill below nothing.
+                    # What is taken off beyond the bill is money back: a bill is never negative.
                     sums[line.service] = max(0, sums.get(line.service, 0) + line.amount)
         return sums
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what a row of the read model keeps, enough to decide the next bill on."""
+        """Return the columns of its row in the read model: enough to decide on the next command."""
         return {
             "number": self.number,
             "payer_kind": self.payer_kind,
@@ -138,23 +138,13 @@ class AccountState(Aggregate):
         }
 
     @classmethod
-    def restored(cls, id: UUID, row: dict[str, Any]) -> Self:  # noqa: A002
-        """Rebuild an account from a row of the read model."""
-        return cls.standing(
-            id,
-            row["number"],
-            row["payer_kind"],
-            row["version"],
-            row["last_bill"],
-            row["penalty"],
-            row["advance"],
-            row["open_items"],
-            row["due_dates"],
-            row["charged_periods"],
-        )
+    def from_row(cls, id: UUID, row: Mapping[str, Any]) -> Self:  # noqa: A002
+        """Return the account that a row of the read model describes (see ``snapshot``)."""
+        derived = ("account_id", "principal")
+        return cls.from_values(id, **{n: value for n, value in row.items() if n not in derived})
 
     @classmethod
-    def standing(
+    def from_values(
         cls,
         id: UUID,  # noqa: A002
         number: str,
@@ -167,7 +157,7 @@ class AccountState(Aggregate):
         due_dates: dict[str, str],
         charged_periods: Sequence[str],
     ) -> Self:
-        """Return an account that stands so, by the columns of its row (see ``snapshot``)."""
+        """Return an account by the columns of its row, without ``principal``, in their order."""
         account = cls(id)
         account.number = number
         account.payer_kind = payer_kind
@@ -203,21 +193,21 @@ class AccountState(Aggregate):
             elif line.payable < 0:
                 # A recalculation that is more than the charge is money back: an advance.
                 self.advance -= line.payable
-        if event.settled:
-            self._settle_in_advance(event)
+        if event.allocation:
+            self._allocate_advance(event)
         elif not owed:
             del self.open_items[event.period]
 
     def _apply_adjustment(self, event: ChargesAdjusted) -> None:
         self.adjustments[event.adjustment_id] = event
         self._restore(
-            Settled(event.period, line.service, line.amount)
+            AllocatedPart(event.period, line.service, line.amount)
             for line in event.lines
             if line.amount > 0
         )
-        self._settle(event.released)
+        self._allocate(event.released)
         self.advance += event.advance
-        self._settle_in_advance(event)
+        self._allocate_advance(event)
 
     def _apply_reversal(self, event: PaymentReversed) -> None:
         self.reversed.add(event.payment_id)
@@ -227,12 +217,12 @@ class AccountState(Aggregate):
         self._restore(event.reopened)
         self.moves.append(event)
 
-    def _settle_in_advance(self, event: ChargesPosted | ChargesAdjusted | OpeningPosted) -> None:
-        self.advance -= sum(part.amount for part in event.settled)
-        self._settle(event.settled)
+    def _allocate_advance(self, event: ChargesPosted | ChargesAdjusted | OpeningPosted) -> None:
+        self.advance -= sum(part.amount for part in event.allocation)
+        self._allocate(event.allocation)
         self.moves.append(event)
 
-    def _settle(self, parts: Sequence[Settled]) -> None:
+    def _allocate(self, parts: Sequence[AllocatedPart]) -> None:
         open_items = self.open_items
         for part in parts:
             owed = open_items[part.period]

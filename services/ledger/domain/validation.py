@@ -1,4 +1,4 @@
-"""What a posting may be, whoever asks for it; a refusal says what to do next."""
+"""Limits of every posting; a refusal says what to do next."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _RESERVED = frozenset(("advance", "penalty"))
 
 
 def check_amount(amount: Kopecks, what: str) -> None:
-    """Refuse a signed sum that is beyond what one posting may be."""
+    """Refuse a signed sum that is too large for one posting."""
     if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
         raise ValidationFailed("invalid_amount", f"The {what} is beyond what one posting may be.")
 
 
 def check_positive(amount: Kopecks, what: str) -> None:
-    """Refuse what is not a sum above zero."""
+    """Refuse a sum that is not positive."""
     if not 0 < amount <= MAX_AMOUNT:
         raise ValidationFailed("invalid_amount", f"The {what} must be a positive sum of kopecks.")
 
 
 @lru_cache(maxsize=1_024)
 def check_month(period: str) -> None:
-    """Refuse what is no month of a bill; the opening balance has a period that no bill has."""
+    """Refuse an invalid month of a bill; the period of the opening balance is none."""
     if not _MONTH.fullmatch(period) or period == OPENING_PERIOD:
         raise ValidationFailed(
             "invalid_charges", "A bill is of a month, written as 2026-10.", period=period
@@ -38,7 +38,7 @@ def check_month(period: str) -> None:
 
 
 def check_services(services: Sequence[str], code: str) -> None:
-    """Refuse a service that comes twice, or has a code that is not for services."""
+    """Refuse a service that comes twice, or has a reserved code."""
     once = set(services)
     if len(once) != len(services):
         raise ValidationFailed(code, "Each service comes once.")
@@ -47,11 +47,11 @@ def check_services(services: Sequence[str], code: str) -> None:
 
 
 def checked_sums(lines: Sequence[ChargeLine]) -> tuple[dict[str, Kopecks], Kopecks]:
-    """Return what the lines of a bill come to: what is owed by service, and the money back.
+    """Return the totals of a bill: what is owed by service, and the money back.
 
-    A line below nothing is money back. Refuses a line that does not add up or goes beyond what one
-    posting may be, and a service that comes twice. A billing run comes here a million times, so
-    the plain line, which is charged and nothing else, takes the short way.
+    A negative line is money back. Refuses a line that does not add up or is too large, and a
+    service that comes twice. A billing run calls this a million times, so a plain line, charged
+    and nothing else, takes a short path.
     """
     owed, money_back = dict[str, Kopecks](), 0
     for line in lines:

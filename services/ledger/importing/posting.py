@@ -17,7 +17,7 @@ import msgspec
 
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.importing.groups import Entry, Group, Refused
-from services.ledger.tables.bulk_copy import balance_row, standing_accounts, write_rows
+from services.ledger.tables.bulk_copy import balance_row, read_accounts, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresSession
@@ -131,7 +131,7 @@ class Posting(ABC, Generic[E]):
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
         """Return the open ones among these accounts, with what a decision needs."""
-        return standing_accounts(cursor, numbers)
+        return read_accounts(cursor, numbers)
 
     def is_repeated(self, account: Account, entry: E) -> bool:
         """Whether an entry seems to be posted already, so that `explain` has to look."""

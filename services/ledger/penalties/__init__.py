@@ -1,7 +1,9 @@
 """Penalties for late payment («пени»): the law as dated data, and pure functions over it.
 
-Reading order: rules.yaml (the law), rules (its shape and look-ups), calendar (due dates),
-timeline (what each day of a delay bears), settling (which part of a debt was paid when),
-plan (the segments without their sums), calculator (their sums), explanation (the same, told to
-people), cli.
+Reading order: rules.yaml (the law), :mod:`rules` (its shape and look-ups), :mod:`calendar` (due
+dates), :mod:`timeline` (the rate periods of a delay), :mod:`payment_matching` (which part of a
+charge was paid when), :mod:`plan` (segments without their sums), :mod:`calculator` (their sums),
+:mod:`explanation` (text and JSON). For accounts of the ledger: :mod:`debts` (debts from events),
+:mod:`accrual` (accrues on one account), :mod:`accrual_run` (on all), :mod:`account_penalty` (the
+penalty that a payer sees).
 """

@@ -1,4 +1,4 @@
-"""The penalty of an account, debt by debt, stretch by stretch: now, on a past day, to come."""
+"""The penalty of an account by debt and segment: today, as of a past day, or as a forecast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import (
     AccountOpened,
     OpeningPosted,
@@ -27,29 +27,31 @@ _TAKEN_OVER = (AccountOpened, OpeningPosted)
 
 
 def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dict[str, Any]:
-    """Return what the penalty is by a day, it included, and what is owed if all is paid then.
+    """Return the penalty by the end of a day, and what is owed if all is paid on it.
 
-    A past day is told as it stood at its end, by what had taken effect then, as ``balance`` tells
-    it: what took effect later is left out of every figure. Today and later, by all that is known.
+    A past day is as ``balance`` has it: by what had taken effect at its end. Today and later days
+    are by all that is known.
 
-    ``total`` is the penalty by the rules, ``accrued`` what of it has been accrued; ``owed`` is
-    what of it is not paid or written off; ``principal`` is the debt that bears it. All in kopecks.
+    ``total`` is the penalty by the rules, ``accrued`` the part of it that is accrued, ``owed`` what
+    is neither paid nor written off; ``principal`` is the debt that bears it. All in kopecks.
     Raises NotFound ``account_not_found``, ValidationFailed ``invalid_day``.
     """
     check_day(on)
-    story = [recorded.event for recorded in session.story(account_id(number))]
-    if not story:
+    history = [recorded.event for recorded in session.history(account_id(number))]
+    if not history:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number
         )
-    account, known = Account(account_id(number)), story
+    account, known = Account(account_id(number)), history
     if on < session.today:
-        told = [event for event in retold(account.id, story) if event.effective_on <= on]
-        for event in told:
+        effective = [
+            event for event in in_effective_order(account.id, history) if event.effective_on <= on
+        ]
+        for event in effective:
             account.replay(event)
-        known = _with_its_own_opening(told, story)
+        known = _with_its_own_opening(effective, history)
     else:
-        for event in story:
+        for event in history:
             account.replay(event)
     debts = [debt for debt in penalties(known, on, rules) if debt.segments]
     total = sum(debt.total for debt in debts)
@@ -67,22 +69,24 @@ def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dic
     }
 
 
-def _with_its_own_opening(told: Sequence[Any], story: Sequence[Any]) -> list[Any]:
-    """Give what was taken over its own day again: it is late from then on, not from before.
+def _with_its_own_opening(effective: Sequence[Any], history: Sequence[Any]) -> list[Any]:
+    """Return the events with the opening balance back on its own day, from which it is late.
 
-    Told again it takes effect with the first event, so that a balance of that day has it.
+    In effective order it takes effect with the first event, so that a balance of that day has it.
     """
-    days = {type(event): event.effective_on for event in story if isinstance(event, _TAKEN_OVER)}
+    days = {type(event): event.effective_on for event in history if isinstance(event, _TAKEN_OVER)}
     return [
         msgspec.structs.replace(event, effective_on=days[type(event)])
         if isinstance(event, _TAKEN_OVER)
         else event
-        for event in told
+        for event in effective
     ]
 
 
-def _accrued(story: Sequence[Any]) -> list[int]:
-    return [event.amount for event in story if isinstance(event, PenaltyAccrued | PenaltyCorrected)]
+def _accrued(history: Sequence[Any]) -> list[int]:
+    return [
+        event.amount for event in history if isinstance(event, PenaltyAccrued | PenaltyCorrected)
+    ]
 
 
 def _debt(debt: ChargePenalty) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Accruing penalties: what the rules say by a day, less what has been accrued already.
+"""Accrual of penalties: the penalty by the rules, less what has been accrued already.
 
-Past accruals are never edited. When a payment came in since, or a debt was recalculated, what was
-accrued by the last day turns out otherwise: a correction says so; what the days since then add is
-a new accrual. Doing it again on the same day changes nothing.
+Past accruals are never edited. If a payment came in since, or a debt was recalculated, a correction
+changes what was accrued by the last day; a new accrual adds the days since then. Repeating it on
+the same day has no effect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BY_PAYMENT = "a payment or a recalculation since then"
 def penalties(events: Sequence[Any], on: date, rules: PenaltyRules) -> list[ChargePenalty]:
     """Return the penalty on each debt of an account by a day, which counts as a day of delay.
 
-    With a day to come it is the forecast: what is owed when everything is paid on that day.
+    For a future day it is the forecast: what is owed if everything is paid on that day.
     """
     return _on_each(debts(events), on, rules)
 
@@ -39,7 +39,7 @@ def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRule
     if through is not None and on < through:
         return 0
     owed, change = debts(events), 0
-    if through is not None and not _stands(events, rules):
+    if through is not None and not _is_current(events, rules):
         until_then = _on_each(owed, through, rules)
         change = sum([penalty.total for penalty in until_then]) - calculated
         if change:
@@ -56,7 +56,7 @@ def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRule
             segments=_segments(now),
         )
     elif added < 0:
-        # The rate of the day of payment is lower than the one that was reckoned with.
+        # The rate of the day of payment is lower than the one assumed before.
         _correct(account, added, now, on, on, rules)
     return change + added
 
@@ -65,10 +65,10 @@ def _on_each(owed: Sequence[Debt], on: date, rules: PenaltyRules) -> list[Charge
     return [penalty_on(debt.due, debt.parts, debt.payer, on, rules) for debt in owed]
 
 
-def _stands(events: Sequence[Any], rules: PenaltyRules) -> bool:
-    """Return whether the last thing that happened is an accrual by these very rules.
+def _is_current(events: Sequence[Any], rules: PenaltyRules) -> bool:
+    """Return whether the last event is an accrual by these very rules.
 
-    Then what had been accrued by its day is what the rules say of that day: no need to reckon.
+    Then what was accrued by its day is the penalty by that day: nothing to calculate.
     """
     last = events[-1]
     return (
@@ -81,7 +81,7 @@ def _stands(events: Sequence[Any], rules: PenaltyRules) -> bool:
 def _correct(
     account: Account,
     amount: Kopecks,
-    standing: Sequence[ChargePenalty],
+    calculated: Sequence[ChargePenalty],
     through: date,
     on: date,
     rules: PenaltyRules,
@@ -92,8 +92,8 @@ def _correct(
         rules.version,
         BY_PAYMENT,
         through=through,
-        provisional=any(penalty.provisional for penalty in standing),
-        segments=_segments(standing),
+        provisional=any(penalty.provisional for penalty in calculated),
+        segments=_segments(calculated),
     )
 
 
@@ -101,7 +101,7 @@ def _calculated(events: Sequence[Any]) -> tuple[Kopecks, date | None]:
     """Return what has been accrued so far, and through which day.
 
     A penalty that a billing centre accrued counts too: nobody is charged for the same days twice,
-    and where its figure differs from the rules, a correction says so.
+    and a correction follows where its figure differs from the rules.
     """
     total, through = 0, None
     for event in events:
@@ -111,7 +111,7 @@ def _calculated(events: Sequence[Any]) -> tuple[Kopecks, date | None]:
     return total, through
 
 
-def _segments(standing: Sequence[ChargePenalty]) -> tuple[PenaltySegment, ...]:
+def _segments(calculated: Sequence[ChargePenalty]) -> tuple[PenaltySegment, ...]:
     return tuple(
         PenaltySegment(
             period=penalty.period,
@@ -123,7 +123,7 @@ def _segments(standing: Sequence[ChargePenalty]) -> tuple[PenaltySegment, ...]:
             divisor=segment.divisor,
             amount=segment.amount,
         )
-        for penalty in standing
+        for penalty in calculated
         for segment in penalty.segments
         if segment.divisor is not None and segment.amount
     )

@@ -1,13 +1,12 @@
-"""Accruing penalties for all accounts: on all cores, one pass over the log, committed in chunks.
+"""Accrual of the penalties of all accounts: one pass over the log, committed in chunks.
 
-Each range of streams is read and reckoned by a process of its own, which writes nothing: what it
-found comes back encoded, and this process appends it, a chunk in each transaction, so that nobody
-who pays meanwhile waits long for his turn.
+Parallel workers read ranges of streams and calculate; they write nothing. The parent appends their
+encoded events, a chunk in each transaction, so that a payment never waits long for the append lock.
 
-The run needs no journal to be resumed: an account whose penalty stands at the day already gets
-no event, so a run that was killed is simply started again. Accounts on which something happened
-between the reading and the writing are done again, alone. An account that the rules are silent
-about (a debt older than the first of them, say) is left as it is and named: nobody waits for it.
+A run needs no journal to be resumed: an account whose penalty is accrued through the day gets no
+event, so a run that was killed is started again. An account with new events since it was read is
+done again, alone. An account that the rules do not cover (a debt older than the first rule) is left
+unchanged and reported; the others go on.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ from shared.money import Kopecks
 
 CHUNK = 2_000
 NAMED = 20
-"""So many accounts that are refused are named; all are counted."""
+"""The number of refused accounts that are named; all are counted."""
 WAIT_FOR_THE_LOG = "10min"
-"""How long a chunk waits for its turn to append: an import holds it to its end."""
+"""How long a chunk waits for the append lock, which an import holds until it ends."""
 
 
 class Summary(msgspec.Struct):
-    """What a run has done: accounts looked at and changed, and the sums in kopecks.
+    """The result of a run: accounts covered and changed, and sums in kopecks.
 
-    ``refused`` counts the accounts whose penalty could not be calculated; ``refusals`` tells why
-    of the first of them, by number.
+    ``refused`` counts the accounts whose penalty could not be calculated; ``refusals`` has the
+    reasons for the first of them, by number.
     """
 
     accounts: int = 0
@@ -57,13 +56,13 @@ class Summary(msgspec.Struct):
     refusals: dict[str, str] = {}
 
     def refuse(self, number: str, reason: str) -> None:
-        """Note an account that is left as it is."""
+        """Count an account that is left unchanged."""
         self.refused += 1
         if len(self.refusals) < NAMED:
             self.refusals[number] = reason
 
     def add(self, other: Summary) -> None:
-        """Add what another range gave."""
+        """Add the result for another range."""
         self.accounts += other.accounts
         self.changed += other.changed
         self.added += other.added
@@ -74,7 +73,7 @@ class Summary(msgspec.Struct):
 
 
 class Accrued(msgspec.Struct, frozen=True):
-    """An account with its new events, encoded as the log keeps them, and its new row.
+    """An account with its new events, encoded as in the log, and its new row.
 
     ``version`` is the account's before them; ``states`` are (topic, state).
     """
@@ -93,16 +92,16 @@ def accrue_all(
     progress: Progress = quiet,
     *,
     dry_run: bool = False,
-    cores: int | None = None,
+    workers: int | None = None,
 ) -> Summary:
-    """Accrue the penalties of all accounts by a day; return what was done.
+    """Accrue the penalties of all accounts by a day; return the result.
 
     With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``.
     """
     check_open(on, store.query(lambda session: closed_through(session.cursor)))
     total = Summary()
     work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
-    for summary, accrued in over_streams(store, work, progress, cores):
+    for summary, accrued in over_streams(store, work, progress, workers):
         total.add(summary)
         for first in range(0, len(accrued), CHUNK):
             _write(store, accrued[first : first + CHUNK], on, rules, actor)
@@ -118,7 +117,7 @@ def accrue_range(
     rules: PenaltyRules,
     keep: bool,
 ) -> tuple[Summary, list[Accrued]]:
-    """Reckon the accounts of a range; with ``keep`` answer what is to be written, too."""
+    """Calculate the accounts of a range; with ``keep`` also return what is to be written."""
     summary, accrued = Summary(), list[Accrued]()
     for id_, events in account_streams(connection, part, progress):
         account = Account(id_)
@@ -159,9 +158,9 @@ def _write(
         session.copy_states(chain.from_iterable(_log_rows(accrued) for accrued in as_read))
         write_rows(session.cursor, [accrued.row for accrued in as_read])
         for id_ in {accrued.id for accrued in chunk} - {accrued.id for accrued in as_read}:
-            # Something happened to it since it was read: under the lock nothing more can.
+            # It has new events since it was read; under the lock it can get no more.
             account = session.load(Account, id_)
-            accrue(account, [recorded.event for recorded in session.story(id_)], on, rules)
+            accrue(account, [recorded.event for recorded in session.history(id_)], on, rules)
 
 
 def _log_rows(accrued: Accrued) -> list[tuple[UUID, int, str, bytes]]:

@@ -2,8 +2,8 @@
 
 Pure functions of charges, credits, the kind of payer, a day and the rules. A part of a charge
 bears, for every day of its delay, the day of payment included, a part of the rate of the day on
-which it was paid; what is unpaid goes by the rate of the day of the calculation, and is
-provisional. Amounts are kopecks, exact fractions inside, rounded half up once per segment.
+which it was paid; what is unpaid bears the rate of the day of the calculation, and is provisional.
+Amounts are kopecks, exact fractions inside, rounded half up once per segment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.ledger.penalties.payment_matching import (
     Part,
     check_day,
     due,
-    settle,
+    match_payments,
 )
 from services.ledger.penalties.plan import Plan, plan_of
 from services.ledger.penalties.rules import PayerKind, PenaltyRules
@@ -80,7 +80,7 @@ class ChargePenalty(msgspec.Struct, frozen=True):
 
     @property
     def provisional(self) -> bool:
-        """Whether a later payment may change what has accrued."""
+        """Whether a later payment may change what is accrued."""
         return any(segment.provisional for segment in self.segments)
 
 
@@ -111,15 +111,6 @@ class Penalty(msgspec.Struct, frozen=True):
         return sum(charge.unpaid for charge in self.charges)
 
 
-class Forecast(msgspec.Struct, frozen=True):
-    """What there is to pay on a day: the open principal, the penalty by then, and their sum."""
-
-    on: date
-    principal: Kopecks
-    penalty: Penalty
-    total: Kopecks
-
-
 def calculate(
     charges: Sequence[Charge],
     credits: Sequence[Credit],  # noqa: A002
@@ -129,42 +120,27 @@ def calculate(
 ) -> Penalty:
     """Calculate the penalty on charges as of a day; credits after the day are left out.
 
-    Raises ValidationFailed for charges and credits that cannot be (see ``settling``), and for days
-    on which the rules are silent (``no_key_rate``, ``no_penalty_rule``).
+    Raises ValidationFailed for invalid charges and credits (see :mod:`payment_matching`), and for
+    days that the rules do not cover (``no_key_rate``, ``no_penalty_rule``).
     """
     check_day(on)
     dues = [due(charge, rules) for charge in charges]
-    settlement = settle(dues, credits, on)
-    told = tuple(
+    matched = match_payments(dues, credits, on)
+    penalties = tuple(
         penalty_on(charge, parts, payer, on, rules)
-        for charge, parts in zip(dues, settlement.parts, strict=True)
+        for charge, parts in zip(dues, matched.parts, strict=True)
     )
     return Penalty(
         payer=payer,
         on=on,
         rule_version=rules.version,
-        charges=told,
-        total=sum(charge.total for charge in told),
-        provisional=any(charge.provisional for charge in told),
-        unconfirmed=any(charge.unconfirmed for charge in told),
-        advance=settlement.advance,
+        charges=penalties,
+        total=sum(charge.total for charge in penalties),
+        provisional=any(charge.provisional for charge in penalties),
+        unconfirmed=any(charge.unconfirmed for charge in penalties),
+        advance=matched.advance,
         left_out=tuple(credit for credit in credits if credit.on > on),
     )
-
-
-def forecast(
-    charges: Sequence[Charge],
-    credits: Sequence[Credit],  # noqa: A002
-    payer: PayerKind,
-    pay_on: date,
-    rules: PenaltyRules,
-) -> Forecast:
-    """Return what there is to pay on a day, should everything open be paid on it.
-
-    Paid on that day, the open parts take its rate, so this is the calculation as of that day.
-    """
-    penalty = calculate(charges, credits, payer, pay_on, rules)
-    return Forecast(pay_on, penalty.unpaid, penalty, penalty.unpaid + penalty.total)
 
 
 def penalty_on(
@@ -212,22 +188,22 @@ def _segments(plan: Plan, amounts: Sequence[Kopecks]) -> tuple[Segment, ...]:
             sums[place] = total
         open_from.append(sums)
     segments = []
-    for span in plan.spans:
-        base = open_from[span.group][span.start]
+    for planned in plan.segments:
+        base = open_from[planned.group][planned.start]
         segments.append(
-            # By position: this is done for every debt of a city.
+            # By position, for speed: this is done for every debt.
             Segment(
-                span.first_day,
-                span.last_day,
-                span.days,
+                planned.first_day,
+                planned.last_day,
+                planned.days,
                 base,
-                span.rate,
-                span.divisor,
-                span.amount(base),
-                span.reason,
-                span.basis,
-                span.provisional,
-                span.unconfirmed,
+                planned.rate,
+                planned.divisor,
+                planned.amount(base),
+                planned.reason,
+                planned.basis,
+                planned.provisional,
+                planned.unconfirmed,
             )
         )
     return tuple(segments)

@@ -13,7 +13,7 @@ from shared.errors import ValidationFailed
 _PERIOD = re.compile(r"(20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])")
 
 
-@lru_cache(maxsize=4096)  # a city has few months, and many accounts
+@lru_cache(maxsize=4096)  # there are few months, and many accounts
 def due_on(period: str, rules: PenaltyRules) -> date:
     """Return the last day on which the charges of a month (``2026-03``) are paid in time.
 
@@ -43,7 +43,7 @@ def due_day_of(period: str, rules: PenaltyRules) -> DueDay:
 
 
 def check_period(period: str) -> None:
-    """Raise ValidationFailed ``invalid_period`` for what is not a month like ``2026-03``."""
+    """Raise ValidationFailed ``invalid_period`` unless it is a month like ``2026-03``."""
     if not _PERIOD.fullmatch(period):
         raise ValidationFailed(
             "invalid_period", f"{period!r} is not a month; write it like 2026-03.", period=period
@@ -58,7 +58,7 @@ def next_working_day(day: date, holidays: Holidays) -> date:
 
 
 def is_day_off(day: date, holidays: Holidays) -> bool:
-    """Return whether nobody works on a day: a weekend, a holiday, or a day off by transfer."""
+    """Return whether a day is a weekend, a holiday, or a transferred day off."""
     if day in holidays.working_days:
         return False
     return (

@@ -1,10 +1,9 @@
-"""The debts of an account as the penalty sees them: what was due when, and when it was paid.
+"""The debts of an account for the penalty: what was due when, and when it was paid.
 
-An account's events are folded into lots: a sum of one service and period with one due date, cut
-into parts by the days on which they were paid. What a correction undoes is undone here too: a
-reversed payment leaves its parts unpaid, as if it had never been; a recalculation in the payer's
-favour lowers the debt from its beginning; one against him is late only from the day after it took
-effect.
+An account's events become debt slices: a sum of one service and period with one due date, cut into
+parts by the days on which they were paid. Corrections apply here too: a reversed payment leaves its
+parts unpaid, as if it had never been; a recalculation in the payer's favour lowers the debt from
+its beginning; one against him is late only from the day after it took effect.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.ledger.domain.allocation import Settled
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -44,7 +43,7 @@ class _Paid:
 
 
 @dataclass(slots=True)
-class _Lot:
+class _DebtSlice:
     """One service of one period with one due date; ``unpaid`` and the paid parts are its sum."""
 
     unpaid: Kopecks
@@ -53,7 +52,7 @@ class _Lot:
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """What the calculator takes: one debt, its parts, and the kind of payer whose rule holds."""
+    """The calculator's input: one debt, its parts, and the kind of payer whose rule applies."""
 
     payer: PayerKind
     due: Due
@@ -61,7 +60,7 @@ class Debt:
 
 
 def debts(events: Iterable[Any]) -> list[Debt]:
-    """Return the debts that an account's events make, oldest first.
+    """Return the debts of an account from its events, oldest first.
 
     The services of a period are one debt, capital repair apart.
     """
@@ -74,8 +73,10 @@ def debts(events: Iterable[Any]) -> list[Debt]:
 class _Book:
     def __init__(self) -> None:
         self.payer_kind = PayerKind.HOUSEHOLD
-        self.lots: defaultdict[tuple[str, str], list[_Lot]] = defaultdict(list)
-        self.joined: defaultdict[tuple[str, PayerKind, date, date], list[_Lot]] = defaultdict(list)
+        self.slices: defaultdict[tuple[str, str], list[_DebtSlice]] = defaultdict(list)
+        self.joined: defaultdict[tuple[str, PayerKind, date, date], list[_DebtSlice]] = defaultdict(
+            list
+        )
         self.due_on: dict[str, date] = {}
 
     def add(self, event: Any) -> None:
@@ -85,24 +86,24 @@ class _Book:
                 self._take_over(event)
             case OpeningPosted():
                 self._take_over(event)
-                self._pay(event.settled, event.effective_on, None)
+                self._pay(event.allocation, event.effective_on, None)
             case ChargesPosted():
                 self.due_on[event.period] = event.due_on
                 owed = [(line.service, line.payable) for line in event.lines]
                 self._owe(event.period, event.due_on, event.effective_on, owed)
-                self._pay(event.settled, event.effective_on, None)
+                self._pay(event.allocation, event.effective_on, None)
             case ChargesAdjusted():
                 self._adjust(event)
             case PaymentPosted():
-                self._pay(event.settled, event.effective_on, event.payment_id)
+                self._pay(event.allocation, event.effective_on, event.payment_id)
             case PaymentReversed():
                 self._unpay(event.restored, event.payment_id)
                 self._unpay(event.reopened, None)
 
     def debts(self) -> Iterator[Debt]:
         """Join the services of a period that fall due and take effect on the same days."""
-        for (period, payer, due_on, effective_on), lots in sorted(self.joined.items()):
-            parts = _parts(lots)
+        for (period, payer, due_on, effective_on), slices in sorted(self.joined.items()):
+            parts = _parts(slices)
             if parts:
                 amount = sum([part.amount for part in parts])
                 yield Debt(payer, Due(amount, period, due_on, effective_on), parts)
@@ -114,7 +115,7 @@ class _Book:
     def _owe(
         self, period: str, due_on: date, effective_on: date, owed: Iterable[tuple[str, Kopecks]]
     ) -> None:
-        joined: dict[PayerKind, list[_Lot]] = {}
+        joined: dict[PayerKind, list[_DebtSlice]] = {}
         for service, amount in owed:
             if amount > 0:
                 # ч. 14.1 is about every owner of premises, a person or an organisation.
@@ -122,31 +123,31 @@ class _Book:
                 payer = PayerKind.CAPITAL_REPAIR if is_repair else self.payer_kind
                 if payer not in joined:
                     joined[payer] = self.joined[period, payer, due_on, effective_on]
-                lot = _Lot(amount, [])
-                joined[payer].append(lot)
-                self.lots[period, service].append(lot)
+                debt = _DebtSlice(amount, [])
+                joined[payer].append(debt)
+                self.slices[period, service].append(debt)
 
-    def _pay(self, parts: Sequence[Settled], on: date, payment: UUID | None) -> None:
+    def _pay(self, parts: Sequence[AllocatedPart], on: date, payment: UUID | None) -> None:
         for part in parts:
             left = part.amount
-            for lot in self.lots[part.period, part.service]:
-                take = min(left, lot.unpaid)
+            for debt in self.slices[part.period, part.service]:
+                take = min(left, debt.unpaid)
                 if take:
-                    lot.unpaid -= take
-                    lot.paid.append(_Paid(take, on, payment))
+                    debt.unpaid -= take
+                    debt.paid.append(_Paid(take, on, payment))
                     left -= take
 
-    def _unpay(self, parts: Sequence[Settled], payment: UUID | None) -> None:
+    def _unpay(self, parts: Sequence[AllocatedPart], payment: UUID | None) -> None:
         for part in parts:
             left = part.amount
-            lots = self.lots[part.period, part.service]
-            for lot in reversed(lots):
-                left -= _take_back(lot, left, payment, to_unpaid=True)
-            for lot in reversed(lots):
-                # The lots may have it that a recalculation gave back another payment's part than
-                # the account has it; what is owed again is owed again.
-                for payer in [paid.payment for paid in reversed(lot.paid)]:
-                    left -= _take_back(lot, left, payer, to_unpaid=True)
+            slices = self.slices[part.period, part.service]
+            for debt in reversed(slices):
+                left -= _take_back(debt, left, payment, to_unpaid=True)
+            for debt in reversed(slices):
+                # A recalculation may have given back the part of another payment here than on the
+                # account; what the account owes again is owed here too.
+                for payer in [paid.payment for paid in reversed(debt.paid)]:
+                    left -= _take_back(debt, left, payer, to_unpaid=True)
 
     def _adjust(self, event: ChargesAdjusted) -> None:
         due_on = self.due_on.get(event.period, event.effective_on)
@@ -154,44 +155,46 @@ class _Book:
         self._owe(event.period, due_on, event.effective_on, owed)
         for part in event.released:
             left = part.amount
-            for lot in reversed(self.lots[part.period, part.service]):
-                take = min(left, lot.unpaid)
-                lot.unpaid -= take
+            for debt in reversed(self.slices[part.period, part.service]):
+                take = min(left, debt.unpaid)
+                debt.unpaid -= take
                 left -= take
         self._give_back_paid(event)
-        self._pay(event.settled, event.effective_on, None)
+        self._pay(event.allocation, event.effective_on, None)
 
     def _give_back_paid(self, event: ChargesAdjusted) -> None:
         released = {part.service: part.amount for part in event.released}
         for line in event.lines:
             left = max(0, -line.amount - released.get(line.service, 0))
-            for lot in reversed(self.lots[event.period, line.service]):
-                while left and lot.paid:
-                    left -= _take_back(lot, left, lot.paid[-1].payment, to_unpaid=False)
+            for debt in reversed(self.slices[event.period, line.service]):
+                while left and debt.paid:
+                    left -= _take_back(debt, left, debt.paid[-1].payment, to_unpaid=False)
 
 
-def _take_back(lot: _Lot, amount: Kopecks, payment: UUID | None, *, to_unpaid: bool) -> Kopecks:
-    """Take parts paid by a payment (None: by an advance) out of a lot, the last first."""
+def _take_back(
+    debt: _DebtSlice, amount: Kopecks, payment: UUID | None, *, to_unpaid: bool
+) -> Kopecks:
+    """Take parts paid by a payment (None: by an advance) out of a slice, the last first."""
     taken = 0
-    for paid in reversed(list(lot.paid)):
+    for paid in reversed(list(debt.paid)):
         if paid.payment != payment or taken == amount:
             continue
         take = min(amount - taken, paid.amount)
         paid.amount -= take
         taken += take
         if not paid.amount:
-            lot.paid.remove(paid)
+            debt.paid.remove(paid)
     if to_unpaid:
-        lot.unpaid += taken
+        debt.unpaid += taken
     return taken
 
 
-def _parts(lots: Iterable[_Lot]) -> tuple[Part, ...]:
-    """Return what was paid on which day, in the order of the days, and then what is unpaid."""
+def _parts(slices: Iterable[_DebtSlice]) -> tuple[Part, ...]:
+    """Return the parts by day of payment, in order, and then what is unpaid."""
     unpaid, by_day = 0, dict[date, Kopecks]()
-    for lot in lots:
-        unpaid += lot.unpaid
-        for paid in lot.paid:
+    for debt in slices:
+        unpaid += debt.unpaid
+        for paid in debt.paid:
             by_day[paid.on] = by_day.get(paid.on, 0) + paid.amount
     parts = [Part(amount, on) for on, amount in sorted(by_day.items()) if amount]
     if unpaid:

@@ -1,4 +1,4 @@
-"""A penalty told to people and programs: day by day, as a text for staff and courts, as JSON."""
+"""A penalty explained: day by day, as text for staff and courts, and as JSON."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Language = Literal["ru", "en"]
 
 
 class Day(msgspec.Struct, frozen=True):
-    """What one day of a delay bears on one base; ``number`` counts the days of delay from 1.
+    """The penalty of one day of delay on one base; ``number`` counts the days of delay from 1.
 
-    ``exact`` is kopecks. ``reason`` says why a day bears nothing: the deferment, a moratorium.
+    ``exact`` is kopecks. ``reason`` is why a day bears nothing: the deferment, a moratorium.
     """
 
     day: date
@@ -113,7 +113,7 @@ _WORDS: dict[Language, _Words] = {
 
 
 LANGUAGES: tuple[Language, ...] = tuple(_WORDS)
-"""The languages in which a penalty can be told, the household's first."""
+"""The languages of the explanation, the payer's first."""
 
 
 def days_of(charge: ChargePenalty) -> Iterator[Day]:
@@ -138,12 +138,12 @@ def days_of(charge: ChargePenalty) -> Iterator[Day]:
                     segment.reason,
                 )
             )
-    days.sort(key=lambda told: told.day)
+    days.sort(key=lambda found: found.day)
     yield from days
 
 
 def as_text(penalty: Penalty, language: Language = "ru") -> str:
-    """Tell a penalty as plain text, a line for each segment."""
+    """Return a penalty as plain text, a line for each segment."""
     words = _WORDS[language]
     lines = [
         words.heading.format(
@@ -173,7 +173,7 @@ def as_text(penalty: Penalty, language: Language = "ru") -> str:
 
 
 def as_data(penalty: Penalty, with_days: bool = False) -> dict[str, Any]:
-    """Tell a penalty as plain JSON values.
+    """Return a penalty as plain JSON values.
 
     Sums are whole kopecks; ``amount_exact`` and ``total_exact`` are kopecks too, as an exact
     fraction in text (``"285/2"``); rates are exact decimals in text (``"9.5"``, % a year).
@@ -210,15 +210,15 @@ def _charge_data(charge: ChargePenalty, with_days: bool) -> dict[str, Any]:
     if with_days:
         data["days"] = [
             {
-                "day": told.day.isoformat(),
-                "number": told.number,
-                "base": told.base,
-                "rate": _rate(told.rate),
-                "divisor": told.divisor,
-                "amount_exact": str(told.exact),
-                "reason": told.reason,
+                "day": day.day.isoformat(),
+                "number": day.number,
+                "base": day.base,
+                "rate": _rate(day.rate),
+                "divisor": day.divisor,
+                "amount_exact": str(day.exact),
+                "reason": day.reason,
             }
-            for told in days_of(charge)
+            for day in days_of(charge)
         ]
     return data
 

@@ -1,4 +1,4 @@
-"""Which part of which charge was paid on which day: the parts that then bear a penalty apart."""
+"""Payment matching: which part of which charge was paid on which day."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
     ``due_on`` is the last day on which it is paid in time; None: the rules name it by ``period``
     (``2026-03``), and then the period is required. ``effective_on`` is the day from which it is
-    owed at all; None: from the beginning. What takes effect after its due date is late only from
-    the day after it took effect: nobody is late with what he has not been billed.
+    owed at all; None: from the beginning. A charge that takes effect after its due date is late
+    only from the day after it took effect: nobody is late with what he has not been billed.
     """
 
     amount: Kopecks
@@ -31,14 +31,14 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credit(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment, or what else settles principal, on a day, in kopecks.
+    """A payment, or another credit to principal, on a day, in kopecks.
 
-    ``settles`` is the index of the charge that it settles; None: the oldest first.
+    ``charge`` is the index of the charge that it pays; None: the oldest first.
     """
 
     on: date
     amount: Kopecks
-    settles: int | None = None
+    charge: int | None = None
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class Part(msgspec.Struct, frozen=True):
     paid_on: date | None = None
 
 
-class Settlement(msgspec.Struct, frozen=True):
+class MatchedPayments(msgspec.Struct, frozen=True):
     """The parts of each charge, and what is left of the credits as an advance."""
 
     parts: list[list[Part]]
@@ -88,20 +88,20 @@ def due(charge: Charge, rules: PenaltyRules) -> Due:
 
 
 def check_day(day: date) -> None:
-    """Raise ValidationFailed ``invalid_day`` for a day that cannot be reckoned with."""
+    """Raise ValidationFailed ``invalid_day`` for a day beyond LAST_DAY."""
     if day > LAST_DAY:
         raise ValidationFailed("invalid_day", f"{day} is beyond {LAST_DAY}: check the year.")
 
 
-def settle(charges: Sequence[Due], credits: Sequence[Credit], on: date) -> Settlement:  # noqa: A002
-    """Divide charges into parts by the day each part was paid, as it stood on a day.
+def match_payments(charges: Sequence[Due], credits: Sequence[Credit], on: date) -> MatchedPayments:  # noqa: A002
+    """Divide charges into parts by the day each part was paid, as of a day.
 
     Credits count in the order of their days, those after ``on`` not at all. One that names its
-    charge settles that, and may not exceed what is open of it (``credit_exceeds_charge``); others
-    settle the oldest due date first, and what is left waits as an advance for charges that take
+    charge pays that, and may not exceed what is open of it (``credit_exceeds_charge``); others
+    pay the oldest due date first, and what is left waits as an advance for charges that take
     effect later. Raises ValidationFailed ``invalid_amount`` and ``unknown_charge`` too.
     """
-    account = _Account(charges)
+    matcher = _Matcher(charges)
     # What takes effect on one day comes oldest first too: an advance may be too small for all.
     arrivals = [
         (charge.effective_on or date.min, charge.due_on, charge.period, index)
@@ -113,52 +113,52 @@ def settle(charges: Sequence[Due], credits: Sequence[Credit], on: date) -> Settl
         if credit.on > on:
             continue
         while arrivals and arrivals[-1][0] <= credit.on:
-            account.charge(arrivals.pop()[-1])
-        account.credit(credit)
+            matcher.charge(arrivals.pop()[-1])
+        matcher.credit(credit)
     while arrivals and arrivals[-1][0] <= on:
-        account.charge(arrivals.pop()[-1])
-    return account.settlement()
+        matcher.charge(arrivals.pop()[-1])
+    return matcher.result()
 
 
-class _Account:
-    """The charges as their credits come in, day by day."""
+class _Matcher:
+    """The charges and their credits, day by day."""
 
     def __init__(self, charges: Sequence[Due]) -> None:
         self._charges = charges
         self._left = [charge.amount for charge in charges]
         self._parts: list[list[Part]] = [[] for _ in charges]
-        self._open: list[tuple[date, str, int]] = []  # what oldest-first may settle, oldest first
+        self._open: list[tuple[date, str, int]] = []  # oldest first
         self._advances: list[Credit] = []
 
     def charge(self, index: int) -> None:
-        """Let a charge take effect; advances settle it at once."""
+        """Let a charge take effect; advances pay it at once."""
         charge = self._charges[index]
         insort(self._open, (charge.due_on, charge.period, index))
-        waiting, self._advances = self._advances, []
-        for credit in waiting:
-            self._settle_oldest(credit)
+        advances, self._advances = self._advances, []
+        for credit in advances:
+            self._pay_oldest(credit)
 
     def credit(self, credit: Credit) -> None:
-        """Let a credit settle the charge that it names, or the oldest."""
-        if credit.settles is None:
-            self._settle_oldest(credit)
+        """Let a credit pay the charge that it names, or the oldest."""
+        if credit.charge is None:
+            self._pay_oldest(credit)
             return
-        if credit.amount > self._left[credit.settles]:
+        if credit.amount > self._left[credit.charge]:
             raise ValidationFailed(
                 "credit_exceeds_charge",
                 f"The {format_roubles(credit.amount)} of {credit.on} are more than what is open "
-                f"of their charge, {format_roubles(self._left[credit.settles])}.",
+                f"of their charge, {format_roubles(self._left[credit.charge])}.",
             )
-        self._take(credit.settles, credit.amount, credit.on)
+        self._take(credit.charge, credit.amount, credit.on)
 
-    def settlement(self) -> Settlement:
-        """Return the parts as they stand, the unpaid ones last."""
+    def result(self) -> MatchedPayments:
+        """Return the parts, the unpaid ones last."""
         for parts, left in zip(self._parts, self._left, strict=True):
             if left:
                 parts.append(Part(left))
-        return Settlement(self._parts, sum(credit.amount for credit in self._advances))
+        return MatchedPayments(self._parts, sum(credit.amount for credit in self._advances))
 
-    def _settle_oldest(self, credit: Credit) -> None:
+    def _pay_oldest(self, credit: Credit) -> None:
         amount = credit.amount
         while amount and self._open:
             index = self._open[0][2]
@@ -179,7 +179,7 @@ class _Account:
 def _check_credit(credit: Credit, charges: Sequence[Due]) -> None:
     if not 0 < credit.amount <= MAX_AMOUNT:
         raise ValidationFailed("invalid_amount", "A payment is a positive sum of kopecks.")
-    if credit.settles is not None and not 0 <= credit.settles < len(charges):
+    if credit.charge is not None and not 0 <= credit.charge < len(charges):
         raise ValidationFailed(
-            "unknown_charge", f"There is no charge {credit.settles} for a payment to settle."
+            "unknown_charge", f"There is no charge {credit.charge} for a payment to pay."
         )

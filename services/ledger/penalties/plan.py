@@ -1,8 +1,8 @@
 """The segments of a debt without its amounts: days, rates and divisors.
 
-They depend on the kind of payer, the day the delay begins, the day of the calculation and the days
-on which parts of the debt were paid, on nothing else. A city has few such combinations and many
-debts, so plans are worked out once and kept; only the sums differ from debt to debt.
+They depend only on the kind of payer, the day the delay begins, the day of the calculation and the
+days on which parts of the debt were paid. There are few such combinations and many debts, so plans
+are cached; only the sums differ from debt to debt.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from functools import lru_cache
 import msgspec
 
 from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate
-from services.ledger.penalties.timeline import Reason, Stretch, timeline
+from services.ledger.penalties.timeline import RatePeriod, Reason, timeline
 from shared.money import Kopecks
 
 _A_DAY = timedelta(days=1)
 _FEW_PARTS = 6
-"""A debt paid in more parts than this is hardly like another: its plan is not kept."""
+"""The plan of a debt paid in more parts than this is not cached: it is hardly used again."""
 
 
-class Span(msgspec.Struct, frozen=True):
-    """A segment to be: its base is the sum of the parts of a group from the ``start``-th on.
+class PlannedSegment(msgspec.Struct, frozen=True):
+    """A segment without its sums: its base is the sum of a group's parts from the ``start``-th on.
 
-    ``over / under`` of its base is the penalty for all its days; ``under`` is 0 where nothing is
+    ``over / under`` of the base is the penalty for all its days; ``under`` is 0 where nothing is
     borne. The other fields are those of a segment.
     """
 
@@ -52,10 +52,10 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The spans in the order of their days, and the groups: which parts, in which order."""
+    """The segments in the order of their days, and the groups: which parts, in which order."""
 
     groups: tuple[tuple[int, ...], ...]
-    spans: tuple[Span, ...]
+    segments: tuple[PlannedSegment, ...]
 
 
 def plan_of(
@@ -68,8 +68,8 @@ def plan_of(
     """Return the plan of a debt whose delay begins on a day, as of a day.
 
     ``paid_on`` has the day on which each part was paid, None for what is unpaid; each is on
-    ``first_day`` or later, and none is after ``on``. Raises ValidationFailed for days on which
-    the rules are silent.
+    ``first_day`` or later, and none is after ``on``. Raises ValidationFailed for days that
+    the rules do not cover.
     """
     if len(paid_on) <= _FEW_PARTS:
         return _kept_plan(rules, payer, first_day, on, paid_on)
@@ -85,19 +85,19 @@ def _plan(
 ) -> Plan:
     everything = _Group(0, range(len(paid_on)), paid_on, on)
     groups, by_rate = [everything], list[_Group]()
-    spans: list[Span] = []
-    for stretch in timeline(rules, payer, first_day):
-        if stretch.first_day > everything.last_day:
+    segments: list[PlannedSegment] = []
+    for period in timeline(rules, payer, first_day):
+        if period.first_day > everything.last_day:
             break
-        if stretch.divisor is None:
-            spans += everything.spans(stretch)
+        if period.divisor is None:
+            segments += everything.segments(period)
             continue
         if not by_rate:
-            by_rate = _by_rate(paid_on, on, stretch.first_day, rules)
+            by_rate = _by_rate(paid_on, on, period.first_day, rules)
             groups += by_rate
-        found = [span for group in by_rate for span in group.spans(stretch)]
-        spans += sorted(found, key=lambda span: span.first_day)
-    return Plan(tuple(group.order for group in groups), tuple(spans))
+        found = [segment for group in by_rate for segment in group.segments(period)]
+        segments += sorted(found, key=lambda segment: segment.first_day)
+    return Plan(tuple(group.order for group in groups), tuple(segments))
 
 
 _kept_plan = lru_cache(maxsize=16_384)(_plan)
@@ -108,8 +108,8 @@ def _by_rate(
 ) -> list[_Group]:
     """Divide a debt by the rates of the days on which its parts were paid.
 
-    Parts paid before the first day that bears anything are left out, their rate being of no
-    account. Parts of one rate stay one debt: they are rounded together.
+    Parts paid before the first day that bears anything are left out: their rate does not matter.
+    Parts of one rate stay one debt: they are rounded together.
     """
     rates: dict[Decimal, tuple[Rate, list[int]]] = {}
     for part, day in enumerate(paid_on):
@@ -126,7 +126,7 @@ def _by_rate(
 
 
 class _Group:
-    """Parts that bear alike: how much of them was open on which days."""
+    """Parts that bear the same rate, and the days on which they were open."""
 
     def __init__(
         self,
@@ -147,30 +147,32 @@ class _Group:
         """The last day on which any of it was open."""
         return self._days[-1]
 
-    def spans(self, stretch: Stretch) -> Iterator[Span]:
-        """Yield the spans of a stretch: a new one after each day on which a part was paid."""
-        first_day = stretch.first_day
+    def segments(self, period: RatePeriod) -> Iterator[PlannedSegment]:
+        """Yield the segments of a rate period: a new one after each day of payment."""
+        first_day = period.first_day
         start = bisect_left(self._days, first_day)
-        while start < len(self._days) and first_day <= stretch.last_day:
-            last_day = min(self._days[start], stretch.last_day)
-            yield self._span(stretch, first_day, last_day, start)
+        while start < len(self._days) and first_day <= period.last_day:
+            last_day = min(self._days[start], period.last_day)
+            yield self._segment(period, first_day, last_day, start)
             first_day = last_day + _A_DAY
             start = bisect_left(self._days, first_day, start)
 
-    def _span(self, stretch: Stretch, first_day: date, last_day: date, start: int) -> Span:
-        days, rate, divisor = (last_day - first_day).days + 1, self._rate, stretch.divisor
+    def _segment(
+        self, period: RatePeriod, first_day: date, last_day: date, start: int
+    ) -> PlannedSegment:
+        days, rate, divisor = (last_day - first_day).days + 1, self._rate, period.divisor
         bears = rate is not None and divisor is not None
-        return Span(
+        return PlannedSegment(
             first_day=first_day,
             last_day=last_day,
             days=days,
             rate=rate.percent if rate is not None and bears else None,
             divisor=divisor,
-            reason=stretch.reason,
-            basis=stretch.basis + rate.basis if rate is not None and bears else stretch.basis,
+            reason=period.reason,
+            basis=period.basis + rate.basis if rate is not None and bears else period.basis,
             # What is unpaid outlasts every part that was paid, so it is in each segment.
             provisional=self._unpaid and bears,
-            unconfirmed=stretch.unconfirmed or (rate is not None and bears and rate.unconfirmed),
+            unconfirmed=period.unconfirmed or (rate is not None and bears and rate.unconfirmed),
             group=self._number,
             start=start,
             over=days * rate.numerator if rate is not None else 0,

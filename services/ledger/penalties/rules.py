@@ -1,7 +1,7 @@
-"""The law on penalties as dated data: its shape, its checks, and what it says on a day.
+"""The law on penalties as dated data: its shape, its checks, and look-ups by day.
 
-Rates are exact decimals in per cent a year; no float is ever made of them. The file is read whole
-and refused whole: a rule that leaves a day without an answer must not wait for that day.
+Rates are exact decimals in per cent a year, never floats. The file is accepted or refused whole: a
+gap in the rules must not be found only on the day that falls into it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MonthDay = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2}-[0-9]{2}$")]
 
 
 class PayerKind(StrEnum):
-    """Whose delay it is; capital repair is a kind of its own, whoever pays it."""
+    """The kinds of payer; capital repair is a kind of its own, whoever pays it."""
 
     HOUSEHOLD = "household"
     CAPITAL_REPAIR = "capital_repair"
@@ -49,7 +49,7 @@ class PayerKind(StrEnum):
 
 
 class _Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the rules: nothing in the file is passed over in silence."""
+    """A part of the rules; an unknown field is refused."""
 
 
 class Band(_Shape, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class Band(_Shape, frozen=True, kw_only=True):
 
 
 class PayerRule(_Shape, frozen=True, kw_only=True):
-    """The bands that hold for one kind of payer, for days of delay from a date on."""
+    """The bands of one kind of payer, for days of delay from a date on."""
 
     first_day: date = msgspec.field(name="from")
     bands: tuple[Band, ...]
@@ -83,7 +83,7 @@ class PayerRule(_Shape, frozen=True, kw_only=True):
             raise ValueError(f"no band covers day {self.bands[-1].to_day + 1} of delay")
 
 
-class _Span(_Shape, frozen=True, kw_only=True):
+class _DateRange(_Shape, frozen=True, kw_only=True):
     """Days between two dates, both included."""
 
     first_day: date = msgspec.field(name="from")
@@ -96,8 +96,8 @@ class _Span(_Shape, frozen=True, kw_only=True):
             raise ValueError(f"`to` {self.last_day} is before `from` {self.first_day}")
 
 
-class Cap(_Span, frozen=True, kw_only=True):
-    """The most that the rate may be while it holds, % a year."""
+class Cap(_DateRange, frozen=True, kw_only=True):
+    """The highest rate while it holds, % a year."""
 
     percent: Decimal
 
@@ -106,8 +106,8 @@ class Cap(_Span, frozen=True, kw_only=True):
         _check_percent(self.percent)
 
 
-class Moratorium(_Span, frozen=True, kw_only=True):
-    """Days that count as days of delay, and bear nothing."""
+class Moratorium(_DateRange, frozen=True, kw_only=True):
+    """Days that count as days of delay, and bear no penalty."""
 
     payers: tuple[PayerKind, ...] = tuple(PayerKind)
 
@@ -141,7 +141,7 @@ class Holidays(_Shape, frozen=True, kw_only=True):
 
 
 class RuleFile(_Shape, frozen=True, kw_only=True):
-    """All that the file says."""
+    """The whole file of rules."""
 
     version: _Version
     payers: dict[PayerKind, tuple[PayerRule, ...]]
@@ -163,7 +163,9 @@ class RuleFile(_Shape, frozen=True, kw_only=True):
             _check_percent(percent)
         _check_apart("caps", self.caps)
         for kind in PayerKind:
-            _check_apart("moratoria", [span for span in self.moratoria if kind in span.payers])
+            _check_apart(
+                "moratoria", [period for period in self.moratoria if kind in period.payers]
+            )
         if not self.key_rates or not self.due_days:
             raise ValueError("there must be at least one key rate and one due day")
         _check_rising("due_days: from_period", [rule.from_period for rule in self.due_days])
@@ -183,14 +185,14 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class PenaltyRules:
-    """What the law says on a day. Equal only to itself, so that look-ups can be cached by it."""
+    """The law by day. Equal only to itself, so that look-ups can be cached by it."""
 
     def __init__(self, file: RuleFile) -> None:
-        said = msgspec.json.encode(msgspec.to_builtins(file, str_keys=True), order="sorted")
-        digest = hashlib.sha256(said).hexdigest()
+        content = msgspec.json.encode(msgspec.to_builtins(file, str_keys=True), order="sorted")
+        digest = hashlib.sha256(content).hexdigest()
         self.version = f"{file.version}+{digest[:12]}"
-        """The version to keep with every accrual: the file's name for itself, and a digest of
-        what it says, so that a file changed under the same name is another version."""
+        """The version to keep with every accrual: that of the file, and a digest of its content, so
+        that a file changed under the same version is another one."""
         self.due_days = file.due_days
         self.holidays = file.holidays
         self._payers = file.payers
@@ -217,7 +219,7 @@ class PenaltyRules:
 
     def moratoria_of(self, payer: PayerKind) -> list[Moratorium]:
         """Return the moratoria that spare one kind of payer, oldest first."""
-        return [span for span in self._moratoria if payer in span.payers]
+        return [period for period in self._moratoria if payer in period.payers]
 
 
 def load_rules(path: Path | None = None, environ: Mapping[str, str] | None = None) -> PenaltyRules:
@@ -229,14 +231,14 @@ def load_rules(path: Path | None = None, environ: Mapping[str, str] | None = Non
     chosen = path or Path(env.get(PATH_VARIABLE) or _SHIPPED)
     try:
         data = _PlainLoader(chosen.read_text("utf-8")).get_single_data()
-        # Not strict: the loader leaves every scalar a text, so that no float is ever made.
+        # Not strict: the loader leaves every scalar a text, so that no float is made.
         return PenaltyRules(msgspec.convert(data, RuleFile, strict=False))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"the penalty rules {chosen} cannot be used: {error}") from error
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Reads every scalar as text, and refuses a key that stands twice."""
+    """Reads every scalar as text, and refuses a repeated key."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the base class has it so
 
@@ -247,17 +249,17 @@ class _PlainLoader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     raise yaml.MarkedYAMLError(
-                        problem=f"{key.value} stands twice", problem_mark=key.start_mark
+                        problem=f"{key.value} is repeated", problem_mark=key.start_mark
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 def _rates_by_day(file: RuleFile) -> tuple[list[date], list[Rate]]:
-    """Work out, once, from which day which rate holds, the caps taken into account."""
+    """Return the days from which a rate applies, and the rates, caps taken into account."""
     starts = set(file.key_rates) | {file.key_rates_confirmed_to + _A_DAY}
-    for span in file.caps:
-        starts |= {span.first_day, span.last_day + _A_DAY}
+    for period in file.caps:
+        starts |= {period.first_day, period.last_day + _A_DAY}
     first = next(iter(file.key_rates))
     days = sorted(day for day in starts if day >= first)
     rates, key_rate = [], file.key_rates[first]
@@ -265,7 +267,7 @@ def _rates_by_day(file: RuleFile) -> tuple[list[date], list[Rate]]:
         key_rate = file.key_rates.get(day, key_rate)
         cap = next((cap for cap in file.caps if cap.first_day <= day <= cap.last_day), None)
         if cap and cap.percent <= key_rate:
-            # The cap decides: what the Bank has done since makes no difference.
+            # The cap decides: a later key rate makes no difference.
             rates.append(_rate(cap.percent, cap.unconfirmed, (cap.source,)))
         else:
             rates.append(_rate(key_rate, day > file.key_rates_confirmed_to))
@@ -285,13 +287,13 @@ def _check_percent(percent: Decimal) -> None:
 def _check_rising(what: str, values: Sequence[Any]) -> None:
     for value, after in pairwise(values):
         if after <= value:
-            raise ValueError(f"{what}: {after} stands after {value}; list each once, oldest first")
+            raise ValueError(f"{what}: {after} comes after {value}; list each once, oldest first")
 
 
-def _check_apart(what: str, spans: Iterable[_Span]) -> None:
-    for span, after in pairwise(spans):
-        if after.first_day <= span.last_day:
+def _check_apart(what: str, ranges: Iterable[_DateRange]) -> None:
+    for period, after in pairwise(ranges):
+        if after.first_day <= period.last_day:
             raise ValueError(
-                f"{what}: what begins on {after.first_day} overlaps what lasts until "
-                f"{span.last_day}; list them apart, oldest first"
+                f"{what}: the one from {after.first_day} overlaps the one until "
+                f"{period.last_day}; list them apart, oldest first"
             )

@@ -1,7 +1,7 @@
-"""What each day of a delay bears, as few stretches of days that are alike.
+"""The rate periods of a delay: runs of days that bear the same part of the rate.
 
-It depends only on the payer's kind and the day the delay begins, so that the accounts of a city
-share a handful of timelines.
+They depend only on the payer's kind and the day the delay begins, so all accounts share a handful
+of timelines.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from services.ledger.penalties.rules import Moratorium, PayerKind, PenaltyRules
 from shared.errors import ValidationFailed
 
 Reason = Literal["accrual", "deferment", "moratorium"]
-"""Why a day bears what it bears: a part of the rate, or nothing."""
+"""Why a day bears a part of the rate, or nothing."""
 
 LAST_DAY = date(2199, 12, 31)
-"""The last day that can be reckoned with: far beyond any debt, and safe to count on from."""
+"""The last day of any calculation: far beyond any debt, and safe for date arithmetic."""
 
 _A_DAY = timedelta(days=1)
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class RatePeriod(msgspec.Struct, frozen=True):
     """Days (both included) on which a debt bears 1/divisor of the rate; None: it bears nothing.
 
     ``basis`` names the law, as the rules do.
@@ -41,23 +41,23 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def timeline(rules: PenaltyRules, payer: PayerKind, first_day: date) -> tuple[Stretch, ...]:
-    """Return what the days bear of a delay that begins on a day, until LAST_DAY without a gap.
+def timeline(rules: PenaltyRules, payer: PayerKind, first_day: date) -> tuple[RatePeriod, ...]:
+    """Return the rate periods of a delay that begins on a day, until LAST_DAY without a gap.
 
     Raises ValidationFailed ``no_penalty_rule`` for a delay that begins before the first rule.
     """
-    stretches: list[Stretch] = []
-    for stretch in _bands(rules, payer, first_day):
-        pieces = [stretch] if stretch.divisor is None else _spare(stretch, rules, payer)
+    periods: list[RatePeriod] = []
+    for period in _bands(rules, payer, first_day):
+        pieces = [period] if period.divisor is None else _spare(period, rules, payer)
         for piece in pieces:
-            if stretches and _alike(stretches[-1], piece):
-                stretches[-1] = replace(stretches[-1], last_day=piece.last_day)
+            if periods and _alike(periods[-1], piece):
+                periods[-1] = replace(periods[-1], last_day=piece.last_day)
             else:
-                stretches.append(piece)
-    return tuple(stretches)
+                periods.append(piece)
+    return tuple(periods)
 
 
-def _bands(rules: PenaltyRules, payer: PayerKind, first_day: date) -> Iterator[Stretch]:
+def _bands(rules: PenaltyRules, payer: PayerKind, first_day: date) -> Iterator[RatePeriod]:
     dated = rules.rules_of(payer)
     if first_day < dated[0].first_day:
         raise ValidationFailed(
@@ -76,27 +76,29 @@ def _bands(rules: PenaltyRules, payer: PayerKind, first_day: date) -> Iterator[S
                 last = min(first_day + timedelta(days=band.to_day - 1), end)
             if begin <= last:
                 reason: Reason = "accrual" if band.divisor else "deferment"
-                yield Stretch(begin, last, band.divisor, reason, (rule.source,))
+                yield RatePeriod(begin, last, band.divisor, reason, (rule.source,))
 
 
-def _spare(stretch: Stretch, rules: PenaltyRules, payer: PayerKind) -> Iterator[Stretch]:
-    """Cut the moratoria out of a stretch that would accrue."""
-    begin = stretch.first_day
+def _spare(period: RatePeriod, rules: PenaltyRules, payer: PayerKind) -> Iterator[RatePeriod]:
+    """Yield a period that accrues with the moratoria cut out of it."""
+    begin = period.first_day
     moratoria: Sequence[Moratorium] = rules.moratoria_of(payer)
-    for span in moratoria:
-        spared, last = max(span.first_day, begin), min(span.last_day, stretch.last_day)
+    for moratorium in moratoria:
+        spared, last = max(moratorium.first_day, begin), min(moratorium.last_day, period.last_day)
         if spared > last:
             continue
         if begin < spared:
-            yield replace(stretch, first_day=begin, last_day=spared - _A_DAY)
-        yield Stretch(spared, last, None, "moratorium", (span.source,), span.unconfirmed)
+            yield replace(period, first_day=begin, last_day=spared - _A_DAY)
+        yield RatePeriod(
+            spared, last, None, "moratorium", (moratorium.source,), moratorium.unconfirmed
+        )
         begin = last + _A_DAY
-    if begin <= stretch.last_day:
-        yield replace(stretch, first_day=begin)
+    if begin <= period.last_day:
+        yield replace(period, first_day=begin)
 
 
-def _alike(stretch: Stretch, after: Stretch) -> bool:
-    return (stretch.divisor, stretch.reason, stretch.unconfirmed) == (
+def _alike(period: RatePeriod, after: RatePeriod) -> bool:
+    return (period.divisor, period.reason, period.unconfirmed) == (
         after.divisor,
         after.reason,
         after.unconfirmed,

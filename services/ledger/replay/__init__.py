@@ -1,6 +1,7 @@
-"""Everything that reads the whole log again: replay, audit, rebuild.
+"""Replay of the whole log: audit and rebuild.
 
-:mod:`parallel` divides the log over processes, :mod:`streams` replays it stream by stream,
-:mod:`sql_balances` adds it up in SQL without the domain code, :mod:`comparison` holds the read
-model against both, :mod:`audit` reports the differences, :mod:`rebuild` makes the read model anew.
+Reading order: :mod:`parallel` (parallel workers over ranges of the log), :mod:`streams` (replay
+stream by stream), :mod:`sql_balances` (the same balances in SQL, without the domain code),
+:mod:`comparison` (the read model against the log), :mod:`audit` (reports the differences),
+:mod:`rebuild` (replaces the rows that differ).
 """

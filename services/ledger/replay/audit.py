@@ -1,10 +1,10 @@
-"""The audit: three witnesses of every balance must agree.
+"""The audit: three independent checks of every balance.
 
-The domain replay in Python, the aggregation in SQL, and the read model that everybody reads. It
-also checks the log itself: positions and versions without gaps, times that never go back,
-commands that stand where they say, a trial balance of zero, and each payment posted once, where
-``payment_postings`` says. What somebody has rewritten consistently everywhere is found by the
-seal (:mod:`services.ledger.seal`).
+The domain replay in Python, the aggregation in SQL, and the read model must agree. The audit also
+checks the log itself: positions and versions without gaps, times that never go back, commands at
+their recorded positions, a trial balance of zero, and each payment posted once, where
+``payment_postings`` has it. A history rewritten consistently everywhere is found by the seal
+(:mod:`services.ledger.seal`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import psycopg
 
 from services.ledger.domain import Account
 from services.ledger.domain.double_entry import ADVANCES, PENALTY
-from services.ledger.replay.comparison import deviations, in_batches, strange_postings, strangers
+from services.ledger.replay.comparison import deviations, in_batches, orphan_postings, orphan_rows
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.replay.streams import (
@@ -29,11 +29,12 @@ from services.ledger.replay.streams import (
     read_streams,
     replay_stream,
 )
+from services.ledger.tables.columns import BALANCES, TABLES
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 
 __all__ = ["Difference", "Report", "audit"]
 
-_FIGURES = ("version", "last_bill", "principal", "penalty", "advance")
+_FIGURES = tuple(column.name for column in TABLES[BALANCES] if column.type == "bigint")
 _BREAKS = """
 SELECT notification_id, recorded_at, before, recorded_before
   FROM (
@@ -64,7 +65,7 @@ _REPEATED_COMMANDS = (
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What an audit has looked at, and what it found; ``trial_balance`` in kopecks."""
+    """What an audit has covered and found; ``trial_balance`` in kopecks."""
 
     accounts: int
     events: int
@@ -73,7 +74,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class _Part(msgspec.Struct):
-    """What one range of streams gave; the sums of its accounts' balances, in kopecks."""
+    """The result for one range of streams; sums of its balances in kopecks."""
 
     accounts: int
     events: int
@@ -84,10 +85,12 @@ class _Part(msgspec.Struct):
     differences: list[Difference]
 
 
-def audit(store: PostgresStore, progress: Progress = quiet, *, cores: int | None = None) -> Report:
-    """Compare the three witnesses account by account, on all cores."""
+def audit(
+    store: PostgresStore, progress: Progress = quiet, *, workers: int | None = None
+) -> Report:
+    """Compare replay, SQL and read model account by account, on all cores."""
     differences = store.query(_check_log)
-    parts = list(over_streams(store, audit_range, progress, cores))
+    parts = list(over_streams(store, audit_range, progress, workers))
     for part in parts:
         differences += part.differences
     postings = new_sums()
@@ -104,7 +107,7 @@ def audit(store: PostgresStore, progress: Progress = quiet, *, cores: int | None
 
 
 def audit_range(connection: psycopg.Connection[Any], part: Range, progress: Progress) -> _Part:
-    """Compare the three witnesses for the streams of one range, in one snapshot."""
+    """Compare replay, SQL and read model for the streams of one range, in one snapshot."""
     found = _Part(0, 0, 0, 0, 0, new_sums(), [])
     replayed: dict[UUID, dict[str, Any]] = {}
     broken: list[UUID] = []
@@ -121,9 +124,9 @@ def audit_range(connection: psycopg.Connection[Any], part: Range, progress: Prog
             _count(stream, found, replayed)
         for deviation in deviations(cursor, batch):
             found.differences += deviation.differences()
-    for deviation in strangers(cursor, part):
+    for deviation in orphan_rows(cursor, part):
         found.differences += deviation.differences()
-    found.differences += _second_witness(connection, part, replayed, broken)
+    found.differences += _compare_with_sql(connection, part, replayed, broken)
     found.postings = dict(found.postings)
     return found
 
@@ -145,7 +148,7 @@ def _count(stream: Replayed, found: _Part, replayed: dict[UUID, dict[str, Any]])
     found.advance += account.advance
 
 
-def _second_witness(
+def _compare_with_sql(
     connection: psycopg.Connection[Any],
     part: Range,
     replayed: dict[UUID, dict[str, Any]],
@@ -155,26 +158,28 @@ def _second_witness(
         with connection.transaction(), connection.cursor() as cursor:
             summed = aggregate(cursor, part.first, part.last, broken)
     except psycopg.DataError as error:
-        span = f"streams {part.first} to {part.last}"
-        yield Difference("", f"{span} (SQL)", "can be added up", str(error).splitlines()[0])
+        streams = f"streams {part.first} to {part.last}"
+        yield Difference("", f"{streams} (SQL)", "can be added up", str(error).splitlines()[0])
         return
     for id_ in replayed.keys() | summed.keys():
         one, other = replayed.get(id_), summed.get(id_)
         for name in _FIGURES:
-            says, found = one and one[name], other and other[name]
-            if says != found:
+            expected, found = one and one[name], other and other[name]
+            if expected != found:
                 number = one["number"] if one else str(id_)
-                yield Difference(number, f"{name.replace('_', ' ')} (SQL)", str(says), str(found))
+                yield Difference(
+                    number, f"{name.replace('_', ' ')} (SQL)", str(expected), str(found)
+                )
 
 
 def _check_log(session: PostgresSession) -> list[Difference]:
-    """Check what no single stream shows: the order of the log, its commands, its payments."""
+    """Check what no single stream can show: the order of the log, its commands, its payments."""
     cursor = session.cursor
     cursor.execute("SET LOCAL statement_timeout = 0")
     found = [*_breaks(cursor), *_commands(cursor)]
     try:
         with cursor.connection.transaction():
-            for deviation in strange_postings(cursor):
+            for deviation in orphan_postings(cursor):
                 found += deviation.differences()
     except psycopg.DataError as error:
         text = str(error).splitlines()[0]
@@ -209,7 +214,7 @@ def _commands(cursor: Any) -> Iterator[Difference]:
 
 
 def _check_trial_balance(postings: dict[str, int], parts: Sequence[_Part]) -> Iterator[Difference]:
-    """The books add up to zero, and what they say is owed is what the accounts owe."""
+    """Yield what is wrong: the books must add up to zero, and agree with what accounts owe."""
     if total := sum(postings.values()):
         yield Difference("", "trial balance", "0", str(total))
     if any(difference.what.startswith("event at") for p in parts for difference in p.differences):

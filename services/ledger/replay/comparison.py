@@ -1,4 +1,4 @@
-"""The read model beside what the log says that it must be, a handful of streams at a time."""
+"""Comparison of the read model with a replay of the log, some streams at a time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from services.ledger.domain import Account
 from services.ledger.domain.proposal import Proposal
 from services.ledger.replay.parallel import Range
 from services.ledger.replay.streams import Difference, Replayed
-from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, POSTINGS, PROPOSALS
+from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, NAMES, POSTINGS, PROPOSALS
 
 AT_ONCE = 100
 """How many streams are compared by one query."""
 
-# The rows of a range that belong to no stream of the log, and the postings of payments that are
-# not in the log, or not where they say.
-_STRANGERS: Mapping[str, str] = {
+# Orphan rows: rows of a range without a stream in the log, and postings without their event.
+_ORPHANS: Mapping[str, str] = {
     BALANCES: (
         "SELECT * FROM balances AS row WHERE account_id BETWEEN %s AND %s "
         "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.account_id)"
@@ -30,7 +29,7 @@ _STRANGERS: Mapping[str, str] = {
         "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.proposal_id)"
     ),
 }
-_STRANGE_POSTINGS = """
+_ORPHAN_POSTINGS = """
 SELECT p.*
   FROM payment_postings AS p
   LEFT JOIN events AS e
@@ -42,8 +41,8 @@ SELECT p.*
 
 
 class Deviation(NamedTuple):
-    """A row that is not as the log says: ``expected`` None, it should not be there at all;
-    ``found`` None, it is missing."""
+    """A row that differs from the log: ``expected`` None, it should not be there; ``found`` None,
+    it is missing."""
 
     table: str
     key: tuple[Any, ...]
@@ -70,7 +69,7 @@ _TITLES = {BALANCES: "read model", PROPOSALS: "proposals", POSTINGS: "payment po
 
 
 def deviations(cursor: Any, replayed: Sequence[Replayed]) -> Iterator[Deviation]:
-    """Yield the rows of some streams, and of their payments, that are not as the log says."""
+    """Yield the rows of some streams, and of their payments, that differ from the log."""
     whole = [stream for stream in replayed if not stream.broken]
     for table, kind in ((BALANCES, Account), (PROPOSALS, Proposal)):
         yield from _of_aggregates(
@@ -79,26 +78,26 @@ def deviations(cursor: Any, replayed: Sequence[Replayed]) -> Iterator[Deviation]
     yield from _of_payments(cursor, [row for stream in whole for row in stream.payments])
 
 
-def strangers(cursor: Any, part: Range) -> Iterator[Deviation]:
-    """Yield the rows of a range that belong to no stream of the log."""
-    for table, query in _STRANGERS.items():
+def orphan_rows(cursor: Any, part: Range) -> Iterator[Deviation]:
+    """Yield the rows of a range that have no stream in the log."""
+    for table, query in _ORPHANS.items():
         for row in cursor.execute(query, (part.first, part.last)).fetchall():
             key = tuple(row.pop(name) for name in KEYS[table])
             yield Deviation(table, key, str(row.get("number", key[0])), None, row)
 
 
-def strange_postings(cursor: Any) -> Iterator[Deviation]:
-    """Yield the postings of payments that no event stands behind, or not where they say.
+def orphan_postings(cursor: Any) -> Iterator[Deviation]:
+    """Yield the postings of payments whose event is not in the log, or not at their position.
 
     Raises psycopg.DataError when an event of a payment is not even JSON.
     """
-    for row in cursor.execute(_STRANGE_POSTINGS).fetchall():
+    for row in cursor.execute(_ORPHAN_POSTINGS).fetchall():
         key = tuple(row.pop(name) for name in KEYS[POSTINGS])
         yield Deviation(POSTINGS, key, _payment(key), None, row)
 
 
 def in_batches(streams: Iterable[Replayed]) -> Iterator[list[Replayed]]:
-    """Divide streams into the batches that are compared at once."""
+    """Yield streams in the batches that are compared by one query."""
     rest = iter(streams)
     while batch := list(islice(rest, AT_ONCE)):
         yield batch
@@ -130,7 +129,7 @@ def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...],
         return {}
     key = KEYS[table]
     query = sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%s)").format(
-        sql.SQL(", ").join(sql.Identifier(name) for name in (*key, *COLUMNS[table])),
+        sql.SQL(", ").join(sql.Identifier(name) for name in NAMES[table]),
         sql.Identifier(table),
         sql.Identifier(key[0]),
     )

@@ -1,8 +1,7 @@
-"""Work on the whole log by ranges of it, on all cores.
+"""Parallel workers over the whole log, a range of streams at a time.
 
-Each range is read by a process of its own, over a connection of its own, in one snapshot; what a
-range gives comes back to the parent, which adds up. A worker whose parent is killed ends by
-itself: the pipe to it is broken then.
+Each worker process reads a range over its own connection, in one snapshot, and sends the result to
+the parent, which adds up. A worker whose parent is killed ends by itself: its pipe is broken.
 """
 
 from __future__ import annotations
@@ -40,28 +39,28 @@ _ALL_IDS = 1 << 128
 
 
 class Range(NamedTuple):
-    """From the first to the last, both included: ids of streams, or positions of the log."""
+    """Ids of streams, or positions of the log, from the first to the last, both included."""
 
     first: Any
     last: Any
 
 
 class WorkerFailedError(Exception):
-    """A worker process ended or raised; what it was doing is not known to be whole."""
+    """A worker process ended or raised before its range was done."""
 
 
 def quiet(_: int) -> None:
-    """Report to nobody."""
+    """Ignore progress."""
 
 
 def conninfo_of(store: PostgresStore) -> str:
-    """Return how a process of its own connects to the database of a store."""
+    """Return the connection string with which another process reaches the database of a store."""
     conninfo = store.pool.conninfo
     return conninfo if isinstance(conninfo, str) else conninfo()
 
 
 def stream_ranges(count: int) -> list[Range]:
-    """Divide all ids of streams into ranges; ids are UUIDv5, so the parts are alike in size."""
+    """Return ranges that cover all stream ids; ids are UUIDv5, so the ranges are alike in size."""
     edges = [_ALL_IDS * part // count for part in range(count + 1)]
     return [Range(UUID(int=first), UUID(int=end - 1)) for first, end in itertools.pairwise(edges)]
 
@@ -72,28 +71,29 @@ def over_ranges(
     ranges: Sequence[Range],
     events: int,
     progress: Progress = quiet,
-    cores: int | None = None,
+    workers: int | None = None,
 ) -> Iterator[R]:
     """Yield ``work(connection, range, progress)`` of each range, in any order.
 
     ``work`` is a function of a module (or a partial of one), its result can be pickled; it runs
-    in one REPEATABLE READ transaction. ``events`` is about how many there are; below FEW_EVENTS
-    everything happens in this process. Raises WorkerFailedError.
+    in one REPEATABLE READ transaction. ``events`` is an estimate of their number; below FEW_EVENTS
+    the parent does the work itself. ``workers`` is their number (None: one for each core). Raises
+    WorkerFailedError.
     """
-    wanted = cores or len(os.sched_getaffinity(0))
-    if min(wanted, len(ranges)) <= 1 or (cores is None and events < FEW_EVENTS):
+    count = min(workers or len(os.sched_getaffinity(0)), len(ranges))
+    if count <= 1 or (workers is None and events < FEW_EVENTS):
         for part in ranges:
             yield _on_connection(work, conninfo, part, progress)
         return
-    workers = _Workers(work, conninfo, min(wanted, len(ranges)))
+    pool = _Workers(work, conninfo, count)
     try:
-        yield from workers.run(ranges, progress)
+        yield from pool.run(ranges, progress)
     finally:
-        workers.stop()
+        pool.stop()
 
 
 class _Workers:
-    """Processes that take ranges one after another; spawned, because a fork copies locks."""
+    """Processes that take one range after another; spawned, because a fork copies locks."""
 
     def __init__(self, work: Callable[..., Any], conninfo: str, count: int) -> None:
         spawn = multiprocessing.get_context("spawn")
@@ -151,15 +151,15 @@ def _serve(work: Callable[..., Any], conninfo: str, pipe: Any) -> None:
         while True:
             part = pipe.recv()
             try:
-                answer = (
+                result = (
                     "done",
                     _on_connection(work, conninfo, part, lambda n: pipe.send(("progress", n))),
                 )
             except (EOFError, BrokenPipeError):
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, the parent raises it
-                answer = ("failed", traceback.format_exc())
-            pipe.send(answer)
+                result = ("failed", traceback.format_exc())
+            pipe.send(result)
     except (EOFError, BrokenPipeError):
         return  # the parent is done, or gone
 
@@ -168,18 +168,18 @@ def _on_connection(work: Callable[..., R], conninfo: str, part: Range, progress:
     with psycopg.connect(conninfo, row_factory=dict_row) as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         set_json_loads(msgspec.json.decode, connection)
-        # A city's log takes longer than any request may, and is sorted by streams.
+        # A large log takes longer than any request may, and is sorted by streams.
         for setting in ("statement_timeout = 0", "work_mem = '64MB'", "jit = off"):
             connection.execute(sql.SQL("SET LOCAL ") + sql.SQL(setting))
-        with uncollected():
+        with gc_disabled():
             return work(connection, part, progress)
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep Python's cycle collector out of a range: it takes half of the time, and finds nothing.
+def gc_disabled() -> Iterator[None]:
+    """Disable Python's cyclic garbage collector: it takes half of the time, and finds nothing.
 
-    Events and accounts make no cycles; what else might is collected between the ranges.
+    Events and accounts make no cycles; any others are collected between the ranges.
     """
     was_on = gc.isenabled()
     gc.disable()

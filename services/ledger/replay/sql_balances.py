@@ -1,7 +1,7 @@
-"""Rebuilding every balance from the log alone, in SQL: the second witness of the audit.
+"""Every balance from the log alone, in SQL: an independent check for the audit.
 
-It adds up sums out of the events' JSON and knows nothing of the domain code: not how a payment
-was allocated, only what each event says it owed, paid, settled and gave back.
+It adds up the figures in the events' JSON without the domain code: not how a payment was to be
+allocated, only what each event says was owed, paid, allocated and given back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WITH log AS MATERIALIZED (
        AND originator_id <> ALL (%(but_for)s::uuid[])
 ),
 -- What each list of an event means: its name, the key of its sums, what it does to the debt
--- (+1 owed, -1 settled), and to the advance.
+-- (+1 owed, -1 paid), and to the advance.
 parts AS (
     SELECT originator_id, kind, 'lines' AS list, (item ->> 'payable')::bigint AS amount
       FROM log, jsonb_array_elements(e -> 'lines') AS item
@@ -34,7 +34,7 @@ parts AS (
     UNION ALL
     SELECT originator_id, kind, list, (item ->> 'amount')::bigint
       FROM log,
-           unnest(ARRAY['opening', 'settled', 'released', 'restored', 'reopened']) AS list,
+           unnest(ARRAY['opening', 'allocation', 'released', 'restored', 'reopened']) AS list,
            jsonb_array_elements(e -> list) AS item
 ),
 lists AS (
@@ -47,7 +47,7 @@ lists AS (
            sum(CASE
                WHEN list = 'opening' OR (list = 'lines' AND kind = 'charges_posted')
                    THEN greatest(-amount, 0)
-               WHEN list = 'settled' AND kind <> 'payment_posted' THEN -amount
+               WHEN list = 'allocation' AND kind <> 'payment_posted' THEN -amount
                ELSE 0
            END) AS advance
       FROM parts
@@ -64,7 +64,7 @@ sums AS (
                         + (e ->> 'advance')::bigint
                WHEN 'penalty_written_off'
                    THEN (e ->> 'advance')::bigint - (e ->> 'amount')::bigint
-               WHEN 'payment_posted' THEN -(e ->> 'penalty_settled')::bigint
+               WHEN 'payment_posted' THEN -(e ->> 'penalty_allocated')::bigint
                WHEN 'payment_reversed' THEN (e ->> 'penalty_restored')::bigint
                ELSE 0
            END) AS penalty,
@@ -94,7 +94,7 @@ def aggregate(
 ) -> dict[Any, dict[str, Any]]:
     """Return principal, penalty, advance (kopecks), version and last bill of every account, by id.
 
-    Of the streams from ``first`` to ``last`` alone, those in ``but_for`` left out.
+    Only of the streams from ``first`` to ``last``, without those in ``but_for``.
     """
     cursor.execute(BALANCES, {"first": first, "last": last, "but_for": list(but_for)})
     return {row["account_id"]: row for row in cursor.fetchall()}

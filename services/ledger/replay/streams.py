@@ -1,7 +1,7 @@
-"""The log stream by stream: every account, and every proposal, from its own events alone.
+"""Replay of the log stream by stream: every account and every proposal from its own events.
 
-Only one stream is held at a time, so the memory that a replay takes does not grow with the log.
-What cannot be replayed is named, not raised: an audit reads on.
+One stream is in memory at a time, so the memory of a replay does not grow with the log. A stream
+that cannot be replayed is reported, not raised: an audit goes on.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SIZE = (
 _AT_ONCE = 5_000
 ACCOUNTS_IN_A_RANGE = 10_000
 SMALLEST_RANGES = 4
-"""How many ranges there are at least, so that a few cores have something to do."""
+"""The least number of ranges, so that a few workers all have something to do."""
 
 CANNOT_BE_REPLAYED = (
     msgspec.MsgspecError,
@@ -55,11 +55,11 @@ CANNOT_BE_REPLAYED = (
     TypeError,
     ValueError,
 )
-"""What the domain raises for events that it has not written itself in this order."""
+"""What the domain raises for events that it would not have written in this order."""
 
 
 class Entry(NamedTuple):
-    """An event as the log keeps it."""
+    """An event as the log stores it."""
 
     version: int
     position: int
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One thing that does not agree: which account, what, and what each witness says."""
+    """One disagreement: the account, the figure, and its value by each of the two sources."""
 
     account: str
     what: str
@@ -77,9 +77,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct):
-    """What a stream makes: its aggregate, the postings of its payments, and what is wrong.
+    """A replayed stream: its aggregate, the rows of its payments, and the differences found.
 
-    ``broken``: it could not be replayed to its end, so the aggregate means nothing.
+    ``broken``: the replay stopped before the end, so the aggregate means nothing.
     """
 
     aggregate: Account | Proposal
@@ -113,7 +113,7 @@ def read_streams(
 def account_streams(
     connection: Any, part: Range, progress: Progress
 ) -> Iterator[tuple[UUID, list[Any]]]:
-    """Yield the accounts of a range with their decoded events; raises what is not decoded."""
+    """Yield the accounts of a range with their decoded events; raises for an unknown one."""
     for id_, entries in read_streams(connection, part, progress):
         if entries[0].topic not in PROPOSAL_TOPICS:
             yield id_, [EVENTS.decode(entry.topic, entry.state) for entry in entries]
@@ -123,20 +123,20 @@ def over_streams(
     store: PostgresStore,
     work: Callable[[psycopg.Connection[Any], Range, Progress], R],
     progress: Progress,
-    cores: int | None = None,
+    workers: int | None = None,
 ) -> Iterator[R]:
-    """Yield what ``work`` answers for ranges that hold all streams; see over_ranges."""
+    """Yield the results of ``work`` for ranges that cover all streams; see over_ranges."""
     size = store.query(lambda session: session.cursor.execute(_SIZE).fetchone())
     ranges = stream_ranges(size["accounts"] // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
-    return over_ranges(work, conninfo_of(store), ranges, size["events"], progress, cores)
+    return over_ranges(work, conninfo_of(store), ranges, size["events"], progress, workers)
 
 
 def replay_stream(
     id_: UUID, entries: Sequence[Entry], sums: MutableMapping[str, int] | None = None
 ) -> Replayed:
-    """Replay one stream and check what only the stream can show.
+    """Replay one stream; check its versions, its order in the log, and its postings.
 
-    ``sums`` takes the postings of each event, for a trial balance.
+    ``sums`` receives the postings of each event, for a trial balance.
     """
     aggregate = (Proposal if entries[0].topic in PROPOSAL_TOPICS else Account)(id_)
     replayed = Replayed(aggregate, [], [])
@@ -205,7 +205,7 @@ def _add_postings(event: Any, sums: MutableMapping[str, int]) -> None:
 
 
 def new_sums() -> defaultdict[str, int]:
-    """Return an empty trial balance: account of the books -> kopecks."""
+    """Return an empty trial balance: book account -> kopecks."""
     return defaultdict(int)
 
 

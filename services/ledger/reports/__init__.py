@@ -1,6 +1,6 @@
-"""Read only: what an account owes and why, and the totals over all accounts.
+"""Reports (read only): what an account owes and why, and the totals over all accounts.
 
 Of one account: :mod:`balances`, :mod:`statements`, :mod:`history`. Over all accounts:
-:mod:`turnover` (the rows of one account), :mod:`totals` (their sums, and the trial balance),
+:mod:`turnover` (rows from events), :mod:`totals` (turnover reports and the trial balance),
 :mod:`overdue`, :mod:`export`.
 """

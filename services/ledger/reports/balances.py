@@ -1,4 +1,4 @@
-"""What an account owes: now, as of a past day, or as it was known at a past instant."""
+"""Balances of accounts: now, as of a past day, or as recorded by a past instant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -16,8 +16,8 @@ from shared.money import Kopecks
 def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
     """Return what an account owes now, or owed as of a past day or instant.
 
-    ``as_of`` a date: by what had taken effect by the end of that day; an instant: by what had
-    been recorded by then. Raises NotFound ``account_not_found``.
+    ``as_of`` a date: what had taken effect by the end of that day; an instant: what had been
+    recorded by then. Raises NotFound ``account_not_found``.
     """
     if as_of is None:
         row = session.read.balance(number)
@@ -29,7 +29,7 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
-    """Return the balances of several accounts now, in the order asked; unknown ones left out."""
+    """Return the current balances of accounts in the order given, unknown ones left out."""
     rows = {row["number"]: row for row in session.read.balances(numbers)}
     names = _names(session, numbers)
     return {
@@ -44,17 +44,17 @@ def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]
 
 def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     account = Account(account_id(number))
-    story = session.story(account.id)
+    history = session.history(account.id)
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
-        past: list[Any] = [recorded.event for recorded in story]
-        for event in retold(account.id, past):
+        events: list[Any] = [recorded.event for recorded in history]
+        for event in in_effective_order(account.id, events):
             if event.effective_on > day:
                 break
             account.replay(event)
     else:
         instant = datetime.fromisoformat(as_of)
-        for recorded in story:
+        for recorded in history:
             if recorded.recorded_at <= instant:
                 account.replay(recorded.event)
     if not account.version:
@@ -65,7 +65,7 @@ def _account_as_of(session: Session, number: str, as_of: str) -> Account:
 def _balance(
     row: dict[str, Any], as_of: str | None, names: dict[str, dict[str, str]]
 ) -> dict[str, Any]:
-    called = names.get(row["number"], {})
+    own_names = names.get(row["number"], {})
     services: dict[str, Kopecks] = {}
     for owed in row["open_items"].values():
         for service, amount in owed.items():
@@ -78,7 +78,7 @@ def _balance(
         "penalty": row["penalty"],
         "advance": row["advance"],
         "services": [
-            {"service": service, "name": called.get(service, service), "amount": amount}
+            {"service": service, "name": own_names.get(service, service), "amount": amount}
             for service, amount in sorted(services.items())
         ],
     }

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.ledger.domain import account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import (
     ChargesAdjusted,
     ChargesPosted,
@@ -22,7 +22,7 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
-from services.ledger.reports.statements import line_of_bill, story_of
+from services.ledger.reports.statements import line_of_bill, recorded_events
 from services.ledger.reports.totals import turnover_of_account
 from services.ledger.reports.turnover import ADVANCE, PENALTY
 from shared.errors import NotFound
@@ -37,7 +37,7 @@ def bill(session: Session, number: str, period: str) -> dict[str, Any]:
     concession + penalty - paid. Raises NotFound ``account_not_found``, and ``bill_not_issued`` with
     the latest month that has a bill.
     """
-    events = [recorded.event for recorded in story_of(session, number)]
+    events = [recorded.event for recorded in recorded_events(session, number)]
     bills = {event.period: event for event in events if isinstance(event, ChargesPosted)}
     posted, latest = bills.get(period), max(bills, default="")
     if posted is None:
@@ -52,7 +52,7 @@ def bill(session: Session, number: str, period: str) -> dict[str, Any]:
     turnover = turnover_of_account(account_id(number), events, first_day, last_day)
     within = [
         event
-        for event in retold(account_id(number), events)
+        for event in in_effective_order(account_id(number), events)
         if first_day <= event.effective_on <= last_day
     ]
     names = {line.service: line.name for event in bills.values() for line in event.lines}

@@ -1,7 +1,7 @@
-"""Writing events, balances and statements to files: JSON Lines, CSV, Parquet.
+"""Export of events, balances and statements to files: JSON Lines, CSV, Parquet.
 
-A file appears under its name when it is whole, never before. Everything is streamed: the memory
-that it takes does not grow with the log.
+A file gets its final name only when it is complete. Rows are streamed, so memory does not grow
+with the log.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import msgspec
 from psycopg import sql
 
 from services.ledger.reports.history import statement_by_days
-from services.ledger.tables.columns import BALANCES, COLUMNS
+from services.ledger.tables.columns import BALANCES, COLUMNS, TABLES, SqlType
 from shared.config import ConfigurationError
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 
 Days: TypeAlias = tuple[date | None, date | None]
 Row: TypeAlias = Mapping[str, Any]
 
-AT_ONCE = 1_000
+BATCH_ROWS = 1_000
 
 
 class What(StrEnum):
@@ -41,14 +41,14 @@ class What(StrEnum):
 
 
 class Format(StrEnum):
-    """The formats; each is also the suffix of a file."""
+    """The file formats; each is also the suffix of its files."""
 
     JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
 
 
-# The names are those of the log: a line of events is what the seal's verifier reads.
+# The log's own names: the seal's verifier reads these lines.
 _EVENT = {
     "notification_id": int,
     "originator_id": str,
@@ -60,18 +60,8 @@ _EVENT = {
     "actor": str,
     "correlation_id": str,
 }
-_BALANCE = {
-    "number": str,
-    "payer_kind": str,
-    "version": int,
-    "last_bill": int,
-    "principal": int,
-    "penalty": int,
-    "advance": int,
-    "open_items": dict,
-    "due_dates": dict,
-    "charged_periods": list,
-}
+_OF_SQL: Mapping[SqlType, type] = {"text": str, "bigint": int, "json": dict, "text[]": list}
+_BALANCE = {column.name: _OF_SQL[column.type] for column in TABLES[BALANCES] if not column.key}
 _MOVEMENT = {
     "position": int,
     "effective_on": str,
@@ -90,9 +80,9 @@ SHAPES: Mapping[What, Mapping[str, type]] = {
 
 
 def format_of(file: Path, given: Format | None) -> Format:
-    """Return the format that was given, or that of the file's suffix.
+    """Return the given format, or the one of the file's suffix.
 
-    Raises ValueError when neither names one, ConfigurationError when what writes it is missing.
+    Raises ValueError when neither names one, ConfigurationError when pyarrow is missing.
     """
     chosen = given or next((f for f in Format if file.suffix == f".{f}"), None)
     if chosen is None:
@@ -116,10 +106,10 @@ def export_to(
     days: Days,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Write all of it, in one snapshot, and return how many rows there are.
+    """Write all rows from one snapshot and return their number.
 
-    Raises ValueError for a folder that is not there, OSError when the file cannot be written; then
-    there is no new file.
+    Raises ValueError for a missing folder, OSError when the file cannot be written; no new file is
+    left then.
     """
     if not file.parent.is_dir():
         raise ValueError(f"{file.parent} is no folder to write {file.name} to")
@@ -129,7 +119,7 @@ def export_to(
         session.cursor.execute("SET LOCAL statement_timeout = 0")
         rows, count = iter(_rows(session, what, account, days)), 0
         with _WRITERS[format_](partial, SHAPES[what]) as writer:
-            while batch := list(islice(rows, AT_ONCE)):
+            while batch := list(islice(rows, BATCH_ROWS)):
                 writer.write(batch)
                 count += len(batch)
                 progress(len(batch))
@@ -179,7 +169,7 @@ def _streamed(
         sql.Identifier(order),
     )
     with session.cursor.connection.cursor(name="export") as cursor:
-        cursor.itersize = AT_ONCE
+        cursor.itersize = BATCH_ROWS
         cursor.execute(query)
         yield from cursor
 
@@ -204,7 +194,7 @@ class _Writer(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End the file."""
+        """Complete the file."""
 
 
 class _JsonLines(_Writer):
@@ -221,7 +211,7 @@ class _JsonLines(_Writer):
 
 
 class _Csv(_Writer):
-    """RFC 4180 with semicolons, as the office reads it; lists and objects as JSON."""
+    """RFC 4180 with semicolons, as a Russian spreadsheet expects; lists and objects as JSON."""
 
     def __init__(self, file: Path, shape: Mapping[str, type]) -> None:
         super().__init__(file, shape)

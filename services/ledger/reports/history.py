@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import in_order_of_effect, retold
+from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import AccountOpened, OpeningPosted
-from services.ledger.reports.statements import movement, story_of
+from services.ledger.reports.statements import movement, recorded_events
 from services.ledger.reports.totals import turnover_of_account
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded, Session
@@ -19,16 +19,16 @@ from shared.eventstore import Recorded, Session
 def statement_by_days(
     session: Session, number: str, first_day: date | None = None, last_day: date | None = None
 ) -> dict[str, Any]:
-    """Return what took effect in a span of days, in that order, with the balance after each.
+    """Return what took effect between two days, in that order, with the balance after each event.
 
     ``opening`` and ``closing`` are the balances before the first and after the last day: principal
-    plus penalty minus advance, in kopecks, as ``balance --as-of`` tells them. Raises NotFound
+    plus penalty minus advance, in kopecks, as ``balance --as-of`` returns them. Raises NotFound
     ``account_not_found``, ValidationFailed for days in the wrong order.
     """
     if first_day and last_day and first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
     account, opening, movements = Account(account_id(number)), 0, []
-    for recorded in _in_order_of_effect(story_of(session, number)):
+    for recorded in _by_effective_day(recorded_events(session, number)):
         event: Any = recorded.event
         if last_day and event.effective_on > last_day:
             break
@@ -59,9 +59,9 @@ def statement_between(
     """
     if first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
-    recorded = story_of(session, number)
+    recorded = recorded_events(session, number)
     account, movements = Account(account_id(number)), []
-    for one in _in_order_of_effect(recorded):
+    for one in _by_effective_day(recorded):
         event: Any = one.event
         if event.effective_on > last_day:
             break
@@ -82,16 +82,16 @@ def statement_between(
     }
 
 
-def story(session: Session, number: str) -> list[dict[str, Any]]:
-    """Return each event of an account in the order of the log, and the state after it.
+def event_history(session: Session, number: str) -> list[dict[str, Any]]:
+    """Return each event of an account in the order of the log, with the state after it.
 
-    Beside what a statement tells: who did it, by which command, and what it corrects.
+    Unlike a statement, it also has the actor, the command, and the corrected event.
     """
-    account, told = Account(account_id(number)), list[dict[str, Any]]()
-    for recorded in story_of(session, number):
+    account, history = Account(account_id(number)), list[dict[str, Any]]()
+    for recorded in recorded_events(session, number):
         account.replay(recorded.event)
         corrected = getattr(recorded.event, "corrects", 0)
-        told.append(
+        history.append(
             {
                 **movement(recorded, account),
                 "version": recorded.originator_version,
@@ -99,26 +99,28 @@ def story(session: Session, number: str) -> list[dict[str, Any]]:
                 "actor": recorded.actor,
                 "command_id": str(recorded.command_id),
                 "correlation_id": recorded.correlation_id,
-                "corrects": _corrected(told[corrected - 1]) if corrected else None,
+                "corrects": _corrected(history[corrected - 1]) if corrected else None,
                 "principal": account.principal,
                 "penalty_owed": account.penalty,
                 "advance": account.advance,
                 "event": msgspec.to_builtins(recorded.event),
             }
         )
-    return told
+    return history
 
 
-def _in_order_of_effect(story: list[Recorded]) -> list[Recorded]:
-    events: list[Any] = [recorded.event for recorded in story]
-    order = in_order_of_effect(events)
-    place = {id(event): recorded for event, recorded in zip(events, story, strict=True)}
-    kept = {id(event) for event in order}
-    # What was taken over comes first, in its order, perhaps with another day.
-    taken_over = iter([recorded for recorded in story if id(recorded.event) not in kept])
+def _by_effective_day(history: list[Recorded]) -> list[Recorded]:
+    events: list[Any] = [recorded.event for recorded in history]
+    order = by_effective_day(events)
+    place = {id(event): recorded for event, recorded in zip(events, history, strict=True)}
+    unchanged = {id(event) for event in order}
+    # The opening comes first, in its own order, perhaps with another day.
+    taken_over = iter([recorded for recorded in history if id(recorded.event) not in unchanged])
     return [
-        msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=told)
-        for event, told in zip(order, retold(story[0].originator_id, events), strict=True)
+        msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=effective)
+        for event, effective in zip(
+            order, in_effective_order(history[0].originator_id, events), strict=True
+        )
     ]
 
 

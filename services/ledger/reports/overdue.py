@@ -1,7 +1,7 @@
-"""What is overdue, account by account, in age bands: days after the due date of each bill.
+"""Overdue debts by account, in age bands: days after the due date of each bill.
 
-The day after the due date is day 1. Only the debt on services counts, without penalty; what was
-taken over unpaid counts as due on the day it was taken over.
+The day after the due date is day 1. Only the debt on services counts, without penalty; an opening
+debt counts as due on the day of the opening.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 
 from services.ledger.domain import Account
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.streams import account_streams, over_streams
 from shared.eventstore import Session
@@ -27,7 +27,7 @@ BANDS = ("1-30", "31-60", "61-90", "91-180", "181-365", ">365")
 
 
 class OverdueAccount(msgspec.Struct, frozen=True):
-    """One account: the oldest due date, the days since, and the debt by age band, in kopecks."""
+    """An overdue account: oldest due date, days since, and debt by age band in kopecks."""
 
     number: str
     payer_kind: str
@@ -45,11 +45,11 @@ class Overdue(msgspec.Struct):
 
     @property
     def total(self) -> Kopecks:
-        """What all of them owe, in kopecks."""
+        """Return what all of them owe, in kopecks."""
         return sum(account.amount for account in self.accounts)
 
     def bands(self) -> list[dict[str, Any]]:
-        """Return for each age band how many accounts owe in it, and how much."""
+        """Return the number of accounts and the amount of each age band."""
         return [
             {
                 "band": band,
@@ -60,7 +60,7 @@ class Overdue(msgspec.Struct):
         ]
 
     def as_dict(self, summary: bool = False) -> dict[str, Any]:
-        """Return it as JSON values; ``summary`` leaves the accounts out."""
+        """Return JSON values; ``summary`` leaves the accounts out."""
         accounts = {} if summary else {"accounts": [_as_dict(found) for found in self.accounts]}
         return {
             "on": self.on.isoformat(),
@@ -72,12 +72,12 @@ class Overdue(msgspec.Struct):
 
 
 def overdue_now(session: Session, on: date) -> Overdue:
-    """Return what is owed now and overdue on a day, from the read model; ``on`` may be to come."""
-    return Overdue(on, list(_found(session.read.owing(on), on)))
+    """Return the current debts that are overdue on a day, which may be in the future."""
+    return Overdue(on, list(_overdue_accounts(session.read.owing(on), on)))
 
 
 def overdue_then(store: PostgresStore, on: date, progress: Progress = quiet) -> Overdue:
-    """Return what was overdue on a past day, by what had taken effect by its end."""
+    """Return what was overdue at the end of a past day."""
     accounts: list[OverdueAccount] = []
     for found in over_streams(store, partial(overdue_in_range, on=on), progress):
         accounts += found
@@ -88,20 +88,20 @@ def overdue_then(store: PostgresStore, on: date, progress: Progress = quiet) -> 
 def overdue_in_range(
     connection: psycopg.Connection[Any], part: Range, progress: Progress, *, on: date
 ) -> list[OverdueAccount]:
-    """Tell the accounts of one range of streams as of a day, and return the overdue ones."""
+    """Return the overdue accounts of one range of streams, as of a day."""
     rows = []
     for id_, events in account_streams(connection, part, progress):
         account = Account(id_)
-        for event in retold(id_, events):
+        for event in in_effective_order(id_, events):
             if event.effective_on > on:
                 break
             account.replay(event)
         if account.principal:
             rows.append(account.snapshot())
-    return list(_found(rows, on))
+    return list(_overdue_accounts(rows, on))
 
 
-def _found(rows: Iterable[Mapping[str, Any]], on: date) -> Iterable[OverdueAccount]:
+def _overdue_accounts(rows: Iterable[Mapping[str, Any]], on: date) -> Iterable[OverdueAccount]:
     for row in rows:
         bands, oldest = [0] * len(BANDS), on
         for period, owed in row["open_items"].items():

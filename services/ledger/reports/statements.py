@@ -1,6 +1,6 @@
-"""What an account's own stream tells: its months with their lines, and its movements.
+"""Statements of an account: its months with their lines, and its movements.
 
-Both are read from the events themselves, which are few and exact, not from tables beside them.
+Both are computed from the account's events, which are few and exact, not from tables of their own.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from shared.eventstore import Recorded, Session
 
 
 def charges(session: Session, number: str, before: str | None, limit: int) -> dict[str, Any]:
-    """Return up to ``limit`` months below a period, newest first, each with its lines."""
+    """Return up to ``limit`` months before a period, newest first, each with its lines."""
     bills: list[ChargesPosted] = []
     adjustments: dict[str, list[ChargesAdjusted]] = {}
-    for recorded in story_of(session, number):
+    for recorded in recorded_events(session, number):
         if isinstance(recorded.event, ChargesPosted):
             bills.append(recorded.event)
         elif isinstance(recorded.event, ChargesAdjusted):
@@ -48,10 +48,10 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
     """Return movements after a position of the log, with the balance after each.
 
     ``amount`` and ``penalty`` are positive where the debt grows; ``balance`` is principal plus
-    penalty minus advance, in kopecks (negative: we owe the payer).
+    penalty minus advance, in kopecks (negative: the payer is in credit).
     """
     account, movements = Account(account_id(number)), []
-    for recorded in story_of(session, number):
+    for recorded in recorded_events(session, number):
         account.replay(recorded.event)
         if recorded.position > (after or 0):
             movements.append(movement(recorded, account))
@@ -63,22 +63,27 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
 
 
 def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
-    """Return the postings of a payment by account; empty when none is in the ledger yet."""
+    """Return the postings of a payment by account, none if it is not in the ledger yet."""
     return {"postings": session.read.postings_of(payment_id)}
 
 
-def story_of(session: Session, number: str) -> list[Recorded]:
+def postings_of_payments(session: Session, payment_ids: Sequence[UUID]) -> dict[str, Any]:
+    """Return the postings of several payments, each with its ``payment_id``."""
+    return {"postings": session.read.postings_of_all(payment_ids)}
+
+
+def recorded_events(session: Session, number: str) -> list[Recorded]:
     """Return the recorded events of an account; raises NotFound ``account_not_found``."""
-    story = list(session.story(account_id(number)))
-    if not story:
+    events = list(session.history(account_id(number)))
+    if not events:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number
         )
-    return story
+    return events
 
 
 def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str, Any]:
-    """One month: its bill as posted, and each later recalculation apart."""
+    """Return a month: its bill as posted, and each later adjustment apart."""
     return {
         "period": bill.period,
         "bill_number": bill.bill_number or None,
@@ -114,7 +119,7 @@ def line_of_bill(line: ChargeLine) -> dict[str, Any]:
 
 
 def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
-    """Return an event as a line of a statement; ``account`` is as the event has left it."""
+    """Return an event as a line of a statement; ``account`` is its state after the event."""
     kind, text, amount, penalty = _kind_of(recorded.event)
     event: Any = recorded.event
     return {
@@ -129,7 +134,7 @@ def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
     }
 
 
-def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one for each event
+def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one return per event
     match event:
         case AccountOpened() | OpeningPosted():
             opening = sum(item.amount for item in event.opening)

@@ -1,6 +1,6 @@
-"""Sums over the whole log: the turnover balance sheet and the trial balance, on all cores.
+"""Totals over the whole log: the turnover report and the trial balance, by parallel workers.
 
-Both are told in the order in which things took effect, account by account.
+Both replay each account's events in the order in which they took effect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import psycopg
 
 from services.ledger.domain.double_entry import ADVANCES, postings
 from services.ledger.domain.double_entry import PENALTY as PENALTY_OWED
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.streams import account_streams, new_sums, over_streams
 from services.ledger.reports.turnover import ADVANCE, PENALTY, Row, Turnover
@@ -24,8 +24,8 @@ from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 
 
-class Sheet(msgspec.Struct):
-    """Turnover by service, and beside it the books by double entry as of its last day."""
+class TurnoverReport(msgspec.Struct):
+    """Turnover by service, and the double-entry books as of its last day."""
 
     rows: dict[str, Row]
     books: dict[str, Kopecks]
@@ -39,9 +39,9 @@ class Sheet(msgspec.Struct):
         return total
 
     def differences(self) -> Iterator[tuple[str, Kopecks, Kopecks]]:
-        """Yield (row, its closing balance, what the books say) where they do not agree.
+        """Yield (row, closing balance, balance of the books) where the two differ.
 
-        The two are made by different code: one adds up columns, the other debits and credits.
+        They come from different code: one adds up columns, the other debits and credits.
         """
         total = 0
         for name in sorted(self.rows.keys() | _rows_of(self.books)):
@@ -55,10 +55,10 @@ class Sheet(msgspec.Struct):
 
 def turnover_of(
     store: PostgresStore, first_day: date, last_day: date, progress: Progress = quiet
-) -> Sheet:
-    """Return the turnover of all accounts in a span of days."""
+) -> TurnoverReport:
+    """Return the turnover of all accounts between two days."""
     work = partial(_turnover_of_range, first_day=first_day, last_day=last_day)
-    total = Sheet({}, new_sums())
+    total = TurnoverReport({}, new_sums())
     for part in over_streams(store, work, progress):
         for name, row in part.rows.items():
             _add_row(total.rows.setdefault(name, Row()), row)
@@ -66,17 +66,19 @@ def turnover_of(
     return total
 
 
-def turnover_of_account(id_: UUID, events: Sequence[Any], first_day: date, last_day: date) -> Sheet:
+def turnover_of_account(
+    id_: UUID, events: Sequence[Any], first_day: date, last_day: date
+) -> TurnoverReport:
     """Return the turnover of one account, from its whole stream."""
     turnover, books = Turnover(first_day, last_day), new_sums()
     _count(id_, events, turnover, books, last_day)
-    return Sheet(dict(turnover.rows), dict(books))
+    return TurnoverReport(dict(turnover.rows), dict(books))
 
 
 def trial_balance_of(
     store: PostgresStore, on: date | None = None, progress: Progress = quiet
 ) -> dict[str, Kopecks]:
-    """Return the books as of the end of a day, or by all that is in the log: account -> debit."""
+    """Return the books as of the end of a day, or of the whole log: account -> debit."""
     total = new_sums()
     for part in over_streams(store, partial(_books_of_range, on=on), progress):
         _add(total, part)
@@ -90,11 +92,11 @@ def _turnover_of_range(
     *,
     first_day: date,
     last_day: date,
-) -> Sheet:
+) -> TurnoverReport:
     turnover, books = Turnover(first_day, last_day), new_sums()
     for id_, events in account_streams(connection, part, progress):
         _count(id_, events, turnover, books, last_day)
-    return Sheet(dict(turnover.rows), dict(books))
+    return TurnoverReport(dict(turnover.rows), dict(books))
 
 
 def _books_of_range(
@@ -105,7 +107,10 @@ def _books_of_range(
         if on is None:
             _post(events, books)
         else:
-            _post((event for event in retold(id_, events) if event.effective_on <= on), books)
+            _post(
+                (event for event in in_effective_order(id_, events) if event.effective_on <= on),
+                books,
+            )
     return dict(books)
 
 
@@ -116,9 +121,9 @@ def _count(
     books: dict[str, Kopecks],
     last_day: date,
 ) -> None:
-    told = retold(id_, events)
-    turnover.add_account(id_, told)
-    _post((event for event in told if event.effective_on <= last_day), books)
+    in_order = in_effective_order(id_, events)
+    turnover.add_account(id_, in_order)
+    _post((event for event in in_order if event.effective_on <= last_day), books)
 
 
 def _post(events: Iterable[Any], books: dict[str, Kopecks]) -> None:

@@ -1,10 +1,10 @@
-"""The turnover balance sheet («оборотно-сальдовая ведомость», ОСВ) of a span of days.
+"""The turnover report («оборотно-сальдовая ведомость», ОСВ) between two days.
 
-For each service, and for penalty: closing = opening + charged + recalculated - concession - paid
-(facts of the domain, the bill). It is made from the story of each account in the order in which
-things took effect (:mod:`services.ledger.domain.effective_order`), so a day that is over keeps its
-figures, whatever is recorded later of later days, and what one sheet closes with the next one opens
-with; an account that was taken over within the span comes with what was owed then as its opening.
+For each service: closing = opening + charged + recalculated - concession - paid; penalty and
+advance have rows of their own. It replays each account in effective order
+(:mod:`services.ledger.domain.effective_order`), so later events never change the figures of past
+days, and the closing of one report is the opening of the next. The opening of an account counts
+as the report's opening, also when the account was opened between the two days.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -36,7 +36,7 @@ ADVANCE = "advance"
 
 
 class Row(msgspec.Struct):
-    """One line of the sheet, in kopecks; ``paid`` includes what advances have paid."""
+    """A row of the report, in kopecks; ``paid`` includes payments from advances."""
 
     opening: Kopecks = 0
     charged: Kopecks = 0
@@ -47,7 +47,7 @@ class Row(msgspec.Struct):
 
     @property
     def closing(self) -> Kopecks:
-        """What is owed at the end of the last day."""
+        """Return what is owed at the end of the last day."""
         return (
             self.opening
             + self.charged
@@ -63,15 +63,15 @@ class Row(msgspec.Struct):
 
 
 class Turnover:
-    """Adds up events into rows by service; ``penalty`` and ``advance`` are rows of their own."""
+    """Sums events into rows by service; ``penalty`` and ``advance`` are rows of their own."""
 
     def __init__(self, first_day: date, last_day: date) -> None:
         self._first, self._last = first_day, last_day
         self.rows: defaultdict[str, Row] = defaultdict(Row)
 
     def add_account(self, id: UUID, events: Sequence[Any]) -> None:  # noqa: A002
-        """Count what took effect by the last day of one account's whole stream."""
-        for event in retold(id, events):
+        """Add the events of an account's whole stream that took effect by the last day."""
+        for event in in_effective_order(id, events):
             if event.effective_on > self._last:
                 break
             self._add(event)
@@ -97,32 +97,32 @@ class Turnover:
         return sums
 
 
-def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR0912 - one for each event
-    """Yield (service, column, kopecks) of an event; an advance is a debt with the sign turned."""
+def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR0912 - one branch per event
+    """Yield (service, column, kopecks) of an event; an advance is a negative debt."""
     match event:
         case AccountOpened() | OpeningPosted():
             for item in event.opening:
                 yield (item.service if item.amount > 0 else ADVANCE), "charged", item.amount
             if isinstance(event, OpeningPosted):
-                yield from _paid_from_advance(event.settled)
+                yield from _paid_from_advance(event.allocation)
         case ChargesPosted():
             for line in event.lines:
                 yield line.service, "charged", line.charged
                 yield line.service, "recalculated", line.recalculation
                 yield line.service, "concession", line.concession
                 if line.payable < 0:
-                    # Money back becomes an advance at once: the service owes nothing.
+                    # A refund becomes an advance at once: nothing is owed for the service.
                     yield line.service, "paid", line.payable
                     yield ADVANCE, "paid", -line.payable
-            yield from _paid_from_advance(event.settled)
+            yield from _paid_from_advance(event.allocation)
         case ChargesAdjusted():
             for item in event.lines:
                 yield item.service, "recalculated", item.amount
             yield from _given_back(event)
-            yield from _paid_from_advance(event.settled)
+            yield from _paid_from_advance(event.allocation)
         case PaymentPosted():
-            yield from (((part.service, "paid", part.amount)) for part in event.settled)
-            yield PENALTY, "paid", event.penalty_settled
+            yield from (((part.service, "paid", part.amount)) for part in event.allocation)
+            yield PENALTY, "paid", event.penalty_allocated
             yield ADVANCE, "paid", event.advance
         case PaymentReversed():
             for part in (*event.restored, *event.reopened):

@@ -1,8 +1,9 @@
-"""The seal: proof that nobody has changed the log of the ledger, whoever he is.
+"""The seal: proof that nobody, the database's owner included, has changed the ledger's log.
 
-A Merkle tree (RFC 9162) stands over the events in the order of the log; its head is signed from
-time to time (C2SP tlog-checkpoint, Ed25519). Reading order: :mod:`merkle`, :mod:`leaf` and
+A Merkle tree (RFC 9162) covers the events in the order of the log; its root is signed from time to
+time (C2SP tlog-checkpoint, Ed25519). Reading order: :mod:`merkle`, :mod:`leaf` and
 :mod:`checkpoint` (pure; the offline :mod:`verifier` needs no more), :mod:`tiles`, :mod:`keys` and
-:mod:`sealer` (what is stored, and signed), :mod:`proofs` (what a payer gets), :mod:`check` with
-:mod:`evidence`, :mod:`walk` and :mod:`explain` (what an auditor runs), :mod:`cli`.
+:mod:`sealer` (storing and signing), :mod:`proofs` and :mod:`receipts` (for payers),
+:mod:`inspection` with :mod:`checkpoint_checks`, :mod:`verification_pass` and :mod:`diagnosis` (for
+auditors). The commands are in :mod:`services.ledger.commands.seal`.
 """

@@ -5,7 +5,7 @@ empty line, and signature lines ``— <name> <base64 of key id and signature>``.
 first four bytes of SHA-256 over the name, a newline, the byte 0x01 and the public key; a verifier
 key is written ``<name>+<key id in hex>+<base64 of 0x01 and the public key>``.
 
-Reading is strict: what another implementation might read otherwise is refused.
+Parsing is strict: a note that another implementation might read differently is refused.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class NoteError(ValueError):
 
 
 class SignatureError(Exception):
-    """A note without a valid signature of a key that is trusted."""
+    """A note without a valid signature by a trusted key."""
 
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A public key with its name: who trusts it can check what was signed by its holder."""
+    """A named public key; whoever trusts it can verify its holder's signatures."""
 
     name: str
     public: bytes
@@ -57,7 +57,7 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """Return the four bytes that, with the name, tell which key has signed."""
+        """Return the four bytes that identify the key, together with its name."""
         return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
-        """Read a verifier key; raises NoteError."""
+        """Parse a verifier key; raises NoteError."""
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
         data = _unbase64(encoded, "the key")
@@ -77,7 +77,7 @@ class VerifierKey:
         return key
 
     def verifies(self, text: str, signature: bytes) -> bool:
-        """Return whether a signature over a note's text is one by this key."""
+        """Return whether this key made a signature over a note's text."""
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
         except InvalidSignature:
@@ -86,7 +86,7 @@ class VerifierKey:
 
 
 class Signer:
-    """A private key with its name."""
+    """A named private key."""
 
     def __init__(self, name: str, seed: bytes) -> None:
         if len(seed) != 32:
@@ -112,7 +112,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Note:
-    """A note as it was read; its text means nothing before a signature has been verified."""
+    """A parsed note; its text proves nothing until a signature has been verified."""
 
     text: str
     signatures: tuple[Signature, ...]
@@ -120,7 +120,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is signed: the first ``size`` events of the log ``origin`` have this root."""
+    """The signed statement that the first ``size`` events of the log ``origin`` have this root."""
 
     origin: str
     size: int
@@ -128,7 +128,7 @@ class Checkpoint:
     extensions: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Return the text to sign; raises NoteError when a line would be empty or broken."""
+        """Return the text to sign; raises NoteError for an empty or broken line."""
         lines = (self.origin, str(self.size), _base64(self.root), *self.extensions)
         text = "".join(f"{line}\n" for line in lines)
         if parse_checkpoint(text) != self:
@@ -137,7 +137,7 @@ class Checkpoint:
 
 
 def parse_note(note: str | bytes) -> Note:
-    """Read a signed note without verifying anything; raises NoteError."""
+    """Parse a signed note without verifying it; raises NoteError."""
     try:
         whole = note.decode() if isinstance(note, bytes) else note
         if len(whole.encode()) > MAX_NOTE:
@@ -158,8 +158,8 @@ def open_note(note: str | bytes, trusted: Iterable[VerifierKey]) -> str:
     """Return the text of a note that a trusted key has signed.
 
     Raises NoteError when it is malformed, and SignatureError when no trusted key has signed it
-    or when a signature that claims to be by a trusted key is not. Signatures by unknown keys
-    mean nothing, as C2SP signed-note asks.
+    or when a signature under a trusted key's name and id is invalid. Signatures by unknown keys
+    are ignored, as C2SP signed-note requires.
     """
     read = parse_note(note)
     keys = {(key.name, key.key_id): key for key in trusted}
@@ -177,7 +177,7 @@ def open_note(note: str | bytes, trusted: Iterable[VerifierKey]) -> str:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """Read the text of a checkpoint; raises NoteError."""
+    """Parse the text of a checkpoint; raises NoteError."""
     if not text.endswith("\n"):
         raise NoteError("the last line of a checkpoint does not end")
     lines = text[:-1].split("\n")
@@ -196,7 +196,7 @@ def open_checkpoint(
 ) -> Checkpoint:
     """Return the checkpoint of a note that a trusted key has signed.
 
-    ``origin`` is the name of the log that it must be of; without it, one of the keys' names.
+    ``origin`` is the required name of the log, by default any of the keys' names.
     Raises NoteError and SignatureError as open_note does.
     """
     checkpoint = parse_checkpoint(open_note(note, trusted))
@@ -207,7 +207,7 @@ def open_checkpoint(
 
 
 def check_text(text: str) -> None:
-    """Check that a text can be a note's; raises NoteError."""
+    """Check that a text is valid in a note; raises NoteError."""
     if not text.endswith("\n"):
         raise NoteError("the text of a note ends in a newline")
     if any(character < " " and character != "\n" for character in text):
@@ -237,6 +237,6 @@ def _unbase64(text: str, what: str) -> bytes:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise NoteError(f"{what} is not base64") from None
-    if _base64(data) != text:  # unused bits that are not zero: a second way to write the same
+    if _base64(data) != text:  # unused bits that are not zero: a second encoding of the same bytes
         raise NoteError(f"{what} is not base64 as it is written")
     return data

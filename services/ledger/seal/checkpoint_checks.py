@@ -1,7 +1,7 @@
-"""The signed evidence about a log: its stored checkpoints, and those that others have kept.
+"""Checks of a log's checkpoints: the stored ones, and those kept outside the database.
 
-They are read a window at a time and judged in the order of their sizes, while the log is walked;
-so only what is wrong is remembered, however many there are.
+They are read a window at a time and compared in the order of their sizes while the verification
+pass reads the log, so only failures are kept in memory.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from services.ledger.seal.checkpoint import (
 )
 from services.ledger.seal.merkle import EMPTY_ROOT
 
-REMEMBERED = 100
-"""How many checkpoints that are wrong in themselves are named one by one."""
+MAX_NAMED = 100
+"""How many invalid checkpoints are reported one by one; the rest are only counted."""
 
 OUTSIDE = "the outside checkpoint"
 
@@ -31,11 +31,11 @@ _WINDOW = (
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that is not as it was sealed: its kind, the positions, a sentence for people.
+    """One deviation from the seal: its kind, the positions, a sentence for people.
 
     ``kind`` is one of edited, deleted, inserted, moved, truncated, repeated, rewritten,
     stored_hashes, checkpoint_missing, checkpoint_forged, checkpoint_mismatch, outside.
-    ``first`` and ``last`` are positions of the log, None where none can be named.
+    ``first`` and ``last`` are positions of the log, None where unknown.
     """
 
     kind: str
@@ -45,11 +45,11 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Tally:
-    """How far signed roots agree with the log.
+    """Counts the signed roots that agree with the log, and those that do not.
 
     ``agreed`` is the largest size whose signed root is the log's; ``failed`` the first size whose
-    signed root is not, ``name`` of what, ``after`` the last agreement before it; ``failures`` how
-    many there are.
+    signed root is not, ``name`` that of its checkpoint, ``after`` the last size that agreed before
+    it; ``failures`` the number of mismatches.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Tally:
         self.name = ""
 
     def count(self, name: str, size: int, agrees: bool) -> None:
-        """Take the next root, in the order of the sizes."""
+        """Count the next root, in the order of the sizes."""
         if agrees:
             self.agreed = size
             return
@@ -67,7 +67,7 @@ class Tally:
             self.failed, self.name, self.after = size, name, self.agreed
 
     def summary(self, kind: str) -> Iterator[Finding]:
-        """Say what the failures tell."""
+        """Yield one finding for all mismatches."""
         if self.failed is None:
             return
         more = f", and {self.failures - 1} later," if self.failures > 1 else ""
@@ -78,12 +78,12 @@ class Tally:
         yield Finding(kind, self.after + 1, self.failed, text)
 
 
-class Evidence:
-    """What was signed, and how far the log agrees with it.
+class CheckpointChecks:
+    """Compares signed checkpoints with the log.
 
-    ``stored`` and ``kept`` tally the checkpoints of the database and those of the outside, apart:
-    whoever has the database and the key can make the first agree with anything. ``findings`` is
-    what is wrong with the checkpoints themselves.
+    ``stored_tally`` counts the checkpoints of the database, ``outside_tally`` those kept elsewhere:
+    whoever has the database and the key can forge the former. ``findings`` are defects of the
+    checkpoints themselves.
     """
 
     def __init__(self, cursor: Any, trusted: Sequence[VerifierKey], outside: Sequence[str]) -> None:
@@ -93,41 +93,41 @@ class Evidence:
         self._number = 0
         self._unnamed = 0
         self.findings: list[Finding] = []
-        self.stored, self.kept = Tally(), Tally()
+        self.stored_tally, self.outside_tally = Tally(), Tally()
         self.outside = sorted(self._open_outside(outside), key=lambda checkpoint: checkpoint.size)
 
     @property
-    def vouched(self) -> int:
-        """Return the size up to which the log is certainly as it was signed."""
-        if self.kept.failed is not None:
-            return self.kept.agreed
-        return max(self.stored.agreed, self.kept.agreed)
+    def verified_size(self) -> int:
+        """Return the size up to which a signed root proves the log unchanged."""
+        if self.outside_tally.failed is not None:
+            return self.outside_tally.agreed
+        return max(self.stored_tally.agreed, self.outside_tally.agreed)
 
-    def sizes(self, first: int, end: int) -> set[int]:
-        """Load the checkpoints of more than ``first`` and at most ``end`` events."""
+    def load(self, first: int, end: int) -> set[int]:
+        """Load the checkpoints of ``first`` < size <= ``end`` events; return their sizes."""
         rows = self._cursor.execute(_WINDOW, (first, end)).fetchall()
         self._window = {row["size"]: (row["number"], self._open_stored(row)) for row in rows}
-        kept = {checkpoint.size for checkpoint in self.outside if first < checkpoint.size <= end}
-        return kept | self._window.keys()
+        outside = {checkpoint.size for checkpoint in self.outside if first < checkpoint.size <= end}
+        return outside | self._window.keys()
 
-    def judge(self, size: int, root: bytes | None) -> None:
-        """Hold what was signed at a size against the log's root there (None: it has a gap)."""
+    def compare(self, size: int, root: bytes | None) -> None:
+        """Compare the checkpoints of a size with the log's root there (None: the log has a gap)."""
         number, stored = self._window.get(size, (None, None))
         if stored is not None:
-            self.stored.count(f"checkpoint {number}", size, stored.root == root)
+            self.stored_tally.count(f"checkpoint {number}", size, stored.root == root)
         for checkpoint in self.outside:
             if checkpoint.size == size:
-                self.kept.count(OUTSIDE, size, checkpoint.root == root)
-                self._look_up(checkpoint, number, stored)
+                self.outside_tally.count(OUTSIDE, size, checkpoint.root == root)
+                self._check_stored(checkpoint, number, stored)
 
-    def judge_rest(self, last: int, end: int) -> None:
-        """Judge the outside checkpoints that no window held: of no event, or of too many."""
+    def compare_rest(self, last: int, end: int) -> None:
+        """Compare the outside checkpoints beyond all windows: of no event, or of too many."""
         for checkpoint in self.outside:
             if checkpoint.size == 0:
-                self.kept.count(OUTSIDE, 0, checkpoint.root == EMPTY_ROOT)
+                self.outside_tally.count(OUTSIDE, 0, checkpoint.root == EMPTY_ROOT)
             elif checkpoint.size > end:
-                self.kept.count(OUTSIDE, checkpoint.size, False)
-                self._look_up(checkpoint, None, None)
+                self.outside_tally.count(OUTSIDE, checkpoint.size, False)
+                self._check_stored(checkpoint, None, None)
             if checkpoint.size > last:
                 text = (
                     f"an outside checkpoint seals {checkpoint.size} events, but the log ends at "
@@ -136,14 +136,14 @@ class Evidence:
                 self.findings.append(Finding("truncated", last + 1, checkpoint.size, text))
 
     def summary(self) -> Iterator[Finding]:
-        """Say which signed roots the log does not have, and what that tells."""
+        """Yield the findings about signed roots that are not the log's."""
         if self._unnamed:
             text = f"{self._unnamed} more checkpoints are missing or were not signed"
             yield Finding("checkpoint_forged", None, None, text)
-        yield from self.stored.summary("checkpoint_mismatch")
-        yield from self.kept.summary("outside")
+        yield from self.stored_tally.summary("checkpoint_mismatch")
+        yield from self.outside_tally.summary("outside")
 
-    def _look_up(
+    def _check_stored(
         self, checkpoint: Checkpoint, number: int | None, stored: Checkpoint | None
     ) -> None:
         if stored is None or stored.root != checkpoint.root:
@@ -164,19 +164,19 @@ class Evidence:
         self._number = number
         if number != expected:
             text = f"checkpoint {expected} is missing: number {number} follows"
-            self._note(Finding("checkpoint_missing", None, row["size"], text))
+            self._add_finding(Finding("checkpoint_missing", None, row["size"], text))
         try:
             checkpoint = open_checkpoint(row["note"], self._trusted)
             if (checkpoint.size, checkpoint.root) != (row["size"], bytes(row["root"])):
                 raise SignatureError("its columns are not those of its note")
         except (NoteError, SignatureError) as error:
             text = f"checkpoint {number} was not signed as it stands: {error}"
-            self._note(Finding("checkpoint_forged", None, row["size"], text))
+            self._add_finding(Finding("checkpoint_forged", None, row["size"], text))
             return None
         return checkpoint
 
-    def _note(self, finding: Finding) -> None:
-        if len(self.findings) < REMEMBERED:
+    def _add_finding(self, finding: Finding) -> None:
+        if len(self.findings) < MAX_NAMED:
             self.findings.append(finding)
         else:
             self._unnamed += 1

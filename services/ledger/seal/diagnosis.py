@@ -1,7 +1,7 @@
-"""What has been done to rows that differ from what was sealed: moved, edited, put in, taken out.
+"""Diagnosis of rows that differ from the sealed ones: moved, edited, inserted or deleted.
 
-The seal holds only hashes, but a row can be tried at another position: when its bytes with that
-position have the hash that was sealed there, it is the event that was sealed there.
+The seal stores only hashes, but a row can be tried at other positions: when its bytes with another
+position have the hash sealed there, it is the event that was sealed there.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from services.ledger.seal.checkpoint_checks import Finding
 from services.ledger.seal.leaf import EventRow
 from services.ledger.seal.merkle import leaf_hash
 from services.ledger.seal.tiles import SealBrokenError, TileReader
-from services.ledger.seal.verification_pass import REMEMBERED, Walk
+from services.ledger.seal.verification_pass import MAX_RECORDED, VerificationPass
 
 
-def explain(cursor: Any, walk: Walk) -> Iterator[Finding]:
-    """Say what has happened to the rows that differ, and to the positions without a row."""
-    origins = _origins(cursor, walk)
+def diagnose(cursor: Any, log: VerificationPass) -> Iterator[Finding]:
+    """Yield what happened to the rows that differ, and to the positions without a row."""
+    origins = _origins(cursor, log)
     sealed_elsewhere = set(origins.values())
-    differing = [row.notification_id for row in walk.differing]
+    differing = [row.notification_id for row in log.differing]
     edited, inserted, deleted = [], [], []
-    for position in differing[: _certain(walk, origins)]:
+    for position in differing[: _decidable(log, origins)]:
         if position in origins:
             if position not in sealed_elsewhere:
                 deleted.append(position)
@@ -32,48 +32,46 @@ def explain(cursor: Any, walk: Walk) -> Iterator[Finding]:
         else:
             edited.append(position)
     yield from _ranges("edited", edited, "is not the event that was sealed")
-    yield from _ranges(
-        "inserted", inserted, "was not sealed there: the one that was stands elsewhere"
-    )
+    yield from _ranges("inserted", inserted, "was not sealed there: the sealed one is elsewhere")
     yield from _ranges("deleted", deleted, "was taken out, and others were moved up")
     yield from _moves(origins)
-    yield from _gaps(walk, sealed_elsewhere)
-    if walk.gaps > len(walk.missing):
-        text = f"{walk.gaps - len(walk.missing)} more gaps follow, up to position {walk.last_gap}"
-        yield Finding("deleted", walk.missing[-1][1] + 1, walk.last_gap, text)
-    if walk.differing_count > len(walk.differing):
+    yield from _gaps(log, sealed_elsewhere)
+    if log.gaps > len(log.missing):
+        text = f"{log.gaps - len(log.missing)} more gaps follow, up to position {log.last_gap}"
+        yield Finding("deleted", log.missing[-1][1] + 1, log.last_gap, text)
+    if log.differing_count > len(log.differing):
         yield Finding(
             "edited",
-            walk.differing[-1].notification_id + 1 if walk.differing else None,
-            walk.last_differing,
-            f"{walk.differing_count - len(walk.differing)} more events, up to position "
-            f"{walk.last_differing}, are not those that were sealed there",
+            log.differing[-1].notification_id + 1 if log.differing else None,
+            log.last_differing,
+            f"{log.differing_count - len(log.differing)} more events, up to position "
+            f"{log.last_differing}, are not those that were sealed there",
         )
 
 
-def _certain(walk: Walk, origins: dict[int, int]) -> int:
-    """Return how many of the remembered rows can be judged.
+def _decidable(log: VerificationPass, origins: dict[int, int]) -> int:
+    """Return how many of the recorded differing rows can be diagnosed.
 
-    When there are more than were remembered, the event that belongs to one of the last may
-    stand among those that were not.
+    When more rows differ than were recorded, the event sealed at one of the last positions may be
+    among the unrecorded ones.
     """
-    if walk.differing_count <= len(walk.differing):
-        return len(walk.differing)
+    if log.differing_count <= len(log.differing):
+        return len(log.differing)
     reach = max((abs(origin - position) for position, origin in origins.items()), default=0)
-    return max(0, len(walk.differing) - reach)
+    return max(0, len(log.differing) - reach)
 
 
-def _origins(cursor: Any, walk: Walk) -> dict[int, int]:
+def _origins(cursor: Any, log: VerificationPass) -> dict[int, int]:
     """Return position -> the other position at which the row there was sealed."""
-    holes = [p for first, last in walk.missing for p in range(first, min(last, first + 15) + 1)]
-    places = [row.notification_id for row in walk.differing]
-    places += [p for p in holes if p <= walk.sealed][:REMEMBERED]
-    sealed = _sealed_hash(TileReader(cursor), walk.sealed)
+    holes = [p for first, last in log.missing for p in range(first, min(last, first + 15) + 1)]
+    places = [row.notification_id for row in log.differing]
+    places += [p for p in holes if p <= log.sealed][:MAX_RECORDED]
+    sealed = _sealed_hash(TileReader(cursor), log.sealed)
     origins: dict[int, int] = {}
     shift = 1
-    for row in (*walk.differing, *walk.after_the_seal):
+    for row in (*log.differing, *log.unsealed):
         position = row.notification_id
-        # Rows are mostly moved together: by as much as the one before, or by one.
+        # Rows are mostly moved in blocks: by the same distance as the previous one, or by one.
         nearest = [position + shift, position + 1, position - 1]
         origin = _find(row, nearest, sealed) or _find(row, places, sealed)
         if origin is not None:
@@ -89,7 +87,7 @@ def _sealed_hash(tiles: TileReader, sealed: int) -> Callable[[int], bytes | None
         if position not in known:
             try:
                 known[position] = tiles.leaf(position - 1) if 0 < position <= sealed else None
-            except SealBrokenError:  # the stored hashes have a gap, which is found elsewhere
+            except SealBrokenError:  # a gap in the stored hashes is a finding of its own
                 known[position] = None
         return known[position]
 
@@ -102,8 +100,8 @@ def _find(
     for place in places:
         if place == row.notification_id:
             continue
-        wanted = sealed(place)
-        if wanted is not None and wanted == leaf_hash(
+        expected = sealed(place)
+        if expected is not None and expected == leaf_hash(
             leaf.encode(row._replace(notification_id=place))
         ):
             return place
@@ -120,17 +118,16 @@ def _moves(origins: dict[int, int]) -> Iterator[Finding]:
             continue
         first, start = positions[start], index + 1
         was = (
-            f"position {first + shift} now stands at {first}"
+            f"position {first + shift} is now at {first}"
             if first == position
-            else f"positions {first + shift} to {position + shift} now stand at {first} to "
-            f"{position}"
+            else f"positions {first + shift} to {position + shift} are now at {first} to {position}"
         )
         yield Finding("moved", first, position, f"what was sealed at {was}")
 
 
-def _gaps(walk: Walk, sealed_elsewhere: set[int]) -> Iterator[Finding]:
-    for first, last in walk.missing:
-        if last > walk.last:
+def _gaps(log: VerificationPass, sealed_elsewhere: set[int]) -> Iterator[Finding]:
+    for first, last in log.missing:
+        if last > log.last:
             yield Finding(
                 "truncated",
                 first,
@@ -139,7 +136,7 @@ def _gaps(walk: Walk, sealed_elsewhere: set[int]) -> Iterator[Finding]:
             )
         elif first in sealed_elsewhere and first == last:
             yield Finding(
-                "moved", first, last, f"position {first} is empty: its event stands elsewhere"
+                "moved", first, last, f"position {first} is empty: its event is elsewhere"
             )
         else:
             yield Finding("deleted", first, last, f"{_named(first, last)} missing from the log")

@@ -1,8 +1,8 @@
-"""Checking the seal: is the log still what was signed? For ``audit`` and ``verify``.
+"""Inspection of the seal for ``audit`` and ``verify``: is the log still what was signed?
 
-The tree is built anew from the table ``events`` and held against every stored checkpoint, the
-stored hashes, and checkpoints that somebody outside has kept. Whoever owns the database can
-rewrite the first three together when he also has the signing key; the last he cannot.
+The tree is recomputed from the table ``events`` and compared with every stored checkpoint, the
+stored hashes, and checkpoints kept outside. The database's owner, given the signing key, can
+rewrite the first three together, but not the last.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from services.ledger.seal.checkpoint import VerifierKey
-from services.ledger.seal.checkpoint_checks import Evidence, Finding
-from services.ledger.seal.diagnosis import explain
+from services.ledger.seal.checkpoint_checks import CheckpointChecks, Finding
+from services.ledger.seal.diagnosis import diagnose
 from services.ledger.seal.merkle import TILE_WIDTH
 from services.ledger.seal.reading import last_position
-from services.ledger.seal.verification_pass import Walk, upper_differences
+from services.ledger.seal.verification_pass import VerificationPass, upper_differences
 
 __all__ = ["Finding", "SealReport", "check_seal", "inspect_seal"]
 
@@ -25,7 +25,8 @@ _CHECKPOINTS = "SELECT count(*) AS count, coalesce(max(size), 0) AS size FROM ch
 _HASHES = (
     "SELECT coalesce(max(start + octet_length(hashes) / 32), 0) AS size FROM tiles WHERE level = 0"
 )
-# A run begins at the edge of a tile or where a checkpoint ended: else a checkpoint is missing.
+# A run of hashes begins at the edge of a tile or at the end of a checkpoint; any other start
+# means that a checkpoint is missing.
 _SEAMS = (
     "SELECT start FROM tiles WHERE level = 0 AND start % 256 <> 0 "
     "AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = start) ORDER BY start LIMIT 100"
@@ -33,9 +34,9 @@ _SEAMS = (
 
 
 class SealReport(msgspec.Struct, frozen=True):
-    """What was looked at, and what was found.
+    """The extent of an inspection, and its findings.
 
-    ``sealed`` is the size of the last checkpoint, ``unsealed`` how many positions follow it.
+    ``sealed`` is the size of the last checkpoint, ``unsealed`` the number of positions after it.
     """
 
     events: int
@@ -52,7 +53,7 @@ def check_seal(
     outside: Sequence[str] = (),
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Finding]:
-    """Return everything about the log that is not as it was sealed; see inspect_seal."""
+    """Return only the findings of inspect_seal."""
     return inspect_seal(cursor, trusted, outside, progress).findings
 
 
@@ -64,40 +65,40 @@ def inspect_seal(
 ) -> SealReport:
     """Check the log against its seal, in the caller's transaction (best REPEATABLE READ).
 
-    ``trusted`` are the keys whose signatures count, ``outside`` signed notes that were kept where
-    the owner of the database could not reach them; ``progress`` is called with numbers of events
+    ``trusted`` are the keys whose signatures count, ``outside`` signed notes kept out of reach of
+    the database's owner; ``progress`` is called with numbers of events
     as they are read. Raises NoteError for an outside note that is malformed.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")
-    evidence = Evidence(cursor, trusted, outside)
+    checks = CheckpointChecks(cursor, trusted, outside)
     stored = cursor.execute(_CHECKPOINTS).fetchone()
     hashes = int(cursor.execute(_HASHES).fetchone()["size"])
-    walk = Walk(cursor, max(stored["size"], hashes), last_position(cursor), evidence)
-    walk.run(progress)
+    log = VerificationPass(cursor, max(stored["size"], hashes), last_position(cursor), checks)
+    log.run(progress)
     findings = [
-        *evidence.findings,
-        *evidence.summary(),
-        *_rewritten(evidence, walk),
-        *_hash_findings(cursor, walk, stored["size"], hashes),
-        *_log_findings(cursor, walk, evidence.vouched),
+        *checks.findings,
+        *checks.summary(),
+        *_rewritten(checks, log),
+        *_hash_findings(cursor, log, stored["size"], hashes),
+        *_log_findings(cursor, log, checks.verified_size),
     ]
     return SealReport(
-        events=walk.events,
+        events=log.events,
         sealed=stored["size"],
-        unsealed=max(0, walk.last - stored["size"]),
+        unsealed=max(0, log.last - stored["size"]),
         checkpoints=stored["count"],
-        outside=len(evidence.outside),
+        outside=len(checks.outside),
         findings=findings,
     )
 
 
-def _rewritten(evidence: Evidence, walk: Walk) -> Iterator[Finding]:
-    """Tell when signed roots fail although the log fits the stored hashes: those were adjusted."""
-    tally = evidence.kept if evidence.stored.failed is None else evidence.stored
+def _rewritten(checks: CheckpointChecks, log: VerificationPass) -> Iterator[Finding]:
+    """Yield a finding when signed roots fail although the log agrees with the stored hashes."""
+    tally = checks.outside_tally if checks.stored_tally.failed is None else checks.stored_tally
     first, last = tally.after + 1, tally.failed
-    if last is None or last > walk.last or any(gap[0] <= last for gap in walk.missing):
+    if last is None or last > log.last or any(gap[0] <= last for gap in log.missing):
         return
-    if any(first <= row.notification_id <= last for row in walk.differing):
+    if any(first <= row.notification_id <= last for row in log.differing):
         return
     text = (
         f"an event among the positions {first} to {last} was rewritten, and the stored hashes "
@@ -106,33 +107,34 @@ def _rewritten(evidence: Evidence, walk: Walk) -> Iterator[Finding]:
     yield Finding("rewritten", first, last, text)
 
 
-def _log_findings(cursor: Any, walk: Walk, vouched: int) -> Iterator[Finding]:
-    for position in walk.repeated:
-        yield Finding("repeated", position, position, f"position {position} stands twice")
-    # A signed root that the log still has vouches for its events: then it is the stored hashes
-    # that were touched.
-    touched = walk.vouch(vouched)
+def _log_findings(cursor: Any, log: VerificationPass, verified_size: int) -> Iterator[Finding]:
+    for position in log.repeated:
+        yield Finding("repeated", position, position, f"position {position} occurs twice")
+    # A signed root that is still the log's proves its events: the stored hashes were changed then.
+    touched = log.take_differences_up_to(verified_size)
     if touched:
         text = (
             f"the stored hash of position {touched[0]} was changed: the event is as it was signed"
         )
         yield Finding("stored_hashes", touched[0], touched[-1], text)
-    yield from explain(cursor, walk)
+    yield from diagnose(cursor, log)
 
 
-def _hash_findings(cursor: Any, walk: Walk, sealed: int, hashes: int) -> Iterator[Finding]:
+def _hash_findings(
+    cursor: Any, log: VerificationPass, sealed: int, hashes: int
+) -> Iterator[Finding]:
     if hashes > sealed:
         text = f"the tree was sealed up to position {hashes}, its last checkpoint to {sealed}"
         yield Finding("checkpoint_missing", sealed + 1, hashes, text)
-    if walk.unstored:
-        text = f"{walk.unstored} stored hashes are gone, from position {walk.first_unstored} on"
-        yield Finding("stored_hashes", walk.first_unstored, None, text)
+    if log.unstored:
+        text = f"{log.unstored} stored hashes are gone, from position {log.first_unstored} on"
+        yield Finding("stored_hashes", log.first_unstored, None, text)
     for row in cursor.execute(_SEAMS).fetchall():
         text = f"a checkpoint of {row['start']} events was made and is missing"
         yield Finding("checkpoint_missing", None, row["start"], text)
-    if walk.differing_count or walk.missing:
+    if log.differing_count or log.missing:
         return
-    for level, index in upper_differences(cursor, walk):
+    for level, index in upper_differences(cursor, log):
         first, last = index * TILE_WIDTH**level + 1, (index + 1) * TILE_WIDTH**level
         text = f"the stored hash over the positions {first} to {last} was changed or is gone"
         yield Finding("stored_hashes", first, last, text)

@@ -1,15 +1,15 @@
 """The keys of the seal, from the environment.
 
 ``SALDO_LEDGER_SEAL_KEY``
-    The private key: the 32 bytes of an Ed25519 seed in base64, or the path of a file that holds
-    them so. Without it the key is derived from SALDO_SECRET; a key of its own, in the hands of
-    others than the database's, is better.
+    The private key: the 32 bytes of an Ed25519 seed in base64, or the path of a file with that
+    base64. Without it the key is derived from SALDO_SECRET; a key of its own, in the hands of
+    somebody other than the database's owner, is better.
 ``SALDO_LEDGER_SEAL_NAME``
     The name of the log and of its key, as a URL without its scheme (``billing.example/ledger``).
-    Choose it before the first checkpoint: it stands in every one.
+    Choose it before the first checkpoint, because every checkpoint contains it.
 ``SALDO_LEDGER_SEAL_OLD_KEYS``
-    Verifier keys of earlier private keys, separated by spaces, so that what they signed stays
-    valid after a change of the key.
+    Verifier keys of earlier private keys, separated by spaces: their signatures stay valid
+    after a change of the key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SEED_BASE64 = 44
 
 @dataclass(frozen=True)
 class SealKeys:
-    """The key that signs, and all whose signatures count."""
+    """The signing key, and all trusted keys."""
 
     signer: Signer
     trusted: tuple[VerifierKey, ...]
@@ -58,7 +58,7 @@ def seal_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> S
 
 
 def _read_seed(written: str) -> bytes:
-    # A path is never as long as the base64 of a seed, or it can be written longer.
+    # A path as long as the base64 of a seed can be written longer ("./...").
     if len(written) != _SEED_BASE64:
         try:
             written = Path(written).read_text(encoding="ascii").strip()

@@ -1,16 +1,16 @@
-"""The bytes of one event under the seal: every column of its row, and nothing else.
+"""The bytes of an event that the seal covers: every column of its row, and nothing else.
 
 A leaf is the prefix ``saldo/event/v1`` and a newline (15 bytes), then nine fields, each preceded
 by its length in bytes as an unsigned 4-byte big-endian integer:
 
 ====================  ===========================================================  ============
-field, in this order  what it is                                                   length
+field, in this order  content                                                      length
 ====================  ===========================================================  ============
 notification_id       the position in the log, from 1                              8
 originator_id         the UUID of the stream, its 16 bytes in network order        16
 originator_version    the number of the event in its stream, from 1                8
 topic                 UTF-8                                                        any
-state                 the bytes of the event's JSON exactly as they are kept       any
+state                 the bytes of the event's JSON exactly as stored              any
 recorded_at           microseconds since 1970-01-01T00:00:00Z, no leap seconds     8
 command_id            UUID, as above                                               16
 actor                 UTF-8                                                        any
@@ -18,10 +18,10 @@ correlation_id        UTF-8                                                     
 ====================  ===========================================================  ============
 
 Integers are signed, big-endian, two's complement. The hash of a leaf is SHA-256 over a 0x00 byte
-and these bytes; it stands in the tree at index ``notification_id - 1``.
+and these bytes; its index in the tree is ``notification_id - 1``.
 
 The JSON form of a row (:func:`to_json`; a line of an export) has the same nine names: UUIDs as
-text, ``recorded_at`` as ISO 8601 in UTC, and ``state`` as a string that holds the JSON text.
+text, ``recorded_at`` as ISO 8601 in UTC, and ``state`` as a string with the JSON text.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SIGNED_64 = 1 << 63
 
 
 class LeafError(ValueError):
-    """Bytes or JSON that are not the form of an event."""
+    """Bytes or JSON that do not encode an event."""
 
 
 class EventRow(NamedTuple):
@@ -60,7 +60,7 @@ class EventRow(NamedTuple):
 
 
 def encode(row: EventRow) -> bytes:
-    """Return the leaf of a row, as the module describes it."""
+    """Return the leaf of a row, in the format above."""
     (position, originator, version, topic, state, recorded_at, command, actor, correlation) = row
     topic_, actor_, correlation_ = topic.encode(), actor.encode(), correlation.encode()
     return b"".join(
@@ -79,7 +79,7 @@ def encode(row: EventRow) -> bytes:
 
 
 def decode(leaf: bytes) -> EventRow:
-    """Rebuild the row of a leaf; raises LeafError for anything that encode does not answer."""
+    """Return the row of a leaf; raises LeafError for bytes that encode cannot return."""
     if not leaf.startswith(PREFIX):
         raise LeafError(f"the leaf does not begin with {PREFIX!r}")
     fields, at = [], len(PREFIX)
@@ -134,9 +134,10 @@ def to_json(row: EventRow) -> dict[str, Any]:
 
 
 def from_json(fields: Any) -> EventRow:
-    """Rebuild a row from its JSON form; raises LeafError.
+    """Return the row of a JSON form; raises LeafError.
 
-    What :func:`to_json` would write otherwise is refused: a proof is about what a reader sees.
+    A form that :func:`to_json` would write differently is refused, so that a reader sees exactly
+    what is proven.
     """
     if not isinstance(fields, Mapping):
         raise LeafError("an event is not a JSON object")
@@ -158,7 +159,7 @@ def from_json(fields: Any) -> EventRow:
     except LeafError:
         raise
     except (TypeError, ValueError):
-        # TypeError: a time without its zone. The text may quote the data: it is not repeated.
+        # TypeError: a time without a zone. The message may quote the data, so it is not passed on.
         raise LeafError("a UUID, a time or a text of the event is malformed") from None
     if to_json(row) != fields:
         raise LeafError("a UUID or a time of the event is not written as an export writes it")

@@ -23,11 +23,11 @@ OnTile: TypeAlias = Callable[[int, bytes], None]
 
 
 class ProofError(Exception):
-    """A proof that does not prove what it should."""
+    """A proof that fails to verify."""
 
 
 class NodeSource(Protocol):
-    """Where the hashes of perfect subtrees come from."""
+    """A source of the hashes of perfect subtrees."""
 
     def node(self, height: int, index: int) -> bytes:
         """Return the hash of a perfect subtree."""
@@ -47,7 +47,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 class CompactRange:
     """The head of a growing tree: the roots of its perfect subtrees, O(log n) of them.
 
-    ``nodes`` stand from left to right, that is from the highest to the lowest; their heights are
+    ``nodes`` are ordered from left to right, from the highest to the lowest; their heights are
     the one bits of ``size``.
     """
 
@@ -81,7 +81,7 @@ class LeafHashes:
         self._leaves = leaves
 
     def node(self, height: int, index: int) -> bytes:
-        """Return the hash of a perfect subtree, computed anew."""
+        """Compute the hash of a perfect subtree."""
         first = index << height
         return perfect_root(self._leaves[first : first + (1 << height)])
 
@@ -168,7 +168,7 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
 ) -> None:
-    """Check that a leaf's hash stands at an index of the tree; raises ProofError."""
+    """Check that a leaf's hash is at an index of the tree; raises ProofError."""
     if root_from_inclusion(leaf, index, size, path) != root:
         raise ProofError("the path does not lead from this event to the signed root")
 

@@ -1,6 +1,6 @@
-"""Proofs for those who have no access: that an event is sealed, that one seal continues another.
+"""Inclusion proofs of sealed events, and consistency proofs between checkpoints.
 
-They are JSON, and :mod:`services.ledger.seal.verifier` checks them offline.
+They are JSON; :mod:`services.ledger.seal.verifier` checks them offline, without our database.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CONSISTENCY = "saldo-consistency-proof-v1"
 def inclusion(cursor: Any, position: int, size: int | None = None) -> dict[str, Any]:
     """Return the proof that the event at a position is in the sealed log.
 
-    It leads to the first checkpoint that covers the position, so it stays the same for ever; or
-    to the checkpoint of ``size`` events. ``{format, position, index, size, leaf, path,
+    It leads to the first checkpoint that covers the position, so it never changes; or to the
+    checkpoint of ``size`` events. ``{format, position, index, size, leaf, path,
     checkpoint}``: leaf and path in base64, the checkpoint as its signed note.
 
-    Raises NotFound ``event_not_found`` or ``not_sealed_yet`` (a moment later it will be) or
+    Raises NotFound ``event_not_found`` or ``not_sealed_yet`` (try again shortly) or
     ``checkpoint_not_found``, and SealBrokenError when the event is not what was sealed.
     """
     checkpoint = _covering(cursor, position) if size is None else _of_size(cursor, size)

@@ -1,4 +1,4 @@
-"""Reading the log for the seal: the columns as they stand, by binary COPY, in order."""
+"""Reads of the log for the seal: unconverted columns, in order, by binary COPY."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from services.ledger.seal.leaf import EventRow
 
 WINDOW = 1 << 16
-"""How many positions are read at once; a multiple of a tile, so that no tile is in two windows."""
+"""How many positions are read at once; a multiple of a tile, so that no tile is split."""
 
 _POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01, in microseconds since 1970-01-01
 _MAX = (1 << 63) - 1
@@ -25,9 +25,9 @@ _COPY = (
 
 
 def rows_between(cursor: Any, after: int, last: int) -> Iterator[EventRow]:
-    """Yield the rows of the positions after one, up to another, in order.
+    """Yield the rows of the positions after ``after`` up to ``last``, in order.
 
-    Positions that have no row are left out. The cursor is busy until the end.
+    Positions without a row are skipped. The cursor is busy until the iterator is exhausted.
     """
     with cursor.copy(_COPY, (after, last)) as copy:
         copy.set_types(_TYPES)
@@ -38,7 +38,7 @@ def rows_between(cursor: Any, after: int, last: int) -> Iterator[EventRow]:
 
 
 def row_at(cursor: Any, position: int) -> EventRow | None:
-    """Return the row of one position, if there is one."""
+    """Return the row of a position, or None."""
     rows = list(rows_between(cursor, position - 1, position))
     return rows[0] if rows else None
 
@@ -53,6 +53,6 @@ def last_position(cursor: Any) -> int:
 
 def _microseconds(sent: bytes) -> int:
     value = int.from_bytes(sent, signed=True) + _POSTGRES_EPOCH
-    # "infinity" is no time that we record, but somebody else may have written it: it wraps
-    # around to a leaf that was never sealed, instead of stopping the check.
+    # We never record "infinity", but a tamperer may: it wraps around to a leaf that was never
+    # sealed, instead of aborting the check.
     return value if value <= _MAX else value - (1 << 64)

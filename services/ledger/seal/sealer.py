@@ -1,7 +1,7 @@
-"""Sealing: the tree grows by the events since the last checkpoint, and its head is signed.
+"""The sealer: extends the tree by the events since the last checkpoint, and signs its root.
 
-One at a time: the sealer holds the advisory lock ``ledger.sealer``. Before it signs anything it
-makes sure that what it builds upon is what it signed last, so that it never signs two logs.
+Only one runs at a time, under the advisory lock ``ledger.sealer``. Before it signs, it verifies
+that the stored tree is the one it signed last, so that it never signs two different logs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 LOCK = "ledger.sealer"
 EVENTS_PER_RUN = 4 * WINDOW
-"""How many events one checkpoint adds at most, which bounds the length of its transaction."""
+"""The most events that one checkpoint adds, to bound the length of its transaction."""
 
 _LAST = "SELECT number, size, root, note, created_at FROM checkpoints ORDER BY number DESC LIMIT 1"
 _INSERT = (
@@ -40,7 +40,7 @@ _INSERT = (
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """A stored checkpoint; ``added`` is how many events it has sealed in this run."""
+    """A stored checkpoint; ``added`` is the number of events sealed in this run."""
 
     number: int
     size: int
@@ -51,7 +51,7 @@ class Sealed(msgspec.Struct, frozen=True):
 
 
 def last_checkpoint(cursor: Any) -> Sealed | None:
-    """Return the newest stored checkpoint, as it stands there."""
+    """Return the newest stored checkpoint, unverified."""
     row = cursor.execute(_LAST).fetchone()
     return Sealed(**row) if row else None
 
@@ -61,9 +61,9 @@ def seal_log(
 ) -> Sealed | None:
     """Seal up to ``limit`` events after the last checkpoint, in the caller's transaction.
 
-    Answers the newest checkpoint (``added`` 0: there was nothing to seal), or None when the log
-    is empty, or when somebody else is sealing and ``wait`` is false. Raises SealBrokenError,
-    and signs nothing, when the log or what is stored of its tree has been tampered with.
+    Returns the newest checkpoint (``added`` 0: nothing to seal), or None when the log is empty,
+    or when another sealer is running and ``wait`` is false. Raises SealBrokenError, and signs
+    nothing, when the log or its stored tree has been tampered with.
     """
     if not _lock(cursor, wait):
         return None
@@ -82,15 +82,15 @@ def seal_log(
 
 
 def seal(services: Services) -> int:
-    """Seal what is new (a job): answers how many events were sealed.
+    """Seal new events and return how many were sealed (a job).
 
-    A broken seal is told in the log and left to ``verify``: the other jobs go on.
+    A broken seal is logged and left to ``verify``, so that the other jobs go on.
     """
     keys = seal_keys(services.settings)
     try:
         sealed = services.store.transact(_seal_when_free, keys)
     except SealBrokenError as error:
-        log.error("seal_broken", reason=str(error))  # noqa: TRY400 - the reason says it all
+        log.error("seal_broken", reason=str(error))  # noqa: TRY400 - the reason suffices
         return 0
     return sealed.added if sealed else 0
 
@@ -110,7 +110,7 @@ def _lock(cursor: Any, wait: bool) -> bool:
 
 
 def _resume(cursor: Any, keys: SealKeys, last: Sealed | None) -> CompactRange:
-    """Return the tree of the last checkpoint, after having made sure that it is that."""
+    """Return the tree of the last checkpoint, once it is verified."""
     if last is None:
         if cursor.execute("SELECT 1 FROM tiles LIMIT 1").fetchone():
             raise SealBrokenError("there are hashes of the tree, but no checkpoint of it")
@@ -126,7 +126,7 @@ def _resume(cursor: Any, keys: SealKeys, last: Sealed | None) -> CompactRange:
     tree = frontier(tiles, last.size)
     if (signed.size, signed.root) != (last.size, tree.root()):
         raise SealBrokenError(f"the stored hashes are not those of checkpoint {last.number}")
-    # The whole log is for the auditor to read; that its end is there can be seen at once.
+    # Reading the whole log is the auditor's task; checking its last sealed event is cheap.
     row = row_at(cursor, last.size)
     if row is None or leaf_hash(leaf.encode(row)) != tiles.leaf(last.size - 1):
         raise SealBrokenError(f"the event at position {last.size} is not the one that was sealed")

@@ -1,8 +1,8 @@
-"""The stored hashes of the tree, in the table ``tiles``: every eighth level, as in C2SP tlog-tiles.
+"""Stored hashes of the tree, in the table ``tiles``: every eighth level, as in C2SP tlog-tiles.
 
 Level 0 holds the hashes of the leaves, level ``l`` those of perfect subtrees of ``256**l``
-leaves. 256 hashes of one level are a tile. Rows are never changed: a tile that is not full yet
-grows by another row, a *run* of hashes, with each checkpoint.
+leaves. 256 hashes of one level are a tile. Rows are never changed: each checkpoint
+extends a partial tile by another row, a *run* of hashes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _INSERT = "INSERT INTO tiles (level, start, hashes) VALUES (%s, %s, %s)"
 
 
 class SealBrokenError(Exception):
-    """The log, its stored hashes and its checkpoints do not fit each other: somebody was here."""
+    """The log, its stored hashes and its checkpoints disagree: one was tampered with."""
 
 
 class TileReader:
@@ -46,7 +46,7 @@ class TileReader:
         return self.node(0, index)
 
     def tile(self, level: int, number: int) -> bytes:
-        """Return the stored hashes of a tile, as many as there are without a gap."""
+        """Return the stored hashes of a tile, up to the first gap."""
         known = self._tiles.get((level, number))
         if known is None:
             first = number * TILE_WIDTH
@@ -69,11 +69,11 @@ class TileWriter:
         self._pending: dict[int, list[bytes]] = {}
 
     def add(self, level: int, hash_: bytes) -> None:
-        """Take the next hash of a level."""
+        """Queue the next hash of a level."""
         self._pending.setdefault(level, []).append(hash_)
 
     def flush(self, size: int) -> None:
-        """Store what has been added since the last flush; the tree has ``size`` leaves now."""
+        """Store the hashes added since the last flush; the tree has ``size`` leaves now."""
         runs = []
         for level, hashes in self._pending.items():
             start = self._size >> TILE_HEIGHT * level
@@ -89,5 +89,5 @@ class TileWriter:
 
 
 def split(hashes: bytes) -> list[bytes]:
-    """Cut concatenated hashes apart."""
+    """Split concatenated hashes."""
     return [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]

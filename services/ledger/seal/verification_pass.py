@@ -1,7 +1,7 @@
-"""The auditor's walk: the whole log is hashed anew and held against what is stored of the tree.
+"""The verification pass: hashes the whole log anew and compares it with the stored tree.
 
-One pass in bounded memory. It notes where the log differs; what that means is for
-:mod:`services.ledger.seal.diagnosis` and :mod:`services.ledger.seal.inspection` to say.
+It runs in bounded memory and records where the log differs; :mod:`services.ledger.seal.diagnosis`
+and :mod:`services.ledger.seal.inspection` interpret that.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.ledger.seal import leaf
-from services.ledger.seal.checkpoint_checks import Evidence
+from services.ledger.seal.checkpoint_checks import CheckpointChecks
 from services.ledger.seal.leaf import EventRow
 from services.ledger.seal.merkle import HASH_SIZE, TILE_HEIGHT, CompactRange, leaf_hash
 from services.ledger.seal.reading import WINDOW, rows_between
 
-REMEMBERED = 500
-"""How many differing rows are kept to be explained, and how many gaps."""
-AFTER_THE_SEAL = 16
-"""How many rows after the sealed part are kept: what was sealed may have been moved there."""
+MAX_RECORDED = 500
+"""How many differing rows and how many gaps are recorded for the diagnosis."""
+MAX_UNSEALED = 16
+"""How many unsealed rows are recorded: sealed ones may have been moved among them."""
 
 _RUNS = (
     "SELECT start, hashes FROM tiles WHERE level = %s AND start >= %s AND start < %s ORDER BY start"
@@ -26,16 +26,15 @@ _RUNS = (
 
 
 class StoredHashes:
-    """The stored hashes of one level, a window at a time; a gap in them is no hash."""
+    """The stored hashes of one level, loaded a window at a time."""
 
     def __init__(self, cursor: Any, level: int) -> None:
         self._cursor = cursor
         self._level = level
-        self._first = self._end = 0
         self._hashes: dict[int, bytes] = {}
 
     def load(self, first: int, end: int) -> None:
-        """Hold the hashes from one index up to, and without, another."""
+        """Load the hashes of ``first`` <= index < ``end``."""
         self._hashes = {}
         rows = self._cursor.execute(_RUNS, (self._level, first, end)).fetchall()
         for row in rows:
@@ -45,27 +44,27 @@ class StoredHashes:
                 self._hashes[index] = data[offset : offset + HASH_SIZE]
 
     def get(self, index: int) -> bytes | None:
-        """Return the stored hash at an index of the window that is held."""
+        """Return the stored hash at an index of the loaded window, or None."""
         return self._hashes.get(index)
 
 
-class Walk:
-    """What a pass over the log has found.
+class VerificationPass:
+    """One pass over the log, and its results.
 
     ``last`` is the last position of the log, ``events`` how many rows it has; ``missing`` the
     first gaps as (first, last) positions, ``gaps`` how many there are, the last up to
-    ``last_gap``; ``repeated`` the first positions that stand twice; ``differing`` the first rows
+    ``last_gap``; ``repeated`` the first positions that occur twice; ``differing`` the first rows
     whose hash is not the stored one and ``differing_count`` how many there are, the last of them
     at ``last_differing``; ``unstored`` how many sealed positions have no stored hash, from
     ``first_unstored`` on; ``upper`` the hashes of the levels above the leaves.
     """
 
-    def __init__(self, cursor: Any, sealed: int, last: int, evidence: Evidence) -> None:
+    def __init__(self, cursor: Any, sealed: int, last: int, checks: CheckpointChecks) -> None:
         self._cursor = cursor
         self._stored = StoredHashes(cursor, 0)
         self._tree = CompactRange()
-        self._evidence = evidence
-        self._wanted: list[int] = []
+        self._checks = checks
+        self._sizes: list[int] = []
         self._expected = 1
         self.sealed = sealed
         self.last = last
@@ -75,50 +74,50 @@ class Walk:
         self.repeated: list[int] = []
         self.differing: list[EventRow] = []
         self.differing_count = self.last_differing = 0
-        self.after_the_seal: list[EventRow] = []
+        self.unsealed: list[EventRow] = []
         self.unstored = self.first_unstored = 0
         self.upper: dict[int, bytearray] = {}
 
     def run(self, progress: Callable[[int], None]) -> None:
-        """Walk from the first position to the end of the log, or of the sealed part."""
+        """Read from the first position to the end of the log or of the sealed part."""
         end = max(self.sealed, self.last)
         for first in range(0, end, WINDOW):
             window_end = min(end, first + WINDOW)
             self._stored.load(first, window_end)
-            self._wanted = sorted(self._evidence.sizes(first, window_end), reverse=True)
+            self._sizes = sorted(self._checks.load(first, window_end), reverse=True)
             before = self.events
             for row in rows_between(self._cursor, first, window_end):
-                self._take(row)
+                self._add(row)
             self._skip_to(window_end + 1)
             progress(self.events - before)
-        self._evidence.judge_rest(self.last, end)
+        self._checks.compare_rest(self.last, end)
 
-    def vouch(self, size: int) -> list[int]:
-        """Forget the differences up to a size, because the log is right there; return them."""
-        vouched = [row.notification_id for row in self.differing if row.notification_id <= size]
-        self.differing = self.differing[len(vouched) :]
-        self.differing_count -= len(vouched) if size < self.last_differing else self.differing_count
-        return vouched
+    def take_differences_up_to(self, size: int) -> list[int]:
+        """Remove the differences up to a size, where the log is proven; return their positions."""
+        taken = [row.notification_id for row in self.differing if row.notification_id <= size]
+        self.differing = self.differing[len(taken) :]
+        self.differing_count -= len(taken) if size < self.last_differing else self.differing_count
+        return taken
 
-    def _take(self, row: EventRow) -> None:
+    def _add(self, row: EventRow) -> None:
         position = row.notification_id
         self.events += 1
         if position < self._expected:
-            if len(self.repeated) < REMEMBERED:
+            if len(self.repeated) < MAX_RECORDED:
                 self.repeated.append(position)
             return
         if position > self._expected:
             self._skip_to(position)
         hash_ = leaf_hash(leaf.encode(row))
-        self._tree.append(hash_, self._note_upper)
+        self._tree.append(hash_, self._record_upper)
         self._expected = position + 1
         if position <= self.sealed:
             self._compare(row, hash_)
-        elif len(self.after_the_seal) < AFTER_THE_SEAL:
-            self.after_the_seal.append(row)
-        if self._wanted and self._wanted[-1] == position:
+        elif len(self.unsealed) < MAX_UNSEALED:
+            self.unsealed.append(row)
+        if self._sizes and self._sizes[-1] == position:
             whole = self._tree.size == position
-            self._evidence.judge(self._wanted.pop(), self._tree.root() if whole else None)
+            self._checks.compare(self._sizes.pop(), self._tree.root() if whole else None)
 
     def _compare(self, row: EventRow, hash_: bytes) -> None:
         position = row.notification_id
@@ -131,37 +130,37 @@ class Walk:
             return
         self.differing_count += 1
         self.last_differing = position
-        if len(self.differing) < REMEMBERED:
+        if len(self.differing) < MAX_RECORDED:
             self.differing.append(row)
 
     def _skip_to(self, position: int) -> None:
-        """Note that there is no row from the expected position up to, and without, another."""
+        """Record a gap from the expected position up to the one before ``position``."""
         if position <= self._expected:
             return
         if self.last_gap == self._expected - 1 and self.gaps == len(self.missing) > 0:
             self.missing[-1] = (self.missing[-1][0], position - 1)
         else:
             self.gaps += 1
-            if len(self.missing) < REMEMBERED:
+            if len(self.missing) < MAX_RECORDED:
                 self.missing.append((self._expected, position - 1))
         self.last_gap = position - 1
-        while self._wanted and self._wanted[-1] < position:
-            self._evidence.judge(self._wanted.pop(), None)
+        while self._sizes and self._sizes[-1] < position:
+            self._checks.compare(self._sizes.pop(), None)
         self._expected = position
 
-    def _note_upper(self, level: int, hash_: bytes) -> None:
+    def _record_upper(self, level: int, hash_: bytes) -> None:
         self.upper.setdefault(level, bytearray()).extend(hash_)
 
 
-def upper_differences(cursor: Any, walk: Walk) -> Iterator[tuple[int, int]]:
-    """Yield (level, index) of the first stored inner hash of each level that is not as it must be.
+def upper_differences(cursor: Any, log: VerificationPass) -> Iterator[tuple[int, int]]:
+    """Yield (level, index) of the first wrong stored inner hash of each level.
 
-    Only for a log without gaps: behind one, every inner hash is another.
+    Valid only for a log without gaps: after one, every inner hash differs.
     """
     level = 1
-    while walk.sealed >> TILE_HEIGHT * level:
-        count = walk.sealed >> TILE_HEIGHT * level
-        stored, computed = StoredHashes(cursor, level), walk.upper.get(level, bytearray())
+    while log.sealed >> TILE_HEIGHT * level:
+        count = log.sealed >> TILE_HEIGHT * level
+        stored, computed = StoredHashes(cursor, level), log.upper.get(level, bytearray())
         stored.load(0, count)
         for index in range(count):
             if stored.get(index) != bytes(computed[index * HASH_SIZE : (index + 1) * HASH_SIZE]):

@@ -1,14 +1,14 @@
-"""The offline verifier: for a payer, a court, an auditor, with no access to us and no trust in us.
+"""The offline verifier, for a payer, a court or an auditor who has no access to us.
 
-It needs only this module and three beside it (``merkle``, ``leaf``, ``checkpoint``), and the
-package ``cryptography``. What it must be given from elsewhere than the proof is the verifier key::
+It needs only this module, three beside it (``merkle``, ``leaf``, ``checkpoint``) and the package
+``cryptography``. The verifier key must come from a source other than the proof::
 
     python -m services.ledger.seal.verifier receipt.json --key billing.example/ledger+f1e2d3c4+A...
 
 FILE is a proof of inclusion or of consistency (JSON), or a signed checkpoint; with a checkpoint,
 ``--export`` names the whole exported log (JSON Lines), which must be what the checkpoint signed,
 and ``--newer`` and ``--proof`` a newer checkpoint and the proof that it continues FILE.
-Exit codes: 0 it is proven, 1 it is not, 2 the input cannot be read.
+Exit codes: 0 proven, 1 not proven, 2 the input cannot be read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MAX_PATH = 128
 
 
 class MalformedProofError(ValueError):
-    """A proof that is not of the form that it claims."""
+    """A proof that is not in the format that it claims."""
 
 
 def verify_inclusion(
@@ -47,7 +47,7 @@ def verify_inclusion(
 ) -> tuple[EventRow, Checkpoint]:
     """Check that the event of a proof is in the log that a checkpoint has signed.
 
-    Answers the event and the checkpoint. Raises ProofError or SignatureError when it is not
+    Returns the event and the checkpoint. Raises ProofError or SignatureError when it is not
     proven, and MalformedProofError, LeafError or NoteError when the input cannot be read.
     """
     _check_format(proof, INCLUSION)
@@ -68,7 +68,7 @@ def verify_consistency(
 ) -> tuple[Checkpoint, Checkpoint]:
     """Check that the log of a newer checkpoint begins with the log of an older one, unchanged.
 
-    Answers both checkpoints; raises as verify_inclusion does.
+    Returns both checkpoints; raises as verify_inclusion does.
     """
     _check_format(proof, CONSISTENCY)
     old, new = open_checkpoint(old_note, keys), open_checkpoint(new_note, keys)
@@ -85,8 +85,8 @@ def verify_export(
 ) -> Checkpoint:
     """Check that an export, one JSON object a line, is the log that a checkpoint has signed.
 
-    Lines after the signed part are read too: their positions must go on without a gap, but
-    nothing vouches for them. Raises as verify_inclusion does.
+    Lines after the signed part are read too: their positions must continue without a gap, but
+    they are not proven. Raises as verify_inclusion does.
     """
     checkpoint = open_checkpoint(note, keys)
     tree, position = CompactRange(), 0
@@ -109,7 +109,7 @@ def verify_export(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; answers the exit code."""
+    """Run the command line and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         lines = _verify(options)
@@ -137,10 +137,10 @@ def _parser() -> argparse.ArgumentParser:
         "--key",
         action="append",
         required=True,
-        help="the verifier key, or a file that holds it; again for another key that is trusted",
+        help="a trusted verifier key, or a file with one; may be repeated",
     )
-    parser.add_argument("--export", type=Path, help="the exported log, to hold against FILE")
-    parser.add_argument("--newer", type=Path, help="a newer checkpoint, to hold against FILE")
+    parser.add_argument("--export", type=Path, help="the exported log, to compare with FILE")
+    parser.add_argument("--newer", type=Path, help="a newer checkpoint, to compare with FILE")
     parser.add_argument("--proof", type=Path, help="the proof that --newer continues FILE")
     return parser
 
@@ -152,43 +152,42 @@ def _verify(options: argparse.Namespace) -> list[str]:
         proof = _json(text)
         if proof.get("format") == CONSISTENCY:
             notes = _text(proof, "old_checkpoint"), _text(proof, "new_checkpoint")
-            return _say_consistency(verify_consistency(*notes, proof, keys))
-        return _say_inclusion(*verify_inclusion(proof, keys))
+            return _consistency_lines(verify_consistency(*notes, proof, keys))
+        return _inclusion_lines(*verify_inclusion(proof, keys))
     if (options.newer is None) != (options.proof is None):
         raise MalformedProofError("--newer and --proof belong together")
-    said = [_say(open_checkpoint(text, keys))]
+    lines = [_checkpoint_line(open_checkpoint(text, keys))]
     if options.newer is not None:
         newer = options.newer.read_text(encoding="utf-8")
         proof = _json(options.proof.read_text(encoding="utf-8"))
-        said += _say_consistency(verify_consistency(text, newer, proof, keys))
+        lines += _consistency_lines(verify_consistency(text, newer, proof, keys))
     if options.export is not None:
-        with options.export.open("rb") as lines:
-            verify_export(lines, text, keys)
-        said.append("PROVEN: the export is the log that was signed, event by event.")
-    return said
+        with options.export.open("rb") as events:
+            verify_export(events, text, keys)
+        lines.append("PROVEN: the export is the log that was signed, event by event.")
+    return lines
 
 
-def _say(checkpoint: Checkpoint) -> str:
+def _checkpoint_line(checkpoint: Checkpoint) -> str:
     return (
         f"PROVEN: {checkpoint.origin} has signed a log of {checkpoint.size} events, "
         f"root {checkpoint.root.hex()}."
     )
 
 
-def _say_inclusion(row: EventRow, checkpoint: Checkpoint) -> list[str]:
-    told = leaf.to_json(row)
+def _inclusion_lines(row: EventRow, checkpoint: Checkpoint) -> list[str]:
     return [
-        _say(checkpoint),
-        f"PROVEN: this event stands in it at position {row.notification_id}:",
-        *(f"  {name}: {value}" for name, value in told.items()),
+        _checkpoint_line(checkpoint),
+        f"PROVEN: this event is in it at position {row.notification_id}:",
+        *(f"  {name}: {value}" for name, value in leaf.to_json(row).items()),
     ]
 
 
-def _say_consistency(checkpoints: tuple[Checkpoint, Checkpoint]) -> list[str]:
+def _consistency_lines(checkpoints: tuple[Checkpoint, Checkpoint]) -> list[str]:
     old, new = checkpoints
     return [
-        _say(old),
-        _say(new),
+        _checkpoint_line(old),
+        _checkpoint_line(new),
         f"PROVEN: the first {old.size} events are the same in both: nothing was changed.",
     ]
 
@@ -196,10 +195,10 @@ def _say_consistency(checkpoints: tuple[Checkpoint, Checkpoint]) -> list[str]:
 def _key(text: str) -> VerifierKey:
     path = Path(text)
     try:
-        written = path.read_text(encoding="utf-8") if path.is_file() else text
+        key = path.read_text(encoding="utf-8") if path.is_file() else text
     except OSError as error:
         raise MalformedProofError(f"the file of the key cannot be read: {error}") from None
-    return VerifierKey.parse(written.strip())
+    return VerifierKey.parse(key.strip())
 
 
 def _row(line: str | bytes, number: int) -> EventRow:

@@ -1,5 +1,5 @@
-"""The ledger's tables: how a row is made from state, copied in bulk, and kept out of closed months.
+"""The ledger's tables: their columns, bulk access, and closed months.
 
-:mod:`columns` has the columns of each table once, :mod:`bulk_copy` reads and writes rows of
-``balances`` by the thousand, :mod:`closed_periods` keeps the months that are closed.
+:mod:`columns` lists the columns of each table, :mod:`bulk_copy` reads and writes ``balances`` in
+bulk, :mod:`closed_periods` keeps postings out of closed months.
 """

@@ -1,9 +1,9 @@
-"""Closing a month: its figures are reported, and staff bring nothing into it any more.
+"""Closed months: their figures are reported, and staff can no longer post into them.
 
 Closing a month closes all before it, for good. Imports, corrections and accruals that would take
 effect in a closed month are refused; a mistake found later is corrected in the open month, by an
 adjustment that names the month it corrects. Payments are not refused: the day of a payment is the
-day on which the money was taken, whenever the register comes.
+day on which the money was taken, however late its register arrives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.eventstore.recorder import Cause
 from shared.ids import new_id
 
 WAIT_FOR_WRITERS = "60s"
-"""How long a closing waits for what is being written: a chunk of an import, a correction."""
+"""How long a closing waits for running writers: a chunk of an import, a correction."""
 
 _KEY = "hashtextextended('ledger.closings', 0)"
 _HOLD = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
@@ -35,7 +35,7 @@ def closed_through(cursor: Any) -> date | None:
 
 
 def check_open(day: date, closed: date | None) -> None:
-    """Refuse what would take effect in a closed month. Raises Conflict ``period_closed``."""
+    """Raise Conflict ``period_closed`` for a day in a closed month."""
     if closed is not None and day <= closed:
         raise Conflict(
             "period_closed",
@@ -48,10 +48,10 @@ def check_open(day: date, closed: date | None) -> None:
 def close_period(
     store: PostgresStore, period: str, actor: str, reason: str, *, dry_run: bool = False
 ) -> date:
-    """Close a month and all before it; return the last day that is closed then.
+    """Close a month and all before it; return the last closed day.
 
-    Waits for what is just being written. Raises ValidationFailed ``invalid_period`` for what is no
-    month that is over, Conflict ``period_closed`` when it is closed already.
+    Waits for running writers. Raises ValidationFailed ``invalid_period`` unless it is a month that
+    is over, Conflict ``period_closed`` when it is closed already.
     """
     last_day = _last_day(period)
     if last_day >= store.clock.today():

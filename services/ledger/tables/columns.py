@@ -1,13 +1,14 @@
-"""The rows of the read model: what the state of an account, a proposal, a payment is kept as.
+"""The columns of the read model's tables, each listed once.
 
-:mod:`services.ledger.readmodel` writes them with the events; audit and rebuild make them anew from
-the log and compare.
+Every statement and every encoding of a row is derived from these lists: the upsert of a command
+(:mod:`services.ledger.readmodel`), COPY (:mod:`services.ledger.tables.bulk_copy`), the comparison
+of an audit and the swap of a rebuild (:mod:`services.ledger.replay`), and the export.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -16,55 +17,101 @@ from services.ledger.domain.events import PaymentPosted
 
 BALANCES, PROPOSALS, POSTINGS = "balances", "proposals", "payment_postings"
 
-KEYS: Mapping[str, tuple[str, ...]] = {
-    BALANCES: ("account_id",),
-    PROPOSALS: ("proposal_id",),
-    POSTINGS: ("payment_id", "account"),
-}
-"""Table -> the columns of its primary key."""
+SqlType: TypeAlias = Literal["uuid", "text", "bigint", "json", "jsonb", "text[]"]
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
+
+class Column(NamedTuple):
+    """A column: its SQL type, and its place in the life of a row.
+
+    ``key`` columns are the primary key; ``fixed`` ones never change once the row is there.
+    """
+
+    name: str
+    type: SqlType
+    key: bool = False
+    fixed: bool = False
+
+
+TABLES: Mapping[str, tuple[Column, ...]] = {
     BALANCES: (
-        "number",
-        "payer_kind",
-        "version",
-        "last_bill",
-        "principal",
-        "penalty",
-        "advance",
-        "open_items",
-        "due_dates",
-        "charged_periods",
+        Column("account_id", "uuid", key=True),
+        Column("number", "text", fixed=True),
+        Column("payer_kind", "text", fixed=True),
+        Column("version", "bigint"),
+        Column("last_bill", "bigint"),
+        Column("principal", "bigint"),
+        Column("penalty", "bigint"),
+        Column("advance", "bigint"),
+        Column("open_items", "json"),
+        Column("due_dates", "json"),
+        Column("charged_periods", "text[]"),
     ),
     PROPOSALS: (
-        "version",
-        "state",
-        "correction",
-        "accounts",
-        "amount",
-        "reason",
-        "proposed_by",
-        "decided_by",
+        Column("proposal_id", "uuid", key=True),
+        Column("version", "bigint"),
+        Column("state", "text"),
+        Column("correction", "jsonb", fixed=True),
+        Column("accounts", "text[]", fixed=True),
+        Column("amount", "bigint", fixed=True),
+        Column("reason", "text", fixed=True),
+        Column("proposed_by", "text", fixed=True),
+        Column("decided_by", "text"),
     ),
-    POSTINGS: ("position", "amount", "penalty", "allocation"),
+    POSTINGS: (
+        Column("payment_id", "uuid", key=True),
+        Column("account", "text", key=True),
+        Column("position", "bigint", fixed=True),
+        Column("amount", "bigint", fixed=True),
+        Column("penalty", "bigint", fixed=True),
+        Column("allocation", "jsonb", fixed=True),
+    ),
 }
-"""Table -> its other columns; those of an aggregate are the names of its snapshot."""
+"""Table -> its columns in order; those of an aggregate's table are the names of its snapshot."""
 
-_JSON = frozenset({"open_items", "due_dates", "correction", "allocation"})
+NAMES = {table: tuple(c.name for c in columns) for table, columns in TABLES.items()}
+"""Table -> the names of all its columns."""
+KEYS = {table: tuple(c.name for c in columns if c.key) for table, columns in TABLES.items()}
+"""Table -> the columns of its primary key."""
+COLUMNS = {table: tuple(c.name for c in columns if not c.key) for table, columns in TABLES.items()}
+"""Table -> its other columns."""
+CHANGING = {
+    table: tuple(c.name for c in columns if not (c.key or c.fixed))
+    for table, columns in TABLES.items()
+}
+"""Table -> the columns that a later event may change."""
+
+
+def upsert(table: str) -> str:
+    """Return the statement that writes rows, however many, given as one JSON array of objects.
+
+    A row that is there already takes the new values of its changing columns; where no column can
+    change, it is a violation of the primary key.
+    """
+    # Measured beside an array for each column and psycopg's executemany, in groups of 1, 20 and
+    # 500 rows of balances: 98, 10 and 6 to 12 us of our time a row; arrays take 125, 15 and 7,
+    # executemany 190, 38 and 23.
+    names = ", ".join(NAMES[table])
+    changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
+    conflict = f"ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}" if changes else ""
+    return (
+        f"INSERT INTO {table} ({names}) "  # noqa: S608 - names of this module
+        f"SELECT {names} FROM json_populate_recordset(NULL::{table}, %s::json) {conflict}"
+    )
+
+
+def as_parameters(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as psycopg takes it, by name."""
+    is_json = {column.name for column in TABLES[table] if column.type in ("json", "jsonb")}
+    return {name: Jsonb(value) if name in is_json else value for name, value in row.items()}
 
 
 def posting_row(account: str, position: int, event: PaymentPosted) -> dict[str, Any]:
-    """Return the row that says where a payment stands in the log."""
+    """Return the row that says where a payment is in the log."""
     return {
         "payment_id": event.payment_id,
         "account": account,
         "position": position,
         "amount": event.amount,
         "penalty": event.penalty,
-        "allocation": msgspec.to_builtins(list(event.settled)),
+        "allocation": msgspec.to_builtins(list(event.allocation)),
     }
-
-
-def written(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row in the form in which the database takes it."""
-    return {name: Jsonb(value) if name in _JSON else value for name, value in row.items()}

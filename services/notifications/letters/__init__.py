@@ -1,8 +1,7 @@
 """The texts of letters: one template per kind, Russian first, English below.
 
 A template's first line is the subject, the rest the text; the HTML alternative is the same text
-in one frame (`frame.html.j2`). A fact that a template names and nobody gave is an error, not a gap
-in a letter.
+in one frame (`frame.html.j2`). A fact that a template names must be given: a missing one raises.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notifications.domain import Kind
 from services.notifications.envelope import Attachment, Content
 from shared.config import Settings
+from shared.contracts.notifications import LetterKind
 from shared.money import format_roubles
 
 _ENVIRONMENT = Environment(
@@ -30,13 +29,13 @@ _ENVIRONMENT.filters["roubles"] = format_roubles
 
 
 def render(
-    kind: Kind,
+    kind: LetterKind,
     to: str,
     settings: Settings,
     facts: Mapping[str, object],
     attachments: tuple[Attachment, ...] = (),
 ) -> Content:
-    """The letter of a kind to an address, from the facts that its template names."""
+    """Return the letter of a kind to an address, from the facts that its template names."""
     template = _ENVIRONMENT.get_template(f"{kind.value}.txt.j2")
     subject, _, text = template.render(facts, cabinet_url=settings.url).partition("\n")
     text = text.strip() + "\n"
@@ -47,7 +46,7 @@ def render(
 
 
 def local_time(instant: datetime, settings: Settings) -> str:
-    """An instant as the household's calendar and clock show it: "31.03.2026 21:00"."""
+    """Return an instant in the installation's time zone: "31.03.2026 21:00"."""
     return instant.astimezone(ZoneInfo(settings.timezone)).strftime("%d.%m.%Y %H:%M")
 
 

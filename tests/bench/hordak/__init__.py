@@ -1,1 +1,1 @@
-"""django-hordak in an environment of its own: neither it nor Django is a part of Saldo."""
+"""django-hordak in its own environment; neither it nor Django is a dependency of Saldo."""

@@ -1,4 +1,4 @@
-"""The environment of django-hordak: made when the bench asks for it, from a lock of its own."""
+"""The environment of django-hordak, created on first use from its own lock file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ STAMP = FOLDER / "installed-from"
 
 
 def interpreter(progress: Callable[[str], None]) -> Path:
-    """Return the Python that has django-hordak.
+    """Return the Python interpreter with django-hordak.
 
-    Raises CannotMeasureError with what is missing.
+    Raises CannotMeasureError when it cannot be installed.
     """
     python = FOLDER / "bin" / "python"
     fingerprint = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
@@ -46,7 +46,7 @@ def interpreter(progress: Callable[[str], None]) -> Path:
     return python
 
 
-def _run(command: list[str], tell: Callable[[str], None]) -> None:
+def _run(command: list[str], on_line: Callable[[str], None]) -> None:
     lines: list[str] = []
     with subprocess.Popen(
         command,
@@ -57,7 +57,7 @@ def _run(command: list[str], tell: Callable[[str], None]) -> None:
     ) as running:
         for line in running.stdout or ():
             lines.append(line)
-            tell(line)
+            on_line(line)
     if running.returncode:
         raise CannotMeasureError(
             "django-hordak could not be installed (is the package index reachable?): "

@@ -1,8 +1,8 @@
 """Two-leg transactions by django-hordak, run with the interpreter of its own environment.
 
-Each line of the standard input is a number of transactions for each thread to post; the answer is
-a line with the seconds that they took. The database is named by HORDAK_DATABASE_URL and is empty
-at first. Nothing of Saldo is imported here.
+Each line of standard input is a number of transactions per thread; the reply is a line with the
+seconds that they took. HORDAK_DATABASE_URL names an empty database. This script imports nothing
+of Saldo.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ACCOUNTS = 200
 
 
 def main() -> None:
-    """Make the tables and the accounts, then answer as long as somebody asks."""
+    """Create the tables and accounts, then serve requests until standard input ends."""
     import dj_database_url
 
     settings.configure(
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _post(each: int) -> float:
-    """Post so many transactions in each thread; connections are made before the clock starts."""
+    """Post so many transactions per thread; connecting is not timed."""
     from django.db import connection
     from hordak.models import Account, Transaction
     from moneyed import Money
@@ -68,7 +68,7 @@ def _post(each: int) -> float:
         all_are_ready.wait()
         for _ in range(each):
             payer, payee = random.sample(accounts, 2)
-            # Its own shortcut for a transaction with two legs, in a database transaction.
+            # hordak's own shortcut for a two-leg transaction, in a database transaction.
             payer.transfer_to(payee, one)
         connection.close()
 

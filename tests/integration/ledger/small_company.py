@@ -1,4 +1,4 @@
-"""A small town whose ledger has lived: every kind of event, and a terminal to look at it with."""
+"""A small company whose ledger has every kind of event, and a terminal to work on it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,16 @@ from uuid import UUID, uuid4
 from typer.testing import CliRunner, Result
 
 from services.ledger.application import (
-    AccruePenalty,
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
-    accrue_penalty,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.cli import app
 from services.ledger.corrections import Correct, correct_within
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import retold
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges, ReversePayment, WriteOffPenalty
 from shared import context
@@ -36,25 +32,26 @@ from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.money import MAX_AMOUNT
 from tests.conftest import Database, fresh_database
+from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 
 NUMBERS = [f"01000000{n:02}" for n in range(1, 11)]
 SERVICES = ("heating", "lift", "water")
 
 
 @dataclass
-class Town:
-    """The database, its store, and the payments that were made: id -> (account, sum, penalty)."""
+class SmallCompany:
+    """The database, its store, and the payments posted: id -> (account, sum, penalty)."""
 
     database: Database
     store: PostgresStore
     payments: dict[UUID, tuple[str, int, int]]
 
-    def does(self, handler: Any, command: Any, actor: str = "service:test") -> Any:
+    def execute(self, handler: Any, command: Any, actor: str = "service:test") -> Any:
         with context.bind(actor=actor, command_id=uuid4()):
             return self.store.execute(handler, command)
 
     def environment(self) -> dict[str, str]:
-        """What a terminal of this installation has in its environment."""
+        """Return the environment variables of a terminal of this installation."""
         settings = self.database.settings
         return {
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
@@ -63,32 +60,32 @@ class Town:
         }
 
     def run(self, *words: str, **environment: str) -> Result:
-        """Say ``saldo ledger ...`` in this process."""
+        """Run ``saldo ledger ...`` in this process."""
         return CliRunner().invoke(app, list(words), env={**self.environment(), **environment})
 
-    def asks(self, *words: str) -> Any:
-        """Say it with --json, and return what it says; it must succeed."""
+    def run_json(self, *words: str) -> Any:
+        """Run a command with --json and return its output; it must succeed."""
         result = self.run(*words, "--json")
         assert result.exit_code == 0, (result.output, result.exception)
         return json.loads(result.stdout)
 
     def as_of(self, number: str, day: date) -> Account:
-        """An account as it was at the end of a day."""
+        """Return an account as it was at the end of a day."""
         account = Account(account_id(number))
-        story = self.store.query(lambda session: session.story(account.id))
-        for event in retold(account.id, [recorded.event for recorded in story]):
+        history = self.store.query(lambda session: session.history(account.id))
+        for event in in_effective_order(account.id, [recorded.event for recorded in history]):
             if event.effective_on <= day:
                 account.replay(event)
         return account
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, as the database has them."""
+        """Return all rows of a table."""
         with self.database.owner("ledger") as owner:
             query = f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY 1"
             return [row for (row,) in owner.execute(query).fetchall()]
 
     def as_owner(self, *statements: str) -> None:
-        """Do what no role of ours may: change the tables behind the ledger's back."""
+        """Change tables with the triggers off, which no role of the ledger's can."""
         with self.database.owner("ledger") as owner:
             for table in ("events", "commands"):
                 owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER {table}_append_only")
@@ -98,58 +95,58 @@ class Town:
 
 Template: TypeAlias = tuple[Settings, str]
 """The settings and the name of a database to copy."""
-Settled: TypeAlias = tuple[Template, dict[UUID, tuple[str, int, int]]]
+BuiltCompany: TypeAlias = tuple[Template, dict[UUID, tuple[str, int, int]]]
 
 
 @contextmanager
-def settled_town(base_settings: Settings, template: Template) -> Iterator[Settled]:
-    """Settle a town once, to be copied for each test of a module."""
+def built_small_company(base_settings: Settings, template: Template) -> Iterator[BuiltCompany]:
+    """Build a company whose database can be copied."""
     with fresh_database(base_settings, template) as made:
-        town = settle_town(made)
-        town.store.close()
+        company = build_company(made)
+        company.store.close()
         name = urlsplit(made.settings.database_url).path.removeprefix("/")
-        yield (made.settings, name), town.payments
+        yield (made.settings, name), company.payments
 
 
 @contextmanager
-def copied_town(base_settings: Settings, settled: Settled) -> Iterator[Town]:
-    """A town of one's own."""
-    template, payments = settled
+def copied_company(base_settings: Settings, built: BuiltCompany) -> Iterator[SmallCompany]:
+    """Copy a built company for the length of a block."""
+    template, payments = built
     with fresh_database(base_settings, template) as made:
-        yield Town(made, made.store("ledger"), dict(payments))
+        yield SmallCompany(made, made.store("ledger"), dict(payments))
 
 
-def settle_town(database: Database) -> Town:
-    """Open the accounts, let five months pass; one proposal is left open."""
-    town = Town(database, database.store("ledger"), {})
-    chance = random.Random(20261123)  # noqa: S311 - the same town every time
+def build_company(database: Database) -> SmallCompany:
+    """Open accounts and post five months to them; one proposal stays undecided."""
+    company = SmallCompany(database, database.store("ledger"), {})
+    chance = random.Random(20261123)  # noqa: S311 - reproducible
     for number in NUMBERS:
         opening = tuple(
             ServiceAmount(service, chance.randint(-90_000, 90_000))
             for service in chance.sample(SERVICES, 2)
         )
         command = OpenAccount(number=number, payer_kind="household", opening=opening)
-        town.does(open_account, command)
+        company.execute(open_account, command)
     for month in range(1, 6):
         for number in NUMBERS:
-            town.does(post_charges, _bill(number, month, chance))
+            company.execute(post_charges, _bill(number, month, chance))
         for number in chance.sample(NUMBERS, 6):
-            _live(town, number, date(2026, month, 20), chance)
+            _pay_and_accrue(company, number, date(2026, month, 20), chance)
     for number in NUMBERS[:3]:
-        _correct(town, number, chance)
+        _correct(company, number, chance)
     lines = (ServiceAmount("heating", 1_00),)
     proposal = AdjustCharges(account=NUMBERS[5], period="2026-02", lines=lines)
-    waits = Correct(correction_id=uuid4(), correction=proposal, reason="to be decided")
-    town.does(correct_within(0), waits, actor="staff:sidorov")
-    return town
+    pending = Correct(correction_id=uuid4(), correction=proposal, reason="to be decided")
+    company.execute(correct_within(0), pending, actor="staff:sidorov")
+    return company
 
 
-def pay(town: Town, number: str, on: date, amount: int, penalty: int = 0) -> UUID:
+def pay(company: SmallCompany, number: str, on: date, amount: int, penalty: int = 0) -> UUID:
     """Post a payment of one account."""
     payment_id = uuid4()
     line = PaidLine(account=number, amount=amount, penalty=penalty)
-    town.does(post_payment, PostPayment(payment_id=payment_id, paid_on=on, lines=(line,)))
-    town.payments[payment_id] = (number, amount, penalty)
+    company.execute(post_payment, PostPayment(payment_id=payment_id, paid_on=on, lines=(line,)))
+    company.payments[payment_id] = (number, amount, penalty)
     return payment_id
 
 
@@ -171,26 +168,26 @@ def _bill(number: str, month: int, chance: random.Random) -> PostCharges:
     )
 
 
-def _live(town: Town, number: str, day: date, chance: random.Random) -> None:
-    pay(town, number, day, chance.randint(1, 900_000), chance.randint(0, 9_000))
+def _pay_and_accrue(company: SmallCompany, number: str, day: date, chance: random.Random) -> None:
+    pay(company, number, day, chance.randint(1, 900_000), chance.randint(0, 9_000))
     amount = chance.randint(1, 5_000)
     command = AccruePenalty(number=number, amount=amount, effective_on=day, rule="test")
-    town.does(accrue_penalty, command)
+    company.execute(accrue_penalty, command)
 
 
-def _correct(town: Town, number: str, chance: random.Random) -> None:
+def _correct(company: SmallCompany, number: str, chance: random.Random) -> None:
     lines = (ServiceAmount("heating", -chance.randint(1, 90_000)), ServiceAmount("lift", 777))
     corrections: list[Any] = [
         AdjustCharges(account=number, period="2026-03", lines=lines, effective_on=date(2026, 5, 5)),
         *(
             ReversePayment(payment_id=payment_id, effective_on=date(2026, 5, 25))
-            for payment_id, (account, *_) in list(town.payments.items())[:9]
+            for payment_id, (account, *_) in list(company.payments.items())[:9]
             if account == number
         ),
     ]
-    penalty = town.asks("balance", number)["penalty"]
+    penalty = company.run_json("balance", number)["penalty"]
     if penalty:
         corrections.append(WriteOffPenalty(account=number, amount=penalty))
     for correction in corrections:
         command = Correct(correction_id=uuid4(), correction=correction, reason="an act")
-        town.does(correct_within(MAX_AMOUNT), command)
+        company.execute(correct_within(MAX_AMOUNT), command)

@@ -10,10 +10,8 @@ import pytest
 from services.ledger.application import (
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.domain.events import ChargeLine
@@ -24,6 +22,7 @@ from services.ledger.replay.audit import audit
 from shared import context
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.ledger_commands import PostCharges, post_charges
 
 RULES = load_rules(environ={})
 NUMBERS = [f"01000000{index:02}" for index in range(1, 13)]
@@ -70,9 +69,9 @@ def test_everybody_overdue_is_accrued_once(store: PostgresStore) -> None:
     assert audit(store).differences == []
 
 
-def test_a_dry_run_tells_and_writes_nothing(store: PostgresStore) -> None:
-    told = accrue_all(store, JULY, RULES, "staff:test", dry_run=True)
-    assert told.added == 8_550 * len(NUMBERS)
+def test_a_dry_run_returns_the_result_and_writes_nothing(store: PostgresStore) -> None:
+    found = accrue_all(store, JULY, RULES, "staff:test", dry_run=True)
+    assert found.added == 8_550 * len(NUMBERS)
     assert owed(store) == dict.fromkeys(NUMBERS, 0)
 
 
@@ -106,33 +105,33 @@ def test_a_run_that_dies_is_simply_started_again(
 def test_a_payment_between_reading_and_writing_is_not_lost(store: PostgresStore) -> None:
     paid: list[str] = []
 
-    def pays_meanwhile(read: int) -> None:
+    def pay_between(read: int) -> None:
         if read and not paid:
             # The first of the ranges is read, and nothing of it written yet.
             paid.extend(NUMBERS)
             for number in NUMBERS:
                 pay(store, number, 450_000, date(2026, 4, 1))
 
-    accrue_all(store, JULY, RULES, "staff:test", pays_meanwhile)
+    accrue_all(store, JULY, RULES, "staff:test", pay_between)
     assert paid
     assert owed(store) == dict.fromkeys(NUMBERS, 0)
     assert audit(store).differences == []
 
 
-def test_on_all_cores_it_is_the_same(store: PostgresStore) -> None:
-    alone = accrue_all(store, JULY, RULES, "staff:test", dry_run=True, cores=1)
-    together = accrue_all(store, JULY, RULES, "staff:test", cores=2)
+def test_parallel_workers_give_the_same_result(store: PostgresStore) -> None:
+    alone = accrue_all(store, JULY, RULES, "staff:test", dry_run=True, workers=1)
+    together = accrue_all(store, JULY, RULES, "staff:test", workers=2)
     assert together == alone
     assert owed(store) == dict.fromkeys(NUMBERS, 8_550)
     assert audit(store).differences == []
 
 
-def test_the_penalty_is_explained_also_for_a_day_to_come(store: PostgresStore) -> None:
+def test_the_penalty_of_a_future_day_is_explained(store: PostgresStore) -> None:
     accrue_all(store, JUNE, RULES, "staff:test")
-    told = store.query(lambda session: penalty(session, NUMBERS[0], JULY, RULES))
-    assert (told["total"], told["accrued"], told["owed"]) == (8_550, 5_130, 8_550)
-    assert told["provisional"] is True
-    [debt] = told["debts"]
+    found = store.query(lambda session: penalty(session, NUMBERS[0], JULY, RULES))
+    assert (found["total"], found["accrued"], found["owed"]) == (8_550, 5_130, 8_550)
+    assert found["provisional"] is True
+    [debt] = found["debts"]
     assert [(s["days"], s["divisor"], s["amount"]) for s in debt["segments"]] == [
         (30, None, 0),
         (60, 300, 8_550),
@@ -151,7 +150,7 @@ def test_an_account_that_the_rules_are_silent_about_is_named_and_the_others_go_o
         lines=(ChargeLine("heating", "Отопление", 100, 100),),
     )
     execute(store, post_charges, old)
-    summary = accrue_all(store, JULY, RULES, "staff:test", cores=1)
+    summary = accrue_all(store, JULY, RULES, "staff:test", workers=1)
     assert (summary.changed, summary.refused) == (len(NUMBERS), 1)
     assert "2016-01-01" in summary.refusals["0200000001"]
     assert owed(store) == dict.fromkeys(NUMBERS, 8_550)

@@ -31,8 +31,8 @@ main()
 """
 
 
-class Desk:
-    """A ledger of three accounts, and a terminal before it."""
+class ImportHarness:
+    """A ledger of a few accounts, a terminal, and a folder for files."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -45,7 +45,7 @@ class Desk:
         return path
 
     def imports(self, path: Path, *options: str) -> tuple[int, str, str]:
-        return self.terminal.says("import", str(path), *AUTHOR, *options)
+        return self.terminal.run("import", str(path), *AUTHOR, *options)
 
     def rows(self) -> list[Any]:
         """All that a command could have changed."""
@@ -61,20 +61,20 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(
+def harness(
     base_settings: Any, template: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Desk]:
+) -> Iterator[ImportHarness]:
     with fresh_database(base_settings, template) as made:
-        desk = Desk(made, tmp_path_factory.mktemp("desk"))
-        registry = desk.file(
+        harness = ImportHarness(made, tmp_path_factory.mktemp("import"))
+        registry = harness.file(
             "registry.csv",
             *(f"{n:02};household;2020-01-01\n" for n in range(1, 10)),
             header="account;payer_kind;effective_on\n",
         )
-        assert desk.imports(registry)[0] == 0
+        assert harness.imports(registry)[0] == 0
         billed = ("08;2026-02;2026-03-15;2026-02-28;heating;Отопление;100,00;;\n",)
-        assert desk.imports(desk.file("billed.csv", *billed))[0] == 0
-        yield desk
+        assert harness.imports(harness.file("billed.csv", *billed))[0] == 0
+        yield harness
 
 
 # A row -> what its refusal says.
@@ -103,14 +103,14 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_bad_row_is_refused_and_says_why(desk: Desk, name: str) -> None:
+def test_a_bad_row_is_refused_and_says_why(harness: ImportHarness, name: str) -> None:
     row, reason = ROWS[name]
-    before = desk.rows()
+    before = harness.rows()
     file = f"{abs(hash(name))}.csv"
-    code, out, err = desk.imports(desk.file(file, row), "--json")
+    code, out, err = harness.imports(harness.file(file, row), "--json")
     assert (code, json.loads(out)["state"]) == (2, "nothing_posted"), err
-    assert desk.rows() == before
-    [refused] = desk.refused(file)
+    assert harness.rows() == before
+    [refused] = harness.refused(file)
     assert reason in refused
     assert "Traceback" not in err
 
@@ -129,48 +129,52 @@ ADJUSTMENTS = {
 
 
 @pytest.mark.parametrize("name", [*OPENINGS, *ADJUSTMENTS])
-def test_a_bad_opening_or_adjustment_is_refused(desk: Desk, name: str) -> None:
+def test_a_bad_opening_or_adjustment_is_refused(harness: ImportHarness, name: str) -> None:
     header = "account;service;amount\n"
     if name in ADJUSTMENTS:
         header = "account;adjustment_id;period;service;amount;reason\n"
     rows, reason = {**OPENINGS, **ADJUSTMENTS}[name]
-    before, file = desk.rows(), f"{abs(hash(name))}.csv"
-    assert desk.imports(desk.file(file, rows, header=header))[0] == 2
-    assert desk.rows() == before
-    assert all(reason in refused for refused in desk.refused(file))
+    before, file = harness.rows(), f"{abs(hash(name))}.csv"
+    assert harness.imports(harness.file(file, rows, header=header))[0] == 2
+    assert harness.rows() == before
+    assert all(reason in refused for refused in harness.refused(file))
 
 
 @pytest.mark.parametrize("cut_at", [1, 5, 20, 40])
-def test_a_file_cut_in_the_middle_shows_it(desk: Desk, tmp_path: Path, cut_at: int) -> None:
-    whole = desk.file("whole.csv", GOOD, BAD.format("250,00"), GOOD.replace("01", "03", 1))
+def test_a_file_cut_in_the_middle_shows_it(
+    harness: ImportHarness, tmp_path: Path, cut_at: int
+) -> None:
+    whole = harness.file("whole.csv", GOOD, BAD.format("250,00"), GOOD.replace("01", "03", 1))
     path = tmp_path / "cut.csv"
     path.write_bytes(whole.read_bytes()[:-cut_at])
-    before = desk.rows()
-    code, out, _ = desk.imports(path, "--dry-run", "--json")
+    before = harness.rows()
+    code, out, _ = harness.imports(path, "--dry-run", "--json")
     counts = json.loads(out)["counts"]
     assert (code, counts["entries"], counts["refusals"]) == (1, 2, {"file_cut": 1})
-    assert desk.imports(path, "--strict")[0] == 2
-    assert desk.imports(path, "--total=450,00")[0] == 2
-    assert desk.rows() == before
+    assert harness.imports(path, "--strict")[0] == 2
+    assert harness.imports(path, "--total=450,00")[0] == 2
+    assert harness.rows() == before
 
 
-def test_bytes_of_another_encoding_are_refused_by_row(desk: Desk, tmp_path: Path) -> None:
+def test_bytes_of_another_encoding_are_refused_by_row(
+    harness: ImportHarness, tmp_path: Path
+) -> None:
     path = tmp_path / "mixed.csv"
     path.write_bytes(
         (HEADER + GOOD.replace("01", "04", 1)).encode()
         + GOOD.replace("01", "05", 1).encode("cp1251")
         + GOOD.replace("01", "06", 1).encode()
     )
-    before = desk.rows()
-    assert desk.imports(path, "--strict")[0] == 2
-    assert desk.rows() == before
-    code, out, _ = desk.imports(path, "--json")
+    before = harness.rows()
+    assert harness.imports(path, "--strict")[0] == 2
+    assert harness.rows() == before
+    code, out, _ = harness.imports(path, "--json")
     counts = json.loads(out)["counts"]
     assert (code, counts["entries"], counts["refusals"]) == (1, 2, {"unreadable": 1})
 
 
 def test_a_row_of_ten_megabytes_is_refused_in_the_memory_of_a_small_one(
-    desk: Desk, tmp_path: Path
+    harness: ImportHarness, tmp_path: Path
 ) -> None:
     peaks = []
     for size in (10, 10 * MEGABYTE):
@@ -190,7 +194,7 @@ def test_a_row_of_ten_megabytes_is_refused_in_the_memory_of_a_small_one(
                 *AUTHOR,
                 "--dry-run",
             ],
-            env=desk.terminal.environment(),
+            env=harness.terminal.environment(),
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
@@ -205,7 +209,7 @@ def test_a_row_of_ten_megabytes_is_refused_in_the_memory_of_a_small_one(
 
 
 COMMANDS = {
-    "a day to come": (("accrue", "--on", "2190-01-01", *AUTHOR), "is to come"),
+    "a future day": (("accrue", "--on", "2190-01-01", *AUTHOR), "is in the future"),
     "no day": (("accrue", "--on", "15.04.2026", *AUTHOR), "is not a day"),
     "nobody": (("accrue", "--on", "2026-04-15", "--actor", " ", "--reason", "r"), "--actor"),
     "for no reason": (("accrue", "--on", "2026-04-15", "--actor", "i", "--reason", ""), "--reason"),
@@ -214,24 +218,24 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_bad_accrual_is_refused(desk: Desk, name: str) -> None:
+def test_a_bad_accrual_is_refused(harness: ImportHarness, name: str) -> None:
     words, reason = COMMANDS[name]
-    before = desk.rows()
-    code, out, err = desk.terminal.says(*words)
+    before = harness.rows()
+    code, out, err = harness.terminal.run(*words)
     assert (code, out) == (2, "")
     assert reason in err
-    assert desk.rows() == before
+    assert harness.rows() == before
 
 
 def test_a_debt_older_than_the_rules_stops_nobody_else(database: Database, tmp_path: Path) -> None:
-    desk = Desk(database, tmp_path)
+    harness = ImportHarness(database, tmp_path)
     rows = ("01;heating;100,00;household;2014-01-01\n", "02;heating;100,00;household;2026-01-01\n")
     header = "account;service;amount;payer_kind;effective_on\n"
-    assert desk.imports(desk.file("opening.csv", *rows, header=header))[0] == 0
+    assert harness.imports(harness.file("opening.csv", *rows, header=header))[0] == 0
     for changed in (1, 0):
-        code, out, err = desk.terminal.says("accrue", "--on", "2026-07-01", *AUTHOR, "--json")
+        code, out, err = harness.terminal.run("accrue", "--on", "2026-07-01", *AUTHOR, "--json")
         said = json.loads(out.splitlines()[-1])
         assert (code, said["changed"], said["refused"]) == (1, changed, 1)
         assert "begin on 2016-01-01" in said["refusals"]["01"], err
-    shown = desk.terminal.says("accrue", "--on", "2026-07-01", *AUTHOR)[2]
-    assert "account 01 is left as it is" in shown
+    shown = harness.terminal.run("accrue", "--on", "2026-07-01", *AUTHOR)[2]
+    assert "account 01 is left unchanged" in shown

@@ -1,11 +1,10 @@
-"""``saldo ledger``: what staff see is what the log says, and what they do happens once."""
+"""``saldo ledger``: staff read what is in the log, and their commands take effect once."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, timedelta
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,40 +15,16 @@ import pytest
 
 from services.ledger.seal.checkpoint import VerifierKey
 from services.ledger.seal.verifier import verify_export
-from shared.config import Settings
 from tests.integration.ledger.small_company import (
     NUMBERS,
     SERVICES,
-    Settled,
-    Template,
-    Town,
-    copied_town,
-    settled_town,
+    SmallCompany,
 )
 
 pytestmark = pytest.mark.nodes
 
 SUMS = ("principal", "penalty", "advance")
 LAST_DAY = "2027-12-31"
-
-
-@pytest.fixture(scope="module")
-def settled(base_settings: Settings, template: Template) -> Iterator[Settled]:
-    with settled_town(base_settings, template) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def lived_in(base_settings: Settings, settled: Settled) -> Iterator[Town]:
-    """A town that is only looked at."""
-    with copied_town(base_settings, settled) as made:
-        yield made
-
-
-@pytest.fixture
-def town(base_settings: Settings, settled: Settled) -> Iterator[Town]:
-    with copied_town(base_settings, settled) as made:
-        yield made
 
 
 def net(balance: dict[str, Any]) -> int:
@@ -60,10 +35,12 @@ def net(balance: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("day", ["2026-02-01", "2026-03-20", "2026-05-24", LAST_DAY])
-def test_a_statement_closes_at_the_balance_of_its_last_day(lived_in: Town, day: str) -> None:
+def test_a_statement_closes_at_the_balance_of_its_last_day(
+    shared_company: SmallCompany, day: str
+) -> None:
     for number in NUMBERS:
-        found = lived_in.asks("statement", number, "--from", "2026-02-01", "--to", day)
-        assert found["closing"] == net(lived_in.asks("balance", number, "--as-of", day))
+        found = shared_company.run_json("statement", number, "--from", "2026-02-01", "--to", day)
+        assert found["closing"] == net(shared_company.run_json("balance", number, "--as-of", day))
         steps = found["movements"]
         at = [step["balance"] for step in steps]
         changes = [step["amount"] + step["penalty"] for step in steps]
@@ -73,16 +50,18 @@ def test_a_statement_closes_at_the_balance_of_its_last_day(lived_in: Town, day: 
         assert [step["effective_on"] for step in steps] == sorted(s["effective_on"] for s in steps)
 
 
-def test_a_balance_as_of_an_instant_is_what_had_been_recorded(lived_in: Town) -> None:
-    story = lived_in.asks("replay", NUMBERS[0])
+def test_a_balance_as_of_an_instant_is_what_had_been_recorded(shared_company: SmallCompany) -> None:
+    story = shared_company.run_json("replay", NUMBERS[0])
     for step in story:
-        then = lived_in.asks("balance", NUMBERS[0], "--as-of", step["recorded_at"])
+        then = shared_company.run_json("balance", NUMBERS[0], "--as-of", step["recorded_at"])
         assert then["version"] >= step["version"]
     assert net(then) == story[-1]["balance"]
 
 
-def test_turnover_adds_up_by_account_by_service_and_with_the_balances(lived_in: Town) -> None:
-    whole = lived_in.asks("turnover", "--from", "2026-03-01", "--to", LAST_DAY)
+def test_turnover_adds_up_by_account_by_service_and_with_the_balances(
+    shared_company: SmallCompany,
+) -> None:
+    whole = shared_company.run_json("turnover", "--from", "2026-03-01", "--to", LAST_DAY)
     assert whole["differences"] == []
     rows = whole["rows"]
     assert {row["service"] for row in rows} == {*SERVICES, "penalty", "advance"}
@@ -90,37 +69,41 @@ def test_turnover_adds_up_by_account_by_service_and_with_the_balances(lived_in: 
         assert whole["total"][column] == sum(row[column] for row in rows)
     by_service: Counter[str] = Counter()
     for number in NUMBERS:
-        one = lived_in.asks(
+        one = shared_company.run_json(
             "turnover", "--from", "2026-03-01", "--to", LAST_DAY, "--account", number
         )
         by_service.update({row["service"]: row["closing"] for row in one["rows"]})
-        assert one["total"]["closing"] == net(lived_in.asks("balance", number))
+        assert one["total"]["closing"] == net(shared_company.run_json("balance", number))
     assert {row["service"]: row["closing"] for row in rows} == by_service
 
 
-def test_a_turnover_opens_with_what_the_one_before_closed(lived_in: Town) -> None:
-    first = lived_in.asks("turnover", "--from", "2025-01-01", "--to", "2026-03-31")
-    second = lived_in.asks("turnover", "--from", "2026-04-01", "--to", LAST_DAY)
+def test_a_turnover_opens_with_what_the_one_before_closed(shared_company: SmallCompany) -> None:
+    first = shared_company.run_json("turnover", "--from", "2025-01-01", "--to", "2026-03-31")
+    second = shared_company.run_json("turnover", "--from", "2026-04-01", "--to", LAST_DAY)
     assert first["total"]["closing"] == second["total"]["opening"]
-    april = lived_in.asks("turnover", "--from", "2026-04-01", "--to", "2026-04-30")
-    assert lived_in.asks("turnover", "--period", "2026-04") == april
-    total = lived_in.asks("turnover", "--from", "2026-04-01", "--to", LAST_DAY, "--by", "total")
+    april = shared_company.run_json("turnover", "--from", "2026-04-01", "--to", "2026-04-30")
+    assert shared_company.run_json("turnover", "--period", "2026-04") == april
+    total = shared_company.run_json(
+        "turnover", "--from", "2026-04-01", "--to", LAST_DAY, "--by", "total"
+    )
     assert (total["rows"], total["total"]) == ([], second["total"])
 
 
-def test_the_books_come_to_zero_on_every_day(lived_in: Town) -> None:
+def test_the_books_come_to_zero_on_every_day(shared_company: SmallCompany) -> None:
     for day in ([], ["--on", "2026-03-10"]):
-        books = lived_in.asks("trial-balance", *day)
+        books = shared_company.run_json("trial-balance", *day)
         assert books["total"] == sum(books["accounts"].values()) == 0
         assert books["accounts"]["clearing"] > 0
 
 
 @pytest.mark.parametrize("ahead", [0, 400])
-def test_overdue_is_what_is_open_by_the_age_of_its_bill(lived_in: Town, ahead: int) -> None:
-    today = lived_in.store.clock.today() + timedelta(days=ahead)
-    found = lived_in.asks("overdue", "--on", today.isoformat())
+def test_overdue_is_what_is_open_by_the_age_of_its_bill(
+    shared_company: SmallCompany, ahead: int
+) -> None:
+    today = shared_company.store.clock.today() + timedelta(days=ahead)
+    found = shared_company.run_json("overdue", "--on", today.isoformat())
     expected: dict[str, Counter[str]] = {}
-    for row in lived_in.rows("balances"):
+    for row in shared_company.rows("balances"):
         for period, owed in row["open_items"].items():
             due = date.fromisoformat(row["due_dates"][period])
             if due < today:
@@ -130,18 +113,18 @@ def test_overdue_is_what_is_open_by_the_age_of_its_bill(lived_in: Town, ahead: i
     assert [a["number"] for a in found["accounts"]] == sorted(expected)
     assert found["total"] == sum(band["amount"] for band in found["bands"])
     assert found["count"] == len(expected) > 0
-    summary = lived_in.asks("overdue", "--on", today.isoformat(), "--summary")
+    summary = shared_company.run_json("overdue", "--on", today.isoformat(), "--summary")
     assert "accounts" not in summary
     assert summary["bands"] == found["bands"]
 
 
-def test_overdue_on_a_past_day_is_what_was_open_then(lived_in: Town) -> None:
+def test_overdue_on_a_past_day_is_what_was_open_then(shared_company: SmallCompany) -> None:
     """Told from the log; the same day told from each account's balance of that day."""
     day = date(2026, 4, 20)
-    found = lived_in.asks("overdue", "--on", day.isoformat())
+    found = shared_company.run_json("overdue", "--on", day.isoformat())
     expected = {}
     for number in NUMBERS:
-        account = lived_in.as_of(number, day)
+        account = shared_company.as_of(number, day)
         due = [p for p, on in account.due_dates.items() if on < day and p in account.open_items]
         if amount := sum(sum(account.open_items[period].values()) for period in due):
             expected[number] = amount
@@ -156,8 +139,8 @@ def _band(days: int) -> str:
     return "181-365" if days <= 365 else ">365"
 
 
-def test_the_story_names_who_did_what_and_what_it_corrects(lived_in: Town) -> None:
-    story = lived_in.asks("replay", NUMBERS[0])
+def test_the_story_names_who_did_what_and_what_it_corrects(shared_company: SmallCompany) -> None:
+    story = shared_company.run_json("replay", NUMBERS[0])
     assert [step["version"] for step in story] == list(range(1, len(story) + 1))
     corrections = [step for step in story if step["corrects"]]
     assert {step["kind"] for step in corrections} >= {"adjustment"}
@@ -165,7 +148,7 @@ def test_the_story_names_who_did_what_and_what_it_corrects(lived_in: Town) -> No
         assert step["corrects"]["version"] < step["version"]
         assert story[step["corrects"]["version"] - 1]["text"] == step["corrects"]["text"]
     assert all(step["actor"] and step["command_id"] for step in story)
-    shown = lived_in.run("replay", NUMBERS[0])
+    shown = shared_company.run("replay", NUMBERS[0])
     assert "corrects" in shown.stdout
     assert "service:test" in shown.stdout
 
@@ -196,15 +179,17 @@ def test_the_story_names_who_did_what_and_what_it_corrects(lived_in: Town) -> No
         ["export", "no/such/folder/there.jsonl"],
     ],
 )
-def test_bad_words_are_refused_with_a_sentence(lived_in: Town, words: list[str]) -> None:
-    result = lived_in.run(*words)
+def test_bad_words_are_refused_with_a_sentence(
+    shared_company: SmallCompany, words: list[str]
+) -> None:
+    result = shared_company.run(*words)
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     assert result.stderr.strip()
     assert "Traceback" not in result.stderr
 
 
-def test_tables_are_shown_to_people(lived_in: Town) -> None:
+def test_tables_are_shown_to_people(shared_company: SmallCompany) -> None:
     for words in (
         ["balance", NUMBERS[0]],
         ["statement", NUMBERS[0]],
@@ -215,7 +200,7 @@ def test_tables_are_shown_to_people(lived_in: Town) -> None:
         ["audit"],
         ["replay", "--all", "--dry-run"],
     ):
-        result = lived_in.run(*words)
+        result = shared_company.run(*words)
         assert result.exit_code == 0, result.output
         assert result.stdout.strip()
 
@@ -223,96 +208,98 @@ def test_tables_are_shown_to_people(lived_in: Town) -> None:
 # Correcting
 
 
-def adjusts(town: Town, sum_: str, *more: str, actor: str = "Ivanova", **env: str) -> Any:
+def adjusts(
+    company: SmallCompany, sum_: str, *more: str, actor: str = "Ivanova", **env: str
+) -> Any:
     words = ["adjust", NUMBERS[5], "--period", "2026-02", "--service", f"heating={sum_}"]
-    return town.run(*words, "--reason", "act 7", "--actor", actor, *more, "--json", **env)
+    return company.run(*words, "--reason", "act 7", "--actor", actor, *more, "--json", **env)
 
 
-def test_an_adjustment_said_twice_is_made_once(town: Town) -> None:
-    before = town.asks("balance", NUMBERS[5])
+def test_an_adjustment_said_twice_is_made_once(company: SmallCompany) -> None:
+    before = company.run_json("balance", NUMBERS[5])
     for _ in range(2):
-        answer = json.loads(adjusts(town, "150,00").stdout)
+        answer = json.loads(adjusts(company, "150,00").stdout)
         assert (answer["state"], answer["amount"]) == ("done", 150_00)
-    assert net(town.asks("balance", NUMBERS[5])) == net(before) + 150_00
-    more = adjusts(town, "150,00", "--command-id", "once more")
+    assert net(company.run_json("balance", NUMBERS[5])) == net(before) + 150_00
+    more = adjusts(company, "150,00", "--command-id", "once more")
     assert json.loads(more.stdout)["state"] == "done"
-    assert net(town.asks("balance", NUMBERS[5])) == net(before) + 300_00
-    last = town.asks("replay", NUMBERS[5])[-1]
+    assert net(company.run_json("balance", NUMBERS[5])) == net(before) + 300_00
+    last = company.run_json("replay", NUMBERS[5])[-1]
     assert (last["actor"], last["event"]["reason"]) == ("staff:ivanova", "act 7")
-    assert town.run("audit").exit_code == 0
+    assert company.run("audit").exit_code == 0
 
 
-def test_a_command_id_means_one_thing(town: Town) -> None:
-    assert adjusts(town, "1,00", "--command-id", "a").exit_code == 0
-    other = adjusts(town, "2,00", "--command-id", "a")
+def test_a_command_id_means_one_thing(company: SmallCompany) -> None:
+    assert adjusts(company, "1,00", "--command-id", "a").exit_code == 0
+    other = adjusts(company, "2,00", "--command-id", "a")
     assert other.exit_code == 2
     assert "another command" in other.stderr
 
 
-def test_two_people_move_more_than_one_may(town: Town) -> None:
-    before = town.asks("balance", NUMBERS[5])
+def test_two_people_move_more_than_one_may(company: SmallCompany) -> None:
+    before = company.run_json("balance", NUMBERS[5])
     limit = {"SALDO_LEDGER_APPROVAL_OVER": "100,00"}
-    proposed = json.loads(adjusts(town, "100,01", **limit).stdout)
+    proposed = json.loads(adjusts(company, "100,01", **limit).stdout)
     assert proposed["state"] == "proposed"
-    assert town.asks("balance", NUMBERS[5]) == before
-    _, row = town.asks("proposals")
+    assert company.run_json("balance", NUMBERS[5]) == before
+    _, row = company.run_json("proposals")
     assert row["proposal_id"] == proposed["correction_id"]
     assert (row["proposed_by"], row["reason"], row["amount"]) == ("staff:ivanova", "act 7", 10_001)
 
-    same = town.run("approve", row["proposal_id"], "--actor", "staff:IVANOVA")
+    same = company.run("approve", row["proposal_id"], "--actor", "staff:IVANOVA")
     assert same.exit_code == 2
     assert "Somebody else" in same.stderr
-    dry = town.asks("approve", row["proposal_id"], "--actor", "petrov", "--dry-run")
+    dry = company.run_json("approve", row["proposal_id"], "--actor", "petrov", "--dry-run")
     assert net(dry["accounts"][0]) == net(dry["before"][0]) + 10_001
-    assert town.asks("balance", NUMBERS[5]) == before
+    assert company.run_json("balance", NUMBERS[5]) == before
     for _ in range(2):
-        done = town.asks("approve", row["proposal_id"], "--actor", "petrov")
+        done = company.run_json("approve", row["proposal_id"], "--actor", "petrov")
         assert done["state"] == "approved"
-    assert net(town.asks("balance", NUMBERS[5])) == net(before) + 10_001
-    assert len(town.asks("proposals")) == 1
-    _, row = town.asks("proposals", "--all")
+    assert net(company.run_json("balance", NUMBERS[5])) == net(before) + 10_001
+    assert len(company.run_json("proposals")) == 1
+    _, row = company.run_json("proposals", "--all")
     assert (row["state"], row["decided_by"]) == ("approved", "staff:petrov")
-    again = json.loads(adjusts(town, "100,01", **limit).stdout)
+    again = json.loads(adjusts(company, "100,01", **limit).stdout)
     assert (again["state"], again["proposal"]) == ("proposed", "approved")
-    assert town.run("audit").exit_code == 0
+    assert company.run("audit").exit_code == 0
 
 
-def test_the_second_person_may_say_the_whole_correction(town: Town) -> None:
+def test_the_second_person_may_say_the_whole_correction(company: SmallCompany) -> None:
     limit = {"SALDO_LEDGER_APPROVAL_OVER": "0"}
-    proposed = json.loads(adjusts(town, "1,00", **limit).stdout)
+    proposed = json.loads(adjusts(company, "1,00", **limit).stdout)
     assert proposed["state"] == "proposed", "0 means always"
     said = ("--approve", proposed["correction_id"])
-    other = adjusts(town, "2,00", *said, actor="petrov", **limit)
+    other = adjusts(company, "2,00", *said, actor="petrov", **limit)
     assert other.exit_code == 2
     assert "another correction" in other.stderr
-    done = adjusts(town, "1,00", *said, actor="petrov", **limit)
+    done = adjusts(company, "1,00", *said, actor="petrov", **limit)
     assert json.loads(done.stdout)["state"] == "approved"
 
 
-def test_a_proposal_can_be_rejected(town: Town) -> None:
+def test_a_proposal_can_be_rejected(company: SmallCompany) -> None:
     limit = {"SALDO_LEDGER_APPROVAL_OVER": "0"}
-    proposed = json.loads(adjusts(town, "1,00", **limit).stdout)
+    proposed = json.loads(adjusts(company, "1,00", **limit).stdout)
     words = ["reject", proposed["correction_id"], "--reason", "typo", "--actor", "petrov"]
-    assert town.asks(*words)["state"] == "rejected"
-    late = town.run("approve", proposed["correction_id"], "--actor", "sidorov")
+    assert company.run_json(*words)["state"] == "rejected"
+    late = company.run("approve", proposed["correction_id"], "--actor", "sidorov")
     assert late.exit_code == 2
     assert "rejected already" in late.stderr
-    assert town.run("audit").exit_code == 0
+    assert company.run("audit").exit_code == 0
 
 
-def test_a_payment_is_reversed_and_a_penalty_waived(town: Town) -> None:
-    payment_id, (number, amount, penalty) = list(town.payments.items())[-1]
-    before = town.asks("balance", number)
+def test_a_payment_is_reversed_and_a_penalty_waived(company: SmallCompany) -> None:
+    payment_id, (number, amount, penalty) = list(company.payments.items())[-1]
+    before = company.run_json("balance", number)
     words = ["reverse", str(payment_id), "--reason", "chargeback", "--actor", "ivanova"]
-    assert town.asks(*words, "--dry-run")["would_be"] == "done"
-    assert town.asks("balance", number) == before
-    assert town.asks(*words)["amount"] == amount + penalty
-    after = town.asks("balance", number)
+    assert company.run_json(*words, "--dry-run")["would_be"] == "done"
+    assert company.run_json("balance", number) == before
+    assert company.run_json(*words)["amount"] == amount + penalty
+    after = company.run_json("balance", number)
     assert net(after) == net(before) + amount + penalty
     waive = ["write-off", number, "--amount", "0,01", "--reason", "act", "--actor", "ivanova"]
-    assert town.asks(*waive)["state"] == "done"
-    assert town.asks("balance", number)["penalty"] == after["penalty"] - 1
-    assert town.run("audit").exit_code == 0
+    assert company.run_json(*waive)["state"] == "done"
+    assert company.run_json("balance", number)["penalty"] == after["penalty"] - 1
+    assert company.run("audit").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -332,14 +319,14 @@ def test_a_payment_is_reversed_and_a_penalty_waived(town: Town) -> None:
         ["reverse", "not-an-id"],
     ],
 )
-def test_a_bad_correction_changes_nothing(lived_in: Town, words: list[str]) -> None:
-    before = lived_in.store.recorder.max_notification_id()
+def test_a_bad_correction_changes_nothing(shared_company: SmallCompany, words: list[str]) -> None:
+    before = shared_company.store.recorder.max_notification_id()
     for dry in ([], ["--dry-run"]):
-        result = lived_in.run(*words, "--reason", "r", "--actor", "ivanova", *dry)
+        result = shared_company.run(*words, "--reason", "r", "--actor", "ivanova", *dry)
         assert result.exit_code == 2, result.output
         assert result.stderr.strip()
         assert "Traceback" not in result.stderr
-    assert lived_in.store.recorder.max_notification_id() == before
+    assert shared_company.store.recorder.max_notification_id() == before
 
 
 @pytest.mark.parametrize(
@@ -347,9 +334,9 @@ def test_a_bad_correction_changes_nothing(lived_in: Town, words: list[str]) -> N
     [("", "r", ""), ("a b", "r", ""), ("a", "  ", ""), ("a", "r" * 501, ""), ("a", "r", "-1")],
 )
 def test_a_correction_has_an_author_a_reason_and_a_limit(
-    lived_in: Town, actor: str, reason: str, limit: str
+    shared_company: SmallCompany, actor: str, reason: str, limit: str
 ) -> None:
-    result = lived_in.run(
+    result = shared_company.run(
         *["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=1"],
         *["--actor", actor, "--reason", reason],
         SALDO_LEDGER_APPROVAL_OVER=limit,
@@ -361,47 +348,54 @@ def test_a_correction_has_an_author_a_reason_and_a_limit(
 
 
 def test_events_are_exported_so_that_the_seal_can_be_verified(
-    lived_in: Town, tmp_path: Path
+    shared_company: SmallCompany, tmp_path: Path
 ) -> None:
-    note = lived_in.asks("checkpoint")["checkpoint"]
-    key = VerifierKey.parse(lived_in.asks("key")["key"])
+    note = shared_company.run_json("checkpoint")["checkpoint"]
+    key = VerifierKey.parse(shared_company.run_json("key")["key"])
     file = tmp_path / "events.jsonl"
-    answer = lived_in.asks("export", str(file))
+    answer = shared_company.run_json("export", str(file))
     lines = file.read_bytes().splitlines()
-    assert answer["rows"] == len(lines) == lived_in.store.recorder.max_notification_id()
+    assert answer["rows"] == len(lines) == shared_company.store.recorder.max_notification_id()
     verify_export(lines, note, [key])
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_balances_and_statements_are_exported_as_csv(lived_in: Town, tmp_path: Path) -> None:
+def test_balances_and_statements_are_exported_as_csv(
+    shared_company: SmallCompany, tmp_path: Path
+) -> None:
     file = tmp_path / "balances.csv"
-    lived_in.asks("export", str(file), "--what", "balances")
+    shared_company.run_json("export", str(file), "--what", "balances")
     with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened, delimiter=";"))
     assert [row["number"] for row in rows] == NUMBERS
     for row in rows:
-        found = lived_in.asks("balance", row["number"])
+        found = shared_company.run_json("balance", row["number"])
         assert [int(row[name]) for name in SUMS] == [found[name] for name in SUMS]
         assert isinstance(json.loads(row["open_items"]), dict)
     file = tmp_path / "statement"
     words = ["export", str(file), "--format", "jsonl", "--what", "statement"]
-    lived_in.asks(*words, "--account", NUMBERS[1], "--from", "2026-03-01")
+    shared_company.run_json(*words, "--account", NUMBERS[1], "--from", "2026-03-01")
     told = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-    assert told == lived_in.asks("statement", NUMBERS[1], "--from", "2026-03-01")["movements"]
+    assert (
+        told
+        == shared_company.run_json("statement", NUMBERS[1], "--from", "2026-03-01")["movements"]
+    )
 
 
-def test_a_file_is_not_overwritten_unasked(lived_in: Town, tmp_path: Path) -> None:
+def test_a_file_is_not_overwritten_unasked(shared_company: SmallCompany, tmp_path: Path) -> None:
     file = tmp_path / "events.csv"
     file.write_text("mine")
-    assert lived_in.run("export", str(file)).exit_code == 2
+    assert shared_company.run("export", str(file)).exit_code == 2
     assert file.read_text() == "mine"
-    assert lived_in.run("export", str(file), "--overwrite").exit_code == 0
+    assert shared_company.run("export", str(file), "--overwrite").exit_code == 0
     assert file.read_text("utf-8").startswith("notification_id;")
 
 
-def test_parquet_is_written_or_says_what_it_needs(lived_in: Town, tmp_path: Path) -> None:
+def test_parquet_is_written_or_says_what_it_needs(
+    shared_company: SmallCompany, tmp_path: Path
+) -> None:
     file = tmp_path / "balances.parquet"
-    result = lived_in.run("export", str(file), "--what", "balances")
+    result = shared_company.run("export", str(file), "--what", "balances")
     if find_spec("pyarrow") is None:
         assert result.exit_code == 2
         assert "pip install 'saldo[parquet]'" in result.stderr

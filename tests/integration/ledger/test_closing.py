@@ -28,7 +28,7 @@ OPENINGS = "account;service;amount;payer_kind;effective_on\n"
 ADJUSTMENTS = "account;adjustment_id;period;service;amount;reason;effective_on\n"
 
 
-class Office:
+class ClosingHarness:
     """Two accounts; the first has a bill of February and of March."""
 
     def __init__(self, database: Database, folder: Path) -> None:
@@ -42,31 +42,31 @@ class Office:
     def imports(self, header: str, *rows: str) -> dict[str, Any]:
         path = self.folder / f"{uuid4()}.csv"
         path.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
-        code, out, err = self.terminal.says("import", str(path), *AUTHOR, "--json")
+        code, out, err = self.terminal.run("import", str(path), *AUTHOR, "--json")
         assert out, err
         counts: dict[str, Any] = json.loads(out)["counts"]
         assert code == (0 if not counts["refused_rows"] else 1 if counts["entries"] else 2)
         return counts
 
     def closes(self, period: str) -> tuple[int, str, str]:
-        return self.terminal.says("close", period, *AUTHOR)
+        return self.terminal.run("close", period, *AUTHOR)
 
     def events(self) -> int:
         return self.store.recorder.max_notification_id() or 0
 
 
 @pytest.fixture
-def office(database: Database, tmp_path: Path) -> Office:
-    return Office(database, tmp_path)
+def harness(database: Database, tmp_path: Path) -> ClosingHarness:
+    return ClosingHarness(database, tmp_path)
 
 
 def bill(number: str, month: int, day: int = 28) -> str:
     return f"{number};2026-{month:02};2026-{month + 1:02}-15;2026-{month:02}-{day};heating;H;100,00"
 
 
-def test_what_would_take_effect_in_a_closed_month_is_refused(office: Office) -> None:
-    assert office.closes("2026-03")[:2] == (0, "closed through 2026-03-31\n")
-    before = office.events()
+def test_what_would_take_effect_in_a_closed_month_is_refused(harness: ClosingHarness) -> None:
+    assert harness.closes("2026-03")[:2] == (0, "closed through 2026-03-31\n")
+    before = harness.events()
     late = bill("02", 4).replace("2026-04-28", "2026-03-31")
     for header, row in (
         (BILLS, bill("02", 3)),
@@ -76,42 +76,44 @@ def test_what_would_take_effect_in_a_closed_month_is_refused(office: Office) -> 
         (OPENINGS, "03;heating;5,00;household;2026-03-31"),
         (ADJUSTMENTS, "01;A;2026-03;heating;-1,00;why;2026-03-31"),
     ):
-        assert office.imports(header, row)["refusals"] == {"period_closed": 1}, row
+        assert harness.imports(header, row)["refusals"] == {"period_closed": 1}, row
     for words in (
         ("adjust", "01", "--period", "2026-02", "--service=heating=-1,00", "--on", "2026-02-28"),
         ("write-off", "01", "--amount=0,01", "--on", "2026-03-01"),
         ("accrue", "--on", "2026-03-31"),
     ):
-        code, out, err = office.terminal.says(*words, *AUTHOR)
+        code, out, err = harness.terminal.run(*words, *AUTHOR)
         assert (code, out) == (2, "")
         assert "closed through 2026-03" in err
         assert "adjustment that names the month it corrects" in err
-    assert office.events() == before
+    assert harness.events() == before
 
 
-def test_a_closed_month_is_corrected_in_the_open_one(office: Office) -> None:
-    assert office.closes("2026-03")[0] == 0
+def test_a_closed_month_is_corrected_in_the_open_one(harness: ClosingHarness) -> None:
+    assert harness.closes("2026-03")[0] == 0
     row = "01;A;2026-03;heating;-30,00;why;2026-04-01"
-    assert office.imports(ADJUSTMENTS, row)["entries"] == 1
-    said = office.terminal.asks("balance", "01", "--as-of", "2026-03-31")
+    assert harness.imports(ADJUSTMENTS, row)["entries"] == 1
+    said = harness.terminal.run_json("balance", "01", "--as-of", "2026-03-31")
     assert said["principal"] == 205_00, "what was reported stays"
-    assert office.terminal.asks("balance", "01")["principal"] == 175_00
-    assert office.imports(BILLS, bill("02", 4))["entries"] == 1
+    assert harness.terminal.run_json("balance", "01")["principal"] == 175_00
+    assert harness.imports(BILLS, bill("02", 4))["entries"] == 1
     words = ("--service=heating=-1,00", "--on", "2026-04-02", *AUTHOR)
-    assert office.terminal.asks("adjust", "01", "--period", "2026-02", *words)["state"] == "done"
+    assert (
+        harness.terminal.run_json("adjust", "01", "--period", "2026-02", *words)["state"] == "done"
+    )
 
 
-def test_a_payment_is_posted_on_its_day_all_the_same(office: Office) -> None:
-    assert office.closes("2026-03")[0] == 0
+def test_a_payment_is_posted_on_its_day_all_the_same(harness: ClosingHarness) -> None:
+    assert harness.closes("2026-03")[0] == 0
     paid = (PaidLine(account="01", amount=105_00, penalty=0),)
     command = PostPayment(payment_id=uuid4(), paid_on=date(2026, 3, 20), lines=paid)
     with context.bind(command_id=uuid4()):
-        office.store.execute(post_payment, command)
-    assert office.terminal.asks("balance", "01")["principal"] == 100_00
+        harness.store.execute(post_payment, command)
+    assert harness.terminal.run_json("balance", "01")["principal"] == 100_00
 
 
-def test_what_cannot_be_closed(office: Office) -> None:
-    assert office.closes("2026-02")[0] == 0
+def test_what_cannot_be_closed(harness: ClosingHarness) -> None:
+    assert harness.closes("2026-02")[0] == 0
     for period, said in {
         "2026-13": "is not a month",
         "march": "is not a month",
@@ -120,27 +122,27 @@ def test_what_cannot_be_closed(office: Office) -> None:
         "2026-02": "is closed already",
         "2026-01": "is closed already",
     }.items():
-        code, out, err = office.closes(period)
+        code, out, err = harness.closes(period)
         assert (code, out) == (2, "")
         assert said in err
 
 
-def test_a_dry_run_closes_nothing_and_nobody_opens_again(office: Office) -> None:
-    code, out, _ = office.terminal.says("close", "2026-03", *AUTHOR, "--dry-run")
+def test_a_dry_run_closes_nothing_and_nobody_opens_again(harness: ClosingHarness) -> None:
+    code, out, _ = harness.terminal.run("close", "2026-03", *AUTHOR, "--dry-run")
     assert (code, out) == (0, "would be closed through 2026-03-31\n")
-    assert office.terminal.asks("close", "2026-02", *AUTHOR)["closed_through"] == "2026-02-28"
-    assert office.imports(BILLS, bill("02", 3))["entries"] == 1
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), office.store.session() as session:
+    assert harness.terminal.run_json("close", "2026-02", *AUTHOR)["closed_through"] == "2026-02-28"
+    assert harness.imports(BILLS, bill("02", 3))["entries"] == 1
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), harness.store.session() as session:
         session.cursor.execute("TRUNCATE closings")
     with (
-        office.database.owner("ledger") as owner,
+        harness.database.owner("ledger") as owner,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
     ):
         owner.execute("DELETE FROM closings")
 
 
 def test_a_month_closed_between_deciding_and_writing_is_closed(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    harness: ClosingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decide: Callable[..., Any] = Posting.decide
     decided: list[Any] = []
@@ -150,10 +152,10 @@ def test_a_month_closed_between_deciding_and_writing_is_closed(
         return decide(self, cursor, entries)
 
     def is_overtaken(_: TableFile[Any]) -> None:
-        close_period(office.store, "2026-03", "staff:petrov", "reported")
+        close_period(harness.store, "2026-03", "staff:petrov", "reported")
 
     monkeypatch.setattr(Posting, "decide", count)
     monkeypatch.setattr(TableFile, "check_unchanged", is_overtaken)  # between the two
-    before = office.events()
-    assert office.imports(BILLS, bill("02", 3))["refusals"] == {"period_closed": 1}
-    assert (len(decided), office.events()) == (2, before)
+    before = harness.events()
+    assert harness.imports(BILLS, bill("02", 3))["refusals"] == {"period_closed": 1}
+    assert (len(decided), harness.events()) == (2, before)

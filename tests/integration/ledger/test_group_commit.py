@@ -23,12 +23,12 @@ from services.ledger.application import (
 )
 from services.ledger.corrections import Reject
 from services.ledger.domain.events import ServiceAmount
-from services.ledger.group_commit import posting_desk
+from services.ledger.group_commit import ledger_group_commit
 from services.ledger.replay.audit import audit
 from shared import context
 from shared.errors import Conflict, NotFound
 from shared.eventstore import group_commit
-from shared.eventstore.batch_decision import Stage, Waiting
+from shared.eventstore.batch_decision import PendingCommand, Stage
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Tail
@@ -57,7 +57,7 @@ def payment(number: str, amount: int = 100, payment_id: UUID | None = None) -> P
 
 
 def at_once(works: list[Callable[[], Any]]) -> list[Any]:
-    """Run all at once; answer results and exceptions in order."""
+    """Run all at once; return results and exceptions in order."""
     results: list[Any] = [None] * len(works)
     ready = threading.Barrier(len(works))
 
@@ -76,9 +76,9 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
     return results
 
 
-def pay(desk: GroupCommit, command: PostPayment, command_id: UUID | None = None) -> Any:
-    with context.bind(command_id=command_id or uuid4(), actor="staff:desk"):
-        return desk.execute(post_payment, command)
+def pay(group: GroupCommit, command: PostPayment, command_id: UUID | None = None) -> Any:
+    with context.bind(command_id=command_id or uuid4(), actor="staff:cashier"):
+        return group.execute(post_payment, command)
 
 
 def balances(store: PostgresStore) -> dict[str, int]:
@@ -86,10 +86,10 @@ def balances(store: PostgresStore) -> dict[str, int]:
     return {row["number"]: row["principal"] for row in rows}
 
 
-def test_many_callers_share_transactions_and_each_gets_its_answer(store: PostgresStore) -> None:
-    desk, transactions = posting_desk(store), counting(store)
+def test_many_callers_share_transactions_and_each_gets_its_result(store: PostgresStore) -> None:
+    group, transactions = ledger_group_commit(store), counting(store)
     commands = [payment(NUMBERS[index % 10]) for index in range(200)]
-    results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
+    results = at_once([lambda c=c: pay(group, c) for c in commands])  # type: ignore[misc]
     assert [result["payment_id"] for result in results] == [str(c.payment_id) for c in commands]
     assert balances(store) == dict.fromkeys(NUMBERS, OWED - 20 * 100)
     assert len(transactions) < 100
@@ -99,24 +99,24 @@ def test_many_callers_share_transactions_and_each_gets_its_answer(store: Postgre
 
 
 def test_a_refused_command_leaves_nothing_and_harms_nobody(store: PostgresStore) -> None:
-    desk = posting_desk(store)
+    group = ledger_group_commit(store)
 
     def half(session: Any, command: PostPayment) -> Any:
         post_payment(session, command)
-        raise Conflict("no", "Refused after it had let an event happen.")
+        raise Conflict("no", "Refused after it had triggered an event.")
 
     def refused(command: PostPayment) -> Any:
         with context.bind(command_id=uuid4()):
-            return desk.execute(half, command)
+            return group.execute(half, command)
 
     works: list[Callable[[], Any]] = []
     for index in range(60):
         command = payment(NUMBERS[0])
         works.append(
-            (lambda c=command: refused(c)) if index % 3 == 0 else (lambda c=command: pay(desk, c))
+            (lambda c=command: refused(c)) if index % 3 == 0 else (lambda c=command: pay(group, c))
         )
     unknown = payment("999")
-    works.append(lambda: pay(desk, unknown))
+    works.append(lambda: pay(group, unknown))
     results = at_once(works)
     assert [type(result) for result in results[:60:3]] == [Conflict] * 20
     assert type(results[-1]) is NotFound
@@ -126,21 +126,21 @@ def test_a_refused_command_leaves_nothing_and_harms_nobody(store: PostgresStore)
 
 
 def test_one_command_sent_many_times_at_once_is_done_once(store: PostgresStore) -> None:
-    desk, command, command_id = posting_desk(store), payment(NUMBERS[0]), uuid4()
-    results = at_once([lambda: pay(desk, command, command_id) for _ in range(20)])
+    group, command, command_id = ledger_group_commit(store), payment(NUMBERS[0]), uuid4()
+    results = at_once([lambda: pay(group, command, command_id) for _ in range(20)])
     assert results == [{"payment_id": str(command.payment_id), "posted": [NUMBERS[0]]}] * 20
     other = payment(NUMBERS[0])
     with pytest.raises(Conflict, match="another command"):
-        pay(desk, other, command_id)
+        pay(group, other, command_id)
     assert balances(store)[NUMBERS[0]] == OWED - 100
 
 
 def test_one_payment_under_many_commands_is_posted_once(store: PostgresStore) -> None:
-    desk, payment_id = posting_desk(store), uuid4()
+    group, payment_id = ledger_group_commit(store), uuid4()
     commands = [payment(NUMBERS[0], 100, payment_id) for _ in range(10)]
-    results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
+    results = at_once([lambda c=c: pay(group, c) for c in commands])  # type: ignore[misc]
     assert sorted(len(result["posted"]) for result in results) == [0] * 9 + [1]
-    assert pay(desk, payment(NUMBERS[0], 100, payment_id))["posted"] == []
+    assert pay(group, payment(NUMBERS[0], 100, payment_id))["posted"] == []
     assert balances(store)[NUMBERS[0]] == OWED - 100
 
 
@@ -148,9 +148,9 @@ def test_one_payment_under_many_commands_is_posted_once(store: PostgresStore) ->
 def test_a_crash_in_between_leaves_each_absent_or_done_once(
     store: PostgresStore, committed: bool
 ) -> None:
-    """The shared transaction is lost before its commit, or its answer after it."""
-    desk, lost = posting_desk(store), list[int]()
-    keep, give_connection = store.keep_commands, desk._connections.of
+    """The shared transaction is lost before its commit, or its reply after it."""
+    group, lost = ledger_group_commit(store), list[int]()
+    keep, give_connection = store.keep_commands, group._connections.of
 
     def die_before(cursor: Any, rows: Any) -> None:
         if not lost and not committed:
@@ -169,26 +169,26 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
             raise psycopg.OperationalError("the connection is lost after COMMIT")
 
     store.keep_commands = die_before  # type: ignore[method-assign]
-    desk._connections.of = die_after  # type: ignore[method-assign]
+    group._connections.of = die_after  # type: ignore[method-assign]
     commands = [payment(NUMBERS[index % 10]) for index in range(30)]
-    results = at_once([lambda c=c: pay(desk, c) for c in commands])  # type: ignore[misc]
+    results = at_once([lambda c=c: pay(group, c) for c in commands])  # type: ignore[misc]
     assert lost
     assert [result["payment_id"] for result in results] == [str(c.payment_id) for c in commands]
     assert balances(store) == dict.fromkeys(NUMBERS, OWED - 3 * 100)
     assert audit(store).differences == []
 
 
-def test_what_somebody_else_has_posted_meanwhile_is_decided_anew(store: PostgresStore) -> None:
+def test_a_group_overtaken_by_another_process_is_decided_again(store: PostgresStore) -> None:
     """Between the reading and the writing of a group, another process takes its versions."""
-    desk, write, taken = posting_desk(store), store.recorder.write, list[Any]()
+    group, write, taken = ledger_group_commit(store), store.recorder.write, list[Any]()
 
     def late(cursor: Any, tail: Tail, rows: Any, causes: Any) -> Any:
         if not taken:
             # As another process does: it was in turn between this group's reading and writing.
             id_, version, topic, state = rows[0]
             paid = msgspec.json.decode(state) | {"payment_id": str(uuid4())}
-            stranger = (id_, version, topic, msgspec.json.encode(paid))
-            taken.extend(write(cursor, tail, [stranger], causes[:1]))
+            overtaking = (id_, version, topic, msgspec.json.encode(paid))
+            taken.extend(write(cursor, tail, [overtaking], causes[:1]))
             cursor.execute(
                 "UPDATE balances SET version = version + 1, principal = principal - 100, "
                 "open_items = json_build_object('0001-01', json_build_object("
@@ -197,22 +197,22 @@ def test_what_somebody_else_has_posted_meanwhile_is_decided_anew(store: Postgres
             )
             cursor.execute(
                 "INSERT INTO payment_postings VALUES (%s, %s, %s, 100, 0, %s)",
-                (paid["payment_id"], paid["account"], taken[0], Jsonb(paid["settled"])),
+                (paid["payment_id"], paid["account"], taken[0], Jsonb(paid["allocation"])),
             )
             cursor.execute("COMMIT")
             cursor.execute("BEGIN")
         return write(cursor, tail, rows, causes)
 
     store.recorder.write = late  # type: ignore[method-assign]
-    results = at_once([lambda: pay(desk, payment(NUMBERS[0])) for _ in range(10)])
+    results = at_once([lambda: pay(group, payment(NUMBERS[0])) for _ in range(10)])
     assert taken
     assert all(result["posted"] == [NUMBERS[0]] for result in results)
     assert balances(store)[NUMBERS[0]] == OWED - 11 * 100
     assert audit(store).differences == []
 
 
-def test_a_fault_of_one_command_is_its_caller_s_alone(store: PostgresStore) -> None:
-    desk = posting_desk(store)
+def test_a_fault_of_one_command_reaches_its_caller_alone(store: PostgresStore) -> None:
+    group = ledger_group_commit(store)
 
     def faulty(session: Any, command: PostPayment) -> Any:
         post_payment(session, command)
@@ -220,10 +220,10 @@ def test_a_fault_of_one_command_is_its_caller_s_alone(store: PostgresStore) -> N
 
     def fail() -> Any:
         with context.bind(command_id=uuid4()):
-            return desk.execute(faulty, payment(NUMBERS[1]))
+            return group.execute(faulty, payment(NUMBERS[1]))
 
     works: list[Callable[[], Any]] = [
-        fail if index % 4 == 0 else (lambda: pay(desk, payment(NUMBERS[1]))) for index in range(40)
+        fail if index % 4 == 0 else (lambda: pay(group, payment(NUMBERS[1]))) for index in range(40)
     ]
     results = at_once(works)
     assert [type(result) for result in results[::4]] == [ZeroDivisionError] * 10
@@ -234,7 +234,7 @@ def test_a_fault_of_one_command_is_its_caller_s_alone(store: PostgresStore) -> N
 def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, hold, entered = posting_desk(store), threading.Event(), threading.Event()
+    group, hold, entered = ledger_group_commit(store), threading.Event(), threading.Event()
     results: dict[str, Any] = {}
 
     class Interrupted:
@@ -258,7 +258,7 @@ def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
         def run() -> None:
             try:
                 with context.bind(command_id=uuid4()):
-                    results[name] = desk.execute(handler, payment(NUMBERS[2]))
+                    results[name] = group.execute(handler, payment(NUMBERS[2]))
             except KeyboardInterrupt:
                 results[name] = "killed"
 
@@ -268,31 +268,31 @@ def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
 
     threads = [caller("slow", slow)]
     entered.wait()
-    plain = group_commit.Waiting
+    plain = group_commit.PendingCommand
 
-    def killed(*parts: Any) -> Waiting:
-        waiting = plain(*parts)
-        waiting.turn = Interrupted()  # type: ignore[assignment]
-        return waiting
+    def killed(*parts: Any) -> PendingCommand:
+        entry = plain(*parts)
+        entry.wakeup = Interrupted()  # type: ignore[assignment]
+        return entry
 
-    monkeypatch.setattr(group_commit, "Waiting", killed)
+    monkeypatch.setattr(group_commit, "PendingCommand", killed)
     threads.append(caller("killed", post_payment))
-    eventually(lambda: len(desk._queue) == 1, "the second waits")
-    monkeypatch.setattr(group_commit, "Waiting", plain)
+    eventually(lambda: len(group._queue) == 1, "the second waits")
+    monkeypatch.setattr(group_commit, "PendingCommand", plain)
     threads.append(caller("last", post_payment))
-    eventually(lambda: len(desk._queue) == 2, "the third waits behind it")
+    eventually(lambda: len(group._queue) == 2, "the third waits behind it")
     hold.set()
     for thread in threads:
         thread.join()
     assert results["killed"] == "killed"
     assert results["slow"]["posted"] == results["last"]["posted"] == [NUMBERS[2]]
-    assert pay(desk, payment(NUMBERS[2]))["posted"] == [NUMBERS[2]]
+    assert pay(group, payment(NUMBERS[2]))["posted"] == [NUMBERS[2]]
     # The command of the one who was killed was in the queue: it is done, and once.
     assert balances(store)[NUMBERS[2]] == OWED - 4 * 100
     assert audit(store).differences == []
 
 
-def test_a_command_that_the_desk_does_not_know_is_carried_out_by_the_store(
+def test_a_command_without_group_commit_is_executed_by_the_store(
     store: PostgresStore,
 ) -> None:
     def ask(session: Any, command: Reject) -> str:
@@ -300,11 +300,11 @@ def test_a_command_that_the_desk_does_not_know_is_carried_out_by_the_store(
 
     with context.bind(command_id=uuid4()):
         command = Reject(proposal_id=uuid4(), reason="x")
-        assert posting_desk(store).execute(ask, command) == "PostgresSession"
+        assert ledger_group_commit(store).execute(ask, command) == "PostgresSession"
 
 
 def test_a_lone_command_is_carried_out_by_its_own_thread(store: PostgresStore) -> None:
-    desk, threads = posting_desk(store), set()
+    group, threads = ledger_group_commit(store), set()
 
     def noting(session: Any, command: PostPayment) -> Any:
         threads.add(threading.current_thread())
@@ -312,11 +312,11 @@ def test_a_lone_command_is_carried_out_by_its_own_thread(store: PostgresStore) -
 
     for _ in range(5):
         with context.bind(command_id=uuid4()):
-            desk.execute(noting, payment(NUMBERS[0]))
+            group.execute(noting, payment(NUMBERS[0]))
     assert threads == {threading.current_thread()}
 
 
-def test_two_processes_worth_of_desks_do_not_lose_each_other_s_work(database: Database) -> None:
+def test_group_commits_of_two_processes_lose_no_payment(database: Database) -> None:
     first, second = database.store("ledger"), database.store("ledger")
     with context.bind(command_id=uuid4()):
         first.execute(
@@ -327,9 +327,10 @@ def test_two_processes_worth_of_desks_do_not_lose_each_other_s_work(database: Da
                 opening=(ServiceAmount("heating", OWED),),
             ),
         )
-    desks = (posting_desk(first), posting_desk(second))
+    group_commits = (ledger_group_commit(first), ledger_group_commit(second))
     works: list[Callable[[], Any]] = [
-        lambda index=index: pay(desks[index % 2], payment(NUMBERS[0])) for index in range(60)
+        lambda index=index: pay(group_commits[index % 2], payment(NUMBERS[0]))
+        for index in range(60)
     ]
     results = at_once(works)
     assert all(isinstance(result, dict) for result in results)
@@ -339,11 +340,11 @@ def test_two_processes_worth_of_desks_do_not_lose_each_other_s_work(database: Da
 
 
 def counting(store: PostgresStore) -> list[int]:
-    original, count = store.recorder.turn, list[int]()
+    original, count = store.recorder.lock_tail, list[int]()
 
     def counted(cursor: Any, *, begin: bool = False) -> Tail:
         count.append(1)
         return original(cursor, begin=begin)
 
-    store.recorder.turn = counted  # type: ignore[method-assign]
+    store.recorder.lock_tail = counted  # type: ignore[method-assign]
     return count

@@ -1,9 +1,8 @@
-"""What an account's services are called is read from its last bill, however much came after it."""
+"""The names of services come from the last bill, however many events follow it."""
 
 from __future__ import annotations
 
 from datetime import date
-from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +10,7 @@ import pytest
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
-from services.ledger.group_commit import PostingDesk
+from services.ledger.group_commit import AccountCommands
 from services.ledger.readmodel import ReadModel
 from services.ledger.reports.balances import balance, balances
 from shared import context
@@ -33,7 +32,7 @@ def bill(account: Account, period: str, **names: str) -> None:
     account.post_charges(period, DAY, DAY, lines)
 
 
-def live(session: PostgresSession, numbers: list[str]) -> None:
+def prepare(session: PostgresSession, numbers: list[str]) -> None:
     for number in numbers:
         account = session.load(Account, account_id(number))
         account.open(number, "household", DAY, (ServiceAmount("heating", 5_000),))
@@ -52,14 +51,14 @@ def live(session: PostgresSession, numbers: list[str]) -> None:
 def store(module_database: Database) -> PostgresStore:
     made = module_database.store("ledger")
     with context.bind(actor="service:test"):
-        made.transact(live, NUMBERS)
+        made.transact(prepare, NUMBERS)
     with module_database.owner("ledger") as owner:
         owner.execute("ANALYZE events, balances")
     return made
 
 
 class Explaining:
-    """A cursor that has the database say how it runs each query, before it runs it."""
+    """A cursor that records the plan of each query before running it."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -99,10 +98,10 @@ def test_one_event_is_read_for_the_names_however_many_follow_the_bill(
 
 
 def test_the_names_are_those_of_the_bill_that_was_posted_last(store: PostgresStore) -> None:
-    answer = store.query(lambda session: balances(session, [*NUMBERS, "nobody"]))
+    found = store.query(lambda session: balances(session, [*NUMBERS, "nobody"]))
     named = {
         one["number"]: {line["service"]: line["name"] for line in one["services"]}
-        for one in answer["balances"]
+        for one in found["balances"]
     }
     billed = {**NAMES, "water": "water"}
     assert named == {**dict.fromkeys(NUMBERS, billed), OPENED: {"heating": "heating"}}
@@ -110,29 +109,13 @@ def test_the_names_are_those_of_the_bill_that_was_posted_last(store: PostgresSto
     assert {line["service"]: line["name"] for line in past["services"]} == billed
 
 
-def test_the_desk_keeps_the_last_bill_of_an_account(store: PostgresStore) -> None:
-    desk, ids = PostingDesk(), [account_id(number) for number in NUMBERS]
-    found = store.query(lambda session: desk.read(session.cursor, ids))
+def test_group_commit_keeps_the_last_bill_of_an_account(store: PostgresStore) -> None:
+    commands, ids = AccountCommands(), [account_id(number) for number in NUMBERS]
+    found = store.query(lambda session: commands.read(session.cursor, ids))
     for number, id_ in zip(NUMBERS, ids, strict=True):
-        twin: Any = desk.copy(found[id_])
+        twin: Any = commands.copy(found[id_])
         assert twin.last_bill == (0 if number == OPENED else 3)
         twin.post_payment(uuid4(), DAY, 1, 0)
         assert twin.last_bill == (0 if number == OPENED else 3)
         bill(twin, "2026-04", lift="Лифт")
         assert twin.last_bill == twin.version
-
-
-def test_the_last_bills_of_an_older_ledger_are_found(
-    store: PostgresStore, module_database: Database
-) -> None:
-    script = files("services.ledger") / "migrations" / "0007_last_bill.sql"
-    query = "SELECT number, last_bill FROM balances ORDER BY number"
-    with module_database.owner("ledger") as owner:
-        owner.autocommit = False
-        right = owner.execute(query).fetchall()
-        assert [last for _, last in right] == [3, 3, 3, 0, 3]
-        for table in ("balances", "rebuilt_balances"):
-            owner.execute(f"ALTER TABLE {table} DROP COLUMN last_bill")
-        owner.execute(script.read_text(encoding="utf-8"))
-        assert owner.execute(query).fetchall() == right
-        owner.rollback()

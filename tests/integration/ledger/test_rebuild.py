@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,17 @@ import pytest
 from services.ledger.domain import account_id
 from services.ledger.replay.audit import audit
 from services.ledger.replay.rebuild import rebuild
-from shared.config import Settings
 from shared.errors import Conflict
 from tests.integration.ledger.small_company import (
     NUMBERS,
-    Settled,
-    Template,
-    Town,
-    copied_town,
+    SmallCompany,
     pay,
-    settled_town,
 )
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 LIVE = ("balances", "proposals", "payment_postings")
 BESIDE = tuple(f"rebuilt_{table}" for table in LIVE)
 STRANGER = "11111111-2222-5333-8444-555555555555"
@@ -77,100 +72,88 @@ STRANGERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def settled(base_settings: Settings, template: Template) -> Iterator[Settled]:
-    with settled_town(base_settings, template) as made:
-        yield made
+def paid_account(company: SmallCompany) -> str:
+    return next(iter(company.payments.values()))[0]
 
 
-@pytest.fixture
-def town(base_settings: Settings, settled: Settled) -> Iterator[Town]:
-    with copied_town(base_settings, settled) as made:
-        yield made
-
-
-def paid_account(town: Town) -> str:
-    return next(iter(town.payments.values()))[0]
-
-
-def differences(town: Town) -> set[str]:
-    result = town.run("audit", "--json")
+def differences(company: SmallCompany) -> set[str]:
+    result = company.run("audit", "--json")
     report = json.loads(result.stdout)
     assert result.exit_code == (1 if report["differences"] else 0)
     return {found["what"] for found in report["differences"]}
 
 
 @pytest.mark.parametrize("what", WRONG_ROWS)
-def test_a_wrong_row_is_named_and_made_right(town: Town, what: str) -> None:
-    right = {table: town.rows(table) for table in LIVE}
-    town.as_owner(WRONG_ROWS[what].format(number=paid_account(town)))
-    wrong = {table: town.rows(table) for table in LIVE}
+def test_a_wrong_row_is_named_and_made_right(company: SmallCompany, what: str) -> None:
+    right = {table: company.rows(table) for table in LIVE}
+    company.as_owner(WRONG_ROWS[what].format(number=paid_account(company)))
+    wrong = {table: company.rows(table) for table in LIVE}
     assert wrong != right
-    assert what in differences(town)
-    looked = town.run("replay", "--all", "--dry-run")
+    assert what in differences(company)
+    looked = company.run("replay", "--all", "--dry-run")
     assert looked.exit_code == 1
     assert what in looked.stdout
-    assert {table: town.rows(table) for table in LIVE} == wrong, "only compared"
-    assert sum(town.asks("replay", "--all")["wrong"].values()) > 0
-    assert {table: town.rows(table) for table in LIVE} == right
-    assert differences(town) == set()
-    assert [town.rows(table) for table in BESIDE] == [[], [], []]
+    assert {table: company.rows(table) for table in LIVE} == wrong, "only compared"
+    assert sum(company.run_json("replay", "--all")["wrong"].values()) > 0
+    assert {table: company.rows(table) for table in LIVE} == right
+    assert differences(company) == set()
+    assert [company.rows(table) for table in BESIDE] == [[], [], []]
 
 
 @pytest.mark.parametrize("what", STRANGERS)
-def test_a_row_of_nobody_is_named_and_removed(town: Town, what: str) -> None:
-    right = {table: town.rows(table) for table in LIVE}
-    town.as_owner(STRANGERS[what])
-    assert differences(town) == {what}
-    town.asks("replay", "--all")
-    assert {table: town.rows(table) for table in LIVE} == right
+def test_a_row_of_nobody_is_named_and_removed(company: SmallCompany, what: str) -> None:
+    right = {table: company.rows(table) for table in LIVE}
+    company.as_owner(STRANGERS[what])
+    assert differences(company) == {what}
+    company.run_json("replay", "--all")
+    assert {table: company.rows(table) for table in LIVE} == right
 
 
-def test_numbers_that_changed_places_are_put_back(town: Town) -> None:
-    right = town.rows("balances")
+def test_numbers_that_changed_places_are_put_back(company: SmallCompany) -> None:
+    right = company.rows("balances")
     one, other = NUMBERS[:2]
-    town.as_owner(
+    company.as_owner(
         f"UPDATE balances SET number = 'x' WHERE number = '{one}'",
         f"UPDATE balances SET number = '{one}' WHERE number = '{other}'",
         f"UPDATE balances SET number = '{other}' WHERE number = 'x'",
     )
-    town.asks("replay", "--all")
-    assert town.rows("balances") == right
+    company.run_json("replay", "--all")
+    assert company.rows("balances") == right
 
 
-def test_everything_is_rebuilt_from_nothing_on_two_cores(town: Town) -> None:
-    right = {table: town.rows(table) for table in LIVE}
-    town.as_owner(*(f"DELETE FROM {table}" for table in LIVE))
+def test_everything_is_rebuilt_from_nothing_on_two_cores(company: SmallCompany) -> None:
+    right = {table: company.rows(table) for table in LIVE}
+    company.as_owner(*(f"DELETE FROM {table}" for table in LIVE))
     read: list[int] = []
-    result = rebuild(town.store, read.append, cores=2)
+    result = rebuild(company.store, read.append, workers=2)
     assert result.swapped
     assert result.accounts == len(NUMBERS)
-    assert sum(read) == result.events == town.store.recorder.max_notification_id()
-    assert {table: town.rows(table) for table in LIVE} == right
-    assert audit(town.store, cores=2).differences == []
+    assert sum(read) == result.events == company.store.recorder.max_notification_id()
+    assert {table: company.rows(table) for table in LIVE} == right
+    assert audit(company.store, workers=2).differences == []
 
 
-def test_payments_during_a_rebuild_are_not_lost(town: Town) -> None:
-    town.as_owner("UPDATE balances SET advance = advance + 1")
+def test_payments_during_a_rebuild_are_not_lost(company: SmallCompany) -> None:
+    company.as_owner("UPDATE balances SET advance = advance + 1")
 
     def meanwhile() -> None:
         # After the rows were made, before they are swapped: to wrong rows, and to one of nobody.
         for number in NUMBERS[:4]:
-            pay(town, number, date(2026, 6, 1), 1_00)
+            pay(company, number, date(2026, 6, 1), 1_00)
 
-    result = rebuild(town.store, before_swap=meanwhile)
+    result = rebuild(company.store, before_swap=meanwhile)
     assert (result.wrong["balances"], result.replayed_again) == (len(NUMBERS), 4)
-    assert differences(town) == set()
+    assert differences(company) == set()
 
 
-def test_people_pay_while_it_is_rebuilt_again_and_again(town: Town) -> None:
+def test_people_pay_while_it_is_rebuilt_again_and_again(company: SmallCompany) -> None:
     stop, failed = threading.Event(), list[BaseException]()
 
     def keep_paying(numbers: list[str]) -> None:
         try:
             while not stop.is_set():
                 for number in numbers:
-                    pay(town, number, date(2026, 6, 1), 1_00)
+                    pay(company, number, date(2026, 6, 1), 1_00)
         except BaseException as error:
             failed.append(error)
             raise
@@ -180,63 +163,63 @@ def test_people_pay_while_it_is_rebuilt_again_and_again(town: Town) -> None:
         thread.start()
     try:
         for _ in range(5):
-            town.as_owner("UPDATE balances SET penalty = penalty + 1")
-            assert rebuild(town.store).swapped
+            company.as_owner("UPDATE balances SET penalty = penalty + 1")
+            assert rebuild(company.store).swapped
     finally:
         stop.set()
         for thread in threads:
             thread.join()
     assert failed == []
-    assert differences(town) == set()
-    assert len(town.payments) > 50
+    assert differences(company) == set()
+    assert len(company.payments) > 50
 
 
-def test_two_rebuilds_do_not_meet(town: Town) -> None:
+def test_two_rebuilds_do_not_meet(company: SmallCompany) -> None:
     def another() -> None:
         with pytest.raises(Conflict, match="under way"):
-            rebuild(town.store)
+            rebuild(company.store)
 
-    assert rebuild(town.store, before_swap=another).swapped
+    assert rebuild(company.store, before_swap=another).swapped
 
 
 @pytest.mark.parametrize("stage", ["reading", "swapping"])
-def test_a_kill_changes_nothing(town: Town, stage: str) -> None:
-    right = {table: town.rows(table) for table in LIVE}
-    town.as_owner("UPDATE balances SET advance = advance + 1")
-    wrong = {table: town.rows(table) for table in LIVE}
+def test_a_kill_changes_nothing(company: SmallCompany, stage: str) -> None:
+    right = {table: company.rows(table) for table in LIVE}
+    company.as_owner("UPDATE balances SET advance = advance + 1")
+    wrong = {table: company.rows(table) for table in LIVE}
     # Reading waits for the events, swapping for its turn to append: so it is where we want it.
     held = (
         "LOCK TABLE events IN ACCESS EXCLUSIVE MODE"
         if stage == "reading"
         else "SELECT pg_advisory_xact_lock(hashtextextended('ledger.events', 0))"
     )
-    with town.database.owner("ledger") as owner, owner.transaction():
+    with company.database.owner("ledger") as owner, owner.transaction():
         owner.execute(held)
-        process = _start_rebuild(town)
-        eventually(lambda: _waiting(town), f"the rebuild waits while {stage}")
+        process = _start_rebuild(company)
+        eventually(lambda: _waiting(company), f"the rebuild waits while {stage}")
         workers = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.wait()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == [], "workers end with their parent"
-    assert {table: town.rows(table) for table in LIVE} == wrong
-    eventually(lambda: _try(lambda: rebuild(town.store)), "the lock of the killed one is free")
-    assert {table: town.rows(table) for table in LIVE} == right
+    assert {table: company.rows(table) for table in LIVE} == wrong
+    eventually(lambda: _try(lambda: rebuild(company.store)), "the lock of the killed one is free")
+    assert {table: company.rows(table) for table in LIVE} == right
 
 
-def _start_rebuild(town: Town) -> subprocess.Popen[bytes]:
+def _start_rebuild(company: SmallCompany) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--cores", "2"],
+        [sys.executable, "-m", "services.cli", "ledger", "replay", "--all", "--workers", "2"],
         cwd=REPOSITORY,
-        env={"PATH": os.environ["PATH"], **town.environment()},
+        env={"PATH": os.environ["PATH"], **company.environment()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
 
 
-def _waiting(town: Town) -> bool:
+def _waiting(company: SmallCompany) -> bool:
     # A connection of its own: within a transaction this view stands still.
-    with town.database.owner("ledger") as owner:
+    with company.database.owner("ledger") as owner:
         row = owner.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
             "AND wait_event_type = 'Lock'"
@@ -264,40 +247,40 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-def test_a_change_of_the_log_is_named(town: Town, what: str) -> None:
-    town.as_owner(TAMPERED[what])
-    assert what in differences(town)
+def test_a_change_of_the_log_is_named(company: SmallCompany, what: str) -> None:
+    company.as_owner(TAMPERED[what])
+    assert what in differences(company)
 
 
-def test_the_end_of_the_log_is_missed(town: Town) -> None:
-    town.as_owner(
+def test_the_end_of_the_log_is_missed(company: SmallCompany) -> None:
+    company.as_owner(
         "DELETE FROM events WHERE notification_id > (SELECT max(notification_id) - 2 FROM events)"
     )
-    assert any("version" in what or "read model" in what for what in differences(town))
+    assert any("version" in what or "read model" in what for what in differences(company))
 
 
-def test_events_that_changed_places_are_named(town: Town) -> None:
+def test_events_that_changed_places_are_named(company: SmallCompany) -> None:
     stream = f"originator_id = '{account_id(NUMBERS[0])}'"
-    town.as_owner(
+    company.as_owner(
         f"UPDATE events SET originator_version = originator_version + 1000 "
         f"WHERE {stream} AND originator_version IN (2, 3)",
         f"UPDATE events SET originator_version = 1005 - originator_version "
         f"WHERE {stream} AND originator_version > 1000",
     )
-    assert any(what.startswith("order of version 3") for what in differences(town))
+    assert any(what.startswith("order of version 3") for what in differences(company))
 
 
-def test_a_command_that_points_elsewhere_is_named(town: Town) -> None:
-    with town.database.owner("ledger") as owner:
+def test_a_command_that_points_elsewhere_is_named(company: SmallCompany) -> None:
+    with company.database.owner("ledger") as owner:
         row = owner.execute("SELECT command_id FROM commands WHERE first_position = 30").fetchone()
     assert row is not None
-    town.as_owner("UPDATE commands SET first_position = 31 WHERE first_position = 30")
-    assert f"command {row[0]}" in differences(town)
+    company.as_owner("UPDATE commands SET first_position = 31 WHERE first_position = 30")
+    assert f"command {row[0]}" in differences(company)
 
 
-def test_a_payment_posted_twice_is_named(town: Town) -> None:
-    payment_id = next(iter(town.payments))
-    with town.database.owner("ledger") as owner:
+def test_a_payment_posted_twice_is_named(company: SmallCompany) -> None:
+    payment_id = next(iter(company.payments))
+    with company.database.owner("ledger") as owner:
         row = owner.execute(
             "SELECT originator_id, convert_from(state, 'UTF8') FROM events "
             "WHERE convert_from(state, 'UTF8') LIKE %s AND topic LIKE 'ledger.payment_posted%%'",
@@ -306,32 +289,32 @@ def test_a_payment_posted_twice_is_named(town: Town) -> None:
         assert row is not None
         last = owner.execute("SELECT max(notification_id) FROM events").fetchone()
     assert last is not None
-    town.as_owner(
+    company.as_owner(
         "INSERT INTO events SELECT originator_id, (SELECT max(originator_version) + 1 FROM events "
         f"WHERE originator_id = '{row[0]}'), topic, state, {last[0] + 1}, recorded_at, "
         "command_id, actor, correlation_id FROM events "
         f"WHERE originator_id = '{row[0]}' AND convert_from(state, 'UTF8') LIKE '%{payment_id}%' "
         "LIMIT 1"
     )
-    assert f"event at position {last[0] + 1}" in differences(town)
+    assert f"event at position {last[0] + 1}" in differences(company)
 
 
-def test_a_log_that_cannot_be_replayed_is_not_swapped_in(town: Town) -> None:
-    town.as_owner(
+def test_a_log_that_cannot_be_replayed_is_not_swapped_in(company: SmallCompany) -> None:
+    company.as_owner(
         "UPDATE balances SET advance = advance + 1",
         "UPDATE events SET state = 'nonsense' WHERE notification_id = 30",
     )
-    wrong = {table: town.rows(table) for table in LIVE}
-    result = town.run("replay", "--all")
+    wrong = {table: company.rows(table) for table in LIVE}
+    result = company.run("replay", "--all")
     assert result.exit_code == 1
     assert "cannot be replayed" in result.stdout
-    assert {table: town.rows(table) for table in LIVE} == wrong
+    assert {table: company.rows(table) for table in LIVE} == wrong
 
 
-def test_what_was_rewritten_consistently_is_found_by_the_seal(town: Town) -> None:
-    town.asks("checkpoint")
-    town.as_owner("UPDATE events SET actor = 'staff:nobody' WHERE notification_id = 30")
-    result = town.run("audit", "--json")
+def test_what_was_rewritten_consistently_is_found_by_the_seal(company: SmallCompany) -> None:
+    company.run_json("checkpoint")
+    company.as_owner("UPDATE events SET actor = 'staff:nobody' WHERE notification_id = 30")
+    result = company.run("audit", "--json")
     report = json.loads(result.stdout)
     assert report["differences"] == []
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""A company made up at random: whatever the ledger says of it, a clerk says who keeps its books.
+"""A random company: every figure of the ledger is that of the reference model.
 
 The same at full size: ``python -m tests.simulation --accounts 10000 --months 24``.
 """
@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.simulation.company import Company, make_company
-from tests.simulation.comparison import Judge
+from tests.simulation.comparison import Comparison
 from tests.simulation.installation import Installation, QuickTerminal
 from tests.simulation.reference_model import Entry
 
@@ -22,42 +22,53 @@ ACCOUNTS, MONTHS, SEED = 60, 6, 20261123
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    return make_company(tmp_path_factory.mktemp("town"), ACCOUNTS, MONTHS, SEED)
+    return make_company(tmp_path_factory.mktemp("simulation"), ACCOUNTS, MONTHS, SEED)
 
 
 @pytest.fixture(scope="module")
 def installation(module_database: Database, company: Company) -> Installation:
     settings = module_database.settings
     made = Installation(settings, module_database.store("ledger"), QuickTerminal(settings))
-    for book in company.books:
-        made.take(book)
+    for file in company.files:
+        made.apply(file)
     return made
 
 
-def test_every_figure_is_that_of_the_clerk(installation: Installation, company: Company) -> None:
-    verdict = Judge(installation, company, SEED, moments=4).judge()
-    assert verdict.differences == []
-    assert verdict.accounts == ACCOUNTS
-    assert verdict.figures > ACCOUNTS * 9
+def test_every_figure_is_that_of_the_reference_model(
+    installation: Installation, company: Company
+) -> None:
+    report = Comparison(installation, company, SEED, moments=4).run()
+    assert report.differences == []
+    assert report.accounts == ACCOUNTS
+    assert report.figures > ACCOUNTS * 9
 
 
-def test_the_company_has_seen_everything(company: Company) -> None:
-    entries: list[Entry] = [entry for _, mine, _ in company.lives() for entry in mine]
-    whats = {entry.what for entry in entries}
-    assert whats == {
-        *("open", "charge", "adjust", "fine", "correct_fine", "waive", "pay", "reverse"),
+def test_simulated_company_has_every_kind_of_entry(company: Company) -> None:
+    entries: list[Entry] = [entry for _, recorded, _ in company.accounts() for entry in recorded]
+    kinds = {entry.what for entry in entries}
+    assert kinds == {
+        *(
+            "open",
+            "charge",
+            "adjust",
+            "add_penalty",
+            "correct_penalty",
+            "waive_penalty",
+            "pay",
+            "reverse",
+        ),
     }
-    forms = {(book.encoding, bool(book.columns)) for book in company.books if book.totals.rows}
+    forms = {(file.encoding, bool(file.columns)) for file in company.files if file.totals.rows}
     assert forms == {("utf-8", True), ("cp1251", True), ("utf-8", False)}
-    bills = [entry.given[2].values() for entry in entries if entry.what == "charge"]
-    assert any(sum(line) < 0 for lines in bills for line in lines), "money back"
-    assert any(not any(map(any, lines)) for lines in bills), "a bill of nothing"
-    paid: list[Any] = [entry.given for entry in entries if entry.what == "pay"]
-    assert any(purpose for *_, purpose in paid)
+    bills = [entry.values[2].values() for entry in entries if entry.what == "charge"]
+    assert any(sum(line) < 0 for lines in bills for line in lines), "a refund"
+    assert any(not any(map(any, lines)) for lines in bills), "a bill of zero"
+    paid: list[Any] = [entry.values for entry in entries if entry.what == "pay"]
+    assert any(period for *_, period in paid)
     assert any(penalty is None for _, _, penalty, _ in paid)
 
 
-def test_a_kopeck_more_in_one_account_is_noticed(
+def test_difference_of_one_kopeck_is_found(
     installation: Installation, company: Company, module_database: Database
 ) -> None:
     with module_database.owner("ledger") as owner:
@@ -66,10 +77,10 @@ def test_a_kopeck_more_in_one_account_is_noticed(
             "(SELECT min(number) FROM balances)"
         )
         try:
-            verdict = Judge(installation, company, SEED, moments=1).judge()
+            report = Comparison(installation, company, SEED, moments=1).run()
         finally:
             owner.execute(
                 "UPDATE balances SET advance = advance - 1 WHERE number = "
                 "(SELECT min(number) FROM balances)"
             )
-    assert verdict.differing == 2, "the account, and the audit"
+    assert report.differing == 2, "the account, and the audit"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Database
-from tests.integration.ledger.small_company import Town
+from tests.integration.ledger.small_company import SmallCompany
 
 pytestmark = pytest.mark.nodes
 
-TOUR = Path(__file__).resolve().parents[2] / "services/ledger/TOUR.md"
+TOUR = Path(__file__).resolve().parents[3] / "services/ledger/TOUR.md"
 SALDO = "saldo ledger "
 # What is another one each time: ids, durations, the digest of the rules, what is sealed so far.
 VARYING = (
@@ -39,16 +39,16 @@ def parts(text: str) -> Iterator[tuple[str, list[str]]]:
         yield command, lines
 
 
-class Tourist:
+class TourRunner:
     """Says the commands of the tour to one ledger, in one folder."""
 
-    def __init__(self, town: Town, folder: Path) -> None:
-        self.town, self.folder, self.proposal = town, folder, ""
+    def __init__(self, company: SmallCompany, folder: Path) -> None:
+        self.company, self.folder, self.proposal = company, folder, ""
 
-    def says(self, command: str) -> list[str]:
+    def run(self, command: str) -> list[str]:
         """Return what is printed, errors included, with what varies made alike."""
         words = shlex.split(command.removeprefix(SALDO).replace("PROPOSAL", self.proposal))
-        result = self.town.run(*words)
+        result = self.company.run(*words)
         assert result.exit_code in (0, 1, 2)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         printed = result.stdout if result.exit_code < 2 else result.stderr
@@ -65,25 +65,25 @@ class Tourist:
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return file.read_text(encoding="utf-8-sig").splitlines()
 
-    def goes(self, text: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    def results(self, text: str) -> Iterator[tuple[str, list[str], list[str]]]:
         """Yield each command, what it is said to print, and what it prints."""
         for command, lines in parts(text):
             if command.startswith("cat "):
                 yield command, lines, self.shows(command, lines)
             else:
                 assert command.startswith(SALDO), command
-                yield command, lines, self.says(command)
+                yield command, lines, self.run(command)
 
 
 @pytest.fixture
-def tourist(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tourist:
+def runner(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TourRunner:
     monkeypatch.chdir(tmp_path)
-    return Tourist(Town(database, database.store("ledger"), {}), tmp_path)
+    return TourRunner(SmallCompany(database, database.store("ledger"), {}), tmp_path)
 
 
-def test_the_tour_prints_what_it_says(tourist: Tourist) -> None:
+def test_the_tour_prints_what_it_says(runner: TourRunner) -> None:
     seen = 0
-    for command, told, printed in tourist.goes(TOUR.read_text(encoding="utf-8")):
+    for command, told, printed in runner.results(TOUR.read_text(encoding="utf-8")):
         assert printed == told, command
         seen += 1
     assert seen > 15

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from accounts_fake import FakeReadModel
+from accounts_doubles import FakeReadModel
 
 from services.accounts.application import LinkAccount, Linking, linked_accounts
 from services.accounts.contract_loading import ContractRow, RegisterContracts, register_contracts

@@ -10,15 +10,15 @@ import pytest
 
 from deploy.demo.letters import Letter, LetterError, Mailbox, code_in, password_in
 from deploy.doubles.mailcatcher.letters import Letters
-from services.notifications.domain import Kind
 from services.notifications.letters import render
 from services.notifications.mailer import compose
 from shared.config import Settings
+from shared.contracts.notifications import LetterKind
 
 SETTINGS = Settings(amqp_url="", secret=bytes(32), url="http://127.0.0.1:1")
 
 
-def send(caught: Letters, kind: Kind, to: str, **facts: object) -> None:
+def send(caught: Letters, kind: LetterKind, to: str, **facts: object) -> None:
     content = render(kind, to, SETTINGS, facts)
     now = datetime.now(UTC)
     message = compose(uuid4(), content, sender="Saldo <no-reply@saldo.invalid>", queued_at=now)
@@ -28,9 +28,15 @@ def send(caught: Letters, kind: Kind, to: str, **facts: object) -> None:
 def test_codes_are_read_from_real_letters(tmp_path: Path) -> None:
     caught = Letters(tmp_path / "mail")
     mailbox = Mailbox(tmp_path / "mail")
-    send(caught, Kind.REGISTRATION_CODE, "a@b.invalid", code="040923", valid_minutes=15)
-    send(caught, Kind.TEMPORARY_PASSWORD, "a@b.invalid", password="k7vd-m3xp-w9ah", valid_hours=24)
-    send(caught, Kind.REGISTRATION_CODE, "c@d.invalid", code="111111", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="040923", valid_minutes=15)
+    send(
+        caught,
+        LetterKind.TEMPORARY_PASSWORD,
+        "a@b.invalid",
+        password="k7vd-m3xp-w9ah",
+        valid_hours=24,
+    )
+    send(caught, LetterKind.REGISTRATION_CODE, "c@d.invalid", code="111111", valid_minutes=15)
     assert code_in(mailbox.wait("a@b.invalid", "Проверочный код")) == "040923"
     assert password_in(mailbox.wait("a@b.invalid", "Временный пароль")) == "k7vd-m3xp-w9ah"
     assert len(mailbox.letters_to("a@b.invalid")) == 2
@@ -39,12 +45,12 @@ def test_codes_are_read_from_real_letters(tmp_path: Path) -> None:
 
 def test_newest_letter_counts_and_earlier_ones_do_not(tmp_path: Path) -> None:
     caught = Letters(tmp_path / "mail")
-    send(caught, Kind.REGISTRATION_CODE, "a@b.invalid", code="000001", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000001", valid_minutes=15)
     mailbox = Mailbox(tmp_path / "mail")
     assert mailbox.letters_to("a@b.invalid") == []
-    send(caught, Kind.REGISTRATION_CODE, "a@b.invalid", code="000002", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000002", valid_minutes=15)
     assert code_in(mailbox.wait("a@b.invalid", "код")) == "000002"
-    send(caught, Kind.REGISTRATION_CODE, "a@b.invalid", code="000003", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000003", valid_minutes=15)
     assert code_in(mailbox.wait("a@b.invalid", "код")) == "000003"
 
 

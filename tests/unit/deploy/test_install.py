@@ -1,4 +1,4 @@
-"""The installer makes its environment, and touches nobody else's."""
+"""The installer creates its own environment and touches no other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_an_environment_that_is_only_linked_is_left_as_it_is(tmp_path: Path) -> None:
+def test_linked_environment_is_refused_and_left_untouched(tmp_path: Path) -> None:
     checkout, shared = tmp_path / "checkout", tmp_path / "shared"
     (checkout / "deploy/embedded").mkdir(parents=True)
     for name in ("deploy/embedded/install.py", "requirements.lock", "pyproject.toml"):
@@ -19,7 +19,7 @@ def test_an_environment_that_is_only_linked_is_left_as_it_is(tmp_path: Path) -> 
     shared.mkdir()
     (shared / "precious").write_text("somebody works with it", encoding="utf-8")
     (checkout / ".venv").symlink_to(shared)
-    # Without an index no package can come: the refusal has to come before anything else.
+    # Without an index no package can be installed: the refusal must come first.
     environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, checkout / "deploy/embedded/install.py", "--venv-only"],

@@ -1,4 +1,4 @@
-"""The plan: order, choice, equality."""
+"""The plan: order, selection, equality."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deploy.embedded.plan import (
 
 
 def _spec(name: str, *after: str) -> ProcessSpec:
-    return ProcessSpec(name=name, argv=("true",), environ={}, cwd="/", after=after)
+    return ProcessSpec(name=name, argv=("true",), environ={}, cwd="/", requires=after)
 
 
 PLAN = Plan(
@@ -28,28 +28,28 @@ PLAN = Plan(
 )  # fmt: skip
 
 
-def test_each_process_comes_after_what_it_needs() -> None:
+def test_process_comes_after_its_requirements() -> None:
     names = [{spec.name for spec in level} for level in PLAN.levels()]
     assert names == [{"epmd", "postgres", "mail"}, {"rabbit", "migrate"}, {"work"}]
 
 
-def test_a_need_that_is_not_ours_holds_nothing_up() -> None:
+def test_requirement_outside_the_plan_is_ignored() -> None:
     plan = Plan(processes=(_spec("work", "postgres"),))
     assert [spec.name for level in plan.levels() for spec in level] == ["work"]
 
 
-def test_processes_that_wait_for_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="wait for each other"):
+def test_circular_requirements_are_refused() -> None:
+    with pytest.raises(ValueError, match="require each other"):
         Plan(processes=(_spec("a", "b"), _spec("b", "a"))).levels()
 
 
-def test_a_choice_brings_what_it_needs() -> None:
+def test_chosen_process_brings_its_requirements() -> None:
     assert {spec.name for spec in PLAN.only({"rabbit"}).processes} == {"rabbit", "epmd"}
     with pytest.raises(ValueError, match="no such process"):
         PLAN.only({"redis"})
 
 
-def test_the_digest_changes_with_anything_that_matters() -> None:
+def test_digest_changes_with_every_relevant_field() -> None:
     spec = _spec("one")
     changes = {"argv": ("false",), "environ": {"A": "1"}, "version": "2",
                "ready": Check("tcp", "127.0.0.1:1")}  # fmt: skip
@@ -58,7 +58,7 @@ def test_the_digest_changes_with_anything_that_matters() -> None:
     assert spec.digest == _spec("one").digest
 
 
-def test_a_plan_survives_the_disk_and_is_private(tmp_path: Path) -> None:
+def test_plan_is_read_back_equal_from_a_private_file(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     assert read_plan(path) is None
     write_plan(path, PLAN)
@@ -66,7 +66,7 @@ def test_a_plan_survives_the_disk_and_is_private(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+def test_file_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     assert read_status(path) == {}
     write_atomically(path, b"1")

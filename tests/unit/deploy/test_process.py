@@ -1,4 +1,4 @@
-"""Only processes of our own are recognised and stopped."""
+"""Only our own processes are identified and stopped."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _wait_for_record(path: Path) -> process.Record:
     return record
 
 
-def test_a_process_records_itself_before_it_becomes_the_program(tmp_path: Path) -> None:
+def test_process_writes_its_record_before_it_runs_the_program(tmp_path: Path) -> None:
     identity = _start(tmp_path, "sleep", "60")
     record = _wait_for_record(tmp_path / "one.json")
     assert record.identity == identity
@@ -49,18 +49,18 @@ def test_a_process_records_itself_before_it_becomes_the_program(tmp_path: Path) 
     assert not process.is_alive(identity)
 
 
-def test_another_process_with_the_same_pid_is_not_ours(tmp_path: Path) -> None:
+def test_process_with_a_reused_pid_is_not_ours(tmp_path: Path) -> None:
     identity = _start(tmp_path, "sleep", "60")
-    stranger = msgspec.structs.replace(identity, started=identity.started - 1)
+    reused = msgspec.structs.replace(identity, started=identity.started - 1)
     other_boot = msgspec.structs.replace(identity, boot="an earlier one")
-    for impostor in (stranger, other_boot):
+    for impostor in (reused, other_boot):
         assert not process.is_alive(impostor)
         assert not process.send(impostor, signal.SIGKILL)
     assert process.is_alive(identity)
     process.stop(identity)
 
 
-def test_who_does_not_end_when_asked_is_killed_with_all_it_started(tmp_path: Path) -> None:
+def test_process_that_ignores_the_stop_signal_is_killed_with_its_session(tmp_path: Path) -> None:
     identity = _start(tmp_path, "sh", "-c", "trap '' TERM; sleep 61 & echo ready; wait; wait")
     limit = time.monotonic() + 5
     while b"ready" not in (tmp_path / "one.log").read_bytes():
@@ -72,21 +72,21 @@ def test_who_does_not_end_when_asked_is_killed_with_all_it_started(tmp_path: Pat
     assert all(process.wait_for_end(member, 5.0) for member in members)
 
 
-def test_the_session_of_a_living_leader_is_left_alone(tmp_path: Path) -> None:
+def test_session_of_a_living_leader_is_left_alone(tmp_path: Path) -> None:
     identity = _start(tmp_path, "sleep", "60")
     with pytest.raises(ValueError, match="still alive"):
         process.end_session(identity)
     process.stop(identity)
 
 
-def test_a_record_cut_short_counts_as_none(tmp_path: Path) -> None:
+def test_truncated_record_counts_as_none(tmp_path: Path) -> None:
     path = tmp_path / "one.json"
     path.write_text('{"digest":"d1","bo', encoding="ascii")
     assert process.read_record(path) is None
     assert process.read_record(tmp_path / "none.json") is None
 
 
-def test_a_command_name_with_parentheses_does_not_confuse(tmp_path: Path) -> None:
+def test_command_name_with_parentheses_is_parsed(tmp_path: Path) -> None:
     program = tmp_path / "a) S 1 (b"
     program.symlink_to(sys.executable)
     identity = _start(tmp_path, str(program), "-c", "import time; time.sleep(60)")

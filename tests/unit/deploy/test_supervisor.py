@@ -1,4 +1,4 @@
-"""The supervisor and the guard, on processes that need no node."""
+"""The supervisor and the watchdog, on processes that need no node."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLEEP = ("sleep", "600")
 def _spec(
     name: str,
     *argv: str,
-    after: tuple[str, ...] = (),
+    requires: tuple[str, ...] = (),
     once: bool = False,
     version: str = "",
 ) -> ProcessSpec:
@@ -33,20 +33,20 @@ def _spec(
         argv=argv,
         environ=PLAIN_ENVIRONMENT,
         cwd="/",
-        after=after,
+        requires=requires,
         once=once,
         version=version,
     )
 
 
-class Described(Installation):
-    """An installation whose processes the test describes."""
+class DescribedInstallation(Installation):
+    """An installation with processes described by the test."""
 
     specs: tuple[ProcessSpec, ...] = ()
 
     def _plan(self, names: set[str] | None) -> Plan:
         self.state.create()
-        return Plan(processes=self.specs, owner=self._owner, guard=self._owner is None)
+        return Plan(processes=self.specs, owner=self._owner, watchdog=self._owner is None)
 
     def pid(self, name: str) -> process.Identity | None:
         record = process.read_record(self.state.record(name))
@@ -54,8 +54,8 @@ class Described(Installation):
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Described]:
-    made = Described(tmp_path / "state")
+def installation(tmp_path: Path) -> Iterator[DescribedInstallation]:
+    made = DescribedInstallation(tmp_path / "state")
     yield made
     made.down()
 
@@ -63,7 +63,7 @@ def installation(tmp_path: Path) -> Iterator[Described]:
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     limit = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < limit, "waited in vain"
+        assert time.monotonic() < limit, "timed out"
         time.sleep(0.02)
 
 
@@ -73,27 +73,29 @@ def _kill(identity: process.Identity | None) -> process.Identity:
     return identity
 
 
-def _is_new(installation: Described, name: str, old: process.Identity) -> bool:
+def _is_new(installation: DescribedInstallation, name: str, old: process.Identity) -> bool:
     now = installation.pid(name)
     return now != old and process.is_alive(now)
 
 
-def test_what_dies_comes_back_and_the_rest_is_left_alone(installation: Described) -> None:
-    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, after=("one",)))
+def test_ended_process_is_restarted_and_the_others_are_left_alone(
+    installation: DescribedInstallation,
+) -> None:
+    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, requires=("one",)))
     assert installation.up() is True
     assert installation.up() is False
     two = installation.pid("two")
-    for name in ("one", "supervisor", "guard", "supervisor"):
+    for name in ("one", "supervisor", "watchdog", "supervisor"):
         old = _kill(installation.pid(name))
         until(partial(_is_new, installation, name, old), 5.0)
     assert installation.pid("two") == two
-    until(lambda: all(seen.settled for seen in installation.status().values()))
+    until(lambda: all(seen.is_up for seen in installation.status().values()))
 
 
-def test_down_leaves_nothing(installation: Described) -> None:
-    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, after=("one",)))
+def test_down_stops_every_process(installation: DescribedInstallation) -> None:
+    installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP, requires=("one",)))
     installation.up()
-    everyone = [installation.pid(name) for name in ("one", "two", "supervisor", "guard")]
+    everyone = [installation.pid(name) for name in ("one", "two", "supervisor", "watchdog")]
     ended: list[str] = []
     installation.down(lambda name, how: ended.append(f"{name} {how}"))
     assert ended == ["two stopped", "one stopped"]
@@ -102,7 +104,7 @@ def test_down_leaves_nothing(installation: Described) -> None:
     installation.down()
 
 
-def test_only_what_has_changed_is_started_again(installation: Described) -> None:
+def test_only_changed_processes_are_restarted(installation: DescribedInstallation) -> None:
     installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP))
     installation.up()
     one, two = installation.pid("one"), installation.pid("two")
@@ -115,10 +117,10 @@ def test_only_what_has_changed_is_started_again(installation: Described) -> None
     assert not process.is_alive(one)
 
 
-def test_what_runs_once_runs_once(installation: Described, tmp_path: Path) -> None:
+def test_one_off_process_runs_once(installation: DescribedInstallation, tmp_path: Path) -> None:
     count = tmp_path / "count"
     once = _spec("migrate", "sh", "-c", f"echo x >> {count}", once=True)
-    installation.specs = (once, _spec("one", *SLEEP, after=("migrate",)))
+    installation.specs = (once, _spec("one", *SLEEP, requires=("migrate",)))
     installation.up()
     assert installation.status()["migrate"].state == "done"
     old = _kill(installation.pid("supervisor"))
@@ -127,7 +129,7 @@ def test_what_runs_once_runs_once(installation: Described, tmp_path: Path) -> No
     assert count.read_text(encoding="ascii") == "x\n"
 
 
-def test_a_process_that_does_not_stay_up_is_named(installation: Described) -> None:
+def test_process_that_does_not_stay_up_is_named(installation: DescribedInstallation) -> None:
     installation.specs = (_spec("bad", "sh", "-c", "echo why it fails; exit 3"),)
     with pytest.raises(InstallationError, match=r"bad does not stay up \(exit code 3\)") as failure:
         installation.up(seconds=20)
@@ -135,20 +137,22 @@ def test_a_process_that_does_not_stay_up_is_named(installation: Described) -> No
     assert "why it fails" in failure.value.log.read_text(encoding="utf-8")
 
 
-def test_all_ends_when_the_state_folder_is_deleted(installation: Described) -> None:
+def test_everything_stops_when_the_state_folder_is_deleted(
+    installation: DescribedInstallation,
+) -> None:
     installation.specs = (_spec("one", *SLEEP),)
     installation.up()
-    everyone = [installation.pid(name) for name in ("one", "supervisor", "guard")]
+    everyone = [installation.pid(name) for name in ("one", "supervisor", "watchdog")]
     shutil.rmtree(installation.state.root)
     until(lambda: not any(process.is_alive(identity) for identity in everyone))
 
 
-def test_all_ends_with_the_owner(tmp_path: Path) -> None:
+def test_everything_stops_with_the_owner(tmp_path: Path) -> None:
     owner = process.start(
         SLEEP, record=None, log=tmp_path / "log", environ=PLAIN_ENVIRONMENT, cwd=tmp_path
     )
     identity = process.identity_of(owner.pid)
-    installation = Described(tmp_path / "state", owner=identity)
+    installation = DescribedInstallation(tmp_path / "state", owner=identity)
     installation.specs = (_spec("one", *SLEEP),)
     installation.up()
     one = installation.pid("one")
@@ -159,7 +163,7 @@ def test_all_ends_with_the_owner(tmp_path: Path) -> None:
     until(lambda: not installation.is_supervised())
 
 
-def test_a_leader_that_is_killed_leaves_no_children(installation: Described) -> None:
+def test_killed_session_leader_leaves_no_children(installation: DescribedInstallation) -> None:
     program = "import subprocess; subprocess.run(['sleep', '600'])"
     installation.specs = (_spec("one", sys.executable, "-c", program),)
     installation.up()

@@ -1,4 +1,4 @@
-"""The gateway's real WSGI application, with services that are played by the test."""
+"""The gateway's real WSGI application, with fake services."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from gateway_doubles import Browser, PlayedServices
+from gateway_doubles import Browser, FakeServices
 
 from shared.config import Settings
 
@@ -21,13 +21,13 @@ SETTINGS = Settings(amqp_url="", secret=bytes(32), acquirer_url="https://bank.ex
 
 
 @pytest.fixture
-def services() -> PlayedServices:
-    return PlayedServices()
+def services() -> FakeServices:
+    return FakeServices()
 
 
 @pytest.fixture
-def make_browser(services: PlayedServices) -> Callable[[], Browser]:
-    """Return a maker of gateways, for tests that set the environment first."""
+def make_browser(services: FakeServices) -> Callable[[], Browser]:
+    """Return a factory of gateways, for tests that set the environment first."""
 
     def make() -> Browser:
         container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: SETTINGS})

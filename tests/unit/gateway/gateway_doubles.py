@@ -1,4 +1,4 @@
-"""Services that are played by a test, and an HTTP client without a network."""
+"""Fake services, and an HTTP client without a network."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ THING = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03"
 TOKEN = "token-of-the-session"
 
 
-class PlayedServices:
-    """Answers calls as the test says, and remembers them with their context."""
+class FakeServices:
+    """Returns the answers set by the test, and records calls with their context."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Any] = {}
@@ -52,13 +52,13 @@ class PlayedServices:
 
 
 class Browser:
-    """Sends requests to the gateway's WSGI application, signed in unless told otherwise.
+    """Sends requests to the gateway's WSGI application, signed in by default.
 
-    The answers are werkzeug's ``TestResponse``.
+    The responses are werkzeug's ``TestResponse``.
     """
 
     def __init__(self, application: Any, keep: Any) -> None:
-        self._client = Client(application)
+        self._client = Client(application, use_cookies=False)
         self._keep = keep  # nameko's entrypoints hold their container weakly
 
     def __call__(self, method: str, path: str, *, token: str | None = TOKEN, **options: Any) -> Any:

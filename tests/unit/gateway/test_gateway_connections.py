@@ -11,7 +11,7 @@ from typing import Any
 
 import eventlet
 import pytest
-from gateway_doubles import PlayedServices
+from gateway_doubles import FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway import connections, reading, server
@@ -19,6 +19,7 @@ from gateway.service import CLIENT_KEY, Gateway
 from gateway.web import SETTINGS_KEY, GatewayServer
 from shared.config import Settings
 
+SETTINGS = Settings(amqp_url="", secret=bytes(32))
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 RESET = "POST /api/v1/password-resets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -26,10 +27,10 @@ Connect = Callable[[], Any]
 
 
 @pytest.fixture
-def container(services: PlayedServices) -> Iterator[ServiceContainer]:
+def container(services: FakeServices) -> Iterator[ServiceContainer]:
     config = {
         CLIENT_KEY: services,
-        SETTINGS_KEY: Settings(amqp_url="", secret=bytes(32)),
+        SETTINGS_KEY: SETTINGS,
         "WEB_SERVER_ADDRESS": "127.0.0.1:0",
         "max_workers": server.MAX_WORKERS,
     }
@@ -64,9 +65,7 @@ def _is_alive(connect: Connect) -> bool:
         return _status(_everything(sock)) == 200
 
 
-def test_a_client_that_dawdles_over_its_head_is_dropped(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_request_head_is_dropped(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
     for head in (b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "):
         with closing(connect()) as sock:
@@ -75,9 +74,7 @@ def test_a_client_that_dawdles_over_its_head_is_dropped(
     assert _is_alive(connect)
 
 
-def test_a_body_that_does_not_come_is_a_408(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_body_is_refused_with_408(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BODY_SECONDS", 0.1)
     with closing(connect()) as sock:
         sock.sendall(f"{RESET}Content-Length: 100\r\n\r\n{{".encode())
@@ -86,7 +83,7 @@ def test_a_body_that_does_not_come_is_a_408(
     assert b"body_too_slow" in answer
 
 
-def test_slow_uploads_hold_no_worker(connect: Connect, services: PlayedServices) -> None:
+def test_slow_uploads_hold_no_worker(connect: Connect, services: FakeServices) -> None:
     slow = [connect() for _ in range(server.MAX_WORKERS + 50)]
     for sock in slow:
         sock.sendall(f"{RESET}Content-Length: 100\r\n\r\n{{".encode())
@@ -99,7 +96,7 @@ def test_slow_uploads_hold_no_worker(connect: Connect, services: PlayedServices)
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: {size}\r\n\r\n", "chunked"])
-def test_a_body_above_the_limit_is_a_413_that_can_be_read(connect: Connect, framing: str) -> None:
+def test_large_body_is_refused_with_a_readable_413(connect: Connect, framing: str) -> None:
     body = b"x" * (3 * 1024 * 1024)
     if framing == "chunked":
         head = f"{RESET}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n"
@@ -113,7 +110,7 @@ def test_a_body_above_the_limit_is_a_413_that_can_be_read(connect: Connect, fram
     assert b"body_too_large" in answer
 
 
-def test_a_chunked_body_is_read(connect: Connect, services: PlayedServices) -> None:
+def test_a_chunked_body_is_read(connect: Connect, services: FakeServices) -> None:
     services.answers["identity", "request_password_reset"] = {"reset_id": "r"}
     body = json.dumps({"email": "a@b.ru"})
     chunks = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
@@ -125,7 +122,7 @@ def test_a_chunked_body_is_read(connect: Connect, services: PlayedServices) -> N
 
 
 @pytest.mark.parametrize("chunks", ["zz\r\n", "5\r\nab", "-5\r\nabcde\r\n0\r\n\r\n"])
-def test_a_broken_chunk_is_a_400(connect: Connect, chunks: str) -> None:
+def test_broken_chunk_is_refused_with_400(connect: Connect, chunks: str) -> None:
     with closing(connect()) as sock:
         sock.sendall(f"{RESET}Transfer-Encoding: chunked\r\n\r\n{chunks}".encode())
         sock.shutdown(socket.SHUT_WR)
@@ -134,7 +131,7 @@ def test_a_broken_chunk_is_a_400(connect: Connect, chunks: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/password-resets"])
-def test_a_refused_body_is_never_taken_for_the_next_request(connect: Connect, path: str) -> None:
+def test_refused_body_is_never_read_as_a_request(connect: Connect, path: str) -> None:
     hidden = HEALTH + b"x" * reading.MAX_BODY_BYTES
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}\r\n\r\n"
     with closing(connect()) as sock:
@@ -143,14 +140,14 @@ def test_a_refused_body_is_never_taken_for_the_next_request(connect: Connect, pa
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_a_connection_is_kept_for_the_next_request(connect: Connect) -> None:
+def test_connection_is_kept_alive(connect: Connect) -> None:
     with closing(connect()) as sock:
         sock.sendall(HEALTH.replace(b"Connection: close\r\n", b"") + HEALTH)
         assert _everything(sock).count(b"200 OK") == 2
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /he", HEALTH[:-2], HEALTH])
-def test_a_reset_connection_does_not_take_the_server_with_it(connect: Connect, sent: bytes) -> None:
+def test_server_survives_a_reset_connection(connect: Connect, sent: bytes) -> None:
     for _ in range(20):
         sock = connect()
         sock.sendall(sent)
@@ -169,7 +166,7 @@ def test_a_reset_connection_does_not_take_the_server_with_it(connect: Connect, s
         b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n\r\n",
     ],
 )  # fmt: skip
-def test_noise_does_not_take_the_server_with_it(connect: Connect, noise: bytes) -> None:
+def test_server_survives_noise(connect: Connect, noise: bytes) -> None:
     with closing(connect()) as sock:
         sock.sendall(noise)
         sock.shutdown(socket.SHUT_WR)
@@ -178,7 +175,7 @@ def test_noise_does_not_take_the_server_with_it(connect: Connect, noise: bytes) 
     assert _is_alive(connect)
 
 
-def test_the_end_is_graceful(container: ServiceContainer, connect: Connect) -> None:
+def test_shutdown_is_graceful(container: ServiceContainer, connect: Connect) -> None:
     with closing(connect()) as idle, closing(connect()) as busy:
         idle.sendall(HEALTH.replace(b"Connection: close\r\n", b""))
         while b"ok" not in idle.recv(65536):

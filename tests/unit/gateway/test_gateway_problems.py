@@ -1,4 +1,4 @@
-"""Everything that goes wrong is a problem document, and nothing leaks."""
+"""Every failure is a problem document, and leaks nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from gateway_doubles import PERSON, THING, Browser, PlayedServices
+from gateway_doubles import PERSON, THING, Browser, FakeServices
 
 from gateway.messages import CATALOGUE
 from gateway.messages.fields import FIELDS
@@ -42,7 +42,7 @@ ME = "/api/v1/me"
     ],
 )
 def test_a_refusal_becomes_a_problem_document(
-    browser: Browser, services: PlayedServices, error: Exception, status: int
+    browser: Browser, services: FakeServices, error: Exception, status: int
 ) -> None:
     services.answers["identity", "profile"] = error
 
@@ -61,7 +61,7 @@ def test_a_refusal_becomes_a_problem_document(
 
 
 def test_the_language_is_russian_unless_english_is_preferred(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = ValidationFailed("wrong_code", "x", attempts_left=2)
     russian = browser("GET", ME)
@@ -72,15 +72,15 @@ def test_the_language_is_russian_unless_english_is_preferred(
     assert english.headers["Vary"] == "Accept-Language"
 
 
-def test_a_missing_parameter_never_shows_a_half_filled_text(
-    browser: Browser, services: PlayedServices
+def test_text_with_a_missing_parameter_is_not_shown(
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = ValidationFailed("wrong_code", "x")
     assert browser("GET", ME).json["detail"] == KINDS["validation"]["ru"]
 
 
-def test_unavailable_and_too_many_say_when_to_come_back(
-    browser: Browser, services: PlayedServices
+def test_unavailable_and_too_many_have_retry_after(
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = Unavailable("service_unavailable", "x")
     assert browser("GET", ME).headers["Retry-After"] == "5"
@@ -89,8 +89,8 @@ def test_unavailable_and_too_many_say_when_to_come_back(
     assert browser("GET", ME).headers["Retry-After"] == "17"
 
 
-def test_a_services_own_validation_keeps_its_places_but_not_its_words(
-    browser: Browser, services: PlayedServices
+def test_validation_of_a_service_keeps_its_pointers_without_its_words(
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = ValidationFailed(
         "invalid_request", "x", fields={"lines": {"0": {"amount": ["Not a valid integer."]}}}
@@ -136,8 +136,8 @@ def test_a_services_own_validation_keeps_its_places_but_not_its_words(
         ),
     ],
 )
-def test_each_wrong_member_is_pointed_at(
-    browser: Browser, services: PlayedServices, body: Any, expected: dict[str, str]
+def test_every_invalid_field_has_its_pointer(
+    browser: Browser, services: FakeServices, body: Any, expected: dict[str, str]
 ) -> None:
     response = browser("POST", "/api/v1/payments", json=body, headers={"Idempotency-Key": "k"})
     assert response.status_code == 422
@@ -146,12 +146,12 @@ def test_each_wrong_member_is_pointed_at(
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "5.5", "ten", " 7", "1_0"])
-def test_a_query_is_checked_too(browser: Browser, limit: str) -> None:
+def test_invalid_query_is_refused(browser: Browser, limit: str) -> None:
     response = browser("GET", f"/api/v1/payments?limit={limit}")
     assert (response.status_code, response.json["errors"][0]["parameter"]) == (422, "limit")
 
 
-def test_strange_and_repeated_parameters_are_refused(browser: Browser) -> None:
+def test_unknown_and_repeated_parameters_are_refused(browser: Browser) -> None:
     assert browser("GET", f"{ME}?verbose=1").json["errors"][0]["code"] == "field_unknown"
     assert browser("GET", "/api/v1/payments?limit=1&limit=2").json["code"] == "parameter_repeated"
 
@@ -179,7 +179,7 @@ def test_a_lone_surrogate_is_refused(browser: Browser) -> None:
     assert response.json["errors"][0]["code"] == "field_characters"
 
 
-def test_the_media_type_is_json_and_nothing_else(browser: Browser) -> None:
+def test_only_json_bodies_are_accepted(browser: Browser) -> None:
     response = browser("POST", "/api/v1/password-resets", data={"email": "a@b.ru"})
     assert (response.status_code, response.json["code"]) == (415, "body_not_json")
     unexpected = browser("POST", f"/api/v1/registrations/{THING}/code", json={"code": "1"})
@@ -187,7 +187,7 @@ def test_the_media_type_is_json_and_nothing_else(browser: Browser) -> None:
 
 
 def test_a_body_above_the_limit_is_refused_before_any_service_is_asked(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     body = json.dumps({"email": "x" * MAX_BODY_BYTES})
     response = browser(
@@ -197,7 +197,7 @@ def test_a_body_above_the_limit_is_refused_before_any_service_is_asked(
     assert services.calls == []
 
 
-def test_unknown_paths_and_methods_are_problems_too(browser: Browser) -> None:
+def test_unknown_paths_and_methods_are_problems(browser: Browser) -> None:
     missing = browser("GET", "/api/v1/nothing")
     assert (missing.status_code, missing.json["code"]) == (404, "path_not_found")
     wrong = browser("DELETE", ME)
@@ -206,7 +206,7 @@ def test_unknown_paths_and_methods_are_problems_too(browser: Browser) -> None:
     assert browser("GET", "/api/v1/payments/not-a-uuid").status_code == 404
 
 
-def test_two_ticks_are_passed_on_as_they_are(browser: Browser, services: PlayedServices) -> None:
+def test_consents_are_passed_on_unchanged(browser: Browser, services: FakeServices) -> None:
     services.answers["identity", "confirm_registration"] = ValidationFailed(
         "rules_not_accepted", "x"
     )
@@ -217,7 +217,7 @@ def test_two_ticks_are_passed_on_as_they_are(browser: Browser, services: PlayedS
     assert wrong.json["errors"][0]["code"] == "field_boolean"
 
 
-def test_no_session_is_401_and_a_challenge(browser: Browser, services: PlayedServices) -> None:
+def test_missing_session_is_401_with_a_challenge(browser: Browser, services: FakeServices) -> None:
     for headers in ({}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer "}):
         response = browser("GET", ME, token=None, headers=headers)
         assert (response.status_code, response.json["code"]) == (401, "not_signed_in")
@@ -229,8 +229,8 @@ def test_no_session_is_401_and_a_challenge(browser: Browser, services: PlayedSer
     assert browser("GET", ME).status_code == 503
 
 
-def test_a_temporary_password_opens_nothing_but_its_own_change(
-    browser: Browser, services: PlayedServices
+def test_temporary_password_allows_only_its_change(
+    browser: Browser, services: FakeServices
 ) -> None:
     services.sign_in(must_change_password=True)
     services.answers["identity", "change_password"] = {}
@@ -240,8 +240,8 @@ def test_a_temporary_password_opens_nothing_but_its_own_change(
     for method, path in (("GET", ME), ("GET", "/api/v1/accounts"), ("GET", "/api/v1/sessions")):
         response = browser(method, path)
         assert (response.status_code, response.json["code"]) == (403, "password_change_required")
-    stranger = browser("DELETE", f"/api/v1/sessions/{PERSON}")
-    assert stranger.json["code"] == "password_change_required"
+    other_session = browser("DELETE", f"/api/v1/sessions/{PERSON}")
+    assert other_session.json["code"] == "password_change_required"
 
     body = {"current_password": "a", "new_password": "b"}
     assert browser("PUT", f"{ME}/password", json=body).status_code == 200
@@ -249,7 +249,7 @@ def test_a_temporary_password_opens_nothing_but_its_own_change(
 
 
 @pytest.mark.parametrize("texts", [CATALOGUE, KINDS, NOTICES])
-def test_every_text_says_what_happened_and_what_to_do_next(texts: Any) -> None:
+def test_every_text_has_a_cause_and_a_next_step(texts: Any) -> None:
     for code, by_language in texts.items():
         assert set(by_language) == {"ru", "en"}, code
         for text in by_language.values():

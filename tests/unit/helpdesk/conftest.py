@@ -1,4 +1,4 @@
-"""A help desk in memory."""
+"""A help desk on the in-memory store."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from helpdesk_fake import FakeReadModel
+from helpdesk_doubles import FakeReadModel
 
 from services.helpdesk.application import (
     AddMessage,
     AnswerQuestion,
     AskQuestion,
-    Desk,
+    QuestionUseCases,
     answer_question,
     messages_of,
     question_of,
@@ -26,14 +26,14 @@ from shared.context import bind
 from shared.eventstore import MemoryStore
 
 
-class House:
-    """A memory store with the help desk in it, and the calls that the service makes."""
+class HelpdeskHarness:
+    """The help desk on the in-memory store, with shortcuts for its use cases."""
 
     def __init__(self) -> None:
         self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
         self.store = MemoryStore(EVENTS, FakeReadModel(), self.clock)
         self.directory: Directory = load_directory({})
-        self.desk = Desk(self.directory)
+        self.use_cases = QuestionUseCases(self.directory)
 
     def ask(self, person_id: UUID, text: str = "Почему выросла сумма?", **changes: Any) -> UUID:
         return UUID(self.asked(person_id, text, **changes)["question_id"])
@@ -41,11 +41,11 @@ class House:
     def asked(self, person_id: UUID, text: str, **changes: Any) -> dict[str, Any]:
         fields = {"topic": "charges", "account": None} | changes
         command = AskQuestion(person_id=person_id, text=text, **fields)
-        return self.store.execute(self.desk.ask, command)
+        return self.store.execute(self.use_cases.ask, command)
 
-    def write_again(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
+    def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
         command = AddMessage(person_id=person_id, question_id=question_id, text=text)
-        return self.store.execute(self.desk.add_message, command)
+        return self.store.execute(self.use_cases.add_message, command)
 
     def answer(self, question_id: UUID, text: str, reason: str = "") -> dict[str, Any]:
         with bind(actor="staff:olga"):
@@ -60,5 +60,5 @@ class House:
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def helpdesk() -> HelpdeskHarness:
+    return HelpdeskHarness()

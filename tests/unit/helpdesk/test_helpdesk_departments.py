@@ -1,4 +1,4 @@
-"""The directory of departments is data: an operator's file replaces the shipped one."""
+"""The directory of departments, which an operator's file can replace."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_operators_file_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "complaint"),
+    ("before", "after", "fault"),
     [
         ("department: all", "department: none", "no such department"),
         ("all@example.invalid", "nowhere", "email"),
@@ -39,10 +39,10 @@ def test_an_operators_file_is_used(tmp_path: Path) -> None:
         ("departments:", "departments: [", "cannot be used"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told(
-    tmp_path: Path, before: str, after: str, complaint: str
+def test_invalid_file_is_refused_with_its_fault(
+    tmp_path: Path, before: str, after: str, fault: str
 ) -> None:
     path = tmp_path / "departments.yaml"
     path.write_text(VALID.replace(before, after, 1))
-    with pytest.raises(ConfigurationError, match=complaint):
+    with pytest.raises(ConfigurationError, match=fault):
         load_directory({PATH_VARIABLE: str(path)})

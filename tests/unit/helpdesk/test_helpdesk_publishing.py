@@ -1,4 +1,4 @@
-"""What is published keeps the contract, and holds no text."""
+"""Published events keep their contracts and contain no text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from services.helpdesk.publishing import publish
 from shared.contracts.helpdesk import CONTRACTS
 
 
-def test_every_event_is_published_by_its_contract(house: Any) -> None:
+def test_every_event_is_published_by_its_contract(helpdesk: Any) -> None:
     person_id = uuid4()
-    question_id = house.ask(person_id)
-    house.write_again(person_id, question_id, "И ещё")
-    house.answer(question_id, "Ответ")
+    question_id = helpdesk.ask(person_id)
+    helpdesk.add_message(person_id, question_id, "И ещё")
+    helpdesk.answer(question_id, "Ответ")
     route = RouteQuestion(question_id=question_id, department="metering", reason="о счётчике")
-    house.store.execute(house.desk.route, route)
+    helpdesk.store.execute(helpdesk.use_cases.route, route)
     close = CloseQuestion(question_id=question_id, reason="повтор")
-    house.store.execute(close_question, close)
+    helpdesk.store.execute(close_question, close)
     contracts = {contract.type: contract for contract in CONTRACTS}
-    published = [publish(record) for record in house.store.log]
+    published = [publish(record) for record in helpdesk.store.log]
     for publication in published:
         contracts[publication.type].check(publication.data)
     assert {publication.type for publication in published} == set(contracts)

@@ -1,4 +1,4 @@
-"""identity on the store in memory, called as the RPC server calls it."""
+"""Identity on the in-memory store, called as the RPC server calls it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from identity_fake import FakeReadModel
+from identity_doubles import FakeReadModel
 
 from services.identity.domain import EVENTS
 from services.identity.passwords import Passwords
@@ -21,7 +21,7 @@ IP = "203.0.113.7"
 
 
 class Identity:
-    """The service as its callers see it: keyword arguments by their schema, JSON answers."""
+    """The service as its callers see it: keyword arguments by schema, JSON results."""
 
     def __init__(self) -> None:
         self.clock = FixedClock(datetime(2026, 11, 23, 9, 0, tzinfo=UTC))
@@ -51,7 +51,7 @@ class Identity:
         )
 
     def person(self, email: str = "anna@example.org", **more: Any) -> str:
-        """Register somebody; answers the person's id."""
+        """Register a person; return the id."""
         registration_id = self.start(email, **more)
         issued = self.call("issue_registration_code", registration_id=registration_id)
         self.confirm(registration_id, issued["code"])
@@ -62,7 +62,7 @@ class Identity:
         return self.call("sign_in", **arguments)
 
     def member(self, phrase: str = "длинная фраза 1", email: str = "anna@example.org") -> Any:
-        """Register somebody who has a password of their own; answers the session."""
+        """Register a person with a chosen password; return the session."""
         person_id = self.person(email)
         temporary = self.call("issue_temporary_password", person_id=person_id)["password"]
         session = self.sign_in(temporary, email)

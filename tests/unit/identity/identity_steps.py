@@ -1,4 +1,4 @@
-"""Steps that the tests of identity share."""
+"""Steps of the tests of identity."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from shared.errors import ServiceError
 
 
 def refusal_of(call: Any, *arguments: Any, **named: Any) -> ServiceError:
-    """Call, and return the error that it refuses with."""
+    """Call, and return the error it raises."""
     with pytest.raises(ServiceError) as caught:
         call(*arguments, **named)
     return caught.value
 
 
 def another(code: str) -> str:
-    """Return a code that is wrong."""
+    """Return a wrong code."""
     return f"{(int(code) + 1) % 1_000_000:06d}"

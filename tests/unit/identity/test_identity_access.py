@@ -1,7 +1,9 @@
-"""Signing in, sessions, the temporary password and its change: S8-S10."""
+"""Signing in, sessions, the temporary password and its change (S8-S10)."""
 
 from __future__ import annotations
 
+import inspect
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,6 +11,8 @@ from uuid import uuid4
 import pytest
 from identity_steps import refusal_of
 
+from services.identity import password_policy
+from services.identity.documents import find_document
 from services.identity.domain import PasswordChanged, TemporaryPasswordIssued
 from services.identity.fingerprints import token_digest
 from services.identity.limits import SESSIONS_PER_PERSON
@@ -36,7 +40,7 @@ def change(identity: Any, session: Any, current: str, new: str = OWN) -> Any:
     )
 
 
-def test_the_temporary_password_serves_to_choose_ones_own(
+def test_temporary_password_serves_to_choose_a_password(
     identity: Any, newcomer: dict[str, str]
 ) -> None:
     assert newcomer["email"] == "anna@example.org"
@@ -57,14 +61,14 @@ def test_the_temporary_password_serves_to_choose_ones_own(
     assert kinds == [TemporaryPasswordIssued, PasswordChanged]
 
 
-def test_the_temporary_password_lives_a_day(identity: Any, newcomer: dict[str, str]) -> None:
+def test_temporary_password_expires_after_a_day(identity: Any, newcomer: dict[str, str]) -> None:
     identity.clock.advance(timedelta(hours=24))
     refused = refusal_of(identity.sign_in, newcomer["password"])
     assert (refused.kind, refused.code) == ("forbidden", "temporary_password_expired")
     assert refusal_of(identity.sign_in, "something else").code == "wrong_credentials"
 
 
-def test_a_second_letter_voids_the_first_and_none_follows_ones_own(
+def test_second_letter_voids_the_first_and_none_follows_a_chosen_password(
     identity: Any, newcomer: dict[str, str]
 ) -> None:
     issue = {"person_id": newcomer["person_id"]}
@@ -78,7 +82,7 @@ def test_a_second_letter_voids_the_first_and_none_follows_ones_own(
     assert identity.sign_in(OWN)
 
 
-def test_the_temporary_password_holds_one_session(identity: Any, newcomer: dict[str, str]) -> None:
+def test_temporary_password_allows_one_session(identity: Any, newcomer: dict[str, str]) -> None:
     first, second = (identity.sign_in(newcomer["password"]) for _ in range(2))
     assert refusal_of(identity.call, "authenticate", token=first["token"]).code == "session_expired"
     assert identity.call("authenticate", token=second["token"])
@@ -87,17 +91,28 @@ def test_the_temporary_password_holds_one_session(identity: Any, newcomer: dict[
     assert (type(refused), refused.code) == (Forbidden, "session_expired")
 
 
-@pytest.mark.parametrize(
-    ("new", "code"),
-    [
-        ("short 123", "password_too_short"),
-        ("x" * 201, "password_too_long"),
-        ("Qwerty12345", "password_too_common"),
-        ("11111111112", "password_too_common"),
-        ("Anna@Example.org", "password_is_email"),
-        (None, "password_unchanged"),
-    ],
-)
+REFUSED = [
+    ("short 123", "password_too_short"),
+    ("x" * 201, "password_too_long"),
+    ("Qwerty12345", "password_too_common"),
+    ("11111111112", "password_too_common"),
+    ("Anna@Example.org", "password_is_email"),
+    (None, "password_unchanged"),
+]
+
+
+def test_every_check_of_the_policy_has_a_case() -> None:
+    source = inspect.getsource(password_policy.check_password)
+    assert {code for _, code in REFUSED} == set(re.findall(r'^ +"(password_\w+)"', source, re.M))
+
+
+@pytest.mark.parametrize("kind", ["rules", "instruction"])
+def test_documents_state_the_minimal_length_of_a_password(kind: str) -> None:
+    in_words = {10: "десяти"}[password_policy.MIN_LENGTH]
+    assert f"не короче {in_words} знаков" in find_document(kind).text
+
+
+@pytest.mark.parametrize(("new", "code"), REFUSED)
 def test_the_policy_names_what_is_wrong(
     identity: Any, newcomer: dict[str, str], new: str | None, code: str
 ) -> None:
@@ -109,7 +124,7 @@ def test_the_policy_names_what_is_wrong(
     assert refused.code == code
 
 
-def test_a_change_needs_the_present_password_and_is_limited(identity: Any) -> None:
+def test_change_needs_the_current_password_and_is_limited(identity: Any) -> None:
     session = identity.member(OWN)
     for _ in range(10):
         assert refusal_of(change, identity, session, "guess", "new phrase 1").code == (
@@ -138,7 +153,7 @@ def test_a_change_needs_a_live_session(identity: Any) -> None:
     assert identity.sign_in(OWN)
 
 
-def test_unknown_and_known_fail_alike(identity: Any) -> None:
+def test_unknown_and_known_addresses_fail_alike(identity: Any) -> None:
     identity.member(OWN)
     answers = [
         refusal_of(identity.sign_in, "wrong password", email).as_wire()
@@ -148,7 +163,7 @@ def test_unknown_and_known_fail_alike(identity: Any) -> None:
     assert answers[0]["code"] == "wrong_credentials"
 
 
-def test_unknown_people_cost_a_verification_too(identity: Any) -> None:
+def test_unknown_address_costs_a_verification(identity: Any) -> None:
     verified = []
 
     class Counting(Passwords):
@@ -161,7 +176,7 @@ def test_unknown_people_cost_a_verification_too(identity: Any) -> None:
     assert verified == [None]
 
 
-def test_guesses_lock_the_address_and_say_until_when(identity: Any) -> None:
+def test_guesses_lock_the_address_for_a_stated_time(identity: Any) -> None:
     identity.member(OWN)
     for _ in range(10):
         assert refusal_of(identity.sign_in, "guess").code == "wrong_credentials"
@@ -173,7 +188,7 @@ def test_guesses_lock_the_address_and_say_until_when(identity: Any) -> None:
     assert identity.sign_in(OWN)
 
 
-def test_a_right_password_forgives_the_wrong_ones(identity: Any) -> None:
+def test_right_password_resets_the_count(identity: Any) -> None:
     identity.member(OWN)
     for _ in range(3):
         for _ in range(9):
@@ -190,7 +205,7 @@ def test_a_network_that_guesses_is_locked(identity: Any) -> None:
     assert identity.sign_in(OWN, ip="2001:db8:0:1::1")
 
 
-def test_sessions_are_seen_and_ended_by_their_person_alone(identity: Any) -> None:
+def test_sessions_are_visible_only_to_their_person(identity: Any) -> None:
     anna = identity.member(OWN)
     boris = identity.member("другая фраза 2", "boris@example.org")
     identity.clock.advance(timedelta(minutes=2))
@@ -206,7 +221,7 @@ def test_sessions_are_seen_and_ended_by_their_person_alone(identity: Any) -> Non
     assert refusal_of(identity.call, "authenticate", token=phone["token"]).code == "session_expired"
 
 
-def test_a_session_ends_when_it_is_idle_and_lives_while_it_is_used(identity: Any) -> None:
+def test_session_expires_when_idle(identity: Any) -> None:
     used, idle = identity.member(OWN), identity.sign_in(OWN)
     for _ in range(4):
         identity.clock.advance(timedelta(days=6))
@@ -216,7 +231,7 @@ def test_a_session_ends_when_it_is_idle_and_lives_while_it_is_used(identity: Any
     assert refusal_of(identity.call, "authenticate", token=used["token"]).code == "session_expired"
 
 
-def test_the_oldest_session_gives_way(identity: Any) -> None:
+def test_oldest_session_ends_above_the_limit(identity: Any) -> None:
     first = identity.member(OWN)
     for _ in range(SESSIONS_PER_PERSON):
         identity.clock.advance(timedelta(minutes=2))
@@ -226,7 +241,7 @@ def test_the_oldest_session_gives_way(identity: Any) -> None:
     assert first["session_id"] not in [entry["session_id"] for entry in listed]
 
 
-def test_a_token_is_kept_as_a_digest(identity: Any) -> None:
+def test_token_is_stored_as_a_digest(identity: Any) -> None:
     session = identity.member(OWN)
     tokens = list(identity.tables.sessions.tokens.values())
     assert token_digest(session["token"]) in tokens
@@ -243,14 +258,14 @@ def test_a_weaker_hash_is_replaced_at_sign_in(identity: Any) -> None:
     assert identity.sign_in(OWN)
 
 
-def test_a_password_changed_meanwhile_opens_nothing(identity: Any) -> None:
+def test_password_changed_during_sign_in_opens_no_session(identity: Any) -> None:
     session = identity.member(OWN)
 
-    class Overtaken(Passwords):
+    class ChangedDuringCheck(Passwords):
         def verify(self, kept: str | None, password: str) -> bool:
             identity.service.passwords = Passwords(time_cost=1, memory_cost=8)
             change(identity, session, OWN, "new phrase 1")
             return super().verify(kept, password)
 
-    identity.service.passwords = Overtaken(time_cost=1, memory_cost=8)
+    identity.service.passwords = ChangedDuringCheck(time_cost=1, memory_cost=8)
     assert refusal_of(identity.sign_in, OWN).code == "wrong_credentials"

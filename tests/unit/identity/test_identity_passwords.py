@@ -1,4 +1,4 @@
-"""Hashing: right, salted, and never in the way of the event loop."""
+"""Hashing passwords: correct, salted, outside the event loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.identity.passwords import Passwords
 FAST = Passwords(time_cost=1, memory_cost=8)
 
 
-def test_a_password_is_verified_and_nothing_matches_nothing() -> None:
+def test_missing_hash_matches_no_password() -> None:
     kept = FAST.hash("пароль й")
     assert kept.startswith("$argon2id$")
     assert kept != FAST.hash("пароль й")
@@ -56,14 +56,14 @@ assert len(during) > 10, (during, took)
 """
 
 
-def test_the_event_loop_turns_while_a_password_is_hashed() -> None:
+def test_event_loop_runs_while_a_password_is_hashed() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PATCHED], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
 
 
-def test_a_process_that_did_not_patch_does_not_load_eventlet() -> None:
+def test_unpatched_process_does_not_load_eventlet() -> None:
     script = (
         "import sys; from services.identity.passwords import Passwords;"
         "Passwords(time_cost=1, memory_cost=8).hash('x'); assert 'eventlet' not in sys.modules"

@@ -1,4 +1,4 @@
-"""S24, the documents, what is published, and what never is."""
+"""The profile (S24), the documents, and published events."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 from services.identity.documents import KINDS, find_document
 from services.identity.domain import EVENTS, ProfileChanged
 from services.identity.publishing import publish
-from shared.contracts import find_contract
 from shared.errors import NotFound, ServiceError
+from tests.published import check_publication
 
 
 def update(identity: Any, person_id: str, **values: Any) -> Any:
     return identity.call("update_profile", person_id=person_id, **values)
 
 
-def test_name_and_phone_are_saved_cleared_and_left(identity: Any) -> None:
+def test_name_and_phone_can_be_saved_cleared_and_left(identity: Any) -> None:
     person_id = identity.person()
     saved = update(identity, person_id, full_name=" Иванова  Анна ", phone="8 (916) 123-45-67")
     assert (saved["full_name"], saved["phone"]) == ("Иванова Анна", "+79161234567")
@@ -30,7 +30,7 @@ def test_name_and_phone_are_saved_cleared_and_left(identity: Any) -> None:
     assert contact == {"email": "anna@example.org", "full_name": "Иванова Анна"}
 
 
-def test_what_stays_the_same_is_no_event(identity: Any) -> None:
+def test_unchanged_profile_makes_no_event(identity: Any) -> None:
     person_id = identity.person()
     for _ in range(2):
         update(identity, person_id, full_name="Иванова Анна")
@@ -54,14 +54,14 @@ def test_a_wrong_value_is_refused(identity: Any, values: dict[str, str], code: s
     assert caught.value.code == code
 
 
-def test_nobody_has_no_profile(identity: Any) -> None:
+def test_unknown_person_has_no_profile(identity: Any) -> None:
     for method in ("profile", "contact"):
         with pytest.raises(NotFound):
             identity.call(method, person_id=str(uuid4()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_document_is_there_in_its_versions(identity: Any, kind: str) -> None:
+def test_every_document_has_its_versions(identity: Any, kind: str) -> None:
     current = identity.call("document", kind=kind)
     assert current["media_type"] == "text/markdown"
     assert current["title"]
@@ -72,7 +72,7 @@ def test_each_document_is_there_in_its_versions(identity: Any, kind: str) -> Non
     assert caught.value.code == "document_not_found"
 
 
-def test_the_instruction_says_what_must_not_be_left_out() -> None:
+def test_instruction_has_every_required_phrase() -> None:
     text = find_document("instruction").text
     for phrase in (
         "Выслать код заново",
@@ -89,8 +89,8 @@ def test_the_instruction_says_what_must_not_be_left_out() -> None:
         assert phrase in text
 
 
-def journey(identity: Any) -> list[str]:
-    """Everything that identity does, once; answers what must stay secret."""
+def run_every_use_case(identity: Any) -> list[str]:
+    """Run every use case once; return the values that must stay secret."""
     session = identity.member("длинная фраза 1")
     person_id = session["person_id"]
     update(identity, person_id, full_name="Иванова Анна", phone="+79161234567")
@@ -110,19 +110,19 @@ def journey(identity: Any) -> list[str]:
     ]  # fmt: skip
 
 
-def test_no_event_tells_a_secret_or_a_person(identity: Any) -> None:
-    secrets = journey(identity)
+def test_no_event_contains_a_secret_or_personal_data(identity: Any) -> None:
+    secrets = run_every_use_case(identity)
     log = "\n".join(
         json.dumps(msgspec.to_builtins(event), ensure_ascii=False) for event in identity.events()
     )
     assert [secret for secret in secrets if secret in log] == []
 
 
-def test_what_is_published_keeps_its_contract(identity: Any) -> None:
-    journey(identity)
+def test_published_events_keep_their_contracts(identity: Any) -> None:
+    run_every_use_case(identity)
     published = [publication for entry in identity.store.log if (publication := publish(entry))]
     for publication in published:
-        find_contract("identity", publication.type, publication.version).check(publication.data)
+        check_publication("identity", publication)
     assert {publication.type for publication in published} == {
         "registration_code_requested",
         "person_registered",
@@ -130,11 +130,11 @@ def test_what_is_published_keeps_its_contract(identity: Any) -> None:
         "password_reset_requested",
         "profile_changed",
     }
-    # The recovery of an unknown address stays here.
+    # The recovery of an unknown address is not published.
     assert sum(entry.type == "password_reset_requested" for entry in published) == 1
 
 
 def test_every_event_survives_the_log(identity: Any) -> None:
-    journey(identity)
+    run_every_use_case(identity)
     for event in identity.events():
         assert EVENTS.decode(event.topic, EVENTS.encode(event)) == event

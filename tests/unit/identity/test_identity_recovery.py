@@ -1,4 +1,4 @@
-"""Recovery of a password, and what it must not tell."""
+"""Recovery of a password, which must not reveal known addresses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_code_gives_a_new_password_and_ends_every_session(identity: Any) -> No
     assert (type(refused), refused.code) == (Conflict, "password_reset_completed")
 
 
-def test_recovery_helps_who_missed_the_temporary_password(identity: Any) -> None:
+def test_recovery_replaces_an_expired_temporary_password(identity: Any) -> None:
     person_id = identity.person()
     identity.call("issue_temporary_password", person_id=person_id)
     identity.clock.advance(timedelta(days=2))
@@ -56,7 +56,7 @@ def test_recovery_helps_who_missed_the_temporary_password(identity: Any) -> None
     assert identity.sign_in(NEW)["must_change_password"] is False
 
 
-def test_an_unknown_address_answers_alike(identity: Any) -> None:
+def test_recovery_of_an_unknown_address_looks_the_same(identity: Any) -> None:
     identity.member(OWN)
     known, unknown = request(identity), request(identity, "nobody@example.org")
     kinds = [type(event) for event in identity.events()[-2:]]
@@ -82,7 +82,7 @@ def test_the_address_as_password_is_refused_only_once_the_code_is_right(identity
     assert confirm(identity, reset_id, code) == {}
 
 
-def test_requests_are_limited_whoever_is_asked_for(identity: Any) -> None:
+def test_recovery_requests_are_limited_for_any_address(identity: Any) -> None:
     identity.member(OWN)
     for email in ("anna@example.org", "nobody@example.org"):
         for _ in range(5):
@@ -94,7 +94,7 @@ def test_requests_are_limited_whoever_is_asked_for(identity: Any) -> None:
         )
 
 
-def test_a_recovery_that_nobody_asked_for_is_not_found(identity: Any) -> None:
+def test_unknown_recovery_is_not_found(identity: Any) -> None:
     assert refusal_of(confirm, identity, str(uuid4()), "123456").code == "password_reset_not_found"
 
 

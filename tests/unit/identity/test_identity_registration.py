@@ -1,4 +1,4 @@
-"""Registration: S1-S8 and what a stranger must not learn."""
+"""Registration (S1-S8), which must not reveal known addresses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def code_of(identity: Any, registration_id: str) -> str:
     return str(identity.call("issue_registration_code", registration_id=registration_id)["code"])
 
 
-def test_a_code_and_two_ticks_make_a_person(identity: Any) -> None:
+def test_code_and_both_consents_register_a_person(identity: Any) -> None:
     registration_id = identity.start(" Anna@Example.ORG ")
     issued = identity.call("issue_registration_code", registration_id=registration_id)
     assert issued["kind"] == "code"
@@ -55,7 +55,7 @@ def test_a_code_and_two_ticks_make_a_person(identity: Any) -> None:
     }
 
 
-def test_an_organisation_registers_with_its_requisites(identity: Any) -> None:
+def test_an_organisation_registers_with_its_details(identity: Any) -> None:
     person_id = identity.person(person_type="organisation", organisation=SHOP)
     profile = identity.call("profile", person_id=person_id)
     assert profile["person_type"] == "organisation"
@@ -81,7 +81,9 @@ def test_an_organisation_registers_with_its_requisites(identity: Any) -> None:
         ({"ip": "here"}, "invalid_request"),
     ],
 )
-def test_what_is_wrong_is_named(identity: Any, changes: dict[str, Any], code: str) -> None:
+def test_every_invalid_value_has_its_code(
+    identity: Any, changes: dict[str, Any], code: str
+) -> None:
     arguments = {"person_type": "organisation", "organisation": SHOP, **changes}
     refused = refusal_of(identity.start, **arguments)
     assert isinstance(refused, ValidationFailed)
@@ -89,7 +91,7 @@ def test_what_is_wrong_is_named(identity: Any, changes: dict[str, Any], code: st
     assert identity.events() == []
 
 
-def test_both_ticks_are_mandatory_and_cost_no_attempt(identity: Any) -> None:
+def test_missing_consent_costs_no_attempt(identity: Any) -> None:
     registration_id = identity.start()
     code = code_of(identity, registration_id)
     refused = refusal_of(identity.confirm, registration_id, code, accept_rules=False)
@@ -99,7 +101,7 @@ def test_both_ticks_are_mandatory_and_cost_no_attempt(identity: Any) -> None:
     assert identity.confirm(registration_id, code) == {"status": "confirmed"}
 
 
-def test_wrong_attempts_are_counted_though_they_are_refused(identity: Any) -> None:
+def test_refused_attempts_are_counted(identity: Any) -> None:
     registration_id = identity.start()
     code = code_of(identity, registration_id)
     left = []
@@ -123,7 +125,7 @@ def test_a_repeated_command_is_counted_once(identity: Any) -> None:
     assert first.params == second.params == {"attempts_left": 4}
 
 
-def test_a_code_is_good_for_fifteen_minutes(identity: Any) -> None:
+def test_code_expires_after_fifteen_minutes(identity: Any) -> None:
     registration_id = identity.start()
     code = code_of(identity, registration_id)
     identity.clock.advance(timedelta(minutes=15))
@@ -133,7 +135,7 @@ def test_a_code_is_good_for_fifteen_minutes(identity: Any) -> None:
     assert identity.confirm(registration_id, fresh) == {"status": "confirmed"}
 
 
-def test_a_fresh_code_voids_the_earlier_one_and_fits_no_other_registration(identity: Any) -> None:
+def test_fresh_code_voids_the_earlier_one_and_is_bound_to_its_registration(identity: Any) -> None:
     registration_id, other_id = identity.start(), identity.start("boris@example.org")
     first, second = code_of(identity, registration_id), code_of(identity, registration_id)
     code_of(identity, other_id)
@@ -160,7 +162,7 @@ def test_an_unknown_registration_is_not_found(identity: Any) -> None:
     assert isinstance(refusal_of(identity.confirm, str(uuid4()), "123456"), NotFound)
 
 
-def test_a_known_address_answers_the_same_and_only_its_letter_tells(identity: Any) -> None:
+def test_known_address_is_revealed_only_by_its_letter(identity: Any) -> None:
     identity.person("anna@example.org")
     known, unknown = identity.start("ANNA@example.org"), identity.start("boris@example.org")
     kinds = [type(event) for event in identity.events()[-4:]]
@@ -197,7 +199,7 @@ def test_a_mailbox_is_not_flooded(identity: Any) -> None:
     assert identity.call("resend_code", registration_id=registration_id) == {}
 
 
-def test_the_sweep_forgets_who_never_confirmed(identity: Any) -> None:
+def test_sweep_erases_unconfirmed_registrations(identity: Any) -> None:
     registration_id = identity.start()
     kept = identity.person("boris@example.org")
     sealed = identity.events()[0].email

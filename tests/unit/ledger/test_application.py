@@ -12,10 +12,8 @@ import pytest
 from services.ledger.application import (
     OpenAccount,
     PaidLine,
-    PostCharges,
     PostPayment,
     open_account,
-    post_charges,
     post_payment,
 )
 from services.ledger.domain import EVENTS
@@ -27,6 +25,7 @@ from shared.clock import FixedClock
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.ledger_commands import PostCharges, post_charges
 
 FIRST, SECOND = "0100000001", "0100000002"
 MONTH = timedelta(days=30)
@@ -86,14 +85,14 @@ def bill(store: MemoryStore, period: str, on: date, payable: int) -> None:
 
 def test_a_payment_of_several_accounts_is_posted_to_each(store: MemoryStore) -> None:
     pay(store, date(2026, 9, 1), (FIRST, 400, 0), (SECOND, 600, 0))
-    answer = store.query(lambda session: balances(session, [SECOND, FIRST, "9"]))
-    assert [(b["number"], b["principal"]) for b in answer["balances"]] == [
+    found = store.query(lambda session: balances(session, [SECOND, FIRST, "9"]))
+    assert [(b["number"], b["principal"]) for b in found["balances"]] == [
         (SECOND, 400),
         (FIRST, 600),
     ]
 
 
-def test_a_month_that_the_payer_named_is_settled_first(store: MemoryStore) -> None:
+def test_a_month_that_the_payer_named_is_paid_first(store: MemoryStore) -> None:
     for period in ("2026-08", "2026-07"):
         line = ChargeLine("heating", "Отопление", 500, 500)
         day = date(2026, 9, 1)
@@ -131,8 +130,8 @@ def test_a_balance_as_of_a_past_instant_is_what_was_recorded_then(
     clock.advance(MONTH)
     pay(store, date(2026, 8, 20), (FIRST, 400, 0))
     for instant, owed in ((before, 1_000), (clock.now(), 600)):
-        answer = store.query(lambda s, at=instant: balance(s, FIRST, at.isoformat()))
-        assert answer["principal"] == owed
+        found = store.query(lambda s, at=instant: balance(s, FIRST, at.isoformat()))
+        assert found["principal"] == owed
 
 
 def test_a_balance_as_of_a_past_day_is_what_had_taken_effect(
@@ -141,12 +140,12 @@ def test_a_balance_as_of_a_past_day_is_what_had_taken_effect(
     clock.advance(MONTH)
     bill(store, "2026-09", date(2026, 9, 30), 500)
     clock.advance(MONTH)
-    # Recorded after the bill, and of a day before it: it settles what was owed on that day.
+    # Recorded after the bill, and of a day before it: it pays what was owed on that day.
     pay(store, date(2026, 9, 15), (FIRST, 1_200, 0))
 
     def on(day: str) -> tuple[int, int]:
-        answer = store.query(lambda session: balance(session, FIRST, day))
-        return answer["principal"], answer["advance"]
+        found = store.query(lambda session: balance(session, FIRST, day))
+        return found["principal"], found["advance"]
 
     assert on("2026-09-14") == (1_000, 0)
     assert on("2026-09-15") == (0, 200)
@@ -159,9 +158,9 @@ def test_a_bill_of_a_month_before_the_account_was_opened_has_its_balance(
     store: MemoryStore,
 ) -> None:
     bill(store, "2026-05", date(2026, 5, 31), 500)
-    answer = store.query(lambda session: balance(session, FIRST, "2026-05-31"))
-    # What was owed at the opening was owed before all that happened here.
-    assert (answer["number"], answer["principal"]) == (FIRST, 1_500)
+    found = store.query(lambda session: balance(session, FIRST, "2026-05-31"))
+    # What was owed at the opening was owed before all other events.
+    assert (found["number"], found["principal"]) == (FIRST, 1_500)
 
 
 def test_a_day_before_the_account_has_no_balance(store: MemoryStore) -> None:

@@ -1,4 +1,4 @@
-"""Doubles of what notifications works with: its tables, the other services, the mail server."""
+"""Fakes of the tables, the other services, and the mail server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.notifications.application import WaitingLetter
+from services.notifications.application import QueuedLetter
 from services.notifications.domain import EVENTS, LetterFailed, LetterQueued, LetterSent
 from services.notifications.mailer import Connection
 from shared.bus import Message
@@ -30,17 +30,17 @@ SETTINGS = Settings(
 )
 
 
-class MemoryOutbox:
+class FakeOutbox:
     """The table `outbox` as a dictionary."""
 
     def __init__(self) -> None:
-        self.rows: dict[UUID, WaitingLetter] = {}
+        self.rows: dict[UUID, QueuedLetter] = {}
 
-    def add(self, letter: WaitingLetter) -> None:
+    def add(self, letter: QueuedLetter) -> None:
         assert letter.letter_id not in self.rows
         self.rows[letter.letter_id] = letter
 
-    def due(self, now: datetime, limit: int) -> list[WaitingLetter]:
+    def due(self, now: datetime, limit: int) -> list[QueuedLetter]:
         due = [row for row in self.rows.values() if row.next_attempt_at <= now]
         due.sort(key=lambda row: (row.stale_at is None, row.next_attempt_at, row.letter_id))
         return due[:limit]
@@ -58,11 +58,11 @@ class MemoryOutbox:
         self.rows.pop(letter_id, None)
 
 
-class MemoryReadModel:
+class FakeReadModel:
     """The tables of the service as dictionaries."""
 
     def __init__(self) -> None:
-        self.outbox = MemoryOutbox()
+        self.outbox = FakeOutbox()
         self.letters: dict[UUID, dict[str, Any]] = {}
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
@@ -89,12 +89,12 @@ class MemoryReadModel:
         return sorted(rows, key=lambda row: -row["position"])[:limit]
 
 
-class House:
-    """`Services` for reactions and jobs: answers of other services, and every call made."""
+class Harness:
+    """`Services` for reactions and jobs: it returns set answers and records every call."""
 
     def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
         self.clock = FixedClock(START)
-        self.store = MemoryStore(EVENTS, MemoryReadModel(), self.clock)
+        self.store = MemoryStore(EVENTS, FakeReadModel(), self.clock)
         self.settings = SETTINGS
         self.answers = dict(answers or {})
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -111,18 +111,18 @@ class House:
         self.store.transact(lambda session, _: reaction(session, message, self), None)
 
     @property
-    def waiting(self) -> list[WaitingLetter]:
-        """The outbox, in the order of queueing."""
+    def queued(self) -> list[QueuedLetter]:
+        """Return the letters in the outbox, in the order of queueing."""
         return list(self.store.read_model.outbox.rows.values())
 
     @property
     def events(self) -> list[Any]:
-        """Every domain event recorded so far."""
+        """Return every recorded domain event."""
         return [entry.event for entry in self.store.log]
 
 
 def message_of(source: str, event_type: str, data: dict[str, Any], position: int = 7) -> Message:
-    """An event of another service, as a reaction gets it."""
+    """Return an event of another service, as a reaction gets it."""
     return Message(
         id=f"{source}-{position}",
         type=event_type,
@@ -138,8 +138,10 @@ def message_of(source: str, event_type: str, data: dict[str, Any], position: int
 
 @dataclass
 class FakeMailServer:
-    """A mail server that answers what it is told to, then accepts; its `connect` is passed to
-    the job in place of SMTP."""
+    """A mail server that gives the set replies, then accepts.
+
+    Its `connect` is passed to the job in place of SMTP.
+    """
 
     answers: list[Exception | None] = field(default_factory=list)
     accepted: list[EmailMessage] = field(default_factory=list)

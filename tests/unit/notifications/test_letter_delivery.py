@@ -1,4 +1,4 @@
-"""Delivery, with a double of the mail server."""
+"""Delivery, with a fake mail server."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from letter_doubles import SETTINGS, FakeMailServer, House
+from letter_doubles import SETTINGS, FakeMailServer, Harness
 
 from services.notifications import application, jobs
 from services.notifications.application import QueueLetter
-from services.notifications.domain import Kind, LetterFailed, LetterSent
+from services.notifications.domain import LetterFailed, LetterSent
 from services.notifications.envelope import Content, seal
 from services.notifications.jobs import deliver_letters
 from services.notifications.mailer import (
     ConnectionBrokenError,
-    NotNowError,
+    DeferredError,
     RefusedError,
     ServerUnavailableError,
     SmtpServer,
@@ -23,12 +23,13 @@ from services.notifications.mailer import (
 )
 from shared.config import ConfigurationError
 from shared.context import bind
+from shared.contracts.notifications import LetterKind
 from shared.errors import Unavailable
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def harness() -> Harness:
+    return Harness()
 
 
 @pytest.fixture
@@ -36,134 +37,140 @@ def server() -> FakeMailServer:
     return FakeMailServer()
 
 
-def queue(house: House, to: str = "a@example.org", **changes: object) -> UUID:
+def queue(harness: Harness, to: str = "a@example.org", **changes: object) -> UUID:
     letter_id = uuid4()
     content = Content(to=to, subject="Тема", text="Текст\n", html="<p>Текст</p>")
     command = QueueLetter(
         **{
             "letter_id": letter_id,
-            "kind": Kind.PASSWORD_CHANGED,
+            "kind": LetterKind.PASSWORD_CHANGED,
             "person_id": None,
             "sealed": seal(SETTINGS, letter_id, content),
             **changes,
         }
     )
     with bind(correlation_id=f"journey-{letter_id}"):
-        house.store.transact(application.queue_letter, command)
+        harness.store.transact(application.queue_letter, command)
     return letter_id
 
 
-def deliver(house: House, server: FakeMailServer) -> int:
-    return deliver_letters(house, server.connect)
+def deliver(harness: Harness, server: FakeMailServer) -> int:
+    return deliver_letters(harness, server.connect)
 
 
 def test_letters_share_a_connection_and_are_marked_sent(
-    house: House, server: FakeMailServer
+    harness: Harness, server: FakeMailServer
 ) -> None:
-    ids = [queue(house), queue(house), queue(house)]
-    assert deliver(house, server) == 3
+    ids = [queue(harness), queue(harness), queue(harness)]
+    assert deliver(harness, server) == 3
     assert server.connections == 1
     expected = {f"<{letter_id}@saldo.example>" for letter_id in ids}
     assert {message["Message-ID"] for message in server.accepted} == expected
-    assert house.waiting == []
-    sent = [entry for entry in house.store.log if isinstance(entry.event, LetterSent)]
+    assert harness.queued == []
+    sent = [entry for entry in harness.store.log if isinstance(entry.event, LetterSent)]
     assert {entry.event.message_id for entry in sent} == expected
     assert {entry.correlation_id for entry in sent} == {f"journey-{i}" for i in ids}
     assert {entry.actor for entry in sent} == {"service:notifications"}
-    assert deliver(house, server) == 0
+    assert deliver(harness, server) == 0
     assert server.connections == 1
 
 
-def test_what_is_refused_for_now_is_tried_again(house: House, server: FakeMailServer) -> None:
-    queue(house)
-    server.answers = [NotNowError(451)]
-    assert deliver(house, server) == 1
-    assert deliver(house, server) == 0
-    house.clock.advance(timedelta(seconds=5))
-    assert deliver(house, server) == 1
-    assert house.events[-1].attempts == 2
+def test_temporary_refusal_is_retried(harness: Harness, server: FakeMailServer) -> None:
+    queue(harness)
+    server.answers = [DeferredError(451)]
+    assert deliver(harness, server) == 1
+    assert deliver(harness, server) == 0
+    harness.clock.advance(timedelta(seconds=5))
+    assert deliver(harness, server) == 1
+    assert harness.events[-1].attempts == 2
 
 
-def test_what_is_refused_for_good_fails(house: House, server: FakeMailServer) -> None:
-    queue(house)
-    queue(house)
+def test_permanent_refusal_fails_the_letter(harness: Harness, server: FakeMailServer) -> None:
+    queue(harness)
+    queue(harness)
     server.answers = [RefusedError(550)]
-    assert deliver(house, server) == 2
-    assert house.waiting == []
-    assert LetterFailed(kind="password_changed", reason="refused_by_server") in house.events
+    assert deliver(harness, server) == 2
+    assert harness.queued == []
+    assert LetterFailed(kind="password_changed", reason="refused_by_server") in harness.events
     assert len(server.accepted) == 1
 
 
-def test_a_broken_connection_delays_only_its_letter(house: House, server: FakeMailServer) -> None:
-    queue(house)
-    queue(house)
+def test_a_broken_connection_delays_only_its_letter(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue(harness)
+    queue(harness)
     server.answers = [ConnectionBrokenError("hung up")]
-    assert deliver(house, server) == 1
-    assert deliver(house, server) == 1
+    assert deliver(harness, server) == 1
+    assert deliver(harness, server) == 1
     assert server.connections == 2
-    assert [row.attempts for row in house.waiting] == [1]
+    assert [row.attempts for row in harness.queued] == [1]
 
 
-def test_without_a_server_all_wait_and_nothing_spins(house: House, server: FakeMailServer) -> None:
-    queue(house)
-    queue(house)
+def test_without_a_server_every_letter_is_delayed(harness: Harness, server: FakeMailServer) -> None:
+    queue(harness)
+    queue(harness)
     server.down = ServerUnavailableError("no connection")
-    assert deliver(house, server) == 0
-    assert [row.attempts for row in house.waiting] == [1, 1]
-    assert deliver(house, server) == 0
+    assert deliver(harness, server) == 0
+    assert [row.attempts for row in harness.queued] == [1, 1]
+    assert deliver(harness, server) == 0
     assert server.connections == 1
 
 
-def test_a_stale_secret_is_not_sent(house: House, server: FakeMailServer) -> None:
+def test_a_stale_secret_is_not_sent(harness: Harness, server: FakeMailServer) -> None:
     queue(
-        house,
-        kind=Kind.REGISTRATION_CODE,
+        harness,
+        kind=LetterKind.REGISTRATION_CODE,
         secret_topic="registration:1",
-        stale_at=house.clock.now() + timedelta(minutes=15),
+        stale_at=harness.clock.now() + timedelta(minutes=15),
     )
     server.down = ServerUnavailableError("no connection")
-    deliver(house, server)
+    deliver(harness, server)
     server.down = None
-    house.clock.advance(timedelta(minutes=15))
-    assert deliver(house, server) == 1
+    harness.clock.advance(timedelta(minutes=15))
+    assert deliver(harness, server) == 1
     assert server.accepted == []
-    assert house.waiting == []
-    assert house.events[-1] == LetterFailed(kind="registration_code", reason="stale")
+    assert harness.queued == []
+    assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
 
 
 def test_an_impossible_address_does_not_stop_the_others(
-    house: House, server: FakeMailServer
+    harness: Harness, server: FakeMailServer
 ) -> None:
-    queue(house, to="a@b.ru\r\nBcc: thief@evil.example")
-    queue(house)
-    assert deliver(house, server) == 2
+    queue(harness, to="a@b.ru\r\nBcc: thief@evil.example")
+    queue(harness)
+    assert deliver(harness, server) == 2
     assert len(server.accepted) == 1
-    assert LetterFailed(kind="password_changed", reason="undeliverable") in house.events
+    assert LetterFailed(kind="password_changed", reason="undeliverable") in harness.events
 
 
-def test_a_letter_sealed_under_another_secret_waits(house: House, server: FakeMailServer) -> None:
-    queue(house, sealed=seal(SETTINGS, uuid4(), Content(to="a@b.ru", subject="", text="", html="")))
-    assert deliver(house, server) == 1
-    assert [row.attempts for row in house.waiting] == [1]
-
-
-def test_sent_is_noted_even_if_the_database_hesitates(
-    house: House, server: FakeMailServer, monkeypatch: pytest.MonkeyPatch
+def test_a_letter_sealed_under_another_secret_waits(
+    harness: Harness, server: FakeMailServer
 ) -> None:
-    queue(house)
-    outcomes = [Unavailable("database_unavailable", "Again."), None]
-    transact = house.store.transact
+    queue(
+        harness, sealed=seal(SETTINGS, uuid4(), Content(to="a@b.ru", subject="", text="", html=""))
+    )
+    assert deliver(harness, server) == 1
+    assert [row.attempts for row in harness.queued] == [1]
 
-    def hesitant(handler: object, command: object) -> object:
+
+def test_marking_as_sent_is_retried(
+    harness: Harness, server: FakeMailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(harness)
+    outcomes = [Unavailable("database_unavailable", "Again."), None]
+    transact = harness.store.transact
+
+    def flaky(handler: object, command: object) -> object:
         if handler is application.mark_sent and (refusal := outcomes.pop(0)):
             raise refusal
         return transact(handler, command)
 
-    monkeypatch.setattr(house.store, "transact", hesitant)
-    monkeypatch.setattr(jobs, "PAUSE", 0.0)
-    assert deliver(house, server) == 1
+    monkeypatch.setattr(harness.store, "transact", flaky)
+    monkeypatch.setattr(jobs, "MARK_SENT_PAUSE", 0.0)
+    assert deliver(harness, server) == 1
     assert len(server.accepted) == 1
-    assert isinstance(house.events[-1], LetterSent)
+    assert isinstance(harness.events[-1], LetterSent)
 
 
 @pytest.mark.parametrize(
@@ -175,13 +182,13 @@ def test_sent_is_noted_even_if_the_database_hesitates(
         ("smtps://u:p@mail", SmtpServer("mail", 465, "u", "p", True, False)),
     ],
 )
-def test_the_url_says_how_to_reach_the_server(url: str, server: SmtpServer) -> None:
+def test_smtp_url_is_parsed(url: str, server: SmtpServer) -> None:
     assert SmtpServer.parse(url) == server
     assert "p" not in {server.password} & set(repr(server).split("'"))
 
 
 @pytest.mark.parametrize("url", ["", "mail:25", "http://mail", "smtp://u:hidden@mail?tls"])
-def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+def test_invalid_smtp_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SmtpServer.parse(url)
     assert "hidden" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Every event that calls for a letter: who is asked, what is queued, and what comes twice."""
+"""Reactions: the RPCs called and the letters queued for each event, once or repeated."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from letter_doubles import SETTINGS, START, House, message_of
+from letter_doubles import SETTINGS, START, Harness, message_of
 
 from services.notifications import reactions
 from services.notifications.envelope import Content, unseal
+from shared.contracts.notifications import LetterKind
 from shared.contracts.payments import FAILURES
 from shared.errors import Conflict, NotFound, Unavailable
 
@@ -119,24 +120,30 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
 
 
 @pytest.fixture
-def house() -> House:
-    return House(ANSWERS)
+def harness() -> Harness:
+    return Harness(ANSWERS)
 
 
-def react(house: House, source: str, event_type: str, position: int = 7) -> None:
+def react(harness: Harness, source: str, event_type: str, position: int = 7) -> None:
     data, _ = LETTERS[source, event_type]
     reaction = reactions.REACTIONS[source][event_type]
-    house.react(reaction, message_of(source, event_type, data, position))
+    harness.react(reaction, message_of(source, event_type, data, position))
 
 
-def contents(house: House) -> list[tuple[str, Content]]:
-    kinds = {entry.originator_id: entry.event.kind for entry in house.store.log}
+def contents(harness: Harness) -> list[tuple[str, Content]]:
+    kinds = {entry.originator_id: entry.event.kind for entry in harness.store.log}
     return [
-        (kinds[row.letter_id], unseal(SETTINGS, row.letter_id, row.sealed)) for row in house.waiting
+        (kinds[row.letter_id], unseal(SETTINGS, row.letter_id, row.sealed))
+        for row in harness.queued
     ]
 
 
-def test_the_cases_here_are_all_reactions() -> None:
+def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
+    called_for = {kind for _, letters in LETTERS.values() for kind, _, _ in letters}
+    assert called_for | {"already_registered"} == {kind.value for kind in LetterKind}
+
+
+def test_every_reaction_has_a_case_here() -> None:
     wired = {
         (source, event_type)
         for source, handlers in reactions.REACTIONS.items()
@@ -146,105 +153,105 @@ def test_the_cases_here_are_all_reactions() -> None:
 
 
 @pytest.mark.parametrize(("source", "event_type"), LETTERS)
-def test_an_event_queues_its_letters_once(house: House, source: str, event_type: str) -> None:
-    react(house, source, event_type)
+def test_an_event_queues_its_letters_once(harness: Harness, source: str, event_type: str) -> None:
+    react(harness, source, event_type)
     _, expected = LETTERS[source, event_type]
-    written = contents(house)
+    written = contents(harness)
     assert [(kind, content.to) for kind, content in written] == [
         (kind, to) for kind, to, _ in expected
     ]
     for (_, content), (_, _, words) in zip(written, expected, strict=True):
         assert words in content.text
-    before = house.waiting
-    issued = [name for name, _ in house.calls if "issue_" in name]
-    react(house, source, event_type)
-    assert house.waiting == before
+    before = harness.queued
+    issued = [name for name, _ in harness.calls if "issue_" in name]
+    react(harness, source, event_type)
+    assert harness.queued == before
     # A second secret would make the one that is on its way worthless.
-    assert [name for name, _ in house.calls if "issue_" in name] == issued
+    assert [name for name, _ in harness.calls if "issue_" in name] == issued
 
 
 @pytest.mark.parametrize(("source", "event_type"), LETTERS)
-def test_a_service_that_is_away_leaves_nothing_behind(
-    house: House, source: str, event_type: str
-) -> None:
-    house.answers = dict.fromkeys(ANSWERS, Unavailable("no_answer", "Later."))
+def test_unavailable_service_queues_nothing(harness: Harness, source: str, event_type: str) -> None:
+    harness.answers = dict.fromkeys(ANSWERS, Unavailable("no_answer", "Later."))
     with pytest.raises(Unavailable):
-        react(house, source, event_type)
-    assert house.waiting == []
-    assert house.events == []
+        react(harness, source, event_type)
+    assert harness.queued == []
+    assert harness.events == []
 
 
 @pytest.mark.parametrize(("source", "event_type"), LETTERS)
-def test_no_secret_and_no_address_in_the_events(house: House, source: str, event_type: str) -> None:
-    react(house, source, event_type)
-    said = repr(house.events) + repr([(row.secret_topic, row.sealed) for row in house.waiting])
+def test_no_secret_and_no_address_in_the_events(
+    harness: Harness, source: str, event_type: str
+) -> None:
+    react(harness, source, event_type)
+    stored = repr(harness.events) + repr([(row.secret_topic, row.sealed) for row in harness.queued])
     for words in ("493027", "112233", "Xy7-kLm9-Qw2", "@", "Почему"):
-        assert words not in said
+        assert words not in stored
 
 
 @pytest.mark.parametrize("refusal", [NotFound("gone", "Gone."), Conflict("used", "Used.")])
 @pytest.mark.parametrize(("source", "event_type"), LETTERS)
-def test_nothing_to_write_about_is_no_error(
-    house: House, source: str, event_type: str, refusal: Exception
+def test_pointless_letter_is_not_queued(
+    harness: Harness, source: str, event_type: str, refusal: Exception
 ) -> None:
-    house.answers = dict.fromkeys(ANSWERS, refusal) | {
+    harness.answers = dict.fromkeys(ANSWERS, refusal) | {
         "identity.document": ANSWERS["identity.document"]
     }
-    react(house, source, event_type)
-    assert house.waiting == []
+    react(harness, source, event_type)
+    assert harness.queued == []
 
 
-def test_a_known_address_hears_that_it_has_a_cabinet(house: House) -> None:
-    house.answers["identity.issue_registration_code"] = {
+def test_registered_address_gets_a_letter_without_a_code(harness: Harness) -> None:
+    harness.answers["identity.issue_registration_code"] = {
         "kind": "already_registered",
         "email": "old@example.org",
         "code": None,
         "valid_minutes": 15,
     }
-    react(house, "identity", "registration_code_requested")
-    ((kind, content),) = contents(house)
+    react(harness, "identity", "registration_code_requested")
+    ((kind, content),) = contents(harness)
     assert (kind, content.to) == ("already_registered", "old@example.org")
-    assert house.waiting[0].stale_at is None
+    assert harness.queued[0].stale_at is None
 
 
-def test_a_code_sent_again_replaces_the_unsent_one(house: House) -> None:
-    react(house, "identity", "registration_code_requested", position=7)
-    react(house, "identity", "registration_code_requested", position=8)
-    (row,) = house.waiting
+def test_a_code_sent_again_replaces_the_unsent_one(harness: Harness) -> None:
+    react(harness, "identity", "registration_code_requested", position=7)
+    react(harness, "identity", "registration_code_requested", position=8)
+    (row,) = harness.queued
     assert row.secret_topic == f"registration:{THING}"
     assert row.stale_at is not None
     assert (row.stale_at - START).total_seconds() == 15 * 60
 
 
-def test_the_instruction_goes_with_the_temporary_password(house: House) -> None:
-    react(house, "identity", "person_registered")
-    ((_, content),) = contents(house)
+def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> None:
+    react(harness, "identity", "person_registered")
+    ((_, content),) = contents(harness)
     (attachment,) = content.attachments
     assert attachment.filename == "Инструкция.txt"
     assert attachment.text == "1. Выберите тип\n"
-    assert house.events[0].person_id == UUID(PERSON)
+    assert harness.events[0].person_id == UUID(PERSON)
 
 
-def test_the_first_holder_of_an_account_gets_no_letter(house: House) -> None:
+def test_the_first_holder_of_an_account_gets_no_letter(harness: Harness) -> None:
     data = {"number": "0012345678", "person_id": str(uuid4()), "other_person_ids": []}
-    house.react(reactions.account_linked, message_of("accounts", "account_linked", data))
-    assert house.waiting == []
-    assert house.calls == []
+    harness.react(reactions.account_linked, message_of("accounts", "account_linked", data))
+    assert harness.queued == []
+    assert harness.calls == []
 
 
 @pytest.mark.parametrize("missing", ["text", "department_email"])
-def test_what_is_gone_at_the_help_desk_is_not_written_to(house: House, missing: str) -> None:
-    house.answers["helpdesk.letter_of"] = {**QUESTION, missing: None}
-    react(house, "helpdesk", "question_routed")
-    assert house.waiting == []
+def test_erased_question_gets_no_letter(harness: Harness, missing: str) -> None:
+    harness.answers["helpdesk.letter_of"] = {**QUESTION, missing: None}
+    react(harness, "helpdesk", "question_routed")
+    assert harness.queued == []
 
 
 def test_every_reason_of_failure_has_its_words() -> None:
     assert set(FAILURES) == set(reactions.FAILURES)
 
 
-def test_an_unknown_reason_of_failure_still_tells_what_to_do(house: House) -> None:
+def test_unknown_failure_reason_has_a_general_text(harness: Harness) -> None:
     data = {"payment_id": THING, "person_id": PERSON, "reason": "something_new"}
-    house.react(reactions.payment_failed, message_of("payments", "payment_failed", data))
-    ((_, content),) = contents(house)
+    harness.react(reactions.payment_failed, message_of("payments", "payment_failed", data))
+    ((_, content),) = contents(harness)
     assert "банк не подтвердил оплату" in content.text

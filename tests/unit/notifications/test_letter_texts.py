@@ -1,19 +1,21 @@
-"""What letters say, and that nothing can be smuggled into their headers."""
+"""The texts of letters, and protection against header injection."""
 
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidTag
 from letter_doubles import SETTINGS, START
 
-from services.notifications.domain import Kind
+from services.notifications import letters
 from services.notifications.envelope import Attachment, Content, seal, unseal
 from services.notifications.letters import render
 from services.notifications.mailer import UndeliverableError, compose
 from shared.config import Settings
+from shared.contracts.notifications import LetterKind
 
 LETTER = UUID("0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d")
 LINES = [
@@ -25,44 +27,48 @@ QUESTION = {
     "topic_title": "Начисления",
     "department_title": "Отдел расчётов",
 }
-FACTS: dict[Kind, dict[str, object]] = {
-    Kind.REGISTRATION_CODE: {"code": "493027", "valid_minutes": 15},
-    Kind.ALREADY_REGISTERED: {},
-    Kind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
-    Kind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
-    Kind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
-    Kind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
-    Kind.PAYMENT_RECEIPT: {
+FACTS: dict[LetterKind, dict[str, object]] = {
+    LetterKind.REGISTRATION_CODE: {"code": "493027", "valid_minutes": 15},
+    LetterKind.ALREADY_REGISTERED: {},
+    LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
+    LetterKind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
+    LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
+    LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
+    LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
         "lines": LINES,
         "total": 562013,
         "paid_at": "31.03.2026 21:00",
         "masked_card": "411111**1111",
     },
-    Kind.PAYMENT_FAILED: {
+    LetterKind.PAYMENT_FAILED: {
         "payment_id": "p-1",
         "lines": LINES,
         "total": 562013,
         "failure_ru": "банк отклонил карту",
         "failure_en": "the bank declined the card",
     },
-    Kind.QUESTION_ACCEPTED: QUESTION,
-    Kind.QUESTION_TO_DEPARTMENT: {**QUESTION, "account": None, "text": "Почему <b>так</b> дорого?"},
-    Kind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
+    LetterKind.QUESTION_ACCEPTED: QUESTION,
+    LetterKind.QUESTION_TO_DEPARTMENT: {
+        **QUESTION,
+        "account": None,
+        "text": "Почему <b>так</b> дорого?",
+    },
+    LetterKind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
 }
-SAID = {
-    Kind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
-    Kind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
-    Kind.TEMPORARY_PASSWORD: [
+REQUIRED_PHRASES = {
+    LetterKind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
+    LetterKind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
+    LetterKind.TEMPORARY_PASSWORD: [
         "Xy7-kLm9-Qw2",
         "24 ч.",
         "При первом входе его необходимо сменить",
         "Никому не сообщайте Ваш личный пароль",
     ],
-    Kind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
-    Kind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
-    Kind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
-    Kind.PAYMENT_RECEIPT: [
+    LetterKind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
+    LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
+    LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
+    LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
         "31.03.2026 21:00",
         "411111**1111",
@@ -70,32 +76,40 @@ SAID = {
         "Лицевой счёт 0012345679: 1 000,50 руб., пени 119,63 руб.\n",
         "Итого: 5 620,13 руб.",
     ],
-    Kind.PAYMENT_FAILED: ["p-1", "банк отклонил карту", "«Платежи-Оплатить»"],
-    Kind.QUESTION_ACCEPTED: ["Отдел расчётов", "«Вопрос-Ответ»"],
-    Kind.QUESTION_TO_DEPARTMENT: [
+    LetterKind.PAYMENT_FAILED: ["p-1", "банк отклонил карту", "«Платежи-Оплатить»"],
+    LetterKind.QUESTION_ACCEPTED: ["Отдел расчётов", "«Вопрос-Ответ»"],
+    LetterKind.QUESTION_TO_DEPARTMENT: [
         "Почему <b>так</b> дорого?",
         "не указан",
         "saldo helpdesk answer",
     ],
-    Kind.QUESTION_ANSWERED: ["Потому что.", "Почему?"],
+    LetterKind.QUESTION_ANSWERED: ["Потому что.", "Почему?"],
 }
 
 
 def spaces(text: str) -> str:
-    """Amounts carry non-breaking spaces; the expectations here are typed with plain ones."""
+    """Return a text with plain spaces: amounts have non-breaking ones."""
     return text.replace("\u00a0", " ")
 
 
 def unix(text: str) -> str:
-    """The same text with our line ends: on the wire they are CRLF."""
+    """Return a text with line feeds: on the wire the line ends are CRLF."""
     return text.replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_says_what_it_must(kind: Kind) -> None:
+def test_every_kind_has_one_template_and_every_template_a_kind() -> None:
+    parts = {"payment_lines", "signature"}  # included by the templates of the kinds
+    folder = Path(letters.__file__).parent
+    templates = {path.name.removesuffix(".txt.j2") for path in folder.glob("*.txt.j2")}
+    assert templates - parts == {kind.value for kind in LetterKind}
+    assert set(FACTS) == set(REQUIRED_PHRASES) == set(LetterKind)
+
+
+@pytest.mark.parametrize("kind", LetterKind)
+def test_every_kind_has_its_required_phrases(kind: LetterKind) -> None:
     content = render(kind, "a@example.org", SETTINGS, FACTS[kind])
     text = spaces(content.text)
-    for words in SAID[kind]:
+    for words in REQUIRED_PHRASES[kind]:
         assert words in text
     assert "\n" not in content.subject
     assert content.subject
@@ -103,8 +117,10 @@ def test_every_kind_says_what_it_must(kind: Kind) -> None:
     assert max(content.html.count(mark) for mark in ("{{", "{%")) == 0
 
 
-@pytest.mark.parametrize("kind", set(Kind) - {Kind.QUESTION_TO_DEPARTMENT})
-def test_letters_to_people_are_signed_and_speak_english_second(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in LetterKind if kind is not LetterKind.QUESTION_TO_DEPARTMENT]
+)
+def test_letters_to_people_are_signed_with_english_below(kind: LetterKind) -> None:
     text = render(kind, "a@example.org", SETTINGS, FACTS[kind]).text
     assert text.index("In English: ") > text.index("Здравствуйте!")
     assert "\nhttps://saldo.example\n" in text
@@ -112,20 +128,23 @@ def test_letters_to_people_are_signed_and_speak_english_second(kind: Kind) -> No
     assert '<a href="https://saldo.example">' in html
 
 
-@pytest.mark.parametrize("kind", [Kind.REGISTRATION_CODE, Kind.PASSWORD_RESET_CODE])
-def test_a_secret_is_not_in_the_subject(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [LetterKind.REGISTRATION_CODE, LetterKind.PASSWORD_RESET_CODE])
+def test_a_secret_is_not_in_the_subject(kind: LetterKind) -> None:
     # Subjects show on locked screens.
     assert "493027" not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
 
 
-def test_a_missing_fact_is_an_error_not_a_gap() -> None:
+def test_missing_fact_is_an_error() -> None:
     with pytest.raises(Exception, match="valid_minutes"):
-        render(Kind.REGISTRATION_CODE, "a@example.org", SETTINGS, {"code": "493027"})
+        render(LetterKind.REGISTRATION_CODE, "a@example.org", SETTINGS, {"code": "493027"})
 
 
 def test_text_of_people_is_escaped_in_html() -> None:
     content = render(
-        Kind.QUESTION_TO_DEPARTMENT, "a@b.ru", SETTINGS, FACTS[Kind.QUESTION_TO_DEPARTMENT]
+        LetterKind.QUESTION_TO_DEPARTMENT,
+        "a@b.ru",
+        SETTINGS,
+        FACTS[LetterKind.QUESTION_TO_DEPARTMENT],
     )
     assert "<b>" not in content.html
     assert "&lt;b&gt;так&lt;/b&gt;" in content.html
@@ -133,10 +152,10 @@ def test_text_of_people_is_escaped_in_html() -> None:
 
 def test_a_message_reads_back_as_it_was_written() -> None:
     content = render(
-        Kind.TEMPORARY_PASSWORD,
+        LetterKind.TEMPORARY_PASSWORD,
         "ivan@почта.рф",
         SETTINGS,
-        FACTS[Kind.TEMPORARY_PASSWORD],
+        FACTS[LetterKind.TEMPORARY_PASSWORD],
         (Attachment(filename="Инструкция.txt", text="1. Выберите тип\n"),),
     )
     message = compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
@@ -185,12 +204,12 @@ def test_a_subject_cannot_carry_a_header(subject: str) -> None:
 
 def test_a_topic_with_a_line_feed_stays_out_of_the_headers() -> None:
     facts = {**QUESTION, "topic_title": "x\nBcc: thief@evil.example"}
-    content = render(Kind.QUESTION_ACCEPTED, "a@b.ru", SETTINGS, facts)
+    content = render(LetterKind.QUESTION_ACCEPTED, "a@b.ru", SETTINGS, facts)
     message = compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
     assert message["Bcc"] is None
 
 
-def test_the_envelope_opens_only_with_its_key_and_its_letter() -> None:
+def test_envelope_is_bound_to_its_key_and_letter() -> None:
     content = Content(to="a@b.ru", subject="s", text="493027\n", html="<p>493027</p>")
     sealed = seal(SETTINGS, LETTER, content)
     assert unseal(SETTINGS, LETTER, sealed) == content

@@ -1,4 +1,4 @@
-"""TLS to the mail server: used when the URL says so, and never with an unknown certificate."""
+"""TLS to the mail server: used as the URL requires, never with an untrusted certificate."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from services.notifications.envelope import Content
 from services.notifications.mailer import ServerUnavailableError, compose, connect
 
 
-class Sink:
-    """Counts what it accepted over TLS."""
+class MailFake:
+    """A mail server that counts the letters accepted over TLS."""
 
     def __init__(self) -> None:
         self.over_tls = 0
@@ -36,7 +36,7 @@ class Sink:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of 127.0.0.1 that nobody knows, with its key, in one file."""
+    """Return a file with an untrusted certificate of 127.0.0.1 and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
     now = datetime.now(UTC)
@@ -63,11 +63,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["smtps", "starttls"])
 def server(
     request: pytest.FixtureRequest, certificate: Path, free_port: int
-) -> Iterator[tuple[str, Sink]]:
-    """(URL, sink) of a server that takes letters over TLS alone."""
+) -> Iterator[tuple[str, MailFake]]:
+    """Yield the URL and the fake of a server that requires TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    sink = Sink()
+    sink = MailFake()
     if request.param == "smtps":
         tls: dict[str, Any] = {"ssl_context": context}
         url = f"smtps://127.0.0.1:{free_port}"
@@ -87,8 +87,8 @@ def send(url: str) -> None:
         connection.send(message)
 
 
-def test_a_known_certificate_is_good_enough(
-    server: tuple[str, Sink], certificate: Path, monkeypatch: pytest.MonkeyPatch
+def test_trusted_certificate_is_accepted(
+    server: tuple[str, MailFake], certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     url, sink = server
@@ -96,7 +96,7 @@ def test_a_known_certificate_is_good_enough(
     assert sink.over_tls == 1
 
 
-def test_an_unknown_certificate_gets_no_letter(server: tuple[str, Sink]) -> None:
+def test_untrusted_certificate_is_refused(server: tuple[str, MailFake]) -> None:
     url, sink = server
     with pytest.raises(ServerUnavailableError):
         send(url)

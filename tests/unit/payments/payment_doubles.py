@@ -61,6 +61,10 @@ class FakePollSchedule:
     def find(self, payment_id: UUID) -> dict[str, Any] | None:
         return self.rows.get(payment_id)
 
+    def record_outcome(self, payment_id: UUID, outcome: str) -> None:
+        if payment_id in self.rows:
+            self.rows[payment_id]["outcome"] = outcome
+
     def due(self, now: datetime, limit: int) -> list[dict[str, Any]]:
         due = [
             (row["due_at"], payment_id)
@@ -130,7 +134,12 @@ class FakeReadModel:
                 row |= {"state": "completed"}
 
     def payment(self, payment_id: UUID) -> dict[str, Any] | None:
-        return self.payments.get(payment_id)
+        row = self.payments.get(payment_id)
+        return None if row is None else self._with_poll(row)
+
+    def _with_poll(self, row: dict[str, Any]) -> dict[str, Any]:
+        poll = self.polls.find(row["payment_id"]) or {"outcome": None, "due_at": None}
+        return row | {"outcome": poll["outcome"], "next_check_at": poll["due_at"]}
 
     def payment_by_number(self, order_number: str) -> dict[str, Any] | None:
         found = [row for row in self.payments.values() if row["order_number"] == order_number]
@@ -138,7 +147,7 @@ class FakeReadModel:
 
     def payments_of(self, person_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
         own = [
-            row
+            self._with_poll(row)
             for row in self.payments.values()
             if row["person_id"] == person_id and (before is None or row["position"] < before)
         ]

@@ -295,3 +295,29 @@ def test_posting_of_a_payment_from_elsewhere_is_ignored(harness: Harness) -> Non
     harness.ledger_posts(str(uuid4()), "0001", 1)
     harness.ledger_posts("register-2026-11-20/17", "0001", 2)
     assert harness.store.log == []
+
+
+def test_undecided_payment_shows_the_last_outcome_and_the_next_poll(
+    harness: Harness,
+) -> None:
+    started = harness.start(ONE)
+    shown = view(harness, started)
+    assert (shown["outcome"], shown["redirect_url"]) == ("pending", started["redirect_url"])
+    assert shown["next_check_at"] == (NOON + timedelta(seconds=5)).isoformat()
+
+    command = application.RecordPoll(payment_id=UUID(started["payment_id"]), outcome="unknown")
+    harness.store.transact(application.record_outcome, command)
+    assert view(harness, started)["outcome"] == "unknown"
+
+    harness.acquirer.pay(harness.number(started))
+    call_back(harness, started)
+    shown = view(harness, started)
+    assert [shown[name] for name in ("outcome", "next_check_at", "redirect_url")] == [None] * 3
+
+
+def test_refresh_records_the_outcome(harness: Harness) -> None:
+    started = harness.start(ONE)
+    command = application.RecordPoll(payment_id=UUID(started["payment_id"]), outcome="unknown")
+    harness.store.transact(application.record_outcome, command)
+    refresh_own(harness.store, harness.acquirer, PERSON, UUID(started["payment_id"]))
+    assert view(harness, started)["outcome"] == "pending"

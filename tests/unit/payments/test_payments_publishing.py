@@ -9,7 +9,7 @@ from payment_doubles import Harness
 from services.payments.callback import refresh_own
 from services.payments.domain import EVENTS, Line
 from services.payments.publishing import publish
-from shared.contracts import find_contract
+from tests.published import check_publication
 
 
 def record_every_event(harness: Harness) -> None:
@@ -31,7 +31,7 @@ def test_every_payment_publication_matches_its_contract(harness: Harness) -> Non
     assert {recorded.event.topic for recorded in harness.store.log} == EVENTS.topics
     published = [p for p in map(publish, harness.store.log) if p is not None]
     for publication in published:
-        find_contract("payments", publication.type).check(publication.data)
+        check_publication("payments", publication)
         assert publication.subject == publication.data["payment_id"]
     assert {publication.type for publication in published} == {
         "payment_started",

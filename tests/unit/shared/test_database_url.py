@@ -1,4 +1,4 @@
-"""What is no URL of a database is refused without repeating it."""
+"""A malformed database URL is refused without quoting it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.database import connection_info
 @pytest.mark.parametrize(
     "url", ["postgresql:1//u:hunter2@h/db", "hunter2", "postgresql://u:hunter2@[h"]
 )
-def test_a_refusal_keeps_the_password_to_itself(url: str) -> None:
+def test_malformed_database_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         connection_info(url, "ledger", statement_timeout_ms=0)
     assert "hunter2" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Events, topics, upcasting, and the in-memory store's promises."""
+"""Events, topics, upcasts, and the guarantees of the in-memory store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.eventstore.events import UnknownTopicError
 
 
 class Renamed(Event, frozen=True):
-    """The present shape: two names, where the first version had one."""
+    """The current shape: two names; the first version had one."""
 
     topic: ClassVar[str] = "test.renamed.v3"
 
@@ -78,31 +78,31 @@ def store() -> MemoryStore:
     return MemoryStore(TYPES, Names(), FixedClock(datetime(2026, 11, 1, tzinfo=UTC)))
 
 
-def test_an_older_shape_is_upcast_step_by_step() -> None:
-    wanted = Renamed(first="Мария", last="Иванова")
-    assert TYPES.decode("test.renamed.v1", '{"name":"Мария Иванова"}'.encode()) == wanted
-    assert TYPES.decode("test.renamed.v2", '{"full_name":"Мария Иванова"}'.encode()) == wanted
-    assert TYPES.decode("test.renamed.v3", TYPES.encode(wanted)) == wanted
+def test_older_event_is_upcast_step_by_step() -> None:
+    expected = Renamed(first="Мария", last="Иванова")
+    assert TYPES.decode("test.renamed.v1", '{"name":"Мария Иванова"}'.encode()) == expected
+    assert TYPES.decode("test.renamed.v2", '{"full_name":"Мария Иванова"}'.encode()) == expected
+    assert TYPES.decode("test.renamed.v3", TYPES.encode(expected)) == expected
 
 
-def test_a_topic_that_nobody_knows_stops_the_reader() -> None:
+def test_unknown_topic_is_refused() -> None:
     with pytest.raises(UnknownTopicError, match=r"test\.other\.v1"):
         TYPES.decode("test.other.v1", b"{}")
 
 
-def test_a_state_of_the_wrong_shape_is_not_guessed_at() -> None:
+def test_state_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         TYPES.decode("test.renamed.v3", b'{"first":1,"last":"x"}')
 
 
-def test_two_events_can_not_share_a_topic() -> None:
+def test_events_cannot_share_a_topic() -> None:
     with pytest.raises(ValueError, match="share a topic"):
         EventTypes(Renamed, Renamed)
     with pytest.raises(ValueError, match="current topic"):
         EventTypes(Renamed, upcasts={"test.renamed.v3": _v1})
 
 
-def test_a_stream_is_replayed_into_its_aggregate(store: MemoryStore) -> None:
+def test_stream_is_replayed_into_its_aggregate(store: MemoryStore) -> None:
     id_ = uuid4()
     for name in ("a", "b"):
         store.execute(rename, Rename(id_, name))
@@ -111,7 +111,7 @@ def test_a_stream_is_replayed_into_its_aggregate(store: MemoryStore) -> None:
     assert [recorded.originator_version for recorded in store.log] == [1, 2]
 
 
-def test_a_command_id_answers_once(store: MemoryStore) -> None:
+def test_repeated_command_id_returns_the_first_result(store: MemoryStore) -> None:
     command = Rename(uuid4(), "a")
     with context.bind(command_id=uuid4()):
         assert store.execute(rename, command) == store.execute(rename, command)
@@ -120,14 +120,14 @@ def test_a_command_id_answers_once(store: MemoryStore) -> None:
     assert len(store.log) == 1
 
 
-def test_a_refused_command_leaves_nothing(store: MemoryStore) -> None:
+def test_refused_command_leaves_nothing_behind(store: MemoryStore) -> None:
     store.execute(rename, Rename(uuid4(), "a"))
     with pytest.raises(Forbidden):
         store.execute(rename_and_refuse, Rename(uuid4(), "b"))
     assert (len(store.log), store.read_model.count) == (1, 1)
 
 
-def test_a_query_can_not_append(store: MemoryStore) -> None:
+def test_query_cannot_append(store: MemoryStore) -> None:
     with pytest.raises(RuntimeError, match="query"):
         store.query(lambda session: rename(session, Rename(uuid4(), "a")))
     assert store.log == []

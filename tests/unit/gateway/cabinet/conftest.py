@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cabinet_doubles import SETTINGS, CabinetBrowser
-from gateway_doubles import PlayedServices
+from cabinet_fake import SETTINGS, CabinetBrowser
+from cabinet_person import CabinetPerson
+from gateway_fake import Browser, FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway.service import CLIENT_KEY, Gateway
@@ -12,9 +13,15 @@ from gateway.web import SETTINGS_KEY, GatewayServer
 
 
 @pytest.fixture
-def cabinet(services: PlayedServices) -> CabinetBrowser:
+def cabinet(services: FakeServices) -> CabinetBrowser:
     """Return a browser in front of the cabinet, signed out; see `CabinetBrowser.sign_in`."""
     container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: SETTINGS})
     container.extensions.all.setup()
     server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
     return CabinetBrowser(server.get_wsgi_app(), keep=container)
+
+
+@pytest.fixture
+def person(browser: Browser) -> CabinetPerson:
+    """Return a person who is signed in."""
+    return CabinetPerson(browser)

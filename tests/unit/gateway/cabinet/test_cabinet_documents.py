@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cabinet_doubles import CabinetBrowser
-from gateway_doubles import THING, Browser, PlayedServices
+from cabinet_fake import CabinetBrowser
+from gateway_doubles import THING, Browser, FakeServices
 
 from shared.errors import NotFound
 
@@ -78,7 +78,7 @@ MOVEMENT = {
 
 
 @pytest.fixture(autouse=True)
-def played(services: PlayedServices, cabinet: CabinetBrowser) -> None:
+def played(services: FakeServices, cabinet: CabinetBrowser) -> None:
     services.answers["accounts", "linked"] = {"accounts": [ACCOUNT]}
     services.answers["accounts", "owns"] = lambda person_id, numbers: {
         "owned": [one for one in numbers if one == NUMBER]
@@ -129,7 +129,7 @@ def test_api_bill_names_whom_to_pay(browser: Browser) -> None:
     assert found["lines"][0]["explanation"] == "Недопоставка 3 суток"
 
 
-def test_past_bill_leads_to_the_latest(cabinet: CabinetBrowser, services: PlayedServices) -> None:
+def test_past_bill_leads_to_the_latest(cabinet: CabinetBrowser, services: FakeServices) -> None:
     services.answers["ledger", "bill"] = {**BILL, "latest": "2026-11"}
     shown = cabinet.get(f"/accounts/{NUMBER}/bills/2026-10")
     assert "Это счёт прошлого месяца" in shown.text
@@ -138,7 +138,7 @@ def test_past_bill_leads_to_the_latest(cabinet: CabinetBrowser, services: Played
 
 @pytest.mark.parametrize("ending", ["", ".pdf"])
 def test_bill_that_is_not_issued_yet(
-    cabinet: CabinetBrowser, services: PlayedServices, ending: str
+    cabinet: CabinetBrowser, services: FakeServices, ending: str
 ) -> None:
     services.answers["ledger", "bill"] = NotFound(
         "bill_not_issued",
@@ -167,7 +167,7 @@ def test_bill_that_is_not_issued_yet(
     ],
 )
 def test_what_is_not_the_persons_does_not_exist(
-    cabinet: CabinetBrowser, services: PlayedServices, path: str
+    cabinet: CabinetBrowser, services: FakeServices, path: str
 ) -> None:
     shown = cabinet.get(path)
     assert (shown.status, "Такой страницы нет" in shown.text) == (404, True)
@@ -185,7 +185,7 @@ def test_statement_has_running_balance_and_control_totals(cabinet: CabinetBrowse
     assert f"/statement.csv?{days}" in shown.links
 
 
-def test_statement_of_quiet_days_says_so(cabinet: CabinetBrowser, services: PlayedServices) -> None:
+def test_statement_of_quiet_days_says_so(cabinet: CabinetBrowser, services: FakeServices) -> None:
     services.answers["ledger", "statement_between"] = {
         "number": NUMBER,
         "from": "2026-02-01",
@@ -220,7 +220,7 @@ def test_statement_is_a_file(
     assert f".{ending}" in response.headers["Content-Disposition"]
 
 
-def test_totals_of_all_accounts_add_up(browser: Browser, services: PlayedServices) -> None:
+def test_totals_of_all_accounts_add_up(browser: Browser, services: FakeServices) -> None:
     second = {**ACCOUNT, "number": "0100000002"}
     services.answers["accounts", "linked"] = {"accounts": [ACCOUNT, second]}
     found = browser("GET", "/api/v1/statement?from=2026-10-01&to=2026-10-31").json
@@ -232,7 +232,7 @@ def test_totals_of_all_accounts_add_up(browser: Browser, services: PlayedService
 
 
 def test_account_without_entries_has_an_empty_statement(
-    browser: Browser, services: PlayedServices
+    browser: Browser, services: FakeServices
 ) -> None:
     services.answers["ledger", "statement_between"] = NotFound("account_not_found", "None.")
     found = browser("GET", "/api/v1/statement").json
@@ -240,7 +240,7 @@ def test_account_without_entries_has_an_empty_statement(
     assert found["totals"]["closing"] == 0
 
 
-def test_api_statement_takes_days(browser: Browser, services: PlayedServices) -> None:
+def test_api_statement_takes_days(browser: Browser, services: FakeServices) -> None:
     path = f"/api/v1/accounts/{NUMBER}/statement"
     services.answers["ledger", "statement_between"] = lambda **asked: {
         "number": NUMBER,
@@ -259,9 +259,7 @@ def test_api_statement_takes_days(browser: Browser, services: PlayedServices) ->
     assert browser("GET", f"{path}?from=2026-11-01&to=2026-10-31").json["code"] == "invalid_days"
 
 
-def test_rules_are_a_file_of_their_version(
-    cabinet: CabinetBrowser, services: PlayedServices
-) -> None:
+def test_rules_are_a_file_of_their_version(cabinet: CabinetBrowser, services: FakeServices) -> None:
     services.answers["identity", "document"] = lambda kind, version: {
         "kind": kind,
         "version": version or "2026-11-01",
@@ -275,7 +273,7 @@ def test_rules_are_a_file_of_their_version(
     assert "/documents/rules.pdf?version=2026-11-01" in cabinet.get("/documents/rules").links
 
 
-def test_receipt_is_a_file(cabinet: CabinetBrowser, services: PlayedServices) -> None:
+def test_receipt_is_a_file(cabinet: CabinetBrowser, services: FakeServices) -> None:
     payment: dict[str, Any] = {
         "payment_id": THING,
         "state": "completed",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from cabinet_doubles import SETTINGS, CabinetBrowser
-from gateway_doubles import PERSON, SESSION, PlayedServices
+from cabinet_fake import SETTINGS, CabinetBrowser
+from gateway_fake import PERSON, SESSION, FakeServices
 
 from gateway.cabinet import cookies
 from gateway.cabinet.sealing import Sealer
@@ -29,14 +29,14 @@ TOPICS = {
 
 
 @pytest.fixture(autouse=True)
-def played(services: PlayedServices) -> None:
+def played(services: FakeServices) -> None:
     services.answers["identity", "profile"] = PROFILE
     services.answers["accounts", "linked"] = {"accounts": []}
     services.answers["helpdesk", "topics"] = TOPICS
     services.answers["helpdesk", "questions"] = {"questions": []}
 
 
-def signed_out(services: PlayedServices) -> None:
+def signed_out(services: FakeServices) -> None:
     services.answers["identity", "authenticate"] = Forbidden("session_expired", "It has ended.")
 
 
@@ -54,7 +54,7 @@ def test_log_in_leads_nowhere_but_to_our_own_pages(cabinet: CabinetBrowser, else
 
 
 def test_temporary_password_opens_nothing_but_its_change(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     services.sign_in(must_change_password=True)
     cabinet.sign_in()
@@ -73,7 +73,7 @@ def test_post_needs_a_token_of_the_visitor(cabinet: CabinetBrowser) -> None:
 
 
 def test_token_of_another_visitor_is_refused(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     cabinet.sign_in()
     token = cabinet.get("/settings").fields["_csrf"]
@@ -91,7 +91,7 @@ def test_token_of_another_visitor_is_refused(
     ],
 )
 def test_form_of_another_site_is_refused_whatever_its_token(
-    cabinet: CabinetBrowser, services: PlayedServices, headers: dict[str, str]
+    cabinet: CabinetBrowser, services: FakeServices, headers: dict[str, str]
 ) -> None:
     cabinet.sign_in()
     fields = cabinet.get("/settings").fields
@@ -102,7 +102,7 @@ def test_form_of_another_site_is_refused_whatever_its_token(
 
 
 def test_tokens_differ_each_time_and_all_fit(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     services.answers["identity", "update_profile"] = {}
     cabinet.sign_in()
@@ -114,7 +114,7 @@ def test_tokens_differ_each_time_and_all_fit(
 
 
 def test_second_click_repeats_the_same_command(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     services.answers["identity", "update_profile"] = {}
     cabinet.sign_in()
@@ -133,7 +133,7 @@ def test_second_click_repeats_the_same_command(
 
 
 def test_form_survives_the_end_of_its_session(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     cabinet.sign_in()
     question = "Почему в октябре больше?\nИ ещё одно: <b>&amp;</b>"
@@ -168,9 +168,7 @@ def test_form_survives_the_end_of_its_session(
     assert asked["text"] == question
 
 
-def test_password_is_never_kept_for_later(
-    cabinet: CabinetBrowser, services: PlayedServices
-) -> None:
+def test_password_is_never_kept_for_later(cabinet: CabinetBrowser, services: FakeServices) -> None:
     cabinet.sign_in()
     fields = cabinet.get("/password").fields
     signed_out(services)
@@ -182,7 +180,7 @@ def test_password_is_never_kept_for_later(
 
 
 def test_failure_is_a_page_with_a_support_code(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = ZeroDivisionError("secret text")
     cabinet.sign_in()
@@ -195,7 +193,7 @@ def test_failure_is_a_page_with_a_support_code(
 
 
 def test_service_that_is_away_is_a_503_page(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = Unavailable("unavailable", "no answer")
     cabinet.sign_in()
@@ -206,7 +204,7 @@ def test_service_that_is_away_is_a_503_page(
 
 
 def test_missing_part_of_a_page_leaves_the_rest(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     account = {
         "number": NUMBER, "address": "г. Примерск", "holder": "Примерова", "residents": 3,
@@ -244,7 +242,7 @@ def test_static_files_are_immutable_and_compressed(cabinet: CabinetBrowser) -> N
 
 
 def test_cookies_are_of_this_host_and_closed_to_scripts(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     shown = cabinet.get("/")
     for cookie in shown.headers.getlist("Set-Cookie"):
@@ -255,7 +253,7 @@ def test_cookies_are_of_this_host_and_closed_to_scripts(
 
 
 def test_log_out_ends_the_session_and_forgets_it(
-    cabinet: CabinetBrowser, services: PlayedServices
+    cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     services.answers["identity", "end_session"] = {}
     cabinet.sign_in()

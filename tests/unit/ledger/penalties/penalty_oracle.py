@@ -73,7 +73,7 @@ def of_part(payer: str, amount: int, due_on: date, paid_on: date) -> Fraction:
 def of_debts(
     payer: str, debts: Sequence[tuple[int, date]], paid: Sequence[tuple[date, int]], on: date
 ) -> Fraction:
-    """Return the exact penalty on debts (amount, due date), payments settling the oldest first."""
+    """Return the exact penalty on debts (amount, due date), payments paying the oldest first."""
     oldest_first = sorted(debts, key=lambda debt: debt[1])
     left = [amount for amount, _ in oldest_first]
     total = Fraction(0)

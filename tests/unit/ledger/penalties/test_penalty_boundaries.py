@@ -1,4 +1,4 @@
-"""The first and the last day, the least and the largest sum, and what two rules say alike."""
+"""First and last days, least and largest sums, and rules that are alike."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import pytest
 import yaml
 from penalty_rule_files import SHIPPED, WriteRules
 
-from services.ledger.penalties.calculator import Penalty, calculate, forecast
+from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.calendar import check_period, due_day_of
-from services.ledger.penalties.payment_matching import Charge, Credit, Due, Part, settle
+from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate, load_rules
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
 
 A_DAY = timedelta(days=1)
+DUE = date(2026, 4, 15)
 MARCH = Charge(period="2026-03", amount=450_000)
 CAP = {"from": "2022-02-28", "to": "2026-12-31", "percent": "9.5", "source": "a decree"}
 
@@ -46,7 +47,7 @@ def test_three_payments_make_four_steps_down(rules: PenaltyRules) -> None:
     assert penalty.unpaid == 100_000
 
 
-def test_what_rests_on_a_rate_that_nobody_confirmed_says_so(write_rules: WriteRules) -> None:
+def test_a_penalty_by_an_unconfirmed_rate_is_marked(write_rules: WriteRules) -> None:
     """Parts of one percentage are one debt, unconfirmed as soon as the rate of one part is."""
     known_to = date(2026, 7, 26)
     rules = load_rules(
@@ -113,7 +114,7 @@ def test_the_law_that_caps_the_rate_is_named_beside_that_of_the_band(rules: Pena
     assert "№ 474" in borne.basis[1]
 
 
-def test_the_version_does_not_depend_on_the_order_of_what_the_file_says(
+def test_the_version_does_not_depend_on_the_order_of_the_file(
     write_rules: WriteRules, rules: PenaltyRules
 ) -> None:
     payers = yaml.load(SHIPPED.read_text("utf-8"), yaml.BaseLoader)["payers"]  # noqa: S506
@@ -145,7 +146,7 @@ def test_spans_that_meet_are_apart(write_rules: WriteRules) -> None:
     ]
 
 
-def test_the_day_between_two_others_bears_what_it_bears(write_rules: WriteRules) -> None:
+def test_a_single_day_between_two_moratoria_bears_a_penalty(write_rules: WriteRules) -> None:
     """A band of one day, and the one day of a band that a moratorium leaves."""
     bands = [
         {"from_day": "1", "to_day": "1", "divisor": "300"},
@@ -160,8 +161,8 @@ def test_the_day_between_two_others_bears_what_it_bears(write_rules: WriteRules)
         )
     )
     penalty = calculate([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 4, 20), rules)
-    told = [(s.first_day.day, s.days, s.divisor) for s in penalty.charges[0].segments]
-    assert told == [(16, 1, 300), (17, 2, None), (19, 1, 170), (20, 1, 130)]
+    found = [(s.first_day.day, s.days, s.divisor) for s in penalty.charges[0].segments]
+    assert found == [(16, 1, 300), (17, 2, None), (19, 1, 170), (20, 1, 130)]
     paid = [Credit(on=date(2026, 4, 18), amount=50_000), Credit(on=date(2026, 4, 19), amount=1)]
     cut = calculate([MARCH], paid, PayerKind.HOUSEHOLD, date(2026, 4, 20), rules)
     assert [(s.first_day.day, s.days, s.base) for s in cut.charges[0].segments] == [
@@ -182,87 +183,15 @@ def test_a_charge_is_owed_from_the_day_it_takes_effect(rules: PenaltyRules) -> N
     assert owed == [0, 100]
 
 
-def test_a_forecast_names_its_day(rules: PenaltyRules) -> None:
-    told = forecast([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 5, 16), rules)
-    assert (told.on, told.penalty.on, told.total) == (date(2026, 5, 16), told.on, 450_143)
-    assert told.penalty.payer is PayerKind.HOUSEHOLD
+def test_a_calculation_names_its_day_and_its_payer(rules: PenaltyRules) -> None:
+    penalty = calculate([MARCH], [], PayerKind.HOUSEHOLD, date(2026, 5, 16), rules)
+    assert (penalty.on, penalty.unpaid + penalty.total) == (date(2026, 5, 16), 450_143)
+    assert penalty.payer is PayerKind.HOUSEHOLD
 
 
 def test_nothing_charged_bears_an_exact_nothing(rules: PenaltyRules) -> None:
     penalty = calculate([], [], PayerKind.HOUSEHOLD, date(2026, 5, 16), rules)
     assert (penalty.exact, penalty.exact.denominator, penalty.total) == (0, 1, 0)
-
-
-# --- which part was paid when -------------------------------------------------------------------
-
-
-DUE, LATE_DUE = date(2026, 4, 15), date(2026, 5, 15)
-ARRIVAL = date(2026, 4, 1)
-
-
-def test_a_charge_of_the_day_is_there_for_a_payment_of_the_day() -> None:
-    """And the oldest due date comes first, however the charges stand in the list."""
-    charges = [Due(100, "2026-04", LATE_DUE, ARRIVAL), Due(100, "2026-03", DUE, ARRIVAL)]
-    on_the_day = settle(charges, [Credit(on=ARRIVAL, amount=60)], ARRIVAL)
-    assert on_the_day.parts == [[Part(100)], [Part(60, ARRIVAL), Part(40)]]
-    assert on_the_day.advance == 0
-
-
-def test_a_charge_of_the_day_that_was_due_before_all_others_is_paid_first() -> None:
-    known, late = Due(100, "2026-04", LATE_DUE, ARRIVAL - A_DAY), Due(100, "2026-03", DUE, ARRIVAL)
-    parts = settle([known, late], [Credit(on=ARRIVAL, amount=60)], ARRIVAL).parts
-    assert parts == [[Part(100)], [Part(60, ARRIVAL), Part(40)]]
-
-
-def test_an_advance_pays_the_oldest_due_date_of_what_takes_effect_on_one_day() -> None:
-    charges = [Due(100, "2026-04", LATE_DUE, ARRIVAL), Due(100, "2026-03", DUE, ARRIVAL)]
-    before = ARRIVAL - A_DAY
-    for order in (charges, charges[::-1]):
-        parts = settle(order, [Credit(on=before, amount=60)], ARRIVAL).parts
-        assert dict(zip([charge.period for charge in order], parts, strict=True)) == {
-            "2026-04": [Part(100)],
-            "2026-03": [Part(60, before), Part(40)],
-        }
-
-
-def test_an_advance_pays_what_takes_effect_on_the_last_day_but_nothing_later() -> None:
-    advance = [Credit(on=ARRIVAL - A_DAY, amount=60)]
-    charges = [Due(100, "2026-03", DUE, ARRIVAL)]
-    assert settle(charges, advance, ARRIVAL).advance == 0
-    assert settle(charges, advance, ARRIVAL - A_DAY).advance == 60
-
-
-@pytest.mark.parametrize("amount", [0, -1, MAX_AMOUNT + 1])
-def test_every_payment_is_looked_at_also_those_after_the_day(amount: int) -> None:
-    charges = [Due(100, "2026-03", DUE)]
-    later = [Credit(on=LATE_DUE, amount=5), Credit(on=LATE_DUE + A_DAY, amount=amount)]
-    with pytest.raises(
-        ValidationFailed, match=r"^A payment is a positive sum of kopecks\.$"
-    ) as refused:
-        settle(charges, later, DUE)
-    assert refused.value.code == "invalid_amount"
-
-
-def test_the_largest_payment_is_one_and_what_it_pays_too_much_is_an_advance() -> None:
-    settled = settle([Due(1, "", DUE)], [Credit(on=DUE, amount=MAX_AMOUNT)], DUE)
-    assert (settled.parts, settled.advance) == ([[Part(1, DUE)]], MAX_AMOUNT - 1)
-
-
-@pytest.mark.parametrize("settles", [-1, 2])
-def test_a_payment_names_a_charge_that_there_is(settles: int) -> None:
-    charges = [Due(100, "2026-03", DUE), Due(100, "2026-04", LATE_DUE)]
-    with pytest.raises(ValidationFailed, match=f"no charge {settles}") as refused:
-        settle(charges, [Credit(on=DUE, amount=5, settles=settles)], DUE)
-    assert refused.value.code == "unknown_charge"
-    last = settle(charges, [Credit(on=DUE, amount=100, settles=1)], DUE)
-    assert last.parts == [[Part(100)], [Part(100, DUE)]]
-
-
-def test_a_payment_of_more_than_its_charge_says_both_sums() -> None:
-    charges = [Due(100_00, "2026-03", DUE)]
-    paid = [Credit(on=DUE, amount=99_00, settles=0), Credit(on=LATE_DUE, amount=1_01, settles=0)]
-    with pytest.raises(ValidationFailed, match=r"The 1,01 of 2026-05-15 .* open .* 1,00\."):
-        settle(charges, paid, LATE_DUE)
 
 
 # --- what is refused ----------------------------------------------------------------------------

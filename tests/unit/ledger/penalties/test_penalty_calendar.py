@@ -86,7 +86,7 @@ def test_the_long_holidays_of_january_end_on_the_first_working_day(rules: Penalt
 @pytest.mark.parametrize(
     "period", ["", "2026", "2026-13", "2026-00", "26-03", "2026-03-01", "1999-12"]
 )
-def test_what_is_not_a_month_is_refused(rules: PenaltyRules, period: str) -> None:
+def test_an_invalid_month_is_refused(rules: PenaltyRules, period: str) -> None:
     with pytest.raises(ValidationFailed, match="write it like 2026-03") as refused:
         due_on(period, rules)
     assert refused.value.code == "invalid_period"

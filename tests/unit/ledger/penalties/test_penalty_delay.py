@@ -126,7 +126,7 @@ def test_a_leap_year_has_one_day_more(rules: PenaltyRules) -> None:
     assert (days(2023), days(2024), days(2025)) == (28, 29, 28)
 
 
-def test_payments_settle_the_oldest_due_date_first(rules: PenaltyRules) -> None:
+def test_payments_pay_the_oldest_due_date_first(rules: PenaltyRules) -> None:
     april, march = Charge(period="2026-04", amount=100), Charge(period="2026-03", amount=200)
     paid = [Credit(on=date(2026, 7, 1), amount=250)]
     penalty = calculate([april, march], paid, HOUSEHOLD, date(2026, 8, 10), rules)
@@ -135,10 +135,10 @@ def test_payments_settle_the_oldest_due_date_first(rules: PenaltyRules) -> None:
     assert penalty.total == sum(charge.total for charge in penalty.charges)
 
 
-def test_a_credit_settles_the_charge_that_it_names(rules: PenaltyRules) -> None:
+def test_a_credit_pays_the_charge_that_it_names(rules: PenaltyRules) -> None:
     march, april = Charge(period="2026-03", amount=200), Charge(period="2026-04", amount=100)
     paid = [
-        Credit(on=date(2026, 7, 1), amount=100, settles=1),
+        Credit(on=date(2026, 7, 1), amount=100, charge=1),
         Credit(on=date(2026, 7, 2), amount=250),
     ]
     penalty = calculate([march, april], paid, HOUSEHOLD, date(2026, 8, 10), rules)
@@ -147,7 +147,7 @@ def test_a_credit_settles_the_charge_that_it_names(rules: PenaltyRules) -> None:
     assert penalty.advance == 50
 
 
-def test_an_advance_settles_a_charge_when_it_takes_effect(rules: PenaltyRules) -> None:
+def test_an_advance_pays_a_charge_when_it_takes_effect(rules: PenaltyRules) -> None:
     march = Charge(period="2026-03", amount=200)
     late = Charge(period="2026-01", amount=300, effective_on=date(2026, 6, 1))
     paid = [Credit(on=date(2026, 5, 1), amount=450)]
@@ -161,7 +161,7 @@ def test_an_advance_settles_a_charge_when_it_takes_effect(rules: PenaltyRules) -
     assert (before.unpaid, before.advance) == (0, 250)
 
 
-def test_what_is_paid_after_the_day_is_left_out_and_said_so(rules: PenaltyRules) -> None:
+def test_payments_after_the_day_are_left_out_and_listed(rules: PenaltyRules) -> None:
     march = Charge(period="2026-03", amount=450_000)
     later = Credit(on=date(2026, 7, 15), amount=450_000)
     penalty = calculate([march], [later], HOUSEHOLD, date(2026, 7, 14), rules)
@@ -188,11 +188,11 @@ def test_the_largest_amount_over_a_century_stays_exact(rules: PenaltyRules) -> N
 def test_a_timeline_has_neither_gap_nor_overlap(rules: PenaltyRules) -> None:
     for payer in PayerKind:
         for first_day in (date(2019, 12, 31), date(2022, 3, 11), date(2026, 4, 16)):
-            stretches = timeline(rules, payer, first_day)
-            assert stretches[0].first_day == first_day
-            assert stretches[-1].last_day == LAST_DAY
-            for stretch, after in pairwise(stretches):
-                assert (after.first_day - stretch.last_day).days == 1
+            periods = timeline(rules, payer, first_day)
+            assert periods[0].first_day == first_day
+            assert periods[-1].last_day == LAST_DAY
+            for period, after in pairwise(periods):
+                assert (after.first_day - period.last_day).days == 1
 
 
 MARCH = Charge(period="2026-03", amount=200)
@@ -208,12 +208,12 @@ MARCH = Charge(period="2026-03", amount=200)
         (Charge(due_on=date(9999, 12, 31), amount=1), None, "invalid_day"),
         (Charge(due_on=date(2015, 12, 30), amount=1), None, "no_penalty_rule"),
         (MARCH, Credit(on=date(2026, 5, 1), amount=0), "invalid_amount"),
-        (MARCH, Credit(on=date(2026, 5, 1), amount=1, settles=1), "unknown_charge"),
-        (MARCH, Credit(on=date(2026, 5, 1), amount=1, settles=-1), "unknown_charge"),
-        (MARCH, Credit(on=date(2026, 5, 1), amount=201, settles=0), "credit_exceeds_charge"),
+        (MARCH, Credit(on=date(2026, 5, 1), amount=1, charge=1), "unknown_charge"),
+        (MARCH, Credit(on=date(2026, 5, 1), amount=1, charge=-1), "unknown_charge"),
+        (MARCH, Credit(on=date(2026, 5, 1), amount=201, charge=0), "credit_exceeds_charge"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_impossible_charges_and_credits_are_refused(
     rules: PenaltyRules, charge: Charge, credit: Credit | None, code: str
 ) -> None:
     with pytest.raises(ValidationFailed) as refused:

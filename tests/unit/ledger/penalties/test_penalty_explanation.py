@@ -1,4 +1,4 @@
-"""A penalty told day by day, as a text, and as JSON."""
+"""A penalty explained day by day, as text, and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAID = (
 LAST = date(2026, 8, 10)
 
 
-def test_every_day_of_the_delay_is_told(rules: PenaltyRules) -> None:
+def test_every_day_of_the_delay_is_listed(rules: PenaltyRules) -> None:
     penalty = calculate([MARCH], PAID, PayerKind.HOUSEHOLD, LAST, rules)
     days = list(days_of(penalty.charges[0]))
     assert [day.number for day in days] == list(range(1, 118))
@@ -33,7 +33,7 @@ def test_every_day_of_the_delay_is_told(rules: PenaltyRules) -> None:
     assert sum(day.exact for day in days) == penalty.exact
 
 
-def test_a_day_stands_twice_where_parts_go_by_different_rates(rules: PenaltyRules) -> None:
+def test_a_day_comes_twice_where_parts_bear_different_rates(rules: PenaltyRules) -> None:
     paid = [
         Credit(on=date(2023, 6, 20), amount=200_000),
         Credit(on=date(2023, 8, 10), amount=250_000),
@@ -73,7 +73,7 @@ def test_the_text_in_russian(rules: PenaltyRules) -> None:
     ]
 
 
-def test_the_text_in_english_says_what_must_not_be_overlooked(rules: PenaltyRules) -> None:
+def test_the_english_text_has_every_warning(rules: PenaltyRules) -> None:
     charges = [Charge(period="2022-02", amount=100_000), Charge(amount=5, due_on=LAST)]
     later = Credit(on=date(2026, 9, 1), amount=1)
     penalty = calculate(charges, [later], PayerKind.ORGANISATION, LAST, rules)
@@ -90,7 +90,7 @@ def test_the_text_in_english_says_what_must_not_be_overlooked(rules: PenaltyRule
     )
 
 
-def test_every_text_stands_in_both_languages(rules: PenaltyRules) -> None:
+def test_every_text_exists_in_both_languages(rules: PenaltyRules) -> None:
     for payer in PayerKind:
         penalty = calculate([MARCH], [], payer, LAST, rules)
         russian, english = as_text(penalty, "ru"), as_text(penalty, "en")

@@ -1,4 +1,4 @@
-"""The penalty of an account, whatever happened on it, is what the law says of its debts by day."""
+"""The penalty of an account is that of its debts, calculated day by day by the law."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAYERS = st.sampled_from(sorted(PayerKind))
 def account_of(
     payer: str, bills: list[dict[str, int]], paid: list[tuple[date, int, bool]]
 ) -> Account:
-    """An account with what happened in the order of its days; what bounced is reversed at once."""
+    """An account with its events in the order of their days; bounced payments are reversed."""
     account = Account(account_id(NUMBER))
     account.open(NUMBER, payer, BILLED[0])
     steps: list[tuple[date, int, dict[str, int] | tuple[int, bool]]] = [
@@ -55,19 +55,19 @@ def test_an_account_bears_what_its_debts_bear(
     payer: str, bills: list[dict[str, int]], paid: list[tuple[date, int, bool]], on: date
 ) -> None:
     account = account_of(payer, bills, paid)
-    told = penalties(account.pending, on, RULES)
+    found = penalties(account.pending, on, RULES)
     debts = [
         (sum(bill.values()), day + A_FORTNIGHT) for day, bill in zip(BILLED, bills, strict=False)
     ]
     kept = [(day, amount) for day, amount, bounced in paid if not bounced]
     due_by_then = [debt for debt in debts if debt[1] <= on]
-    assert sum((debt.exact for debt in told), Fraction(0)) == of_debts(payer, debts, kept, on)
-    assert len([debt for debt in told if debt.segments]) <= len(due_by_then)
+    assert sum((debt.exact for debt in found), Fraction(0)) == of_debts(payer, debts, kept, on)
+    assert len([debt for debt in found if debt.segments]) <= len(due_by_then)
 
 
 @settings(deadline=None)
 @given(BILLS, PAID, DAYS, st.dictionaries(st.integers(0, 5), st.integers(1, 100)))
-def test_what_is_taken_off_a_bill_never_bore_a_penalty(
+def test_a_deduction_from_a_bill_never_bore_a_penalty(
     bills: list[dict[str, int]],
     paid: list[tuple[date, int, bool]],
     on: date,
@@ -90,12 +90,12 @@ def test_what_is_taken_off_a_bill_never_bore_a_penalty(
 
 @settings(deadline=None)
 @given(PAYERS, BILLS, PAID, DAYS)
-def test_what_is_accrued_is_what_the_debts_bear_rounded(
+def test_the_accrued_penalty_is_the_rounded_penalty_of_the_debts(
     payer: str, bills: list[dict[str, int]], paid: list[tuple[date, int, bool]], on: date
 ) -> None:
     account = account_of(payer, bills, paid)
-    told = penalties(account.pending, on, RULES)
+    found = penalties(account.pending, on, RULES)
     added = accrue(account, account.pending, on, RULES)
-    assert added == account.penalty == sum(debt.total for debt in told)
-    segments = sum(len(debt.segments) for debt in told)
-    assert abs(added - sum((debt.exact for debt in told), Fraction(0))) <= Fraction(segments, 2)
+    assert added == account.penalty == sum(debt.total for debt in found)
+    segments = sum(len(debt.segments) for debt in found)
+    assert abs(added - sum((debt.exact for debt in found), Fraction(0))) <= Fraction(segments, 2)

@@ -107,7 +107,7 @@ def test_a_charge_in_two_halves_of_one_due_date_bears_the_same(
 
 
 @given(PAYERS, DEBTS, PAID, DAYS, st.data())
-def test_the_order_in_which_payments_are_told_does_not_matter(
+def test_the_order_of_payments_does_not_matter(
     payer: PayerKind,
     debts: list[tuple[int, date]],
     paid: list[tuple[date, int]],
@@ -121,7 +121,7 @@ def test_the_order_in_which_payments_are_told_does_not_matter(
 
 
 @given(PAYERS, AMOUNTS, DUE, DAYS)
-def test_paying_on_the_day_costs_what_the_forecast_said(
+def test_paying_on_the_day_costs_the_forecast(
     payer: PayerKind, amount: int, due_on: date, on: date
 ) -> None:
     forecast = penalty_of(payer, [(amount, due_on)], [], on)

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 from penalty_rule_files import WriteRules
 
-from services.ledger.penalties.calculator import calculate, forecast
+from services.ledger.penalties.calculator import calculate
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PayerKind, PenaltyRules, load_rules
 from shared.errors import ValidationFailed
@@ -129,7 +129,7 @@ def test_only_the_part_that_is_unpaid_is_provisional(rules: PenaltyRules) -> Non
     assert penalty.provisional
 
 
-def test_what_was_paid_within_the_deferment_needs_no_rate(rules: PenaltyRules) -> None:
+def test_a_payment_within_the_deferment_needs_no_rate(rules: PenaltyRules) -> None:
     charge = Charge(amount=100, due_on=date(2018, 5, 10))
     paid = [Credit(on=date(2018, 6, 9), amount=100)]  # its 30th day; no rate is listed for 2018
     penalty = calculate([charge], paid, PayerKind.HOUSEHOLD, date(2026, 1, 1), rules)
@@ -141,15 +141,15 @@ def test_what_was_paid_within_the_deferment_needs_no_rate(rules: PenaltyRules) -
         calculate([charge], late, PayerKind.HOUSEHOLD, date(2026, 1, 1), rules)
 
 
-def test_after_the_cap_the_result_says_that_the_rate_is_unconfirmed(rules: PenaltyRules) -> None:
+def test_after_the_cap_the_rate_is_unconfirmed(rules: PenaltyRules) -> None:
     charge = Charge(period="2026-09", amount=450_000)  # due 2026-10-15
-    capped = forecast([charge], [], PayerKind.HOUSEHOLD, date(2026, 12, 31), rules)
-    assert not capped.penalty.unconfirmed
-    assert capped.penalty.exact == 47 * 450_000 * Fraction("0.095") / 300
-    assert capped.total == 450_000 + capped.penalty.total
-    free = forecast([charge], [], PayerKind.HOUSEHOLD, date(2027, 1, 1), rules)
-    assert free.penalty.unconfirmed
-    assert free.penalty.exact == 48 * 450_000 * Fraction("0.16") / 300
+    capped = calculate([charge], [], PayerKind.HOUSEHOLD, date(2026, 12, 31), rules)
+    assert not capped.unconfirmed
+    assert capped.exact == 47 * 450_000 * Fraction("0.095") / 300
+    assert capped.unpaid == 450_000
+    free = calculate([charge], [], PayerKind.HOUSEHOLD, date(2027, 1, 1), rules)
+    assert free.unconfirmed
+    assert free.exact == 48 * 450_000 * Fraction("0.16") / 300
 
 
 def test_an_operator_prolongs_the_cap_by_data(write_rules: WriteRules) -> None:
@@ -167,8 +167,8 @@ def test_an_operator_prolongs_the_cap_by_data(write_rules: WriteRules) -> None:
 def test_a_forecast_is_the_calculation_as_of_the_day_of_payment(rules: PenaltyRules) -> None:
     charge = Charge(period="2026-03", amount=450_000)
     first = Credit(on=date(2026, 6, 20), amount=200_000)
-    told = forecast([charge], [first], PayerKind.HOUSEHOLD, date(2026, 8, 10), rules)
-    assert (told.principal, told.penalty.total, told.total) == (250_000, 119_63, 261_963)
-    paid = [first, Credit(on=date(2026, 8, 10), amount=told.principal)]
+    forecast = calculate([charge], [first], PayerKind.HOUSEHOLD, date(2026, 8, 10), rules)
+    assert (forecast.unpaid, forecast.total) == (250_000, 119_63)
+    paid = [first, Credit(on=date(2026, 8, 10), amount=forecast.unpaid)]
     fixed = calculate([charge], paid, PayerKind.HOUSEHOLD, date(2026, 9, 30), rules)
-    assert fixed.total == told.penalty.total
+    assert fixed.total == forecast.total

@@ -25,7 +25,7 @@ def test_a_file_of_the_operator_is_found_by_the_environment(write_rules: WriteRu
     assert load_rules(SHIPPED, {PATH_VARIABLE: str(path)}).version.startswith("ru-2026-03+")
 
 
-def test_the_version_changes_with_what_the_file_says_and_only_with_it(
+def test_the_version_changes_with_the_content_of_the_file_alone(
     write_rules: WriteRules, rules: PenaltyRules
 ) -> None:
     # Without comments, and in another style: the same rules.
@@ -86,7 +86,7 @@ HOLIDAYS: dict[str, Any] = {
         ({"caps": [span("2026-02-01", "2026-03-01")]}, "percent"),
         (
             {"moratoria": [span("2020-01-01", "2020-02-01"), span("2020-02-01", "2020-03-01")]},
-            "moratoria: what begins on 2020-02-01 overlaps",
+            "moratoria: the one from 2020-02-01 overlaps",
         ),
         (
             {"moratoria": [span("2021-01-01", "2021-02-01"), span("2020-02-01", "2020-03-01")]},
@@ -131,10 +131,10 @@ def test_rules_that_contradict_themselves_are_refused(
     assert complaint in str(refused.value)
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(SHIPPED.read_text("utf-8").replace("2019-07-29: 7.25", "2019-06-17: 7.25"))
-    with pytest.raises(ConfigurationError, match="2019-06-17 stands twice"):
+    with pytest.raises(ConfigurationError, match="2019-06-17 is repeated"):
         load_rules(path)
 
 

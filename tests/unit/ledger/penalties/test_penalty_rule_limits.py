@@ -1,4 +1,4 @@
-"""What a file of rules may just say and what not any more; a refusal begins with the list."""
+"""The limits of a file of rules; a refusal begins with the name of the list."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def due(*periods: str) -> dict[str, Any]:
             payers({**LAW, "bands": [{**BAND, "from_day": "2"}]}),
             "the first band must begin with day 1 of delay",
         ),
-        (payers(LAW, LAW), "payers: household: from: 2016-01-01 stands after 2016-01-01; list"),
+        (payers(LAW, LAW), "payers: household: from: 2016-01-01 comes after 2016-01-01; list"),
         (
             {"key_rates": {"2026-01-02": "9", "2026-01-01": "8"}},
-            "key_rates: 2026-01-01 stands after 2026-01-02; list each once, oldest first",
+            "key_rates: 2026-01-01 comes after 2026-01-02; list each once, oldest first",
         ),
         ({"key_rates": {"2026-01-01": "1000.5"}}, "1000.5 is not a rate"),
         ({"key_rates": {"2026-01-01": "-0.000001"}}, "-0.000001 is not a rate"),
@@ -55,17 +55,17 @@ def due(*periods: str) -> dict[str, Any]:
                     span("2026-02-01", "2026-02-02", percent="9"),
                 ]
             },
-            "caps: what begins on 2026-02-01 overlaps what lasts until 2026-02-01; list them",
+            "caps: the one from 2026-02-01 overlaps the one until 2026-02-01; list them",
         ),
         ({"key_rates": {}}, "there must be at least one key rate and one due day"),
         (due(), "there must be at least one key rate and one due day"),
-        (due("2026-02", "2026-01"), "due_days: from_period: 2026-01 stands after 2026-02; list"),
+        (due("2026-02", "2026-01"), "due_days: from_period: 2026-01 comes after 2026-02; list"),
         (days_off(weekend=[*"1234567"]), "a week needs a working day"),
-        (days_off(days_off=["2026-02-02", "2026-02-02"]), "days_off: 2026-02-02 stands after"),
-        (days_off(working_days=["2026-02-02"] * 2), "working_days: 2026-02-02 stands after"),
+        (days_off(days_off=["2026-02-02", "2026-02-02"]), "days_off: 2026-02-02 comes after"),
+        (days_off(working_days=["2026-02-02"] * 2), "working_days: 2026-02-02 comes after"),
     ],
 )
-def test_a_refusal_begins_with_what_is_wrong(
+def test_a_refusal_begins_with_the_fault(
     write_rules: WriteRules, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -80,10 +80,10 @@ def test_a_band_of_one_day_is_one(write_rules: WriteRules) -> None:
     assert [(band.from_day, band.to_day) for band in held.bands] == [(1, 1), (2, 2), (3, None)]
 
 
-def test_a_key_that_stands_twice_is_shown_in_its_line(tmp_path: Path) -> None:
+def test_a_repeated_key_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text("version: a\nversion: b\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"version stands twice\n.*line 2, column 1"):
+    with pytest.raises(ConfigurationError, match=r"version is repeated\n.*line 2, column 1"):
         load_rules(path)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints and notes against those that others have published and signed."""
+"""Checkpoints and notes, against published and signed ones."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ SUMDB_NOTES = [
         "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=",
     ),
 ]
-# A note of 2023-01-09 with the cosignature of a witness whose key we do not have.
-WITNESSED = (
+# A note of 2023-01-09 with a cosignature by a key that we do not have.
+COSIGNED = (
     "go.sum database tree\n15067302\ngJyioq6dwR9n+NjEWORfYmH+ubeYm3kH42BBQ0bTpYI=\n\n"
     "— sum.golang.org Az3grp1rvWOs5NKlr/xR4GLN/CDyzzakmt1o61uSxYKpK1SerqOP2ClbX/peKUZjYnyomH5X"
     "z7GZG3TpB7OeKn4E2ww=\n"
@@ -70,7 +70,7 @@ SIGNER = Signer("billing.example/ledger", bytes(range(32)))
 ORIGIN = SIGNER.verifier.name
 
 
-def test_a_published_signature_is_made_again() -> None:
+def test_signer_reproduces_a_published_signature() -> None:
     signer = Signer("PeterNeumann", PETER_SEED)
     assert signer.verifier == PETER
     assert str(signer.verifier) == (
@@ -79,7 +79,7 @@ def test_a_published_signature_is_made_again() -> None:
     assert signer.sign(TEXT) == f"{TEXT}\n{PETER_LINE}"
 
 
-def test_a_note_is_open_to_whoever_trusts_one_of_its_keys() -> None:
+def test_note_opens_with_any_one_of_its_keys() -> None:
     note = f"{TEXT}\n{PETER_LINE}{ENOCH_LINE}"
     for trusted in ([PETER], [ENOCH], [PETER, ENOCH]):
         assert open_note(note, trusted) == TEXT
@@ -90,7 +90,7 @@ def test_a_note_is_open_to_whoever_trusts_one_of_its_keys() -> None:
 
 
 @pytest.mark.parametrize(("size", "root", "signature"), SUMDB_NOTES)
-def test_notes_of_the_go_checksum_database(size: int, root: str, signature: str) -> None:
+def test_notes_of_the_go_checksum_database_open(size: int, root: str, signature: str) -> None:
     note = f"{SUMDB_ORIGIN}\n{size}\n{root}\n\n— sum.golang.org {signature}\n"
     found = open_checkpoint(note, [SUMDB], SUMDB_ORIGIN)
     assert found == Checkpoint(SUMDB_ORIGIN, size, base64.b64decode(root))
@@ -100,15 +100,15 @@ def test_notes_of_the_go_checksum_database(size: int, root: str, signature: str)
         open_checkpoint(note.replace(f"\n{size}", f"\n{size + 1}"), [SUMDB], SUMDB_ORIGIN)
 
 
-def test_a_cosignature_by_an_unknown_key_means_nothing() -> None:
-    assert open_checkpoint(WITNESSED, [SUMDB], SUMDB_ORIGIN).size == 15067302
-    assert [line.name for line in parse_note(WITNESSED).signatures] == [
+def test_cosignature_by_an_unknown_key_is_ignored() -> None:
+    assert open_checkpoint(COSIGNED, [SUMDB], SUMDB_ORIGIN).size == 15067302
+    assert [line.name for line in parse_note(COSIGNED).signatures] == [
         "sum.golang.org",
         "test.example.com",
     ]
 
 
-def test_a_verifier_key_with_any_damage_is_refused() -> None:
+def test_damaged_verifier_key_is_refused() -> None:
     key = str(PETER)
     damaged = {key[i:j] for i in range(len(key)) for j in range(i, len(key) + 1)} - {key}
     damaged |= {key[:i] + chr(ord(key[i]) + 1) + key[i + 1 :] for i in range(len(key))}
@@ -122,7 +122,7 @@ def test_a_verifier_key_with_any_damage_is_refused() -> None:
             VerifierKey.parse(text)
 
 
-def test_names_and_keys_that_cannot_be() -> None:
+def test_invalid_key_names_and_lengths_are_refused() -> None:
     for name in ("", "a+b", "a b", "a\tb", "a\nb", "a\u00a0b"):
         with pytest.raises(NoteError, match="the name of a key"):
             VerifierKey(name, bytes(32))
@@ -154,12 +154,12 @@ def test_names_and_keys_that_cannot_be() -> None:
         f"{'x' * MAX_NOTE}\n\n{PETER_LINE}",
     ],
 )
-def test_a_malformed_note_is_refused(note: str | bytes) -> None:
+def test_malformed_note_is_refused(note: str | bytes) -> None:
     with pytest.raises(NoteError):
         open_note(note, [PETER])
 
 
-def test_a_wrong_signature_of_a_trusted_key_is_refused() -> None:
+def test_wrong_signature_by_a_trusted_key_is_refused() -> None:
     wrong = f"{PETER_LINE[:60]}ABCD{PETER_LINE[60:]}"
     with pytest.raises(SignatureError, match="PeterNeumann is not valid"):
         open_note(f"{TEXT}\n{wrong}{ENOCH_LINE}", [PETER, ENOCH])
@@ -168,7 +168,7 @@ def test_a_wrong_signature_of_a_trusted_key_is_refused() -> None:
             open_note(f"{TEXT}\n{other}", [PETER])
 
 
-def test_the_text_of_a_checkpoint() -> None:
+def test_checkpoint_text_is_the_published_form() -> None:
     # golang/mod: sumdb/tlog/note_test.go
     golden = f"{SUMDB_ORIGIN}\n123456789012\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n"
     checkpoint = Checkpoint(SUMDB_ORIGIN, 123456789012, ROOT)
@@ -199,7 +199,7 @@ def test_the_text_of_a_checkpoint() -> None:
         "a\n1\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\nb\n",
     ],
 )
-def test_a_malformed_checkpoint_is_refused(text: str) -> None:
+def test_malformed_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(NoteError):
         parse_checkpoint(text)
 
@@ -216,7 +216,7 @@ def test_a_malformed_checkpoint_is_refused(text: str) -> None:
         Checkpoint("a", 1, ROOT, ("b\nc",)),
     ],
 )
-def test_a_checkpoint_that_would_be_malformed_is_not_written(checkpoint: Checkpoint) -> None:
+def test_malformed_checkpoint_is_not_written(checkpoint: Checkpoint) -> None:
     with pytest.raises(NoteError):
         checkpoint.text()
 
@@ -225,14 +225,14 @@ lines = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_
 
 
 @given(st.integers(0, 2**63 - 1), st.binary(min_size=32, max_size=32), st.lists(lines, max_size=3))
-def test_signed_and_opened_again(size: int, root: bytes, extensions: list[str]) -> None:
+def test_signed_checkpoint_opens_unchanged(size: int, root: bytes, extensions: list[str]) -> None:
     checkpoint = Checkpoint(ORIGIN, size, root, tuple(extensions))
     note = SIGNER.sign(checkpoint.text())
     assert open_checkpoint(note, [SIGNER.verifier]) == checkpoint
 
 
 @given(st.data())
-def test_no_bit_of_a_note_can_be_changed(data: st.DataObject) -> None:
+def test_note_with_any_bit_flipped_is_refused(data: st.DataObject) -> None:
     note = SIGNER.sign(Checkpoint(ORIGIN, 1000, ROOT).text()).encode()
     at = data.draw(st.integers(0, len(note) * 8 - 1))
     changed = bytearray(note)

@@ -1,4 +1,4 @@
-"""Where the key of the seal comes from."""
+"""The sources of the seal's key."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from shared.config import ConfigurationError, Settings
 
 SETTINGS = Settings(amqp_url="", secret=bytes(range(32)))
 SEED = bytes(range(100, 132))
-WRITTEN = base64.b64encode(SEED).decode()
+SEED_BASE64 = base64.b64encode(SEED).decode()
 
 
-def test_without_a_key_of_its_own_it_is_derived_from_the_master_secret() -> None:
+def test_key_is_derived_from_the_master_secret_by_default() -> None:
     keys = seal_keys(SETTINGS, {})
     assert keys.trusted == (Signer(DEFAULT_NAME, SETTINGS.derive_key("ledger/seal")).verifier,)
     assert keys.origin == DEFAULT_NAME
@@ -24,11 +24,11 @@ def test_without_a_key_of_its_own_it_is_derived_from_the_master_secret() -> None
     assert other.signer.verifier.public != keys.signer.verifier.public
 
 
-def test_a_key_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
+def test_key_is_read_from_the_environment_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "seal.key"
-    file.write_text(f"{WRITTEN}\n", encoding="ascii")
+    file.write_text(f"{SEED_BASE64}\n", encoding="ascii")
     expected = Signer("billing.example/ledger", SEED).verifier
-    for value in (WRITTEN, str(file)):
+    for value in (SEED_BASE64, str(file)):
         environ = {
             "SALDO_LEDGER_SEAL_KEY": value,
             "SALDO_LEDGER_SEAL_NAME": "billing.example/ledger",
@@ -36,7 +36,7 @@ def test_a_key_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
         assert seal_keys(SETTINGS, environ).signer.verifier == expected
 
 
-def test_what_older_keys_signed_stays_valid() -> None:
+def test_old_keys_stay_trusted() -> None:
     old = [Signer("old.example", bytes([number]) * 32).verifier for number in (1, 2)]
     keys = seal_keys(SETTINGS, {"SALDO_LEDGER_SEAL_OLD_KEYS": " ".join(map(str, old))})
     assert keys.trusted == (keys.signer.verifier, *old)
@@ -46,16 +46,16 @@ def test_what_older_keys_signed_stays_valid() -> None:
     "environ",
     [
         {"SALDO_LEDGER_SEAL_KEY": "no-such-file"},
-        {"SALDO_LEDGER_SEAL_KEY": WRITTEN[:-1]},
-        {"SALDO_LEDGER_SEAL_KEY": "!" + WRITTEN[1:]},
+        {"SALDO_LEDGER_SEAL_KEY": SEED_BASE64[:-1]},
+        {"SALDO_LEDGER_SEAL_KEY": "!" + SEED_BASE64[1:]},
         {"SALDO_LEDGER_SEAL_KEY": base64.b64encode(bytes(31)).decode()},
         {"SALDO_LEDGER_SEAL_NAME": "with space"},
         {"SALDO_LEDGER_SEAL_OLD_KEYS": "nonsense"},
     ],
 )
-def test_a_key_that_cannot_be_used_is_refused_without_repeating_it(
+def test_unusable_key_is_refused_without_being_quoted(
     environ: dict[str, str],
 ) -> None:
     with pytest.raises(ConfigurationError, match="SALDO_LEDGER_SEAL") as refused:
         seal_keys(SETTINGS, environ)
-    assert WRITTEN[:10] not in str(refused.value)
+    assert SEED_BASE64[:10] not in str(refused.value)

@@ -1,4 +1,4 @@
-"""The bytes of an event: every column counts, and nothing can be read in two ways."""
+"""The bytes of an event: they cover every column and decode in one way only."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ rows = st.builds(
 )
 
 
-def as_described(row: EventRow) -> bytes:
-    """Encode as the docstring says, in another way than the module does."""
+def encoded_as_specified(row: EventRow) -> bytes:
+    """Encode as the docstring of the module specifies, independently of its code."""
     fields = (
         struct.pack(">q", row.notification_id),
         row.originator_id,
@@ -69,12 +69,12 @@ def as_described(row: EventRow) -> bytes:
 
 
 @given(rows)
-def test_the_encoding_is_the_one_described(row: EventRow) -> None:
-    assert encode(row) == as_described(row)
+def test_encoding_follows_the_specification(row: EventRow) -> None:
+    assert encode(row) == encoded_as_specified(row)
     assert decode(encode(row)) == row
 
 
-def test_one_leaf_byte_by_byte() -> None:
+def test_leaf_has_the_expected_bytes() -> None:
     row = EventRow(1, b"\x11" * 16, 2, "t", b"{}", -1, b"\x22" * 16, "a", "")
     assert encode(row).hex(" ") == (
         "73 61 6c 64 6f 2f 65 76 65 6e 74 2f 76 31 0a "
@@ -93,7 +93,7 @@ def test_different_rows_have_different_leaves(one: EventRow, other: EventRow) ->
     assert (encode(one) == encode(other)) == (one == other)
 
 
-def test_a_text_cannot_flow_into_the_next() -> None:
+def test_adjacent_texts_cannot_be_confused() -> None:
     left = ROW._replace(actor="ab", correlation_id="c")
     right = ROW._replace(actor="a", correlation_id="bc")
     assert encode(left) != encode(right)
@@ -113,12 +113,12 @@ def test_a_text_cannot_flow_into_the_next() -> None:
         lambda leaf: PREFIX + (b"\x00\x00\x00\x08" + b"\x00" * 8) * 9,
     ],
 )
-def test_what_is_no_leaf_is_refused(damage: object) -> None:
+def test_damaged_leaf_is_refused(damage: object) -> None:
     with pytest.raises(LeafError):
         decode(damage(encode(ROW)))  # type: ignore[operator]
 
 
-def test_the_json_form() -> None:
+def test_json_form_has_the_nine_columns() -> None:
     assert to_json(ROW) == JSON
     assert from_json(json.loads(json.dumps(JSON))) == ROW
     assert datetime.fromisoformat(JSON["recorded_at"]) == datetime(  # type: ignore[arg-type]
@@ -130,7 +130,7 @@ def test_the_json_form() -> None:
     rows.filter(lambda row: abs(row.recorded_at) < 10**16),
     st.text(max_size=30),
 )
-def test_json_and_back(row: EventRow, state: str) -> None:
+def test_json_form_round_trips(row: EventRow, state: str) -> None:
     row = row._replace(state=state.encode())
     assert from_json(json.loads(json.dumps(to_json(row)))) == row
 
@@ -157,12 +157,12 @@ def test_json_and_back(row: EventRow, state: str) -> None:
         ("unknown", "field"),
     ],
 )
-def test_json_that_an_export_does_not_write_is_refused(name: str, value: object) -> None:
+def test_json_unlike_an_export_is_refused(name: str, value: object) -> None:
     with pytest.raises(LeafError):
         from_json({**JSON, name: value})
 
 
-def test_json_with_a_field_missing_or_no_object_is_refused() -> None:
+def test_json_without_a_field_or_no_object_is_refused() -> None:
     for name in JSON:
         with pytest.raises(LeafError):
             from_json({key: value for key, value in JSON.items() if key != name})
@@ -172,7 +172,7 @@ def test_json_with_a_field_missing_or_no_object_is_refused() -> None:
             from_json(value)
 
 
-def test_a_row_without_a_json_form_is_refused() -> None:
+def test_row_without_a_json_form_is_refused() -> None:
     for row in (ROW._replace(state=b"\xff"), ROW._replace(recorded_at=2**63 - 1)):
         with pytest.raises(LeafError, match="event 42 has no JSON form"):
             to_json(row)

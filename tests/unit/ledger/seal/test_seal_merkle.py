@@ -1,4 +1,4 @@
-"""The tree against published vectors, and against a naive reading of the RFC."""
+"""The Merkle tree, against published vectors and a naive implementation of the RFC."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ CONSISTENCIES = [  # old size, new size, path
 ]
 SOME_HASH = sha256(b"some").digest()
 
-# Answers of the Certificate Transparency log Argon 2020 for its entry 10000 and for the tree of
+# Responses of the Certificate Transparency log Argon 2020 for its entry 10000 and for the tree of
 # 3654490 entries (golang/mod: sumdb/tlog/testdata/argon2020), against its root of 961984013.
 ARGON_SIZE = 961984013
 ARGON_ROOT = "dwlueapdd7LaOEnX2W2Wp9v2XE+KzejHRQGHwEx0oaM="
@@ -135,7 +135,7 @@ def hashed(leaves: Sequence[bytes]) -> list[bytes]:
     return [leaf_hash(leaf) for leaf in leaves]
 
 
-# The RFC as it is written: slow, and obviously what it says.
+# The RFC's definitions, transcribed literally.
 
 
 def naive_root(leaves: Sequence[bytes]) -> bytes:
@@ -179,7 +179,7 @@ def grown(leaves: Sequence[bytes]) -> CompactRange:
     return tree
 
 
-def test_the_hashes_are_those_of_rfc_6962() -> None:
+def test_hashes_are_those_of_rfc_6962() -> None:
     assert EMPTY_ROOT.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert leaf_hash(b"").hex() == H
     leaf = "395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56"
@@ -189,25 +189,25 @@ def test_the_hashes_are_those_of_rfc_6962() -> None:
 
 
 @pytest.mark.parametrize("size", range(1, 9))
-def test_the_reference_leaves_have_the_published_roots(size: int) -> None:
+def test_reference_leaves_have_the_published_roots(size: int) -> None:
     assert grown(LEAVES[:size]).root() == ROOTS[size - 1]
     assert naive_root(LEAVES[:size]) == ROOTS[size - 1]
 
 
 @pytest.mark.parametrize(("number", "size", "path"), INCLUSIONS)
-def test_published_inclusion_proofs(number: int, size: int, path: list[str]) -> None:
+def test_published_inclusion_proofs_verify(number: int, size: int, path: list[str]) -> None:
     hashes = hashed(LEAVES)
     assert inclusion_proof(LeafHashes(hashes), number - 1, size) == unhex(path)
     verify_inclusion(hashes[number - 1], number - 1, size, unhex(path), ROOTS[size - 1])
 
 
 @pytest.mark.parametrize(("old", "new", "path"), CONSISTENCIES)
-def test_published_consistency_proofs(old: int, new: int, path: list[str]) -> None:
+def test_published_consistency_proofs_verify(old: int, new: int, path: list[str]) -> None:
     assert consistency_proof(LeafHashes(hashed(LEAVES)), old, new) == unhex(path)
     verify_consistency(old, ROOTS[old - 1], new, ROOTS[new - 1], unhex(path))
 
 
-def test_proofs_of_a_certificate_transparency_log() -> None:
+def test_proofs_of_a_certificate_transparency_log_verify() -> None:
     (leaf, root, old_root) = unbase64(f"{ARGON_LEAF_10000} {ARGON_ROOT} {ARGON_OLD_ROOT}")
     verify_inclusion(leaf, 10_000, ARGON_SIZE, unbase64(ARGON_PATH), root)
     path = unbase64(ARGON_CONSISTENCY)
@@ -219,7 +219,7 @@ def test_proofs_of_a_certificate_transparency_log() -> None:
 
 
 @pytest.mark.parametrize(("number", "size", "path"), INCLUSIONS)
-def test_a_damaged_inclusion_proof_is_refused(number: int, size: int, path: list[str]) -> None:
+def test_damaged_inclusion_proof_is_refused(number: int, size: int, path: list[str]) -> None:
     index, proof, root = number - 1, unhex(path), ROOTS[size - 1]
     leaf = leaf_hash(LEAVES[index])
     damaged = [
@@ -241,7 +241,7 @@ def test_a_damaged_inclusion_proof_is_refused(number: int, size: int, path: list
 
 
 @pytest.mark.parametrize(("old", "new", "path"), CONSISTENCIES[1:])
-def test_a_damaged_consistency_proof_is_refused(old: int, new: int, path: list[str]) -> None:
+def test_damaged_consistency_proof_is_refused(old: int, new: int, path: list[str]) -> None:
     proof, first, second = unhex(path), ROOTS[old - 1], ROOTS[new - 1]
     damaged = [
         *((other, new, first, second, proof) for other in (old - 1, old + 1, old ^ 2)),
@@ -260,7 +260,7 @@ def test_a_damaged_consistency_proof_is_refused(old: int, new: int, path: list[s
             verify_consistency(old_, first_, new_, second_, proof_)
 
 
-def test_trees_of_the_same_size_and_the_empty_tree() -> None:
+def test_equal_and_empty_trees_need_an_empty_path() -> None:
     root = ROOTS[0]
     verify_consistency(0, EMPTY_ROOT, 0, EMPTY_ROOT, [])
     verify_consistency(0, EMPTY_ROOT, 1, root, [])
@@ -282,7 +282,7 @@ def test_trees_of_the_same_size_and_the_empty_tree() -> None:
             verify_inclusion(root, index, size, [], root)
 
 
-def test_what_cannot_be_proven_is_not_asked() -> None:
+def test_impossible_proofs_are_refused() -> None:
     source = LeafHashes(hashed(LEAVES))
     for index, size in ((8, 8), (-1, 8), (0, 0)):
         with pytest.raises(ValueError, match="has no leaf"):
@@ -301,7 +301,7 @@ sizes = st.integers(min_value=1, max_value=70)
 
 
 @given(sizes)
-def test_a_growing_tree_has_the_naive_root(size: int) -> None:
+def test_growing_tree_has_the_naive_root(size: int) -> None:
     leaves = [bytes([index]) * (index % 5) for index in range(size)]
     tree = grown(leaves)
     assert tree.root() == naive_root(leaves)
@@ -338,16 +338,16 @@ def test_every_older_tree_is_consistent(case: tuple[int, int]) -> None:
 
 def test_completed_tiles_are_reported_level_by_level() -> None:
     hashes = [sha256(number.to_bytes(4)).digest() for number in range(2 * 65_536)]
-    tree, told = CompactRange(), []
+    tree, completed = CompactRange(), []
     for hash_ in hashes:
-        tree.append(hash_, lambda level, root: told.append((level, root)))
-    first_level = [root for level, root in told if level == 1]
+        tree.append(hash_, lambda level, root: completed.append((level, root)))
+    first_level = [root for level, root in completed if level == 1]
     assert first_level == [perfect_root(hashes[at : at + 256]) for at in range(0, 131_072, 256)]
-    assert [root for level, root in told if level == 2] == [
+    assert [root for level, root in completed if level == 2] == [
         perfect_root(hashes[:65_536]),
         perfect_root(hashes[65_536:]),
     ]
-    assert {level for level, _ in told} == {1, 2}
+    assert {level for level, _ in completed} == {1, 2}
 
 
 def flipped(proof: Sequence[bytes], at: int) -> list[bytes]:

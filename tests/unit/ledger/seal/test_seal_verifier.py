@@ -1,4 +1,4 @@
-"""The offline verifier: proven, not proven, unreadable; and alone in the world."""
+"""The offline verifier: proven, not proven, unreadable input; and its independence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from services.ledger.seal.verifier import (
 
 SIGNER = Signer("billing.example/ledger", bytes(range(32)))
 KEYS = [SIGNER.verifier]
-STRANGER = [Signer("billing.example/ledger", bytes(32)).verifier]
+UNTRUSTED = [Signer("billing.example/ledger", bytes(32)).verifier]
 
 
 def event(position: int) -> EventRow:
@@ -111,18 +111,18 @@ def test_every_event_is_proven_by_every_later_checkpoint() -> None:
         {"checkpoint": note(40, "another.example/log")},
     ],
 )
-def test_a_proof_with_any_part_changed_proves_nothing(change: dict[str, Any]) -> None:
+def test_proof_with_any_part_changed_is_refused(change: dict[str, Any]) -> None:
     verify_inclusion(inclusion(12, 40), KEYS)
     with pytest.raises((ProofError, SignatureError)):
         verify_inclusion({**inclusion(12, 40), **change}, KEYS)
 
 
-def test_the_key_decides() -> None:
+def test_only_a_trusted_key_proves() -> None:
     with pytest.raises(SignatureError):
-        verify_inclusion(inclusion(12, 40), STRANGER)
+        verify_inclusion(inclusion(12, 40), UNTRUSTED)
     with pytest.raises(SignatureError):
         verify_inclusion(inclusion(12, 40), [])
-    verify_inclusion(inclusion(12, 40), [*STRANGER, *KEYS])
+    verify_inclusion(inclusion(12, 40), [*UNTRUSTED, *KEYS])
 
 
 @pytest.mark.parametrize(
@@ -142,18 +142,18 @@ def test_the_key_decides() -> None:
         ({"checkpoint": "nonsense"}, NoteError),
     ],
 )
-def test_a_proof_of_another_form_is_refused(change: dict[str, Any], error: type[Exception]) -> None:
+def test_malformed_proof_is_refused(change: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         verify_inclusion({**inclusion(12, 40), **change}, KEYS)
 
 
-def test_an_older_checkpoint_is_continued_by_a_newer_one() -> None:
+def test_newer_checkpoint_continues_an_older_one() -> None:
     for old, new in ((1, 40), (13, 40), (32, 40), (40, 40)):
         checkpoints = verify_consistency(note(old), note(new), consistency(old, new), KEYS)
         assert [checkpoint.size for checkpoint in checkpoints] == [old, new]
 
 
-def test_a_checkpoint_of_another_log_is_not_continued() -> None:
+def test_checkpoint_of_another_log_is_not_continued() -> None:
     proof = consistency(13, 40)
     other = Checkpoint(SIGNER.verifier.name, 13, HASHES[0])
     refused = [
@@ -162,14 +162,14 @@ def test_a_checkpoint_of_another_log_is_not_continued() -> None:
         (note(13), note(39), proof, KEYS),
         (note(13), note(40), consistency(12, 40), KEYS),
         (note(13), note(40), {**proof, "path": proof["path"][1:]}, KEYS),
-        (note(13), note(40), proof, STRANGER),
+        (note(13), note(40), proof, UNTRUSTED),
     ]
     for old, new, path, keys in refused:
         with pytest.raises((ProofError, SignatureError)):
             verify_consistency(old, new, path, keys)
 
 
-def test_an_export_is_what_was_signed() -> None:
+def test_unchanged_export_is_verified() -> None:
     for size in (1, 13, 40):
         assert verify_export(export(ROWS), note(size), KEYS).size == size
     assert verify_export([line.encode() for line in export(ROWS[:13])], note(13), KEYS).size == 13
@@ -188,14 +188,14 @@ def test_an_export_is_what_was_signed() -> None:
         lambda rows: [],
     ],
 )
-def test_an_export_that_was_changed_is_not(
+def test_changed_export_is_refused(
     tamper: Callable[[list[EventRow]], list[EventRow]],
 ) -> None:
     with pytest.raises(ProofError):
         verify_export(export(tamper(ROWS)), note(40), KEYS)
 
 
-def test_an_export_that_cannot_be_read_names_the_line() -> None:
+def test_unreadable_export_line_is_named() -> None:
     lines = export(ROWS)
     for bad in ("nonsense\n", "[1]\n", "\n", "[" * 100_000):
         with pytest.raises(LeafError, match="line 3 of the export"):
@@ -207,59 +207,66 @@ def run(*arguments: object) -> int:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Callable[[str, object], Path]:
-    def keep(name: str, content: object) -> Path:
+def written(tmp_path: Path) -> Callable[[str, object], Path]:
+    def write(name: str, content: object) -> Path:
         path = tmp_path / name
         text = content if isinstance(content, str) else json.dumps(content)
         path.write_text(text, encoding="utf-8")
         return path
 
-    return keep
+    return write
 
 
-def test_the_command_says_what_is_proven(
-    kept: Callable[[str, object], Path], capsys: pytest.CaptureFixture[str]
+def test_command_prints_what_is_proven(
+    written: Callable[[str, object], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(kept("receipt.json", inclusion(12, 40))) == 0
-    said = capsys.readouterr().out
-    assert "this event stands in it at position 12" in said
-    assert 'state: {"amount":12}' in said
-    assert run(kept("continued.json", consistency(13, 40))) == 0
+    assert run(written("receipt.json", inclusion(12, 40))) == 0
+    printed = capsys.readouterr().out
+    assert "this event is in it at position 12" in printed
+    assert 'state: {"amount":12}' in printed
+    assert run(written("continued.json", consistency(13, 40))) == 0
     assert "the first 13 events are the same in both" in capsys.readouterr().out
-    old, newer = kept("old.txt", note(13)), kept("new.txt", note(40))
-    proof = kept("proof.json", consistency(13, 40))
+    old, newer = written("old.txt", note(13)), written("new.txt", note(40))
+    proof = written("proof.json", consistency(13, 40))
     assert run(old, "--newer", newer, "--proof", proof) == 0
     assert "nothing was changed" in capsys.readouterr().out
-    assert run(newer, "--export", kept("log.jsonl", "".join(export(ROWS)))) == 0
+    assert run(newer, "--export", written("log.jsonl", "".join(export(ROWS)))) == 0
     assert "the export is the log that was signed" in capsys.readouterr().out
 
 
-def test_the_command_exits_with_1_when_nothing_is_proven(
-    kept: Callable[[str, object], Path], capsys: pytest.CaptureFixture[str]
+def test_command_exits_with_1_when_not_proven(
+    written: Callable[[str, object], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(kept("a.json", {**inclusion(12, 40), "path": []})) == 1
-    assert run(kept("b.txt", note(40)), "--export", kept("c.jsonl", "".join(export(ROWS[1:])))) == 1
-    stranger = Signer("billing.example/ledger", bytes(32))
+    assert run(written("a.json", {**inclusion(12, 40), "path": []})) == 1
     assert (
-        run(kept("d.txt", stranger.sign(Checkpoint("billing.example/ledger", 1, HASHES[0]).text())))
+        run(written("b.txt", note(40)), "--export", written("c.jsonl", "".join(export(ROWS[1:]))))
+        == 1
+    )
+    untrusted = Signer("billing.example/ledger", bytes(32))
+    assert (
+        run(
+            written(
+                "d.txt", untrusted.sign(Checkpoint("billing.example/ledger", 1, HASHES[0]).text())
+            )
+        )
         == 1
     )
     assert capsys.readouterr().out.count("NOT PROVEN: ") == 3
 
 
-def test_the_command_exits_with_2_when_it_cannot_read(
-    kept: Callable[[str, object], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_command_exits_with_2_on_unreadable_input(
+    written: Callable[[str, object], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = kept("a.json", inclusion(12, 40))
+    good = written("a.json", inclusion(12, 40))
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     for arguments in (
-        (kept("b.json", "{"),),
-        (kept("c.json", {"format": "another"}),),
-        (kept("d.txt", "nonsense"),),
+        (written("b.json", "{"),),
+        (written("c.json", {"format": "another"}),),
+        (written("d.txt", "nonsense"),),
         (tmp_path / "nowhere",),
         (tmp_path / "binary",),
-        (kept("e.txt", note(13)), "--newer", good),
-        (kept("f.txt", note(40)), "--export", kept("g.jsonl", "nonsense\n")),
+        (written("e.txt", note(13)), "--newer", good),
+        (written("f.txt", note(40)), "--export", written("g.jsonl", "nonsense\n")),
     ):
         assert run(*arguments) == 2
     assert verifier.main([str(good), "--key", "nonsense"]) == 2
@@ -269,16 +276,16 @@ def test_the_command_exits_with_2_when_it_cannot_read(
     assert refused.value.code == 2
 
 
-def test_the_verifier_needs_nothing_of_us_but_four_files(
-    kept: Callable[[str, object], Path], tmp_path: Path
+def test_verifier_runs_from_its_four_files_alone(
+    written: Callable[[str, object], Path], tmp_path: Path
 ) -> None:
     alone = tmp_path / "alone" / "services" / "ledger" / "seal"
     alone.mkdir(parents=True)
     here = Path(verifier.__file__).parent
     for name in ("verifier", "merkle", "leaf", "checkpoint"):
         shutil.copy(here / f"{name}.py", alone)
-    proof = kept("receipt.json", inclusion(12, 40))
-    key = kept("verifier.key", f"{SIGNER.verifier}\n")
+    proof = written("receipt.json", inclusion(12, 40))
+    key = written("verifier.key", f"{SIGNER.verifier}\n")
     command = [sys.executable, "-m", "services.ledger.seal.verifier", str(proof), "--key", str(key)]
     ran = subprocess.run(
         command, cwd=tmp_path / "alone", capture_output=True, text=True, check=False

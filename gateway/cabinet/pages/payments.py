@@ -1,0 +1,168 @@
+"""«Платежи-История платежей» (S23): payments by month, one payment, its receipt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet.page import page
+from gateway.cabinet.payment_states import Outlook, outlook_of, state_mark
+from gateway.cabinet.visit import Visit
+from gateway.cabinet.words import sum_in_words
+from gateway.routes.charges import ChargeRoutes
+from gateway.routes.payments import PaymentRoutes
+from shared.errors import ServiceError
+
+
+class PaymentPages:
+    """What was paid, and how far each payment is."""
+
+    @page("GET", "/payments")
+    def payment_history(self, visit: Visit) -> Response:
+        """List the payments by month, the newest first; a row opens into its accounts."""
+        query = {"before": visit.query["before"]} if visit.query.get("before") else {}
+        found, complete = _history(visit, query)
+        payments = found["payments"]
+        return visit.render(
+            "payments.html",
+            months=_by_month(visit, payments),
+            names=_service_names(visit, payments),
+            next=found["next"],
+            later="before" in query,
+            complete=complete,
+            open=visit.query.get("open") == "all",
+        )
+
+    @page("GET", "/payments/<uuid:payment_id>")
+    def payment_page(self, visit: Visit) -> Response:
+        """Show one payment; the bank's way back leads to a poll of the acquirer first.
+
+        A bank adds parameters of its own to our address. They are a reason to ask, never a proof.
+        """
+        address = f"/payments/{visit.path['payment_id']}"
+        if visit.query:
+            visit.aside(lambda: _payment(visit, refresh="true"))()
+            return visit.redirect(address)
+        payment, due = visit.together(
+            lambda: _payment(visit), visit.aside(lambda: visit.api(PaymentRoutes.due))
+        )
+        accounts = [line["account"] for line in payment["lines"]]
+        return visit.render(
+            "payment.html",
+            payment=payment,
+            outlook=outlook_of(visit, payment),
+            mark=state_mark(payment),
+            address=address,
+            left=_left(due, accounts) if payment["state"] == "completed" else None,
+            pay_address="/pay" + (f"?account={accounts[0]}" if len(accounts) == 1 else ""),
+        )
+
+    @page("POST", "/payments/<uuid:payment_id>/check", shown_by="/payments/{payment_id}")
+    def check_payment(self, visit: Visit) -> Response:
+        """Ask the bank now («Проверить сейчас»)."""
+        payment = visit.aside(lambda: _payment(visit, refresh="true"))()
+        address = f"/payments/{visit.path['payment_id']}"
+        if payment is None:
+            notice = visit.text("Проверить сейчас не удалось: ответа нет. Проверим сами.")
+        elif outlook_of(visit, payment).undecided:
+            notice = visit.text("Проверили только что: нового пока нет.")
+        else:
+            notice = ""
+        return visit.redirect(address, notice)
+
+    @page("GET", "/payments/<uuid:payment_id>/state")
+    def payment_state(self, visit: Visit) -> Response:
+        """Return in a line how far a payment is, for the script of its page."""
+        payment = _payment(visit)
+        outlook = outlook_of(visit, payment)
+        body = {"state": state_mark(payment), "text": f"{outlook.title}. {outlook.text}"}
+        response = Response(json.dumps(body), content_type="application/json")
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @page("GET", "/payments/<uuid:payment_id>/receipt")
+    def receipt_page(self, visit: Visit) -> Response:
+        """Show the receipt with its proof; before the posting, when it will be there."""
+        payment = _payment(visit)
+        if payment["state"] != "completed":
+            outlook = outlook_of(visit, payment)
+            return visit.render("receipt_waits.html", status=409, payment=payment, outlook=outlook)
+        receipt = visit.api(PaymentRoutes.receipt, path=visit.path)
+        lines = _with_parts(payment["lines"], receipt["postings"])
+        return visit.render(
+            "receipt.html",
+            payment=payment,
+            lines=lines,
+            names=_service_names(visit, [{"lines": lines}]),
+            words=sum_in_words(payment["total"], visit.language),
+            positions={one["account"]: one["position"] for one in receipt["postings"]},
+            proofs=[
+                {**one, "text": json.dumps(one["proof"], ensure_ascii=False, indent=1)}
+                for one in receipt["proofs"]
+                if one["proof"]
+            ],
+        )
+
+
+def _payment(visit: Visit, refresh: str = "false") -> dict[str, Any]:
+    found: dict[str, Any] = visit.api(
+        PaymentRoutes.payment, path=visit.path, query={"refresh": refresh}
+    )
+    return found
+
+
+def _history(visit: Visit, query: Mapping[str, str]) -> tuple[dict[str, Any], bool]:
+    """Return a page of payments, and whether the ledger has said what they settled."""
+    try:
+        return visit.api(PaymentRoutes.history, query={**query, "allocation": "true"}), True
+    except ServiceError:
+        # The payments are the page; what they settled is a part of it that may be missing.
+        return visit.api(PaymentRoutes.history, query=query), False
+
+
+def _by_month(
+    visit: Visit, payments: Sequence[dict[str, Any]]
+) -> list[tuple[str, list[tuple[dict[str, Any], Outlook]]]]:
+    zone = ZoneInfo(visit.settings.timezone)
+
+    def month_of(payment: Mapping[str, Any]) -> str:
+        return f"{datetime.fromisoformat(payment['created_at']).astimezone(zone):%Y-%m}"
+
+    return [
+        (month, [(payment, outlook_of(visit, payment)) for payment in group])
+        for month, group in groupby(payments, key=month_of)
+    ]
+
+
+def _service_names(visit: Visit, payments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of the services that were paid, from the bills; fewer where they fail."""
+    if not any(line.get("allocation") for one in payments for line in one["lines"]):
+        return {}
+    charges = visit.aside(lambda: visit.api(ChargeRoutes.all_charges))()
+    return {
+        line["service"]: line["name"]
+        for account in (charges["accounts"] if charges else ())
+        for month in reversed(account["months"])
+        for line in month["lines"]
+    }
+
+
+def _with_parts(
+    lines: Sequence[Mapping[str, Any]], postings: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    parts = {posting["account"]: posting["allocation"] for posting in postings}
+    return [{**line, "allocation": parts.get(line["account"])} for line in lines]
+
+
+def _left(due: dict[str, Any] | None, accounts: Sequence[str]) -> int | None:
+    """Return what is still due on the accounts of a payment; None where it cannot be had."""
+    if due is None:
+        return None
+    totals: list[int] = [one["total"] for one in due["accounts"] if one["account"] in accounts]
+    return sum(totals)

@@ -1,0 +1,60 @@
+"""What only the ledger's verbs share: its store, an account's number, the number of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from services.ledger.replay.parallel import WorkerFailedError
+from services.terminal import opened_store
+from shared import context
+from shared.eventstore import Session
+from shared.eventstore.postgres import PostgresStore
+from shared.ids import new_id
+
+Number = Annotated[str, typer.Argument(help="The number of the personal account.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=256, help="How many processes; one per core when left out."),
+]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(exists=True, dir_okay=False, help="A checkpoint that was kept elsewhere."),
+]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """Who started a run over the whole ledger, and why."""
+
+    verb: str
+    by: str
+    reason: str
+
+
+@contextmanager
+def opened_ledger() -> Iterator[PostgresStore]:
+    """Open the ledger's store; a statement may take as long as the log is.
+
+    Raises ChildProcessError when a parallel worker fails.
+    """
+    with opened_store("ledger", statement_timeout_ms=0) as store:
+        try:
+            yield store
+        except WorkerFailedError as error:
+            raise ChildProcessError(str(error)) from error
+
+
+def record_run(store: PostgresStore, who: str, run: msgspec.Struct) -> None:
+    """Keep a run with the commands of the log: its events, if any, name the actor alone."""
+    with context.bind(actor=who, command_id=new_id()):
+        store.execute(_keep, run)
+
+
+def _keep(_: Session, command: msgspec.Struct) -> dict[str, Any]:
+    kept: dict[str, Any] = msgspec.to_builtins(command)
+    return kept

@@ -1,0 +1,309 @@
+"""What all staff CLIs share: options, who acts and why, output, progress, exit codes.
+
+Exit codes: 0 done, 1 a difference was found, 2 bad input or no answer. Progress and refusals go
+to standard error, so that standard output holds the result alone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import date, datetime
+from typing import Annotated, Any, NamedTuple, TypeVar, overload
+
+import msgspec
+import psycopg
+import typer
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column, Table
+from rich.text import Text
+
+from services.discovery import UnknownServiceError, check_names, open_store
+from shared.config import ConfigurationError, load_settings
+from shared.errors import ServiceError
+from shared.eventstore.postgres import PostgresStore
+from shared.money import format_roubles
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2
+MAX_REASON = 500
+"""Characters."""
+LONG_TEXT, FOLDED = 40, 24
+"""Characters: a cell that is longer than the first is folded, at no less than the second."""
+_FRAME = 3  # between two columns: a line, and a space on either side
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check only; nothing is written.")]
+Actor = Annotated[
+    str | None,
+    typer.Option(help="Who acts, as ivanova; the login name when left out.", show_default=False),
+]
+Reason = Annotated[str, typer.Option(help="Why; it is kept for good.", show_default=False)]
+
+
+# Verbs
+
+
+class Verb(NamedTuple):
+    """What a verb does: ``writes`` changes data, ``long`` takes time that grows with the data."""
+
+    writes: bool
+    long: bool
+
+
+class StaffVerbs(typer.Typer):
+    """The verbs of one subject, each declared as reading or writing, and as long.
+
+    A reading verb has ``--json``; a writing one ``--dry-run``, ``--actor`` and ``--reason``; a long
+    one shows its progress and ends with a summary. tests/unit/terminal/test_verbs.py checks it.
+    """
+
+    def __init__(self, help_: str) -> None:
+        super().__init__(no_args_is_help=True, pretty_exceptions_show_locals=False, help=help_)
+        self.verbs: dict[str, Verb] = {}
+
+    def reads(self, name: str, *, long: bool = False) -> Callable[[V], V]:
+        """Mount a verb that changes nothing."""
+        return self._mount(name, Verb(writes=False, long=long))
+
+    def writes(self, name: str, *, long: bool = False) -> Callable[[V], V]:
+        """Mount a verb that changes data."""
+        return self._mount(name, Verb(writes=True, long=long))
+
+    def _mount(self, name: str, verb: Verb) -> Callable[[V], V]:
+        self.verbs[name] = verb
+        return self.command(name)
+
+
+# Who acts, and why
+
+
+def author(actor: str | None, reason: str, *, optional: bool = False) -> tuple[str, str]:
+    """Return who acts (``staff:<name>``) and why, as they are recorded.
+
+    With ``optional`` the reason may be empty. Raises ValueError that names the option.
+    """
+    return _staff_actor(actor), "" if optional and not reason else _recorded_reason(reason)
+
+
+def _staff_actor(name: str | None) -> str:
+    """Return ``staff:<name>`` in lower case, the same for every way to write a name.
+
+    None is the login name. Raises ValueError for what is not a name.
+    """
+    written = unicodedata.normalize("NFKC", _login_name() if name is None else name)
+    bare = written.strip().lower().removeprefix("staff:").strip()
+    if not re.fullmatch(r"[\w.@-]{1,64}", bare):
+        raise ValueError("--actor: a name has letters, digits and . _ @ -, as ivanova")
+    return f"staff:{bare}"
+
+
+def _recorded_reason(text: str) -> str:
+    """Return a reason with single spaces; raises ValueError for none, and for a long one."""
+    reason = " ".join(text.split())
+    if not reason or len(reason) > MAX_REASON or not reason.isprintable():
+        raise ValueError(f"--reason: say why, in up to {MAX_REASON} characters; it is recorded")
+    return reason
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user id without a name
+        return ""
+
+
+# Refusals and the store
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn a refusal into one sentence on standard error and exit code 2."""
+    try:
+        yield
+    except (
+        ServiceError,
+        ConfigurationError,
+        UnknownServiceError,
+        ValueError,
+        OSError,
+    ) as error:
+        raise refused(str(error)) from None
+    except psycopg.Error as error:
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise refused(f"The database refused or did not answer: {first_line}") from None
+
+
+def refused(sentence: str) -> typer.Exit:
+    """Print why nothing was done; return the exit to raise."""
+    err.print(sentence, soft_wrap=True)
+    return typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def opened_store(service: str, **options: Any) -> Iterator[PostgresStore]:
+    """Open the store of a service by the settings of the environment."""
+    [name] = check_names([service])
+    with closing(open_store(name, load_settings(), **options)) as store:
+        yield store
+
+
+# Output
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Replace characters that control a terminal or turn the direction of what follows.
+
+    Names, reasons and questions are written by others: they must not move the cursor, change the
+    title of a window, or show an amount the other way round. Line feeds and tabs stay.
+    """
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+class TextConsole(Console):
+    """A console that takes every string as text: no markup, no control characters."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, highlight=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text to show."""
+        return super().render_str(printable(text), **options)
+
+
+# A pipe is as wide as its lines.
+out = TextConsole(width=None if sys.stdout.isatty() else 200)
+err = TextConsole(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one line of JSON, control characters escaped."""
+    encoded = msgspec.json.encode(value).decode()
+    sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded) + "\n")
+
+
+def roubles(amount: int | None) -> str:
+    """Return kopecks as roubles; an empty string for None."""
+    return "" if amount is None else format_roubles(amount)
+
+
+def new_table(title: str, *names: str, amounts: tuple[str, ...] = ()) -> Table:
+    """Return a table whose last columns are amounts of money."""
+    table = Table(*names, title=title)
+    for name in amounts:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def show(table: Table) -> None:
+    """Print a table; columns that do not fit follow below, beside the first column again."""
+    widths = [_width(column) for column in table.columns]
+    for columns in _side_by_side(widths, out.width):
+        part = Table(title=table.title)
+        for place in columns:
+            column = table.columns[place]
+            part.add_column(column.header, justify=column.justify, min_width=widths[place])
+        rows = zip(*(table.columns[place].cells for place in columns), strict=True)
+        for row, cells in zip(table.rows, rows, strict=True):
+            part.add_row(*cells, style=row.style)
+        out.print(part)
+
+
+def _width(column: Column) -> int:
+    """Return what a column needs: all of its longest cell, but a long text folds."""
+    longest = max(cell_len(printable(str(text))) for text in (column.header, *column.cells))
+    return longest if longest <= LONG_TEXT else FOLDED
+
+
+def _side_by_side(widths: Sequence[int], room: int) -> Iterator[list[int]]:
+    """Divide columns into tables that fit; each begins with the first column, the key."""
+    columns, used = [0], widths[0] + _FRAME + 1
+    for place, width in enumerate(widths[1:], start=1):
+        if used + width + _FRAME > room and len(columns) > 1:
+            yield columns
+            columns, used = [0], widths[0] + _FRAME + 1
+        columns.append(place)
+        used += width + _FRAME
+    yield columns
+
+
+# Progress
+
+
+@contextmanager
+def counting(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar; yields the function that advances it."""
+    with _bar(title, total, MofNCompleteColumn(), TimeElapsedColumn()) as advance:
+        yield advance
+
+
+@contextmanager
+def counting_bytes(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show the progress through a file of so many bytes; yields the function that advances it."""
+    columns = (DownloadColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with _bar(title, total, *columns) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(
+    title: str, total: int | None, *columns: ProgressColumn
+) -> Iterator[Callable[[int], None]]:
+    description = TextColumn("{task.description}", markup=False)
+    with Progress(description, BarColumn(), *columns, console=err) as bar:
+        task = bar.add_task(printable(title), total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+# Days
+
+
+@overload
+def day(text: str, option: str) -> date: ...
+@overload
+def day(text: str | None, option: str) -> date | None: ...
+def day(text: str | None, option: str) -> date | None:
+    """Return the day written as 2026-10-31; raises ValueError that names the option."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise ValueError(f"{option}: {text!r} is not a day; write it like 2026-10-31")
+
+
+def day_or_instant(text: str | None, option: str) -> str | None:
+    """Return a day, or an instant with its zone, in ISO 8601; raises ValueError."""
+    if text is None or len(text) == len("2026-10-31"):
+        found = day(text, option)
+        return found.isoformat() if found else None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise ValueError(
+            f"{option}: {text!r} is neither a day (2026-10-31) nor an instant with its zone "
+            "(2026-10-31T12:00:00+03:00)"
+        )
+    return instant.isoformat()

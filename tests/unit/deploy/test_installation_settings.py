@@ -1,0 +1,123 @@
+"""Ports, secrets, and which settings count as overrides."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.embedded.environment import (
+    apply_overrides,
+    as_shell,
+    generate_settings,
+    overrides_from,
+    role_urls,
+)
+from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
+from shared.config import SERVICES, load_settings
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDir:
+    made = StateDir(tmp_path / ".saldo")
+    made.create()
+    return made
+
+
+def _settings(state: StateDir) -> dict[str, str]:
+    return generate_settings(state, DEFAULT_PORTS, state.secrets())
+
+
+def test_secrets_are_generated_once_and_private(state: StateDir) -> None:
+    secrets = state.secrets()
+    assert state.secrets() == secrets
+    assert len(set(secrets.values())) == len(secrets)
+    assert all(len(bytes.fromhex(secret)) == 32 for secret in secrets.values())
+    assert (state.root / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_busy_port_is_replaced_only_while_nothing_runs(state: StateDir) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        first = state.ports({"gateway": port}, renew=False)
+        assert first["gateway"] != port
+        assert is_free(first["gateway"])
+        (state.root / "ports.json").write_text(json.dumps({"gateway": port}), encoding="ascii")
+        assert state.ports({"gateway": port}, renew=False) == {"gateway": port}
+        assert state.ports({"gateway": port}, renew=True)["gateway"] != port
+
+
+def test_ports_are_kept(state: StateDir) -> None:
+    ports = state.ports(dict.fromkeys(DEFAULT_PORTS, 0), renew=True)
+    assert len(set(ports.values())) == len(DEFAULT_PORTS)
+    assert state.ports(DEFAULT_PORTS, renew=False) == ports
+
+
+def test_generated_settings_are_those_that_services_read(state: StateDir) -> None:
+    settings = load_settings(_settings(state))
+    for service in SERVICES:
+        url = urlsplit(settings.database_url_of(service))
+        assert url.username == f"saldo_{service}"
+        assert url.port == DEFAULT_PORTS["postgres"]
+
+
+def test_each_role_has_its_own_password() -> None:
+    urls = role_urls("postgresql://boss:secret@db.example:6432/billing?sslmode=require", "key")
+    passwords = {urlsplit(url).password for url in urls.values()}
+    assert len(passwords) == len(SERVICES)
+    assert "secret" not in "".join(urls.values())
+    assert urls["SALDO_DATABASE_URL_LEDGER"].endswith("@db.example:6432/billing?sslmode=require")
+
+
+def test_database_url_in_another_form_is_refused() -> None:
+    with pytest.raises(StateError, match="must look like"):
+        role_urls("host=db dbname=billing", "key")
+
+
+def test_overridden_owner_url_changes_the_urls_of_the_roles(state: StateDir) -> None:
+    overrides = {"SALDO_DATABASE_URL": "postgresql://boss:x@db:5432/billing"}
+    settings = apply_overrides(_settings(state), overrides, state.secrets())
+    assert "@db:5432/billing" in settings["SALDO_DATABASE_URL_LEDGER"]
+    own = overrides | {"SALDO_DATABASE_URL_LEDGER": "postgresql://mine:x@db/billing"}
+    settings = apply_overrides(_settings(state), own, state.secrets())
+    assert settings["SALDO_DATABASE_URL_LEDGER"] == own["SALDO_DATABASE_URL_LEDGER"]
+
+
+def test_sourced_settings_are_no_overrides(state: StateDir) -> None:
+    settings = _settings(state)
+    assert overrides_from(settings, settings) == {}
+    sourced = {**settings, "SALDO_LOG_LEVEL": "DEBUG"}
+    assert overrides_from(sourced, settings) == {"SALDO_LOG_LEVEL": "DEBUG"}
+    fresh = {"SALDO_AMQP_URL": "amqp://bus", "SALDO_TEST_AMQP_URL": "amqp://t", "HOME": "/"}
+    assert overrides_from(fresh, settings) == {"SALDO_AMQP_URL": "amqp://bus"}
+
+
+def test_overrides_are_kept(state: StateDir) -> None:
+    state.overrides({"SALDO_AMQP_URL": "amqp://bus"})
+    assert state.overrides({"SALDO_TIMEZONE": "Asia/Omsk"}) == {
+        "SALDO_AMQP_URL": "amqp://bus",
+        "SALDO_TIMEZONE": "Asia/Omsk",
+    }
+
+
+def test_shell_reads_back_quoted_settings() -> None:
+    text = as_shell({"SALDO_MAIL_FROM": "Saldo <no-reply@x> $HOME 'q'"})
+    assert shlex.split(text)[1:] == ["SALDO_MAIL_FROM=Saldo <no-reply@x> $HOME 'q'"]
+
+
+def test_concurrent_up_is_excluded(state: StateDir) -> None:
+    with state.lock(), pytest.raises(StateError, match="wait"), state.lock():
+        pass
+
+
+def test_folder_of_somebody_else_is_not_deleted(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    with pytest.raises(StateError, match="by hand"):
+        StateDir(tmp_path).delete()
+    assert (tmp_path / "letters").exists()

@@ -1,0 +1,105 @@
+"""A person who is signed in to the cabinet, and payments to look at."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+from gateway_fake import PERSON, THING, TOKEN, Browser, FakeServices
+
+KEY = "9d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b09"
+BANK_PAGE = "https://bank.example/page?mdOrder=1"
+
+
+class CabinetPerson:
+    """The pages as a signed-in person reaches them: with a cookie, and with the form's token."""
+
+    def __init__(self, browser: Browser, *, language: str = "ru") -> None:
+        self._browser = browser
+        self._language = language
+
+    def get(self, path: str, *, signed_in: bool = True) -> Any:
+        return self._browser("GET", path, token=None, headers=self._headers(signed_in))
+
+    def post(self, path: str, fields: dict[str, str], *, signed_in: bool = True) -> Any:
+        """Post a form with the token of a page that was shown before."""
+        headers = self._headers(signed_in)
+        return self._browser(
+            "POST", path, token=None, headers=headers, data={"_csrf": self.csrf(), **fields}
+        )
+
+    def csrf(self) -> str:
+        page = self._browser("GET", "/recover", token=None, headers=self._headers(True)).text
+        found = re.search(r'name="_csrf" value="([^"]+)"', page)
+        assert found
+        return unescape(found[1])
+
+    def _headers(self, signed_in: bool) -> dict[str, str]:
+        session = f"__Host-saldo={TOKEN}; " if signed_in else ""
+        return {
+            "Cookie": f"{session}__Host-visitor=visitor",
+            "Accept-Language": self._language,
+            "Accept-Encoding": "identity",
+        }
+
+
+def due_line(account: str = "0001", amount: int = 4_500_00, penalty: int = 14_25) -> dict[str, Any]:
+    """Return what accounts and ledger answer of one account, as (linked, balance)."""
+    return {
+        "linked": {
+            "number": account,
+            "address": "ул. Ленина, 5",
+            "holder": "Иванов И. И.",
+            "residents": 3,
+            "total_area": "54.3",
+            "linked_at": "2026-05-14T09:30:00+00:00",
+        },
+        "balance": {"number": account, "principal": amount, "penalty": penalty, "advance": 0},
+    }
+
+
+def owe(services: FakeServices, *lines: dict[str, Any]) -> None:
+    """Let the services answer that these accounts are linked and owe this."""
+    services.answers["accounts", "linked"] = {"accounts": [line["linked"] for line in lines]}
+    services.answers["ledger", "balances"] = {"balances": [line["balance"] for line in lines]}
+
+
+def payment(state: str = "completed", **changes: Any) -> dict[str, Any]:
+    """Return a payment as payments answers it."""
+    taken = state in {"captured", "completed"}
+    return {
+        "payment_id": THING,
+        "state": state,
+        "total": 4_514_25,
+        "lines": [
+            {
+                "account": "0001",
+                "amount": 4_500_00,
+                "penalty": 14_25,
+                "posted": state == "completed",
+            }
+        ],
+        "created_at": "2026-05-14T09:30:00+00:00",
+        "captured_at": "2026-05-14T09:31:00+00:00" if taken else None,
+        "masked_card": "411111**1111" if taken else None,
+        "failure": None,
+        "outcome": "pending" if state in {"created", "awaiting_payment"} else None,
+        "next_check_at": None,
+        "redirect_url": BANK_PAGE if state == "awaiting_payment" else None,
+        **changes,
+    }
+
+
+def words_of(page: str) -> str:
+    """Return the text of a page without its tags, with single spaces."""
+    without = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", without)).split())
+
+
+def main_of(page: str) -> str:
+    """Return the text of the page's main part."""
+    return words_of(page[page.index("<main") : page.index("</main>")])
+
+
+__all__ = ["BANK_PAGE", "KEY", "PERSON", "CabinetPerson", "due_line", "main_of", "owe", "payment"]

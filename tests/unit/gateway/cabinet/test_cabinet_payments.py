@@ -1,0 +1,346 @@
+"""A payment's page says what is known and no more; history, receipt, the check of a proof."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from cabinet_person import BANK_PAGE, CabinetPerson, due_line, main_of, owe, payment
+from gateway_fake import THING, Browser, FakeServices
+
+from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
+
+PAGE = f"/payments/{THING}"
+PROOF = {
+    "format": "saldo-inclusion-proof-v1",
+    "position": 7,
+    "index": 6,
+    "size": 8,
+    "leaf": "bGVhZg==",
+    "path": ["aGFzaA=="],
+    "checkpoint": "billing.example/ledger\n8\nroot\n\n— billing.example/ledger signature\n",
+}
+PROVEN = {
+    "position": 7,
+    "size": 8,
+    "origin": "billing.example/ledger",
+    "recorded_at": "2026-05-14T09:31:02.000000Z",
+    "sealed_at": "2026-05-14T09:31:15+00:00",
+    "payment": {
+        "payment_id": THING,
+        "account": "0001",
+        "amount": 4_500_00,
+        "penalty": 14_25,
+        "effective_on": "2026-05-14",
+    },
+}
+ALLOCATION = [
+    {"period": "2026-04", "service": "heating", "amount": 4_000_00},
+    {"period": "0001-01", "service": "water", "amount": 400_00},
+]
+MONTH = {
+    "period": "2026-04",
+    "total": 4_000_00,
+    "due_on": "2026-05-15",
+    "lines": [{"service": "heating", "name": "Отопление"}],
+    "adjustments": [],
+}
+
+
+@pytest.fixture(autouse=True)
+def ledger(services: FakeServices) -> None:
+    owe(services, due_line(amount=0, penalty=0))
+    posting = {"account": "0001", "position": 7, "amount": 4_500_00, "penalty": 14_25}
+    services.answers["ledger", "charges"] = {"months": [MONTH], "next": None}
+    services.answers["ledger", "payment_postings"] = {
+        "postings": [{**posting, "allocation": ALLOCATION}]
+    }
+    services.answers["ledger", "postings_of_payments"] = {
+        "postings": [{**posting, "payment_id": THING, "allocation": ALLOCATION}]
+    }
+    services.answers["ledger", "payment_proofs"] = {"proofs": [{"account": "0001", "proof": PROOF}]}
+    services.answers["ledger", "verifier_keys"] = {"keys": ["billing.example/ledger+f1e2d3c4+A"]}
+    services.answers["ledger", "verify_proof"] = PROVEN
+
+
+def show(services: FakeServices, state: str, **changes: Any) -> None:
+    services.answers["payments", "payment"] = payment(state, **changes)
+
+
+def failed(reason: str) -> dict[str, Any]:
+    return {"state": "expired" if reason == "expired" else "failed", "failure": reason}
+
+
+UNDECIDED = [
+    ({"state": "created"}, "Платёж ещё не начат", "Карта не тронута"),
+    ({"state": "awaiting_payment"}, "Ждём ответ банка", "страницу можно закрыть, пришлём письмо"),
+    (
+        {
+            "state": "awaiting_payment",
+            "outcome": "unknown",
+            "next_check_at": "2026-05-14T11:08:00+00:00",
+        },
+        "Банк пока не ответил",
+        "следующая проверка в 14 мая 2026, 14:08",
+    ),
+    (
+        {"state": "awaiting_payment", "outcome": "unknown"},
+        "Банк пока не ответил",
+        "Теперь проверяют сотрудники",
+    ),
+    (
+        {"state": "awaiting_payment", "outcome": "mismatch"},
+        "Банк сообщил другую сумму",
+        "Деньги не потеряны",
+    ),
+    ({"state": "captured"}, "Банк подтвердил 4 514,25 ₽", "Зачисляем"),
+]
+
+
+@pytest.mark.parametrize(("changes", "title", "text"), UNDECIDED)
+def test_an_undecided_payment_offers_to_check_and_no_second_payment(
+    person: CabinetPerson, services: FakeServices, changes: dict[str, Any], title: str, text: str
+) -> None:
+    show(services, **changes)
+    page = person.get(PAGE).text
+    assert f"<h1>{title}</h1>".replace(" ", "") in page.replace("\u00a0", "").replace(" ", "")
+    assert text in main_of(page)
+    assert "Проверить сейчас" in page
+    assert f'data-poll="{PAGE}/state"' in page
+    assert 'href="/pay' not in page[page.index("<main") : page.index("</main>")]
+    for word in ("не прошёл", "отклонил", "Оплачено", "Деньги не списаны"):
+        assert word not in main_of(page)
+
+
+def test_only_a_card_that_may_not_be_charged_leads_back_to_the_bank(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    for outcome, leads in (("pending", True), ("unknown", False), ("mismatch", False)):
+        show(services, "awaiting_payment", outcome=outcome)
+        assert (BANK_PAGE in person.get(PAGE).text) is leads
+
+
+@pytest.mark.parametrize(
+    ("reason", "title", "text"),
+    [
+        ("declined", "Банк отклонил платёж", "Деньги не списаны"),
+        ("expired", "Время на оплату вышло", "Деньги не списаны"),
+        ("refused_by_acquirer", "Банк не принял платёж", "Деньги не списаны"),
+        ("not_registered", "Платёж не начался", "деньги не списаны"),
+        ("form_lost", "Платёж не начался", "деньги не списаны"),
+        ("given_back", "Банк вернул деньги", "Деньги вернулись на карту"),
+        ("of_tomorrow", "Платёж не прошёл", "не списаны или уже возвращены"),
+    ],
+)
+def test_a_failed_payment_says_why_and_can_be_begun_anew(
+    person: CabinetPerson, services: FakeServices, reason: str, title: str, text: str
+) -> None:
+    show(services, **failed(reason))
+    page = person.get(PAGE).text
+    assert title in main_of(page)
+    assert text in main_of(page)
+    assert 'href="/pay?account=0001"' in page
+    assert "data-poll" not in page
+
+
+def test_a_posted_payment_says_what_is_left(person: CabinetPerson, services: FakeServices) -> None:
+    show(services, "completed")
+    page = main_of(person.get(PAGE).text)
+    assert "Оплачено 4 514,25 ₽" in page
+    assert "Остаток долга: нет." in page
+    assert "411111**1111" in page
+    assert "14 мая 2026, 12:31" in page
+    services.answers["ledger", "balances"] = Unavailable("service_unavailable", "x")
+    assert "Остаток долга" not in main_of(person.get(PAGE).text)
+
+
+def test_the_return_from_the_bank_asks_it_and_ends_at_the_stable_address(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "awaiting_payment")
+    back = person.get(f"{PAGE}?orderId=77")
+    assert (back.status_code, back.headers["Location"]) == (303, PAGE)
+    assert services.calls[-1][2]["refresh"] is True
+    person.get(PAGE)
+    reads = [given for _, method, given in services.calls if method == "payment"]
+    assert reads[-1]["refresh"] is False
+
+
+def test_the_return_survives_a_service_that_does_not_answer(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["payments", "payment"] = Unavailable("service_unavailable", "x")
+    assert person.get(f"{PAGE}?orderId=77").headers["Location"] == PAGE
+
+
+def test_whoever_is_signed_out_logs_in_first(person: CabinetPerson, services: FakeServices) -> None:
+    services.answers["identity", "authenticate"] = Forbidden("not_signed_in", "x")
+    back = person.get(f"{PAGE}?orderId=77")
+    assert back.headers["Location"] == f"/?next=%2Fpayments%2F{THING}%3ForderId%3D77"
+
+
+def test_checking_now_asks_the_bank(person: CabinetPerson, services: FakeServices) -> None:
+    show(services, "awaiting_payment")
+    checked = person.post(f"{PAGE}/check", {})
+    assert (checked.status_code, checked.headers["Location"]) == (303, PAGE)
+    assert "__Host-notice" in checked.headers["Set-Cookie"]
+    assert services.calls[-1][2]["refresh"] is True
+    services.answers["payments", "payment"] = Unavailable("service_unavailable", "x")
+    assert person.post(f"{PAGE}/check", {}).headers["Location"] == PAGE
+
+
+def test_the_script_learns_of_a_change_by_the_mark(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "awaiting_payment")
+    mark = re.search(r'data-state="([^"]+)"', person.get(PAGE).text)
+    assert mark
+    assert person.get(f"{PAGE}/state").json["state"] == mark[1]
+    show(services, "completed")
+    changed = person.get(f"{PAGE}/state").json
+    assert changed["state"] != mark[1]
+    assert changed["text"].startswith("Оплачено 4\u00a0514,25\u00a0₽.")
+
+
+def test_another_persons_payment_is_a_missing_page(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["payments", "payment"] = NotFound("payment_not_found", "x")
+    for path in (PAGE, f"{PAGE}/state", f"{PAGE}/receipt"):
+        assert person.get(path).status_code == 404
+
+
+def test_the_history_opens_by_month_into_what_was_settled(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    older = payment("failed", failure="declined", created_at="2026-04-30T22:30:00+00:00")
+    answer = {"payments": [payment(), older], "next": 5}
+    services.answers["payments", "history"] = answer
+    page = person.get("/payments").text
+    words = main_of(page)
+    assert page.count("<h2>Май") == 1  # half past one of 1 May at the billing office
+    assert "Отклонён" in words
+    assert "Отопление апрель 2026 4 000,00 ₽" in words
+    assert "water входящий остаток 400,00 ₽" in words
+    assert "Вперёд зачтётся в следующих начислениях 100,00 ₽" in words
+    assert "Пени 14,25 ₽" in words
+    assert f'href="{PAGE}/receipt"' in page
+    assert "<details open" not in page.replace(' class="opening"', "")
+    following = re.search(r'href="(\?before=[^"]+)"', page)
+    assert following
+    person.get("/payments" + following[1])
+    reads = [given for _, method, given in services.calls if method == "history"]
+    assert reads[-1]["before"] == 5
+    opened = person.get("/payments?open=all").text
+    assert opened.count('<details class="opening" open') == 2
+
+
+def test_the_history_stands_without_the_ledger(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["payments", "history"] = {"payments": [payment()], "next": None}
+    services.answers["ledger", "postings_of_payments"] = Unavailable("service_unavailable", "x")
+    page = person.get("/payments")
+    assert page.status_code == 200
+    assert "сейчас не видно" in main_of(page.text)
+    assert "Услуги 4 500,00 ₽" in main_of(page.text)
+
+
+def test_an_empty_history_has_a_next_step(person: CabinetPerson, services: FakeServices) -> None:
+    services.answers["payments", "history"] = {"payments": [], "next": None}
+    page = person.get("/payments").text
+    assert "Платежей пока нет" in page
+    assert 'class="button main" href="/pay"' in page
+
+
+def test_the_receipt_has_words_parts_and_proof(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "completed")
+    page = person.get(f"{PAGE}/receipt").text
+    words = main_of(page)
+    assert "Четыре тысячи пятьсот четырнадцать рублей 25 копеек" in words
+    assert "411111**1111" in words
+    assert "Отопление апрель 2026 4 000,00 ₽" in words
+    assert "запись 7 в журнале" in words
+    assert "saldo-inclusion-proof-v1" in words
+    assert 'href="/verify"' in page
+
+
+def test_a_receipt_without_a_seal_yet_says_when(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "completed")
+    services.answers["ledger", "payment_proofs"] = {"proofs": [{"account": "0001", "proof": None}]}
+    assert "через минуту" in main_of(person.get(f"{PAGE}/receipt").text)
+
+
+@pytest.mark.parametrize(
+    ("state", "title"),
+    [
+        ("captured", "Квитанция ещё готовится"),
+        ("awaiting_payment", "Квитанция ещё готовится"),
+        ("failed", "Квитанции нет"),
+    ],
+)
+def test_a_receipt_waits_for_the_posting(
+    person: CabinetPerson, services: FakeServices, state: str, title: str
+) -> None:
+    show(services, state)
+    page = person.get(f"{PAGE}/receipt")
+    assert page.status_code == 409
+    assert title in main_of(page.text)
+    assert f'href="{PAGE}"' in page.text
+
+
+RECEIPT = {"payment": {}, "postings": [], "proofs": [{"account": "0001", "proof": PROOF}]}
+
+
+@pytest.mark.parametrize("pasted", [PROOF, RECEIPT, RECEIPT["proofs"]])
+def test_anybody_can_check_a_proof(
+    person: CabinetPerson, services: FakeServices, pasted: Any
+) -> None:
+    services.answers["identity", "authenticate"] = Forbidden("not_signed_in", "x")
+    page = person.post("/verify", {"receipt": json.dumps(pasted)})
+    assert page.status_code == 200
+    assert "Запись есть в журнале с 14 мая 2026, 12:31" in main_of(page.text)
+    assert "Оплата 4 514,25 ₽ от 14 мая 2026 на лицевой счёт 0001" in main_of(page.text)
+    assert ("ledger", "verify_proof", {"proof": PROOF}) in services.calls
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    ["", "{", "[]", "7", '{"format": 1}', json.dumps([PROOF] * 11), "[" * 10_000],
+)
+def test_what_is_no_proof_is_refused_beside_the_field(person: CabinetPerson, pasted: str) -> None:
+    page = person.post("/verify", {"receipt": pasted})
+    assert page.status_code == 422
+    assert "Это не доказательство из квитанции" in main_of(page.text)
+    assert 'id="receipt-error"' in page.text
+
+
+def test_a_changed_digit_is_refused(person: CabinetPerson, services: FakeServices) -> None:
+    services.answers["ledger", "verify_proof"] = ValidationFailed("proof_does_not_hold", "x")
+    page = person.post("/verify", {"receipt": json.dumps(PROOF)})
+    assert page.status_code == 422
+    assert "Доказательство не сходится" in main_of(page.text)
+
+
+def test_the_page_says_how_to_check_without_us(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    page = main_of(person.get("/verify").text)
+    assert "python -m services.ledger.seal.verifier receipt.json --key KEY" in page
+    assert "billing.example/ledger+f1e2d3c4+A" in page
+    services.answers["ledger", "verifier_keys"] = Unavailable("service_unavailable", "x")
+    assert person.get("/verify").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/payments", PAGE, f"{PAGE}/receipt", "/verify"])
+def test_the_pages_speak_english(browser: Browser, services: FakeServices, path: str) -> None:
+    show(services, "completed")
+    services.answers["payments", "history"] = {"payments": [payment()], "next": None}
+    page = main_of(CabinetPerson(browser, language="en").get(path).text)
+    assert not re.search(r"[а-яё]", page.replace("Отопление", ""), re.IGNORECASE)

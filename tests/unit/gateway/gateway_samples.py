@@ -1,0 +1,148 @@
+"""Results of RPCs, for the tests of the routes."""
+
+from __future__ import annotations
+
+from gateway_doubles import PERSON, SESSION, THING
+
+PAYMENT = {
+    "payment_id": THING,
+    "state": "completed",
+    "total": 451425,
+    "lines": [{"account": "0001", "amount": 450000, "penalty": 1425, "posted": True}],
+    "created_at": "2026-05-14T09:30:00+00:00",
+    "captured_at": "2026-05-14T09:31:00+00:00",
+    "masked_card": "411111**1111",
+    "failure": None,
+}
+PROFILE = {
+    "person_id": PERSON,
+    "person_type": "individual",
+    "email": "ivanov@example.org",
+    "organisation": None,
+    "full_name": None,
+    "phone": None,
+}
+BALANCE = {
+    "number": "0001",
+    "as_of": None,
+    "version": 3,
+    "principal": 450000,
+    "penalty": 1425,
+    "advance": 0,
+    "services": [{"service": "heating", "name": "Отопление", "amount": 450000}],
+}
+ACCOUNT = {
+    "number": "0001",
+    "address": "ул. Ленина, 5",
+    "holder": "Иванов И. И.",
+    "residents": 3,
+    "total_area": "54.3",
+    "linked_at": "2026-05-14T09:30:00+00:00",
+}
+MONTH = {
+    "period": "2026-04",
+    "total": 444870,
+    "due_on": "2026-05-15",
+    "lines": [
+        {
+            "service": "heating",
+            "name": "Отопление",
+            "unit": "Гкал",
+            "tariff": "2345.678901",
+            "volume": "1.918",
+            "charged": 450000,
+            "recalculation": 0,
+            "concession": 0,
+            "payable": 450000,
+        }
+    ],
+    "adjustments": [
+        {
+            "effective_on": "2026-05-20",
+            "reason": "Недопоставка отопления",
+            "lines": [{"service": "heating", "amount": -5130}],
+        }
+    ],
+}
+PENALTY = {
+    "number": "0001",
+    "on": "2026-12-31",
+    "rules": "ru-2026-03",
+    "principal": 250000,
+    "total": 11963,
+    "accrued": 5130,
+    "owed": 11963,
+    "provisional": True,
+    "debts": [
+        {
+            "period": "2026-03",
+            "due_on": "2026-04-15",
+            "principal": 450000,
+            "unpaid": 250000,
+            "total": 5130,
+            "segments": [
+                {
+                    "from": "2026-04-16",
+                    "to": "2026-05-15",
+                    "days": 30,
+                    "base": 450000,
+                    "rate": None,
+                    "divisor": None,
+                    "amount": 0,
+                    "reason": "deferment",
+                },
+                {
+                    "from": "2026-05-16",
+                    "to": "2026-06-20",
+                    "days": 36,
+                    "base": 450000,
+                    "rate": "9.5",
+                    "divisor": 300,
+                    "amount": 5130,
+                    "reason": "accrual",
+                },
+            ],
+        }
+    ],
+}
+PROOF = {
+    "format": "saldo-inclusion-proof-v1",
+    "position": 7,
+    "index": 6,
+    "size": 8,
+    "leaf": "bGVhZg==",
+    "path": ["aGFzaA=="],
+    "checkpoint": "billing.example/ledger\n8\nroot\n\n— billing.example/ledger signature\n",
+}
+QUESTION = {
+    "question_id": THING,
+    "topic": "charges",
+    "title": "Начисления",
+    "title_en": "Charges",
+    "number": 7,
+    "department": "billing",
+    "department_title": "Расчётный отдел",
+    "account": None,
+    "state": "answered",
+    "asked_at": "2026-05-14T09:30:00+00:00",
+    "last_message_at": "2026-05-14T10:30:00+00:00",
+}
+TOPIC = {
+    "topic": "charges",
+    "title": "Начисления",
+    "title_en": "Charges",
+    "department": "billing",
+}
+SIGNED_IN = {
+    "token": "t",
+    "session_id": SESSION,
+    "person_id": PERSON,
+    "must_change_password": True,
+    "expires_at": "2026-06-14T09:30:00+00:00",
+}
+SESSION_ROW = {
+    "session_id": SESSION,
+    "device": "Firefox",
+    "created_at": "2026-05-14T09:30:00+00:00",
+    "last_seen_at": "2026-05-14T09:30:00+00:00",
+}

@@ -1,0 +1,143 @@
+"""Routes of payments: what is due, starting, history, receipts, callbacks."""
+
+from __future__ import annotations
+
+import pytest
+from gateway_doubles import PERSON, THING, Browser, FakeServices
+from gateway_samples import ACCOUNT, BALANCE, PAYMENT, PROOF
+
+KEY = {"Idempotency-Key": "order-1"}
+
+
+def test_due_amounts_subtract_the_advance_and_default_to_zero(
+    browser: Browser, services: FakeServices
+) -> None:
+    numbers = ["0001", "0002", "0003"]
+    linked = [{**ACCOUNT, "number": number} for number in numbers]
+    services.answers["accounts", "linked"] = {"accounts": linked}
+    services.answers["ledger", "balances"] = {
+        "balances": [
+            BALANCE,
+            {**BALANCE, "number": "0002", "principal": 100, "penalty": 0, "advance": 250},
+        ]
+    }
+
+    due = browser("GET", "/api/v1/payments/due").json
+
+    assert services.calls[-1] == ("ledger", "balances", {"numbers": numbers})
+    assert [line["total"] for line in due["accounts"]] == [451425, 0, 0]
+    assert due["accounts"][0]["amount"] == 450000
+    assert due["accounts"][0]["penalty"] == 1425
+    assert due["total"] == 451425
+
+
+def test_payment_needs_a_key_which_determines_its_command_id(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.answers["payments", "start"] = {
+        "payment_id": THING,
+        "total": 100,
+        "redirect_url": "https://acquirer.example/pay",
+        "state": "awaiting_payment",
+    }
+    body = {"lines": [{"account": " 0001 ", "amount": 100, "penalty": 0}]}
+
+    refused = browser("POST", "/api/v1/payments", json=body)
+    assert (refused.status_code, refused.json["code"]) == (400, "idempotency_key_required")
+    assert refused.json["errors"][0]["header"] == "Idempotency-Key"
+
+    first = browser("POST", "/api/v1/payments", json=body, headers=KEY)
+    again = browser("POST", "/api/v1/payments", json=body, headers=KEY)
+    other = browser("POST", "/api/v1/payments", json=body, headers={"Idempotency-Key": "order-2"})
+
+    assert first.status_code == again.status_code == other.status_code == 201
+    assert first.headers["Location"] == f"/api/v1/payments/{THING}"
+    ids = [
+        command_id
+        for command_id, call in zip(services.command_ids, services.calls, strict=True)
+        if call[1] == "start"
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    lines = [{"account": "0001", "amount": 100, "penalty": 0}]
+    assert services.calls[-1] == ("payments", "start", {"person_id": PERSON, "lines": lines})
+
+
+@pytest.mark.parametrize("key", ["x" * 201, "a\tb"])
+def test_invalid_key_is_refused(browser: Browser, key: str) -> None:
+    response = browser("POST", "/api/v1/payments", json={}, headers={"Idempotency-Key": key})
+    assert response.json["code"] == "idempotency_key_invalid"
+
+
+def test_pages_continue_at_opaque_cursors(browser: Browser, services: FakeServices) -> None:
+    services.answers["payments", "history"] = {"payments": [PAYMENT], "next": "cDEy"}
+    cursor = browser("GET", "/api/v1/payments?limit=1").json["next"]
+    browser("GET", f"/api/v1/payments?limit=1&before={cursor}")
+    asked = {"person_id": PERSON, "before": "cDEy", "limit": 1}
+    assert services.calls[-1] == ("payments", "history", asked)
+
+    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["ledger", "statement"] = {"movements": [], "next": None}
+    stray = browser("GET", f"/api/v1/accounts/0001/statement?after={cursor}")
+    assert (stray.status_code, stray.json["code"]) == (400, "invalid_cursor")
+    assert browser("GET", "/api/v1/accounts/0001/statement").json == {
+        "movements": [],
+        "next": None,
+    }
+
+
+def test_every_state_of_a_payment_has_a_notice(browser: Browser, services: FakeServices) -> None:
+    messages = set()
+    for state in ("created", "awaiting_payment", "captured", "completed", "failed", "expired"):
+        services.answers["payments", "payment"] = {**PAYMENT, "state": state}
+        for language in ("ru", "en"):
+            headers = {"Accept-Language": language}
+            messages.add(
+                browser("GET", f"/api/v1/payments/{THING}", headers=headers).json["message"]
+            )
+    assert len(messages) == 12
+
+
+def test_receipt_needs_a_captured_payment(browser: Browser, services: FakeServices) -> None:
+    services.answers["payments", "payment"] = {**PAYMENT, "state": "awaiting_payment"}
+    early = browser("GET", f"/api/v1/payments/{THING}/receipt")
+    assert (early.status_code, early.json["code"]) == (409, "receipt_not_ready")
+
+    posting = {"account": "0001", "position": 7, "amount": 450000, "penalty": 1425}
+    services.answers["payments", "payment"] = PAYMENT
+    services.answers["ledger", "payment_postings"] = {"postings": [{**posting, "allocation": []}]}
+    for proof in (None, PROOF):
+        proofs = [{"account": "0001", "proof": proof}]
+        services.answers["ledger", "payment_proofs"] = {"proofs": proofs}
+        receipt = browser("GET", f"/api/v1/payments/{THING}/receipt").json
+        del receipt["payment"]["message"]
+        postings = [{**posting, "allocation": []}]
+        assert receipt == {"payment": PAYMENT, "postings": postings, "proofs": proofs}
+        assert services.calls[-1] == ("ledger", "payment_proofs", {"payment_id": THING})
+
+
+def test_receipt_of_a_captured_payment_may_lack_postings(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.answers["payments", "payment"] = {**PAYMENT, "state": "captured"}
+    services.answers["ledger", "payment_postings"] = {"postings": []}
+    services.answers["ledger", "payment_proofs"] = {"proofs": []}
+    receipt = browser("GET", f"/api/v1/payments/{THING}/receipt").json
+    assert (receipt["postings"], receipt["proofs"]) == ([], [])
+
+
+def test_callback_comes_by_query_or_by_form(browser: Browser, services: FakeServices) -> None:
+    services.answers["payments", "acquirer_callback"] = {"accepted": True}
+    path = "/api/v1/acquirer/callback"
+
+    in_query = browser("GET", f"{path}?mdOrder=1&status=1&new=x", token=None)
+    assert (in_query.status_code, in_query.json) == (200, {"accepted": True})
+    assert services.calls[-1][2] == {"parameters": {"mdOrder": "1", "status": "1", "new": "x"}}
+
+    browser("POST", path, token=None, data={"mdOrder": "2", "status": "0"})
+    assert services.calls[-1][2] == {"parameters": {"mdOrder": "2", "status": "0"}}
+
+    twice = browser("POST", f"{path}?mdOrder=1", token=None, data={"mdOrder": "2"})
+    assert (twice.status_code, twice.json["code"]) == (400, "parameter_repeated")
+    assert browser("POST", path, token=None, json={}).status_code == 415
+    many = {f"p{number}": "1" for number in range(51)}
+    assert browser("POST", path, token=None, data=many).json["code"] == "parameters_unusable"

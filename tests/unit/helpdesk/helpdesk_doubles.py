@@ -1,0 +1,92 @@
+"""The read model of the help desk as dictionaries, for the in-memory store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from services.helpdesk.domain import (
+    MessageAdded,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionClosed,
+    QuestionRouted,
+)
+from services.helpdesk.views import MessageView, QuestionView
+from shared.eventstore import Aggregate, Recorded
+
+
+class FakeReadModel:
+    def __init__(self) -> None:
+        self._last = 0
+        self._questions: dict[UUID, QuestionView] = {}
+        self._messages: dict[UUID, list[MessageView]] = {}
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        for record in recorded:
+            key = record.originator_id
+            match record.event:
+                case QuestionAsked() as asked:
+                    self._questions[key] = _view(record, asked)
+                    self._add(record, "person", asked.text)
+                case MessageAdded(text=text):
+                    self._add(record, "person", text)
+                    self._change(key, state="open")
+                case QuestionAnswered(text=text):
+                    self._add(record, "staff", text)
+                    self._change(key, state="answered")
+                case QuestionClosed():
+                    self._change(key, state="closed")
+                case QuestionRouted(department=department):
+                    self._change(key, department=department)
+
+    def next_number(self) -> int:
+        self._last += 1
+        return self._last
+
+    def question(self, question_id: UUID) -> QuestionView | None:
+        return self._questions.get(question_id)
+
+    def messages(self, question_id: UUID) -> list[MessageView]:
+        return self._messages.get(question_id, [])
+
+    def questions_since(self, person_id: UUID, since: datetime) -> int:
+        return sum(
+            view.person_id == person_id and datetime.fromisoformat(view.asked_at) > since
+            for view in self._questions.values()
+        )
+
+    def messages_since(self, person_id: UUID, since: datetime) -> int:
+        return sum(
+            message.author == "person" and datetime.fromisoformat(message.at) > since
+            for key, messages in self._messages.items()
+            for message in messages
+            if self._questions[key].person_id == person_id
+        )
+
+    def _add(self, record: Recorded, author: str, text: str) -> None:
+        at = record.recorded_at.isoformat()
+        message = MessageView(author=author, actor=record.actor, text=text, at=at)
+        self._messages.setdefault(record.originator_id, []).append(message)
+        self._change(record.originator_id, last_message_at=at)
+
+    def _change(self, key: UUID, **changes: object) -> None:
+        self._questions[key] = msgspec.structs.replace(self._questions[key], **changes)
+
+
+def _view(record: Recorded, asked: QuestionAsked) -> QuestionView:
+    at = record.recorded_at.isoformat()
+    return QuestionView(
+        question_id=record.originator_id,
+        number=asked.number,
+        person_id=asked.person_id,
+        topic=asked.subject,
+        department=asked.department,
+        account=asked.account,
+        state="open",
+        asked_at=at,
+        last_message_at=at,
+    )

@@ -1,0 +1,238 @@
+"""Identity's tables as dictionaries, for the in-memory store; they behave like the SQL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from services.identity.codes import Code
+from services.identity.credentials import Credential
+from services.identity.domain import PersonErased, PersonRegistered, ProfileChanged
+from services.identity.limits import Limit
+from services.identity.readmodel import PersonRow
+from services.identity.sessions import SignedIn
+from shared.eventstore import Aggregate, Recorded
+
+
+class FakeCredentials:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, Credential] = {}
+
+    def claim(self, person_id: UUID, email_index: bytes) -> bool:
+        if person_id in self.rows or self.of_email(email_index) is not None:
+            return False
+        self.rows[person_id] = Credential(
+            person_id=person_id,
+            email_index=email_index,
+            password_hash=None,
+            temporary=True,
+            expires_at=None,
+        )
+        return True
+
+    def of_email(self, email_index: bytes) -> Credential | None:
+        found = [row for row in self.rows.values() if row.email_index == email_index]
+        return found[0] if found else None
+
+    def of_person(self, person_id: UUID) -> Credential | None:
+        return self.rows.get(person_id)
+
+    lock = of_person
+
+    def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
+        self._change(person_id, password_hash=password_hash, temporary=True, expires_at=expires_at)
+
+    def set_chosen(self, person_id: UUID, password_hash: str) -> None:
+        self._change(person_id, password_hash=password_hash, temporary=False, expires_at=None)
+
+    def rehash(self, person_id: UUID, password_hash: str) -> None:
+        self._change(person_id, password_hash=password_hash)
+
+    def _change(self, person_id: UUID, **changes: object) -> None:
+        self.rows[person_id] = msgspec.structs.replace(self.rows[person_id], **changes)
+
+
+class FakeCodes:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, Code] = {}
+        self.opened: dict[UUID, tuple[str, datetime]] = {}
+
+    def open(
+        self,
+        owner_id: UUID,
+        purpose: str,
+        email_index: bytes,
+        *,
+        attempts: int,
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        assert owner_id not in self.rows
+        self.opened[owner_id] = (purpose, now)
+        self.rows[owner_id] = Code(
+            owner_id=owner_id,
+            email_index=email_index,
+            digest=None,
+            expires_at=expires_at,
+            attempts_left=attempts,
+        )
+
+    def issue(
+        self, owner_id: UUID, digest: bytes | None, *, attempts: int, expires_at: datetime
+    ) -> None:
+        self.rows[owner_id] = msgspec.structs.replace(
+            self.rows[owner_id], digest=digest, attempts_left=attempts, expires_at=expires_at
+        )
+
+    def lock(self, owner_id: UUID) -> Code | None:
+        return self.rows.get(owner_id)
+
+    def miss(self, owner_id: UUID) -> None:
+        row = self.rows[owner_id]
+        self.rows[owner_id] = msgspec.structs.replace(row, attempts_left=row.attempts_left - 1)
+
+    def drop(self, owner_id: UUID) -> bool:
+        return self.rows.pop(owner_id, None) is not None
+
+    def opened_before(self, purpose: str, instant: datetime, most: int) -> list[UUID]:
+        waiting = [
+            owner
+            for owner in self.rows
+            if self.opened[owner][0] == purpose and self.opened[owner][1] < instant
+        ]
+        return sorted(waiting, key=lambda owner: self.opened[owner][1])[:most]
+
+
+class FakeSessions:
+    def __init__(self, credentials: FakeCredentials) -> None:
+        self.rows: dict[UUID, SignedIn] = {}
+        self.tokens: dict[UUID, bytes] = {}
+        self._credentials = credentials
+
+    def open(
+        self,
+        session_id: UUID,
+        person_id: UUID,
+        token_digest: bytes,
+        device: str,
+        *,
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        self.tokens[session_id] = token_digest
+        self.rows[session_id] = SignedIn(
+            session_id=session_id,
+            person_id=person_id,
+            device=device,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=expires_at,
+            temporary=False,
+        )
+
+    def _live(self, now: datetime, idle: timedelta) -> list[SignedIn]:
+        return [
+            msgspec.structs.replace(row, temporary=self._credentials.rows[row.person_id].temporary)
+            for row in self.rows.values()
+            if row.expires_at > now and row.last_seen_at > now - idle
+        ]
+
+    def of_token(self, token_digest: bytes, now: datetime, idle: timedelta) -> SignedIn | None:
+        for row in self._live(now, idle):
+            if self.tokens[row.session_id] == token_digest:
+                return row
+        return None
+
+    def of_person(self, person_id: UUID, now: datetime, idle: timedelta) -> list[SignedIn]:
+        live = [row for row in self._live(now, idle) if row.person_id == person_id]
+        return sorted(live, key=lambda row: row.last_seen_at, reverse=True)
+
+    def seen(self, session_id: UUID, now: datetime) -> None:
+        self.rows[session_id] = msgspec.structs.replace(self.rows[session_id], last_seen_at=now)
+
+    def extend(self, session_id: UUID, expires_at: datetime) -> None:
+        row = self.rows[session_id]
+        self.rows[session_id] = msgspec.structs.replace(row, expires_at=expires_at)
+
+    def end(self, person_id: UUID, session_id: UUID) -> bool:
+        row = self.rows.get(session_id)
+        if row is None or row.person_id != person_id:
+            return False
+        del self.rows[session_id]
+        return True
+
+    def end_all(self, person_id: UUID, *, but: UUID | None = None) -> None:
+        for row in list(self.rows.values()):
+            if row.person_id == person_id and row.session_id != but:
+                del self.rows[row.session_id]
+
+    def sweep(self, now: datetime, idle: timedelta) -> int:
+        live = {row.session_id for row in self._live(now, idle)}
+        dead = [session_id for session_id in self.rows if session_id not in live]
+        for session_id in dead:
+            del self.rows[session_id]
+        return len(dead)
+
+
+class FakeAttempts:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, bytes], tuple[int, datetime]] = {}
+
+    def take(self, limit: Limit, subject: bytes, now: datetime) -> int:
+        taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
+        if closes_at <= now:
+            taken, closes_at = 0, now + limit.window
+        taken = min(taken, limit.most) + 1
+        self.rows[limit.scope, subject] = (taken, closes_at)
+        if taken <= limit.most:
+            return 0
+        return max(1, math.ceil((closes_at - now).total_seconds()))
+
+    def give_back(self, limit: Limit, subject: bytes) -> None:
+        taken, closes_at = self.rows[limit.scope, subject]
+        self.rows[limit.scope, subject] = (max(0, taken - 1), closes_at)
+
+    def clear(self, limit: Limit, subject: bytes) -> None:
+        self.rows.pop((limit.scope, subject), None)
+
+    def sweep(self, now: datetime) -> int:
+        closed = [key for key, (_, closes_at) in self.rows.items() if closes_at <= now]
+        for key in closed:
+            del self.rows[key]
+        return len(closed)
+
+
+class FakeReadModel:
+    def __init__(self) -> None:
+        self.credentials = FakeCredentials()
+        self.codes = FakeCodes()
+        self.sessions = FakeSessions(self.credentials)
+        self.attempts = FakeAttempts()
+        self.persons: dict[UUID, PersonRow] = {}
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        for entry in recorded:
+            who = entry.originator_id
+            match entry.event:
+                case PersonRegistered() as event:
+                    self.persons[who] = PersonRow(
+                        person_id=who,
+                        person_type=event.person_type,
+                        email=event.email,
+                        organisation=event.organisation,
+                        full_name=None,
+                        phone=None,
+                    )
+                case ProfileChanged() as event:
+                    given = {"full_name": event.full_name, "phone": event.phone}
+                    changes = {name: text for name, text in given.items() if text is not None}
+                    self.persons[who] = msgspec.structs.replace(self.persons[who], **changes)
+                case PersonErased():
+                    del self.persons[who]
+
+    def person(self, person_id: UUID) -> PersonRow | None:
+        return self.persons.get(person_id)

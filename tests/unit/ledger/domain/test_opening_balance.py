@@ -1,0 +1,82 @@
+"""An opening balance that is known only after the account was opened."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import uuid4
+
+import pytest
+from trial_balance import trial_balance
+
+from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
+from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.penalties.debts import debts
+from services.ledger.reports.turnover import Turnover
+from shared.errors import Conflict, NotFound, ValidationFailed
+
+TAKEN_OVER = date(2026, 1, 1)
+OPENING = (ServiceAmount("heating", 100_000), ServiceAmount("water", -5_000))
+
+
+def opened(*opening: ServiceAmount) -> Account:
+    account = Account(account_id("01"))
+    account.open("01", "household", TAKEN_OVER, opening)
+    return account
+
+
+def test_it_is_as_if_it_had_come_with_the_opening() -> None:
+    later, at_once = opened(), opened(*OPENING)
+    later.post_opening(TAKEN_OVER, OPENING)
+    later_row, at_once_row = later.snapshot(), at_once.snapshot()
+    assert (later_row.pop("version"), at_once_row.pop("version")) == (2, 1)
+    assert later_row == at_once_row
+    assert trial_balance(later.pending) == trial_balance(at_once.pending)
+    assert debts(later.pending) == debts(at_once.pending)
+
+
+def test_it_comes_once() -> None:
+    account = opened()
+    account.post_opening(TAKEN_OVER, OPENING)
+    for one in (account, opened(*OPENING)):
+        with pytest.raises(Conflict, match="posted already"):
+            one.post_opening(TAKEN_OVER, OPENING)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [(), (ServiceAmount("lift", 0),), (OPENING[0], OPENING[0]), (ServiceAmount("advance", 1),)],
+)
+def test_an_invalid_opening_balance_is_refused(wrong: tuple[ServiceAmount, ...]) -> None:
+    with pytest.raises(ValidationFailed):
+        opened().post_opening(TAKEN_OVER, wrong)
+
+
+def test_an_account_must_be_open() -> None:
+    with pytest.raises(NotFound):
+        Account(account_id("01")).post_opening(TAKEN_OVER, OPENING)
+
+
+def test_an_earlier_advance_pays_the_opening_balance() -> None:
+    account = opened()
+    account.post_payment(uuid4(), date(2026, 1, 10), 30_000, 0)
+    account.post_opening(TAKEN_OVER, OPENING)
+    assert account.open_items == {OPENING_PERIOD: {"heating": 70_000}}
+    assert account.advance == 5_000
+    assert sum(trial_balance(account.pending).values()) == 0
+    replayed = Account(account.id)
+    for event in in_effective_order(account.id, account.pending):
+        replayed.replay(event)
+    assert replayed.principal - replayed.advance == account.principal - account.advance
+    decoded = [EVENTS.decode(event.topic, EVENTS.encode(event)) for event in account.pending]
+    assert decoded == account.pending
+
+
+def test_it_is_in_the_opening_column_of_the_turnover() -> None:
+    account = opened()
+    account.post_opening(date(2026, 2, 5), OPENING)
+    turnover = Turnover(date(2026, 2, 1), date(2026, 2, 28))
+    turnover.add_account(account.id, account.pending)
+    assert (turnover.rows["heating"].opening, turnover.rows["advance"].opening) == (100_000, -5_000)
+    assert turnover.total().charged == 0
+    assert turnover.total().closing == 95_000

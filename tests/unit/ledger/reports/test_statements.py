@@ -1,0 +1,86 @@
+"""Movements and months: the statement of an account, page by page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from eventful_account import NOVEMBER, NUMBER, Stream, eventful
+
+from services.ledger.reports.statements import charges, statement
+from shared.errors import NotFound
+
+
+def test_a_statement_has_a_movement_for_each_event() -> None:
+    session: Any = Stream(eventful().pending)
+    movements = statement(session, NUMBER, None, 100)["movements"]
+    told = [(m["kind"], m["amount"], m["penalty"], m["balance"]) for m in movements]
+    assert told == [
+        ("opening", 0, 0, 0),
+        ("opening", 970, 0, 970),
+        ("charges", 430, 0, 1_400),
+        ("penalty", 0, 90, 1_490),
+        ("payment", -1_500, -70, -80),
+        ("charges", 600, 0, 520),
+        ("adjustment", -275, 0, 245),
+        ("penalty_correction", 0, -31, 214),
+        ("penalty", 0, 8, 222),
+        ("penalty_write_off", 0, -3, 219),
+        ("payment_reversal", 1_500, 70, 1_789),
+    ]
+    assert [m["text"] for m in movements] == [
+        "Входящее сальдо",
+        "Входящее сальдо",
+        "Начисления за 2026-10",
+        "Пени",
+        "Оплата",
+        "Начисления за 2026-11",
+        "Перерасчёт за 2026-10: no heating",
+        "Уточнение пеней: paid",
+        "Пени",
+        "Списание пеней: a court said so",
+        "Отмена оплаты",
+    ]
+    assert movements[2]["effective_on"] == "2026-10-31"
+    assert movements[2]["recorded_at"] == "2026-12-31T12:03:00+00:00"
+    assert [m["position"] for m in movements] == list(range(10, 120, 10))
+
+
+def test_a_statement_goes_on_where_a_page_ended() -> None:
+    session: Any = Stream(eventful().pending)
+    whole = statement(session, NUMBER, None, 11)
+    assert whole["next"] is None
+    page = statement(session, NUMBER, None, 4)
+    assert (page["movements"], page["next"]) == (whole["movements"][:4], 40)
+    rest = statement(session, NUMBER, 40, 7)
+    assert (rest["movements"], rest["next"]) == (whole["movements"][4:], None)
+
+
+def test_a_month_has_its_bill_and_its_recalculations_apart() -> None:
+    session: Any = Stream(eventful().pending)
+    november, october = charges(session, NUMBER, None, 2)["months"]
+    assert (november["total"], november["adjustments"]) == (600, [])
+    assert october["total"] == 430 - 275
+    assert october["due_on"] == "2026-11-16"
+    assert [line["payable"] for line in october["lines"]] == [470, -40]
+    assert october["adjustments"] == [
+        {
+            "effective_on": "2026-12-01",
+            "reason": "no heating",
+            "lines": [
+                {"service": "heating", "amount": -300},
+                {"service": "waste", "amount": 25},
+            ],
+        }
+    ]
+    page = charges(session, NUMBER, None, 1)
+    assert page["next"] == NOVEMBER
+    assert charges(session, NUMBER, NOVEMBER, 1) == {"months": [october], "next": None}
+
+
+def test_there_is_no_statement_of_an_unknown_account() -> None:
+    session: Any = Stream([])
+    for ask in (statement, charges):
+        with pytest.raises(NotFound) as refused:
+            ask(session, NUMBER, None, 10)
+        assert refused.value.params == {"account": NUMBER}

@@ -1,0 +1,279 @@
+"""Corrections by staff: one person up to a limit, two above it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.ledger import corrections
+from services.ledger.application import (
+    OpenAccount,
+    PaidLine,
+    PostPayment,
+    open_account,
+    post_payment,
+)
+from services.ledger.corrections import (
+    Approve,
+    Correct,
+    Reject,
+    approve,
+    correct_within,
+    preview,
+    proposals,
+    reject,
+)
+from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.domain.events import ChargeLine, PaymentPosted, ServiceAmount
+from services.ledger.domain.proposal import (
+    AdjustCharges,
+    Correction,
+    Proposal,
+    ReversePayment,
+    WriteOffPenalty,
+)
+from services.ledger.publishing import publish
+from shared import context
+from shared.clock import FixedClock
+from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
+
+FIRST, SECOND = "0100000001", "0100000002"
+LIMIT = 5_000_00
+
+
+class FakeReadModel:
+    """Where payments are posted, and what is proposed."""
+
+    def __init__(self) -> None:
+        self.postings: dict[UUID, list[dict[str, Any]]] = {}
+        self.proposed: dict[UUID, dict[str, Any]] = {}
+        self.closed: date | None = None
+
+    def closed_through(self) -> date | None:
+        return self.closed
+
+    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        for entry in recorded:
+            aggregate, event = aggregates[entry.originator_id], entry.event
+            if isinstance(event, PaymentPosted):
+                self.postings.setdefault(event.payment_id, []).append({"account": event.account})
+            if isinstance(aggregate, Proposal):
+                self.proposed[aggregate.id] = aggregate.snapshot()
+
+    def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
+        return self.postings.get(payment_id, [])
+
+    def proposals(self, state: str | None) -> list[dict[str, Any]]:
+        return [row for row in self.proposed.values() if state in (None, row["state"])]
+
+
+class Ledger:
+    """Two accounts with a bill of October, and staff who correct them."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore(
+            EVENTS, FakeReadModel(), FixedClock(datetime(2026, 11, 20, 9, tzinfo=UTC))
+        )
+        for number in (FIRST, SECOND):
+            self.does(open_account, OpenAccount(number=number, payer_kind="household"))
+            self.does(
+                post_charges,
+                PostCharges(
+                    number=number,
+                    period="2026-10",
+                    due_on=date(2026, 11, 15),
+                    effective_on=date(2026, 10, 31),
+                    lines=tuple(
+                        ChargeLine(service, service, payable=3_000_00, charged=3_000_00)
+                        for service in ("heating", "water")
+                    ),
+                ),
+            )
+
+    def does(self, handler: Any, command: Any, actor: str = "service:test") -> Any:
+        with context.bind(actor=actor, command_id=uuid4()):
+            return self.store.execute(handler, command)
+
+    def corrects(
+        self, correction: Correction, actor: str = "staff:ivanova", id_: UUID | None = None
+    ) -> Any:
+        command = Correct(correction_id=id_ or uuid4(), correction=correction, reason="act 7")
+        return self.does(correct_within(LIMIT), command, actor)
+
+    def balance(self, number: str = FIRST) -> tuple[int, int, int]:
+        account = self.store.query(lambda session: session.load(Account, account_id(number)))
+        return account.principal, account.penalty, account.advance
+
+    def log_length(self) -> int:
+        return len(self.store.log)
+
+
+def adjustment(amount: int, service: str = "heating", **changes: Any) -> AdjustCharges:
+    lines = (ServiceAmount(service, amount),)
+    return AdjustCharges(**{"account": FIRST, "period": "2026-10", "lines": lines, **changes})
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+def test_one_person_moves_up_to_the_limit(ledger: Ledger) -> None:
+    assert ledger.corrects(adjustment(-LIMIT))["state"] == "done"
+    assert ledger.balance() == (3_000_00, 0, 2_000_00)
+
+
+def test_more_than_the_limit_waits_for_a_second_person(ledger: Ledger) -> None:
+    result = ledger.corrects(adjustment(-LIMIT - 1))
+    assert result["state"] == "proposed"
+    assert ledger.balance() == (6_000_00, 0, 0)
+    done = ledger.does(
+        approve, Approve(proposal_id=UUID(result["correction_id"])), actor="staff:petrov"
+    )
+    assert done["state"] == "approved"
+    assert ledger.balance() == (3_000_00, 0, 2_000_01)
+    entry = ledger.store.log[-1]
+    assert entry.actor == "staff:petrov"
+    assert entry.event.reason == "act 7"  # type: ignore[attr-defined]
+
+
+def test_nobody_approves_his_own_proposal(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    length = ledger.log_length()
+    with pytest.raises(Forbidden, match="Somebody else"):
+        ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:ivanova")
+    assert ledger.log_length() == length
+
+
+def test_a_proposal_is_decided_once(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+    after = ledger.balance()
+    for decide, command in (
+        (approve, Approve(proposal_id=proposal_id)),
+        (reject, Reject(proposal_id=proposal_id, reason="no")),
+    ):
+        with pytest.raises(Conflict, match="approved already"):
+            ledger.does(decide, command, actor="staff:sidorov")
+    assert ledger.balance() == after
+
+
+def test_the_author_of_a_proposal_may_withdraw_it(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    ledger.does(reject, Reject(proposal_id=proposal_id, reason="typo"), actor="staff:ivanova")
+    assert ledger.balance() == (6_000_00, 0, 0)
+    with pytest.raises(Conflict, match="rejected already"):
+        ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+
+
+@pytest.mark.parametrize("id_", [uuid4(), account_id(FIRST)])
+def test_an_unknown_proposal_cannot_be_decided(ledger: Ledger, id_: UUID) -> None:
+    with pytest.raises(NotFound, match="no such proposal"):
+        ledger.does(approve, Approve(proposal_id=id_), actor="staff:petrov")
+
+
+def test_an_impossible_correction_is_not_proposed(ledger: Ledger) -> None:
+    length = ledger.log_length()
+    with pytest.raises(NotFound, match="no bill of 2026-09"):
+        ledger.corrects(adjustment(LIMIT + 1, period="2026-09"))
+    with pytest.raises(ValidationFailed, match="has no heatng; it has heating, water"):
+        ledger.corrects(adjustment(-LIMIT - 1, service="heatng"))
+    with pytest.raises(ValidationFailed, match="today or earlier"):
+        ledger.corrects(adjustment(1, effective_on=date(2026, 11, 21)))
+    with pytest.raises(NotFound, match="no such account"):
+        ledger.corrects(adjustment(1, account="777"))
+    assert ledger.log_length() == length
+
+
+def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_open(ledger: Ledger) -> None:
+    penalty = AccruePenalty(
+        number=FIRST, amount=9_000_00, effective_on=date(2026, 11, 16), rule="test"
+    )
+    ledger.does(accrue_penalty, penalty)
+    proposal_id = UUID(
+        ledger.corrects(WriteOffPenalty(account=FIRST, amount=9_000_00))["correction_id"]
+    )
+    line = PaidLine(account=FIRST, amount=0, penalty=1_00)
+    ledger.does(
+        post_payment, PostPayment(payment_id=uuid4(), paid_on=date(2026, 11, 17), lines=(line,))
+    )
+    with pytest.raises(Conflict, match="Only a penalty that is owed"):
+        ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+    [row] = ledger.store.query(proposals)
+    assert row["state"] == "open"
+
+
+def test_a_payment_is_reversed_in_all_its_accounts(ledger: Ledger) -> None:
+    payment_id = uuid4()
+    lines = tuple(PaidLine(account=n, amount=1_000_00, penalty=0) for n in (FIRST, SECOND))
+    ledger.does(
+        post_payment, PostPayment(payment_id=payment_id, paid_on=date(2026, 11, 17), lines=lines)
+    )
+    result = ledger.corrects(ReversePayment(payment_id=payment_id))
+    assert (result["state"], result["amount"]) == ("done", 2_000_00)
+    assert ledger.balance(FIRST) == ledger.balance(SECOND) == (6_000_00, 0, 0)
+    again = ledger.corrects(ReversePayment(payment_id=payment_id))
+    assert (again["state"], again["amount"]) == ("unchanged", 0)
+
+
+def test_a_correction_made_by_another_since_the_trial_is_unchanged(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id = uuid4()
+    line = PaidLine(account=FIRST, amount=1_000_00, penalty=0)
+    paid_on = date(2026, 11, 17)
+    ledger.does(post_payment, PostPayment(payment_id=payment_id, paid_on=paid_on, lines=(line,)))
+    trial = corrections._try
+
+    def then_another_is_quicker(session: Any, command: Correct) -> Any:
+        result = trial(session, command)
+        monkeypatch.setattr(corrections, "_try", trial)
+        assert ledger.corrects(ReversePayment(payment_id=payment_id))["state"] == "done"
+        return result
+
+    monkeypatch.setattr(corrections, "_try", then_another_is_quicker)
+    result = ledger.corrects(ReversePayment(payment_id=payment_id))
+    assert (result["state"], result["amount"], result["accounts"]) == ("unchanged", 0, [])
+    assert ledger.balance() == (6_000_00, 0, 0)
+
+
+def test_a_payment_is_reversed_in_one_account_alone(ledger: Ledger) -> None:
+    payment_id = uuid4()
+    lines = tuple(PaidLine(account=n, amount=1_000_00, penalty=0) for n in (FIRST, SECOND))
+    ledger.does(
+        post_payment, PostPayment(payment_id=payment_id, paid_on=date(2026, 11, 17), lines=lines)
+    )
+    ledger.corrects(ReversePayment(payment_id=payment_id, accounts=(SECOND,)))
+    assert ledger.balance(FIRST) == (5_000_00, 0, 0)
+    assert ledger.balance(SECOND) == (6_000_00, 0, 0)
+
+
+def test_an_unknown_payment_cannot_be_reversed(ledger: Ledger) -> None:
+    with pytest.raises(NotFound, match="not in the ledger"):
+        ledger.corrects(ReversePayment(payment_id=uuid4()))
+
+
+@pytest.mark.parametrize(("amount", "would_be"), [(-1_00, "done"), (LIMIT + 1, "proposed")])
+def test_a_preview_changes_nothing(ledger: Ledger, amount: int, would_be: str) -> None:
+    length = ledger.log_length()
+    command = Correct(correction_id=uuid4(), correction=adjustment(amount), reason="a look")
+    result = ledger.store.query(lambda session: preview(session, command, LIMIT))
+    assert (result["state"], result["would_be"]) == ("dry_run", would_be)
+    assert result["before"][0]["principal"] == 6_000_00
+    assert result["accounts"][0]["principal"] == 6_000_00 + amount
+    assert ledger.log_length() == length
+
+
+def test_proposals_are_not_published(ledger: Ledger) -> None:
+    length = ledger.log_length()
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    assert publish(ledger.store.log[length]) is None
+    ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
+    names = [p and p.type for p in map(publish, ledger.store.log[length:])]
+    assert [name for name in names if name] == ["charges_adjusted"]

@@ -1,0 +1,95 @@
+"""Test workers side by side (pytest-xdist): one set of nodes, and a virtual host for each worker.
+
+The controller, which runs no test, starts the nodes when the first worker asks for them, and stops
+them at the end. If the controller is killed, the embedded nodes end with it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from multiprocessing.connection import Client, Listener
+from threading import Thread
+from typing import Any, TypeAlias
+
+from tests.nodes import Nodes, acquire_nodes, given_brokers
+
+MOST_WORKERS = 4
+"""Of `-n auto`: a handful of files takes most of the time, more workers would wait for those."""
+
+Address: TypeAlias = tuple[str, str]
+"""A local socket and the key to it, as text that the controller may hand to its workers."""
+
+
+class NoNodesError(Exception):
+    """The controller could not start the nodes, or has no virtual host left; the text says why."""
+
+
+def number_of_workers() -> int:
+    """Return how many workers suit this machine and the nodes."""
+    wanted = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    brokers = given_brokers()
+    if not brokers or len(brokers) >= wanted:
+        return wanted
+    print(  # noqa: T201 - that it takes longer is to be seen
+        f"workers: {len(brokers)} instead of {wanted}, because SALDO_TEST_AMQP_URL names so many "
+        "virtual hosts (more of them separated by spaces)"
+    )
+    return len(brokers)
+
+
+class SharedNodes:
+    """The controller's side: answers each worker with a database URL and a virtual host."""
+
+    def __init__(self, acquire: Callable[[], Nodes] = lambda: acquire_nodes(durable=False)) -> None:
+        key = secrets.token_hex(32)
+        self._listener = Listener(family="AF_UNIX", authkey=bytes.fromhex(key))
+        self.address: Address = (str(self._listener.address), key)
+        self._acquire = acquire
+        self._nodes: Nodes | None = None
+        self._lent = 0
+        self._thread = Thread(target=self._serve, name="shared nodes", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the nodes, after the answer that is being given."""
+        _ask(self.address, "stop")
+        self._thread.join()
+        self._listener.close()
+        if self._nodes is not None:
+            self._nodes.stop()
+
+    def _serve(self) -> None:
+        while True:
+            with self._listener.accept() as connection:
+                if connection.recv() == "stop":
+                    connection.send(None)
+                    return
+                try:
+                    connection.send(self._lend())
+                except Exception as error:  # noqa: BLE001 - whatever it is, the worker reports it
+                    connection.send(f"{type(error).__name__}: {error}")
+
+    def _lend(self) -> tuple[str, str, str]:
+        if self._nodes is None:
+            self._nodes = self._acquire()
+        url = self._nodes.virtual_host(self._lent)
+        self._lent += 1
+        return self._nodes.database_url, url, self._nodes.origin
+
+
+def borrow_nodes(address: Address) -> Nodes:
+    """Ask the controller for the nodes; the virtual host is this worker's own."""
+    answer = _ask(address, "nodes")
+    if isinstance(answer, str):
+        raise NoNodesError(answer)
+    database_url, amqp_url, origin = answer
+    return Nodes(database_url, amqp_url, origin, lambda: None, [amqp_url].__getitem__)
+
+
+def _ask(address: Address, what: str) -> Any:
+    path, key = address
+    with Client(path, family="AF_UNIX", authkey=bytes.fromhex(key)) as connection:
+        connection.send(what)
+        return connection.recv()
