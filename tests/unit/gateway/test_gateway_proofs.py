@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway_fake import THING, Browser, FakeServices
+from gateway_doubles import THING, Browser, FakeServices
 
 PROOF = {
     "format": "saldo-inclusion-proof-v1",

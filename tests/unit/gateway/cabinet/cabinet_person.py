@@ -6,7 +6,7 @@ import re
 from html import unescape
 from typing import Any
 
-from gateway_fake import PERSON, THING, TOKEN, Browser, FakeServices
+from gateway_doubles import PERSON, THING, TOKEN, Browser, FakeServices
 
 KEY = "9d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b09"
 BANK_PAGE = "https://bank.example/page?mdOrder=1"

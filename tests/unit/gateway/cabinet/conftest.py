@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cabinet_fake import SETTINGS, CabinetBrowser
+from cabinet_doubles import SETTINGS, CabinetBrowser
 from cabinet_person import CabinetPerson
-from gateway_fake import Browser, FakeServices
+from gateway_doubles import Browser, FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway.service import CLIENT_KEY, Gateway

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cabinet_person import BANK_PAGE, KEY, CabinetPerson, due_line, main_of, owe, payment
-from gateway_fake import THING, Browser, FakeServices
+from gateway_doubles import THING, Browser, FakeServices
 
 from gateway.cabinet.pages import paying
 from shared.errors import Conflict, NotFound, Unavailable, ValidationFailed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cabinet_person import BANK_PAGE, CabinetPerson, due_line, main_of, owe, payment
-from gateway_fake import THING, Browser, FakeServices
+from gateway_doubles import THING, Browser, FakeServices
 
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from cabinet_fake import CabinetBrowser
-from gateway_fake import FakeServices
+from cabinet_doubles import CabinetBrowser
+from gateway_doubles import FakeServices
 
 from gateway.messages import CATALOGUE, FIELDS
 from shared.config import SERVICES

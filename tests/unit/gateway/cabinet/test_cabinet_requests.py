@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from cabinet_fake import SETTINGS, CabinetBrowser
-from gateway_fake import PERSON, SESSION, FakeServices
+from cabinet_doubles import SETTINGS, CabinetBrowser
+from gateway_doubles import PERSON, SESSION, FakeServices
 
 from gateway.cabinet import cookies
 from gateway.cabinet.sealing import Sealer
