@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from services.accounts.domain import PayerKind
+from shared.contracts.accounts import PayerKind
 
 HIDDEN = "***"
 """Shown in place of what cannot be masked."""

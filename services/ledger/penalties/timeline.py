@@ -14,7 +14,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from services.ledger.penalties.rules import Moratorium, PayerKind, PenaltyRules
+from services.ledger.penalties.rules import Moratorium, PenaltyRules
+from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 
 Reason = Literal["accrual", "deferment", "moratorium"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 from uuid import uuid4
 
 from services.accounts.application import UnlinkAccount, unlink_account
-from services.accounts.domain import EVENTS, ContractDetails, PayerKind
+from services.accounts.domain import EVENTS, ContractDetails
 from services.accounts.publishing import publish
-from shared.contracts.accounts import CONTRACTS, DETAILS, PAYER_KINDS
+from shared.contracts.accounts import CONTRACTS, DETAILS
 
 FIRST, SECOND = "0100000001", "0100000002"
 
@@ -30,5 +30,4 @@ def test_every_event_is_published_by_its_contract(desk: Any) -> None:
 
 
 def test_published_values_are_those_of_the_domain() -> None:
-    assert get_args(PayerKind) == PAYER_KINDS
     assert ContractDetails.__struct_fields__ == DETAILS

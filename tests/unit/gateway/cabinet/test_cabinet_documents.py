@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cabinet_fake import CabinetBrowser
+from cabinet_doubles import CabinetBrowser
 from gateway_doubles import THING, Browser, FakeServices
 
 from shared.errors import NotFound

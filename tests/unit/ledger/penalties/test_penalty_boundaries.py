@@ -15,7 +15,8 @@ from penalty_rule_files import SHIPPED, WriteRules
 from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.calendar import check_period, due_day_of
 from services.ledger.penalties.payment_matching import Charge, Credit
-from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate, load_rules
+from services.ledger.penalties.rules import PenaltyRules, Rate, load_rules
+from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from penalty_rule_files import SHIPPED, WriteRules
 
-from services.ledger.penalties.rules import PATH_VARIABLE, PayerKind, PenaltyRules, load_rules
+from services.ledger.penalties.rules import PATH_VARIABLE, PenaltyRules, load_rules
 from shared.config import ConfigurationError
+from shared.contracts.accounts import PayerKind
 
 
 def test_the_shipped_rules_name_their_version(rules: PenaltyRules) -> None:

@@ -10,8 +10,9 @@ import pytest
 from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.calendar import next_working_day
-from services.ledger.penalties.rules import PayerKind, load_rules
+from services.ledger.penalties.rules import load_rules
 from shared.config import ConfigurationError
+from shared.contracts.accounts import PayerKind
 
 BAND = {"from_day": "1", "divisor": "130"}
 LAW = {"from": "2016-01-01", "source": "x", "bands": [BAND]}
