@@ -71,6 +71,6 @@ def test_equal_statements_give_equal_workbooks() -> None:
 def test_operations_are_named_with_month_and_reason() -> None:
     adjusted = samples.movement("2026-06-05", "adjustment", "Перерасчёт за 2026-05: ошибка: два")
     assert operation(adjusted, "ru").replace("\u00a0", " ") == "Перерасчёт, май 2026: ошибка: два"
-    assert operation(adjusted, "en").startswith("Recalculation, May")
+    assert operation(adjusted, "en").startswith("Adjustment, May")
     unknown = samples.movement("2026-06-05", "unheard_of", "Нечто за 2026-05")
     assert operation(unknown, "ru") == "Нечто за 2026-05"
