@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from gateway.cabinet import formats
-from gateway.cabinet.translation import translations
+from gateway import formats
 from gateway.documents.engine import pdf
+from gateway.translation import translations
 
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 _PERIOD = re.compile(r" за ([0-9]{4}-[0-9]{2})")

@@ -13,9 +13,9 @@ from typing import Any
 
 import xlsxwriter
 
-from gateway.cabinet.translation import translations
 from gateway.documents.native_threads import out_of_hub
 from gateway.documents.statement import COLUMNS, column_names, rows
+from gateway.translation import translations
 from shared.money import Kopecks
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

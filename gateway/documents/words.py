@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 
-from gateway.cabinet.translation import translations
+from gateway.translation import translations
 
 _WORDS = re.compile(r'\bt\("((?:[^"\\]|\\.)*)"\)')
 _IMPORTS = re.compile(r'#import "(\w+)\.typ"')

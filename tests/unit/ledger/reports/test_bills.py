@@ -72,7 +72,7 @@ def bill_of(ledger: MemoryStore, period: str) -> dict[str, Any]:
 
 
 def events_of(ledger: MemoryStore) -> list[Any]:
-    return ledger.query(lambda session: [one.event for one in session.story(account_id(NUMBER))])
+    return ledger.query(lambda session: [one.event for one in session.history(account_id(NUMBER))])
 
 
 def test_bill_adds_up_by_service_and_in_all(ledger: MemoryStore) -> None:
