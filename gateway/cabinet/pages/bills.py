@@ -13,6 +13,7 @@ from gateway.documents.bill import bill_pdf
 from gateway.documents.files import file_response
 from gateway.documents.payment_code import qr_svg
 from gateway.routes.bills import BillRoutes
+from gateway.routes.payments import PaymentRoutes
 from shared.errors import NotFound
 
 
@@ -23,13 +24,17 @@ class BillPages:
     def bill_page(self, visit: Visit) -> Response:
         """Show the bill of a month; where there is none yet, say so and lead to the latest."""
         try:
-            bill = visit.api(BillRoutes.bill, path=visit.path)
+            bill, due = visit.together(
+                lambda: visit.api(BillRoutes.bill, path=visit.path),
+                visit.aside(lambda: visit.api(PaymentRoutes.due)),
+            )
         except NotFound as error:
             return _not_issued(visit, error)
         codes = [payee["payment_code"] for payee in bill["payees"]]
         return visit.render(
             "bill.html",
             bill=bill,
+            due_now=_due_now(due, bill),
             payees=[
                 {**payee, "qr": _picture(code)}
                 for payee, code in zip(bill["payees"], codes, strict=True)
@@ -45,6 +50,13 @@ class BillPages:
             return _not_issued(visit, error)
         name = f"bill-{bill['number']}-{bill['period']}"
         return file_response(bill_pdf(bill, visit.language), name, "pdf")
+
+
+def _due_now(due: Any, bill: dict[str, Any]) -> Any:
+    """Return what is due on the account today; what the bill says where that cannot be had."""
+    if due is None:
+        return bill["to_pay"]
+    return next((one["total"] for one in due["accounts"] if one["account"] == bill["number"]), 0)
 
 
 def _picture(code: str | None) -> Markup | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from cabinet_doubles import CabinetBrowser
 from gateway_doubles import THING, Browser, FakeServices
 
-from shared.errors import NotFound
+from shared.errors import NotFound, Unavailable
 
 NUMBER, STRANGERS = "0100000001", "0100000009"
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
@@ -84,6 +85,7 @@ def played(services: FakeServices, cabinet: CabinetBrowser) -> None:
         "owned": [one for one in numbers if one == NUMBER]
     }
     services.answers["ledger", "bill"] = BILL
+    services.answers["ledger", "balances"] = Unavailable("no_answer", "Busy.")
     services.answers["ledger", "statement_between"] = lambda **asked: {
         "number": asked["number"],
         "from": asked["first_day"],
@@ -104,6 +106,15 @@ def test_bill_says_first_what_is_to_pay_and_until_when(cabinet: CabinetBrowser) 
     assert f"/accounts/{NUMBER}/bills/2026-10.pdf" in shown.links
     assert shown.markup.count("<svg") == 2, "the mark of the cabinet, and the payment QR"
     assert "style=" not in shown.markup
+
+
+def test_paid_bill_asks_for_nothing(cabinet: CabinetBrowser, services: FakeServices) -> None:
+    paid = {"number": NUMBER, "as_of": None, "version": 9, "services": []}
+    sums = {"principal": 0, "penalty": 0, "advance": 0}
+    services.answers["ledger", "balances"] = {"balances": [{**paid, **sums}]}
+    shown = cabinet.get(f"/accounts/{NUMBER}/bills/2026-10")
+    assert "Счёт — на 31 октября 2026. Сейчас к оплате 0,00 ₽" in shown.text
+    assert "/pay" not in re.findall(r'class="button main" href="([^"]*)"', shown.markup)
 
 
 def test_bill_is_a_file_too(cabinet: CabinetBrowser, browser: Browser) -> None:
@@ -171,7 +182,8 @@ def test_what_is_not_the_persons_does_not_exist(
 ) -> None:
     shown = cabinet.get(path)
     assert (shown.status, "Такой страницы нет" in shown.text) == (404, True)
-    assert not [call for call in services.calls if call[0] == "ledger"]
+    asked = {call[1] for call in services.calls if call[0] == "ledger"}
+    assert asked <= {"balances"}, "what is due on the person's own accounts, and nothing else"
 
 
 def test_statement_has_running_balance_and_control_totals(cabinet: CabinetBrowser) -> None:
