@@ -77,7 +77,7 @@ def bill_pdfs(_bench: Bench, progress: Callable[[str], None]) -> list[Result]:
         reference_name="bare typst compile",
         reference=slow_bare * 1000,
         ratio=slow / slow_bare,
-        wanted=None,
+        target=None,
     )
     return [rate, slowest]
 
