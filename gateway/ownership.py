@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.operations import Call
 from gateway.problems import Refusal
@@ -23,3 +24,15 @@ def own_account(call: Call, number: str) -> str:
     if number not in ownership["owned"]:
         raise Refusal(404, "account_not_linked")
     return number
+
+
+def linked_account(call: Call, number: str) -> dict[str, Any]:
+    """Return a linked account with its contract, as `list_accounts` has it.
+
+    Raises Refusal 404 ``account_not_linked`` like :func:`own_account`.
+    """
+    linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
+    found = next((account for account in linked if account["number"] == number.strip()), None)
+    if found is None:
+        raise Refusal(404, "account_not_linked")
+    return dict(found)

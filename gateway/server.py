@@ -5,6 +5,7 @@ from __future__ import annotations
 import eventlet
 from nameko.runners import ServiceRunner
 
+from gateway.documents.payees import load_payees
 from gateway.service import CLIENT_KEY, Gateway
 from gateway.web import SETTINGS_KEY
 from shared.config import Settings
@@ -22,7 +23,11 @@ GRACE_SECONDS = 25.0
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests in progress."""
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress.
+
+    Raises ConfigurationError when the payees of bills cannot be used.
+    """
+    load_payees(settings.payees)
     client = RpcClient(settings.amqp_url, name="gateway")
     runner = ServiceRunner(
         {

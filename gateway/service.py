@@ -7,6 +7,7 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 
 from gateway.cabinet.pages.accounts import AccountPages
+from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
@@ -16,14 +17,17 @@ from gateway.cabinet.pages.paying import PayingPages
 from gateway.cabinet.pages.payments import PaymentPages
 from gateway.cabinet.pages.proofs import ProofPages
 from gateway.cabinet.pages.questions import QuestionPages
+from gateway.cabinet.pages.receipt_files import ReceiptFilePages
 from gateway.cabinet.pages.reference import ReferencePages
 from gateway.cabinet.pages.registration import RegistrationPages
 from gateway.cabinet.pages.settings import SettingsPages
+from gateway.cabinet.pages.statements import StatementPages
 from gateway.cabinet.pages.static import StaticPages
 from gateway.cabinet.pages.status import StatusPages
 from gateway.operations import ServiceCalls
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
+from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
 from gateway.routes.health import HealthRoutes
@@ -69,7 +73,10 @@ class Gateway(
     ProofPages,
     QuestionPages,
     SettingsPages,
+    BillPages,
     ChargePages,
+    ReceiptFilePages,
+    StatementPages,
     ReferencePages,
     StatusPages,
     StaticPages,
@@ -79,6 +86,7 @@ class Gateway(
     MeRoutes,
     PasswordResetRoutes,
     AccountRoutes,
+    BillRoutes,
     ChargeRoutes,
     PaymentRoutes,
     ProofRoutes,

@@ -34,6 +34,8 @@ class Settings:
     acquirer_user: str = "saldo"
     acquirer_password: str = field(default="", repr=False)
     acquirer_secret: str = field(default="", repr=False)
+    payees: str = ""
+    """The file with the bank details that bills are paid to; without one, the demo's."""
     timezone: str = "Europe/Moscow"
     log_level: str = "INFO"
 
@@ -64,8 +66,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "smtp_url", "mail_from", "acquirer",
-            "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret", "timezone",
-            "log_level",
+            "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret", "payees",
+            "timezone", "log_level",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip

@@ -23,7 +23,7 @@ from shared.money import Kopecks
 PERIODS = ("2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10")
 COLUMNS = (
     "account", "period", "due_on", "effective_on", "service", "name", "unit", "tariff", "volume",
-    "charged", "recalculation", "concession", "penalty", "explanation",
+    "charged", "recalculation", "concession", "penalty", "explanation", "bill_number",
 )  # fmt: skip
 
 
@@ -244,6 +244,7 @@ def _row(bill: Bill, line: Line, penalty: Kopecks) -> dict[str, Any]:
         "concession": _roubles(line.concession),
         "penalty": _roubles(penalty),
         "explanation": line.explanation,
+        "bill_number": f"{bill.period}/{bill.account.bill_number.rpartition('/')[2]}",
     }
 
 

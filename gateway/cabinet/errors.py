@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway.cabinet import formats
+from gateway import formats
 from gateway.cabinet.visit import Visit
 from gateway.problems import Refusal, refusal_of
 from shared import context

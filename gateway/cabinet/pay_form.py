@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.cabinet.formats import typed_roubles
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.spellings import sum_of_money
 from gateway.cabinet.visit import Refused, Visit
+from gateway.formats import typed_roubles
 from gateway.problems import Refusal
 from gateway.reading import loaded
 from gateway.schemas.payments import StartPayment

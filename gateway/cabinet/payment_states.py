@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.cabinet import formats
+from gateway import formats
 from gateway.cabinet.visit import Visit
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.cabinet import formats
+from gateway import formats
 from gateway.cabinet.static import static_path
-from gateway.cabinet.translation import translations
+from gateway.translation import translations
 from shared.ids import new_id
 
 TABS = (

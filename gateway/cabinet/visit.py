@@ -16,12 +16,12 @@ from gateway.cabinet.cookies import Look
 from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
 from gateway.cabinet.sealing import Sealer
-from gateway.cabinet.translation import translations
 from gateway.concurrently import all_of
 from gateway.messages import field_text, text_of
 from gateway.operations import Call, Operation, Person, Reply, ServiceCalls
 from gateway.problems import Refusal, refusal_of
 from gateway.reading import loaded
+from gateway.translation import translations
 from shared.config import Settings
 from shared.errors import ServiceError, Unavailable
 from shared.ids import new_id

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 LEDGER = {
+    "bill_not_issued": {
+        "ru": "Счёт за этот месяц ещё не выставлен. Выставленные счета — на странице «Начисления».",
+        "en": "The bill of this month has not been issued yet. Those that have been are under "
+        "“Charges”.",
+    },
+    "invalid_days": {
+        "ru": "Первый день позже последнего. Поменяйте их местами.",
+        "en": "The first day is after the last one. Put them the other way round.",
+    },
     "invalid_day": {
         "ru": "Этот день не подходит. Проверьте год и число и укажите другой день.",
         "en": "This day is not valid. Check its year and date, and give another.",

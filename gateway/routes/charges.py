@@ -8,15 +8,19 @@ from typing import Any
 from gateway.concurrently import all_of
 from gateway.cursors import decode_cursor, encode_cursor
 from gateway.operations import API, Call, Operation
-from gateway.ownership import own_account
+from gateway.ownership import linked_account, own_account
 from gateway.schemas import accounts as shapes
 from gateway.web import route
+from gateway.whole_statements import days_asked, statements_of
+from shared.config import Settings
 
 TAG = "Charges"
 
 
 class ChargeRoutes:
     """Routes of balances, penalties, months and movements."""
+
+    settings: Any
 
     @route(
         Operation(
@@ -67,13 +71,15 @@ class ChargeRoutes:
             method="GET",
             path=f"{API}/accounts/<number>/statement",
             tag=TAG,
-            summary="Every movement of one account, oldest first.",
+            summary="Movements of one account, the oldest first: all, or of given days.",
             query=shapes.StatementQuery,
             result=shapes.Statement,
         )
     )
     def statement(self, call: Call) -> Any:
         number = own_account(call, call.path["number"])
+        if call.query["first_day"] or call.query["last_day"]:
+            return _statement_of_days(call, number, self.settings)
         subject = f"statement {number}"
         page = call.ask(
             "ledger",
@@ -83,6 +89,25 @@ class ChargeRoutes:
             limit=call.query["limit"],
         )
         return {**page, "next": encode_cursor(subject, page["next"])}
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/statement",
+            tag=TAG,
+            summary="Movements of all linked accounts in given days, whole, with their totals.",
+            query=shapes.StatementsQuery,
+            result=shapes.Statements,
+        )
+    )
+    def statements(self, call: Call) -> Any:
+        first_day, last_day = days_asked(call, self.settings)
+        wanted = call.query["account"]
+        if wanted is not None:
+            linked = [linked_account(call, wanted)]
+        else:
+            linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
+        return statements_of(call, linked, first_day, last_day)
 
     @route(
         Operation(
@@ -103,6 +128,26 @@ class ChargeRoutes:
                 for account, page in zip(linked, pages, strict=True)
             ]
         }
+
+
+def _statement_of_days(call: Call, number: str, settings: Settings) -> dict[str, Any]:
+    first_day, last_day = days_asked(call, settings)
+    subject = f"statement {number} {first_day} {last_day}"
+    page = call.ask(
+        "ledger",
+        "statement_between",
+        number=number,
+        first_day=first_day.isoformat(),
+        last_day=last_day.isoformat(),
+        after=decode_cursor(subject, "after", call.query["after"]) or 0,
+        limit=call.query["limit"],
+    )
+    return {
+        **page,
+        "first_day": page["from"],
+        "last_day": page["to"],
+        "next": encode_cursor(subject, page["next"]),
+    }
 
 
 def _months_of(number: str) -> str:

@@ -73,6 +73,13 @@ class Account(Result):
         required=True, allow_none=True, metadata=described("The number of residents.", 3)
     )
     total_area = output_text("Total area, square metres.", "54.3", allow_none=True)
+    living_area = output_text("Living area, square metres.", "38.6", allow_none=True)
+    heated_area = output_text("Heated area, square metres.", "54.3", allow_none=True)
+    els = output_text(
+        "The single personal account of ГИС ЖКХ («единый лицевой счёт»).",
+        "51АД600037",
+        allow_none=True,
+    )
     linked_at = instant("When it was linked.")
 
 
@@ -201,6 +208,11 @@ class ChargeLine(Result):
     recalculation = kopecks("Recalculation («перерасчёт»), signed", 0)
     concession = kopecks("Concession («льгота»), deducted", 0)
     payable = kopecks("The amount to pay", 190555)
+    explanation = output_text(
+        "Why, in the words of the billing centre: of a recalculation or a concession.",
+        "Перерасчёт: отключение на 10 суток",
+        allow_none=True,
+    )
 
 
 class AdjustmentLine(Result):
@@ -222,6 +234,9 @@ class Month(Result):
     """The charges of one month."""
 
     period = output_text("The month, YYYY-MM.", "2026-10")
+    bill_number = output_text(
+        "What the bill is numbered; null: not known.", "2026-10/1001", allow_none=True
+    )
     total = kopecks("The sum of its lines and of its adjustments", 444870)
     due_on = day("The due day: the last day to pay without delay.")
     lines = fields.List(
@@ -262,8 +277,46 @@ class AllChargesQuery(Shape):
     limit = page_size(12, 60)
 
 
-class StatementQuery(Shape):
-    """A page of movements."""
+class Turnover(Result):
+    """Columns of the turnover sheet («оборотно-сальдовая ведомость»), kopecks.
+
+    closing = opening + charged + recalculated - concession + penalty - paid.
+    """
+
+    opening = kopecks("Owed before the first day; negative: paid in advance", 120000)
+    charged = kopecks("Charged", 450000)
+    recalculated = kopecks("Recalculations («перерасчёт»), signed", 0)
+    concession = kopecks("Concessions («льгота»), taken off", 0)
+    penalty = kopecks("Penalty accrued, corrected or written off, signed", 1425)
+    paid = kopecks("Paid", 120000)
+    closing = kopecks("Owed after the last day; negative: paid in advance", 451425)
+
+
+class DaysQuery(Shape):
+    """From one day to another, both included."""
+
+    first_day = Day(
+        data_key="from",
+        load_default=None,
+        metadata=described(
+            "The first day; otherwise a year of months ends with `to`.", "2026-01-01"
+        ),
+    )
+    last_day = Day(
+        data_key="to",
+        load_default=None,
+        metadata=described("The last day, it included; today otherwise.", "2026-06-30"),
+    )
+
+
+class StatementsQuery(DaysQuery):
+    """Which of the linked accounts, from one day to another."""
+
+    account = account_number(required=False, load_default=None, allow_none=True)
+
+
+class StatementQuery(DaysQuery):
+    """A page of movements: of given days in the order of effect, else of all by position."""
 
     after = cursor("Movements after")
     limit = page_size(50, 200)
@@ -293,4 +346,38 @@ class Statement(Result):
     """Movements of one account."""
 
     movements = fields.List(fields.Nested(Movement), required=True)
+    first_day = fields.String(
+        data_key="from", metadata=described("The first day, where days were asked for.")
+    )
+    last_day = fields.String(
+        data_key="to", metadata=described("The last day, where days were asked for.")
+    )
+    totals = fields.Nested(
+        Turnover,
+        metadata=described("The turnover of these days, of all pages, where days were asked for."),
+    )
     next = next_cursor()
+
+
+class WholeStatement(Result):
+    """All movements of one account from one day to another."""
+
+    number = output_text("The personal account.", "0001234")
+    address = output_text(
+        "The address; null: erased.", "г. Рязань, ул. Ленина, д. 5", allow_none=True
+    )
+    movements = fields.List(fields.Nested(Movement), required=True)
+    totals = fields.Nested(Turnover, required=True)
+
+
+class Statements(Result):
+    """The statements of all linked accounts, and their totals."""
+
+    first_day = day("The first day.", data_key="from")
+    last_day = day("The last day.", data_key="to")
+    accounts = fields.List(fields.Nested(WholeStatement), required=True)
+    totals = fields.Nested(
+        Turnover,
+        required=True,
+        metadata=described("All accounts together: the turnover sheet of these days."),
+    )

@@ -167,5 +167,8 @@ def _linked(session: Session, account: LinkedAccount) -> dict[str, Any]:
         "holder": holder,
         "residents": details.residents,
         "total_area": details.total_area,
+        "living_area": details.living_area,
+        "heated_area": details.heated_area,
+        "els": details.els if account.proven_by == "bill" else None,
         "linked_at": account.linked_at,
     }

@@ -67,7 +67,7 @@ class AccountsService:
 
     @rpc(schemas.Linked)
     def linked(self, person_id: UUID) -> dict[str, Any]:
-        """Return ``{accounts: [{number, address, holder, residents, total_area, linked_at}]}``."""
+        """Return ``{accounts: [{number, address, holder, residents, areas, els, linked_at}]}``."""
         accounts = self.store.query(lambda session: application.linked_accounts(session, person_id))
         return {"accounts": accounts}
 

@@ -57,6 +57,23 @@ class Statement(Schema):
     limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 500))
 
 
+class Bill(Schema):
+    """The bill of one account for one month (``2026-10``)."""
+
+    number = fields.String(required=True, validate=_NUMBER)
+    period = fields.String(required=True, validate=validate.Regexp(r"[0-9]{4}-(0[1-9]|1[0-2])\Z"))
+
+
+class StatementBetween(Schema):
+    """The movements of an account from one day to another, in the order of effect."""
+
+    number = fields.String(required=True, validate=_NUMBER)
+    first_day = fields.Date(required=True, format="iso")
+    last_day = fields.Date(required=True, format="iso")
+    after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
+    limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 5000))
+
+
 class Penalty(Schema):
     """The penalty of one account by a day, past or future; today when left out."""
 

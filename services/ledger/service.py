@@ -16,7 +16,7 @@ from services.ledger.application import PaidLine, PostPayment
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
-from services.ledger.reports import balances, statements
+from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal.keys import seal_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from shared import context
@@ -52,6 +52,22 @@ class LedgerService:
     def statement(self, number: str, after: int | None, limit: int) -> Any:
         """Return the movements of an account with the balance after each."""
         return self.store.query(lambda session: statements.statement(session, number, after, limit))
+
+    @rpc(schemas.Bill)
+    def bill(self, number: str, period: str) -> Any:
+        """Return the bill of a month, with what the account did since the bill before."""
+        return self.store.query(lambda session: bills.bill(session, number, period))
+
+    @rpc(schemas.StatementBetween)
+    def statement_between(
+        self, number: str, first_day: date, last_day: date, after: int, limit: int
+    ) -> Any:
+        """Return the movements of an account from one day to another, and their totals."""
+        return self.store.query(
+            lambda session: history.statement_between(
+                session, number, first_day, last_day, after, limit
+            )
+        )
 
     @rpc(schemas.PaymentPostings)
     def payment_postings(self, payment_id: UUID) -> Any:

@@ -14,6 +14,7 @@ from tests.bench.appends import bulk, one_by_one
 from tests.bench.beside_hordak import hordak
 from tests.bench.billing_file import from_a_file, memory, memory_of_lines
 from tests.bench.billing_run import beside_save, billing_run
+from tests.bench.bills import bill_pdfs
 from tests.bench.company import Bench, bench_database
 from tests.bench.measure import RUNS, CannotMeasureError, Result
 from tests.bench.payments import of_fifty, single
@@ -43,6 +44,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "penalties": penalties,
     "memory": memory_of_reads,
     "relay": relay,
+    "bill-pdf": bill_pdfs,
 }
 
 

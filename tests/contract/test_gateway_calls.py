@@ -22,15 +22,18 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
     from shared.rpc.server import ServiceBase
 
+from gateway.documents.bill import with_payees
+from gateway.documents.payees import load_payees
 from gateway.messages.notices import NOTICES
 from gateway.schemas import accounts as shapes
+from gateway.schemas.bills import Bill
 from gateway.schemas.payments import InclusionProof, Posting
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, PaymentPosted, ServiceAmount
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.rules import load_rules
-from services.ledger.reports import balances, statements
+from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal import leaf, merkle
 from services.ledger.seal.checkpoint import Checkpoint, Signer
 from services.ledger.seal.proofs import INCLUSION
@@ -155,6 +158,24 @@ def test_gateway_shapes_keep_every_member_of_an_account(ledger: MemoryStore) -> 
 
     for shape, answer in ledger.query(answers):
         assert shape().dump(answer) == answer
+
+
+def test_bill_of_the_ledger_goes_out_whole(ledger: MemoryStore) -> None:
+    found = ledger.query(lambda session: bills.bill(session, NUMBER, "2026-03"))
+    known = dict.fromkeys(("holder", "address", "residents", "els"), None)
+    areas = dict.fromkeys(("total_area", "living_area", "heated_area"), None)
+    gone_out = Bill().dump(with_payees({**known, **areas, **found}, load_payees()))
+    assert {name: gone_out[name] for name in found} == found
+
+
+def test_statement_of_days_goes_out_whole(ledger: MemoryStore) -> None:
+    first_day, last_day = date(2026, 1, 1), date(2026, 8, 10)
+    found = ledger.query(
+        lambda session: history.statement_between(session, NUMBER, first_day, last_day, 0, 50)
+    )
+    gone_out = shapes.WholeStatement().dump({**found, "address": None})
+    assert gone_out["movements"] == found["movements"]
+    assert gone_out["totals"] == found["totals"]
 
 
 def test_every_kind_of_movement_is_described(ledger: MemoryStore) -> None:

@@ -38,6 +38,9 @@ GET /accounts/{number}/balance
 GET /accounts/{number}/charges
 GET /accounts/{number}/penalty
 GET /accounts/{number}/statement
+GET /accounts/{number}/bills/{period}
+GET /accounts/{number}/bills/{period}.pdf
+GET /statement
 GET /charges
 GET /payments/due
 POST /payments

@@ -18,6 +18,25 @@ for (const input of all("input[type=password]")) {
   input.after(button);
 }
 
+for (const text of all("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "plain";
+  const { copy, copied } = document.documentElement.lang === "en"
+    ? { copy: "Copy", copied: "Copied" } : { copy: "Скопировать", copied: "Скопировано" };
+  const value = text.textContent.trim();
+  button.textContent = copy;
+  button.setAttribute("aria-live", "polite");
+  button.setAttribute("aria-label", `${copy} ${value}`);
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(value);
+    button.removeAttribute("aria-label");
+    button.textContent = copied;
+  });
+  text.append(" ", button);
+}
+
 // The total of «Платежи-Оплатить» as it is typed; the server reads the sums for itself.
 const english = document.documentElement.lang === "en";
 const roubles = (kopecks) => {

@@ -108,6 +108,8 @@ class Account(AccountState):
         due_on: date,
         lines: Sequence[ChargeLine],
         policy: Policy = DEFAULT_POLICY,
+        *,
+        bill_number: str = "",
     ) -> None:
         """Post a month's bill; an advance pays what it can of it at once.
 
@@ -137,6 +139,7 @@ class Account(AccountState):
                 due_on=due_on,
                 lines=tuple(lines),
                 allocation=allocation,
+                bill_number=bill_number,
             )
         )
 

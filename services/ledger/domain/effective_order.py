@@ -76,7 +76,13 @@ def _reapply(account: Account, event: Any, policies: Mapping[str, Policy]) -> No
         case OpeningPosted():
             account.post_opening(event.effective_on, event.opening)
         case ChargesPosted():
-            account.post_charges(event.period, event.effective_on, event.due_on, event.lines)
+            account.post_charges(
+                event.period,
+                event.effective_on,
+                event.due_on,
+                event.lines,
+                bill_number=event.bill_number,
+            )
         case PaymentPosted():
             account.post_payment(
                 event.payment_id,

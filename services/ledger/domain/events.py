@@ -87,7 +87,10 @@ class OpeningPosted(Event, frozen=True):
 
 
 class ChargesPosted(Event, frozen=True):
-    """A month's bill; ``allocation`` is what an advance has paid of it at once."""
+    """A month's bill; ``allocation`` is what an advance has paid of it at once.
+
+    ``bill_number`` is what the billing centre has printed on it; empty where it has not said.
+    """
 
     topic: ClassVar[str] = "ledger.charges_posted.v1"
 
@@ -97,6 +100,7 @@ class ChargesPosted(Event, frozen=True):
     due_on: date
     lines: tuple[ChargeLine, ...]
     allocation: tuple[AllocatedPart, ...] = ()
+    bill_number: str = ""
 
 
 class ChargesAdjusted(Event, frozen=True):

@@ -44,6 +44,7 @@ class Bill(Entry, kw_only=True):
     effective_on: date
     lines: tuple[ChargeLine, ...]
     penalty: Kopecks
+    bill_number: str
 
 
 class Charges(Posting[Bill]):
@@ -56,12 +57,15 @@ class Charges(Posting[Bill]):
 
     def read(self, group: Group) -> Bill:
         """Return the bill; raises RowsRefused with all rows that are wrong."""
-        head = group.read[0][1][:4]
+        first = group.read[0][1]
+        head, bill_number = first[:4], first[-1]
         lines, bad, penalty, amount = [], dict[int, str](), 0, 0
         for number, row in group.read:
             try:
                 if row[:4] != head:
                     raise ValueError("due_on or effective_on is not that of the bill's first row")
+                if row[-1] != bill_number:
+                    raise ValueError("bill_number is not that of the bill's first row")
                 line, accrued = self._line(row)
             except ValueError as error:
                 bad[number] = str(error)
@@ -72,6 +76,7 @@ class Charges(Posting[Bill]):
         try:
             account, period = field.account_number(head[0]), field.month(head[1], "period")
             due_on, effective_on = field.day(head[2], "due_on"), field.day(head[3], "effective_on")
+            bill_number = field.words(bill_number, "bill_number", 64)
             if penalty > MAX_AMOUNT:
                 raise ValueError("penalty: the sum is more than the largest of one posting")
         except ValueError as error:
@@ -91,6 +96,7 @@ class Charges(Posting[Bill]):
             effective_on=effective_on,
             lines=tuple(lines),
             penalty=penalty,
+            bill_number=bill_number,
         )
 
     def name_of(self, entry: Bill) -> str:
@@ -108,7 +114,13 @@ class Charges(Posting[Bill]):
 
     def post(self, account: Account, entry: Bill) -> bool:
         """Post the bill, and the penalty that came with it."""
-        account.post_charges(entry.period, entry.effective_on, entry.due_on, entry.lines)
+        account.post_charges(
+            entry.period,
+            entry.effective_on,
+            entry.due_on,
+            entry.lines,
+            bill_number=entry.bill_number,
+        )
         if entry.penalty:
             account.accrue_penalty(entry.penalty, entry.effective_on, RULE)
         return True
@@ -138,7 +150,7 @@ class Charges(Posting[Bill]):
                 )
 
     def _line(self, row: Fields) -> tuple[ChargeLine, Kopecks]:
-        _, _, _, _, service, name, text, again, less, late, unit, tariff, volume, why = row
+        _, _, _, _, service, name, text, again, less, late, unit, tariff, volume, why, _ = row
         titles = service, name, unit, tariff
         known = self._titles.get(titles) or self._title(titles)
         service, name, unit, tariff = known
@@ -207,8 +219,9 @@ def _as_bill(event: ChargesPosted, penalty: Kopecks) -> Bill:
         effective_on=event.effective_on,
         lines=event.lines,
         penalty=penalty,
+        bill_number=event.bill_number,
     )
 
 
 def _content(bill: Bill) -> tuple[Any, ...]:
-    return bill.due_on, bill.effective_on, bill.lines, bill.penalty
+    return bill.due_on, bill.effective_on, bill.lines, bill.penalty, bill.bill_number

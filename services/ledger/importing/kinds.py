@@ -35,6 +35,7 @@ CHARGES = Kind(
         "tariff",
         "volume",
         "explanation",
+        "bill_number",
     ),
     key=2,
     entries="bills",

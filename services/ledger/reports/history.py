@@ -1,4 +1,4 @@
-"""The history of an account, for staff: a statement by days, or event by event."""
+"""The history of an account: by days with the balance after each line, or event by event."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import msgspec
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
+from services.ledger.domain.events import AccountOpened, OpeningPosted
 from services.ledger.reports.statements import movement, recorded_events
+from services.ledger.reports.totals import turnover_of_account
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded, Session
 
@@ -42,6 +44,41 @@ def statement_by_days(
         "opening": opening,
         "movements": movements,
         "closing": _balance(account),
+    }
+
+
+def statement_between(
+    session: Session, number: str, first_day: date, last_day: date, after: int, limit: int
+) -> dict[str, Any]:
+    """Return a page of what took effect from one day to another, with the balance after each.
+
+    ``after`` is how many movements the pages before had. ``totals`` are those of the turnover
+    sheet for these days, of all pages: opening + charged + recalculated - concession + penalty -
+    paid = closing. What was owed when the account was taken over counts as opening, as there.
+    Raises NotFound ``account_not_found``, ValidationFailed for days in the wrong order.
+    """
+    if first_day > last_day:
+        raise ValidationFailed("invalid_days", "The first day is after the last one.")
+    recorded = recorded_events(session, number)
+    account, movements = Account(account_id(number)), []
+    for one in _by_effective_day(recorded):
+        event: Any = one.event
+        if event.effective_on > last_day:
+            break
+        account.replay(event)
+        taken_over = isinstance(event, AccountOpened | OpeningPosted)
+        if event.effective_on >= first_day and not taken_over:
+            movements.append(movement(one, account))
+    events = [one.event for one in recorded]
+    turnover = turnover_of_account(account_id(number), events, first_day, last_day)
+    page = movements[after : after + limit]
+    return {
+        "number": number,
+        "from": first_day.isoformat(),
+        "to": last_day.isoformat(),
+        "movements": page,
+        "totals": turnover.total.as_dict(),
+        "next": after + limit if len(movements) > after + limit else None,
     }
 
 

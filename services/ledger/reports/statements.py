@@ -12,6 +12,7 @@ from uuid import UUID
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import (
     AccountOpened,
+    ChargeLine,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
@@ -85,23 +86,11 @@ def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str
     """Return a month: its bill as posted, and each later adjustment apart."""
     return {
         "period": bill.period,
+        "bill_number": bill.bill_number or None,
         "due_on": bill.due_on.isoformat(),
         "total": sum(line.payable for line in bill.lines)
         + sum(line.amount for event in adjusted for line in event.lines),
-        "lines": [
-            {
-                "service": line.service,
-                "name": line.name,
-                "unit": line.unit,
-                "tariff": line.tariff or None,
-                "volume": line.volume or None,
-                "charged": line.charged,
-                "recalculation": line.recalculation,
-                "concession": line.concession,
-                "payable": line.payable,
-            }
-            for line in bill.lines
-        ],
+        "lines": [line_of_bill(line) for line in bill.lines],
         "adjustments": [
             {
                 "effective_on": event.effective_on.isoformat(),
@@ -110,6 +99,22 @@ def _month(bill: ChargesPosted, adjusted: Sequence[ChargesAdjusted]) -> dict[str
             }
             for event in adjusted
         ],
+    }
+
+
+def line_of_bill(line: ChargeLine) -> dict[str, Any]:
+    """Return a line of a bill; None for what the bill does not say."""
+    return {
+        "service": line.service,
+        "name": line.name,
+        "unit": line.unit,
+        "tariff": line.tariff or None,
+        "volume": line.volume or None,
+        "charged": line.charged,
+        "recalculation": line.recalculation,
+        "concession": line.concession,
+        "payable": line.payable,
+        "explanation": line.explanation or None,
     }
 
 

@@ -71,6 +71,9 @@ def test_a_fact_of_the_bill_links_and_shows_the_contract_in_full(harness: Any, p
             "holder": "Примерова Полина Образцовна",
             "residents": 3,
             "total_area": "54.2",
+            "living_area": None,
+            "heated_area": None,
+            "els": None,
             "linked_at": "2026-11-10T09:00:00+00:00",
         }
     ]

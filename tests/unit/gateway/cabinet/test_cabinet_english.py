@@ -1,4 +1,4 @@
-"""The English of the pages: every Russian text has it, and none is left over."""
+"""The English of pages and documents: every Russian text has it, and none is left over."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 
 from gateway import cabinet
 from gateway.cabinet.rendering import TABS, environment
+from gateway.documents.words import texts as texts_of_template
 
 PACKAGE = Path(cabinet.__file__).parent
+DOCUMENTS = PACKAGE.parent / "documents"
 CALLS = {"text", "_", "gettext", "ngettext"}
 CATALOGUES = sorted((PACKAGE / "locale" / "en").glob("*.po"))
 
@@ -58,7 +60,7 @@ def placeholders(text: str) -> set[str]:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield every text of the pages, with the file that has it."""
+    """Yield every text of the pages and documents, with the file that has it."""
     yield from ((name, "rendering.py") for _, name in TABS)
     made = environment("ru")
     for path in sorted((PACKAGE / "templates").iterdir()):
@@ -66,7 +68,9 @@ def texts() -> Iterator[tuple[str, str]]:
             for text in [found] if isinstance(found, str) else found or ():
                 if text:
                     yield text, path.name
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted((DOCUMENTS / "templates").glob("*.typ")):
+        yield from ((text, path.name) for text in texts_of_template(path.stem))
+    for path in sorted([*PACKAGE.rglob("*.py"), *DOCUMENTS.rglob("*.py")]):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             yield from ((text, path.name) for text in texts_of_call(node))

@@ -188,6 +188,18 @@ def test_a_last_row_without_a_line_end_is_read_if_evidently_whole(tmp_path: Path
             assert refusals(found)[0].code == "file_cut"
 
 
+def test_bill_keeps_the_number_that_is_printed_on_it(tmp_path: Path) -> None:
+    header = HEADER.replace("explanation", "bill_number")
+    lines = [row(why="2026-03/7"), row(service="water", why="2026-03/7")]
+    [bill] = bills(read(write(tmp_path, *lines, header=header)))
+    assert bill.bill_number == "2026-03/7"
+    [unnumbered] = bills(read(write(tmp_path, row())))
+    assert unnumbered.bill_number == ""
+    lines[1] = row(service="water", why="2026-03/8")
+    [refused] = refusals(read(write(tmp_path, *lines, header=header)))
+    assert "bill_number is not that" in refused.reasons[3]
+
+
 def test_a_bill_has_one_due_date(tmp_path: Path) -> None:
     other = row(service="water").replace("2026-04-15", "2026-04-20")
     [refused] = refusals(read(write(tmp_path, row(), other)))

@@ -1,0 +1,77 @@
+"""A month's bill as a page and as PDF, with the QR and the details to pay by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from gateway.cabinet.page import page
+from gateway.cabinet.visit import Visit
+from gateway.documents.bill import bill_pdf
+from gateway.documents.files import file_response
+from gateway.documents.payment_code import qr_svg
+from gateway.routes.bills import BillRoutes
+from gateway.routes.payments import PaymentRoutes
+from shared.errors import NotFound
+
+
+class BillPages:
+    """Bills of the linked accounts."""
+
+    @page("GET", "/accounts/<number>/bills/<period>")
+    def bill_page(self, visit: Visit) -> Response:
+        """Show the bill of a month; where there is none yet, say so and lead to the latest."""
+        try:
+            bill, due = visit.together(
+                lambda: visit.api(BillRoutes.bill, path=visit.path),
+                visit.aside(lambda: visit.api(PaymentRoutes.due)),
+            )
+        except NotFound as error:
+            return _not_issued(visit, error)
+        codes = [payee["payment_code"] for payee in bill["payees"]]
+        return visit.render(
+            "bill.html",
+            bill=bill,
+            due_now=_due_now(due, bill),
+            payees=[
+                {**payee, "qr": _picture(code)}
+                for payee, code in zip(bill["payees"], codes, strict=True)
+            ],
+        )
+
+    @page("GET", "/accounts/<number>/bills/<period>.pdf")
+    def bill_page_file(self, visit: Visit) -> Response:
+        """Return the bill as PDF."""
+        try:
+            bill = visit.api(BillRoutes.bill, path=visit.path)
+        except NotFound as error:
+            return _not_issued(visit, error)
+        name = f"bill-{bill['number']}-{bill['period']}"
+        return file_response(bill_pdf(bill, visit.language), name, "pdf")
+
+
+def _due_now(due: Any, bill: dict[str, Any]) -> Any:
+    """Return what is due on the account today; what the bill says where that cannot be had."""
+    if due is None:
+        return bill["to_pay"]
+    return next((one["total"] for one in due["accounts"] if one["account"] == bill["number"]), 0)
+
+
+def _picture(code: str | None) -> Markup | None:
+    return Markup(qr_svg(code)) if code else None  # noqa: S704 - paths of the QR, no text
+
+
+def _not_issued(visit: Visit, error: NotFound) -> Response:
+    if error.code != "bill_not_issued":
+        raise error
+    known: dict[str, Any] = {"latest": "", "latest_issued_on": "", **error.params}
+    return visit.render(
+        "bill_not_issued.html",
+        status=404,
+        number=visit.path["number"],
+        period=visit.path["period"],
+        latest=known["latest"],
+        latest_issued_on=known["latest_issued_on"],
+    )

@@ -1,0 +1,46 @@
+"""Receipts as PDF."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.cabinet.page import page
+from gateway.cabinet.visit import Visit
+from gateway.cabinet.words import sum_in_words
+from gateway.documents.files import file_response
+from gateway.documents.receipt import receipt_pdf
+from gateway.routes.charges import ChargeRoutes
+from gateway.routes.payments import PaymentRoutes
+
+
+class ReceiptFilePages:
+    """The receipt of a payment, to print and to keep."""
+
+    @page("GET", "/payments/<uuid:payment_id>/receipt.pdf")
+    def receipt_file(self, visit: Visit) -> Response:
+        """Return the receipt as PDF, with its proofs attached."""
+        receipt, charges = visit.together(
+            lambda: visit.api(PaymentRoutes.receipt, path=visit.path),
+            visit.aside(lambda: visit.api(ChargeRoutes.all_charges)),
+        )
+        made = receipt_pdf(
+            receipt,
+            words=sum_in_words(receipt["payment"]["total"], visit.language),
+            names=_names(charges),
+            verify_url=f"{visit.settings.url.rstrip('/')}/verify",
+            timezone=visit.settings.timezone,
+            language=visit.language,
+        )
+        return file_response(made, f"receipt-{receipt['payment']['payment_id']}", "pdf")
+
+
+def _names(charges: Any) -> dict[str, str]:
+    """Return the names of services by the bills; none where those cannot be had."""
+    return {
+        line["service"]: line["name"]
+        for account in (charges["accounts"] if charges else ())
+        for month in reversed(account["months"])
+        for line in month["lines"]
+    }

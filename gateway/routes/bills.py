@@ -1,0 +1,64 @@
+"""Bills («платёжные документы»): each month's, with whom to pay; as data and as PDF."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from gateway.documents.bill import bill_pdf, with_payees
+from gateway.documents.files import file_response
+from gateway.documents.payees import load_payees
+from gateway.messages import language_of
+from gateway.operations import API, Call, Operation
+from gateway.ownership import linked_account
+from gateway.problems import Refusal
+from gateway.schemas.bills import Bill
+from gateway.web import route
+from shared.config import Settings
+
+TAG = "Charges"
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+class BillRoutes:
+    """The bills of the linked accounts."""
+
+    settings: Any  # of the process; the gateway provides it
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/accounts/<number>/bills/<period>",
+            tag=TAG,
+            summary="The bill of a month: lines, account, payments, whom to pay.",
+            result=Bill,
+        )
+    )
+    def bill(self, call: Call) -> Any:
+        return _bill(call, self.settings)
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/accounts/<number>/bills/<period>.pdf",
+            tag=TAG,
+            summary="The same bill as PDF/A-3a and PDF/UA-1, with its data attached.",
+            media_type="application/pdf",
+        )
+    )
+    def bill_file(self, call: Call) -> Response:
+        found = Bill().dump(_bill(call, self.settings))
+        language = language_of(call.request.accept_languages)
+        name = f"bill-{found['number']}-{found['period']}"
+        return file_response(bill_pdf(found, language), name, "pdf")
+
+
+def _bill(call: Call, settings: Settings) -> dict[str, Any]:
+    """Return a bill of a linked account, and whom to pay. Raises 404 for what is no month."""
+    if not _MONTH.fullmatch(call.path["period"]):
+        raise Refusal(404, "path_not_found")
+    account = linked_account(call, call.path["number"])
+    found = call.ask("ledger", "bill", number=account["number"], period=call.path["period"])
+    return with_payees({**account, **found}, load_payees(settings.payees))
