@@ -55,6 +55,8 @@ Actor = Annotated[
     typer.Option(help="Who acts, as ivanova; the login name when left out.", show_default=False),
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept for good.", show_default=False)]
+OptionalReason = Annotated[str, typer.Option(help="Why; it is recorded.", show_default=False)]
+"""The verb itself says when it needs one; its default is an empty text."""
 
 
 # Verbs
@@ -71,7 +73,8 @@ class StaffVerbs(typer.Typer):
     """The verbs of one subject, each declared as reading or writing, and as long.
 
     A reading verb has ``--json``; a writing one ``--dry-run``, ``--actor`` and ``--reason``; a long
-    one shows its progress and ends with a summary. tests/unit/terminal/test_verbs.py checks it.
+    one shows its progress and ends with a summary.
+    tests/unit/terminal/test_terminal_verbs.py checks it.
     """
 
     def __init__(self, help_: str) -> None:
