@@ -73,8 +73,7 @@ class StaffVerbs(typer.Typer):
     """The verbs of one subject, each declared as reading or writing, and as long.
 
     A reading verb has ``--json``; a writing one ``--dry-run``, ``--actor`` and ``--reason``; a long
-    one shows its progress and ends with a summary.
-    tests/unit/terminal/test_terminal_verbs.py checks it.
+    one shows its progress and ends with a summary: tests/unit/terminal/test_terminal_verbs.py.
     """
 
     def __init__(self, help_: str) -> None:

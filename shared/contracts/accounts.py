@@ -10,8 +10,6 @@ from shared.contracts.base import AccountNumber, Contract, PlainId
 
 ABOUT = "Personal accounts (contracts with the utility) and who has linked them."
 
-#: The payer kinds; the ledger chooses the penalty rules by them.
-
 
 class PayerKind(StrEnum):
     """Who pays for an account; it decides the penalty rules (ЖК РФ ст. 155 ч. 14, 14.1).
