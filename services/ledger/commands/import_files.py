@@ -55,18 +55,21 @@ def _kind(name: str) -> str:
     return name
 
 
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the file holds; taken from its columns when left out.",
+        parser=_kind,
+        metavar="|".join(KINDS),
+    ),
+]
+
+
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON Lines.")],
     reason: Reason,
     actor: Actor = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            help="What the file holds; taken from its columns when left out.",
-            parser=_kind,
-            metavar="|".join(KINDS),
-        ),
-    ] = None,
+    kind: KindOption = None,
     encoding: Annotated[Encoding | None, typer.Option(help="Detected when left out.")] = None,
     rows: Annotated[int | None, typer.Option(help="Control total: the number of rows.")] = None,
     bills: Annotated[
