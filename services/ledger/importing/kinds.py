@@ -1,4 +1,4 @@
-"""The kinds of files that the ledger imports, told apart by their columns.
+"""The kinds of files that the ledger imports, distinguished by their columns.
 
 All are CSV with ``;`` and a header (UTF-8 or cp1251), or JSON Lines with the same names. Sums are
 in roubles (``4500,00``), days ``2026-03-31``, months ``2026-03``.

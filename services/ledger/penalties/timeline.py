@@ -64,7 +64,7 @@ def _bands(rules: PenaltyRules, payer: PayerKind, first_day: date) -> Iterator[R
         raise ValidationFailed(
             "no_penalty_rule",
             f"The penalty rules for {payer} begin on {dated[0].first_day}, and this delay on "
-            f"{first_day}: add the rule that held then.",
+            f"{first_day}: add the rule of that day.",
             payer=payer,
             day=first_day.isoformat(),
         )
