@@ -17,6 +17,7 @@ from services.terminal import (
     Actor,
     DryRun,
     Json,
+    OptionalReason,
     StaffVerbs,
     author,
     counting,
@@ -54,11 +55,14 @@ def parked_(
     retry: Annotated[int | None, typer.Option(help="Retry the message of this id.")] = None,
     drop: Annotated[int | None, typer.Option(help="Drop the message of this id.")] = None,
     actor: Actor = None,
-    reason: Annotated[str, typer.Option(help="Why; needed to drop a message.")] = "",
+    reason: OptionalReason = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """List parked messages, or retry or drop one. Exit code 1: some are listed."""
+    """List parked messages, or retry or drop one.
+
+    Dropping needs --reason. Exit code 1: some are listed.
+    """
     with reporting():
         if retry is None and drop is None:
             _list([service] if service else [], json)
@@ -79,7 +83,7 @@ def replay(
     to_queue: Annotated[str, typer.Option(help="The subscriber's own queue.")],
     after: Annotated[int, typer.Option(help="Begin after this position.")] = 0,
     actor: Actor = None,
-    reason: Annotated[str, typer.Option(help="Why; it is logged.")] = "",
+    reason: OptionalReason = "",
     dry_run: DryRun = False,
 ) -> None:
     """Publish the events of a service again, to one queue only."""

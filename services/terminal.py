@@ -55,6 +55,8 @@ Actor = Annotated[
     typer.Option(help="Who acts, as ivanova; the login name when left out.", show_default=False),
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept for good.", show_default=False)]
+OptionalReason = Annotated[str, typer.Option(help="Why; it is recorded.", show_default=False)]
+"""The verb itself says when it needs one; its default is an empty text."""
 
 
 # Verbs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -37,17 +37,3 @@ class SystemClock:
 
     def day_of(self, instant: datetime) -> date:
         return instant.astimezone(self._zone).date()
-
-
-class FixedClock(SystemClock):
-    """A clock for tests: it stands still until it is advanced."""
-
-    def __init__(self, now: datetime, zone: str = "Europe/Moscow") -> None:
-        super().__init__(zone)
-        self._now = now.astimezone(UTC)
-
-    def now(self) -> datetime:
-        return self._now
-
-    def advance(self, by: timedelta) -> None:
-        self._now += by

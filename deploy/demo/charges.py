@@ -53,6 +53,27 @@ MAINTENANCE = _service("maintenance", "Содержание жилого пом�
 WASTE = _service("waste", "Обращение с ТКО", "м²", "3.12", "3.38")
 CAPITAL_REPAIR = _service("capital_repair", "Взнос на капитальный ремонт", "м²", "13.16", "13.16")
 
+
+@dataclass(frozen=True)
+class Billing:
+    """What a payer kind is billed for: services by area, and heat and water by meter.
+
+    The volume of water follows from the residents, or else from the area.
+    """
+
+    by_area: tuple[Service, ...] = ()
+    metered: bool = True
+    by_residents: bool = False
+
+
+BILLING = {
+    "household": Billing((MAINTENANCE, WASTE, CAPITAL_REPAIR), by_residents=True),
+    "capital_repair": Billing((CAPITAL_REPAIR,), metered=False),
+    "organisation": Billing(),
+    "managing_company": Billing(),
+}
+"""By payer kind."""
+
 HEATING_SEASON = {"2026-05": Decimal("0.35"), "2026-10": Decimal(1)}
 """The heat of a month as a part of October's; none in summer."""
 LEAST_HEAT = Decimal("11.0")
@@ -143,15 +164,15 @@ def _months_of(number: int) -> int:
 
 
 def _lines(account: DemoAccount, period: str, number: int, repair_apart: bool) -> tuple[Line, ...]:
-    if account.payer_kind == "capital_repair":
-        return (_charged(CAPITAL_REPAIR, period, account.total_area),)
+    billing = BILLING[account.payer_kind]
     fixed = []
-    if account.payer_kind == "household":
-        concession = "Льгота 50 %" if number % 10 == 4 else ""
-        fixed.append(_charged(MAINTENANCE, period, account.total_area, concession))
-        fixed.append(_charged(WASTE, period, account.total_area))
-        if not repair_apart:
-            fixed.append(_charged(CAPITAL_REPAIR, period, account.total_area))
+    for service in billing.by_area:
+        if service is CAPITAL_REPAIR and billing.metered and repair_apart:
+            continue
+        concession = "Льгота 50 %" if service is MAINTENANCE and number % 10 == 4 else ""
+        fixed.append(_charged(service, period, account.total_area, concession))
+    if not billing.metered:
+        return tuple(fixed)
     water = _water(account, period, number, fixed)
     heating = _heating(account, period, number, [*fixed, *water])
     return (*heating, *water, *fixed)
@@ -159,7 +180,8 @@ def _lines(account: DemoAccount, period: str, number: int, repair_apart: bool) -
 
 def _water(account: DemoAccount, period: str, number: int, fixed: Sequence[Line]) -> list[Line]:
     meter = Random(f"water {account.number} {period}")  # noqa: S311 - no secret
-    people = account.residents if account.payer_kind == "household" else account.total_area / 12
+    by_residents = BILLING[account.payer_kind].by_residents
+    people = account.residents if by_residents else account.total_area / 12
     hot, cold = (people * Decimal(meter.randint(*liters)) for liters in ((650, 1450), (900, 2100)))
     if period == PERIODS[-1]:
         wish = [_charged(HOT_WATER, period, hot / 1000), _charged(COLD_WATER, period, cold / 1000)]

@@ -34,6 +34,15 @@ class DemoAccount:
         return f"{self.bill_total // 100},{self.bill_total % 100:02d}"
 
 
+HELD_BY_PEOPLE = {
+    "household": True,
+    "capital_repair": True,
+    "organisation": False,
+    "managing_company": False,
+}
+"""By payer kind: whether people hold such an account and register in the cabinet."""
+
+
 def demo_accounts(path: Path = ACCOUNTS_FILE) -> list[DemoAccount]:
     """Return the accounts of the registry, in its order."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -55,7 +64,7 @@ def demo_accounts(path: Path = ACCOUNTS_FILE) -> list[DemoAccount]:
 
 def households(accounts: Sequence[DemoAccount]) -> list[DemoAccount]:
     """Return the accounts of people, those for capital repair included."""
-    return [one for one in accounts if one.payer_kind in {"household", "capital_repair"}]
+    return [one for one in accounts if HELD_BY_PEOPLE[one.payer_kind]]
 
 
 def _area(text: str) -> Decimal:

@@ -18,6 +18,7 @@ from gateway.schemas.base import (
     output_text,
     secret,
 )
+from shared.contracts.identity import PersonType
 
 
 class Organisation(Shape):
@@ -41,7 +42,7 @@ class StartRegistration(Shape):
 
     person_type = fields.String(
         required=True,
-        validate=one_of("individual", "organisation"),
+        validate=one_of(*PersonType),
         metadata=described("«Физ. лицо» or «Юр. лицо».", "individual"),
     )
     email = input_text(
@@ -57,9 +58,9 @@ class StartRegistration(Shape):
     @validates_schema
     def check_organisation(self, data: dict[str, Any], **_: Any) -> None:
         named = data.get("organisation") is not None
-        if data["person_type"] == "organisation" and not named:
+        if data["person_type"] == PersonType.ORGANISATION and not named:
             raise ValidationError("field_required", "organisation")
-        if data["person_type"] == "individual" and named:
+        if data["person_type"] == PersonType.INDIVIDUAL and named:
             raise ValidationError("field_unknown", "organisation")
 
 

@@ -16,6 +16,7 @@ from services.terminal import (
     Actor,
     DryRun,
     Json,
+    OptionalReason,
     StaffVerbs,
     author,
     err,
@@ -57,14 +58,13 @@ def import_contracts(
         Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
     ] = None,
     actor: Actor = None,
-    reason: Annotated[
-        str, typer.Option(help="Why; it is kept for good. Needed unless --dry-run.")
-    ] = "",
+    reason: OptionalReason = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Register new contracts and amend changed ones; repeating an import has no effect.
 
+    Needs --reason, except with --dry-run.
     Exit code 0: done; 1: rows were refused (they are in the quarantine file with their reasons,
     the others were imported) or a control total differs (nothing was imported); 2: the input is
     unusable or the database did not answer.

@@ -8,6 +8,7 @@ not less.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 from shared.contracts.accounts import PayerKind
 
@@ -45,9 +46,24 @@ def mask_address(address: str) -> str:
 
 def mask_holder(holder: str, payer_kind: PayerKind) -> str:
     """Return initials: ``И. И. И.``; for an organisation its form and initials: ``ООО «Р…»``."""
-    if payer_kind in ("organisation", "managing_company"):
-        return _WORD.sub(_mask_word, holder) or HIDDEN
-    return " ".join(f"{word[0].upper()}." for word in _WORD.findall(holder)) or HIDDEN
+    return MASKS[payer_kind](holder) or HIDDEN
+
+
+def _mask_person(name: str) -> str:
+    return " ".join(f"{word[0].upper()}." for word in _WORD.findall(name))
+
+
+def _mask_organisation(name: str) -> str:
+    return _WORD.sub(_mask_word, name)
+
+
+MASKS: Mapping[PayerKind, Callable[[str], str]] = {
+    PayerKind.HOUSEHOLD: _mask_person,
+    PayerKind.CAPITAL_REPAIR: _mask_person,
+    PayerKind.ORGANISATION: _mask_organisation,
+    PayerKind.MANAGING_COMPANY: _mask_organisation,
+}
+"""Payer kind -> how its holder's name is masked."""
 
 
 def _is_house(part: str) -> bool:

@@ -18,6 +18,8 @@ from services.terminal import (
     Actor,
     DryRun,
     Json,
+    OptionalReason,
+    Reason,
     StaffVerbs,
     author,
     new_table,
@@ -32,10 +34,9 @@ from shared.eventstore import Session
 
 C = TypeVar("C")
 
-app = StaffVerbs("The questions that persons ask.")
+app = StaffVerbs("The questions that persons ask. Reasons are hidden from them.")
 
 Which = Annotated[str, typer.Argument(metavar="QUESTION", help="Its number or its id.")]
-Reason = Annotated[str, typer.Option(help="Why; kept with the question, hidden from the person.")]
 
 
 @app.reads("list")
@@ -108,7 +109,7 @@ def answer(
         Path | None, typer.Option(help="A UTF-8 file with the answer; - for standard input.")
     ] = None,
     actor: Actor = None,
-    reason: Reason = "",
+    reason: OptionalReason = "",
     dry_run: DryRun = False,
 ) -> None:
     """Answer a question; the person gets the answer by e-mail and in the cabinet."""

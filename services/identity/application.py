@@ -15,7 +15,7 @@ import msgspec
 from services.identity.commands import Command
 from services.identity.contact_details import parse_phone
 from services.identity.documents import find_document
-from services.identity.domain import Person, PersonRegistered, PersonType, Registration
+from services.identity.domain import Person, PersonRegistered, Registration
 from services.identity.limits import (
     LETTERS_OF_NETWORK,
     PASSWORD_RESET_LIFE,
@@ -29,6 +29,7 @@ from services.identity.organisation_details import Organisation
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit
 from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
+from shared.contracts.identity import PersonType
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id

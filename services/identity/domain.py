@@ -12,16 +12,10 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from shared.contracts.identity import PersonType
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
 from shared.ids import NAMESPACE, derived_id
-
-
-class PersonType(StrEnum):
-    """The type selected at registration: «Физ. лицо» or «Юр. лицо»."""
-
-    INDIVIDUAL = "individual"
-    ORGANISATION = "organisation"
 
 
 class PasswordOrigin(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from services.identity.documents import KINDS
-from services.identity.domain import PersonType
 from services.identity.password_policy import MAX_LENGTH
+from shared.contracts.identity import PersonType
 
 _MAX_DEVICE_LENGTH = 1000
 

@@ -15,7 +15,6 @@ import msgspec
 from services.identity import access, application, recovery, schemas
 from services.identity.contact_details import parse_email
 from services.identity.documents import find_document
-from services.identity.domain import PersonType
 from services.identity.fingerprints import (
     Fingerprints,
     new_code,
@@ -30,6 +29,7 @@ from services.identity.passwords import Passwords
 from services.identity.refusals import raise_if_refused, refused
 from services.identity.verification_codes import IssueCode
 from shared.config import Settings
+from shared.contracts.identity import PersonType
 from shared.errors import ValidationFailed
 from shared.eventstore import Store
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -11,19 +11,20 @@ from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
+from shared.contracts.payments import Failure
 from shared.eventstore import Session
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
 #: Why a payment failed, for the payer, in Russian and English, by the reason in the event.
-FAILURES = {
-    "declined": ("банк отклонил карту", "the bank declined the card"),
-    "expired": ("время на оплату истекло", "the time to pay ran out"),
-    "refused_by_acquirer": ("банк не принял заказ", "the bank did not take the order"),
-    "not_registered": ("банк не ответил вовремя", "the bank did not answer in time"),
-    "form_lost": ("страница оплаты не открылась", "the payment page did not open"),
-    "given_back": ("банк вернул деньги на карту", "the bank gave the money back"),
+FAILURES: Final[Mapping[str, tuple[str, str]]] = {
+    Failure.DECLINED: ("банк отклонил карту", "the bank declined the card"),
+    Failure.EXPIRED: ("время на оплату истекло", "the time to pay ran out"),
+    Failure.REFUSED: ("банк не принял заказ", "the bank did not take the order"),
+    Failure.NOT_REGISTERED: ("банк не ответил вовремя", "the bank did not answer in time"),
+    Failure.FORM_LOST: ("страница оплаты не открылась", "the payment page did not open"),
+    Failure.GIVEN_BACK: ("банк вернул деньги на карту", "the bank gave the money back"),
 }
 FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank did not confirm the payment")
 

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.payments.domain import Failure, Line, PaymentOrder, State
+from services.payments.domain import Line, PaymentOrder, State
+from shared.contracts.payments import Failure
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks

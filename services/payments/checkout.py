@@ -22,7 +22,6 @@ from services.payments.acquirers import (
 )
 from services.payments.application import SESSION, PaymentSnapshot
 from services.payments.domain import (
-    Failure,
     Line,
     Split,
     State,
@@ -33,6 +32,7 @@ from services.payments.domain import (
 from services.payments.polling import PollOutcome, poll_acquirer
 from shared import context
 from shared.clock import Clock
+from shared.contracts.payments import Failure
 from shared.errors import NotFound, Unavailable
 from shared.eventstore import Store
 from shared.ids import derived_id, new_id

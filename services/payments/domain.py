@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.contracts.payments import Failure
 from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Aggregate, Event, EventTypes
 from shared.ids import NAMESPACE, derived_id
@@ -38,23 +39,6 @@ class State(StrEnum):
     """The ledger has posted every line."""
     FAILED = "failed"
     EXPIRED = "expired"
-
-
-class Failure(StrEnum):
-    """Why a payment failed. Nothing was charged, or it was returned (GIVEN_BACK)."""
-
-    DECLINED = "declined"
-    """The issuer of the card refused."""
-    EXPIRED = "expired"
-    """The payer did not pay in time."""
-    REFUSED = "refused_by_acquirer"
-    """The acquirer did not accept the order."""
-    NOT_REGISTERED = "not_registered"
-    """The order never reached the acquirer."""
-    FORM_LOST = "form_lost"
-    """The order was registered, but the address of its page was lost before anybody saw it."""
-    GIVEN_BACK = "given_back"
-    """The acquirer reversed or refunded the charge before we recorded it."""
 
 
 class Line(msgspec.Struct, frozen=True):

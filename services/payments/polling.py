@@ -11,7 +11,7 @@ from enum import StrEnum
 from services.payments import application
 from services.payments.acquirers import Acquirer, OrderReport, OrderState
 from services.payments.application import PaymentSnapshot
-from services.payments.domain import Failure
+from shared.contracts.payments import Failure
 from shared.errors import Conflict
 from shared.eventstore import Store
 from shared.logs import get_logger

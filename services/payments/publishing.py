@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from services.payments.domain import (
-    Failure,
     PaymentCaptured,
     PaymentCompleted,
     PaymentExpired,
@@ -15,6 +14,7 @@ from services.payments.domain import (
     Split,
 )
 from shared.bus import Publication
+from shared.contracts.payments import Failure
 from shared.eventstore import Recorded
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from psycopg import Cursor
 
 from services.payments.domain import (
-    Failure,
     LinePosted,
     OrderRegistered,
     PaymentCaptured,
@@ -20,6 +19,7 @@ from services.payments.domain import (
     State,
 )
 from services.payments.poll_schedule import PollSchedule
+from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
 
 _WITH_POLLS = (

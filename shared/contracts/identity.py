@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import Contract, PlainId
 
 ABOUT = "People, organisations, and what happens to their passwords."
+
+
+class PersonType(StrEnum):
+    """The type selected at registration: «Физ. лицо» or «Юр. лицо»."""
+
+    INDIVIDUAL = "individual"
+    ORGANISATION = "organisation"
 
 
 class RegistrationCodeRequested(Schema):
@@ -21,7 +30,7 @@ class PersonRegistered(Schema):
     )
     person_type = fields.String(
         required=True,
-        validate=validate.OneOf(("individual", "organisation")),
+        validate=validate.OneOf([kind.value for kind in PersonType]),
         metadata={"description": "individual («Физ. лицо») or organisation («Юр. лицо»)."},
     )
 

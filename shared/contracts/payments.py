@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber, Contract, Day, Instant, Kopecks, PlainId
 
 ABOUT = "Payment orders, from the cabinet to the acquirer and into the ledger."
 
-#: Why a payment failed. A new reason may appear within a version.
-FAILURES = (
-    "declined",
-    "expired",
-    "refused_by_acquirer",
-    "not_registered",
-    "form_lost",
-    "given_back",
-)
+
+class Failure(StrEnum):
+    """Why a payment failed. Nothing was charged, or it was returned (GIVEN_BACK).
+
+    A new reason may appear within a version.
+    """
+
+    DECLINED = "declined"
+    """The issuer of the card refused."""
+    EXPIRED = "expired"
+    """The payer did not pay in time."""
+    REFUSED = "refused_by_acquirer"
+    """The acquirer did not accept the order."""
+    NOT_REGISTERED = "not_registered"
+    """The order never reached the acquirer."""
+    FORM_LOST = "form_lost"
+    """The order was registered, but the address of its page was lost before anybody saw it."""
+    GIVEN_BACK = "given_back"
+    """The acquirer reversed or refunded the charge before payments recorded it."""
 
 
 class PaymentLine(Schema):
@@ -59,7 +71,7 @@ class PaymentCaptured(_WithMoney):
 class PaymentFailed(_OfPayment):
     reason = fields.String(
         required=True,
-        validate=validate.OneOf(FAILURES),
+        validate=validate.OneOf([reason.value for reason in Failure]),
         metadata={
             "description": (
                 "declined: the card's bank refused; expired: not paid in time; "

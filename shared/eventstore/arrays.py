@@ -58,10 +58,6 @@ class _Bytes(_Array):
     element = 17
 
 
-class _Jsons(_Array):
-    element = 114
-
-
 class _ArrayDumper(Dumper):
     format = Format.BINARY
 
@@ -76,7 +72,7 @@ def _register(cls: type[_Array], array_oid: int) -> None:
     )
 
 
-for _cls, _oid in ((_Bigints, 1016), (_Uuids, 2951), (_Texts, 1009), (_Bytes, 1001), (_Jsons, 199)):
+for _cls, _oid in ((_Bigints, 1016), (_Uuids, 2951), (_Texts, 1009), (_Bytes, 1001)):
     _register(_cls, _oid)
 
 
@@ -110,11 +106,6 @@ def texts(values: Iterable[str]) -> Any:
 def byteas(values: Iterable[bytes]) -> Any:
     """Return a bytea[]."""
     return _Bytes([_with_length(value) for value in values])
-
-
-def jsons(values: Iterable[bytes]) -> Any:
-    """Return a json[] of encoded JSON texts."""
-    return _Jsons([_with_length(value) for value in values])
 
 
 def _with_length(value: bytes) -> bytes:

@@ -101,15 +101,14 @@ def services_in_documents(root: Path) -> dict[str, set[str]]:
     """Return the services that each hand-written list of a checkout names."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
-    [independent] = [contract for contract in contracts if contract["type"] == "independence"]
+    [layers] = [found["layers"] for found in contracts if found.get("containers") == ["services"]]
+    [independent] = [names for layer in layers if "identity" in (names := layer.split(" | "))]
     readme = (root / "README.md").read_text(encoding="utf-8")
     architecture = (root / "ARCHITECTURE.md").read_text(encoding="utf-8")
     picture = re.search(r"subgraph services\[.*?\n(.*?)\n", architecture)
     assert picture is not None
     return {
-        "pyproject.toml, the contract of independence": {
-            module.removeprefix("services.") for module in independent["modules"]
-        },
+        "pyproject.toml, the layer of the services": set(independent),
         "README.md, the map": set(
             re.findall(r"^\| \[\w+\]\(services/(\w+)/", readme, re.MULTILINE)
         ),

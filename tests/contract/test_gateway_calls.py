@@ -40,8 +40,9 @@ from services.ledger.seal.proofs import INCLUSION
 from services.ledger.seal.verifier import verify_inclusion
 from services.ledger.tables.columns import posting_row
 from services.payments.domain import State
-from shared.clock import FixedClock
 from shared.eventstore import Aggregate, MemoryStore, Recorded, Session
+from tests.fixed_clock import FixedClock
+from tests.leaf_hashes import LeafHashes
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
 OF_THE_CALLER = {"deadline"}
@@ -206,7 +207,7 @@ def test_a_proof_is_valid_after_the_gateway() -> None:
         for place in (1, 2, 3)
     ]
     hashes = [merkle.leaf_hash(leaf.encode(row)) for row in rows]
-    tree = merkle.LeafHashes(hashes)
+    tree = LeafHashes(hashes)
     root = merkle.frontier(tree, 3).root()
     path = merkle.inclusion_proof(tree, 1, 3)
     proof = {

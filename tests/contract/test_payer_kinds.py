@@ -8,11 +8,16 @@ from typing import get_type_hints
 
 from marshmallow.validate import OneOf
 
-from deploy.demo.penalties import DIVISORS
+from deploy.demo import penalties
+from deploy.demo.charges import BILLING
+from deploy.demo.company import HELD_BY_PEOPLE, demo_accounts
 from services.accounts.domain import ContractDetails
+from services.accounts.preview import MASKS
 from services.ledger.penalties.explanation import _WORDS
 from services.ledger.penalties.rules import RuleFile, load_rules
 from shared.contracts.accounts import ContractAmended, ContractRegistered, PayerKind
+from tests.simulation import lateness, scenario
+from tests.unit.ledger.penalties import penalty_oracle
 
 KINDS = set(PayerKind)
 
@@ -40,5 +45,21 @@ def test_every_kind_has_a_penalty_rule_and_a_name_in_each_language() -> None:
         assert set(words.payers) == set(PayerKind)
 
 
+def test_the_preview_masks_the_holder_of_every_kind() -> None:
+    assert set(MASKS) == KINDS
+
+
 def test_the_demo_has_penalties_for_every_kind() -> None:
-    assert set(DIVISORS) == KINDS
+    assert set(penalties.DIVISORS) == KINDS
+
+
+def test_the_demo_bills_every_kind() -> None:
+    assert set(BILLING) == KINDS
+    assert set(HELD_BY_PEOPLE) == KINDS
+    assert {account.payer_kind for account in demo_accounts()} == KINDS
+
+
+def test_the_simulation_and_the_oracle_know_every_kind() -> None:
+    assert set(scenario.KINDS) == KINDS
+    assert set(lateness.DIVISORS) == KINDS
+    assert set(penalty_oracle.DIVISORS) == KINDS

@@ -18,9 +18,9 @@ from services.identity.domain import Person, PersonErased
 from services.identity.limits import SIGN_IN_OF_EMAIL
 from services.identity.passwords import Passwords
 from services.identity.service import IdentityService
-from shared.clock import FixedClock
 from shared.context import bind
 from shared.errors import ServiceError
+from tests.fixed_clock import FixedClock
 
 IP = "203.0.113.7"
 OWN = "длинная фраза 1"

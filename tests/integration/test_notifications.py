@@ -31,11 +31,11 @@ from shared.bus import Publication
 from shared.bus.listen import Delivery as Arrived
 from shared.bus.listen import Reactions
 from shared.bus.messages import envelope
-from shared.clock import FixedClock
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
+from tests.fixed_clock import FixedClock
 
 pytestmark = pytest.mark.nodes
 

@@ -36,6 +36,7 @@ COPIED = (
     "pyproject.toml",
     "tests/__init__.py",
     "tests/conftest.py",
+    "tests/fixed_clock.py",
     "tests/ledger_commands.py",
     "tests/unit/__init__.py",
 )

@@ -26,6 +26,8 @@ SERVICES = {
     "waste": "Обращение с ТКО",
     "electricity": 'Электроснабжение "ОДН"',
 }
+KINDS = {"household": 90, "organisation": 7, "managing_company": 3, "capital_repair": 0}
+"""Payer kind -> how many of 100 accounts; capital repair is a line in the bills of the others."""
 BEHAVIOURS = ("prompt", "in_part", "in_advance", "seldom", "never")
 
 
@@ -37,8 +39,7 @@ class AccountScenario:
         self.number = f"{index + 1:010}"
         self.account = ModelAccount()
         self._behaviour = self._chance.choice(BEHAVIOURS)
-        kinds = ("household", "organisation", "managing_company")
-        [self._kind] = self._chance.choices(kinds, (90, 7, 3))
+        [self._kind] = self._chance.choices([*KINDS], [*KINDS.values()])
         self._in_registry = self._chance.random() < 0.6
         # Some accounts from the registry get their opening balance only later, or never.
         self._opens_in = self._chance.choice((0, 0, 2, None)) if self._in_registry else 0

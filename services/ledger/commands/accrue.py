@@ -15,6 +15,7 @@ from services.ledger.penalties.payment_matching import check_day
 from services.ledger.penalties.rules import load_rules
 from services.terminal import (
     DIFFERENCE,
+    DONE,
     Actor,
     DryRun,
     Json,
@@ -79,7 +80,7 @@ def accrue(
         print_json({"on": str(by), "rules": chosen.version, **msgspec.structs.asdict(summary)})
     else:
         _show(summary, by, chosen.version, dry_run)
-    raise typer.Exit(DIFFERENCE if summary.refused else 0)
+    raise typer.Exit(DIFFERENCE if summary.refused else DONE)
 
 
 def _show(summary: Summary, by: date, rules: str, dry_run: bool) -> None:

@@ -11,7 +11,7 @@ from services.ledger.commands.ledger_access import Against, Workers, opened_ledg
 from services.ledger.replay import audit as auditor
 from services.ledger.seal.inspection import inspect_seal
 from services.ledger.seal.keys import seal_keys
-from services.terminal import DIFFERENCE, Json, counting, out, print_json, reporting
+from services.terminal import DIFFERENCE, DONE, Json, counting, out, print_json, reporting
 from shared.config import load_settings
 
 
@@ -54,4 +54,4 @@ def audit(
             f"{sum(report.trial_balance.values())}; {monotonic() - began:.1f} s",
             soft_wrap=True,
         )
-    raise typer.Exit(DIFFERENCE if report.differences or seal.findings else 0)
+    raise typer.Exit(DIFFERENCE if report.differences or seal.findings else DONE)

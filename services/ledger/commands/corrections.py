@@ -40,6 +40,7 @@ from services.terminal import (
     Actor,
     DryRun,
     Json,
+    OptionalReason,
     Reason,
     author,
     day,
@@ -173,11 +174,14 @@ def list_proposals(
 def approve(
     proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
     actor: Actor = None,
-    reason: Annotated[str, typer.Option(help="A note beside the reason of the proposal.")] = "",
+    reason: OptionalReason = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Approve a correction that somebody else has proposed, and make it."""
+    """Approve a correction that somebody else has proposed, and make it.
+
+    A reason is recorded beside that of the proposal.
+    """
     with reporting():
         who, note = author(actor, reason, optional=True)
         command = Approve(proposal_id=proposal_id, reason=note)

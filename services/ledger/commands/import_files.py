@@ -11,6 +11,7 @@ import typer
 from services.ledger.commands.corrections import approval_limit
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.importing.imports import ImportRequest, Summary, import_file
+from services.ledger.importing.kinds import KINDS
 from services.terminal import (
     BAD_INPUT,
     DIFFERENCE,
@@ -32,15 +33,6 @@ from shared.money import parse_roubles
 from shared.tablefiles import ControlTotals
 
 
-class FileKind(StrEnum):
-    """What a file holds."""
-
-    CHARGES = "charges"
-    OPENING = "opening"
-    ADJUSTMENTS = "adjustments"
-    REGISTRY = "registry"
-
-
 class Encoding(StrEnum):
     """How a file is encoded."""
 
@@ -57,14 +49,27 @@ _TITLES = {
 }
 
 
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(KINDS)}")
+    return name
+
+
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the file holds; taken from its columns when left out.",
+        parser=_kind,
+        metavar="|".join(KINDS),
+    ),
+]
+
+
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON Lines.")],
     reason: Reason,
     actor: Actor = None,
-    kind: Annotated[
-        FileKind | None,
-        typer.Option(help="What the file holds; taken from its columns when left out."),
-    ] = None,
+    kind: KindOption = None,
     encoding: Annotated[Encoding | None, typer.Option(help="Detected when left out.")] = None,
     rows: Annotated[int | None, typer.Option(help="Control total: the number of rows.")] = None,
     bills: Annotated[
@@ -100,7 +105,7 @@ def import_(
             actor=who,
             reason=why,
             limit=approval_limit(),
-            kind=kind.value if kind else None,
+            kind=kind,
             encoding=encoding.value if encoding else None,
             totals=_totals(rows, bills, total),
             strict=strict,

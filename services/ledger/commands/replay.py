@@ -12,8 +12,10 @@ from services.ledger.replay.rebuild import Rebuilt, rebuild
 from services.ledger.reports.history import event_history
 from services.terminal import (
     DIFFERENCE,
+    DONE,
     Actor,
     Json,
+    OptionalReason,
     author,
     counting,
     new_table,
@@ -37,7 +39,7 @@ def replay(
     ] = False,
     workers: Workers = None,
     actor: Actor = None,
-    reason: Annotated[str, typer.Option(help="With --all: why; it is kept for good.")] = "",
+    reason: OptionalReason = "",
     json: Json = False,
 ) -> None:
     """Show the event history of an account, or rebuild the read model of all accounts (--all).
@@ -60,7 +62,7 @@ def replay(
             found = rebuild(store, advance, compare_only=dry_run, workers=workers)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
-    raise typer.Exit(DIFFERENCE if wrong else 0)
+    raise typer.Exit(DIFFERENCE if wrong else DONE)
 
 
 def _show_history(number: str, json: bool) -> None:

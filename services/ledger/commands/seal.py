@@ -21,9 +21,11 @@ from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.verifier import verify_inclusion
 from services.terminal import (
     DIFFERENCE,
+    DONE,
     Actor,
     DryRun,
     Json,
+    OptionalReason,
     author,
     counting,
     err,
@@ -40,7 +42,7 @@ R = TypeVar("R")
 
 def checkpoint(
     actor: Actor = None,
-    reason: Annotated[str, typer.Option(help="Why; it is kept for good.")] = "",
+    reason: OptionalReason = "",
     json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -89,7 +91,7 @@ def verify(
         print_json(report)
     else:
         _print_report(report)
-    raise typer.Exit(DIFFERENCE if report.findings else 0)
+    raise typer.Exit(DIFFERENCE if report.findings else DONE)
 
 
 def prove(

@@ -22,6 +22,7 @@ from services.ledger.reports.totals import (
 from services.ledger.reports.turnover import Row
 from services.terminal import (
     DIFFERENCE,
+    DONE,
     Json,
     counting,
     day,
@@ -77,7 +78,7 @@ def turnover(
                 f"{name}: closes at {roubles(closing)}, but the books have {roubles(owed)}",
                 soft_wrap=True,
             )
-    raise typer.Exit(DIFFERENCE if differences else 0)
+    raise typer.Exit(DIFFERENCE if differences else DONE)
 
 
 def trial_balance(
@@ -106,7 +107,7 @@ def trial_balance(
         debit = sum(amount for amount in books.values() if amount > 0)
         table.add_row("total", roubles(debit), roubles(debit - total), style="bold")
         show(table)
-    raise typer.Exit(DIFFERENCE if total else 0)
+    raise typer.Exit(DIFFERENCE if total else DONE)
 
 
 def _days(from_: str | None, to: str | None, period: str | None) -> tuple[date, date]:

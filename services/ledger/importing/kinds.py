@@ -6,11 +6,10 @@ in roubles (``4500,00``), days ``2026-03-31``, months ``2026-03``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from shared.tablefiles import FileKind, TableFile, match_kind, open_table
+from shared.tablefiles import FileKind, TableFile, open_table
 
 
 class Kind(FileKind, frozen=True, kw_only=True):
@@ -62,6 +61,7 @@ REGISTRY = Kind(
     entries="accounts",
 )
 KINDS = {kind.name: kind for kind in (CHARGES, ADJUSTMENTS, OPENING, REGISTRY)}
+"""Name -> kind."""
 
 Source: TypeAlias = TableFile[Kind]
 
@@ -72,14 +72,6 @@ def open_source(path: Path, kind: str | None = None, encoding: str | None = None
     Raises ValidationFailed ``invalid_file`` with what is wrong.
     """
     return open_table(path, _candidates(kind), encoding)
-
-
-def kind_of(columns: Sequence[str], name: str | None = None) -> Kind:
-    """Return the kind of a file by its columns, or check them against the kind of that name.
-
-    Raises ValidationFailed ``invalid_file``.
-    """
-    return match_kind(columns, _candidates(name))
 
 
 def _candidates(kind: str | None) -> list[Kind]:

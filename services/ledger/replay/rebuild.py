@@ -34,11 +34,18 @@ from services.ledger.replay.comparison import (
 )
 from services.ledger.replay.parallel import Progress, Range, conninfo_of, quiet
 from services.ledger.replay.streams import Difference, over_streams, read_streams, replay_stream
-from services.ledger.tables.columns import BALANCES, KEYS, NAMES, POSTINGS, PROPOSALS, as_parameters
+from services.ledger.tables.columns import (
+    BALANCES,
+    KEYS,
+    NAMES,
+    POSTINGS,
+    PROPOSALS,
+    TABLES,
+    as_parameters,
+)
 from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore
 
-TABLES = (BALANCES, PROPOSALS, POSTINGS)
 WAIT_FOR_THE_LOG = "10min"
 """How long the swap waits for the append lock, which an import holds until it ends."""
 

@@ -74,18 +74,6 @@ class CompactRange:
         return _fold(self.nodes)
 
 
-class LeafHashes:
-    """A source of nodes for a tree whose leaf hashes are in memory."""
-
-    def __init__(self, leaves: Sequence[bytes]) -> None:
-        self._leaves = leaves
-
-    def node(self, height: int, index: int) -> bytes:
-        """Compute the hash of a perfect subtree."""
-        first = index << height
-        return perfect_root(self._leaves[first : first + (1 << height)])
-
-
 def perfect_root(hashes: Sequence[bytes]) -> bytes:
     """Return the root over 2**k hashes."""
     count = len(hashes)

@@ -14,8 +14,8 @@ from services.accounts.contract_loading import ContractRow, RegisterContracts, r
 from services.accounts.domain import EVENTS
 from services.accounts.policy import Policy, load_policy
 from services.accounts.proof import BillSeal
-from shared.clock import FixedClock
 from shared.eventstore import MemoryStore
+from tests.fixed_clock import FixedClock
 
 FIRST, SECOND = "0100000001", "0100000002"
 

@@ -21,9 +21,9 @@ from services.helpdesk.application import (
 from services.helpdesk.departments import Directory, load_directory
 from services.helpdesk.domain import EVENTS
 from services.helpdesk.views import QuestionView
-from shared.clock import FixedClock
 from shared.context import bind
 from shared.eventstore import MemoryStore
+from tests.fixed_clock import FixedClock
 
 
 class HelpdeskHarness:

@@ -12,9 +12,9 @@ from identity_doubles import FakeReadModel
 from services.identity.domain import EVENTS
 from services.identity.passwords import Passwords
 from services.identity.service import IdentityService
-from shared.clock import FixedClock
 from shared.config import Settings
 from shared.eventstore import MemoryStore
+from tests.fixed_clock import FixedClock
 
 FAST = Passwords(time_cost=1, memory_cost=8)
 IP = "203.0.113.7"

@@ -21,10 +21,10 @@ from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.publishing import publish
 from services.ledger.reports import statements
 from services.ledger.reports.balances import balance, balances
-from shared.clock import FixedClock
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.fixed_clock import FixedClock
 from tests.ledger_commands import PostCharges, post_charges
 
 FIRST, SECOND = "0100000001", "0100000002"

@@ -38,9 +38,9 @@ from services.ledger.domain.proposal import (
 )
 from services.ledger.publishing import publish
 from shared import context
-from shared.clock import FixedClock
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.fixed_clock import FixedClock
 from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 
 FIRST, SECOND = "0100000001", "0100000002"

@@ -16,9 +16,9 @@ from services.notifications.application import QueuedLetter
 from services.notifications.domain import EVENTS, LetterFailed, LetterQueued, LetterSent
 from services.notifications.mailer import Connection
 from shared.bus import Message
-from shared.clock import FixedClock
 from shared.config import Settings
 from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.fixed_clock import FixedClock
 
 START = datetime(2026, 3, 31, 18, 0, tzinfo=UTC)
 

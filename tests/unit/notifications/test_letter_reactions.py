@@ -11,7 +11,7 @@ from letter_doubles import SETTINGS, START, Harness, message_of
 from services.notifications import reactions
 from services.notifications.envelope import Content, unseal
 from shared.contracts.notifications import LetterKind
-from shared.contracts.payments import FAILURES
+from shared.contracts.payments import Failure
 from shared.errors import Conflict, NotFound, Unavailable
 
 PERSON = "0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d"
@@ -247,7 +247,7 @@ def test_erased_question_gets_no_letter(harness: Harness, missing: str) -> None:
 
 
 def test_every_reason_of_failure_has_its_words() -> None:
-    assert set(FAILURES) == set(reactions.FAILURES)
+    assert set(Failure) == set(reactions.FAILURES)
 
 
 def test_unknown_failure_reason_has_a_general_text(harness: Harness) -> None:

@@ -32,8 +32,8 @@ from services.payments.domain import (
 from services.payments.reactions import REACTIONS
 from shared import context
 from shared.bus import Message
-from shared.clock import FixedClock
 from shared.eventstore import Aggregate, MemoryStore, Recorded
+from tests.fixed_clock import FixedClock
 
 NOON = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 PERSON = UUID("00000000-0000-4000-8000-0000000000aa")

@@ -11,7 +11,6 @@ from payment_doubles import PERSON
 
 from services.payments.domain import (
     MAX_LINES,
-    Failure,
     Line,
     OrderRegistered,
     PaymentCaptured,
@@ -23,6 +22,7 @@ from services.payments.domain import (
     frozen_split,
     payment_id_of,
 )
+from shared.contracts.payments import Failure
 from shared.errors import Conflict, ValidationFailed
 from shared.money import MAX_AMOUNT
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from shared import context
-from shared.clock import FixedClock
 from shared.errors import Conflict, Forbidden
 from shared.eventstore import Aggregate, Event, EventTypes, MemoryStore, Session
 from shared.eventstore.events import UnknownTopicError
+from tests.fixed_clock import FixedClock
 
 
 class Renamed(Event, frozen=True):

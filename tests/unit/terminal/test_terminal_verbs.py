@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -15,6 +17,7 @@ import typer
 from services.cli import app
 from services.terminal import StaffVerbs, Verb
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 READING = {"--json"}
 WRITING = {"--dry-run", "--actor", "--reason"}
 PROGRESS = {"counting", "counting_bytes", "Progress"}
@@ -67,6 +70,14 @@ def test_a_verb_says_what_it_does(name: str) -> None:
     for parameter in command.params:
         # Typer prints help as markup of rich, which leaves out what stands in brackets.
         assert "[" not in (getattr(parameter, "help", None) or "")
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_is_named_in_the_documents_of_its_subject(name: str) -> None:
+    subject, _, _ = name.partition(" ")
+    folder = REPOSITORY / ("shared/bus" if subject == "bus" else f"services/{subject}")
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.md"))
+    assert re.search(rf"\bsaldo {name}(?![\w-])", text), folder / "README.md"
 
 
 def shows_progress(function: FunctionType | Callable[..., Any], seen: set[str]) -> bool:

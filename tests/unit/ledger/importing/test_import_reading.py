@@ -9,18 +9,17 @@ from typing import Any
 
 import pytest
 
-from services.ledger.commands.import_files import FileKind
 from services.ledger.domain import EVENTS
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.groups import Entries, Refused
 from services.ledger.importing.imports import ImportRequest, posting_of
-from services.ledger.importing.kinds import CHARGES, KINDS, kind_of, open_source
+from services.ledger.importing.kinds import CHARGES, KINDS, open_source
 from services.ledger.importing.posting import Posting
 from services.ledger.importing.quarantine import Quarantine
-from shared.clock import FixedClock
 from shared.errors import ValidationFailed
 from shared.eventstore import MemoryStore
 from shared.tablefiles import MAX_ROW
+from tests.fixed_clock import FixedClock
 
 HEADER = "account;period;due_on;effective_on;service;name;charged;recalculation;explanation\n"
 
@@ -230,17 +229,19 @@ def test_a_malformed_file_is_refused_as_a_whole(tmp_path: Path, content: bytes, 
         open_source(file)
 
 
-def test_the_columns_determine_the_kind() -> None:
+def test_the_columns_determine_the_kind(tmp_path: Path) -> None:
+    def with_columns(*columns: str) -> Path:
+        return write(tmp_path, header=";".join(columns) + "\n")
+
     for kind in KINDS.values():
-        assert kind_of(kind.required) is kind
-        assert kind_of([*kind.columns, "row", "refusal"]) is kind
-    assert kind_of(CHARGES.required, "charges") is CHARGES
+        assert open_source(with_columns(*kind.required)).kind is kind
+        assert open_source(with_columns(*kind.columns, "row", "refusal")).kind is kind
+    assert open_source(with_columns(*CHARGES.required), "charges").kind is CHARGES
     with pytest.raises(ValidationFailed):
-        kind_of(CHARGES.required, "registry")
+        open_source(with_columns(*CHARGES.required), "registry")
 
 
 def test_every_kind_can_be_imported(tmp_path: Path) -> None:
-    assert {kind.value for kind in FileKind} == set(KINDS)
     store: Any = MemoryStore(EVENTS, None, FixedClock(datetime(2026, 4, 1, tzinfo=UTC)))
     for kind in KINDS.values():
         file = tmp_path / f"{kind.name}.csv"

@@ -30,6 +30,14 @@ MORATORIA = (
     (date(2022, 4, 1), date(2022, 10, 1)),
 )
 
+DIVISORS = {
+    "household": ((31, 300), (91, 130)),
+    "organisation": ((1, 130),),
+    "managing_company": ((1, 300), (61, 170), (91, 130)),
+    "capital_repair": ((31, 300),),
+}
+"""Payer kind -> (first day of delay, divisor of the rate)."""
+
 WHOLE = 66_300
 """Divides by 300, 170 and 130: the parts of the rate are whole numbers of 1/66300."""
 
@@ -47,17 +55,11 @@ def rate_on(day: date) -> Fraction:
 
 def share(payer: str, number: int) -> int:
     """Return the part of the rate, in 1/66300, that a payer bears on a day by its number."""
-    if payer == "organisation":
-        return WHOLE // 130
-    if payer == "managing_company":
-        if number <= 60:
-            return WHOLE // 300
-        return WHOLE // 170 if number <= 90 else WHOLE // 130
-    if number <= 30:
-        return 0
-    if payer == "capital_repair" or number <= 90:
-        return WHOLE // 300
-    return WHOLE // 130
+    part = 0
+    for first, divisor in DIVISORS[payer]:
+        if number >= first:
+            part = WHOLE // divisor
+    return part
 
 
 def of_part(payer: str, amount: int, due_on: date, paid_on: date) -> Fraction:

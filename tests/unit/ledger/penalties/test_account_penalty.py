@@ -14,8 +14,8 @@ from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.rules import load_rules
 from shared import context
-from shared.clock import FixedClock
 from shared.eventstore import MemoryStore
+from tests.fixed_clock import FixedClock
 
 RULES = load_rules(environ={})
 NUMBER = "0100000001"

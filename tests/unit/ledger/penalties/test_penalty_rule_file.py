@@ -13,11 +13,21 @@ from services.ledger.penalties.rules import PATH_VARIABLE, PenaltyRules, load_ru
 from shared.config import ConfigurationError
 from shared.contracts.accounts import PayerKind
 
+SHIPPED_VERSION = "ru-2026-03+cbf07bdc397a"
+
 
 def test_the_shipped_rules_name_their_version(rules: PenaltyRules) -> None:
     name, _, digest = rules.version.partition("+")
     assert name == "ru-2026-03"
     assert len(digest) == 12
+
+
+def test_changed_rules_have_a_new_version(rules: PenaltyRules) -> None:
+    """Past accruals name the version that made them, so one version stands for one content."""
+    assert rules.version == SHIPPED_VERSION, (
+        "The shipped rules have changed: give the file a new version, and pin it here with its "
+        "digest."
+    )
 
 
 def test_a_file_of_the_operator_is_found_by_the_environment(write_rules: WriteRules) -> None:

@@ -9,8 +9,8 @@ from uuid import UUID
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.reports.history import event_history, statement_by_days
-from shared.clock import FixedClock
 from shared.eventstore import MemoryStore, Session
+from tests.fixed_clock import FixedClock
 
 NUMBER = "0100000001"
 

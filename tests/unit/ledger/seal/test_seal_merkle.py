@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from services.ledger.seal.merkle import (
     EMPTY_ROOT,
     CompactRange,
-    LeafHashes,
     ProofError,
     consistency_proof,
     frontier,
@@ -24,6 +23,7 @@ from services.ledger.seal.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from tests.leaf_hashes import LeafHashes
 
 # The vectors of certificate-transparency, in use by all its implementations
 # (transparency-dev/merkle: proof/verify_test.go and rfc6962/rfc6962_test.go).

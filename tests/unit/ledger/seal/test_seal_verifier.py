@@ -24,6 +24,7 @@ from services.ledger.seal.verifier import (
     verify_export,
     verify_inclusion,
 )
+from tests.leaf_hashes import LeafHashes
 
 SIGNER = Signer("billing.example/ledger", bytes(range(32)))
 KEYS = [SIGNER.verifier]
@@ -46,7 +47,7 @@ def event(position: int) -> EventRow:
 
 ROWS = [event(position) for position in range(1, 41)]
 HASHES = [merkle.leaf_hash(leaf.encode(row)) for row in ROWS]
-SOURCE = merkle.LeafHashes(HASHES)
+SOURCE = LeafHashes(HASHES)
 
 
 def note(size: int, origin: str = SIGNER.verifier.name) -> str:
