@@ -36,7 +36,7 @@ ANSWER = (
     "В августе горячую воду отключали на 10 суток. За эти дни плата снята: в начислениях за август "
     "это строка «Перерасчёт: отключение на 10 суток»."
 )
-OPEN_QUESTION = "Можно ли заплатить долг за август и сентябрь двумя частями?"
+OPEN_QUESTION = "Можно ли заплатить долг и пени двумя частями?"
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -127,5 +127,5 @@ def _ask(journey: Journey, report: Report) -> None:
         letter = journey.mailbox.wait(email, "Ответ на Ваш вопрос")
         step.outcome = f"no. {asked['number']}, «{letter.subject}»"
     with report.step("A question that is open") as step:
-        asked = client.ask("charges", OPEN_QUESTION, number)
+        asked = client.ask("payment", OPEN_QUESTION, number)
         step.outcome = f"no. {asked['number']}, to «{asked['department_title']}»"

@@ -62,12 +62,12 @@ def test_the_demo_company_loads_and_its_first_account_links(
 
 
 def test_column_that_says_what_proves_ownership_is_not_loaded(
-    desk: Any, write: Callable[..., Path]
+    harness: Any, write: Callable[..., Path]
 ) -> None:
-    load(desk, write(f"{HEADER};proof", f"{GOOD};1,23"))
-    person = desk.store.log[0].originator_id
-    assert not desk.link(person, "0100000009", "1,23")
-    assert desk.link(person, "0100000009", "2026-10/9")
+    load(harness, write(f"{HEADER};proof", f"{GOOD};1,23"))
+    person = harness.store.log[0].originator_id
+    assert not harness.link(person, "0100000009", "1,23")
+    assert harness.link(person, "0100000009", "2026-10/9")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
