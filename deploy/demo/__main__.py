@@ -1,4 +1,4 @@
-"""``python -m deploy.demo charges|load|journey|loop|reconcile``."""
+"""``python -m deploy.demo charges|load|journey|person|loop|reconcile``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from deploy.demo import charges as charges_module
 from deploy.demo import database
 from deploy.demo.client import CabinetClient, OutageError, Problem
-from deploy.demo.company import DemoAccount, demo_accounts, households
+from deploy.demo.company import DEMO_PERSON_ACCOUNTS, DemoAccount, demo_accounts, households
+from deploy.demo.demo_person import make_demo_person, write_card
 from deploy.demo.journey import run_journey
 from deploy.demo.letters import Mailbox
 from deploy.demo.loading import LoadingError
@@ -41,7 +42,9 @@ app = typer.Typer(
     help="The demo company of an installation. Settings: the SALDO_* variables of .saldo/env.",
 )
 out, err = Console(), Console(stderr=True)
-DEFAULT_RECORD = Path(os.environ.get("SALDO_STATE_DIR") or ".") / "demo-loop.jsonl"
+STATE_DIR = Path(os.environ.get("SALDO_STATE_DIR") or ".")
+DEFAULT_RECORD = STATE_DIR / "demo-loop.jsonl"
+DEFAULT_CARD = STATE_DIR / "demo.json"
 
 
 @app.command()
@@ -76,6 +79,27 @@ def journey(
         f"[bold]The journey is complete[/]: {len(report.steps)} steps in {report.seconds:.1f} s; "
         f"account {done.number} is paid.",
         highlight=False,
+    )
+
+
+@app.command()
+def person(
+    file: Annotated[Path, typer.Option(help="Where to write who it is, as JSON.")] = DEFAULT_CARD,
+) -> None:
+    """Make the ready demo person, over HTTP, and write how to log in."""
+    report = Report(out)
+    client = CabinetClient(setting("SALDO_URL"))
+    mailbox = Mailbox(Path(setting("SALDO_MAIL_DIR")))
+    try:
+        made = make_demo_person(client, report, mailbox, demo_accounts())
+    except (JourneyError, LoadingError) as failure:
+        raise _failed(f"The demo person is not ready: {failure}") from None
+    write_card(made, file)
+    out.print(
+        f"[bold]The demo person is ready[/]: {len(report.steps)} steps in {report.seconds:.1f} s; "
+        f"how to log in is in {file}",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -137,8 +161,15 @@ def reconcile(
 
 
 def accounts_to_pay(database_url: str) -> list[DemoAccount]:
-    """Return the demo accounts with a debt; all, shuffled, when none has one."""
-    accounts = {account.number: account for account in demo_accounts()}
+    """Return the demo accounts with a debt; all, shuffled, when none has one.
+
+    Those of the ready demo person are left alone: that cabinet stays as it was made.
+    """
+    accounts = {
+        account.number: account
+        for account in demo_accounts()
+        if account.number not in DEMO_PERSON_ACCOUNTS
+    }
     owing = [accounts[number] for number in database.in_debt(database_url, list(accounts))]
     return owing or random.sample(list(accounts.values()), len(accounts))
 

@@ -16,11 +16,15 @@ from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 from typing import Any, TextIO
 
-from deploy.demo.company import DemoAccount
+from deploy.demo.company import DEMO_PERSON_ACCOUNTS, DemoAccount
 from deploy.demo.penalties import penalty_of_month
 from shared.money import Kopecks
 
-PERIODS = ("2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10")
+PERIODS = (
+    "2025-10", "2025-11", "2025-12", "2026-01", "2026-02", "2026-03", "2026-04",
+    "2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10",
+)  # fmt: skip
+"""A year, and the month before it: the last month can be compared with that of a year ago."""
 COLUMNS = (
     "account", "period", "due_on", "effective_on", "service", "name", "unit", "tariff", "volume",
     "charged", "recalculation", "concession", "penalty", "explanation", "bill_number",
@@ -74,8 +78,12 @@ BILLING = {
 }
 """By payer kind."""
 
-HEATING_SEASON = {"2026-05": Decimal("0.35"), "2026-10": Decimal(1)}
-"""The heat of a month as a part of October's; none in summer."""
+HEATING_SEASON = {
+    "2025-10": Decimal("0.95"), "2025-11": Decimal("1.20"), "2025-12": Decimal("1.45"),
+    "2026-01": Decimal("1.60"), "2026-02": Decimal("1.50"), "2026-03": Decimal("1.20"),
+    "2026-04": Decimal("0.80"), "2026-05": Decimal("0.35"), "2026-10": Decimal(1),
+}  # fmt: skip
+"""The heat of a month as a part of the last October's; none in summer."""
 LEAST_HEAT = Decimal("11.0")
 """Roubles per square metre that the last bill keeps for heating, at the cost of water."""
 
@@ -118,7 +126,7 @@ def all_bills(accounts: Sequence[DemoAccount]) -> list[Bill]:
     bills: list[Bill] = []
     for period in PERIODS:
         for number, account in enumerate(accounts, start=1):
-            if period not in PERIODS[-_months_of(number) :]:
+            if period not in PERIODS[-_months_of(account, number) :]:
                 continue
             lines = _lines(account, period, number, account.address in apart)
             unpaid = [
@@ -139,11 +147,12 @@ def write_bills(bills: Iterable[Bill], file: TextIO) -> None:
 
 
 def due_on(period: str) -> date:
-    """Return the due date of a month: the 15th of the next one, or the next working day.
+    """Return the due date of a month: the 10th of the next one, or the next working day.
 
-    ЖК РФ ст. 155 ч. 1 as of 2026-03-01; no public holiday falls on these days.
+    From 2026-03 on it is the 15th (ЖК РФ ст. 155 ч. 1 as of 2026-03-01). No public holiday falls
+    on these days.
     """
-    day = last_day(period) + timedelta(days=15)
+    day = last_day(period) + timedelta(days=15 if period >= "2026-03" else 10)
     while day.weekday() >= 5:
         day += timedelta(days=1)
     return day
@@ -155,12 +164,15 @@ def last_day(period: str) -> date:
     return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def _months_of(number: int) -> int:
-    """Return how many months the company has billed an account: a quarter of them for all six.
+def _months_of(account: DemoAccount, number: int) -> int:
+    """Return how many months the company has billed an account.
 
-    Nobody has paid yet, so those are the debtors; the others are recent.
+    A quarter of the accounts and those of the demo person are billed for all periods. Nobody has
+    paid yet, so those are the debtors; the others are recent.
     """
-    return len(PERIODS) if number % 4 == 1 or number == 38 else 1 + number % 3
+    if number % 4 == 1 or number == 38 or account.number in DEMO_PERSON_ACCOUNTS:
+        return len(PERIODS)
+    return 1 + number % 3
 
 
 def _lines(account: DemoAccount, period: str, number: int, repair_apart: bool) -> tuple[Line, ...]:

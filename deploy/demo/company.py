@@ -12,11 +12,16 @@ from shared.money import Kopecks, parse_roubles
 
 ACCOUNTS_FILE = Path(__file__).with_name("accounts.csv")
 CHARGES_FILE = Path(__file__).with_name("charges.csv")
+DEMO_PERSON_ACCOUNTS = ("0100000009", "0100000010", "0100000040")
+"""The accounts of the ready demo person: two flats, and the capital repair of the first."""
 
 
 @dataclass(frozen=True)
 class DemoAccount:
-    """One row of `accounts.csv`; areas are square metres, `bill_total` kopecks."""
+    """One row of `accounts.csv`; areas are square metres, `bill_total` kopecks.
+
+    `proof` is what its owner types to link it: the total of the last bill, in roubles.
+    """
 
     number: str
     holder: str
@@ -27,11 +32,7 @@ class DemoAccount:
     heated_area: Decimal
     bill_number: str
     bill_total: Kopecks
-
-    @property
-    def proof(self) -> str:
-        """The total of the last bill, in roubles, as its owner types it."""
-        return f"{self.bill_total // 100},{self.bill_total % 100:02d}"
+    proof: str
 
 
 HELD_BY_PEOPLE = {
@@ -57,6 +58,7 @@ def demo_accounts(path: Path = ACCOUNTS_FILE) -> list[DemoAccount]:
                 heated_area=_area(row["heated_area"]),
                 bill_number=row["bill_number"],
                 bill_total=parse_roubles(row["bill_total"]),
+                proof=row["proof"],
             )
             for row in csv.DictReader(file, delimiter=";")
         ]

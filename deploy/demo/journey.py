@@ -22,7 +22,7 @@ from deploy.demo.checks import (
 from deploy.demo.client import CabinetClient, PaymentLine, Problem
 from deploy.demo.company import DemoAccount
 from deploy.demo.letters import Mailbox, code_in, password_in
-from deploy.demo.person import FULL_NAME, PHONE, QUESTION, Journey
+from deploy.demo.person import QUESTION, Journey
 from deploy.demo.report import CheckError, Report, check
 from shared.money import format_roubles
 
@@ -99,9 +99,9 @@ def set_up_cabinet(journey: Journey) -> None:
         check(client.accounts() == [], "a new cabinet without accounts")
         step.outcome = "the cabinet is open"
     with report.step("Enter name and telephone") as step:
-        profile = client.update_profile(full_name=FULL_NAME, phone=PHONE)
+        profile = client.update_profile(full_name=person.full_name, phone=person.phone)
         check(profile == client.profile(), "the profile to answer as it was saved")
-        check(profile["full_name"] == FULL_NAME, "the name to be saved")
+        check(profile["full_name"] == person.full_name, "the name to be saved")
         step.outcome = profile["full_name"]
 
 
@@ -212,13 +212,21 @@ def wait_until_completed(
     client: CabinetClient, payment_id: str, seconds: float = COMPLETE_SECONDS
 ) -> dict[str, Any]:
     """Poll a payment until it is completed; raise CheckError when it fails or takes too long."""
+    payment = wait_until_decided(client, payment_id, seconds)
+    check(payment["state"] == "completed", f"a payment, but {payment['failure']}")
+    return payment
+
+
+def wait_until_decided(
+    client: CabinetClient, payment_id: str, seconds: float = COMPLETE_SECONDS
+) -> dict[str, Any]:
+    """Poll a payment until its state is final; raise CheckError when that takes too long."""
     ends = time.monotonic() + seconds
     while True:
         payment = client.payment(payment_id, refresh=True)
-        if payment["state"] == "completed":
+        if payment["state"] in {"completed", "failed", "expired"}:
             return payment
-        check(payment["state"] not in {"failed", "expired"}, f"a payment, but {payment['failure']}")
-        check(time.monotonic() < ends, f"completion within {seconds:g} s, not {payment['state']}")
+        check(time.monotonic() < ends, f"an outcome within {seconds:g} s, not {payment['state']}")
         time.sleep(0.05)
 
 

@@ -16,9 +16,9 @@ PHONE = "+79990001122"
 QUESTION = "Почему в октябре начислено больше, чем в сентябре?"
 
 
-def new_address(name: str) -> str:
-    """Return an e-mail address that is not in use."""
-    return f"{name}-{secrets.token_hex(8)}@demo.saldo.invalid"
+def new_address(name: str, size: int = 8) -> str:
+    """Return an e-mail address that is not in use, made unique by `size` random bytes."""
+    return f"{name}-{secrets.token_hex(size)}@demo.saldo.invalid"
 
 
 @dataclass
@@ -30,6 +30,8 @@ class Person:
     code: str = ""
     temporary_password: str = ""
     token: str = ""
+    full_name: str = FULL_NAME
+    phone: str = PHONE
 
     def secrets(self) -> dict[str, str]:
         """Return the values that must appear nowhere in clear, by their names."""
@@ -39,8 +41,8 @@ class Person:
             "temporary password": self.temporary_password,
             "check code": self.code,
             "session token": self.token,
-            "full name": FULL_NAME,
-            "telephone": PHONE,
+            "full name": self.full_name,
+            "telephone": self.phone,
             "card number": PAYS.replace(" ", ""),
             "question": QUESTION,
         }

@@ -32,7 +32,7 @@ DEFAULT_STATE = REPOSITORY / ".saldo"
 def up(
     state: State = DEFAULT_STATE,
     seconds: Annotated[float, typer.Option(help="The time allowed for the start.")] = START_SECONDS,
-    demo: Annotated[bool, typer.Option(help="Load the demo company and run the journey.")] = True,
+    demo: Annotated[bool, typer.Option(help="Load the demo company and run its journey.")] = True,
 ) -> None:
     """Start everything, wait until it is ready, and show the addresses."""
     installation = Installation(state, os.environ)
@@ -40,9 +40,10 @@ def up(
     with Progress(out) as progress:
         changed = installation.up(seconds=seconds, progress=progress)
     if demo:
-        _show_journey(installation, again=was_idle)
+        _show_demo(installation, again=was_idle)
     out.print("Saldo is up." if changed else "Saldo is running already.")
-    out.print(addresses(installation.environment, installation.state.env))
+    state_dir = installation.state
+    out.print(addresses(installation.environment, state_dir.env, state_dir.demo))
 
 
 @app.command()
@@ -84,10 +85,11 @@ def env(state: State = DEFAULT_STATE) -> None:
     sys.stdout.write(path.read_text(encoding="utf-8"))
 
 
-def _show_journey(installation: Installation, *, again: bool) -> None:
-    """Load the demo company once, and run the journey after each start."""
+def _show_demo(installation: Installation, *, again: bool) -> None:
+    """Load the demo company and make its demo person once; run the journey after each start."""
     database = sha256(installation.environment["SALDO_DATABASE_URL"].encode()).hexdigest()
-    for step, repeat in (("load", False), ("journey", again)):
+    nobody = not installation.state.demo.exists()
+    for step, repeat in (("load", False), ("journey", again), ("person", nobody)):
         stamp = installation.state.root / f"demo-{step}"
         if not repeat and stamp.exists() and stamp.read_text(encoding="ascii") == database:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,11 +72,15 @@ def status_table(status: Mapping[str, ProcessState], title: str) -> Table:
     return table
 
 
-def addresses(environment: Mapping[str, str], env_file: Path) -> Table:
-    """Return a table of the addresses and nodes of an installation."""
+def addresses(environment: Mapping[str, str], env_file: Path, demo_file: Path) -> Table:
+    """Return a table of the addresses and nodes of an installation, and who may log in."""
     table = Table(box=None, show_header=False, pad_edge=False)
     url = environment["SALDO_URL"]
     table.add_row("cabinet", f"{url}/")
+    if demo_file.exists():
+        person = json.loads(demo_file.read_text(encoding="utf-8"))
+        table.add_row("  log in as", person["email"])
+        table.add_row("  password", person["password"])
     table.add_row("API", f"{url}/api/v1/openapi.json")
     table.add_row("mailbox", environment["SALDO_MAILBOX_URL"])
     table.add_row("acquirer", environment["SALDO_ACQUIRER_URL"])

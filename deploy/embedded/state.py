@@ -72,6 +72,11 @@ class StateDir:
     def env(self) -> Path:
         return self.root / "env"
 
+    @property
+    def demo(self) -> Path:
+        """Who the ready demo person is: e-mail, password, accounts."""
+        return self.root / "demo.json"
+
     def record(self, name: str) -> Path:
         return self.run / f"{name}.json"
 

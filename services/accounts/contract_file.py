@@ -25,6 +25,8 @@ CONTRACTS = FileKind(
         "els",
         "bill_number",
         "bill_total",
+        # For people who read the file: which fact proves ownership. It is not loaded.
+        "proof",
     ),
 )
 

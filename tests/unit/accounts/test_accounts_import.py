@@ -61,6 +61,15 @@ def test_the_demo_company_loads_and_its_first_account_links(
     assert len(harness.store.log) == 41
 
 
+def test_column_that_says_what_proves_ownership_is_not_loaded(
+    harness: Any, write: Callable[..., Path]
+) -> None:
+    load(harness, write(f"{HEADER};proof", f"{GOOD};1,23"))
+    person = harness.store.log[0].originator_id
+    assert not harness.link(person, "0100000009", "1,23")
+    assert harness.link(person, "0100000009", "2026-10/9")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
 def test_encodings_are_recognised(harness: Any, write: Callable[..., Path], encoding: str) -> None:
     load(harness, write(HEADER, GOOD, "", encoding=encoding))

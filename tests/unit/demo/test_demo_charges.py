@@ -9,12 +9,14 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 
 from deploy.demo.charges import PERIODS, all_bills, due_on, last_day, write_bills
-from deploy.demo.company import CHARGES_FILE, demo_accounts
+from deploy.demo.company import CHARGES_FILE, DEMO_PERSON_ACCOUNTS, demo_accounts
 from deploy.demo.penalties import penalty_of_month
 from services.ledger.domain import Account, account_id
 from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.groups import Entries
 from services.ledger.importing.kinds import open_source
+from services.ledger.penalties.calendar import due_on as ledger_due_on
+from services.ledger.penalties.rules import load_rules
 
 FIRST = "0100000001"
 
@@ -60,10 +62,25 @@ def test_demo_bills_cover_the_cases_of_real_bills(bills: list[Bill]) -> None:
     assert all(line.payable > 0 for line in lines)
 
 
+def test_last_month_can_be_compared_with_the_same_month_a_year_ago() -> None:
+    year, month = PERIODS[-1].split("-")
+    assert f"{int(year) - 1}-{month}" in PERIODS
+    assert list(PERIODS) == sorted(set(PERIODS))
+
+
+def test_demo_person_has_a_year_of_bills_on_each_account(bills: list[Bill]) -> None:
+    for number in DEMO_PERSON_ACCOUNTS:
+        assert [bill.period for bill in bills if bill.account == number] == list(PERIODS)
+    lines = [line for bill in bills if bill.account in DEMO_PERSON_ACCOUNTS for line in bill.lines]
+    recalculated = [line for line in lines if line.recalculation]
+    assert recalculated
+    assert all(line.explanation for line in recalculated), "each recalculation has a reason"
+
+
 def test_ledger_accepts_every_demo_bill(bills: list[Bill]) -> None:
     accounts = {one.number: Account(account_id(one.number)) for one in demo_accounts()}
     for number, account in accounts.items():
-        account.open(number, "household", date(2026, 5, 1))
+        account.open(number, "household", date(2025, 10, 1))
     for bill in bills:
         account = accounts[bill.account]
         account.post_charges(bill.period, bill.effective_on, bill.due_on, bill.lines)
@@ -71,10 +88,24 @@ def test_ledger_accepts_every_demo_bill(bills: list[Bill]) -> None:
 
 
 def test_bill_is_due_on_the_fifteenth_or_the_next_working_day() -> None:
+    assert due_on("2026-03") == date(2026, 4, 15)
     assert due_on("2026-05") == date(2026, 6, 15)
     assert due_on("2026-07") == date(2026, 8, 17)  # the 15th is a Saturday
     assert due_on("2026-10") == date(2026, 11, 16)  # the 15th is a Sunday
     assert last_day("2028-02") == date(2028, 2, 29)
+
+
+def test_bill_of_before_march_2026_is_due_on_the_tenth() -> None:
+    assert due_on("2025-10") == date(2025, 11, 10)
+    assert due_on("2025-12") == date(2026, 1, 12)  # the 10th is a Saturday
+    assert due_on("2026-02") == date(2026, 3, 10)
+
+
+def test_due_dates_are_those_by_which_the_ledger_accrues(bills: list[Bill]) -> None:
+    rules = load_rules()
+    assert {bill.period: bill.due_on for bill in bills} == {
+        period: ledger_due_on(period, rules) for period in PERIODS
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""What of the demo runs at each `make up`, and what it shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from deploy.embedded import __main__ as embedded
+from deploy.embedded.console import addresses
+from deploy.embedded.state import StateDir
+
+ENVIRONMENT = {
+    "SALDO_URL": "http://127.0.0.1:1",
+    "SALDO_MAILBOX_URL": "http://127.0.0.1:2",
+    "SALDO_ACQUIRER_URL": "http://127.0.0.1:3",
+    "SALDO_DATABASE_URL": "postgresql://owner:secret@127.0.0.1:4/saldo",
+    "SALDO_AMQP_URL": "amqp://saldo:secret@127.0.0.1:5/",
+}
+PERSON = {"email": "vera@demo.invalid", "password": "a password", "accounts": []}
+
+
+class Demo:
+    """An installation whose demo only notes its steps; `person` writes its file."""
+
+    def __init__(self, root: Path) -> None:
+        self.state = StateDir(root)
+        self.state.create()
+        self.environment = dict(ENVIRONMENT)
+        self.steps: list[str] = []
+
+    def run(self, command: list[str], **_how: Any) -> Any:
+        self.steps.append(command[-1])
+        if command[-1] == "person":
+            self.state.demo.write_text(json.dumps(PERSON), encoding="utf-8")
+        return SimpleNamespace(returncode=0)
+
+    def up(self, *, again: bool) -> list[str]:
+        """Return the steps of one `make up`."""
+        self.steps = []
+        embedded._show_demo(self, again=again)  # type: ignore[arg-type]
+        return self.steps
+
+
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    made = Demo(tmp_path / ".saldo")
+    monkeypatch.setattr(embedded.subprocess, "run", made.run)
+    return made
+
+
+def test_second_make_up_changes_nothing_in_the_demo(demo: Demo) -> None:
+    assert demo.up(again=True) == ["load", "journey", "person"]
+    assert demo.up(again=False) == []
+
+
+def test_restart_runs_the_journey_and_keeps_the_demo_person(demo: Demo) -> None:
+    demo.up(again=True)
+    assert demo.up(again=True) == ["journey"]
+
+
+def test_demo_person_is_made_again_for_another_database_or_without_its_file(demo: Demo) -> None:
+    demo.up(again=True)
+    demo.state.demo.unlink()
+    assert demo.up(again=False) == ["person"]
+    demo.environment["SALDO_DATABASE_URL"] += "2"
+    assert demo.up(again=False) == ["load", "journey", "person"]
+
+
+def test_addresses_show_the_demo_person_beside_the_cabinet(demo: Demo) -> None:
+    assert "a password" not in _shown(demo)
+    demo.up(again=True)
+    cabinet, email, password, *_ = _shown(demo).splitlines()
+    assert "http://127.0.0.1:1/" in cabinet
+    assert PERSON["email"] in email
+    assert PERSON["password"] in password
+
+
+def _shown(demo: Demo) -> str:
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(addresses(demo.environment, demo.state.env, demo.state.demo))
+    return captured.get()
