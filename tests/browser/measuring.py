@@ -8,6 +8,8 @@ from typing import Any
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import CDPSession, Page
 
+from tests.waiting import eventually
+
 STANDARDS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 COLOURS = ("color-contrast",)
 """The rules of axe that depend on colours."""
@@ -19,7 +21,7 @@ _OVERFLOW = """() => {
   const width = document.scrollingElement.clientWidth;
   if (document.scrollingElement.scrollWidth <= width) return [];
   return [...document.body.querySelectorAll("*")]
-    .filter(one => one.getBoundingClientRect().right > width + 1)
+    .filter(one => one.getBoundingClientRect().right > width + 1 && !one.closest(".scroll"))
     .map(one => one.outerHTML.slice(0, 120));
 }"""
 _LOOK = """([theme, size]) => {
@@ -52,7 +54,7 @@ def change_look(page: Page, theme: str, size: str = "100") -> None:
 
 @dataclass
 class Weight:
-    """What a browser has fetched since the last reset."""
+    """What a browser has fetched for a page."""
 
     requests: list[str] = field(default_factory=list)
     transferred: int = 0
@@ -76,7 +78,9 @@ class Weight:
         network.on("Network.loadingFinished", finished)
         return weight
 
-    def reset(self) -> None:
-        """Forget what was fetched so far."""
+    def of_page(self, page: Page, address: str) -> None:
+        """Weigh one page; Chromium may report its end a moment after it has loaded."""
         self.requests.clear()
         self.transferred = 0
+        page.goto(address)
+        eventually(lambda: page.evaluate("true") and self.requests, f"the weight of {address}")

@@ -39,6 +39,7 @@ class Visitor:
         colours: Colours = "light",
     ) -> None:
         self.url, self._acquirer = origins
+        self._scripts = scripts
         self.language = language
         self.findings: list[str] = []
         self.visited: list[str] = []
@@ -99,6 +100,10 @@ class Visitor:
         text = self.words(russian)
         assert text in self.text, f"«{text}» is not on {self.page.url}:\n{self.text}"
 
+    def error_of(self, name: str) -> str:
+        """Return the words beside a field that is wrong."""
+        return self.page.locator(f"[id='{name}-error']").inner_text()
+
     @property
     def text(self) -> str:
         """The main part of the page as text, its spaces as they are typed."""
@@ -120,7 +125,14 @@ class Visitor:
 
     def examine(self, where: str) -> None:
         """Note what is wrong with the page in the browser's present size and colours."""
-        for finding in (*measuring.axe(self.page), *measuring.overflow(self.page)):
+        found = measuring.overflow(self.page)
+        if self._scripts:  # axe is a script itself
+            found += measuring.axe(self.page)
+        self.note(where, found)
+
+    def note(self, where: str, findings: list[str]) -> None:
+        """Note what was found on the page."""
+        for finding in findings:
             self._note(f"{where}: {finding}")
 
     def _notice_request(self, request: Request) -> None:
