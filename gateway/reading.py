@@ -59,8 +59,8 @@ def _expected_bytes(environ: Mapping[str, Any]) -> int | None:
 def _read_chunks(stream: Any, expected: int | None) -> bytes:
     body = b""
     while expected is None or len(body) < expected:
-        wanted = _CHUNK if expected is None else min(_CHUNK, expected - len(body))
-        chunk = stream.read(wanted)
+        size = _CHUNK if expected is None else min(_CHUNK, expected - len(body))
+        chunk = stream.read(size)
         if not chunk:
             break
         body += chunk

@@ -44,7 +44,7 @@ METRICS = "saldo.metrics"
 UNMATCHED = "unmatched"
 """The route of a request that no route or page answers, for metrics and logs."""
 ANY_OTHER_PATH = "/<outside:path>"
-"""The path of the page that stands for every address outside the API."""
+"""The path of the page for every other address outside the API."""
 SETTINGS_KEY = "saldo.settings"
 """Key of nameko's config under which the process puts its settings."""
 

@@ -71,7 +71,7 @@ class StaffVerbs(typer.Typer):
     """The verbs of one subject, each declared as reading or writing, and as long.
 
     A reading verb has ``--json``; a writing one ``--dry-run``, ``--actor`` and ``--reason``; a long
-    one shows its progress and ends with a summary. tests/unit/terminal/test_verbs.py checks it.
+    one shows its progress and ends with a summary (tests/unit/terminal/test_terminal_verbs.py).
     """
 
     def __init__(self, help_: str) -> None:
@@ -257,7 +257,7 @@ def counting(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def counting_bytes(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show the progress through a file of so many bytes; yields the function that advances it."""
+    """Show the progress through ``total`` bytes of a file; yields the function that advances it."""
     columns = (DownloadColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with _bar(title, total, *columns) as advance:
         yield advance

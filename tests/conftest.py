@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker where to ask for the nodes."""
+    """Pass the address of the shared nodes to a worker."""
     node.workerinput["nodes"] = node.config.stash[_SHARED].address
 
 

@@ -40,7 +40,7 @@ class Nodes:
 
     `origin` says in one line where they come from; `stop` ends what was started.
     `virtual_host` returns the URL of the n-th virtual host, `amqp_url` being that of the 0th, and
-    raises LookupError when there are not so many.
+    raises LookupError when there are fewer.
     """
 
     database_url: str

@@ -28,13 +28,13 @@ class NoNodesError(Exception):
 
 def number_of_workers() -> int:
     """Return how many workers suit this machine and the nodes."""
-    wanted = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    suitable = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     brokers = given_brokers()
-    if not brokers or len(brokers) >= wanted:
-        return wanted
+    if not brokers or len(brokers) >= suitable:
+        return suitable
     print(  # noqa: T201 - that it takes longer is to be seen
-        f"workers: {len(brokers)} instead of {wanted}, because SALDO_TEST_AMQP_URL names so many "
-        "virtual hosts (more of them separated by spaces)"
+        f"workers: {len(brokers)} instead of {suitable}, because SALDO_TEST_AMQP_URL names no more "
+        "virtual hosts (separated by spaces)"
     )
     return len(brokers)
 

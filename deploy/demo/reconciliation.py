@@ -109,7 +109,7 @@ def compare(snapshot: Snapshot) -> list[str]:
 
 
 def compare_beliefs(beliefs: Sequence[Belief], snapshot: Snapshot) -> list[str]:
-    """Return a sentence for each payment that differs from what its payer was told."""
+    """Return a sentence for each payment that differs from what its payer saw."""
     orders = {order.order_number: order for order in snapshot.orders}
     payments = {payment.payment_id: payment for payment in snapshot.payments}
     found: list[str] = []
@@ -124,7 +124,7 @@ def compare_beliefs(beliefs: Sequence[Belief], snapshot: Snapshot) -> list[str]:
         expected = {"yes": {belief.total}, "no": {0}}.get(belief.charged, {0, belief.total})
         if charged not in expected:
             found.append(
-                f"payment {payment.payment_id}: the payer was told charged={belief.charged} "
+                f"payment {payment.payment_id}: the payer saw charged={belief.charged} "
                 f"({format_roubles(belief.total)}), the acquirer has {format_roubles(charged)}"
             )
         requested = [PaymentLine(*line) for line in belief.lines]

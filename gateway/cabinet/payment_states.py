@@ -1,6 +1,6 @@
 """The states of a payment in words: what happened, what to do next, and what must not be offered.
 
-Never «failed» while money may have been taken, never «paid» before the bank has said so.
+Never «failed» while money may have been taken, never «paid» before the bank has confirmed it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Outlook:
     kind: str = ""
     """Colour of the tag: good, warning, bad."""
     undecided: bool = False
-    """The page goes on asking, and «Проверить сейчас» stands there."""
+    """The page polls, and shows «Проверить сейчас»."""
     to_bank: bool = False
     """The card may still be entered on the bank's page: the same order, never a second one."""
     pay_again: str = ""
@@ -35,7 +35,7 @@ class Outlook:
 
 
 def outlook_of(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
-    """Return what is said of a payment."""
+    """Return the texts of a payment."""
     match payment["state"]:
         case "created":
             return _created(visit)

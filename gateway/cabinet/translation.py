@@ -1,7 +1,7 @@
-"""The two languages of the pages: Russian is the source text, English stands in ``locale/en``.
+"""The two languages of the pages: Russian is the source text, English is in ``locale/en``.
 
 Templates and code write Russian inside ``_("...")``; a catalogue for each subject has the English
-(``locale/en/<subject>.po``). A test fails where one is missing, or stands there for nothing.
+(``locale/en/<subject>.po``). A test fails where one is missing or unused.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def _exact(description: str, most: int) -> Text:
 
 
 class ProofToCheck(Shape):
-    """The proof of a receipt, exactly as it stands there."""
+    """The proof of a receipt, exactly as in the receipt."""
 
     format = Text(
         required=True,

@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 
 from services.accounts.application import revealed
-from services.accounts.domain import Contract, ContractDetails, PayerKind, contract_id
+from services.accounts.domain import Contract, ContractDetails, contract_id
 from services.accounts.proof import BillDigests
+from shared.contracts.accounts import PayerKind
 from shared.eventstore import Session
 
 

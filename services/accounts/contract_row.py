@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from services.accounts.contract_loading import ContractRow
-from services.accounts.domain import PayerKind, clean_number
+from services.accounts.domain import clean_number
 from services.accounts.proof import BillSeal
+from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, parse_roubles
 
 T = TypeVar("T")
@@ -88,10 +89,11 @@ def _text(longest: int) -> Callable[[str], str]:
     return parse
 
 
-def _payer_kind(text: str) -> str:
-    if text not in get_args(PayerKind):
-        raise ValueError(f"must be one of {', '.join(get_args(PayerKind))}")
-    return text
+def _payer_kind(text: str) -> PayerKind:
+    try:
+        return PayerKind(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(PayerKind)}") from None
 
 
 def _residents(text: str) -> int:

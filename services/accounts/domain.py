@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.contracts.accounts import PayerKind
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
 from shared.ids import NAMESPACE, derived_id
@@ -17,9 +18,6 @@ MAX_LINKED_ACCOUNTS = 10
 
 MIN_LINKED_ACCOUNTS = 1
 """The seed, S18: «должен быть привязан хотя бы один лицевой счет»."""
-
-PayerKind = Literal["household", "organisation", "managing_company", "capital_repair"]
-"""Who pays decides the penalty rules (ЖК РФ ст. 155 ч. 14, 14.1; the ledger holds them)."""
 
 ProvenBy = Literal["bill", "number"]
 """What a person proved when linking: a fact of the last paper bill, or merely the number."""

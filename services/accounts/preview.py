@@ -1,6 +1,6 @@
 """The masked preview of a contract, shown before ownership is proven.
 
-A person must recognise the own contract, and learn nothing of a stranger's: the address ends
+A person must recognise the own contract, and learn nothing of another one: the address ends
 before the house, a name is reduced to initials. Where the text is not understood, more is hidden,
 not less.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from services.accounts.domain import PayerKind
+from shared.contracts.accounts import PayerKind
 
 HIDDEN = "***"
 """Shown in place of what cannot be masked."""

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber, Contract, PlainId
 
 ABOUT = "Personal accounts (contracts with the utility) and who has linked them."
 
-#: The payer kinds; the ledger chooses the penalty rules by them.
-PAYER_KINDS = ("household", "organisation", "managing_company", "capital_repair")
+
+class PayerKind(StrEnum):
+    """Who pays for an account; it decides the penalty rules (ЖК РФ ст. 155 ч. 14, 14.1).
+
+    Capital repair is a kind of its own, whoever pays it. The one list: accounts and the ledger
+    import it. A kind may be added within a version.
+    """
+
+    HOUSEHOLD = "household"
+    ORGANISATION = "organisation"
+    MANAGING_COMPANY = "managing_company"
+    CAPITAL_REPAIR = "capital_repair"
+
 
 #: The details of a contract, by their names in the registry.
 DETAILS = (
@@ -28,7 +41,7 @@ class ContractRegistered(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
     payer_kind = fields.String(
         required=True,
-        validate=validate.OneOf(PAYER_KINDS),
+        validate=validate.OneOf([kind.value for kind in PayerKind]),
         metadata={"description": "Who pays, which decides the penalty rules."},
     )
 
@@ -37,7 +50,7 @@ class ContractAmended(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
     payer_kind = fields.String(
         required=True,
-        validate=validate.OneOf(PAYER_KINDS),
+        validate=validate.OneOf([kind.value for kind in PayerKind]),
         metadata={"description": "Who pays from now on."},
     )
     changed = fields.List(

@@ -55,7 +55,7 @@ log = get_logger(__name__)
 MAX_GROUP = 200
 """The largest number of commands decided at once."""
 BATCH_WINDOW_S = 0.0005
-"""How long the deciding caller waits at most for the callers of the last batch to come back."""
+"""How long the caller that decides waits at most for the callers of the last batch to return."""
 MIN_AHEAD = 64
 """The number of queued aggregates that starts a decision while a batch is being written."""
 
@@ -66,7 +66,7 @@ class GroupCommit:
     def __init__(self, store: PostgresStore, policy: GroupCommitPolicy) -> None:
         self._store = store
         self._policy = policy
-        # Two locks, taken in this order: the queue and whether somebody is deciding; the decisions
+        # Two locks, taken in this order: the queue and whether somebody decides; the decisions
         # and whether somebody is writing.
         self._entry = threading.Lock()
         self._queue: list[PendingCommand] = []
@@ -170,14 +170,14 @@ class GroupCommit:
                     self._deciding = _appoint(self._queue, Stage.DECIDE)
 
     def _await_batch(self) -> None:
-        """After a batch of several, give its callers a moment to come back."""
+        """After a batch of several, give its callers a moment to return."""
         with self._entry:
             if len(self._queue) >= self._expected:
                 return
             self._batch_full.clear()
         self._batch_full.wait(BATCH_WINDOW_S)
 
-    # --- deciding ------------------------------------------------------------------------------
+    # --- decisions ------------------------------------------------------------------------------
 
     def _lead_decide(self, mine: PendingCommand) -> Stage | None:
         """Decide the queued commands; return the stage that the caller leads next, if any."""

@@ -1,4 +1,4 @@
-"""The kinds of files, told apart by their columns. Which kinds there are, the services decide."""
+"""The kinds of files, distinguished by their columns. The services define them."""
 
 from __future__ import annotations
 

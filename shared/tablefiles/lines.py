@@ -1,4 +1,4 @@
-"""A file as a stream of lines: read in blocks, never held whole."""
+"""A file as a stream of lines: read in blocks, never as a whole."""
 
 from __future__ import annotations
 

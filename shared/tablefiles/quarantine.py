@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from shared.errors import ValidationFailed
 from shared.tablefiles.formulae import csv_line
 from shared.tablefiles.kinds import QUARANTINE_COLUMNS
 from shared.tablefiles.lines import CUT, Line
@@ -19,7 +20,7 @@ from shared.tablefiles.rows import UnreadableRow
 from shared.tablefiles.table import BYTE_ORDER_MARK, TableFile
 
 SHOWN_OF_UNREADABLE = 1_000
-"""Characters that are kept of a row whose fields cannot be told apart."""
+"""Characters that are kept of a row whose fields cannot be separated."""
 
 
 def quarantine_path(path: Path) -> Path:
@@ -28,9 +29,18 @@ def quarantine_path(path: Path) -> Path:
 
 
 class QuarantineFile:
-    """The quarantine of one import: CSV in the encoding of the imported file."""
+    """The quarantine of one import: CSV in the encoding of the imported file.
+
+    Raises ValidationFailed ``quarantine_is_the_file``: writing would replace what is imported.
+    """
 
     def __init__(self, table: TableFile[Any], path: Path) -> None:
+        if path.exists() and path.samefile(table.path):
+            raise ValidationFailed(
+                "quarantine_is_the_file",
+                f"The refused rows cannot be written to {path}, which is the imported file: "
+                "name another file.",
+            )
         self.path = path
         self._table = table
         self._read = table.reader()
@@ -85,7 +95,7 @@ class QuarantineFile:
                 return list(self._read(raw))
             fields = table.csv_fields(raw)
             if len(fields) != len(table.header):
-                raise UnreadableRow("the columns cannot be told apart")
+                raise UnreadableRow("the columns cannot be separated")
         except UnreadableRow:
             text = raw.decode(table.encoding, "backslashreplace")[:SHOWN_OF_UNREADABLE]
             return [text.rstrip("\r"), *[""] * (len(self._columns) - 1)]

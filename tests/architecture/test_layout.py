@@ -161,3 +161,45 @@ def test_tests_named_in_documents_exist() -> None:
         if name not in defined
     ]
     assert missing == []
+
+
+def backticked_paths(text: str) -> set[str]:
+    """Return what a document names as a path from the root: ``services/x/y.py``, ``tests/z/``."""
+    folders = "services|gateway|shared|deploy|tests"
+    return set(re.findall(rf"`((?:{folders})/[\w./-]*\w/?)`", text))
+
+
+def test_paths_named_in_documents_exist() -> None:
+    missing = [
+        f"{name_of(path)}: {named}"
+        for path in files()
+        if path.suffix == ".md"
+        for named in backticked_paths(path.read_text(encoding="utf-8"))
+        if not (REPOSITORY / named).exists()
+    ]
+    assert missing == []
+
+
+def test_no_table_or_list_of_a_document_repeats_an_entry() -> None:
+    """A merge that keeps both sides leaves the old entry beside the new one."""
+    repeated = []
+    for path in files():
+        if path.suffix != ".md":
+            continue
+        for block in path.read_text(encoding="utf-8").split("\n\n"):
+            rows = re.findall(r"^\| (`[^|]+`) \|", block, re.MULTILINE)
+            items = re.findall(r"^- (\*\*[^*]+\*\*)", block, re.MULTILINE)
+            for found in (rows, items):
+                twice = {one for one in found if found.count(one) > 1}
+                repeated += [f"{name_of(path)}: {one}" for one in twice]
+    assert repeated == []
+
+
+def test_readme_of_every_service_says_where_to_look() -> None:
+    silent = [
+        service
+        for service in SERVICES
+        if "| to change | look in |"
+        not in (REPOSITORY / "services" / service / "README.md").read_text(encoding="utf-8")
+    ]
+    assert silent == []

@@ -57,7 +57,7 @@ def _database(owner_url: str) -> Iterator[str]:
 
 @contextmanager
 def _transfers(python: Path, url: str) -> Iterator[Callable[[int], float]]:
-    """Start the script; yield a function that posts so many transactions per thread."""
+    """Start the script; yield a function that posts a number of transactions per thread."""
     script = Path(__file__).parent / "hordak" / "transfers.py"
     with subprocess.Popen(
         [str(python), str(script)],

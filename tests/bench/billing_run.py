@@ -137,7 +137,7 @@ def beside_save(bench: Bench, progress: Callable[[str], None]) -> Result:
 
 
 def bills_of(count: int) -> list[Bill]:
-    """Return a bill for each of so many accounts, with differing sums."""
+    """Return a bill for each of a number of accounts, with differing sums."""
     return [_bill(index) for index in range(count)]
 
 
@@ -160,7 +160,7 @@ def post(bench: Bench, bills: Sequence[Bill]) -> float:
 
 
 def open_accounts(bench: Bench, count: int) -> None:
-    """Empty the log and open so many accounts; repeated calls restore them from a copy."""
+    """Empty the log and open a number of accounts; repeated calls restore them from a copy."""
     bench.reset()
     names = {table: f"opened_{table}_{count}" for table in ("events", "balances")}
     with bench.as_owner() as owner:

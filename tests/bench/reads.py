@@ -187,7 +187,7 @@ def _short() -> Account:
 
 
 def _billed(number: str, payments: int) -> Account:
-    """Return an account with one bill, which so many payments do not pay in full."""
+    """Return an account with one bill, which the payments do not pay in full."""
     account = Account(account_id(number))
     day = date(2026, 1, 1)
     account.open(number, "household", day)
@@ -195,5 +195,5 @@ def _billed(number: str, payments: int) -> Account:
     for _ in range(payments):
         account.post_payment(uuid4(), day, 1, 0)
     if not account.principal:
-        raise RuntimeError("the payments have settled the whole bill")
+        raise RuntimeError("the payments have paid the whole bill")
     return account

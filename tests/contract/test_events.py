@@ -51,15 +51,15 @@ def sample_of(owner: str, contract: Contract) -> Path:
     return SAMPLES / owner / f"{contract.name}.json"
 
 
-def walk(tree: Any) -> Iterator[dict[str, Any]]:
+def subtrees(tree: Any) -> Iterator[dict[str, Any]]:
     """Yield every mapping in a tree of YAML."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():
-            yield from walk(value)
+            yield from subtrees(value)
     elif isinstance(tree, list):
         for value in tree:
-            yield from walk(value)
+            yield from subtrees(value)
 
 
 def test_every_service_has_a_contracts_module() -> None:
@@ -92,7 +92,7 @@ def test_a_field_outside_the_contract_is_refused(owner: str, contract: Contract)
 def test_no_contract_carries_personal_data(owner: str, contract: Contract) -> None:
     forbidden = {"email", "name", "full_name", "phone", "address", "holder", "text", "card"}
     described = payload_schema(contract.schema)
-    properties = [tree.get("properties", {}) for tree in walk(described)]
+    properties = [tree.get("properties", {}) for tree in subtrees(described)]
     names = {name for found in properties for name in found if isinstance(found, dict)}
     # A service of a charge has a name («Отопление»), a person of an event has none.
     allowed = {"name"} if owner == "ledger" else set()
@@ -115,7 +115,7 @@ def keys_written_by(path: Path) -> set[str]:
 @pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
 def test_every_field_of_a_contract_is_published(owner: str, contract: Contract) -> None:
     described = payload_schema(contract.schema)
-    properties = [tree.get("properties", {}) for tree in walk(described)]
+    properties = [tree.get("properties", {}) for tree in subtrees(described)]
     fields_ = {name for found in properties for name in found if isinstance(found, dict)}
     missing = fields_ - keys_written_by(ROOT / f"services/{owner}/publishing.py")
     assert missing == set(), f"services/{owner}/publishing.py does not write {missing}"
@@ -178,7 +178,7 @@ def test_asyncapi_document_is_complete() -> None:
     assert set(tree["channels"]) == {event_exchange(owner).name for owner in SERVICES}
     promised = {f"{o}.{c.name}" for o, contracts in all_contracts().items() for c in contracts}
     assert set(tree["components"]["messages"]) == promised
-    for reference in [found["$ref"] for found in walk(tree) if "$ref" in found]:
+    for reference in [found["$ref"] for found in subtrees(tree) if "$ref" in found]:
         target: Any = tree
         for step in reference.removeprefix("#/").split("/"):
             target = target[step]

@@ -76,12 +76,12 @@ def test_every_operation_of_the_table_is_described(document: dict[str, Any]) -> 
         for method in methods
         if path.startswith("/api/v1/")
     }
-    wanted = set()
+    expected = set()
     for line in TABLE.strip().splitlines():
         method, path = line.split()
-        wanted.add((method, f"/api/v1{path}"))
-    assert described == wanted
-    assert sorted(set(document["paths"]) - {path for _, path in wanted}) == OUTSIDE
+        expected.add((method, f"/api/v1{path}"))
+    assert described == expected
+    assert sorted(set(document["paths"]) - {path for _, path in expected}) == OUTSIDE
 
 
 def test_every_reference_resolves(document: dict[str, Any]) -> None:

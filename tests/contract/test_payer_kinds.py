@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import get_args
+from typing import get_type_hints
+
+from marshmallow.validate import OneOf
 
 from deploy.demo.penalties import DIVISORS
-from services.accounts.domain import PayerKind as PayerKindOfContract
+from services.accounts.domain import ContractDetails
 from services.ledger.penalties.explanation import _WORDS
-from services.ledger.penalties.rules import PayerKind, load_rules
-from shared.contracts.accounts import PAYER_KINDS
+from services.ledger.penalties.rules import RuleFile, load_rules
+from shared.contracts.accounts import ContractAmended, ContractRegistered, PayerKind
 
-KINDS = set(PAYER_KINDS)
+KINDS = set(PayerKind)
 
 
-def test_the_contract_names_the_kinds_of_both_services() -> None:
-    assert set(get_args(PayerKindOfContract)) == KINDS
-    assert {kind.value for kind in PayerKind} == KINDS
+def test_contract_accounts_and_ledger_share_one_list() -> None:
+    assert get_type_hints(ContractDetails)["payer_kind"] is PayerKind
+    assert get_type_hints(RuleFile)["payers"].__args__[0] is PayerKind
+    for schema in (ContractRegistered, ContractAmended):
+        [choice] = schema().fields["payer_kind"].validators
+        assert isinstance(choice, OneOf)
+        assert set(choice.choices) == KINDS
 
 
 def test_the_database_of_accounts_accepts_just_these_kinds() -> None:
-    migration = files("services.accounts") / "migrations" / "0001_registry.sql"
-    check = re.search(r"payer_kind IN \(([^)]*)\)", migration.read_text("utf-8"))
-    assert check
-    assert set(re.findall(r"'(\w+)'", check[1])) == KINDS
+    migrations = sorted(files("services.accounts").joinpath("migrations").iterdir(), key=str)
+    sql = "\n".join(path.read_text("utf-8") for path in migrations)
+    checks = re.findall(r"payer_kind IN \(([^)]*)\)", sql)
+    assert set(re.findall(r"'(\w+)'", checks[-1])) == KINDS
 
 
 def test_every_kind_has_a_penalty_rule_and_a_name_in_each_language() -> None:

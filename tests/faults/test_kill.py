@@ -103,9 +103,9 @@ def test_killed_processes_restart_and_every_kopeck_is_accounted_for(
         )
         assert paying.poll() is None, paying.communicate()[0]
         restarts = {name: kill_and_wait(installation, name) for name in VICTIMS}
-        wanted = max(PAYMENTS, completed(record) + 3)
+        enough = max(PAYMENTS, completed(record) + 3)
         eventually(
-            lambda: paying.poll() is not None or completed(record) >= wanted,
+            lambda: paying.poll() is not None or completed(record) >= enough,
             "payments are completed after the last restart",
             RESTART_S,
         )

@@ -33,7 +33,7 @@ DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "accounts.csv"
 FIRST, SECOND = "0100000001", "0100000002"
 
 
-class Desk:
+class AccountsHarness:
     """The store, and the use cases as the service calls them."""
 
     def __init__(self, database: Any) -> None:
@@ -64,10 +64,10 @@ def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def desk(database: Any, run: Any) -> Desk:
+def harness(database: Any, run: Any) -> AccountsHarness:
     result = run(DEMO, "--actor", "olga", "--reason", "demo company")
     assert result.exit_code == 0, result.output
-    return Desk(database)
+    return AccountsHarness(database)
 
 
 def imported(result: Any) -> dict[str, Any]:
@@ -75,19 +75,19 @@ def imported(result: Any) -> dict[str, Any]:
 
 
 def test_an_import_is_journalled_and_the_same_file_twice_changes_nothing(
-    desk: Desk, run: Any
+    harness: AccountsHarness, run: Any
 ) -> None:
     again = run(DEMO, "--rows", "40", "--actor", "olga", "--reason", "again", "--json")
     assert again.exit_code == 0
     assert imported(again)["unchanged"] == 40
-    (log,) = desk.rows("SELECT count(*) AS events, min(actor) AS actor FROM events")
+    (log,) = harness.rows("SELECT count(*) AS events, min(actor) AS actor FROM events")
     assert log == {"events": 40, "actor": "staff:olga"}
-    journal = desk.rows("SELECT reason, registered, unchanged FROM imports ORDER BY begun_at")
+    journal = harness.rows("SELECT reason, registered, unchanged FROM imports ORDER BY begun_at")
     assert journal == [
         {"reason": "demo company", "registered": 40, "unchanged": 0},
         {"reason": "again", "registered": 0, "unchanged": 40},
     ]
-    caused = desk.rows(
+    caused = harness.rows(
         "SELECT reason FROM imports WHERE import_id::text IN (SELECT correlation_id FROM events)"
     )
     assert caused == [{"reason": "demo company"}]
@@ -123,8 +123,19 @@ def test_bad_input_exits_with_2(run: Any, arguments: tuple[object, ...]) -> None
     assert run(*arguments).exit_code == 2
 
 
+def test_import_never_replaces_its_file_by_the_quarantine(run: Any, tmp_path: Path) -> None:
+    header, first, *_ = DEMO.read_text("utf-8").splitlines()
+    path = tmp_path / "accounts.csv"
+    path.write_text("\n".join([header, first.replace("household", "pensioner")]), "utf-8")
+    content = path.read_bytes()
+    result = run(path, "--quarantine", path, "--actor", "olga", "--reason", "demo")
+    assert result.exit_code == 2
+    assert "name another file" in " ".join(result.output.split())
+    assert path.read_bytes() == content
+
+
 def test_refused_rows_exit_with_1_and_the_others_are_loaded(
-    desk: Desk, run: Any, tmp_path: Path
+    harness: AccountsHarness, run: Any, tmp_path: Path
 ) -> None:
     header, first, second, *_ = DEMO.read_text("utf-8").splitlines()
     path = tmp_path / "next.csv"
@@ -137,37 +148,39 @@ def test_refused_rows_exit_with_1_and_the_others_are_loaded(
     assert (summary["amended"], summary["bills"], summary["refused"]) == (1, 1, 1)
     assert "payer_kind" in Path(summary["quarantine"]).read_text("cp1251")
     person_id = uuid4()
-    assert not desk.link(person_id, FIRST, "4500,00")
-    assert desk.link(person_id, FIRST, "5100,00")
+    assert not harness.link(person_id, FIRST, "4500,00")
+    assert harness.link(person_id, FIRST, "5100,00")
 
 
-def test_an_account_is_looked_up_linked_and_unlinked(desk: Desk) -> None:
+def test_an_account_is_looked_up_linked_and_unlinked(harness: AccountsHarness) -> None:
     person_id = uuid4()
     look_up = LookUpAccount(person_id=person_id, number=f" {FIRST} ")
-    assert desk.store.transact(desk.linking.look_up, look_up) == {
+    assert harness.store.transact(harness.linking.look_up, look_up) == {
         "number": FIRST,
         "address": "г. Примерск, ул. Образцовая",
         "holder": "П. П. О.",
         "linked": False,
     }
-    assert desk.link(person_id, FIRST, "4500,00")
-    assert desk.link(person_id, SECOND, "2026-10/1002")
-    assert desk.store.transact(desk.linking.look_up, look_up)["linked"]
-    first, second = desk.store.query(lambda session: linked_accounts(session, person_id))
+    assert harness.link(person_id, FIRST, "4500,00")
+    assert harness.link(person_id, SECOND, "2026-10/1002")
+    assert harness.store.transact(harness.linking.look_up, look_up)["linked"]
+    first, second = harness.store.query(lambda session: linked_accounts(session, person_id))
     assert first["holder"] == "Примерова Полина Образцовна"
     assert first["address"] == "г. Примерск, ул. Образцовая, д. 4, кв. 1"
     assert (first["residents"], first["total_area"]) == (3, "54.2")
     assert second["number"] == SECOND
-    desk.store.execute(unlink_account, UnlinkAccount(person_id=person_id, number=FIRST))
-    owned = desk.store.query(lambda session: ownership(session, person_id, [FIRST, SECOND]))
+    harness.store.execute(unlink_account, UnlinkAccount(person_id=person_id, number=FIRST))
+    owned = harness.store.query(lambda session: ownership(session, person_id, [FIRST, SECOND]))
     assert owned == {"owned": [SECOND], "foreign": [FIRST]}
 
 
-def test_the_rpcs_refuse_an_unknown_number_as_they_refuse_a_wrong_fact(desk: Desk) -> None:
+def test_the_rpcs_refuse_an_unknown_number_as_they_refuse_a_wrong_fact(
+    harness: AccountsHarness,
+) -> None:
     from services.accounts.service import AccountsService
 
     service, person_id = AccountsService(), uuid4()
-    service.store, service.settings = desk.store, desk.database.settings
+    service.store, service.settings = harness.store, harness.database.settings
     refusals = []
     for number, proof in (("0999999999", "4500,00"), (FIRST, "1,00"), ("счёт", "")):
         with pytest.raises(Forbidden) as refusal:
@@ -182,7 +195,7 @@ def test_the_rpcs_refuse_an_unknown_number_as_they_refuse_a_wrong_fact(desk: Des
     assert [account["number"] for account in service.linked(person_id=person_id)["accounts"]] == [
         FIRST
     ]
-    made = desk.rows("SELECT kind, sum(made) AS made FROM attempts GROUP BY kind ORDER BY kind")
+    made = harness.rows("SELECT kind, sum(made) AS made FROM attempts GROUP BY kind ORDER BY kind")
     assert [tuple(row.values()) for row in made] == [
         ("link_by_person", 4),
         ("link_to_account", 3),
@@ -190,21 +203,23 @@ def test_the_rpcs_refuse_an_unknown_number_as_they_refuse_a_wrong_fact(desk: Des
     ]
 
 
-def test_concurrent_links_of_an_account_each_name_the_earlier_persons(desk: Desk) -> None:
+def test_concurrent_links_of_an_account_each_name_the_earlier_persons(
+    harness: AccountsHarness,
+) -> None:
     persons = [uuid4() for _ in range(6)]
     with ThreadPoolExecutor(len(persons)) as pool:
-        assert all(pool.map(lambda person_id: desk.link(person_id, FIRST, "4500"), persons))
-    linked = desk.rows(
+        assert all(pool.map(lambda person_id: harness.link(person_id, FIRST, "4500"), persons))
+    linked = harness.rows(
         "SELECT convert_from(state, 'UTF8')::jsonb -> 'other_person_ids' AS others FROM events"
         " WHERE topic = 'accounts.account_linked.v1' ORDER BY notification_id"
     )
     assert [len(row["others"]) for row in linked] == list(range(6))
 
 
-def test_concurrent_attempts_stay_within_the_limit(desk: Desk) -> None:
+def test_concurrent_attempts_stay_within_the_limit(harness: AccountsHarness) -> None:
     def attempt(_: int) -> str:
         try:
-            return "linked" if desk.link(uuid4(), FIRST, "1,00") else "refused"
+            return "linked" if harness.link(uuid4(), FIRST, "1,00") else "refused"
         except Forbidden as refusal:
             return refusal.code
 
@@ -214,28 +229,28 @@ def test_concurrent_attempts_stay_within_the_limit(desk: Desk) -> None:
     assert answers.count("refused") == 10
 
 
-def test_expired_attempts_are_deleted(desk: Desk) -> None:
+def test_expired_attempts_are_deleted(harness: AccountsHarness) -> None:
     class Services:
-        store = desk.store
+        store = harness.store
 
-    desk.link(uuid4(), FIRST, "1,00")
+    harness.link(uuid4(), FIRST, "1,00")
     assert jobs.forget_attempts(Services()) == 0
-    assert len(desk.rows("SELECT 1 FROM attempts")) == 2
-    desk.store.transact(
+    assert len(harness.rows("SELECT 1 FROM attempts")) == 2
+    harness.store.transact(
         lambda session, _: session.cursor.execute(
             "UPDATE attempts SET opened_at = opened_at - interval '25 hours'"
         ),
         None,
     )
     jobs.forget_attempts(Services())
-    assert desk.rows("SELECT 1 FROM attempts") == []
+    assert harness.rows("SELECT 1 FROM attempts") == []
 
 
-def test_nothing_personal_stands_in_clear(desk: Desk) -> None:
-    desk.link(uuid4(), FIRST, "4500,00")
+def test_nothing_personal_stands_in_clear(harness: AccountsHarness) -> None:
+    harness.link(uuid4(), FIRST, "4500,00")
     tables = ("events", "commands", "contracts", "links", "bills", "attempts", "imports")
     for table in tables:
-        (dump,) = desk.rows(
+        (dump,) = harness.rows(
             f"SELECT coalesce(string_agg(t::text, ' '), '') AS text FROM {table} AS t"
         )
         for personal in ("Пример", "Образц", "2026-10/"):

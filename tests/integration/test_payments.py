@@ -483,9 +483,9 @@ def test_history_shows_failed_and_open_payments(
     second = page(first["next"])
     assert [payment["state"] for payment in second["payments"]] == ["failed"]
     assert second["next"] is None
-    stranger = OwnPayment(person_id=uuid4(), payment_id=UUID(open_["payment_id"]))
+    of_another = OwnPayment(person_id=uuid4(), payment_id=UUID(open_["payment_id"]))
     with pytest.raises(NotFound):
-        harness.store.query(lambda s: application.own_payment(s, stranger))
+        harness.store.query(lambda s: application.own_payment(s, of_another))
 
 
 @pytest.mark.nodes

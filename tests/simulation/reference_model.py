@@ -1,6 +1,6 @@
 """The reference model of one account, independent of the ledger's code. All sums are kopecks.
 
-A debt is a list of slices: so many kopecks of one service of one month, each unpaid or paid by one
+A debt is a list of slices: kopecks of one service of one month, each unpaid or paid by one
 payment on one day. A payment marks slices as paid, a reversal unmarks them, an adjustment adds or
 removes slices; every figure is a sum over slices. A payment is allocated to the oldest month
 first, within a month pro rata by service with the largest remainders, to the penalty separately,
@@ -308,7 +308,7 @@ def _paid(slices: Iterable[Slice]) -> list[Slice]:
 
 
 def _remove(slices: Iterable[Slice], amount: int) -> int:
-    """Remove so many kopecks from slices; return how many were left to remove."""
+    """Remove ``amount`` kopecks from slices; return how many were left to remove."""
     for piece in slices:
         take = min(amount, piece.amount)
         piece.amount -= take

@@ -1,7 +1,7 @@
 """The scenario of one account: random events, reproducible by the seed.
 
 Payers have a behaviour (prompt, in part, in advance, seldom, never), billing centres err, banks
-send their registers late. Amounts depend on what is owed, which the reference model knows.
+send their files late. Amounts depend on what is owed, which the reference model knows.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Step:
 
 
 def steps(months: int) -> list[Step]:
-    """Return all steps of so many months, and of the weeks after them."""
+    """Return all steps of a number of months, and of the weeks after them."""
     return [Step(n, kind, month, day) for n, (kind, month, day) in enumerate(_steps(months))]
 
 

@@ -42,13 +42,13 @@ class FaultSwitch:
     def now(self) -> Faults:
         return self._faults
 
-    def change(self, wanted: Any) -> dict[str, Any]:
+    def change(self, requested: Any) -> dict[str, Any]:
         """Change the named faults; return all of them. Raises `InvalidFaultError`."""
-        if not isinstance(wanted, dict):
+        if not isinstance(requested, dict):
             raise InvalidFaultError("Send a JSON object with the faults to change.")
         changes: dict[str, Any] = {}
         known = {field.name: field.default for field in fields(Faults)}
-        for name, value in wanted.items():
+        for name, value in requested.items():
             if name not in known:
                 raise InvalidFaultError(
                     f"There is no fault {name!r}; there are {', '.join(known)}."

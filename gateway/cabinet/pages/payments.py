@@ -118,11 +118,11 @@ def _payment(visit: Visit, refresh: str = "false") -> dict[str, Any]:
 
 
 def _history(visit: Visit, query: Mapping[str, str]) -> tuple[dict[str, Any], bool]:
-    """Return a page of payments, and whether the ledger has said what they settled."""
+    """Return a page of payments, and whether it has their allocation."""
     try:
         return visit.api(PaymentRoutes.history, query={**query, "allocation": "true"}), True
     except ServiceError:
-        # The payments are the page; what they settled is a part of it that may be missing.
+        # The payments are the page; their allocation is a part of it that may be missing.
         return visit.api(PaymentRoutes.history, query=query), False
 
 

@@ -19,7 +19,7 @@ MOST_PROOFS = 10
 
 
 class ProofPages:
-    """Whether a record stands in the sealed ledger."""
+    """Checks that a record is in the sealed ledger."""
 
     @page("GET", "/verify", access=Access.PUBLIC, greets=True)
     def proof_form(self, visit: Visit) -> Response:

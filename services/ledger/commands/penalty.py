@@ -13,8 +13,9 @@ from services.ledger.penalties.calculator import ChargePenalty, Penalty, calcula
 from services.ledger.penalties.calendar import check_period
 from services.ledger.penalties.explanation import LANGUAGES, as_data, as_text, days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
-from services.ledger.penalties.rules import PayerKind, load_rules
+from services.ledger.penalties.rules import load_rules
 from services.terminal import Json, day, out, print_json, reporting
+from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, format_roubles, parse_roubles
 
 

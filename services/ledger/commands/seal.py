@@ -95,7 +95,7 @@ def verify(
 def prove(
     position: Annotated[int, typer.Argument(min=1, help="The position in the log, from 1.")],
     size: Annotated[
-        int | None, typer.Option(help="Prove it by the checkpoint of so many events.")
+        int | None, typer.Option(help="The size of the checkpoint, in events, that proves it.")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -1,7 +1,7 @@
 """Files of adjustments («перерасчёт»): signed sums by service that correct a month's bill.
 
 Adjacent rows with the same account and ``adjustment_id`` are one adjustment. The id is a UUID, or
-the name that the billing centre gave it. An adjustment is posted once, however often it comes.
+the name that the billing centre gave it. Repeating an adjustment has no effect.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Charges(Posting[Bill]):
             account.accrue_penalty(entry.penalty, entry.effective_on, RULE)
         return True
 
-    def explain(self, cursor: Any, entries: Sequence[Bill]) -> Iterable[Refused]:
+    def refusals(self, cursor: Any, entries: Sequence[Bill]) -> Iterable[Refused]:
         """Yield for each bill whether the same one is posted, or another one."""
         posted = dict[tuple[str, str], Bill]()
         for period in {bill.period for bill in entries}:

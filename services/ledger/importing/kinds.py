@@ -1,4 +1,4 @@
-"""The kinds of files that the ledger imports, told apart by their columns.
+"""The kinds of files that the ledger imports, distinguished by their columns.
 
 All are CSV with ``;`` and a header (UTF-8 or cp1251), or JSON Lines with the same names. Sums are
 in roubles (``4500,00``), days ``2026-03-31``, months ``2026-03``.
@@ -73,12 +73,12 @@ def open_source(path: Path, kind: str | None = None, encoding: str | None = None
     return open_table(path, _candidates(kind), encoding)
 
 
-def kind_of(columns: Sequence[str], wanted: str | None = None) -> Kind:
+def kind_of(columns: Sequence[str], name: str | None = None) -> Kind:
     """Return the kind of a file by its columns, or check them against the kind of that name.
 
     Raises ValidationFailed ``invalid_file``.
     """
-    return match_kind(columns, _candidates(wanted))
+    return match_kind(columns, _candidates(name))
 
 
 def _candidates(kind: str | None) -> list[Kind]:

@@ -87,7 +87,7 @@ class Counts(msgspec.Struct):
 class Decided(Generic[E]):
     """The decision on a chunk: encoded events, rows of balances, and refusals.
 
-    ``repeated`` are entries that seem to be posted already, for ``Posting.explain``. ``closed``
+    ``repeated`` are entries that seem to be posted already, for ``Posting.refusals``. ``closed``
     is the last closed day at the time of the decision.
     """
 
@@ -134,10 +134,10 @@ class Posting(ABC, Generic[E]):
         return read_accounts(cursor, numbers)
 
     def is_repeated(self, account: Account, entry: E) -> bool:
-        """Whether an entry seems to be posted already, so that `explain` has to look."""
+        """Whether an entry seems to be posted already, so that `refusals` has to look."""
         return False
 
-    def explain(self, cursor: Any, entries: Sequence[E]) -> Iterable[Refused]:
+    def refusals(self, cursor: Any, entries: Sequence[E]) -> Iterable[Refused]:
         """Yield the refusals of repeated entries."""
         return ()
 
@@ -194,9 +194,9 @@ class Posting(ABC, Generic[E]):
                 decided.events.append((id_, version, event.topic, encode(event)))
             decided.rows.append(balance_row(account))
 
-    def settle(self, cursor: Any, decided: Decided[E]) -> None:
-        """Explain what is repeated, once everything posted before is visible."""
-        for refused in self.explain(cursor, decided.repeated):
+    def refuse_repeated(self, cursor: Any, decided: Decided[E]) -> None:
+        """Refuse repeated entries, once everything posted before is visible."""
+        for refused in self.refusals(cursor, decided.repeated):
             decided.refuse(refused)
         decided.repeated = []
         decided.counts.events = len(decided.events)

@@ -13,7 +13,7 @@ from services.ledger.domain import Account
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Posting
-from services.ledger.penalties.rules import PayerKind
+from shared.contracts.accounts import PayerKind
 from shared.errors import Conflict
 from shared.tablefiles import shown
 

@@ -39,8 +39,8 @@ COLLECT_EVERY = 50
 WAITING_CHUNKS = 2
 """Chunks that are being written or wait for it, while the next one is decided."""
 QUICK_TURN = 0.0005
-"""Seconds after which the deciding thread yields to the writing one. That one needs Python for a
-moment only, some dozen times a chunk; at the default of 5 ms the database would mostly wait."""
+"""Seconds after which the thread that decides yields to the one that writes. That one needs Python
+only briefly, some dozen times a chunk; at the default of 5 ms the database would mostly wait."""
 
 
 class PostChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ class Run(Generic[E]):
                 if any(_share_accounts(earlier, chunk) for earlier, _ in ahead):
                     while ahead:
                         counts.add(_done(*ahead.popleft(), progress))
-                decided = self._store.query(self._deciding(chunk))
+                decided = self._store.query(self._decision(chunk))
                 while len(ahead) >= WAITING_CHUNKS:
                     counts.add(_done(*ahead.popleft(), progress))
                 self._source.check_unchanged()
@@ -138,13 +138,13 @@ class Run(Generic[E]):
         place = resume.place
         return chunks(self._entries, at_once, place.chunk + 1, place.offset, place.row)
 
-    def _deciding(self, chunk: Chunk[E]) -> Callable[[PostgresSession], Decided[E]]:
+    def _decision(self, chunk: Chunk[E]) -> Callable[[PostgresSession], Decided[E]]:
         return lambda session: self._posting.decide(session.cursor, chunk.entries)
 
     def _decide(self, chunk: Chunk[E]) -> Decided[E]:
         def decide(session: PostgresSession) -> Decided[E]:
             decided = self._posting.decide(session.cursor, chunk.entries)
-            self._posting.settle(session.cursor, decided)
+            self._posting.refuse_repeated(session.cursor, decided)
             return decided
 
         return self._store.query(decide)
@@ -204,7 +204,7 @@ class _Writer(Generic[E]):
             if made.closed != closed_through(cursor):
                 made = self._posting.decide(cursor, chunk.entries)
             write(session, made)
-            self._posting.settle(cursor, made)
+            self._posting.refuse_repeated(cursor, made)
             for refused in chunk.refused:
                 made.counts.refuse(refused)
             length = self._quarantine.put(self._length, [*chunk.refused, *made.refused])
@@ -242,8 +242,8 @@ def _share_accounts(one: Chunk[Any], other: Chunk[Any]) -> bool:
 def _two_threads() -> Iterator[Callable[[int], None]]:
     """Switch quickly to the thread that writes, and collect garbage only now and then.
 
-    The collector would scan a hundred thousand lines that are still needed, and the run itself
-    makes no cycles. Yields the function that collects every so many chunks.
+    Python would scan a hundred thousand lines that are still needed, and the run itself makes no
+    cycles. Yields the function that collects every ``COLLECT_EVERY`` chunks.
     """
 
     def collect(number: int) -> None:

@@ -25,8 +25,9 @@ from services.ledger.penalties.payment_matching import (
     match_payments,
 )
 from services.ledger.penalties.plan import Plan, plan_of
-from services.ledger.penalties.rules import PayerKind, PenaltyRules
+from services.ledger.penalties.rules import PenaltyRules
 from services.ledger.penalties.timeline import Reason
+from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
 
 _A_DAY = timedelta(days=1)

@@ -26,7 +26,7 @@ from services.ledger.domain.events import (
 )
 from services.ledger.domain.state import OPENING_PERIOD
 from services.ledger.penalties.payment_matching import Due, Part
-from services.ledger.penalties.rules import PayerKind
+from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
 
 CAPITAL_REPAIR = "capital_repair"

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from services.ledger.penalties.calculator import ChargePenalty, Penalty, Segment
-from services.ledger.penalties.rules import PayerKind
 from services.ledger.penalties.timeline import Reason
+from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, format_roubles
 
 Language = Literal["ru", "en"]

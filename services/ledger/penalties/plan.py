@@ -15,8 +15,9 @@ from functools import lru_cache
 
 import msgspec
 
-from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate
+from services.ledger.penalties.rules import PenaltyRules, Rate
 from services.ledger.penalties.timeline import RatePeriod, Reason, timeline
+from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
 
 _A_DAY = timedelta(days=1)

@@ -12,7 +12,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ import msgspec
 import yaml
 
 from shared.config import ConfigurationError
+from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 
 PATH_VARIABLE = "SALDO_LEDGER_PENALTY_RULES"
@@ -37,15 +37,6 @@ _Period = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 _DayOfMonth = Annotated[int, msgspec.Meta(ge=1, le=31)]
 _DayOfWeek = Annotated[int, msgspec.Meta(ge=1, le=7)]
 _MonthDay = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2}-[0-9]{2}$")]
-
-
-class PayerKind(StrEnum):
-    """The kinds of payer; capital repair is a kind of its own, whoever pays it."""
-
-    HOUSEHOLD = "household"
-    CAPITAL_REPAIR = "capital_repair"
-    ORGANISATION = "organisation"
-    MANAGING_COMPANY = "managing_company"
 
 
 class _Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

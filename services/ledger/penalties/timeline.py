@@ -14,7 +14,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from services.ledger.penalties.rules import Moratorium, PayerKind, PenaltyRules
+from services.ledger.penalties.rules import Moratorium, PenaltyRules
+from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 
 Reason = Literal["accrual", "deferment", "moratorium"]
@@ -63,7 +64,7 @@ def _bands(rules: PenaltyRules, payer: PayerKind, first_day: date) -> Iterator[R
         raise ValidationFailed(
             "no_penalty_rule",
             f"The penalty rules for {payer} begin on {dated[0].first_day}, and this delay on "
-            f"{first_day}: add the rule that held then.",
+            f"{first_day}: add the rule of that day.",
             payer=payer,
             day=first_day.isoformat(),
         )

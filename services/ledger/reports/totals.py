@@ -1,6 +1,6 @@
 """Totals over the whole log: the turnover report and the trial balance, by parallel workers.
 
-Both replay each account's events in the order in which they took effect.
+Both take each account's events in effective order.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _count(
     last_day: date,
 ) -> None:
     in_order = in_effective_order(id_, events)
-    turnover.add_account(id_, in_order)
+    turnover.add(in_order)
     _post((event for event in in_order if event.effective_on <= last_day), books)
 
 

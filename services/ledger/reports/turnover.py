@@ -1,7 +1,7 @@
 """The turnover report («оборотно-сальдовая ведомость», ОСВ) between two days.
 
 For each service: closing = opening + charged + recalculated - concession - paid; penalty and
-advance have rows of their own. It replays each account in effective order
+advance have rows of their own. Each account is added in effective order
 (:mod:`services.ledger.domain.effective_order`), so later events never change the figures of past
 days, and the closing of one report is the opening of the next. The opening of an account counts
 as the report's opening, also when the account was opened between the two days.
@@ -10,14 +10,12 @@ as the report's opening, also when the account was opened between the two days.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
-from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -69,9 +67,9 @@ class Turnover:
         self._first, self._last = first_day, last_day
         self.rows: defaultdict[str, Row] = defaultdict(Row)
 
-    def add_account(self, id: UUID, events: Sequence[Any]) -> None:  # noqa: A002
-        """Add the events of an account's whole stream that took effect by the last day."""
-        for event in in_effective_order(id, events):
+    def add(self, events: Iterable[Any]) -> None:
+        """Add the events of one account by the last day; ``events`` are in effective order."""
+        for event in events:
             if event.effective_on > self._last:
                 break
             self._add(event)
@@ -86,15 +84,6 @@ class Turnover:
                 row.opening += -amount if column in ("concession", "paid") else amount
             else:
                 setattr(row, column, getattr(row, column) + amount)
-
-    def total(self) -> Row:
-        """Return the sum of all rows."""
-        sums = Row()
-        for row in self.rows.values():
-            for column in msgspec.structs.fields(Row):
-                name = column.name
-                setattr(sums, name, getattr(sums, name) + getattr(row, name))
-        return sums
 
 
 def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR0912 - one branch per event

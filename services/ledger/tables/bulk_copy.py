@@ -79,10 +79,10 @@ class _JsonLoader(Loader):
         return {} if data == b"{}" else msgspec.json.decode(data)
 
 
-def _read(cursor: Any, query: str, wanted: Any) -> Iterator[Account]:
+def _read(cursor: Any, query: str, keys: Any) -> Iterator[Account]:
     with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:
         reading.adapters.register_loader("json", _JsonLoader)
-        reading.execute(query, (wanted,))
+        reading.execute(query, (keys,))
         for row in reading.fetchall():
             yield Account.from_values(*row)
 

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _post(each: int) -> float:
-    """Post so many transactions per thread; connecting is not timed."""
+    """Post a number of transactions per thread; connecting is not timed."""
     from django.db import connection
     from hordak.models import Account, Transaction
     from moneyed import Money

@@ -69,6 +69,21 @@ class SmallCompany:
         assert result.exit_code == 0, (result.output, result.exception)
         return json.loads(result.stdout)
 
+    def refused(self, *words: str, **environment: str) -> str:
+        """Run a command that must be refused and record nothing; return its error in one line."""
+        events = self.rows("events")
+        result = self.run(*words, **environment)
+        assert result.exit_code == 2, result.output
+        assert self.rows("events") == events
+        return " ".join(result.stderr.split())
+
+    def audit_differences(self) -> set[str]:
+        """Audit the log and the read model; return what differs."""
+        result = self.run("audit", "--json")
+        report = json.loads(result.stdout)
+        assert result.exit_code == (1 if report["differences"] else 0)
+        return {found["what"] for found in report["differences"]}
+
     def as_of(self, number: str, day: date) -> Account:
         """Return an account as it was at the end of a day."""
         account = Account(account_id(number))
@@ -139,6 +154,11 @@ def build_company(database: Database) -> SmallCompany:
     pending = Correct(correction_id=uuid4(), correction=proposal, reason="to be decided")
     company.execute(correct_within(0), pending, actor="staff:sidorov")
     return company
+
+
+def net(balance: dict[str, Any]) -> int:
+    """Return what a balance comes to: debts less the advance."""
+    return int(balance["principal"] + balance["penalty"] - balance["advance"])
 
 
 def pay(company: SmallCompany, number: str, on: date, amount: int, penalty: int = 0) -> UUID:

@@ -85,7 +85,7 @@ def test_a_late_payment_corrects_what_was_accrued(store: PostgresStore) -> None:
     assert audit(store).differences == []
 
 
-def test_a_run_that_dies_is_simply_started_again(
+def test_a_killed_run_is_completed_by_another(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.ledger.penalties.accrual_run.CHUNK", 5)
@@ -138,7 +138,7 @@ def test_the_penalty_of_a_future_day_is_explained(store: PostgresStore) -> None:
     ]
 
 
-def test_an_account_that_the_rules_are_silent_about_is_named_and_the_others_go_on(
+def test_an_account_without_a_rule_is_named_and_the_others_are_accrued(
     store: PostgresStore,
 ) -> None:
     execute(store, open_account, OpenAccount(number="0200000001", payer_kind="household"))

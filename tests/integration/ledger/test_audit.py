@@ -109,7 +109,7 @@ class RandomHistory:
     def write_off(self) -> None:
         if penalty := self.account.penalty:
             self.account.write_off_penalty(
-                self.chance.randint(1, penalty), self.day, "a court said so"
+                self.chance.randint(1, penalty), self.day, "a court decision"
             )
 
     def take_over(self) -> None:
@@ -166,7 +166,7 @@ def test_the_sums_of_sql_are_those_of_the_domain_account_by_account(store: Postg
     store.query(look)
 
 
-def test_the_last_day_of_all_has_the_balance_of_now(store: PostgresStore) -> None:
+def test_the_balance_of_the_last_day_is_the_current_one(store: PostgresStore) -> None:
     def look(session: PostgresSession) -> None:
         for number in NUMBERS:
             now, then = balance(session, number, None), balance(session, number, "2099-12-31")

@@ -1,4 +1,4 @@
-"""What is wrong is refused in a sentence, at the terminal, and nothing is half done."""
+"""Bad input is refused in a sentence at the terminal, and nothing is half done."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_bad_row_is_refused_and_says_why(harness: ImportHarness, name: str) -> None:
+def test_a_bad_row_is_refused_with_its_fault(harness: ImportHarness, name: str) -> None:
     row, reason = ROWS[name]
     before = harness.rows()
     file = f"{abs(hash(name))}.csv"
@@ -141,9 +141,7 @@ def test_a_bad_opening_or_adjustment_is_refused(harness: ImportHarness, name: st
 
 
 @pytest.mark.parametrize("cut_at", [1, 5, 20, 40])
-def test_a_file_cut_in_the_middle_shows_it(
-    harness: ImportHarness, tmp_path: Path, cut_at: int
-) -> None:
+def test_a_truncated_file_is_noticed(harness: ImportHarness, tmp_path: Path, cut_at: int) -> None:
     whole = harness.file("whole.csv", GOOD, BAD.format("250,00"), GOOD.replace("01", "03", 1))
     path = tmp_path / "cut.csv"
     path.write_bytes(whole.read_bytes()[:-cut_at])
@@ -227,15 +225,17 @@ def test_a_bad_accrual_is_refused(harness: ImportHarness, name: str) -> None:
     assert harness.rows() == before
 
 
-def test_a_debt_older_than_the_rules_stops_nobody_else(database: Database, tmp_path: Path) -> None:
+def test_a_debt_older_than_the_rules_stops_no_other_account(
+    database: Database, tmp_path: Path
+) -> None:
     harness = ImportHarness(database, tmp_path)
     rows = ("01;heating;100,00;household;2014-01-01\n", "02;heating;100,00;household;2026-01-01\n")
     header = "account;service;amount;payer_kind;effective_on\n"
     assert harness.imports(harness.file("opening.csv", *rows, header=header))[0] == 0
     for changed in (1, 0):
         code, out, err = harness.terminal.run("accrue", "--on", "2026-07-01", *AUTHOR, "--json")
-        said = json.loads(out.splitlines()[-1])
-        assert (code, said["changed"], said["refused"]) == (1, changed, 1)
-        assert "begin on 2016-01-01" in said["refusals"]["01"], err
+        summary = json.loads(out.splitlines()[-1])
+        assert (code, summary["changed"], summary["refused"]) == (1, changed, 1)
+        assert "begin on 2016-01-01" in summary["refusals"]["01"], err
     shown = harness.terminal.run("accrue", "--on", "2026-07-01", *AUTHOR)[2]
     assert "account 01 is left unchanged" in shown

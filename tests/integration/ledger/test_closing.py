@@ -1,4 +1,4 @@
-"""A month that is closed takes nothing any more that staff bring; money comes in all the same."""
+"""A closed month takes no entry of staff any more; payments are still posted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def bill(number: str, month: int, day: int = 28) -> str:
     return f"{number};2026-{month:02};2026-{month + 1:02}-15;2026-{month:02}-{day};heating;H;100,00"
 
 
-def test_what_would_take_effect_in_a_closed_month_is_refused(harness: ClosingHarness) -> None:
+def test_an_entry_of_a_closed_month_is_refused(harness: ClosingHarness) -> None:
     assert harness.closes("2026-03")[:2] == (0, "closed through 2026-03-31\n")
     before = harness.events()
     late = bill("02", 4).replace("2026-04-28", "2026-03-31")
@@ -93,8 +93,8 @@ def test_a_closed_month_is_corrected_in_the_open_one(harness: ClosingHarness) ->
     assert harness.closes("2026-03")[0] == 0
     row = "01;A;2026-03;heating;-30,00;why;2026-04-01"
     assert harness.imports(ADJUSTMENTS, row)["entries"] == 1
-    said = harness.terminal.run_json("balance", "01", "--as-of", "2026-03-31")
-    assert said["principal"] == 205_00, "what was reported stays"
+    balance = harness.terminal.run_json("balance", "01", "--as-of", "2026-03-31")
+    assert balance["principal"] == 205_00, "what was reported stays"
     assert harness.terminal.run_json("balance", "01")["principal"] == 175_00
     assert harness.imports(BILLS, bill("02", 4))["entries"] == 1
     words = ("--service=heating=-1,00", "--on", "2026-04-02", *AUTHOR)
@@ -103,7 +103,7 @@ def test_a_closed_month_is_corrected_in_the_open_one(harness: ClosingHarness) ->
     )
 
 
-def test_a_payment_is_posted_on_its_day_all_the_same(harness: ClosingHarness) -> None:
+def test_a_payment_is_posted_in_a_closed_month(harness: ClosingHarness) -> None:
     assert harness.closes("2026-03")[0] == 0
     paid = (PaidLine(account="01", amount=105_00, penalty=0),)
     command = PostPayment(payment_id=uuid4(), paid_on=date(2026, 3, 20), lines=paid)
@@ -112,9 +112,9 @@ def test_a_payment_is_posted_on_its_day_all_the_same(harness: ClosingHarness) ->
     assert harness.terminal.run_json("balance", "01")["principal"] == 100_00
 
 
-def test_what_cannot_be_closed(harness: ClosingHarness) -> None:
+def test_a_month_that_is_open_closed_or_malformed_cannot_be_closed(harness: ClosingHarness) -> None:
     assert harness.closes("2026-02")[0] == 0
-    for period, said in {
+    for period, fault in {
         "2026-13": "is not a month",
         "march": "is not a month",
         "9999-12": "is not a month",
@@ -124,10 +124,10 @@ def test_what_cannot_be_closed(harness: ClosingHarness) -> None:
     }.items():
         code, out, err = harness.closes(period)
         assert (code, out) == (2, "")
-        assert said in err
+        assert fault in err
 
 
-def test_a_dry_run_closes_nothing_and_nobody_opens_again(harness: ClosingHarness) -> None:
+def test_a_dry_run_closes_nothing_and_a_closing_is_final(harness: ClosingHarness) -> None:
     code, out, _ = harness.terminal.run("close", "2026-03", *AUTHOR, "--dry-run")
     assert (code, out) == (0, "would be closed through 2026-03-31\n")
     assert harness.terminal.run_json("close", "2026-02", *AUTHOR)["closed_through"] == "2026-02-28"
@@ -141,7 +141,7 @@ def test_a_dry_run_closes_nothing_and_nobody_opens_again(harness: ClosingHarness
         owner.execute("DELETE FROM closings")
 
 
-def test_a_month_closed_between_deciding_and_writing_is_closed(
+def test_a_month_closed_between_decision_and_write_is_closed(
     harness: ClosingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decide: Callable[..., Any] = Posting.decide

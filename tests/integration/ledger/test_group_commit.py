@@ -98,7 +98,7 @@ def test_many_callers_share_transactions_and_each_gets_its_result(store: Postgre
     assert audit(store).differences == []
 
 
-def test_a_refused_command_leaves_nothing_and_harms_nobody(store: PostgresStore) -> None:
+def test_a_refused_command_changes_nothing_and_harms_no_other(store: PostgresStore) -> None:
     group = ledger_group_commit(store)
 
     def half(session: Any, command: PostPayment) -> Any:
@@ -231,7 +231,7 @@ def test_a_fault_of_one_command_reaches_its_caller_alone(store: PostgresStore) -
     assert audit(store).differences == []
 
 
-def test_a_caller_who_is_stopped_while_it_waits_stops_nobody_else(
+def test_a_caller_stopped_while_waiting_stops_no_other(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group, hold, entered = ledger_group_commit(store), threading.Event(), threading.Event()

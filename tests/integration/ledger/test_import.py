@@ -180,6 +180,18 @@ def test_a_corrected_quarantine_file_is_imported(harness: ImportHarness) -> None
     assert harness.imports(refused)["counts"]["amount"] == 300
 
 
+def test_import_never_replaces_its_file_by_the_quarantine(harness: ImportHarness) -> None:
+    harness.opens("01")
+    events, file = harness.events(), harness.file("1.csv", line("01"), line("01", charged="x"))
+    content = file.read_bytes()
+    for more in ((), ("--dry-run",)):
+        result = harness.run(file, "--quarantine", str(file), *more)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "name another file" in " ".join(result.stderr.split())
+    assert file.read_bytes() == content
+    assert harness.events() == events
+
+
 def test_control_totals_must_match_or_nothing_is_posted(harness: ImportHarness) -> None:
     harness.opens("01")
     events, file = harness.events(), harness.file("1.csv", line("01"), line("01", "water", "1"))
@@ -372,7 +384,7 @@ def test_no_chunk_is_posted_after_one_that_failed(
 
 
 def test_a_first_bill_fits_on_the_page_of_its_account(harness: ImportHarness) -> None:
-    """Otherwise most first bills of a city would write both indexes of balances."""
+    """Otherwise most first bills would write both indexes of balances."""
     numbers = [f"{number:010}" for number in range(200)]
     harness.opens(*numbers)
     before = _pages(harness)
@@ -450,7 +462,7 @@ def _kill_after(harness: ImportHarness, file: Path, chunks: int) -> None:
         with harness.database.owner("ledger") as owner:
             eventually(
                 lambda: process.poll() is not None or _committed(owner) > chunks,
-                "so many chunks are committed",
+                "enough chunks are committed",
             )
         assert process.poll() is None, "the import ended before the kill"
     finally:

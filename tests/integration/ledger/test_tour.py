@@ -1,4 +1,4 @@
-"""The tour of the ledger's documents, said command by command: it prints what it says it prints."""
+"""The tour of the ledger, run command by command: the output is as the document shows it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.nodes
 
 TOUR = Path(__file__).resolve().parents[3] / "services/ledger/TOUR.md"
 SALDO = "saldo ledger "
-# What is another one each time: ids, durations, the digest of the rules, what is sealed so far.
+# These differ from run to run: ids, durations, the digest of the rules, the size of the seal.
 VARYING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "PROPOSAL"),
     (re.compile(r"\d+\.\d s\b"), "0.5 s"),
@@ -26,7 +26,7 @@ VARYING = (
 
 
 def parts(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each command of the console blocks with the lines that it is said to print."""
+    """Yield each command of the console blocks with the output that the tour shows."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         command, lines = "", list[str]()
         for line in block.splitlines():
@@ -40,13 +40,13 @@ def parts(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 class TourRunner:
-    """Says the commands of the tour to one ledger, in one folder."""
+    """Runs the commands of the tour on one ledger, in one folder."""
 
     def __init__(self, company: SmallCompany, folder: Path) -> None:
         self.company, self.folder, self.proposal = company, folder, ""
 
     def run(self, command: str) -> list[str]:
-        """Return what is printed, errors included, with what varies made alike."""
+        """Return the output or the error, with the varying parts replaced."""
         words = shlex.split(command.removeprefix(SALDO).replace("PROPOSAL", self.proposal))
         result = self.company.run(*words)
         assert result.exit_code in (0, 1, 2)
@@ -59,14 +59,14 @@ class TourRunner:
         return [line.rstrip() for line in printed.replace(f"{self.folder}/", "").splitlines()]
 
     def shows(self, command: str, lines: list[str]) -> list[str]:
-        """A file that the tour shows is written; one that is there is read."""
+        """Return the content of a shown file; write it when there is none."""
         file = self.folder / command.removeprefix("cat ")
         if not file.exists():
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return file.read_text(encoding="utf-8-sig").splitlines()
 
     def results(self, text: str) -> Iterator[tuple[str, list[str], list[str]]]:
-        """Yield each command, what it is said to print, and what it prints."""
+        """Yield each command, the output that the tour shows, and the real one."""
         for command, lines in parts(text):
             if command.startswith("cat "):
                 yield command, lines, self.shows(command, lines)
@@ -81,9 +81,9 @@ def runner(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return TourRunner(SmallCompany(database, database.store("ledger"), {}), tmp_path)
 
 
-def test_the_tour_prints_what_it_says(runner: TourRunner) -> None:
+def test_the_tour_shows_the_real_output(runner: TourRunner) -> None:
     seen = 0
-    for command, told, printed in runner.results(TOUR.read_text(encoding="utf-8")):
-        assert printed == told, command
+    for command, shown, printed in runner.results(TOUR.read_text(encoding="utf-8")):
+        assert printed == shown, command
         seen += 1
     assert seen > 15

@@ -20,7 +20,7 @@ from shared.eventstore import MemoryStore
 FIRST, SECOND = "0100000001", "0100000002"
 
 
-class Desk:
+class AccountsHarness:
     """A memory store with accounts, and the use cases as the service calls them."""
 
     def __init__(self, policy: Policy | None = None) -> None:
@@ -55,12 +55,12 @@ class Desk:
 
 
 @pytest.fixture
-def new_desk() -> Callable[[Policy | None], Desk]:
-    return Desk
+def new_harness() -> Callable[[Policy | None], AccountsHarness]:
+    return AccountsHarness
 
 
 @pytest.fixture
-def desk() -> Desk:
-    desk = Desk()
-    desk.register(desk.row(FIRST), desk.row(SECOND, total=-12000))
-    return desk
+def harness() -> AccountsHarness:
+    harness = AccountsHarness()
+    harness.register(harness.row(FIRST), harness.row(SECOND, total=-12000))
+    return harness

@@ -35,55 +35,57 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def load(desk: Any, path: Path) -> tuple[Survey, dict[str, Any]]:
+def load(harness: Any, path: Path) -> tuple[Survey, dict[str, Any]]:
     source = open_contract_file(path)
-    found = survey(source, desk.seal, path.with_suffix(".quarantine"), SCREEN)
-    job = ContractImport(desk.store, source, desk.seal, found, SCREEN)
+    found = survey(source, harness.seal, path.with_suffix(".quarantine"), SCREEN)
+    job = ContractImport(harness.store, source, harness.seal, found, SCREEN)
     return found, job.run("staff:tester", "a test")
 
 
-def test_the_demo_company_loads_and_its_first_account_links(new_desk: Callable[..., Any]) -> None:
-    desk = new_desk()
-    found, outcome = load(desk, DEMO)
+def test_the_demo_company_loads_and_its_first_account_links(
+    new_harness: Callable[..., Any],
+) -> None:
+    harness = new_harness()
+    found, outcome = load(harness, DEMO)
     assert (found.rows, found.refused) == (40, 0)
     assert outcome["registered"] == outcome["bills"] == 40
-    assert desk.link(desk.store.log[0].originator_id, "0100000001", "4500,00")
-    journal = desk.store.read_model.imports
+    assert harness.link(harness.store.log[0].originator_id, "0100000001", "4500,00")
+    journal = harness.store.read_model.imports
     assert journal.begun[0].reason == "a test"
     assert journal.finished[0].registered == 40
-    assert {record.actor for record in desk.store.log[:40]} == {"staff:tester"}
-    assert {record.correlation_id for record in desk.store.log[:40]} == {outcome["import_id"]}
-    _, again = load(desk, DEMO)
+    assert {record.actor for record in harness.store.log[:40]} == {"staff:tester"}
+    assert {record.correlation_id for record in harness.store.log[:40]} == {outcome["import_id"]}
+    _, again = load(harness, DEMO)
     assert again["unchanged"] == 40
     assert again["bills"] == 0
-    assert len(desk.store.log) == 41
+    assert len(harness.store.log) == 41
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
-def test_encodings_are_recognised(desk: Any, write: Callable[..., Path], encoding: str) -> None:
-    load(desk, write(HEADER, GOOD, "", encoding=encoding))
-    person = desk.store.log[0].originator_id
-    assert desk.link(person, "0100000009", "2026-10/9")
-    assert desk.linked(person)[0]["holder"] == "Тестов Т."
-    assert desk.linked(person)[0]["total_area"] == "54.2"
+def test_encodings_are_recognised(harness: Any, write: Callable[..., Path], encoding: str) -> None:
+    load(harness, write(HEADER, GOOD, "", encoding=encoding))
+    person = harness.store.log[0].originator_id
+    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.linked(person)[0]["holder"] == "Тестов Т."
+    assert harness.linked(person)[0]["total_area"] == "54.2"
 
 
 def test_one_bad_byte_refuses_its_row_and_leaves_the_file_in_utf_8(
-    desk: Any, write: Callable[..., Path]
+    harness: Any, write: Callable[..., Path]
 ) -> None:
     broken = GOOD.replace("0100000009", "0100000010").replace("Тестов", "Другой")
     path = write(HEADER, GOOD, broken, GOOD.replace("0100000009", "0100000011"))
     path.write_bytes(path.read_bytes().replace("Другой".encode(), b"\xff"))
-    found, outcome = load(desk, path)
+    found, outcome = load(harness, path)
     assert (found.rows, found.refused, outcome["registered"]) == (3, 1, 2)
-    person = desk.store.log[0].originator_id
-    assert desk.link(person, "0100000009", "2026-10/9")
-    assert desk.linked(person)[0]["holder"] == "Тестов Т."
+    person = harness.store.log[0].originator_id
+    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.linked(person)[0]["holder"] == "Тестов Т."
 
 
-def test_an_area_written_otherwise_amends_nothing(desk: Any, write: Callable[..., Path]) -> None:
-    load(desk, write(HEADER, GOOD))
-    _, outcome = load(desk, write("", HEADER, "", GOOD.replace("54,20", "54.2"), ";;"))
+def test_an_area_written_otherwise_amends_nothing(harness: Any, write: Callable[..., Path]) -> None:
+    load(harness, write(HEADER, GOOD))
+    _, outcome = load(harness, write("", HEADER, "", GOOD.replace("54,20", "54.2"), ";;"))
     assert outcome["unchanged"] == 1
 
 
@@ -101,11 +103,11 @@ def test_an_area_written_otherwise_amends_nothing(desk: Any, write: Callable[...
     ],
 )
 def test_a_bad_row_goes_to_the_quarantine_with_its_reason(
-    desk: Any, write: Callable[..., Path], row: str, reason: str
+    harness: Any, write: Callable[..., Path], row: str, reason: str
 ) -> None:
     other = GOOD.replace("0100000009", "0100000010")
     path = write(HEADER, row, other)
-    found, outcome = load(desk, path)
+    found, outcome = load(harness, path)
     assert (found.rows, found.refused, outcome["registered"]) == (2, 1, 1)
     quarantine = path.with_suffix(".quarantine")
     assert stat.S_IMODE(quarantine.stat().st_mode) == 0o600
@@ -115,76 +117,80 @@ def test_a_bad_row_goes_to_the_quarantine_with_its_reason(
     assert refused[-1].startswith(reason)
 
 
-def test_a_refusal_gives_all_reasons_of_its_row(desk: Any, write: Callable[..., Path]) -> None:
+def test_a_refusal_gives_all_reasons_of_its_row(harness: Any, write: Callable[..., Path]) -> None:
     path = write(HEADER, GOOD.replace("household", "x").replace("54,20", "0"))
-    load(desk, path)
+    load(harness, path)
     text = path.with_suffix(".quarantine").read_text("utf-8")
     assert "payer_kind:" in text
     assert "total_area:" in text
 
 
 def test_an_account_is_refused_the_second_time_a_file_has_it(
-    desk: Any, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    harness: Any, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contract_import, "BATCH", 1)
     path = write(HEADER, GOOD, GOOD.replace("Тестов", "Другой"))
-    found, outcome = load(desk, path)
+    found, outcome = load(harness, path)
     assert (found.refused, outcome["registered"]) == (1, 1)
     assert "line 2 has this account already" in path.with_suffix(".quarantine").read_text("utf-8")
 
 
-def test_a_corrected_quarantine_file_can_be_imported(desk: Any, write: Callable[..., Path]) -> None:
+def test_a_corrected_quarantine_file_can_be_imported(
+    harness: Any, write: Callable[..., Path]
+) -> None:
     path = write(HEADER, GOOD.replace("household", "pensioner"))
-    load(desk, path)
+    load(harness, path)
     quarantine = path.with_suffix(".quarantine")
     corrected = write(quarantine.read_text("utf-8-sig").replace("pensioner", "household"))
-    found, outcome = load(desk, corrected)
+    found, outcome = load(harness, corrected)
     assert (found.refused, outcome["registered"]) == (0, 1)
 
 
 def test_a_formula_in_a_name_is_text_in_the_quarantine_and_a_name_again_after_it(
-    desk: Any, write: Callable[..., Path]
+    harness: Any, write: Callable[..., Path]
 ) -> None:
     name = '=HYPERLINK("http://example.org","Тестов")'
     path = write(HEADER, GOOD.replace("Тестов Т.", name).replace("household", "pensioner"))
-    load(desk, path)
+    load(harness, path)
     text = path.with_suffix(".quarantine").read_text("utf-8")
     assert "'=HYPERLINK" in text
-    load(desk, write(text.replace("pensioner", "household"), name="corrected.csv"))
-    person = desk.store.log[0].originator_id
-    assert desk.link(person, "0100000009", "2026-10/9")
-    assert desk.linked(person)[0]["holder"] == name
+    load(harness, write(text.replace("pensioner", "household"), name="corrected.csv"))
+    person = harness.store.log[0].originator_id
+    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.linked(person)[0]["holder"] == name
 
 
-def test_json_lines_hold_the_same_columns(desk: Any, write: Callable[..., Path]) -> None:
+def test_json_lines_hold_the_same_columns(harness: Any, write: Callable[..., Path]) -> None:
     fields = dict(zip(HEADER.split(";"), GOOD.split(";"), strict=True))
     second = fields | {"number": "0100000010", "residents": 3, "total_area": 41.5}
     path = write(*(json.dumps(row, ensure_ascii=False) for row in (fields, second)))
-    found, outcome = load(desk, path)
+    found, outcome = load(harness, path)
     assert (found.rows, found.total, outcome["registered"]) == (2, 900000, 2)
-    person = desk.store.log[0].originator_id
-    assert desk.link(person, "0100000010", "2026-10/9")
-    assert (desk.linked(person)[0]["residents"], desk.linked(person)[0]["total_area"]) == (
+    person = harness.store.log[0].originator_id
+    assert harness.link(person, "0100000010", "2026-10/9")
+    assert (harness.linked(person)[0]["residents"], harness.linked(person)[0]["total_area"]) == (
         3,
         "41.5",
     )
 
 
 def test_a_file_changed_between_the_passes_is_not_loaded(
-    desk: Any, write: Callable[..., Path]
+    harness: Any, write: Callable[..., Path]
 ) -> None:
-    path, before = write(HEADER, GOOD), len(desk.store.log)
+    path, before = write(HEADER, GOOD), len(harness.store.log)
     source = open_contract_file(path)
-    found = survey(source, desk.seal, path.with_suffix(".q"), SCREEN)
+    found = survey(source, harness.seal, path.with_suffix(".q"), SCREEN)
     path.write_text(f"{HEADER}\n{GOOD}\n{GOOD}\n")
     with pytest.raises(ValidationFailed, match="was changed"):
-        ContractImport(desk.store, source, desk.seal, found, SCREEN).run("staff:tester", "a test")
-    assert len(desk.store.log) == before
+        ContractImport(harness.store, source, harness.seal, found, SCREEN).run(
+            "staff:tester", "a test"
+        )
+    assert len(harness.store.log) == before
 
 
-def test_control_totals_show_their_differences(desk: Any, write: Callable[..., Path]) -> None:
+def test_control_totals_show_their_differences(harness: Any, write: Callable[..., Path]) -> None:
     path = write(HEADER, GOOD, GOOD.replace("0100000009", "bad"))
-    found = survey(open_contract_file(path), desk.seal, path.with_suffix(".q"), SCREEN)
+    found = survey(open_contract_file(path), harness.seal, path.with_suffix(".q"), SCREEN)
     assert found.differences(ControlTotals()) == []
     assert found.differences(ControlTotals(rows=2, total=900000)) == []
     assert len(found.differences(ControlTotals(rows=3, total=900001))) == 2
@@ -209,21 +215,21 @@ def test_a_file_with_other_columns_is_refused_as_a_whole(
 
 
 def test_an_unclosed_quotation_mark_swallows_no_other_row(
-    desk: Any, write: Callable[..., Path]
+    harness: Any, write: Callable[..., Path]
 ) -> None:
     rows = [GOOD.replace("0100000009", f"{index:010d}") for index in range(200)]
     path = write(HEADER, GOOD.replace("Тестов", '"Тестов'), *rows)
-    found, outcome = load(desk, path)
+    found, outcome = load(harness, path)
     assert (found.rows, found.refused, outcome["registered"]) == (201, 1, 200)
     refused = path.with_suffix(".quarantine").read_text("utf-8").splitlines()[1]
     assert ";2;a quotation mark is not closed" in refused
 
 
-def test_quotation_marks_within_a_name_are_kept(desk: Any, write: Callable[..., Path]) -> None:
-    load(desk, write(HEADER, GOOD.replace("Тестов Т.", 'ООО "Тест"')))
-    person = desk.store.log[0].originator_id
-    assert desk.link(person, "0100000009", "2026-10/9")
-    assert desk.linked(person)[0]["holder"] == 'ООО "Тест"'
+def test_quotation_marks_within_a_name_are_kept(harness: Any, write: Callable[..., Path]) -> None:
+    load(harness, write(HEADER, GOOD.replace("Тестов Т.", 'ООО "Тест"')))
+    person = harness.store.log[0].originator_id
+    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.linked(person)[0]["holder"] == 'ООО "Тест"'
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -13,57 +13,63 @@ from shared.errors import Conflict, NotFound
 FIRST = "0100000001"
 
 
-def test_the_same_row_twice_changes_nothing(desk: Any) -> None:
-    before = len(desk.store.log)
-    assert desk.register(desk.row(FIRST)) == {
+def test_the_same_row_twice_changes_nothing(harness: Any) -> None:
+    before = len(harness.store.log)
+    assert harness.register(harness.row(FIRST)) == {
         "registered": 0,
         "amended": 0,
         "unchanged": 1,
         "bills": 0,
     }
-    assert len(desk.store.log) == before
+    assert len(harness.store.log) == before
 
 
-def test_a_changed_row_amends_and_names_what_changed(desk: Any) -> None:
+def test_a_changed_row_amends_and_names_what_changed(harness: Any) -> None:
     moved = "г. Примерск, ул. Примерная, д. 12, кв. 7"
-    outcome = desk.register(desk.row(FIRST, address=moved, residents=4))
+    outcome = harness.register(harness.row(FIRST, address=moved, residents=4))
     assert outcome["amended"] == 1
-    event = desk.store.log[-1].event
+    event = harness.store.log[-1].event
     assert isinstance(event, ContractAmended)
     assert event.changed == ("address", "residents")
-    assert desk.store.vault.reveal(contract_id(FIRST), event.details.address) == moved
+    assert harness.store.vault.reveal(contract_id(FIRST), event.details.address) == moved
     # The holder has not changed, so its sealed text has not either.
-    assert event.details.holder == desk.store.log[0].event.details.holder
+    assert event.details.holder == harness.store.log[0].event.details.holder
 
 
-def test_an_older_registry_restores_its_row(desk: Any) -> None:
-    desk.register(desk.row(FIRST, residents=4))
-    assert desk.register(desk.row(FIRST, residents=3))["amended"] == 1
-    assert desk.store.read_model.contract(FIRST).residents == 3
+def test_an_older_registry_restores_its_row(harness: Any) -> None:
+    harness.register(harness.row(FIRST, residents=4))
+    assert harness.register(harness.row(FIRST, residents=3))["amended"] == 1
+    assert harness.store.read_model.contract(FIRST).residents == 3
 
 
-def test_a_new_bill_replaces_the_former_without_an_event(desk: Any) -> None:
-    before = len(desk.store.log)
-    outcome = desk.register(desk.row(FIRST, bill=desk.seal.of_bill(FIRST, "2026-11/01", 500000)))
+def test_a_new_bill_replaces_the_former_without_an_event(harness: Any) -> None:
+    before = len(harness.store.log)
+    outcome = harness.register(
+        harness.row(FIRST, bill=harness.seal.of_bill(FIRST, "2026-11/01", 500000))
+    )
     assert outcome == {"registered": 0, "amended": 0, "unchanged": 1, "bills": 1}
-    assert len(desk.store.log) == before
+    assert len(harness.store.log) == before
     person = contract_id("any person")
-    assert not desk.link(person, FIRST, "4500,00")
-    assert desk.link(person, FIRST, "5000,00")
+    assert not harness.link(person, FIRST, "4500,00")
+    assert harness.link(person, FIRST, "5000,00")
 
 
-def test_a_row_without_a_bill_keeps_the_last_one(desk: Any) -> None:
-    assert desk.register(desk.row(FIRST, bill=None))["bills"] == 0
-    assert desk.link(contract_id("any person"), FIRST, "4500,00")
+def test_a_row_without_a_bill_keeps_the_last_one(harness: Any) -> None:
+    assert harness.register(harness.row(FIRST, bill=None))["bills"] == 0
+    assert harness.link(contract_id("any person"), FIRST, "4500,00")
 
 
-def test_a_plan_counts_as_the_import_would_and_writes_nothing(desk: Any) -> None:
-    before = len(desk.store.log)
-    rows = (desk.row(FIRST, residents=9), desk.row("0100000002", bill=None), desk.row("07"))
+def test_a_plan_counts_as_the_import_would_and_writes_nothing(harness: Any) -> None:
+    before = len(harness.store.log)
+    rows = (
+        harness.row(FIRST, residents=9),
+        harness.row("0100000002", bill=None),
+        harness.row("07"),
+    )
     command = RegisterContracts(rows=rows)
-    plan = desk.store.query(lambda session: plan_contracts(session, command))
+    plan = harness.store.query(lambda session: plan_contracts(session, command))
     assert plan == {"registered": 1, "amended": 1, "unchanged": 1, "bills": 1}
-    assert len(desk.store.log) == before
+    assert len(harness.store.log) == before
 
 
 def test_a_contract_is_registered_once_and_amended_only_after_that() -> None:

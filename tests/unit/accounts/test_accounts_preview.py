@@ -1,4 +1,4 @@
-"""What a stranger may see of an address and a name."""
+"""The parts of an address and a name that anybody may see."""
 
 from __future__ import annotations
 

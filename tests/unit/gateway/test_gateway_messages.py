@@ -81,8 +81,8 @@ def test_every_place_that_raises_a_code_gives_the_parameters_of_its_words() -> N
             code = getattr(call.args[0], "value", None)
             given = {keyword.arg for keyword in call.keywords}
             for text in CATALOGUE.get(code, {}).values():
-                wanted = {name for _, name, _, _ in Formatter().parse(text) if name}
-                assert wanted <= given, f"{code} needs {wanted}"
+                needed = {name for _, name, _, _ in Formatter().parse(text) if name}
+                assert needed <= given, f"{code} needs {needed}"
 
 
 def test_every_field_code_has_words() -> None:

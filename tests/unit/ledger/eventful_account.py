@@ -48,7 +48,7 @@ def eventful() -> Account:
     account.adjust_charges(uuid4(), OCTOBER, day("12-01"), items, "no heating")
     account.correct_penalty(-31, day("12-02"), "rule-1", "paid", through=day("11-21"))
     account.accrue_penalty(8, day("12-03"), "rule-1")
-    account.write_off_penalty(3, day("12-04"), "a court said so")
+    account.write_off_penalty(3, day("12-04"), "a court decision")
     account.reverse_payment(paid, day("12-05"), "refused by the bank")
     return account
 

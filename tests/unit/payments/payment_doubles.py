@@ -38,7 +38,7 @@ from shared.eventstore import Aggregate, MemoryStore, Recorded
 NOON = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 PERSON = UUID("00000000-0000-4000-8000-0000000000aa")
 SIGNATURE = "the acquirer's"
-STRANGER = UUID("00000000-0000-4000-8000-0000000000bb")
+OTHER_PERSON = UUID("00000000-0000-4000-8000-0000000000bb")
 
 
 class FakePollSchedule:

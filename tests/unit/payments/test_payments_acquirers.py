@@ -50,7 +50,7 @@ def methods(of: type) -> dict[str, list[str]]:
 def missing(acquirer: type) -> list[str]:
     """Name the methods of the port that a class lacks or declares differently."""
     found = methods(acquirer)
-    return [name for name, wanted in methods(Acquirer).items() if found.get(name) != wanted]
+    return [name for name, signature in methods(Acquirer).items() if found.get(name) != signature]
 
 
 @pytest.mark.parametrize("name", ACQUIRERS)

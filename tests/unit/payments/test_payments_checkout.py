@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
-from payment_doubles import PERSON, STRANGER, Harness
+from payment_doubles import OTHER_PERSON, PERSON, Harness
 
 from services.payments import application
 from services.payments.acquirers import Refused
@@ -72,7 +72,7 @@ def test_same_command_id_of_another_person_is_refused(harness: Harness) -> None:
     command_id = uuid4()
     harness.start(ONE, command_id=command_id)
     with pytest.raises(Conflict):
-        harness.start(ONE, command_id=command_id, person=STRANGER)
+        harness.start(ONE, command_id=command_id, person=OTHER_PERSON)
 
 
 def test_same_command_resumes_after_an_outage_of_the_acquirer(harness: Harness) -> None:

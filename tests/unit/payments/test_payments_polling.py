@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from payment_doubles import NOON, PERSON, SIGNATURE, STRANGER, Harness
+from payment_doubles import NOON, OTHER_PERSON, PERSON, SIGNATURE, Harness
 
 from services.payments import application
 from services.payments.acquirers import OrderState
@@ -189,11 +189,11 @@ def test_return_during_an_outage_changes_nothing(harness: Harness) -> None:
 def test_payment_of_somebody_else_is_neither_shown_nor_polled(harness: Harness) -> None:
     started = harness.start(ONE)
     payment_id = UUID(started["payment_id"])
-    query = OwnPayment(person_id=STRANGER, payment_id=payment_id)
+    query = OwnPayment(person_id=OTHER_PERSON, payment_id=payment_id)
     with pytest.raises(NotFound):
         harness.store.query(lambda session: application.own_payment(session, query))
     with pytest.raises(NotFound):
-        refresh_own(harness.store, harness.acquirer, STRANGER, payment_id)
+        refresh_own(harness.store, harness.acquirer, OTHER_PERSON, payment_id)
     assert harness.acquirer.polled == []
 
 
@@ -271,7 +271,7 @@ def test_abandoned_order_is_polled_until_the_acquirer_closes_it(harness: Harness
 
 def test_history_pages_go_back_in_time(harness: Harness) -> None:
     started = [harness.start(Line("0001", sum_, 0)) for sum_ in (100, 200, 300)]
-    harness.start(ONE, person=STRANGER)
+    harness.start(ONE, person=OTHER_PERSON)
 
     def page(before: str | None) -> dict[str, Any]:
         query = History(person_id=PERSON, before=before, limit=2)

@@ -12,8 +12,8 @@ from shared.errors import ValidationFailed
 from shared.tablefiles import CUT, ControlTotals, FileKind, SeenNames, TableFile, open_table
 from shared.tablefiles.encodings import EncodingVote
 
-PEOPLE = FileKind(name="people", required=("name", "town"), optional=("note",))
-PLACES = FileKind(name="places", required=("town",), optional=("note",))
+PEOPLE = FileKind(name="people", required=("name", "street"), optional=("note",))
+PLACES = FileKind(name="places", required=("street",), optional=("note",))
 
 
 def opened(folder: Path, content: bytes) -> TableFile[FileKind]:
@@ -28,13 +28,13 @@ def rows(table: TableFile[FileKind]) -> list[tuple[int, tuple[str, ...], str]]:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
 def test_a_row_is_read_in_the_order_of_the_kinds_columns(tmp_path: Path, encoding: str) -> None:
-    table = opened(tmp_path, "town;name\nПримерск;Анна\n".encode(encoding))
+    table = opened(tmp_path, "street;name\nПримерск;Анна\n".encode(encoding))
     assert (table.kind, table.row, table.has_mark) == (PEOPLE, 1, encoding == "utf-8-sig")
     assert rows(table) == [(2, ("Анна", "Примерск", ""), "")]
 
 
 def test_json_lines_are_read_as_csv_is(tmp_path: Path) -> None:
-    objects = [{"town": "Примерск", "name": "Анна"}, {"name": 7, "town": "x", "row": "1"}]
+    objects = [{"street": "Примерск", "name": "Анна"}, {"name": 7, "street": "x", "row": "1"}]
     lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in objects)
     assert rows(opened(tmp_path, lines.encode())) == [
         (1, ("Анна", "Примерск", ""), ""),
@@ -43,7 +43,7 @@ def test_json_lines_are_read_as_csv_is(tmp_path: Path) -> None:
 
 
 def test_a_flaw_is_that_of_its_row_alone(tmp_path: Path) -> None:
-    content = "name;town\nАнна;Я\none\n\n".encode() + b'a;"b\n\xff;c\nd;e'
+    content = "name;street\nАнна;Я\none\n\n".encode() + b'a;"b\n\xff;c\nd;e'
     found = rows(opened(tmp_path, content))
     assert [(row, fields) for row, fields, _ in found] == [
         (2, ("Анна", "Я", "")),
@@ -77,10 +77,10 @@ def test_lines_vote_on_the_encoding_wherever_a_block_ends() -> None:
     ("content", "complaint"),
     [
         (b"", "is empty"),
-        (b"name;nick\n", "lacks town and has unknown columns: 'nick'"),
-        (b"name;town;name\n", "names a column twice"),
-        (b"name\0;town\n", "zero bytes"),
-        ("name;town\n".encode("utf-16"), "is UTF-16"),
+        (b"name;nick\n", "lacks street and has unknown columns: 'nick'"),
+        (b"name;street;name\n", "names a column twice"),
+        (b"name\0;street\n", "zero bytes"),
+        ("name;street\n".encode("utf-16"), "is UTF-16"),
     ],
 )
 def test_a_file_without_its_columns_is_refused(
@@ -91,10 +91,10 @@ def test_a_file_without_its_columns_is_refused(
     assert refused.value.code == "invalid_file"
 
 
-def test_a_file_that_somebody_writes_to_is_noticed(tmp_path: Path) -> None:
-    table = opened(tmp_path, b"name;town\n")
+def test_a_file_changed_during_the_import_is_noticed(tmp_path: Path) -> None:
+    table = opened(tmp_path, b"name;street\n")
     table.check_unchanged()
-    table.path.write_bytes(b"name;town\na;b\n")
+    table.path.write_bytes(b"name;street\na;b\n")
     with pytest.raises(ValidationFailed) as refused:
         table.check_unchanged()
     assert refused.value.code == "file_changed"

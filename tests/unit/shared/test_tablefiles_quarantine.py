@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.errors import ValidationFailed
 from shared.tablefiles import FileKind, QuarantineFile, TableFile, open_table, quarantine_path
 from shared.tablefiles.formulae import csv_line, defuse, restore
 
@@ -100,3 +101,15 @@ def test_an_unreadable_row_is_kept_as_one_text(tmp_path: Path) -> None:
     assert row == '"\'=1;2;3";;2;"why, =1+1"'
     assert next(csv.reader([row], delimiter=";"))[:2] == ["'=1;2;3", ""]
     assert header == "name;amount;row;refusal"
+
+
+def test_the_quarantine_file_cannot_be_the_imported_file(tmp_path: Path) -> None:
+    table = opened(tmp_path / "notes.csv", "name;amount\n=1;2;3\n")
+    content = table.path.read_bytes()
+    link = tmp_path / "link.csv"
+    link.symlink_to(table.path)
+    for path in (table.path, tmp_path / "." / "notes.csv", link):
+        with pytest.raises(ValidationFailed, match="name another file") as refused:
+            QuarantineFile(table, path)
+        assert refused.value.code == "quarantine_is_the_file"
+    assert table.path.read_bytes() == content

@@ -20,7 +20,7 @@ TOKEN = "token-of-the-session"
 
 
 class Html(HTMLParser):
-    """What stands on a page: its texts, and its fields by name."""
+    """The content of a page: its texts, and its fields by name."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), env={PATH_VARIABLE: "", "COLUMNS": "100"})
 
 
-def told(*arguments: str) -> dict[str, Any]:
+def calculated(*arguments: str) -> dict[str, Any]:
     done = run(*arguments, "--json")
     assert done.exit_code == 0, done.output
     found: dict[str, Any] = json.loads(done.stdout)
@@ -43,11 +43,11 @@ def told(*arguments: str) -> dict[str, Any]:
     ],
 )
 def test_the_worked_tables(payer: str, total: int) -> None:
-    assert told("--payer", payer, *WORKED)["total"] == total
+    assert calculated("--payer", payer, *WORKED)["total"] == total
 
 
 def test_a_due_date_for_each_charge() -> None:
-    found = told(
+    found = calculated(
         "--payer", "organisation", "--on", "2026-05-20",
         "--charge", "2026-03:100", "--due", "2026-05-10",
         "--charge", "2026-04:100", "--due", "2026-05-19",
@@ -69,7 +69,7 @@ def test_the_table_and_the_explanation() -> None:
     assert "day by day" not in run("--payer", "household", *WORKED).stdout
 
 
-def test_the_table_says_what_must_not_be_overlooked() -> None:
+def test_the_table_has_every_warning() -> None:
     done = run(
         "--payer", "organisation", "--on", "2027-01-20", "--charge", "2026-03:100",
         "--charge", "2021-12:1", "--paid", "2026-01-01:2", "--paid", "2027-02-01:1",
@@ -83,7 +83,7 @@ def test_the_table_says_what_must_not_be_overlooked() -> None:
 
 def test_another_file_of_rules(write_rules: WriteRules) -> None:
     path = write_rules(caps=[], version="without-cap")
-    found = told("--payer", "household", *WORKED, "--rules", str(path))
+    found = calculated("--payer", "household", *WORKED, "--rules", str(path))
     assert found["rule_version"].startswith("without-cap+")
     assert {segment["rate"] for segment in found["charges"][0]["segments"]} == {None, "16"}
 

@@ -93,7 +93,7 @@ def test_a_recalculation_beyond_the_charge_is_money_back() -> None:
     assert (account.principal, account.advance, account.open_items) == (0, 50, {})
 
 
-def test_a_payment_is_posted_once_however_often_it_comes() -> None:
+def test_a_repeated_payment_is_posted_once() -> None:
     account, payment_id = an_account(ServiceAmount("heating", 100)), uuid4()
     assert account.post_payment(payment_id, DAY, 60, 0) is True
     assert account.post_payment(payment_id, DAY, 60, 0) is False
@@ -139,7 +139,7 @@ def test_an_account_that_is_not_open_takes_nothing() -> None:
         account.post_charges("2026-10", DAY, DAY, [heating(100)])
 
 
-def test_it_is_opened_once() -> None:
+def test_an_account_is_opened_once() -> None:
     account = an_account()
     with pytest.raises(Conflict):
         account.open(NUMBER, "household", DAY)

@@ -99,7 +99,7 @@ def test_turnover_of_a_kopeck() -> None:
     account = opened_with(heating=1, lift=-1)
     bill(account, heating=1, water=-1)
     turnover = Turnover(DAY, LATER)
-    turnover.add_account(account.id, account.pending)
+    turnover.add(in_effective_order(account.id, account.pending))
     closing = {name: row.closing for name, row in turnover.rows.items()}
     assert closing == {"heating": 1, "advance": -1, "water": 0}
     assert turnover.rows["water"].paid == -1
@@ -112,7 +112,7 @@ def test_turnover_has_no_empty_rows() -> None:
     bill(account, heating=1, water=0)
     adjust(account, heating=1)
     turnover = Turnover(DAY, LATER)
-    turnover.add_account(account.id, account.pending)
+    turnover.add(in_effective_order(account.id, account.pending))
     assert set(turnover.rows) == {"heating", "water"}
 
 
@@ -122,7 +122,7 @@ def test_a_waiver_taken_back_is_in_the_turnover() -> None:
     account.write_off_penalty(60, DAY, "x")
     correct(account, -70)
     turnover = Turnover(DAY, LATER)
-    turnover.add_account(account.id, account.pending)
+    turnover.add(in_effective_order(account.id, account.pending))
     assert turnover.rows["penalty"].as_dict() == {
         "opening": 0,
         "charged": 0,

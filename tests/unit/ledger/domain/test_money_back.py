@@ -33,7 +33,7 @@ def test_only_what_was_paid_beyond_the_lowered_bill_is_given_back() -> None:
 def test_turnover_includes_penalty_given_back() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
-    account.write_off_penalty(100, LATER, "a court said so")
+    account.write_off_penalty(100, LATER, "a court decision")
     account.post_payment(uuid4(), DAY, 0, 60)  # known only after the waiver
     *_, waiver = in_effective_order(account.id, account.pending)
     assert waiver.advance == 60
@@ -42,8 +42,8 @@ def test_turnover_includes_penalty_given_back() -> None:
         again.replay(event)
     assert (sums(again), again.penalty_waived) == ((0, 0, 60), 100)
     turnover = Turnover(DAY, LATER)
-    turnover.add_account(account.id, account.pending)
+    turnover.add(in_effective_order(account.id, account.pending))
     assert turnover.rows == {"penalty": Row(penalty=0, paid=0), "advance": Row(paid=60)}
     until = Turnover(DAY, DAY)
-    until.add_account(account.id, account.pending)
+    until.add(in_effective_order(account.id, account.pending))
     assert until.rows == {"penalty": Row(penalty=100, paid=60), "advance": Row(paid=0)}

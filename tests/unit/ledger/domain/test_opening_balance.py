@@ -12,6 +12,7 @@ from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
 from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.penalties.debts import debts
+from services.ledger.reports.totals import TurnoverReport
 from services.ledger.reports.turnover import Turnover
 from shared.errors import Conflict, NotFound, ValidationFailed
 
@@ -25,7 +26,7 @@ def opened(*opening: ServiceAmount) -> Account:
     return account
 
 
-def test_it_is_as_if_it_had_come_with_the_opening() -> None:
+def test_a_later_opening_balance_counts_as_one_at_the_opening() -> None:
     later, at_once = opened(), opened(*OPENING)
     later.post_opening(TAKEN_OVER, OPENING)
     later_row, at_once_row = later.snapshot(), at_once.snapshot()
@@ -35,7 +36,7 @@ def test_it_is_as_if_it_had_come_with_the_opening() -> None:
     assert debts(later.pending) == debts(at_once.pending)
 
 
-def test_it_comes_once() -> None:
+def test_a_later_opening_balance_is_posted_once() -> None:
     account = opened()
     account.post_opening(TAKEN_OVER, OPENING)
     for one in (account, opened(*OPENING)):
@@ -72,11 +73,11 @@ def test_an_earlier_advance_pays_the_opening_balance() -> None:
     assert decoded == account.pending
 
 
-def test_it_is_in_the_opening_column_of_the_turnover() -> None:
+def test_a_later_opening_balance_is_in_the_opening_column_of_the_turnover() -> None:
     account = opened()
     account.post_opening(date(2026, 2, 5), OPENING)
     turnover = Turnover(date(2026, 2, 1), date(2026, 2, 28))
-    turnover.add_account(account.id, account.pending)
+    turnover.add(in_effective_order(account.id, account.pending))
     assert (turnover.rows["heating"].opening, turnover.rows["advance"].opening) == (100_000, -5_000)
-    assert turnover.total().charged == 0
-    assert turnover.total().closing == 95_000
+    total = TurnoverReport(dict(turnover.rows), {}).total
+    assert (total.charged, total.closing) == (0, 95_000)

@@ -79,7 +79,7 @@ def test_a_waived_penalty_taken_back_moves_no_money() -> None:
     account = an_account()
     account.accrue_penalty(100, DAY, "rule-1")
     pay(account, 0, 30)
-    account.write_off_penalty(60, DAY, "a court said so")
+    account.write_off_penalty(60, DAY, "a court decision")
     correct(account, -75)
     # 10 was owed, 60 waived, and 5 of it was paid.
     assert (last(account).waived, last(account).advance) == (60, 5)
@@ -119,9 +119,9 @@ def test_a_penalty_is_waived_as_far_as_it_is_owed() -> None:
     with pytest.raises(Conflict) as refused:
         account.write_off_penalty(101, DAY, "x")
     assert (refused.value.code, refused.value.params) == ("penalty_not_owed", {"penalty": 100})
-    account.write_off_penalty(100, DAY, "a court said so")
+    account.write_off_penalty(100, DAY, "a court decision")
     assert last(account) == PenaltyWrittenOff(
-        account=NUMBER, corrects=3, amount=100, effective_on=DAY, reason="a court said so"
+        account=NUMBER, corrects=3, amount=100, effective_on=DAY, reason="a court decision"
     )
     assert sums(account) == (0, 0, 0)
 

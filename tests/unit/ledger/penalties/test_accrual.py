@@ -218,7 +218,7 @@ def test_no_penalty_on_a_penalty() -> None:
     payments=st.lists(st.tuples(st.integers(1, 200), st.integers(1, 300_000)), max_size=4),
     last=st.integers(200, 260),
 )
-def test_however_often_it_is_accrued_the_end_is_the_same(
+def test_repeated_accruals_end_with_the_same_penalty(
     days: list[int], payments: list[tuple[int, int]], last: int
 ) -> None:
     """Accruals on any days between payments add up to one accrual of everything at the end."""

@@ -15,7 +15,8 @@ from penalty_rule_files import SHIPPED, WriteRules
 from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.calendar import check_period, due_day_of
 from services.ledger.penalties.payment_matching import Charge, Credit
-from services.ledger.penalties.rules import PayerKind, PenaltyRules, Rate, load_rules
+from services.ledger.penalties.rules import PenaltyRules, Rate, load_rules
+from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
 
@@ -25,7 +26,7 @@ MARCH = Charge(period="2026-03", amount=450_000)
 CAP = {"from": "2022-02-28", "to": "2026-12-31", "percent": "9.5", "source": "a decree"}
 
 
-def spans(penalty: Penalty) -> list[tuple[str, int, int, int]]:
+def segments_of(penalty: Penalty) -> list[tuple[str, int, int, int]]:
     return [
         (f"{s.first_day:%m-%d}..{s.last_day:%m-%d}", s.days, s.base, s.amount)
         for s in penalty.charges[0].segments
@@ -38,7 +39,7 @@ def test_three_payments_make_four_steps_down(rules: PenaltyRules) -> None:
     paid = [Credit(on=day, amount=100_000) for day in days]
     paid.append(Credit(on=days[1], amount=50_000))
     penalty = calculate([MARCH], paid, PayerKind.ORGANISATION, date(2026, 7, 20), rules)
-    assert spans(penalty) == [
+    assert segments_of(penalty) == [
         ("04-16..04-20", 5, 450_000, 16_44),
         ("04-21..05-20", 30, 350_000, 76_73),
         ("05-21..06-20", 31, 200_000, 45_31),
@@ -132,7 +133,7 @@ def test_the_least_and_the_largest_rate(write_rules: WriteRules, percent: str) -
     assert Fraction(rate.numerator, rate.denominator) == Fraction(percent) / 100
 
 
-def test_spans_that_meet_are_apart(write_rules: WriteRules) -> None:
+def test_adjacent_moratoria_stay_separate(write_rules: WriteRules) -> None:
     spared = [
         {"from": "2026-05-16", "to": "2026-05-16", "source": "one day"},
         {"from": "2026-05-17", "to": "2026-05-18", "source": "the days after"},

@@ -12,15 +12,16 @@ from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.payment_matching import Charge, Credit
-from services.ledger.penalties.rules import PayerKind, PenaltyRules, load_rules
+from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.penalties.timeline import LAST_DAY, timeline
+from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
 
 HOUSEHOLD = PayerKind.HOUSEHOLD
 
 
-def spans(penalty: Penalty, charge: int = 0) -> list[tuple[str, str, str, int]]:
+def segments_of(penalty: Penalty, charge: int = 0) -> list[tuple[str, str, str, int]]:
     return [
         (str(segment.first_day), str(segment.last_day), segment.reason, segment.amount)
         for segment in penalty.charges[charge].segments
@@ -31,7 +32,7 @@ def test_a_moratorium_counts_its_days_and_bears_nothing(rules: PenaltyRules) -> 
     charge = Charge(period="2020-01", amount=450_000)  # due 2020-02-10
     paid = [Credit(on=date(2021, 1, 20), amount=450_000)]  # 4.25 %
     penalty = calculate([charge], paid, HOUSEHOLD, date(2021, 1, 20), rules)
-    assert spans(penalty) == [
+    assert segments_of(penalty) == [
         ("2020-02-11", "2020-03-11", "deferment", 0),  # 29 February is one of the 30 days
         ("2020-03-12", "2020-04-05", "accrual", 15_94),
         ("2020-04-06", "2020-12-31", "moratorium", 0),
@@ -46,7 +47,7 @@ def test_a_moratorium_that_is_unconfirmed_marks_the_result(rules: PenaltyRules) 
     charge = Charge(period="2022-02", amount=450_000)  # due 2022-03-10
     paid = [Credit(on=date(2022, 10, 2), amount=450_000)]
     penalty = calculate([charge], paid, PayerKind.ORGANISATION, date(2022, 10, 2), rules)
-    assert spans(penalty) == [
+    assert segments_of(penalty) == [
         ("2022-03-11", "2022-03-31", "accrual", 54_52),
         ("2022-04-01", "2022-10-01", "moratorium", 0),
         ("2022-10-02", "2022-10-02", "accrual", 2_60),
@@ -57,12 +58,12 @@ def test_a_moratorium_that_is_unconfirmed_marks_the_result(rules: PenaltyRules) 
 
 
 def test_a_moratorium_may_spare_some_payers_only(write_rules: WriteRules) -> None:
-    span = {"from": "2026-05-01", "to": "2026-05-20", "source": "a decree"}
-    rules = load_rules(write_rules(moratoria=[{**span, "payers": ["household"]}]))
+    moratorium = {"from": "2026-05-01", "to": "2026-05-20", "source": "a decree"}
+    rules = load_rules(write_rules(moratoria=[{**moratorium, "payers": ["household"]}]))
     charge, on = Charge(period="2026-03", amount=450_000), date(2026, 5, 21)
     household = calculate([charge], [], HOUSEHOLD, on, rules)
     # Where nothing would be borne anyhow, the deferment is the reason.
-    assert spans(household) == [
+    assert segments_of(household) == [
         ("2026-04-16", "2026-05-15", "deferment", 0),
         ("2026-05-16", "2026-05-20", "moratorium", 0),
         ("2026-05-21", "2026-05-21", "accrual", 1_43),

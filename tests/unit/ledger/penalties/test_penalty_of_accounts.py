@@ -13,7 +13,8 @@ from penalty_oracle import of_debts
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.penalties.accrual import accrue, penalties
-from services.ledger.penalties.rules import PayerKind, load_rules
+from services.ledger.penalties.rules import load_rules
+from shared.contracts.accounts import PayerKind
 
 RULES = load_rules(environ={})
 NUMBER = "0100000001"

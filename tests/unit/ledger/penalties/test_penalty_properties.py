@@ -12,7 +12,8 @@ from penalty_oracle import of_debts, rate_on
 from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.explanation import days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
-from services.ledger.penalties.rules import PayerKind, load_rules
+from services.ledger.penalties.rules import load_rules
+from shared.contracts.accounts import PayerKind
 
 RULES = load_rules(environ={})
 

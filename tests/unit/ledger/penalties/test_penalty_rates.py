@@ -11,7 +11,8 @@ from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.calculator import calculate
 from services.ledger.penalties.payment_matching import Charge, Credit
-from services.ledger.penalties.rules import PayerKind, PenaltyRules, load_rules
+from services.ledger.penalties.rules import PenaltyRules, load_rules
+from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 
 

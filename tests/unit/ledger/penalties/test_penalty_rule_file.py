@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from penalty_rule_files import SHIPPED, WriteRules
 
-from services.ledger.penalties.rules import PATH_VARIABLE, PayerKind, PenaltyRules, load_rules
+from services.ledger.penalties.rules import PATH_VARIABLE, PenaltyRules, load_rules
 from shared.config import ConfigurationError
+from shared.contracts.accounts import PayerKind
 
 
 def test_the_shipped_rules_name_their_version(rules: PenaltyRules) -> None:
@@ -48,7 +49,7 @@ def bands(*days: tuple[int, int | None]) -> dict[str, Any]:
     }
 
 
-def span(first: str, last: str, **more: str) -> dict[str, str]:
+def dated(first: str, last: str, **more: str) -> dict[str, str]:
     return {"from": first, "to": last, "source": "x", **more}
 
 
@@ -81,18 +82,18 @@ HOLIDAYS: dict[str, Any] = {
         ({"key_rates": {"2026-01-01": "-1"}}, "not a rate"),
         ({"key_rates": {"2026-01-01": "9.1234567"}}, "up to 6 decimals"),
         ({"key_rates": {"01.01.2026": "9"}}, "key_rates"),
-        ({"caps": [span("2026-02-01", "2026-01-01", percent="9")]}, "is before"),
-        ({"caps": [span("2026-02-01", "2026-03-01", percent="1e9")]}, "not a rate"),
-        ({"caps": [span("2026-02-01", "2026-03-01")]}, "percent"),
+        ({"caps": [dated("2026-02-01", "2026-01-01", percent="9")]}, "is before"),
+        ({"caps": [dated("2026-02-01", "2026-03-01", percent="1e9")]}, "not a rate"),
+        ({"caps": [dated("2026-02-01", "2026-03-01")]}, "percent"),
         (
-            {"moratoria": [span("2020-01-01", "2020-02-01"), span("2020-02-01", "2020-03-01")]},
+            {"moratoria": [dated("2020-01-01", "2020-02-01"), dated("2020-02-01", "2020-03-01")]},
             "moratoria: the one from 2020-02-01 overlaps",
         ),
         (
-            {"moratoria": [span("2021-01-01", "2021-02-01"), span("2020-02-01", "2020-03-01")]},
+            {"moratoria": [dated("2021-01-01", "2021-02-01"), dated("2020-02-01", "2020-03-01")]},
             "oldest first",
         ),
-        ({"moratoria": [span("2021-01-01", "2021-02-01", note="x")]}, "note"),
+        ({"moratoria": [dated("2021-01-01", "2021-02-01", note="x")]}, "note"),
         ({"due_days": []}, "at least one"),
         ({"due_days": [{"from_period": "2026-13", "day": "1", "source": "x"}]}, "due_days"),
         ({"due_days": [{"from_period": "2026-01", "day": "32", "source": "x"}]}, "due_days"),
@@ -152,8 +153,8 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_moratoria_of_different_payers_may_overlap(write_rules: WriteRules) -> None:
-    first = {**span("2020-01-01", "2020-02-01"), "payers": ["household"]}
-    second = {**span("2020-01-15", "2020-03-01"), "payers": ["organisation"]}
+    first = {**dated("2020-01-01", "2020-02-01"), "payers": ["household"]}
+    second = {**dated("2020-01-15", "2020-03-01"), "payers": ["organisation"]}
     rules = load_rules(write_rules(moratoria=[first, second]))
     [moratorium] = rules.moratoria_of(PayerKind.ORGANISATION)
     assert moratorium.first_day == date(2020, 1, 15)

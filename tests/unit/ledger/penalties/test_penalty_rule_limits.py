@@ -10,8 +10,9 @@ import pytest
 from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.calendar import next_working_day
-from services.ledger.penalties.rules import PayerKind, load_rules
+from services.ledger.penalties.rules import load_rules
 from shared.config import ConfigurationError
+from shared.contracts.accounts import PayerKind
 
 BAND = {"from_day": "1", "divisor": "130"}
 LAW = {"from": "2016-01-01", "source": "x", "bands": [BAND]}
@@ -26,7 +27,7 @@ def days_off(**more: list[str]) -> dict[str, Any]:
     return {"holidays": HOLIDAYS | more}
 
 
-def span(first: str, last: str, **more: str) -> dict[str, str]:
+def dated(first: str, last: str, **more: str) -> dict[str, str]:
     return {"from": first, "to": last, "source": "x", **more}
 
 
@@ -51,8 +52,8 @@ def due(*periods: str) -> dict[str, Any]:
         (
             {
                 "caps": [
-                    span("2026-01-01", "2026-02-01", percent="9"),
-                    span("2026-02-01", "2026-02-02", percent="9"),
+                    dated("2026-01-01", "2026-02-01", percent="9"),
+                    dated("2026-02-01", "2026-02-02", percent="9"),
                 ]
             },
             "caps: the one from 2026-02-01 overlaps the one until 2026-02-01; list them",
@@ -76,8 +77,8 @@ def test_a_refusal_begins_with_the_fault(
 def test_a_band_of_one_day_is_one(write_rules: WriteRules) -> None:
     bands = [{**BAND, "to_day": "1"}, {"from_day": "2", "to_day": "2", "divisor": "300"}]
     rule = {**LAW, "bands": [*bands, {**BAND, "from_day": "3"}]}
-    [held] = load_rules(write_rules(**payers(rule))).rules_of(PayerKind.HOUSEHOLD)
-    assert [(band.from_day, band.to_day) for band in held.bands] == [(1, 1), (2, 2), (3, None)]
+    [loaded] = load_rules(write_rules(**payers(rule))).rules_of(PayerKind.HOUSEHOLD)
+    assert [(band.from_day, band.to_day) for band in loaded.bands] == [(1, 1), (2, 2), (3, None)]
 
 
 def test_a_repeated_key_is_reported_with_its_line(tmp_path: Path) -> None:
@@ -92,10 +93,12 @@ def test_one_working_day_a_week_is_enough(write_rules: WriteRules) -> None:
     assert next_working_day(date(2026, 4, 13), rules.holidays) == date(2026, 4, 19)
 
 
-def test_spans_of_one_day_and_rules_from_the_next_day_on_are_fine(write_rules: WriteRules) -> None:
+def test_periods_of_one_day_and_rules_from_the_next_day_are_accepted(
+    write_rules: WriteRules,
+) -> None:
     caps = [
-        span("2026-01-01", "2026-01-01", percent="9"),
-        span("2026-01-02", "2026-01-02", percent="8"),
+        dated("2026-01-01", "2026-01-01", percent="9"),
+        dated("2026-01-02", "2026-01-02", percent="8"),
     ]
     later = {**LAW, "from": "2016-01-02"}
     rules = load_rules(write_rules(caps=caps, **payers(LAW, later), **due("2016-01", "2016-02")))

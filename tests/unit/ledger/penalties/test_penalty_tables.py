@@ -9,7 +9,8 @@ import pytest
 
 from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.payment_matching import Charge, Credit
-from services.ledger.penalties.rules import PayerKind, PenaltyRules
+from services.ledger.penalties.rules import PenaltyRules
+from shared.contracts.accounts import PayerKind
 
 MARCH = Charge(period="2026-03", amount=450_000)
 PAID = (

@@ -22,7 +22,7 @@ class Nobody:
         """Keep nothing."""
 
 
-def test_a_statement_tells_a_late_opening_first() -> None:
+def test_a_statement_begins_with_a_late_opening() -> None:
     clock = FixedClock(datetime(2026, 11, 20, 9, tzinfo=UTC))
     store = MemoryStore(EVENTS, Nobody(), clock)
 
@@ -35,11 +35,11 @@ def test_a_statement_tells_a_late_opening_first() -> None:
         account.post_opening(date(2026, 4, 1), [ServiceAmount("heating", 400)])
 
     store.transact(live, None)
-    told = store.query(lambda session: statement_by_days(session, NUMBER, date(2026, 9, 1)))
-    assert (told["opening"], told["closing"]) == (400, 700)
-    steps = [(step["kind"], step["balance"]) for step in told["movements"]]
+    found = store.query(lambda session: statement_by_days(session, NUMBER, date(2026, 9, 1)))
+    assert (found["opening"], found["closing"]) == (400, 700)
+    steps = [(step["kind"], step["balance"]) for step in found["movements"]]
     assert steps == [("payment", -300), ("charges", 700)]
     assert (
-        told["closing"]
+        found["closing"]
         == store.query(lambda session: event_history(session, NUMBER))[-1]["balance"]
     )

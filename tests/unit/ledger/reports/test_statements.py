@@ -14,8 +14,8 @@ from shared.errors import NotFound
 def test_a_statement_has_a_movement_for_each_event() -> None:
     session: Any = Stream(eventful().pending)
     movements = statement(session, NUMBER, None, 100)["movements"]
-    told = [(m["kind"], m["amount"], m["penalty"], m["balance"]) for m in movements]
-    assert told == [
+    found = [(m["kind"], m["amount"], m["penalty"], m["balance"]) for m in movements]
+    assert found == [
         ("opening", 0, 0, 0),
         ("opening", 970, 0, 970),
         ("charges", 430, 0, 1_400),
@@ -38,7 +38,7 @@ def test_a_statement_has_a_movement_for_each_event() -> None:
         "Перерасчёт за 2026-10: no heating",
         "Уточнение пеней: paid",
         "Пени",
-        "Списание пеней: a court said so",
+        "Списание пеней: a court decision",
         "Отмена оплаты",
     ]
     assert movements[2]["effective_on"] == "2026-10-31"

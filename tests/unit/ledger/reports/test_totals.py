@@ -1,4 +1,4 @@
-"""Sums over many accounts: the report, the books beside it, and what does not agree."""
+"""Totals over many accounts: the report, the books beside it, and their differences."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ STORE: Any = SimpleNamespace(name="the store")
 
 
 @pytest.fixture
-def city(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The accounts as the log of a store, read in two ranges; answers the progress told."""
-    told: list[Any] = []
+def progress(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Replace the log by the accounts, in two ranges; return a list for the progress."""
+    counts: list[int] = []
 
     def over_streams(
         store: Any, work: Callable[..., Any], progress: Callable[[int], None]
@@ -80,27 +80,27 @@ def city(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(totals, "over_streams", over_streams)
     monkeypatch.setattr(totals, "account_streams", account_streams)
-    return told
+    return counts
 
 
-def test_the_report_of_a_city_is_the_sum_of_its_accounts(city: list[int]) -> None:
-    whole = turnover_of(STORE, FIRST, LAST, city.append)
+def test_a_report_is_the_sum_of_its_accounts(progress: list[int]) -> None:
+    whole = turnover_of(STORE, FIRST, LAST, progress.append)
     alone = [turnover_of_account(a.id, list(a.pending), FIRST, LAST) for a in ACCOUNTS]
     for name in ("heating", "water", "lift", "penalty", "advance"):
         rows = [report.rows[name] for report in alone if name in report.rows]
-        told = Counter[str]()
+        expected = Counter[str]()
         for row in rows:
-            told.update(row.as_dict())
-        assert whole.rows[name].as_dict() == told
+            expected.update(row.as_dict())
+        assert whole.rows[name].as_dict() == expected
     assert set(whole.rows) == {"heating", "water", "lift", "penalty", "advance"}
     assert whole.books == {
         name: sum(report.books.get(name, 0) for report in alone) for name in whole.books
     }
     assert list(whole.differences()) == []
-    assert sum(city) == sum(len(account.pending) for account in ACCOUNTS)
+    assert sum(progress) == sum(len(account.pending) for account in ACCOUNTS)
 
 
-def test_the_figures_of_a_city(city: list[int]) -> None:
+def test_a_report_has_the_figures_of_all_accounts(progress: list[int]) -> None:
     whole = turnover_of(STORE, FIRST, LAST)
     assert whole.rows["heating"].as_dict() == {
         "opening": 107,
@@ -115,10 +115,10 @@ def test_the_figures_of_a_city(city: list[int]) -> None:
     assert whole.rows["penalty"].as_dict() | {"penalty": 0, "closing": 0} == Row().as_dict()
     assert (whole.rows["penalty"].penalty, whole.rows["penalty"].closing) == (27, 27)
     assert (whole.rows["advance"].opening, whole.rows["advance"].closing) == (-40, 0)
-    assert city == []
+    assert progress == []
 
 
-def test_the_report_ends_with_its_last_day_and_so_do_its_books(city: list[int]) -> None:
+def test_the_report_ends_with_its_last_day_and_so_do_its_books(progress: list[int]) -> None:
     whole = turnover_of(STORE, FIRST, AFTER)
     assert whole.total.closing == sum(a.principal + a.penalty - a.advance for a in ACCOUNTS)
     until = turnover_of(STORE, FIRST, LAST)
@@ -127,21 +127,21 @@ def test_the_report_ends_with_its_last_day_and_so_do_its_books(city: list[int]) 
     assert whole.books["clearing"] == 3 * 5_154
 
 
-def test_the_books_of_a_city_by_all_that_is_in_the_log(city: list[int]) -> None:
-    books = trial_balance_of(STORE, progress=city.append)
+def test_the_trial_balance_includes_the_whole_log(progress: list[int]) -> None:
+    books = trial_balance_of(STORE, progress=progress.append)
     events = [event for account in ACCOUNTS for event in account.pending]
     assert books == trial_balance(events)
     assert list(books) == sorted(books)
-    assert sum(city) == len(events)
+    assert sum(progress) == len(events)
 
 
-def test_the_books_of_a_city_as_of_a_day(city: list[int]) -> None:
+def test_the_trial_balance_ends_with_its_day(progress: list[int]) -> None:
     books = trial_balance_of(STORE, LAST)
     assert books == turnover_of(STORE, FIRST, LAST).books
     assert sum(books.values()) == 0
     assert trial_balance_of(STORE, AFTER) == trial_balance_of(STORE)
     assert trial_balance_of(STORE, FIRST - timedelta(days=2)) == {}
-    assert city == []
+    assert progress == []
 
 
 def test_a_row_that_the_books_do_not_know_owes_nothing() -> None:
@@ -152,7 +152,7 @@ def test_a_row_that_the_books_do_not_know_owes_nothing() -> None:
     ]
 
 
-def test_an_advance_stands_in_the_books_and_on_the_report() -> None:
+def test_an_advance_is_in_the_books_and_on_the_report() -> None:
     assert list(TurnoverReport({}, {"advances": -5}).differences()) == [
         ("advance", 0, -5),
         ("total", 0, -5),
@@ -162,7 +162,7 @@ def test_an_advance_stands_in_the_books_and_on_the_report() -> None:
     assert list(TurnoverReport({}, {"clearing": 5, "revenue:lift": -5}).differences()) == []
 
 
-def test_what_two_rows_lack_is_told_of_each_and_in_total() -> None:
+def test_differences_are_listed_by_row_and_in_total() -> None:
     rows = {"heating": Row(charged=10), "lift": Row(charged=3), "penalty": Row(penalty=4)}
     books = {"receivable:heating": 9, "receivable:lift": 2, "receivable:penalty": 4}
     assert list(TurnoverReport(rows, books).differences()) == [

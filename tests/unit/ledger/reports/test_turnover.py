@@ -5,13 +5,15 @@ from __future__ import annotations
 from eventful_account import ID, an_account, day, eventful
 
 from services.ledger.domain import Account
+from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ServiceAmount
+from services.ledger.reports.totals import TurnoverReport, turnover_of_account
 from services.ledger.reports.turnover import Row, Turnover
 
 
 def report(account: Account, first: str, last: str) -> dict[str, dict[str, int]]:
     made = Turnover(day(first), day(last))
-    made.add_account(ID, account.pending)
+    made.add(in_effective_order(ID, account.pending))
     return {
         name: {column: amount for column, amount in row.as_dict().items() if amount}
         for name, row in made.rows.items()
@@ -46,16 +48,15 @@ def test_a_report_has_what_was_paid_when_it_was_paid() -> None:
 
 
 def test_the_total_is_the_sum_of_the_rows() -> None:
-    made = Turnover(day("10-01"), day("12-31"))
-    assert made.total() == Row()
-    made.add_account(ID, eventful().pending)
-    assert made.total() == Row(
+    assert TurnoverReport({}, {}).total == Row()
+    total = turnover_of_account(ID, eventful().pending, day("10-01"), day("12-31")).total
+    assert total == Row(
         opening=970, charged=1_160, recalculated=-395, concession=10, penalty=64, paid=0
     )
-    assert made.total().closing == 1_789
+    assert total.closing == 1_789
 
 
-def test_what_takes_effect_after_the_last_day_is_not_on_the_report() -> None:
+def test_events_after_the_last_day_are_not_on_the_report() -> None:
     account = an_account("10-02", ServiceAmount("heating", 5))
     assert report(account, "09-01", "10-01") == {}
     assert report(account, "10-02", "10-02") == {"heating": {"opening": 5, "closing": 5}}
@@ -68,5 +69,5 @@ def test_what_takes_effect_after_the_last_day_is_not_on_the_report() -> None:
 def test_a_report_of_many_accounts_adds_them_up() -> None:
     made = Turnover(day("10-01"), day("12-31"))
     for _ in range(3):
-        made.add_account(ID, eventful().pending)
+        made.add(in_effective_order(ID, eventful().pending))
     assert made.rows["heating"].closing == 3 * 1_100

@@ -32,7 +32,7 @@ def test_a_report_agrees_with_the_books() -> None:
     assert list(made.differences()) == []
 
 
-def test_a_report_that_does_not_add_up_is_told() -> None:
+def test_a_report_that_does_not_add_up_has_differences() -> None:
     made = report()
     made.rows["heating"].paid += 1
     assert list(made.differences()) == [("heating", 1_499, 1_500), ("total", 1_499, 1_500)]

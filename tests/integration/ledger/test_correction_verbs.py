@@ -1,0 +1,148 @@
+"""``saldo ledger``: adjustments, reversals and write-offs, alone and by two people."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.integration.ledger.small_company import NUMBERS, SmallCompany, net
+
+pytestmark = pytest.mark.nodes
+
+
+def adjusts(
+    company: SmallCompany, sum_: str, *more: str, actor: str = "Ivanova", **env: str
+) -> Any:
+    words = ["adjust", NUMBERS[5], "--period", "2026-02", "--service", f"heating={sum_}"]
+    return company.run(*words, "--reason", "act 7", "--actor", actor, *more, "--json", **env)
+
+
+def test_a_repeated_adjustment_has_no_effect(company: SmallCompany) -> None:
+    before = company.run_json("balance", NUMBERS[5])
+    for _ in range(2):
+        answer = json.loads(adjusts(company, "150,00").stdout)
+        assert (answer["state"], answer["amount"]) == ("done", 150_00)
+    assert net(company.run_json("balance", NUMBERS[5])) == net(before) + 150_00
+    more = adjusts(company, "150,00", "--command-id", "once more")
+    assert json.loads(more.stdout)["state"] == "done"
+    assert net(company.run_json("balance", NUMBERS[5])) == net(before) + 300_00
+    last = company.run_json("replay", NUMBERS[5])[-1]
+    assert (last["actor"], last["event"]["reason"]) == ("staff:ivanova", "act 7")
+    assert company.run("audit").exit_code == 0
+
+
+def test_a_command_id_of_another_command_is_refused(company: SmallCompany) -> None:
+    assert adjusts(company, "1,00", "--command-id", "a").exit_code == 0
+    other = adjusts(company, "2,00", "--command-id", "a")
+    assert other.exit_code == 2
+    assert "another command" in other.stderr
+
+
+def test_a_correction_above_the_limit_needs_a_second_person(company: SmallCompany) -> None:
+    before = company.run_json("balance", NUMBERS[5])
+    limit = {"SALDO_LEDGER_APPROVAL_OVER": "100,00"}
+    proposed = json.loads(adjusts(company, "100,01", **limit).stdout)
+    assert proposed["state"] == "proposed"
+    assert company.run_json("balance", NUMBERS[5]) == before
+    _, row = company.run_json("proposals")
+    assert row["proposal_id"] == proposed["correction_id"]
+    assert (row["proposed_by"], row["reason"], row["amount"]) == ("staff:ivanova", "act 7", 10_001)
+
+    same = company.run("approve", row["proposal_id"], "--actor", "staff:IVANOVA")
+    assert same.exit_code == 2
+    assert "Somebody else" in same.stderr
+    dry = company.run_json("approve", row["proposal_id"], "--actor", "petrov", "--dry-run")
+    assert net(dry["accounts"][0]) == net(dry["before"][0]) + 10_001
+    assert company.run_json("balance", NUMBERS[5]) == before
+    for _ in range(2):
+        done = company.run_json("approve", row["proposal_id"], "--actor", "petrov")
+        assert done["state"] == "approved"
+    assert net(company.run_json("balance", NUMBERS[5])) == net(before) + 10_001
+    assert len(company.run_json("proposals")) == 1
+    _, row = company.run_json("proposals", "--all")
+    assert (row["state"], row["decided_by"]) == ("approved", "staff:petrov")
+    again = json.loads(adjusts(company, "100,01", **limit).stdout)
+    assert (again["state"], again["proposal"]) == ("proposed", "approved")
+    assert company.run("audit").exit_code == 0
+
+
+def test_the_second_person_may_repeat_the_whole_correction(company: SmallCompany) -> None:
+    limit = {"SALDO_LEDGER_APPROVAL_OVER": "0"}
+    proposed = json.loads(adjusts(company, "1,00", **limit).stdout)
+    assert proposed["state"] == "proposed", "0 means always"
+    approving = ("--approve", proposed["correction_id"])
+    other = adjusts(company, "2,00", *approving, actor="petrov", **limit)
+    assert other.exit_code == 2
+    assert "another correction" in other.stderr
+    done = adjusts(company, "1,00", *approving, actor="petrov", **limit)
+    assert json.loads(done.stdout)["state"] == "approved"
+
+
+def test_a_proposal_can_be_rejected(company: SmallCompany) -> None:
+    limit = {"SALDO_LEDGER_APPROVAL_OVER": "0"}
+    proposed = json.loads(adjusts(company, "1,00", **limit).stdout)
+    words = ["reject", proposed["correction_id"], "--reason", "typo", "--actor", "petrov"]
+    assert company.run_json(*words)["state"] == "rejected"
+    late = company.run("approve", proposed["correction_id"], "--actor", "sidorov")
+    assert late.exit_code == 2
+    assert "rejected already" in late.stderr
+    assert company.run("audit").exit_code == 0
+
+
+def test_a_payment_is_reversed_and_a_penalty_waived(company: SmallCompany) -> None:
+    payment_id, (number, amount, penalty) = list(company.payments.items())[-1]
+    before = company.run_json("balance", number)
+    words = ["reverse", str(payment_id), "--reason", "chargeback", "--actor", "ivanova"]
+    assert company.run_json(*words, "--dry-run")["would_be"] == "done"
+    assert company.run_json("balance", number) == before
+    assert company.run_json(*words)["amount"] == amount + penalty
+    after = company.run_json("balance", number)
+    assert net(after) == net(before) + amount + penalty
+    waive = ["write-off", number, "--amount", "0,01", "--reason", "act", "--actor", "ivanova"]
+    assert company.run_json(*waive)["state"] == "done"
+    assert company.run_json("balance", number)["penalty"] == after["penalty"] - 1
+    assert company.run("audit").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["adjust", NUMBERS[5], "--period", "2026-09", "--service", "heating=-1,00"],
+        ["adjust", "999", "--period", "2026-02", "--service", "heating=-1,00"],
+        ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heatng=-1,00"],
+        ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating"],
+        ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=0"],
+        ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=1,005"],
+        ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=999999999999999"],
+        ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "lift=1", "--service", "lift=2"],
+        ["write-off", NUMBERS[5], "--amount", "-5,00"],
+        ["write-off", NUMBERS[5], "--amount", "100000000000"],
+        ["reverse", "11111111-2222-4333-8444-555555555555"],
+        ["reverse", "not-an-id"],
+    ],
+)
+def test_a_bad_correction_changes_nothing(shared_company: SmallCompany, words: list[str]) -> None:
+    before = shared_company.store.recorder.max_notification_id()
+    for dry in ([], ["--dry-run"]):
+        result = shared_company.run(*words, "--reason", "r", "--actor", "ivanova", *dry)
+        assert result.exit_code == 2, result.output
+        assert result.stderr.strip()
+        assert "Traceback" not in result.stderr
+    assert shared_company.store.recorder.max_notification_id() == before
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason", "limit"),
+    [("", "r", ""), ("a b", "r", ""), ("a", "  ", ""), ("a", "r" * 501, ""), ("a", "r", "-1")],
+)
+def test_a_correction_has_an_author_a_reason_and_a_limit(
+    shared_company: SmallCompany, actor: str, reason: str, limit: str
+) -> None:
+    result = shared_company.run(
+        *["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=1"],
+        *["--actor", actor, "--reason", reason],
+        SALDO_LEDGER_APPROVAL_OVER=limit,
+    )
+    assert result.exit_code == 2
