@@ -7,7 +7,7 @@ SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status env test unit check bench mutation format contracts lock release \
-	dist install venv
+	dist install browser venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ env: ## Print the settings as shell variables: eval "$(make -s env)"
 	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up" >&2; exit 2; }
 	@$(SALDO) env
 
-test: install ## Run all tests, against real nodes (WORKERS=1: on one core)
+test: browser ## Run all tests, against real nodes and in a real browser (WORKERS=1: on one core)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 unit: venv ## Run the tests that need no node
@@ -69,6 +69,9 @@ dist: venv ## Build wheel and image of the version that is checked out
 
 install: ## Install what is missing, without starting anything
 	@$(PYTHON) deploy/embedded/install.py
+
+browser: ## Install what is missing, with Chromium for the browser tests
+	@$(PYTHON) deploy/embedded/install.py --with-browser
 
 venv:
 	@$(PYTHON) deploy/embedded/install.py --venv-only

@@ -1,7 +1,8 @@
 """Installs the prerequisites of Saldo. Needs only Python 3 and its standard library.
 
 ``python3 deploy/embedded/install.py`` creates `.venv` from requirements.lock and makes sure that
-there is a RabbitMQ; ``--venv-only`` skips the second. A call with nothing to do takes milliseconds.
+there is a RabbitMQ; ``--venv-only`` skips the second; ``--with-browser`` also makes sure that there
+is the Chromium of the browser tests. A call with nothing to do takes milliseconds.
 A missing prerequisite that cannot be installed is named in one sentence, with exit code 2.
 """
 
@@ -25,6 +26,10 @@ LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "installed-from"
 RABBITMQ = "rabbitmq-server"
 RABBITMQ_LIBRARY = Path("/usr/lib/rabbitmq/lib")
+BROWSER = "chromium"
+BROWSER_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FONTS = "fonts-dejavu-core"
+FONTS_FOLDER = Path("/usr/share/fonts")
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_MARK = "written by the installation of Saldo"
 
@@ -45,6 +50,8 @@ def main(arguments: list[str]) -> int:
         ensure_venv()
         if "--venv-only" not in arguments:
             ensure_rabbitmq()
+        if "--with-browser" in arguments:
+            ensure_browser()
     except MissingPrerequisite as missing:
         print(missing, file=sys.stderr)
         return 2
@@ -211,6 +218,22 @@ def docker_has_image() -> bool:
     except subprocess.TimeoutExpired:
         return False
     return result.returncode == 0 and bool(result.stdout.strip())
+
+
+# --- the browser of the tests ------------------------------------------------------------------
+
+
+def ensure_browser() -> None:
+    """Make sure that there is a Chromium, and a font with Cyrillic for its screenshots."""
+    if find_browser() is None:
+        install_with_root(BROWSER, "Chromium, for the tests in a browser,")
+    if not any(FONTS_FOLDER.rglob("*.[to]tf")):
+        install_with_root(FONTS, "A font with Cyrillic, for the tests in a browser,")
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium, or None."""
+    return next(filter(None, map(shutil.which, BROWSER_PROGRAMS)), None)
 
 
 # --- packages of the system --------------------------------------------------------------------

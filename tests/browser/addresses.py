@@ -1,0 +1,104 @@
+"""Every page of the cabinet, and an address at which the tests visit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from deploy.demo.acquirer_page import DECLINED, Payer
+from deploy.demo.client import CabinetClient, PaymentLine
+from deploy.demo.journey import wait_until_completed
+from deploy.demo.person import Journey
+from tests.browser.instruction import answer_as_staff
+from tests.browser.site import Site
+
+ADDRESSES: Mapping[str, str] = {
+    "/": "/?next=/pay",
+    "/register": "/register",
+    "/register/<uuid:registration_id>": "/register/{registration}",
+    "/register/<uuid:registration_id>/done": "/register/{registration}/done",
+    "/recover": "/recover",
+    "/recover/<uuid:reset_id>": "/recover/{registration}",
+    "/documents/<any(rules,consent,instruction):kind>": "/documents/instruction",
+    "/look": "/look",
+    "/glossary": "/glossary",
+    "/accessibility": "/accessibility",
+    "/status": "/status",
+    "/verify": "/verify",
+    "/problems": "/problems",
+    "/problems/<code>": "/problems/wrong_code",
+    "/password": "/password",
+    "/accounts": "/accounts",
+    "/accounts/link": "/accounts/link",
+    "/accounts/<number>/unlink": "/accounts/{account}/unlink",
+    "/accounts/<number>/penalty": "/accounts/{account}/penalty?on=31.12.2026",
+    "/charges": "/charges?account={account}&open=all",
+    "/charges/<number>/<period>": "/charges/{account}/2026-10",
+    "/pay": "/pay",
+    "/pay/check": "/pay/check?order={order}",
+    "/payments": "/payments?open=all",
+    "/payments/<uuid:payment_id>": "/payments/{open}",
+    "/payments/<uuid:payment_id>/receipt": "/payments/{paid}/receipt",
+    "/questions": "/questions",
+    "/questions/new": "/questions/new",
+    "/questions/<uuid:question_id>": "/questions/{question}",
+    "/settings": "/settings",
+    "/settings/sessions": "/settings/sessions",
+}
+"""By the path of the page; a test fails while a page is missing here."""
+
+OTHERS = (
+    "/charges",
+    "/payments/{paid}",
+    "/payments/{declined}",
+    "/payments/{open}/receipt",
+    "/documents/rules",
+    "/documents/consent",
+    "/nowhere",
+)
+"""More addresses of the same pages, where they look otherwise; and the page of the lost."""
+
+WITHOUT_LOG_IN = frozenset({"/", "/register", "/recover"})
+"""Pages that are looked at before the log-in; the first one sends on whoever is signed in."""
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A person of the cabinet with something on every page."""
+
+    journey: Journey
+    facts: Mapping[str, str]
+
+    def at(self, address: str) -> str:
+        """Return an address with the numbers and ids of this person."""
+        return address.format_map(self.facts)
+
+
+def new_resident(site: Site, first: str, second: str) -> Resident:
+    """Register a person with two accounts, three payments, and a question with its answer."""
+    journey = site.new_person(first, second)
+    client = journey.client
+    asked = client.ask("charges", "Почему больше?", first)
+    answer_as_staff(site, str(asked["number"]))
+    paid = start(client, first)
+    Payer().pay(paid["redirect_url"])
+    wait_until_completed(client, paid["payment_id"])
+    declined = start(client, first)
+    Payer().pay(declined["redirect_url"], DECLINED)
+    client.payment(declined["payment_id"], refresh=True)
+    facts = {
+        "account": first,
+        "second": second,
+        "registration": str(uuid4()),
+        "question": str(asked["question_id"]),
+        "paid": str(paid["payment_id"]),
+        "declined": str(declined["payment_id"]),
+        "open": str(start(client, second)["payment_id"]),
+    }
+    return Resident(journey, facts)
+
+
+def start(client: CabinetClient, number: str) -> dict[str, str]:
+    """Start a payment of ten roubles."""
+    return client.start_payment([PaymentLine(number, 10_00)], str(uuid4()))

@@ -1,0 +1,55 @@
+"""One installation and one Chromium for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from deploy.embedded.install import find_browser
+from shared.config import Settings
+from tests.browser.site import Site, Visitors
+from tests.conftest import fresh_database, sweep_bus
+from tests.demo_installation import demo_installation
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / ".saldo" / "screenshots"
+
+
+@pytest.fixture(scope="package")
+def site(
+    base_settings: Settings,
+    template: tuple[Settings, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """Run a complete installation; it starts once for the folder."""
+    sweep_bus(base_settings.amqp_url)
+    folder = tmp_path_factory.mktemp("browser") / "saldo"
+    with (
+        fresh_database(base_settings, template) as database,
+        demo_installation(database.settings, folder) as installation,
+    ):
+        yield Site(installation.environment)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium; playwright downloads nothing."""
+    program = find_browser()
+    if program is None:
+        pytest.fail("there is no Chromium: make browser installs it")
+    with sync_playwright() as playwright:
+        # Root has no sandbox; the pages are our own.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitors(chromium: Browser, site: Site) -> Iterator[Visitors]:
+    """Open browsers of persons; at the end nothing that they noticed may be left."""
+    opened = Visitors(chromium, site, SCREENSHOTS)
+    yield opened
+    opened.close()
+    assert opened.findings() == []

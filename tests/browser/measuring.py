@@ -1,0 +1,86 @@
+"""What is measured on a page: accessibility by axe, sideways scroll, weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import CDPSession, Page
+
+from tests.waiting import eventually
+
+STANDARDS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+COLOURS = ("color-contrast",)
+"""The rules of axe that depend on colours."""
+
+_RUN = """async options => (await axe.run(document, options)).violations.map(
+  found => found.id + " at " + found.nodes.map(
+    node => node.target.join(" ") + " (" + node.html.slice(0, 120) + ")").join(", "))"""
+_OVERFLOW = """() => {
+  const width = document.scrollingElement.clientWidth;
+  if (document.scrollingElement.scrollWidth <= width) return [];
+  return [...document.body.querySelectorAll("*")]
+    .filter(one => one.getBoundingClientRect().right > width + 1 && !one.closest(".scroll"))
+    .map(one => one.outerHTML.slice(0, 120));
+}"""
+_LOOK = """([theme, size]) => {
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.dataset.size = size;
+}"""
+
+
+def axe(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
+    """Return what axe finds on a page: by all rules, or by those that are named."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    only: dict[str, Any] = {"type": "tag", "values": STANDARDS}
+    if rules:
+        only = {"type": "rule", "values": rules}
+    found: list[str] = page.evaluate(_RUN, {"runOnly": only, "resultTypes": ["violations"]})
+    return [f"axe: {finding}" for finding in found]
+
+
+def overflow(page: Page) -> list[str]:
+    """Return what makes a page scroll sideways; nothing where it does not."""
+    found: list[str] = page.evaluate(_OVERFLOW)
+    return [f"sticks out at {page.viewport_size}: {element}" for element in found]
+
+
+def change_look(page: Page, theme: str, size: str = "100") -> None:
+    """Show the page as the server would for another choice of «Вид страниц»."""
+    page.evaluate(_LOOK, [theme, size])
+
+
+@dataclass
+class Weight:
+    """What a browser has fetched for a page."""
+
+    requests: list[str] = field(default_factory=list)
+    transferred: int = 0
+
+    @classmethod
+    def of(cls, network: CDPSession) -> Weight:
+        """Begin to weigh what comes over the network, headers included."""
+        weight = cls()
+        addresses: dict[str, str] = {}
+        network.on(
+            "Network.responseReceived",
+            lambda event: addresses.update({event["requestId"]: event["response"]["url"]}),
+        )
+
+        def finished(event: dict[str, Any]) -> None:
+            # What the cache has costs nothing and is reported with length 0.
+            if event["encodedDataLength"]:
+                weight.requests.append(addresses.get(event["requestId"], "?"))
+                weight.transferred += round(event["encodedDataLength"])
+
+        network.on("Network.loadingFinished", finished)
+        return weight
+
+    def of_page(self, page: Page, address: str) -> None:
+        """Weigh one page; Chromium may report its end a moment after it has loaded."""
+        self.requests.clear()
+        self.transferred = 0
+        page.goto(address)
+        eventually(lambda: page.evaluate("true") and self.requests, f"the weight of {address}")

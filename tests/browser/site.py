@@ -1,0 +1,86 @@
+"""The installation under test, and the browsers of the persons who visit it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from deploy.demo.client import CabinetClient
+from deploy.demo.company import DemoAccount, demo_accounts
+from deploy.demo.journey import register, set_up_cabinet
+from deploy.demo.letters import Mailbox
+from deploy.demo.person import Journey
+from deploy.demo.report import Report
+from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from tests.browser.visitor import Visitor
+
+
+class Site:
+    """The addresses of an installation, its letters, and its staff commands."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = dict(environment)
+        self.url = environment["SALDO_URL"]
+        self.acquirer_url = environment["SALDO_ACQUIRER_URL"]
+        self.mailbox = Mailbox(Path(environment["SALDO_MAIL_DIR"]))
+        self.accounts = demo_accounts()
+
+    def account(self, number: str) -> DemoAccount:
+        """Return an account of the demo company."""
+        return next(account for account in self.accounts if account.number == number)
+
+    def client(self) -> CabinetClient:
+        """Return a client of the API: for what a test only needs to be there."""
+        return CabinetClient(self.url)
+
+    def new_person(self, *numbers: str) -> Journey:
+        """Register a person by the API and link accounts; the password is her own already."""
+        journey = Journey(self.client(), Report(), self.mailbox, [])
+        register(journey)
+        set_up_cabinet(journey)
+        for number in numbers:
+            journey.client.link(number, self.account(number).proof)
+        return journey
+
+    def saldo(self, *arguments: str) -> str:
+        """Run a staff command and return its output."""
+        return subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            cwd=REPOSITORY,
+            env=PLAIN_ENVIRONMENT | self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+
+class Visitors:
+    """The browsers of one test."""
+
+    def __init__(self, chromium: Browser, site: Site, screenshots: Path) -> None:
+        self._chromium = chromium
+        self._site = site
+        self._screenshots = screenshots
+        self._opened: list[Visitor] = []
+
+    def open(self, name: str, **how: Any) -> Visitor:
+        """Open a browser of its own, without cookies; `how` are the options of Visitor."""
+        folder = self._screenshots / name
+        origins = (self._site.url, self._site.acquirer_url)
+        visitor = Visitor(self._chromium, origins, folder, **how)
+        self._opened.append(visitor)
+        return visitor
+
+    def close(self) -> None:
+        """Close all browsers."""
+        for visitor in self._opened:
+            visitor.context.close()
+
+    def findings(self) -> list[str]:
+        """Return what the visitors noticed."""
+        return [finding for visitor in self._opened for finding in visitor.findings]

@@ -1,0 +1,100 @@
+"""Every page is accessible, fits every screen, and is light."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser import measuring
+from tests.browser.addresses import ADDRESSES, OTHERS, WITHOUT_LOG_IN, Resident, new_resident
+from tests.browser.instruction import log_in
+from tests.browser.measuring import Weight
+from tests.browser.site import Site, Visitors
+from tests.browser.visitor import Visitor
+
+pytestmark = [pytest.mark.nodes, pytest.mark.slow]
+
+WIDTHS = (320, 1280)
+SIZES = ("100", "150", "200")
+THEMES = ("dark", "contrast")
+FIRST_VISIT, LATER_PAGE = 20_000, 8_000
+"""Bytes over the network, headers included."""
+
+
+@pytest.fixture(scope="module")
+def resident(site: Site) -> Resident:
+    return new_resident(site, "0100000011", "0100000012")
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_every_page_is_accessible_and_fits(
+    visitors: Visitors, resident: Resident, language: str
+) -> None:
+    visitor = visitors.open(f"pages-{language}", language=language)
+    for address in addresses_of(visitor, resident):
+        visitor.open(address)
+        assert visitor.page.locator("h1").count() == 1, address
+        for theme in THEMES:
+            measuring.change_look(visitor.page, theme)
+            visitor.note(f"{address} {theme}", measuring.axe(visitor.page, measuring.COLOURS))
+        measuring.change_look(visitor.page, "light")
+        for width in WIDTHS:
+            visitor.page.set_viewport_size({"width": width, "height": 900})
+            visitor.note(f"{address} {width}", measuring.axe(visitor.page))
+            for size in SIZES:
+                measuring.change_look(visitor.page, "light", size)
+                visitor.note(f"{address} {size} %", measuring.overflow(visitor.page))
+            measuring.change_look(visitor.page, "light")
+
+
+def test_the_first_visit_and_later_pages_are_light(visitors: Visitors, resident: Resident) -> None:
+    visitor = visitors.open("weights")
+    weight = Weight.of(visitor.network)
+    weight.of_page(visitor.page, "/")
+    assert weight.transferred <= FIRST_VISIT, weight
+    heavy = []
+    for address in addresses_of(visitor, resident):
+        weight.of_page(visitor.page, address)
+        if len(weight.requests) != 1 or weight.transferred > LATER_PAGE:
+            heavy.append((address[:40], weight.transferred, list(weight.requests)))
+    assert not heavy, heavy
+
+
+@pytest.mark.parametrize("theme", ["dark", "contrast"])
+def test_the_chosen_look_is_the_one_that_is_examined(visitors: Visitors, theme: str) -> None:
+    visitor = visitors.open(f"look-{theme}")
+    visitor.open("/look?next=/register")
+    visitor.page.locator(f"input[value={theme}]").check()
+    visitor.page.locator("input[name=size][value='200']").check()
+    visitor.click("Применить")
+    assert visitor.page.url.endswith("/register")
+    html = visitor.page.locator("html")
+    assert html.get_attribute("data-theme") == theme
+    assert html.get_attribute("data-size") == "200"
+    visitor.look(theme)
+
+
+def addresses_of(visitor: Visitor, resident: Resident) -> Iterator[str]:
+    """Yield the addresses of all pages; the log-in comes after those that need none."""
+    for path in WITHOUT_LOG_IN:
+        yield ADDRESSES[path]
+    visitor.open("/")
+    person = resident.journey.person
+    log_in(visitor, person.email, person.own_password)
+    for path, address in ADDRESSES.items():
+        if path == "/pay/check":
+            yield order_above_the_debt(visitor, resident)
+        elif path not in WITHOUT_LOG_IN:
+            yield resident.at(address)
+    yield from map(resident.at, OTHERS)
+
+
+def order_above_the_debt(visitor: Visitor, resident: Resident) -> str:
+    """Return the address of the question that follows a sum above the debt."""
+    visitor.open("/pay")
+    visitor.fill(**{f"amount-{resident.facts['account']}": "99999"})
+    visitor.click("Заплатить")
+    path, _, query = visitor.page.url.removeprefix(visitor.url).partition("?")
+    assert path == "/pay/check"
+    return f"{path}?{query}"

@@ -1,0 +1,40 @@
+"""A complete installation on the nodes of the test run, with the demo company loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.demo.loading import load
+from deploy.embedded import process
+from deploy.embedded.installation import Installation
+from shared.config import Settings
+from tests.nodes import ANY_PORTS
+
+PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
+
+
+@contextmanager
+def demo_installation(settings: Settings, folder: Path) -> Iterator[Installation]:
+    """Run all processes on a fresh database; the environment is that of `.saldo/env`."""
+    given = {
+        "SALDO_DATABASE_URL": settings.database_url,
+        "SALDO_AMQP_URL": settings.amqp_url,
+        "SALDO_SECRET": settings.secret.hex(),
+    }
+    for service, url in settings.database_urls.items():
+        given[f"SALDO_DATABASE_URL_{service.upper()}"] = url
+    installation = Installation(folder, given, owner=process.myself(), ports=ANY_PORTS)
+    with pytest.MonkeyPatch.context() as patched:
+        try:
+            installation.up(PROCESSES)
+            for name, value in installation.environment.items():
+                patched.setenv(name, value)
+            assert load(settings.database_url, Console(quiet=True))
+            yield installation
+        finally:
+            installation.down()
