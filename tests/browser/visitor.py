@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from gateway.cabinet.translation import translations
 from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, Request
 
+from gateway.translation import translations
 from tests.browser import measuring
 
 Colours = Literal["light", "dark"]

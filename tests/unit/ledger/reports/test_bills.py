@@ -14,9 +14,9 @@ from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.reports.bills import bill
 from services.ledger.reports.history import statement_between
 from services.ledger.reports.totals import turnover_of_account
-from shared.clock import FixedClock
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded, Session
+from tests.fixed_clock import FixedClock
 
 NUMBER = "0100000001"
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
