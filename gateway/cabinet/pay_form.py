@@ -146,13 +146,18 @@ def _words(visit: Visit, value: Kopecks | str) -> str:
 def checked_lines(
     lines: Sequence[TypedLine], due: Sequence[Mapping[str, Any]]
 ) -> list[CheckedLine]:
-    """Return what is paid beside the debt as it is now; an account without one owes nothing."""
+    """Return what is paid beside the debt as it is now.
+
+    Raises Refusal 404 for an account that is not in the cabinet.
+    """
     owed = {line["account"]: (line["amount"], line["penalty"]) for line in due}
     checked = []
     for line in lines:
         if line.is_left_out or isinstance(line.amount, str) or isinstance(line.penalty, str):
             continue
-        now = owed.get(line.account, (0, 0))
+        if line.account not in owed:
+            raise Refusal(404, "account_not_linked")
+        now = owed[line.account]
         checked.append(
             CheckedLine(
                 account=line.account,

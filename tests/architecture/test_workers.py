@@ -12,7 +12,12 @@ from shared.config import SERVICES
 from tests import workers
 from tests.conftest import role_of
 from tests.nodes import Nodes, given_brokers
-from tests.workers import NoNodesError, SharedNodes, borrow_nodes, number_of_workers
+from tests.workers import (
+    NoNodesError,
+    SharedNodes,
+    borrow_nodes,
+    number_of_workers,
+)
 
 FIRST, SECOND = "amqp://u:p@broker/", "amqp://u:p@broker/second"
 
@@ -98,6 +103,13 @@ def test_slow_files_start_first_and_files_stay_together(request: pytest.FixtureR
     assert slow == sorted(slow, reverse=True)
     changes = [path for path, next_path in pairwise(files) if path != next_path]
     assert len(changes) == len(set(files)) - 1
+
+
+def test_the_browser_tests_share_a_worker_and_other_files_do_not() -> None:
+    first, second = (unit_of_work(f"tests/browser/test_{name}.py::test_x") for name in "ab")
+    assert first == second
+    first, second = (unit_of_work(f"tests/e2e/test_{name}.py::test_x") for name in "ab")
+    assert first != second
 
 
 def test_roles_belong_to_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:

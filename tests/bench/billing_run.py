@@ -214,6 +214,7 @@ def _bill(index: int) -> Bill:
         for amount in (line.charged + index % 10_000,)
     )
     return Bill(
+        bill_number="",
         row=index,
         last=index,
         start=index,

@@ -33,6 +33,8 @@ ADDRESSES: Mapping[str, str] = {
     "/accounts/link": "/accounts/link",
     "/accounts/<number>/unlink": "/accounts/{account}/unlink",
     "/accounts/<number>/penalty": "/accounts/{account}/penalty?on=31.12.2026",
+    "/accounts/<number>/bills/<period>": "/accounts/{account}/bills/2026-10",
+    "/accounts/<number>/statement": "/accounts/{account}/statement?from=01.05.2026",
     "/charges": "/charges?account={account}&open=all",
     "/charges/<number>/<period>": "/charges/{account}/2026-10",
     "/pay": "/pay",

@@ -52,4 +52,4 @@ def visitors(chromium: Browser, site: Site) -> Iterator[Visitors]:
     opened = Visitors(chromium, site, SCREENSHOTS)
     yield opened
     opened.close()
-    assert opened.findings() == []
+    assert not opened.findings(), "\n".join(opened.findings())

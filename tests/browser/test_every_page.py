@@ -82,6 +82,7 @@ def addresses_of(visitor: Visitor, resident: Resident) -> Iterator[str]:
     visitor.open("/")
     person = resident.journey.person
     log_in(visitor, person.email, person.own_password)
+    visitor.page.wait_for_load_state("networkidle")
     for path, address in ADDRESSES.items():
         if path == "/pay/check":
             yield order_above_the_debt(visitor, resident)
@@ -97,4 +98,5 @@ def order_above_the_debt(visitor: Visitor, resident: Resident) -> str:
     visitor.click("Заплатить")
     path, _, query = visitor.page.url.removeprefix(visitor.url).partition("?")
     assert path == "/pay/check"
+    visitor.open("/glossary")  # the same address again would be a reload, which asks for all anew
     return f"{path}?{query}"

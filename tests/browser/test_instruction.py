@@ -30,7 +30,7 @@ from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
-FIRST, SECOND = "0100000006", "0100000007"
+FIRST, SECOND = "0100000001", "0100000002"
 OWN_PASSWORD = "Сосна и берёза 77"
 
 
@@ -274,9 +274,9 @@ def number_in(heading: str) -> str:
 @pytest.mark.parametrize(
     ("name", "number", "how"),
     [
-        ("phone-without-scripts", "0100000008", {"scripts": False, "width": 320}),
-        ("english", "0100000009", {"language": "en"}),
-        ("dark", "0100000010", {"colours": "dark", "width": 720}),
+        ("phone-without-scripts", "0100000003", {"scripts": False, "width": 320}),
+        ("english", "0100000004", {"language": "en"}),
+        ("dark", "0100000005", {"colours": "dark", "width": 720}),
     ],
 )
 def test_the_instruction_works_in_any_browser(

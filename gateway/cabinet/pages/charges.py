@@ -77,25 +77,23 @@ class ChargePages:
         typed = visit.query.get("on", "").strip()
         on = spellings.day(typed) if typed else ""
         errors = None
-        outcome = _penalty(visit, on)
-        if isinstance(outcome, Refused):
+        penalty = visit.attempt(
+            ChargeRoutes.penalty, path=visit.path, query={"on": on} if on else {}
+        )
+        if isinstance(penalty, Refused):
             text = visit.text("Введите день, например 15.04.2026.")
-            errors = FormErrors(code=outcome.errors.code, text=text, fields={"on": text})
-            outcome = _penalty(visit, "")
+            errors = FormErrors(code=penalty.errors.code, text=text, fields={"on": text})
+            # What was refused for its number, not for its day, is refused here again: a 404.
+            penalty = visit.api(ChargeRoutes.penalty, path=visit.path)
         today = SystemClock(visit.settings.timezone).today()
         return visit.render(
             "penalty.html",
-            penalty=outcome,
+            penalty=penalty,
             typed=typed,
             today=today.isoformat(),
             ahead=bool(on) and errors is None and date.fromisoformat(on) > today,
             errors=errors,
         )
-
-
-def _penalty(visit: Visit, on: str) -> Any:
-    query = {"on": on} if on else {}
-    return visit.attempt(ChargeRoutes.penalty, path=visit.path, query=query)
 
 
 def _explained(months: list[dict[str, Any]]) -> list[dict[str, Any]]:

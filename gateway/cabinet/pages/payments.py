@@ -17,7 +17,7 @@ from gateway.cabinet.visit import Visit
 from gateway.cabinet.words import sum_in_words
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
-from shared.errors import ServiceError
+from shared.errors import InternalError, ServiceError, Unavailable
 
 
 class PaymentPages:
@@ -47,7 +47,7 @@ class PaymentPages:
         """
         address = f"/payments/{visit.path['payment_id']}"
         if visit.query:
-            visit.aside(lambda: _payment(visit, refresh="true"))()
+            _refreshed(visit)
             return visit.redirect(address)
         payment, due = visit.together(
             lambda: _payment(visit), visit.aside(lambda: visit.api(PaymentRoutes.due))
@@ -66,7 +66,7 @@ class PaymentPages:
     @page("POST", "/payments/<uuid:payment_id>/check", shown_by="/payments/{payment_id}")
     def check_payment(self, visit: Visit) -> Response:
         """Ask the bank now («Проверить сейчас»)."""
-        payment = visit.aside(lambda: _payment(visit, refresh="true"))()
+        payment = _refreshed(visit)
         address = f"/payments/{visit.path['payment_id']}"
         if payment is None:
             notice = visit.text("Проверить сейчас не удалось: ответа нет. Проверим сами.")
@@ -115,6 +115,14 @@ def _payment(visit: Visit, refresh: str = "false") -> dict[str, Any]:
         PaymentRoutes.payment, path=visit.path, query={"refresh": refresh}
     )
     return found
+
+
+def _refreshed(visit: Visit) -> dict[str, Any] | None:
+    """Have the bank asked; None where it does not respond. Another person's payment is a 404."""
+    try:
+        return _payment(visit, refresh="true")
+    except (Unavailable, InternalError):
+        return None
 
 
 def _history(visit: Visit, query: Mapping[str, str]) -> tuple[dict[str, Any], bool]:

@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from deploy.embedded import install
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -31,3 +35,25 @@ def test_linked_environment_is_refused_and_left_untouched(tmp_path: Path) -> Non
     assert run.returncode == 2
     assert "is a link to" in run.stderr
     assert (shared / "precious").exists()
+
+
+def test_chromium_is_installed_for_the_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[str] = []
+    monkeypatch.setattr(install, "ensure_venv", lambda: None)
+    monkeypatch.setattr(install, "ensure_rabbitmq", lambda: None)
+    monkeypatch.setattr(install, "find_browser", lambda: None)
+    monkeypatch.setattr(install, "install_with_root", lambda package, _: installed.append(package))
+    assert install.main([]) == 0
+    assert installed == []
+    assert install.main(["--with-browser"]) == 0
+    assert installed[0] == "chromium"
+
+
+def test_a_missing_chromium_is_named_where_it_cannot_be_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "ensure_venv", lambda: None)
+    monkeypatch.setattr(install, "ensure_rabbitmq", lambda: None)
+    monkeypatch.setattr(install.shutil, "which", lambda _: None)
+    assert install.main(["--with-browser"]) == 2
+    assert "Chromium, for the tests in a browser, is missing" in capsys.readouterr().err

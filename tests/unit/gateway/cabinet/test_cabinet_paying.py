@@ -268,6 +268,14 @@ def test_what_payments_refuses_is_said_on_the_form(
     assert value_of(response.text, "_command") != KEY
 
 
+def test_the_account_of_another_person_is_not_paid(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    fields = form() | {"amount-0002": "1,00", "penalty-0002": "0", "was-0002": "0.0"}
+    assert person.post("/pay", fields).status_code == 404
+    assert started(services) == []
+
+
 def test_payments_in_english(browser: Browser) -> None:
     page = main_of(CabinetPerson(browser, language="en").get("/pay").text)
     assert "To pay ₽4,514.25" in page

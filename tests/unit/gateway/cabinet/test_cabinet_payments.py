@@ -338,6 +338,14 @@ def test_the_page_says_how_to_check_without_us(
     assert person.get("/verify").status_code == 200
 
 
+def test_the_payment_of_another_person_does_not_exist_on_the_way_back_either(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["payments", "payment"] = NotFound("payment_not_found", "x")
+    assert person.get(f"{PAGE}?orderId=1").status_code == 404
+    assert person.post(f"{PAGE}/check", {}).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/payments", PAGE, f"{PAGE}/receipt", "/verify"])
 def test_the_pages_speak_english(browser: Browser, services: FakeServices, path: str) -> None:
     show(services, "completed")
