@@ -17,6 +17,7 @@ from tests.workers import (
     SharedNodes,
     borrow_nodes,
     number_of_workers,
+    unit_of_work,
 )
 
 FIRST, SECOND = "amqp://u:p@broker/", "amqp://u:p@broker/second"
