@@ -54,10 +54,15 @@ def change_look(page: Page, theme: str, size: str = "100") -> None:
 
 @dataclass
 class Weight:
-    """What a browser has fetched for a page."""
+    """What a browser fetches: for the present page, and static files for all pages together.
+
+    Chromium fetches the icon when it likes, so a static file belongs to no page.
+    """
 
     requests: list[str] = field(default_factory=list)
     transferred: int = 0
+    static: list[str] = field(default_factory=list)
+    transferred_static: int = 0
 
     @classmethod
     def of(cls, network: CDPSession) -> Weight:
@@ -68,14 +73,12 @@ class Weight:
             "Network.responseReceived",
             lambda event: addresses.update({event["requestId"]: event["response"]["url"]}),
         )
-
-        def finished(event: dict[str, Any]) -> None:
-            # What the cache has costs nothing and is reported with length 0.
-            if event["encodedDataLength"]:
-                weight.requests.append(addresses.get(event["requestId"], "?"))
-                weight.transferred += round(event["encodedDataLength"])
-
-        network.on("Network.loadingFinished", finished)
+        network.on(
+            "Network.loadingFinished",
+            lambda event: weight._add(
+                addresses.get(event["requestId"], "?"), round(event["encodedDataLength"])
+            ),
+        )
         return weight
 
     def of_page(self, page: Page, address: str) -> None:
@@ -84,3 +87,13 @@ class Weight:
         self.transferred = 0
         page.goto(address)
         eventually(lambda: page.evaluate("true") and self.requests, f"the weight of {address}")
+
+    def _add(self, address: str, length: int) -> None:
+        if not length:  # from the cache
+            return
+        if "/static/" in address:
+            self.static.append(address)
+            self.transferred_static += length
+        else:
+            self.requests.append(address)
+            self.transferred += length

@@ -52,13 +52,16 @@ def test_the_first_visit_and_later_pages_are_light(visitors: Visitors, resident:
     visitor = visitors.open("weights")
     weight = Weight.of(visitor.network)
     weight.of_page(visitor.page, "/")
-    assert weight.transferred <= FIRST_VISIT, weight
+    first = weight.transferred
     heavy = []
     for address in addresses_of(visitor, resident):
         weight.of_page(visitor.page, address)
         if len(weight.requests) != 1 or weight.transferred > LATER_PAGE:
             heavy.append((address[:40], weight.transferred, list(weight.requests)))
     assert not heavy, heavy
+    assert first + weight.transferred_static <= FIRST_VISIT, weight
+    assert weight.static, "the style sheet is weighed"
+    assert len(set(weight.static)) == len(weight.static), "each is fetched once"
 
 
 @pytest.mark.parametrize("theme", ["dark", "contrast"])
