@@ -60,7 +60,7 @@ def _due_now(due: Any, bill: dict[str, Any]) -> Any:
 
 
 def _picture(code: str | None) -> Markup | None:
-    return Markup(qr_svg(code)) if code else None  # noqa: S704 - paths of the QR, no text
+    return Markup(qr_svg(code, stroked=True)) if code else None  # noqa: S704 - paths of the QR, no text
 
 
 def _not_issued(visit: Visit, error: NotFound) -> Response:
