@@ -31,9 +31,6 @@ R = TypeVar("R")
 NOTICE_SECONDS = 120
 """How long a notice waits for the page that shows it."""
 
-MISSING: Any = None
-"""What `aside` returns for a part of the page that could not be had."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
@@ -52,7 +49,7 @@ class Visit:
     sealer: Sealer
     ip: str
     visitor: str
-    """What CSRF tokens are bound to: the session, or the visitor's cookie before there is one."""
+    """What CSRF tokens are bound to: a random value in a cookie, changed at each log-in."""
     look: Look
     language: str
     person: Person | None = None
@@ -165,7 +162,7 @@ class Visit:
         return all_of(reads)
 
     def aside(self, read: Callable[[], R]) -> Callable[[], R | None]:
-        """Return a read that gives MISSING where its service does not answer."""
+        """Return a read that gives None where its service does not answer."""
 
         def careful() -> R | None:
             try:
