@@ -36,6 +36,8 @@ class Settings:
     acquirer_secret: str = field(default="", repr=False)
     payees: str = ""
     """The file with the bank details that bills are paid to; without one, the demo's."""
+    documents: str = ""
+    """The folder with the operator's versions of the rules, the consent, the instruction."""
     timezone: str = "Europe/Moscow"
     log_level: str = "INFO"
 
@@ -67,7 +69,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in (
             "database_url", "url", "gateway_listen", "smtp_url", "mail_from", "acquirer",
             "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret", "payees",
-            "timezone", "log_level",
+            "documents", "timezone", "log_level",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
