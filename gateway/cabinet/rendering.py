@@ -45,6 +45,7 @@ def environment(language: str) -> Environment:
         decimal=partial(_in_language, formats.decimal, language),
         day=partial(_in_language, formats.day, language),
         device=formats.device,
+        size=partial(_in_language, formats.size, language),
         month=partial(_in_language, formats.month, language),
     )
     made.globals.update(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -20,16 +21,22 @@ _SPANS = {"strong": "strong", "em": "emphasis"}
 def document_pdf(document: Mapping[str, Any]) -> bytes:
     """Return the PDF of a document as identity answers it: ``{kind, version, title, text}``.
 
-    A version that begins with a day dates the file.
+    A version that begins with a day dates the file. A version is made once: it never changes, and
+    pages that link to it tell its size.
     """
-    dated = _DAY.match(document["version"])
+    return _made(document["title"], document["version"], document["text"])
+
+
+@lru_cache(maxsize=32)
+def _made(title: str, version: str, text: str) -> bytes:
+    dated = _DAY.match(version)
     return pdf(
         "text",
         {
-            "title": document["title"],
+            "title": title,
             "date": dated[0] if dated else _UNDATED,
-            "version": document["version"],
-            "blocks": blocks(document["text"]),
+            "version": version,
+            "blocks": blocks(text),
         },
     )
 
