@@ -61,6 +61,9 @@ contracts: venv ## Regenerate asyncapi.yaml and the OpenAPI description
 styleguide: venv ## Build the page of all components of the cabinet, and print its address
 	@$(BIN)/python -W ignore -m gateway.cabinet.styleguide
 
+pictures: browser ## Take the pictures of the instruction and of the README anew
+	SALDO_TEST_PICTURES=take $(BIN)/python -m pytest tests/browser/test_pictures.py -k pictures_show -q
+
 lock: ## Regenerate requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--python-version 3.11 --extra dev pyproject.toml -o requirements.lock

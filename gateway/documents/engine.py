@@ -72,9 +72,5 @@ def _kept() -> LifoQueue:
     kept = LifoQueue()
     fonts = [str(_FOLDER / "fonts")]
     for _ in range(COMPILERS):
-        kept.put(
-            typst.Compiler(
-                root=str(_FOLDER / "templates"), font_paths=fonts, ignore_system_fonts=True
-            )
-        )
+        kept.put(typst.Compiler(root=str(_FOLDER), font_paths=fonts, ignore_system_fonts=True))
     return kept

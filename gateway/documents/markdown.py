@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from gateway.documents.engine import pdf
+from gateway.documents.pictures import picture_of
 
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9])")
 _UNDATED = "2000-01-01"
+_MILLIMETRES_OF_PIXEL = 0.14
+"""A window of 1000 pixels is a little narrower than the text of a page."""
 _LISTS = {"bullet_list": "bullets", "ordered_list": "numbers"}
 _SPANS = {"strong": "strong", "em": "emphasis"}
 
@@ -21,22 +23,16 @@ _SPANS = {"strong": "strong", "em": "emphasis"}
 def document_pdf(document: Mapping[str, Any]) -> bytes:
     """Return the PDF of a document as identity answers it: ``{kind, version, title, text}``.
 
-    A version that begins with a day dates the file. A version is made once: it never changes, and
-    pages that link to it tell its size.
+    A version that begins with a day dates the file.
     """
-    return _made(document["title"], document["version"], document["text"])
-
-
-@lru_cache(maxsize=32)
-def _made(title: str, version: str, text: str) -> bytes:
-    dated = _DAY.match(version)
+    dated = _DAY.match(document["version"])
     return pdf(
         "text",
         {
-            "title": title,
+            "title": document["title"],
             "date": dated[0] if dated else _UNDATED,
-            "version": version,
-            "blocks": blocks(text),
+            "version": document["version"],
+            "blocks": blocks(document["text"]),
         },
     )
 
@@ -61,7 +57,7 @@ def _block(node: SyntaxTreeNode) -> list[dict[str, Any]]:  # noqa: PLR0911 - one
             parts = _inline(node.children)
             return [{"kind": "heading", "level": int(node.tag[1:]), "parts": parts}]
         case "paragraph":
-            return [{"kind": "paragraph", "parts": _inline(node.children)}]
+            return [_picture(node) or {"kind": "paragraph", "parts": _inline(node.children)}]
         case "bullet_list" | "ordered_list":
             items = [_blocks(item.children) for item in node.children]
             start = int(node.attrs.get("start", 1))
@@ -79,6 +75,22 @@ def _block(node: SyntaxTreeNode) -> list[dict[str, Any]]:  # noqa: PLR0911 - one
             return [{"kind": "paragraph", "parts": [{"kind": "code", "text": node.content}]}]
         case _:
             return []
+
+
+def _picture(paragraph: SyntaxTreeNode) -> dict[str, Any] | None:
+    """Return the picture that a paragraph consists of; None where it is a text."""
+    inner = paragraph.children[0].children if paragraph.children else []
+    if len(inner) != 1 or inner[0].type != "image":
+        return None
+    found = picture_of(str(inner[0].attrs.get("src", "")))
+    if found is None:
+        return None
+    return {
+        "kind": "picture",
+        "name": found.name,
+        "alt": inner[0].content,
+        "millimetres": round(found.width * _MILLIMETRES_OF_PIXEL, 1),
+    }
 
 
 def _blocks(nodes: Sequence[SyntaxTreeNode]) -> list[dict[str, Any]]:

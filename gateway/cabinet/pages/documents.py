@@ -6,11 +6,10 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway.cabinet.document_versions import html, read
+from gateway.cabinet.document_versions import html, pdf_of, read
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Visit
 from gateway.documents.files import file_response
-from gateway.documents.markdown import document_pdf
 from gateway.operations import Access
 from shared.errors import NotFound, ValidationFailed
 
@@ -30,7 +29,7 @@ class DocumentPages:
             "document.html",
             document=document,
             body=html(document["text"]),
-            size=len(document_pdf(document)),
+            size=len(pdf_of(document)),
         )
 
     @page("GET", "/documents/<any(rules,consent,instruction):kind>.pdf", access=Access.PUBLIC)
@@ -40,7 +39,7 @@ class DocumentPages:
         if document is None:
             return _unknown(visit)
         name = f"{document['kind']}-{document['version']}"
-        return file_response(document_pdf(document), name, "pdf")
+        return file_response(pdf_of(document), name, "pdf")
 
 
 def _document(visit: Visit) -> dict[str, Any] | None:

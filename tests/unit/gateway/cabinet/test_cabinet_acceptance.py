@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -317,3 +318,27 @@ def test_an_unknown_version_leads_to_the_current_one(
     assert (shown.status, shown.title) == (404, "Такой редакции нет — Saldo")
     assert "действует редакция от 1 ноября 2026" in shown.text
     assert "/documents/rules" in shown.links
+
+
+def test_pictures_of_a_document_wait_until_they_are_scrolled_to(
+    cabinet: CabinetBrowser, services: FakeServices, shelf: Shelf
+) -> None:
+    text = "# Инструкция\n\n![Форма <оплаты>](pictures/pay.png)\n\n![Чужая](https://evil.example/x.png)\n"
+    services.answers["identity", "document"] = lambda **given: {
+        **shelf.document(**given),
+        "text": text,
+    }
+    shown = cabinet.get("/documents/instruction")
+    images = re.findall(r"<img [^>]+>", shown.markup)
+    assert len(images) == 1, "what is none of ours stays a text"
+    assert re.fullmatch(
+        r'<img class="shot" src="(/static/pay\.[\w-]+\.png)" alt="Форма &lt;оплаты&gt;"'
+        r' width="[0-9]+" height="[0-9]+" loading="lazy">',
+        images[0],
+    )
+    assert "Чужая" in shown.text
+    assert "evil.example" not in shown.markup
+    picture = cabinet.client.get(re.findall('src="([^"]+)"', images[0])[0])
+    assert picture.data.startswith(b"\x89PNG")
+    assert picture.content_type == "image/png"
+    assert "immutable" in picture.headers["Cache-Control"]
