@@ -28,7 +28,6 @@ from shared.bus.topology import (
     event_exchange,
     log_exchange,
     reaction_queue,
-    stream_queue,
 )
 from shared.config import SERVICES, Settings
 from shared.eventstore.migrations import migrate
@@ -226,9 +225,8 @@ def sweep_bus(amqp_url: str) -> None:
         for service in SERVICES:
             for upstream in SERVICES:
                 reaction_queue(service, upstream)(channel).delete()
-            for queue in (stream_queue(service), dead_queue(service)):
-                Queue(queue.name)(channel).delete()
-            Queue(f"rpc-{service}")(channel).delete()
+            for name in (f"{service}.stream", dead_queue(service).name, f"rpc-{service}"):
+                Queue(name)(channel).delete()
             for exchange in (log_exchange(service), event_exchange(service)):
                 Exchange(exchange.name)(channel).delete()
 

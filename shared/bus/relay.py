@@ -104,9 +104,8 @@ class Relay:
     def _publish_on(self, database: psycopg.Connection[Any]) -> None:
         database.execute(f"LISTEN {self._store.recorder.channel}")
         with connect(self._settings.amqp_url, name=f"{self._service} relay") as broker:
-            channel = broker.channel()
-            declare_publishing(channel, self._service)
-            publisher = ConfirmedPublisher(channel)
+            declare_publishing(broker, self._service, self._settings)
+            publisher = ConfirmedPublisher(broker.channel())
             log.info("relay_ready", service=self._service)
             while not self._stop.is_set():
                 self.drain(database, publisher)

@@ -17,10 +17,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import amqp
 from kombu import Connection, Exchange, Queue
+
+from shared.config import Settings
+from shared.logs import get_logger
+
+log = get_logger(__name__)
 
 DELIVERY_LIMIT = 20
 HEARTBEAT_S = 20
+MAX_SEGMENT = 100 * 2**20
+"""Bytes: the largest part of a stream that is deleted at once."""
 TRANSPORT_OPTIONS = {
     "max_retries": 3,
     "interval_start": 0.1,
@@ -56,14 +64,20 @@ def event_exchange(service: str) -> Exchange:
     return Exchange(f"{service}.events", type="topic", durable=True)
 
 
-def stream_queue(service: str) -> Queue:
-    """Return the stream with a service's published history."""
+def stream_queue(service: str, settings: Settings) -> Queue:
+    """Return the stream with a service's published history, as long as the settings keep it."""
     return Queue(
         f"{service}.stream",
         exchange=log_exchange(service),
         routing_key="#",
         durable=True,
-        queue_arguments={"x-queue-type": "stream"},
+        queue_arguments={
+            "x-queue-type": "stream",
+            "x-max-age": settings.stream_max_age,
+            "x-max-length-bytes": settings.stream_max_bytes,
+            # Retention removes whole segments, so they are well below the whole.
+            "x-stream-max-segment-size-bytes": min(MAX_SEGMENT, settings.stream_max_bytes // 4),
+        },
     )
 
 
@@ -89,9 +103,17 @@ def dead_queue(consumer: str) -> Queue:
     return Queue(f"{consumer}.dead", durable=True, queue_arguments={"x-queue-type": "quorum"})
 
 
-def declare_publishing(channel: Any, service: str) -> None:
+def declare_publishing(broker: Connection, service: str, settings: Settings) -> None:
     """Declare the exchange and the stream that a relay publishes to."""
-    _declare_own(channel, stream_queue(service), service)
+    try:
+        with broker.channel() as channel:
+            _declare_own(channel, stream_queue(service, settings), service)
+    except amqp.PreconditionFailed:
+        # The arguments of a queue cannot be changed. What is published is kept all the same; the
+        # broker's operator changes the retention of an existing stream by a policy.
+        log.warning("stream_retention_differs", stream=f"{service}.stream")
+        with broker.channel() as channel:
+            _bind_own(channel, stream_queue(service, settings), service)
 
 
 def declare_live(channel: Any, service: str) -> None:
@@ -112,5 +134,11 @@ def _declare_own(channel: Any, queue: Queue, service: str) -> None:
     confirms are none of the live feed's business.
     """
     queue(channel).declare()
+    _bind_own(channel, queue, service)
+
+
+def _bind_own(channel: Any, queue: Queue, service: str) -> None:
+    log_exchange(service)(channel).declare()
+    channel.queue_bind(queue.name, log_exchange(service).name, "#")
     declare_live(channel, service)
     channel.queue_unbind(queue.name, event_exchange(service).name, "#")

@@ -41,16 +41,14 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
             ) as database,
         ):
             database.execute("UPDATE relay SET position = 0, published = 0")
-            channel = broker.channel()
-            declare_publishing(channel, "ledger")
-            publisher = ConfirmedPublisher(channel)
+            declare_publishing(broker, "ledger", bench.settings)
+            publisher = ConfirmedPublisher(broker.channel())
             return seconds(lambda: _all_sent(running.drain(database, publisher), len(envelopes)))
 
     def bare() -> float:
         with connect(bench.settings.amqp_url, name="bench bare", heartbeat=0) as broker:
-            channel = broker.channel()
-            declare_publishing(channel, "ledger")
-            publisher = ConfirmedPublisher(channel)
+            declare_publishing(broker, "ledger", bench.settings)
+            publisher = ConfirmedPublisher(broker.channel())
 
             def send() -> None:
                 tag = 0
@@ -73,7 +71,7 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
         progress=progress,
     )
     with connect(bench.settings.amqp_url, name="bench", heartbeat=0) as broker:
-        stream_queue("ledger")(broker.channel()).delete()
+        stream_queue("ledger", bench.settings)(broker.channel()).delete()
     return result
 
 

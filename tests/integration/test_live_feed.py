@@ -13,8 +13,9 @@ from services.ledger.publishing import publish
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import Relay, read_window
-from shared.bus.topology import connect, event_exchange, reaction_queue, stream_queue
+from shared.bus.topology import connect, event_exchange, reaction_queue
 from shared.bus.worker import Worker
+from shared.config import Settings
 from tests.conftest import Database
 from tests.integration.test_bus import Reader, open_one, pay, publish_all
 from tests.waiting import eventually
@@ -48,7 +49,7 @@ def position(database: Database, table: str) -> int:
 
 def in_stream(amqp_url: str) -> int:
     with connect(amqp_url, name="test", heartbeat=0) as broker:
-        return int(stream_queue("ledger")(broker.channel()).queue_declare(passive=True)[1])
+        return int(broker.channel().queue_declare("ledger.stream", passive=True)[1])
 
 
 def positions(reader: Reader, count: int) -> list[int]:
@@ -176,3 +177,35 @@ def test_queues_of_an_older_version_leave_the_exchange_of_subscribers(
     eventually(lambda: position(database, "live") == 1, "the feed has sent the event")
     eventually(lambda: in_stream(amqp_url) == 1, "the stream has it once")
     connection.close()
+
+
+def test_the_stream_keeps_no_more_than_the_settings_allow(
+    database: Database, worker: Worker, amqp_url: str
+) -> None:
+    ledger = database.store("ledger")
+    small = Settings(
+        **{**vars(database.settings), "stream_max_bytes": 2**20, "stream_max_age": "1h"}
+    )
+    open_one(ledger)
+    worker.start("relay", Relay(small, ledger, publish, worker.stop).run)
+    eventually(lambda: position(database, "relay") == 1, "the first event is in the stream")
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    for _ in range(24):
+        channel.basic_publish("ledger.log", "filler", b"x" * 2**17)
+    eventually(lambda: not _still_first(connection), "the oldest segment was deleted")
+    connection.close()
+
+
+def _still_first(connection: pika.BlockingConnection) -> bool:
+    """Return whether the stream still begins with the first event."""
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=1)
+    offset = {"x-stream-offset": "first"}
+    method, properties, _ = next(
+        channel.consume("ledger.stream", arguments=offset, inactivity_timeout=10)
+    )
+    assert method is not None, "the stream is not empty"
+    channel.close()
+    return "saldo_position" in (properties.headers or {})
