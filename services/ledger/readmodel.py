@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -95,12 +95,21 @@ class ReadModel:
             " AND bill.topic = 'ledger.charges_posted.v1' WHERE b.number = ANY(%s)",
             (list(numbers),),
         )
-        return {
-            row["number"]: {
-                line["service"]: line["name"] for line in msgspec.json.decode(row["state"])["lines"]
-            }
-            for row in self._cursor.fetchall()
-        }
+        return _names_by_account(self._cursor)
+
+    def service_names_of_a_year(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the names of services by each account's last thirteen bills, as `service_names`.
+
+        A later bill's name of a service wins. The bills are found from the end of the stream.
+        """
+        self._cursor.execute(
+            "SELECT b.number, bill.state FROM balances AS b CROSS JOIN LATERAL ("
+            "SELECT state, originator_version FROM events WHERE originator_id = b.account_id"
+            " AND topic = 'ledger.charges_posted.v1' ORDER BY originator_version DESC LIMIT 13"
+            ") AS bill WHERE b.number = ANY(%s) ORDER BY bill.originator_version",
+            (list(numbers),),
+        )
+        return _names_by_account(self._cursor)
 
     def owing(self, on: date) -> Iterator[dict[str, Any]]:
         """Yield the rows of accounts with an open period that was due before a day, by number."""
@@ -146,3 +155,13 @@ class ReadModel:
             (payment_id,),
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def _names_by_account(bills: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    names: dict[str, dict[str, str]] = {}
+    for bill in bills:
+        lines = msgspec.json.decode(bill["state"])["lines"]
+        names.setdefault(bill["number"], {}).update(
+            {line["service"]: line["name"] for line in lines}
+        )
+    return names
