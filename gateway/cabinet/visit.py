@@ -23,6 +23,7 @@ from gateway.messages import field_text, text_of
 from gateway.operations import Call, Operation, Person, Reply, ServiceCalls
 from gateway.problems import Refusal, refusal_of
 from gateway.reading import loaded
+from gateway.schemas.base import instance_of
 from gateway.translation import translations
 from shared.config import Settings
 from shared.errors import ServiceError, Unavailable
@@ -106,7 +107,7 @@ class Visit:
         if isinstance(result, Response):
             return result
         data = result.data if isinstance(result, Reply) else result
-        return operation.result().dump(data) if operation.result else None
+        return instance_of(operation.result).dump(data) if operation.result else None
 
     def attempt(
         self,

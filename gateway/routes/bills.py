@@ -14,6 +14,7 @@ from gateway.operations import API, Call, Operation
 from gateway.ownership import of_linked_account
 from gateway.problems import Refusal
 from gateway.routes.charges import PERIOD
+from gateway.schemas.base import instance_of
 from gateway.schemas.bills import Bill
 from gateway.web import route
 from shared.config import Settings
@@ -48,7 +49,7 @@ class BillRoutes:
         )
     )
     def bill_file(self, call: Call) -> Response:
-        found = Bill().dump(_bill(call, self.settings))
+        found: Any = instance_of(Bill).dump(_bill(call, self.settings))
         language = language_of(call.request.accept_languages)
         name = f"bill-{found['number']}-{found['period']}"
         return file_response(bill_pdf(found, language), name, "pdf")

@@ -95,7 +95,7 @@ class ReadModel:
             " AND bill.topic = 'ledger.charges_posted.v1' WHERE b.number = ANY(%s)",
             (list(numbers),),
         )
-        return _names_by_account(self._cursor)
+        return _names_by_account(self._cursor.fetchall())
 
     def service_names_of_a_year(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the names of services by each account's last thirteen bills, as `service_names`.
@@ -109,7 +109,7 @@ class ReadModel:
             ") AS bill WHERE b.number = ANY(%s) ORDER BY bill.originator_version",
             (list(numbers),),
         )
-        return _names_by_account(self._cursor)
+        return _names_by_account(self._cursor.fetchall())
 
     def owing(self, on: date) -> Iterator[dict[str, Any]]:
         """Yield the rows of accounts with an open period that was due before a day, by number."""

@@ -119,3 +119,20 @@ def test_group_commit_keeps_the_last_bill_of_an_account(store: PostgresStore) ->
         assert twin.last_bill == (0 if number == OPENED else 3)
         bill(twin, "2026-04", lift="Лифт")
         assert twin.last_bill == twin.version
+
+
+@pytest.mark.parametrize("number", PAYMENTS)
+def test_a_year_of_names_has_what_the_last_bill_lacks(store: PostgresStore, number: str) -> None:
+    found = store.query(lambda session: session.read.service_names_of_a_year([number]))
+    assert found == {number: {**NAMES, "water": "Вода"}}
+
+
+def test_histories_of_several_accounts_are_those_of_each(store: PostgresStore) -> None:
+    ids = [account_id(number) for number in (OPENED, LATE, "nobody")]
+
+    def ask(session: PostgresSession) -> None:
+        found = session.histories(ids)
+        assert set(found) == set(ids[:2])
+        assert all(found[id_] == session.history(id_) for id_ in found)
+
+    store.query(ask)
