@@ -195,6 +195,35 @@ def test_read_of_ten_accounts_costs_no_more_than_one_of_one(
         assert cost(services, lambda: browser("GET", f"/api/v1{address}")) == (calls, rounds)
 
 
+def test_paying_for_ten_accounts_costs_no_more_than_for_one(
+    cabinet: CabinetBrowser, browser: Browser, services: PacedServices
+) -> None:
+    cabinet.sign_in()
+    services.answers["payments", "start"] = {
+        "payment_id": THING,
+        "total": 100,
+        "redirect_url": None,
+        "state": "created",
+    }
+    for count in (1, 10):
+        link(services, count)
+        fields = cabinet.get("/pay").fields
+        assert sum(name.startswith("amount-") for name in fields) == count
+        paid = cost(services, lambda fields=fields: cabinet.post("/pay", fields).response)
+        assert paid == (4, 4), "who it is, the accounts, what is due on them, the order"
+        lines = [
+            {"account": f"{int(NUMBER) + place:010}", "amount": 100, "penalty": 0}
+            for place in range(count)
+        ]
+        ordered = cost(
+            services,
+            lambda lines=lines: browser(
+                "POST", "/api/v1/payments", json={"lines": lines}, headers={"Idempotency-Key": "k"}
+            ),
+        )
+        assert ordered == (2, 2), "who it is, the order"
+
+
 def test_every_page_and_every_read_has_its_number() -> None:
     members = [getattr(Gateway, name) for name in dir(Gateway)]
     pages = {
