@@ -97,16 +97,18 @@ class ReadModel:
         )
         return _names_by_account(self._cursor.fetchall())
 
-    def service_names_of_a_year(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Return the names of services by each account's last thirteen bills, as `service_names`.
+    def service_names_of_late_bills(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the names of services by each account's late bills, as `service_names` does.
 
-        A later bill's name of a service wins. The bills are found from the end of the stream.
+        These are the bills among the 200 events up to the last bill: some years of a household's,
+        and never more to read, however long the history is. A later bill's name wins.
         """
         self._cursor.execute(
-            "SELECT b.number, bill.state FROM balances AS b CROSS JOIN LATERAL ("
-            "SELECT state, originator_version FROM events WHERE originator_id = b.account_id"
-            " AND topic = 'ledger.charges_posted.v1' ORDER BY originator_version DESC LIMIT 13"
-            ") AS bill WHERE b.number = ANY(%s) ORDER BY bill.originator_version",
+            "SELECT b.number, bill.state FROM balances AS b JOIN events AS bill"
+            " ON bill.originator_id = b.account_id"
+            " AND bill.originator_version BETWEEN b.last_bill - 199 AND b.last_bill"
+            " AND bill.topic = 'ledger.charges_posted.v1' WHERE b.number = ANY(%s)"
+            " ORDER BY bill.originator_version",
             (list(numbers),),
         )
         return _names_by_account(self._cursor.fetchall())

@@ -99,7 +99,7 @@ def _with_names(session: Session, postings: Sequence[dict[str, Any]]) -> list[di
     older = sorted({account for account, service in paid if service not in names.get(account, {})})
     if older:
         # A service that is charged in winter alone is not on the bills of summer.
-        names = {**names, **session.read.service_names_of_a_year(older)}
+        names = {**names, **session.read.service_names_of_late_bills(older)}
 
     def name_of(account: str, service: str) -> str:
         return names.get(account, {}).get(service, service)

@@ -122,9 +122,17 @@ def test_group_commit_keeps_the_last_bill_of_an_account(store: PostgresStore) ->
 
 
 @pytest.mark.parametrize("number", PAYMENTS)
-def test_a_year_of_names_has_what_the_last_bill_lacks(store: PostgresStore, number: str) -> None:
-    found = store.query(lambda session: session.read.service_names_of_a_year([number]))
-    assert found == {number: {**NAMES, "water": "Вода"}}
+def test_late_bills_have_the_names_that_the_last_one_lacks(
+    store: PostgresStore, number: str
+) -> None:
+    def ask(session: PostgresSession) -> None:
+        cursor = Explaining(session.cursor)
+        found = ReadModel(cursor).service_names_of_late_bills([number])
+        assert found == {number: {**NAMES, "water": "Вода"}}
+        (plan,) = cursor.plans
+        assert rows_read(plan, "events") <= 200
+
+    store.query(ask)
 
 
 def test_histories_of_several_accounts_are_those_of_each(store: PostgresStore) -> None:

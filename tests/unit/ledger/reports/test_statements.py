@@ -113,8 +113,8 @@ class Postings:
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         return {number: {"water": "Вода"} for number in numbers}
 
-    def service_names_of_a_year(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
-        assert numbers == ["2", "3"], "a year is read only where the last bill lacks a service"
+    def service_names_of_late_bills(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        assert numbers == ["2", "3"], "late bills are read only where the last one lacks a service"
         return {"2": {"water": "Вода", "heating": "Отопление"}}
 
 
