@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any
 
 from gateway.cabinet.shapes import Member, Schemas, Shape, as_json
-from shared.contracts.asyncapi import DESCRIPTION, described
+from shared.contracts.asyncapi import DESCRIPTION, described, document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,12 @@ class EventReference:
 def event_reference() -> EventReference:
     """Return the reference of the published events, made once for the process."""
     return read_events(described())
+
+
+@lru_cache(maxsize=1)
+def event_document() -> str:
+    """Return the document itself, with the version of the installed package."""
+    return document(version("saldo"))
 
 
 def read_events(tree: Mapping[str, Any]) -> EventReference:

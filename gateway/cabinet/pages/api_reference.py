@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from werkzeug.wrappers import Response
 
 from gateway.cabinet.api_description import api_reference
-from gateway.cabinet.event_description import event_reference
+from gateway.cabinet.event_description import event_document, event_reference
 from gateway.cabinet.first_receipt import commands
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Visit
 from gateway.messages import text_explained
 from gateway.operations import API, Access
 from gateway.problems import Refusal
-from shared.contracts.asyncapi import document
 
 
 class ApiReferencePages:
@@ -58,4 +55,4 @@ class ApiReferencePages:
     @page("GET", "/api/asyncapi.yaml", access=Access.PUBLIC, plain=True)
     def asyncapi_file(self, _visit: Visit) -> Response:
         """Return the description of the events, for generators."""
-        return Response(document(version("saldo")), content_type="application/yaml")
+        return Response(event_document(), content_type="application/yaml")
