@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markdown_it import MarkdownIt
-from markupsafe import Markup, escape
 
 from gateway import formats
+from gateway.cabinet.markdown import coded, prose
 from gateway.cabinet.static import static_path
 from gateway.translation import translations
 from shared.ids import new_id
@@ -47,8 +45,8 @@ def environment(language: str) -> Environment:
         typed_roubles=partial(_in_language, formats.typed_roubles, language),
         decimal=partial(_in_language, formats.decimal, language),
         day=partial(_in_language, formats.day, language),
-        coded=_coded,
-        prose=_prose,
+        coded=coded,
+        prose=prose,
         device=formats.device,
         month=partial(_in_language, formats.month, language),
     )
@@ -72,17 +70,6 @@ def render(template: str, visit: Any, data: Mapping[str, Any]) -> str:
         moment=lambda value: formats.moment(value, zone, visit.language),
         **data,
     )
-
-
-def _coded(text: str) -> Markup:
-    """Return a text of a description as HTML: what stands in backticks is code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
-
-
-def _prose(text: str) -> Markup:
-    """Return Markdown of a description as HTML; HTML inside it stays text."""
-    made = MarkdownIt("commonmark", {"html": False})
-    return Markup(made.render(text))  # noqa: S704 - html=False escapes everything
 
 
 def _in_language(write: Any, language: str, value: Any, **options: Any) -> str:
