@@ -26,8 +26,7 @@ class Body:
     shape: str = ""
     required: bool = False
     sample: str = ""
-    is_example: bool = False
-    """Whether the document gives the sample; otherwise it is put together from the members'."""
+    """Of the document, or put together from the samples of its members."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,8 @@ class Answer:
 
     status: str
     description: str
-    body: Body | None = None
+    bodies: tuple[Body, ...] = ()
+    """One for each media type; of a refusal none, as all have the same."""
     headers: tuple[Member, ...] = ()
     links: tuple[str, ...] = ()
     """The operations that go on from this answer."""
@@ -171,11 +171,12 @@ class _Reader:
         if node is None:
             return None
         described = self._schemas.resolved(node)
-        return self._body(described, whole=False, required=bool(described.get("required")))
+        required = bool(described.get("required"))
+        return next(self._bodies(described, whole=False, required=required), None)
 
-    def _body(
+    def _bodies(
         self, described: Mapping[str, Any], *, whole: bool, required: bool = False
-    ) -> Body | None:
+    ) -> Iterator[Body]:
         for media_type, content in described.get("content", {}).items():
             schema = content.get("schema", {})
             shapes = self._schemas.shapes(schema, media_type) if schema else []
@@ -184,25 +185,24 @@ class _Reader:
             given = examples_of(content)
             sample = given[0] if given else self._schemas.sample(schema, whole=whole)
             is_json = "json" in media_type and bool(schema)
-            return Body(
+            yield Body(
                 media_type=media_type,
                 shape=shapes[0].name if shapes else "",
                 required=required,
                 sample=as_json(sample) if is_json else "",
-                is_example=bool(given),
             )
-        return None
 
     def _answer(self, status: str, node: Any) -> Answer:
         described = self._schemas.resolved(node)
         is_problem = _PROBLEM in described.get("content", {})
         headers = described.get("headers", {})
+        said = described.get("description", "")
         links = (self._schemas.resolved(one) for one in described.get("links", {}).values())
         return Answer(
             status=status,
             # What follows the first paragraph of a refusal are its codes, which the page explains.
-            description=described.get("description", "").partition("\n\n")[0],
-            body=None if is_problem else self._body(described, whole=True),
+            description=said.partition("\n\n")[0] if is_problem else said,
+            bodies=() if is_problem else tuple(self._bodies(described, whole=True)),
             headers=tuple(self._header(name, headers[name]) for name in headers),
             links=tuple(dict.fromkeys(one["operationId"] for one in links if "operationId" in one)),
             codes=tuple(dict.fromkeys(_codes(described.get("content", {})))) if is_problem else (),

@@ -1,4 +1,4 @@
-"""Texts with Markdown in them as HTML: whole ones, and single lines of a description."""
+"""The Markdown of descriptions as HTML: whole texts, and single lines."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 
 @lru_cache(maxsize=32)
 def prose(text: str) -> Markup:
-    """Return Markdown of ours as HTML; HTML inside it stays text."""
-    made = MarkdownIt("commonmark", {"html": False}).enable("table")
+    """Return a text as HTML; HTML inside it stays text."""
+    made = MarkdownIt("commonmark", {"html": False})
     return Markup(made.render(text))  # noqa: S704 - html=False escapes everything
 
 
