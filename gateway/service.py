@@ -8,6 +8,7 @@ from nameko.extensions import DependencyProvider
 
 from gateway.cabinet.pages.acceptance import AcceptancePages
 from gateway.cabinet.pages.accounts import AccountPages
+from gateway.cabinet.pages.api_reference import ApiReferencePages
 from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
@@ -80,6 +81,7 @@ class Gateway(
     ReceiptFilePages,
     StatementPages,
     ReferencePages,
+    ApiReferencePages,
     StatusPages,
     StaticPages,
     RegistrationRoutes,

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from gateway.cabinet.static import static_path
+from gateway.cabinet.markdown import prose
 from gateway.cabinet.visit import Visit
 from gateway.documents.markdown import document_pdf
-from gateway.documents.pictures import picture_of
+from gateway.problems import Refusal
 
 BOXES = {"rules": "accept_rules", "consent": "consent_personal_data"}
 """The tick that accepts a document; the field beside it, ``<kind>_version``, has what was seen."""
@@ -33,7 +31,15 @@ def read(visit: Visit, kind: str, version: str | None = None) -> dict[str, Any]:
 def read_to_accept(visit: Visit, kinds: Sequence[str]) -> list[dict[str, Any]]:
     """Return the versions in force of some kinds, each with the size of its PDF."""
     found = visit.together(*(partial(read, visit, kind) for kind in kinds))
-    return [{**document, "size": len(pdf_of(document))} for document in found]
+    return [{**document, "size": size_of(document)} for document in found]
+
+
+def size_of(document: Mapping[str, Any]) -> int | None:
+    """Return the size of the PDF in bytes; None while too many wait for documents."""
+    try:
+        return len(pdf_of(document))
+    except Refusal:
+        return None
 
 
 def pdf_of(document: Mapping[str, Any]) -> bytes:
@@ -59,23 +65,4 @@ def changed_since_shown(visit: Visit, documents: Sequence[dict[str, Any]]) -> di
 def changes(text: str) -> Markup:
     """Return the section «Что изменилось» of a document; empty where it has none."""
     found = _CHANGES.search(text)
-    return html(found[1]) if found else Markup("")
-
-
-@lru_cache(maxsize=64)
-def html(text: str) -> Markup:
-    """Return Markdown of the operator as HTML; HTML inside it stays text."""
-    made = MarkdownIt("commonmark", {"html": False}).enable("table")
-    made.add_render_rule("image", _image)
-    return Markup(made.render(text))  # noqa: S704 - html=False escapes everything
-
-
-def _image(_: Any, tokens: Sequence[Token], place: int, *_more: Any) -> str:
-    """Return a picture that waits until it is scrolled to; what is none of ours is its text."""
-    token = tokens[place]
-    found = picture_of(str(token.attrGet("src") or ""))
-    if found is None:
-        return escape(token.content)
-    return Markup(
-        '<img class="shot" src="{}" alt="{}" width="{}" height="{}" loading="lazy">'
-    ).format(static_path(found.name), token.content, found.width, found.height)
+    return prose(found[1]) if found else Markup("")

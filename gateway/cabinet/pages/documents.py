@@ -6,7 +6,8 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway.cabinet.document_versions import html, pdf_of, read
+from gateway.cabinet.document_versions import pdf_of, read, size_of
+from gateway.cabinet.markdown import prose
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Visit
 from gateway.documents.files import file_response
@@ -28,8 +29,8 @@ class DocumentPages:
         return visit.render(
             "document.html",
             document=document,
-            body=html(document["text"]),
-            size=len(pdf_of(document)),
+            body=prose(document["text"]),
+            size=size_of(document),
         )
 
     @page("GET", "/documents/<any(rules,consent,instruction):kind>.pdf", access=Access.PUBLIC)

@@ -9,6 +9,8 @@ import pytest
 from cabinet_doubles import CabinetBrowser, Shown
 from gateway_doubles import PERSON, SESSION, THING, FakeServices
 
+from gateway.cabinet import document_versions
+from gateway.problems import Refusal
 from shared.errors import Conflict, NotFound, ValidationFailed
 
 OLD, NEW = "2026-11-01", "2026-12-01"
@@ -119,6 +121,20 @@ def test_the_check_window_names_the_versions_it_shows(
     assert cabinet.post(WINDOW, {**shown.fields, **TICKS, "code": "123456"}).status == 303
     [sent] = calls_of(services, "confirm_registration")
     assert (sent["rules_version"], sent["consent_version"]) == (NEW, OLD)
+
+
+def test_the_check_window_does_not_wait_for_documents(
+    cabinet: CabinetBrowser, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> bytes:
+        raise Refusal(503, "documents_busy")
+
+    monkeypatch.setattr(document_versions, "pdf_of", busy)
+    for path in (WINDOW, "/documents/rules"):
+        shown = cabinet.get(path)
+        assert shown.status == 200
+        assert f"/documents/rules.pdf?version={OLD}" in shown.links
+        assert "КБ" not in shown.text
 
 
 @pytest.mark.parametrize("code", ["123456", ""])
