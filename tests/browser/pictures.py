@@ -113,8 +113,8 @@ def resident_pictures() -> list[Picture]:
 
     return [
         Picture("link", at("/accounts/link")),
-        Picture("accounts", at("/accounts"), region="body", window=WINDOW),
-        Picture(README, at("/accounts"), region="body", window=WINDOW),
+        Picture("accounts", at("/accounts"), region=".columns", window=WINDOW),
+        Picture(README, at("/accounts"), region=".columns", window=WINDOW),
         Picture("charges", opened("/charges")),
         Picture("pay", at("/pay")),
         Picture("history", opened("/payments")),
@@ -142,11 +142,14 @@ def shown(visitor: Visitor, pictures: list[Picture]) -> Iterator[Picture]:
 
 
 def taken(page: Page, picture: Picture) -> bytes:
-    """Return the picture of the page that is shown: the beginning of its region."""
+    """Return the picture of the page that is shown: the beginning of its region.
+
+    A wide one begins with the head of the page, whose words say nothing of the region.
+    """
     width, height = picture.window
     box = page.locator(picture.region).bounding_box()
     assert box, picture.name
-    top = max(0, box["y"] - MARGIN)
+    top = 0 if picture.window == WINDOW else max(0, box["y"] - MARGIN)
     bottom = min(top + height, box["y"] + box["height"] + MARGIN)
     clip = {"x": 0, "y": top, "width": width, "height": bottom - top}
     page.evaluate("document.activeElement.blur()")
