@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from shared import telemetry
 from shared.bus.messages import Envelope, Publication, envelope
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.topology import connect, declare_publishing, event_exchange
@@ -61,6 +62,7 @@ class Relay:
         self._publish = publish
         self._stop = stop
         self._service = store.service
+        self._published = telemetry.RELAY_EVENTS.labels(store.service)
 
     def run(self) -> None:
         """Take the lock and publish; returns on stop, raises when a node is lost."""
@@ -97,7 +99,8 @@ class Relay:
         While one window waits for its confirms, the next is read and sent.
         """
         exchange = event_exchange(self._service).name
-        sent, in_flight = 0, None
+        sent = 0
+        in_flight: tuple[int, int, int, int] | None = None
         for envelopes, position, published in self._windows(database):
             tag = 0
             for message in envelopes:
@@ -105,7 +108,7 @@ class Relay:
             sent += len(envelopes)
             if in_flight is not None:
                 self._confirm(database, publisher, in_flight)
-            in_flight = (tag, position, published)
+            in_flight = (tag, position, published, len(envelopes))
         if in_flight is not None:
             self._confirm(database, publisher, in_flight)
         return sent
@@ -128,11 +131,12 @@ class Relay:
         self,
         database: psycopg.Connection[Any],
         publisher: ConfirmedPublisher,
-        window: tuple[int, int, int],
+        window: tuple[int, int, int, int],
     ) -> None:
-        tag, position, published = window
+        tag, position, published, events = window
         publisher.wait_for(tag)
         database.execute("UPDATE relay SET position = %s, published = %s", (position, published))
+        self._published.inc(events)
 
 
 def _serve_heartbeats(broker: Any) -> None:
