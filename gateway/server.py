@@ -57,3 +57,4 @@ def run(settings: Settings) -> None:
     monitoring.report(lambda: states_of(client))
     runner.wait()
     client.close()
+    monitoring.close()

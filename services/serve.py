@@ -68,6 +68,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     client.close()
     for store in stores.values():
         store.close()
+    monitoring.close()
 
 
 def _stop(runner: ServiceRunner, monitoring: Monitoring) -> None:

@@ -54,6 +54,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
     client.close()
     for store in stores.values():
         store.close()
+    monitoring.close()
 
 
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:

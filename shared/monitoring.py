@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 
@@ -79,14 +80,16 @@ class Monitoring:
     def close(self) -> None:
         """Stop listening."""
         self._closed.set()
+        with suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._server.server_close()
 
     def _accept(self) -> None:
-        # Not `serve_forever`: its selector would stop all greenlets of a patched process.
+        # `serve_forever` would turn in circles while the process is out of file descriptors.
         while not self._closed.is_set():
             try:
                 connection, address = self._server.get_request()
-            except OSError:  # closed, or out of file descriptors
+            except OSError:
                 self._closed.wait(ACCEPT_RETRY_SECONDS)
                 continue
             self._server.process_request(connection, address)

@@ -2,7 +2,7 @@
 
 Each is defined once, here, and counted where the work is done. Labels are bounded: templates of
 routes, names that stand in the code, kinds of outcomes; never a path, an id or an address that a
-caller chooses. `gateway/README.md` and `shared/README.md` list them for operators.
+caller chooses. ARCHITECTURE.md, "Monitoring", lists them for operators.
 """
 
 from __future__ import annotations

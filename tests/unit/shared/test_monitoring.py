@@ -7,13 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared import telemetry
+from shared.bus.progress import ProgressCollector
 from shared.config import ConfigurationError, load_settings
 from shared.errors import Conflict
 from shared.monitoring import OK, UNAVAILABLE, Monitoring, stopping
+from tests.e2e.scraping import documented_metrics
 
 
 @pytest.fixture
@@ -111,6 +114,18 @@ def test_failed_run_of_a_job_leaves_the_time_of_the_last_success() -> None:
     with pytest.raises(OSError, match="lost"), telemetry.job_run("ledger", "test"):
         raise OSError("lost")
     assert success._value.get() == succeeded
+
+
+def test_table_of_metrics_is_complete() -> None:
+    defined = {
+        f"{found._name}_total" if found._type == "counter" else found._name: set(found._labelnames)
+        for found in vars(telemetry).values()
+        if isinstance(found, MetricWrapperBase)
+    }
+    for family in ProgressCollector({}).describe():
+        defined[family.name] = set(family._labelnames)
+    table = {name: set(row.labels) for name, row in documented_metrics().items()}
+    assert table == defined
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "4000"])
