@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "help
 
 REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
+
+MIN_STREAM_BYTES = 2**20
+_AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
 
 
 class ConfigurationError(Exception):
@@ -48,6 +52,10 @@ class Settings:
     """The file with the bank details that bills are paid to; without one, the demo's."""
     timezone: str = "Europe/Moscow"
     log_level: str = "INFO"
+    stream_max_age: str = "90D"
+    """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
+    stream_max_bytes: int = 10 * 2**30
+    """How large the stream of one service grows."""
 
     def database_url_of(self, service: str) -> str:
         """Return the URL under which a service's runtime role reaches its schema."""
@@ -77,10 +85,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
-            "payees", "timezone", "log_level",
+            "payees", "timezone", "log_level", "stream_max_age",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
+    if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
+        raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     databases = {
         service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
         for service in SERVICES
@@ -92,6 +102,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database_urls=databases,
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
+        stream_max_bytes=_stream_bytes(env),
         **plain,
     )
 
@@ -111,6 +122,15 @@ def _seconds(env: Mapping[str, str], name: str) -> float:
     if not 0 < seconds <= 3600:
         raise ConfigurationError(f"{name} must be a number of seconds, up to 3600")
     return seconds
+
+
+def _stream_bytes(env: Mapping[str, str]) -> int:
+    text = env.get("SALDO_STREAM_MAX_BYTES") or str(Settings.stream_max_bytes)
+    if not text.isdecimal() or int(text) < MIN_STREAM_BYTES:
+        raise ConfigurationError(
+            f"SALDO_STREAM_MAX_BYTES is a number of bytes, at least {MIN_STREAM_BYTES}"
+        )
+    return int(text)
 
 
 def _master_secret(env: Mapping[str, str]) -> bytes:

@@ -68,6 +68,13 @@ LOG_CONFLICTS = Counter(
 
 RELAY_EVENTS = Counter("saldo_relay_published_events", "Events confirmed by the bus.", ("service",))
 
+LIVE_EVENTS = Counter("saldo_live_sent_events", "Events sent to subscribers.", ("service",))
+LIVE_REFUSED = Counter(
+    "saldo_live_refused_events",
+    "Events that some subscriber's queue refused, or that the bus did not confirm in time.",
+    ("service",),
+)
+
 REACTION_EVENTS = Counter(
     "saldo_reaction_events",
     "Events of an upstream that have taken effect, or were parked behind an earlier one.",

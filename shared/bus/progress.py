@@ -1,6 +1,7 @@
-"""How far the relays and reactions of a worker are: read from the database at each scrape.
+"""How far the relays, live feeds and reactions of a worker are.
 
-So a relay that is stuck or waits for another process shows how much it owes.
+It is read from the database at each scrape, so that a relay that is stuck, or waits for another
+process, shows how much it owes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ WAIT_SECONDS = 1.0
 _PROGRESS = """
 SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended,
        coalesce(max(position), 0) AS relayed, coalesce(max(published), 0) AS published,
-       (SELECT count(*) FROM parked) AS parked,
+       (SELECT position FROM live) AS live, (SELECT count(*) FROM parked) AS parked,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM events
                   WHERE notification_id = (SELECT position FROM relay) + 1), 0)::float8 AS waiting
   FROM relay
@@ -35,6 +36,7 @@ _OF_SERVICE = {
     "saldo_relay_published_position": ("Position of the last published event.", "published"),
     "saldo_relay_lag_events": ("Events of the log that the relay has not passed yet.", "lag"),
     "saldo_relay_lag_seconds": ("Age of the oldest event that the relay owes.", "waiting"),
+    "saldo_live_lag_events": ("Events that the live feed has not passed yet.", "live_lag"),
     "saldo_parked_messages": ("Messages that await a decision of staff.", "parked"),
 }
 
@@ -58,7 +60,11 @@ class ProgressCollector(Collector):
             except psycopg.OperationalError as error:
                 log.info("progress_unknown", service=service, error=type(error).__name__)
                 continue
-            values = {**row, "lag": row["appended"] - row["relayed"]}
+            values = {
+                **row,
+                "lag": row["appended"] - row["relayed"],
+                "live_lag": row["relayed"] - row["live"],
+            }
             for name, (_, value) in _OF_SERVICE.items():
                 families[name].add_metric([service], values[value])
             for upstream, position in positions.items():
