@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Request
 
 from gateway.problems import Refusal, pointers
-from gateway.schemas.base import Shape
+from gateway.schemas.base import Shape, instance_of
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_PARAMETERS = 50
@@ -132,7 +132,7 @@ def loaded(schema: type[Schema] | None, data: Any, place: str) -> dict[str, Any]
     ``invalid_request`` that names all wrong members.
     """
     try:
-        members: dict[str, Any] = (schema or Shape)().load(data)
+        members: dict[str, Any] = instance_of(schema or Shape).load(data)
     except ValidationError as error:
         wrong = [
             {

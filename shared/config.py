@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -69,8 +70,14 @@ class Settings:
 
     def derive_key(self, purpose: str) -> bytes:
         """Return the 32-byte key of one purpose, derived from the master secret (HKDF-SHA256)."""
-        hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"saldo/" + purpose.encode())
-        return hkdf.derive(self.secret)
+        return _derived(self.secret, purpose)
+
+
+@lru_cache(maxsize=64)
+def _derived(secret: bytes, purpose: str) -> bytes:
+    # Kept: each page needs two keys, and deriving them takes longer than using them.
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"saldo/" + purpose.encode())
+    return hkdf.derive(secret)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
