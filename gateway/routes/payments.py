@@ -163,9 +163,10 @@ def _with_message(call: Call, payment: dict[str, Any]) -> dict[str, Any]:
 def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[str, Any]:
     """Return the line of an account; one without entries in the ledger owes nothing."""
     if balance is None:
-        amount, penalty = 0, 0
+        amount, penalty, advance = 0, 0, 0
     else:
-        amount = max(balance["principal"] - balance["advance"], 0)
+        unpaid = balance["principal"] - balance["advance"]
+        amount, advance = max(unpaid, 0), max(-unpaid, 0)
         penalty = max(balance["penalty"], 0)
     return {
         "account": account["number"],
@@ -173,4 +174,5 @@ def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[s
         "amount": amount,
         "penalty": penalty,
         "total": amount + penalty,
+        "advance": advance,
     }

@@ -32,6 +32,7 @@ class DueLine(Result):
     amount = kopecks("«Сумма»: the debt less the advance", 450000)
     penalty = kopecks("«Пени»", 1425)
     total = kopecks("Both", 451425)
+    advance = kopecks("«Переплата»: paid beyond the debt; 0 where there is one", 0)
 
 
 class Due(Result):
