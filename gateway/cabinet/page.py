@@ -22,7 +22,7 @@ from gateway.auth import person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
-from gateway.cabinet.forms import COMMAND, CSRF, posted_fields
+from gateway.cabinet.forms import COMMAND, CSRF, PERSON, posted_fields
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.visit import NOTICE_SECONDS, Visit
@@ -195,14 +195,16 @@ def _outdated(described: Page, visit: Visit) -> Response | None:
     """Return the page again for a form whose token is old, filled in; None where it is right.
 
     The token of a page that was open before a log-in or a log-out elsewhere does not fit any more.
-    Without an Origin nobody says that the form is ours, so it is only refused.
+    Without an Origin nobody says that the form is ours, so it is only refused; so is the form of
+    another person of the same browser, whose words stay his own.
     """
     if described.method != "POST":
         return None
     if visit.sealer.is_csrf_token(visit.visitor, visit.form.get(CSRF, "")):
         return None
     found = page_at(visit.service, _shown_at(described, visit))
-    if found is None or "Origin" not in visit.request.headers:
+    strange = visit.form.get(PERSON, "") not in ("", visit.person_mark)
+    if found is None or strange or "Origin" not in visit.request.headers:
         raise Refusal(403, "form_outdated")
     handler, values = found
     notice = visit.text("Страница устарела. Всё введённое на месте: нажмите ещё раз.")
@@ -249,7 +251,8 @@ def _log_in_first(described: Page, visit: Visit) -> Response:
         if name not in SECRET_FIELDS and not name.startswith("_")
     }
     shown_at = _shown_at(described, visit)
-    kept = visit.sealer.seal("kept", {"path": shown_at, "fields": typed})
+    whose = visit.form.get(PERSON, "")
+    kept = visit.sealer.seal("kept", {"path": shown_at, "fields": typed, "person": whose})
     return visit.render("log_in.html", status=401, kept=kept, next=shown_at, ended=True)
 
 

@@ -67,6 +67,9 @@ def _after_log_in(
     # A new visitor: what somebody else might have learned of the old one is worth nothing now.
     visitor = secrets.token_urlsafe(16)
     waiting = visit.sealer.unseal("kept", kept, seconds=KEPT_SECONDS) if kept else None
+    if waiting and waiting.get("person") != visit.sealer.person_mark(opened["person_id"]):
+        # Another person logs in on the same device: what was typed is not for her eyes.
+        waiting, next_ = None, HOME
     if opened["must_change_password"]:
         response = visit.redirect("/password")
     elif waiting:

@@ -25,10 +25,10 @@ class FakeServices:
         self.contexts: list[context.RequestContext] = []
         self.sign_in()
 
-    def sign_in(self, *, must_change_password: bool = False) -> None:
+    def sign_in(self, *, must_change_password: bool = False, person_id: str = PERSON) -> None:
         self.answers["identity", "authenticate"] = {
             "session_id": SESSION,
-            "person_id": PERSON,
+            "person_id": person_id,
             "must_change_password": must_change_password,
         }
 
