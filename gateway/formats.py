@@ -70,10 +70,10 @@ def day(value: str | date, language: str = "ru", *, year: bool = True) -> str:
     return f"{found.day}{NBSP}{month}" + (f"{NBSP}{found.year}" if year else "")
 
 
-def moment(value: str, zone: str, language: str = "ru") -> str:
+def moment(value: str, zone: str, language: str = "ru", *, year: bool = True) -> str:
     """Write an instant in the zone of the billing office: ``10 августа 2026, 14:03``."""
     found = datetime.fromisoformat(value).astimezone(ZoneInfo(zone))
-    return f"{day(found.date(), language)}, {found:%H:%M}"
+    return f"{day(found.date(), language, year=year)}, {found:%H:%M}"
 
 
 def clock(value: datetime, zone: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
 
@@ -64,9 +65,14 @@ def render(template: str, visit: Any, data: Mapping[str, Any]) -> str:
         visit=visit,
         language=visit.language,
         look=visit.look,
-        moment=lambda value: formats.moment(value, zone, visit.language),
+        moment=partial(_moment, zone, visit.language),
+        now=lambda: datetime.now(UTC).isoformat(),
         **data,
     )
+
+
+def _moment(zone: str, language: str, value: str, **options: Any) -> str:
+    return formats.moment(value, zone, language, **options)
 
 
 def _in_language(write: Any, language: str, value: Any, **options: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -12,16 +12,21 @@ from gateway.cabinet.charts import year_chart
 from gateway.cabinet.comparison import why
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
+from gateway.cabinet.penalty_steps import next_step
 from gateway.cabinet.visit import Refused, Visit, each
 from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import ChargeRoutes
 from shared.clock import SystemClock
+from shared.errors import ServiceError
 
 YEAR = 13
 """Months on a page: a year, and the one before it to compare with."""
 FEW = 3
 """Months of each account where several are shown."""
+
+AHEAD = timedelta(days=100)
+"""How far a growing rate is looked for: past the 90 days of the law."""
 
 
 class ChargePages:
@@ -89,11 +94,33 @@ class ChargePages:
         return visit.render(
             "penalty.html",
             penalty=penalty,
+            pending=max(penalty["total"] - penalty["accrued"], 0),
+            step=_next_step(visit, date.fromisoformat(penalty["on"])),
+            open=visit.query.get("open") == "all",
             typed=typed,
             today=today.isoformat(),
             ahead=bool(on) and errors is None and date.fromisoformat(on) > today,
             errors=errors,
         )
+
+
+def _next_step(visit: Visit, on: date) -> dict[str, Any] | None:
+    """Return what the penalty is by the last day before it grows faster; None for no such day."""
+
+    def by(day: date) -> Any:
+        query = {"on": day.isoformat()}
+        return visit.api(ChargeRoutes.penalty, path=visit.path, query=query)
+
+    try:
+        step = next_step(by(on + AHEAD)["debts"], on)
+        if step is None:
+            return None
+        first_day, old, new = step
+        last_day = first_day - timedelta(days=1)
+        owed = by(last_day)["owed"]
+    except ServiceError:
+        return None  # a forecast beside the answer, which stands without it
+    return {"first_day": first_day, "last_day": last_day, "owed": owed, "old": old, "new": new}
 
 
 def _explained(months: list[dict[str, Any]]) -> list[dict[str, Any]]:
