@@ -34,6 +34,9 @@ _SYSTEMS = (
     ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
     ("Mac OS", "macOS"), ("Linux", "Linux"),
 )  # fmt: skip
+_UNITS = {
+    "м³": "m³", "м²": "m²", "Гкал": "Gcal", "кВт·ч": "kWh", "кВт*ч": "kWh", "чел.": "persons",
+}  # fmt: skip
 _OPENING = {"ru": "входящий остаток", "en": "opening balance"}
 
 
@@ -88,6 +91,11 @@ def month(period: str, language: str = "ru", *, capital: bool = False) -> str:
     else:
         name = f"{_MONTHS[language][int(period[5:7]) - 1]}{NBSP}{period[:4]}"
     return name[0].upper() + name[1:] if capital else name
+
+
+def unit(name: str | None, language: str = "ru") -> str:
+    """Return a unit of measurement as a bill names it; in English a known one by its own sign."""
+    return _UNITS.get(name or "", name or "") if language == "en" else name or ""
 
 
 def plural(number: int, forms: Sequence[str], language: str = "ru") -> str:

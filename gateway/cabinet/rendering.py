@@ -47,6 +47,7 @@ def environment(language: str) -> Environment:
         day=partial(_in_language, formats.day, language),
         device=formats.device,
         month=partial(_in_language, formats.month, language),
+        unit=partial(_in_language, formats.unit, language),
     )
     made.globals.update(
         tabs=TABS,

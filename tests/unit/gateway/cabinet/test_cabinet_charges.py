@@ -9,6 +9,7 @@ from cabinet_person import CabinetPerson, due_line, main_of, owe
 from gateway_doubles import Browser, FakeServices
 from gateway_samples import MONTH, QUESTION
 
+from gateway import formats
 from shared.errors import Forbidden, Unavailable
 
 LINE = {**MONTH["lines"][0], "explanation": None}  # type: ignore[index]
@@ -99,6 +100,21 @@ def test_a_line_leads_to_a_question_about_it(person: CabinetPerson) -> None:
     )
     assert '<option value="charges" selected>' in form
     assert '<option value="0001" selected>' in form
+
+
+def test_an_english_page_names_units_and_tariffs_in_its_own_way(browser: Browser) -> None:
+    page = main_of(CabinetPerson(browser, language="en").get("/charges/0001/2026-04").text)
+    assert "1.918 Gcal × ₽2,345.678901" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "russian", "english"),
+    [("м³", "м³", "m³"), ("Гкал", "Гкал", "Gcal"), ("куб.м", "куб.м", "куб.м"), (None, "", "")],
+)
+def test_a_unit_that_is_not_known_stays_as_it_is(
+    name: str | None, russian: str, english: str
+) -> None:
+    assert (formats.unit(name), formats.unit(name, "en")) == (russian, english)
 
 
 def test_a_line_that_cannot_be_read_still_opens_the_form(

@@ -13,7 +13,16 @@ from gateway.messages import CATALOGUE, FIELDS, LANGUAGES, NOTICES
 from gateway.messages.gateway import KINDS
 
 BANNED = {
-    "ru": ("валидац", "некорректн", "недопустим", "сервис", "попробуйте позже", "повторите позже", "поздравл", "!"),
+    "ru": (
+        "валидац",
+        "некорректн",
+        "недопустим",
+        "сервис",
+        "попробуйте позже",
+        "повторите позже",
+        "поздравл",
+        "!",
+    ),
     "en": (
         "invalid",
         "illegal",
