@@ -27,10 +27,10 @@ KINDS = {
         "will be done twice.",
     },
     "internal": {
-        "ru": "Произошла ошибка на нашей стороне. Повторите через минуту; если не поможет, сообщите в "
-        "поддержку номер ошибки.",
-        "en": "Something went wrong on our side. Try again in a minute; if that does not help, give "
-        "the error number to support.",
+        "ru": "Произошла ошибка на нашей стороне. Повторите через минуту; если не поможет, "
+        "сообщите в поддержку номер ошибки.",
+        "en": "Something went wrong on our side. Try again in a minute; if that does not help, "
+        "give the error number to support.",
     },
 }
 

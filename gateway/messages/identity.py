@@ -126,7 +126,8 @@ IDENTITY = {
     },
     "organisation_missing": {
         "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",
-        "en": "The organisation's details are missing. Give its name, INN (taxpayer number) and KPP.",
+        "en": "The organisation's details are missing. Give its name, INN (taxpayer number) and "
+        "KPP.",
     },
     "organisation_not_expected": {
         "ru": "У физического лица нет реквизитов организации. Уберите их или выберите «Юр. лицо».",
@@ -150,11 +151,13 @@ IDENTITY = {
     },
     "kpp_invalid": {
         "ru": "КПП не подходит. В нём 9 знаков, например 770101001: проверьте его.",
-        "en": "The KPP (tax registration code) does not fit. It has 9 characters, such as 770101001: check it.",
+        "en": "The KPP (tax registration code) does not fit. It has 9 characters, such as "
+        "770101001: check it.",
     },
     "kpp_missing": {
         "ru": "Не указан КПП. У организации с таким ИНН он есть: укажите его.",
-        "en": "The KPP (tax registration code) is missing. An organisation with this INN has one: give it.",
+        "en": "The KPP (tax registration code) is missing. An organisation with this INN has one: "
+        "give it.",
     },
     "kpp_not_expected": {
         "ru": "У индивидуального предпринимателя нет КПП. Оставьте поле пустым.",
