@@ -70,7 +70,8 @@ def day(value: str | date, language: str = "ru", *, year: bool = True) -> str:
     """Write a day: ``15 апреля 2026``, in English ``15 April 2026``."""
     found = date.fromisoformat(value) if isinstance(value, str) else value
     month = _OF_MONTH[found.month - 1] if language == "ru" else _MONTHS["en"][found.month - 1]
-    return f"{found.day}{NBSP}{month}" + (f"{NBSP}{found.year}" if year else "")
+    # A line may end before the year: with large text on a phone all three do not fit in one.
+    return f"{found.day}{NBSP}{month}" + (f" {found.year}" if year else "")
 
 
 def moment(value: str, zone: str, language: str = "ru", *, year: bool = True) -> str:

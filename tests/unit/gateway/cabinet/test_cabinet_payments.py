@@ -280,7 +280,7 @@ def test_many_lines_are_folded_by_account_and_open_on_one_address(
         {"period": f"2025-{month:02d}", "service": "heating", "amount": 1_00}
         for month in range(1, 13)
     ]
-    row = re.compile(r'<details class="opening"( open)?>\s*<summary>Счёт')
+    row = re.compile(r'<details class="opening"( open)?>\s*<summary>ЛС')
     assert row.findall(person.get(f"{PAGE}/receipt").text) == [""]
     assert row.findall(person.get(f"{PAGE}/receipt?open=all").text) == [" open"]
 
