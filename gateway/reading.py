@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Request
 
 from gateway.problems import Refusal, pointers
-from gateway.schemas.base import Shape
+from gateway.schemas.base import Shape, instance_of
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 15.0
@@ -129,7 +129,7 @@ def loaded(schema: type[Schema] | None, data: Any, place: str) -> dict[str, Any]
     ``invalid_request`` that names all wrong members.
     """
     try:
-        members: dict[str, Any] = (schema or Shape)().load(data)
+        members: dict[str, Any] = instance_of(schema or Shape).load(data)
     except ValidationError as error:
         wrong = [
             {

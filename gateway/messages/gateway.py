@@ -50,6 +50,10 @@ GATEWAY = {
     "database_unavailable": KINDS["unavailable"],
     "contended": KINDS["unavailable"],
     "shutting_down": KINDS["unavailable"],
+    "documents_busy": {
+        "ru": "Сейчас составляется слишком много документов. Повторите через несколько секунд.",
+        "en": "Too many documents are being made at the moment. Try again in a few seconds.",
+    },
     "invalid_request": {
         "ru": "Запрос заполнен неверно. Исправьте поля, перечисленные в errors, и отправьте "
         "ещё раз.",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.concurrently import all_of
 from gateway.cursors import decode_cursor, encode_cursor
 from gateway.operations import (
     ACQUIRER_TIMEOUT,
@@ -127,8 +128,13 @@ class PaymentRoutes:
         payment = _payment(call, refresh=False)
         if payment["state"] not in _PAID_STATES:
             raise Refusal(409, "receipt_not_ready", state=payment["state"])
-        postings = call.ask("ledger", "payment_postings", payment_id=payment["payment_id"])
-        proofs = call.ask("ledger", "payment_proofs", payment_id=payment["payment_id"])
+        payment_id = payment["payment_id"]
+        postings, proofs = all_of(
+            [
+                lambda: call.ask("ledger", "payment_postings", payment_id=payment_id),
+                lambda: call.ask("ledger", "payment_proofs", payment_id=payment_id),
+            ]
+        )
         return {"payment": payment, **postings, **proofs}
 
 

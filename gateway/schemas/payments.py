@@ -78,6 +78,9 @@ class Allocation(Result):
         "The month, YYYY-MM; 0001-01 is the debt at the takeover of the account.", "2026-10"
     )
     service = output_text("The code of the service.", "heating")
+    name = output_text(
+        "Its name by the account's last bills; its code where none of them has it.", "Отопление"
+    )
     amount = kopecks("The part", 450000)
 
 

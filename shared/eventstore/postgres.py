@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -86,20 +86,26 @@ class PostgresSession(Session):
 
     def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
         self.flush()
-        decode = self._store.events.decode
-        return [
-            Recorded(
-                originator_id=row["originator_id"],
-                originator_version=row["originator_version"],
-                position=row["notification_id"],
-                recorded_at=row["recorded_at"],
-                command_id=row["command_id"],
-                actor=row["actor"],
-                correlation_id=row["correlation_id"],
-                event=decode(row["topic"], row["state"]),
-            )
-            for row in self._store.recorder.history(self.cursor, id)
-        ]
+        return [self._recorded(row) for row in self._store.recorder.history(self.cursor, id)]
+
+    def histories(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Recorded]]:
+        self.flush()
+        histories: dict[UUID, list[Recorded]] = {}
+        for row in self._store.recorder.histories(self.cursor, ids):
+            histories.setdefault(row["originator_id"], []).append(self._recorded(row))
+        return histories
+
+    def _recorded(self, row: Mapping[str, Any]) -> Recorded:
+        return Recorded(
+            originator_id=row["originator_id"],
+            originator_version=row["originator_version"],
+            position=row["notification_id"],
+            recorded_at=row["recorded_at"],
+            command_id=row["command_id"],
+            actor=row["actor"],
+            correlation_id=row["correlation_id"],
+            event=self._store.events.decode(row["topic"], row["state"]),
+        )
 
     def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         decode = self._store.events.decode

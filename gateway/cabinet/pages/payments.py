@@ -17,7 +17,6 @@ from gateway.cabinet.payment_states import Outlook, outlook_of, state_mark
 from gateway.cabinet.visit import Visit
 from gateway.cabinet.words import sum_in_words
 from gateway.routes.accounts import AccountRoutes
-from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
 from shared.clock import SystemClock
 from shared.errors import InternalError, ServiceError, Unavailable
@@ -47,7 +46,7 @@ class PaymentPages:
         return visit.render(
             "payments.html",
             months=_by_month(visit, payments),
-            names=_service_names(visit, payments),
+            names=_service_names(payments),
             linked=[(one["number"], one["number"]) for one in linked or ()],
             years=[(str(year), year) for year in range(this_year, this_year - YEARS, -1)],
             account=query.get("account", ""),
@@ -78,7 +77,7 @@ class PaymentPages:
             "payment.html",
             payment=payment,
             outlook=outlook,
-            names=_service_names(visit, [payment]),
+            names=_service_names([payment]),
             question=urlencode({"topic": "payment", "text": outlook.question}),
             open=visit.query.get("open") == "all",
             mark=state_mark(payment),
@@ -123,7 +122,7 @@ class PaymentPages:
             "receipt.html",
             payment=payment,
             lines=lines,
-            names=_service_names(visit, [{"lines": lines}]),
+            names=_service_names([{"lines": lines}]),
             open=visit.query.get("open") == "all",
             words=sum_in_words(payment["total"], visit.language),
             positions={one["account"]: one["position"] for one in receipt["postings"]},
@@ -184,16 +183,13 @@ def _by_month(
     ]
 
 
-def _service_names(visit: Visit, payments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the names of the services that were paid, from the bills; fewer where they fail."""
-    if not any(line.get("allocation") for one in payments for line in one["lines"]):
-        return {}
-    charges = visit.aside(lambda: visit.api(ChargeRoutes.all_charges))()
+def _service_names(payments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of the services that were paid, by their codes."""
     return {
-        line["service"]: line["name"]
-        for account in (charges["accounts"] if charges else ())
-        for month in reversed(account["months"])
-        for line in month["lines"]
+        part["service"]: part["name"]
+        for payment in payments
+        for line in payment["lines"]
+        for part in line.get("allocation") or ()
     }
 
 
