@@ -64,9 +64,9 @@ class AccountPages:
         ``?on=`` shows the balance at the end of a past day.
         """
         number, typed = visit.path["number"], visit.query.get("on", "").strip()
-        account = _linked_account(visit, number)
         as_of = spellings.day(typed)
-        balance, statement, charges = visit.together(
+        account, balance, statement, charges = visit.together(
+            lambda: _linked_account(visit, number),
             lambda: _balance(visit, number, as_of),
             visit.aside(lambda: visit.api(ChargeRoutes.statements, query={"account": number})),
             visit.aside(lambda: _newest_month(visit, number)),

@@ -18,7 +18,6 @@ from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import PERIOD, ChargeRoutes, months_after
 from shared.clock import SystemClock
-from shared.errors import ServiceError
 
 YEAR = 13
 """Months on a page: a year, and the one before it to compare with."""
@@ -81,20 +80,23 @@ class ChargePages:
         typed = visit.query.get("on", "").strip()
         on = spellings.day(typed) if typed else ""
         errors = None
-        penalty = visit.attempt(
-            ChargeRoutes.penalty, path=visit.path, query={"on": on} if on else {}
+        today = SystemClock(visit.settings.timezone).today()
+        penalty, forecast = visit.together(
+            lambda: visit.attempt(
+                ChargeRoutes.penalty, path=visit.path, query={"on": on} if on else {}
+            ),
+            visit.aside(lambda: _penalty_by(visit, _well_after(on, today))),
         )
         if isinstance(penalty, Refused):
             text = visit.text("Введите день, например 15.04.2026.")
             errors = FormErrors(code=penalty.errors.code, text=text, fields={"on": text})
             # What was refused for its number, not for its day, is refused here again: a 404.
-            penalty = visit.api(ChargeRoutes.penalty, path=visit.path)
-        today = SystemClock(visit.settings.timezone).today()
+            penalty, forecast = visit.api(ChargeRoutes.penalty, path=visit.path), None
         return visit.render(
             "penalty.html",
             penalty=penalty,
             pending=max(penalty["total"] - penalty["accrued"], 0),
-            step=_next_step(visit, date.fromisoformat(penalty["on"])),
+            step=_next_step(visit, penalty["on"], today, forecast),
             open=visit.query.get("open") == "all",
             typed=typed,
             today=today.isoformat(),
@@ -103,22 +105,31 @@ class ChargePages:
         )
 
 
-def _next_step(visit: Visit, on: date) -> dict[str, Any] | None:
-    """Return what the penalty is by the last day before it grows faster; None for no such day."""
+def _penalty_by(visit: Visit, day: date) -> Any:
+    return visit.api(ChargeRoutes.penalty, path=visit.path, query={"on": day.isoformat()})
 
-    def by(day: date) -> Any:
-        query = {"on": day.isoformat()}
-        return visit.api(ChargeRoutes.penalty, path=visit.path, query=query)
 
+def _well_after(on: str, today: date) -> date:
+    """Return a day so far after the one that was typed, or today, that the rate has grown."""
     try:
-        step = next_step(by(on + AHEAD)["debts"], on)
-        if step is None:
-            return None
-        first_day, old, new = step
-        last_day = first_day - timedelta(days=1)
-        owed = by(last_day)["owed"]
-    except ServiceError:
-        return None  # a forecast beside the answer, which stands without it
+        day = date.fromisoformat(on)
+    except ValueError:
+        day = today
+    return min(day, date.max - AHEAD) + AHEAD
+
+
+def _next_step(visit: Visit, on: str, today: date, forecast: Any) -> dict[str, Any] | None:
+    """Return what the penalty is by the last day before it grows faster; None for no such day."""
+    day = date.fromisoformat(on)
+    step = next_step(forecast["debts"], day) if forecast and day >= today else None
+    if step is None:
+        return None
+    first_day, old, new = step
+    last_day = first_day - timedelta(days=1)
+    penalty = visit.aside(lambda: _penalty_by(visit, last_day))()
+    if penalty is None:
+        return None
+    owed = penalty["owed"]
     return {"first_day": first_day, "last_day": last_day, "owed": owed, "old": old, "new": new}
 
 

@@ -53,12 +53,27 @@ def movement(position: int, amount: int = 100_00) -> dict[str, Any]:
 def services_of_accounts(services: FakeServices) -> None:
     owe(services, due_line())
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
-    services.answers["ledger", "charges"] = {"months": [MONTH], "next": None}
+    bills(services, MONTH)
     services.answers["ledger", "balance"] = BALANCE
-    services.answers["ledger", "statement_between"] = {
-        "movements": [movement(number, number * 100) for number in range(1, 8)],
-        "totals": TOTALS,
+    services.answers["ledger", "statements_between"] = lambda numbers, **_: {
+        "accounts": [
+            {
+                "number": one,
+                "movements": [movement(number, number * 100) for number in range(1, 8)],
+                "totals": TOTALS,
+            }
+            for one in numbers
+        ],
         "next": None,
+    }
+
+
+def bills(services: FakeServices, *months: dict[str, Any]) -> None:
+    """Let every account have these months."""
+    page = {"months": list(months), "next": None}
+    services.answers["ledger", "charges"] = page
+    services.answers["ledger", "charges_of_accounts"] = lambda numbers, **_: {
+        "accounts": [{"number": one, **page} for one in numbers]
     }
 
 
@@ -78,15 +93,12 @@ def test_a_debt_is_shown_with_its_day(person: CabinetPerson) -> None:
 
 
 def test_a_day_to_come_is_a_day_to_pay_by(person: CabinetPerson, services: FakeServices) -> None:
-    services.answers["ledger", "charges"] = {
-        "months": [{**MONTH, "due_on": "2199-01-15"}],
-        "next": None,
-    }
+    bills(services, {**MONTH, "due_on": "2199-01-15"})
     assert "4 514,25 ₽ до 15 января" in main_of(person.get("/accounts").text)
 
 
 def test_the_sum_stands_without_its_day(person: CabinetPerson, services: FakeServices) -> None:
-    services.answers["ledger", "charges"] = Unavailable("service_unavailable", "x")
+    services.answers["ledger", "charges_of_accounts"] = Unavailable("service_unavailable", "x")
     words = main_of(person.get("/accounts").text)
     assert "К оплате 4 514,25 ₽" in words
     assert "срок" not in words
@@ -163,7 +175,10 @@ def test_an_account_without_entries_owes_nothing(
     person: CabinetPerson, services: FakeServices
 ) -> None:
     services.answers["ledger", "balance"] = NotFound("account_not_found", "x")
-    services.answers["ledger", "statement_between"] = NotFound("account_not_found", "x")
+    services.answers["ledger", "statements_between"] = lambda numbers, **_: {
+        "accounts": [{"number": one, "movements": [], "totals": TOTALS} for one in numbers],
+        "next": None,
+    }
     words = main_of(person.get("/accounts/0001").text)
     assert "Долга нет" in words
     assert "За последний год движений не было." in words
@@ -172,7 +187,7 @@ def test_an_account_without_entries_owes_nothing(
 def test_an_account_stands_without_the_ledger(
     person: CabinetPerson, services: FakeServices
 ) -> None:
-    for method in ("balance", "statement_between", "charges"):
+    for method in ("balance", "statements_between", "charges"):
         services.answers["ledger", method] = Unavailable("service_unavailable", "x")
     page = person.get("/accounts/0001")
     assert page.status_code == 200

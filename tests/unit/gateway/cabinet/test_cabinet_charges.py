@@ -90,6 +90,16 @@ def test_the_penalty_stands_without_its_forecast(
     assert "Если заплатить" not in page.text
 
 
+@pytest.mark.parametrize("on", ["31.12.9999", "2000-01-01"])
+def test_a_forecast_is_only_made_of_days_to_come(
+    person: CabinetPerson, services: FakeServices, on: str
+) -> None:
+    services.answers["ledger", "penalty"] = lambda number, on: late(on)
+    page = person.get(f"/accounts/0001/penalty?on={on}")
+    assert page.status_code == 200
+    assert "Если заплатить до" not in main_of(page.text)
+
+
 def test_a_line_leads_to_a_question_about_it(person: CabinetPerson) -> None:
     page = person.get("/charges/0001/2026-04").text
     address = "/questions/new?line=0001.2026-04.heating"

@@ -269,7 +269,7 @@ def test_many_lines_are_folded_by_account_and_open_on_one_address(
     show(services, "completed")
     posting = services.answers["ledger", "payment_postings"]["postings"][0]
     posting["allocation"] = [
-        {"period": f"2025-{month:02d}", "service": "heating", "amount": 1_00}
+        {"period": f"2025-{month:02d}", "service": "heating", "name": "Отопление", "amount": 1_00}
         for month in range(1, 13)
     ]
     row = re.compile(r'<details class="opening"( open)?>\s*<summary>ЛС')

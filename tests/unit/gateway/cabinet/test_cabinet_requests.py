@@ -249,7 +249,7 @@ def test_missing_part_of_a_page_leaves_the_rest(
     }  # fmt: skip
     services.answers["accounts", "linked"] = {"accounts": [account]}
     services.answers["ledger", "balances"] = Unavailable("unavailable", "no answer")
-    services.answers["ledger", "charges"] = Unavailable("unavailable", "no answer")
+    services.answers["ledger", "charges_of_accounts"] = Unavailable("unavailable", "no answer")
     cabinet.sign_in()
     shown = cabinet.get("/accounts")
     assert shown.status == 200
