@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway import formats
+from gateway.cabinet.markdown import coded, prose
 from gateway.cabinet.static import static_path
 from gateway.translation import translations
 from shared.ids import new_id
@@ -48,6 +49,8 @@ def environment(language: str) -> Environment:
         typed_roubles=partial(_in_language, formats.typed_roubles, language),
         decimal=partial(_in_language, formats.decimal, language),
         day=partial(_in_language, formats.day, language),
+        coded=coded,
+        prose=prose,
         device=formats.device,
         month=partial(_in_language, formats.month, language),
         unit=partial(_in_language, formats.unit, language),
