@@ -52,6 +52,7 @@ def environment(language: str) -> Environment:
         coded=coded,
         prose=prose,
         device=formats.device,
+        size=partial(_in_language, formats.size, language),
         month=partial(_in_language, formats.month, language),
         unit=partial(_in_language, formats.unit, language),
     )
