@@ -53,7 +53,7 @@ class AcceptancePages:
             again = replace(visit, person=person)
             errors = outcome.errors if isinstance(outcome, Refused) else None
             return acceptance_page(again, kept=kept, next_=next_, errors=errors)
-        waiting = waiting_form(visit, kept, visit.person.person_id) if visit.person else None
+        waiting = waiting_form(visit, kept, person.person_id)
         if waiting:
             return shown_again(self, visit, waiting, visit.token, visit.visitor)
         return visit.redirect(
