@@ -50,12 +50,13 @@ class MeRoutes:
         )
     )
     def accept_documents(self, call: Call) -> Any:
+        versions = {each["kind"]: each["version"] for each in call.body["documents"]}
         call.command(
             "identity",
             "accept_documents",
             person_id=call.person_id,
-            rules_version=call.body["rules_version"],
-            consent_version=call.body["consent_version"],
+            rules_version=versions.get("rules"),
+            consent_version=versions.get("consent"),
             ip=call.ip,
         )
         return {"message": call.notice("documents_accepted")}

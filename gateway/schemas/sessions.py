@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import fields
 
 from gateway.schemas.base import (
     Result,
@@ -14,11 +12,11 @@ from gateway.schemas.base import (
     input_text,
     instant,
     length,
+    one_of,
     output_text,
     secret,
 )
 from gateway.schemas.base import Text as TextField
-from gateway.schemas.registrations import document_version
 
 
 class SignIn(Shape):
@@ -85,16 +83,26 @@ class Sessions(Result):
     sessions = fields.List(fields.Nested(Session), required=True)
 
 
+class AcceptedDocument(Shape):
+    """A version that the person has seen and accepts."""
+
+    kind = TextField(
+        required=True,
+        validate=one_of("rules", "consent"),
+        metadata=described("`rules` or `consent`.", "rules"),
+    )
+    version = input_text("The version, as `must_accept` names it.", "2026-11-01", most=40)
+
+
 class AcceptDocuments(Shape):
-    """The versions that the person has seen and accepts, at least one."""
+    """The versions that the person has seen and accepts."""
 
-    rules_version = document_version("rules")
-    consent_version = document_version("consent")
-
-    @validates_schema
-    def check_versions(self, data: dict[str, Any], **_: Any) -> None:
-        if data.get("rules_version") is None and data.get("consent_version") is None:
-            raise ValidationError("field_required", "rules_version")
+    documents = fields.List(
+        fields.Nested(AcceptedDocument),
+        required=True,
+        validate=length(1, 2),
+        metadata=described("Each with its version in force."),
+    )
 
 
 class ChangePassword(Shape):

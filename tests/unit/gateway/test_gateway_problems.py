@@ -263,9 +263,10 @@ def test_new_rules_allow_only_their_acceptance(browser: Browser, services: FakeS
     body = {"current_password": "a", "new_password": "b"}
     assert browser("PUT", f"{ME}/password", json=body).status_code == 200
     assert browser("DELETE", f"/api/v1/sessions/{own}").status_code == 204
-    nothing = browser("POST", f"{ME}/acceptances", json={"rules_version": None})
-    assert nothing.json["errors"][0]["pointer"] == "#/rules_version"
-    accepted = browser("POST", f"{ME}/acceptances", json={"rules_version": "2026-12-01"})
+    nothing = browser("POST", f"{ME}/acceptances", json={"documents": []})
+    assert nothing.json["errors"][0]["pointer"] == "#/documents"
+    seen = [{"kind": "rules", "version": "2026-12-01"}]
+    accepted = browser("POST", f"{ME}/acceptances", json={"documents": seen})
     assert accepted.status_code == 200
 
 
@@ -275,7 +276,7 @@ def test_a_temporary_password_is_changed_before_new_rules_are_accepted(
     due = [{"kind": "rules", "accepted": "2026-11-01", "version": "2026-12-01"}]
     services.sign_in(must_change_password=True, must_accept=due)
     for method, path in (("GET", ME), ("POST", f"{ME}/acceptances")):
-        response = browser(method, path, json={"rules_version": "2026-12-01"})
+        response = browser(method, path, json={"documents": []})
         assert (response.status_code, response.json["code"]) == (403, "password_change_required")
 
 

@@ -40,7 +40,7 @@ PLAIN: list[tuple[Any, ...]] = [
         {"status": "confirmed"}, 201, {"status": "confirmed"},
     ),
     (
-        "POST", "/me/acceptances", {"rules_version": "2026-12-01"},
+        "POST", "/me/acceptances", {"documents": [{"kind": "rules", "version": "2026-12-01"}]},
         "identity", "accept_documents",
         {**UNNAMED, "rules_version": "2026-12-01", "person_id": PERSON, "ip": "127.0.0.1"},
         {}, 200, None,
