@@ -31,6 +31,8 @@ _CODES_OF_ALL = {
     "moment": "field_date",
 }
 
+ID_EXAMPLE = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
+
 
 def _use_codes(field: fields.Field[Any]) -> None:
     kinds = [cls.__name__ for cls in type(field).__mro__]
@@ -143,9 +145,9 @@ def input_text(description: str, example: str, *, least: int = 1, most: int, **m
     return Text(validate=length(least, most), metadata=described(description, example), **more)
 
 
-def secret(description: str, *, most: int = 500, **more: Any) -> Text:
-    """Return a field for a password or code of a request; it is not stripped, and never shown."""
-    metadata = described(description, format="password")
+def secret(description: str, example: str, *, most: int = 500, **more: Any) -> Text:
+    """Return a field for a password of a request; it is not stripped, and never shown."""
+    metadata = described(description, example, format="password")
     return Text(strip=False, required=True, validate=length(1, most), metadata=metadata, **more)
 
 
@@ -153,7 +155,8 @@ def account_number(**more: Any) -> Text:
     """Return the field for the number of a personal account in a request, stripped (S12)."""
     more.setdefault("required", True)
     return Text(
-        validate=validate.Regexp(r"^[0-9]{1,20}\Z", error="field_account"),
+        # The text is stripped before: no line feed is left that `$` would let pass.
+        validate=validate.Regexp(r"^[0-9]{1,20}$", error="field_account"),
         metadata=described("The personal account («лицевой счёт»), leading zeros kept.", "0001234"),
         **more,
     )
@@ -178,12 +181,12 @@ def page_size(default: int, most: int) -> QueryInteger:
     )
 
 
-def cursor(description: str) -> Text:
+def cursor(description: str, example: str) -> Text:
     """Return the query parameter that takes ``next`` of the previous page."""
     return Text(
         load_default=None,
         validate=length(1, 200),
-        metadata=described(f"{description}: the `next` of the previous page."),
+        metadata=described(f"{description}: the `next` of the previous page.", example),
     )
 
 
@@ -219,8 +222,7 @@ class Notice(Result):
 
 def identifier(description: str) -> fields.String:
     """Return the field for an id of a result."""
-    example = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
-    return fields.String(required=True, metadata=described(description, example, format="uuid"))
+    return fields.String(required=True, metadata=described(description, ID_EXAMPLE, format="uuid"))
 
 
 def instant(description: str, **more: Any) -> fields.String:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validates_schema
 
@@ -39,6 +39,15 @@ class Organisation(Shape):
 
 class StartRegistration(Shape):
     """The details of a registration."""
+
+    EXAMPLES: ClassVar = {
+        "individual": {"person_type": "individual", "email": "ivanov@example.org"},
+        "organisation": {
+            "person_type": "organisation",
+            "email": "office@example.org",
+            "organisation": {"name": "ООО «Три кита»", "inn": "6200098765", "kpp": "620001001"},
+        },
+    }
 
     person_type = fields.String(
         required=True,
@@ -109,4 +118,4 @@ class ConfirmPasswordReset(Shape):
     """The code from the letter and the new password."""
 
     code = input_text("The code from the letter.", "482913", most=32)
-    new_password = secret("The new password, never to be shared (S10).")
+    new_password = secret("The new password, never to be shared (S10).", "четыре синих чайника")

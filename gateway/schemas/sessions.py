@@ -22,7 +22,10 @@ class SignIn(Shape):
     """E-mail, password, and a name for the device in the list of sessions."""
 
     email = input_text("The e-mail of the cabinet.", "ivanov@example.org", least=3, most=254)
-    password = secret("The password; at the first sign-in, the temporary one from the letter.")
+    password = secret(
+        "The password; at the first sign-in, the temporary one from the letter.",
+        "четыре синих чайника",
+    )
     device = TextField(
         load_default=None,
         allow_none=True,
@@ -69,8 +72,10 @@ class Sessions(Result):
 class ChangePassword(Shape):
     """The current and the new password."""
 
-    current_password = secret("The current password, which may be the temporary one.")
-    new_password = secret("The new password, never to be shared (S10).")
+    current_password = secret(
+        "The current password, which may be the temporary one.", "Kp7-Wq3x-Tn9z"
+    )
+    new_password = secret("The new password, never to be shared (S10).", "четыре синих чайника")
 
 
 class ProfileOrganisation(Result):
