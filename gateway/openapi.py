@@ -109,6 +109,10 @@ def describe(api: type[Any]) -> dict[str, Any]:
             operations={operation.method.lower(): _described(name, operation, shared)},
         )
     document: dict[str, Any] = spec.to_dict()
+    for schema in document["components"]["schemas"].values():
+        for member in schema["properties"].values():
+            # Generated clients take a member that has a default for one that must be sent.
+            member.pop("default", None)
     return document
 
 
