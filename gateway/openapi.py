@@ -9,10 +9,13 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
 from gateway.idempotency import HEADER, MAX_KEY_LENGTH
-from gateway.operations import Access, Idempotency, Operation
+from gateway.operations import PATH_FORMS, Access, Idempotency, Operation
+from gateway.reading import FREE_PARAMETERS
+from gateway.schemas import patterns
 from gateway.schemas.problems import Problem
 
 VERSION = "1.0.0"
@@ -22,6 +25,18 @@ _DESCRIPTION = (
     "`X-Request-Id` and `traceparent` are accepted and returned. Cursors are opaque."
 )
 _PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<name>\w+)>")
+
+
+class _Converter(OpenAPIConverter):
+    """apispec's converter, which also tells the rules that join several fields."""
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        described: dict[str, Any] = super().schema2jsonschema(schema)
+        return described | dict(getattr(schema, "joint_rules", {}))
+
+
+class _Plugin(MarshmallowPlugin):
+    Converter = _Converter
 
 
 def operations_of(api: type[Any]) -> dict[str, Operation]:
@@ -44,7 +59,7 @@ def describe(api: type[Any]) -> dict[str, Any]:
         openapi_version="3.1.0",
         info={"description": _DESCRIPTION, "license": {"name": "Apache-2.0"}},
         servers=[{"url": "/"}],
-        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        plugins=[_Plugin(schema_name_resolver=_schema_name)],
     )
     spec.components.security_scheme(
         "session",
@@ -84,19 +99,22 @@ def _described(name: str, operation: Operation) -> dict[str, Any]:
             "content": {"application/json": {"schema": operation.body}},
         }
     elif operation.free_parameters and operation.method == "POST":
-        free = {"type": "object", "additionalProperties": {"type": "string"}}
         described["requestBody"] = {
-            "content": {"application/x-www-form-urlencoded": {"schema": free}}
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": FREE_PARAMETERS}},
         }
     return described
 
 
 def _success(operation: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {"description": _first_line(operation)}
+    content: dict[str, Any] = {}
     if operation.result is not None:
-        success["content"] = {"application/json": {"schema": operation.result}}
-    elif operation.status != 204:
-        success["content"] = {operation.media_type: {}}
+        content["application/json"] = {"schema": operation.result}
+    if operation.status != 204:
+        content.setdefault(operation.media_type, {})
+    if content:
+        success["content"] = content
     return success
 
 
@@ -114,6 +132,8 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             schema["format"] = "uuid"
         elif match["kind"] == "any":
             schema["enum"] = match["choices"].split(",")
+        elif match["kind"] in PATH_FORMS:
+            schema["pattern"] = f"^{PATH_FORMS[match['kind']]}$"
         parameters.append({"in": "path", "name": match["name"], "required": True, "schema": schema})
     return parameters
 
@@ -122,6 +142,18 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     if operation.query is not None:
         parameters.append({"in": "query", "schema": operation.query})
+    if operation.free_parameters and operation.method == "GET":
+        parameters.append(
+            {
+                "in": "query",
+                "name": "parameters",
+                "required": True,
+                "description": "Of any names.",
+                "style": "form",
+                "explode": True,
+                "schema": FREE_PARAMETERS,
+            }
+        )
     if operation.idempotency is not Idempotency.NONE:
         parameters.append(
             {
@@ -130,7 +162,12 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
                 "required": operation.idempotency is Idempotency.REQUIRED,
                 "description": "Chosen by the client. A repeated request with the same key and "
                 "body returns the result of the first one.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+                "schema": {
+                    "type": "string",
+                    "pattern": patterns.IDEMPOTENCY_KEY,
+                    "minLength": 1,
+                    "maxLength": MAX_KEY_LENGTH,
+                },
             }
         )
     return parameters

@@ -69,7 +69,7 @@ class AccountRoutes:
     @route(
         Operation(
             method="DELETE",
-            path=f"{API}/accounts/<number>",
+            path=f"{API}/accounts/<account:number>",
             tag=TAG,
             summary="«Отвязать»; the last account cannot be unlinked (S18).",
             status=204,

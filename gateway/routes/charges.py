@@ -25,7 +25,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/balance",
+            path=f"{API}/accounts/<account:number>/balance",
             tag=TAG,
             summary="The balance by service, penalty apart, now or as of the past.",
             query=shapes.BalanceQuery,
@@ -39,7 +39,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/penalty",
+            path=f"{API}/accounts/<account:number>/penalty",
             tag=TAG,
             summary="The penalty explained, as of today, a past or a future day.",
             query=shapes.PenaltyQuery,
@@ -54,7 +54,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/charges",
+            path=f"{API}/accounts/<account:number>/charges",
             tag=TAG,
             summary="Months of one account with their lines, newest first.",
             query=shapes.MonthsQuery,
@@ -69,7 +69,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/statement",
+            path=f"{API}/accounts/<account:number>/statement",
             tag=TAG,
             summary="Movements of one account, the oldest first: all, or of given days.",
             query=shapes.StatementQuery,

@@ -25,6 +25,7 @@ class DocumentRoutes:
             access=Access.PUBLIC,
             query=DocumentQuery,
             result=Document,
+            media_type="text/markdown",
         )
     )
     def document(self, call: Call) -> Any:
