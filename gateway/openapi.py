@@ -10,6 +10,7 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
 from gateway.idempotency import HEADER, MAX_KEY_LENGTH
@@ -21,7 +22,9 @@ from gateway.openapi_responses import (
     responses_of,
     shared_refusals,
 )
-from gateway.operations import Access, Idempotency, Operation
+from gateway.operations import PATH_FORMS, Access, Idempotency, Operation
+from gateway.reading import FREE_PARAMETERS
+from gateway.schemas import patterns
 from gateway.schemas.base import ID_EXAMPLE
 
 VERSION = "1.0.0"
@@ -64,6 +67,18 @@ _TAGS: Mapping[str, str] = {
 _PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<name>\w+)>")
 
 
+class _Converter(OpenAPIConverter):
+    """apispec's converter, which also tells the rules that join several fields."""
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        described: dict[str, Any] = super().schema2jsonschema(schema)
+        return described | dict(getattr(schema, "joint_rules", {}))
+
+
+class _Plugin(MarshmallowPlugin):
+    Converter = _Converter
+
+
 def operations_of(api: type[Any]) -> dict[str, Operation]:
     """Return the operations of a service class by the name of their methods."""
     found = {name: getattr(method, "operation", None) for name, method in _methods(api)}
@@ -91,7 +106,7 @@ def describe(api: type[Any]) -> dict[str, Any]:
         },
         servers=[{"url": "/"}],
         tags=[{"name": tag, "description": _TAGS[tag]} for tag in sorted(used)],
-        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        plugins=[_Plugin(schema_name_resolver=_schema_name)],
     )
     spec.components.security_scheme(
         "session",
@@ -138,16 +153,10 @@ def _described(name: str, operation: Operation, shared: Mapping[Refused, str]) -
         }
     elif operation.free_parameters and operation.method == "POST":
         described["requestBody"] = {
-            "content": {"application/x-www-form-urlencoded": {"schema": _FREE}}
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": FREE_PARAMETERS}},
         }
     return described
-
-
-_FREE = {
-    "type": "object",
-    "additionalProperties": {"type": "string"},
-    "examples": [{"name": "value"}],
-}
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -159,6 +168,8 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             schema["format"] = "uuid"
         elif match["kind"] == "any":
             schema["enum"] = match["choices"].split(",")
+        elif match["kind"] in PATH_FORMS:
+            schema["pattern"] = f"^{PATH_FORMS[match['kind']]}$"
         parameters.append(
             {
                 "in": "path",
@@ -180,10 +191,11 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
             {
                 "in": "query",
                 "name": "parameters",
+                "required": True,
                 "description": "The acquirer's, under any names.",
                 "style": "form",
                 "explode": True,
-                "schema": _FREE,
+                "schema": FREE_PARAMETERS,
             }
         )
     if operation.idempotency is not Idempotency.NONE:
@@ -194,7 +206,12 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
                 "required": operation.idempotency is Idempotency.REQUIRED,
                 "description": "Chosen by the client. A repeated request with the same key and "
                 "body returns the result of the first one.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+                "schema": {
+                    "type": "string",
+                    "pattern": patterns.IDEMPOTENCY_KEY,
+                    "minLength": 1,
+                    "maxLength": MAX_KEY_LENGTH,
+                },
                 "example": ID_EXAMPLE,
             }
         )

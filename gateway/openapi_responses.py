@@ -118,10 +118,13 @@ def _success(operation: Operation) -> dict[str, Any]:
     if operation.location:
         headers["Location"] = {**HEADERS["Location"], "example": location_example(operation)}
     success["headers"] = headers
+    content: dict[str, Any] = {}
     if operation.result is not None:
-        success["content"] = {"application/json": {"schema": operation.result}}
-    elif operation.status != 204:
-        success["content"] = {operation.media_type: {}}
+        content["application/json"] = {"schema": operation.result}
+    if operation.status != 204:
+        content.setdefault(operation.media_type, {})
+    if content:
+        success["content"] = content
     if operation.links:
         success["links"] = {link.to: _link(link) for link in operation.links}
     return success

@@ -20,6 +20,9 @@ API = "/api/v1"
 
 _CONVERTER = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
 
+PATH_FORMS = {"account": "[0-9]{1,20}", "month": "[0-9]{4}-(0[1-9]|1[0-2])"}
+"""Converters of paths besides werkzeug's: ``<account:number>``. Any other text is no such path."""
+
 SERVICE_TIMEOUT = 5.0
 """Seconds for a call that concerns our services alone."""
 

@@ -86,7 +86,7 @@ class AccountRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>",
+            path=f"{API}/accounts/<account:number>",
             tag=TAG,
             summary="A linked account.",
             description="Somebody else's account is as absent as one that does not exist.",
@@ -100,7 +100,7 @@ class AccountRoutes:
     @route(
         Operation(
             method="DELETE",
-            path=f"{API}/accounts/<number>",
+            path=f"{API}/accounts/<account:number>",
             tag=TAG,
             summary="«Отвязать»; the last account cannot be unlinked (S18).",
             description="Nothing of the account itself changes; it can be linked again.",

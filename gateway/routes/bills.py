@@ -30,7 +30,7 @@ class BillRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/bills/<period>",
+            path=f"{API}/accounts/<account:number>/bills/<month:period>",
             tag=TAG,
             summary="The bill of a month: lines, account, payments, whom to pay.",
             description="Each row of `services`, and `totals`, adds up: closing = opening + "
@@ -46,7 +46,7 @@ class BillRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/bills/<period>.pdf",
+            path=f"{API}/accounts/<account:number>/bills/<month:period>.pdf",
             tag=TAG,
             summary="The same bill as PDF/A-3a and PDF/UA-1, with its data attached.",
             description="Equal data give equal bytes. The language follows `Accept-Language`; "

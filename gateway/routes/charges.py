@@ -25,7 +25,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/balance",
+            path=f"{API}/accounts/<account:number>/balance",
             tag=TAG,
             summary="The balance by service, penalty apart, now or as of the past.",
             description="`principal`, `penalty` and `advance` come from the same instant as "
@@ -42,7 +42,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/penalty",
+            path=f"{API}/accounts/<account:number>/penalty",
             tag=TAG,
             summary="The penalty explained, as of today, a past or a future day.",
             description="Day by day: each segment has one debt, one rate and one divisor, and adds "
@@ -63,7 +63,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/charges",
+            path=f"{API}/accounts/<account:number>/charges",
             tag=TAG,
             summary="Months of one account with their lines, newest first.",
             description="A month has the bill as it was posted, and the later recalculations "
@@ -81,7 +81,7 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/statement",
+            path=f"{API}/accounts/<account:number>/statement",
             tag=TAG,
             summary="Movements of one account, the oldest first: all, or of given days.",
             description="With `from` or `to`, the movements of those days in the order in which "

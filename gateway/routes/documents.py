@@ -27,6 +27,7 @@ class DocumentRoutes:
             access=Access.PUBLIC,
             query=DocumentQuery,
             result=Document,
+            media_type="text/markdown",
             refusals={404: ("document_not_found",)},
             revalidates=True,
         )

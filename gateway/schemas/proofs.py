@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from gateway.schemas import patterns
 from gateway.schemas.base import (
+    Pattern,
     Result,
     Shape,
     Text,
@@ -33,13 +35,10 @@ def _place(description: str) -> fields.Integer:
     )
 
 
-def _exact(description: str, example: str, most: int) -> Text:
-    return Text(
-        strip=False,
-        required=True,
-        validate=length(1, most),
-        metadata=described(description, example),
-    )
+def _exact(description: str, example: str, most: int, pattern: str) -> Text:
+    rules = [length(1, most), Pattern(pattern, error="field_refused")]
+    metadata = described(description, example)
+    return Text(strip=False, required=True, validate=rules, metadata=metadata)
 
 
 class ProofToCheck(Shape):
@@ -53,14 +52,19 @@ class ProofToCheck(Shape):
     position = _place("The place of the posting in the ledger.")
     index = _place("Its place in the tree, which counts from 0.")
     size = _place("How many events the checkpoint has sealed.")
-    leaf = _exact("The posting as it was sealed, in base64.", "eyJwb3NpdGlvbiI6NDJ9", 60_000)
+    leaf = _exact(
+        "The posting as it was sealed, in base64.",
+        "eyJwb3NpdGlvbiI6NDJ9",
+        60_000,
+        patterns.BASE64,
+    )
     path = fields.List(
-        Text(strip=False, validate=length(1, 100)),
+        Text(strip=False, validate=Pattern(patterns.SHA256, error="field_refused")),
         required=True,
         validate=length(0, 128),
         metadata=described("The hashes from the leaf to the root, each in base64.", [_HASH]),
     )
-    checkpoint = _exact("The checkpoint, a signed note.", _CHECKPOINT, 10_000)
+    checkpoint = _exact("The checkpoint, a signed note.", _CHECKPOINT, 10_000, patterns.TEXT)
 
 
 class ProvenPayment(Result):
