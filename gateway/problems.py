@@ -20,6 +20,9 @@ from shared.logs import get_logger
 log = get_logger("gateway.problems")
 
 RETRY_AFTER_SECONDS = 5
+"""When it is worth asking again after a 503: no service knows."""
+_LIMIT = {"policy", "limit", "window_seconds", "retry_after_seconds"}
+"""How a service describes a limit that was reached."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="saldo"'}
 """The scheme by which a 401 asks a client to authenticate."""
 
@@ -94,9 +97,11 @@ def refusal_of(error: ServiceError) -> Refusal:
     refusal.kind = error.kind
     if refusal.status == 401:
         refusal.headers.update(CHALLENGE)
-    if refusal.status == 503 or "retry_after_seconds" in params:
+    if refusal.status in {429, 503}:
         seconds = params.get("retry_after_seconds", RETRY_AFTER_SECONDS)
         refusal.headers["Retry-After"] = str(seconds)
+    if refusal.status == 429 and params.keys() >= _LIMIT:
+        refusal.headers.update(_limit_headers(params))
     return refusal
 
 
@@ -141,6 +146,15 @@ def pointers(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, s
     else:
         steps = (step.replace("~", "~0").replace("/", "~1") for step in path)
         yield "#" + "".join(f"/{step}" for step in steps), str(messages)
+
+
+def _limit_headers(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return what draft-ietf-httpapi-ratelimit-headers-10 says of a limit that was reached."""
+    name = f'"{params["policy"]}"'
+    return {
+        "RateLimit-Policy": f"{name};q={params['limit']};w={params['window_seconds']}",
+        "RateLimit": f"{name};r=0;t={params['retry_after_seconds']}",
+    }
 
 
 def _service_fields(fields: Any, field: Any) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from services.discovery import batch_of, jobs_of, open_store, publisher_of, reac
 from shared import gc_tuning
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
+from shared.bus.live import Handoff, LiveFeed
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.config import Settings
@@ -46,12 +47,13 @@ def work(names: Sequence[str], settings: Settings) -> None:
 
 
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
-    """Start the relay, listeners and jobs of a service; return its store."""
+    """Start the relay, live feed, listeners and jobs of a service; return its store."""
     store = open_store(name, settings, pool_size=6)
     services = WorkerServices(settings, store, client)
-    worker.start(
-        f"{name} relay", lambda: Relay(settings, store, publisher_of(name), worker.stop).run()
-    )
+    publish, handoff = publisher_of(name), Handoff()
+    relay = Relay(settings, store, publish, worker.stop, handoff.put)
+    worker.start(f"{name} relay", relay.run)
+    worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
     for upstream, handlers in reactions_of(name).items():
         listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name))
         worker.start(f"{name} from {upstream}", listener.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
+
+MIN_STREAM_BYTES = 2**20
+_AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
 
 
 class ConfigurationError(Exception):
@@ -38,6 +42,10 @@ class Settings:
     """The file with the bank details that bills are paid to; without one, the demo's."""
     timezone: str = "Europe/Moscow"
     log_level: str = "INFO"
+    stream_max_age: str = "90D"
+    """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
+    stream_max_bytes: int = 10 * 2**30
+    """How large the stream of one service grows."""
 
     def database_url_of(self, service: str) -> str:
         """Return the URL under which a service's runtime role reaches its schema."""
@@ -67,10 +75,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in (
             "database_url", "url", "gateway_listen", "smtp_url", "mail_from", "acquirer",
             "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret", "payees",
-            "timezone", "log_level",
+            "timezone", "log_level", "stream_max_age",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
+    if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
+        raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     databases = {
         service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
         for service in SERVICES
@@ -80,6 +90,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         amqp_url=_required(env, "SALDO_AMQP_URL", "the amqp:// URL of RabbitMQ"),
         secret=_master_secret(env),
         database_urls=databases,
+        stream_max_bytes=_stream_bytes(env),
         **plain,
     )
 
@@ -89,6 +100,15 @@ def _required(env: Mapping[str, str], name: str, meaning: str) -> str:
     if not value:
         raise ConfigurationError(f"set {name} to {meaning}; `make up` writes it to .saldo/env")
     return value
+
+
+def _stream_bytes(env: Mapping[str, str]) -> int:
+    text = env.get("SALDO_STREAM_MAX_BYTES") or str(Settings.stream_max_bytes)
+    if not text.isdecimal() or int(text) < MIN_STREAM_BYTES:
+        raise ConfigurationError(
+            f"SALDO_STREAM_MAX_BYTES is a number of bytes, at least {MIN_STREAM_BYTES}"
+        )
+    return int(text)
 
 
 def _master_secret(env: Mapping[str, str]) -> bytes:

@@ -33,8 +33,10 @@ class HealthRoutes:
             path="/healthz",
             tag=TAG,
             summary="Liveness: the process responds.",
+            description="It asks no service, and so responds while all of them are down.",
             access=Access.PUBLIC,
             result=shapes.Alive,
+            asks_services=False,
         )
     )
     def alive(self, _call: Call) -> Any:
@@ -46,8 +48,10 @@ class HealthRoutes:
             path="/readyz",
             tag=TAG,
             summary="Readiness: 200 if every service responds within two seconds, else 503.",
+            description="Which services responded is in the body, whatever the status.",
             access=Access.PUBLIC,
             result=shapes.Ready,
+            asks_services=False,
         )
     )
     def ready(self, call: Call) -> Any:
@@ -69,8 +73,10 @@ class HealthRoutes:
             path="/metrics",
             tag=TAG,
             summary="Counters for Prometheus.",
+            description="In the text format of Prometheus.",
             access=Access.PUBLIC,
             media_type="text/plain",
+            asks_services=False,
         )
     )
     def metrics(self, call: Call) -> Any:
@@ -82,7 +88,11 @@ class HealthRoutes:
             path=f"{API}/openapi.json",
             tag=TAG,
             summary="This description.",
+            description="OpenAPI 3.1, generated from the code that answers. Send its `ETag` back "
+            "in `If-None-Match`.",
             access=Access.PUBLIC,
+            asks_services=False,
+            revalidates=True,
         )
     )
     def openapi(self, _call: Call) -> Any:

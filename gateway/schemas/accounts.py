@@ -191,7 +191,7 @@ class PenaltyExplained(Result):
 class MonthsQuery(Shape):
     """A page of months, newest first."""
 
-    before = cursor("Months before")
+    before = cursor("Months before", "WyJtb250aHMgMDAwMTIzNCIsIjIwMjYtMDMiXQ")
     limit = page_size(12, 60)
 
 
@@ -319,7 +319,7 @@ class StatementsQuery(DaysQuery):
 class StatementQuery(DaysQuery):
     """A page of movements: of given days in the order of effect, else of all by position."""
 
-    after = cursor("Movements after")
+    after = cursor("Movements after", "WyJzdGF0ZW1lbnQgMDAwMTIzNCIsMTdd")
     limit = page_size(50, 200)
 
 

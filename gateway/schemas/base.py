@@ -32,6 +32,8 @@ _CODES_OF_ALL = {
     "moment": "field_date",
 }
 
+ID_EXAMPLE = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
+
 
 def _use_codes(field: fields.Field[Any]) -> None:
     kinds = [cls.__name__ for cls in type(field).__mro__]
@@ -198,10 +200,15 @@ def input_text(
 
 
 def secret(
-    description: str, *, most: int = 500, told: Mapping[str, Any] | None = None, **more: Any
+    description: str,
+    example: str,
+    *,
+    most: int = 500,
+    told: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Text:
-    """Return a field for a password or code of a request; it is not stripped, and never shown."""
-    metadata = described(description, format="password", **(told or {}))
+    """Return a field for a password of a request; it is not stripped, and never shown."""
+    metadata = described(description, example, format="password", **(told or {}))
     rules = [length(1, most), Pattern(patterns.TEXT, error="field_characters")]
     return Text(strip=False, required=True, validate=rules, metadata=metadata, **more)
 
@@ -215,7 +222,9 @@ def email_address(description: str) -> Text:
 def chosen_password() -> Text:
     """Return the field for a password that a person chooses, as identity's policy takes it."""
     return secret(
-        "The new password, never to be shared (S10).", told={"minLength": 10, "maxLength": 200}
+        "The new password, never to be shared (S10).",
+        "четыре синих чайника",
+        told={"minLength": 10, "maxLength": 200},
     )
 
 
@@ -248,12 +257,12 @@ def page_size(default: int, most: int) -> QueryInteger:
     )
 
 
-def cursor(description: str) -> Text:
+def cursor(description: str, example: str) -> Text:
     """Return the query parameter that takes ``next`` of the previous page."""
     return Text(
         load_default=None,
         validate=formed(patterns.CURSOR, 200, "field_cursor"),
-        metadata=described(f"{description}: the `next` of the previous page."),
+        metadata=described(f"{description}: the `next` of the previous page.", example),
     )
 
 
@@ -289,8 +298,7 @@ class Notice(Result):
 
 def identifier(description: str) -> fields.String:
     """Return the field for an id of a result."""
-    example = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
-    return fields.String(required=True, metadata=described(description, example, format="uuid"))
+    return fields.String(required=True, metadata=described(description, ID_EXAMPLE, format="uuid"))
 
 
 def instant(description: str, **more: Any) -> fields.String:

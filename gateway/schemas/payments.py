@@ -164,7 +164,7 @@ class PaymentQuery(Shape):
 class HistoryQuery(Shape):
     """A page of payments, newest first."""
 
-    before = cursor("Payments before")
+    before = cursor("Payments before", "WyJwYXltZW50cyIsImNERTMiXQ")
     limit = page_size(20, 100)
     allocation = _with_allocation()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validates_schema
 
@@ -66,6 +66,14 @@ class Organisation(Shape):
 class StartRegistration(Shape):
     """The details of a registration."""
 
+    EXAMPLES: ClassVar = {
+        "individual": {"person_type": "individual", "email": "ivanov@example.org"},
+        "organisation": {
+            "person_type": "organisation",
+            "email": "office@example.org",
+            "organisation": {"name": "ООО «Три кита»", "inn": "6200098765", "kpp": "620001001"},
+        },
+    }
     joint_rules = {  # noqa: RUF012
         "if": {"properties": {"person_type": {"const": PersonType.ORGANISATION}}},
         "then": {"properties": {"organisation": {"type": "object"}}, "required": ["organisation"]},

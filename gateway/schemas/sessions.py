@@ -24,7 +24,10 @@ class SignIn(Shape):
     """E-mail, password, and a name for the device in the list of sessions."""
 
     email = email_address("The e-mail of the cabinet.")
-    password = secret("The password; at the first sign-in, the temporary one from the letter.")
+    password = secret(
+        "The password; at the first sign-in, the temporary one from the letter.",
+        "четыре синих чайника",
+    )
     device = TextField(
         load_default=None,
         allow_none=True,
@@ -71,7 +74,9 @@ class Sessions(Result):
 class ChangePassword(Shape):
     """The current and the new password."""
 
-    current_password = secret("The current password, which may be the temporary one.")
+    current_password = secret(
+        "The current password, which may be the temporary one.", "Kp7-Wq3x-Tn9z"
+    )
     new_password = chosen_password()
 
 

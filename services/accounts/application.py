@@ -53,7 +53,7 @@ class Linking:
     def look_up(self, session: Session, command: LookUpAccount) -> dict[str, Any] | None:
         """Return the masked preview of a contract, None when there is none.
 
-        Raises Forbidden ``too_many_attempts`` (with ``retry_after_seconds``).
+        Raises Forbidden ``too_many_attempts``, with the limit and ``retry_after_seconds``.
         """
         limits = self._policy.limits
         _count(session, "lookup_by_person", command.person_id, limits.lookups_per_person)
@@ -144,7 +144,7 @@ def _count(session: Session, kind: str, subject: UUID, limit: Limit) -> None:
         raise Forbidden(
             "too_many_attempts",
             "Too many attempts; wait and try again, with the last paper bill at hand.",
-            retry_after_seconds=wait,
+            **limit.exceeded(kind, wait),
         )
 
 

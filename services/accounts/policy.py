@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -31,6 +31,15 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def window(self) -> timedelta:
         return timedelta(minutes=self.minutes)
+
+    def exceeded(self, policy: str, wait_seconds: int) -> dict[str, Any]:
+        """Return the parameters of ``too_many_attempts``: the limit, and the seconds to wait."""
+        return {
+            "policy": policy,
+            "limit": self.attempts,
+            "window_seconds": int(self.window.total_seconds()),
+            "retry_after_seconds": wait_seconds,
+        }
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

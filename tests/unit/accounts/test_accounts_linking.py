@@ -55,7 +55,12 @@ def test_look_ups_are_limited_per_person_though_they_find_nothing(harness: Any) 
     with pytest.raises(Forbidden) as refusal:
         look_up(harness, ANNA, FIRST)
     assert refusal.value.code == "too_many_attempts"
-    assert refusal.value.params == {"retry_after_seconds": 3600}
+    assert refusal.value.params == {
+        "policy": "lookup_by_person",
+        "limit": 60,
+        "window_seconds": 3600,
+        "retry_after_seconds": 3600,
+    }
     assert look_up(harness, BORIS, FIRST) is not None
     harness.clock.advance(timedelta(hours=1))
     assert look_up(harness, ANNA, FIRST) is not None
