@@ -36,9 +36,12 @@ def _place(description: str) -> fields.Integer:
 
 
 def _exact(description: str, example: str, most: int, pattern: str) -> Text:
-    rules = [length(1, most), Pattern(pattern, error="field_refused")]
-    metadata = described(description, example)
-    return Text(strip=False, required=True, validate=rules, metadata=metadata)
+    return Text(
+        strip=False,
+        required=True,
+        validate=[length(1, most), Pattern(pattern, error="field_refused")],
+        metadata=described(description, example),
+    )
 
 
 class ProofToCheck(Shape):
@@ -53,10 +56,7 @@ class ProofToCheck(Shape):
     index = _place("Its place in the tree, which counts from 0.")
     size = _place("How many events the checkpoint has sealed.")
     leaf = _exact(
-        "The posting as it was sealed, in base64.",
-        "eyJwb3NpdGlvbiI6NDJ9",
-        60_000,
-        patterns.BASE64,
+        "The posting as it was sealed, in base64.", "eyJwb3NpdGlvbiI6NDJ9", 60_000, patterns.BASE64
     )
     path = fields.List(
         Text(strip=False, validate=Pattern(patterns.SHA256, error="field_refused")),
