@@ -21,7 +21,7 @@ from shared.logs import get_logger
 log = get_logger("gateway.problems")
 
 RETRY_AFTER_SECONDS = 5
-"""When it is worth asking again after a 503: no service knows."""
+"""When it is worth asking again after a 503, unless a service knows better."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="saldo"'}
 """The scheme by which a 401 asks a client to authenticate."""
 

@@ -88,6 +88,9 @@ def test_unavailable_and_too_many_have_retry_after(
 ) -> None:
     services.answers["identity", "profile"] = Unavailable("service_unavailable", "x")
     assert browser("GET", ME).headers["Retry-After"] == "5"
+    waiting = Unavailable("payment_under_way", "x", retry_after_seconds=12)
+    services.answers["identity", "profile"] = waiting
+    assert browser("GET", ME).headers["Retry-After"] == "12"
     refusal = Forbidden("too_many_attempts", "x", retry_after_seconds=17)
     services.answers["identity", "profile"] = refusal
     assert browser("GET", ME).headers["Retry-After"] == "17"
