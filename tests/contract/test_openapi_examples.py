@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
     from gateway.cursors import decode_cursor
     from gateway.openapi import describe, operations_of
+    from gateway.operations import PATH_PARTS
     from gateway.problems import Refusal
     from gateway.service import Gateway
 
@@ -55,7 +56,7 @@ def test_examples_of_a_path_are_taken(name: str, described: dict[str, Any]) -> N
     parameters = described[name]["parameters"]
     examples = {one["name"]: _example(one) for one in parameters if one["in"] != "query"}
     path = operation.template.format_map(examples)
-    address = Map([Rule(operation.path)]).bind("localhost")
+    address = Map([Rule(operation.path)], converters=PATH_PARTS).bind("localhost")
     assert address.test(path), path
 
 

@@ -109,7 +109,7 @@ def test_a_callback_has_parameters_of_a_limited_size(browser: Browser, method: s
 
 
 @pytest.mark.parametrize(
-    ("path", "allowed"), [("/accounts/lookup", "POST"), ("/accounts/0001", "DELETE")]
+    ("path", "allowed"), [("/accounts/lookup", "POST"), ("/accounts/0001", "DELETE, GET, HEAD")]
 )
 def test_allow_names_the_methods_of_the_path_itself(
     browser: Browser, path: str, allowed: str
