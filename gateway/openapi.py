@@ -22,7 +22,7 @@ from gateway.openapi_responses import (
     responses_of,
     shared_refusals,
 )
-from gateway.operations import PATH_FORMS, Access, Idempotency, Operation
+from gateway.operations import PATH_PARTS, Access, Idempotency, Operation
 from gateway.reading import FREE_PARAMETERS
 from gateway.schemas import patterns
 from gateway.schemas.base import ID_EXAMPLE
@@ -169,8 +169,8 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             schema["format"] = "uuid"
         elif match["kind"] == "any":
             schema["enum"] = match["choices"].split(",")
-        elif match["kind"] in PATH_FORMS:
-            schema["pattern"] = f"^{PATH_FORMS[match['kind']]}$"
+        elif match["kind"] in PATH_PARTS:
+            schema["pattern"] = f"^{PATH_PARTS[match['kind']].regex}$"
         parameters.append(
             {
                 "in": "path",

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from marshmallow import Schema
+from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Request
 
 from gateway.messages import language_of, notice_text
@@ -20,8 +21,21 @@ API = "/api/v1"
 
 _CONVERTER = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
 
-PATH_FORMS = {"account": "[0-9]{1,20}", "month": "[0-9]{4}-(0[1-9]|1[0-2])"}
-"""Converters of paths besides werkzeug's: ``<account:number>``. Any other text is no such path."""
+
+class AccountPart(BaseConverter):
+    """The part ``<account:number>`` of a path; any other text is no such path."""
+
+    regex = "[0-9]{1,20}"
+
+
+class MonthPart(BaseConverter):
+    """The part ``<month:period>`` of a path."""
+
+    regex = "[0-9]{4}-(0[1-9]|1[0-2])"
+
+
+PATH_PARTS: Mapping[str, type[BaseConverter]] = {"account": AccountPart, "month": MonthPart}
+"""Converters of paths, besides werkzeug's."""
 
 SERVICE_TIMEOUT = 5.0
 """Seconds for a call that concerns our services alone."""

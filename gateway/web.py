@@ -27,7 +27,7 @@ from gateway.connections import CLOSE, SOCKET_SECONDS, TimeLimitedProtocol
 from gateway.handling import BODY, CALLER, CONTEXT, Handler, guarded, respond
 from gateway.headers import secure
 from gateway.metrics import Metrics
-from gateway.operations import PATH_FORMS, Operation
+from gateway.operations import PATH_PARTS, Operation
 from gateway.peer import caller_address, trusted_networks
 from gateway.problems import Refusal, problem_response
 from gateway.reading import announces_body, read_body
@@ -112,8 +112,7 @@ class GatewayServer(WebServer):
     def make_url_map(self) -> Map:
         rules = Map(strict_slashes=False, merge_slashes=False, redirect_defaults=False)
         rules.converters["outside"] = OutsideApi
-        for name, form in PATH_FORMS.items():
-            rules.converters[name] = type(name, (BaseConverter,), {"regex": form})
+        rules.converters.update(PATH_PARTS)
         for provider in self._providers:
             rule = provider.get_url_rule()
             rule.endpoint = provider

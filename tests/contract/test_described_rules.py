@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marshmallow import ValidationError
 
 from services.identity import password_policy
 from services.identity.contact_details import parse_email, parse_phone
@@ -26,7 +28,8 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
     from gateway.openapi import describe
     from gateway.schemas import patterns
-    from gateway.schemas.payments import MOST_LINES, MOST_OF_LINE
+    from gateway.schemas.payments import MOST_LINES, MOST_OF_LINE, StartPayment
+    from gateway.schemas.registrations import Organisation, StartRegistration
     from gateway.service import Gateway
 
 PYTHON_ALONE = re.compile(r"\\[AZzsSdDwWbB]|\(\?P|\(\?[aiLmsux]|\(\?#|\(\?\(")
@@ -124,6 +127,56 @@ def test_documents_are_those_of_identity() -> None:
     assert sorted(kind["schema"]["enum"]) == sorted(KINDS)
 
 
+INDIVIDUAL = {"person_type": "individual", "email": "a@b.ru"}
+ENTITY = {"name": "ООО «Три кита»", "inn": "7707083893", "kpp": "770701001"}
+TRADER = {"name": "ИП Ким", "inn": "500100732259"}
+LINE = {"account": "1", "amount": 0, "penalty": 0}
+PAID = {**LINE, "account": "2", "penalty": 1}
+
+
+@pytest.mark.parametrize(
+    ("shape", "body", "valid"),
+    [
+        ("StartRegistration", INDIVIDUAL, True),
+        ("StartRegistration", {**INDIVIDUAL, "organisation": None}, True),
+        ("StartRegistration", {**INDIVIDUAL, "organisation": ENTITY}, False),
+        ("StartRegistration", {**INDIVIDUAL, "person_type": "organisation"}, False),
+        ("Organisation", ENTITY, True),
+        ("Organisation", {**ENTITY, "kpp": None}, False),
+        ("Organisation", TRADER, True),
+        ("Organisation", {**TRADER, "kpp": ""}, True),
+        ("Organisation", {**TRADER, "kpp": ENTITY["kpp"]}, False),
+        ("StartPayment", {"lines": [LINE, PAID]}, True),
+        ("StartPayment", {"lines": [LINE]}, False),
+    ],
+)
+def test_rules_that_join_fields_are_told_as_they_hold(
+    shape: str, body: dict[str, Any], valid: bool
+) -> None:
+    components = describe(Gateway)["components"]
+    schema = {"$ref": f"#/components/schemas/{shape}", "components": components}
+    assert jsonschema_rs.is_valid(schema, body) == valid
+    assert _is_taken(shape, body) == valid
+
+
+def _is_taken(shape: str, body: dict[str, Any]) -> bool:
+    """Return whether the shape takes a body, and then the service that it is for."""
+    shapes = {
+        "StartRegistration": StartRegistration,
+        "Organisation": Organisation,
+        "StartPayment": StartPayment,
+    }
+    try:
+        members = shapes[shape]().load(body)
+        if shape == "Organisation":
+            parse_organisation(**members)
+        if shape == "StartPayment":
+            frozen_split([Line(**line) for line in members["lines"]])
+    except (ValidationError, ValidationFailed):
+        return False
+    return True
+
+
 def test_every_pattern_is_one_of_ecma_262() -> None:
     found = set(_patterns(describe(Gateway)))
     assert patterns.EMAIL in found
@@ -140,3 +193,8 @@ def _patterns(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _patterns(value)
+
+
+def test_a_document_is_described_as_json_and_as_a_file() -> None:
+    document = describe(Gateway)["paths"]["/api/v1/documents/{kind}"]["get"]
+    assert sorted(document["responses"]["200"]["content"]) == ["application/json", "text/markdown"]
