@@ -9,6 +9,7 @@ from gateway.operations import Access, Idempotency, Operation
 
 _OF_EVERY_ROUTE = (
     (400, "body_broken_off"),
+    (400, "chunk_malformed"),
     (408, "body_too_slow"),
     (413, "body_too_large"),
     (500, "internal_error"),
