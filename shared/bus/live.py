@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from shared import telemetry
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import WINDOW, Publish, Window, read_window
 from shared.bus.topology import connect, declare_live, event_exchange
@@ -91,6 +92,8 @@ class LiveFeed:
         self._patience = CONFIRM_S
         self._refused = 0
         self._reported = float("-inf")
+        self._events = telemetry.LIVE_EVENTS.labels(store.service)
+        self._refusals = telemetry.LIVE_REFUSED.labels(store.service)
 
     def run(self) -> None:
         """Take the lock and send; returns on stop, raises when a node is lost."""
@@ -126,6 +129,7 @@ class LiveFeed:
                 tag = publisher.publish(exchange, message)
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
+            self._events.inc(len(window.envelopes))
             database.execute(
                 "UPDATE live SET position = %s, published = %s", (window.position, window.published)
             )
@@ -155,6 +159,7 @@ class LiveFeed:
         missing = publisher.confirm_within(tag, self._patience)
         self._patience = HURRIED_S if missing.unconfirmed else CONFIRM_S
         self._refused += missing.refused + missing.unconfirmed
+        self._refusals.inc(missing.refused + missing.unconfirmed)
         if self._refused and time.monotonic() - self._reported >= REPORT_EVERY_S:
             log.warning("subscriber_queue_refused", service=self._service, events=self._refused)
             self._reported, self._refused = time.monotonic(), 0

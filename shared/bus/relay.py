@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
+from shared import telemetry
 from shared.bus.messages import Envelope, Publication, envelope
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.topology import connect, declare_publishing, log_exchange
@@ -87,6 +88,7 @@ class Relay:
         self._stop = stop
         self._hand_on = hand_on
         self._service = store.service
+        self._published = telemetry.RELAY_EVENTS.labels(store.service)
 
     def run(self) -> None:
         """Take the lock and publish; returns on stop, raises when a node is lost."""
@@ -156,5 +158,6 @@ class Relay:
         database.execute(
             "UPDATE relay SET position = %s, published = %s", (window.position, window.published)
         )
+        self._published.inc(len(window.envelopes))
         if self._hand_on is not None:
             self._hand_on(window)
