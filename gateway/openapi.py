@@ -40,9 +40,10 @@ not exist is a 404 `path_not_found`, a method that a path does not take a 405 `m
 New codes may be added within a status.
 
 **Limits.** A 429 carries `Retry-After`, the seconds until the limit frees, and names the limit in
-`RateLimit-Policy` and `RateLimit` in the form of draft-ietf-httpapi-ratelimit-headers-10. The
-services that count know the state of a limit; a response that is not a 429 does not have it. A
-503 carries `Retry-After` as well.
+`RateLimit-Policy` and `RateLimit` in the form of draft-ietf-httpapi-ratelimit-headers-10. Looking
+accounts up and linking them carry both on success, too. Elsewhere only the refusal has them: the
+limits of e-mails and addresses are nobody's business, and those of a day are counted only when
+they are reached. A 503 carries `Retry-After` as well.
 
 **Repeating.** With an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07) a request
 that was repeated has no further effect, and returns the result of the first.

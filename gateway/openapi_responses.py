@@ -41,7 +41,7 @@ HEADERS: Mapping[str, Any] = {
         "example": 840,
     },
     "RateLimitPolicy": {
-        "description": "The limit that was reached (draft-ietf-httpapi-ratelimit-headers-10): "
+        "description": "The limit of the operation (draft-ietf-httpapi-ratelimit-headers-10): "
         "its name, the quota `q`, and the window `w` in seconds.",
         "schema": {"type": "string"},
         "example": '"sign_in_of_email";q=10;w=900',
@@ -69,13 +69,10 @@ HEADERS: Mapping[str, Any] = {
 }
 """Headers of responses, by the name under which components has them."""
 
+_LIMIT = {"RateLimit-Policy": "RateLimitPolicy", "RateLimit": "RateLimit"}
 _HEADERS_OF_STATUS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "Challenge"},
-    429: {
-        "Retry-After": "RetryAfter",
-        "RateLimit-Policy": "RateLimitPolicy",
-        "RateLimit": "RateLimit",
-    },
+    429: {"Retry-After": "RetryAfter", **_LIMIT},
     503: {"Retry-After": "RetryAfter"},
 }
 
@@ -114,7 +111,8 @@ def responses_of(operation: Operation, shared: Mapping[Refused, str]) -> dict[st
 
 def _success(operation: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {"description": _first_line(operation)}
-    headers = _headers({"ETag": "ETag"} if operation.revalidates else {})
+    names = {"ETag": "ETag"} if operation.revalidates else {}
+    headers = _headers(names | (_LIMIT if operation.tells_limit else {}))
     if operation.location:
         headers["Location"] = {**HEADERS["Location"], "example": location_example(operation)}
     success["headers"] = headers

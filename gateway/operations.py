@@ -113,6 +113,8 @@ class Operation:
     """The codes of its own refusals by status; ``gateway.refusals`` adds those of every route."""
     asks_services: bool = True
     """Whether a service must respond for it to succeed."""
+    tells_limit: bool = False
+    """Whether a success says what is left of its limit, as a 429 does."""
     location: str = ""
     """The header Location: the path of what was created, with ``{members}`` of the result."""
     links: Sequence[Link] = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from gateway.headers import limit_headers
 from gateway.messages import field_text, language_of, text_of
 from shared.errors import ServiceError
 from shared.ids import new_id
@@ -20,9 +21,7 @@ from shared.logs import get_logger
 log = get_logger("gateway.problems")
 
 RETRY_AFTER_SECONDS = 5
-"""When it is worth asking again after a 503: no service knows."""
-_LIMIT = {"policy", "limit", "window_seconds", "retry_after_seconds"}
-"""How a service describes a limit that was reached."""
+"""When it is worth asking again after a 503, unless a service knows better."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="saldo"'}
 """The scheme by which a 401 asks a client to authenticate."""
 
@@ -100,8 +99,8 @@ def refusal_of(error: ServiceError) -> Refusal:
     if refusal.status in {429, 503}:
         seconds = params.get("retry_after_seconds", RETRY_AFTER_SECONDS)
         refusal.headers["Retry-After"] = str(seconds)
-    if refusal.status == 429 and params.keys() >= _LIMIT:
-        refusal.headers.update(_limit_headers(params))
+    if refusal.status == 429:
+        refusal.headers.update(limit_headers(params))
     return refusal
 
 
@@ -146,15 +145,6 @@ def pointers(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, s
     else:
         steps = (step.replace("~", "~0").replace("/", "~1") for step in path)
         yield "#" + "".join(f"/{step}" for step in steps), str(messages)
-
-
-def _limit_headers(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return what draft-ietf-httpapi-ratelimit-headers-10 says of a limit that was reached."""
-    name = f'"{params["policy"]}"'
-    return {
-        "RateLimit-Policy": f"{name};q={params['limit']};w={params['window_seconds']}",
-        "RateLimit": f"{name};r=0;t={params['retry_after_seconds']}",
-    }
 
 
 def _service_fields(fields: Any, field: Any) -> list[dict[str, str]]:

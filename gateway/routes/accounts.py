@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Call, Idempotency, Link, Operation
+from gateway.headers import limit_headers
+from gateway.operations import API, Call, Idempotency, Link, Operation, Reply
 from gateway.ownership import linked_account
 from gateway.schemas import accounts as shapes
 from gateway.web import route
@@ -26,13 +27,15 @@ class AccountRoutes:
             body=shapes.LookUp,
             result=shapes.Preview,
             refusals={404: ("account_not_found",), 429: ("too_many_attempts",)},
+            tells_limit=True,
             links=(Link(to="link_account", body={"number": "number"}),),
         )
     )
     def look_up_account(self, call: Call) -> Any:
-        return call.command(
+        preview = call.command(
             "accounts", "lookup", person_id=call.person_id, number=call.body["number"]
         )
+        return Reply(data=preview, headers=limit_headers(preview.get("rate_limit")))
 
     @route(
         Operation(
@@ -65,6 +68,7 @@ class AccountRoutes:
                 409: ("account_limit_reached", "already_linked"),
                 429: ("too_many_attempts",),
             },
+            tells_limit=True,
             location=f"{API}/accounts/{{number}}",
             links=(
                 Link(to="account", parameters={"number": "number"}),
@@ -81,7 +85,8 @@ class AccountRoutes:
             number=call.body["number"],
             proof=call.body["proof"],
         )
-        return {**linked, "message": call.notice("account_linked")}
+        data = {**linked, "message": call.notice("account_linked")}
+        return Reply(data=data, headers=limit_headers(linked.get("rate_limit")))
 
     @route(
         Operation(

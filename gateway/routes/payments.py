@@ -63,7 +63,7 @@ class PaymentRoutes:
             refusals={
                 404: ("account_not_linked",),
                 409: ("payment_must_be_restarted",),
-                422: ("amount_too_large", "duplicate_account", "nothing_to_pay"),
+                422: ("duplicate_account", "nothing_to_pay"),
                 503: ("acquirer_unavailable", "payment_under_way"),
             },
             location=f"{API}/payments/{{payment_id}}",

@@ -32,13 +32,14 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def window(self) -> timedelta:
         return timedelta(minutes=self.minutes)
 
-    def exceeded(self, policy: str, wait_seconds: int) -> dict[str, Any]:
-        """Return the parameters of ``too_many_attempts``: the limit, and the seconds to wait."""
+    def after(self, policy: str, made: int, closes_in: int) -> dict[str, Any]:
+        """Return the state of the limit after an attempt; ``closes_in`` are seconds."""
         return {
             "policy": policy,
             "limit": self.attempts,
             "window_seconds": int(self.window.total_seconds()),
-            "retry_after_seconds": wait_seconds,
+            "remaining": max(0, self.attempts - made),
+            "retry_after_seconds": closes_in,
         }
 
 

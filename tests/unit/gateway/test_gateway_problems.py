@@ -88,6 +88,9 @@ def test_unavailable_and_too_many_have_retry_after(
 ) -> None:
     services.answers["identity", "profile"] = Unavailable("service_unavailable", "x")
     assert browser("GET", ME).headers["Retry-After"] == "5"
+    waiting = Unavailable("payment_under_way", "x", retry_after_seconds=12)
+    services.answers["identity", "profile"] = waiting
+    assert browser("GET", ME).headers["Retry-After"] == "12"
     refusal = Forbidden("too_many_attempts", "x", retry_after_seconds=17)
     services.answers["identity", "profile"] = refusal
     assert browser("GET", ME).headers["Retry-After"] == "17"
@@ -109,6 +112,24 @@ def test_limit_that_was_reached_is_described_in_headers(
     assert refused.headers["Retry-After"] == "17"
     assert refused.headers["RateLimit-Policy"] == '"lookup_by_person";q=60;w=3600'
     assert refused.headers["RateLimit"] == '"lookup_by_person";r=0;t=17'
+
+
+def test_success_says_what_is_left_of_its_limit(browser: Browser, services: FakeServices) -> None:
+    limit = {
+        "policy": "link_by_person",
+        "limit": 20,
+        "window_seconds": 3600,
+        "remaining": 19,
+        "retry_after_seconds": 3600,
+    }
+    services.answers["accounts", "link"] = {"number": "0001", "rate_limit": limit}
+    linked = browser("POST", "/api/v1/accounts", json={"number": "0001", "proof": "1"})
+    assert linked.status_code == 201
+    assert linked.headers["RateLimit-Policy"] == '"link_by_person";q=20;w=3600'
+    assert linked.headers["RateLimit"] == '"link_by_person";r=19;t=3600'
+    assert "rate_limit" not in linked.json
+    services.answers["accounts", "link"] = {"number": "0001"}
+    assert "RateLimit" not in browser("POST", "/api/v1/accounts", json={"number": "1"}).headers
 
 
 def test_validation_of_a_service_keeps_its_pointers_without_its_words(

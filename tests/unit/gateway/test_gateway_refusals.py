@@ -59,6 +59,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "password_reset_exists": frozenset({"request_password_reset"}),
     "registration_exists": frozenset({"start_registration"}),
     # The shapes of the API refuse them first.
+    "amount_too_large": frozenset({"start_payment"}),
     "negative_amount": frozenset({"start_payment"}),
     "too_many_lines": frozenset({"start_payment"}),
     "organisation_missing": frozenset({"start_registration"}),
