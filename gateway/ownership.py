@@ -32,15 +32,6 @@ def of_own_account(call: Call, number: str, read: Callable[[str], T]) -> T:
     return found  # type: ignore[no-any-return]
 
 
-def linked_account(call: Call, number: str) -> dict[str, Any]:
-    """Return a linked account with its contract, as `list_accounts` has it.
-
-    Raises Refusal 404 ``account_not_linked`` like :func:`of_own_account`.
-    """
-    account: dict[str, Any] = _linked_account(call, _account_number(number))
-    return account
-
-
 def of_linked_account(
     call: Call, number: str, read: Callable[[str], T]
 ) -> tuple[dict[str, Any], T]:

@@ -34,8 +34,10 @@ def _implied(operation: Operation) -> Iterator[tuple[int, str]]:
         yield from ((503, code) for code in _OF_SERVICES)
     if operation.access is not Access.PUBLIC:
         yield 401, "not_signed_in"
-    if operation.access is Access.SIGNED_IN:
+    if operation.access in {Access.SIGNED_IN, Access.UNACCEPTED}:
         yield 403, "password_change_required"
+    if operation.access is Access.SIGNED_IN:
+        yield 403, "acceptance_required"
     if "<" in operation.path:
         yield 404, "path_not_found"
     if operation.idempotency is not Idempotency.NONE:

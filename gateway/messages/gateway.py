@@ -21,16 +21,16 @@ KINDS = {
         "en": "You may not do this. Sign in with your own account or ask in “Questions”.",
     },
     "unavailable": {
-        "ru": "Сервис временно не отвечает. Повторите через несколько секунд: дважды действие "
+        "ru": "Эта часть сейчас не отвечает. Повторите через несколько секунд: дважды действие "
         "не выполнится.",
-        "en": "The service is not responding at the moment. Try again in a few seconds: nothing "
+        "en": "This part is not responding at the moment. Try again in a few seconds: nothing "
         "will be done twice.",
     },
     "internal": {
-        "ru": "Произошла ошибка на нашей стороне. Повторите позже; если не поможет, сообщите в "
-        "поддержку номер ошибки.",
-        "en": "Something went wrong on our side. Try again later; if that does not help, give "
-        "the error number to support.",
+        "ru": "Произошла ошибка на нашей стороне. Повторите через минуту; если не поможет, "
+        "сообщите в поддержку номер ошибки.",
+        "en": "Something went wrong on our side. Try again in a minute; if that does not help, "
+        "give the error number to support.",
     },
 }
 
@@ -180,6 +180,12 @@ GATEWAY = {
         "ru": "Временный пароль нужно сменить. Задайте свой пароль — до этого остальные разделы "
         "закрыты.",
         "en": "The temporary password must be changed. Choose a password of your own: nothing "
+        "else opens before that.",
+    },
+    "acceptance_required": {
+        "ru": "Вышла новая редакция правил или согласия. Прочитайте её и примите — до этого "
+        "остальные разделы закрыты.",
+        "en": "There is a new version of the rules or of the consent. Read and accept it: nothing "
         "else opens before that.",
     },
 }

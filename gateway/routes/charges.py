@@ -146,7 +146,6 @@ class ChargeRoutes:
             "/accounts/{number}/charges`.",
             query=shapes.AllChargesQuery,
             result=shapes.AllCharges,
-            refusals={404: ("account_not_found",)},
         )
     )
     def all_charges(self, call: Call) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Access, Call, Operation
+from gateway.operations import API, Access, Call, Idempotency, Operation
 from gateway.schemas import sessions as shapes
 from gateway.schemas.base import Notice
 from gateway.web import route
@@ -51,6 +51,32 @@ class MeRoutes:
             new_password=call.body["new_password"],
         )
         return {"message": call.notice("password_changed")}
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/acceptances",
+            tag=TAG,
+            summary="Accept new versions of the rules or the consent, by their versions.",
+            description="Until then everything else is refused with `acceptance_required`. Only "
+            "the version in force is taken: the one that the person has seen.",
+            access=Access.UNACCEPTED,
+            idempotency=Idempotency.OPTIONAL,
+            body=shapes.AcceptDocuments,
+            result=Notice,
+            refusals={404: ("person_not_found",), 409: ("documents_changed",)},
+        )
+    )
+    def accept_documents(self, call: Call) -> Any:
+        call.command(
+            "identity",
+            "accept_documents",
+            person_id=call.person_id,
+            rules_version=call.body["rules_version"],
+            consent_version=call.body["consent_version"],
+            ip=call.ip,
+        )
+        return {"message": call.notice("documents_accepted")}
 
     @route(
         Operation(

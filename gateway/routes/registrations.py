@@ -102,7 +102,12 @@ class RegistrationRoutes:
             refusals={
                 403: ("code_attempts_used_up",),
                 404: ("registration_not_found",),
-                409: ("already_registered", "registration_confirmed", "registration_expired"),
+                409: (
+                    "already_registered",
+                    "documents_changed",
+                    "registration_confirmed",
+                    "registration_expired",
+                ),
                 422: ("code_expired", "consent_not_given", "rules_not_accepted", "wrong_code"),
             },
             location=f"{API}/me",
@@ -117,6 +122,8 @@ class RegistrationRoutes:
             code=call.body["code"],
             accept_rules=call.body["accept_rules"],
             consent_personal_data=call.body["consent_personal_data"],
+            rules_version=call.body["rules_version"],
+            consent_version=call.body["consent_version"],
             ip=call.ip,
         )
         return {**confirmed, "message": call.notice("registration_confirmed")}

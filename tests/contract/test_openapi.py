@@ -27,6 +27,7 @@ GET /sessions
 GET /sessions/{session_id}
 DELETE /sessions/{session_id}
 PUT /me/password
+POST /me/acceptances
 GET /me
 PATCH /me
 POST /password-resets

@@ -40,6 +40,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     # Where the address is none that the request gives.
     "email_invalid": frozenset(
         {
+            "accept_documents",
             "change_password",
             "confirm_password_reset",
             "confirm_registration",
@@ -64,15 +65,12 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "too_many_lines": frozenset({"start_payment"}),
     "organisation_missing": frozenset({"start_registration"}),
     "organisation_not_expected": frozenset({"start_registration"}),
-    # The document in force exists, and the ledger holds neither wrong months nor lost postings.
-    "document_not_found": frozenset({"confirm_registration"}),
+    # The ledger holds neither wrong months nor lost postings.
     "invalid_period": frozenset({"penalty"}),
     "checkpoint_not_found": frozenset({"receipt"}),
     "event_not_found": frozenset({"receipt"}),
     # A null in its place.
     "not_sealed_yet": frozenset({"receipt"}),
-    # Nothing is booked on it: an empty statement.
-    "account_not_found": frozenset({"statements"}),
     # Only a question is limited by questions, only a change compares with the old password.
     "too_many_questions": frozenset({"add_message"}),
     "password_unchanged": frozenset({"confirm_password_reset"}),
