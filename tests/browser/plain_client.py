@@ -93,6 +93,8 @@ class _FormsReader(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._open = self.forms.setdefault(values.get("action", ""), {})
+        elif values.get("type") in {"radio", "checkbox"} and "checked" not in values:
+            return
         elif tag == "input" and self._open is not None and "name" in values:
             self._open[values["name"]] = values.get("value", "")
 
