@@ -14,7 +14,25 @@ MAX_CONCURRENT = 10
 
 
 def all_of(thunks: Sequence[Callable[[], T]]) -> list[T]:
-    """Run the thunks concurrently and return their results in order; raise the first error."""
+    """Run the thunks concurrently and return their results in order.
+
+    The first error in this order is raised, without waiting for the thunks after it: a check that
+    stands first is not slower, nor heard of later, for what is read beside it.
+    """
     pool = GreenPool(min(MAX_CONCURRENT, max(1, len(thunks))))
-    threads = [pool.spawn(copy_context().run, thunk) for thunk in thunks]
-    return [thread.wait() for thread in threads]
+    threads = [pool.spawn(copy_context().run, _outcome, thunk) for thunk in thunks]
+    results = []
+    for thread in threads:
+        result, error = thread.wait()
+        if error is not None:
+            raise error
+        results.append(result)
+    return results
+
+
+def _outcome(thunk: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    # A greenlet that ends with an exception has the hub print it, whoever has handled it.
+    try:
+        return thunk(), None
+    except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        return None, error

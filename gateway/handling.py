@@ -13,6 +13,7 @@ from gateway.idempotency import command_id_of
 from gateway.operations import Call, Operation, Reply, ServiceCalls
 from gateway.problems import Refusal, problem_response, refusal_of
 from gateway.reading import free_parameters, json_body, query_parameters
+from gateway.schemas.base import instance_of
 from shared import context
 from shared.errors import InternalError, ServiceError
 from shared.logs import get_logger
@@ -90,7 +91,7 @@ def _encoded(operation: Operation, result: Any) -> Response:
     reply = result if isinstance(result, Reply) else Reply(data=result)
     if operation.result is None:
         return Response(status=operation.status, headers=dict(reply.headers))
-    data = operation.result().dump(reply.data)
+    data = instance_of(operation.result).dump(reply.data)
     response = Response(
         json.dumps(data, ensure_ascii=False, separators=(",", ":")),
         status=operation.status,

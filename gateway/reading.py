@@ -8,37 +8,40 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from eventlet import Timeout
+from eventlet.wsgi import ChunkReadError
 from marshmallow import Schema, ValidationError
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Request
 
 from gateway.problems import Refusal, pointers
-from gateway.schemas.base import Shape
+from gateway.schemas.base import Shape, instance_of
 
 MAX_BODY_BYTES = 64 * 1024
-BODY_SECONDS = 15.0
 MAX_PARAMETERS = 50
 MAX_PARAMETER_LENGTH = 2000
 _CHUNK = 16 * 1024
 
 
-def read_body(request: Request) -> bytes:
+def read_body(request: Request, seconds: float) -> bytes:
     """Return the body, read in the connection's greenlet: a slow upload holds no worker.
 
-    Raises Refusal: 413 above MAX_BODY_BYTES, 408 after BODY_SECONDS, 400 for an incomplete body.
+    Raises Refusal: 413 above MAX_BODY_BYTES, 408 when it takes longer than ``seconds``, 400 for an
+    incomplete body or a malformed chunk.
     """
     announced = request.environ.get("CONTENT_LENGTH") or "0"
     if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
         raise Refusal(413, "body_too_large", limit=MAX_BODY_BYTES)
     stream = request.environ["wsgi.input"]
-    timeout = Timeout(BODY_SECONDS)
+    timeout = Timeout(seconds)
     try:
         return _read_chunks(stream, _expected_bytes(request.environ))
     except Timeout as expired:
         if expired is not timeout:
             raise
-        raise Refusal(408, "body_too_slow", seconds=int(BODY_SECONDS)) from None
-    except (OSError, ValueError) as error:
+        raise Refusal(408, "body_too_slow", seconds=max(1, round(seconds))) from None
+    except ChunkReadError as error:
+        raise Refusal(400, "chunk_malformed") from error
+    except OSError as error:
         raise Refusal(400, "body_broken_off") from error
     finally:
         timeout.cancel()
@@ -129,7 +132,7 @@ def loaded(schema: type[Schema] | None, data: Any, place: str) -> dict[str, Any]
     ``invalid_request`` that names all wrong members.
     """
     try:
-        members: dict[str, Any] = (schema or Shape)().load(data)
+        members: dict[str, Any] = instance_of(schema or Shape).load(data)
     except ValidationError as error:
         wrong = [
             {

@@ -6,10 +6,12 @@ import eventlet
 from nameko.runners import ServiceRunner
 
 from gateway.documents.payees import load_payees
+from gateway.readiness import states_of
 from gateway.service import CLIENT_KEY, Gateway
 from gateway.web import SETTINGS_KEY
 from shared.config import Settings
 from shared.logs import get_logger
+from shared.monitoring import Monitoring, stopping
 from shared.rpc.client import RpcClient
 from shared.signals import on_stop_signal
 
@@ -25,9 +27,10 @@ GRACE_SECONDS = 25.0
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests in progress.
 
-    Raises ConfigurationError when the payees of bills cannot be used.
+    Raises ConfigurationError when the payees of bills or the address for monitoring cannot be used.
     """
     load_payees(settings.payees)
+    monitoring = Monitoring(settings.monitoring_listen)
     client = RpcClient(settings.amqp_url, name="gateway")
     runner = ServiceRunner(
         {
@@ -42,6 +45,7 @@ def run(settings: Settings) -> None:
 
     def stop() -> None:
         log.info("stopping")
+        monitoring.report(stopping)
         with eventlet.Timeout(GRACE_SECONDS, False):
             runner.stop()
             return
@@ -50,5 +54,7 @@ def run(settings: Settings) -> None:
 
     on_stop_signal(stop)
     runner.start()
+    monitoring.report(lambda: states_of(client))
     runner.wait()
     client.close()
+    monitoring.close()

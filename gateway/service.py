@@ -7,6 +7,7 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 
 from gateway.cabinet.pages.accounts import AccountPages
+from gateway.cabinet.pages.api_reference import ApiReferencePages
 from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
@@ -78,6 +79,7 @@ class Gateway(
     ReceiptFilePages,
     StatementPages,
     ReferencePages,
+    ApiReferencePages,
     StatusPages,
     StaticPages,
     RegistrationRoutes,

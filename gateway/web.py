@@ -23,16 +23,16 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, Map
 from werkzeug.wrappers import Request, Response
 
-from gateway.connections import CLOSE, SOCKET_SECONDS, TimeLimitedProtocol
+from gateway.connections import CLOSE, SOCKET_SECONDS, StrictProtocol
 from gateway.handling import BODY, CALLER, CONTEXT, Handler, guarded, respond
 from gateway.headers import secure
-from gateway.metrics import Metrics
 from gateway.operations import Operation
 from gateway.peer import caller_address, trusted_networks
 from gateway.problems import Refusal, problem_response
 from gateway.reading import announces_body, read_body
 from gateway.tracing import CORRELATION_HEADER, TRACE_HEADER, incoming_context
-from shared import context
+from shared import context, telemetry
+from shared.config import Settings
 from shared.logs import get_logger
 
 log = get_logger("gateway.web")
@@ -40,7 +40,6 @@ log = get_logger("gateway.web")
 MAX_CONNECTIONS = 1000
 BACKLOG = 512
 ACCEPT_RETRY_SECONDS = 0.1
-METRICS = "saldo.metrics"
 UNMATCHED = "unmatched"
 """The route of a request that no route or page answers, for metrics and logs."""
 ANY_OTHER_PATH = "/<outside:path>"
@@ -56,7 +55,6 @@ class GatewayServer(WebServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.metrics = Metrics()
         self._room = Semaphore(MAX_CONNECTIONS)
         self.stopping = False
 
@@ -66,8 +64,9 @@ class GatewayServer(WebServer):
         self._starting = True
         self._sock = eventlet.listen(self.bind_addr, backlog=BACKLOG, reuse_port=False)
         self._sock.settimeout(None)
-        self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app(), TimeLimitedProtocol)
+        self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app(), StrictProtocol)
         self._serv.socket_timeout = SOCKET_SECONDS
+        self._serv.head_seconds = self._settings.gateway_head_seconds
         self._serv.log_output = False  # GatewayApp logs each request
         self._gt = self.container.spawn_managed_thread(self.run)
         log.info("listening", address=self._sock.getsockname())
@@ -82,6 +81,7 @@ class GatewayServer(WebServer):
                 self._room.release()
                 eventlet.sleep(ACCEPT_RETRY_SECONDS)
                 continue
+            telemetry.HTTP_CONNECTIONS.inc()
             sock.settimeout(SOCKET_SECONDS)
             self.container.spawn_managed_thread(partial(self.process_request, sock, address))
 
@@ -95,6 +95,7 @@ class GatewayServer(WebServer):
             log.exception("connection_failed")
         finally:
             sock.close()
+            telemetry.HTTP_CONNECTIONS.dec()
             self._room.release()
 
     def stop_accepting(self) -> None:
@@ -119,8 +120,12 @@ class GatewayServer(WebServer):
         return rules
 
     def get_wsgi_app(self) -> GatewayApp:
-        settings = self.container.config.get(SETTINGS_KEY)
-        return GatewayApp(self, https=urlsplit(getattr(settings, "url", "")).scheme == "https")
+        return GatewayApp(self, https=urlsplit(self._settings.url).scheme == "https")
+
+    @property
+    def _settings(self) -> Settings:
+        settings: Settings = self.container.config[SETTINGS_KEY]
+        return settings
 
 
 class GatewayApp:
@@ -133,23 +138,40 @@ class GatewayApp:
         self._trusted = trusted_networks(os.environ.get("SALDO_TRUSTED_PROXY", ""))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        started = time.monotonic()
-        request = Request(environ)
+        response = self._answered(Request(environ), self._routed)
+        unread = BODY not in environ and announces_body(environ)
+        if CLOSE in environ and (unread or self._server.stopping):
+            environ[CLOSE](unread)
+        return response(environ, start_response)
+
+    def refused(self, environ: dict[str, Any], refusal: Refusal) -> Response:
+        """Return the problem document for a request that is not one of HTTP."""
+        return self._answered(
+            Request(environ), lambda request: (UNMATCHED, problem_response(request, refusal))
+        )
+
+    def _answered(
+        self, request: Request, respond_to: Callable[[Request], tuple[str, Response]]
+    ) -> Response:
+        started, environ = time.monotonic(), request.environ
         environ[CONTEXT] = incoming_context(
             request.headers.get(CORRELATION_HEADER, ""), request.headers.get(TRACE_HEADER, "")
         )
         environ[CALLER] = caller_address(
             request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), self._trusted
         )
-        environ[METRICS] = self._server.metrics
-        with self._server.metrics.progress(), context.bind(**environ[CONTEXT]) as bound:
-            route, response = self._routed(request)
+        with (
+            telemetry.HTTP_IN_PROGRESS.track_inprogress(),
+            context.bind(**environ[CONTEXT]) as bound,
+        ):
+            route, response = respond_to(request)
             response.headers[CORRELATION_HEADER] = bound.correlation_id
             response.headers[TRACE_HEADER] = bound.traceparent or ""
             secure(response, api=request.path.startswith("/api/"), https=self._https)
             seconds = time.monotonic() - started
             method = request.method if route != UNMATCHED else "ANY"
-            self._server.metrics.observe(method, route, response.status_code, seconds)
+            telemetry.HTTP_REQUESTS.labels(method, route, response.status_code).inc()
+            telemetry.HTTP_SECONDS.labels(method, route).observe(seconds)
             log.info(
                 "request_finished",
                 method=method,
@@ -157,10 +179,7 @@ class GatewayApp:
                 status=response.status_code,
                 milliseconds=round(seconds * 1000, 1),
             )
-        unread = BODY not in environ and announces_body(environ)
-        if CLOSE in environ and (unread or self._server.stopping):
-            environ[CLOSE](unread)
-        return response(environ, start_response)
+        return response
 
     def _routed(self, request: Request) -> tuple[str, Response]:
         try:
@@ -213,7 +232,8 @@ class Route(HttpRequestHandler):
         """Read the body, run the route in a worker, and return its response."""
 
         def read_and_run() -> Response:
-            request.environ[BODY] = read_body(request)
+            settings: Settings = self.container.config[SETTINGS_KEY]
+            request.environ[BODY] = read_body(request, settings.gateway_body_seconds)
             return self._in_worker(request, values)
 
         return guarded(request, read_and_run, self.refusal_response)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import partial
 from typing import Any
 
-from gateway.concurrently import all_of
 from gateway.operations import Call
 from gateway.problems import Refusal
 from shared.clock import SystemClock
 from shared.config import Settings
-from shared.errors import NotFound
 
 PIECE = 2000
 """Movements that the ledger is asked for at a time."""
@@ -38,47 +35,48 @@ def _year_before(day: date) -> date:
     return date(max(months // 12, date.min.year), months % 12 + 1, 1)
 
 
+def entries_between(
+    call: Call, numbers: Sequence[str], first_day: date, last_day: date
+) -> dict[str, dict[str, Any]]:
+    """Return the movements and the totals of each account in given days.
+
+    However many accounts there are, the ledger is asked once for each PIECE of movements.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    after: int | None = 0 if numbers else None
+    while after is not None:
+        page = call.ask(
+            "ledger",
+            "statements_between",
+            numbers=list(numbers),
+            first_day=first_day.isoformat(),
+            last_day=last_day.isoformat(),
+            after=after,
+            limit=PIECE,
+        )
+        for one in page["accounts"]:
+            known = entries.setdefault(one["number"], {**one, "movements": []})
+            known["movements"] += one["movements"]
+        after = page["next"]
+    return entries
+
+
 def statements_of(
-    call: Call, accounts: Sequence[Mapping[str, Any]], first_day: date, last_day: date
+    accounts: Sequence[Mapping[str, Any]],
+    entries: Mapping[str, Mapping[str, Any]],
+    first_day: date,
+    last_day: date,
 ) -> dict[str, Any]:
-    """Return the statements of accounts side by side, and the totals of them all."""
-    found = all_of([partial(_whole, call, account, first_day, last_day) for account in accounts])
+    """Return the statements of accounts, and the totals of them all."""
     totals: Counter[str] = Counter(dict.fromkeys(COLUMNS, 0))
-    for statement in found:
+    for account in accounts:
         for column in COLUMNS:
-            totals[column] += statement["totals"][column]
+            totals[column] += entries[account["number"]]["totals"][column]
     return {
         "first_day": first_day.isoformat(),
         "last_day": last_day.isoformat(),
-        "accounts": found,
+        "accounts": [
+            {"address": account["address"], **entries[account["number"]]} for account in accounts
+        ],
         "totals": dict(totals),
-    }
-
-
-def _whole(
-    call: Call, account: Mapping[str, Any], first_day: date, last_day: date
-) -> dict[str, Any]:
-    movements: list[Any] = []
-    totals: Mapping[str, int] = dict.fromkeys(COLUMNS, 0)
-    after: int | None = 0
-    while after is not None:
-        try:
-            page = call.ask(
-                "ledger",
-                "statement_between",
-                number=account["number"],
-                first_day=first_day.isoformat(),
-                last_day=last_day.isoformat(),
-                after=after,
-                limit=PIECE,
-            )
-        except NotFound:
-            break  # linked, and nothing is booked on it yet
-        movements += page["movements"]
-        totals, after = page["totals"], page["next"]
-    return {
-        "number": account["number"],
-        "address": account["address"],
-        "movements": movements,
-        "totals": totals,
     }

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # importing it here would come before patching
+    from shared.config import Settings
 
 USAGE = "usage: python -m services serve|work|migrate [NAME...]"
 
@@ -36,23 +40,27 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings()
         chosen = check_names(names)
+        logs.configure({"serve": "server", "work": "worker"}.get(verb, verb), settings.log_level)
+        _run(verb, chosen, settings)
     except (ConfigurationError, UnknownServiceError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logs.configure({"serve": "server", "work": "worker"}.get(verb, verb), settings.log_level)
+    return 0
+
+
+def _run(verb: str, names: list[str], settings: Settings) -> None:
     if verb == "serve":
         from services.serve import serve
 
-        serve(chosen, settings)
+        serve(names, settings)
     elif verb == "work":
         from services.work import work
 
-        work(chosen, settings)
+        work(names, settings)
     else:
         from services.migrate import migrate_all
 
-        migrate_all(chosen, settings)
-    return 0
+        migrate_all(names, settings)
 
 
 if __name__ == "__main__":

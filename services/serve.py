@@ -14,9 +14,11 @@ from kombu import pools
 from nameko.runners import ServiceRunner
 
 from services.discovery import open_store, publisher_of
+from services.readiness import states_of
 from shared import gc_tuning
 from shared.config import Settings
 from shared.logs import get_logger
+from shared.monitoring import Monitoring, stopping
 from shared.rpc.client import RpcClient
 from shared.rpc.server import CONFIG_KEY, ServerContext, hosted
 from shared.signals import on_stop_signal
@@ -31,7 +33,11 @@ GRACE_S = 15.0
 
 
 def serve(names: Sequence[str], settings: Settings) -> None:
-    """Run services until SIGTERM or SIGINT; calls in progress are finished first."""
+    """Run services until SIGTERM or SIGINT; calls in progress are finished first.
+
+    Raises ConfigurationError when the address for monitoring cannot be used.
+    """
+    monitoring = Monitoring(settings.monitoring_listen)
     pools.set_limit(100)
     stores = {name: open_store(name, settings) for name in names}
     client = RpcClient(settings.amqp_url, name="services")
@@ -53,17 +59,20 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     runner = ServiceRunner(config)
     for name in names:
         runner.add_service(hosted(_service_class(name)))
-    on_stop_signal(lambda: _stop(runner))
+    on_stop_signal(lambda: _stop(runner, monitoring))
     runner.start()
+    monitoring.report(lambda: states_of(settings, stores))
     gc_tuning.tune_gc()
     log.info("server_ready", services=list(names))
     runner.wait()
     client.close()
     for store in stores.values():
         store.close()
+    monitoring.close()
 
 
-def _stop(runner: ServiceRunner) -> None:
+def _stop(runner: ServiceRunner, monitoring: Monitoring) -> None:
+    monitoring.report(stopping)
     with eventlet.Timeout(GRACE_S, False):
         runner.stop()
         return

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import REGISTRY
+
 from services.discovery import batch_of, jobs_of, open_store, publisher_of, reactions_of
+from services.readiness import states_of
 from shared import gc_tuning
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
+from shared.bus.live import Handoff, LiveFeed
+from shared.bus.progress import ProgressCollector
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
+from shared.monitoring import Monitoring
 from shared.rpc.client import RpcClient
 
 log = get_logger(__name__)
@@ -33,25 +39,33 @@ class WorkerServices:
 
 
 def work(names: Sequence[str], settings: Settings) -> None:
-    """Run the worker until SIGTERM or SIGINT."""
+    """Run the worker until SIGTERM or SIGINT.
+
+    Raises ConfigurationError when the address for monitoring cannot be used.
+    """
+    monitoring = Monitoring(settings.monitoring_listen)
     client = RpcClient(settings.amqp_url, name="worker")
     worker = Worker()
-    stores = [start_tasks(worker, name, settings, client) for name in names]
+    stores = {name: start_tasks(worker, name, settings, client) for name in names}
+    REGISTRY.register(ProgressCollector(stores))
+    monitoring.report(lambda: states_of(settings, stores))
     gc_tuning.tune_gc()
     log.info("worker_ready", services=list(names))
     worker.wait()
     client.close()
-    for store in stores:
+    for store in stores.values():
         store.close()
+    monitoring.close()
 
 
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
-    """Start the relay, listeners and jobs of a service; return its store."""
+    """Start the relay, live feed, listeners and jobs of a service; return its store."""
     store = open_store(name, settings, pool_size=6)
     services = WorkerServices(settings, store, client)
-    worker.start(
-        f"{name} relay", lambda: Relay(settings, store, publisher_of(name), worker.stop).run()
-    )
+    publish, handoff = publisher_of(name), Handoff()
+    relay = Relay(settings, store, publish, worker.stop, handoff.put)
+    worker.start(f"{name} relay", relay.run)
+    worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
     for upstream, handlers in reactions_of(name).items():
         listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name))
         worker.start(f"{name} from {upstream}", listener.run)

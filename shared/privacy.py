@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,9 @@ class MemoryVault:
     def reveal(self, subject: UUID, sealed: str) -> str | None:
         key = self.keys.get(subject)
         return None if key is None else open_with(key, sealed, subject.bytes)
+
+    def fetch_keys(self, subjects: Sequence[UUID]) -> None:
+        """All keys are at hand."""
 
     def destroy(self, subject: UUID) -> None:
         self.keys.pop(subject, None)
@@ -83,13 +87,16 @@ class PostgresVault:
         )
 
     def _key(self, subject: UUID) -> bytes | None:
-        key = self._known.get(subject)
-        if key is None:
-            self._cursor.execute("SELECT wrapped FROM data_keys WHERE subject = %s", (subject,))
-            row = self._cursor.fetchone()
-            if row is None:
-                return None
-            wrapped = bytes(row["wrapped"])
-            key = self._wrapping.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], subject.bytes)
-            self._known[subject] = key
-        return key
+        if subject not in self._known:
+            self.fetch_keys([subject])
+        return self._known.get(subject)
+
+    def fetch_keys(self, subjects: Sequence[UUID]) -> None:
+        self._cursor.execute(
+            "SELECT subject, wrapped FROM data_keys WHERE subject = ANY(%s)", (list(subjects),)
+        )
+        for row in self._cursor.fetchall():
+            wrapped, subject = bytes(row["wrapped"]), row["subject"]
+            self._known[subject] = self._wrapping.decrypt(
+                wrapped[:_NONCE], wrapped[_NONCE:], subject.bytes
+            )

@@ -22,7 +22,13 @@ from kombu import Exchange, Queue
 from psycopg import sql
 
 from services.discovery import migrations_of, open_store
-from shared.bus.topology import connect, dead_queue, event_exchange, reaction_queue, stream_queue
+from shared.bus.topology import (
+    connect,
+    dead_queue,
+    event_exchange,
+    log_exchange,
+    reaction_queue,
+)
 from shared.config import SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
@@ -209,10 +215,10 @@ def sweep_bus(amqp_url: str) -> None:
         for service in SERVICES:
             for upstream in SERVICES:
                 reaction_queue(service, upstream)(channel).delete()
-            for queue in (stream_queue(service), dead_queue(service)):
-                Queue(queue.name)(channel).delete()
-            Queue(f"rpc-{service}")(channel).delete()
-            Exchange(event_exchange(service).name)(channel).delete()
+            for name in (f"{service}.stream", dead_queue(service).name, f"rpc-{service}"):
+                Queue(name)(channel).delete()
+            for exchange in (log_exchange(service), event_exchange(service)):
+                Exchange(exchange.name)(channel).delete()
 
 
 def role_of(service: str) -> str:

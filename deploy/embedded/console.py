@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from deploy.embedded.environment import MONITORED
 from deploy.embedded.plan import ProcessState
 
 _STYLE = {"ready": "green", "done": "green", "down": "red", "starting": "yellow", "waiting": "dim"}
@@ -86,6 +87,9 @@ def addresses(environment: Mapping[str, str], env_file: Path, demo_file: Path) -
     table.add_row("acquirer", environment["SALDO_ACQUIRER_URL"])
     for name, variable in (("PostgreSQL", "SALDO_DATABASE_URL"), ("RabbitMQ", "SALDO_AMQP_URL")):
         table.add_row(name, environment[variable].rpartition("@")[2])
+    for name in MONITORED:
+        url = environment[f"SALDO_MONITORING_URL_{name.upper()}"]
+        table.add_row(f"metrics of {name}", f"{url}/metrics")
     table.add_row("settings", str(env_file))
     return table
 

@@ -24,6 +24,13 @@ def _home() -> str:
         return "/"
 
 
+MONITORED = {
+    "gateway": "gateway_monitoring",
+    "serve": "serve_monitoring",
+    "work": "work_monitoring",
+}
+"""The processes with a monitoring listener, and the names of its ports."""
+
 PLAIN_ENVIRONMENT = {
     # Independent of the calling shell: otherwise each `up` would look like a change.
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -56,7 +63,15 @@ def generate_settings(
         "SALDO_SECRET": secrets["master"],
         "SALDO_TIMEZONE": "Europe/Moscow",
     }
-    return settings | role_urls(database, secrets["roles"])
+    return settings | monitoring_urls(ports) | role_urls(database, secrets["roles"])
+
+
+def monitoring_urls(ports: Mapping[str, int]) -> dict[str, str]:
+    """Return `SALDO_MONITORING_URL_<PROCESS>`: below each are /metrics, /readyz and /healthz."""
+    return {
+        f"SALDO_MONITORING_URL_{process.upper()}": f"http://127.0.0.1:{ports[name]}"
+        for process, name in MONITORED.items()
+    }
 
 
 def apply_overrides(

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.embedded import postgres, rabbitmq
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.environment import MONITORED, PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.state import StateDir
 from deploy.embedded.system_user import system_user
@@ -44,7 +44,7 @@ def process_specs(
 
 def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     broker = settings["SALDO_AMQP_URL"]
-    gateway = settings["SALDO_GATEWAY_LISTEN"].replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+    gateway = settings["SALDO_MONITORING_URL_GATEWAY"]
     acquirer = urlsplit(settings["SALDO_ACQUIRER_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
     rpc = tuple(f"rpc-{service}" for service in SERVICES)
@@ -60,17 +60,16 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("migrate", ("services", "migrate"), ("postgres",), None),
         ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
         ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
-        ("gateway", ("gateway",), nodes, Check("http", f"http://{gateway}/readyz")),
+        ("gateway", ("gateway",), nodes, Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
-    environ = PLAIN_ENVIRONMENT | dict(settings)
     version = code_version()
     return [
         ProcessSpec(
             name=name,
             argv=(sys.executable, "-m", *module),
-            environ=environ,
+            environ=PLAIN_ENVIRONMENT | dict(settings) | _monitoring(name, settings),
             cwd=str(REPOSITORY),
             requires=requires,
             ready=ready,
@@ -79,6 +78,15 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         )
         for name, module, requires, ready in rows
     ]
+
+
+def _monitoring(name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the address on which a process answers its supervisor, where it has one."""
+    if name not in MONITORED:
+        return {}
+    return {
+        "SALDO_MONITORING_LISTEN": urlsplit(settings[f"SALDO_MONITORING_URL_{name.upper()}"]).netloc
+    }
 
 
 def code_version(root: Path = REPOSITORY) -> str:

@@ -19,6 +19,9 @@ from deploy.embedded.plan import write_atomically
 
 DEFAULT_PORTS = {
     "gateway": 18080,
+    "gateway_monitoring": 18081,
+    "serve_monitoring": 18082,
+    "work_monitoring": 18083,
     "smtp": 18025,
     "mailbox": 18026,
     "acquirer": 18090,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, partial
+from gettext import NullTranslations
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from gateway import formats
+from gateway.cabinet.markdown import coded, prose
 from gateway.cabinet.static import static_path
 from gateway.translation import translations
 from shared.ids import new_id
@@ -39,11 +42,14 @@ def environment(language: str) -> Environment:
     made.install_gettext_callables(  # type: ignore[attr-defined]
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
+    made.globals["_"] = made.globals["gettext"] = _texts_of(catalogue)
     made.filters.update(
         roubles=partial(_in_language, formats.roubles, language),
         typed_roubles=partial(_in_language, formats.typed_roubles, language),
         decimal=partial(_in_language, formats.decimal, language),
         day=partial(_in_language, formats.day, language),
+        coded=coded,
+        prose=prose,
         device=formats.device,
         month=partial(_in_language, formats.month, language),
     )
@@ -67,6 +73,26 @@ def render(template: str, visit: Any, data: Mapping[str, Any]) -> str:
         moment=lambda value: formats.moment(value, zone, visit.language),
         **data,
     )
+
+
+def _texts_of(catalogue: NullTranslations) -> Callable[..., Markup]:
+    """Return ``_("...")`` of the templates: the text, with its variables escaped and put in.
+
+    Jinja's own formats each text anew, a hundred on a page; most have no variables, and are kept.
+    """
+
+    @cache
+    def text_of(russian: str) -> Markup:
+        return Markup(catalogue.gettext(russian))  # noqa: S704 - a text of ours
+
+    @cache
+    def plain_text_of(russian: str) -> Markup:
+        return text_of(russian) % {}
+
+    def gettext(russian: str, **variables: Any) -> Markup:
+        return text_of(russian) % variables if variables else plain_text_of(russian)
+
+    return gettext
 
 
 def _in_language(write: Any, language: str, value: Any, **options: Any) -> str:

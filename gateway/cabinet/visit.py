@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from eventlet.event import Event
 from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
+from gateway.cabinet.asked_once import AskedOnce
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
@@ -21,6 +23,7 @@ from gateway.messages import field_text, text_of
 from gateway.operations import Call, Operation, Person, Reply, ServiceCalls
 from gateway.problems import Refusal, refusal_of
 from gateway.reading import loaded
+from gateway.schemas.base import instance_of
 from gateway.translation import translations
 from shared.config import Settings
 from shared.errors import ServiceError, Unavailable
@@ -60,6 +63,8 @@ class Visit:
     """Posted fields; on a page shown again after a log-in, what had been typed before."""
     command_id: UUID = field(default_factory=new_id)
     notice: str = ""
+    answers: dict[str, Event] = field(default_factory=dict, repr=False)
+    """What this request has asked the services for; see AskedOnce."""
 
     # --- words --------------------------------------------------------------------------------
 
@@ -102,7 +107,7 @@ class Visit:
         if isinstance(result, Response):
             return result
         data = result.data if isinstance(result, Reply) else result
-        return operation.result().dump(data) if operation.result else None
+        return instance_of(operation.result).dump(data) if operation.result else None
 
     def attempt(
         self,
@@ -174,8 +179,7 @@ class Visit:
 
     @property
     def services(self) -> ServiceCalls:
-        services: ServiceCalls = self.service.services
-        return services
+        return AskedOnce(self.service.services, self.answers)
 
     # --- responses ----------------------------------------------------------------------------
 

@@ -50,6 +50,10 @@ GATEWAY = {
     "database_unavailable": KINDS["unavailable"],
     "contended": KINDS["unavailable"],
     "shutting_down": KINDS["unavailable"],
+    "documents_busy": {
+        "ru": "Сейчас составляется слишком много документов. Повторите через несколько секунд.",
+        "en": "Too many documents are being made at the moment. Try again in a few seconds.",
+    },
     "invalid_request": {
         "ru": "Запрос заполнен неверно. Исправьте поля, перечисленные в errors, и отправьте "
         "ещё раз.",
@@ -86,6 +90,48 @@ GATEWAY = {
     "body_broken_off": {
         "ru": "Тело запроса пришло не целиком. Проверьте связь и отправьте ещё раз.",
         "en": "The body did not arrive in full. Check the connection and send it again.",
+    },
+    "chunk_malformed": {
+        "ru": "Тело запроса разбито на части неверно. Отправьте его ещё раз, лучше с заголовком "
+        "Content-Length.",
+        "en": "The chunks of the body are malformed. Send it again, best with Content-Length.",
+    },
+    "malformed_request": {
+        "ru": "Это не запрос HTTP/1.1. Проверьте первую строку, заголовки (один Host обязателен) и "
+        "концы строк CRLF.",
+        "en": "This is not a request of HTTP/1.1. Check the request line, the headers (one Host is "
+        "required) and the line ends, CRLF.",
+    },
+    "http_version_unsupported": {
+        "ru": "Такая версия HTTP не принимается. Отправьте запрос по HTTP/1.1.",
+        "en": "This version of HTTP is not supported. Send the request by HTTP/1.1.",
+    },
+    "target_too_long": {
+        "ru": "Адрес длиннее {limit} байт. Сократите его и отправьте ещё раз.",
+        "en": "The address is longer than {limit} bytes. Shorten it and send it again.",
+    },
+    "headers_too_large": {
+        "ru": "Заголовков слишком много или они слишком длинные. Допустимо {number} заголовков, "
+        "вместе {limit} байт.",
+        "en": "There are too many headers, or they are too long. Send at most {number}, together "
+        "{limit} bytes.",
+    },
+    "head_too_slow": {
+        "ru": "Заголовки запроса не пришли за {seconds} с. Проверьте связь и отправьте ещё раз.",
+        "en": "The headers did not arrive within {seconds} s. Check the connection and send it "
+        "again.",
+    },
+    "framing_ambiguous": {
+        "ru": "Длина тела указана неверно или дважды. Оставьте один Content-Length или одно "
+        "Transfer-Encoding: chunked.",
+        "en": "The length of the body is wrong, or given twice. Send one Content-Length or one "
+        "Transfer-Encoding: chunked.",
+    },
+    "transfer_coding_unsupported": {
+        "ru": "Такое Transfer-Encoding не поддерживается. Отправьте тело с Content-Length или с "
+        "Transfer-Encoding: chunked.",
+        "en": "This Transfer-Encoding is not supported. Send the body with Content-Length or with "
+        "Transfer-Encoding: chunked.",
     },
     "parameters_unusable": {
         "ru": "Параметры не удалось прочитать. Проверьте их число, длину и кодировку.",

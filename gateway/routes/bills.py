@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -12,14 +11,15 @@ from gateway.documents.files import file_response
 from gateway.documents.payees import load_payees
 from gateway.messages import language_of
 from gateway.operations import API, Call, Operation
-from gateway.ownership import linked_account
+from gateway.ownership import of_linked_account
 from gateway.problems import Refusal
+from gateway.routes.charges import PERIOD
+from gateway.schemas.base import instance_of
 from gateway.schemas.bills import Bill
 from gateway.web import route
 from shared.config import Settings
 
 TAG = "Charges"
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 class BillRoutes:
@@ -49,7 +49,7 @@ class BillRoutes:
         )
     )
     def bill_file(self, call: Call) -> Response:
-        found = Bill().dump(_bill(call, self.settings))
+        found: Any = instance_of(Bill).dump(_bill(call, self.settings))
         language = language_of(call.request.accept_languages)
         name = f"bill-{found['number']}-{found['period']}"
         return file_response(bill_pdf(found, language), name, "pdf")
@@ -57,8 +57,11 @@ class BillRoutes:
 
 def _bill(call: Call, settings: Settings) -> dict[str, Any]:
     """Return a bill of a linked account, and whom to pay. Raises 404 for what is no month."""
-    if not _MONTH.fullmatch(call.path["period"]):
+    if not PERIOD.fullmatch(call.path["period"]):
         raise Refusal(404, "path_not_found")
-    account = linked_account(call, call.path["number"])
-    found = call.ask("ledger", "bill", number=account["number"], period=call.path["period"])
+    account, found = of_linked_account(
+        call,
+        call.path["number"],
+        lambda number: call.ask("ledger", "bill", number=number, period=call.path["period"]),
+    )
     return with_payees({**account, **found}, load_payees(settings.payees))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+import re
 from typing import Any
 
-from gateway.concurrently import all_of
 from gateway.cursors import decode_cursor, encode_cursor
 from gateway.operations import API, Call, Operation
-from gateway.ownership import linked_account, own_account
+from gateway.ownership import of_linked_account, of_own_account
 from gateway.schemas import accounts as shapes
 from gateway.web import route
-from gateway.whole_statements import days_asked, statements_of
+from gateway.whole_statements import days_asked, entries_between, statements_of
 from shared.config import Settings
 
 TAG = "Charges"
+PERIOD = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+"""A month as addresses name it."""
 
 
 class ChargeRoutes:
@@ -33,8 +34,12 @@ class ChargeRoutes:
         )
     )
     def balance(self, call: Call) -> Any:
-        number = own_account(call, call.path["number"])
-        return call.ask("ledger", "balance", number=number, as_of=call.query["as_of"])
+        as_of = call.query["as_of"]
+        return of_own_account(
+            call,
+            call.path["number"],
+            lambda number: call.ask("ledger", "balance", number=number, as_of=as_of),
+        )
 
     @route(
         Operation(
@@ -47,9 +52,12 @@ class ChargeRoutes:
         )
     )
     def penalty(self, call: Call) -> Any:
-        number = own_account(call, call.path["number"])
-        on = call.query["on"]
-        return call.ask("ledger", "penalty", number=number, on=on.isoformat() if on else None)
+        on = call.query["on"].isoformat() if call.query["on"] else None
+        return of_own_account(
+            call,
+            call.path["number"],
+            lambda number: call.ask("ledger", "penalty", number=number, on=on),
+        )
 
     @route(
         Operation(
@@ -62,9 +70,7 @@ class ChargeRoutes:
         )
     )
     def months(self, call: Call) -> Any:
-        number = own_account(call, call.path["number"])
-        before = decode_cursor(_months_of(number), "before", call.query["before"])
-        return _months(call, number, before)
+        return of_own_account(call, call.path["number"], lambda number: _months(call, number))
 
     @route(
         Operation(
@@ -77,18 +83,12 @@ class ChargeRoutes:
         )
     )
     def statement(self, call: Call) -> Any:
-        number = own_account(call, call.path["number"])
-        if call.query["first_day"] or call.query["last_day"]:
-            return _statement_of_days(call, number, self.settings)
-        subject = f"statement {number}"
-        page = call.ask(
-            "ledger",
-            "statement",
-            number=number,
-            after=decode_cursor(subject, "after", call.query["after"]),
-            limit=call.query["limit"],
-        )
-        return {**page, "next": encode_cursor(subject, page["next"])}
+        def read(number: str) -> dict[str, Any]:
+            if call.query["first_day"] or call.query["last_day"]:
+                return _statement_of_days(call, number, self.settings)
+            return _statement(call, number)
+
+        return of_own_account(call, call.path["number"], read)
 
     @route(
         Operation(
@@ -103,11 +103,16 @@ class ChargeRoutes:
     def statements(self, call: Call) -> Any:
         first_day, last_day = days_asked(call, self.settings)
         wanted = call.query["account"]
-        if wanted is not None:
-            linked = [linked_account(call, wanted)]
-        else:
+        if wanted is None:
             linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
-        return statements_of(call, linked, first_day, last_day)
+            numbers = [account["number"] for account in linked]
+            found = entries_between(call, numbers, first_day, last_day)
+        else:
+            account, found = of_linked_account(
+                call, wanted, lambda number: entries_between(call, [number], first_day, last_day)
+            )
+            linked = [account]
+        return statements_of(linked, found, first_day, last_day)
 
     @route(
         Operation(
@@ -121,13 +126,37 @@ class ChargeRoutes:
     )
     def all_charges(self, call: Call) -> Any:
         linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
-        pages = all_of([partial(_months, call, account["number"], None) for account in linked])
+        if not linked:
+            return {"accounts": []}
+        numbers = [account["number"] for account in linked]
+        found = call.ask(
+            "ledger", "charges_of_accounts", numbers=numbers, limit=call.query["limit"]
+        )
         return {
             "accounts": [
-                {"number": account["number"], "address": account["address"], **page}
-                for account, page in zip(linked, pages, strict=True)
+                {**account, **page, "next": encode_cursor(_months_of(page["number"]), page["next"])}
+                for account, page in zip(linked, found["accounts"], strict=True)
             ]
         }
+
+
+def months_after(number: str, period: str) -> str:
+    """Return the cursor with which `months` begins at a month (``2026-10``) of an account."""
+    year, month = int(period[:4]), int(period[5:])
+    following = f"{year + month // 12:04}-{month % 12 + 1:02}"
+    return str(encode_cursor(_months_of(number), following))
+
+
+def _statement(call: Call, number: str) -> dict[str, Any]:
+    subject = f"statement {number}"
+    page = call.ask(
+        "ledger",
+        "statement",
+        number=number,
+        after=decode_cursor(subject, "after", call.query["after"]),
+        limit=call.query["limit"],
+    )
+    return {**page, "next": encode_cursor(subject, page["next"])}
 
 
 def _statement_of_days(call: Call, number: str, settings: Settings) -> dict[str, Any]:
@@ -154,8 +183,12 @@ def _months_of(number: str) -> str:
     return f"months {number}"
 
 
-def _months(call: Call, number: str, before: Any) -> dict[str, Any]:
+def _months(call: Call, number: str) -> dict[str, Any]:
     page: dict[str, Any] = call.ask(
-        "ledger", "charges", number=number, before=before, limit=call.query["limit"]
+        "ledger",
+        "charges",
+        number=number,
+        before=decode_cursor(_months_of(number), "before", call.query["before"]),
+        limit=call.query["limit"],
     )
     return {**page, "next": encode_cursor(_months_of(number), page["next"])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.concurrently import all_of
 from gateway.cursors import decode_cursor, encode_cursor
 from gateway.operations import (
     ACQUIRER_TIMEOUT,
@@ -121,8 +122,13 @@ class PaymentRoutes:
         payment = _payment(call, refresh=False)
         if payment["state"] not in _PAID_STATES:
             raise Refusal(409, "receipt_not_ready", state=payment["state"])
-        postings = call.ask("ledger", "payment_postings", payment_id=payment["payment_id"])
-        proofs = call.ask("ledger", "payment_proofs", payment_id=payment["payment_id"])
+        payment_id = payment["payment_id"]
+        postings, proofs = all_of(
+            [
+                lambda: call.ask("ledger", "payment_postings", payment_id=payment_id),
+                lambda: call.ask("ledger", "payment_proofs", payment_id=payment_id),
+            ]
+        )
         return {"payment": payment, **postings, **proofs}
 
 
@@ -163,9 +169,10 @@ def _with_message(call: Call, payment: dict[str, Any]) -> dict[str, Any]:
 def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[str, Any]:
     """Return the line of an account; one without entries in the ledger owes nothing."""
     if balance is None:
-        amount, penalty = 0, 0
+        amount, penalty, advance = 0, 0, 0
     else:
-        amount = max(balance["principal"] - balance["advance"], 0)
+        unpaid = balance["principal"] - balance["advance"]
+        amount, advance = max(unpaid, 0), max(-unpaid, 0)
         penalty = max(balance["penalty"], 0)
     return {
         "account": account["number"],
@@ -173,4 +180,5 @@ def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[s
         "amount": amount,
         "penalty": penalty,
         "total": amount + penalty,
+        "advance": advance,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
@@ -39,6 +40,15 @@ def _use_codes(field: fields.Field[Any]) -> None:
         field.error_messages[key] = specific or _CODES_OF_ALL.get(key, "field_refused")
     if isinstance(field, fields.List):
         _use_codes(field.inner)
+
+
+@cache
+def instance_of(schema: type[Schema]) -> Schema:
+    """Return the instance of a schema that the process keeps.
+
+    Making one copies all of its fields, for nested schemas again; loading and dumping change none.
+    """
+    return schema()
 
 
 class Shape(Schema):

@@ -32,6 +32,7 @@ class DueLine(Result):
     amount = kopecks("«Сумма»: the debt less the advance", 450000)
     penalty = kopecks("«Пени»", 1425)
     total = kopecks("Both", 451425)
+    advance = kopecks("«Переплата»: paid beyond the debt; 0 where there is one", 0)
 
 
 class Due(Result):
@@ -76,6 +77,9 @@ class Allocation(Result):
         "The month, YYYY-MM; 0001-01 is the debt at the takeover of the account.", "2026-10"
     )
     service = output_text("The code of the service.", "heating")
+    name = output_text(
+        "Its name by the account's last bills; its code where none of them has it.", "Отопление"
+    )
     amount = kopecks("The part", 450000)
 
 

@@ -115,7 +115,9 @@ def linked_accounts(session: Session, person_id: UUID) -> list[dict[str, Any]]:
     Whoever proved ownership sees holder and address in full (None: erased); whoever knew the
     number alone sees them masked.
     """
-    return [_linked(session, account) for account in session.read.linked(person_id)]
+    linked = session.read.linked(person_id)
+    session.vault.fetch_keys([contract_id(account.number) for account in linked])
+    return [_linked(session, account) for account in linked]
 
 
 def ownership(session: Session, person_id: UUID, numbers: list[str]) -> dict[str, list[str]]:

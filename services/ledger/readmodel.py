@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -95,12 +95,23 @@ class ReadModel:
             " AND bill.topic = 'ledger.charges_posted.v1' WHERE b.number = ANY(%s)",
             (list(numbers),),
         )
-        return {
-            row["number"]: {
-                line["service"]: line["name"] for line in msgspec.json.decode(row["state"])["lines"]
-            }
-            for row in self._cursor.fetchall()
-        }
+        return _names_by_account(self._cursor.fetchall())
+
+    def service_names_of_late_bills(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the names of services by each account's late bills, as `service_names` does.
+
+        These are the bills among the 200 events up to the last bill: some years of a household's,
+        and never more to read, however long the history is. A later bill's name wins.
+        """
+        self._cursor.execute(
+            "SELECT b.number, bill.state FROM balances AS b JOIN events AS bill"
+            " ON bill.originator_id = b.account_id"
+            " AND bill.originator_version BETWEEN b.last_bill - 199 AND b.last_bill"
+            " AND bill.topic = 'ledger.charges_posted.v1' WHERE b.number = ANY(%s)"
+            " ORDER BY bill.originator_version",
+            (list(numbers),),
+        )
+        return _names_by_account(self._cursor.fetchall())
 
     def owing(self, on: date) -> Iterator[dict[str, Any]]:
         """Yield the rows of accounts with an open period that was due before a day, by number."""
@@ -146,3 +157,13 @@ class ReadModel:
             (payment_id,),
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def _names_by_account(bills: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    names: dict[str, dict[str, str]] = {}
+    for bill in bills:
+        lines = msgspec.json.decode(bill["state"])["lines"]
+        names.setdefault(bill["number"], {}).update(
+            {line["service"]: line["name"] for line in lines}
+        )
+    return names

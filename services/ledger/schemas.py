@@ -47,6 +47,15 @@ class Charges(Schema):
     limit = fields.Integer(load_default=24, strict=True, validate=validate.Range(1, 120))
 
 
+class ChargesOfAccounts(Schema):
+    """The newest months of several accounts."""
+
+    numbers = fields.List(
+        fields.String(validate=_NUMBER), required=True, validate=validate.Length(max=100)
+    )
+    limit = fields.Integer(load_default=24, strict=True, validate=validate.Range(1, 120))
+
+
 class Statement(Schema):
     """The movements of an account in the order of the log, after a position."""
 
@@ -68,6 +77,18 @@ class StatementBetween(Schema):
     """The movements of an account from one day to another, in the order of effect."""
 
     number = fields.String(required=True, validate=_NUMBER)
+    first_day = fields.Date(required=True, format="iso")
+    last_day = fields.Date(required=True, format="iso")
+    after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
+    limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 5000))
+
+
+class StatementsBetween(Schema):
+    """The movements of several accounts from one day to another, one account after the other."""
+
+    numbers = fields.List(
+        fields.String(validate=_NUMBER), required=True, validate=validate.Length(max=100)
+    )
     first_day = fields.Date(required=True, format="iso")
     last_day = fields.Date(required=True, format="iso")
     after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))

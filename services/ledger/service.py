@@ -48,6 +48,13 @@ class LedgerService:
         """Return the months of an account with their lines, newest first."""
         return self.store.query(lambda session: statements.charges(session, number, before, limit))
 
+    @rpc(schemas.ChargesOfAccounts)
+    def charges_of_accounts(self, numbers: list[str], limit: int) -> Any:
+        """Return the newest months of several accounts, each with where to go on."""
+        return self.store.query(
+            lambda session: statements.charges_of_accounts(session, numbers, limit)
+        )
+
     @rpc(schemas.Statement)
     def statement(self, number: str, after: int | None, limit: int) -> Any:
         """Return the movements of an account with the balance after each."""
@@ -66,6 +73,17 @@ class LedgerService:
         return self.store.query(
             lambda session: history.statement_between(
                 session, number, first_day, last_day, after, limit
+            )
+        )
+
+    @rpc(schemas.StatementsBetween)
+    def statements_between(
+        self, numbers: list[str], first_day: date, last_day: date, after: int, limit: int
+    ) -> Any:
+        """Return the movements of several accounts from one day to another, and their totals."""
+        return self.store.query(
+            lambda session: history.statements_between(
+                session, numbers, first_day, last_day, after, limit
             )
         )
 

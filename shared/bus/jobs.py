@@ -8,7 +8,7 @@ from threading import Event as StopSignal
 
 import psycopg
 
-from shared import context
+from shared import context, telemetry
 from shared.bus.messages import Job, Services
 from shared.database import connection_info
 from shared.logs import get_logger
@@ -56,6 +56,9 @@ class JobRunner:
                 self._stop.wait(wait)
                 continue
             lock.execute("SELECT 1")  # raises when the connection that holds the lock is lost
-            with context.bind(actor=f"service:{self._service}", correlation_id=""):
+            with (
+                context.bind(actor=f"service:{self._service}", correlation_id=""),
+                telemetry.job_run(self._service, job.name),
+            ):
                 done = job.run(self._services)
             due[job] = time.monotonic() + (0.0 if done else job.every)

@@ -15,12 +15,13 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from threading import Event as StopSignal
 from typing import Any
 
 import psycopg
 
-from shared import context
+from shared import context, telemetry
 from shared.bus import parked
 from shared.bus.messages import (
     MalformedMessageError,
@@ -58,6 +59,14 @@ class Delivery:
     body: bytes
     tag: int | None = None
 
+    def age(self) -> float:
+        """Return the seconds since its event was recorded; 0 for a malformed message."""
+        try:
+            recorded_at = datetime.fromisoformat(str(self.headers.get("cloudEvents_time")))
+            return max(0.0, (datetime.now(UTC) - recorded_at).total_seconds())
+        except (TypeError, ValueError):
+            return 0.0
+
 
 class GapError(Exception):
     """The upstream has published events that have not arrived here."""
@@ -77,6 +86,9 @@ class Reactions:
         self._store = store
         self._upstream = upstream
         self._handlers = handlers
+        self._events = telemetry.REACTION_EVENTS.labels(store.service, upstream)
+        self._delay = telemetry.REACTION_DELAY.labels(store.service, upstream)
+        self._parked = telemetry.REACTION_PARKED.labels(store.service, upstream)
 
     def position(self) -> int:
         """Return the position of the last upstream event that has taken effect here."""
@@ -88,12 +100,19 @@ class Reactions:
 
         Raises GapError when a message before one of them is missing.
         """
+        applied = []
         with self._store.session(self._cause("batch")) as session:
             before = position = self._position(session, lock=True)
             for delivery in deliveries:
-                position = self._apply_one(session, delivery, position)
+                reached = self._apply_one(session, delivery, position)
+                if reached > position:
+                    applied.append(delivery)
+                position = reached
             if position > before:
                 self._advance(session, position)
+        self._events.inc(len(applied))
+        for delivery in applied:
+            self._delay.observe(delivery.age())
 
     def park(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
         """Park a message and advance past it, in one transaction."""
@@ -120,6 +139,7 @@ class Reactions:
             reached = position_of(delivery.headers)
             if reached is not None and reached > position:
                 self._advance(session, reached)
+        self._parked.inc()
 
     def handle(self, session: PostgresSession, message: Message) -> None:
         """Run the service's reaction to one message in a session."""
@@ -220,10 +240,18 @@ class Listener:
         self._stop = stop
         self._buffer: list[Delivery] = []
         self._idle_since = 0.0
+        self._retries = telemetry.REACTION_RETRIES.labels(self._consumer, upstream)
+
+    def lag_seconds(self) -> float:
+        """Return the age of the oldest message that has not taken effect; 0: there is none."""
+        buffered = self._buffer[:1]
+        return buffered[0].age() if buffered else 0.0
 
     def run(self) -> None:
         """Listen until stopped; raises when a node is lost, so that the caller restarts it."""
         self._buffer.clear()
+        lag = telemetry.REACTION_LAG.labels(self._consumer, self._upstream)
+        lag.set_function(self.lag_seconds)
         name = f"{self._consumer} from {self._upstream}"
         with connect(self._services.settings.amqp_url, name=name) as broker:
             channel = broker.channel()
@@ -267,12 +295,14 @@ class Listener:
             except TRANSIENT as error:
                 # A node or a service is unavailable: that is no fault of the message.
                 log.warning("reaction_waits", upstream=self._upstream, error=type(error).__name__)
+                self._retries.inc()
                 pause(BACK_OFF_S[min(attempts, len(BACK_OFF_S)) - 1])
             except Exception as error:  # noqa: BLE001 - parked with its trace
                 failures += 1
                 if failures >= MAX_ATTEMPTS:
                     self._reactions.park(delivery, error, failures)
                     return
+                self._retries.inc()
                 pause(BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1])
             else:
                 return

@@ -7,7 +7,8 @@ In any doubt the connection is dropped, and unconfirmed messages are sent again.
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
 import amqp
 from amqp import spec
@@ -22,11 +23,24 @@ class PublishError(Exception):
     """The broker refused a message, could not route it, or did not confirm it in time."""
 
 
-class ConfirmedPublisher:
-    """Publishes in order on a channel of its own; not thread-safe."""
+class Missing(NamedTuple):
+    """How many messages some queue did not take: refused, or not confirmed in time."""
 
-    def __init__(self, channel: Any) -> None:
+    refused: int
+    unconfirmed: int
+
+
+class ConfirmedPublisher:
+    """Publishes in order on a channel of its own; not thread-safe.
+
+    A message that the broker refuses, or that no queue is bound for, is an error. With
+    ``forgiving``, it is counted instead, for `confirm_within`.
+    """
+
+    def __init__(self, channel: Any, *, forgiving: bool = False) -> None:
         self._channel = channel
+        self._forgiving = forgiving
+        self._refused = 0
         self._sent = 0
         self._unconfirmed: set[int] = set()
         self._lowest = 1
@@ -52,11 +66,10 @@ class ConfirmedPublisher:
         )
         self._sent += 1
         self._unconfirmed.add(self._sent)
+        arguments = (0, exchange, envelope.routing_key, not self._forgiving, False)
         # basic_publish would poll for incoming frames before each message, a system call that costs
         # as much as the publish; we poll once per window.
-        self._channel.send_method(
-            spec.Basic.Publish, "Bssbb", (0, exchange, envelope.routing_key, True, False), message
-        )
+        self._channel.send_method(spec.Basic.Publish, "Bssbb", arguments, message)
         return self._sent
 
     def wait_for(self, tag: int, timeout: float = CONFIRM_TIMEOUT_S) -> None:
@@ -69,15 +82,44 @@ class ConfirmedPublisher:
             if self._refusal:
                 raise PublishError(self._refusal)
 
+    def confirm_within(self, tag: int, timeout: float) -> Missing:
+        """Wait for the fate of this message and all before it, at most so many seconds.
+
+        Returns what was refused or is still open, and forgets it.
+        """
+        deadline = time.monotonic() + timeout
+        while self._lowest <= tag and (left := deadline - time.monotonic()) > 0:
+            self.process(left)
+        unanswered = {sent for sent in self._unconfirmed if sent <= tag}
+        self._unconfirmed -= unanswered
+        self._advance()
+        refused, self._refused = self._refused, 0
+        return Missing(refused, len(unanswered))
+
+    def process(self, timeout: float) -> None:
+        """Process frames of the broker (confirms, heartbeats, a close) for at most so long."""
+        try:
+            self._channel.connection.drain_events(timeout=timeout)
+        except TimeoutError:
+            return
+
     def _on_ack(self, tag: int, multiple: bool) -> None:
         if multiple:
             self._unconfirmed.difference_update(range(self._lowest, tag + 1))
         else:
             self._unconfirmed.discard(tag)
+        self._advance()
+
+    def _advance(self) -> None:
         while self._lowest <= self._sent and self._lowest not in self._unconfirmed:
             self._lowest += 1
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
+        if self._forgiving:
+            before = len(self._unconfirmed)
+            self._on_ack(tag, multiple)
+            self._refused += before - len(self._unconfirmed)
+            return
         self._refusal = f"the broker refused message {tag}{' and those before' * multiple}"
 
     def _on_return(self, *args: Any) -> None:

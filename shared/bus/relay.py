@@ -1,4 +1,4 @@
-"""The relay: the only publisher of a service's events.
+"""The relay: publishes a service's events to Saldo's own queues and to the stream.
 
 It reads the log after its position, publishes in the order of the log, and advances its position
 once the broker has confirmed: at least once, never out of order. One relay per service is active,
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Event as StopSignal
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import dict_row
 
+from shared import telemetry
 from shared.bus.messages import Envelope, Publication, envelope
 from shared.bus.publisher import ConfirmedPublisher
-from shared.bus.topology import connect, declare_publishing, event_exchange
+from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.config import Settings
 from shared.database import connection_info
 from shared.eventstore import Recorded
@@ -50,17 +51,44 @@ def published_after(
     return envelopes, position, predecessor
 
 
+class Window(NamedTuple):
+    """A part of the log, ready to send: ``position`` is the last one that was read for it."""
+
+    after: int
+    envelopes: list[Envelope]
+    position: int
+    published: int
+
+
+def read_window(
+    store: PostgresStore, publish: Publish, after: int, limit: int, predecessor: int
+) -> Window | None:
+    """Return the next window of the log after a position; None at its end."""
+    envelopes, position, published = published_after(store, publish, after, limit, predecessor)
+    return Window(after, envelopes, position, published) if position > after else None
+
+
 class Relay:
-    """Publishes one service's log until stopped."""
+    """Publishes one service's log until stopped.
+
+    ``hand_on`` gets each window once it is published and recorded as such; it must not wait.
+    """
 
     def __init__(
-        self, settings: Settings, store: PostgresStore, publish: Publish, stop: StopSignal
+        self,
+        settings: Settings,
+        store: PostgresStore,
+        publish: Publish,
+        stop: StopSignal,
+        hand_on: Callable[[Window], None] | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._publish = publish
         self._stop = stop
+        self._hand_on = hand_on
         self._service = store.service
+        self._published = telemetry.RELAY_EVENTS.labels(store.service)
 
     def run(self) -> None:
         """Take the lock and publish; returns on stop, raises when a node is lost."""
@@ -78,9 +106,8 @@ class Relay:
     def _publish_on(self, database: psycopg.Connection[Any]) -> None:
         database.execute(f"LISTEN {self._store.recorder.channel}")
         with connect(self._settings.amqp_url, name=f"{self._service} relay") as broker:
-            channel = broker.channel()
-            declare_publishing(channel, self._service)
-            publisher = ConfirmedPublisher(channel)
+            declare_publishing(broker, self._service, self._settings)
+            publisher = ConfirmedPublisher(broker.channel())
             log.info("relay_ready", service=self._service)
             while not self._stop.is_set():
                 self.drain(database, publisher)
@@ -89,55 +116,48 @@ class Relay:
                 for _ in database.notifies(timeout=POLL_S, stop_after=1):
                     break
                 broker.heartbeat_check()
-                _serve_heartbeats(broker)
+                publisher.process(0.001)
 
     def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
         """Publish the log to its end; return the number of messages sent.
 
         While one window waits for its confirms, the next is read and sent.
         """
-        exchange = event_exchange(self._service).name
+        exchange = log_exchange(self._service).name
         sent, in_flight = 0, None
-        for envelopes, position, published in self._windows(database):
+        for window in self._windows(database):
             tag = 0
-            for message in envelopes:
+            for message in window.envelopes:
                 tag = publisher.publish(exchange, message)
-            sent += len(envelopes)
+            sent += len(window.envelopes)
             if in_flight is not None:
-                self._confirm(database, publisher, in_flight)
-            in_flight = (tag, position, published)
+                self._confirm(database, publisher, *in_flight)
+            in_flight = (tag, window)
         if in_flight is not None:
-            self._confirm(database, publisher, in_flight)
+            self._confirm(database, publisher, *in_flight)
         return sent
 
-    def _windows(
-        self, database: psycopg.Connection[Any]
-    ) -> Iterator[tuple[list[Envelope], int, int]]:
+    def _windows(self, database: psycopg.Connection[Any]) -> Iterator[Window]:
         row = database.execute("SELECT position, published FROM relay").fetchone()
         position, published = (row["position"], row["published"]) if row else (0, 0)
         while not self._stop.is_set():
-            envelopes, reached, published = published_after(
-                self._store, self._publish, position, WINDOW, published
-            )
-            if reached == position:
+            window = read_window(self._store, self._publish, position, WINDOW, published)
+            if window is None:
                 return
-            position = reached
-            yield envelopes, position, published
+            position, published = window.position, window.published
+            yield window
 
     def _confirm(
         self,
         database: psycopg.Connection[Any],
         publisher: ConfirmedPublisher,
-        window: tuple[int, int, int],
+        tag: int,
+        window: Window,
     ) -> None:
-        tag, position, published = window
         publisher.wait_for(tag)
-        database.execute("UPDATE relay SET position = %s, published = %s", (position, published))
-
-
-def _serve_heartbeats(broker: Any) -> None:
-    """Process pending frames of the broker (heartbeats, a close) without waiting."""
-    try:
-        broker.drain_events(timeout=0.001)
-    except TimeoutError:
-        return
+        database.execute(
+            "UPDATE relay SET position = %s, published = %s", (window.position, window.published)
+        )
+        self._published.inc(len(window.envelopes))
+        if self._hand_on is not None:
+            self._hand_on(window)

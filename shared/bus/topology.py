@@ -1,9 +1,12 @@
 """Exchanges and queues: all durable, and replicated where RabbitMQ is a cluster.
 
-- ``<service>.events``: the topic exchange that a service publishes to. Any system may bind its own
-  queue; a nameko ``@event_handler`` and a plain AMQP client both work.
+- ``<service>.log``: the topic exchange that the relay publishes to. Only Saldo's own queues are
+  bound to it: the broker confirms a message when every bound queue has taken it, so a foreign queue
+  here could stop the service.
 - ``<service>.stream``: a RabbitMQ stream bound to it that keeps the history, so that a new
   subscriber can start from the first event.
+- ``<service>.events``: the topic exchange of the live feed. Any system may bind its own queue; a
+  nameko ``@event_handler`` and a plain AMQP client both work.
 - ``<consumer>.from.<upstream>``: the quorum queue of one service's reactions to another, read by
   one process at a time (single active consumer), so that order holds. A message that crashed its
   reader 20 times goes to ``<consumer>.dead``; the reader then detects the gap and fetches it from
@@ -14,10 +17,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import amqp
 from kombu import Connection, Exchange, Queue
+
+from shared.config import Settings
+from shared.logs import get_logger
+
+log = get_logger(__name__)
 
 DELIVERY_LIMIT = 20
 HEARTBEAT_S = 20
+MAX_SEGMENT = 100 * 2**20
+"""Bytes: the largest part of a stream that is deleted at once."""
 TRANSPORT_OPTIONS = {
     "max_retries": 3,
     "interval_start": 0.1,
@@ -43,19 +54,30 @@ def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connec
     )
 
 
+def log_exchange(service: str) -> Exchange:
+    """Return the exchange of a service's events for Saldo's own queues."""
+    return Exchange(f"{service}.log", type="topic", durable=True)
+
+
 def event_exchange(service: str) -> Exchange:
-    """Return the exchange of a service's events, declared as nameko declares it."""
+    """Return the exchange of a service's events for subscribers, declared as nameko declares it."""
     return Exchange(f"{service}.events", type="topic", durable=True)
 
 
-def stream_queue(service: str) -> Queue:
-    """Return the stream with a service's published history."""
+def stream_queue(service: str, settings: Settings) -> Queue:
+    """Return the stream with a service's published history, as long as the settings keep it."""
     return Queue(
         f"{service}.stream",
-        exchange=event_exchange(service),
+        exchange=log_exchange(service),
         routing_key="#",
         durable=True,
-        queue_arguments={"x-queue-type": "stream"},
+        queue_arguments={
+            "x-queue-type": "stream",
+            "x-max-age": settings.stream_max_age,
+            "x-max-length-bytes": settings.stream_max_bytes,
+            # Retention removes whole segments, so they are well below the whole.
+            "x-stream-max-segment-size-bytes": min(MAX_SEGMENT, settings.stream_max_bytes // 4),
+        },
     )
 
 
@@ -63,7 +85,7 @@ def reaction_queue(consumer: str, upstream: str) -> Queue:
     """Return the ordered queue of a consumer's reactions to an upstream."""
     return Queue(
         f"{consumer}.from.{upstream}",
-        exchange=event_exchange(upstream),
+        exchange=log_exchange(upstream),
         routing_key="#",
         durable=True,
         queue_arguments={
@@ -81,12 +103,42 @@ def dead_queue(consumer: str) -> Queue:
     return Queue(f"{consumer}.dead", durable=True, queue_arguments={"x-queue-type": "quorum"})
 
 
-def declare_publishing(channel: Any, service: str) -> None:
+def declare_publishing(broker: Connection, service: str, settings: Settings) -> None:
     """Declare the exchange and the stream that a relay publishes to."""
-    stream_queue(service)(channel).declare()
+    try:
+        with broker.channel() as channel:
+            _declare_own(channel, stream_queue(service, settings), service)
+    except amqp.PreconditionFailed:
+        # The arguments of a queue cannot be changed. What is published is kept all the same; the
+        # broker's operator changes the retention of an existing stream by a policy.
+        log.warning("stream_retention_differs", stream=f"{service}.stream")
+        with broker.channel() as channel:
+            _bind_own(channel, stream_queue(service, settings), service)
+
+
+def declare_live(channel: Any, service: str) -> None:
+    """Declare the exchange that subscribers bind their queues to."""
+    event_exchange(service)(channel).declare()
 
 
 def declare_listening(channel: Any, consumer: str, upstream: str) -> None:
     """Declare the queues that a listener reads."""
     dead_queue(consumer)(channel).declare()
-    reaction_queue(consumer, upstream)(channel).declare()
+    _declare_own(channel, reaction_queue(consumer, upstream), upstream)
+
+
+def _declare_own(channel: Any, queue: Queue, service: str) -> None:
+    """Declare a queue of Saldo's own on the log exchange, and take it off the subscribers' one.
+
+    Queues of an older version are bound there: they would get every event twice, and their
+    confirms are none of the live feed's business.
+    """
+    queue(channel).declare()
+    _bind_own(channel, queue, service)
+
+
+def _bind_own(channel: Any, queue: Queue, service: str) -> None:
+    log_exchange(service)(channel).declare()
+    channel.queue_bind(queue.name, log_exchange(service).name, "#")
+    declare_live(channel, service)
+    channel.queue_unbind(queue.name, event_exchange(service).name, "#")

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from threading import Event as StopSignal
 
-from shared import context
+from shared import context, telemetry
 from shared.bus.listen import StoppedError
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -32,6 +32,7 @@ class Worker:
 
     def start(self, name: str, run: Callable[[], None]) -> None:
         """Start a task in a thread that restarts it whenever it fails."""
+        telemetry.TASK_RESTARTS.labels(name)
         thread = threading.Thread(target=self._keep_running, args=(name, run), name=name)
         thread.start()
         self._threads.append(thread)
@@ -66,6 +67,7 @@ class Worker:
                     error=type(error).__name__,
                     trace="".join(traceback.format_tb(error.__traceback__))[-3000:],
                 )
+                telemetry.TASK_RESTARTS.labels(name).inc()
                 # The jitter keeps many threads from reconnecting to a restarted node at once.
                 pause = RESTART_S[min(failures, len(RESTART_S) - 1)]
                 self.stop.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311

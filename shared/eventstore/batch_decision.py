@@ -181,6 +181,9 @@ class InMemorySession(Session):
     def history(self, id: UUID) -> NoReturn:  # noqa: A002
         raise RuntimeError("a command of a batch must not read a whole stream")
 
+    def histories(self, ids: Sequence[UUID]) -> NoReturn:
+        raise RuntimeError("a command of a batch must not read whole streams")
+
     def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         raise RuntimeError(f"the policy did not declare that this command needs aggregate {id}")
 

@@ -29,7 +29,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from shared import context
+from shared import context, telemetry
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.batch_decision import (
     Batch,
@@ -314,9 +314,11 @@ class GroupCommit:
                     store.keep_commands(cursor, command_rows(decided, positions))
                     cursor.execute("COMMIT")
         except psycopg.errors.UniqueViolation:
+            telemetry.LOG_CONFLICTS.labels(store.service).inc()
             log.info("group_decided_again", size=len(decided))
             self._discard([])
             return False
+        telemetry.events_committed(store.service, len(rows))
         return True
 
     def _discard(self, left: Sequence[PendingCommand]) -> None:
@@ -350,6 +352,7 @@ class GroupCommit:
                 recorded = store.recorded_events(pending, causes, positions, recorded_at)
                 store.new_read_model(cursor).project(recorded, aggregates)
             store.keep_commands(cursor, command_rows(decided, positions))
+        telemetry.events_committed(store.service, len(positions))
         kept |= {w.cause.command_id: (w.fingerprint, w.result) for w in decided}
         for entry in group:
             entry.adopt_result(kept.get(entry.cause.command_id))

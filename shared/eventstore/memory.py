@@ -7,7 +7,7 @@ the same rule as in production.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -94,6 +94,10 @@ class _MemorySession(Session):
         self.flush()
         log = [*self._store.log, *(recorded for _, recorded in self._staged)]
         return [recorded for recorded in log if recorded.originator_id == id]
+
+    def histories(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Recorded]]:
+        histories = {id_: self.history(id_) for id_ in ids}
+        return {id_: history for id_, history in histories.items() if history}
 
     def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         for stored in self._store.recorder.select_events(id):

@@ -1,7 +1,7 @@
 """Migrations: the owner creates schemas, roles and tables before any service runs.
 
 Each service has a schema of its name and a runtime role that may read and write its tables, with
-only SELECT and INSERT on append-only ones. The base tables (``base.sql``) come first, then the
+only SELECT and INSERT on append-only ones. The base tables (``BASE``) come first, then the
 service's own numbered SQL files, each once and in a transaction of its own.
 """
 
@@ -16,6 +16,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+
+BASE = ("base.sql", "live.sql")
+"""The scripts that every service's schema begins with, in their order."""
 
 
 class MigrationError(Exception):
@@ -75,7 +78,8 @@ def _make_schema(connection: psycopg.Connection[Any], service: str) -> None:
 
 
 def _scripts(directory: Traversable) -> list[tuple[str, str]]:
-    base = files("shared.eventstore").joinpath("base.sql").read_text(encoding="utf-8")
+    here = files("shared.eventstore")
+    base = [(f"0000_{name}", here.joinpath(name).read_text(encoding="utf-8")) for name in BASE]
     own = sorted(
         (entry.name, entry.read_text(encoding="utf-8"))
         for entry in (directory.iterdir() if directory.is_dir() else ())
@@ -84,7 +88,7 @@ def _scripts(directory: Traversable) -> list[tuple[str, str]]:
     for name, _ in own:
         if not name[:4].isdigit():
             raise MigrationError(f"{name}: a migration starts with four digits, as 0001_tables.sql")
-    return [("0000_base.sql", base), *own]
+    return [*base, *own]
 
 
 def _apply(

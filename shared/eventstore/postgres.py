@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from shared import context
+from shared import context, telemetry
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, open_pool
@@ -63,6 +63,11 @@ class PostgresSession(Session):
     def vault(self) -> Vault:
         return self._vault
 
+    @property
+    def events_appended(self) -> int:
+        """How many events this unit of work has appended: they stand in one piece in the log."""
+        return max(self.appended) - min(self.appended) + 1 if self.appended else 0
+
     @contextmanager
     def caused_by(self, cause: Cause) -> Iterator[None]:
         """Append with another cause for the duration of a block (one message of a batch)."""
@@ -86,20 +91,26 @@ class PostgresSession(Session):
 
     def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
         self.flush()
-        decode = self._store.events.decode
-        return [
-            Recorded(
-                originator_id=row["originator_id"],
-                originator_version=row["originator_version"],
-                position=row["notification_id"],
-                recorded_at=row["recorded_at"],
-                command_id=row["command_id"],
-                actor=row["actor"],
-                correlation_id=row["correlation_id"],
-                event=decode(row["topic"], row["state"]),
-            )
-            for row in self._store.recorder.history(self.cursor, id)
-        ]
+        return [self._recorded(row) for row in self._store.recorder.history(self.cursor, id)]
+
+    def histories(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Recorded]]:
+        self.flush()
+        histories: dict[UUID, list[Recorded]] = {}
+        for row in self._store.recorder.histories(self.cursor, ids):
+            histories.setdefault(row["originator_id"], []).append(self._recorded(row))
+        return histories
+
+    def _recorded(self, row: Mapping[str, Any]) -> Recorded:
+        return Recorded(
+            originator_id=row["originator_id"],
+            originator_version=row["originator_version"],
+            position=row["notification_id"],
+            recorded_at=row["recorded_at"],
+            command_id=row["command_id"],
+            actor=row["actor"],
+            correlation_id=row["correlation_id"],
+            event=self._store.events.decode(row["topic"], row["state"]),
+        )
 
     def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         decode = self._store.events.decode
@@ -153,6 +164,7 @@ class PostgresStore:
             statement_timeout_ms=statement_timeout_ms,
         )
         self.recorder = PostgresRecorder(self.pool, service)
+        telemetry.of_event_log(service)
 
     def close(self) -> None:
         """Close the pool; the store cannot be used afterwards."""
@@ -167,7 +179,10 @@ class PostgresStore:
                 with self.transaction() as cursor:
                     if attempt > 1:
                         self.recorder.lock(cursor)
-                    result = self._attempt(cursor, handler, command, command_id, fingerprint)
+                    result, appended = self._attempt(
+                        cursor, handler, command, command_id, fingerprint
+                    )
+                telemetry.events_committed(self.service, appended)
                 return cast(R, result)
             except ServiceError:
                 # It may be refused because the same command, sent twice at once, was executed
@@ -180,6 +195,7 @@ class PostgresStore:
             except psycopg.errors.UniqueViolation:
                 # Somebody took the version or a unique value, or executed the same command: decide
                 # again on fresh state.
+                telemetry.LOG_CONFLICTS.labels(self.service).inc()
                 log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
             except PoolTimeout as error:
                 raise _unavailable() from error
@@ -205,6 +221,7 @@ class PostgresStore:
                         self.recorder.lock(session.cursor)
                     return handler(session, command)
             except psycopg.errors.UniqueViolation:
+                telemetry.LOG_CONFLICTS.labels(self.service).inc()
                 log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
             except psycopg.OperationalError as error:
                 raise _unavailable() from error
@@ -230,6 +247,7 @@ class PostgresStore:
             session = PostgresSession(self, cursor, cause)
             yield session
             session.flush()
+        telemetry.events_committed(self.service, session.events_appended)
 
     def log_after(self, position: int, limit: int) -> list[LoggedEvent]:
         """Return up to ``limit`` events of the log after a position."""
@@ -256,11 +274,12 @@ class PostgresStore:
         command: C,
         command_id: UUID,
         fingerprint: bytes,
-    ) -> Any:
+    ) -> tuple[Any, int]:
+        """Return the result, and how many events were appended for it."""
         request = context.current()
         kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
         if kept is not None:
-            return _result_of(kept, fingerprint)
+            return _result_of(kept, fingerprint), 0
         cause = Cause(command_id, request.actor, request.correlation_id)
         session = PostgresSession(self, cursor, cause)
         result = msgspec.json.encode(handler(session, command))
@@ -269,7 +288,7 @@ class PostgresStore:
             (min(session.appended), max(session.appended)) if session.appended else (None, None)
         )
         cursor.execute(_KEEP_COMMAND, (command_id, fingerprint, result, first, last))
-        return msgspec.json.decode(result)
+        return msgspec.json.decode(result), session.events_appended
 
     def rows(self, pending: Sequence[PendingEvent]) -> list[EventRow]:
         """Return pending events as rows for the recorder."""

@@ -182,6 +182,16 @@ class PostgresRecorder(ApplicationRecorder):
         )
         return cursor.fetchall()  # type: ignore[no-any-return]
 
+    def histories(self, cursor: Any, originator_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Return the rows of several streams, each in order."""
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM events WHERE originator_id = ANY(%s) "
+            "ORDER BY originator_id, originator_version",
+            (list(originator_ids),),
+            binary=True,
+        )
+        return cursor.fetchall()  # type: ignore[no-any-return]
+
     def after(self, cursor: Any, position: int, limit: int) -> list[LoggedEvent]:
         """Return up to ``limit`` events after a position, in the order of the log."""
         cursor.execute(

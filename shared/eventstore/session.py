@@ -57,6 +57,10 @@ class Vault(Protocol):
         """Return the text, or None when the subject's key has been destroyed."""
         ...
 
+    def fetch_keys(self, subjects: Sequence[UUID]) -> None:
+        """Have the keys of several subjects ready, so that revealing their texts asks no more."""
+        ...
+
     def destroy(self, subject: UUID) -> None:
         """Delete the subject's key for good."""
         ...
@@ -119,6 +123,10 @@ class Session(ABC):
     @abstractmethod
     def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
         """Return the event history of an aggregate: times, causes and events, in order."""
+
+    @abstractmethod
+    def histories(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Recorded]]:
+        """Return the event histories of several aggregates by one query, without empty ones."""
 
     @abstractmethod
     def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002

@@ -21,7 +21,7 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer, Producer
 
-from shared import context
+from shared import context, telemetry
 from shared.bus.topology import connect
 from shared.errors import Unavailable, from_wire
 from shared.ids import new_id
@@ -76,6 +76,17 @@ class RpcClient:
         was no reply in time: the outcome is then unknown, and the same command may be sent again
         under the same command id.
         """
+        with telemetry.call_made(service, method):
+            return self._call(service, method, deadline, command_id, kwargs)
+
+    def _call(
+        self,
+        service: str,
+        method: str,
+        deadline: float,
+        command_id: UUID | None,
+        kwargs: dict[str, Any],
+    ) -> Any:
         ends = time.monotonic() + deadline
         self._ensure_listening(deadline)
         call_id, pending = str(new_id()), _Pending()

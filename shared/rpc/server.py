@@ -12,6 +12,7 @@ This module imports nameko; only ``services/<name>/service.py`` and the server p
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
 
-from shared import context
+from shared import context, telemetry
 from shared.bus.relay import Publish, published_after
 from shared.config import Settings
 from shared.errors import InternalError, ServiceError, ValidationFailed
@@ -151,24 +152,34 @@ def rpc(request: type[Schema]) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 class RequestContextProvider(DependencyProvider):
-    """Binds the caller's context to the worker, and logs each call with its outcome."""
+    """Binds the caller's context to the worker; logs and counts each call with its outcome."""
 
     def __init__(self) -> None:
         self._bound: dict[Any, Any] = {}
+        self._began: dict[Any, float] = {}
 
     def worker_setup(self, worker_ctx: Any) -> None:
+        self._began[worker_ctx] = time.monotonic()
+        telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).inc()
         binding = context.bind(**context.from_headers(worker_ctx.context_data))
         binding.__enter__()
         self._bound[worker_ctx] = binding
 
     def worker_result(self, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> None:
-        method = f"{worker_ctx.service_name}.{worker_ctx.entrypoint.method_name}"
+        service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
+        seconds = time.monotonic() - self._began[worker_ctx]
+        outcome = telemetry.outcome_of(None if exc_info is None else exc_info[1])
+        telemetry.RPC_SERVED.labels(service, name, outcome).inc()
+        telemetry.RPC_SERVED_SECONDS.labels(service, name).observe(seconds)
+        method = f"{service}.{name}"
         if exc_info is None:
             log.info("rpc_answered", method=method)
         elif isinstance(exc_info[1], ServiceError):
             log.info("rpc_refused", method=method, code=exc_info[1].code)
 
     def worker_teardown(self, worker_ctx: Any) -> None:
+        if self._began.pop(worker_ctx, None) is not None:
+            telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).dec()
         binding = self._bound.pop(worker_ctx, None)
         if binding is not None:
             binding.__exit__(None, None, None)

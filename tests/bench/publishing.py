@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from services.ledger.publishing import publish
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import Relay, published_after
-from shared.bus.topology import connect, declare_publishing, event_exchange, stream_queue
+from shared.bus.topology import connect, declare_publishing, log_exchange, stream_queue
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
 from tests.bench.company import Bench, billing_run, encoded_rows, opened
@@ -27,7 +27,7 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
         with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
             session.copy_states(encoded_rows(bench.store, rows))
     envelopes, _, _ = published_after(bench.store, publish, 0, 10 * ACCOUNTS, 0)
-    exchange = event_exchange("ledger").name
+    exchange = log_exchange("ledger").name
     running = Relay(bench.settings, bench.store, publish, threading.Event())
 
     def ours() -> float:
@@ -41,16 +41,14 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
             ) as database,
         ):
             database.execute("UPDATE relay SET position = 0, published = 0")
-            channel = broker.channel()
-            declare_publishing(channel, "ledger")
-            publisher = ConfirmedPublisher(channel)
+            declare_publishing(broker, "ledger", bench.settings)
+            publisher = ConfirmedPublisher(broker.channel())
             return seconds(lambda: _all_sent(running.drain(database, publisher), len(envelopes)))
 
     def bare() -> float:
         with connect(bench.settings.amqp_url, name="bench bare", heartbeat=0) as broker:
-            channel = broker.channel()
-            declare_publishing(channel, "ledger")
-            publisher = ConfirmedPublisher(channel)
+            declare_publishing(broker, "ledger", bench.settings)
+            publisher = ConfirmedPublisher(broker.channel())
 
             def send() -> None:
                 tag = 0
@@ -73,7 +71,7 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
         progress=progress,
     )
     with connect(bench.settings.amqp_url, name="bench", heartbeat=0) as broker:
-        stream_queue("ledger")(broker.channel()).delete()
+        stream_queue("ledger", bench.settings)(broker.channel()).delete()
     return result
 
 

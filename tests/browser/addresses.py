@@ -28,6 +28,11 @@ ADDRESSES: Mapping[str, str] = {
     "/verify": "/verify",
     "/problems": "/problems",
     "/problems/<code>": "/problems/wrong_code",
+    "/api/docs": "/api/docs",
+    "/api/docs/<operation>": "/api/docs/bill",
+    "/api/start": "/api/start",
+    "/api/events": "/api/events",
+    "/api/events/<owner>": "/api/events/ledger",
     "/password": "/password",
     "/accounts": "/accounts",
     "/accounts/link": "/accounts/link",
@@ -57,6 +62,7 @@ OTHERS = (
     "/payments/{open}/receipt",
     "/documents/rules",
     "/documents/consent",
+    "/api/docs/start_payment",
     "/nowhere",
 )
 """More addresses of the same pages, where they look otherwise; and the page of the lost."""

@@ -39,7 +39,7 @@ from shared.contracts.base import (
 from shared.eventstore import Event, Recorded
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = ROOT / "shared/contracts/samples"
 CONTRACTS = [
     pytest.param(owner, contract, id=f"{owner}.{contract.name}")
     for owner, contracts in all_contracts().items()

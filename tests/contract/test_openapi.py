@@ -59,7 +59,7 @@ GET /questions/{question_id}
 POST /questions/{question_id}/messages
 GET /openapi.json
 """
-OUTSIDE = ["/healthz", "/metrics", "/readyz"]
+OUTSIDE = ["/healthz"]
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
     assert public == {
         "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
         "request_password_reset", "confirm_password_reset", "acquirer_callback_by_query",
-        "acquirer_callback_by_form", "alive", "ready", "metrics", "openapi", "verify_proof",
+        "acquirer_callback_by_form", "alive", "openapi", "verify_proof",
         "verifier_keys", "last_checkpoint",
     }  # fmt: skip
 

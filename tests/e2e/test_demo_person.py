@@ -38,7 +38,9 @@ def test_demo_person_logs_in_to_a_cabinet_with_something_on_each_page(
 
     year = client.call("GET", f"/accounts/{person['accounts'][0]}/charges", limit=24)["months"]
     assert len(year) == 13
-    assert any(line["recalculation"] for month in year for line in month["lines"])
+    recalculated = [line for month in year for line in month["lines"] if line["recalculation"]]
+    assert recalculated
+    assert all(line["explanation"] for line in recalculated)
 
     payments = client.history()
     assert [payment["state"] for payment in payments] == ["failed", "completed", "completed"]

@@ -1,4 +1,4 @@
-"""The main journey by HTTP and e-mail, then what it left in the databases, logs and files."""
+"""The main journey by HTTP and e-mail, then what it left in databases, logs, files and metrics."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from deploy.demo.report import Report
 from deploy.embedded.installation import Installation
 from shared.config import SERVICES
 from tests.e2e.clear_text import found_in, texts_of_database, texts_of_files
+from tests.e2e.scraping import check_metrics
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
@@ -73,6 +74,7 @@ def test_customer_registers_links_pays_and_asks(
 
     _check_event_history(database_url, journey)
     _check_that_no_secret_is_in_clear(installation, journey)
+    check_metrics(environment)
     snapshot = reconciliation.take_snapshot(database_url, environment["SALDO_ACQUIRER_URL"])
     assert snapshot.sums == dict.fromkeys(snapshot.sums, journey.paid.total if journey.paid else 0)
     assert reconciliation.compare(snapshot) == []

@@ -256,3 +256,33 @@ def test_nothing_personal_stands_in_clear(harness: AccountsHarness) -> None:
         for personal in ("Пример", "Образц", "2026-10/"):
             assert personal not in dump["text"], table
             assert personal.encode().hex() not in dump["text"], table
+
+
+class CountingCursor:
+    """A cursor that counts its queries."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.queries = 0
+
+    def execute(self, *arguments: Any) -> None:
+        self.queries += 1
+        self._cursor.execute(*arguments)
+
+    def fetchall(self) -> list[Any]:
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def test_personal_data_of_all_accounts_is_revealed_by_one_query(harness: AccountsHarness) -> None:
+    person_id = uuid4()
+    assert harness.link(person_id, FIRST, "4500,00")
+    assert harness.link(person_id, SECOND, "3997,73")
+
+    def ask(session: Any) -> tuple[list[dict[str, Any]], int]:
+        cursor = CountingCursor(session.cursor)
+        session.vault._cursor = cursor
+        return linked_accounts(session, person_id), cursor.queries
+
+    linked, queries = harness.store.query(ask)
+    assert [account["holder"].split()[0] for account in linked] == ["Примерова", "Примеров"]
+    assert queries == 1

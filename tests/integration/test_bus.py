@@ -24,9 +24,10 @@ from services.ledger.publishing import publish
 from shared import context
 from shared.bus import parked
 from shared.bus.listen import Delivery, GapError, Listener, Reactions
+from shared.bus.live import Handoff, LiveFeed
 from shared.bus.messages import read_message
 from shared.bus.relay import Relay, published_after
-from shared.bus.topology import connect, event_exchange, reaction_queue
+from shared.bus.topology import connect, log_exchange, reaction_queue
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
@@ -60,14 +61,16 @@ class Reader:
 
     url: str
     queue: str = "another-system"
+    exchange: str = "ledger.events"
+    arguments: dict[str, Any] | None = None
     got: list[tuple[str, dict[str, Any], bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.connection = pika.BlockingConnection(pika.URLParameters(self.url))
         self.channel = self.connection.channel()
-        self.channel.exchange_declare("ledger.events", "topic", durable=True)
-        self.channel.queue_declare(self.queue, exclusive=True)
-        self.channel.queue_bind(self.queue, "ledger.events", "#")
+        self.channel.exchange_declare(self.exchange, "topic", durable=True)
+        self.channel.queue_declare(self.queue, exclusive=True, arguments=self.arguments)
+        self.channel.queue_bind(self.queue, self.exchange, "#")
 
     def read(self, count: int) -> list[tuple[str, dict[str, Any], bytes]]:
         while len(self.got) < count:
@@ -122,6 +125,15 @@ def count_payments(session: Any, message: Any, services: Any) -> None:
     session.cursor.execute("INSERT INTO seen (position) VALUES (%s)", (message.position,))
 
 
+def publish_all(worker: Worker, database: Database, store: PostgresStore) -> None:
+    """Start what a worker process publishes with: the relay and the live feed."""
+    handoff = Handoff()
+    relay = Relay(database.settings, store, publish, worker.stop, handoff.put)
+    worker.start("relay", relay.run)
+    feed = LiveFeed(database.settings, store, publish, worker.stop, handoff)
+    worker.start("live", feed.run)
+
+
 def with_seen(database: Database) -> None:
     with database.owner("payments") as owner:
         owner.execute("CREATE TABLE seen (id bigserial, position bigint)")
@@ -139,7 +151,7 @@ def test_every_event_reaches_a_plain_consumer_in_order(
 ) -> None:
     ledger = database.store("ledger")
     open_one(ledger)
-    worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
+    publish_all(worker, database, ledger)
     pay(ledger, 30)
     got = reader.read(31)
     assert [headers["saldo_position"] for _, headers, _ in got] == list(range(1, 32))
@@ -157,7 +169,7 @@ def test_stopped_relay_resumes_at_its_position(database: Database, reader: Reade
     for expected in (6, 11):
         pay(ledger, 5)
         worker = Worker()
-        worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
+        publish_all(worker, database, ledger)
         reader.read(expected)
         worker.join()
     assert [headers["saldo_position"] for _, headers, _ in reader.got] == list(range(1, 12))
@@ -166,8 +178,8 @@ def test_stopped_relay_resumes_at_its_position(database: Database, reader: Reade
 def test_only_one_relay_publishes(database: Database, worker: Worker, reader: Reader) -> None:
     ledger = database.store("ledger")
     open_one(ledger)
-    for name in ("first", "second"):
-        worker.start(name, Relay(database.settings, ledger, publish, worker.stop).run)
+    for _ in ("first", "second"):
+        publish_all(worker, database, ledger)
     pay(ledger, 40)
     got = reader.read(41)
     assert [headers["saldo_position"] for _, headers, _ in got] == list(range(1, 42))
@@ -357,28 +369,29 @@ def test_relay_queue_and_listener_together(
         # Messages are lost: the next one reveals the gap.
         channel = broker.channel()
         channel.queue_unbind(
-            reaction_queue("payments", "ledger").name, event_exchange("ledger").name, "#"
+            reaction_queue("payments", "ledger").name, log_exchange("ledger").name, "#"
         )
         pay(calls.ledger, 5)
         eventually(lambda: _relayed(database) == 26, "the relay has published")
         channel.queue_bind(
-            reaction_queue("payments", "ledger").name, event_exchange("ledger").name, "#"
+            reaction_queue("payments", "ledger").name, log_exchange("ledger").name, "#"
         )
         pay(calls.ledger, 1)
     eventually(lambda: seen(database) == list(range(2, 28)), "the gap was fetched")
 
 
 def test_relay_that_dies_before_it_advances_publishes_again(
-    database: Database, reader: Reader
+    database: Database, amqp_url: str
 ) -> None:
     """Published and confirmed without the position written: at least once, still in order."""
     ledger = database.store("ledger")
     open_one(ledger)
     pay(ledger, 3)
+    reader = Reader(amqp_url, exchange=log_exchange("ledger").name)
 
     class Dying(Relay):
-        def _confirm(self, database: Any, publisher: Any, window: Any) -> None:
-            publisher.wait_for(window[0])
+        def _confirm(self, database: Any, publisher: Any, tag: int, window: Any) -> None:
+            publisher.wait_for(tag)
             raise psycopg.OperationalError("the process dies here")
 
     with pytest.raises(psycopg.OperationalError):
@@ -387,6 +400,7 @@ def test_relay_that_dies_before_it_advances_publishes_again(
     worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
     got = reader.read(8)
     worker.join()
+    reader.connection.close()
     assert [headers["saldo_position"] for _, headers, _ in got] == [1, 2, 3, 4, 1, 2, 3, 4]
 
 

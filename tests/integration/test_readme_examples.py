@@ -25,6 +25,7 @@ from services.ledger.application import (
 )
 from services.ledger.publishing import publish
 from shared import context
+from shared.bus.live import Handoff, LiveFeed
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.eventstore.postgres import PostgresStore
@@ -91,10 +92,12 @@ def broker(
 
 @pytest.fixture
 def ledger(database: Database, clean_bus: None) -> Iterator[PostgresStore]:
-    """A ledger with one event, and its relay at work."""
-    store, worker = database.store("ledger"), Worker()
+    """A ledger with one event, and its relay and live feed at work."""
+    store, worker, handoff = database.store("ledger"), Worker(), Handoff()
     store.execute(open_account, OpenAccount(number="0100000001", payer_kind="household"))
-    worker.start("relay", Relay(database.settings, store, publish, worker.stop).run)
+    relay = Relay(database.settings, store, publish, worker.stop, handoff.put)
+    worker.start("relay", relay.run)
+    worker.start("live", LiveFeed(database.settings, store, publish, worker.stop, handoff).run)
     yield store
     worker.join()
 

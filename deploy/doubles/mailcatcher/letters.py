@@ -64,6 +64,15 @@ class Letters:
         raw = self.raw(key)
         return None if raw is None else message_from_bytes(raw, policy=policy.default)
 
+    def texts_to(self, address: str) -> list[str]:
+        """Return the subject and the text of each letter to an address, the newest first."""
+        keys = [one.key for one in self.headings() if address in one.recipients.split(", ")]
+        found = [letter for key in keys if (letter := self.letter(key)) is not None]
+        # An encoded body keeps the line ends of the wire.
+        return [
+            f"{one.get('Subject', '')}\n\n{text_of(one)}".replace("\r\n", "\n") for one in found
+        ]
+
     def _received(self, key: str) -> float:
         # A Maildir name is <second>.M<microsecond>P...
         seconds, _, rest = key.partition(".")

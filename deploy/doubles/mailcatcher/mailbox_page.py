@@ -1,4 +1,7 @@
-"""The mailbox as web pages: a list of letters, and each letter as text. All input is escaped."""
+"""The mailbox as web pages: a list of letters, and each letter as text. All input is escaped.
+
+``/letters?to=<address>`` is for scripts: the letters to an address as plain text, newest first.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 from deploy.doubles.mailcatcher.letters import Letters, text_of
 
@@ -53,10 +57,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not _HERE.fullmatch(self.headers.get("Host", "")):
             self._answer(HTTPStatus.FORBIDDEN, "text/plain", "Open it as http://127.0.0.1.\n")
             return
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         match = _LETTER_PATH.fullmatch(path)
         if path == "/":
             self._answer(HTTPStatus.OK, "text/html", self._list())
+        elif path == "/letters":
+            self._letters_to(parse_qs(query).get("to", [""])[0])
         elif match is None:
             self._missing()
         elif match["raw"]:
@@ -77,6 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
         table = "<table><tr><th>Получено<th>Кому<th>Тема</tr>" + "".join(rows) + "</table>"
         empty = "<p>Писем пока нет. No letters yet.</p>"
         return _PAGE.format(title="Почтовый ящик · Mailbox", body=table if rows else empty)
+
+    def _letters_to(self, address: str) -> None:
+        texts = self.server.letters.texts_to(address)
+        self._answer(HTTPStatus.OK, "text/plain", "\n".join(texts))
 
     def _letter(self, key: str) -> None:
         message = self.server.letters.letter(key)

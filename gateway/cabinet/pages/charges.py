@@ -12,10 +12,10 @@ from gateway.cabinet.charts import year_chart
 from gateway.cabinet.comparison import why
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
-from gateway.cabinet.visit import Refused, Visit, each
+from gateway.cabinet.visit import Refused, Visit
 from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
-from gateway.routes.charges import ChargeRoutes
+from gateway.routes.charges import PERIOD, ChargeRoutes, months_after
 from shared.clock import SystemClock
 
 YEAR = 13
@@ -30,27 +30,24 @@ class ChargePages:
     @page("GET", "/charges")
     def charges(self, visit: Visit) -> Response:
         """Show the months of each account, or of the one that is named, newest first."""
-        linked = visit.api(AccountRoutes.list_accounts)["accounts"]
-        if not linked:
-            return visit.redirect("/accounts")
-        chosen = visit.query.get("account") or (linked[0]["number"] if len(linked) == 1 else "")
-        shown = [account for account in linked if chosen in ("", account["number"])]
-        if not shown:
-            raise Refusal(404, "account_not_linked")
-        before = visit.query.get("before") if chosen else None
-        query = {"limit": str(YEAR if chosen else FEW), **({"before": before} if before else {})}
-        pages = visit.together(
-            *each(
-                shown,
-                lambda account: visit.api(
-                    ChargeRoutes.months, path={"number": account["number"]}, query=query
-                ),
+        chosen = visit.query.get("account", "").strip()
+        if chosen:
+            linked, found = visit.together(
+                lambda: visit.api(AccountRoutes.list_accounts)["accounts"],
+                lambda: _months(visit, chosen),
             )
-        )
-        accounts = [
-            {**account, "next": found["next"], "months": _explained(found["months"])}
-            for account, found in zip(shown, pages, strict=True)
-        ]
+        else:
+            linked = visit.api(AccountRoutes.list_accounts)["accounts"]
+            if not linked:
+                return visit.redirect("/accounts")
+            if len(linked) == 1:
+                chosen = linked[0]["number"]
+                found = _months(visit, chosen)
+        if chosen:
+            pages = [{**one, **found} for one in linked if one["number"] == chosen]
+        else:
+            pages = visit.api(ChargeRoutes.all_charges, query={"limit": str(FEW)})["accounts"]
+        accounts = [{**account, "months": _explained(account["months"])} for account in pages]
         return visit.render(
             "charges.html",
             accounts=accounts,
@@ -63,13 +60,15 @@ class ChargePages:
     @page("GET", "/charges/<number>/<period>")
     def charge_month(self, visit: Visit) -> Response:
         """Show one month of an account on a page of its own."""
-        number, period = visit.path["number"], visit.path["period"]
-        found = visit.api(ChargeRoutes.months, path={"number": number}, query={"limit": "60"})
-        months = _explained(found["months"])
-        month = next((one for one in months if one["period"] == period), None)
-        if month is None:
+        number, period = visit.path["number"].strip(), visit.path["period"]
+        if not PERIOD.fullmatch(period):
             raise Refusal(404, "path_not_found")
-        return visit.render("charge_month.html", number=number, month=month)
+        query = {"before": months_after(number, period), "limit": "2"}
+        found = visit.api(ChargeRoutes.months, path={"number": number}, query=query)
+        months = _explained(found["months"])
+        if not months or months[0]["period"] != period:
+            raise Refusal(404, "path_not_found")
+        return visit.render("charge_month.html", number=number, month=months[0])
 
     @page("GET", "/accounts/<number>/penalty")
     def penalty_page(self, visit: Visit) -> Response:
@@ -94,6 +93,14 @@ class ChargePages:
             ahead=bool(on) and errors is None and date.fromisoformat(on) > today,
             errors=errors,
         )
+
+
+def _months(visit: Visit, number: str) -> dict[str, Any]:
+    """Return a year of an account, or what came before the year that was shown."""
+    before = visit.query.get("before")
+    query = {"limit": str(YEAR), **({"before": before} if before else {})}
+    found: dict[str, Any] = visit.api(ChargeRoutes.months, path={"number": number}, query=query)
+    return found
 
 
 def _explained(months: list[dict[str, Any]]) -> list[dict[str, Any]]:

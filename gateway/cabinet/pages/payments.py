@@ -15,7 +15,6 @@ from gateway.cabinet.page import page
 from gateway.cabinet.payment_states import Outlook, outlook_of, state_mark
 from gateway.cabinet.visit import Visit
 from gateway.cabinet.words import sum_in_words
-from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
 from shared.errors import InternalError, ServiceError, Unavailable
 
@@ -32,7 +31,7 @@ class PaymentPages:
         return visit.render(
             "payments.html",
             months=_by_month(visit, payments),
-            names=_service_names(visit, payments),
+            names=_service_names(payments),
             next=found["next"],
             later="before" in query,
             complete=complete,
@@ -99,7 +98,7 @@ class PaymentPages:
             "receipt.html",
             payment=payment,
             lines=lines,
-            names=_service_names(visit, [{"lines": lines}]),
+            names=_service_names([{"lines": lines}]),
             words=sum_in_words(payment["total"], visit.language),
             positions={one["account"]: one["position"] for one in receipt["postings"]},
             proofs=[
@@ -148,16 +147,13 @@ def _by_month(
     ]
 
 
-def _service_names(visit: Visit, payments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the names of the services that were paid, from the bills; fewer where they fail."""
-    if not any(line.get("allocation") for one in payments for line in one["lines"]):
-        return {}
-    charges = visit.aside(lambda: visit.api(ChargeRoutes.all_charges))()
+def _service_names(payments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of the services that were paid, by their codes."""
     return {
-        line["service"]: line["name"]
-        for account in (charges["accounts"] if charges else ())
-        for month in reversed(account["months"])
-        for line in month["lines"]
+        part["service"]: part["name"]
+        for payment in payments
+        for line in payment["lines"]
+        for part in line.get("allocation") or ()
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -11,7 +12,6 @@ from gateway.cabinet.visit import Visit
 from gateway.cabinet.words import sum_in_words
 from gateway.documents.files import file_response
 from gateway.documents.receipt import receipt_pdf
-from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
 
 
@@ -21,14 +21,11 @@ class ReceiptFilePages:
     @page("GET", "/payments/<uuid:payment_id>/receipt.pdf")
     def receipt_file(self, visit: Visit) -> Response:
         """Return the receipt as PDF, with its proofs attached."""
-        receipt, charges = visit.together(
-            lambda: visit.api(PaymentRoutes.receipt, path=visit.path),
-            visit.aside(lambda: visit.api(ChargeRoutes.all_charges)),
-        )
+        receipt = visit.api(PaymentRoutes.receipt, path=visit.path)
         made = receipt_pdf(
             receipt,
             words=sum_in_words(receipt["payment"]["total"], visit.language),
-            names=_names(charges),
+            names=_names(receipt),
             verify_url=f"{visit.settings.url.rstrip('/')}/verify",
             timezone=visit.settings.timezone,
             language=visit.language,
@@ -36,11 +33,10 @@ class ReceiptFilePages:
         return file_response(made, f"receipt-{receipt['payment']['payment_id']}", "pdf")
 
 
-def _names(charges: Any) -> dict[str, str]:
-    """Return the names of services by the bills; none where those cannot be had."""
+def _names(receipt: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of the services that were paid, by their codes."""
     return {
-        line["service"]: line["name"]
-        for account in (charges["accounts"] if charges else ())
-        for month in reversed(account["months"])
-        for line in month["lines"]
+        part["service"]: part["name"]
+        for posting in receipt["postings"]
+        for part in posting["allocation"]
     }

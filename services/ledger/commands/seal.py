@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from services.ledger.commands.ledger_access import Against, Run, opened_ledger, record_run
 from services.ledger.seal import leaf, proofs
-from services.ledger.seal.checkpoint import SignatureError, VerifierKey
+from services.ledger.seal.checkpoint import SignatureError, VerifierKey, open_checkpoint
 from services.ledger.seal.inspection import SealReport, inspect_seal
 from services.ledger.seal.keys import SealKeys, seal_keys
 from services.ledger.seal.merkle import ProofError
@@ -128,15 +129,34 @@ def consistency(
         print_json(_read(store, lambda cursor: proofs.consistency(cursor, old_size, new_size)))
 
 
-def key(json: Json = False) -> None:
+def key(
+    retire: Annotated[
+        bool,
+        typer.Option(
+            "--retire",
+            help="Print it with the size it has signed, for SALDO_LEDGER_SEAL_OLD_KEYS.",
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Print the verifier key, which a verifier of proofs needs once."""
     with _reporting():
         keys = seal_keys(load_settings())
+        current = _retired(keys.signer.verifier) if retire else keys.signer.verifier
     if not json:
-        sys.stdout.write(f"{keys.signer.verifier}\n")
+        sys.stdout.write(f"{current}\n")
         return
-    trusted = [str(trusted) for trusted in keys.trusted]
+    trusted = [str(trusted) for trusted in (current, *keys.trusted[1:])]
     print_json({"origin": keys.origin, "key": trusted[0], "trusted": trusted})
+
+
+def _retired(key: VerifierKey) -> VerifierKey:
+    """Return the key limited to the log of the last checkpoint, which it has signed."""
+    with opened_ledger() as store:
+        last = _read(store, last_checkpoint)
+    if last is None:
+        raise NotFound("nothing_to_seal", "The key has signed nothing: just change it.")
+    return replace(key, until=open_checkpoint(last.note, (key,)).size)
 
 
 def _seal_all(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -57,10 +59,57 @@ def statement_between(
     paid = closing. What was owed when the account was taken over counts as opening, as there.
     Raises NotFound ``account_not_found``, ValidationFailed for days in the wrong order.
     """
-    if first_day > last_day:
-        raise ValidationFailed("invalid_days", "The first day is after the last one.")
+    _check_order(first_day, last_day)
     recorded = recorded_events(session, number)
-    account, movements = Account(account_id(number)), []
+    movements, totals = _between(account_id(number), recorded, first_day, last_day)
+    page = movements[after : after + limit]
+    return {
+        "number": number,
+        "from": first_day.isoformat(),
+        "to": last_day.isoformat(),
+        "movements": page,
+        "totals": totals,
+        "next": after + limit if len(movements) > after + limit else None,
+    }
+
+
+def statements_between(
+    session: Session,
+    numbers: Sequence[str],
+    first_day: date,
+    last_day: date,
+    after: int,
+    limit: int,
+) -> dict[str, Any]:
+    """Return a page of what took effect on several accounts, one account after the other.
+
+    ``after`` is how many movements the pages before had, of all accounts together. Each page has
+    the ``totals`` of every account as `statement_between` has them; one that nothing is booked on
+    has none but zeros. Raises ValidationFailed for days in the wrong order.
+    """
+    _check_order(first_day, last_day)
+    histories = session.histories([account_id(number) for number in numbers])
+    movements, accounts = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
+    for number in numbers:
+        id_ = account_id(number)
+        found, totals = _between(id_, histories.get(id_, ()), first_day, last_day)
+        movements += [(number, one) for one in found]
+        accounts.append({"number": number, "totals": totals})
+    page = movements[after : after + limit]
+    return {
+        "accounts": [
+            {**account, "movements": [one for number, one in page if number == account["number"]]}
+            for account in accounts
+        ],
+        "next": after + limit if len(movements) > after + limit else None,
+    }
+
+
+def _between(
+    id_: UUID, recorded: Sequence[Recorded], first_day: date, last_day: date
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Return the movements of an account in given days, and their totals."""
+    account, movements = Account(id_), list[dict[str, Any]]()
     for one in _by_effective_day(recorded):
         event: Any = one.event
         if event.effective_on > last_day:
@@ -70,16 +119,12 @@ def statement_between(
         if event.effective_on >= first_day and not taken_over:
             movements.append(movement(one, account))
     events = [one.event for one in recorded]
-    turnover = turnover_of_account(account_id(number), events, first_day, last_day)
-    page = movements[after : after + limit]
-    return {
-        "number": number,
-        "from": first_day.isoformat(),
-        "to": last_day.isoformat(),
-        "movements": page,
-        "totals": turnover.total.as_dict(),
-        "next": after + limit if len(movements) > after + limit else None,
-    }
+    return movements, turnover_of_account(id_, events, first_day, last_day).total.as_dict()
+
+
+def _check_order(first_day: date, last_day: date) -> None:
+    if first_day > last_day:
+        raise ValidationFailed("invalid_days", "The first day is after the last one.")
 
 
 def event_history(session: Session, number: str) -> list[dict[str, Any]]:
@@ -109,7 +154,9 @@ def event_history(session: Session, number: str) -> list[dict[str, Any]]:
     return history
 
 
-def _by_effective_day(history: list[Recorded]) -> list[Recorded]:
+def _by_effective_day(history: Sequence[Recorded]) -> list[Recorded]:
+    if not history:
+        return []
     events: list[Any] = [recorded.event for recorded in history]
     order = by_effective_day(events)
     place = {id(event): recorded for event, recorded in zip(events, history, strict=True)}

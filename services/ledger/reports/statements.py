@@ -28,9 +28,24 @@ from shared.eventstore import Recorded, Session
 
 def charges(session: Session, number: str, before: str | None, limit: int) -> dict[str, Any]:
     """Return up to ``limit`` months before a period, newest first, each with its lines."""
+    return _months(recorded_events(session, number), before, limit)
+
+
+def charges_of_accounts(session: Session, numbers: Sequence[str], limit: int) -> dict[str, Any]:
+    """Return the newest months of accounts in the order given; none where nothing is booked."""
+    found = session.histories([account_id(number) for number in numbers])
+    return {
+        "accounts": [
+            {"number": number, **_months(found.get(account_id(number), ()), None, limit)}
+            for number in numbers
+        ]
+    }
+
+
+def _months(history: Sequence[Recorded], before: str | None, limit: int) -> dict[str, Any]:
     bills: list[ChargesPosted] = []
     adjustments: dict[str, list[ChargesAdjusted]] = {}
-    for recorded in recorded_events(session, number):
+    for recorded in history:
         if isinstance(recorded.event, ChargesPosted):
             bills.append(recorded.event)
         elif isinstance(recorded.event, ChargesAdjusted):
@@ -64,12 +79,41 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
 
 def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:
     """Return the postings of a payment by account, none if it is not in the ledger yet."""
-    return {"postings": session.read.postings_of(payment_id)}
+    return {"postings": _with_names(session, session.read.postings_of(payment_id))}
 
 
 def postings_of_payments(session: Session, payment_ids: Sequence[UUID]) -> dict[str, Any]:
     """Return the postings of several payments, each with its ``payment_id``."""
-    return {"postings": session.read.postings_of_all(payment_ids)}
+    return {"postings": _with_names(session, session.read.postings_of_all(payment_ids))}
+
+
+def _with_names(session: Session, postings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return postings with the ``name`` of each service that they have paid."""
+    paid = {
+        (posting["account"], part["service"])
+        for posting in postings
+        for part in posting["allocation"]
+    }
+    accounts = sorted({account for account, _ in paid})
+    names: dict[str, dict[str, str]] = session.read.service_names(accounts)
+    older = sorted({account for account, service in paid if service not in names.get(account, {})})
+    if older:
+        # A service that is charged in winter alone is not on the bills of summer.
+        names = {**names, **session.read.service_names_of_late_bills(older)}
+
+    def name_of(account: str, service: str) -> str:
+        return names.get(account, {}).get(service, service)
+
+    return [
+        {
+            **posting,
+            "allocation": [
+                {**part, "name": name_of(posting["account"], part["service"])}
+                for part in posting["allocation"]
+            ],
+        }
+        for posting in postings
+    ]
 
 
 def recorded_events(session: Session, number: str) -> list[Recorded]:

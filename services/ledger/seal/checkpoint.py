@@ -3,7 +3,9 @@
 A checkpoint is a text of lines (origin, size in decimal, root in base64, perhaps extensions), an
 empty line, and signature lines ``— <name> <base64 of key id and signature>``. The key id is the
 first four bytes of SHA-256 over the name, a newline, the byte 0x01 and the public key; a verifier
-key is written ``<name>+<key id in hex>+<base64 of 0x01 and the public key>``.
+key is written ``<name>+<key id in hex>+<base64 of 0x01 and the public key>``. Ours may be followed
+by ``@<events>``: a key that was retired is trusted for logs up to that size, the last it signed in
+office. Whoever gets hold of it later can sign no newer log.
 
 Parsing is strict: a note that another implementation might read differently is refused.
 """
@@ -44,10 +46,14 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A named public key; whoever trusts it can verify its holder's signatures."""
+    """A named public key; whoever trusts it can verify its holder's signatures.
+
+    ``until`` is the size of the largest log that its signature counts for; None: any.
+    """
 
     name: str
     public: bytes
+    until: int | None = None
 
     def __post_init__(self) -> None:
         if not self.name or "+" in self.name or any(map(_is_no_name, self.name)):
@@ -61,17 +67,21 @@ class VerifierKey:
         return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{_base64(ED25519 + self.public)}"
+        limit = "" if self.until is None else f"@{self.until}"
+        return f"{self.name}+{self.key_id.hex()}+{_base64(ED25519 + self.public)}{limit}"
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
         """Parse a verifier key; raises NoteError."""
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
+        encoded, at, limit = encoded.partition("@")
         data = _unbase64(encoded, "the key")
         if not data.startswith(ED25519):
             raise NoteError("the key is not an Ed25519 key")
-        key = cls(name, data[1:])
+        if at and not _is_size(limit):
+            raise NoteError("after the @ of a retired key stands a number of events")
+        key = cls(name, data[1:], int(limit) if at else None)
         if not _KEY_ID.fullmatch(key_id) or key.key_id.hex() != key_id:
             raise NoteError("the key id does not belong to this name and key")
         return key
@@ -183,7 +193,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     lines = text[:-1].split("\n")
     if len(lines) < 3 or not all(lines):
         raise NoteError("a checkpoint has the lines origin, size and root, and no empty line")
-    if not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_SIZE:
+    if not _is_size(lines[1]):
         raise NoteError("the size of a checkpoint is a decimal number without leading zeros")
     root = _unbase64(lines[2], "the root")
     if len(root) != HASH_SIZE:
@@ -196,10 +206,20 @@ def open_checkpoint(
 ) -> Checkpoint:
     """Return the checkpoint of a note that a trusted key has signed.
 
-    ``origin`` is the required name of the log, by default any of the keys' names.
-    Raises NoteError and SignatureError as open_note does.
+    ``origin`` is the required name of the log, by default any of the keys' names. A key that was
+    retired counts up to its last size only. Raises NoteError and SignatureError as open_note does.
     """
-    checkpoint = parse_checkpoint(open_note(note, trusted))
+    checkpoint = parse_checkpoint(parse_note(note).text)
+    entitled = [key for key in trusted if key.until is None or checkpoint.size <= key.until]
+    try:
+        open_note(note, entitled)
+    except SignatureError:
+        if len(entitled) == len(trusted):
+            raise
+        open_note(note, trusted)
+        raise SignatureError(
+            f"only a key that was retired before has signed a log of {checkpoint.size} events"
+        ) from None
     origins = {origin} if origin is not None else {key.name for key in trusted}
     if checkpoint.origin not in origins:
         raise SignatureError("the checkpoint is of another log")
@@ -222,6 +242,10 @@ def _signature(line: str) -> Signature:
     if len(data) <= 4:
         raise NoteError("a signature has a key id and at least one byte more")
     return Signature(match["name"], data[:4], data[4:])
+
+
+def _is_size(text: str) -> bool:
+    return _SIZE.fullmatch(text) is not None and int(text) <= MAX_SIZE
 
 
 def _is_no_name(character: str) -> bool:

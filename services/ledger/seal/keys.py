@@ -8,8 +8,9 @@
     The name of the log and of its key, as a URL without its scheme (``billing.example/ledger``).
     Choose it before the first checkpoint, because every checkpoint contains it.
 ``SALDO_LEDGER_SEAL_OLD_KEYS``
-    Verifier keys of earlier private keys, separated by spaces: their signatures stay valid
-    after a change of the key.
+    Verifier keys of earlier private keys, separated by spaces, each with the size of the last log
+    that it signed, as ``saldo ledger key --retire`` prints it: up to there its signatures stay
+    valid after a change of the key.
 """
 
 from __future__ import annotations
@@ -49,12 +50,21 @@ def seal_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> S
     seed = _read_seed(written) if written else settings.derive_key(PURPOSE)
     try:
         signer = Signer(env.get("SALDO_LEDGER_SEAL_NAME") or DEFAULT_NAME, seed)
-        old = env.get("SALDO_LEDGER_SEAL_OLD_KEYS", "").split()
-        return SealKeys(signer, (signer.verifier, *map(VerifierKey.parse, old)))
+        old = map(VerifierKey.parse, env.get("SALDO_LEDGER_SEAL_OLD_KEYS", "").split())
+        return SealKeys(signer, (signer.verifier, *map(_retired, old)))
     except NoteError as error:
         raise ConfigurationError(
             f"SALDO_LEDGER_SEAL_NAME or SALDO_LEDGER_SEAL_OLD_KEYS cannot be used: {error}"
         ) from None
+
+
+def _retired(key: VerifierKey) -> VerifierKey:
+    if key.until is None:
+        raise NoteError(
+            f"{key} would be trusted for ever: add @ and the size of the last log that it signed, "
+            "as `saldo ledger key --retire` printed it before the change"
+        )
+    return key
 
 
 def _read_seed(written: str) -> bytes:

@@ -119,3 +119,28 @@ def test_group_commit_keeps_the_last_bill_of_an_account(store: PostgresStore) ->
         assert twin.last_bill == (0 if number == OPENED else 3)
         bill(twin, "2026-04", lift="Лифт")
         assert twin.last_bill == twin.version
+
+
+@pytest.mark.parametrize("number", PAYMENTS)
+def test_late_bills_have_the_names_that_the_last_one_lacks(
+    store: PostgresStore, number: str
+) -> None:
+    def ask(session: PostgresSession) -> None:
+        cursor = Explaining(session.cursor)
+        found = ReadModel(cursor).service_names_of_late_bills([number])
+        assert found == {number: {**NAMES, "water": "Вода"}}
+        (plan,) = cursor.plans
+        assert rows_read(plan, "events") <= 200
+
+    store.query(ask)
+
+
+def test_histories_of_several_accounts_are_those_of_each(store: PostgresStore) -> None:
+    ids = [account_id(number) for number in (OPENED, LATE, "nobody")]
+
+    def ask(session: PostgresSession) -> None:
+        found = session.histories(ids)
+        assert set(found) == set(ids[:2])
+        assert all(found[id_] == session.history(id_) for id_ in found)
+
+    store.query(ask)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -89,7 +89,11 @@ def test_old_key_stays_trusted_after_a_key_change(ledger: SealedLedger) -> None:
     ledger.keys = SealKeys(new, (new.verifier,))
     with pytest.raises(SealBrokenError, match="SALDO_LEDGER_SEAL_OLD_KEYS"):
         ledger.seal()
-    old = seal_keys(ledger.database.settings, {}).signer.verifier
+    size = ledger.read(last_checkpoint).size
+    old = replace(seal_keys(ledger.database.settings, {}).signer.verifier, until=size)
+    ledger.keys = SealKeys(new, (new.verifier, replace(old, until=size - 1)))
+    with pytest.raises(SealBrokenError, match="retired before"):
+        ledger.seal()
     ledger.keys = SealKeys(new, (new.verifier, old))
     assert ledger.seal().size == 600
     assert ledger.found() == set()

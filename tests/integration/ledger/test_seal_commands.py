@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from typer.testing import CliRunner, Result
 
 from services.ledger.cli import app
 from services.ledger.seal import verifier
+from services.ledger.seal.checkpoint import Checkpoint, Signer
+from services.ledger.seal.keys import DEFAULT_NAME, PURPOSE
+from shared.config import Settings
 from tests.integration.ledger.sealed_ledger import SealedLedger
 
 pytestmark = pytest.mark.nodes
@@ -48,6 +53,27 @@ def test_staff_seal_prove_and_verify(
     assert (bad.exit_code, json.loads(bad.stdout)["findings"][-1]["first"]) == (1, 595)
     assert "edited: the event at position 595" in command("verify").stdout
     assert command("prove", 595).exit_code == 1
+
+
+def test_key_is_changed_and_the_old_one_proves_no_later_log(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old_secret = bytes.fromhex(os.environ["SALDO_SECRET"])
+    old = command("key", "--retire").stdout.strip()
+    assert old == f"{command('key').stdout.strip()}@590"
+    monkeypatch.setenv("SALDO_LEDGER_SEAL_KEY", base64.b64encode(bytes(32)).decode())
+    assert command("checkpoint").exit_code == 1, "the old key is not trusted yet"
+    monkeypatch.setenv("SALDO_LEDGER_SEAL_OLD_KEYS", old)
+    assert command("checkpoint").exit_code == 0
+    assert command("verify").exit_code == 0
+    seed = Settings(amqp_url="", secret=old_secret).derive_key(PURPOSE)
+    forged, root = tmp_path / "forged.txt", bytes(32)
+    text = Checkpoint(DEFAULT_NAME, 10**8, root).text()
+    forged.write_text(Signer(DEFAULT_NAME, seed).sign(text), encoding="utf-8")
+    refused = command("verify", "--against", forged)
+    assert refused.exit_code == 1
+    assert "retired" in refused.stdout
+    assert verifier.main([str(forged), "--key", old]) == 1
 
 
 def test_bad_input_exits_with_2(command: Callable[..., Result], tmp_path: Path) -> None:

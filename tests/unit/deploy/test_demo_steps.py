@@ -20,6 +20,9 @@ ENVIRONMENT = {
     "SALDO_ACQUIRER_URL": "http://127.0.0.1:3",
     "SALDO_DATABASE_URL": "postgresql://owner:secret@127.0.0.1:4/saldo",
     "SALDO_AMQP_URL": "amqp://saldo:secret@127.0.0.1:5/",
+    "SALDO_MONITORING_URL_GATEWAY": "http://127.0.0.1:6",
+    "SALDO_MONITORING_URL_SERVE": "http://127.0.0.1:7",
+    "SALDO_MONITORING_URL_WORK": "http://127.0.0.1:8",
 }
 PERSON = {"email": "vera@demo.invalid", "password": "a password", "accounts": []}
 

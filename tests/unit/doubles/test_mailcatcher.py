@@ -81,6 +81,14 @@ def test_newest_letter_is_listed_first(letters: Letters) -> None:
     assert [heading.subject for heading in letters.headings()] == ["n2", "n1", "n0"]
 
 
+def test_a_script_reads_the_letters_to_an_address(letters: Letters, page: int) -> None:
+    for number, recipient in enumerate(("a@x", "b@x", "a@x")):
+        letters.add("s@x", [recipient], _letter(f"n{number}", f"код {number}\r\n").as_bytes())
+    assert _get(page, "/letters?to=a@x")[1] == "n2\n\nкод 2\n\nn0\n\nкод 0\n"
+    assert _get(page, "/letters?to=nobody@x")[:2] == (200, "")
+    assert _get(page, "/letters?to=a@x", host="evil.example")[0] == 403
+
+
 def test_letters_are_escaped(letters: Letters, page: int) -> None:
     hostile = _letter("<script>alert(1)</script>", "<img src=x onerror=alert(2)>")
     key = letters.add("s@x", ["<b>r@x</b>"], hostile.as_bytes())

@@ -6,17 +6,30 @@ import pytest
 from gateway_doubles import PERSON, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, MONTH, PENALTY
 
-from shared.errors import ValidationFailed
+from shared.errors import Forbidden, NotFound, ValidationFailed
 
 
+@pytest.mark.parametrize("ledger", ["answers", "refuses"])
 @pytest.mark.parametrize("path", ["balance", "charges", "penalty", "statement"])
-def test_somebody_elses_account_is_not_found(
-    browser: Browser, services: FakeServices, path: str
+def test_somebody_elses_account_is_not_found_whatever_the_ledger_has(
+    browser: Browser, services: FakeServices, path: str, ledger: str
 ) -> None:
     services.answers["accounts", "owns"] = {"owned": [], "foreign": ["0009"]}
+    found = {**BALANCE, **PENALTY, "months": [MONTH], "movements": [], "next": None}
+    refused = NotFound("account_not_found", "There is none.", account="0009")
+    services.answers["ledger", path] = found if ledger == "answers" else refused
     response = browser("GET", f"/api/v1/accounts/0009/{path}")
     assert (response.status_code, response.json["code"]) == (404, "account_not_linked")
-    assert [call[0] for call in services.calls] == ["identity", "accounts"]
+    assert "params" not in response.json
+
+
+def test_nothing_is_read_for_whoever_is_not_signed_in(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.answers["identity", "authenticate"] = Forbidden("session_expired", "It ended.")
+    for path in ("balance", "charges", "penalty", "statement", "bills/2026-10"):
+        assert browser("GET", f"/api/v1/accounts/0001/{path}").status_code == 401
+    assert {call[:2] for call in services.calls} == {("identity", "authenticate")}
 
 
 def test_own_account_has_a_balance(browser: Browser, services: FakeServices) -> None:
@@ -62,12 +75,16 @@ def test_ledger_refuses_a_day_out_of_range(browser: Browser, services: FakeServi
 def test_all_charges_contain_every_account(browser: Browser, services: FakeServices) -> None:
     linked = [ACCOUNT, {**ACCOUNT, "number": "0002"}]
     services.answers["accounts", "linked"] = {"accounts": linked}
-    services.answers["ledger", "charges"] = lambda number, before, limit: {
-        "months": [MONTH] * (1 if number == "0001" else 0),
-        "next": "2026-04" if limit == 1 else None,
+    services.answers["ledger", "charges_of_accounts"] = {
+        "accounts": [
+            {"number": "0001", "months": [MONTH], "next": "2026-04"},
+            {"number": "0002", "months": [], "next": None},
+        ]
     }
+    services.answers["ledger", "charges"] = {"months": [], "next": None}
 
     answer = browser("GET", "/api/v1/charges?limit=1").json["accounts"]
+    assert services.calls[-1][2] == {"numbers": ["0001", "0002"], "limit": 1}
 
     assert [(page["number"], len(page["months"])) for page in answer] == [("0001", 1), ("0002", 0)]
     assert answer[0]["months"] == [MONTH]

@@ -5,82 +5,72 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import eventlet
 import pytest
 from gateway_doubles import FakeServices
 from nameko.containers import ServiceContainer
+from wire import (
+    HEALTH,
+    Connect,
+    connector,
+    everything,
+    is_alive,
+    problem_of,
+    running_gateway,
+    status_of,
+    web_server,
+)
 
-from gateway import connections, reading, server
-from gateway.service import CLIENT_KEY, Gateway
-from gateway.web import SETTINGS_KEY, GatewayServer
-from shared.config import Settings
+from gateway import reading, server
 
-SETTINGS = Settings(amqp_url="", secret=bytes(32))
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 RESET = "POST /api/v1/password-resets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-
-Connect = Callable[[], Any]
 
 
 @pytest.fixture
 def container(services: FakeServices) -> Iterator[ServiceContainer]:
-    config = {
-        CLIENT_KEY: services,
-        SETTINGS_KEY: SETTINGS,
-        "WEB_SERVER_ADDRESS": "127.0.0.1:0",
-        "max_workers": server.MAX_WORKERS,
-    }
-    started = ServiceContainer(Gateway, config)
-    started.start()
-    with eventlet.Timeout(20):
+    with running_gateway(services) as started:
         yield started
-        started.stop()
 
 
 @pytest.fixture
 def connect(container: ServiceContainer) -> Connect:
-    web = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
-    address = web._sock.getsockname()
-    return lambda: eventlet.connect(address)
+    return connector(container)
 
 
-def _everything(sock: Any) -> bytes:
-    received = b""
-    while piece := sock.recv(65536):
-        received += piece
-    return received
+def test_idle_connection_is_closed_without_a_word(services: FakeServices) -> None:
+    with running_gateway(services, gateway_head_seconds=0.1) as container:
+        connect = connector(container)
+        with closing(connect()) as sock:
+            assert everything(sock) == b""
+        assert is_alive(connect)
 
 
-def _status(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
-
-
-def _is_alive(connect: Connect) -> bool:
-    with closing(connect()) as sock:
-        sock.sendall(HEALTH)
-        return _status(_everything(sock)) == 200
-
-
-def test_slow_request_head_is_dropped(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
-    for head in (b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "):
+@pytest.mark.parametrize("head", [b"GET /healthz HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_slow_head_is_refused_with_408(services: FakeServices, head: bytes) -> None:
+    with running_gateway(services, gateway_head_seconds=0.1) as container:
+        connect = connector(container)
         with closing(connect()) as sock:
             sock.sendall(head)
-            assert _everything(sock) == b""
-    assert _is_alive(connect)
+            answer = everything(sock)
+        assert is_alive(connect)
+    assert status_of(answer) == 408
+    headers, problem = problem_of(answer)
+    assert (headers["connection"], problem["code"]) == ("close", "head_too_slow")
 
 
-def test_slow_body_is_refused_with_408(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BODY_SECONDS", 0.1)
-    with closing(connect()) as sock:
+def test_slow_body_is_refused_with_408(services: FakeServices) -> None:
+    with (
+        running_gateway(services, gateway_body_seconds=0.1) as container,
+        closing(connector(container)()) as sock,
+    ):
         sock.sendall(f"{RESET}Content-Length: 100\r\n\r\n{{".encode())
-        answer = _everything(sock)
-    assert _status(answer) == 408
-    assert b"body_too_slow" in answer
+        answer = everything(sock)
+    assert status_of(answer) == 408
+    headers, problem = problem_of(answer)
+    assert (headers["connection"], problem["code"]) == ("close", "body_too_slow")
 
 
 def test_slow_uploads_hold_no_worker(connect: Connect, services: FakeServices) -> None:
@@ -89,7 +79,7 @@ def test_slow_uploads_hold_no_worker(connect: Connect, services: FakeServices) -
         sock.sendall(f"{RESET}Content-Length: 100\r\n\r\n{{".encode())
     eventlet.sleep(0)
     with eventlet.Timeout(3):
-        assert _is_alive(connect)
+        assert is_alive(connect)
     for sock in slow:
         sock.close()
     assert services.calls == []
@@ -104,8 +94,8 @@ def test_large_body_is_refused_with_a_readable_413(connect: Connect, framing: st
         head = RESET + framing.format(size=len(body))
     with closing(connect()) as sock:
         sock.sendall(head.encode() + body)
-        answer = _everything(sock)
-    assert _status(answer) == 413
+        answer = everything(sock)
+    assert status_of(answer) == 413
     assert b"Connection: close" in answer
     assert b"body_too_large" in answer
 
@@ -117,7 +107,7 @@ def test_a_chunked_body_is_read(connect: Connect, services: FakeServices) -> Non
     head = f"{RESET}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     with closing(connect()) as sock:
         sock.sendall((head + chunks).encode())
-        assert _status(_everything(sock)) == 202
+        assert status_of(everything(sock)) == 202
     assert services.calls[-1][2]["email"] == "a@b.ru"
 
 
@@ -126,8 +116,8 @@ def test_broken_chunk_is_refused_with_400(connect: Connect, chunks: str) -> None
     with closing(connect()) as sock:
         sock.sendall(f"{RESET}Transfer-Encoding: chunked\r\n\r\n{chunks}".encode())
         sock.shutdown(socket.SHUT_WR)
-        assert _status(_everything(sock)) == 400
-    assert _is_alive(connect)
+        assert status_of(everything(sock)) == 400
+    assert is_alive(connect)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/password-resets"])
@@ -136,14 +126,14 @@ def test_refused_body_is_never_read_as_a_request(connect: Connect, path: str) ->
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}\r\n\r\n"
     with closing(connect()) as sock:
         sock.sendall(head.encode() + hidden)
-        answer = _everything(sock)
+        answer = everything(sock)
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_connection_is_kept_alive(connect: Connect) -> None:
     with closing(connect()) as sock:
         sock.sendall(HEALTH.replace(b"Connection: close\r\n", b"") + HEALTH)
-        assert _everything(sock).count(b"200 OK") == 2
+        assert everything(sock).count(b"200 OK") == 2
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /he", HEALTH[:-2], HEALTH])
@@ -153,7 +143,7 @@ def test_server_survives_a_reset_connection(connect: Connect, sent: bytes) -> No
         sock.sendall(sent)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
-    assert _is_alive(connect)
+    assert is_alive(connect)
 
 
 @pytest.mark.parametrize(
@@ -170,9 +160,30 @@ def test_server_survives_noise(connect: Connect, noise: bytes) -> None:
     with closing(connect()) as sock:
         sock.sendall(noise)
         sock.shutdown(socket.SHUT_WR)
-        answer = _everything(sock)
+        answer = everything(sock)
     assert b"Traceback" not in answer
-    assert _is_alive(connect)
+    assert is_alive(connect)
+
+
+@pytest.mark.parametrize("name", ["metrics", "readyz"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/{}", "/{}/", "//{}", "/./{}", "/healthz/../{}", "/healthz/..%2f{}", "/%2f{}", "/{}?x=1",
+        "http://127.0.0.1:18081/{}", "http://x//{}", "/api/v1/{}",
+    ],
+)  # fmt: skip
+def test_hostile_client_does_not_reach_what_monitoring_sees(
+    connect: Connect, target: str, name: str
+) -> None:
+    heads = ("Host: x", "Host: 127.0.0.1:18081", "Host: x\r\nX-Forwarded-For: 127.0.0.1")
+    for head in heads:
+        with closing(connect()) as sock:
+            request = f"GET {target.format(name)} HTTP/1.1\r\n{head}\r\nConnection: close\r\n\r\n"
+            sock.sendall(request.encode())
+            answer = everything(sock)
+        assert status_of(answer) == 404
+        assert b"saldo_" not in answer
 
 
 def test_shutdown_is_graceful(container: ServiceContainer, connect: Connect) -> None:
@@ -182,9 +193,8 @@ def test_shutdown_is_graceful(container: ServiceContainer, connect: Connect) -> 
             pass
         busy.sendall(HEALTH[:-2])
         eventlet.sleep(0)
-        web = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
-        web.stop_accepting()
+        web_server(container).stop_accepting()
         with pytest.raises(OSError, match="REFUSED"):
             connect()
         busy.sendall(b"\r\n")
-        assert b"Connection: close" in _everything(busy)
+        assert b"Connection: close" in everything(busy)

@@ -1,4 +1,4 @@
-"""Ids, addresses, headers, counters and readiness."""
+"""Ids, addresses, headers, metrics and readiness."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from uuid import UUID
 
 import pytest
 from gateway_doubles import PERSON, Browser, FakeServices
+from prometheus_client import REGISTRY, generate_latest
 
 from gateway.peer import caller_address, trusted_networks
+from gateway.readiness import states_of
 from shared.config import SERVICES, ConfigurationError
 from shared.errors import Unavailable
 
@@ -88,7 +90,7 @@ def test_same_key_of_two_addresses_gives_two_commands(
 
 
 def test_security_headers_are_on_every_response(browser: Browser) -> None:
-    for path in ("/healthz", "/", "/api/v1/me", "/nothing", "/metrics"):
+    for path in ("/healthz", "/", "/api/v1/me", "/nothing"):
         headers = browser("GET", path, token=None).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
@@ -96,34 +98,52 @@ def test_security_headers_are_on_every_response(browser: Browser) -> None:
     assert browser("GET", "/api/v1/me", token=None).headers["Cache-Control"] == "no-store"
 
 
-def test_readiness_lists_every_service(browser: Browser, services: FakeServices) -> None:
+def test_readiness_lists_every_service(services: FakeServices) -> None:
     for name in SERVICES:
         services.answers[name, "health"] = {"status": "ok"}
-    ready = browser("GET", "/readyz", token=None)
-    assert (ready.status_code, ready.json["status"]) == (200, "ready")
+    assert states_of(services) == dict.fromkeys(SERVICES, "ok")
 
     services.answers["ledger", "health"] = Unavailable("service_unavailable", "x")
-    not_ready = browser("GET", "/readyz", token=None)
-    assert not_ready.status_code == 503
-    assert not_ready.json["services"] == {
+    assert states_of(services) == {
         name: "unavailable" if name == "ledger" else "ok" for name in SERVICES
     }
+
+
+def test_clients_learn_that_the_gateway_is_alive_and_nothing_else_of_its_state(
+    browser: Browser,
+) -> None:
     assert browser("GET", "/healthz", token=None).json == {"status": "ok"}
+    for path in ("/metrics", "/readyz", "/api/v1/metrics"):
+        answer = browser("GET", path, token=None)
+        assert answer.status_code == 404, path
+        assert "saldo_" not in answer.text
 
 
-def test_metrics_count_by_template_and_status(browser: Browser, services: FakeServices) -> None:
+def test_requests_are_counted_by_template_and_status(
+    browser: Browser, services: FakeServices
+) -> None:
     services.answers["payments", "payment"] = Unavailable("service_unavailable", "x")
+    template = "/api/v1/payments/{payment_id}"
+    route = {"method": "GET", "route": template}
+    unmatched = {"method": "ANY", "route": "unmatched", "status": "404"}
+    counted = {
+        "saldo_http_requests_total": route | {"status": "503"},
+        "saldo_http_request_duration_seconds_count": route,
+    }
+    before = {name: _value(name, labels) for name, labels in counted.items()}
+    strangers = _value("saldo_http_requests_total", unmatched)
     for _ in range(2):
         browser("GET", f"/api/v1/payments/{PERSON}")
-    browser("GET", "/wp-login.php")
     browser("GET", "/api/v1/wp-login.php")
-    text = browser("GET", "/metrics", token=None).text
-    route = 'method="GET",route="/api/v1/payments/{payment_id}"'
-    assert f'saldo_gateway_requests_total{{{route},status="503"}} 2' in text
-    assert f'saldo_gateway_request_seconds_bucket{{{route},le="+Inf"}} 2' in text
-    assert f"saldo_gateway_request_seconds_count{{{route}}} 2" in text
-    assert 'method="ANY",route="unmatched",status="404"} 2' in text
-    assert "wp-login" not in text
+    browser("PROPFIND", "/api/v1/wp-login.php")
+    assert {name: _value(name, labels) - 2 for name, labels in counted.items()} == before
+    assert _value("saldo_http_requests_total", unmatched) == strangers + 2
+    assert b"wp-login" not in generate_latest()
+    assert _value("saldo_http_requests_in_progress", {}) == 0
+
+
+def _value(name: str, labels: dict[str, str]) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_unknown_api_path_is_a_problem_and_an_unknown_page_is_a_page(browser: Browser) -> None:

@@ -9,7 +9,7 @@ from gateway_samples import ACCOUNT, BALANCE, PAYMENT, PROOF
 KEY = {"Idempotency-Key": "order-1"}
 
 
-def test_due_amounts_subtract_the_advance_and_default_to_zero(
+def test_due_subtracts_the_advance_and_shows_what_is_left_of_it(
     browser: Browser, services: FakeServices
 ) -> None:
     numbers = ["0001", "0002", "0003"]
@@ -29,6 +29,7 @@ def test_due_amounts_subtract_the_advance_and_default_to_zero(
     assert due["accounts"][0]["amount"] == 450000
     assert due["accounts"][0]["penalty"] == 1425
     assert due["total"] == 451425
+    assert [line["advance"] for line in due["accounts"]] == [0, 150, 0]
 
 
 def test_payment_needs_a_key_which_determines_its_command_id(

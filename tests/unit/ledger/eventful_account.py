@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -73,3 +74,6 @@ class Stream:
             )
             for place, event in enumerate(self._events, 1)
         ]
+
+    def histories(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
+        return {id_: history for id_ in ids if (history := self.history(id_))}

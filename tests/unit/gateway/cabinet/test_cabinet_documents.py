@@ -86,12 +86,11 @@ def played(services: FakeServices, cabinet: CabinetBrowser) -> None:
     }
     services.answers["ledger", "bill"] = BILL
     services.answers["ledger", "balances"] = Unavailable("no_answer", "Busy.")
-    services.answers["ledger", "statement_between"] = lambda **asked: {
-        "number": asked["number"],
-        "from": asked["first_day"],
-        "to": asked["last_day"],
-        "movements": [MOVEMENT],
-        "totals": TOTALS,
+    services.answers["ledger", "statements_between"] = lambda **asked: {
+        "accounts": [
+            {"number": number, "movements": [MOVEMENT], "totals": TOTALS}
+            for number in asked["numbers"]
+        ],
         "next": None,
     }
     cabinet.sign_in()
@@ -177,13 +176,10 @@ def test_bill_that_is_not_issued_yet(
         "/accounts/drop-table/statement.csv",
     ],
 )
-def test_what_is_not_the_persons_does_not_exist(
-    cabinet: CabinetBrowser, services: FakeServices, path: str
-) -> None:
+def test_what_is_not_the_persons_does_not_exist(cabinet: CabinetBrowser, path: str) -> None:
     shown = cabinet.get(path)
     assert (shown.status, "Такой страницы нет" in shown.text) == (404, True)
-    asked = {call[1] for call in services.calls if call[0] == "ledger"}
-    assert asked <= {"balances"}, "what is due on the person's own accounts, and nothing else"
+    assert "4 462,95" not in shown.text, "what the ledger answered beside is shown"
 
 
 def test_statement_has_running_balance_and_control_totals(cabinet: CabinetBrowser) -> None:
@@ -198,12 +194,9 @@ def test_statement_has_running_balance_and_control_totals(cabinet: CabinetBrowse
 
 
 def test_statement_of_quiet_days_says_so(cabinet: CabinetBrowser, services: FakeServices) -> None:
-    services.answers["ledger", "statement_between"] = {
-        "number": NUMBER,
-        "from": "2026-02-01",
-        "to": "2026-02-28",
-        "movements": [],
-        "totals": {**dict.fromkeys(TOTALS, 0), "opening": 120000, "closing": 120000},
+    totals = {**dict.fromkeys(TOTALS, 0), "opening": 120000, "closing": 120000}
+    services.answers["ledger", "statements_between"] = {
+        "accounts": [{"number": NUMBER, "movements": [], "totals": totals}],
         "next": None,
     }
     shown = cabinet.get(f"/accounts/{NUMBER}/statement?from=01.02.2026&to=28.02.2026")
@@ -243,13 +236,26 @@ def test_totals_of_all_accounts_add_up(browser: Browser, services: FakeServices)
     assert one["totals"] == TOTALS
 
 
-def test_account_without_entries_has_an_empty_statement(
-    browser: Browser, services: FakeServices
-) -> None:
-    services.answers["ledger", "statement_between"] = NotFound("account_not_found", "None.")
+def test_long_statement_is_asked_for_in_pieces(browser: Browser, services: FakeServices) -> None:
+    second = {**ACCOUNT, "number": "0100000002"}
+    services.answers["accounts", "linked"] = {"accounts": [ACCOUNT, second]}
+
+    def piece(numbers: list[str], after: int, **_: Any) -> dict[str, Any]:
+        one = {**MOVEMENT, "position": after}
+        return {
+            "accounts": [
+                {"number": number, "totals": TOTALS, "movements": [one] if number == held else []}
+                for held in [numbers[after // 2]]
+                for number in numbers
+            ],
+            "next": after + 1 if after < 3 else None,
+        }
+
+    services.answers["ledger", "statements_between"] = piece
     found = browser("GET", "/api/v1/statement").json
-    assert found["accounts"][0]["movements"] == []
-    assert found["totals"]["closing"] == 0
+    positions = [[one["position"] for one in account["movements"]] for account in found["accounts"]]
+    assert positions == [[0, 1], [2, 3]]
+    assert found["totals"]["closing"] == 2 * TOTALS["closing"]
 
 
 def test_api_statement_takes_days(browser: Browser, services: FakeServices) -> None:
@@ -299,7 +305,6 @@ def test_receipt_is_a_file(cabinet: CabinetBrowser, services: FakeServices) -> N
     services.answers["payments", "payment"] = payment
     services.answers["ledger", "payment_postings"] = {"postings": []}
     services.answers["ledger", "payment_proofs"] = {"proofs": []}
-    services.answers["ledger", "charges"] = {"months": [], "next": None}
     response = cabinet.client.get(f"/payments/{THING}/receipt.pdf")
     assert response.status_code == 200
     assert response.data.startswith(b"%PDF-1.7")

@@ -37,23 +37,15 @@ PROVEN = {
     },
 }
 ALLOCATION = [
-    {"period": "2026-04", "service": "heating", "amount": 4_000_00},
-    {"period": "0001-01", "service": "water", "amount": 400_00},
+    {"period": "2026-04", "service": "heating", "name": "Отопление", "amount": 4_000_00},
+    {"period": "0001-01", "service": "water", "name": "water", "amount": 400_00},
 ]
-MONTH = {
-    "period": "2026-04",
-    "total": 4_000_00,
-    "due_on": "2026-05-15",
-    "lines": [{"service": "heating", "name": "Отопление"}],
-    "adjustments": [],
-}
 
 
 @pytest.fixture(autouse=True)
 def ledger(services: FakeServices) -> None:
     owe(services, due_line(amount=0, penalty=0))
     posting = {"account": "0001", "position": 7, "amount": 4_500_00, "penalty": 14_25}
-    services.answers["ledger", "charges"] = {"months": [MONTH], "next": None}
     services.answers["ledger", "payment_postings"] = {
         "postings": [{**posting, "allocation": ALLOCATION}]
     }

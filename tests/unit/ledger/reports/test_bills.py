@@ -12,7 +12,7 @@ import pytest
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.reports.bills import bill
-from services.ledger.reports.history import statement_between
+from services.ledger.reports.history import statement_between, statements_between
 from services.ledger.reports.totals import turnover_of_account
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded, Session
@@ -179,6 +179,39 @@ def test_statement_of_days_adds_up_page_by_page(ledger: MemoryStore) -> None:
     assert totals == sheet.total.as_dict()
 
 
+def test_statements_of_several_accounts_are_those_of_each(ledger: MemoryStore) -> None:
+    other, nobody = "0100000002", "0100000003"
+    first_day, last_day = date(2026, 4, 1), date(2026, 5, 31)
+
+    def open_another(session: Session, _command: None) -> None:
+        account = session.load(Account, account_id(other))
+        account.open(other, "household", date(2026, 1, 1), [ServiceAmount("heating", 700)])
+        account.post_charges("2026-04", date(2026, 4, 30), date(2026, 5, 15), [WATER])
+
+    ledger.transact(open_another, None)
+    numbers, after, pages = [other, nobody, NUMBER], 0, list[dict[str, Any]]()
+    while after is not None:
+        pages.append(
+            ledger.query(
+                lambda s, after=after: statements_between(s, numbers, first_day, last_day, after, 2)
+            )
+        )
+        after = pages[-1]["next"]
+    assert len(pages) == 4, "seven movements, two at a time"
+    for place, number in enumerate(numbers):
+        found = [page["accounts"][place] for page in pages]
+        assert {one["number"] for one in found} == {number}
+        movements = [movement for one in found for movement in one["movements"]]
+        if number == nobody:
+            assert (movements, set(found[0]["totals"].values())) == ([], {0})
+            continue
+        alone = ledger.query(
+            lambda s, number=number: statement_between(s, number, first_day, last_day, 0, 50)
+        )
+        assert movements == alone["movements"]
+        assert all(one["totals"] == alone["totals"] for one in found)
+
+
 def test_statement_of_quiet_days_has_its_opening(ledger: MemoryStore) -> None:
     day = date(2026, 2, 1)
     found = ledger.query(lambda s: statement_between(s, NUMBER, day, day, 0, 10))
@@ -190,4 +223,8 @@ def test_statement_of_days_in_the_wrong_order_is_refused(ledger: MemoryStore) ->
     with pytest.raises(ValidationFailed):
         ledger.query(
             lambda s: statement_between(s, NUMBER, date(2026, 2, 2), date(2026, 2, 1), 0, 10)
+        )
+    with pytest.raises(ValidationFailed):
+        ledger.query(
+            lambda s: statements_between(s, [NUMBER], date(2026, 2, 2), date(2026, 2, 1), 0, 10)
         )

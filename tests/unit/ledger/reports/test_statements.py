@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 from eventful_account import NOVEMBER, NUMBER, Stream, eventful
 
-from services.ledger.reports.statements import charges, statement
+from services.ledger.reports.statements import (
+    charges,
+    charges_of_accounts,
+    payment_postings,
+    statement,
+)
 from shared.errors import NotFound
 
 
@@ -76,6 +83,45 @@ def test_a_month_has_its_bill_and_its_recalculations_apart() -> None:
     page = charges(session, NUMBER, None, 1)
     assert page["next"] == NOVEMBER
     assert charges(session, NUMBER, NOVEMBER, 1) == {"months": [october], "next": None}
+
+
+def test_charges_of_several_accounts_are_the_newest_months_of_each() -> None:
+    session: Any = Stream(eventful().pending)
+    alone = charges(session, NUMBER, None, 1)
+    assert charges_of_accounts(session, [NUMBER, "2"], 1) == {
+        "accounts": [{"number": NUMBER, **alone}, {"number": "2", **alone}]
+    }
+    nothing: Any = Stream([])
+    assert charges_of_accounts(nothing, [NUMBER], 1) == {
+        "accounts": [{"number": NUMBER, "months": [], "next": None}]
+    }
+
+
+class Postings:
+    """What the postings of a payment need of a session: their rows, and names by bills."""
+
+    def __init__(self, *parts: tuple[str, str]) -> None:
+        self.read = self
+        self._rows = [
+            {"account": account, "allocation": [{"service": service, "amount": 1}]}
+            for account, service in parts
+        ]
+
+    def postings_of(self, _payment_id: UUID) -> list[dict[str, Any]]:
+        return self._rows
+
+    def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {number: {"water": "Вода"} for number in numbers}
+
+    def service_names_of_late_bills(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
+        assert numbers == ["2", "3"], "late bills are read only where the last one lacks a service"
+        return {"2": {"water": "Вода", "heating": "Отопление"}}
+
+
+def test_paid_services_have_the_names_of_the_bills() -> None:
+    session: Any = Postings(("1", "water"), ("2", "heating"), ("3", "heating"))
+    postings = payment_postings(session, UUID(int=1))["postings"]
+    assert [one["allocation"][0]["name"] for one in postings] == ["Вода", "Отопление", "heating"]
 
 
 def test_there_is_no_statement_of_an_unknown_account() -> None:

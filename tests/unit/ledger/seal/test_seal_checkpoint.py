@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,29 @@ def test_notes_of_the_go_checksum_database_open(size: int, root: str, signature:
         open_checkpoint(note, [SUMDB])
     with pytest.raises(SignatureError, match="is not valid"):
         open_checkpoint(note.replace(f"\n{size}", f"\n{size + 1}"), [SUMDB], SUMDB_ORIGIN)
+
+
+def test_retired_key_signs_no_log_larger_than_its_last_one() -> None:
+    retired = replace(SIGNER.verifier, until=600)
+    successor = Signer(ORIGIN, bytes(32))
+    trusted = (successor.verifier, retired)
+    for size in (1, 600):
+        note = SIGNER.sign(Checkpoint(ORIGIN, size, ROOT).text())
+        assert open_checkpoint(note, trusted).size == size
+    for size in (601, 10**8):
+        text = Checkpoint(ORIGIN, size, ROOT).text()
+        with pytest.raises(SignatureError, match="retired"):
+            open_checkpoint(SIGNER.sign(text), trusted)
+        assert open_checkpoint(successor.sign(text), trusted).size == size
+
+
+def test_retired_key_is_written_with_its_limit() -> None:
+    retired = replace(SIGNER.verifier, until=600)
+    assert str(retired) == f"{SIGNER.verifier}@600"
+    assert VerifierKey.parse(str(retired)) == retired
+    for limit in ("", "-1", "01", "9" * 20, "x"):
+        with pytest.raises(NoteError):
+            VerifierKey.parse(f"{SIGNER.verifier}@{limit}")
 
 
 def test_cosignature_by_an_unknown_key_is_ignored() -> None:

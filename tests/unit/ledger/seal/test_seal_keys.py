@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,11 @@ def test_key_is_read_from_the_environment_or_a_file(tmp_path: Path) -> None:
         assert seal_keys(SETTINGS, environ).signer.verifier == expected
 
 
-def test_old_keys_stay_trusted() -> None:
-    old = [Signer("old.example", bytes([number]) * 32).verifier for number in (1, 2)]
+def test_old_keys_stay_trusted_up_to_the_size_that_they_signed() -> None:
+    old = [
+        replace(Signer("old.example", bytes([number]) * 32).verifier, until=number * 100)
+        for number in (1, 2)
+    ]
     keys = seal_keys(SETTINGS, {"SALDO_LEDGER_SEAL_OLD_KEYS": " ".join(map(str, old))})
     assert keys.trusted == (keys.signer.verifier, *old)
 
@@ -51,6 +55,7 @@ def test_old_keys_stay_trusted() -> None:
         {"SALDO_LEDGER_SEAL_KEY": base64.b64encode(bytes(31)).decode()},
         {"SALDO_LEDGER_SEAL_NAME": "with space"},
         {"SALDO_LEDGER_SEAL_OLD_KEYS": "nonsense"},
+        {"SALDO_LEDGER_SEAL_OLD_KEYS": str(Signer("old.example", bytes(32)).verifier)},
     ],
 )
 def test_unusable_key_is_refused_without_being_quoted(

@@ -1,0 +1,165 @@
+"""The live feed: sends a service's events to the queues that other systems bind.
+
+It follows the relay's log with a position and a connection of its own, so that no subscriber can
+stop Saldo. The broker refuses a message when one bound queue does (full, with `reject-publish`),
+and does not confirm it while one has no majority; the other queues have it all the same. So an
+event is sent once more only when the connection was lost, and what a queue refused is counted and
+logged: its subscriber detects the gap by `saldo_predecessor`, and has the stream to fill it from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from threading import Condition
+from threading import Event as StopSignal
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from shared import telemetry
+from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.relay import WINDOW, Publish, Window, read_window
+from shared.bus.topology import connect, declare_live, event_exchange
+from shared.config import Settings
+from shared.database import connection_info
+from shared.eventstore.postgres import PostgresStore
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+POLL_S = 1.0
+KEPT_WINDOWS = 8
+CONFIRM_S = 10.0
+HURRIED_S = 0.5
+"""How long a window is waited for once one was not confirmed in time."""
+REPORT_EVERY_S = 60.0
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
+
+
+class Handoff:
+    """The latest windows of the relay, for a live feed in the same process.
+
+    It saves the feed from reading and encoding the log a second time. Nothing depends on it: a feed
+    that has fallen behind, or that runs in another process, reads the log.
+    """
+
+    def __init__(self, kept: int = KEPT_WINDOWS) -> None:
+        self._kept = kept
+        self._windows: OrderedDict[int, Window] = OrderedDict()
+        self._changed = Condition()
+
+    def put(self, window: Window) -> None:
+        """Keep a window, and drop the oldest one where there are too many; never waits."""
+        with self._changed:
+            self._windows[window.after] = window
+            while len(self._windows) > self._kept:
+                self._windows.popitem(last=False)
+            self._changed.notify_all()
+
+    def take(self, after: int) -> Window | None:
+        """Return the window that begins after a position, if it is still here."""
+        with self._changed:
+            for position in [known for known in self._windows if known < after]:
+                del self._windows[position]
+            return self._windows.pop(after, None)
+
+    def wait(self, timeout: float) -> None:
+        """Wait until there is a window."""
+        with self._changed:
+            if not self._windows:
+                self._changed.wait(timeout)
+
+
+class LiveFeed:
+    """Sends one service's log to its subscribers until stopped."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: PostgresStore,
+        publish: Publish,
+        stop: StopSignal,
+        handoff: Handoff,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._publish = publish
+        self._stop = stop
+        self._handoff = handoff
+        self._service = store.service
+        self._patience = CONFIRM_S
+        self._refused = 0
+        self._reported = float("-inf")
+        self._events = telemetry.LIVE_EVENTS.labels(store.service)
+        self._refusals = telemetry.LIVE_REFUSED.labels(store.service)
+
+    def run(self) -> None:
+        """Take the lock and send; returns on stop, raises when a node is lost."""
+        info = connection_info(
+            self._settings.database_url_of(self._service), self._service, statement_timeout_ms=0
+        )
+        with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
+            while not self._stop.is_set():
+                row = database.execute(_TRY_LOCK, (f"{self._service}.live",)).fetchone()
+                if row and row["mine"]:
+                    self._send_on(database)
+                    return
+                self._stop.wait(POLL_S)
+
+    def _send_on(self, database: psycopg.Connection[Any]) -> None:
+        with connect(self._settings.amqp_url, name=f"{self._service} live") as broker:
+            channel = broker.channel()
+            declare_live(channel, self._service)
+            publisher = ConfirmedPublisher(channel, forgiving=True)
+            log.info("live_feed_ready", service=self._service)
+            while not self._stop.is_set():
+                self.drain(database, publisher)
+                self._handoff.wait(POLL_S)
+                broker.heartbeat_check()
+                publisher.process(0.001)
+
+    def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
+        """Send what the relay has published and subscribers have not got; return how many."""
+        exchange, sent = event_exchange(self._service).name, 0
+        while not self._stop.is_set() and (window := self._next(database)) is not None:
+            tag = 0
+            for message in window.envelopes:
+                tag = publisher.publish(exchange, message)
+            sent += len(window.envelopes)
+            self._confirm(publisher, tag)
+            self._events.inc(len(window.envelopes))
+            database.execute(
+                "UPDATE live SET position = %s, published = %s", (window.position, window.published)
+            )
+        return sent
+
+    def _next(self, database: psycopg.Connection[Any]) -> Window | None:
+        """Return the window after our position, if the relay has got further; else None."""
+        row = database.execute(
+            "SELECT live.position, live.published, relay.position - live.position AS behind"
+            " FROM live, relay"
+        ).fetchone()
+        if row is None or row["behind"] <= 0:
+            return None
+        window = self._handoff.take(row["position"])
+        if window is not None and window.position <= row["position"] + row["behind"]:
+            return window
+        return read_window(
+            self._store,
+            self._publish,
+            row["position"],
+            min(WINDOW, row["behind"]),
+            row["published"],
+        )
+
+    def _confirm(self, publisher: ConfirmedPublisher, tag: int) -> None:
+        """Wait a while for the confirms of a window, and count what some queue did not take."""
+        missing = publisher.confirm_within(tag, self._patience)
+        self._patience = HURRIED_S if missing.unconfirmed else CONFIRM_S
+        self._refused += missing.refused + missing.unconfirmed
+        self._refusals.inc(missing.refused + missing.unconfirmed)
+        if self._refused and time.monotonic() - self._reported >= REPORT_EVERY_S:
+            log.warning("subscriber_queue_refused", service=self._service, events=self._refused)
+            self._reported, self._refused = time.monotonic(), 0

@@ -1,0 +1,164 @@
+"""The metrics of every process, for Prometheus: names, labels, units.
+
+Each is defined once, here, and counted where the work is done. Labels are bounded: templates of
+routes, names that stand in the code, kinds of outcomes; never a path, an id or an address that a
+caller chooses. ARCHITECTURE.md, "Monitoring", lists them for operators.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+from shared.errors import ServiceError
+
+# The time at which a series began would double their number, and nothing here asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+OK = "ok"
+FAILED = "failed"
+"""Outcomes beside the kinds of ServiceError."""
+
+_CALL_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+_DELAY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0)
+_JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
+
+HTTP_REQUESTS = Counter(
+    "saldo_http_requests", "HTTP requests answered.", ("method", "route", "status")
+)
+HTTP_SECONDS = Histogram(
+    "saldo_http_request_duration_seconds",
+    "Time to answer an HTTP request, its body included.",
+    ("method", "route"),
+    buckets=_CALL_SECONDS,
+)
+HTTP_IN_PROGRESS = Gauge("saldo_http_requests_in_progress", "HTTP requests in progress.")
+HTTP_CONNECTIONS = Gauge("saldo_http_connections", "Open HTTP connections, idle ones included.")
+
+RPC_CALLS = Counter("saldo_rpc_calls", "RPC calls made.", ("service", "method", "outcome"))
+RPC_CALL_SECONDS = Histogram(
+    "saldo_rpc_call_duration_seconds",
+    "Time from an RPC call to its reply, or to its deadline.",
+    ("service", "method"),
+    buckets=_CALL_SECONDS,
+)
+RPC_SERVED = Counter(
+    "saldo_rpc_served", "RPC calls served by this process.", ("service", "method", "outcome")
+)
+RPC_SERVED_SECONDS = Histogram(
+    "saldo_rpc_served_duration_seconds",
+    "Time that a worker of this process took for an RPC call.",
+    ("service", "method"),
+    buckets=_CALL_SECONDS,
+)
+RPC_IN_PROGRESS = Gauge("saldo_rpc_served_in_progress", "RPC calls being served.", ("service",))
+
+LOG_EVENTS = Counter("saldo_event_log_appended_events", "Events committed.", ("service",))
+LOG_COMMITS = Counter(
+    "saldo_event_log_commits", "Transactions committed that appended events.", ("service",)
+)
+LOG_CONFLICTS = Counter(
+    "saldo_event_log_conflicts",
+    "Transactions rolled back because others had changed the same streams, and decided again.",
+    ("service",),
+)
+
+RELAY_EVENTS = Counter("saldo_relay_published_events", "Events confirmed by the bus.", ("service",))
+
+LIVE_EVENTS = Counter("saldo_live_sent_events", "Events sent to subscribers.", ("service",))
+LIVE_REFUSED = Counter(
+    "saldo_live_refused_events",
+    "Events that some subscriber's queue refused, or that the bus did not confirm in time.",
+    ("service",),
+)
+
+REACTION_EVENTS = Counter(
+    "saldo_reaction_events",
+    "Events of an upstream that have taken effect, or were parked behind an earlier one.",
+    ("service", "upstream"),
+)
+REACTION_PARKED = Counter(
+    "saldo_reaction_parked", "Messages parked: their reaction failed.", ("service", "upstream")
+)
+REACTION_RETRIES = Counter(
+    "saldo_reaction_retries",
+    "Reactions attempted again: they failed, or a node was unavailable.",
+    ("service", "upstream"),
+)
+REACTION_LAG = Gauge(
+    "saldo_reaction_lag_seconds",
+    "Age of the oldest message that was received and has not taken effect; 0: there is none.",
+    ("service", "upstream"),
+)
+REACTION_DELAY = Histogram(
+    "saldo_reaction_delay_seconds",
+    "Time from the recording of an event upstream to its effect here.",
+    ("service", "upstream"),
+    buckets=_DELAY_SECONDS,
+)
+
+JOB_RUNS = Counter("saldo_job_runs", "Runs of a job.", ("service", "job", "outcome"))
+JOB_SECONDS = Histogram(
+    "saldo_job_duration_seconds", "Time of a run.", ("service", "job"), buckets=_JOB_SECONDS
+)
+JOB_SUCCESS = Gauge(
+    "saldo_job_last_success_timestamp_seconds",
+    "When the last run that succeeded ended, in seconds since 1970.",
+    ("service", "job"),
+)
+TASK_RESTARTS = Counter(
+    "saldo_worker_task_restarts", "Restarts of a failed relay, listener or job runner.", ("task",)
+)
+
+
+def of_event_log(service: str) -> None:
+    """Begin the series of a service's log at zero: an alert compares with what was before."""
+    for counter in (LOG_EVENTS, LOG_COMMITS, LOG_CONFLICTS):
+        counter.labels(service)
+
+
+@contextmanager
+def call_made(service: str, method: str) -> Iterator[None]:
+    """Count the block as an RPC call that this process makes."""
+    began = time.monotonic()
+    outcome = FAILED
+    try:
+        yield
+        outcome = OK
+    except ServiceError as error:
+        outcome = error.kind
+        raise
+    finally:
+        RPC_CALLS.labels(service, method, outcome).inc()
+        RPC_CALL_SECONDS.labels(service, method).observe(time.monotonic() - began)
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Return the outcome of a call: ok, the kind of a ServiceError, or failed."""
+    if error is None:
+        return OK
+    return error.kind if isinstance(error, ServiceError) else FAILED
+
+
+def events_committed(service: str, events: int) -> None:
+    """Count a transaction that has appended so many events; none counts as no append."""
+    if events:
+        LOG_EVENTS.labels(service).inc(events)
+        LOG_COMMITS.labels(service).inc()
+
+
+@contextmanager
+def job_run(service: str, job: str) -> Iterator[None]:
+    """Count the block as a run of a job."""
+    began = time.monotonic()
+    outcome = FAILED
+    try:
+        yield
+        outcome = OK
+        JOB_SUCCESS.labels(service, job).set_to_current_time()
+    finally:
+        JOB_RUNS.labels(service, job, outcome).inc()
+        JOB_SECONDS.labels(service, job).observe(time.monotonic() - began)

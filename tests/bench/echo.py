@@ -1,0 +1,59 @@
+"""The reference of the HTTP benchmarks: bare nameko, one HTTP request that makes one RPC.
+
+``python -m tests.bench.echo service`` and ``python -m tests.bench.echo gateway ADDRESS`` are two
+processes on the broker in SALDO_AMQP_URL, as Saldo's server and gateway are.
+"""
+
+from __future__ import annotations
+
+import eventlet
+
+eventlet.monkey_patch()
+
+import json  # noqa: E402 - after patching
+import os  # noqa: E402
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+from nameko.rpc import RpcProxy, rpc  # noqa: E402
+from nameko.runners import ServiceRunner  # noqa: E402
+from nameko.web.handlers import http  # noqa: E402
+
+NAME = "bench_echo"
+PATH = "/echo"
+
+
+class Echo:
+    """Returns what it is given."""
+
+    name = NAME
+
+    @rpc
+    def echo(self, text: str) -> dict[str, str]:
+        return {"text": text}
+
+
+class EchoGateway:
+    """Asks the service, and answers JSON."""
+
+    name = f"{NAME}_gateway"
+    service = RpcProxy(NAME)
+
+    @http("GET", PATH)
+    def get(self, _request: Any) -> tuple[int, dict[str, str], str]:
+        return 200, {"Content-Type": "application/json"}, json.dumps(self.service.echo("hello"))
+
+
+def main(arguments: list[str]) -> None:
+    """Run one of the two processes until it is stopped."""
+    config = {"AMQP_URI": os.environ["SALDO_AMQP_URL"], "max_workers": 256, "ACCEPT": ["json"]}
+    if arguments[0] == "gateway":
+        config["WEB_SERVER_ADDRESS"] = arguments[1]
+    runner = ServiceRunner(config)
+    runner.add_service(EchoGateway if arguments[0] == "gateway" else Echo)
+    runner.start()
+    runner.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,211 @@
+"""The live feed: what other systems bind stops neither Saldo nor another subscriber."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pika
+import pytest
+from psycopg.rows import dict_row
+
+from services.ledger.publishing import publish
+from shared.bus.live import Handoff, LiveFeed
+from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.relay import Relay, read_window
+from shared.bus.topology import connect, event_exchange, reaction_queue
+from shared.bus.worker import Worker
+from shared.config import Settings
+from tests.conftest import Database
+from tests.integration.test_bus import Reader, open_one, pay, publish_all
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("clean_bus")
+
+REFUSING = {"x-max-length": 3, "x-overflow": "reject-publish"}
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    running = Worker()
+    yield running
+    running.join()
+
+
+@pytest.fixture
+def readers(amqp_url: str) -> Iterator[list[Reader]]:
+    """A healthy subscriber, and one whose queue refuses what is beyond three messages."""
+    both = [Reader(amqp_url, "healthy"), Reader(amqp_url, "refusing", arguments=REFUSING)]
+    yield both
+    for reader in both:
+        reader.connection.close()
+
+
+def position(database: Database, table: str) -> int:
+    with database.owner("ledger") as owner:
+        row = owner.execute(f"SELECT position FROM {table}").fetchone()
+        return int(row[0]) if row else 0
+
+
+def in_stream(amqp_url: str) -> int:
+    with connect(amqp_url, name="test", heartbeat=0) as broker:
+        return int(broker.channel().queue_declare("ledger.stream", passive=True)[1])
+
+
+def positions(reader: Reader, count: int) -> list[int]:
+    return [headers["saldo_position"] for _, headers, _ in reader.read(count)]
+
+
+def test_a_queue_that_refuses_stops_neither_the_relay_nor_a_neighbour(
+    database: Database, worker: Worker, readers: list[Reader], amqp_url: str
+) -> None:
+    healthy, refusing = readers
+    ledger = database.store("ledger")
+    open_one(ledger)
+    publish_all(worker, database, ledger)
+    pay(ledger, 59)
+    assert positions(healthy, 60) == list(range(1, 61))
+    assert positions(refusing, 3) == [1, 2, 3]
+    eventually(lambda: position(database, "relay") == 60, "the relay has published everything")
+    eventually(lambda: position(database, "live") == 60, "the feed has got to the end")
+    eventually(lambda: in_stream(amqp_url) == 60, "the stream has each event once")
+    assert healthy.channel.basic_get("healthy")[0] is None, "nothing is sent twice"
+
+
+def test_a_subscriber_queue_may_vanish_and_come_back(
+    database: Database, worker: Worker, readers: list[Reader]
+) -> None:
+    healthy, refusing = readers
+    ledger = database.store("ledger")
+    open_one(ledger)
+    publish_all(worker, database, ledger)
+    assert positions(healthy, 1) == [1]
+    refusing.channel.queue_delete("refusing")
+    pay(ledger, 10)
+    assert positions(healthy, 11) == list(range(1, 12))
+    refusing.channel.queue_declare("refusing", exclusive=True)
+    refusing.channel.queue_bind("refusing", "ledger.events", "#")
+    refusing.got.clear()
+    pay(ledger, 2)
+    assert positions(healthy, 13) == list(range(1, 14))
+    assert positions(refusing, 2) == [12, 13]
+
+
+def test_deleting_the_exchange_of_subscribers_leaves_the_house_alone(
+    database: Database, worker: Worker, amqp_url: str
+) -> None:
+    ledger = database.store("ledger")
+    open_one(ledger)
+    publish_all(worker, database, ledger)
+    eventually(lambda: position(database, "live") == 1, "the feed has begun")
+    with connect(amqp_url, name="test", heartbeat=0) as broker:
+        event_exchange("ledger")(broker.channel()).delete()
+    pay(ledger, 5)
+    eventually(lambda: position(database, "relay") == 6, "the relay goes on")
+    eventually(lambda: position(database, "live") == 6, "the feed has declared it again")
+
+
+def test_a_feed_in_another_process_reads_the_log(
+    database: Database, worker: Worker, readers: list[Reader]
+) -> None:
+    healthy, _ = readers
+    ledger = database.store("ledger")
+    open_one(ledger)
+    pay(ledger, 9)
+    worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
+    feed = LiveFeed(database.settings, ledger, publish, worker.stop, Handoff())
+    worker.start("live", feed.run)
+    assert positions(healthy, 10) == list(range(1, 11))
+    assert [headers["saldo_predecessor"] for _, headers, _ in healthy.got] == list(range(10))
+
+
+def test_a_feed_sends_nothing_that_the_relay_has_not_published(database: Database) -> None:
+    ledger = database.store("ledger")
+    open_one(ledger)
+    pay(ledger, 3)
+    feed = LiveFeed(database.settings, ledger, publish, threading.Event(), Handoff())
+    sent = _drained(feed, database)
+    assert sent == 0
+    with database.owner("ledger") as owner:
+        owner.execute("UPDATE relay SET position = 3, published = 3")
+    assert _drained(feed, database) == 3
+    assert position(database, "live") == 3
+
+
+def _drained(feed: LiveFeed, database: Database) -> int:
+    with (
+        connect(database.settings.amqp_url, name="test", heartbeat=0) as broker,
+        database.owner("ledger") as owner,
+    ):
+        channel = broker.channel()
+        event_exchange("ledger")(channel).declare()
+        owner.row_factory = dict_row
+        return feed.drain(owner, ConfirmedPublisher(channel, forgiving=True))
+
+
+def test_windows_are_handed_on_up_to_a_bound(database: Database) -> None:
+    ledger = database.store("ledger")
+    open_one(ledger)
+    pay(ledger, 5)
+    handoff, after, predecessor = Handoff(kept=2), 0, 0
+    while (window := read_window(ledger, publish, after, 2, predecessor)) is not None:
+        handoff.put(window)
+        after, predecessor = window.position, window.published
+    assert handoff.take(0) is None, "the oldest of three windows was dropped"
+    taken = handoff.take(2)
+    assert taken is not None
+    assert (taken.position, len(taken.envelopes)) == (4, 2)
+    assert handoff.take(3) is None, "a window is taken from its own beginning only"
+
+
+def test_queues_of_an_older_version_leave_the_exchange_of_subscribers(
+    database: Database, worker: Worker, amqp_url: str
+) -> None:
+    ledger = database.store("ledger")
+    open_one(ledger)
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    channel = connection.channel()
+    channel.exchange_declare("ledger.events", "topic", durable=True)
+    with connect(amqp_url, name="test", heartbeat=0) as broker:
+        queue = reaction_queue("payments", "ledger")
+        queue(broker.channel()).declare()
+    for name in ("ledger.stream", queue.name):
+        arguments = {"x-queue-type": "stream"} if name == "ledger.stream" else queue.queue_arguments
+        channel.queue_declare(name, durable=True, arguments=arguments)
+        channel.queue_bind(name, "ledger.events", "#")
+    publish_all(worker, database, ledger)
+    eventually(lambda: position(database, "live") == 1, "the feed has sent the event")
+    eventually(lambda: in_stream(amqp_url) == 1, "the stream has it once")
+    connection.close()
+
+
+def test_the_stream_keeps_no_more_than_the_settings_allow(
+    database: Database, worker: Worker, amqp_url: str
+) -> None:
+    ledger = database.store("ledger")
+    small = Settings(
+        **{**vars(database.settings), "stream_max_bytes": 2**20, "stream_max_age": "1h"}
+    )
+    open_one(ledger)
+    worker.start("relay", Relay(small, ledger, publish, worker.stop).run)
+    eventually(lambda: position(database, "relay") == 1, "the first event is in the stream")
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    for _ in range(24):
+        channel.basic_publish("ledger.log", "filler", b"x" * 2**17)
+    eventually(lambda: not _still_first(connection), "the oldest segment was deleted")
+    connection.close()
+
+
+def _still_first(connection: pika.BlockingConnection) -> bool:
+    """Return whether the stream still begins with the first event."""
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=1)
+    offset = {"x-stream-offset": "first"}
+    method, properties, _ = next(
+        channel.consume("ledger.stream", arguments=offset, inactivity_timeout=10)
+    )
+    assert method is not None, "the stream is not empty"
+    channel.close()
+    return "saldo_position" in (properties.headers or {})

@@ -1,0 +1,244 @@
+"""How many calls each page and each read of the API makes, and how many of them in turn.
+
+A cabinet of ten accounts costs no more than a cabinet of one. Whoever makes a page dearer sees it
+here, and states the new number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cabinet_doubles import CabinetBrowser
+from cabinet_person import payment
+from gateway_doubles import THING, Browser, FakeServices
+from gateway_samples import (
+    BALANCE,
+    MONTH,
+    PENALTY,
+    PROFILE,
+    PROOF,
+    QUESTION,
+    SESSION_ROW,
+    TOPIC,
+)
+from paced_services import PacedServices
+from test_cabinet_documents import ACCOUNT, BILL, MOVEMENT, NUMBER, TOTALS
+
+from gateway.cabinet.page import Page
+from gateway.cabinet.static import static_path
+from gateway.operations import Operation
+from gateway.service import Gateway
+from gateway.web import ANY_OTHER_PATH
+from shared.config import SERVICES
+
+PAGES = {
+    "/": ("/", 1, 1),
+    "/accessibility": ("/accessibility", 1, 1),
+    "/accounts": ("/accounts", 3, 3),
+    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 4, 3),
+    "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 3, 2),
+    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 3, 2),
+    "/accounts/<number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
+    "/accounts/<number>/statement.<any(csv,xlsx,pdf):ending>": (
+        f"/accounts/{NUMBER}/statement.csv", 3, 2,
+    ),
+    "/accounts/<number>/unlink": (f"/accounts/{NUMBER}/unlink", 2, 2),
+    "/accounts/link": ("/accounts/link", 2, 2),
+    "/charges": ("/charges", 4, 3),
+    "/charges/<number>/<period>": (f"/charges/{NUMBER}/2026-04", 3, 2),
+    "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 2, 2),
+    "/documents/<any(rules,consent,instruction):kind>.pdf": ("/documents/rules.pdf", 1, 1),
+    "/glossary": ("/glossary", 1, 1),
+    "/look": ("/look", 1, 1),
+    "/password": ("/password", 1, 1),
+    "/pay": ("/pay", 4, 3),
+    "/pay/check": ("/pay/check", 1, 1),
+    "/payments": ("/payments", 3, 3),
+    "/payments/<uuid:payment_id>": (f"/payments/{THING}", 4, 3),
+    "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
+    "/payments/<uuid:payment_id>/receipt.pdf": (f"/payments/{THING}/receipt.pdf", 4, 3),
+    "/payments/<uuid:payment_id>/state": (f"/payments/{THING}/state", 2, 2),
+    "/problems": ("/problems", 1, 1),
+    "/problems/<code>": ("/problems/not_signed_in", 1, 1),
+    "/questions": ("/questions", 2, 2),
+    "/questions/<uuid:question_id>": (f"/questions/{THING}", 2, 2),
+    "/questions/new": ("/questions/new", 3, 2),
+    "/recover": ("/recover", 0, 0),
+    "/recover/<uuid:reset_id>": (f"/recover/{THING}", 0, 0),
+    "/register": ("/register", 0, 0),
+    "/register/<uuid:registration_id>": (f"/register/{THING}", 0, 0),
+    "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
+    "/settings": ("/settings", 2, 2),
+    "/settings/sessions": ("/settings/sessions", 2, 2),
+    "/statement.<any(csv,xlsx,pdf):ending>": ("/statement.csv", 3, 3),
+    "/static/<name>": (static_path("cabinet.css"), 0, 0),
+    "/status": ("/status", 1 + len(SERVICES) + 1, 2),
+    "/verify": ("/verify", 2, 2),
+}  # fmt: skip
+"""By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
+READS = {
+    "/accounts": ("/accounts", 2, 2),
+    "/accounts/<number>/balance": (f"/accounts/{NUMBER}/balance", 3, 2),
+    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 3, 2),
+    "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 3, 2),
+    "/accounts/<number>/charges": (f"/accounts/{NUMBER}/charges", 3, 2),
+    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 3, 2),
+    "/accounts/<number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
+    "/charges": ("/charges", 3, 3),
+    "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 1, 1),
+    "/me": ("/me", 2, 2),
+    "/openapi.json": ("/openapi.json", 0, 0),
+    "/payments": ("/payments?allocation=true", 3, 3),
+    "/payments/<uuid:payment_id>": (f"/payments/{THING}?allocation=true", 3, 3),
+    "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
+    "/payments/due": ("/payments/due", 3, 3),
+    "/proofs/checkpoint": ("/proofs/checkpoint", 1, 1),
+    "/proofs/keys": ("/proofs/keys", 1, 1),
+    "/questions": ("/questions", 2, 2),
+    "/questions/<uuid:question_id>": (f"/questions/{THING}", 2, 2),
+    "/questions/topics": ("/questions/topics", 2, 2),
+    "/sessions": ("/sessions", 2, 2),
+    "/statement": ("/statement", 3, 3),
+}
+"""The same of the API's reads, below /api/v1."""
+
+
+@pytest.fixture
+def services() -> PacedServices:
+    return PacedServices()
+
+
+def link(services: FakeServices, count: int) -> None:
+    """Let a person have this many accounts, with something in each answer."""
+    numbers = [f"{int(NUMBER) + place:010}" for place in range(count)]
+    paid = payment(
+        lines=[{"account": one, "amount": 100, "penalty": 0, "posted": True} for one in numbers]
+    )
+    part = {"period": "2026-04", "service": "heating", "name": "Отопление", "amount": 100}
+    postings = [
+        {"payment_id": THING, "account": one, "position": 7, "amount": 100, "penalty": 0}
+        | {"allocation": [part]}
+        for one in numbers
+    ]
+    document = {"kind": "rules", "version": "2026-11-01", "title": "Правила", "text": "# Правила\n"}
+    lines = [{**line, "explanation": None} for line in MONTH["lines"]]
+    months = {"months": [{**MONTH, "bill_number": None, "lines": lines}], "next": None}
+    entries = {"movements": [MOVEMENT], "totals": TOTALS}
+    services.answers.update(
+        {
+            ("identity", "document"): {**document, "media_type": "text/markdown"},
+            ("identity", "profile"): PROFILE,
+            ("identity", "sessions"): {"sessions": [SESSION_ROW]},
+            ("accounts", "linked"): {"accounts": [{**ACCOUNT, "number": one} for one in numbers]},
+            ("accounts", "owns"): lambda numbers, **_: {"owned": numbers, "foreign": []},
+            ("ledger", "balance"): BALANCE,
+            ("ledger", "balances"): {"balances": [{**BALANCE, "number": one} for one in numbers]},
+            ("ledger", "bill"): BILL,
+            ("ledger", "charges"): months,
+            ("ledger", "charges_of_accounts"): lambda numbers, **_: {
+                "accounts": [{"number": one, **months} for one in numbers]
+            },
+            ("ledger", "last_checkpoint"): {"checkpoint": None},
+            ("ledger", "payment_postings"): {"postings": postings},
+            ("ledger", "payment_proofs"): {
+                "proofs": [{"account": one, "proof": PROOF} for one in numbers]
+            },
+            ("ledger", "penalty"): PENALTY,
+            ("ledger", "postings_of_payments"): {"postings": postings},
+            ("ledger", "statement"): {"movements": [MOVEMENT], "next": None},
+            ("ledger", "statements_between"): lambda numbers, **_: {
+                "accounts": [{"number": one, **entries} for one in numbers],
+                "next": None,
+            },
+            ("ledger", "verifier_keys"): {"keys": ["billing.example/ledger+f1e2d3c4+A"]},
+            ("payments", "history"): {"payments": [paid], "next": None},
+            ("payments", "payment"): paid,
+            ("helpdesk", "question"): {**QUESTION, "messages": []},
+            ("helpdesk", "questions"): {"questions": [QUESTION]},
+            ("helpdesk", "topics"): {"topics": [TOPIC]},
+        }
+    )
+    services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
+
+
+def cost(services: PacedServices, ask: Any) -> tuple[int, int]:
+    """Return how many calls a request made, and in how many rounds."""
+    services.calls.clear()
+    services.rounds = 0
+    response = ask()
+    assert response.status_code < 400
+    return len(services.calls), services.rounds
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_of_ten_accounts_costs_no_more_than_one_of_one(
+    cabinet: CabinetBrowser, services: PacedServices, path: str
+) -> None:
+    address, calls, rounds = PAGES[path]
+    cabinet.sign_in()
+    costs = []
+    for count in (1, 10):
+        link(services, count)
+        costs.append(cost(services, lambda: cabinet.client.get(address)))
+    assert costs[1] <= costs[0]
+    assert costs[0] == (calls, rounds)
+
+
+@pytest.mark.parametrize("path", READS)
+def test_read_of_ten_accounts_costs_no_more_than_one_of_one(
+    browser: Browser, services: PacedServices, path: str
+) -> None:
+    address, calls, rounds = READS[path]
+    for count in (1, 10):
+        link(services, count)
+        assert cost(services, lambda: browser("GET", f"/api/v1{address}")) == (calls, rounds)
+
+
+def test_paying_for_ten_accounts_costs_no_more_than_for_one(
+    cabinet: CabinetBrowser, browser: Browser, services: PacedServices
+) -> None:
+    cabinet.sign_in()
+    services.answers["payments", "start"] = {
+        "payment_id": THING,
+        "total": 100,
+        "redirect_url": None,
+        "state": "created",
+    }
+    for count in (1, 10):
+        link(services, count)
+        fields = cabinet.get("/pay").fields
+        assert sum(name.startswith("amount-") for name in fields) == count
+        paid = cost(services, lambda fields=fields: cabinet.post("/pay", fields).response)
+        assert paid == (4, 4), "who it is, the accounts, what is due on them, the order"
+        lines = [
+            {"account": f"{int(NUMBER) + place:010}", "amount": 100, "penalty": 0}
+            for place in range(count)
+        ]
+        ordered = cost(
+            services,
+            lambda lines=lines: browser(
+                "POST", "/api/v1/payments", json={"lines": lines}, headers={"Idempotency-Key": "k"}
+            ),
+        )
+        assert ordered == (2, 2), "who it is, the order"
+
+
+def test_every_page_and_every_read_has_its_number() -> None:
+    members = [getattr(Gateway, name) for name in dir(Gateway)]
+    pages = {
+        described.path
+        for member in members
+        if isinstance(described := getattr(member, "page", None), Page)
+        and described.method == "GET"
+    }
+    assert pages - {ANY_OTHER_PATH} == set(PAGES)
+    reads = {
+        described.path
+        for member in members
+        if isinstance(described := getattr(member, "operation", None), Operation)
+        and described.method == "GET"
+    }
+    assert {path.removeprefix("/api/v1") for path in reads if path.startswith("/api/v1")} == set(
+        READS
+    ) | {"/acquirer/callback"}
