@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from deploy.demo.acquirer_page import PageError, Payer
+from deploy.demo.acquirer_page import PAYS, PageError, Payer
 from tests.browser import honesty
 from tests.browser.bank import Bank
-from tests.browser.bank_modes import MODES, PAID
+from tests.browser.bank_modes import MODES, OPEN, PAID
 from tests.browser.plain_client import PlainClient, heading_of
 from tests.browser.site import Site
 from tests.waiting import eventually
@@ -159,6 +159,8 @@ class Resident:
     ledger: Any
 
 
+HANGS_S = 11.0
+"""Longer than the payments service waits for an answer."""
 AMOUNTS = count(10_01)
 """Each payment has a sum of its own, by which the ledger's posting of it is found."""
 
@@ -212,6 +214,33 @@ def test_pages_say_what_is_so_in_any_order(
         wait_for(form, mode.finally_, order)
         expected = 1 if mode.finally_ == PAID else 0
         assert honesty.postings(form.ledger, form.account, form.amount) == expected
+
+
+@pytest.mark.parametrize("faults", [{"double_callbacks": True}, {"callback_delay_seconds": 1.0}])
+def test_the_callbacks_of_the_bank_itself_are_enough(
+    bank: Bank, residents: Mapping[str, Resident], faults: dict[str, Any]
+) -> None:
+    bank.switch_on(**faults)
+    form = Attempt(bank, residents["poll alone"], next(AMOUNTS))
+    form.order()
+    form.enter(PAYS)
+    wait_for(form, PAID, "callbacks alone")
+    assert honesty.postings(form.ledger, form.account, form.amount) == 1
+
+
+def test_a_bank_that_hangs_leaves_the_payment_open(
+    bank: Bank, residents: Mapping[str, Resident]
+) -> None:
+    bank.switch_on(drop_callbacks=True)
+    form = Attempt(bank, residents["poll alone"], next(AMOUNTS))
+    form.order()
+    form.enter(PAYS)
+    bank.switch_on(drop_callbacks=True, status_delay_seconds=HANGS_S)
+    form.come_back()
+    assert form.look().outcome == OPEN
+    bank.switch_on()
+    form.check_now()
+    wait_for(form, PAID, "a poll after the bank has hung")
 
 
 def report_in_order(order: str, form: Attempt) -> None:
