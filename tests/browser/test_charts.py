@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
 _RECTANGLES = """() => [...document.querySelectorAll("svg.chart rect")].map(rect => ({
   title: rect.querySelector("title")?.textContent ?? "",
-  series: [...rect.classList].find(name => /^s\\\\d+$/.test(name)),
+  series: [...rect.classList].find(name => /^s\\d+$/.test(name)),
   x: Number(rect.getAttribute("x")),
   height: Number(rect.getAttribute("height")),
 }))"""
@@ -39,7 +39,7 @@ TENTH_OF_A_PIXEL = 0.06
 
 @pytest.fixture(scope="module")
 def resident(site: Site) -> Resident:
-    return new_resident(site, "0100000026", "0100000027")
+    return new_resident(site, "0100000027", "0100000028")
 
 
 @pytest.fixture
