@@ -7,6 +7,7 @@ SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status env test unit check bench mutation format contracts lock release \
+	styleguide pictures \
 	dist install browser venv
 
 help: ## Show this
@@ -56,6 +57,12 @@ format: venv ## Put the code in order
 contracts: venv ## Regenerate asyncapi.yaml and the OpenAPI description
 	$(BIN)/python -m shared.contracts
 	$(BIN)/python -m gateway.openapi_file
+
+styleguide: venv ## Build the page of all components of the cabinet, and print its address
+	@$(BIN)/python -W ignore -m gateway.cabinet.styleguide
+
+pictures: browser ## Take the pictures of the instruction and of the README anew
+	SALDO_TEST_PICTURES=take $(BIN)/python -m pytest tests/browser/test_pictures.py -k pictures_show -q
 
 lock: ## Regenerate requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -15,13 +15,16 @@ def person_of(request: Request, services: ServiceCalls, access: Access) -> Perso
     """Return the person whose session the token names; None for a public operation.
 
     Raises Refusal: 401 ``not_signed_in`` without a live session, 403
-    ``password_change_required`` while the password is temporary (S9).
+    ``password_change_required`` while the password is temporary (S9), 403
+    ``acceptance_required`` while a new version of the rules or the consent is not accepted.
     """
     if access is Access.PUBLIC:
         return None
     person = person_of_token(_token(request), services)
     if person.must_change_password and access is not Access.ANY_PASSWORD:
         raise Refusal(403, "password_change_required")
+    if person.must_accept and access is Access.SIGNED_IN:
+        raise Refusal(403, "acceptance_required", documents=person.must_accept)
     return person
 
 
@@ -45,4 +48,5 @@ def person_of_token(token: str, services: ServiceCalls) -> Person:
         person_id=str(found["person_id"]),
         session_id=str(found["session_id"]),
         must_change_password=bool(found["must_change_password"]),
+        must_accept=found["must_accept"],
     )

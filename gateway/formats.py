@@ -81,6 +81,11 @@ def clock(value: datetime, zone: str) -> str:
     return f"{value.astimezone(ZoneInfo(zone)):%H:%M}"
 
 
+def size(count: int, language: str = "ru") -> str:
+    """Write the size of a file: ``52 КБ``, in English ``52 KB``; never less than one."""
+    return f"{max(1, round(count / 1024))}{NBSP}{'КБ' if language == 'ru' else 'KB'}"
+
+
 def month(period: str, language: str = "ru", *, capital: bool = False) -> str:
     """Write a billing month (``2026-03``): ``март 2026``; the opening balance by its name."""
     if period == OPENING_PERIOD:

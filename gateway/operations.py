@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -32,6 +32,8 @@ class Access(Enum):
     PUBLIC = "public"
     SIGNED_IN = "signed_in"
     ANY_PASSWORD = "any_password"  # noqa: S105 - also with a temporary password (S9)
+    UNACCEPTED = "unaccepted"
+    """Also while a new version of the rules or the consent waits to be accepted."""
 
 
 class Idempotency(Enum):
@@ -92,6 +94,8 @@ class Person:
     person_id: str
     session_id: str
     must_change_password: bool
+    must_accept: Sequence[Mapping[str, str]] = ()
+    """New versions to accept before anything else: each ``{kind, accepted, version}``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 
+from gateway.cabinet.pages.acceptance import AcceptancePages
 from gateway.cabinet.pages.accounts import AccountPages
 from gateway.cabinet.pages.api_reference import ApiReferencePages
 from gateway.cabinet.pages.bills import BillPages
@@ -65,6 +66,7 @@ class SettingsProvider(DependencyProvider):
 class Gateway(
     AccountPages,
     EntryPages,
+    AcceptancePages,
     PasswordPages,
     RegistrationPages,
     DocumentPages,

@@ -51,6 +51,8 @@ class Settings:
     """Time limit for the body of a request."""
     payees: str = ""
     """The file with the bank details that bills are paid to; without one, the demo's."""
+    documents: str = ""
+    """The folder with the operator's versions of the rules, the consent, the instruction."""
     timezone: str = "Europe/Moscow"
     log_level: str = "INFO"
     stream_max_age: str = "90D"
@@ -92,7 +94,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
-            "payees", "timezone", "log_level", "stream_max_age",
+            "payees", "documents", "timezone", "log_level", "stream_max_age",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip

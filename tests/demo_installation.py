@@ -28,6 +28,9 @@ def demo_installation(settings: Settings, folder: Path) -> Iterator[Installation
     }
     for service, url in settings.database_urls.items():
         given[f"SALDO_DATABASE_URL_{service.upper()}"] = url
+    documents = folder / "documents"
+    documents.mkdir(parents=True)
+    given["SALDO_DOCUMENTS"] = str(documents)
     installation = Installation(folder, given, owner=process.myself(), ports=ANY_PORTS)
     with pytest.MonkeyPatch.context() as patched:
         try:

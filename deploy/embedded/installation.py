@@ -138,12 +138,12 @@ class Installation:
         plan = Plan(processes=specs, owner=self._owner, watchdog=self._owner is None)
         return plan if names is None else plan.only(names)
 
+    def _is_watched(self, plan: Plan) -> bool:
+        return self._supervisor.is_running() and (not plan.watchdog or self._watchdog.is_running())
+
     def _runs(self, plan: Plan) -> bool:
-        watched = self._supervisor.is_running() and (
-            not plan.watchdog or self._watchdog.is_running()
-        )
         return (
-            watched
+            self._is_watched(plan)
             and read_plan(self.state.plan) == plan
             and all(state.is_up for state in self.status().values())
             and self.status().keys() == {spec.name for spec in plan.processes}
@@ -200,7 +200,7 @@ class Installation:
             status = self.status()
             progress(status)
             pending = [name for name in status if not status[name].is_up]
-            if status.keys() == names and not pending:
+            if status.keys() == names and not pending and self._is_watched(plan):
                 return
             for name in pending:
                 if status[name].exits >= MAX_EXITS:

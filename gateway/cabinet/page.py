@@ -22,7 +22,7 @@ from gateway.auth import person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
-from gateway.cabinet.forms import COMMAND, CSRF, posted_fields
+from gateway.cabinet.forms import COMMAND, CSRF, KEPT, posted_fields
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.visit import NOTICE_SECONDS, Visit
@@ -39,6 +39,8 @@ Handler = Callable[[Any, Visit], Response]
 
 KEPT_SECONDS = 3600
 """How long a form waits, encrypted in the browser, for its writer to log in again."""
+ACCEPTANCE = "/acceptance"
+"""The page that asks for new versions of the rules and the consent."""
 SECRET_FIELDS = frozenset({"password", "current_password", "new_password", "code", "proof"})
 """Fields that are never kept over a log-in."""
 
@@ -234,23 +236,44 @@ def _with_person(described: Page, visit: Visit) -> Visit:
             return visit
         raise _Elsewhere(_log_in_first(described, visit)) from None
     visit = replace(visit, person=person)
-    if person.must_change_password and described.access is Access.SIGNED_IN:
+    if person.must_change_password and described.access in (Access.SIGNED_IN, Access.UNACCEPTED):
         raise _Elsewhere(visit.redirect("/password"))
+    if person.must_accept and described.access is Access.SIGNED_IN:
+        raise _Elsewhere(_accept_first(described, visit))
     return visit
+
+
+def _accept_first(described: Page, visit: Visit) -> Response:
+    """Lead to the new rules; what was typed waits there, as at the log-in."""
+    if described.method != "POST":
+        return visit.redirect(ACCEPTANCE + "?" + urlencode({"next": visit.here}))
+    found = page_at(visit.service, ACCEPTANCE)
+    if found is None:
+        raise Refusal(403, "acceptance_required")
+    handler, _ = found
+    waiting = {KEPT: _kept(described, visit), "_next": _shown_at(described, visit)}
+    response = handler(visit.service, replace(visit, form=waiting, query={}))
+    response.status_code = 403
+    return response
 
 
 def _log_in_first(described: Page, visit: Visit) -> Response:
     """Lead to the log-in; what was typed waits there, encrypted, and is not sent."""
     if described.method != "POST":
         return visit.redirect("/?" + urlencode({"next": visit.here}))
+    kept = _kept(described, visit)
+    next_ = _shown_at(described, visit)
+    return visit.render("log_in.html", status=401, kept=kept, next=next_, ended=True)
+
+
+def _kept(described: Page, visit: Visit) -> str:
+    """Return what was typed, encrypted, with the page that shows it again."""
     typed = {
         name: value
         for name, value in visit.form.items()
         if name not in SECRET_FIELDS and not name.startswith("_")
     }
-    shown_at = _shown_at(described, visit)
-    kept = visit.sealer.seal("kept", {"path": shown_at, "fields": typed})
-    return visit.render("log_in.html", status=401, kept=kept, next=shown_at, ended=True)
+    return visit.sealer.seal("kept", {"path": _shown_at(described, visit), "fields": typed})
 
 
 def _handled(described: Page, handler: Handler, visit: Visit) -> Response:

@@ -51,6 +51,7 @@ def environment(language: str) -> Environment:
         coded=coded,
         prose=prose,
         device=formats.device,
+        size=partial(_in_language, formats.size, language),
         month=partial(_in_language, formats.month, language),
     )
     made.globals.update(

@@ -30,9 +30,10 @@ class StaticFile:
 
 @lru_cache(maxsize=1)
 def static_files() -> Mapping[str, StaticFile]:
-    """Return all files of ``static/`` by name (``cabinet.css``)."""
+    """Return all files of ``static/``, and the pictures of documents, by name (``cabinet.css``)."""
     found = {}
-    for entry in files("gateway.cabinet").joinpath("static").iterdir():
+    own = files("gateway.cabinet").joinpath("static")
+    for entry in (*own.iterdir(), *files("gateway.documents").joinpath("pictures").iterdir()):
         if not entry.is_file():
             continue
         content = entry.read_bytes()

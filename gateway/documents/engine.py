@@ -58,7 +58,7 @@ class _KeptCompiler:
     def compile(self, template: str, data: str) -> bytes:
         if self._compiler is None:
             self._compiler = typst.Compiler(
-                root=str(_FOLDER / "templates"),
+                root=str(_FOLDER),
                 font_paths=[str(_FOLDER / "fonts")],
                 ignore_system_fonts=True,
             )

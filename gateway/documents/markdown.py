@@ -10,9 +10,12 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from gateway.documents.engine import pdf
+from gateway.documents.pictures import picture_of
 
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9])")
 _UNDATED = "2000-01-01"
+_MILLIMETRES_OF_PIXEL = 0.14
+"""A window of 1000 pixels is a little narrower than the text of a page."""
 _LISTS = {"bullet_list": "bullets", "ordered_list": "numbers"}
 _SPANS = {"strong": "strong", "em": "emphasis"}
 
@@ -54,7 +57,7 @@ def _block(node: SyntaxTreeNode) -> list[dict[str, Any]]:  # noqa: PLR0911 - one
             parts = _inline(node.children)
             return [{"kind": "heading", "level": int(node.tag[1:]), "parts": parts}]
         case "paragraph":
-            return [{"kind": "paragraph", "parts": _inline(node.children)}]
+            return [_picture(node) or {"kind": "paragraph", "parts": _inline(node.children)}]
         case "bullet_list" | "ordered_list":
             items = [_blocks(item.children) for item in node.children]
             start = int(node.attrs.get("start", 1))
@@ -72,6 +75,22 @@ def _block(node: SyntaxTreeNode) -> list[dict[str, Any]]:  # noqa: PLR0911 - one
             return [{"kind": "paragraph", "parts": [{"kind": "code", "text": node.content}]}]
         case _:
             return []
+
+
+def _picture(paragraph: SyntaxTreeNode) -> dict[str, Any] | None:
+    """Return the picture that a paragraph consists of; None where it is a text."""
+    inner = paragraph.children[0].children if paragraph.children else []
+    if len(inner) != 1 or inner[0].type != "image":
+        return None
+    found = picture_of(str(inner[0].attrs.get("src", "")))
+    if found is None:
+        return None
+    return {
+        "kind": "picture",
+        "name": found.name,
+        "alt": inner[0].content,
+        "millimetres": round(found.width * _MILLIMETRES_OF_PIXEL, 1),
+    }
 
 
 def _blocks(nodes: Sequence[SyntaxTreeNode]) -> list[dict[str, Any]]:

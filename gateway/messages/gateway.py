@@ -182,4 +182,10 @@ GATEWAY = {
         "en": "The temporary password must be changed. Choose a password of your own: nothing "
         "else opens before that.",
     },
+    "acceptance_required": {
+        "ru": "Вышла новая редакция правил или согласия. Прочитайте её и примите — до этого "
+        "остальные разделы закрыты.",
+        "en": "There is a new version of the rules or of the consent. Read and accept it: nothing "
+        "else opens before that.",
+    },
 }

@@ -32,6 +32,12 @@ IDENTITY = {
         "en": "The consent to personal-data processing is missing. Without it there is no "
         "cabinet: read the text and tick the second box.",
     },
+    "documents_changed": {
+        "ru": "Пока Вы читали, вышла новая редакция. Прочитайте её и поставьте галочку ещё раз: "
+        "всё остальное на месте.",
+        "en": "A new version has come out while you were reading. Read it and tick the box again: "
+        "everything else is in its place.",
+    },
     "already_registered": {
         "ru": "Этот адрес уже зарегистрирован. Войдите в кабинет или восстановите пароль.",
         "en": "This address is registered already. Sign in or recover the password.",

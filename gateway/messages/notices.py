@@ -25,6 +25,12 @@ NOTICES = {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
         "en": "The password is changed. Use the new one from now on and never share it.",
     },
+    "documents_accepted": {
+        "ru": "Спасибо, новая редакция принята. Версия и время сохранены; прочитать её можно внизу "
+        "любой страницы.",
+        "en": "Thank you, the new version is accepted. Its version and the time are kept; read it "
+        "at the foot of any page.",
+    },
     "account_linked": {
         "ru": "Лицевой счёт добавлен. Его начисления — на вкладке «Начисления».",
         "en": "The account is linked. Its charges are under “Charges”.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Access, Call, Operation
+from gateway.operations import API, Access, Call, Idempotency, Operation
 from gateway.schemas import sessions as shapes
 from gateway.schemas.base import Notice
 from gateway.web import route
@@ -36,6 +36,29 @@ class MeRoutes:
             new_password=call.body["new_password"],
         )
         return {"message": call.notice("password_changed")}
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/acceptances",
+            tag=TAG,
+            summary="Accept new versions of the rules or the consent, by their versions.",
+            access=Access.UNACCEPTED,
+            idempotency=Idempotency.OPTIONAL,
+            body=shapes.AcceptDocuments,
+            result=Notice,
+        )
+    )
+    def accept_documents(self, call: Call) -> Any:
+        call.command(
+            "identity",
+            "accept_documents",
+            person_id=call.person_id,
+            rules_version=call.body["rules_version"],
+            consent_version=call.body["consent_version"],
+            ip=call.ip,
+        )
+        return {"message": call.notice("documents_accepted")}
 
     @route(
         Operation(

@@ -79,6 +79,8 @@ class RegistrationRoutes:
             code=call.body["code"],
             accept_rules=call.body["accept_rules"],
             consent_personal_data=call.body["consent_personal_data"],
+            rules_version=call.body["rules_version"],
+            consent_version=call.body["consent_version"],
             ip=call.ip,
         )
         return {**confirmed, "message": call.notice("registration_confirmed")}

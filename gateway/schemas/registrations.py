@@ -10,9 +10,11 @@ from gateway.schemas.base import (
     Flag,
     Result,
     Shape,
+    Text,
     described,
     identifier,
     input_text,
+    length,
     notice,
     one_of,
     output_text,
@@ -71,6 +73,20 @@ class RegistrationStarted(Result):
     message = notice()
 
 
+def document_version(kind: str) -> Text:
+    """Return the field for the version of a document that the person saw."""
+    return Text(
+        load_default=None,
+        allow_none=True,
+        validate=length(1, 40),
+        metadata=described(
+            f"The version of the {kind} that the person saw, from GET /documents/{kind}; without "
+            "it the one in force. Another than that is refused (`documents_changed`).",
+            "2026-11-01",
+        ),
+    )
+
+
 class ConfirmRegistration(Shape):
     """The code from the letter and the two consents (S3-S5)."""
 
@@ -83,6 +99,8 @@ class ConfirmRegistration(Shape):
         required=True,
         metadata=described("Consent to the processing of personal data, given separately.", True),
     )
+    rules_version = document_version("rules")
+    consent_version = document_version("consent")
 
 
 class RegistrationConfirmed(Result):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
 
 from gateway.schemas.base import (
     Result,
@@ -16,6 +18,7 @@ from gateway.schemas.base import (
     secret,
 )
 from gateway.schemas.base import Text as TextField
+from gateway.schemas.registrations import document_version
 
 
 class SignIn(Shape):
@@ -33,6 +36,14 @@ class SignIn(Shape):
     )
 
 
+class DocumentToAccept(Result):
+    """A new version that the person has yet to accept."""
+
+    kind = output_text("`rules` or `consent`.", "rules")
+    accepted = output_text("The version that the person accepted last.", "2025-09-01")
+    version = output_text("The version in force.", "2026-11-01")
+
+
 class SignedIn(Result):
     """A new session."""
 
@@ -43,6 +54,14 @@ class SignedIn(Result):
         required=True,
         metadata=described(
             "Whether the password is temporary: only PUT /me/password is allowed then.", False
+        ),
+    )
+    must_accept = fields.List(
+        fields.Nested(DocumentToAccept),
+        required=True,
+        metadata=described(
+            "New versions of the rules or the consent; until POST /me/acceptances the rest is "
+            "refused (`acceptance_required`)."
         ),
     )
     expires_at = instant("When the session expires.")
@@ -64,6 +83,18 @@ class Sessions(Result):
     """The open sessions."""
 
     sessions = fields.List(fields.Nested(Session), required=True)
+
+
+class AcceptDocuments(Shape):
+    """The versions that the person has seen and accepts, at least one."""
+
+    rules_version = document_version("rules")
+    consent_version = document_version("consent")
+
+    @validates_schema
+    def check_versions(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("rules_version") is None and data.get("consent_version") is None:
+            raise ValidationError("field_required", "rules_version")
 
 
 class ChangePassword(Shape):
@@ -130,3 +161,9 @@ class Document(Result):
     title = output_text("Its title.", "Правила предоставления доступа")
     media_type = output_text("The media type of the text.", "text/markdown")
     text = output_text("The whole text.")
+    in_force = output_text("The version that is in force today.", "2025-09-01")
+    versions = fields.List(
+        fields.String(),
+        required=True,
+        metadata=described("All versions, the latest first; one may be announced ahead."),
+    )

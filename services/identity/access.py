@@ -25,6 +25,7 @@ from services.identity.limits import (
 from services.identity.password_policy import check_password
 from services.identity.personal_data import reveal
 from services.identity.refusals import refusal, refused
+from services.identity.sessions import SignedIn
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -92,9 +93,10 @@ def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
 
 
 def finish_sign_in(session: Session, command: FinishSignIn) -> dict[str, Any]:
-    """Open a session; return {session_id, person_id, must_change_password, expires_at}.
+    """Open a session; return {session_id, person_id, must_change_password, expires_at, accepted}.
 
-    Or return a refusal: ``wrong_credentials`` (the password was changed in between) or
+    ``accepted`` has the versions of the documents that the person has accepted. Or return a
+    refusal: ``wrong_credentials`` (the password was changed in between) or
     ``temporary_password_expired``. A session of a temporary password ends the earlier ones.
     """
     read, now = session.read, session.now
@@ -126,7 +128,12 @@ def finish_sign_in(session: Session, command: FinishSignIn) -> dict[str, Any]:
         "person_id": str(command.person_id),
         "must_change_password": credential.temporary,
         "expires_at": expires_at.isoformat(),
+        "accepted": _accepted(read.sessions.of_token(command.token_digest, now, SESSION_IDLE_LIFE)),
     }
+
+
+def _accepted(found: SignedIn) -> dict[str, str]:
+    return {"rules": found.rules_version, "consent": found.consent_version}
 
 
 def _end_surplus(session: Session, person_id: UUID) -> None:
@@ -137,8 +144,9 @@ def _end_surplus(session: Session, person_id: UUID) -> None:
 
 
 def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
-    """Return {session_id, person_id, must_change_password, stale}; MarkSeen is due if stale.
+    """Return {session_id, person_id, must_change_password, accepted, stale}.
 
+    MarkSeen is due if stale. ``accepted`` is as in `finish_sign_in`.
     Raises Forbidden ``session_expired``.
     """
     found = session.read.sessions.of_token(token_digest, session.now, SESSION_IDLE_LIFE)
@@ -148,6 +156,7 @@ def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
         "session_id": str(found.session_id),
         "person_id": str(found.person_id),
         "must_change_password": found.temporary,
+        "accepted": _accepted(found),
         "stale": session.now - found.last_seen_at >= SEEN_RESOLUTION,
     }
 

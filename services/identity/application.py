@@ -14,7 +14,7 @@ import msgspec
 
 from services.identity.commands import Command
 from services.identity.contact_details import parse_phone
-from services.identity.documents import find_document
+from services.identity.documents import Documents
 from services.identity.domain import Person, PersonRegistered, Registration
 from services.identity.limits import (
     LETTERS_OF_NETWORK,
@@ -57,6 +57,8 @@ class ConfirmRegistration(Command, frozen=True, kw_only=True):
     digest: bytes
     accept_rules: bool
     consent_personal_data: bool
+    rules_version: str | None
+    consent_version: str | None
     ip: str
 
 
@@ -130,30 +132,40 @@ def issue_registration_code(session: Session, command: IssueCode) -> dict[str, A
     return {"kind": "already_registered" if known else "code", "email": email}
 
 
-def confirm_registration(session: Session, command: ConfirmRegistration) -> dict[str, Any]:
-    """Register the person; return {status: "confirmed"} or a counted refusal.
+def registration_confirmer(
+    documents: Documents,
+) -> Callable[[Session, ConfirmRegistration], dict[str, Any]]:
+    """Return the use case that confirms a registration, given the documents."""
 
-    Refusals: ``wrong_code`` (``attempts_left``), ``code_expired``, ``code_attempts_used_up``.
-    Raises ValidationFailed ``rules_not_accepted`` or ``consent_not_given``, NotFound and Conflict
-    as `resend_code` does, Conflict ``already_registered``.
-    """
-    _check_consents(command)
-    read = session.read
-    code = read.codes.lock(command.registration_id)
-    registration = session.load(Registration, command.registration_id)
-    registration.must_be_open()
-    wrong = try_code(session, code, command.digest)
-    if wrong is not None:
-        return wrong
-    if not read.credentials.claim(registration.person_id, code.email_index):
-        raise Conflict(
-            "already_registered",
-            "This e-mail address is registered already; sign in or recover the password.",
-        )
-    read.codes.drop(command.registration_id)
-    registration.confirm()
-    _register(session, registration, command.ip)
-    return {"status": "confirmed"}
+    def confirm_registration(session: Session, command: ConfirmRegistration) -> dict[str, Any]:
+        """Register the person; return {status: "confirmed"} or a counted refusal.
+
+        Refusals: ``wrong_code`` (``attempts_left``), ``code_expired``, ``code_attempts_used_up``.
+        Raises ValidationFailed ``rules_not_accepted`` or ``consent_not_given``, Conflict
+        ``documents_changed``, NotFound and Conflict as `resend_code` does, Conflict
+        ``already_registered``.
+        """
+        _check_consents(command)
+        seen = {"rules": command.rules_version, "consent": command.consent_version}
+        documents.must_be_in_force(seen, session.today)
+        read = session.read
+        code = read.codes.lock(command.registration_id)
+        registration = session.load(Registration, command.registration_id)
+        registration.must_be_open()
+        wrong = try_code(session, code, command.digest)
+        if wrong is not None:
+            return wrong
+        if not read.credentials.claim(registration.person_id, code.email_index):
+            raise Conflict(
+                "already_registered",
+                "This e-mail address is registered already; sign in or recover the password.",
+            )
+        read.codes.drop(command.registration_id)
+        registration.confirm()
+        _register(session, registration, documents, command.ip)
+        return {"status": "confirmed"}
+
+    return confirm_registration
 
 
 def _check_consents(command: ConfirmRegistration) -> None:
@@ -168,15 +180,15 @@ def _check_consents(command: ConfirmRegistration) -> None:
         )
 
 
-def _register(session: Session, registration: Registration, ip: str) -> None:
+def _register(session: Session, registration: Registration, documents: Documents, ip: str) -> None:
     session.load(Person, registration.person_id).register(
         PersonRegistered(
             registration_id=registration.id,
             person_type=registration.person_type,
             email=registration.email,
             organisation=registration.organisation,
-            rules_version=find_document("rules").version,
-            consent_version=find_document("consent").version,
+            rules_version=documents.in_force("rules", session.today),
+            consent_version=documents.in_force("consent", session.today),
             consented_at=session.now,
             consented_from=session.vault.seal(registration.person_id, ip),
         )

@@ -71,6 +71,16 @@ class PersonRegistered(Event, frozen=True, kw_only=True):
     consented_from: str
 
 
+class DocumentsAccepted(Event, frozen=True, kw_only=True):
+    """The person accepted new versions of the rules or the consent; None was not in question."""
+
+    topic: ClassVar[str] = "identity.documents_accepted.v1"
+    rules_version: str | None = None
+    consent_version: str | None = None
+    accepted_at: datetime
+    accepted_from: str
+
+
 class TemporaryPasswordIssued(Event, frozen=True, kw_only=True):
     """A password for the first sign-in was issued for a letter; an earlier one is void."""
 
@@ -118,6 +128,7 @@ EVENTS = EventTypes(
     RegistrationConfirmed,
     RegistrationAbandoned,
     PersonRegistered,
+    DocumentsAccepted,
     TemporaryPasswordIssued,
     PasswordChanged,
     ProfileChanged,
@@ -208,6 +219,8 @@ class Person(Aggregate):
         self.email = ""
         self.full_name = ""
         self.phone = ""
+        self.rules_version = ""
+        self.consent_version = ""
         self.has_own_password = False
         self.erased = False
 
@@ -216,6 +229,14 @@ class Person(Aggregate):
         if self.version:
             raise Conflict("already_registered", "This person is registered; sign in.")
         self.trigger(event)
+
+    def accept_documents(self, event: DocumentsAccepted) -> None:
+        """Accept versions that the caller has found in force; known ones make no event."""
+        self.must_exist()
+        rules = event.rules_version not in (None, self.rules_version)
+        consent = event.consent_version not in (None, self.consent_version)
+        if rules or consent:
+            self.trigger(event)
 
     def issue_temporary_password(self, expires_at: datetime) -> None:
         """Issue a password for the first sign-in.
@@ -251,6 +272,11 @@ class Person(Aggregate):
         match event:
             case PersonRegistered():
                 self.email = event.email
+                self.rules_version = event.rules_version
+                self.consent_version = event.consent_version
+            case DocumentsAccepted():
+                self.rules_version = event.rules_version or self.rules_version
+                self.consent_version = event.consent_version or self.consent_version
             case PasswordChanged():
                 self.has_own_password = True
             case ProfileChanged():

@@ -12,7 +12,12 @@ import psycopg
 from services.identity.attempts import Attempts
 from services.identity.codes import Codes
 from services.identity.credentials import Credentials
-from services.identity.domain import PersonErased, PersonRegistered, ProfileChanged
+from services.identity.domain import (
+    DocumentsAccepted,
+    PersonErased,
+    PersonRegistered,
+    ProfileChanged,
+)
 from services.identity.sessions import Sessions
 from shared.eventstore import Aggregate, Recorded
 
@@ -44,6 +49,12 @@ class ReadModel:
             match entry.event:
                 case PersonRegistered() as event:
                     self._registered(entry, event)
+                case DocumentsAccepted() as event:
+                    self._cursor.execute(
+                        "UPDATE persons SET rules_version = coalesce(%s, rules_version),"
+                        " consent_version = coalesce(%s, consent_version) WHERE person_id = %s",
+                        (event.rules_version, event.consent_version, entry.originator_id),
+                    )
                 case ProfileChanged() as event:
                     self._cursor.execute(
                         "UPDATE persons SET full_name = coalesce(%s, full_name),"

@@ -24,6 +24,10 @@ def _code() -> fields.String:
     return fields.String(required=True, validate=validate.Length(min=1, max=32))
 
 
+def _version() -> fields.String:
+    return fields.String(load_default=None, allow_none=True, validate=validate.Length(max=40))
+
+
 class Organisation(Schema):
     name = fields.String(required=True, validate=validate.Length(max=1000))
     inn = fields.String(required=True, validate=validate.Length(max=32))
@@ -46,12 +50,21 @@ class ConfirmRegistration(Schema):
     code = _code()
     accept_rules = fields.Boolean(load_default=False, truthy={True}, falsy={False})
     consent_personal_data = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    rules_version = _version()
+    consent_version = _version()
+    ip = fields.IP(required=True)
+
+
+class AcceptDocuments(Schema):
+    person_id = fields.UUID(required=True)
+    rules_version = _version()
+    consent_version = _version()
     ip = fields.IP(required=True)
 
 
 class FindDocument(Schema):
     kind = fields.String(required=True, validate=validate.OneOf(KINDS))
-    version = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=20))
+    version = _version()
 
 
 class SignIn(Schema):

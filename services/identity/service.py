@@ -10,11 +10,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
-from services.identity import access, application, recovery, schemas
+from services.identity import acceptance, access, application, recovery, schemas
 from services.identity.contact_details import parse_email
-from services.identity.documents import find_document
+from services.identity.documents import Documents, described
 from services.identity.fingerprints import (
     Fingerprints,
     new_code,
@@ -53,6 +51,10 @@ class IdentityService:
     def _fingerprints(self) -> Fingerprints:
         return Fingerprints(self.settings)
 
+    @property
+    def _documents(self) -> Documents:
+        return Documents(self.settings.documents)
+
     # Registration
 
     @rpc(schemas.StartRegistration)
@@ -80,6 +82,8 @@ class IdentityService:
         code: str,
         accept_rules: bool,
         consent_personal_data: bool,
+        rules_version: str | None,
+        consent_version: str | None,
         ip: IP,
     ) -> dict[str, Any]:
         command = application.ConfirmRegistration(
@@ -87,13 +91,34 @@ class IdentityService:
             digest=self._fingerprints.code(registration_id, code),
             accept_rules=accept_rules,
             consent_personal_data=consent_personal_data,
+            rules_version=rules_version,
+            consent_version=consent_version,
             ip=str(ip),
         )
-        return raise_if_refused(self.store.execute(application.confirm_registration, command))
+        confirm = application.registration_confirmer(self._documents)
+        return raise_if_refused(self.store.execute(confirm, command))
+
+    # Documents
 
     @rpc(schemas.FindDocument)
     def document(self, kind: str, version: str | None) -> dict[str, Any]:
-        return msgspec.structs.asdict(find_document(kind, version))
+        documents, today = self._documents, self.store.clock.today()
+        return described(documents.find(kind, version, today), documents, today)
+
+    @rpc(schemas.AcceptDocuments)
+    def accept_documents(
+        self, person_id: UUID, rules_version: str | None, consent_version: str | None, ip: IP
+    ) -> dict[str, Any]:
+        command = acceptance.AcceptDocuments(
+            person_id=person_id,
+            rules_version=rules_version,
+            consent_version=consent_version,
+            ip=str(ip),
+        )
+        return self.store.execute(acceptance.document_acceptor(self._documents), command)
+
+    def _must_accept(self, accepted: dict[str, str]) -> list[dict[str, str]]:
+        return self._documents.newer(accepted, self.store.clock.today())
 
     # Sessions and passwords
 
@@ -117,7 +142,8 @@ class IdentityService:
             network_index=network_index,
         )
         opened = raise_if_refused(self.store.transact(access.finish_sign_in, finish))
-        return {"token": token, **opened}
+        must_accept = self._must_accept(opened.pop("accepted"))
+        return {"token": token, "must_accept": must_accept, **opened}
 
     def _stronger_hash(self, stored_hash: str, password: str) -> str | None:
         return self.passwords.hash(password) if self.passwords.outdated(stored_hash) else None
@@ -129,7 +155,8 @@ class IdentityService:
         if found.pop("stale"):
             seen = access.MarkSeen(session_id=UUID(found["session_id"]))
             self.store.transact(access.mark_seen, seen)
-        return found
+        must_accept = self._must_accept(found.pop("accepted"))
+        return {"must_accept": must_accept, **found}
 
     @rpc(schemas.PersonId)
     def sessions(self, person_id: UUID) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import psycopg
 
 
 class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """A session, and whether its person has a temporary password."""
+    """A session; whether its person has a temporary password, and which documents accepted."""
 
     session_id: UUID
     person_id: UUID
@@ -20,11 +20,14 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     last_seen_at: datetime
     expires_at: datetime
     temporary: bool
+    rules_version: str
+    consent_version: str
 
 
 _LIVE = """
-    SELECT session_id, person_id, device, created_at, last_seen_at, sessions.expires_at, temporary
-    FROM sessions JOIN credentials USING (person_id)
+    SELECT session_id, person_id, device, created_at, last_seen_at, sessions.expires_at,
+        temporary, rules_version, consent_version
+    FROM sessions JOIN credentials USING (person_id) JOIN persons USING (person_id)
     WHERE sessions.expires_at > %s AND last_seen_at > %s
 """
 

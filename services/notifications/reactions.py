@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -26,6 +27,7 @@ FAILURES: Final[Mapping[str, tuple[str, str]]] = {
     Failure.FORM_LOST: ("страница оплаты не открылась", "the payment page did not open"),
     Failure.GIVEN_BACK: ("банк вернул деньги на карту", "the bank gave the money back"),
 }
+_PICTURE: Final = re.compile(r"^ *!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank did not confirm the payment")
 
 
@@ -67,8 +69,15 @@ def person_registered(session: Session, message: Message, services: Services) ->
         {"password": issued["password"], "valid_hours": issued["valid_hours"]},
         person_id=UUID(person_id),
         secret=(f"temporary-password:{person_id}", timedelta(hours=issued["valid_hours"])),
-        attachments=(Attachment(filename="Инструкция.txt", text=instruction["text"]),),
+        attachments=(
+            Attachment(filename="Инструкция.txt", text=_without_pictures(instruction["text"])),
+        ),
     )
+
+
+def _without_pictures(text: str) -> str:
+    """Return a document for a letter: its pictures are on the site alone."""
+    return _PICTURE.sub("", text)
 
 
 def password_reset_requested(session: Session, message: Message, services: Services) -> None:

@@ -144,6 +144,8 @@ class Session(ABC):
 class Store(Protocol):
     """Runs use cases."""
 
+    clock: Clock
+
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Execute a command exactly once, and return its result.
 

@@ -21,6 +21,7 @@ ADDRESSES: Mapping[str, str] = {
     "/recover": "/recover",
     "/recover/<uuid:reset_id>": "/recover/{registration}",
     "/documents/<any(rules,consent,instruction):kind>": "/documents/instruction",
+    "/acceptance": "/acceptance",
     "/look": "/look",
     "/glossary": "/glossary",
     "/accessibility": "/accessibility",

@@ -65,6 +65,8 @@ class Weight:
     transferred: int = 0
     static: list[str] = field(default_factory=list)
     transferred_static: int = 0
+    pictures: list[str] = field(default_factory=list)
+    """Pictures of the instruction: they are fetched when they are scrolled to, and not weighed."""
 
     @classmethod
     def of(cls, network: CDPSession) -> Weight:
@@ -93,7 +95,9 @@ class Weight:
     def _add(self, address: str, length: int) -> None:
         if not length:  # from the cache
             return
-        if "/static/" in address:
+        if address.endswith(".png"):
+            self.pictures.append(address)
+        elif "/static/" in address:
             self.static.append(address)
             self.transferred_static += length
         else:

@@ -14,17 +14,17 @@ RGB, PALETTE = 2, 3
 Colour = tuple[int, int, int]
 
 
-def with_palette(png: bytes) -> bytes:
-    """Return an 8-bit RGB picture with at most 256 colours, the rare ones replaced by the nearest.
+def with_palette(png: bytes, most: int = MOST_COLOURS) -> bytes:
+    """Return an 8-bit RGB picture with a few colours, the rare ones replaced by the nearest.
 
     Raises ValueError for a picture of another kind.
     """
     width, height, pixels = decode(png)
     colours = list(zip(pixels[0::3], pixels[1::3], pixels[2::3], strict=True))
     counted = [colour for colour, _ in Counter(colours).most_common()]
-    palette = counted[:MOST_COLOURS]
+    palette = counted[:most]
     index = {colour: number for number, colour in enumerate(palette)}
-    index |= {colour: _nearest(colour, palette) for colour in counted[MOST_COLOURS:]}
+    index |= {colour: _nearest(colour, palette) for colour in counted[most:]}
     rows = bytearray()
     for start in range(0, width * height, width):
         rows.append(0)  # no filter: neighbours in a palette are not alike

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ class Site:
         for number in numbers:
             journey.client.link(number, self.account(number).proof)
         return journey
+
+    @contextmanager
+    def published(self, kind: str, text: str) -> Iterator[str]:
+        """Publish a version of a document, and withdraw it again; yields the version."""
+        version = "2026-11-02"
+        path = Path(self.environment["SALDO_DOCUMENTS"]) / f"{kind}-{version}.md"
+        path.write_text(text, "utf-8")
+        try:
+            yield version
+        finally:
+            path.unlink()
 
     def saldo(self, *arguments: str) -> str:
         """Run a staff command and return its output."""

@@ -63,6 +63,7 @@ def test_the_first_visit_and_later_pages_are_light(visitors: Visitors, resident:
     assert first + weight.transferred_static <= FIRST_VISIT, weight
     assert weight.static, "the style sheet is weighed"
     assert len(set(weight.static)) == len(weight.static), "each is fetched once"
+    assert all("/static/" in picture for picture in weight.pictures)
 
 
 @pytest.mark.parametrize("theme", ["dark", "contrast"])

@@ -85,7 +85,7 @@ def read_the_documents(visitor: Visitor) -> None:
     """S5: the rules and the consent, in a tab of their own: what is typed stays where it is."""
     for name in ("rules", "consent"):
         with visitor.page.expect_popup() as opened:
-            visitor.page.locator(f".documents a[href$={name}]").click()
+            visitor.page.locator(f".documents a[href^='/documents/{name}?']").click()
         assert opened.value.locator("h1").inner_text()
         opened.value.close()
 

@@ -26,6 +26,7 @@ POST /sessions
 GET /sessions
 DELETE /sessions/{session_id}
 PUT /me/password
+POST /me/acceptances
 GET /me
 PATCH /me
 POST /password-resets

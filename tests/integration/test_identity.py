@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
@@ -222,6 +224,30 @@ def test_the_profile_follows_the_events(identity: Identity) -> None:
 
     identity.store.transact(erase, None)
     assert identity.outcome("contact", person_id=person_id) == "person_not_found"
+
+
+def test_new_rules_are_accepted_once_and_their_proof_is_sealed(
+    identity: Identity, tmp_path: Path
+) -> None:
+    session = identity.member()
+    identity.service.settings = replace(identity.service.settings, documents=str(tmp_path))
+    (tmp_path / "rules-2026-11-20.md").write_text("# Правила\n", "utf-8")
+    (due,) = identity.call("authenticate", token=session["token"])["must_accept"]
+    assert due == {"kind": "rules", "accepted": "2026-11-01", "version": "2026-11-20"}
+    accept = {"person_id": session["person_id"], "ip": "198.51.100.23"}
+    outcomes = at_once(
+        4,
+        lambda n: identity.outcome(
+            "accept_documents", **accept, rules_version=("2026-11-20", "2026-11-01")[n % 2]
+        ),
+    )
+    assert outcomes == ["documents_changed", "documents_changed", "done", "done"]
+    assert count(identity, "identity.documents_accepted.v1") == 1
+    assert identity.call("authenticate", token=session["token"])["must_accept"] == []
+    with identity.database.owner("identity") as owner:
+        kept = owner.execute("SELECT rules_version, consent_version FROM persons").fetchone()
+    assert kept == ("2026-11-20", "2026-11-01")
+    assert "198.51.100.23" not in identity.all_text()
 
 
 def test_nothing_in_the_database_is_readable(identity: Identity) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from werkzeug.wrappers import Response
 
+from gateway.auth import person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.forms import KEPT
 from gateway.cabinet.page import KEPT_SECONDS, page, shown_again
+from gateway.cabinet.pages.acceptance import acceptance_page, acceptance_path
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access
 from gateway.routes.sessions import SessionRoutes
@@ -69,12 +72,23 @@ def _after_log_in(
     waiting = visit.sealer.unseal("kept", kept, seconds=KEPT_SECONDS) if kept else None
     if opened["must_change_password"]:
         response = visit.redirect("/password")
+    elif opened["must_accept"]:
+        response = _accept_first(visit, opened["token"], visitor, kept if waiting else "", next_)
     elif waiting:
         response = shown_again(service, visit, waiting, opened["token"], visitor)
     else:
         response = visit.redirect(next_ if next_ != "/" else HOME)
     cookies.keep(response, cookies.VISITOR, visitor)
     return response
+
+
+def _accept_first(visit: Visit, token: str, visitor: str, kept: str, next_: str) -> Response:
+    """Lead to the new rules; a form that waited for the log-in waits on."""
+    if not kept:
+        return visit.redirect(acceptance_path(next_))
+    person = person_of_token(token, visit.services)
+    signed_in = replace(visit, person=person, token=token, visitor=visitor, form={})
+    return acceptance_page(signed_in, kept=kept, next_=next_)
 
 
 def _form(visit: Visit, *, next_: str, kept: str = "", errors: Any = None) -> Response:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from werkzeug.wrappers import Response
 
 from gateway.cabinet import spellings
+from gateway.cabinet.document_versions import BOXES, changed_since_shown, read_to_accept
+from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.operations import Access
@@ -67,6 +70,8 @@ class RegistrationPages:
                 "code": spellings.digits(visit.form.get("code", "")),
                 "accept_rules": visit.form.get("accept_rules") == "yes",
                 "consent_personal_data": visit.form.get("consent_personal_data") == "yes",
+                "rules_version": visit.form.get("rules_version") or None,
+                "consent_version": visit.form.get("consent_version") or None,
             },
             says={"code": visit.text("Введите код из письма: шесть цифр.")},
         )
@@ -102,7 +107,22 @@ def _organisation(visit: Visit) -> dict[str, Any]:
     }
 
 
-def _code_form(visit: Visit, errors: Any = None) -> Response:
+def _code_form(visit: Visit, errors: FormErrors | None = None) -> Response:
+    """Return the check window; a tick for a version that is no longer in force is taken back."""
+    documents = read_to_accept(visit, list(BOXES))
+    changed = changed_since_shown(visit, documents)
+    if errors is not None:
+        errors = replace(errors, fields={**errors.fields, **changed})
+    wrong_code = errors is not None and bool(errors.of("code"))
     return visit.render(
-        "register_code.html", registration_id=visit.path["registration_id"], errors=errors
+        "register_code.html",
+        registration_id=visit.path["registration_id"],
+        documents=documents,
+        ticked={
+            kind
+            for kind, box in BOXES.items()
+            if visit.form.get(box) == "yes" and box not in changed
+        },
+        code="" if wrong_code else visit.form.get("code", ""),
+        errors=errors,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,11 +26,17 @@ class FakeServices:
         self.contexts: list[context.RequestContext] = []
         self.sign_in()
 
-    def sign_in(self, *, must_change_password: bool = False) -> None:
+    def sign_in(
+        self,
+        *,
+        must_change_password: bool = False,
+        must_accept: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         self.answers["identity", "authenticate"] = {
             "session_id": SESSION,
             "person_id": PERSON,
             "must_change_password": must_change_password,
+            "must_accept": list(must_accept),
         }
 
     def call(

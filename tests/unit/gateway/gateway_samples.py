@@ -138,6 +138,7 @@ SIGNED_IN = {
     "session_id": SESSION,
     "person_id": PERSON,
     "must_change_password": True,
+    "must_accept": [{"kind": "rules", "accepted": "2025-09-01", "version": "2026-11-01"}],
     "expires_at": "2026-06-14T09:30:00+00:00",
 }
 SESSION_ROW = {

@@ -39,6 +39,8 @@ def test_a_document_is_a_file_unless_json_is_asked_for(
         "title": "Правила",
         "media_type": "text/markdown",
         "text": "# Правила\n",
+        "in_force": "2026-11-01",
+        "versions": ["2026-11-01", "2025-09-01"],
     }
     services.answers["identity", "document"] = document
 

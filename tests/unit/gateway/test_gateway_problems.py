@@ -248,6 +248,37 @@ def test_temporary_password_allows_only_its_change(
     assert browser("DELETE", f"/api/v1/sessions/{own}").status_code == 204
 
 
+def test_new_rules_allow_only_their_acceptance(browser: Browser, services: FakeServices) -> None:
+    due = [{"kind": "rules", "accepted": "2026-11-01", "version": "2026-12-01"}]
+    services.sign_in(must_accept=due)
+    for method in ("accept_documents", "change_password", "end_session"):
+        services.answers["identity", method] = {}
+
+    for method, path in (("GET", ME), ("GET", "/api/v1/accounts"), ("GET", "/api/v1/sessions")):
+        response = browser(method, path)
+        assert (response.status_code, response.json["code"]) == (403, "acceptance_required")
+        assert response.json["params"] == {"documents": due}
+
+    own = services.answers["identity", "authenticate"]["session_id"]
+    body = {"current_password": "a", "new_password": "b"}
+    assert browser("PUT", f"{ME}/password", json=body).status_code == 200
+    assert browser("DELETE", f"/api/v1/sessions/{own}").status_code == 204
+    nothing = browser("POST", f"{ME}/acceptances", json={"rules_version": None})
+    assert nothing.json["errors"][0]["pointer"] == "#/rules_version"
+    accepted = browser("POST", f"{ME}/acceptances", json={"rules_version": "2026-12-01"})
+    assert accepted.status_code == 200
+
+
+def test_a_temporary_password_is_changed_before_new_rules_are_accepted(
+    browser: Browser, services: FakeServices
+) -> None:
+    due = [{"kind": "rules", "accepted": "2026-11-01", "version": "2026-12-01"}]
+    services.sign_in(must_change_password=True, must_accept=due)
+    for method, path in (("GET", ME), ("POST", f"{ME}/acceptances")):
+        response = browser(method, path, json={"rules_version": "2026-12-01"})
+        assert (response.status_code, response.json["code"]) == (403, "password_change_required")
+
+
 @pytest.mark.parametrize("texts", [CATALOGUE, KINDS, NOTICES])
 def test_every_text_has_a_cause_and_a_next_step(texts: Any) -> None:
     for code, by_language in texts.items():

@@ -19,6 +19,7 @@ REGISTRATION = {"person_type": "individual", "email": "a@b.ru", "organisation": 
 
 
 CONFIRMATION = {"code": "123456", "accept_rules": True, "consent_personal_data": False}
+UNNAMED = {"rules_version": None, "consent_version": None}
 
 
 # method, path, body, service, RPC, arguments of the RPC, its result, status, answer
@@ -35,8 +36,14 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", f"/registrations/{THING}/confirm", CONFIRMATION,
         "identity", "confirm_registration",
-        {**CONFIRMATION, "registration_id": THING, "ip": "127.0.0.1"},
+        {**CONFIRMATION, **UNNAMED, "registration_id": THING, "ip": "127.0.0.1"},
         {"status": "confirmed"}, 201, {"status": "confirmed"},
+    ),
+    (
+        "POST", "/me/acceptances", {"rules_version": "2026-12-01"},
+        "identity", "accept_documents",
+        {**UNNAMED, "rules_version": "2026-12-01", "person_id": PERSON, "ip": "127.0.0.1"},
+        {}, 200, None,
     ),
     (
         "POST", "/sessions", {"email": "a@b.ru", "password": " p ", "device": "Телефон"},

@@ -11,7 +11,12 @@ import msgspec
 
 from services.identity.codes import Code
 from services.identity.credentials import Credential
-from services.identity.domain import PersonErased, PersonRegistered, ProfileChanged
+from services.identity.domain import (
+    DocumentsAccepted,
+    PersonErased,
+    PersonRegistered,
+    ProfileChanged,
+)
 from services.identity.limits import Limit
 from services.identity.readmodel import PersonRow
 from services.identity.sessions import SignedIn
@@ -111,6 +116,7 @@ class FakeSessions:
     def __init__(self, credentials: FakeCredentials) -> None:
         self.rows: dict[UUID, SignedIn] = {}
         self.tokens: dict[UUID, bytes] = {}
+        self.accepted: dict[UUID, dict[str, str]] = {}
         self._credentials = credentials
 
     def open(
@@ -132,11 +138,16 @@ class FakeSessions:
             last_seen_at=now,
             expires_at=expires_at,
             temporary=False,
+            **self.accepted[person_id],
         )
 
     def _live(self, now: datetime, idle: timedelta) -> list[SignedIn]:
         return [
-            msgspec.structs.replace(row, temporary=self._credentials.rows[row.person_id].temporary)
+            msgspec.structs.replace(
+                row,
+                temporary=self._credentials.rows[row.person_id].temporary,
+                **self.accepted[row.person_id],
+            )
             for row in self.rows.values()
             if row.expires_at > now and row.last_seen_at > now - idle
         ]
@@ -227,6 +238,15 @@ class FakeReadModel:
                         full_name=None,
                         phone=None,
                     )
+                    self.sessions.accepted[who] = {
+                        "rules_version": event.rules_version,
+                        "consent_version": event.consent_version,
+                    }
+                case DocumentsAccepted() as event:
+                    for name in ("rules_version", "consent_version"):
+                        self.sessions.accepted[who][name] = (
+                            getattr(event, name) or self.sessions.accepted[who][name]
+                        )
                 case ProfileChanged() as event:
                     given = {"full_name": event.full_name, "phone": event.phone}
                     changes = {name: text for name, text in given.items() if text is not None}

@@ -12,7 +12,6 @@ import pytest
 from identity_steps import refusal_of
 
 from services.identity import password_policy
-from services.identity.documents import find_document
 from services.identity.domain import PasswordChanged, TemporaryPasswordIssued
 from services.identity.fingerprints import token_digest
 from services.identity.limits import SESSIONS_PER_PERSON
@@ -52,6 +51,7 @@ def test_temporary_password_serves_to_choose_a_password(
         "session_id": session["session_id"],
         "person_id": newcomer["person_id"],
         "must_change_password": True,
+        "must_accept": [],
     }
     assert change(identity, session, newcomer["password"]) == {}
     assert identity.call("authenticate", token=session["token"])["must_change_password"] is False
@@ -107,9 +107,9 @@ def test_every_check_of_the_policy_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("kind", ["rules", "instruction"])
-def test_documents_state_the_minimal_length_of_a_password(kind: str) -> None:
+def test_documents_state_the_minimal_length_of_a_password(identity: Any, kind: str) -> None:
     in_words = {10: "десяти"}[password_policy.MIN_LENGTH]
-    assert f"не короче {in_words} знаков" in find_document(kind).text
+    assert f"не короче {in_words} знаков" in identity.call("document", kind=kind)["text"]
 
 
 @pytest.mark.parametrize(("new", "code"), REFUSED)

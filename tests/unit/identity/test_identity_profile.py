@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from services.identity.documents import KINDS, find_document
+from services.identity.documents import KINDS
 from services.identity.domain import EVENTS, ProfileChanged
 from services.identity.publishing import publish
 from shared.errors import NotFound, ServiceError
@@ -72,8 +72,8 @@ def test_every_document_has_its_versions(identity: Any, kind: str) -> None:
     assert caught.value.code == "document_not_found"
 
 
-def test_instruction_has_every_required_phrase() -> None:
-    text = find_document("instruction").text
+def test_instruction_has_every_required_phrase(identity: Any) -> None:
+    text = identity.call("document", kind="instruction")["text"]
     for phrase in (
         "Выслать код заново",
         "«Спам»",

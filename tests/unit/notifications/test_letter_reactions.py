@@ -224,11 +224,15 @@ def test_a_code_sent_again_replaces_the_unsent_one(harness: Harness) -> None:
 
 
 def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> None:
+    text = (
+        "1. Выберите тип\n\n   ![Форма (рис. 1)](pictures/registration.png)\n\n2. Введите адрес\n"
+    )
+    harness.answers["identity.document"] = {"text": text}
     react(harness, "identity", "person_registered")
     ((_, content),) = contents(harness)
     (attachment,) = content.attachments
     assert attachment.filename == "Инструкция.txt"
-    assert attachment.text == "1. Выберите тип\n"
+    assert attachment.text == "1. Выберите тип\n\n2. Введите адрес\n"
     assert harness.events[0].person_id == UUID(PERSON)
 
 

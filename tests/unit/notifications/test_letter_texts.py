@@ -64,6 +64,7 @@ REQUIRED_PHRASES = {
         "24 ч.",
         "При первом входе его необходимо сменить",
         "Никому не сообщайте Ваш личный пароль",
+        f"{SETTINGS.url}/documents/instruction\n",
     ],
     LetterKind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],

@@ -284,6 +284,8 @@ def test_rules_are_a_file_of_their_version(cabinet: CabinetBrowser, services: Fa
         "title": "Правила",
         "media_type": "text/markdown",
         "text": "# Правила\n\nТекст.\n",
+        "in_force": "2026-11-01",
+        "versions": ["2026-11-01", "2025-09-01"],
     }
     response = cabinet.client.get("/documents/rules.pdf?version=2025-09-01")
     assert response.data.startswith(b"%PDF-1.7")

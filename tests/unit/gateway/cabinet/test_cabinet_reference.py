@@ -28,7 +28,7 @@ def test_every_link_of_the_footer_opens_before_log_in(
     services.answers["ledger", "verifier_keys"] = {"keys": []}
     services.answers["identity", "document"] = {
         "kind": "rules", "version": "2026-05-01", "title": "Правила", "text": "# Правила",
-        "media_type": "text/markdown",
+        "media_type": "text/markdown", "in_force": "2026-05-01", "versions": ["2026-05-01"],
     }  # fmt: skip
     markup = cabinet.get("/").markup
     foot = markup[markup.index('<footer class="foot">') :]

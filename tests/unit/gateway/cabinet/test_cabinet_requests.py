@@ -151,6 +151,7 @@ def test_form_survives_the_end_of_its_session(
         "session_id": SESSION,
         "person_id": PERSON,
         "must_change_password": False,
+        "must_accept": [],
         "expires_at": "2027-01-01T00:00:00+00:00",
     }
     typed = {"email": "ivanov@example.org", "password": "correct horse battery"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import document_samples as samples
@@ -13,10 +14,12 @@ import pikepdf
 import pypdfium2
 import pytest
 import zxingcpp
+from msgspec import structs
 
 from gateway.documents.bill import bill_pdf
 from gateway.documents.markdown import document_pdf
 from gateway.documents.statement import statement_pdf
+from services.identity.documents import Documents
 
 KINDS = ("bill", "statement", "receipt", "text")
 
@@ -73,6 +76,26 @@ def test_equal_data_give_equal_bytes(documents: Mapping[str, bytes], kind: str) 
         "text": lambda: document_pdf(samples.RULES),
     }[kind]
     assert again() == documents[kind]
+
+
+def test_instruction_has_its_pictures_with_words_for_those_who_do_not_see_them() -> None:
+    documents = Documents()
+    version = documents.versions("instruction")[0]
+    instruction = documents.find("instruction", version, date.fromisoformat(version))
+    made = document_pdf(structs.asdict(instruction))
+    with pikepdf.open(io.BytesIO(made)) as pdf:
+        said = [str(one.Alt) for one in elements(pdf) if str(one.S) == "/Figure"]
+    assert len(said) == instruction.text.count("](pictures/") > 5
+    assert all(f"![{text}](pictures/" in instruction.text for text in said)
+    assert document_pdf(structs.asdict(instruction)) == made
+
+
+def test_picture_that_is_none_of_ours_is_printed_as_its_words() -> None:
+    text = "# Текст\n\n![Чужая](https://evil.example/x.png)\n\n![Выше](pictures/../bill.png)\n"
+    made = document_pdf({"title": "Текст", "version": "2026-01-01", "text": text})
+    assert "Чужая Выше" in text_of(made)
+    with pikepdf.open(io.BytesIO(made)) as pdf:
+        assert "/Figure" not in {str(one.S) for one in elements(pdf)}
 
 
 def test_bill_is_one_page_with_all_its_facts(documents: Mapping[str, bytes]) -> None:
