@@ -19,6 +19,9 @@ CONNECT = 2
 FIRST_FLIGHT = 14_000
 """Bytes of a response that come without a further round trip: ten segments of TCP."""
 
+PICTURE = ".png"
+"""Those of the instruction: they come when they are scrolled to, and take no part in this."""
+
 
 @dataclass
 class Fetched:
@@ -85,6 +88,8 @@ class Loading:
         return Costs(list(self._fetched.values()))
 
     def _sent(self, event: dict[str, Any]) -> None:
+        if event["request"]["url"].endswith(PICTURE):
+            return
         self._open.add(event["requestId"])
         self._fetched[event["requestId"]] = Fetched(
             event["request"]["url"],
