@@ -34,6 +34,9 @@ _SYSTEMS = (
     ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
     ("Mac OS", "macOS"), ("Linux", "Linux"),
 )  # fmt: skip
+_UNITS = {
+    "м³": "m³", "м²": "m²", "Гкал": "Gcal", "кВт·ч": "kWh", "кВт*ч": "kWh", "чел.": "persons",
+}  # fmt: skip
 _OPENING = {"ru": "входящий остаток", "en": "opening balance"}
 
 
@@ -67,13 +70,14 @@ def day(value: str | date, language: str = "ru", *, year: bool = True) -> str:
     """Write a day: ``15 апреля 2026``, in English ``15 April 2026``."""
     found = date.fromisoformat(value) if isinstance(value, str) else value
     month = _OF_MONTH[found.month - 1] if language == "ru" else _MONTHS["en"][found.month - 1]
-    return f"{found.day}{NBSP}{month}" + (f"{NBSP}{found.year}" if year else "")
+    # A line may end before the year: with large text on a phone all three do not fit in one.
+    return f"{found.day}{NBSP}{month}" + (f" {found.year}" if year else "")
 
 
-def moment(value: str, zone: str, language: str = "ru") -> str:
+def moment(value: str, zone: str, language: str = "ru", *, year: bool = True) -> str:
     """Write an instant in the zone of the billing office: ``10 августа 2026, 14:03``."""
     found = datetime.fromisoformat(value).astimezone(ZoneInfo(zone))
-    return f"{day(found.date(), language)}, {found:%H:%M}"
+    return f"{day(found.date(), language, year=year)}, {found:%H:%M}"
 
 
 def clock(value: datetime, zone: str) -> str:
@@ -93,6 +97,11 @@ def month(period: str, language: str = "ru", *, capital: bool = False) -> str:
     else:
         name = f"{_MONTHS[language][int(period[5:7]) - 1]}{NBSP}{period[:4]}"
     return name[0].upper() + name[1:] if capital else name
+
+
+def unit(name: str | None, language: str = "ru") -> str:
+    """Return a unit of measurement as a bill names it; in English a known one by its own sign."""
+    return _UNITS.get(name or "", name or "") if language == "en" else name or ""
 
 
 def plural(number: int, forms: Sequence[str], language: str = "ru") -> str:

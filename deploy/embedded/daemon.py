@@ -60,6 +60,8 @@ class Daemon:
             if record is not None:
                 process.stop(record.identity, seconds=2.0)
             time.sleep(0.02)
+        if self._child is not None:
+            self._child.wait()  # it has given up its lock, or found it taken: it is ending
         process.reap()
 
     @contextmanager

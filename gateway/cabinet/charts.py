@@ -12,7 +12,7 @@ from shared.money import Kopecks
 
 MOST_SERIES = 6
 """Colours that can be told apart; smaller services are drawn together as the last one."""
-HEIGHT, COLUMN, GAP = 180, 40, 16
+TOP, LEFT, HEIGHT, COLUMN, GAP = 24, 80, 220, 40, 16
 OTHER = ""
 
 
@@ -37,6 +37,7 @@ class Chart:
     labels: Sequence[tuple[int, str]]
     gridlines: Sequence[tuple[float, Kopecks]]
     width: int
+    height: int
     rows: Sequence[tuple[str, Sequence[Kopecks], Kopecks]]
     """Of the table below: period, amount of each series, total."""
 
@@ -64,15 +65,16 @@ def year_chart(months: Sequence[Mapping[str, Any]]) -> Chart | None:
     top = _round_up(max(sum(max(amount, 0) for amount in shown) for _, shown, _ in rows))
     segments, labels = [], []
     for place, (period, shown, _) in enumerate(rows):
-        x, y = 64 + place * (COLUMN + GAP), float(HEIGHT + 10)
+        x, y = LEFT + place * (COLUMN + GAP), float(TOP + HEIGHT)
         labels.append((x + COLUMN // 2, period))
         for series, amount in enumerate(shown, start=1):
             height = HEIGHT * max(amount, 0) / top
             y -= height
             if height:
                 segments.append(Segment(series, period, x, round(y, 1), round(height, 1), amount))
-    lines = [(10 + HEIGHT * (1 - part / 2), top * part // 2) for part in (0, 1, 2)]
-    return Chart(names, segments, labels, lines, 64 + len(rows) * (COLUMN + GAP), rows)
+    lines = [(TOP + HEIGHT * (1 - part / 2), top * part // 2) for part in (0, 1, 2)]
+    width = LEFT + len(rows) * (COLUMN + GAP)
+    return Chart(names, segments, labels, lines, width, TOP + HEIGHT + 34, rows)
 
 
 def _by_service(month: Mapping[str, Any]) -> Counter[str]:

@@ -15,8 +15,9 @@ from werkzeug.wrappers import Request
 
 from gateway.problems import Refusal
 
-CSRF, COMMAND, KEPT = "_csrf", "_command", "_kept"
-"""Hidden fields: the CSRF token, the command id of the rendered form, a form kept over a log-in."""
+CSRF, COMMAND, KEPT, PERSON = "_csrf", "_command", "_kept", "_person"
+"""Hidden fields: the CSRF token, the command id of the rendered form, a form kept over a log-in,
+and a mark of the person for whom the form was rendered."""
 
 MAX_FIELDS = 100
 FieldOf = Callable[[str], str]

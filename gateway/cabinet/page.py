@@ -22,7 +22,7 @@ from gateway.auth import person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
-from gateway.cabinet.forms import COMMAND, CSRF, KEPT, posted_fields
+from gateway.cabinet.forms import COMMAND, CSRF, KEPT, PERSON, posted_fields
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.visit import NOTICE_SECONDS, Visit
@@ -197,14 +197,16 @@ def _outdated(described: Page, visit: Visit) -> Response | None:
     """Return the page again for a form whose token is old, filled in; None where it is right.
 
     The token of a page that was open before a log-in or a log-out elsewhere does not fit any more.
-    Without an Origin nobody says that the form is ours, so it is only refused.
+    Without an Origin nobody says that the form is ours, so it is only refused; so is the form of
+    another person of the same browser, whose words stay his own.
     """
     if described.method != "POST":
         return None
     if visit.sealer.is_csrf_token(visit.visitor, visit.form.get(CSRF, "")):
         return None
     found = page_at(visit.service, _shown_at(described, visit))
-    if found is None or "Origin" not in visit.request.headers:
+    strange = visit.form.get(PERSON, "") not in ("", visit.person_mark)
+    if found is None or strange or "Origin" not in visit.request.headers:
         raise Refusal(403, "form_outdated")
     handler, values = found
     notice = visit.text("Страница устарела. Всё введённое на месте: нажмите ещё раз.")
@@ -273,7 +275,8 @@ def _kept(described: Page, visit: Visit) -> str:
         for name, value in visit.form.items()
         if name not in SECRET_FIELDS and not name.startswith("_")
     }
-    return visit.sealer.seal("kept", {"path": _shown_at(described, visit), "fields": typed})
+    shown_at, whose = _shown_at(described, visit), visit.form.get(PERSON, "")
+    return visit.sealer.seal("kept", {"path": shown_at, "fields": typed, "person": whose})
 
 
 def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
@@ -292,6 +295,18 @@ def _keep_cookies(visit: Visit, response: Response) -> None:
         cookies.keep(response, cookies.VISITOR, visit.visitor)
     if visit.notice and response.status_code == 200:
         cookies.drop(response, cookies.NOTICE)
+
+
+def waiting_form(visit: Visit, sealed: str, person_id: str) -> Mapping[str, Any] | None:
+    """Return a form that waits for a person; None for one that another had typed.
+
+    Two may share a device: what the first one typed is not for the eyes of the second.
+    """
+    kept = visit.sealer.unseal("kept", sealed, seconds=KEPT_SECONDS) if sealed else None
+    if kept is None or kept.get("person") != visit.sealer.person_mark(person_id):
+        return None
+    found: Mapping[str, Any] = kept
+    return found
 
 
 def shown_again(

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway import formats
 from gateway.cabinet.visit import Visit
+
+ANSWER_DAYS = 4
+"""Days within which staff answer a payer whose bank reported another sum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,10 @@ class Outlook:
     pay_again: str = ""
     """Words of the button that starts a new payment; "" where none may be started."""
     ask_us: bool = False
+    case: str = ""
+    """«Номер обращения»: the beginning of the payment's id, by which staff and logs find it."""
+    question: str = ""
+    """What a question about this payment begins with."""
 
 
 def outlook_of(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
@@ -53,7 +60,8 @@ def outlook_of(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
             )
         case "completed":
             return Outlook(
-                title=visit.text("Оплачено %s") % _sum(visit, payment),
+                title=visit.text("Оплачено %(sum)s, %(day)s")
+                % {"sum": _sum(visit, payment), "day": _paid_on(visit, payment)},
                 text=visit.text("Деньги зачислены на лицевые счета. Квитанция придёт на почту."),
                 tag=visit.text("Оплачен"),
                 kind="good",
@@ -83,14 +91,13 @@ def _awaiting(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
     if payment["outcome"] == "mismatch":
         return Outlook(
             title=visit.text("Банк сообщил другую сумму"),
-            text=visit.text(
-                "Деньги не потеряны, сотрудники разбираются. Не платите второй раз; "
-                "если ответа нет, напишите нам номер платежа."
-            ),
+            text=_mismatch(visit, payment),
             tag=visit.text("Разбираемся"),
             kind="warning",
             undecided=True,
             ask_us=True,
+            case=_case(payment),
+            question=visit.text("Номер обращения %s. ") % _case(payment),
         )
     if payment["outcome"] == "unknown":
         return _silent_bank(visit, payment)
@@ -106,6 +113,23 @@ def _awaiting(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
     )
 
 
+def _mismatch(visit: Visit, payment: Mapping[str, Any]) -> str:
+    zone = ZoneInfo(visit.settings.timezone)
+    started = datetime.fromisoformat(payment["created_at"]).astimezone(zone).date()
+    answer_on = started + timedelta(days=ANSWER_DAYS)
+    if answer_on < datetime.now(zone).date():
+        return visit.text(
+            "Деньги не потеряны, но ответ задержался. Не платите второй раз, напишите нам."
+        )
+    return visit.text(
+        "Деньги не потеряны, разбираемся, ответим до %s. Не платите второй раз."
+    ) % formats.day(answer_on, visit.language, year=False)
+
+
+def _case(payment: Mapping[str, Any]) -> str:
+    return str(payment["payment_id"])[:8]
+
+
 def _silent_bank(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
     text = visit.text("Не платите второй раз: деньги либо зачтутся, либо вернутся.")
     next_check_at = payment["next_check_at"]
@@ -113,7 +137,7 @@ def _silent_bank(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
         time = _clock(visit, next_check_at)
         text += " " + visit.text("Проверяем сами, следующая проверка в %s.") % time
     else:
-        text += " " + visit.text("Теперь проверяют сотрудники: напишите нам номер платежа.")
+        text += " " + visit.text("Теперь проверяют сотрудники. Вопросы — по номеру обращения.")
     return Outlook(
         title=visit.text("Банк пока не ответил"),
         text=text,
@@ -121,6 +145,8 @@ def _silent_bank(visit: Visit, payment: Mapping[str, Any]) -> Outlook:
         kind="warning",
         undecided=True,
         ask_us=not next_check_at,
+        case=_case(payment),
+        question=visit.text("Номер обращения %s. ") % _case(payment),
     )
 
 
@@ -182,6 +208,12 @@ def _clock(visit: Visit, at: str) -> str:
     if found.astimezone(ZoneInfo(zone)).date() == datetime.now(ZoneInfo(zone)).date():
         return formats.clock(found, zone)
     return formats.moment(at, zone, visit.language)
+
+
+def _paid_on(visit: Visit, payment: Mapping[str, Any]) -> str:
+    zone = ZoneInfo(visit.settings.timezone)
+    paid = datetime.fromisoformat(payment["captured_at"] or payment["created_at"])
+    return formats.day(paid.astimezone(zone).date(), visit.language, year=False)
 
 
 def _sum(visit: Visit, payment: Mapping[str, Any]) -> str:

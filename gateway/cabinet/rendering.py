@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from gettext import NullTranslations
 from typing import Any
@@ -53,6 +54,7 @@ def environment(language: str) -> Environment:
         device=formats.device,
         size=partial(_in_language, formats.size, language),
         month=partial(_in_language, formats.month, language),
+        unit=partial(_in_language, formats.unit, language),
     )
     made.globals.update(
         tabs=TABS,
@@ -71,9 +73,14 @@ def render(template: str, visit: Any, data: Mapping[str, Any]) -> str:
         visit=visit,
         language=visit.language,
         look=visit.look,
-        moment=lambda value: formats.moment(value, zone, visit.language),
+        moment=partial(_moment, zone, visit.language),
+        now=lambda: datetime.now(UTC).isoformat(),
         **data,
     )
+
+
+def _moment(zone: str, language: str, value: str, **options: Any) -> str:
+    return formats.moment(value, zone, language, **options)
 
 
 def _texts_of(catalogue: NullTranslations) -> Callable[..., Markup]:

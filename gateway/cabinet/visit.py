@@ -208,6 +208,11 @@ class Visit:
         """Return a token for a form on this page."""
         return self.sealer.csrf_token(self.visitor)
 
+    @property
+    def person_mark(self) -> str:
+        """What marks the forms of whoever is signed in; "" for nobody."""
+        return self.sealer.person_mark(self.person.person_id) if self.person else ""
+
     def with_form(self, form: Mapping[str, str]) -> Visit:
         """Return this visit with other fields typed in."""
         return replace(self, form=form)

@@ -150,7 +150,7 @@ def _line(line: Mapping[str, Any], language: str) -> dict[str, str]:
     known = line["tariff"] is not None and line["volume"] is not None
     return {
         "name": line["name"],
-        "unit": line["unit"] or "",
+        "unit": formats.unit(line["unit"], language),
         "tariff": formats.decimal(line["tariff"], language) if known else "",
         "volume": formats.decimal(line["volume"], language) if known else "",
         "charged": money(line["charged"]),

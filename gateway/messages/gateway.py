@@ -21,16 +21,16 @@ KINDS = {
         "en": "You may not do this. Sign in with your own account or ask in “Questions”.",
     },
     "unavailable": {
-        "ru": "Сервис временно не отвечает. Повторите через несколько секунд: дважды действие "
+        "ru": "Эта часть сейчас не отвечает. Повторите через несколько секунд: дважды действие "
         "не выполнится.",
-        "en": "The service is not responding at the moment. Try again in a few seconds: nothing "
+        "en": "This part is not responding at the moment. Try again in a few seconds: nothing "
         "will be done twice.",
     },
     "internal": {
-        "ru": "Произошла ошибка на нашей стороне. Повторите позже; если не поможет, сообщите в "
-        "поддержку номер ошибки.",
-        "en": "Something went wrong on our side. Try again later; if that does not help, give "
-        "the error number to support.",
+        "ru": "Произошла ошибка на нашей стороне. Повторите через минуту; если не поможет, "
+        "сообщите в поддержку номер ошибки.",
+        "en": "Something went wrong on our side. Try again in a minute; if that does not help, "
+        "give the error number to support.",
     },
 }
 

@@ -132,7 +132,8 @@ IDENTITY = {
     },
     "organisation_missing": {
         "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",
-        "en": "The organisation's details are missing. Give its name, ИНН and КПП.",
+        "en": "The organisation's details are missing. Give its name, INN (taxpayer number) and "
+        "KPP.",
     },
     "organisation_not_expected": {
         "ru": "У физического лица нет реквизитов организации. Уберите их или выберите «Юр. лицо».",
@@ -152,19 +153,21 @@ IDENTITY = {
     },
     "inn_invalid": {
         "ru": "ИНН не проходит проверку. Перепишите его из свидетельства.",
-        "en": "The ИНН does not add up. Copy it from the tax certificate.",
+        "en": "The INN (taxpayer number) does not add up. Copy it from the tax certificate.",
     },
     "kpp_invalid": {
         "ru": "КПП не подходит. В нём 9 знаков, например 770101001: проверьте его.",
-        "en": "The КПП is not valid. It has 9 characters, such as 770101001: check it.",
+        "en": "The KPP (tax registration code) does not fit. It has 9 characters, such as "
+        "770101001: check it.",
     },
     "kpp_missing": {
         "ru": "Не указан КПП. У организации с таким ИНН он есть: укажите его.",
-        "en": "The КПП is missing. An organisation with this ИНН has one: give it.",
+        "en": "The KPP (tax registration code) is missing. An organisation with this INN has one: "
+        "give it.",
     },
     "kpp_not_expected": {
         "ru": "У индивидуального предпринимателя нет КПП. Оставьте поле пустым.",
-        "en": "A sole trader has no КПП. Leave the field empty.",
+        "en": "A sole trader has no KPP (tax registration code). Leave the field empty.",
     },
     "document_not_found": {
         "ru": "Такой версии документа нет. Запросите документ без номера версии.",

@@ -6,8 +6,8 @@ NOTICES = {
     "registration_started": {
         "ru": "Код отправлен на указанную почту. Введите его и поставьте обе галочки; если письма "
         "нет, проверьте папку «Спам» или нажмите «Выслать код заново».",
-        "en": "A code has been sent to the address. Enter it and tick both boxes; if there is no "
-        "letter, look into the spam folder or have it sent again.",
+        "en": "A code has been sent to the address. Enter it and tick both boxes; no letter? Look "
+        "into spam or have it sent again.",
     },
     "registration_confirmed": {
         "ru": "Регистрация подтверждена. Временный пароль и инструкция отправлены на почту: "
@@ -18,8 +18,8 @@ NOTICES = {
     "password_reset_requested": {
         "ru": "Если такой адрес зарегистрирован, на него отправлен код. Введите код и новый "
         "пароль; если письма нет, проверьте папку «Спам».",
-        "en": "If the address is registered, a code has been sent to it. Enter the code and a new "
-        "password; if there is no letter, look into the spam folder.",
+        "en": "If the address is registered, a code has been sent to it. Enter it and a new "
+        "password; no letter? Look into spam.",
     },
     "password_changed": {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gateway.concurrently import all_of
 from gateway.cursors import decode_cursor, encode_cursor
@@ -18,6 +20,7 @@ from gateway.operations import (
 from gateway.problems import Refusal
 from gateway.schemas import payments as shapes
 from gateway.web import route
+from shared.config import Settings
 
 TAG = "Payments"
 _HISTORY = "payments"
@@ -26,6 +29,8 @@ _PAID_STATES = {"captured", "completed"}
 
 class PaymentRoutes:
     """Routes of the person's payments."""
+
+    settings: Any
 
     @route(
         Operation(
@@ -86,6 +91,7 @@ class PaymentRoutes:
             person_id=call.person_id,
             before=decode_cursor(_HISTORY, "before", call.query["before"]),
             limit=call.query["limit"],
+            **_chosen(call, self.settings),
         )
         payments = page["payments"]
         if call.query["allocation"]:
@@ -130,6 +136,19 @@ class PaymentRoutes:
             ]
         )
         return {"payment": payment, **postings, **proofs}
+
+
+def _chosen(call: Call, settings: Settings) -> dict[str, Any]:
+    """Return the filters of the history; a year is one of the billing office."""
+    chosen: dict[str, Any] = {}
+    if call.query["account"] is not None:
+        chosen["account"] = call.query["account"]
+    year = call.query["year"]
+    if year is not None:
+        zone = ZoneInfo(settings.timezone)
+        chosen["since"] = datetime(year, 1, 1, tzinfo=zone).isoformat()
+        chosen["until"] = datetime(year + 1, 1, 1, tzinfo=zone).isoformat()
+    return chosen
 
 
 def _payment(call: Call, *, refresh: bool) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from gateway.schemas.base import (
+    QueryInteger,
     Result,
     Shape,
     account_number,
@@ -158,6 +159,12 @@ class HistoryQuery(Shape):
 
     before = cursor("Payments before")
     limit = page_size(20, 100)
+    account = account_number(required=False, load_default=None)
+    year = QueryInteger(
+        load_default=None,
+        validate=validate.Range(min=2000, max=2199, error="field_range 2000 2199"),
+        metadata=described("Only payments started in this year.", 2026),
+    )
     allocation = _with_allocation()
 
 

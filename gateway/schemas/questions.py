@@ -67,6 +67,7 @@ class QuestionSummary(Result):
     title_en = output_text("The title of the topic in English.", "Charges")
     department = output_text("The code of its present department.", "billing")
     department_title = output_text("The department.", "Расчётный отдел")
+    department_title_en = output_text("The department in English.", "Billing")
     account = output_text("The account in question, or null.", "0001234", allow_none=True)
     state = output_text("`open`, `answered` or `closed`.", "answered")
     asked_at = instant("When it was asked.")

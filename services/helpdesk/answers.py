@@ -20,6 +20,7 @@ def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]
         "title_en": topic.en,
         "department": view.department,
         "department_title": department.ru,
+        "department_title_en": department.en,
         "account": view.account,
         "state": view.state,
         "asked_at": view.asked_at,

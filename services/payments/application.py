@@ -106,11 +106,17 @@ class OwnPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a person's payments; `before` is the cursor of an earlier page."""
+    """A page of a person's payments; `before` is the cursor of an earlier page.
+
+    Optionally only those with an account, and those started from `since` to before `until`.
+    """
 
     person_id: UUID
     before: str | None
     limit: int
+    account: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class PaymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,7 +264,14 @@ def history(session: Session, query: History) -> dict[str, Any]:
     Raises ValidationFailed `invalid_cursor`.
     """
     before = _position(query.before) if query.before is not None else None
-    rows = session.read.payments_of(query.person_id, before, query.limit + 1)
+    rows = session.read.payments_of(
+        query.person_id,
+        before,
+        query.limit + 1,
+        account=query.account,
+        since=query.since,
+        until=query.until,
+    )
     page = rows[: query.limit]
     lines = session.read.lines([row["payment_id"] for row in page])
     return {

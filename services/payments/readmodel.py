@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -81,12 +82,36 @@ class ReadModel:
         self._cursor.execute("SELECT * FROM payments WHERE order_number = %s", (order_number,))
         return self._cursor.fetchone()
 
-    def payments_of(self, person_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
-        """Return a person's payments older than log position `before`, the newest first."""
+    def payments_of(
+        self,
+        person_id: UUID,
+        before: int | None,
+        limit: int,
+        *,
+        account: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return a person's payments older than log position `before`, the newest first.
+
+        Optionally only those with an account, and those started from `since` to before `until`.
+        """
         self._cursor.execute(
-            f"{_WITH_POLLS} WHERE person_id = %s AND (%s::bigint IS NULL OR position < %s)"
-            " ORDER BY position DESC LIMIT %s",
-            (person_id, before, before, limit),
+            f"{_WITH_POLLS} WHERE person_id = %(person)s"
+            " AND (%(before)s::bigint IS NULL OR position < %(before)s)"
+            " AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
+            " AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)"
+            " AND (%(account)s::text IS NULL OR EXISTS (SELECT FROM payment_lines AS line"
+            " WHERE line.payment_id = payments.payment_id AND line.account = %(account)s))"
+            " ORDER BY position DESC LIMIT %(limit)s",
+            {
+                "person": person_id,
+                "before": before,
+                "since": since,
+                "until": until,
+                "account": account,
+                "limit": limit,
+            },
         )
         return self._cursor.fetchall()
 

@@ -60,6 +60,22 @@ class History(Schema):
         validate=validate.Range(min=1, max=100),
         metadata={"description": "The size of the page."},
     )
+    account = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=20),
+        metadata={"description": "Only payments with this account; null: all."},
+    )
+    since = fields.AwareDateTime(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Only payments started at this instant or later."},
+    )
+    until = fields.AwareDateTime(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Only payments started before this instant."},
+    )
 
 
 class AcquirerCallback(Schema):

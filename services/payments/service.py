@@ -43,10 +43,10 @@ class PaymentsService:
         return self._query(lambda session: application.own_payment(session, query))
 
     @rpc(schemas.History)
-    def history(self, person_id: UUID, before: str | None, limit: int) -> dict[str, Any]:
-        """Return {payments, next}, the newest first."""
-        query = application.History(person_id=person_id, before=before, limit=limit)
-        return self._query(lambda session: application.history(session, query))
+    def history(self, **query: Any) -> dict[str, Any]:
+        """Return {payments, next}, the newest first; see `application.History`."""
+        wanted = application.History(**query)
+        return self._query(lambda session: application.history(session, wanted))
 
     @rpc(schemas.AcquirerCallback)
     def acquirer_callback(self, parameters: Mapping[str, str]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ ADDRESSES: Mapping[str, str] = {
     "/glossary": "/glossary",
     "/accessibility": "/accessibility",
     "/status": "/status",
+    "/trust": "/trust",
     "/verify": "/verify",
     "/problems": "/problems",
     "/problems/<code>": "/problems/wrong_code",
@@ -37,6 +38,7 @@ ADDRESSES: Mapping[str, str] = {
     "/password": "/password",
     "/accounts": "/accounts",
     "/accounts/link": "/accounts/link",
+    "/accounts/<number>": "/accounts/{account}",
     "/accounts/<number>/unlink": "/accounts/{account}/unlink",
     "/accounts/<number>/penalty": "/accounts/{account}/penalty?on=31.12.2026",
     "/accounts/<number>/bills/<period>": "/accounts/{account}/bills/2026-10",
@@ -58,6 +60,10 @@ ADDRESSES: Mapping[str, str] = {
 
 OTHERS = (
     "/charges",
+    "/accounts/{account}?on=15.06.2026",
+    "/payments?account={account}&year=2026",
+    "/payments?year=2022",
+    "/questions/new?line={account}.2026-10.heating",
     "/payments/{paid}",
     "/payments/{declined}",
     "/payments/{open}/receipt",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -83,6 +83,13 @@ def _signed(number: Number) -> int:
     return -number.value if number.subtracted else number.value
 
 
+def _section_of(figure: Mapping[str, str]) -> str:
+    """Return where a row of a list of figures would stand in a table."""
+    if "data-aside" in figure:
+        return "aside"
+    return "tfoot" if "total" in figure.get("class", "").split() else "tbody"
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +117,7 @@ class _Reader(HTMLParser):
                 self._table, self._row = self._tables, 0
             case "div" if self._table:
                 self._row, self._cell, self._subtracted = self._row + 1, 1, False
-                self._section = "tfoot" if "total" in classes else "tbody"
+                self._section = _section_of(found)
             case "thead" | "tbody" | "tfoot":
                 self._section = tag
             case "tr":

@@ -39,7 +39,7 @@ TENTH_OF_A_PIXEL = 0.06
 
 @pytest.fixture(scope="module")
 def resident(site: Site) -> Resident:
-    return new_resident(site, "0100000027", "0100000028")
+    return new_resident(site, "0100000026", "0100000027")
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 WIDTHS = (320, 720, 1280)
 SIZES = ("100", "150", "200")
 THEMES = ("dark", "contrast")
+FIRST_SCREEN = 500
+"""CSS pixels that the smallest telephones show."""
 FIRST_VISIT, LATER_PAGE = 20_000, 8_000
 """Bytes over the network, headers included."""
 
@@ -47,6 +49,23 @@ def test_every_page_is_accessible_and_fits(
                 visitor.note(f"{address} {size} %", measuring.overflow(visitor.page))
             visitor.note(f"{address} 200 %", measuring.axe(visitor.page, measuring.LAYOUT))
             measuring.change_look(visitor.page, "light")
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_on_the_smallest_phone_the_first_screen_says_what_to_pay_and_where(
+    visitors: Visitors, resident: Resident, language: str
+) -> None:
+    visitor = visitors.open(f"first-screen-{language}", language=language, width=320)
+    visitor.open("/")
+    person = resident.journey.person
+    log_in(visitor, person.email, person.own_password)
+    first = visitor.page.locator(".card").first
+    for part in (".owed .sum", ".owed .by", f"a[href='/pay?account={resident.facts['account']}']"):
+        box = first.locator(part).bounding_box()
+        assert box, part
+        assert box["y"] + box["height"] <= FIRST_SCREEN, (part, box)
+    after_heading = visitor.page.locator("h1 + *").inner_text()
+    assert after_heading.startswith(visitor.words("К оплате"))
 
 
 def test_the_first_visit_and_later_pages_are_light(visitors: Visitors, resident: Resident) -> None:

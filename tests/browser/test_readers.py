@@ -45,6 +45,13 @@ def test_tables_are_added_up(total: int, right: bool) -> None:
     assert addition.is_right == right
 
 
+def test_lists_of_figures_are_added_up() -> None:
+    parts = [("data-aside", 9), ("", 1), ("", 2), ('class="total"', 3)]
+    rows = "".join(f'<div {one}><dd><data value="{value}"></dd></div>' for one, value in parts)
+    (addition,) = read_sums(f'<main><dl class="facts figures">{rows}</dl></main>').additions()
+    assert (addition.total.value, addition.addends) == (3, [1, 2])
+
+
 def test_rows_are_added_up_where_the_table_says_so() -> None:
     page = f"<main><table data-across><tbody>{row(1, 2, 3)}{row(1, 2, 4)}</tbody></table></main>"
     assert [addition.is_right for addition in read_sums(page).additions()] == [True, False]

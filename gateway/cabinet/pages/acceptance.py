@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from gateway.auth import person_of_token
 from gateway.cabinet.document_versions import BOXES, changed_since_shown, changes, read_to_accept
 from gateway.cabinet.forms import KEPT, FormErrors
-from gateway.cabinet.page import ACCEPTANCE, KEPT_SECONDS, page, shown_again
+from gateway.cabinet.page import ACCEPTANCE, page, shown_again, waiting_form
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access, Person
 from gateway.routes.me import MeRoutes
@@ -53,7 +53,7 @@ class AcceptancePages:
             again = replace(visit, person=person)
             errors = outcome.errors if isinstance(outcome, Refused) else None
             return acceptance_page(again, kept=kept, next_=next_, errors=errors)
-        waiting = visit.sealer.unseal("kept", kept, seconds=KEPT_SECONDS) if kept else None
+        waiting = waiting_form(visit, kept, person.person_id)
         if waiting:
             return shown_again(self, visit, waiting, visit.token, visit.visitor)
         return visit.redirect(

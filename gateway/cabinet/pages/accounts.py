@@ -1,20 +1,27 @@
-"""«Лицевые» (S11-S18): the linked accounts, look-up and proof, unlinking."""
+"""«Лицевые» (S11-S18): the linked accounts, one of them whole, look-up and proof, unlinking."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from werkzeug.wrappers import Response
 
 from gateway.cabinet import spellings
+from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
+from gateway.documents.statement import operation
 from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
+from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
+from shared.clock import SystemClock
+from shared.errors import Unavailable
 
 MOST_ACCOUNTS = 10
 """How many accounts one cabinet holds (S15); the service decides, the page only says it ahead."""
+LAST_MOVEMENTS = 5
 
 
 class AccountPages:
@@ -23,18 +30,62 @@ class AccountPages:
     @page("GET", "/accounts")
     def accounts(self, visit: Visit) -> Response:
         """Show each linked account with what is due on it; without one, the form that links."""
-        linked, due = visit.together(
+        linked, due, charges = visit.together(
             lambda: visit.api(AccountRoutes.list_accounts)["accounts"],
             visit.aside(lambda: visit.api(PaymentRoutes.due)),
+            visit.aside(lambda: visit.api(ChargeRoutes.all_charges, query={"limit": "1"})),
         )
         if not linked:
             return _link_form(visit)
         owed = {line["account"]: line for line in due["accounts"]} if due else {}
+        due_days = _due_days(charges)
+        unpaid = [number for number, line in owed.items() if line["total"]]
         return visit.render(
             "accounts.html",
-            accounts=[{**account, "due": owed.get(account["number"])} for account in linked],
+            accounts=[
+                {
+                    **account,
+                    "due": owed.get(account["number"]),
+                    "due_on": due_days.get(account["number"]),
+                }
+                for account in linked
+            ],
             total=due["total"] if due else None,
+            ahead=sum(line["advance"] for line in owed.values()),
+            due_on=min((due_days[one] for one in unpaid if one in due_days), default=None),
+            today=_today(visit),
             most=MOST_ACCOUNTS,
+        )
+
+    @page("GET", "/accounts/<number>")
+    def account_page(self, visit: Visit) -> Response:
+        """Show one account: what is due by service, its last movements, its contract.
+
+        ``?on=`` shows the balance at the end of a past day.
+        """
+        number, typed = visit.path["number"], visit.query.get("on", "").strip()
+        as_of = spellings.day(typed)
+        account, balance, statement, charges = visit.together(
+            lambda: _linked_account(visit, number),
+            lambda: _balance(visit, number, as_of),
+            visit.aside(lambda: visit.api(ChargeRoutes.statements, query={"account": number})),
+            visit.aside(lambda: _newest_month(visit, number)),
+        )
+        errors = None
+        if isinstance(balance, Refused) or as_of > _today(visit):
+            text = visit.text("Введите прошедший день, например 15.04.2026.")
+            errors = FormErrors(code="invalid_day", text=text, fields={"on": text})
+            balance = _balance(visit, number, "")
+        return visit.render(
+            "account.html",
+            account=account,
+            balance=balance,
+            owed=_owed(balance),
+            movements=_last(visit, statement),
+            due_on=charges["due_on"] if charges else None,
+            today=_today(visit),
+            typed=typed,
+            errors=errors,
         )
 
     @page("GET", "/accounts/link")
@@ -96,8 +147,68 @@ def _proof_form(visit: Visit, preview: dict[str, Any], errors: Any = None) -> Re
 
 def _unlink_form(visit: Visit, errors: Any = None) -> Response:
     linked = visit.api(AccountRoutes.list_accounts)["accounts"]
-    number = visit.path["number"]
+    account = _of_number(linked, visit.path["number"])
+    return visit.render("unlink.html", account=account, last=len(linked) == 1, errors=errors)
+
+
+def _linked_account(visit: Visit, number: str) -> dict[str, Any]:
+    return _of_number(visit.api(AccountRoutes.list_accounts)["accounts"], number)
+
+
+def _of_number(linked: Sequence[dict[str, Any]], number: str) -> dict[str, Any]:
     account = next((one for one in linked if one["number"] == number), None)
     if account is None:
         raise Refusal(404, "account_not_linked")
-    return visit.render("unlink.html", account=account, last=len(linked) == 1, errors=errors)
+    return account
+
+
+def _balance(visit: Visit, number: str, as_of: str) -> Any:
+    """Return the balance, Refused for a wrong day, None where it cannot be had."""
+    try:
+        balance = visit.attempt(
+            ChargeRoutes.balance, path={"number": number}, query={"as_of": as_of} if as_of else {}
+        )
+    except Unavailable:
+        return None
+    if isinstance(balance, Refused) and balance.errors.code == "account_not_found":
+        # Linked, and nothing is booked on it yet.
+        return {"as_of": as_of or None, "principal": 0, "penalty": 0, "advance": 0, "services": []}
+    return balance
+
+
+def _newest_month(visit: Visit, number: str) -> dict[str, Any] | None:
+    found = visit.api(ChargeRoutes.months, path={"number": number}, query={"limit": "1"})
+    months: list[dict[str, Any]] = found["months"]
+    return months[0] if months else None
+
+
+def _last(visit: Visit, statement: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+    """Return the last movements of the only account of a statement, the newest first."""
+    if statement is None:
+        return None
+    movements = statement["accounts"][0]["movements"][-LAST_MOVEMENTS:]
+    return [
+        {**movement, "operation": operation(movement, visit.language)}
+        for movement in reversed(movements)
+    ]
+
+
+def _owed(balance: dict[str, Any] | None) -> int:
+    """Return what is owed, below zero what is paid ahead."""
+    if balance is None:
+        return 0
+    owed: int = balance["principal"] + balance["penalty"] - balance["advance"]
+    return owed
+
+
+def _due_days(charges: dict[str, Any] | None) -> dict[str, str]:
+    """Return the due day of the newest bill by account."""
+    return {
+        account["number"]: account["months"][0]["due_on"]
+        for account in (charges["accounts"] if charges else ())
+        if account["months"]
+    }
+
+
+def _today(visit: Visit) -> str:
+    return SystemClock(visit.settings.timezone).today().isoformat()

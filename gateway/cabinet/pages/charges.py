@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -12,6 +12,7 @@ from gateway.cabinet.charts import year_chart
 from gateway.cabinet.comparison import why
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
+from gateway.cabinet.penalty_steps import next_step
 from gateway.cabinet.visit import Refused, Visit
 from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
@@ -22,6 +23,9 @@ YEAR = 13
 """Months on a page: a year, and the one before it to compare with."""
 FEW = 3
 """Months of each account where several are shown."""
+
+AHEAD = timedelta(days=100)
+"""How far a growing rate is looked for: past the 90 days of the law."""
 
 
 class ChargePages:
@@ -76,23 +80,57 @@ class ChargePages:
         typed = visit.query.get("on", "").strip()
         on = spellings.day(typed) if typed else ""
         errors = None
-        penalty = visit.attempt(
-            ChargeRoutes.penalty, path=visit.path, query={"on": on} if on else {}
+        today = SystemClock(visit.settings.timezone).today()
+        penalty, forecast = visit.together(
+            lambda: visit.attempt(
+                ChargeRoutes.penalty, path=visit.path, query={"on": on} if on else {}
+            ),
+            visit.aside(lambda: _penalty_by(visit, _well_after(on, today))),
         )
         if isinstance(penalty, Refused):
             text = visit.text("Введите день, например 15.04.2026.")
             errors = FormErrors(code=penalty.errors.code, text=text, fields={"on": text})
             # What was refused for its number, not for its day, is refused here again: a 404.
-            penalty = visit.api(ChargeRoutes.penalty, path=visit.path)
-        today = SystemClock(visit.settings.timezone).today()
+            penalty, forecast = visit.api(ChargeRoutes.penalty, path=visit.path), None
         return visit.render(
             "penalty.html",
             penalty=penalty,
+            pending=max(penalty["total"] - penalty["accrued"], 0),
+            step=_next_step(visit, penalty["on"], today, forecast),
+            open=visit.query.get("open") == "all",
             typed=typed,
             today=today.isoformat(),
             ahead=bool(on) and errors is None and date.fromisoformat(on) > today,
             errors=errors,
         )
+
+
+def _penalty_by(visit: Visit, day: date) -> Any:
+    return visit.api(ChargeRoutes.penalty, path=visit.path, query={"on": day.isoformat()})
+
+
+def _well_after(on: str, today: date) -> date:
+    """Return a day so far after the one that was typed, or today, that the rate has grown."""
+    try:
+        day = date.fromisoformat(on)
+    except ValueError:
+        day = today
+    return min(day, date.max - AHEAD) + AHEAD
+
+
+def _next_step(visit: Visit, on: str, today: date, forecast: Any) -> dict[str, Any] | None:
+    """Return what the penalty is by the last day before it grows faster; None for no such day."""
+    day = date.fromisoformat(on)
+    step = next_step(forecast["debts"], day) if forecast and day >= today else None
+    if step is None:
+        return None
+    first_day, old, new = step
+    last_day = first_day - timedelta(days=1)
+    penalty = visit.aside(lambda: _penalty_by(visit, last_day))()
+    if penalty is None:
+        return None
+    owed = penalty["owed"]
+    return {"first_day": first_day, "last_day": last_day, "owed": owed, "old": old, "new": new}
 
 
 def _months(visit: Visit, number: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from gateway.auth import person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.forms import KEPT
-from gateway.cabinet.page import KEPT_SECONDS, page, shown_again
+from gateway.cabinet.page import page, shown_again, waiting_form
 from gateway.cabinet.pages.acceptance import acceptance_page, acceptance_path
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access
@@ -69,7 +69,9 @@ def _after_log_in(
 ) -> Response:
     # A new visitor: what somebody else might have learned of the old one is worth nothing now.
     visitor = secrets.token_urlsafe(16)
-    waiting = visit.sealer.unseal("kept", kept, seconds=KEPT_SECONDS) if kept else None
+    waiting = waiting_form(visit, kept, opened["person_id"])
+    if kept and waiting is None:
+        next_ = HOME
     if opened["must_change_password"]:
         response = visit.redirect("/password")
     elif opened["must_accept"]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from werkzeug.wrappers import Response
@@ -15,8 +16,13 @@ from gateway.cabinet.page import page
 from gateway.cabinet.payment_states import Outlook, outlook_of, state_mark
 from gateway.cabinet.visit import Visit
 from gateway.cabinet.words import sum_in_words
+from gateway.routes.accounts import AccountRoutes
 from gateway.routes.payments import PaymentRoutes
+from shared.clock import SystemClock
 from shared.errors import InternalError, ServiceError, Unavailable
+
+YEARS = 5
+"""Years to choose from in the history."""
 
 
 class PaymentPages:
@@ -24,14 +30,28 @@ class PaymentPages:
 
     @page("GET", "/payments")
     def payment_history(self, visit: Visit) -> Response:
-        """List the payments by month, the newest first; a row opens into its accounts."""
-        query = {"before": visit.query["before"]} if visit.query.get("before") else {}
-        found, complete = _history(visit, query)
+        """List the payments by month, the newest first; a row opens into its accounts.
+
+        ``?account=`` and ``?year=`` choose some of them.
+        """
+        names = ("account", "year", "before")
+        query = {name: visit.query[name] for name in names if visit.query.get(name)}
+        (found, complete), linked = visit.together(
+            lambda: _history(visit, query),
+            visit.aside(lambda: visit.api(AccountRoutes.list_accounts)["accounts"]),
+        )
         payments = found["payments"]
+        chosen = {name: value for name, value in query.items() if name != "before"}
+        this_year = SystemClock(visit.settings.timezone).today().year
         return visit.render(
             "payments.html",
             months=_by_month(visit, payments),
             names=_service_names(payments),
+            linked=[(one["number"], one["number"]) for one in linked or ()],
+            years=[(str(year), year) for year in range(this_year, this_year - YEARS, -1)],
+            account=query.get("account", ""),
+            year=query.get("year", ""),
+            asked=urlencode(chosen) + "&" if chosen else "",
             next=found["next"],
             later="before" in query,
             complete=complete,
@@ -45,17 +65,21 @@ class PaymentPages:
         A bank adds parameters of its own to our address. They are a reason to ask, never a proof.
         """
         address = f"/payments/{visit.path['payment_id']}"
-        if visit.query:
+        if visit.query and visit.query.keys() != {"open"}:
             _refreshed(visit)
             return visit.redirect(address)
         payment, due = visit.together(
-            lambda: _payment(visit), visit.aside(lambda: visit.api(PaymentRoutes.due))
+            lambda: _allocated(visit), visit.aside(lambda: visit.api(PaymentRoutes.due))
         )
+        outlook = outlook_of(visit, payment)
         accounts = [line["account"] for line in payment["lines"]]
         return visit.render(
             "payment.html",
             payment=payment,
-            outlook=outlook_of(visit, payment),
+            outlook=outlook,
+            names=_service_names([payment]),
+            question=urlencode({"topic": "payment", "text": outlook.question}),
+            open=visit.query.get("open") == "all",
             mark=state_mark(payment),
             address=address,
             left=_left(due, accounts) if payment["state"] == "completed" else None,
@@ -99,6 +123,7 @@ class PaymentPages:
             payment=payment,
             lines=lines,
             names=_service_names([{"lines": lines}]),
+            open=visit.query.get("open") == "all",
             words=sum_in_words(payment["total"], visit.language),
             positions={one["account"]: one["position"] for one in receipt["postings"]},
             proofs=[
@@ -113,6 +138,17 @@ def _payment(visit: Visit, refresh: str = "false") -> dict[str, Any]:
     found: dict[str, Any] = visit.api(
         PaymentRoutes.payment, path=visit.path, query={"refresh": refresh}
     )
+    return found
+
+
+def _allocated(visit: Visit) -> dict[str, Any]:
+    """Return the payment with its allocation; without it where the ledger does not respond."""
+    try:
+        found: dict[str, Any] = visit.api(
+            PaymentRoutes.payment, path=visit.path, query={"allocation": "true"}
+        )
+    except (Unavailable, InternalError):
+        return _payment(visit)
     return found
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from gateway import formats
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.routes.accounts import AccountRoutes
+from gateway.routes.charges import ChargeRoutes
 from gateway.routes.questions import QuestionRoutes
 
 
@@ -73,9 +75,10 @@ def _unix_lines(text: str) -> str:
 
 
 def _question_form(visit: Visit, errors: Any = None) -> Response:
-    topics, linked = visit.together(
+    topics, linked, about = visit.together(
         lambda: visit.api(QuestionRoutes.topics)["topics"],
         visit.aside(lambda: visit.api(AccountRoutes.list_accounts)["accounts"]),
+        lambda: _about(visit),
     )
     english = visit.language == "en"
     return visit.render(
@@ -85,8 +88,36 @@ def _question_form(visit: Visit, errors: Any = None) -> Response:
             ("", visit.text("Не об одном счёте")),
             *((account["number"], account["number"]) for account in linked or ()),
         ],
+        about=about,
         errors=errors,
     )
+
+
+def _about(visit: Visit) -> dict[str, str]:
+    """Return what a link has asked about: a line of a bill, or topic, account and text."""
+    asked = {name: visit.query.get(name, "") for name in ("topic", "account", "text")}
+    number, period, service = [*visit.query.get("line", "").split(".", 2), "", ""][:3]
+    if not service:
+        return asked
+    read = visit.aside(
+        lambda: visit.api(ChargeRoutes.months, path={"number": number}, query={"limit": "60"})
+    )
+    found = read() or {"months": []}
+    lines = [
+        line
+        for month in found["months"]
+        if month["period"] == period
+        for line in month["lines"]
+        if line["service"] == service
+    ]
+    if not lines:
+        return {**asked, "topic": "charges", "account": number}
+    text = visit.text("%(name)s за %(month)s, начислено %(sum)s. Не согласен, потому что: ") % {
+        "name": lines[0]["name"],
+        "month": formats.month(period, visit.language),
+        "sum": formats.roubles(lines[0]["payable"], visit.language),
+    }
+    return {"topic": "charges", "account": number, "text": text}
 
 
 def _thread(visit: Visit, errors: Any = None) -> Response:

@@ -1,4 +1,4 @@
-"""«Как работает кабинет»: which parts respond, and how far the ledger is sealed."""
+"""Which parts of the cabinet respond («Как работает кабинет»), and how far the ledger is sealed."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ class StatusPages:
             all_work=all(works for _, works in parts),
             sealed=sealed,
         )
+
+    @page("GET", "/trust", access=Access.PUBLIC, greets=True)
+    def trust_page(self, visit: Visit) -> Response:
+        """Show the last sealed checkpoint in numbers, and how it is checked without us."""
+        sealed, keys = visit.together(
+            visit.aside(lambda: visit.api(ProofRoutes.last_checkpoint)["checkpoint"]),
+            visit.aside(lambda: visit.api(ProofRoutes.verifier_keys)["keys"]),
+        )
+        return visit.render("trust.html", sealed=sealed, keys=keys or [])
 
 
 def _names(visit: Visit) -> dict[str, str]:

@@ -3,6 +3,9 @@ const all = (selector, root = document) => root.querySelectorAll(selector);
 
 for (const summary of all("[data-focus]")) summary.focus();
 
+// A closed row is not printed by older browsers.
+addEventListener("beforeprint", () => { for (const row of all("details")) row.open = true; });
+
 for (const input of all("input[type=password]")) {
   const button = document.createElement("button");
   button.type = "button";

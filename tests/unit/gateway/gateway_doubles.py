@@ -30,11 +30,12 @@ class FakeServices:
         self,
         *,
         must_change_password: bool = False,
+        person_id: str = PERSON,
         must_accept: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self.answers["identity", "authenticate"] = {
             "session_id": SESSION,
-            "person_id": PERSON,
+            "person_id": person_id,
             "must_change_password": must_change_password,
             "must_accept": list(must_accept),
         }

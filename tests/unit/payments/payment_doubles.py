@@ -145,11 +145,27 @@ class FakeReadModel:
         found = [row for row in self.payments.values() if row["order_number"] == order_number]
         return found[0] if found else None
 
-    def payments_of(self, person_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
+    def payments_of(
+        self,
+        person_id: UUID,
+        before: int | None,
+        limit: int,
+        *,
+        account: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[dict[str, Any]]:
         own = [
             self._with_poll(row)
             for row in self.payments.values()
-            if row["person_id"] == person_id and (before is None or row["position"] < before)
+            if row["person_id"] == person_id
+            and (before is None or row["position"] < before)
+            and (since is None or row["created_at"] >= since)
+            and (until is None or row["created_at"] < until)
+            and (
+                account is None
+                or account in {line["account"] for line in self.payment_lines[row["payment_id"]]}
+            )
         ]
         return sorted(own, key=lambda row: -row["position"])[:limit]
 

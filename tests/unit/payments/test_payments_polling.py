@@ -284,6 +284,24 @@ def test_history_pages_go_back_in_time(harness: Harness) -> None:
     assert second["next"] is None
 
 
+def test_history_is_filtered_by_account_and_time(harness: Harness) -> None:
+    for account in ("0001", "0002"):
+        harness.start(Line(account, 100, 0))
+        harness.advance(hours=1)
+
+    def found(**filters: Any) -> list[str]:
+        query = History(person_id=PERSON, before=None, limit=20, **filters)
+        page = harness.store.query(lambda session: application.history(session, query))
+        return [payment["lines"][0]["account"] for payment in page["payments"]]
+
+    between = harness.clock.now() - timedelta(minutes=90)
+    assert found() == ["0002", "0001"]
+    assert found(account="0001") == ["0001"]
+    assert found(since=between) == ["0002"]
+    assert found(until=between) == ["0001"]
+    assert found(account="0003") == []
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "cA", "0J_RgNC40LLQtdGC", "cC0x", "cA==", "a" * 40])
 def test_foreign_cursor_is_refused(harness: Harness, cursor: str) -> None:
     query = History(person_id=PERSON, before=cursor, limit=2)

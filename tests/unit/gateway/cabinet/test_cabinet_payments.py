@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from cabinet_person import BANK_PAGE, CabinetPerson, due_line, main_of, owe, payment
 from gateway_doubles import THING, Browser, FakeServices
 
+from gateway import formats
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 
 PAGE = f"/payments/{THING}"
@@ -101,7 +104,7 @@ def test_an_undecided_payment_offers_to_check_and_no_second_payment(
     assert text in main_of(page)
     assert "Проверить сейчас" in page
     assert f'data-poll="{PAGE}/state"' in page
-    assert 'href="/pay' not in page[page.index("<main") : page.index("</main>")]
+    assert not re.search(r'href="/pay["?]', page[page.index("<main") : page.index("</main>")])
     for word in ("не прошёл", "отклонил", "Оплачено", "Деньги не списаны"):
         assert word not in main_of(page)
 
@@ -193,7 +196,7 @@ def test_the_script_learns_of_a_change_by_the_mark(
     show(services, "completed")
     changed = person.get(f"{PAGE}/state").json
     assert changed["state"] != mark[1]
-    assert changed["text"].startswith("Оплачено 4\u00a0514,25\u00a0₽.")
+    assert changed["text"].startswith("Оплачено 4\u00a0514,25\u00a0₽, 14\u00a0мая.")
 
 
 def test_another_persons_payment_is_a_missing_page(
@@ -220,13 +223,93 @@ def test_the_history_opens_by_month_into_what_was_settled(
     assert "Пени 14,25 ₽" in words
     assert f'href="{PAGE}/receipt"' in page
     assert "<details open" not in page.replace(' class="opening"', "")
-    following = re.search(r'href="(\?before=[^"]+)"', page)
+    following = re.search(r'href="(/payments\?before=[^"]+)"', page)
     assert following
-    person.get("/payments" + following[1])
+    person.get(following[1])
     reads = [given for _, method, given in services.calls if method == "history"]
     assert reads[-1]["before"] == 5
     opened = person.get("/payments?open=all").text
     assert opened.count('<details class="opening" open') == 2
+
+
+def test_the_history_is_filtered_by_account_and_year(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    owe(services, due_line("0001"), due_line("0002"))
+    services.answers["payments", "history"] = {"payments": [payment()], "next": 5}
+    page = person.get("/payments?account=0002&year=2026").text
+    [asked] = [given for _, method, given in services.calls if method == "history"]
+    assert asked["account"] == "0002"
+    assert asked["since"] == "2026-01-01T00:00:00+03:00"
+    assert asked["until"] == "2027-01-01T00:00:00+03:00"
+    assert '<option value="0002" selected>' in page
+    assert '<option value="2026" selected>' in page
+    assert "/payments?account=0002&amp;year=2026&amp;before=" in page
+    services.answers["payments", "history"] = {"payments": [], "next": None}
+    empty = person.get("/payments?account=0002&year=2026").text
+    assert "Таких платежей нет" in empty
+    assert 'class="button main" href="/payments"' in empty
+
+
+def test_the_page_of_a_payment_shows_what_it_has_settled(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "completed")
+    words = main_of(person.get(PAGE).text)
+    assert "Отопление апрель 2026 4 000,00 ₽" in words
+    assert "Вперёд зачтётся в следующих начислениях 100,00 ₽" in words
+    assert "Пени 14,25 ₽" in words
+    services.answers["ledger", "postings_of_payments"] = Unavailable("service_unavailable", "x")
+    assert "Услуги 4 500,00 ₽" in main_of(person.get(PAGE).text)
+
+
+def test_many_lines_are_folded_by_account_and_open_on_one_address(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "completed")
+    posting = services.answers["ledger", "payment_postings"]["postings"][0]
+    posting["allocation"] = [
+        {"period": f"2025-{month:02d}", "service": "heating", "name": "Отопление", "amount": 1_00}
+        for month in range(1, 13)
+    ]
+    row = re.compile(r'<details class="opening"( open)?>\s*<summary>ЛС')
+    assert row.findall(person.get(f"{PAGE}/receipt").text) == [""]
+    assert row.findall(person.get(f"{PAGE}/receipt?open=all").text) == [" open"]
+
+
+def test_opening_all_rows_of_a_payment_does_not_ask_the_bank(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "completed")
+    assert person.get(f"{PAGE}?open=all").status_code == 200
+    assert {given["refresh"] for _, method, given in services.calls if method == "payment"} == {
+        False
+    }
+
+
+@pytest.mark.parametrize("outcome", ["unknown", "mismatch"])
+def test_a_payment_that_staff_look_at_has_a_case_number(
+    person: CabinetPerson, services: FakeServices, outcome: str
+) -> None:
+    show(services, "awaiting_payment", outcome=outcome)
+    page = person.get(PAGE).text
+    assert f"Номер обращения: {THING[:8]}" in main_of(page)
+    link = re.search(r'href="(/questions/new\?[^"]+)"', page)
+    assert link
+    assert f"+{THING[:8]}" in link[1]
+
+
+def test_another_sum_of_the_bank_is_answered_by_a_day(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    today = datetime.now(UTC)
+    show(services, "awaiting_payment", outcome="mismatch", created_at=today.isoformat())
+    zone = ZoneInfo("Europe/Moscow")
+    answer_on = formats.day(today.astimezone(zone).date() + timedelta(days=4), year=False)
+    promise = f"ответим до {answer_on}".replace("\u00a0", " ")
+    assert promise in main_of(person.get(PAGE).text)
+    show(services, "awaiting_payment", outcome="mismatch")
+    assert "ответ задержался" in main_of(person.get(PAGE).text)
 
 
 def test_the_history_stands_without_the_ledger(
@@ -256,7 +339,7 @@ def test_the_receipt_has_words_parts_and_proof(
     assert "Четыре тысячи пятьсот четырнадцать рублей 25 копеек" in words
     assert "411111**1111" in words
     assert "Отопление апрель 2026 4 000,00 ₽" in words
-    assert "запись 7 в журнале" in words
+    assert "Запись 7 в журнале" in words
     assert "saldo-inclusion-proof-v1" in words
     assert 'href="/verify"' in page
 

@@ -35,10 +35,11 @@ from shared.config import SERVICES
 PAGES = {
     "/": ("/", 1, 1),
     "/accessibility": ("/accessibility", 1, 1),
-    "/accounts": ("/accounts", 3, 3),
+    "/accounts": ("/accounts", 4, 3),
+    "/accounts/<number>": (f"/accounts/{NUMBER}", 6, 2),
     "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 4, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 3, 2),
-    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 3, 2),
+    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 4, 2),
     "/accounts/<number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/accounts/<number>/statement.<any(csv,xlsx,pdf):ending>": (
         f"/accounts/{NUMBER}/statement.csv", 3, 2,
@@ -60,8 +61,8 @@ PAGES = {
     "/password": ("/password", 1, 1),
     "/pay": ("/pay", 4, 3),
     "/pay/check": ("/pay/check", 1, 1),
-    "/payments": ("/payments", 3, 3),
-    "/payments/<uuid:payment_id>": (f"/payments/{THING}", 4, 3),
+    "/payments": ("/payments", 4, 3),
+    "/payments/<uuid:payment_id>": (f"/payments/{THING}", 5, 3),
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/<uuid:payment_id>/receipt.pdf": (f"/payments/{THING}/receipt.pdf", 4, 3),
     "/payments/<uuid:payment_id>/state": (f"/payments/{THING}/state", 2, 2),
@@ -80,6 +81,7 @@ PAGES = {
     "/statement.<any(csv,xlsx,pdf):ending>": ("/statement.csv", 3, 3),
     "/static/<name>": (static_path("cabinet.css"), 0, 0),
     "/status": ("/status", 1 + len(SERVICES) + 1, 2),
+    "/trust": ("/trust", 3, 2),
     "/verify": ("/verify", 2, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""

@@ -27,6 +27,14 @@ def test_account_number_is_read_in_any_spelling(number: str, spaces: list[str], 
     assert spellings.digits(typed) == number
 
 
+@given(st.text("0123456789", min_size=1, max_size=20), st.data())
+@settings(max_examples=1_000)
+def test_letters_that_look_like_digits_are_read_as_those(number: str, data: st.DataObject) -> None:
+    alike = {"0": "0OОoо", "1": "1lI|"}
+    typed = "".join(data.draw(st.sampled_from(alike.get(digit, digit))) for digit in number)
+    assert spellings.digits(typed) == number
+
+
 @pytest.mark.parametrize("typed", ["12a4", "", "счёт", "12/34", "0x12"])
 def test_text_that_is_no_number_comes_back_as_typed(typed: str) -> None:
     assert spellings.digits(typed) == typed
@@ -91,6 +99,24 @@ def test_day_is_read_in_any_spelling(day: date, form: int) -> None:
 @pytest.mark.parametrize("typed", ["31.02.2026", "вчера", "2026", "15.13.2026", ""])
 def test_text_that_is_no_day_comes_back_as_typed(typed: str) -> None:
     assert spellings.day(typed) == typed
+
+
+@given(
+    st.text("0123456789", min_size=10, max_size=10),
+    st.sampled_from(["+7", "8", "7", "+ 7", "8-"]),
+    st.sampled_from(["", " ", "-", "\u00a0", "\u2013"]),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=1_000)
+def test_telephone_is_read_in_any_spelling(
+    number: str, prefix: str, space: str, brackets: bool, wide: bool
+) -> None:
+    code = f"({number[:3]})" if brackets else number[:3]
+    typed = space.join((prefix, code, number[3:6], number[6:8], number[8:]))
+    if wide:
+        typed = typed.translate(WIDE)
+    assert spellings.telephone(f" {typed} ") == f"+7{number}"
 
 
 @pytest.mark.parametrize(
