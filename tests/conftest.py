@@ -48,16 +48,6 @@ def pytest_xdist_auto_num_workers() -> int:
     return number_of_workers()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the files of some folders on one worker, where `--dist loadfile` distributes."""
-    if config.getoption("dist") != "loadfile":
-        return None
-    from tests.workers import FolderScheduling
-
-    return FolderScheduling(config, log)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Offer the nodes, in the controller of several workers."""
     if hasattr(config, "workerinput"):

@@ -13,15 +13,10 @@ from multiprocessing.connection import Client, Listener
 from threading import Thread
 from typing import Any, TypeAlias
 
-from xdist.scheduler import LoadFileScheduling
-
 from tests.nodes import Nodes, acquire_nodes, given_brokers
 
 MOST_WORKERS = 4
 """Of `-n auto`: a handful of files takes most of the time, more workers would wait for those."""
-
-FOLDERS_OF_ONE_WORKER = ("tests/browser/",)
-"""Folders whose files share something that should start once in a run."""
 
 Address: TypeAlias = tuple[str, str]
 """A local socket and the key to it, as text that the controller may hand to its workers."""
@@ -42,21 +37,6 @@ def number_of_workers() -> int:
         "virtual hosts (separated by spaces)"
     )
     return len(brokers)
-
-
-class FolderScheduling(LoadFileScheduling):
-    """`--dist loadfile`, with some folders in the place of their files."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return unit_of_work(nodeid)
-
-
-def unit_of_work(nodeid: str) -> str:
-    """Return what stays on one worker as a whole: the file of a test, or its folder."""
-    for folder in FOLDERS_OF_ONE_WORKER:
-        if nodeid.startswith(folder):
-            return folder
-    return nodeid.partition("::")[0]
 
 
 class SharedNodes:

@@ -18,9 +18,10 @@ OTHER = ""
 
 @dataclass(frozen=True)
 class Segment:
-    """A rectangle: which series (from 1), where it stands, and its amount."""
+    """A rectangle: which series (from 1) of which month, where it stands, and its amount."""
 
     series: int
+    period: str
     x: int
     y: float
     height: float
@@ -70,7 +71,7 @@ def year_chart(months: Sequence[Mapping[str, Any]]) -> Chart | None:
             height = HEIGHT * max(amount, 0) / top
             y -= height
             if height:
-                segments.append(Segment(series, x, round(y, 1), round(height, 1), amount))
+                segments.append(Segment(series, period, x, round(y, 1), round(height, 1), amount))
     lines = [(TOP + HEIGHT * (1 - part / 2), top * part // 2) for part in (0, 1, 2)]
     width = LEFT + len(rows) * (COLUMN + GAP)
     return Chart(names, segments, labels, lines, width, TOP + HEIGHT + 34, rows)

@@ -12,6 +12,8 @@ from gateway.documents.engine import pdf
 from gateway.translation import translations
 
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
+SUBTRACTED = frozenset({"concession", "paid"})
+"""The columns that the opening balance is reduced by; the others are added."""
 _PERIOD = re.compile(r" за ([0-9]{4}-[0-9]{2})")
 
 

@@ -17,7 +17,6 @@ from tests.workers import (
     SharedNodes,
     borrow_nodes,
     number_of_workers,
-    unit_of_work,
 )
 
 FIRST, SECOND = "amqp://u:p@broker/", "amqp://u:p@broker/second"
@@ -104,13 +103,6 @@ def test_slow_files_start_first_and_files_stay_together(request: pytest.FixtureR
     assert slow == sorted(slow, reverse=True)
     changes = [path for path, next_path in pairwise(files) if path != next_path]
     assert len(changes) == len(set(files)) - 1
-
-
-def test_the_browser_tests_share_a_worker_and_other_files_do_not() -> None:
-    first, second = (unit_of_work(f"tests/browser/test_{name}.py::test_x") for name in "ab")
-    assert first == second
-    first, second = (unit_of_work(f"tests/e2e/test_{name}.py::test_x") for name in "ab")
-    assert first != second
 
 
 def test_roles_belong_to_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:

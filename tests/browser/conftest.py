@@ -1,4 +1,4 @@
-"""One installation and one Chromium for all tests of this folder."""
+"""One installation and one Chromium for all tests of this folder that a worker runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def site(
     template: tuple[Settings, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """Run a complete installation; it starts once for the folder."""
+    """Run a complete installation; it starts once on each worker."""
     sweep_bus(base_settings.amqp_url)
     folder = tmp_path_factory.mktemp("browser") / "saldo"
     with (

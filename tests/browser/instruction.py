@@ -10,6 +10,7 @@ from tests.browser.visitor import Visitor
 from tests.waiting import eventually
 
 CODE_LETTER, PASSWORD_LETTER = "Проверочный код", "Временный пароль"
+BOTH_TICKS = ("accept_rules", "consent_personal_data")
 ANSWER = "В октябре выросла цена тепловой энергии."
 
 
@@ -17,9 +18,14 @@ def ask_for_code(visitor: Visitor, site: Site, person: Person) -> None:
     """S1-S3: choose «Физ. лицо», enter the e-mail, and read the letter with the code."""
     visitor.open("/")
     visitor.click("Зарегистрироваться", "link")
-    visitor.page.get_by_label(visitor.words("Физ. лицо")).check()
+    visitor.choose("Физ. лицо")
     visitor.fill(email=person.email)
     visitor.click("Получить код")
+    read_code(site, person)
+
+
+def read_code(site: Site, person: Person) -> None:
+    """S3: the letter with the code."""
     person.code = code_in(site.mailbox.wait(person.email, CODE_LETTER))
 
 
@@ -40,12 +46,9 @@ def ask_for_code_again(visitor: Visitor, site: Site, person: Person) -> None:
 def confirm(visitor: Visitor, code: str, *, ticks: tuple[str, ...]) -> None:
     """S3-S5: the check window, with the ticks that are set."""
     visitor.fill(code=code)
-    for name in ("accept_rules", "consent_personal_data"):
-        visitor.page.locator(f"#{name}").set_checked(name in ticks)
+    for name in BOTH_TICKS:
+        visitor.tick(name, name in ticks)
     visitor.click("Подтвердить")
-
-
-BOTH_TICKS = ("accept_rules", "consent_personal_data")
 
 
 def read_password(site: Site, person: Person) -> None:
@@ -80,9 +83,8 @@ def link_account(visitor: Visitor, proof: str) -> None:
 
 def enter_card(visitor: Visitor, card: str) -> None:
     """S21: the card, on the acquirer's page alone."""
-    for name, text in (("card_number", card), ("expiry", EXPIRY), ("cvc", CVC)):
-        visitor.page.locator(f"#{name}").fill(text)
-    visitor.page.get_by_role("button", name="Оплатить").click()
+    visitor.fill(card_number=card, expiry=EXPIRY, cvc=CVC)
+    visitor.submit_card()
     visitor.page.wait_for_url(f"{visitor.url}/payments/*")
 
 

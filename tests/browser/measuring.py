@@ -13,6 +13,8 @@ from tests.waiting import eventually
 STANDARDS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 COLOURS = ("color-contrast",)
 """The rules of axe that depend on colours."""
+LAYOUT = ("target-size", "scrollable-region-focusable", "meta-viewport")
+"""The rules of axe that depend on where things stand."""
 
 _RUN = """async options => (await axe.run(document, options)).violations.map(
   found => found.id + " at " + found.nodes.map(

@@ -14,11 +14,19 @@ SECONDS = 30
 
 
 class PlainClient:
-    """A person signed in without a browser; the cookies are those that the site has set."""
+    """A person without a browser, signed in where one is named.
 
-    def __init__(self, url: str, person: Person) -> None:
+    The cookies are those that the site has set.
+    """
+
+    def __init__(self, url: str, person: Person | None = None, language: str = "ru") -> None:
         self.url = url
         self.cookies: dict[str, str] = {}
+        self._language = language
+        if person is not None:
+            self._log_in(person)
+
+    def _log_in(self, person: Person) -> None:
         fields = self.form("/", "/login")
         fields |= {"email": person.email, "password": person.own_password}
         assert self.post("/login", fields).headers["Location"] == "/accounts"
@@ -35,11 +43,15 @@ class PlainClient:
 
     def form(self, path: str, action: str) -> dict[str, str]:
         """Return the fields of a form on a page, as they would be sent."""
-        reader = _FormsReader()
-        reader.feed(self.get(path).text)
-        return reader.forms[action]
+        return self.forms(path)[action]
 
-    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+    def forms(self, path: str) -> dict[str, dict[str, str]]:
+        """Return the fields of all forms on a page, by their actions."""
+        return read_forms(self.get(path).text)
+
+    def _send(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> requests.Response:
         # A session for each request: clients are used by several threads.
         with requests.Session() as session:
             session.trust_env = False
@@ -47,6 +59,7 @@ class PlainClient:
                 method,
                 self.url + path,
                 cookies=self.cookies,
+                headers={"Accept-Language": self._language, **(headers or {})},
                 allow_redirects=False,
                 timeout=SECONDS,
                 **options,
@@ -54,6 +67,13 @@ class PlainClient:
         for cookie in response.cookies:
             self.cookies[cookie.name] = cookie.value or ""
         return response
+
+
+def read_forms(html: str) -> dict[str, dict[str, str]]:
+    """Return the fields of all forms of a page, by their actions."""
+    reader = _FormsReader()
+    reader.feed(html)
+    return reader.forms
 
 
 def heading_of(response: requests.Response) -> str:
@@ -73,6 +93,8 @@ class _FormsReader(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._open = self.forms.setdefault(values.get("action", ""), {})
+        elif values.get("type") in {"radio", "checkbox"} and "checked" not in values:
+            return
         elif tag == "input" and self._open is not None and "name" in values:
             self._open[values["name"]] = values.get("value", "")
 

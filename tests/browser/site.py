@@ -80,11 +80,11 @@ class Visitors:
         self._screenshots = screenshots
         self._opened: list[Visitor] = []
 
-    def open(self, name: str, **how: Any) -> Visitor:
+    def open(self, name: str, *, kind: type[Visitor] = Visitor, **how: Any) -> Visitor:
         """Open a browser of its own, without cookies; `how` are the options of Visitor."""
         folder = self._screenshots / name
         origins = (self._site.url, self._site.acquirer_url)
-        visitor = Visitor(self._chromium, origins, folder, **how)
+        visitor = kind(self._chromium, origins, folder, **how)
         self._opened.append(visitor)
         return visitor
 

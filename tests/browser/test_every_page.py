@@ -15,7 +15,7 @@ from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
-WIDTHS = (320, 1280)
+WIDTHS = (320, 720, 1280)
 SIZES = ("100", "150", "200")
 THEMES = ("dark", "contrast")
 FIRST_SCREEN = 500
@@ -47,6 +47,7 @@ def test_every_page_is_accessible_and_fits(
             for size in SIZES:
                 measuring.change_look(visitor.page, "light", size)
                 visitor.note(f"{address} {size} %", measuring.overflow(visitor.page))
+            visitor.note(f"{address} 200 %", measuring.axe(visitor.page, measuring.LAYOUT))
             measuring.change_look(visitor.page, "light")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
@@ -269,49 +268,3 @@ def number_in(heading: str) -> str:
     found = re.search(r"\d+", heading)
     assert found, heading
     return found[0]
-
-
-@pytest.mark.parametrize(
-    ("name", "number", "how"),
-    [
-        ("phone-without-scripts", "0100000003", {"scripts": False, "width": 320}),
-        ("english", "0100000004", {"language": "en"}),
-        ("dark", "0100000005", {"colours": "dark", "width": 720}),
-    ],
-)
-def test_the_instruction_works_in_any_browser(
-    visitors: Visitors, site: Site, name: str, number: str, how: dict[str, Any]
-) -> None:
-    visitor, person = visitors.open(name, **how), Person(own_password=OWN_PASSWORD)
-    ask_for_code(visitor, site, person)
-    visitor.look("check-window")
-    confirm(visitor, person.code, ticks=BOTH_TICKS)
-    visitor.look("registered")
-    read_password(site, person)
-    visitor.open("/")
-    log_in(visitor, person.email, person.temporary_password)
-    visitor.look("first-log-in")
-    change_password(visitor, person.temporary_password, person.own_password)
-    check_account(visitor, f" {number} ")
-    visitor.look("contract")
-    link_account(visitor, site.account(number).proof)
-    visitor.look("accounts")
-    visitor.tab("Начисления")
-    visitor.page.locator("details.opening > summary").nth(1).click()
-    visitor.look("charges")
-    visitor.tab("Платежи-Оплатить")
-    visitor.fill(**{f"amount-{number}": "12,34", f"penalty-{number}": "0"})
-    visitor.look("pay")
-    visitor.click("Заплатить")
-    enter_card(visitor, PAYS)
-    wait_for_outcome(visitor, visitor.words("Оплачено %s").partition(" ")[0])
-    visitor.look("paid")
-    visitor.click("Квитанция", "link")
-    visitor.look("receipt")
-    visitor.tab("Вопрос-Ответ")
-    visitor.page.locator("#topic").select_option(index=1)
-    visitor.fill(text="Когда пересчитают отопление?")
-    visitor.click("Отправить")
-    visitor.look("question")
-    visitor.page.get_by_role("button", name=visitor.words("Выйти")).click()
-    visitor.sees("Вы вышли из кабинета.")

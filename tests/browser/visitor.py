@@ -95,6 +95,30 @@ class Visitor:
         for name, text in fields.items():
             self.page.locator(f"[id='{name}']").fill(text)
 
+    def choose(self, russian: str) -> None:
+        """Choose the radio button with these words."""
+        self.page.get_by_label(self.words(russian)).check()
+
+    def tick(self, name: str, on: bool) -> None:
+        """Set or clear a box, by its id."""
+        self.page.locator(f"#{name}").set_checked(on)
+
+    def select(self, name: str, index: int) -> None:
+        """Select one choice of a list, by its id."""
+        self.page.locator(f"#{name}").select_option(index=index)
+
+    def unfold(self, index: int) -> None:
+        """Open the n-th row that has a square with a triangle, from 0."""
+        self.page.get_by_role("main").locator("summary").nth(index).click()
+
+    def log_out(self) -> None:
+        """Click «Выйти»."""
+        self.page.get_by_role("button", name=self.words("Выйти")).click()
+
+    def submit_card(self) -> None:
+        """Click «Оплатить» on the bank's page, which is Russian for everybody."""
+        self.page.get_by_role("button", name="Оплатить").click()
+
     def sees(self, russian: str) -> None:
         """Assert that a text stands on the page."""
         text = self.words(russian)

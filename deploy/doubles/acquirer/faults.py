@@ -18,17 +18,31 @@ class Faults:
     - `drop_callbacks`: no callback is queued.
     - `double_callbacks`: every callback is sent twice.
     - `callback_delay_seconds`: a callback is sent that much later.
+    - `error_before_charge`: the page answers 500 and charges nothing.
     - `error_after_charge`: the card is charged, then the page answers 500.
+    - `end_sessions`: the sessions of all open orders are over.
+    - `lose_register_call`: the register call answers 500 and registers nothing.
     - `lose_register_answer`: the order is registered, then the call answers 500.
     - `lose_status_answer`: the status call answers 500.
+    - `status_delay_seconds`: the status call answers that much later.
+    - `status_lags`: the status call reports each order as it was registered.
+    - `status_denies`: the status call knows no order.
+    - `status_misreports`: the status call reports a rouble more than was charged.
     """
 
     drop_callbacks: bool = False
     double_callbacks: bool = False
     callback_delay_seconds: float = 0.0
+    error_before_charge: bool = False
     error_after_charge: bool = False
+    end_sessions: bool = False
+    lose_register_call: bool = False
     lose_register_answer: bool = False
     lose_status_answer: bool = False
+    status_delay_seconds: float = 0.0
+    status_lags: bool = False
+    status_denies: bool = False
+    status_misreports: bool = False
 
 
 class FaultSwitch:

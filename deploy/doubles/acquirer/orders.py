@@ -215,7 +215,8 @@ class Orders:
         now = self._clock()
         with self._database.transaction() as db:
             due = db.execute(
-                "SELECT order_id FROM orders WHERE status IN (0, 5) AND expires_at <= ?", (now,)
+                "SELECT order_id FROM orders WHERE status IN (0, 5) AND (expires_at <= ? OR ?)",
+                (now, self._faults.now.end_sessions),
             ).fetchall()
             for row in due:
                 _set_status(db, row["order_id"], DECLINED, BY_TIMEOUT)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from deploy.doubles.acquirer.faults import FaultSwitch
 from deploy.doubles.acquirer.orders import (
     BY_TIMEOUT,
     DECLINED,
     PAID,
     REFUNDED,
+    REGISTERED,
     REVERSED,
     NewOrder,
     Order,
@@ -35,9 +38,10 @@ Parameters = Mapping[str, str]
 class MerchantApi:
     """The four calls of a merchant."""
 
-    def __init__(self, orders: Orders, settings: BankSettings) -> None:
+    def __init__(self, orders: Orders, settings: BankSettings, faults: FaultSwitch) -> None:
         self._orders = orders
         self._settings = settings
+        self._faults = faults
         self._calls: dict[str, Callable[[Parameters], dict[str, Any]]] = {
             "register.do": self._register,
             "getOrderStatusExtended.do": self._status,
@@ -89,7 +93,17 @@ class MerchantApi:
         order_number = parameters.get("orderNumber", "")
         if not order_id and not order_number:
             raise OrderRefusedError(4, "Укажите orderId или orderNumber")
-        return describe(self._orders.find(order_id=order_id, order_number=order_number))
+        order = self._orders.find(order_id=order_id, order_number=order_number)
+        faults = self._faults.now
+        if faults.status_denies:
+            raise OrderRefusedError(6, "Заказ не найден")
+        if faults.status_lags:
+            order = replace(
+                order, status=REGISTERED, action_code=0, charged_at=None, masked_pan=None
+            )
+        if faults.status_misreports:
+            order = replace(order, amount=order.amount + 100)
+        return describe(order)
 
     def _reverse(self, parameters: Parameters) -> dict[str, Any]:
         self._orders.reverse(_required(parameters, "orderId"))

@@ -36,7 +36,7 @@ class Bank:
         faults = FaultSwitch()
         self._sender = CallbackSender(self._database, settings.callback_url, settings.secret, log)
         self._orders = Orders(self._database, faults, on_callback=self._sender.wake)
-        api = MerchantApi(self._orders, settings)
+        api = MerchantApi(self._orders, settings, faults)
         app = BankApp(self._orders, api, faults, settings.prefix, log)
         self._server: BaseWSGIServer = make_server(
             settings.host, settings.port, app, threaded=True, request_handler=_Handler

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import time
 from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, Final
@@ -85,9 +86,13 @@ class BankApp:
     def merchant_call(self, request: Request, call: str) -> Response:
         if call not in self._api.calls:
             raise NotFound
+        faults = self._faults.now
+        if call == "register.do" and faults.lose_register_call:
+            raise InternalServerError("The call was lost: this fault is switched on.")
+        if call == "getOrderStatusExtended.do":
+            time.sleep(faults.status_delay_seconds)
         answer = self._api.answer(call, {**request.args.to_dict(), **request.form.to_dict()})
         self._log.info("merchant_call", call=call, error_code=answer.get("errorCode", "0"))
-        faults = self._faults.now
         lost = {
             "register.do": faults.lose_register_answer,
             "getOrderStatusExtended.do": faults.lose_status_answer,
@@ -108,6 +113,8 @@ class BankApp:
         except InvalidCardError as invalid:
             again = pages.card_form(order, self._prefix, invalid.problems)
             return _next_page(order, self._prefix) or _html(again, 422)
+        if self._faults.now.error_before_charge:
+            raise InternalServerError("Nothing was charged: this fault is switched on.")
         was_open = order.is_open
         order = self._orders.pay(order.order_id, card)
         return self._after_submit(order, was_open)

@@ -14,6 +14,7 @@ from gateway.cabinet.visit import Visit
 from gateway.documents.files import file_response
 from gateway.documents.statement import (
     COLUMNS,
+    SUBTRACTED,
     column_names,
     operation,
     statement_name,
@@ -62,6 +63,7 @@ class StatementPages:
                 zip(
                     column_names(visit.language),
                     [account["totals"][column] for column in COLUMNS],
+                    [column in SUBTRACTED for column in COLUMNS],
                     strict=True,
                 )
             ),

@@ -54,7 +54,7 @@ class BankHarness:
             self.log,
             clock=lambda: self.now,
         )
-        api = MerchantApi(self.orders, self.settings)
+        api = MerchantApi(self.orders, self.settings, self.faults)
         self.app = BankApp(self.orders, api, self.faults, prefix, self.log)
         self.http = LoopbackClient(self.app)
 

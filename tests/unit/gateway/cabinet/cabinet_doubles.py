@@ -49,6 +49,8 @@ class Html(HTMLParser):
         if tag in ("script", "style"):
             self._silent -= 1
         if tag == "textarea":
+            # As a browser does.
+            self.fields[self._area] = self.fields[self._area].removeprefix("\n")
             self._area = ""
 
     def handle_data(self, data: str) -> None:
