@@ -184,6 +184,7 @@ def test_kept_form_is_not_shown_to_another_person(
         "session_id": SESSION,
         "person_id": OTHER_PERSON,
         "must_change_password": False,
+        "must_accept": [],
         "expires_at": "2027-01-01T00:00:00+00:00",
     }
     entered = {"email": "petrova@example.org", "password": "correct horse battery"}
