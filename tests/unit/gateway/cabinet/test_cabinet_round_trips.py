@@ -34,6 +34,7 @@ from shared.config import SERVICES
 
 PAGES = {
     "/": ("/", 1, 1),
+    "/acceptance": ("/acceptance", 1, 1),
     "/accessibility": ("/accessibility", 1, 1),
     "/accounts": ("/accounts", 4, 3),
     "/accounts/<number>": (f"/accounts/{NUMBER}", 6, 2),
@@ -74,7 +75,7 @@ PAGES = {
     "/recover": ("/recover", 0, 0),
     "/recover/<uuid:reset_id>": (f"/recover/{THING}", 0, 0),
     "/register": ("/register", 0, 0),
-    "/register/<uuid:registration_id>": (f"/register/{THING}", 0, 0),
+    "/register/<uuid:registration_id>": (f"/register/{THING}", 2, 1),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
     "/settings": ("/settings", 2, 2),
     "/settings/sessions": ("/settings/sessions", 2, 2),
@@ -136,12 +137,13 @@ def link(services: FakeServices, count: int) -> None:
         for one in numbers
     ]
     document = {"kind": "rules", "version": "2026-11-01", "title": "Правила", "text": "# Правила\n"}
+    document |= {"media_type": "text/markdown", "in_force": "2026-11-01", "versions": []}
     lines = [{**line, "explanation": None} for line in MONTH["lines"]]
     months = {"months": [{**MONTH, "bill_number": None, "lines": lines}], "next": None}
     entries = {"movements": [MOVEMENT], "totals": TOTALS}
     services.answers.update(
         {
-            ("identity", "document"): {**document, "media_type": "text/markdown"},
+            ("identity", "document"): document,
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
             ("accounts", "linked"): {"accounts": [{**ACCOUNT, "number": one} for one in numbers]},
