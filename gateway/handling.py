@@ -81,7 +81,8 @@ def _run(
         person=person,
     )
     with context.bind(actor=actor, command_id=command_id):
-        return _encoded(operation, handler(service, call))
+        response = _encoded(operation, handler(service, call))
+    return _revalidated(response, request) if operation.revalidates else response
 
 
 def _encoded(operation: Operation, result: Any) -> Response:
@@ -92,11 +93,19 @@ def _encoded(operation: Operation, result: Any) -> Response:
     if operation.result is None:
         return Response(status=operation.status, headers=dict(reply.headers))
     data = instance_of(operation.result).dump(reply.data)
+    location = {"Location": operation.location_of(data)} if operation.location else {}
     response = Response(
         json.dumps(data, ensure_ascii=False, separators=(",", ":")),
         status=operation.status,
         content_type="application/json",
-        headers=dict(reply.headers),
+        headers={**location, **reply.headers},
     )
     response.vary.add("Accept-Language")  # for the messages to people
     return response
+
+
+def _revalidated(response: Response, request: Request) -> Response:
+    """Add the ETag; without its body (304) if the client has the same already."""
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return response.make_conditional(request)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from werkzeug.wrappers import Request
 
 from gateway.operations import Idempotency, Operation, Person
 from gateway.problems import Refusal
+from gateway.schemas import patterns
 from shared.ids import NAMESPACE, derived_id, new_id
 
 HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 200
+_KEY = re.compile(patterns.IDEMPOTENCY_KEY)
 
 
 def command_id_of(request: Request, operation: Operation, person: Person | None, ip: str) -> UUID:
@@ -23,12 +26,12 @@ def command_id_of(request: Request, operation: Operation, person: Person | None,
     """
     if operation.idempotency is Idempotency.NONE:
         return new_id()
-    key = request.headers.get(HEADER, "").strip()
-    if not key:
+    key = request.headers.get(HEADER)
+    if key is None:
         if operation.idempotency is Idempotency.REQUIRED:
             raise _refused("idempotency_key_required", "field_required")
         return new_id()
-    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+    if len(key) > MAX_KEY_LENGTH or not _KEY.fullmatch(key):
         raise _refused("idempotency_key_invalid", f"field_length 1 {MAX_KEY_LENGTH}")
     owner = UUID(person.person_id) if person else derived_id(NAMESPACE, "address", ip)
     return derived_id(owner, request.method, request.path, key)

@@ -4,24 +4,83 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
 from gateway.idempotency import HEADER, MAX_KEY_LENGTH
-from gateway.operations import Access, Idempotency, Operation
-from gateway.schemas.problems import Problem
+from gateway.openapi_examples import examples_of, path_example
+from gateway.openapi_responses import (
+    HEADERS,
+    Refused,
+    refused_response,
+    responses_of,
+    shared_refusals,
+)
+from gateway.operations import PATH_PARTS, Access, Idempotency, Operation
+from gateway.reading import FREE_PARAMETERS
+from gateway.schemas import patterns
+from gateway.schemas.base import ID_EXAMPLE
 
 VERSION = "1.0.0"
-_DESCRIPTION = (
-    "The personal cabinet of a utility's customer. Amounts are whole kopecks. Errors are problem "
-    "documents (RFC 9457) with a stable `code`, in Russian or, by `Accept-Language`, English. "
-    "`X-Request-Id` and `traceparent` are accepted and returned. Cursors are opaque."
-)
+_DESCRIPTION = """\
+The personal cabinet of a utility's customer. Amounts are whole kopecks. Cursors are opaque.
+`X-Request-Id` and `traceparent` are accepted and returned.
+
+**Errors** are problem documents (RFC 9457) with a stable `code`, in Russian or, by
+`Accept-Language`, English; their `type` is a page that explains them. Each operation lists its
+own, of three kinds: 4xx for what the client can put right (400, 404, 408, 409, 413, 415, 422);
+401, 403 and 429 for access and limits; 500 and 503 for what is wrong with us. A path that does
+not exist is a 404 `path_not_found`, a method that a path does not take a 405 `method_not_allowed`.
+What is not one clear HTTP/1.1 request is refused before it has an operation: 400
+`malformed_request` or `framing_ambiguous`, 408 `head_too_slow`, 414 `target_too_long`, 431
+`headers_too_large`, 501 `transfer_coding_unsupported`, 505 `http_version_unsupported`. New codes
+may be added within a status.
+
+**Limits.** A 429 carries `Retry-After`, the seconds until the limit frees, and names the limit in
+`RateLimit-Policy` and `RateLimit` in the form of draft-ietf-httpapi-ratelimit-headers-10. Looking
+accounts up and linking them carry both on success, too. Elsewhere only the refusal has them: the
+limits of e-mails and addresses are nobody's business, and those of a day are counted only when
+they are reached. A 503 carries `Retry-After` as well.
+
+**Repeating.** With an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07) a request
+that was repeated has no further effect, and returns the result of the first.
+
+**Caching.** `ETag` and `If-None-Match` where an operation lists 304; nothing else is to be stored.
+"""
+_CONTACT = {"name": "The operator of this installation: «Вопрос-Ответ» in the cabinet"}
+_TAGS: Mapping[str, str] = {
+    "Accounts": "«Лицевые»: looking up, linking and unlinking personal accounts.",
+    "Acquirer": "What the bank calls.",
+    "Charges": "«Начисления»: bills, balances, penalties, movements.",
+    "Documents": "The rules, the consent, the instruction.",
+    "Me": "«Настройки»: the signed-in person.",
+    "Operation": "For supervisors, monitoring and developers.",
+    "Password recovery": "A new password by a code from a letter.",
+    "Payments": "«Платежи»: what is due, paying, the history, receipts.",
+    "Proofs": "Checking receipts, without a cabinet.",
+    "Questions": "«Вопрос-Ответ»: questions to the departments.",
+    "Registration": "From an e-mail to a cabinet.",
+    "Sessions": "Signing in and out.",
+}
 _PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<name>\w+)>")
+
+
+class _Converter(OpenAPIConverter):
+    """apispec's converter, which also tells the rules that join several fields."""
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        described: dict[str, Any] = super().schema2jsonschema(schema)
+        return described | dict(getattr(schema, "joint_rules", {}))
+
+
+class _Plugin(MarshmallowPlugin):
+    Converter = _Converter
 
 
 def operations_of(api: type[Any]) -> dict[str, Operation]:
@@ -38,83 +97,92 @@ def description_text(api: type[Any]) -> str:
 
 def describe(api: type[Any]) -> dict[str, Any]:
     """Return the description of a service class as a document."""
+    operations = operations_of(api)
+    used = {operation.tag for operation in operations.values()}
     spec = APISpec(
         title="Saldo",
         version=VERSION,
         openapi_version="3.1.0",
-        info={"description": _DESCRIPTION, "license": {"name": "Apache-2.0"}},
+        info={
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0"},
+            "contact": _CONTACT,
+        },
         servers=[{"url": "/"}],
-        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        tags=[{"name": tag, "description": _TAGS[tag]} for tag in sorted(used)],
+        plugins=[_Plugin(schema_name_resolver=_schema_name)],
     )
     spec.components.security_scheme(
         "session",
         {"type": "http", "scheme": "bearer", "description": "The token of POST /sessions"},
     )
-    spec.components.response(
-        "Problem",
-        {
-            "description": "Refused; `detail` says what to do next.",
-            "content": {"application/problem+json": {"schema": Problem}},
-        },
-    )
-    for name, operation in sorted(operations_of(api).items(), key=lambda item: item[1].template):
+    for name, header in HEADERS.items():
+        if name != "Location":
+            spec.components.header(name, header)
+    shared = shared_refusals(operations.values())
+    for (status, codes), name in shared.items():
+        spec.components.response(name, refused_response(status, codes))
+    for name, operation in sorted(operations.items(), key=lambda item: item[1].template):
         spec.path(
             path=operation.template,
-            operations={operation.method.lower(): _described(name, operation)},
+            operations={operation.method.lower(): _described(name, operation, shared)},
         )
     document: dict[str, Any] = spec.to_dict()
+    for schema in document["components"]["schemas"].values():
+        for member in schema["properties"].values():
+            # Generated clients take a member that has a default for one that must be sent.
+            member.pop("default", None)
     return document
 
 
-def _described(name: str, operation: Operation) -> dict[str, Any]:
+def _described(name: str, operation: Operation, shared: Mapping[Refused, str]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": name,
         "tags": [operation.tag],
         "summary": operation.summary,
+        "description": operation.description,
         "parameters": _path_parameters(operation) + _other_parameters(operation),
-        "responses": {
-            str(operation.status): _success(operation),
-            "default": "Problem",
-        },
+        "responses": responses_of(operation, shared),
         "security": [] if operation.access is Access.PUBLIC else [{"session": []}],
     }
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": operation.body}},
+            "content": {
+                "application/json": {
+                    "schema": operation.body,
+                    "examples": examples_of(operation.body),
+                }
+            },
         }
     elif operation.free_parameters and operation.method == "POST":
-        free = {"type": "object", "additionalProperties": {"type": "string"}}
         described["requestBody"] = {
-            "content": {"application/x-www-form-urlencoded": {"schema": free}}
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": FREE_PARAMETERS}},
         }
     return described
-
-
-def _success(operation: Operation) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": _first_line(operation)}
-    if operation.result is not None:
-        success["content"] = {"application/json": {"schema": operation.result}}
-    elif operation.status != 204:
-        success["content"] = {operation.media_type: {}}
-    return success
-
-
-def _first_line(operation: Operation) -> str:
-    if operation.result is None or operation.result.__doc__ is None:
-        return "Done." if operation.status == 204 else operation.summary
-    return operation.result.__doc__.strip().splitlines()[0]
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     parameters = []
     for match in _PARAMETER.finditer(operation.path):
+        name = match["name"]
         schema: dict[str, Any] = {"type": "string"}
         if match["kind"] == "uuid":
             schema["format"] = "uuid"
         elif match["kind"] == "any":
             schema["enum"] = match["choices"].split(",")
-        parameters.append({"in": "path", "name": match["name"], "required": True, "schema": schema})
+        elif match["kind"] in PATH_PARTS:
+            schema["pattern"] = f"^{PATH_PARTS[match['kind']].regex}$"
+        parameters.append(
+            {
+                "in": "path",
+                "name": name,
+                "required": True,
+                "schema": schema,
+                "example": path_example(name, schema),
+            }
+        )
     return parameters
 
 
@@ -122,6 +190,18 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     if operation.query is not None:
         parameters.append({"in": "query", "schema": operation.query})
+    if operation.free_parameters and operation.method == "GET":
+        parameters.append(
+            {
+                "in": "query",
+                "name": "parameters",
+                "required": True,
+                "description": "The acquirer's, under any names.",
+                "style": "form",
+                "explode": True,
+                "schema": FREE_PARAMETERS,
+            }
+        )
     if operation.idempotency is not Idempotency.NONE:
         parameters.append(
             {
@@ -130,7 +210,24 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
                 "required": operation.idempotency is Idempotency.REQUIRED,
                 "description": "Chosen by the client. A repeated request with the same key and "
                 "body returns the result of the first one.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+                "schema": {
+                    "type": "string",
+                    "pattern": patterns.IDEMPOTENCY_KEY,
+                    "minLength": 1,
+                    "maxLength": MAX_KEY_LENGTH,
+                },
+                "example": ID_EXAMPLE,
+            }
+        )
+    if operation.revalidates:
+        parameters.append(
+            {
+                "in": "header",
+                "name": "If-None-Match",
+                "description": "The `ETag` of the version that the client has: 304 if it is "
+                "still the same.",
+                "schema": {"type": "string"},
+                "example": HEADERS["ETag"]["example"],
             }
         )
     return parameters

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
+from urllib.parse import quote
 from uuid import UUID
 
 from marshmallow import Schema
+from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Request
 
 from gateway.messages import language_of, notice_text
@@ -18,6 +20,22 @@ from gateway.problems import Refusal
 API = "/api/v1"
 
 _CONVERTER = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
+
+
+class AccountPart(BaseConverter):
+    """The part ``<account:number>`` of a path; any other text is no such path."""
+
+    regex = "[0-9]{1,20}"
+
+
+class MonthPart(BaseConverter):
+    """The part ``<month:period>`` of a path."""
+
+    regex = "[0-9]{4}-(0[1-9]|1[0-2])"
+
+
+PATH_PARTS: Mapping[str, type[BaseConverter]] = {"account": AccountPart, "month": MonthPart}
+"""Converters of paths, besides werkzeug's."""
 
 SERVICE_TIMEOUT = 5.0
 """Seconds for a call that concerns our services alone."""
@@ -64,6 +82,18 @@ def template_of(path: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Link:
+    """An operation that continues with the result of another."""
+
+    to: str
+    """The name of its method."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Its path parameters, each with the member of the result that it takes."""
+    body: Mapping[str, str] = field(default_factory=dict)
+    """Members of its body, each with the member of the result that it takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Operation:
     """One path and method of the API, as the server enforces it and OpenAPI describes it."""
 
@@ -71,6 +101,7 @@ class Operation:
     path: str
     tag: str
     summary: str
+    description: str
     access: Access = Access.SIGNED_IN
     body: type[Schema] | None = None
     query: type[Schema] | None = None
@@ -80,11 +111,28 @@ class Operation:
     idempotency: Idempotency = Idempotency.NONE
     free_parameters: bool = False
     """Whether the parameters are another system's: any names, in the query or in a form."""
+    refusals: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """The codes of its own refusals by status; ``gateway.refusals`` adds those of every route."""
+    asks_services: bool = True
+    """Whether a service must respond for it to succeed."""
+    tells_limit: bool = False
+    """Whether a success says what is left of its limit, as a 429 does."""
+    location: str = ""
+    """The header Location: the path of what was created, with ``{members}`` of the result."""
+    links: Sequence[Link] = ()
+    revalidates: bool = False
+    """Whether the response has an ETag, and If-None-Match is honoured."""
 
     @property
     def template(self) -> str:
         """The path as OpenAPI and the metrics write it: ``/payments/{payment_id}``."""
         return template_of(self.path)
+
+    def location_of(self, data: Mapping[str, Any]) -> str:
+        """Return the path of what a result says was created."""
+        return self.location.format_map(
+            {name: quote(str(value), safe="") for name, value in data.items()}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,8 @@ def of_linked_account(
     Raises Refusal 404 ``account_not_linked`` like :func:`of_own_account`.
     """
     number = _account_number(number)
-    account, found = all_of([partial(_linked_account, call, number), partial(read, number)])
+    asked: list[Callable[[], Any]] = [partial(linked_account, call, number), partial(read, number)]
+    account, found = all_of(asked)
     return account, found
 
 
@@ -57,9 +58,10 @@ def _check_owner(call: Call, number: str) -> None:
         raise Refusal(404, "account_not_linked")
 
 
-def _linked_account(call: Call, number: str) -> Any:
+def linked_account(call: Call, number: str) -> dict[str, Any]:
+    """Return a linked account with its contract; raises like :func:`of_own_account`."""
     linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
     found = next((account for account in linked if account["number"] == number), None)
     if found is None:
         raise Refusal(404, "account_not_linked")
-    return found
+    return dict(found)

@@ -12,6 +12,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from gateway.headers import limit_headers
 from gateway.messages import field_text, language_of, text_of
 from shared.errors import ServiceError
 from shared.ids import new_id
@@ -20,6 +21,7 @@ from shared.logs import get_logger
 log = get_logger("gateway.problems")
 
 RETRY_AFTER_SECONDS = 5
+"""When it is worth asking again after a 503, unless a service knows better."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="saldo"'}
 """The scheme by which a 401 asks a client to authenticate."""
 
@@ -94,9 +96,11 @@ def refusal_of(error: ServiceError) -> Refusal:
     refusal.kind = error.kind
     if refusal.status == 401:
         refusal.headers.update(CHALLENGE)
-    if refusal.status == 503 or "retry_after_seconds" in params:
+    if refusal.status in {429, 503}:
         seconds = params.get("retry_after_seconds", RETRY_AFTER_SECONDS)
         refusal.headers["Retry-After"] = str(seconds)
+    if refusal.status == 429:
+        refusal.headers.update(limit_headers(params))
     return refusal
 
 

@@ -17,9 +17,20 @@ from gateway.problems import Refusal, pointers
 from gateway.schemas.base import Shape, instance_of
 
 MAX_BODY_BYTES = 64 * 1024
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MAX_PARAMETERS = 50
-MAX_PARAMETER_LENGTH = 2000
+MAX_NAME_LENGTH, MAX_VALUE_LENGTH = 100, 1000
+FREE_PARAMETERS: Mapping[str, Any] = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": MAX_PARAMETERS,
+    "propertyNames": {"maxLength": MAX_NAME_LENGTH},
+    "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_LENGTH},
+}
+"""What ``free_parameters`` takes, for the description."""
 _CHUNK = 16 * 1024
+_MAX_EXACT = 2**53
+"""Below this every whole number has a float of its own."""
 
 
 def read_body(request: Request, seconds: float) -> bytes:
@@ -80,10 +91,15 @@ def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dic
         if body.strip() not in {b"", b"{}"}:
             raise Refusal(400, "body_unexpected")
         return {}
-    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
-        raise Refusal(415, "body_not_json")
+    if request.mimetype != JSON:
+        raise Refusal(415, "body_not_json", headers=_accepted(request, JSON))
     try:
-        data = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        data = json.loads(
+            body.decode("utf-8"),
+            parse_constant=_no_constant,
+            parse_float=_number,
+            object_pairs_hook=_object,
+        )
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "malformed_json") from error
     return loaded(schema, data, "pointer")
@@ -98,8 +114,8 @@ def free_parameters(request: Request, body: bytes) -> dict[str, str]:
     """Return another system's parameters, from the query and a form, each named once."""
     parameters = MultiDict(request.args)
     if body:
-        if request.mimetype != "application/x-www-form-urlencoded":
-            raise Refusal(415, "body_not_form")
+        if request.mimetype != FORM:
+            raise Refusal(415, "body_not_form", headers=_accepted(request, FORM))
         try:
             text = body.decode("utf-8")
             form = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
@@ -108,8 +124,11 @@ def free_parameters(request: Request, body: bytes) -> dict[str, str]:
         for name, value in form:
             parameters.add(name, value)
     values = _single_values(parameters)
-    longest = max((max(len(name), len(value)) for name, value in values.items()), default=0)
-    if len(values) > MAX_PARAMETERS or longest > MAX_PARAMETER_LENGTH:
+    fits = all(
+        len(name) <= MAX_NAME_LENGTH and len(value) <= MAX_VALUE_LENGTH
+        for name, value in values.items()
+    )
+    if not (fits and 1 <= len(values) <= MAX_PARAMETERS):
         raise Refusal(400, "parameters_unusable")
     return values
 
@@ -143,6 +162,28 @@ def loaded(schema: type[Schema] | None, data: Any, place: str) -> dict[str, Any]
         ]
         raise Refusal(422, "invalid_request", errors=wrong) from None
     return members
+
+
+def _accepted(request: Request, media_type: str) -> dict[str, str]:
+    """Return the headers of a 415 that name the media type (RFC 9110, 15.5.16; RFC 5789, 2.2)."""
+    accepted = {"Accept": media_type}
+    if request.method in {"POST", "PATCH"}:
+        accepted[f"Accept-{request.method.title()}"] = media_type
+    return accepted
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; programs disagree on which of two equal names counts (RFC 8259, 4)."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return members
+
+
+def _number(text: str) -> int | float:
+    """Return a number; in JSON Schema 100.0 is an integer like 100."""
+    number = float(text)
+    return int(number) if abs(number) < _MAX_EXACT and number.is_integer() else number
 
 
 def _no_constant(name: str) -> NoReturn:

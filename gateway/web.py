@@ -26,7 +26,7 @@ from werkzeug.wrappers import Request, Response
 from gateway.connections import CLOSE, SOCKET_SECONDS, StrictProtocol
 from gateway.handling import BODY, CALLER, CONTEXT, Handler, guarded, respond
 from gateway.headers import secure
-from gateway.operations import Operation
+from gateway.operations import PATH_PARTS, Operation
 from gateway.peer import caller_address, trusted_networks
 from gateway.problems import Refusal, problem_response
 from gateway.reading import announces_body, read_body
@@ -113,6 +113,7 @@ class GatewayServer(WebServer):
     def make_url_map(self) -> Map:
         rules = Map(strict_slashes=False, merge_slashes=False, redirect_defaults=False)
         rules.converters["outside"] = OutsideApi
+        rules.converters.update(PATH_PARTS)
         for provider in self._providers:
             rule = provider.get_url_rule()
             rule.endpoint = provider

@@ -19,9 +19,10 @@ PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
 
 
 @contextmanager
-def demo_installation(settings: Settings, folder: Path) -> Iterator[Installation]:
+def demo_installation(settings: Settings, folder: Path, **overrides: str) -> Iterator[Installation]:
     """Run all processes on a fresh database; the environment is that of `.saldo/env`."""
     given = {
+        **overrides,
         "SALDO_DATABASE_URL": settings.database_url,
         "SALDO_AMQP_URL": settings.amqp_url,
         "SALDO_SECRET": settings.secret.hex(),

@@ -176,6 +176,9 @@ def _errors(visit: Visit) -> FormErrors:
 def _outlooks(visit: Visit) -> list[Outlook]:
     """Return what the cabinet says of a payment in each of its states."""
     payment: dict[str, Any] = {
+        "payment_id": "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03",
+        "created_at": _MOMENT,
+        "captured_at": None,
         "total": 4_812_30, "outcome": None, "failure": None, "next_check_at": None,
     }  # fmt: skip
     states: list[dict[str, Any]] = [

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
-from gateway.operations import API, Call, Idempotency, Operation, Reply
+from gateway.headers import limit_headers
+from gateway.operations import API, Call, Idempotency, Link, Operation, Reply
+from gateway.ownership import linked_account
 from gateway.schemas import accounts as shapes
 from gateway.web import route
 
@@ -21,14 +22,20 @@ class AccountRoutes:
             path=f"{API}/accounts/lookup",
             tag=TAG,
             summary="«Проверить»: a masked preview of the contract.",
+            description="Address and holder are masked, so that a number alone reveals nobody. "
+            "Linking needs a fact from the last bill as well.",
             body=shapes.LookUp,
             result=shapes.Preview,
+            refusals={404: ("account_not_found",), 429: ("too_many_attempts",)},
+            tells_limit=True,
+            links=(Link(to="link_account", body={"number": "number"}),),
         )
     )
     def look_up_account(self, call: Call) -> Any:
-        return call.command(
+        preview = call.command(
             "accounts", "lookup", person_id=call.person_id, number=call.body["number"]
         )
+        return Reply(data=preview, headers=limit_headers(preview.get("rate_limit")))
 
     @route(
         Operation(
@@ -36,6 +43,8 @@ class AccountRoutes:
             path=f"{API}/accounts",
             tag=TAG,
             summary="The linked accounts.",
+            description="The earliest linked comes first. Address and holder are null once they "
+            "have been erased.",
             result=shapes.Accounts,
         )
     )
@@ -48,10 +57,24 @@ class AccountRoutes:
             path=f"{API}/accounts",
             tag=TAG,
             summary="«Добавить лицевой»: link an account by a fact from its last bill.",
+            description="An unknown number and a wrong fact are refused alike. Others who have "
+            "linked the same account are told by letter.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.Link,
             status=201,
             result=shapes.Linked,
+            refusals={
+                403: ("link_refused",),
+                409: ("account_limit_reached", "already_linked"),
+                429: ("too_many_attempts",),
+            },
+            tells_limit=True,
+            location=f"{API}/accounts/{{number}}",
+            links=(
+                Link(to="account", parameters={"number": "number"}),
+                Link(to="balance", parameters={"number": "number"}),
+                Link(to="unlink_account", parameters={"number": "number"}),
+            ),
         )
     )
     def link_account(self, call: Call) -> Any:
@@ -62,17 +85,32 @@ class AccountRoutes:
             number=call.body["number"],
             proof=call.body["proof"],
         )
-        location = f"{API}/accounts/{quote(linked['number'])}"
         data = {**linked, "message": call.notice("account_linked")}
-        return Reply(data=data, headers={"Location": location})
+        return Reply(data=data, headers=limit_headers(linked.get("rate_limit")))
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/accounts/<account:number>",
+            tag=TAG,
+            summary="A linked account.",
+            description="Somebody else's account is as absent as one that does not exist.",
+            result=shapes.Account,
+            refusals={404: ("account_not_linked",)},
+        )
+    )
+    def account(self, call: Call) -> Any:
+        return linked_account(call, call.path["number"])
 
     @route(
         Operation(
             method="DELETE",
-            path=f"{API}/accounts/<number>",
+            path=f"{API}/accounts/<account:number>",
             tag=TAG,
             summary="«Отвязать»; the last account cannot be unlinked (S18).",
+            description="Nothing of the account itself changes; it can be linked again.",
             status=204,
+            refusals={404: ("account_not_linked",), 409: ("last_account_stays",)},
         )
     )
     def unlink_account(self, call: Call) -> None:

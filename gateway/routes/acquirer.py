@@ -15,9 +15,12 @@ def _callback(method: str) -> Operation:
         path=f"{API}/acquirer/callback",
         tag="Acquirer",
         summary="The acquirer's callback; 200 once it has been processed.",
+        description="For the acquirer alone: it signs its parameters. Whatever they say, the "
+        "payment is decided by what the acquirer reports when it is asked.",
         access=Access.PUBLIC,
         result=CallbackAccepted,
         free_parameters=True,
+        refusals={403: ("callback_forged",), 503: ("acquirer_unavailable",)},
     )
 
 

@@ -30,10 +30,14 @@ class BillRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/bills/<period>",
+            path=f"{API}/accounts/<account:number>/bills/<month:period>",
             tag=TAG,
             summary="The bill of a month: lines, account, payments, whom to pay.",
+            description="Each row of `services`, and `totals`, adds up: closing = opening + "
+            "charged + recalculated - concession + penalty - paid. `payees` say how much goes to "
+            "whom, with the text of the payment QR.",
             result=Bill,
+            refusals={404: ("account_not_found", "account_not_linked", "bill_not_issued")},
         )
     )
     def bill(self, call: Call) -> Any:
@@ -42,10 +46,13 @@ class BillRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/bills/<period>.pdf",
+            path=f"{API}/accounts/<account:number>/bills/<month:period>.pdf",
             tag=TAG,
             summary="The same bill as PDF/A-3a and PDF/UA-1, with its data attached.",
+            description="Equal data give equal bytes. The language follows `Accept-Language`; "
+            "`bill.json` is attached to the file.",
             media_type="application/pdf",
+            refusals={404: ("account_not_found", "account_not_linked", "bill_not_issued")},
         )
     )
     def bill_file(self, call: Call) -> Response:

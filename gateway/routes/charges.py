@@ -26,11 +26,14 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/balance",
+            path=f"{API}/accounts/<account:number>/balance",
             tag=TAG,
             summary="The balance by service, penalty apart, now or as of the past.",
+            description="`principal`, `penalty` and `advance` come from the same instant as "
+            "`version`, the number of the last event counted.",
             query=shapes.BalanceQuery,
             result=shapes.Balance,
+            refusals={404: ("account_not_found", "account_not_linked")},
         )
     )
     def balance(self, call: Call) -> Any:
@@ -44,11 +47,17 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/penalty",
+            path=f"{API}/accounts/<account:number>/penalty",
             tag=TAG,
             summary="The penalty explained, as of today, a past or a future day.",
+            description="Day by day: each segment has one debt, one rate and one divisor, and adds "
+            "up to the total of its month. A day to come is a forecast.",
             query=shapes.PenaltyQuery,
             result=shapes.PenaltyExplained,
+            refusals={
+                404: ("account_not_found", "account_not_linked"),
+                422: ("invalid_day", "no_due_day", "no_key_rate", "no_penalty_rule"),
+            },
         )
     )
     def penalty(self, call: Call) -> Any:
@@ -62,11 +71,14 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/charges",
+            path=f"{API}/accounts/<account:number>/charges",
             tag=TAG,
             summary="Months of one account with their lines, newest first.",
+            description="A month has the bill as it was posted, and the later recalculations "
+            "apart.",
             query=shapes.MonthsQuery,
             result=shapes.Months,
+            refusals={400: ("invalid_cursor",), 404: ("account_not_found", "account_not_linked")},
         )
     )
     def months(self, call: Call) -> Any:
@@ -75,11 +87,18 @@ class ChargeRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/accounts/<number>/statement",
+            path=f"{API}/accounts/<account:number>/statement",
             tag=TAG,
             summary="Movements of one account, the oldest first: all, or of given days.",
+            description="With `from` or `to`, the movements of those days in the order in which "
+            "they took effect, with their turnover; otherwise all, by position in the ledger.",
             query=shapes.StatementQuery,
             result=shapes.Statement,
+            refusals={
+                400: ("invalid_cursor",),
+                404: ("account_not_found", "account_not_linked"),
+                422: ("invalid_days",),
+            },
         )
     )
     def statement(self, call: Call) -> Any:
@@ -96,8 +115,11 @@ class ChargeRoutes:
             path=f"{API}/statement",
             tag=TAG,
             summary="Movements of all linked accounts in given days, whole, with their totals.",
+            description="The totals are the turnover sheet of these days; each account's add up to "
+            "those of all.",
             query=shapes.StatementsQuery,
             result=shapes.Statements,
+            refusals={404: ("account_not_linked",), 422: ("invalid_days",)},
         )
     )
     def statements(self, call: Call) -> Any:
@@ -120,6 +142,8 @@ class ChargeRoutes:
             path=f"{API}/charges",
             tag=TAG,
             summary="The newest months of every linked account.",
+            description="Each account continues at its own `next`, by `GET "
+            "/accounts/{number}/charges`.",
             query=shapes.AllChargesQuery,
             result=shapes.AllCharges,
         )

@@ -22,9 +22,14 @@ class DocumentRoutes:
             path=f"{API}/documents/<any(rules,consent,instruction):kind>",
             tag="Documents",
             summary="A document: as JSON with `Accept: application/json`, otherwise as a file.",
+            description="The version given stays the same for ever; without one, the version in "
+            "force is returned. Keep the version with a consent.",
             access=Access.PUBLIC,
             query=DocumentQuery,
             result=Document,
+            media_type="text/markdown",
+            refusals={404: ("document_not_found",)},
+            revalidates=True,
         )
     )
     def document(self, call: Call) -> Any:

@@ -23,8 +23,10 @@ class HealthRoutes:
             path="/healthz",
             tag=TAG,
             summary="Liveness: the process responds.",
+            description="It asks no service, and so responds while all of them are down.",
             access=Access.PUBLIC,
             result=shapes.Alive,
+            asks_services=False,
         )
     )
     def alive(self, _call: Call) -> Any:
@@ -36,7 +38,11 @@ class HealthRoutes:
             path=f"{API}/openapi.json",
             tag=TAG,
             summary="This description.",
+            description="OpenAPI 3.1, generated from the code that answers. Send its `ETag` back "
+            "in `If-None-Match`.",
             access=Access.PUBLIC,
+            asks_services=False,
+            revalidates=True,
         )
     )
     def openapi(self, _call: Call) -> Any:

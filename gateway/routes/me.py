@@ -21,9 +21,24 @@ class MeRoutes:
             path=f"{API}/me/password",
             tag=TAG,
             summary="Change the password; required before anything else at the first sign-in (S9).",
+            description="All other sessions of the person end. The new password must be long "
+            "enough, differ from the current one, and not be among those that are guessed first.",
             access=Access.ANY_PASSWORD,
             body=shapes.ChangePassword,
             result=Notice,
+            refusals={
+                401: ("session_expired",),
+                404: ("person_not_found",),
+                422: (
+                    "password_is_email",
+                    "password_too_common",
+                    "password_too_long",
+                    "password_too_short",
+                    "password_unchanged",
+                    "wrong_current_password",
+                ),
+                429: ("too_many_attempts",),
+            },
         )
     )
     def change_password(self, call: Call) -> Any:
@@ -43,19 +58,23 @@ class MeRoutes:
             path=f"{API}/me/acceptances",
             tag=TAG,
             summary="Accept new versions of the rules or the consent, by their versions.",
+            description="Until then everything else is refused with `acceptance_required`. Only "
+            "the version in force is taken: the one that the person has seen.",
             access=Access.UNACCEPTED,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AcceptDocuments,
             result=Notice,
+            refusals={404: ("person_not_found",), 409: ("documents_changed",)},
         )
     )
     def accept_documents(self, call: Call) -> Any:
+        versions = {each["kind"]: each["version"] for each in call.body["documents"]}
         call.command(
             "identity",
             "accept_documents",
             person_id=call.person_id,
-            rules_version=call.body["rules_version"],
-            consent_version=call.body["consent_version"],
+            rules_version=versions.get("rules"),
+            consent_version=versions.get("consent"),
             ip=call.ip,
         )
         return {"message": call.notice("documents_accepted")}
@@ -66,7 +85,10 @@ class MeRoutes:
             path=f"{API}/me",
             tag=TAG,
             summary="The person's e-mail, name and telephone.",
+            description="An individual has no `organisation`; name and telephone are null until "
+            "they are entered.",
             result=shapes.Profile,
+            refusals={404: ("person_not_found",)},
         )
     )
     def profile(self, call: Call) -> Any:
@@ -78,8 +100,11 @@ class MeRoutes:
             path=f"{API}/me",
             tag=TAG,
             summary="Change name or telephone; absent values stay.",
+            description="An empty text clears a value. The e-mail cannot be changed: it is the "
+            "name of the cabinet.",
             body=shapes.UpdateProfile,
             result=shapes.Profile,
+            refusals={404: ("person_not_found",), 422: ("full_name_invalid", "phone_invalid")},
         )
     )
     def update_profile(self, call: Call) -> Any:

@@ -14,8 +14,8 @@ from gateway.operations import (
     SERVICE_TIMEOUT,
     Call,
     Idempotency,
+    Link,
     Operation,
-    Reply,
 )
 from gateway.problems import Refusal
 from gateway.schemas import payments as shapes
@@ -38,6 +38,8 @@ class PaymentRoutes:
             path=f"{API}/payments/due",
             tag=TAG,
             summary="The amounts due, for the page «Платежи-Оплатить».",
+            description="Debt and penalty of each account apart, less what is paid in advance; the "
+            "person may change both before paying.",
             result=shapes.Due,
         )
     )
@@ -57,22 +59,33 @@ class PaymentRoutes:
             path=f"{API}/payments",
             tag=TAG,
             summary="«Заплатить»: one order; the card is entered at redirect_url.",
+            description="Nothing is charged yet: open `redirect_url` in the browser. Repeating the "
+            "request with the same key returns the same payment and never makes a second order.",
             idempotency=Idempotency.REQUIRED,
             body=shapes.StartPayment,
             status=201,
             result=shapes.PaymentStarted,
+            refusals={
+                404: ("account_not_linked",),
+                409: ("payment_must_be_restarted",),
+                422: ("duplicate_account", "nothing_to_pay"),
+                503: ("acquirer_unavailable", "payment_under_way"),
+            },
+            location=f"{API}/payments/{{payment_id}}",
+            links=(
+                Link(to="payment", parameters={"payment_id": "payment_id"}),
+                Link(to="receipt", parameters={"payment_id": "payment_id"}),
+            ),
         )
     )
     def start_payment(self, call: Call) -> Any:
-        started = call.command(
+        return call.command(
             "payments",
             "start",
             deadline=ACQUIRER_TIMEOUT,
             person_id=call.person_id,
             lines=call.body["lines"],
         )
-        location = f"{API}/payments/{started['payment_id']}"
-        return Reply(data=started, headers={"Location": location})
 
     @route(
         Operation(
@@ -80,8 +93,10 @@ class PaymentRoutes:
             path=f"{API}/payments",
             tag=TAG,
             summary="«Платежи-История платежей», newest first.",
+            description="`allocation=true` adds what each line has paid, by month and service.",
             query=shapes.HistoryQuery,
             result=shapes.History,
+            refusals={400: ("invalid_cursor",), 422: ("invalid_cursor",)},
         )
     )
     def history(self, call: Call) -> Any:
@@ -107,8 +122,12 @@ class PaymentRoutes:
             path=f"{API}/payments/<uuid:payment_id>",
             tag=TAG,
             summary="A payment and its state.",
+            description="Poll it after the return from the acquirer: `outcome` and `next_check_at` "
+            "say what is known and when that changes. `refresh=true` asks the acquirer first.",
             query=shapes.PaymentQuery,
             result=shapes.Payment,
+            refusals={404: ("payment_not_found",)},
+            links=(Link(to="receipt", parameters={"payment_id": "payment_id"}),),
         )
     )
     def payment(self, call: Call) -> Any:
@@ -121,7 +140,11 @@ class PaymentRoutes:
             path=f"{API}/payments/<uuid:payment_id>/receipt",
             tag=TAG,
             summary="The payment, the ledger's entries for it, and their inclusion proofs.",
+            description="Available once the card has been charged. A proof is null until the log "
+            "is sealed up to its posting, about a minute; whoever holds the receipt can check it "
+            "by `POST /proofs/verify` or offline.",
             result=shapes.Receipt,
+            refusals={404: ("payment_not_found",), 409: ("receipt_not_ready",)},
         )
     )
     def receipt(self, call: Call) -> Any:

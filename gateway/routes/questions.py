@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Call, Idempotency, Operation, Reply
+from gateway.operations import API, Call, Idempotency, Link, Operation
 from gateway.schemas import questions as shapes
 from gateway.web import route
 
@@ -20,6 +20,7 @@ class QuestionRoutes:
             path=f"{API}/questions/topics",
             tag=TAG,
             summary="The topics, each with its department.",
+            description="Titles in Russian and English. Ask under the code of the topic.",
             result=shapes.Topics,
         )
     )
@@ -32,10 +33,21 @@ class QuestionRoutes:
             path=f"{API}/questions",
             tag=TAG,
             summary="Ask a question, which is handed to the department of its topic.",
+            description="The answer comes by letter and is added to the question.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AskQuestion,
             status=201,
             result=shapes.QuestionAccepted,
+            refusals={
+                404: ("account_not_linked",),
+                422: ("invalid_text", "unknown_topic"),
+                429: ("too_many_messages", "too_many_questions"),
+            },
+            location=f"{API}/questions/{{question_id}}",
+            links=(
+                Link(to="question", parameters={"question_id": "question_id"}),
+                Link(to="add_message", parameters={"question_id": "question_id"}),
+            ),
         )
     )
     def ask_question(self, call: Call) -> Any:
@@ -47,9 +59,7 @@ class QuestionRoutes:
             account=call.body["account"],
             text=call.body["text"],
         )
-        location = f"{API}/questions/{asked['question_id']}"
-        data = {**asked, "message": call.notice("question_accepted")}
-        return Reply(data=data, headers={"Location": location})
+        return {**asked, "message": call.notice("question_accepted")}
 
     @route(
         Operation(
@@ -57,6 +67,7 @@ class QuestionRoutes:
             path=f"{API}/questions",
             tag=TAG,
             summary="The person's questions.",
+            description="The one with the latest message comes first.",
             result=shapes.Questions,
         )
     )
@@ -69,7 +80,9 @@ class QuestionRoutes:
             path=f"{API}/questions/<uuid:question_id>",
             tag=TAG,
             summary="A question with its messages.",
+            description="Somebody else's question is as absent as one that does not exist.",
             result=shapes.Question,
+            refusals={404: ("question_not_found",)},
         )
     )
     def question(self, call: Call) -> Any:
@@ -86,10 +99,18 @@ class QuestionRoutes:
             path=f"{API}/questions/<uuid:question_id>/messages",
             tag=TAG,
             summary="Add a message to a question.",
+            description="A message reopens a question that was answered or closed.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AddMessage,
             status=201,
             result=shapes.MessageAdded,
+            refusals={
+                404: ("question_not_found",),
+                422: ("invalid_text",),
+                429: ("too_many_messages",),
+            },
+            location=f"{API}/questions/{{question_id}}",
+            links=(Link(to="question", parameters={"question_id": "question_id"}),),
         )
     )
     def add_message(self, call: Call) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Access, Call, Idempotency, Operation, Reply
+from gateway.operations import API, Access, Call, Idempotency, Link, Operation
 from gateway.problems import Refusal
 from gateway.schemas import sessions as shapes
 from gateway.web import route
@@ -22,16 +22,30 @@ class SessionRoutes:
             path=f"{API}/sessions",
             tag=TAG,
             summary="Sign in; send the token as `Authorization: Bearer`.",
+            description="The token is shown once and is valid until `expires_at`, and for a week "
+            "without use. The session of a temporary password is short, and allows nothing but "
+            "`PUT /me/password`.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.SignIn,
             status=201,
             result=shapes.SignedIn,
+            refusals={
+                401: ("wrong_credentials",),
+                403: ("temporary_password_expired",),
+                422: ("email_invalid",),
+                429: ("too_many_attempts",),
+            },
+            location=f"{API}/sessions/{{session_id}}",
+            links=(
+                Link(to="session", parameters={"session_id": "session_id"}),
+                Link(to="end_session", parameters={"session_id": "session_id"}),
+            ),
         )
     )
     def sign_in(self, call: Call) -> Any:
         device = call.body["device"] or call.request.headers.get("User-Agent", "")
-        signed_in = call.command(
+        return call.command(
             "identity",
             "sign_in",
             email=call.body["email"],
@@ -39,8 +53,6 @@ class SessionRoutes:
             device="".join(filter(str.isprintable, device))[:MAX_DEVICE_LENGTH],
             ip=call.ip,
         )
-        location = f"{API}/sessions/{signed_in['session_id']}"
-        return Reply(data=signed_in, headers={"Location": location})
 
     @route(
         Operation(
@@ -48,17 +60,32 @@ class SessionRoutes:
             path=f"{API}/sessions",
             tag=TAG,
             summary="The open sessions.",
+            description="The one last used comes first; `current` marks the session of this "
+            "request.",
             result=shapes.Sessions,
         )
     )
     def list_sessions(self, call: Call) -> Any:
-        found = call.ask("identity", "sessions", person_id=call.person_id)["sessions"]
-        own = call.signed_in.session_id
-        return {
-            "sessions": [
-                {**session, "current": str(session["session_id"]) == own} for session in found
-            ]
-        }
+        return {"sessions": _open_sessions(call)}
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/sessions/<uuid:session_id>",
+            tag=TAG,
+            summary="An open session; one's own also with a temporary password.",
+            description="A session that has ended, and somebody else's, is a 404.",
+            access=Access.ANY_PASSWORD,
+            result=shapes.Session,
+            refusals={403: ("password_change_required",), 404: ("session_not_found",)},
+        )
+    )
+    def session(self, call: Call) -> Any:
+        session_id = _session_asked(call)
+        for session in _open_sessions(call):
+            if str(session["session_id"]) == session_id:
+                return session
+        raise Refusal(404, "session_not_found")
 
     @route(
         Operation(
@@ -66,13 +93,27 @@ class SessionRoutes:
             path=f"{API}/sessions/<uuid:session_id>",
             tag=TAG,
             summary="End a session; one's own also with a temporary password.",
+            description="Its token is refused from then on. A session that has ended is a 404.",
             access=Access.ANY_PASSWORD,
             status=204,
+            refusals={403: ("password_change_required",), 404: ("session_not_found",)},
         )
     )
     def end_session(self, call: Call) -> None:
-        session_id = str(call.path["session_id"])
-        person = call.signed_in
-        if person.must_change_password and session_id != person.session_id:
-            raise Refusal(403, "password_change_required")
-        call.command("identity", "end_session", person_id=person.person_id, session_id=session_id)
+        session_id = _session_asked(call)
+        call.command("identity", "end_session", person_id=call.person_id, session_id=session_id)
+
+
+def _session_asked(call: Call) -> str:
+    """Return the session of the path. Raises 403 for another than one's own before S9 is done."""
+    session_id = str(call.path["session_id"])
+    person = call.signed_in
+    if person.must_change_password and session_id != person.session_id:
+        raise Refusal(403, "password_change_required")
+    return session_id
+
+
+def _open_sessions(call: Call) -> list[dict[str, Any]]:
+    found = call.ask("identity", "sessions", person_id=call.person_id)["sessions"]
+    own = call.signed_in.session_id
+    return [{**session, "current": str(session["session_id"]) == own} for session in found]

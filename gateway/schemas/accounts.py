@@ -97,6 +97,7 @@ class BalanceQuery(Shape):
         metadata=described(
             "A day (2026-05-15) or an instant (2026-05-15T12:00:00+03:00); by default now.",
             "2026-05-15",
+            anyOf=[{"format": "date"}, {"format": "date-time"}],
         ),
     )
 
@@ -190,7 +191,7 @@ class PenaltyExplained(Result):
 class MonthsQuery(Shape):
     """A page of months, newest first."""
 
-    before = cursor("Months before")
+    before = cursor("Months before", "WyJtb250aHMgMDAwMTIzNCIsIjIwMjYtMDMiXQ")
     limit = page_size(12, 60)
 
 
@@ -318,7 +319,7 @@ class StatementsQuery(DaysQuery):
 class StatementQuery(DaysQuery):
     """A page of movements: of given days in the order of effect, else of all by position."""
 
-    after = cursor("Movements after")
+    after = cursor("Movements after", "WyJzdGF0ZW1lbnQgMDAwMTIzNCIsMTdd")
     limit = page_size(50, 200)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from gateway.schemas import patterns
 from shared.money import MAX_AMOUNT
 
 _CODES = {
@@ -31,6 +32,8 @@ _CODES_OF_ALL = {
     "characters": "field_characters",
     "moment": "field_date",
 }
+
+ID_EXAMPLE = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
 
 
 def _use_codes(field: fields.Field[Any]) -> None:
@@ -57,6 +60,9 @@ class Shape(Schema):
     class Meta:
         unknown = RAISE
 
+    joint_rules: ClassVar[Mapping[str, Any]] = {}
+    """What the description tells beside the fields: keywords of JSON Schema that join several."""
+
     error_messages = {"type": "field_object", "unknown": "field_unknown"}  # noqa: RUF012
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
@@ -67,10 +73,27 @@ class Result(Shape):
     """A result: unknown fields are not sent."""
 
 
-class Text(fields.String):
-    """Text without control characters, stripped unless ``strip`` is false."""
+class Pattern(validate.Validator):
+    """The rule that a whole text matches a pattern of ``gateway.schemas.patterns``."""
 
-    _UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+    def __init__(self, pattern: str, *, error: str) -> None:
+        self.regex = re.compile(pattern)
+        self._message = error
+
+    def __call__(self, value: str) -> str:
+        if self.regex.fullmatch(value) is None:
+            raise ValidationError(self._message)
+        return value
+
+
+class Text(fields.String):
+    """Text without control characters.
+
+    Its validators see it as it was sent, which is what the description speaks of; then it is
+    stripped, unless ``strip`` is false.
+    """
+
+    _UNUSABLE = re.compile(rf"[{patterns.CONTROL}\ud800-\udfff]")
 
     default_error_messages = {"characters": "field_characters", "moment": "field_date"}  # noqa: RUF012
 
@@ -78,14 +101,21 @@ class Text(fields.String):
         super().__init__(**kwargs)
         self.strip = strip
 
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super().deserialize(value, *args, **kwargs)
+        return text.strip() if self.strip and isinstance(text, str) else text
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if self._UNUSABLE.search(text):
             raise self.make_error("characters")
-        return text.strip() if self.strip else text
+        return text
 
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT = re.compile(
+    _DAY.pattern + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class Day(fields.Date):
@@ -98,7 +128,7 @@ class Day(fields.Date):
 
 
 class Moment(Text):
-    """A day, or an instant with an offset."""
+    """A day, or an instant with an offset (RFC 3339)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         # A plus sign that was not percent-encoded arrives as a space.
@@ -106,9 +136,11 @@ class Moment(Text):
         try:
             if _DAY.fullmatch(moment):
                 date.fromisoformat(moment)
-            elif datetime.fromisoformat(moment).tzinfo is None:
+            elif _INSTANT.fullmatch(moment):
+                datetime.fromisoformat(moment).astimezone(UTC)
+            else:
                 raise self.make_error("moment")
-        except ValueError:
+        except (ValueError, OverflowError):
             raise self.make_error("moment") from None
         return moment
 
@@ -147,34 +179,81 @@ def one_of(*choices: str) -> validate.OneOf:
     return validate.OneOf(choices, error="field_choice")
 
 
-def input_text(description: str, example: str, *, least: int = 1, most: int, **more: Any) -> Text:
-    """Return a text field of a request."""
+def written(least: int, most: int) -> list[validate.Validator]:
+    """Return the rules for a text that a person writes: its length, and something to see in it."""
+    visible = Pattern(patterns.VISIBLE if least else patterns.TEXT, error=f"field_length 1 {most}")
+    return [length(least, most), visible]
+
+
+def formed(pattern: str, most: int, error: str = "field_refused") -> list[validate.Validator]:
+    """Return the rules for a text of a given form."""
+    return [length(1, most), Pattern(pattern, error=error)]
+
+
+def input_text(
+    description: str,
+    example: str,
+    *,
+    least: int = 1,
+    most: int,
+    told: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Text:
+    """Return a text field of a request.
+
+    ``told`` are rules of JSON Schema that a service enforces, with words of its own; the
+    description tells them beforehand.
+    """
     more.setdefault("required", True)
-    return Text(validate=length(least, most), metadata=described(description, example), **more)
+    metadata = described(description, example, **(told or {}))
+    return Text(validate=written(least, most), metadata=metadata, **more)
 
 
-def secret(description: str, *, most: int = 500, **more: Any) -> Text:
-    """Return a field for a password or code of a request; it is not stripped, and never shown."""
-    metadata = described(description, format="password")
-    return Text(strip=False, required=True, validate=length(1, most), metadata=metadata, **more)
+def secret(
+    description: str,
+    example: str,
+    *,
+    most: int = 500,
+    told: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Text:
+    """Return a field for a password of a request; it is not stripped, and never shown."""
+    metadata = described(description, example, format="password", **(told or {}))
+    rules = [length(1, most), Pattern(patterns.TEXT, error="field_characters")]
+    return Text(strip=False, required=True, validate=rules, metadata=metadata, **more)
+
+
+def email_address(description: str) -> Text:
+    """Return the field for an e-mail address of a request."""
+    told = {"pattern": patterns.EMAIL}
+    return input_text(description, "ivanov@example.org", least=3, most=254, told=told)
+
+
+def chosen_password() -> Text:
+    """Return the field for a password that a person chooses, as identity's policy takes it."""
+    return secret(
+        "The new password, never to be shared (S10).",
+        "четыре синих чайника",
+        told={"minLength": 10, "maxLength": 200},
+    )
 
 
 def account_number(**more: Any) -> Text:
     """Return the field for the number of a personal account in a request, stripped (S12)."""
     more.setdefault("required", True)
     return Text(
-        validate=validate.Regexp(r"^[0-9]{1,20}\Z", error="field_account"),
+        validate=Pattern(patterns.ACCOUNT, error="field_account"),
         metadata=described("The personal account («лицевой счёт»), leading zeros kept.", "0001234"),
         **more,
     )
 
 
-def input_amount(description: str, example: int) -> fields.Integer:
+def input_amount(description: str, example: int, most: int = MAX_AMOUNT) -> fields.Integer:
     """Return the field for an amount of a request, in kopecks, never negative."""
     return fields.Integer(
         strict=True,
         required=True,
-        validate=validate.Range(min=0, max=MAX_AMOUNT, error=f"field_range 0 {MAX_AMOUNT}"),
+        validate=validate.Range(min=0, max=most, error=f"field_range 0 {most}"),
         metadata=described(description + ", kopecks.", example, format="int64"),
     )
 
@@ -188,12 +267,12 @@ def page_size(default: int, most: int) -> QueryInteger:
     )
 
 
-def cursor(description: str) -> Text:
+def cursor(description: str, example: str) -> Text:
     """Return the query parameter that takes ``next`` of the previous page."""
     return Text(
         load_default=None,
-        validate=length(1, 200),
-        metadata=described(f"{description}: the `next` of the previous page."),
+        validate=formed(patterns.CURSOR, 200, "field_cursor"),
+        metadata=described(f"{description}: the `next` of the previous page.", example),
     )
 
 
@@ -229,8 +308,7 @@ class Notice(Result):
 
 def identifier(description: str) -> fields.String:
     """Return the field for an id of a result."""
-    example = "0b6e7c1e-4d2a-4f65-9c55-0f3a1d9a7b10"
-    return fields.String(required=True, metadata=described(description, example, format="uuid"))
+    return fields.String(required=True, metadata=described(description, ID_EXAMPLE, format="uuid"))
 
 
 def instant(description: str, **more: Any) -> fields.String:

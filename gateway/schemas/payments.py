@@ -21,6 +21,7 @@ from gateway.schemas.base import (
     output_text,
     page_size,
 )
+from shared.money import MAX_AMOUNT
 
 
 class DueLine(Result):
@@ -43,22 +44,33 @@ class Due(Result):
     total = kopecks("All accounts together", 451425)
 
 
+MOST_LINES = 10
+MOST_OF_LINE = MAX_AMOUNT // (2 * MOST_LINES)
+"""The most of one amount, so that a sum of all lines is never too large."""
+
+
 class RequestedPaymentLine(Shape):
     """One account of the order; it is left out if both amounts are zero (S22)."""
 
     account = account_number()
-    amount = input_amount("«Сумма»: for services", 450000)
-    penalty = input_amount("«Пени»", 1425)
+    amount = input_amount("«Сумма»: for services", 450000, MOST_OF_LINE)
+    penalty = input_amount("«Пени»", 1425, MOST_OF_LINE)
 
 
 class StartPayment(Shape):
     """One order over the accounts listed: «Заплатить»."""
 
+    joint_rules = {  # noqa: RUF012
+        "anyOf": [
+            {"properties": {"lines": {"contains": {"properties": {part: {"minimum": 1}}}}}}
+            for part in ("amount", "penalty")
+        ]
+    }
     lines = fields.List(
         fields.Nested(RequestedPaymentLine),
         required=True,
-        validate=length(1, 10),
-        metadata=described("Each linked account at most once."),
+        validate=length(1, MOST_LINES),
+        metadata=described("Each linked account at most once; not all amounts are zero."),
     )
 
 
@@ -157,7 +169,7 @@ class PaymentQuery(Shape):
 class HistoryQuery(Shape):
     """A page of payments, newest first."""
 
-    before = cursor("Payments before")
+    before = cursor("Payments before", "WyJwYXltZW50cyIsImNERTMiXQ")
     limit = page_size(20, 100)
     account = account_number(required=False, load_default=None)
     year = QueryInteger(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from gateway.schemas import patterns
 from gateway.schemas.base import (
+    Pattern,
     Result,
     Shape,
     Text,
@@ -20,6 +22,8 @@ from gateway.schemas.base import (
 
 _FORMAT = "saldo-inclusion-proof-v1"
 _MOST_POSITIONS = (1 << 63) - 1
+_HASH = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="
+_CHECKPOINT = f"billing.example/ledger\n64\n{_HASH}\n\n— billing.example/ledger {_HASH}\n"
 
 
 def _place(description: str) -> fields.Integer:
@@ -31,9 +35,12 @@ def _place(description: str) -> fields.Integer:
     )
 
 
-def _exact(description: str, most: int) -> Text:
+def _exact(description: str, example: str, most: int, pattern: str) -> Text:
     return Text(
-        strip=False, required=True, validate=length(1, most), metadata=described(description)
+        strip=False,
+        required=True,
+        validate=[length(1, most), Pattern(pattern, error="field_refused")],
+        metadata=described(description, example),
     )
 
 
@@ -48,14 +55,16 @@ class ProofToCheck(Shape):
     position = _place("The place of the posting in the ledger.")
     index = _place("Its place in the tree, which counts from 0.")
     size = _place("How many events the checkpoint has sealed.")
-    leaf = _exact("The posting as it was sealed, in base64.", 60_000)
+    leaf = _exact(
+        "The posting as it was sealed, in base64.", "eyJwb3NpdGlvbiI6NDJ9", 60_000, patterns.BASE64
+    )
     path = fields.List(
-        Text(strip=False, validate=length(1, 100)),
+        Text(strip=False, validate=Pattern(patterns.SHA256, error="field_refused")),
         required=True,
         validate=length(0, 128),
-        metadata=described("The hashes from the leaf to the root, each in base64."),
+        metadata=described("The hashes from the leaf to the root, each in base64.", [_HASH]),
     )
-    checkpoint = _exact("The checkpoint, a signed note.", 10_000)
+    checkpoint = _exact("The checkpoint, a signed note.", _CHECKPOINT, 10_000, patterns.TEXT)
 
 
 class ProvenPayment(Result):

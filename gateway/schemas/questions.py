@@ -42,7 +42,7 @@ class Topics(Result):
 class AskQuestion(Shape):
     """A question."""
 
-    topic = input_text("The code of the topic.", "charges", most=64)
+    topic = input_text("The code of the topic.", "charges", most=40)
     account = account_number(required=False, load_default=None, allow_none=True)
     text = input_text("The question.", "Почему в октябре начислено больше?", most=4000)
 

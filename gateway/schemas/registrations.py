@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from gateway.schemas import patterns
 from gateway.schemas.base import (
     Flag,
     Result,
     Shape,
     Text,
+    chosen_password,
     described,
+    email_address,
     identifier,
     input_text,
     length,
     notice,
     one_of,
     output_text,
-    secret,
 )
 from shared.contracts.identity import PersonType
 
@@ -26,10 +28,34 @@ from shared.contracts.identity import PersonType
 class Organisation(Shape):
     """The legal entity of a registration of type ``organisation``."""
 
-    name = input_text("The registered name.", "ООО «Три кита»", most=1000)
-    inn = input_text("ИНН, 10 digits (12 for a sole proprietor).", "6200098765", most=32)
+    joint_rules = {  # noqa: RUF012
+        "anyOf": [
+            {
+                "properties": {
+                    "inn": {"pattern": patterns.INN_OF_ENTITY},
+                    "kpp": {"type": "string", "pattern": patterns.KPP},
+                },
+                "required": ["kpp"],
+            },
+            {
+                "properties": {
+                    "inn": {"pattern": patterns.INN_OF_TRADER},
+                    "kpp": {"pattern": patterns.BLANK},
+                },
+            },
+        ]
+    }
+    name = input_text(
+        "The registered name.", "ООО «Три кита»", most=300, told={"pattern": patterns.NAME}
+    )
+    inn = input_text(
+        "ИНН, 10 digits (12 for a sole proprietor), its check digits right.",
+        "6200098765",
+        most=32,
+        told={"pattern": patterns.INN},
+    )
     kpp = input_text(
-        "КПП, 9 digits; a sole proprietor has none.",
+        "КПП, 9 characters; a sole proprietor has none.",
         "620001001",
         least=0,
         most=32,
@@ -42,14 +68,26 @@ class Organisation(Shape):
 class StartRegistration(Shape):
     """The details of a registration."""
 
+    EXAMPLES: ClassVar = {
+        "individual": {"person_type": "individual", "email": "ivanov@example.org"},
+        "organisation": {
+            "person_type": "organisation",
+            "email": "office@example.org",
+            "organisation": {"name": "ООО «Три кита»", "inn": "6200098765", "kpp": "620001001"},
+        },
+    }
+    joint_rules = {  # noqa: RUF012
+        "if": {"properties": {"person_type": {"const": PersonType.ORGANISATION}}},
+        "then": {"properties": {"organisation": {"type": "object"}}, "required": ["organisation"]},
+        "else": {"properties": {"organisation": {"type": "null"}}},
+    }
+
     person_type = fields.String(
         required=True,
         validate=one_of(*PersonType),
         metadata=described("«Физ. лицо» or «Юр. лицо».", "individual"),
     )
-    email = input_text(
-        "The address for the verification code.", "ivanov@example.org", least=3, most=254
-    )
+    email = email_address("The address for the verification code.")
     organisation = fields.Nested(
         Organisation,
         load_default=None,
@@ -93,11 +131,15 @@ class ConfirmRegistration(Shape):
     code = input_text("The verification code from the letter.", "482913", most=32)
     accept_rules = Flag(
         required=True,
-        metadata=described("«Я согласен(на) с правилами предоставления доступа».", True),
+        metadata=described(
+            "«Я согласен(на) с правилами предоставления доступа».", True, enum=[True]
+        ),
     )
     consent_personal_data = Flag(
         required=True,
-        metadata=described("Consent to the processing of personal data, given separately.", True),
+        metadata=described(
+            "Consent to the processing of personal data, given separately.", True, enum=[True]
+        ),
     )
     rules_version = document_version("rules")
     consent_version = document_version("consent")
@@ -113,7 +155,7 @@ class RegistrationConfirmed(Result):
 class RequestPasswordReset(Shape):
     """The address whose password is lost."""
 
-    email = input_text("The e-mail of the cabinet.", "ivanov@example.org", least=3, most=254)
+    email = email_address("The e-mail of the cabinet.")
 
 
 class PasswordResetRequested(Result):
@@ -127,4 +169,4 @@ class ConfirmPasswordReset(Shape):
     """The code from the letter and the new password."""
 
     code = input_text("The code from the letter.", "482913", most=32)
-    new_password = secret("The new password, never to be shared (S10).")
+    new_password = chosen_password()

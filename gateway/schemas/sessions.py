@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from marshmallow import fields
 
-from marshmallow import ValidationError, fields, validates_schema
-
+from gateway.schemas import patterns
 from gateway.schemas.base import (
     Result,
     Shape,
+    chosen_password,
     described,
+    email_address,
     identifier,
     input_text,
     instant,
     length,
+    one_of,
     output_text,
     secret,
+    written,
 )
 from gateway.schemas.base import Text as TextField
-from gateway.schemas.registrations import document_version
 
 
 class SignIn(Shape):
     """E-mail, password, and a name for the device in the list of sessions."""
 
-    email = input_text("The e-mail of the cabinet.", "ivanov@example.org", least=3, most=254)
-    password = secret("The password; at the first sign-in, the temporary one from the letter.")
+    email = email_address("The e-mail of the cabinet.")
+    password = secret(
+        "The password; at the first sign-in, the temporary one from the letter.",
+        "четыре синих чайника",
+    )
     device = TextField(
         load_default=None,
         allow_none=True,
-        validate=length(1, 200),
+        validate=written(1, 200),
         metadata=described(
             "The name in the list of sessions; by default the User-Agent.", "Телефон"
         ),
@@ -85,23 +90,35 @@ class Sessions(Result):
     sessions = fields.List(fields.Nested(Session), required=True)
 
 
+class AcceptedDocument(Shape):
+    """A version that the person has seen and accepts."""
+
+    kind = TextField(
+        required=True,
+        validate=one_of("rules", "consent"),
+        metadata=described("`rules` or `consent`.", "rules"),
+    )
+    version = input_text("The version, as `must_accept` names it.", "2026-11-01", most=40)
+
+
 class AcceptDocuments(Shape):
-    """The versions that the person has seen and accepts, at least one."""
+    """The versions that the person has seen and accepts."""
 
-    rules_version = document_version("rules")
-    consent_version = document_version("consent")
-
-    @validates_schema
-    def check_versions(self, data: dict[str, Any], **_: Any) -> None:
-        if data.get("rules_version") is None and data.get("consent_version") is None:
-            raise ValidationError("field_required", "rules_version")
+    documents = fields.List(
+        fields.Nested(AcceptedDocument),
+        required=True,
+        validate=length(1, 2),
+        metadata=described("Each with its version in force."),
+    )
 
 
 class ChangePassword(Shape):
     """The current and the new password."""
 
-    current_password = secret("The current password, which may be the temporary one.")
-    new_password = secret("The new password, never to be shared (S10).")
+    current_password = secret(
+        "The current password, which may be the temporary one.", "Kp7-Wq3x-Tn9z"
+    )
+    new_password = chosen_password()
 
 
 class ProfileOrganisation(Result):
@@ -134,12 +151,14 @@ class UpdateProfile(Shape):
     """The values to change: an absent one stays, an empty one is cleared."""
 
     full_name = TextField(
-        validate=length(0, 200),
-        metadata=described("ФИО.", "Иванов Иван Иванович"),
+        validate=written(0, 150),
+        metadata=described("ФИО.", "Иванов Иван Иванович", pattern=patterns.NAME_OR_NONE),
     )
     phone = TextField(
-        validate=length(0, 32),
-        metadata=described("The telephone, with its country code.", "+79991234567"),
+        validate=written(0, 32),
+        metadata=described(
+            "The telephone, with its country code.", "+79991234567", pattern=patterns.PHONE_OR_NONE
+        ),
     )
 
 
@@ -148,7 +167,7 @@ class DocumentQuery(Shape):
 
     version = TextField(
         load_default=None,
-        validate=length(1, 40),
+        validate=written(1, 20),
         metadata=described("A version; by default the one in force.", "2025-09-01"),
     )
 

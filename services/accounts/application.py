@@ -53,17 +53,23 @@ class Linking:
     def look_up(self, session: Session, command: LookUpAccount) -> dict[str, Any] | None:
         """Return the masked preview of a contract, None when there is none.
 
-        Raises Forbidden ``too_many_attempts`` (with ``retry_after_seconds``).
+        Raises Forbidden ``too_many_attempts``, with the limit and ``retry_after_seconds``.
         """
         limits = self._policy.limits
-        _count(session, "lookup_by_person", command.person_id, limits.lookups_per_person)
+        left = _count(session, "lookup_by_person", command.person_id, limits.lookups_per_person)
         number = clean_number(command.number)
         details = session.read.contract(number) if number else None
         if number is None or details is None:
             return None
         linked = session.read.owned(command.person_id, [number])
         address, holder = _masked(session, number, details)
-        return {"number": number, "address": address, "holder": holder, "linked": bool(linked)}
+        return {
+            "number": number,
+            "address": address,
+            "holder": holder,
+            "linked": bool(linked),
+            "rate_limit": left,
+        }
 
     def link(self, session: Session, command: LinkAccount) -> dict[str, Any]:
         """Link an account to a cabinet; ``{"linked": False}`` for an unknown number or fact.
@@ -76,7 +82,7 @@ class Linking:
         cabinet = session.load(Cabinet, cabinet_id(person_id))
         if number is not None:
             cabinet.check_room_for(number)
-        _count(session, "link_by_person", person_id, limits.links_per_person)
+        left = _count(session, "link_by_person", person_id, limits.links_per_person)
         if number is None:
             return {"linked": False}
         # This row stays locked until the commit: two persons who link the same account at once
@@ -88,7 +94,7 @@ class Linking:
         cabinet.link(
             person_id, number, proven_by=self._policy.proof, other_person_ids=tuple(others)
         )
-        return {"linked": True, "number": number}
+        return {"linked": True, "number": number, "rate_limit": left}
 
     def _is_proven(self, session: Session, number: str, fact: BillDigests) -> bool:
         known = session.read.contract(number) is not None
@@ -140,14 +146,17 @@ def revealed(
     )
 
 
-def _count(session: Session, kind: str, subject: UUID, limit: Limit) -> None:
-    wait = session.read.attempts.count(kind, subject, limit, session.now)
-    if wait:
+def _count(session: Session, kind: str, subject: UUID, limit: Limit) -> dict[str, Any]:
+    """Count an attempt, and return the state of its limit. Raises ``too_many_attempts``."""
+    made, closes_in = session.read.attempts.count(kind, subject, limit, session.now)
+    state = limit.after(kind, made, closes_in)
+    if made > limit.attempts:
         raise Forbidden(
             "too_many_attempts",
             "Too many attempts; wait and try again, with the last paper bill at hand.",
-            retry_after_seconds=wait,
+            **state,
         )
+    return state
 
 
 def _masked(session: Session, number: str, details: ContractDetails) -> tuple[str, str]:

@@ -52,8 +52,8 @@ class Attempts:
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
 
-    def count(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> int:
-        """Count one attempt; return 0, or the seconds to wait when there were too many."""
+    def count(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> tuple[int, int]:
+        """Count one attempt; return how many there were, and the seconds till the window closes."""
         self._cursor.execute(
             "INSERT INTO attempts (kind, subject, opened_at, made) VALUES (%(k)s, %(s)s, %(n)s, 1)"
             " ON CONFLICT (kind, subject) DO UPDATE SET"
@@ -64,10 +64,10 @@ class Attempts:
             {"k": kind, "s": subject, "n": now, "o": now - limit.window},
         )
         row = self._cursor.fetchone()
-        if row is None or row["made"] <= limit.attempts:
-            return 0
+        if row is None:
+            raise RuntimeError("an upsert returned no row")
         closes_at: datetime = row["opened_at"] + limit.window
-        return max(1, ceil((closes_at - now).total_seconds()))
+        return row["made"], max(1, ceil((closes_at - now).total_seconds()))
 
     def forget(self, before: datetime) -> int:
         """Delete the counters whose window opened before an instant; return how many."""

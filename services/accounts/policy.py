@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -31,6 +31,16 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def window(self) -> timedelta:
         return timedelta(minutes=self.minutes)
+
+    def after(self, policy: str, made: int, closes_in: int) -> dict[str, Any]:
+        """Return the state of the limit after an attempt; ``closes_in`` are seconds."""
+        return {
+            "policy": policy,
+            "limit": self.attempts,
+            "window_seconds": int(self.window.total_seconds()),
+            "remaining": max(0, self.attempts - made),
+            "retry_after_seconds": closes_in,
+        }
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,7 +24,7 @@ class AccountsService:
 
     @rpc(schemas.LookUp)
     def lookup(self, person_id: UUID, number: str) -> dict[str, Any]:
-        """Return ``{number, address, holder, linked}``, address and holder masked.
+        """Return ``{number, address, holder, linked, rate_limit}``, address and holder masked.
 
         Raises NotFound ``account_not_found`` and Forbidden ``too_many_attempts``.
         """
@@ -56,7 +56,7 @@ class AccountsService:
                 "link_refused",
                 "The number and the fact do not belong together; check both against the last bill.",
             )
-        return {"number": result["number"]}
+        return {"number": result["number"], "rate_limit": result.get("rate_limit")}
 
     @rpc(schemas.Unlink)
     def unlink(self, person_id: UUID, number: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -115,18 +116,22 @@ class QuestionUseCases:
         return {"question_id": str(question.id), "department": question.department}
 
     def _check_limits(self, session: Session, person_id: UUID, *, asking: bool) -> None:
-        limits, since = self._directory.limits, session.now - DAY
-        if asking and session.read.questions_since(person_id, since) >= limits.questions_per_day:
+        limits, now = self._directory.limits, session.now
+        most = limits.questions_per_day
+        reached = session.read.question_asked(person_id, now - DAY, most) if asking else None
+        if reached is not None:
             raise Forbidden(
                 "too_many_questions",
                 "Too many questions within a day; add to a question that you have asked.",
-                limit=limits.questions_per_day,
+                **_exceeded("questions_per_day", most, reached + DAY - now),
             )
-        if session.read.messages_since(person_id, since) >= limits.messages_per_day:
+        most = limits.messages_per_day
+        reached = session.read.message_written(person_id, now - DAY, most)
+        if reached is not None:
             raise Forbidden(
                 "too_many_messages",
                 "Too many messages within a day; write again tomorrow.",
-                limit=limits.messages_per_day,
+                **_exceeded("messages_per_day", most, reached + DAY - now),
             )
 
 
@@ -179,6 +184,15 @@ def clean_text(text: str) -> str:
             max_length=MAX_TEXT,
         )
     return clean
+
+
+def _exceeded(policy: str, most: int, wait: timedelta) -> dict[str, Any]:
+    return {
+        "policy": policy,
+        "limit": most,
+        "window_seconds": int(DAY.total_seconds()),
+        "retry_after_seconds": max(1, ceil(wait.total_seconds())),
+    }
 
 
 def not_found() -> NotFound:

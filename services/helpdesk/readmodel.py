@@ -111,25 +111,25 @@ class ReadModel:
             for row in self._cursor
         ]
 
-    def questions_since(self, person_id: UUID, since: datetime) -> int:
-        """Return the number of questions that a person asked after an instant."""
-        return self._count(
-            "SELECT count(*) AS found FROM questions WHERE person_id = %s AND asked_at > %s",
-            (person_id, since),
+    def question_asked(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
+        """Return when the nth newest question after an instant was asked; None: they are fewer."""
+        return self._nth(
+            "SELECT asked_at AS at FROM questions WHERE person_id = %s AND asked_at > %s",
+            (person_id, since, nth - 1),
         )
 
-    def messages_since(self, person_id: UUID, since: datetime) -> int:
-        """Return the number of messages that a person wrote after an instant, in all questions."""
-        return self._count(
-            "SELECT count(*) AS found FROM messages JOIN questions USING (question_id)"
+    def message_written(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
+        """Return when the nth newest message of a person, in all questions, was written."""
+        return self._nth(
+            "SELECT at FROM messages JOIN questions USING (question_id)"
             " WHERE person_id = %s AND author = 'person' AND at > %s",
-            (person_id, since),
+            (person_id, since, nth - 1),
         )
 
-    def _count(self, query: str, parameters: tuple[Any, ...]) -> int:
-        self._cursor.execute(query, parameters)
+    def _nth(self, query: str, parameters: tuple[Any, ...]) -> datetime | None:
+        self._cursor.execute(f"{query} ORDER BY at DESC OFFSET %s LIMIT 1", parameters)
         row = self._cursor.fetchone()
-        return 0 if row is None else int(row["found"])
+        return None if row is None else row["at"]
 
     def _add_question(self, record: Recorded, asked: QuestionAsked) -> None:
         self._cursor.execute(

@@ -85,7 +85,7 @@ def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
     ):
         wait = read.attempts.take(limit, subject, session.now)
         if wait:
-            return refusal("too_many_attempts", retry_after_seconds=wait)
+            return refusal("too_many_attempts", **limit.exceeded(wait))
     credential = read.credentials.of_email(command.email_index)
     if credential is None:
         return {"person_id": None, "password_hash": None}
@@ -213,7 +213,7 @@ def password_changer(
         read = session.read
         wait = read.attempts.take(PASSWORD_CHANGES, command.person_id.bytes, session.now)
         if wait:
-            return refusal("too_many_attempts", retry_after_seconds=wait)
+            return refusal("too_many_attempts", **PASSWORD_CHANGES.exceeded(wait))
         credential = read.credentials.lock(command.person_id)
         person = session.load(Person, command.person_id)
         person.must_exist()

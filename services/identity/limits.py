@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CODE_LIFE = timedelta(minutes=15)
 CODE_ATTEMPTS = 5
@@ -28,6 +28,15 @@ class Limit(NamedTuple):
     scope: str
     most: int
     window: timedelta
+
+    def exceeded(self, wait_seconds: int) -> dict[str, Any]:
+        """Return the parameters of ``too_many_attempts``: the limit, and the seconds to wait."""
+        return {
+            "policy": self.scope,
+            "limit": self.most,
+            "window_seconds": int(self.window.total_seconds()),
+            "retry_after_seconds": wait_seconds,
+        }
 
 
 REGISTRATION_LETTERS = Limit("registration_letters", 5, timedelta(minutes=15))

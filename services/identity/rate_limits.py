@@ -11,4 +11,4 @@ def enforce_limit(session: Session, limit: Limit, subject: bytes) -> None:
     """Count one attempt of a subject. Raises Forbidden ``too_many_attempts`` above the limit."""
     wait = session.read.attempts.take(limit, subject, session.now)
     if wait:
-        raise refused("too_many_attempts", retry_after_seconds=wait)
+        raise refused("too_many_attempts", **limit.exceeded(wait))

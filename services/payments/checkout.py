@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from math import ceil
 from typing import Any, Final
 from uuid import UUID
 
@@ -134,10 +135,12 @@ class Checkout:
         if outcome is not PollOutcome.PENDING:
             self._restart_polling(payment, outcome.value)
             raise _acquirer_unavailable()
-        if self._clock.now() < payment.created_at + REGISTRATION_GRACE:
+        grace = payment.created_at + REGISTRATION_GRACE - self._clock.now()
+        if grace > timedelta(0):
             raise Unavailable(
                 "payment_under_way",
                 "The same payment is being started; send the same command again in some seconds.",
+                retry_after_seconds=ceil(grace.total_seconds()),
             )
         # Nobody has seen the page, so nothing can have been charged.
         command = application.AbandonOrder(payment_id=payment.payment_id)

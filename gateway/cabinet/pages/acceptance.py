@@ -45,7 +45,11 @@ class AcceptancePages:
             return acceptance_page(visit, kept=kept, next_=next_, errors=unticked)
         outcome = visit.attempt(
             MeRoutes.accept_documents,
-            body={f"{kind}_version": visit.form[f"{kind}_version"] for kind in shown},
+            body={
+                "documents": [
+                    {"kind": kind, "version": visit.form[f"{kind}_version"]} for kind in shown
+                ]
+            },
         )
         # The session says what is due now: another version may have come out meanwhile.
         person = person_of_token(visit.token, visit.services)

@@ -35,14 +35,12 @@ class FakeAttempts:
     def __init__(self) -> None:
         self.counters: dict[tuple[str, UUID], tuple[datetime, int]] = {}
 
-    def count(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> int:
+    def count(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> tuple[int, int]:
         opened_at, made = self.counters.get((kind, subject), (now, 0))
         if opened_at <= now - limit.window:
             opened_at, made = now, 0
         self.counters[kind, subject] = (opened_at, made + 1)
-        if made + 1 <= limit.attempts:
-            return 0
-        return max(1, round((opened_at + limit.window - now).total_seconds()))
+        return made + 1, max(1, round((opened_at + limit.window - now).total_seconds()))
 
     def forget(self, before: datetime) -> int:
         old = [key for key, (opened_at, _) in self.counters.items() if opened_at < before]

@@ -41,6 +41,13 @@ def test_a_look_up_forgives_spaces_and_masks_what_is_not_proven(harness: Any) ->
         "address": "г. Примерск, ул. Образцовая",
         "holder": "П. П. О.",
         "linked": False,
+        "rate_limit": {
+            "policy": "lookup_by_person",
+            "limit": 60,
+            "window_seconds": 3600,
+            "remaining": 59,
+            "retry_after_seconds": 3600,
+        },
     }
 
 
@@ -55,7 +62,13 @@ def test_look_ups_are_limited_per_person_though_they_find_nothing(harness: Any) 
     with pytest.raises(Forbidden) as refusal:
         look_up(harness, ANNA, FIRST)
     assert refusal.value.code == "too_many_attempts"
-    assert refusal.value.params == {"retry_after_seconds": 3600}
+    assert refusal.value.params == {
+        "policy": "lookup_by_person",
+        "limit": 60,
+        "window_seconds": 3600,
+        "remaining": 0,
+        "retry_after_seconds": 3600,
+    }
     assert look_up(harness, BORIS, FIRST) is not None
     harness.clock.advance(timedelta(hours=1))
     assert look_up(harness, ANNA, FIRST) is not None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from gateway_doubles import Browser, FakeServices
+from werkzeug.wrappers import Request, Response
 
 from shared.config import Settings
 
@@ -14,10 +17,48 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
     from nameko.containers import ServiceContainer
 
+    from gateway.operations import API, Operation
+    from gateway.refusals import refusals_of
     from gateway.service import CLIENT_KEY, Gateway
-    from gateway.web import SETTINGS_KEY, GatewayServer
+    from gateway.web import SETTINGS_KEY, GatewayServer, Route
 
 SETTINGS = Settings(amqp_url="", secret=bytes(32), acquirer_url="https://bank.example")
+
+
+@pytest.fixture
+def made_up_refusals() -> None:
+    """For tests in which a service refuses as it never does: nothing is compared."""
+
+
+@pytest.fixture(autouse=True)
+def _responses_are_described(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compare each response of an operation with its declaration."""
+    handle = Route.handle
+
+    def compared(route: Route, sent: Request, values: Mapping[str, Any]) -> Response:
+        response = handle(route, sent, values)
+        if isinstance(route.operation, Operation) and route.operation.path.startswith(API):
+            check_described(route.operation, response)
+        return response
+
+    if "made_up_refusals" not in request.fixturenames:
+        monkeypatch.setattr(Route, "handle", compared)
+
+
+def check_described(operation: Operation, response: Response) -> None:
+    """Fail if an operation declares neither the status of a response nor its code."""
+    status = response.status_code
+    if response.mimetype == "application/problem+json":
+        code = json.loads(response.get_data())["code"]
+        assert code in refusals_of(operation).get(status, ()), f"{status} {code}"
+    else:
+        assert status == operation.status or (status == 304 and operation.revalidates)
+    if status == 201:
+        assert response.headers["Location"].startswith("/api/v1/")
+    if status in {429, 503}:
+        assert int(response.headers["Retry-After"]) > 0
 
 
 @pytest.fixture

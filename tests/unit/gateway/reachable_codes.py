@@ -18,6 +18,12 @@ from typing import TypeVar
 ROOT = Path(__file__).parents[3]
 ERRORS = {"ValidationFailed", "NotFound", "Conflict", "Forbidden", "Unavailable"}
 CALLERS = {"ask", "command", "call"}
+FROM_A_TABLE = {"refusal", "refused"}
+"""Functions that look the error of a code up in a table."""
+
+ROUTES_LEAD_TO = {"gateway.cursors", "gateway.ownership", "gateway.whole_statements"}
+"""Modules of the gateway that refuse for a route."""
+
 REPLAYED = frozenset({"services.ledger.domain.account"})
 """Modules of decisions that routes only replay: an event that was allowed is not refused again."""
 
@@ -93,25 +99,54 @@ def called_rpcs(*nodes: ast.AST) -> set[Rpc]:
 
 
 def raised_codes(*nodes: ast.AST) -> set[str]:
-    """Return the codes of the errors made below the nodes, or kept in tables there."""
-    found = {
-        str(call.args[0].value)
-        for call in _all(ast.Call, *nodes)
-        if name_of(call.func) in ERRORS and call.args and isinstance(call.args[0], ast.Constant)
-    }
-    for table in _all(ast.Dict, *nodes):  # {"wrong_code": (ValidationFailed, "...")}
-        for key, value in zip(table.keys, table.values, strict=True):
-            error = value.elts[0] if isinstance(value, ast.Tuple) and value.elts else value
-            if isinstance(key, ast.Constant) and name_of(error) in ERRORS:
-                found.add(str(key.value))
+    """Return the codes of the errors made below the nodes."""
+    found = set()
+    for call in _all(ast.Call, *nodes):
+        if call.args and isinstance(call.args[0], ast.Constant):
+            code = str(call.args[0].value)
+            looked_up = name_of(call.func) in FROM_A_TABLE and code in _codes_in_tables()
+            if looked_up or name_of(call.func) in ERRORS:
+                found.add(code)
     return found
 
 
-def passed_codes(*nodes: ast.AST) -> set[str]:
+@cache
+def _codes_in_tables() -> Mapping[str, str]:
+    """Return the error of each code in a table: ``{"wrong_code": (ValidationFailed, "...")}``."""
+    found = {}
+    for table in _all(ast.Dict, *(tree for _, tree in sources("services", "shared"))):
+        for key, value in zip(table.keys, table.values, strict=True):
+            error = value.elts[0] if isinstance(value, ast.Tuple) and value.elts else value
+            if isinstance(key, ast.Constant) and name_of(error) in ERRORS:
+                found[str(key.value)] = name_of(error)
+    return found
+
+
+@cache
+def errors_of_codes() -> Mapping[str, frozenset[str]]:
+    """Return the errors as which services raise each code: ``{"wrong_code": {"NotFound"}}``."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    trees = [tree for _, tree in sources("services", "shared")]
+    for call in _all(ast.Call, *trees):
+        if name_of(call.func) in ERRORS and call.args and isinstance(call.args[0], ast.Constant):
+            found[str(call.args[0].value)].add(name_of(call.func))
+    for code, error in _codes_in_tables().items():
+        found[code].add(error)
+    for function in _all(ast.FunctionDef, *trees):  # def check(x, code): raise NotFound(code)
+        if function.name in _raisers_of_arguments():
+            errors = {name_of(call.func) for call in _all(ast.Call, function)} & ERRORS
+            for code in passed_codes(*trees, to=function.name):
+                found[code] |= errors
+    return {code: frozenset(errors) for code, errors in found.items()}
+
+
+def passed_codes(*nodes: ast.AST, to: str = "") -> set[str]:
     """Return the codes passed to a function that raises them: ``check(x, "invalid_day")``."""
     raisers = _raisers_of_arguments()
     found = set()
     for call in _all(ast.Call, *nodes):
+        if to not in {"", name_of(call.func)}:
+            continue
         if (place := raisers.get(name_of(call.func))) is not None:
             index, name = place
             by_name = [keyword.value for keyword in call.keywords if keyword.arg == name]
@@ -124,16 +159,32 @@ def passed_codes(*nodes: ast.AST) -> set[str]:
 @cache
 def reachable_codes() -> frozenset[str]:
     """Return every code with which an RPC called by the gateway can refuse."""
-    rpcs = called_rpcs(*(tree for _, tree in sources("gateway")))
+    return codes_of(frozenset(called_rpcs(*(tree for _, tree in sources("gateway")))))
+
+
+@cache
+def codes_of(called: frozenset[Rpc]) -> frozenset[str]:
+    """Return every code with which one of these RPCs can refuse, or one that they call."""
+    rpcs = set(called)
     codes: set[str] = set()
     followed: set[Rpc] = set()
     while waiting := rpcs - followed:
         rpc = waiting.pop()
         followed.add(rpc)
-        nodes = list(_reached(*rpc))
+        nodes = list(_reached_by_rpc(*rpc))
         codes |= raised_codes(*nodes) | passed_codes(*nodes)
         rpcs |= called_rpcs(*nodes)
     return frozenset(codes)
+
+
+def reached_by_route(module: str, method: str) -> list[ast.AST]:
+    """Return every definition of the gateway to which a method of a class of routes leads."""
+    modules = {name: found for name, found in _modules("gateway").items() if _is_route(name)}
+    return list(_reached(modules, (module, f".{method}")))
+
+
+def _is_route(name: str) -> bool:
+    return name.startswith("gateway.routes") or name in ROUTES_LEAD_TO
 
 
 def _all(kind: type[N], *nodes: ast.AST) -> Iterator[N]:
@@ -154,21 +205,24 @@ def _raisers_of_arguments() -> Mapping[str, tuple[int, str]]:
 
 
 @cache
-def _modules(service: str) -> Mapping[str, Module]:
+def _modules(folder: str) -> Mapping[str, Module]:
     found = {}
-    for path, tree in sources(f"services/{service}"):
+    for path, tree in sources(folder):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = Module(name, tree)
     return found
 
 
-def _reached(service: str, method: str) -> Iterator[ast.AST]:
+def _reached_by_rpc(service: str, method: str) -> Iterator[ast.AST]:
     """Yield every definition of a service to which an RPC leads."""
-    modules = _modules(service)
-    home = f"services.{service}.service"
-    assert f".{method}" in modules[home].definitions, f"{service} has no RPC {method}"
-    waiting: list[Place] = [(home, f".{method}")]
+    modules = _modules(f"services/{service}")
+    return _reached(modules, (f"services.{service}.service", f".{method}"))
+
+
+def _reached(modules: Mapping[str, Module], start: Place) -> Iterator[ast.AST]:
+    assert start[1] in modules[start[0]].definitions, f"there is no {start}"
+    waiting: list[Place] = [start]
     seen: set[Place] = set()
     while waiting:
         place = waiting.pop()

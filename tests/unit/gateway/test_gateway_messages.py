@@ -80,6 +80,8 @@ def test_every_place_that_raises_a_code_gives_the_parameters_of_its_words() -> N
                 continue
             code = getattr(call.args[0], "value", None)
             given = {keyword.arg for keyword in call.keywords}
+            if None in given:  # **limit.exceeded(...), as in the tests of the services
+                given |= {"policy", "limit", "window_seconds", "retry_after_seconds"}
             for text in CATALOGUE.get(code, {}).values():
                 needed = {name for _, name, _, _ in Formatter().parse(text) if name}
                 assert needed <= given, f"{code} needs {needed}"

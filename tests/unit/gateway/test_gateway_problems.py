@@ -26,6 +26,7 @@ from shared.errors import (
 ME = "/api/v1/me"
 
 
+@pytest.mark.usefixtures("made_up_refusals")
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -60,6 +61,7 @@ def test_a_refusal_becomes_a_problem_document(
     assert len(document["detail"]) > len(document["title"]) + 5
 
 
+@pytest.mark.usefixtures("made_up_refusals")
 def test_the_language_is_russian_unless_english_is_preferred(
     browser: Browser, services: FakeServices
 ) -> None:
@@ -72,6 +74,7 @@ def test_the_language_is_russian_unless_english_is_preferred(
     assert english.headers["Vary"] == "Accept-Language"
 
 
+@pytest.mark.usefixtures("made_up_refusals")
 def test_text_with_a_missing_parameter_is_not_shown(
     browser: Browser, services: FakeServices
 ) -> None:
@@ -79,14 +82,54 @@ def test_text_with_a_missing_parameter_is_not_shown(
     assert browser("GET", ME).json["detail"] == KINDS["validation"]["ru"]
 
 
+@pytest.mark.usefixtures("made_up_refusals")
 def test_unavailable_and_too_many_have_retry_after(
     browser: Browser, services: FakeServices
 ) -> None:
     services.answers["identity", "profile"] = Unavailable("service_unavailable", "x")
     assert browser("GET", ME).headers["Retry-After"] == "5"
+    waiting = Unavailable("payment_under_way", "x", retry_after_seconds=12)
+    services.answers["identity", "profile"] = waiting
+    assert browser("GET", ME).headers["Retry-After"] == "12"
     refusal = Forbidden("too_many_attempts", "x", retry_after_seconds=17)
     services.answers["identity", "profile"] = refusal
     assert browser("GET", ME).headers["Retry-After"] == "17"
+
+
+def test_limit_that_was_reached_is_described_in_headers(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.answers["accounts", "lookup"] = Forbidden(
+        "too_many_attempts",
+        "x",
+        policy="lookup_by_person",
+        limit=60,
+        window_seconds=3600,
+        retry_after_seconds=17,
+    )
+    refused = browser("POST", "/api/v1/accounts/lookup", json={"number": "1"})
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "17"
+    assert refused.headers["RateLimit-Policy"] == '"lookup_by_person";q=60;w=3600'
+    assert refused.headers["RateLimit"] == '"lookup_by_person";r=0;t=17'
+
+
+def test_success_says_what_is_left_of_its_limit(browser: Browser, services: FakeServices) -> None:
+    limit = {
+        "policy": "link_by_person",
+        "limit": 20,
+        "window_seconds": 3600,
+        "remaining": 19,
+        "retry_after_seconds": 3600,
+    }
+    services.answers["accounts", "link"] = {"number": "0001", "rate_limit": limit}
+    linked = browser("POST", "/api/v1/accounts", json={"number": "0001", "proof": "1"})
+    assert linked.status_code == 201
+    assert linked.headers["RateLimit-Policy"] == '"link_by_person";q=20;w=3600'
+    assert linked.headers["RateLimit"] == '"link_by_person";r=19;t=3600'
+    assert "rate_limit" not in linked.json
+    services.answers["accounts", "link"] = {"number": "0001"}
+    assert "RateLimit" not in browser("POST", "/api/v1/accounts", json={"number": "1"}).headers
 
 
 def test_validation_of_a_service_keeps_its_pointers_without_its_words(
@@ -263,9 +306,10 @@ def test_new_rules_allow_only_their_acceptance(browser: Browser, services: FakeS
     body = {"current_password": "a", "new_password": "b"}
     assert browser("PUT", f"{ME}/password", json=body).status_code == 200
     assert browser("DELETE", f"/api/v1/sessions/{own}").status_code == 204
-    nothing = browser("POST", f"{ME}/acceptances", json={"rules_version": None})
-    assert nothing.json["errors"][0]["pointer"] == "#/rules_version"
-    accepted = browser("POST", f"{ME}/acceptances", json={"rules_version": "2026-12-01"})
+    nothing = browser("POST", f"{ME}/acceptances", json={"documents": []})
+    assert nothing.json["errors"][0]["pointer"] == "#/documents"
+    seen = [{"kind": "rules", "version": "2026-12-01"}]
+    accepted = browser("POST", f"{ME}/acceptances", json={"documents": seen})
     assert accepted.status_code == 200
 
 
@@ -275,7 +319,7 @@ def test_a_temporary_password_is_changed_before_new_rules_are_accepted(
     due = [{"kind": "rules", "accepted": "2026-11-01", "version": "2026-12-01"}]
     services.sign_in(must_change_password=True, must_accept=due)
     for method, path in (("GET", ME), ("POST", f"{ME}/acceptances")):
-        response = browser(method, path, json={"rules_version": "2026-12-01"})
+        response = browser(method, path, json={"documents": []})
         assert (response.status_code, response.json["code"]) == (403, "password_change_required")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from importlib import import_module
 from typing import Any
 
@@ -40,7 +41,7 @@ PLAIN: list[tuple[Any, ...]] = [
         {"status": "confirmed"}, 201, {"status": "confirmed"},
     ),
     (
-        "POST", "/me/acceptances", {"rules_version": "2026-12-01"},
+        "POST", "/me/acceptances", {"documents": [{"kind": "rules", "version": "2026-12-01"}]},
         "identity", "accept_documents",
         {**UNNAMED, "rules_version": "2026-12-01", "person_id": PERSON, "ip": "127.0.0.1"},
         {}, 200, None,
@@ -54,6 +55,10 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "GET", "/sessions", None, "identity", "sessions", {"person_id": PERSON},
         {"sessions": [SESSION_ROW]}, 200, {"sessions": [{**SESSION_ROW, "current": True}]},
+    ),
+    (
+        "GET", f"/sessions/{SESSION}", None, "identity", "sessions", {"person_id": PERSON},
+        {"sessions": [SESSION_ROW]}, 200, {**SESSION_ROW, "current": True},
     ),
     (
         "DELETE", f"/sessions/{THING}", None,
@@ -95,6 +100,10 @@ PLAIN: list[tuple[Any, ...]] = [
         "POST", "/accounts", {"number": "0001", "proof": "4500,00"},
         "accounts", "link", {"person_id": PERSON, "number": "0001", "proof": "4500,00"},
         {"number": "0001"}, 201, {"number": "0001"},
+    ),
+    (
+        "GET", "/accounts/0001", None, "accounts", "linked", {"person_id": PERSON},
+        {"accounts": [ACCOUNT]}, 200, ACCOUNT,
     ),
     (
         "DELETE", "/accounts/0001", None,
@@ -170,6 +179,58 @@ def test_pages_show_no_data_before_log_in(browser: Browser, services: FakeServic
     assert [method for _, method, _ in services.calls if method == "payment"] == []
 
 
+def test_what_was_created_is_where_the_location_says(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.answers["accounts", "link"] = {"number": "0001"}
+    services.answers["accounts", "linked"] = {"accounts": [ACCOUNT]}
+    linked = browser("POST", "/api/v1/accounts", json={"number": "0001", "proof": "1"})
+    assert linked.status_code == 201
+    assert browser("GET", linked.headers["Location"]).json["number"] == "0001"
+    assert browser("GET", "/api/v1/accounts/0002").json["code"] == "account_not_linked"
+
+    services.answers["identity", "sign_in"] = SIGNED_IN
+    services.answers["identity", "sessions"] = {"sessions": [SESSION_ROW]}
+    signed_in = browser("POST", "/api/v1/sessions", json={"email": "a@b.ru", "password": "p"})
+    assert browser("GET", signed_in.headers["Location"]).json["session_id"] == SESSION
+    assert browser("GET", f"/api/v1/sessions/{THING}").json["code"] == "session_not_found"
+
+
+def test_session_of_a_temporary_password_is_the_only_one_that_it_sees(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.sign_in(must_change_password=True)
+    services.answers["identity", "sessions"] = {"sessions": [SESSION_ROW]}
+    assert browser("GET", f"/api/v1/sessions/{SESSION}").status_code == 200
+    refused = browser("GET", f"/api/v1/sessions/{THING}")
+    assert refused.json["code"] == "password_change_required"
+
+
+def test_document_that_the_client_has_is_not_sent_again(
+    browser: Browser, services: FakeServices
+) -> None:
+    document = {
+        "kind": "rules",
+        "version": "1",
+        "title": "Правила",
+        "media_type": "text/markdown",
+        "text": "Текст",
+    }
+    services.answers["identity", "document"] = document
+    path, headers = "/api/v1/documents/rules", {"Accept": "application/json"}
+    first = browser("GET", path, headers=headers)
+    known = {"If-None-Match": first.headers["ETag"]}
+    again = browser("GET", path, headers={**headers, **known})
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["Cache-Control"] == "no-cache"
+    as_file = browser("GET", path, headers=known)
+    assert (as_file.status_code, as_file.text) == (200, "Текст")
+    services.answers["identity", "document"] = {**document, "text": "Другой"}
+    assert browser("GET", path, headers={**headers, **known}).status_code == 200
+    assert browser("GET", "/api/v1/openapi.json").headers["ETag"]
+
+
 def test_every_class_of_routes_is_part_of_the_gateway() -> None:
     modules = [
         import_module(f"{routes.__name__}.{found.name}")
@@ -187,7 +248,7 @@ def test_every_class_of_routes_is_part_of_the_gateway() -> None:
 
 def test_every_operation_has_a_test() -> None:
     tested = {
-        (row[0], row[1].split("?")[0].replace(THING, "{}").replace("0001", "{}")) for row in PLAIN
+        (row[0], re.sub(f"{THING}|{SESSION}|0001", "{}", row[1].split("?")[0])) for row in PLAIN
     }
     elsewhere = {
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",

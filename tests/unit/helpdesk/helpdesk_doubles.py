@@ -53,19 +53,18 @@ class FakeReadModel:
     def messages(self, question_id: UUID) -> list[MessageView]:
         return self._messages.get(question_id, [])
 
-    def questions_since(self, person_id: UUID, since: datetime) -> int:
-        return sum(
-            view.person_id == person_id and datetime.fromisoformat(view.asked_at) > since
-            for view in self._questions.values()
-        )
+    def question_asked(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
+        asked = [view.asked_at for view in self._questions.values() if view.person_id == person_id]
+        return _nth(asked, since, nth)
 
-    def messages_since(self, person_id: UUID, since: datetime) -> int:
-        return sum(
-            message.author == "person" and datetime.fromisoformat(message.at) > since
+    def message_written(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
+        written = [
+            message.at
             for key, messages in self._messages.items()
             for message in messages
-            if self._questions[key].person_id == person_id
-        )
+            if self._questions[key].person_id == person_id and message.author == "person"
+        ]
+        return _nth(written, since, nth)
 
     def _add(self, record: Recorded, author: str, text: str) -> None:
         at = record.recorded_at.isoformat()
@@ -75,6 +74,11 @@ class FakeReadModel:
 
     def _change(self, key: UUID, **changes: object) -> None:
         self._questions[key] = msgspec.structs.replace(self._questions[key], **changes)
+
+
+def _nth(moments: list[str], since: datetime, nth: int) -> datetime | None:
+    after = sorted(at for text in moments if (at := datetime.fromisoformat(text)) > since)
+    return after[-nth] if len(after) >= nth else None
 
 
 def _view(record: Recorded, asked: QuestionAsked) -> QuestionView:

@@ -56,14 +56,24 @@ def test_an_unknown_topic_is_refused(helpdesk: Any) -> None:
 
 
 def test_person_is_limited_to_ten_questions_a_day(helpdesk: Any) -> None:
-    for _ in range(10):
+    helpdesk.ask(ANNA)
+    helpdesk.clock.advance(timedelta(hours=9))
+    for _ in range(9):
         helpdesk.ask(ANNA)
     with pytest.raises(Forbidden) as refusal:
         helpdesk.ask(ANNA)
     assert refusal.value.code == "too_many_questions"
+    assert refusal.value.params == {
+        "policy": "questions_per_day",
+        "limit": 10,
+        "window_seconds": 86400,
+        "retry_after_seconds": 15 * 3600,
+    }
     assert helpdesk.asked(BORIS, "Да?")["number"] == 11
-    helpdesk.clock.advance(timedelta(hours=24))
+    helpdesk.clock.advance(timedelta(hours=15))
     helpdesk.ask(ANNA)
+    with pytest.raises(Forbidden):
+        helpdesk.ask(ANNA)
 
 
 def test_person_is_limited_to_fifty_messages_a_day(helpdesk: Any) -> None:
@@ -73,6 +83,9 @@ def test_person_is_limited_to_fifty_messages_a_day(helpdesk: Any) -> None:
     with pytest.raises(Forbidden) as refusal:
         helpdesk.add_message(ANNA, question_id, "И ещё")
     assert refusal.value.code == "too_many_messages"
+    assert refusal.value.params["policy"] == "messages_per_day"
+    helpdesk.clock.advance(timedelta(seconds=refusal.value.params["retry_after_seconds"]))
+    helpdesk.add_message(ANNA, question_id, "И ещё")
 
 
 def test_message_after_an_answer_reopens_the_question(helpdesk: Any) -> None:

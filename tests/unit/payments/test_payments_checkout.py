@@ -105,7 +105,8 @@ def test_lost_registration_fails_the_payment_and_charges_nothing(harness: Harnes
     with pytest.raises(Unavailable) as refusal:
         harness.start(ONE, command_id=command_id)
     assert refusal.value.code == "payment_under_way"
-    harness.advance(seconds=13)
+    assert refusal.value.params == {"retry_after_seconds": 12}
+    harness.advance(seconds=refusal.value.params["retry_after_seconds"])
     for _ in range(2):
         with pytest.raises(Conflict) as conflict:
             harness.start(ONE, command_id=command_id)

@@ -22,7 +22,7 @@ PROOF = {
     "index": 6,
     "size": 8,
     "leaf": "bGVhZg==",
-    "path": ["aGFzaA=="],
+    "path": ["A" * 43 + "="],
     "checkpoint": "billing.example/ledger\n8\nroot\n\n— billing.example/ledger signature\n",
 }
 PROVEN = {

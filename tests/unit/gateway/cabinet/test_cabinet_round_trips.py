@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cabinet_doubles import CabinetBrowser
 from cabinet_person import payment
-from gateway_doubles import THING, Browser, FakeServices
+from gateway_doubles import SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     BALANCE,
     MONTH,
@@ -87,12 +87,17 @@ PAGES = {
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
 READS = {
     "/accounts": ("/accounts", 2, 2),
-    "/accounts/<number>/balance": (f"/accounts/{NUMBER}/balance", 3, 2),
-    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 3, 2),
-    "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 3, 2),
-    "/accounts/<number>/charges": (f"/accounts/{NUMBER}/charges", 3, 2),
-    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 3, 2),
-    "/accounts/<number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
+    "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
+    "/accounts/<account:number>/balance": (f"/accounts/{NUMBER}/balance", 3, 2),
+    "/accounts/<account:number>/bills/<month:period>": (f"/accounts/{NUMBER}/bills/2026-10", 3, 2),
+    "/accounts/<account:number>/bills/<month:period>.pdf": (
+        f"/accounts/{NUMBER}/bills/2026-10.pdf",
+        3,
+        2,
+    ),
+    "/accounts/<account:number>/charges": (f"/accounts/{NUMBER}/charges", 3, 2),
+    "/accounts/<account:number>/penalty": (f"/accounts/{NUMBER}/penalty", 3, 2),
+    "/accounts/<account:number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/charges": ("/charges", 3, 3),
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 1, 1),
     "/me": ("/me", 2, 2),
@@ -107,6 +112,7 @@ READS = {
     "/questions/<uuid:question_id>": (f"/questions/{THING}", 2, 2),
     "/questions/topics": ("/questions/topics", 2, 2),
     "/sessions": ("/sessions", 2, 2),
+    "/sessions/<uuid:session_id>": (f"/sessions/{SESSION}", 2, 2),
     "/statement": ("/statement", 3, 3),
 }
 """The same of the API's reads, below /api/v1."""

@@ -1,0 +1,176 @@
+"""The cabinets that the fuzzer uses, and a request of each operation that succeeds in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deploy.demo.client import CabinetClient
+from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
+from deploy.demo.demo_person import make_demo_person
+from deploy.demo.journey import register, set_up_cabinet
+from deploy.demo.letters import Mailbox, code_in
+from deploy.demo.loading import saldo
+from deploy.demo.person import Journey, Person, new_address
+from deploy.demo.report import Report
+from deploy.doubles.acquirer.signature import checksum
+
+FREE_ACCOUNT, KEPT_ACCOUNT, LEFT_ACCOUNT = "0100000001", "0100000002", "0100000003"
+_RESET_CODE = re.compile(r"от личного кабинета: ([0-9]+)")
+
+Request = Mapping[str, Mapping[str, Any]]
+"""The values of ``path``, ``query`` and ``body``."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sessions and requests by operation id, and what paths may name."""
+
+    tokens: Mapping[str, str | None]
+    requests: Mapping[str, Request]
+    paths: Mapping[str, Sequence[str]]
+
+
+class Cabinets:
+    """Persons who register over HTTP.
+
+    The owner is the ready demo person, whose cabinet has something of everything. What would spoil
+    it is done by others: one unlinks accounts and ends sessions, one changes the password, one has
+    lost it, one only signs in.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._url = environment["SALDO_URL"]
+        self._callback_secret = environment["SALDO_ACQUIRER_SECRET"]
+        self._mailbox = Mailbox(Path(environment["SALDO_MAIL_DIR"]))
+        self._accounts = {account.number: account for account in demo_accounts()}
+        self._owner = CabinetClient(self._url)
+
+    def plan(self) -> Plan:
+        """Make the cabinets."""
+        make_demo_person(self._owner, Report(), self._mailbox, demo_accounts())
+        saldo("ledger", "checkpoint", "--actor", "staff:fuzzing")
+        leaver, changer, loser, guest = (self._person() for _ in range(4))
+        for number in (KEPT_ACCOUNT, LEFT_ACCOUNT):
+            leaver.client.link(number, self._accounts[number].proof)
+        return Plan(
+            tokens={
+                "owner": self._owner.token,
+                "unlink_account": leaver.client.token,
+                "end_session": leaver.client.token,
+                "change_password": changer.client.token,
+            },
+            requests={
+                **self._reads(),
+                **self._commands(),
+                **self._registration(),
+                **self._leaving(leaver.person),
+                **_new_passwords(changer.person, guest.person),
+                **self._recovery(loser.person),
+            },
+            paths={
+                "number": list(DEMO_PERSON_ACCOUNTS),
+                "period": [month["period"] for month in self._owner.charges(self._number)],
+                "payment_id": [one["payment_id"] for one in self._owner.history()],
+                "question_id": [self._question_id],
+            },
+        )
+
+    def _person(self) -> Journey:
+        journey = Journey(CabinetClient(self._url), Report(), self._mailbox, [])
+        register(journey)
+        set_up_cabinet(journey)
+        return journey
+
+    @property
+    def _number(self) -> str:
+        return DEMO_PERSON_ACCOUNTS[0]
+
+    @cached_property
+    def _paid(self) -> str:
+        paid = next(one for one in self._owner.history() if one["state"] == "completed")
+        return str(paid["payment_id"])
+
+    @cached_property
+    def _question_id(self) -> str:
+        return str(self._owner.call("GET", "/questions")["questions"][0]["question_id"])
+
+    def _reads(self) -> dict[str, Request]:
+        account = {"path": {"number": self._number}}
+        month = {"path": {**account["path"], "period": "2026-10"}}
+        payment = {"path": {"payment_id": self._paid}}
+        return {
+            "balance": account,
+            "penalty": account,
+            "months": account,
+            "statement": account,
+            "statements": {"query": {"account": self._number}},
+            "bill": month,
+            "bill_file": month,
+            "payment": payment,
+            "receipt": payment,
+            "question": {"path": {"question_id": self._question_id}},
+        }
+
+    def _commands(self) -> dict[str, Request]:
+        free, question = self._accounts[FREE_ACCOUNT], {"question_id": self._question_id}
+        line = {"account": self._number, "amount": 10000, "penalty": 0}
+        asked = {"topic": "charges", "account": self._number, "text": "Почему?"}
+        callback = self._callback()
+        return {
+            "look_up_account": {"body": {"number": self._number}},
+            "link_account": {"body": {"number": free.number, "proof": free.proof}},
+            "start_payment": {"body": {"lines": [line]}},
+            "ask_question": {"body": asked},
+            "add_message": {"path": question, "body": {"text": "Спасибо, а за ноябрь?"}},
+            "verify_proof": {"body": self._owner.receipt(self._paid)["proofs"][0]["proof"]},
+            "acquirer_callback_by_form": {"body": callback},
+            "acquirer_callback_by_query": {"query": {"parameters": callback}},
+        }
+
+    def _callback(self) -> dict[str, str]:
+        """Return the callback of the payment, signed as the bank does it."""
+        parameters = {"orderNumber": self._paid.replace("-", ""), "operation": "deposited"}
+        return {**parameters, "checksum": checksum(parameters, self._callback_secret)}
+
+    def _registration(self) -> dict[str, Request]:
+        client, address = CabinetClient(self._url), new_address("newcomer")
+        waiting = {"registration_id": client.start_registration(new_address("waiting"))}
+        ready = {"registration_id": client.start_registration(address)}
+        code = code_in(self._mailbox.wait(address, "Проверочный код"))
+        consents = {"accept_rules": True, "consent_personal_data": True}
+        return {
+            "resend_code": {"path": waiting},
+            "confirm_registration": {"path": ready, "body": {"code": code, **consents}},
+        }
+
+    def _leaving(self, leaver: Person) -> dict[str, Request]:
+        another = CabinetClient(self._url).sign_in(leaver.email, leaver.own_password)
+        return {
+            "unlink_account": {"path": {"number": LEFT_ACCOUNT}},
+            "end_session": {"path": {"session_id": another["session_id"]}},
+        }
+
+    def _recovery(self, loser: Person) -> dict[str, Request]:
+        client = CabinetClient(self._url)
+        asked = client.call("POST", "/password-resets", {"email": loser.email})
+        letter = self._mailbox.wait(loser.email, "Код для восстановления пароля")
+        code = _RESET_CODE.search(letter.text)
+        assert code is not None
+        body = {"code": code[1], "new_password": "found and long enough"}
+        return {"confirm_password_reset": {"path": {"reset_id": asked["reset_id"]}, "body": body}}
+
+
+def _new_passwords(changer: Person, guest: Person) -> dict[str, Request]:
+    passwords = {
+        "current_password": changer.own_password,
+        "new_password": "fresh and long enough",
+    }
+    return {
+        "change_password": {"body": passwords},
+        "sign_in": {"body": {"email": guest.email, "password": guest.own_password}},
+    }

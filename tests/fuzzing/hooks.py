@@ -1,0 +1,107 @@
+"""What schemathesis loads: sessions, examples that exist in this installation, and the tally."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+import schemathesis
+from schemathesis import AuthContext, Case, HookContext, Response
+from schemathesis.core.failures import Failure
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from tests.fuzzing.explained import is_explained
+
+KEY = "Idempotency-Key"
+MOST_OF_TARGET = 7000
+"""Bytes of a query: with its path it fits into the 8 KiB of a request line."""
+
+PLAN = json.loads(Path(os.environ["FUZZING_PLAN"]).read_text(encoding="utf-8"))
+"""``tokens`` and ``requests`` of tests.fuzzing.cabinets, and the ``database_url``."""
+
+_USABLE_KEY = re.compile("[!-~]{1,150}")
+_numbers = itertools.count()
+_statuses: defaultdict[str, Counter[int]] = defaultdict(Counter)
+_database = psycopg.connect(PLAN["database_url"], autocommit=True)
+
+
+@schemathesis.hook
+def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
+    """Put requests that succeed in the place of the description's examples."""
+    for operations in raw_schema["paths"].values():
+        for operation in operations.values():
+            request = PLAN["requests"].get(operation["operationId"], {})
+            for parameter in operation.get("parameters", ()):
+                value = request.get(parameter["in"], {}).get(parameter["name"])
+                if value is not None:
+                    parameter.pop("examples", None)
+                    parameter["example"] = value
+            if "body" in request:
+                for media in operation["requestBody"]["content"].values():
+                    media.pop("examples", None)
+                    media["example"] = request["body"]
+
+
+@schemathesis.hook
+def filter_case(context: HookContext, case: Case) -> bool:
+    """Leave out targets that are refused (414) before there is an operation."""
+    query = case.query if isinstance(case.query, Mapping) else {}
+    return len(urlencode(query, doseq=True)) < MOST_OF_TARGET
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """Forget the attempts so far, and make each usable key a new one.
+
+    A refusal for too many attempts, or for a key that had another body, would hide what else there
+    is to find.
+    """
+    _database.execute("DELETE FROM identity.attempts")
+    _database.execute("DELETE FROM accounts.attempts")
+    key = case.headers.get(KEY)
+    if isinstance(key, str) and _USABLE_KEY.fullmatch(key):
+        case.headers[KEY] = f"{next(_numbers)}-{key}"
+
+
+@schemathesis.hook
+def after_call(context: HookContext, case: Case, response: Response) -> None:
+    """Count the statuses of each operation."""
+    _statuses[case.operation.definition.raw["operationId"]][response.status_code] += 1
+
+
+@schemathesis.hook
+def filter_failure(context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
+    """Accept that a well-formed request is refused for what no description can tell."""
+    if not isinstance(failure, RejectedPositiveData):
+        return True
+    return not is_explained(response.json()["code"], case.body)
+
+
+def _write_tally() -> None:
+    Path(os.environ["FUZZING_TALLY"]).write_text(json.dumps(_statuses), encoding="utf-8")
+
+
+atexit.register(_write_tally)
+
+
+if PLAN["tokens"]:
+
+    @schemathesis.auth(refresh_interval=None)
+    class Session:
+        """The session of the person whose cabinet an operation may spoil, or the owner's."""
+
+        def get(self, case: Case, context: AuthContext) -> str:
+            tokens: dict[str, str] = PLAN["tokens"]
+            return tokens.get(context.operation.definition.raw["operationId"], tokens["owner"])
+
+        def set(self, case: Case, data: str, context: AuthContext) -> None:
+            case.headers["Authorization"] = f"Bearer {data}"
