@@ -65,7 +65,7 @@ def test_the_instruction_works_in_any_browser(
     visitor.look("pay")
     visitor.click("Заплатить")
     enter_card(visitor, PAYS)
-    wait_for_outcome(visitor, visitor.words("Оплачено %s").partition(" ")[0])
+    wait_for_outcome(visitor, visitor.words("Оплачено %(sum)s, %(day)s").partition(" ")[0])
     visitor.look("paid")
     visitor.click("Квитанция", "link")
     visitor.look("receipt")
