@@ -136,7 +136,12 @@ def link(services: FakeServices, count: int) -> None:
         | {"allocation": [part]}
         for one in numbers
     ]
-    document = {"kind": "rules", "version": "2026-11-01", "title": "Правила", "text": "# Правила\n"}
+    document: dict[str, Any] = {
+        "kind": "rules",
+        "version": "2026-11-01",
+        "title": "Правила",
+        "text": "# Правила\n",
+    }
     document |= {"media_type": "text/markdown", "in_force": "2026-11-01", "versions": []}
     lines = [{**line, "explanation": None} for line in MONTH["lines"]]
     months = {"months": [{**MONTH, "bill_number": None, "lines": lines}], "next": None}
