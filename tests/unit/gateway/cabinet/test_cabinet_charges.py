@@ -197,6 +197,13 @@ def test_all_reasons_of_a_difference_stand_on_the_page_of_the_month(
     assert rows not in person.get("/charges?account=0001").text
 
 
+def test_everything_is_open_for_print(person: CabinetPerson, services: FakeServices) -> None:
+    services.answers["ledger", "charges"] = {"months": year_of_the_demo_person(), "next": None}
+    assert "<details" in person.get("/charges?account=0001").text
+    page = person.get("/charges?account=0001&open=all").text
+    assert page.count("<details") == page.count(' class="opening" open') > 13
+
+
 def year_of_the_demo_person() -> list[dict[str, Any]]:
     """Return thirteen months of an account of the demo, newest first, as the ledger has them."""
     account = next(one for one in demo_accounts() if one.number == DEMO_PERSON_ACCOUNTS[0])
