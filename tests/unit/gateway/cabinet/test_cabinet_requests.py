@@ -242,6 +242,20 @@ def test_service_that_is_away_is_a_503_page(
     assert shown.headers["Content-Type"].startswith("text/html")
 
 
+def test_form_that_takes_too_long_says_where_the_payment_is(
+    cabinet: CabinetBrowser, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cabinet.sign_in()
+    services.answers["identity", "profile"] = PROFILE
+    fields = cabinet.get("/settings").fields
+    monkeypatch.setattr("gateway.cabinet.visit.PAGE_SECONDS", 0.0)
+    shown = cabinet.post("/settings", fields)
+    assert shown.status == 503
+    assert int(shown.headers["Retry-After"]) > 0
+    assert "Ваш платёж не потерян: проверьте его в Истории платежей." in shown.text
+    assert "/payments" in shown.links
+
+
 def test_missing_part_of_a_page_leaves_the_rest(
     cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
