@@ -11,6 +11,7 @@ from tests.browser.addresses import ADDRESSES, OTHERS, WITHOUT_LOG_IN, Resident,
 from tests.browser.instruction import log_in
 from tests.browser.link import BITS_PER_SECOND, ROUND_TRIP_S, Loading
 from tests.browser.site import Site, Visitors
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
@@ -94,5 +95,7 @@ def throttle(network: CDPSession) -> None:
 def measure(page: Page, address: str) -> tuple[int, int]:
     """Return the milliseconds until the first text and until all of a page is there."""
     page.goto(address, wait_until="load")
-    page.wait_for_function(f"({_PAINTED})() !== undefined && ({_LOADED})() > 0")
-    return round(page.evaluate(_PAINTED)), round(page.evaluate(_LOADED))
+    # Not wait_for_function: the pages forbid the evaluation of strings.
+    painted = eventually(lambda: page.evaluate(_PAINTED), f"the first text of {address}")
+    loaded = eventually(lambda: page.evaluate(_LOADED), f"the end of {address}")
+    return round(painted), round(loaded)
