@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import FormDataParser
 from werkzeug.wrappers import Request
 
 from gateway.problems import Refusal
@@ -24,11 +27,13 @@ FieldOf = Callable[[str], str]
 """From a JSON pointer (``#/lines/0/amount``) to the id of a field (``amount-0``)."""
 
 
-def posted_fields(request: Request, body: bytes) -> dict[str, str]:
-    """Return the fields of a posted form, the last of each name.
+def posted_fields(request: Request, body: bytes, *, files: bool = False) -> dict[str, str]:
+    """Return the fields of a posted form, the last of each name; of files the text.
 
     Raises Refusal 415 for another kind of body, 400 for one that is broken.
     """
+    if files and request.mimetype == "multipart/form-data":
+        return _fields_and_files(request, body)
     if request.mimetype != "application/x-www-form-urlencoded":
         raise Refusal(415, "body_not_form")
     try:
@@ -41,6 +46,25 @@ def posted_fields(request: Request, body: bytes) -> dict[str, str]:
     except ValueError as error:
         raise Refusal(400, "parameters_unusable") from error
     return dict(pairs)
+
+
+def _fields_and_files(request: Request, body: bytes) -> dict[str, str]:
+    parser = FormDataParser(
+        _in_memory, max_form_memory_size=len(body), max_form_parts=MAX_FIELDS, silent=False
+    )
+    try:
+        _, fields, files = parser.parse(
+            BytesIO(body), request.mimetype, len(body), request.mimetype_params
+        )
+    except (ValueError, HTTPException) as error:
+        raise Refusal(400, "parameters_unusable") from error
+    # A file that is no text is none that a form of ours asks for: it is refused for its content.
+    texts = {name: file.read().decode("utf-8-sig", "replace") for name, file in files.items()}
+    return {**fields.to_dict(), **texts}
+
+
+def _in_memory(*_: Any, **__: Any) -> BytesIO:
+    return BytesIO()  # the whole body is in memory, and it is small
 
 
 @dataclass(frozen=True, kw_only=True)

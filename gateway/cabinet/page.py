@@ -58,6 +58,8 @@ class Page:
     """A public page that knows who is signed in, if anybody is."""
     plain: bool = False
     """No page of a person's: a static file, with headers of its own and no cookie."""
+    takes_file: bool = False
+    """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
 
     @property
     def is_fallback(self) -> bool:
@@ -78,10 +80,17 @@ def page(
     shown_by: str = "",
     greets: bool = False,
     plain: bool = False,
+    takes_file: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a method of the gateway a page. It takes a Visit and returns a Response."""
     described = Page(
-        method=method, path=path, access=access, shown_by=shown_by, greets=greets, plain=plain
+        method=method,
+        path=path,
+        access=access,
+        shown_by=shown_by,
+        greets=greets,
+        plain=plain,
+        takes_file=takes_file,
     )
 
     def decorate(handler: Handler) -> Handler:
@@ -189,7 +198,7 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     request = visit.request
     if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(request):
         raise Refusal(403, "form_of_another_site")
-    fields = posted_fields(request, request.environ[BODY])
+    fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,6 +34,8 @@ R = TypeVar("R")
 
 NOTICE_SECONDS = 120
 """How long a notice waits for the page that shows it."""
+PAGE_SECONDS = 15.0
+"""How long a page may take: an old telephone gives up soon after, and shows nothing honest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,8 @@ class Visit:
     notice: str = ""
     answers: dict[str, Event] = field(default_factory=dict, repr=False)
     """What this request has asked the services for; see AskedOnce."""
+    ends_at: float = field(default_factory=lambda: time.monotonic() + PAGE_SECONDS)
+    """The moment, on the monotonic clock, after which no service is waited for."""
 
     # --- words --------------------------------------------------------------------------------
 
@@ -179,7 +184,7 @@ class Visit:
 
     @property
     def services(self) -> ServiceCalls:
-        return AskedOnce(self.service.services, self.answers)
+        return AskedOnce(self.service.services, self.answers, self.ends_at)
 
     # --- responses ----------------------------------------------------------------------------
 

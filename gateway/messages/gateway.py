@@ -50,6 +50,12 @@ GATEWAY = {
     "database_unavailable": KINDS["unavailable"],
     "contended": KINDS["unavailable"],
     "shutting_down": KINDS["unavailable"],
+    "page_timed_out": {
+        "ru": "Мы не успели ответить. Ваш платёж не потерян: проверьте его в Истории платежей. "
+        "Остальное повторите через несколько секунд: дважды ничего не выполнится.",
+        "en": "We ran out of time. Your payment is not lost: see the payment history. Repeat "
+        "anything else shortly; nothing is done twice.",
+    },
     "documents_busy": {
         "ru": "Сейчас составляется слишком много документов. Повторите через несколько секунд.",
         "en": "Too many documents are being made at the moment. Try again in a few seconds.",

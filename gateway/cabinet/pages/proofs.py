@@ -26,12 +26,16 @@ class ProofPages:
         """Ask for the proof of a receipt, and say how it is checked without us."""
         return _proof_page(visit)
 
-    @page("POST", "/verify", access=Access.PUBLIC, greets=True)
+    @page("POST", "/verify", access=Access.PUBLIC, greets=True, takes_file=True)
     def submit_proof(self, visit: Visit) -> Response:
-        """Say since when the record is in the ledger; a proof with another digit is refused."""
-        proofs = proofs_in(visit.form.get("receipt", ""))
+        """Say since when the record is in the ledger; a proof with another digit is refused.
+
+        The proof is pasted, or comes as a file.
+        """
+        field = "file" if visit.form.get("file") else "receipt"
+        proofs = proofs_in(visit.form.get(field, ""))
         if not proofs:
-            return _proof_page(visit, errors=_wrong(visit.message("proof_unreadable")))
+            return _proof_page(visit, errors=_wrong(visit.message("proof_unreadable"), field))
         found = visit.together(
             *(partial(visit.attempt, ProofRoutes.verify_proof, body=proof) for proof in proofs)
         )
@@ -42,7 +46,7 @@ class ProofPages:
         # Every member that the API's shape refuses means the same to a person.
         unreadable = code == "invalid_request"
         text = visit.message("proof_unreadable") if unreadable else refused.errors.text
-        return _proof_page(visit, errors=_wrong(text))
+        return _proof_page(visit, errors=_wrong(text, field))
 
 
 def proofs_in(text: str) -> list[dict[str, Any]]:
@@ -63,8 +67,8 @@ def proofs_in(text: str) -> list[dict[str, Any]]:
     return proofs if len(proofs) <= MOST_PROOFS else []
 
 
-def _wrong(text: str) -> FormErrors:
-    return FormErrors(code="proof_does_not_hold", text=text, fields={"receipt": text})
+def _wrong(text: str, field: str) -> FormErrors:
+    return FormErrors(code="proof_does_not_hold", text=text, fields={field: text})
 
 
 def _proof_page(

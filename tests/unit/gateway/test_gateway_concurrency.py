@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ import pytest
 from eventlet.event import Event
 from gateway_doubles import FakeServices
 
-from gateway.cabinet.asked_once import AskedOnce
+from gateway.cabinet.asked_once import READ_SECONDS, AskedOnce
 from gateway.concurrently import all_of
+from shared.errors import Unavailable
 
 COMMAND = UUID(int=1)
 
@@ -86,3 +88,60 @@ def test_a_failed_read_is_raised_to_all_and_asked_anew() -> None:
     services.answers["accounts", "linked"] = "found"
     assert asked.call("accounts", "linked") == "found"
     assert len(services.calls) == 2
+
+
+class TimedServices(FakeServices):
+    """Records how long each call may take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadlines: list[float] = []
+
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **arguments: Any) -> Any:
+        self.deadlines.append(deadline)
+        return super().call(service, method, deadline=deadline, **arguments)
+
+
+def test_a_read_of_a_page_is_waited_for_a_shorter_time_than_a_command() -> None:
+    services = TimedServices()
+    services.answers |= dict.fromkeys(
+        [("accounts", "linked"), ("accounts", "unlink"), ("payments", "payment")]
+    )
+    asked = AskedOnce(services, {})
+    asked.call("accounts", "linked")
+    asked.call("accounts", "unlink", command_id=COMMAND)
+    asked.call("payments", "payment", deadline=20.0)
+    assert services.deadlines == [READ_SECONDS, 5.0, 20.0]
+
+
+def test_no_call_outlasts_its_page() -> None:
+    services = TimedServices()
+    services.answers["payments", "start"] = None
+    AskedOnce(services, {}, time.monotonic() + 10).call(
+        "payments", "start", deadline=20.0, command_id=COMMAND
+    )
+    [deadline] = services.deadlines
+    assert deadline <= 10
+
+
+def test_a_page_that_is_out_of_time_asks_nobody_and_says_so() -> None:
+    services = TimedServices()
+    with pytest.raises(Unavailable) as refused:
+        AskedOnce(services, {}, time.monotonic()).call("accounts", "linked")
+    assert refused.value.code == "page_timed_out"
+    assert services.calls == []
+
+
+def test_a_service_that_outlasts_the_page_leaves_it_out_of_time() -> None:
+    services = services_answering(None)
+    ends_at = time.monotonic() + 0.05
+
+    def hang(**_: Any) -> None:
+        while time.monotonic() < ends_at:
+            eventlet.sleep(0)
+        raise Unavailable("service_unavailable", "no reply")
+
+    services.answers["accounts", "unlink"] = hang
+    with pytest.raises(Unavailable) as refused:
+        AskedOnce(services, {}, ends_at).call("accounts", "unlink", command_id=COMMAND)
+    assert refused.value.code == "page_timed_out"

@@ -30,7 +30,7 @@ from gateway.messages.payments import PAYMENTS
 
 def _gateway_codes() -> set[str]:
     """Return the codes with which the gateway itself refuses."""
-    found = set()
+    found = raised_codes(*(tree for _, tree in sources("gateway")))
     for _, tree in sources("gateway"):
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and name_of(call.func) in {"Refusal", "_refused"}:

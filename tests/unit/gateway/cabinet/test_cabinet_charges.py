@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -9,10 +10,14 @@ from cabinet_person import CabinetPerson, due_line, main_of, owe
 from gateway_doubles import Browser, FakeServices
 from gateway_samples import MONTH, QUESTION
 
+from deploy.demo.charges import all_bills
+from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
 from gateway import formats
 from shared.errors import Forbidden, Unavailable
 
 LINE = {**MONTH["lines"][0], "explanation": None}  # type: ignore[index]
+LATER_PAGE = 8_000
+"""Bytes of a page over the network, headers included."""
 NOTE = "billing.example/ledger\n8\nRaFsEQ==\n\n— billing.example/ledger signature\n"
 
 
@@ -173,3 +178,57 @@ def test_the_seal_is_shown_in_numbers_to_everybody(
     page = person.get("/trust")
     assert page.status_code == 200
     assert "сейчас не видно" in main_of(page.text)
+
+
+def test_a_year_of_an_account_is_light(person: CabinetPerson, services: FakeServices) -> None:
+    services.answers["ledger", "charges"] = {"months": year_of_the_demo_person(), "next": None}
+    page = person.get("/charges?account=0001")
+    packed = gzip.compress(page.get_data(), 6)
+    assert len(packed) + len(str(page.headers)) <= LATER_PAGE
+
+
+def test_all_reasons_of_a_difference_stand_on_the_page_of_the_month(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    months = year_of_the_demo_person()
+    services.answers["ledger", "charges"] = {"months": months[:2], "next": None}
+    rows = "Из чего складывается разница"
+    assert rows in person.get(f"/charges/0001/{months[0]['period']}").text
+    assert rows not in person.get("/charges?account=0001").text
+
+
+def test_everything_is_open_for_print(person: CabinetPerson, services: FakeServices) -> None:
+    services.answers["ledger", "charges"] = {"months": year_of_the_demo_person(), "next": None}
+    assert "<details" in person.get("/charges?account=0001").text
+    page = person.get("/charges?account=0001&open=all").text
+    assert page.count("<details") == page.count(' class="opening" open') > 13
+
+
+def year_of_the_demo_person() -> list[dict[str, Any]]:
+    """Return thirteen months of an account of the demo, newest first, as the ledger has them."""
+    account = next(one for one in demo_accounts() if one.number == DEMO_PERSON_ACCOUNTS[0])
+    return [
+        {
+            **MONTH,
+            "period": bill.period,
+            "total": sum(line.charged + line.recalculation for line in bill.lines),
+            "bill_number": f"{bill.period}/9",
+            "lines": [
+                {
+                    **LINE,
+                    "service": line.service.code,
+                    "name": line.service.name,
+                    "unit": line.service.unit,
+                    "tariff": str(line.tariff),
+                    "volume": str(line.volume),
+                    "charged": line.charged,
+                    "recalculation": line.recalculation,
+                    "payable": line.charged + line.recalculation,
+                    "explanation": line.explanation or None,
+                }
+                for line in bill.lines
+            ],
+            "adjustments": [],
+        }
+        for bill in reversed(all_bills([account]))
+    ]

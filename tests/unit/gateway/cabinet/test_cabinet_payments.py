@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from cabinet_doubles import CabinetBrowser
 from cabinet_person import BANK_PAGE, CabinetPerson, due_line, main_of, owe, payment
 from gateway_doubles import THING, Browser, FakeServices
 
@@ -394,6 +396,46 @@ def test_what_is_no_proof_is_refused_beside_the_field(person: CabinetPerson, pas
     assert page.status_code == 422
     assert "Это не доказательство из квитанции" in main_of(page.text)
     assert 'id="receipt-error"' in page.text
+
+
+def test_a_proof_is_taken_as_a_file(cabinet: CabinetBrowser, services: FakeServices) -> None:
+    fields = cabinet.get("/verify").fields
+    shown = cabinet.post("/verify", {**fields, "file": as_file(json.dumps(RECEIPT))})
+    assert shown.status == 200
+    assert "Запись есть в журнале с 14 мая 2026, 12:31" in shown.text
+    assert ("ledger", "verify_proof", {"proof": PROOF}) in services.calls
+
+
+@pytest.mark.parametrize("content", ["%PDF-1.7 \xff", "{}", "\x00"], ids=["PDF", "empty", "zero"])
+def test_a_file_that_is_no_proof_is_refused_beside_its_field(
+    cabinet: CabinetBrowser, content: str
+) -> None:
+    fields = cabinet.get("/verify").fields
+    shown = cabinet.post("/verify", {**fields, "file": as_file(content)})
+    assert shown.status == 422
+    assert 'id="file-error"' in shown.markup
+    assert shown.title.startswith("Ошибка:")
+
+
+def test_only_the_page_that_asks_for_a_file_takes_one(cabinet: CabinetBrowser) -> None:
+    fields = cabinet.get("/").fields
+    assert cabinet.post("/login", {**fields, "file": as_file("x")}).status == 415
+
+
+def test_a_form_with_a_file_needs_its_token(cabinet: CabinetBrowser) -> None:
+    shown = cabinet.post("/verify", {"_csrf": "x", "file": as_file(json.dumps(PROOF))})
+    assert shown.status == 403
+
+
+def test_a_broken_form_with_a_file_is_refused(cabinet: CabinetBrowser) -> None:
+    response = cabinet.client.post(
+        "/verify", data=b"--", content_type="multipart/form-data; boundary=x"
+    )
+    assert response.status_code in {400, 403}
+
+
+def as_file(content: str) -> Any:
+    return (BytesIO(content.encode("latin-1", "replace")), "proof.json", "application/json")
 
 
 def test_a_changed_digit_is_refused(person: CabinetPerson, services: FakeServices) -> None:

@@ -242,6 +242,20 @@ def test_service_that_is_away_is_a_503_page(
     assert shown.headers["Content-Type"].startswith("text/html")
 
 
+def test_form_that_takes_too_long_says_where_the_payment_is(
+    cabinet: CabinetBrowser, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cabinet.sign_in()
+    services.answers["identity", "profile"] = PROFILE
+    fields = cabinet.get("/settings").fields
+    monkeypatch.setattr("gateway.cabinet.visit.PAGE_SECONDS", 0.0)
+    shown = cabinet.post("/settings", fields)
+    assert shown.status == 503
+    assert int(shown.headers["Retry-After"]) > 0
+    assert "Ваш платёж не потерян: проверьте его в Истории платежей." in shown.text
+    assert "/payments" in shown.links
+
+
 def test_missing_part_of_a_page_leaves_the_rest(
     cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
@@ -309,3 +323,30 @@ def test_lost_visitor_gets_a_page_and_a_lost_client_a_problem(cabinet: CabinetBr
     assert page.status == problem.status == 404
     assert page.headers["Content-Type"].startswith("text/html")
     assert problem.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_look_is_kept_for_a_year(cabinet: CabinetBrowser) -> None:
+    shown = cabinet.submit("/look", "/look", theme="dark", size="200", language="en")
+    [kept] = [one for one in shown.headers.getlist("Set-Cookie") if one.startswith("look=")]
+    assert "look=dark.200.en;" in kept
+    assert f"Max-Age={365 * 24 * 3600};" in kept
+    html = cabinet.get("/").markup
+    assert '<html lang="en" data-theme="dark" data-size="200">' in html
+
+
+def test_a_page_is_compressed_where_the_browser_takes_it(cabinet: CabinetBrowser) -> None:
+    plain, packed = cabinet.get("/"), cabinet.get("/", Accept_Encoding="gzip")
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert int(packed.headers["Content-Length"]) < len(plain.markup.encode()) / 2
+
+
+def test_too_many_attempts_say_until_when(cabinet: CabinetBrowser, services: FakeServices) -> None:
+    limit = {"policy": "logins", "limit": 10, "window_seconds": 900, "retry_after_seconds": 600}
+    services.answers["identity", "sign_in"] = Forbidden("too_many_attempts", "x", **limit)
+    shown = cabinet.submit("/", "/login", email="ivanov@example.org", password="x")
+    assert shown.status == 429
+    assert shown.headers["Retry-After"] == "600"
+    assert shown.title.startswith("Ошибка:")
+    assert shown.fields["email"] == "ivanov@example.org"
