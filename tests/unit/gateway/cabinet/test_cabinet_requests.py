@@ -204,6 +204,21 @@ def test_form_survives_the_end_of_its_session(
     assert asked["text"] == question.strip()
 
 
+def test_a_long_form_fits_into_the_log_in_it_waits_for(
+    cabinet: CabinetBrowser, services: FakeServices
+) -> None:
+    cabinet.sign_in()
+    fields = cabinet.get("/questions/new").fields
+    text = " ".join(f"Начислено {number}." for number in range(950))
+    alive = services.answers["identity", "authenticate"]
+    signed_out(services)
+    ended = cabinet.post("/questions", {**fields, "topic": "charges", "text": text})
+    services.answers["identity", "authenticate"] = alive
+    services.answers["identity", "sign_in"] = {**alive, "token": "new", "expires_at": ""}
+    back = cabinet.post("/login", {**ended.fields, "email": "a@example.org", "password": "x"})
+    assert (back.status, back.fields["text"]) == (200, text)
+
+
 def test_kept_form_is_not_shown_to_another_person(
     cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
