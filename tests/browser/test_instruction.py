@@ -149,7 +149,7 @@ def unlink_all_but_one(visitor: Visitor, site: Site) -> None:
     visitor.sees("Лицевой счёт отвязан.")
     assert SECOND not in visitor.text
     visitor.click(f"Отвязать лицевой счёт {FIRST}", "link")
-    visitor.sees("Это последний лицевой счёт кабинета, он остаётся.")
+    visitor.sees("Это последний лицевой счёт кабинета, а без счёта кабинет пуст.")
     visitor.look("last-account")
     visitor.click("Добавить лицевой", "link")
     check_account(visitor, SECOND)
