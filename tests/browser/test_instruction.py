@@ -149,7 +149,7 @@ def unlink_all_but_one(visitor: Visitor, site: Site) -> None:
     visitor.sees("Лицевой счёт отвязан.")
     assert SECOND not in visitor.text
     visitor.click(f"Отвязать лицевой счёт {FIRST}", "link")
-    visitor.sees("Это последний лицевой счёт кабинета, он остаётся.")
+    visitor.sees("Это последний лицевой счёт кабинета, а без счёта кабинет пуст.")
     visitor.look("last-account")
     visitor.click("Добавить лицевой", "link")
     check_account(visitor, SECOND)
@@ -211,9 +211,10 @@ def see_the_payments(visitor: Visitor) -> None:
     visitor.tab("Платежи-История платежей")
     visitor.look("history")
     paid = visitor.page.locator("details.opening").first
-    assert not paid.get_by_text(FIRST).first.is_visible()
+    split = paid.get_by_role("heading", name=FIRST)
+    assert not split.is_visible()
     paid.locator("summary").click()
-    assert paid.get_by_text(FIRST).first.is_visible()
+    assert split.is_visible()
     visitor.look("history-opened")
     visitor.click("Квитанция", "link")
     visitor.sees("Сто рублей 50 копеек")
