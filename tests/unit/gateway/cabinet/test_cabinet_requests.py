@@ -309,3 +309,9 @@ def test_lost_visitor_gets_a_page_and_a_lost_client_a_problem(cabinet: CabinetBr
     assert page.status == problem.status == 404
     assert page.headers["Content-Type"].startswith("text/html")
     assert problem.headers["Content-Type"] == "application/problem+json"
+
+
+def test_text_that_is_too_long_is_refused_in_words_of_people(cabinet: CabinetBrowser) -> None:
+    shown = cabinet.post("/login", {"email": "a" * 70_000})
+    assert shown.status == 413
+    assert "Вернитесь назад, сократите его" in shown.text
