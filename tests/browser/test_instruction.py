@@ -211,7 +211,7 @@ def see_the_payments(visitor: Visitor) -> None:
     visitor.tab("Платежи-История платежей")
     visitor.look("history")
     paid = visitor.page.locator("details.opening").first
-    split = paid.get_by_role("heading", name=FIRST)
+    split = paid.get_by_role("table", name=FIRST)
     assert not split.is_visible()
     paid.locator("summary").click()
     assert split.is_visible()
