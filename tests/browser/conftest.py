@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from deploy.demo.demo_person import Card, make_demo_person
+from deploy.demo.report import Report
 from deploy.embedded.install import find_browser
 from shared.config import Settings
 from tests.browser.site import Site, Visitors
@@ -31,6 +33,12 @@ def site(
         demo_installation(database.settings, folder) as installation,
     ):
         yield Site(installation.environment)
+
+
+@pytest.fixture(scope="package")
+def demo_person(site: Site) -> Card:
+    """The ready demo person; there is one, because a second would find the bills paid already."""
+    return make_demo_person(site.client(), Report(), site.mailbox, site.accounts)
 
 
 @pytest.fixture(scope="package")

@@ -17,9 +17,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from deploy.demo.demo_person import Card, make_demo_person
+from deploy.demo.demo_person import Card
 from deploy.demo.person import Person
-from deploy.demo.report import Report
 from tests.browser.instruction import ask_for_code, log_in
 from tests.browser.palette import with_palette
 from tests.browser.site import Site
@@ -123,13 +122,11 @@ def resident_pictures() -> list[Picture]:
     ]
 
 
-def log_in_as_demo_person(visitor: Visitor, site: Site) -> Card:
-    """Make the demo person, whose cabinet has something on each page, and log in."""
-    card = make_demo_person(site.client(), Report(), site.mailbox, site.accounts)
+def log_in_as_demo_person(visitor: Visitor, card: Card) -> None:
+    """Log in as the demo person, whose cabinet has something on each page."""
     visitor.open("/")
     log_in(visitor, card.email, card.password)
     visitor.page.wait_for_url("**/accounts")
-    return card
 
 
 def shown(visitor: Visitor, pictures: list[Picture]) -> Iterator[Picture]:

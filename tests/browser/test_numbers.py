@@ -10,10 +10,8 @@ from functools import partial
 
 import pytest
 
-from deploy.demo.company import demo_accounts
-from deploy.demo.demo_person import Card, make_demo_person
+from deploy.demo.demo_person import Card
 from deploy.demo.person import Person
-from deploy.demo.report import Report
 from tests.browser.numbers import Number, Sums, read_sums
 from tests.browser.plain_client import PlainClient
 from tests.browser.site import Site
@@ -30,15 +28,10 @@ _NOT_FOLLOWED = re.compile(
 
 
 @pytest.fixture(scope="module")
-def card(site: Site) -> Card:
-    """The ready demo person."""
-    return make_demo_person(site.client(), Report(), site.mailbox, demo_accounts())
-
-
-@pytest.fixture(scope="module")
-def pages(site: Site, card: Card) -> Mapping[str, Sums]:
+def pages(site: Site, demo_person: Card) -> Mapping[str, Sums]:
     """All pages that the demo person reaches by links, by their addresses."""
-    client = PlainClient(site.url, Person(email=card.email, own_password=card.password))
+    person = Person(email=demo_person.email, own_password=demo_person.password)
+    client = PlainClient(site.url, person)
     found: dict[str, Sums] = {}
     ahead = set(TABS)
     while ahead:

@@ -13,6 +13,7 @@ from itertools import chain
 
 import pytest
 
+from deploy.demo.demo_person import Card
 from services.identity.documents import Documents
 from tests.browser import pictures
 from tests.browser.pictures import MOST_BYTES, MOST_IN_ALL, Picture
@@ -24,9 +25,11 @@ pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 TAKE = os.environ.get("SALDO_TEST_PICTURES") == "take"
 
 
-def test_pictures_show_the_pages_as_they_are(visitors: Visitors, site: Site) -> None:
+def test_pictures_show_the_pages_as_they_are(
+    visitors: Visitors, site: Site, demo_person: Card
+) -> None:
     newcomer, resident = visitors.open("pictures-newcomer"), visitors.open("pictures-resident")
-    pictures.log_in_as_demo_person(resident, site)
+    pictures.log_in_as_demo_person(resident, demo_person)
     in_turn = chain(
         of(newcomer, pictures.newcomer_pictures(site)), of(resident, pictures.resident_pictures())
     )

@@ -42,7 +42,7 @@ def test_an_organisation_registers(visitors: Visitors, site: Site, language: str
     visitor.look("organisation")
     visitor.fill(**{"organisation-name": "ООО «Ромашка»", "organisation-inn": "77"})
     visitor.click("Получить код")
-    assert "ИНН" in visitor.error_of("organisation-inn")
+    assert visitor.error_of("organisation-inn"), "the message beside the field"
     assert visitor.page.locator("#email").input_value() == person.email, "what was typed stays"
     visitor.look("wrong-inn")
     visitor.fill(**{"organisation-inn": "7707 083 893", "organisation-kpp": "773601001"})
