@@ -399,3 +399,9 @@ def test_too_many_attempts_say_until_when(cabinet: CabinetBrowser, services: Fak
     assert shown.headers["Retry-After"] == "600"
     assert shown.title.startswith("Ошибка:")
     assert shown.fields["email"] == "ivanov@example.org"
+
+
+def test_text_that_is_too_long_is_refused_in_words_of_people(cabinet: CabinetBrowser) -> None:
+    shown = cabinet.post("/login", {"email": "a" * 70_000})
+    assert shown.status == 413
+    assert "Вернитесь назад, сократите его" in shown.text
