@@ -30,6 +30,8 @@ def decode_cursor(subject: str, parameter: str, cursor: str | None) -> Any:
         found, position = json.loads(urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, TypeError, binascii.Error, RecursionError):
         found, position = None, None
+    if isinstance(position, str) and not position.isascii():
+        position = None  # ours are; a lone surrogate could not even be sent on
     if found != subject or not isinstance(position, str | int):
         raise Refusal(
             400,

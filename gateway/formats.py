@@ -74,6 +74,11 @@ def day(value: str | date, language: str = "ru", *, year: bool = True) -> str:
     return f"{found.day}{NBSP}{month}" + (f" {found.year}" if year else "")
 
 
+def typed_day(value: str) -> str:
+    """Write a day as it stands in a field: ``15.04.2026``."""
+    return f"{date.fromisoformat(value):%d.%m.%Y}"
+
+
 def moment(value: str, zone: str, language: str = "ru", *, year: bool = True) -> str:
     """Write an instant in the zone of the billing office: ``10 августа 2026, 14:03``."""
     found = datetime.fromisoformat(value).astimezone(ZoneInfo(zone))

@@ -82,7 +82,8 @@ def addresses(environment: Mapping[str, str], env_file: Path, demo_file: Path) -
         person = json.loads(demo_file.read_text(encoding="utf-8"))
         table.add_row("  log in as", person["email"])
         table.add_row("  password", person["password"])
-    table.add_row("API", f"{url}/api/v1/openapi.json")
+    table.add_row("API", f"{url}/api/docs")
+    table.add_row("  OpenAPI", f"{url}/api/v1/openapi.json")
     table.add_row("mailbox", environment["SALDO_MAILBOX_URL"])
     table.add_row("acquirer", environment["SALDO_ACQUIRER_URL"])
     for name, variable in (("PostgreSQL", "SALDO_DATABASE_URL"), ("RabbitMQ", "SALDO_AMQP_URL")):

@@ -53,6 +53,10 @@ def error_page(visit: Visit, refusal: Refusal) -> Response:
 def _text(visit: Visit, refusal: Refusal) -> str:
     if refusal.code in ("path_not_found", "account_not_linked"):
         return visit.text("Проверьте адрес или начните с начала: здесь ничего нет.")
+    if refusal.code == "body_too_large":
+        return visit.text(
+            "Слишком длинный текст. Вернитесь назад, сократите его и отправьте ещё раз."
+        )
     if refusal.code == "invalid_request":
         return visit.text(
             "Адрес страницы написан с ошибкой. Начните с меню: всё остальное работает."

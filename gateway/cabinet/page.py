@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 from werkzeug.exceptions import HTTPException
@@ -196,7 +196,7 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(request):
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(visit):
         raise Refusal(403, "form_of_another_site")
     fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
@@ -220,20 +220,20 @@ def _outdated(described: Page, visit: Visit) -> Response | None:
     handler, values = found
     notice = visit.text("Страница устарела. Всё введённое на месте: нажмите ещё раз.")
     response = handler(visit.service, replace(visit, path=values, query={}, notice=notice))
-    response.status_code = 403
-    return response
+    return _with_status(response, 403)
 
 
 def _shown_at(described: Page, visit: Visit) -> str:
     return described.shown_by.format_map(visit.path) or visit.request.path
 
 
-def _is_own_origin(request: Request) -> bool:
-    origin = request.headers.get("Origin")
-    if origin is None or origin == "null":
-        # Old browsers send none; a sandboxed or redirected form says null, and has no token.
-        return origin is None
-    return urlsplit(origin).netloc == request.host
+def _is_own_origin(visit: Visit) -> bool:
+    origin, host = visit.request.headers.get("Origin"), visit.request.host
+    if origin is None:  # old browsers send none
+        return True
+    # A site with TLS has no forms outside it: whoever is on the wire could have written them.
+    plain = () if visit.settings.url.startswith("https:") else (f"http://{host}",)
+    return origin in (f"https://{host}", *plain)
 
 
 def _with_person(described: Page, visit: Visit) -> Visit:
@@ -331,6 +331,11 @@ def shown_again(
     again = replace(
         visit, person=person, token=token, visitor=visitor, form=fields, path=values, query={}
     )
-    response = handler(service, again)
-    response.status_code = 200
+    return _with_status(handler(service, again), 200)
+
+
+def _with_status(response: Response, status: int) -> Response:
+    """Return a page with another status; a redirect stays one, it has nothing to show."""
+    if not response.location:
+        response.status_code = status
     return response

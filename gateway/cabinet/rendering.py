@@ -49,6 +49,7 @@ def environment(language: str) -> Environment:
         typed_roubles=partial(_in_language, formats.typed_roubles, language),
         decimal=partial(_in_language, formats.decimal, language),
         day=partial(_in_language, formats.day, language),
+        typed_day=formats.typed_day,
         coded=coded,
         prose=prose,
         device=formats.device,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
@@ -27,14 +28,20 @@ class Sealer:
         self._fernet = Fernet(urlsafe_b64encode(settings.derive_key("cabinet/sealed")))
 
     def seal(self, purpose: str, value: Any) -> str:
-        """Return a JSON value encrypted, for one purpose."""
-        return self._fernet.encrypt(json.dumps([purpose, value]).encode()).decode()
+        """Return a JSON value encrypted, for one purpose.
+
+        It is compressed: a long form that waits for a log-in comes back inside another form, and
+        must not grow past the limit of a body.
+        """
+        text = json.dumps([purpose, value], ensure_ascii=False).encode()
+        return self._fernet.encrypt(zlib.compress(text)).decode()
 
     def unseal(self, purpose: str, text: str, *, seconds: int) -> Any | None:
         """Return what was sealed; None when it is forged, older than that, or for another use."""
         try:
-            found, value = json.loads(self._fernet.decrypt(text.encode(), ttl=seconds))
-        except (InvalidToken, ValueError):
+            opened = zlib.decompress(self._fernet.decrypt(text.encode(), ttl=seconds))
+            found, value = json.loads(opened)
+        except (InvalidToken, ValueError, zlib.error):
             return None
         return value if found == purpose else None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from eventlet.event import Event
@@ -36,6 +36,10 @@ NOTICE_SECONDS = 120
 """How long a notice waits for the page that shows it."""
 PAGE_SECONDS = 15.0
 """How long a page may take: an old telephone gives up soon after, and shows nothing honest."""
+
+_OWN_PATH = re.compile(r"/(?!/)[^\\\x00-\x1f\x7f-\x9f]*")
+"""Browsers read a backslash as a slash and drop tabs and ends of lines: with one of them a path
+could lead to another site, or end the header that it stands in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,11 +238,8 @@ class Visit:
 
 
 def own_path(address: str) -> str:
-    """Return a path of our own site; "/" for anything that leads elsewhere."""
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or not address.startswith("/") or address.startswith("//"):
-        return "/"
-    return address if "\\" not in address else "/"
+    """Return a path of our own site; "/" for anything that leads elsewhere or is no address."""
+    return address if _OWN_PATH.fullmatch(address) else "/"
 
 
 def each(items: Sequence[Any], read: Callable[[Any], R]) -> list[Callable[[], R]]:

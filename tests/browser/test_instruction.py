@@ -211,9 +211,10 @@ def see_the_payments(visitor: Visitor) -> None:
     visitor.tab("Платежи-История платежей")
     visitor.look("history")
     paid = visitor.page.locator("details.opening").first
-    assert not paid.get_by_text(FIRST).first.is_visible()
+    split = paid.get_by_role("table", name=FIRST)
+    assert not split.is_visible()
     paid.locator("summary").click()
-    assert paid.get_by_text(FIRST).first.is_visible()
+    assert split.is_visible()
     visitor.look("history-opened")
     visitor.click("Квитанция", "link")
     visitor.sees("Сто рублей 50 копеек")

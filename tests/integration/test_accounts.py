@@ -155,7 +155,10 @@ def test_refused_rows_exit_with_1_and_the_others_are_loaded(
 def test_an_account_is_looked_up_linked_and_unlinked(harness: AccountsHarness) -> None:
     person_id = uuid4()
     look_up = LookUpAccount(person_id=person_id, number=f" {FIRST} ")
-    assert harness.store.transact(harness.linking.look_up, look_up) == {
+    found = harness.store.transact(harness.linking.look_up, look_up)
+    limit = found.pop("rate_limit")
+    assert (limit["policy"], limit["limit"] - limit["remaining"]) == ("lookup_by_person", 1)
+    assert found == {
         "number": FIRST,
         "address": "г. Примерск, ул. Образцовая",
         "holder": "П. П. О.",
@@ -191,7 +194,10 @@ def test_the_rpcs_refuse_an_unknown_number_as_they_refuse_a_wrong_fact(
     with pytest.raises(NotFound) as missing:
         service.lookup(person_id=person_id, number="0999999999")
     assert missing.value.code == "account_not_found"
-    assert service.link(person_id=person_id, number=f" {FIRST}", proof="4500") == {"number": FIRST}
+    linked = service.link(person_id=person_id, number=f" {FIRST}", proof="4500")
+    limit = linked.pop("rate_limit")
+    assert (limit["policy"], limit["limit"] - limit["remaining"]) == ("link_by_person", 4)
+    assert linked == {"number": FIRST}
     assert [account["number"] for account in service.linked(person_id=person_id)["accounts"]] == [
         FIRST
     ]

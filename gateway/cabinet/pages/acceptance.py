@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from werkzeug.wrappers import Response
@@ -34,6 +35,9 @@ class AcceptancePages:
     def submit_acceptance(self, visit: Visit) -> Response:
         """Accept the versions that the form showed, and go on to where the person was going."""
         kept, next_ = visit.form.get(KEPT, ""), visit.form.get("_next")
+        person = _person(visit)
+        if not person.must_accept:  # accepted meanwhile, on another page that was open
+            return _onward(self, visit, person, kept, next_)
         shown = [kind for kind in BOXES if visit.form.get(f"{kind}_version")]
         missing = {
             BOXES[kind]: visit.message(_MISSING[kind])
@@ -57,12 +61,8 @@ class AcceptancePages:
             again = replace(visit, person=person)
             errors = outcome.errors if isinstance(outcome, Refused) else None
             return acceptance_page(again, kept=kept, next_=next_, errors=errors)
-        waiting = waiting_form(visit, kept, person.person_id)
-        if waiting:
-            return shown_again(self, visit, waiting, visit.token, visit.visitor)
-        return visit.redirect(
-            _next(next_), "" if isinstance(outcome, Refused) else outcome["message"]
-        )
+        notice = "" if isinstance(outcome, Refused) else outcome["message"]
+        return _onward(self, visit, person, kept, next_, notice)
 
 
 def acceptance_page(
@@ -88,6 +88,16 @@ def acceptance_page(
 def acceptance_path(next_: str) -> str:
     """Return the address of the page, with where to go afterwards."""
     return ACCEPTANCE + "?" + urlencode({"next": _next(next_)})
+
+
+def _onward(
+    service: Any, visit: Visit, person: Person, kept: str, next_: str | None, notice: str = ""
+) -> Response:
+    """Return the form that waited, filled in; without one, lead to where the person was going."""
+    waiting = waiting_form(visit, kept, person.person_id)
+    if waiting:
+        return shown_again(service, visit, waiting, visit.token, visit.visitor)
+    return visit.redirect(_next(next_), notice)
 
 
 def _next(address: str | None) -> str:

@@ -50,6 +50,8 @@ class PayingPages:
         if errors or "_recount" in visit.form:
             return _pay_page(visit, errors)
         checked = checked_lines(lines, visit.api(PaymentRoutes.due)["accounts"])
+        if not visit.form.get(COMMAND):  # arriving twice, it would be two orders
+            return _pay_page(visit)
         confirmed = visit.form.get("confirmed") == "yes"
         if any(line.changed or (line.over and not confirmed) for line in checked):
             return visit.redirect(f"/pay/check?order={_sealed(visit, lines)}")

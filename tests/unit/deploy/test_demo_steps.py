@@ -83,6 +83,10 @@ def test_addresses_show_the_demo_person_beside_the_cabinet(demo: Demo) -> None:
     assert PERSON["password"] in password
 
 
+def test_addresses_show_the_reference_of_the_api(demo: Demo) -> None:
+    assert "http://127.0.0.1:1/api/docs" in _shown(demo)
+
+
 def _shown(demo: Demo) -> str:
     console = Console(width=100)
     with console.capture() as captured:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from gateway_doubles import PERSON, THING, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, PAYMENT, PROOF
@@ -84,6 +86,13 @@ def test_pages_continue_at_opaque_cursors(browser: Browser, services: FakeServic
         "movements": [],
         "next": None,
     }
+
+
+def test_a_made_up_cursor_reaches_no_service(browser: Browser, services: FakeServices) -> None:
+    lone_surrogate = urlsafe_b64encode(b'["payments","\\ud800"]').decode().rstrip("=")
+    response = browser("GET", f"/api/v1/payments?before={lone_surrogate}")
+    assert (response.status_code, response.json["code"]) == (400, "invalid_cursor")
+    assert not [call for call in services.calls if call[1] == "history"]
 
 
 def test_every_state_of_a_payment_has_a_notice(browser: Browser, services: FakeServices) -> None:

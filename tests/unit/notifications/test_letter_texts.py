@@ -71,6 +71,7 @@ REQUIRED_PHRASES = {
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
+        f"{SETTINGS.url}/payments/p-1/receipt\n",
         "31.03.2026 21:00",
         "411111**1111",
         "Лицевой счёт 0012345678: 4 500,00 руб.\n",

@@ -11,7 +11,7 @@ from gateway_doubles import PERSON, SESSION, THING, FakeServices
 
 from gateway.cabinet import document_versions
 from gateway.problems import Refusal
-from shared.errors import Conflict, NotFound, ValidationFailed
+from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 
 OLD, NEW = "2026-11-01", "2026-12-01"
 WINDOW = f"/register/{THING}"
@@ -301,6 +301,34 @@ def test_the_page_that_follows_is_one_of_ours(cabinet: CabinetBrowser, shelf: Sh
     shelf.publish("rules")
     for next_ in ("https://evil.example/", "//evil.example", "/acceptance?next=/acceptance", "/"):
         assert cabinet.get(f"/acceptance?next={next_}").fields["_next"] == "/accounts"
+
+
+def test_an_acceptance_that_outlived_its_session_is_asked_for_once(
+    cabinet: CabinetBrowser, services: FakeServices, shelf: Shelf
+) -> None:
+    cabinet.sign_in()
+    shelf.publish("rules")
+    shown = cabinet.get("/acceptance?next=/settings").fields
+    services.answers["identity", "authenticate"] = Forbidden("session_expired", "It has ended.")
+    ended = cabinet.post("/acceptance", {**shown, "accept_rules": "yes"})
+    assert ended.status == 401
+    services.answers["identity", "authenticate"] = shelf.authenticate
+    asked = cabinet.post("/login", {**ended.fields, "email": "a@example.org", "password": "x"})
+    assert asked.fields["rules_version"] == NEW
+    done = cabinet.post("/acceptance", {**asked.fields, "accept_rules": "yes"})
+    assert (done.status, done.location) == (303, "/accounts")
+
+
+def test_what_was_accepted_on_another_page_is_not_asked_for_again(
+    cabinet: CabinetBrowser, services: FakeServices, shelf: Shelf
+) -> None:
+    cabinet.sign_in()
+    shelf.publish("rules")
+    first, second = (cabinet.get("/acceptance?next=/settings").fields for _ in range(2))
+    assert cabinet.post("/acceptance", {**first, "accept_rules": "yes"}).status == 303
+    done = cabinet.post("/acceptance", second)
+    assert (done.status, done.location) == (303, "/settings")
+    assert len(calls_of(services, "accept_documents")) == 1
 
 
 # The documents

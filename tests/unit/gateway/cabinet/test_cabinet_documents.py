@@ -189,6 +189,8 @@ def test_statement_has_running_balance_and_control_totals(cabinet: CabinetBrowse
     assert "Остаток на конец дня 31 октября 2026: 4 462,95 ₽" in shown.text
     assert "Исходящий остаток" in shown.text
     days = "from=2026-10-01&to=2026-10-31"
+    untyped = cabinet.get(f"/accounts/{NUMBER}/statement").fields
+    assert re.fullmatch(r"01\.\d\d\.\d{4}", untyped["from"]), "as the hint writes a day"
     assert f"/accounts/{NUMBER}/statement.xlsx?{days}" in shown.links
     assert f"/statement.csv?{days}" in shown.links
 

@@ -150,6 +150,16 @@ def test_wrong_sums_are_refused_beside_their_field(
     assert started(services) == []
 
 
+def test_a_form_without_its_command_pays_nothing(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    for _ in range(2):
+        response = person.post("/pay", form(_command=""))
+        assert response.status_code == 200
+        assert value_of(response.text, "_command")
+    assert started(services) == []
+
+
 def test_recounting_pays_nothing(person: CabinetPerson, services: FakeServices) -> None:
     response = person.post("/pay", form("1000", "0", _recount="yes"))
     assert response.status_code == 200

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from cabinet_doubles import SETTINGS, CabinetBrowser
@@ -10,6 +12,7 @@ from gateway_doubles import PERSON, SESSION, FakeServices
 
 from gateway.cabinet import cookies
 from gateway.cabinet.sealing import Sealer
+from shared.config import Settings
 from shared.errors import Forbidden, Unavailable
 
 NUMBER = "0100000001"
@@ -47,11 +50,28 @@ def test_page_leads_to_the_log_in_and_back(cabinet: CabinetBrowser) -> None:
     assert cabinet.get(shown.location).fields["_next"] == "/settings?x=1"
 
 
-@pytest.mark.parametrize(
-    "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"]
-)
+ELSEWHERE = (
+    "https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1",
+    "/%09/evil.example", "//[", "//%E2%84%80", "/settings%0D%0ASet-Cookie:x=1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
 def test_log_in_leads_nowhere_but_to_our_own_pages(cabinet: CabinetBrowser, elsewhere: str) -> None:
     assert cabinet.get(f"/?next={elsewhere}").fields["_next"] == "/"
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_look_leads_nowhere_but_to_our_own_pages(cabinet: CabinetBrowser, elsewhere: str) -> None:
+    shown = cabinet.get(f"/look?language=en&next={elsewhere}")
+    assert (shown.status, shown.location) == (303, "/")
+
+
+def test_page_of_a_strange_address_leads_to_the_log_in_and_home(
+    cabinet: CabinetBrowser, services: FakeServices
+) -> None:
+    led = cabinet.get("/accounts/%0D%0AX:y")
+    assert (led.status, cabinet.get(led.location).fields["_next"]) == (303, "/")
 
 
 def test_temporary_password_opens_nothing_but_its_change(
@@ -88,6 +108,9 @@ def test_token_of_another_visitor_is_refused(
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://evil@localhost"},
         {"Sec_Fetch_Site": "cross-site"},
     ],
 )
@@ -100,6 +123,17 @@ def test_form_of_another_site_is_refused_whatever_its_token(
     assert shown.status == 403
     assert "с другого сайта" in shown.text
     assert not [call for call in services.calls if call[1] == "update_profile"]
+
+
+def test_a_site_with_tls_takes_no_form_from_outside_it(
+    cabinet_of: Callable[[Settings], CabinetBrowser],
+) -> None:
+    cabinet = cabinet_of(replace(SETTINGS, url="https://localhost"))
+    fields = cabinet.get("/recover", https="on").fields
+    refused = cabinet.post("/recover", fields, https="on", Origin="http://localhost")
+    assert (refused.status, "с другого сайта" in refused.text) == (403, True)
+    taken = cabinet.post("/recover", fields, https="on", Origin="https://localhost")
+    assert taken.status == 422
 
 
 def test_tokens_differ_each_time_and_all_fit(
@@ -168,6 +202,21 @@ def test_form_survives_the_end_of_its_session(
     assert sent.status == 303
     [asked] = [arguments for _, method, arguments in services.calls if method == "ask"]
     assert asked["text"] == question.strip()
+
+
+def test_a_long_form_fits_into_the_log_in_it_waits_for(
+    cabinet: CabinetBrowser, services: FakeServices
+) -> None:
+    cabinet.sign_in()
+    fields = cabinet.get("/questions/new").fields
+    text = " ".join(f"Начислено {number}." for number in range(950))
+    alive = services.answers["identity", "authenticate"]
+    signed_out(services)
+    ended = cabinet.post("/questions", {**fields, "topic": "charges", "text": text})
+    services.answers["identity", "authenticate"] = alive
+    services.answers["identity", "sign_in"] = {**alive, "token": "new", "expires_at": ""}
+    back = cabinet.post("/login", {**ended.fields, "email": "a@example.org", "password": "x"})
+    assert (back.status, back.fields["text"]) == (200, text)
 
 
 def test_kept_form_is_not_shown_to_another_person(
@@ -350,3 +399,9 @@ def test_too_many_attempts_say_until_when(cabinet: CabinetBrowser, services: Fak
     assert shown.headers["Retry-After"] == "600"
     assert shown.title.startswith("Ошибка:")
     assert shown.fields["email"] == "ivanov@example.org"
+
+
+def test_text_that_is_too_long_is_refused_in_words_of_people(cabinet: CabinetBrowser) -> None:
+    shown = cabinet.post("/login", {"email": "a" * 70_000})
+    assert shown.status == 413
+    assert "Вернитесь назад, сократите его" in shown.text
