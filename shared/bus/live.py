@@ -61,9 +61,13 @@ class Handoff:
     def take(self, after: int) -> Window | None:
         """Return the window that begins after a position, if it is still here."""
         with self._changed:
-            for position in [known for known in self._windows if known < after]:
-                del self._windows[position]
             return self._windows.pop(after, None)
+
+    def forget(self, position: int) -> None:
+        """Drop the windows that begin before a position: the feed has read past them in the log."""
+        with self._changed:
+            for after in [after for after in self._windows if after < position]:
+                del self._windows[after]
 
     def wait(self, timeout: float) -> None:
         """Wait until there is a window."""
@@ -141,7 +145,10 @@ class LiveFeed:
             "SELECT live.position, live.published, relay.position - live.position AS behind"
             " FROM live, relay"
         ).fetchone()
-        if row is None or row["behind"] <= 0:
+        if row is None:
+            return None
+        self._handoff.forget(row["position"])
+        if row["behind"] <= 0:
             return None
         window = self._handoff.take(row["position"])
         if window is not None and window.position <= row["position"] + row["behind"]:

@@ -158,6 +158,20 @@ def test_windows_are_handed_on_up_to_a_bound(database: Database) -> None:
     assert handoff.take(3) is None, "a window is taken from its own beginning only"
 
 
+def test_a_feed_that_has_read_past_a_window_does_not_spin_on_it(database: Database) -> None:
+    ledger = database.store("ledger")
+    open_one(ledger)
+    pay(ledger, 3)
+    window, handoff = read_window(ledger, publish, 0, 4, 0), Handoff()
+    assert window is not None
+    handoff.put(window._replace(after=1))
+    with database.owner("ledger") as owner:
+        owner.execute("UPDATE relay SET position = 4, published = 4")
+    feed = LiveFeed(database.settings, ledger, publish, threading.Event(), handoff)
+    assert _drained(feed, database) == 4
+    assert handoff.take(1) is None, "wait() would return at once, for ever"
+
+
 def test_queues_of_an_older_version_leave_the_exchange_of_subscribers(
     database: Database, worker: Worker, amqp_url: str
 ) -> None:
