@@ -18,6 +18,8 @@ SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "help
 REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
 
+PAGE_READ_SECONDS = 2.0
+
 MIN_STREAM_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
 
@@ -49,6 +51,8 @@ class Settings:
     """Time limit for a request line with its headers, and so for an idle connection."""
     gateway_body_seconds: float = REQUEST_SECONDS
     """Time limit for the body of a request."""
+    page_read_seconds: float = PAGE_READ_SECONDS
+    """How long a page waits for each read of our services."""
     payees: str = ""
     """The file with the bank details that bills are paid to; without one, the demo's."""
     documents: str = ""
@@ -111,6 +115,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database_urls=databases,
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
+        page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
         stream_max_bytes=_stream_bytes(env),
         **plain,
     )
@@ -123,9 +128,9 @@ def _required(env: Mapping[str, str], name: str, meaning: str) -> str:
     return value
 
 
-def _seconds(env: Mapping[str, str], name: str) -> float:
+def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS) -> float:
     try:
-        seconds = float(env.get(name) or REQUEST_SECONDS)
+        seconds = float(env.get(name) or default)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 3600:

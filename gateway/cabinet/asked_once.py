@@ -11,25 +11,30 @@ from uuid import UUID
 from eventlet.event import Event
 
 from gateway.operations import SERVICE_TIMEOUT, ServiceCalls
+from shared.config import Settings
 from shared.errors import Unavailable
-
-READ_SECONDS = 2.0
-"""How long a page waits for a read of our services: without it, the rest of the page stands."""
 
 
 class AskedOnce:
     """The services for one request: an equal read is asked once, also while it is under way.
+
+    A read of our services is waited for ``read_seconds``: without it, the rest of the page stands.
 
     A command makes all that was read before it old, so what is read after it is asked anew. A
     read that failed is asked anew, too. No call outlasts ``ends_at``, on the monotonic clock.
     """
 
     def __init__(
-        self, services: ServiceCalls, answers: dict[str, Event], ends_at: float = math.inf
+        self,
+        services: ServiceCalls,
+        answers: dict[str, Event],
+        ends_at: float = math.inf,
+        read_seconds: float = Settings.page_read_seconds,
     ) -> None:
         self._services = services
         self._answers = answers
         self._ends_at = ends_at
+        self._read_seconds = read_seconds
 
     def call(
         self,
@@ -52,7 +57,7 @@ class AskedOnce:
             return answer.wait()
         answer = self._answers[key] = Event()
         try:
-            within = READ_SECONDS if deadline == SERVICE_TIMEOUT else deadline
+            within = self._read_seconds if deadline == SERVICE_TIMEOUT else deadline
             found = self._in_time(service, method, within, **arguments)
         except BaseException as error:
             self._answers.pop(key, None)

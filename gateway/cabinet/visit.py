@@ -188,7 +188,12 @@ class Visit:
 
     @property
     def services(self) -> ServiceCalls:
-        return AskedOnce(self.service.services, self.answers, self.ends_at)
+        return AskedOnce(
+            self.service.services,
+            self.answers,
+            self.ends_at,
+            self.service.settings.page_read_seconds,
+        )
 
     # --- responses ----------------------------------------------------------------------------
 

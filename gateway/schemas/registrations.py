@@ -17,7 +17,6 @@ from gateway.schemas.base import (
     email_address,
     identifier,
     input_text,
-    length,
     notice,
     one_of,
     output_text,
@@ -113,15 +112,14 @@ class RegistrationStarted(Result):
 
 def document_version(kind: str) -> Text:
     """Return the field for the version of a document that the person saw."""
-    return Text(
+    return input_text(
+        f"The version of the {kind} that the person saw, from GET /documents/{kind}; without "
+        "it the one in force. Another than that is refused (`documents_changed`).",
+        "2026-11-01",
+        most=40,
+        required=False,
         load_default=None,
         allow_none=True,
-        validate=length(1, 40),
-        metadata=described(
-            f"The version of the {kind} that the person saw, from GET /documents/{kind}; without "
-            "it the one in force. Another than that is refused (`documents_changed`).",
-            "2026-11-01",
-        ),
     )
 
 

@@ -23,10 +23,12 @@ MASKS = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "BANK"),
     (re.compile(r"[\w.-]+@demo\.saldo\.invalid"), "EMAIL"),
+    (re.compile(r"\b\d{2}:\d{2}\b"), "TIME"),
     (re.compile(r"[\u2212-]?\d[\d\u00a0\u202f ]*,\d\d(?=\u00a0₽|\D|$)"), "SUM"),
     (re.compile(rf"\d{{1,2}}[\u00a0 ]({_MONTH})([\u00a0 ]\d{{4}})?"), "DAY"),
     (re.compile(r"\d{2}\.\d{2}\.\d{4}"), "DAY"),
-    (re.compile(r"\b\d{2}:\d{2}\b"), "TIME"),
+    # The payments stand by their months, and are made in the present one.
+    (re.compile(r'(?<=heading ")[А-Я][а-я]+[\u00a0 ]\d{4}(?=")'), "MONTH"),
     (re.compile(r"(?<=№ )\d+"), "NUMBER"),
     (re.compile(r"[A-Za-z0-9_-]{60,}={0,2}"), "TOKEN"),
 )

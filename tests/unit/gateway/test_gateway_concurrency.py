@@ -11,7 +11,7 @@ import pytest
 from eventlet.event import Event
 from gateway_doubles import FakeServices
 
-from gateway.cabinet.asked_once import READ_SECONDS, AskedOnce
+from gateway.cabinet.asked_once import AskedOnce
 from gateway.concurrently import all_of
 from shared.errors import Unavailable
 
@@ -107,11 +107,11 @@ def test_a_read_of_a_page_is_waited_for_a_shorter_time_than_a_command() -> None:
     services.answers |= dict.fromkeys(
         [("accounts", "linked"), ("accounts", "unlink"), ("payments", "payment")]
     )
-    asked = AskedOnce(services, {})
+    asked = AskedOnce(services, {}, read_seconds=1.5)
     asked.call("accounts", "linked")
     asked.call("accounts", "unlink", command_id=COMMAND)
     asked.call("payments", "payment", deadline=20.0)
-    assert services.deadlines == [READ_SECONDS, 5.0, 20.0]
+    assert services.deadlines == [1.5, 5.0, 20.0]
 
 
 def test_no_call_outlasts_its_page() -> None:
