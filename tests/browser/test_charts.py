@@ -13,6 +13,7 @@ from tests.browser.addresses import Resident, new_resident
 from tests.browser.instruction import log_in
 from tests.browser.site import Site, Visitors
 from tests.browser.visitor import Visitor
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
@@ -91,10 +92,33 @@ def test_the_code_of_a_bill_is_read_from_the_screen(
         assert str(total) == payee.locator("data").first.get_attribute("value")
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_code_of_a_receipt_leads_to_the_check(
+    visitor: Visitor, resident: Resident, site: Site, width: int
+) -> None:
+    visitor.page.set_viewport_size({"width": width, "height": 900})
+    visitor.open(resident.at("/payments/{paid}/receipt"))
+    code = visitor.page.locator(".qr")
+
+    def is_sealed() -> bool:
+        if code.count():
+            return True
+        visitor.page.reload()
+        return False
+
+    eventually(is_sealed, "the seal follows the payment by some seconds")
+    assert code_in(code.screenshot()) == f"{site.url}/verify"
+
+
 def payment_code(png: bytes) -> dict[str, str]:
     """Return the fields of a payment code (ГОСТ Р 56042) in a picture."""
-    found = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)))
-    assert len(found) == 1
-    service, *fields = found[0].text.split("|")
+    service, *fields = code_in(png).split("|")
     assert service.startswith("ST0001")
     return dict(field.split("=", 1) for field in fields)
+
+
+def code_in(png: bytes) -> str:
+    """Return the text of the one QR code in a picture."""
+    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)))
+    text: str = found.text
+    return text

@@ -344,6 +344,7 @@ def test_the_receipt_has_words_parts_and_proof(
     assert "Запись 7 в журнале" in words
     assert "saldo-inclusion-proof-v1" in words
     assert 'href="/verify"' in page
+    assert 'aria-label="QR-код ведёт на страницу' in page
 
 
 def test_a_receipt_without_a_seal_yet_says_when(
