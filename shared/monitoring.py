@@ -46,7 +46,7 @@ def stopping() -> Mapping[str, str]:
 
 
 class Monitoring:
-    """Answers supervisors and Prometheus. It is not ready until ``report`` says by what."""
+    """The listener for supervisors and Prometheus; not ready until ``report`` names the states."""
 
     def __init__(self, listen: str) -> None:
         """Listen on an address, "host:port"; raises ConfigurationError if that is impossible."""
@@ -66,7 +66,7 @@ class Monitoring:
         log.info("monitoring_ready", host=host, port=self.port)
 
     def report(self, states: States) -> None:
-        """Answer ``/readyz`` by these states from now on: it is ready when all are OK."""
+        """Take the states for ``/readyz`` from here: it is ready when all are OK."""
         self._states = states
 
     def states(self) -> Mapping[str, str]:

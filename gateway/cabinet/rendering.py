@@ -14,6 +14,7 @@ from markupsafe import Markup
 from gateway import formats
 from gateway.cabinet.markdown import coded, prose
 from gateway.cabinet.static import static_path
+from gateway.documents.payment_code import qr_svg
 from gateway.translation import translations
 from shared.ids import new_id
 
@@ -53,6 +54,7 @@ def environment(language: str) -> Environment:
         coded=coded,
         prose=prose,
         device=formats.device,
+        qr=_qr,
         size=partial(_in_language, formats.size, language),
         month=partial(_in_language, formats.month, language),
         unit=partial(_in_language, formats.unit, language),
@@ -102,6 +104,10 @@ def _texts_of(catalogue: NullTranslations) -> Callable[..., Markup]:
         return text_of(russian) % variables if variables else plain_text_of(russian)
 
     return gettext
+
+
+def _qr(text: str) -> Markup:
+    return Markup(qr_svg(text, stroked=True))  # noqa: S704 - the paths of a picture, no text
 
 
 def _in_language(write: Any, language: str, value: Any, **options: Any) -> str:

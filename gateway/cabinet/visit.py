@@ -231,6 +231,10 @@ class Visit:
         """Return this visit with other fields typed in."""
         return replace(self, form=form)
 
+    def public_url(self, path: str) -> str:
+        """Return a path of ours as the address by which others reach it."""
+        return self.settings.url.rstrip("/") + path
+
     @property
     def here(self) -> str:
         """The path of this page with its query, to come back to."""

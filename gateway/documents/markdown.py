@@ -37,12 +37,17 @@ def document_pdf(document: Mapping[str, Any]) -> bytes:
     )
 
 
+def parser() -> MarkdownIt:
+    """Return the Markdown of Saldo: CommonMark with tables, in which HTML stays text."""
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
 def blocks(text: str) -> list[dict[str, Any]]:
     """Return Markdown as blocks: ``{kind, ...}`` with their inline parts or inner blocks.
 
     Headings never skip a level: a screen reader walks by them.
     """
-    tree = SyntaxTreeNode(MarkdownIt("commonmark", {"html": False}).enable("table").parse(text))
+    tree = SyntaxTreeNode(parser().parse(text))
     found = [block for node in tree.children for block in _block(node)]
     level = 0
     for block in found:

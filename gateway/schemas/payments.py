@@ -60,7 +60,7 @@ class RequestedPaymentLine(Shape):
 class StartPayment(Shape):
     """One order over the accounts listed: «Заплатить»."""
 
-    joint_rules = {  # noqa: RUF012
+    joint_rules = {  # noqa: RUF012 - never changed
         "anyOf": [
             {"properties": {"lines": {"contains": {"properties": {part: {"minimum": 1}}}}}}
             for part in ("amount", "penalty")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from threading import Event as StopSignal
+from typing import Any
 
 import psycopg
 
 from shared import context, telemetry
+from shared.bus.leadership import lead
 from shared.bus.messages import Job, Services
-from shared.database import connection_info
 from shared.logs import get_logger
 
 log = get_logger(__name__)
-
-LOCK_POLL_S = 1.0
 
 
 class JobRunner:
@@ -31,22 +30,9 @@ class JobRunner:
 
     def run(self) -> None:
         """Run the jobs until stopped; raises when the database is lost."""
-        settings = self._services.settings
-        info = connection_info(
-            settings.database_url_of(self._service), self._service, statement_timeout_ms=0
-        )
-        with psycopg.connect(info, autocommit=True) as lock:
-            while not self._stop.is_set():
-                row = lock.execute(
-                    "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
-                    (f"{self._service}.jobs",),
-                ).fetchone()
-                if row and row[0]:
-                    self._work(lock)
-                    return
-                self._stop.wait(LOCK_POLL_S)
+        lead(self._services.settings, self._service, "jobs", self._stop, self._work)
 
-    def _work(self, lock: psycopg.Connection[tuple[object, ...]]) -> None:
+    def _work(self, lock: psycopg.Connection[Any]) -> None:
         log.info("jobs_ready", service=self._service, jobs=[job.name for job in self._jobs])
         due = dict.fromkeys(self._jobs, 0.0)
         while not self._stop.is_set():

@@ -16,14 +16,13 @@ from threading import Event as StopSignal
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from shared import telemetry
+from shared.bus.leadership import lead
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import WINDOW, Publish, Window, read_window
 from shared.bus.topology import connect, declare_live, event_exchange
 from shared.config import Settings
-from shared.database import connection_info
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
@@ -35,7 +34,6 @@ CONFIRM_S = 10.0
 HURRIED_S = 0.5
 """How long a window is waited for once one was not confirmed in time."""
 REPORT_EVERY_S = 60.0
-_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
 
 
 class Handoff:
@@ -101,16 +99,7 @@ class LiveFeed:
 
     def run(self) -> None:
         """Take the lock and send; returns on stop, raises when a node is lost."""
-        info = connection_info(
-            self._settings.database_url_of(self._service), self._service, statement_timeout_ms=0
-        )
-        with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
-            while not self._stop.is_set():
-                row = database.execute(_TRY_LOCK, (f"{self._service}.live",)).fetchone()
-                if row and row["mine"]:
-                    self._send_on(database)
-                    return
-                self._stop.wait(POLL_S)
+        lead(self._settings, self._service, "live", self._stop, self._send_on)
 
     def _send_on(self, database: psycopg.Connection[Any]) -> None:
         with connect(self._settings.amqp_url, name=f"{self._service} live") as broker:

@@ -12,14 +12,13 @@ from threading import Event as StopSignal
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import dict_row
 
 from shared import telemetry
+from shared.bus.leadership import lead
 from shared.bus.messages import Envelope, Publication, envelope
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.config import Settings
-from shared.database import connection_info
 from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
@@ -28,7 +27,6 @@ log = get_logger(__name__)
 
 WINDOW = 500
 POLL_S = 1.0
-_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
 
 Publish = Callable[[Recorded], Publication | None]
 
@@ -92,16 +90,7 @@ class Relay:
 
     def run(self) -> None:
         """Take the lock and publish; returns on stop, raises when a node is lost."""
-        info = connection_info(
-            self._settings.database_url_of(self._service), self._service, statement_timeout_ms=0
-        )
-        with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
-            while not self._stop.is_set():
-                row = database.execute(_TRY_LOCK, (f"{self._service}.relay",)).fetchone()
-                if row and row["mine"]:
-                    self._publish_on(database)
-                    return
-                self._stop.wait(POLL_S)
+        lead(self._settings, self._service, "relay", self._stop, self._publish_on)
 
     def _publish_on(self, database: psycopg.Connection[Any]) -> None:
         database.execute(f"LISTEN {self._store.recorder.channel}")

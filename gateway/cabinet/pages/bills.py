@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Visit
 from gateway.documents.bill import bill_pdf
 from gateway.documents.files import file_response
-from gateway.documents.payment_code import qr_svg
 from gateway.routes.bills import BillRoutes
 from gateway.routes.payments import PaymentRoutes
 from shared.errors import NotFound
@@ -30,15 +28,11 @@ class BillPages:
             )
         except NotFound as error:
             return _not_issued(visit, error)
-        codes = [payee["payment_code"] for payee in bill["payees"]]
         return visit.render(
             "bill.html",
             bill=bill,
             due_now=_due_now(due, bill),
-            payees=[
-                {**payee, "qr": _picture(code)}
-                for payee, code in zip(bill["payees"], codes, strict=True)
-            ],
+            payees=bill["payees"],
         )
 
     @page("GET", "/accounts/<number>/bills/<period>.pdf")
@@ -57,10 +51,6 @@ def _due_now(due: Any, bill: dict[str, Any]) -> Any:
     if due is None:
         return bill["to_pay"]
     return next((one["total"] for one in due["accounts"] if one["account"] == bill["number"]), 0)
-
-
-def _picture(code: str | None) -> Markup | None:
-    return Markup(qr_svg(code, stroked=True)) if code else None  # noqa: S704 - paths of the QR, no text
 
 
 def _not_issued(visit: Visit, error: NotFound) -> Response:

@@ -10,14 +10,12 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from gateway.cabinet.page import page
 from gateway.cabinet.payment_states import Outlook, outlook_of, state_mark
 from gateway.cabinet.visit import Visit
 from gateway.cabinet.words import sum_in_words
-from gateway.documents.payment_code import qr_svg
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.payments import PaymentRoutes
 from shared.clock import SystemClock
@@ -120,12 +118,10 @@ class PaymentPages:
             return visit.render("receipt_waits.html", status=409, payment=payment, outlook=outlook)
         receipt = visit.api(PaymentRoutes.receipt, path=visit.path)
         lines = _with_parts(payment["lines"], receipt["postings"])
-        verify_url = f"{visit.settings.url.rstrip('/')}/verify"
         return visit.render(
             "receipt.html",
             payment=payment,
-            verify_url=verify_url,
-            verify_code=Markup(qr_svg(verify_url, stroked=True)),  # noqa: S704 - paths, no text
+            verify_url=visit.public_url("/verify"),
             lines=lines,
             names=_service_names([{"lines": lines}]),
             open=visit.query.get("open") == "all",

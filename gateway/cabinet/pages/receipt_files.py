@@ -26,7 +26,7 @@ class ReceiptFilePages:
             receipt,
             words=sum_in_words(receipt["payment"]["total"], visit.language),
             names=_names(receipt),
-            verify_url=f"{visit.settings.url.rstrip('/')}/verify",
+            verify_url=visit.public_url("/verify"),
             timezone=visit.settings.timezone,
             language=visit.language,
         )
