@@ -1,7 +1,8 @@
-"""``python -m services serve|work|migrate [NAME...]``: any set of services in one process.
+"""``python -m services serve|work|migrate|seal [NAME...]``: any set of services in one process.
 
 ``serve`` answers RPC and is patched by eventlet before anything else is imported. ``work`` runs
-relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables.
+relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables,
+``seal`` seals the log of the ledger.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # importing it here would come before patching
     from shared.config import Settings
 
-USAGE = "usage: python -m services serve|work|migrate [NAME...]"
+PROCESSES = {"serve": "server", "work": "worker", "migrate": "migrate", "seal": "sealer"}
+"""The verbs, and what their processes are called in logs."""
+
+USAGE = "usage: python -m services serve|work|migrate [NAME...], or python -m services seal"
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +34,7 @@ def main(arguments: list[str]) -> int:
         import eventlet
 
         eventlet.monkey_patch()
-    if verb not in ("serve", "work", "migrate"):
+    if verb not in PROCESSES or (verb == "seal" and names):
         sys.stderr.write(USAGE + "\n")
         return 2
     from services.discovery import UnknownServiceError, check_names
@@ -40,7 +44,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings()
         chosen = check_names(names)
-        logs.configure({"serve": "server", "work": "worker"}.get(verb, verb), settings.log_level)
+        logs.configure(PROCESSES[verb], settings.log_level)
         _run(verb, chosen, settings)
     except (ConfigurationError, UnknownServiceError) as error:
         sys.stderr.write(f"{error}\n")
@@ -57,6 +61,10 @@ def _run(verb: str, names: list[str], settings: Settings) -> None:
         from services.work import work
 
         work(names, settings)
+    elif verb == "seal":
+        from services.seal import seal
+
+        seal(settings)
     else:
         from services.migrate import migrate_all
 
