@@ -96,7 +96,7 @@ class KeyFile:
         except OSError as error:
             raise KeyRingError(f"names {path}, which cannot be read: {error.strerror}") from None
 
-    def keys(self) -> Keys:
+    def current(self) -> Keys:
         """Return the keys, at most a second old."""
         if time.monotonic() - self._looked_at >= CHECK_SECONDS:
             self.look()
@@ -130,7 +130,7 @@ class GivenKeys:
     def __init__(self, keys: Iterable[Key]) -> None:
         self._keys = tuple(keys)
 
-    def keys(self) -> Keys:
+    def current(self) -> Keys:
         """Return the keys."""
         return self._keys
 
@@ -160,7 +160,7 @@ class KeyRing:
     def __iter__(self) -> Iterator[Key]:
         seen: set[str] = set()
         for source in self._sources:
-            for key in source.keys():  # noqa: SIM118 - no mapping
+            for key in source.current():
                 if key.id not in seen:
                     seen.add(key.id)
                     yield Key(key.id, _derived(key.secret, self._info))
