@@ -23,9 +23,10 @@ from services.ledger.application import (
 from services.ledger.publishing import publish
 from shared import context
 from shared.bus import parked
-from shared.bus.listen import Delivery, GapError, Listener, Reactions
+from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.messages import read_message
+from shared.bus.reactions import Delivery, GapError, Reactions
 from shared.bus.relay import Relay, published_after
 from shared.bus.topology import connect, log_exchange, reaction_queue
 from shared.bus.worker import Worker
