@@ -32,6 +32,7 @@ from shared.bus.topology import (
 from shared.config import SEALER, SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
+from tests.staff_logins import OPERATOR_LOGIN, PASSWORD, drop_operator, put_operator
 
 if TYPE_CHECKING:  # the copy of the tests that mutation runs use has no nodes
     from tests.nodes import Nodes
@@ -162,8 +163,10 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
                 migrations_of(service),
                 sealer_url=settings.database_url_of(SEALER),
             )
+        put_operator(owner, settings)
         yield settings, name
         owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop_operator(owner)
 
 
 @pytest.fixture
@@ -238,6 +241,7 @@ def _with_database(settings: Settings, name: str) -> Settings:
     return replace(
         settings,
         database_url=at(settings.database_url),
+        staff_database_url=at(settings.database_url, OPERATOR_LOGIN, PASSWORD),
         database_urls={
             service: at(settings.database_url, role_of(service), "saldo-test")
             for service in (*SERVICES, SEALER)

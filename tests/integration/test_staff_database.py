@@ -40,7 +40,7 @@ def auditor(database: Database) -> Iterator[SignedIn]:
 
 @pytest.fixture
 def operator(database: Database) -> Iterator[SignedIn]:
-    with signed_in(database, "operator", "operator") as made:
+    with signed_in(database, "petrova", "operator") as made:
         yield made
 
 
@@ -119,7 +119,7 @@ def test_auditor_is_told_that_he_only_reads(auditor: SignedIn) -> None:
         assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
 
 
-@pytest.mark.parametrize("actor", ["staff:petrova", "service:ledger", "person:1", ""])
+@pytest.mark.parametrize("actor", ["staff:sidorova", "service:ledger", "person:1", ""])
 def test_the_log_takes_no_other_name_from_an_operator(
     database: Database, operator: SignedIn, actor: str
 ) -> None:
