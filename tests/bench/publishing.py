@@ -32,7 +32,9 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
 
     def ours() -> float:
         with (
-            connect(bench.settings.amqp_url, name="bench relay", heartbeat=0) as broker,
+            connect(
+                bench.settings.amqp_url_of("ledger"), name="bench relay", heartbeat=0
+            ) as broker,
             psycopg.connect(
                 bench.settings.database_url_of("ledger"),
                 autocommit=True,
@@ -42,13 +44,15 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
         ):
             database.execute("UPDATE relay SET position = 0, published = 0")
             declare_publishing(broker, "ledger", bench.settings)
-            publisher = ConfirmedPublisher(broker.channel())
+            publisher = ConfirmedPublisher(broker.channel(), "ledger")
             return seconds(lambda: _all_sent(running.drain(database, publisher), len(envelopes)))
 
     def bare() -> float:
-        with connect(bench.settings.amqp_url, name="bench bare", heartbeat=0) as broker:
+        with connect(
+            bench.settings.amqp_url_of("ledger"), name="bench bare", heartbeat=0
+        ) as broker:
             declare_publishing(broker, "ledger", bench.settings)
-            publisher = ConfirmedPublisher(broker.channel())
+            publisher = ConfirmedPublisher(broker.channel(), "ledger")
 
             def send() -> None:
                 tag = 0
