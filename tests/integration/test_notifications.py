@@ -252,7 +252,6 @@ def test_crash_before_marking_as_sent_repeats_the_same_message(
     settings = delivery.settings
     environment = {
         **os.environ,
-        "SALDO_AMQP_URL": settings.amqp_url,
         "SALDO_SECRET": settings.secret.hex(),
         "SALDO_SMTP_URL": settings.smtp_url,
         "SALDO_DATABASE_URL_NOTIFICATIONS": settings.database_url_of("notifications"),
