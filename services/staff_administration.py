@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg import sql
@@ -20,7 +19,7 @@ from services import staff_logins
 from shared import staff
 from shared.bus.administration import BrokerAdministration
 from shared.bus.permissions import CALLING_ROLES, rights_of_staff
-from shared.bus.principals import NAME, Principal
+from shared.bus.principals import NAME, Principal, virtual_host_of
 from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Settings
 from shared.database import STATEMENT_TIMEOUT_MS, connection_info
 from shared.errors import NotFound
@@ -189,8 +188,8 @@ class StaffAdministration:
         return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
 
     def _broker(self) -> BrokerAdministration:
-        host = unquote(urlsplit(self._settings.amqp_url).path[1:]) or "/"
-        return BrokerAdministration(self._settings.amqp_admin_url, host)
+        settings = self._settings
+        return BrokerAdministration(settings.amqp_admin_url, virtual_host_of(settings.amqp_url))
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
