@@ -242,10 +242,10 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
                 migrations_of(service),
                 sealer_url=settings.database_url_of(SEALER),
             )
-        put_operator(owner, settings)
+        put_operator(settings)
         yield settings, name
+        drop_operator(settings)
         owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        drop_operator(owner)
 
 
 @pytest.fixture
@@ -311,18 +311,22 @@ def role_of(service: str) -> str:
 
 
 def _with_database(settings: Settings, name: str) -> Settings:
-    def at(url: str, user: str = "", password: str = "") -> str:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        netloc = f"{user}:{password}@{host}" if user else parts.netloc
-        return urlunsplit(parts._replace(netloc=netloc, path=f"/{name}"))
-
+    at = _signed_in
     return replace(
         settings,
-        database_url=at(settings.database_url),
-        staff_database_url=at(settings.database_url, OPERATOR_LOGIN, PASSWORD),
+        database_url=at(settings.database_url, name),
+        staff_database_url=at(settings.database_url, name, OPERATOR_LOGIN, PASSWORD),
+        staff_amqp_url=at(settings.amqp_url, "", OPERATOR_LOGIN, PASSWORD),
         database_urls={
-            service: at(settings.database_url, role_of(service), "saldo-test")
+            service: at(settings.database_url, name, role_of(service), "saldo-test")
             for service in (*SERVICES, SEALER)
         },
     )
+
+
+def _signed_in(url: str, path: str = "", user: str = "", password: str = "") -> str:
+    """Return a URL with another path and user, where they are given."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{user}:{password}@{host}" if user else parts.netloc
+    return urlunsplit(parts._replace(netloc=netloc, path=f"/{path}" if path else parts.path))

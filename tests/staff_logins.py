@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 
+from services.staff_administration import StaffAdministration
 from services.staff_logins import drop_login, login_of, memberships, put_login
 from shared.config import Settings
 
@@ -48,14 +49,14 @@ OPERATOR = f"staff:{staff_name('operator')}"
 """The same operator as events record him."""
 
 
-def put_operator(owner: psycopg.Connection[Any], settings: Settings) -> None:
-    """Create the operator's login, once the roles of the services are there."""
-    put_login(owner, staff_name("operator"), PASSWORD, memberships(settings, ["operator"]))
+def put_operator(settings: Settings) -> None:
+    """Add the operator to a migrated database, and to the broker."""
+    StaffAdministration(settings).add(staff_name("operator"), ["operator"], PASSWORD, "tests")
 
 
-def drop_operator(owner: psycopg.Connection[Any]) -> None:
-    """Delete the operator's login."""
-    drop_login(owner, staff_name("operator"))
+def drop_operator(settings: Settings) -> None:
+    """Remove the operator."""
+    StaffAdministration(settings).remove(staff_name("operator"), "tests")
 
 
 @contextmanager

@@ -31,6 +31,9 @@ MONITORED = {
 }
 """The processes with a monitoring listener, and the names of its ports."""
 
+OPERATOR = "staff.operator"
+"""As whom staff verbs sign in on this machine; see `deploy.embedded.staff`."""
+
 PLAIN_ENVIRONMENT = {
     # Independent of the calling shell: otherwise each `up` would look like a change.
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -73,6 +76,7 @@ def generate_settings(
         | monitoring_urls(ports)
         | role_urls(database, secrets["roles"])
         | broker_urls(broker, secrets["amqp_users"])
+        | staff_urls(broker, database, secrets["staff"])
     )
 
 
@@ -104,6 +108,11 @@ def apply_overrides(
             )
         derived |= broker_urls(overrides["SALDO_AMQP_URL"], secrets["amqp_users"])
         derived["SALDO_AMQP_METRICS_URL"] = ""
+    derived |= staff_urls(
+        overrides.get("SALDO_AMQP_URL") or settings["SALDO_AMQP_URL"],
+        overrides.get("SALDO_DATABASE_URL") or settings["SALDO_DATABASE_URL"],
+        secrets["staff"],
+    )
     return {**settings, **derived, **overrides}
 
 
@@ -135,10 +144,26 @@ def role_urls(owner_url: str, key: str) -> dict[str, str]:
     }
 
 
+def staff_urls(administrator_url: str, owner_url: str, key: str) -> dict[str, str]:
+    """Return with what the `saldo` command signs in where `.saldo/env` is read: as the operator.
+
+    `deploy.embedded.staff` creates his user and his login from these.
+    """
+    return {
+        f"SALDO_STAFF_{name}_URL": _signed_in_as(urlsplit(url), OPERATOR, key)
+        for name, url in (("AMQP", administrator_url), ("DATABASE", owner_url))
+    }
+
+
+def password_of(user: str, key: str) -> str:
+    """Return the password of a user, derived from a secret of the installation."""
+    return hmac.new(key.encode(), user.encode(), sha256).hexdigest()
+
+
 def _signed_in_as(parts: SplitResult, user: str, key: str) -> str:
     """Return a URL with another user, whose password is derived from `key`."""
-    password = hmac.new(key.encode(), user.encode(), sha256).hexdigest()
     address = parts.netloc.rpartition("@")[2]
+    password = password_of(user, key)
     return urlunsplit(parts._replace(netloc=f"{quote(user)}:{password}@{address}"))
 
 
