@@ -29,7 +29,7 @@ PAGE_READ_SECONDS = 2.0
 # The gateway's keys were derived for the cabinet before it had a secret of its own.
 _DERIVED_FOR = {GATEWAY: "cabinet"}
 
-MIN_STREAM_BYTES = 2**20
+MIN_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
 
 
@@ -86,6 +86,8 @@ class Settings:
     """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
     stream_max_bytes: int = 10 * 2**30
     """How large the stream of one service grows."""
+    subscriber_queue_bytes: int = 2**30
+    """How large a subscriber's queue grows; then its oldest messages are dropped."""
 
     def database_url_of(self, service: str) -> str:
         """Return the URL under which a service's runtime role reaches its schema."""
@@ -99,8 +101,8 @@ class Settings:
 
     def database_role_of(self, service: str) -> str:
         """Return a service's runtime role; the group roles beside it begin with its name."""
-        url = self.database_urls.get(service)
-        return unquote(urlsplit(url).username or "") if url else f"{self.role_prefix}{service}"
+        user = urlsplit(self.database_urls.get(service, "")).username
+        return unquote(user) if user else f"{self.role_prefix}{service}"
 
     def amqp_url_of(self, principal: str) -> str:
         """Return the URL under which a service or the gateway signs in to the broker.
@@ -184,7 +186,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
         page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
-        stream_max_bytes=_stream_bytes(env),
+        stream_max_bytes=_bytes(env, "SALDO_STREAM_MAX_BYTES", Settings.stream_max_bytes),
+        subscriber_queue_bytes=_bytes(
+            env, "SALDO_SUBSCRIBER_QUEUE_BYTES", Settings.subscriber_queue_bytes
+        ),
         **plain,
     )
 
@@ -199,12 +204,10 @@ def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS
     return seconds
 
 
-def _stream_bytes(env: Mapping[str, str]) -> int:
-    text = env.get("SALDO_STREAM_MAX_BYTES") or str(Settings.stream_max_bytes)
-    if not text.isdecimal() or int(text) < MIN_STREAM_BYTES:
-        raise ConfigurationError(
-            f"SALDO_STREAM_MAX_BYTES is a number of bytes, at least {MIN_STREAM_BYTES}"
-        )
+def _bytes(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdecimal() or int(text) < MIN_BYTES:
+        raise ConfigurationError(f"{name} is a number of bytes, at least {MIN_BYTES}")
     return int(text)
 
 

@@ -21,7 +21,10 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 """All permissions, by service."""
 
 LIMITED = frozenset({"adjust", "reverse", "write-off"})
-"""The permissions that may have a limit: the largest amount that somebody moves alone."""
+"""The permissions that a role grants with a limit."""
+
+MONEY = LIMITED | {"approve"}
+"""The permissions that move money, and so may have a limit."""
 
 CLERK_UP_TO: Kopecks = 50_000_00
 
@@ -56,7 +59,13 @@ READ_BY_AUDITORS = ("ledger", "payments", "accounts")
 
 
 class Grant(NamedTuple):
-    """A permission that somebody has; ``up_to``: in kopecks, None: without a limit."""
+    """A permission; ``up_to`` is the most that it moves, in kopecks, None: without a limit."""
+
+    up_to: Kopecks | None
+
+
+class HeldGrant(NamedTuple):
+    """A permission that somebody has, and who granted it when and why."""
 
     name: str
     permission: str
@@ -67,8 +76,8 @@ class Grant(NamedTuple):
 
 
 _NEWEST = (
-    "SELECT name, permission, up_to, by, at, reason, granted FROM staff_grants "
-    "WHERE name = %s AND permission = %s ORDER BY id DESC LIMIT 1"
+    "SELECT granted, up_to FROM staff_grants WHERE name = %s AND permission = %s "
+    "ORDER BY id DESC LIMIT 1"
 )
 _ALL = (
     "SELECT * FROM (SELECT DISTINCT ON (name, permission) * FROM staff_grants "
@@ -83,12 +92,13 @@ _CHANGE = (
 def granted(cursor: Any, name: str, permission: str) -> Grant | None:
     """Return a permission of somebody in the service of this cursor; None: he may not."""
     row = cursor.execute(_NEWEST, (name, permission)).fetchone()
-    return _grant(row) if row and row["granted"] else None
+    return Grant(row["up_to"]) if row is not None and row["granted"] else None
 
 
-def grants(cursor: Any) -> list[Grant]:
+def grants(cursor: Any) -> list[HeldGrant]:
     """Return all permissions that hold in the service of this cursor."""
-    return [_grant(row) for row in cursor.execute(_ALL).fetchall()]
+    rows = cursor.execute(_ALL).fetchall()
+    return [HeldGrant(*(row[field] for field in HeldGrant._fields)) for row in rows]
 
 
 def grant(
@@ -104,7 +114,3 @@ def revoke(cursor: Any, name: str, permission: str, reason: str) -> None:
     """Take a permission away; does nothing when it is not granted."""
     if granted(cursor, name, permission) is not None:
         cursor.execute(_CHANGE, (name, permission, None, False, reason))
-
-
-def _grant(row: Mapping[str, Any]) -> Grant:
-    return Grant(**{column: row[column] for column in Grant._fields})

@@ -74,7 +74,7 @@ def import_contracts(
     try:
         source = open_contract_file(file)
         refused_rows = quarantine or quarantine_path(file)
-        with opened_store("accounts") as store:
+        with opened_store("accounts", writes=True) as store:
             seal = BillSeal(store.hash_key(KEY_PURPOSE))
             found = survey(source, seal, refused_rows, err)
             summary = _summary(source, found, dry_run, refused_rows)

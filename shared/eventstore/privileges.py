@@ -23,7 +23,11 @@ READABLE = frozenset(
 )
 """The base tables that hold no secrets."""
 SECRET = frozenset({"data_keys", "hash_keys", "parked"})
-"""The base tables that no reader sees: keys, and messages that may name persons."""
+"""The base tables that no reader sees as a whole: keys, and messages that may name persons."""
+
+_READABLE_COLUMNS = {
+    "parked": "id, upstream, position, subject, type, reason, error_id, attempts, parked_at"
+}
 
 _WRITTEN_BY_DATABASE = {"events": ("recorded_by",), "commands": ("recorded_by",)}
 _GRANTED = ("name", "permission", "up_to", "granted", "reason")
@@ -113,6 +117,8 @@ def grant_all(
         _grant_writing(connection, service, name, append_only, access)
     readable = sorted(tables & (READABLE | set(access.readable)))
     _grant_reading(connection, service, reader_of(role), readable)
+    for table, columns in _READABLE_COLUMNS.items():
+        _on(connection, service, reader_of(role), table, f"GRANT SELECT ({columns})")
     admin = staff_admin_of(role, service)
     _grant_reading(connection, service, admin, ["staff_grants"])
     _on(connection, service, admin, "staff_grants", f"GRANT INSERT ({', '.join(_GRANTED)})")

@@ -14,7 +14,7 @@ CREATE TABLE staff_grants (
 );
 CREATE INDEX staff_grants_newest ON staff_grants (name, permission, id DESC);
 COMMENT ON TABLE staff_grants IS 'What staff may do: the newest row of a name and a permission holds. Services only read it.';
-COMMENT ON COLUMN staff_grants.up_to IS 'The largest amount of one command, in kopecks; NULL: no limit.';
+COMMENT ON COLUMN staff_grants.up_to IS 'The most that somebody moves by it, in kopecks; NULL: no limit.';
 COMMENT ON COLUMN staff_grants.by IS 'The login of whoever granted it, written by the database.';
 CREATE TRIGGER staff_grants_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON staff_grants
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

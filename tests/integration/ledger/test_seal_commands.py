@@ -24,6 +24,7 @@ def command(ledger: SealedLedger, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     settings = ledger.database.settings
     monkeypatch.setenv("SALDO_LEDGER_SEAL_VERIFIER", str(KEYS.signer.verifier))
     monkeypatch.setenv("SALDO_DATABASE_URL_LEDGER", settings.database_url_of("ledger"))
+    monkeypatch.setenv("SALDO_STAFF_DATABASE_URL", settings.staff_database_url)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
