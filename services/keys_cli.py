@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,22 +15,22 @@ import psycopg
 import typer
 from psycopg.rows import dict_row
 
-from services.discovery import check_names, open_store, sealed_columns_of
+from services.discovery import sealed_columns_of
 from services.ledger.seal import rotation
 from services.terminal import (
     DIFFERENCE,
     DONE,
-    Actor,
     DryRun,
     Json,
     Reason,
     StaffVerbs,
-    author,
     counting,
     err,
     new_table,
+    opened_store,
     out,
     print_json,
+    recorded_reason,
     reporting,
     show,
 )
@@ -94,7 +95,7 @@ def status(
 
 
 @app.writes("rotate")
-def rotate(owner: Owner, actor: Actor = None, reason: Reason = "", dry_run: DryRun = False) -> None:
+def rotate(owner: Owner, reason: Reason = "", dry_run: DryRun = False) -> None:
     """Add a key that seals from now on; the others still open what they have sealed.
 
     Processes take it within a second. Then ``saldo keys rewrap`` seals anew what is stored. The key
@@ -102,7 +103,7 @@ def rotate(owner: Owner, actor: Actor = None, reason: Reason = "", dry_run: DryR
     """
     with reporting():
         settings = load_settings()
-        comment = _comment(actor, reason, dry_run)
+        comment = _comment(reason, dry_run)
         if owner == SEAL:
             if not dry_run:
                 with _sealer(settings) as cursor:
@@ -120,7 +121,6 @@ def rotate(owner: Owner, actor: Actor = None, reason: Reason = "", dry_run: DryR
 @app.writes("rewrap", long=True)
 def rewrap(
     service: Service,
-    actor: Actor = None,
     reason: Reason = "",
     dry_run: DryRun = False,
     json: Json = False,
@@ -130,8 +130,8 @@ def rewrap(
     It can be stopped and repeated at any time. Exit code 1: no key of the ring opens some rows.
     """
     with reporting():
-        comment, settings = _comment(actor, reason, dry_run), load_settings()
-        with _opened(settings, service) as store:
+        comment, settings = _comment(reason, dry_run), load_settings()
+        with opened_store(service, writes=True, statement_timeout_ms=0) as store:
             before = _uses(settings, service, store)
             total = sum(sum(use.rows.values()) for use in before if use.rows)
             done = lost = 0
@@ -152,7 +152,6 @@ def rewrap(
 def drop(
     owner: Owner,
     key: Annotated[str, typer.Argument(help="The id of the key.", show_default=False)],
-    actor: Actor = None,
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
@@ -161,7 +160,7 @@ def drop(
     The gateway stores nothing: wait a day after its rotation, so that no form is open any more.
     """
     with reporting():
-        settings, comment = load_settings(), _comment(actor, reason, dry_run)
+        settings, comment = load_settings(), _comment(reason, dry_run)
         path = _file_of(settings, owner)
         if key == MASTER and settings.secret:
             raise ValueError(f"{MASTER} is SALDO_SECRET: take it out of the settings")
@@ -183,7 +182,6 @@ def new_seal(
         bool,
         typer.Option("--derived", help="The key that followed from SALDO_SECRET until now."),
     ] = False,
-    actor: Actor = None,
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
@@ -194,7 +192,7 @@ def new_seal(
     """
     with reporting():
         settings, name = load_settings(), os.environ.get("SALDO_LEDGER_SEAL_NAME", "")
-        _comment(actor, reason, dry_run)
+        _comment(reason, dry_run)
         if derived and not settings.secret:
             raise ConfigurationError("set SALDO_SECRET, from which the key followed")
         if not dry_run and derived:
@@ -203,10 +201,13 @@ def new_seal(
             out.print(str(rotation.create(key_file, verifier_file, name)))
 
 
-def _comment(actor: str | None, reason: str, dry_run: bool) -> str:
-    """Return who changes a key, when and why, as the file records it."""
-    who, why = author(actor, reason, optional=dry_run)
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} {who}: {why}"
+def _comment(reason: str, dry_run: bool) -> str:
+    """Return who changes a key, when and why, as its file records it.
+
+    Who may change the file is the machine's affair, so it is the user there.
+    """
+    why = "" if dry_run and not reason else recorded_reason(reason)
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} {getpass.getuser()}: {why}"
 
 
 def _with_keys(settings: Settings) -> list[str]:
@@ -220,7 +221,7 @@ def _uses(settings: Settings, owner: str, store: PostgresStore | None = None) ->
         ids = [key.id for key in settings.keys_of(GATEWAY, "sealed")]
         return [KeyUse(owner, id_, id_ == ids[0], None) for id_ in ids]
     if store is None:
-        with _opened(settings, owner) as opened:
+        with opened_store(owner, writes=True, statement_timeout_ms=0) as opened:
             return _uses(settings, owner, opened)
     ring = settings.keys_of(owner, "data-keys")
     ring.look()
@@ -268,13 +269,6 @@ def _file_of(settings: Settings, owner: str) -> Path:
         f"id:hex[,id:hex...] to a file, with what is now in SALDO_SECRET as {MASTER}:hex, and name "
         f"the file in SALDO_SECRET_{owner.upper()}_FILE"
     )
-
-
-@contextmanager
-def _opened(settings: Settings, service: str) -> Iterator[PostgresStore]:
-    [name] = check_names([service])
-    with closing(open_store(name, settings, statement_timeout_ms=0)) as store:
-        yield store
 
 
 @contextmanager

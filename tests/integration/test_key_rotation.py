@@ -47,6 +47,7 @@ def keys(database: Database, ring: Path, monkeypatch: pytest.MonkeyPatch) -> Key
         monkeypatch.setenv(f"SALDO_SECRET_{variable}_FILE", str(ring))
         url = database.settings.database_url_of(service)
         monkeypatch.setenv(f"SALDO_DATABASE_URL_{variable}", url)
+    monkeypatch.setenv("SALDO_DATABASE_URL", database.settings.database_url)
 
     def run(*arguments: str, code: int = 0) -> Any:
         result = CliRunner().invoke(app, ["keys", *arguments])
