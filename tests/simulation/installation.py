@@ -32,6 +32,7 @@ from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.money import MAX_AMOUNT
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.simulation.files import StepFile
 from tests.simulation.reading import Row
 from tests.simulation.reference_model import ModelAccount
@@ -78,6 +79,7 @@ class Terminal:
             **os.environ,
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
             "SALDO_SECRET": self.settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": self.settings.database_url_of("ledger"),
             "SALDO_STAFF_DATABASE_URL": self.settings.staff_database_url,
             "SALDO_LEDGER_APPROVAL_OVER": APPROVAL_OVER,

@@ -32,6 +32,7 @@ from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.money import MAX_AMOUNT
 from tests.conftest import Database, fresh_database
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 
 NUMBERS = [f"01000000{n:02}" for n in range(1, 11)]
@@ -56,6 +57,7 @@ class SmallCompany:
         return {
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
             "SALDO_SECRET": settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
             "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }
