@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
+from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +17,7 @@ from services.staff_logins import drop_login
 from shared import context
 from shared.config import SEALER, SERVICES
 from shared.eventstore import privileges
+from shared.eventstore.migrations import BASE, migrate
 from shared.eventstore.privileges import access_in, reader_of, staff_admin_of, writer_of
 from shared.staff import READ_BY_AUDITORS, Grant, HeldGrant, grant, granted, grants, revoke
 from tests.conftest import Database
@@ -145,6 +148,26 @@ def test_the_database_writes_who_an_operator_is(database: Database, operator: Si
         for table in ("events", "commands"):
             row = connection.execute(f"SELECT recorded_by FROM {table}").fetchone()
             assert row == (f"staff.{operator.name}",)
+
+
+def test_the_log_of_an_older_version_was_written_by_nobody_else(database: Database) -> None:
+    folder, settings = files("shared.eventstore"), database.settings
+    with database.owner("ledger") as owner:
+        owner.execute("DROP SCHEMA ledger CASCADE")
+        owner.execute("CREATE SCHEMA ledger")
+        owner.execute("CREATE TABLE migrations (name text PRIMARY KEY, digest text NOT NULL)")
+        for name in BASE[: BASE.index("staff.sql")]:
+            text = folder.joinpath(name).read_text(encoding="utf-8")
+            owner.execute(text)  # type: ignore[call-overload]
+            digest = sha256(text.encode()).hexdigest()
+            owner.execute("INSERT INTO migrations VALUES (%s, %s)", (f"0000_{name}", digest))
+        owner.execute(EVENT, ("staff:anybody",))
+    runtime = settings.database_url_of("ledger")
+    for _ in range(2):
+        migrate(settings.database_url, "ledger", runtime, migrations_of("ledger"))
+    with database.store("ledger").transaction() as cursor:
+        rows = cursor.execute("SELECT actor, recorded_by FROM events").fetchall()
+    assert rows == [{"actor": "staff:anybody", "recorded_by": ""}]
 
 
 def test_a_service_writes_in_anybodys_name(database: Database) -> None:

@@ -153,7 +153,9 @@ def test_no_verb_writes_where_nobody_has_signed_in(
     env = {**SETTINGS, "SALDO_DATABASE_URL": ""}
     result = CliRunner().invoke(app, [*verb.split(), *words, "--reason", "order 17"], env=env)
     assert result.exit_code == 2, (result.output, result.exception)
-    assert "sign in to write: set SALDO_DATABASE_URL" in " ".join(result.stderr.split())
+    assert "nobody has signed in to the database: set SALDO_DATABASE_URL" in " ".join(
+        result.stderr.split()
+    )
     assert store.actors == []
 
 
