@@ -54,6 +54,9 @@ class RecordingStore:
     def query(self, _: Callable[..., Any]) -> Any:
         return Found()
 
+    def hash_key(self, purpose: str) -> bytes:
+        return purpose.encode()
+
     def max_notification_id(self) -> int:
         return 0
 
@@ -102,7 +105,6 @@ def contracts(tmp_path: Path) -> Path:
 WRITING = {
     "ledger import": ("CONTRACTS",),
     "ledger close": ("2026-01",),
-    "ledger checkpoint": (),
     "bus replay": ("ledger", "--to-queue", "erp.from.ledger"),
     "ledger adjust": ("01", "--period", "2026-10", "--service", "heating=1,00"),
     "ledger reverse": (ID,),
