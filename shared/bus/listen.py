@@ -31,7 +31,7 @@ from shared.bus.messages import (
     position_of,
     read_message,
 )
-from shared.bus.topology import connect, declare_listening, reaction_queue
+from shared.bus.topology import connect, declare_listening, has_exchanges, reaction_queue
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.eventstore.recorder import Cause
@@ -49,6 +49,7 @@ BACK_OFF_S = (0.1, 0.5, 2.0, 5.0)
 TRANSIENT = (psycopg.OperationalError, Unavailable)
 CATCH_UP_S = 60.0
 FETCH = 500
+UPSTREAM_POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,7 @@ class Listener:
         self._buffer: list[Delivery] = []
         self._idle_since = 0.0
         self._retries = telemetry.REACTION_RETRIES.labels(self._consumer, upstream)
+        self._strangers = telemetry.BUS_STRANGERS.labels(self._consumer, upstream)
 
     def lag_seconds(self) -> float:
         """Return the age of the oldest message that has not taken effect; 0: there is none."""
@@ -253,7 +255,10 @@ class Listener:
         lag = telemetry.REACTION_LAG.labels(self._consumer, self._upstream)
         lag.set_function(self.lag_seconds)
         name = f"{self._consumer} from {self._upstream}"
-        with connect(self._services.settings.amqp_url, name=name) as broker:
+        url = self._services.settings.amqp_url_of(self._consumer)
+        with connect(url, name=name) as broker:
+            if not self._wait_for_upstream(broker):
+                return
             channel = broker.channel()
             declare_listening(channel, self._consumer, self._upstream)
             channel.basic_qos(0, 2 * self._batch, False)
@@ -348,7 +353,22 @@ class Listener:
                 time.monotonic() if self.fetch_missing() else (time.monotonic() - CATCH_UP_S + 2.0)
             )
 
+    def _wait_for_upstream(self, broker: Any) -> bool:
+        """Wait until the upstream's relay has declared its exchanges; False on stop."""
+        while not has_exchanges(broker, self._upstream):
+            log.info("waits_for_upstream", service=self._consumer, upstream=self._upstream)
+            if self._stop.wait(UPSTREAM_POLL_S):
+                return False
+        return True
+
     def _on_message(self, message: Any) -> None:
+        if message.properties.get("user_id") != self._upstream:
+            # Nobody else speaks for the upstream. Had this been an event of its log, the gap is
+            # noticed and fetched from there.
+            self._strangers.inc()
+            log.warning("message_of_a_stranger", service=self._consumer, upstream=self._upstream)
+            message.channel.basic_ack(message.delivery_info["delivery_tag"])
+            return
         headers = message.properties.get("application_headers") or {}
         body = message.body
         self._buffer.append(
