@@ -134,8 +134,8 @@ def preview_approval(session: Session, command: Approve) -> dict[str, Any]:
     check_may(session, actor, APPROVE)
     made = _copy_of_proposal(session, proposal_id).approve(actor)
     _check_approval(session, made, actor)
-    command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
-    changed, amount = _try(session, command)
+    correction = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
+    changed, amount = _try(session, correction)
     return _preview(session, proposal_id, "done" if changed else "unchanged", amount, changed)
 
 

@@ -61,9 +61,7 @@ class Allowance(msgspec.Struct, frozen=True):
 
     def use(self, session: Session, correction_id: UUID, amount: Kopecks) -> None:
         """Count an amount against the limits of today."""
-        session.read.add_movement(
-            correction_id, self.name, self.permission, session.today, amount
-        )
+        session.read.add_movement(correction_id, self.name, self.permission, session.today, amount)
 
 
 def permission_for(correction: Correction) -> str:

@@ -41,7 +41,8 @@ SELECT {_SNAPSHOT} FROM balances
 """
 _PROPOSED = f"""
 SELECT p.proposal_id, {", ".join(f"p.{name}" for name in COLUMNS[PROPOSALS])},
-       made.notification_id AS position, made.recorded_at AS proposed_at, decided.recorded_at AS decided_at
+       made.notification_id AS position, made.recorded_at AS proposed_at,
+       decided.recorded_at AS decided_at
   FROM proposals AS p
   LEFT JOIN events AS made
     ON made.originator_id = p.proposal_id AND made.originator_version = 1

@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from services.ledger import schemas, staff_commands, staff_schemas
 from services.ledger.application import PaidLine, PostPayment
 from services.ledger.corrections import proposals
@@ -29,9 +31,7 @@ from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal.keys import seal_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
-from shared import context
 from shared.config import GATEWAY
-from shared.errors import Forbidden
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import staff
@@ -45,7 +45,7 @@ class LedgerService:
     store = StoreProvider()
     settings = SettingsProvider()
 
-    @rpc(schemas.Balance, callers=(GATEWAY,))
+    @rpc(schemas.Balance, callers=(GATEWAY, staff("read")))
     def balance(self, number: str, as_of: str | None) -> Any:
         """Return the balance of one account, now or as of a past day or instant."""
         return self.store.query(lambda session: balances.balance(session, number, as_of))
@@ -194,9 +194,7 @@ class LedgerService:
     @rpc(staff_schemas.Approve, callers=(staff("approve"),))
     def approve(self, proposal_id: UUID, reason: str, dry_run: bool) -> Any:
         """Approve and make a proposed correction; see `corrections.approve`."""
-        return staff_commands.approve_correction(
-            self.store, proposal_id, reason, dry_run=dry_run
-        )
+        return staff_commands.approve_correction(self.store, proposal_id, reason, dry_run=dry_run)
 
     @rpc(staff_schemas.Reject, callers=tuple(map(staff, ("approve", *CORRECTING))))
     def reject(self, proposal_id: UUID, reason: str, dry_run: bool) -> Any:
@@ -237,12 +235,8 @@ class LedgerService:
         more = len(whole["movements"]) > after + limit
         return {**whole, "movements": page, "next": after + limit if more else None}
 
-    def _correct(
-        self, correction: Correction, reason: str, key: str | None, dry_run: bool
-    ) -> Any:
-        return staff_commands.make_correction(
-            self.store, correction, reason, key, dry_run=dry_run
-        )
+    def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
+        return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)
 
 
 def _plain(rows: Any) -> Any:

@@ -83,9 +83,7 @@ def reject_correction(
     return _execute(store, reject, command, _own_id("reject", proposal_id, reason))
 
 
-def close_month(
-    store: PostgresStore, period: str, reason: str, *, dry_run: bool
-) -> dict[str, Any]:
+def close_month(store: PostgresStore, period: str, reason: str, *, dry_run: bool) -> dict[str, Any]:
     """Close a month as the actor; see `closed_periods.close_period`."""
     actor = context.current().actor
     closed = close_period(store, period, actor, reason, dry_run=dry_run)

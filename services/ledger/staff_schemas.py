@@ -69,9 +69,7 @@ class _Correction(_Command):
 class AdjustedLine(Schema):
     """What a bill changes by for one service, in kopecks."""
 
-    service = fields.String(
-        required=True, validate=(validate.Length(min=1, max=64), _printable)
-    )
+    service = fields.String(required=True, validate=(validate.Length(min=1, max=64), _printable))
     amount = Kopecks(required=True)
 
 
