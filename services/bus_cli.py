@@ -32,8 +32,8 @@ from services.terminal import (
 from services.work import WorkerServices
 from shared import context
 from shared.bus import parked
-from shared.bus.listen import Reactions
 from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.reactions import Reactions
 from shared.bus.relay import published_after
 from shared.bus.topology import connect
 from shared.config import load_settings, user_of
