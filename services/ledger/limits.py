@@ -28,6 +28,7 @@ from shared.money import Kopecks, format_roubles
 from shared.staff import Grant
 
 ADJUST, REVERSE, WRITE_OFF, POST_PAYMENT = "adjust", "reverse", "write-off", "post-payment"
+UNGRANTED_IMPORT: Kopecks = 50_000_00
 CORRECTING = (ADJUST, REVERSE, WRITE_OFF)
 STAFF = "staff:"
 
@@ -93,6 +94,15 @@ def allowance(session: Session, actor: str, permission: str) -> Allowance:
         return Allowance(name, permission, None)
     moved = session.read.moved(name, session.today, by_approval=permission == APPROVE)
     return Allowance(name, permission, grant.up_to - moved)
+
+
+def largest_imported_adjustment(session: Session, actor: str) -> Kopecks | None:
+    """Return the most that one adjustment of an imported file may move; None: no limit.
+
+    It keeps a typing error out, and no thief: whoever imports may post a bill of any sum.
+    """
+    grant = _granted(session, actor, ADJUST)
+    return UNGRANTED_IMPORT if grant is None else grant.up_to
 
 
 def _granted(session: Session, actor: str, permission: str) -> Grant | None:
