@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from services.ledger.schemas import NUMBER
 from shared.money import MAX_AMOUNT
-from shared.reasons import MAX_REASON, recorded_reason
+from shared.reasons import MAX_REASON, Reason
 
 MAX_LINES = 100
 MAX_PAGE = 5_000
@@ -31,23 +31,6 @@ class Kopecks(fields.Integer):
         if isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
-
-
-class Reason(fields.String):
-    """Why, in one line; ``optional``: it may be empty."""
-
-    def __init__(self, *, optional: bool = False, **options: Any) -> None:
-        super().__init__(**options)
-        self._optional = optional
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
-        text = str(super()._deserialize(value, attr, data, **options))
-        if self._optional and not text:
-            return ""
-        try:
-            return recorded_reason(text)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
 
 
 class _Command(Schema):
