@@ -19,6 +19,9 @@ SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "help
 GATEWAY = "gateway"
 """The name of the gateway among those that sign in to the broker."""
 
+SEALER = "sealer"
+"""The name of the process that seals the ledger's log among those that sign in to the database."""
+
 REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
 
@@ -50,6 +53,8 @@ class Settings:
     staff_database_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    role_prefix: str = "saldo_"
+    """What the names of the services' roles in the database begin with, as a terminal sees it."""
     url: str = "http://127.0.0.1:18080"
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
@@ -87,6 +92,11 @@ class Settings:
                 f"set SALDO_DATABASE_URL_{service.upper()} to the PostgreSQL URL of the "
                 f"runtime role of {service}; `make up` writes it to .saldo/env"
             ) from None
+
+    def database_role_of(self, service: str) -> str:
+        """Return a service's runtime role; the group roles beside it begin with its name."""
+        url = self.database_urls.get(service)
+        return unquote(urlsplit(url).username or "") if url else f"{self.role_prefix}{service}"
 
     def amqp_url_of(self, principal: str) -> str:
         """Return the URL under which a service or the gateway signs in to the broker.
@@ -139,7 +149,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
             "payees", "documents", "timezone", "log_level", "stream_max_age", "amqp_url",
-            "amqp_admin_url",
+            "amqp_admin_url", "role_prefix",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -147,7 +157,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     databases = {
         service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
-        for service in SERVICES
+        for service in (*SERVICES, SEALER)
         if env.get(f"SALDO_DATABASE_URL_{service.upper()}")
     }
     return Settings(

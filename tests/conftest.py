@@ -29,7 +29,7 @@ from shared.bus.topology import (
     log_exchange,
     reaction_queue,
 )
-from shared.config import SERVICES, Settings
+from shared.config import SEALER, SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
 
@@ -160,6 +160,7 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
                 service,
                 settings.database_url_of(service),
                 migrations_of(service),
+                sealer_url=settings.database_url_of(SEALER),
             )
         yield settings, name
         owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -239,6 +240,6 @@ def _with_database(settings: Settings, name: str) -> Settings:
         database_url=at(settings.database_url),
         database_urls={
             service: at(settings.database_url, role_of(service), "saldo-test")
-            for service in SERVICES
+            for service in (*SERVICES, SEALER)
         },
     )
