@@ -93,7 +93,7 @@ class Ledger:
             )
 
     def may(self, name: str, permission: str, up_to: int | None = None) -> None:
-        self.read_model.grants[name, permission] = grant(name, permission, up_to)
+        self.read_model.grants[name, permission] = Grant(up_to)
 
     def may_not(self, name: str, permission: str) -> None:
         del self.read_model.grants[name, permission]
@@ -144,14 +144,6 @@ class Ledger:
 
     def log_length(self) -> int:
         return len(self.store.log)
-
-
-def grant(name: str, permission: str, up_to: int | None) -> Grant:
-    known = {"name": name, "permission": permission, "up_to": up_to, "by": "test", "reason": "test"}
-    return Grant(
-        **{field: known[field] for field in Grant._fields if field in known},
-        **({"at": datetime(2026, 1, 1, tzinfo=UTC)} if "at" in Grant._fields else {}),
-    )
 
 
 def adjustment(amount: int, service: str = "heating", **changes: Any) -> AdjustCharges:
