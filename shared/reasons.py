@@ -1,4 +1,4 @@
-"""Reasons that staff give: one line of text, kept for good."""
+"""Texts of one line in requests: reasons that staff give, which are kept for good, and names."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def recorded_reason(text: str) -> str:
     if not reason or len(reason) > MAX_REASON or not reason.isprintable():
         raise ValueError(f"say why, in up to {MAX_REASON} characters; it is recorded")
     return reason
+
+
+def printable(text: str) -> None:
+    """Refuse a text with anything else than printable characters, in a schema."""
+    # Else it could not be kept: a lone surrogate has no encoding, and PostgreSQL has no NUL.
+    if not text.isprintable():
+        raise ValidationError("only printable characters")
 
 
 class Reason(fields.String):

@@ -75,7 +75,7 @@ class ServicesHere:
     def call(self, service: str, method: str, *, deadline: float, **arguments: Any) -> Any:
         """Call a method as the user of the URL."""
         try:
-            result = self._served(service, method, _sent(arguments))
+            result = self.serve(service, method, _sent(arguments))
         except ServiceError as error:
             raise from_wire(_sent(error.as_wire())) from error
         return _sent(result)
@@ -83,7 +83,8 @@ class ServicesHere:
     def close(self) -> None:
         """Have nothing to close."""
 
-    def _served(self, service: str, method: str, arguments: dict[str, Any]) -> Any:
+    def serve(self, service: str, method: str, arguments: dict[str, Any]) -> Any:
+        """Serve a request as it was decoded; raises what the method raises."""
         serving: Any = hosted(_class_of(service))()
         serving.store = self._stores[service]
         serving.server_context = SimpleNamespace(store=serving.store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from shared.reasons import Reason
+from shared.reasons import Reason, printable
 
 
 def _can_be_encoded(text: str) -> None:
@@ -56,7 +56,7 @@ class QuestionsOfState(Schema):
 
     state = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(STATES))
     department = fields.String(
-        load_default=None, allow_none=True, validate=(validate.Length(max=64), _can_be_encoded)
+        load_default=None, allow_none=True, validate=(validate.Length(max=64), printable)
     )
     limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 10_000))
 
@@ -81,9 +81,7 @@ class Answer(_StaffCommand):
 class Route(_StaffCommand):
     """The department to hand a question to, and why."""
 
-    department = fields.String(
-        required=True, validate=(validate.Length(min=1, max=64), _can_be_encoded)
-    )
+    department = fields.String(required=True, validate=(validate.Length(min=1, max=64), printable))
     reason = Reason(required=True)
 
 

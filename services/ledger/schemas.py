@@ -7,6 +7,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
+from shared.money import MAX_AMOUNT
+
 NUMBER = validate.Regexp(r"[0-9]{1,20}\Z", error="an account number is up to 20 digits")
 
 
@@ -20,6 +22,18 @@ def _day_or_instant(text: str) -> None:
         raise ValidationError(
             "give a day (2026-10-31) or an instant with its zone (2026-10-31T12:00:00+03:00)"
         ) from None
+
+
+class Kopecks(fields.Integer):
+    """A whole number of kopecks, within what one posting may be; true and false are none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(-MAX_AMOUNT, MAX_AMOUNT), **options)
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
 
 
 class Balance(Schema):
@@ -145,8 +159,8 @@ class PaidLine(Schema):
     """
 
     account = fields.String(required=True, validate=NUMBER)
-    amount = fields.Integer(required=True, strict=True)
-    penalty = fields.Integer(load_default=0, strict=True)
+    amount = Kopecks(required=True)
+    penalty = Kopecks(load_default=0)
     period = fields.String(
         load_default=None, allow_none=True, validate=validate.Regexp(r"\d{4}-\d{2}\Z")
     )
@@ -164,5 +178,7 @@ class PostPayment(Schema):
     @validates("lines")
     def _one_line_for_each(self, lines: list[dict[str, Any]], **_: Any) -> None:
         # A payment is posted to an account once: the second line would be taken for a repetition.
-        if len({line["account"] for line in lines}) < len(lines):
+        # It is called for lines that are refused already, which may lack their account.
+        numbers = [line["account"] for line in lines if "account" in line]
+        if len(set(numbers)) < len(numbers):
             raise ValidationError("give each account one line, with the sum of what it gets")

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate
+from marshmallow import Schema, fields, post_load, validate
 
-from services.ledger.schemas import NUMBER
-from shared.money import MAX_AMOUNT
-from shared.reasons import MAX_REASON, Reason
+from services.ledger.schemas import NUMBER, Kopecks
+from shared.reasons import MAX_REASON, Reason, printable
 
 MAX_LINES = 100
 MAX_PAGE = 5_000
 _PERIOD = validate.Regexp(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])\Z", error="a month is written 2026-10")
-
-
-def _printable(text: str) -> None:
-    # Else it could not be kept: a lone surrogate has no encoding, and jsonb has no NUL.
-    if not text.isprintable():
-        raise ValidationError("only printable characters")
-
-
-class Kopecks(fields.Integer):
-    """A whole number of kopecks, within what one posting may be; true and false are none."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(-MAX_AMOUNT, MAX_AMOUNT), **options)
-
-    def _validated(self, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return super()._validated(value)
 
 
 class _Command(Schema):
@@ -45,14 +26,14 @@ class _Correction(_Command):
     key = fields.String(
         load_default=None,
         allow_none=True,
-        validate=(validate.Length(min=1, max=MAX_REASON), _printable),
+        validate=(validate.Length(min=1, max=MAX_REASON), printable),
     )
 
 
 class AdjustedLine(Schema):
     """What a bill changes by for one service, in kopecks."""
 
-    service = fields.String(required=True, validate=(validate.Length(min=1, max=64), _printable))
+    service = fields.String(required=True, validate=(validate.Length(min=1, max=64), printable))
     amount = Kopecks(required=True)
 
 

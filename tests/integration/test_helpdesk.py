@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,9 @@ from services.helpdesk.application import (
     question_of,
 )
 from services.helpdesk.departments import load_directory
-from shared.errors import Forbidden, NotFound
+from shared.errors import Forbidden, NotFound, ServiceError
 from shared.staff import PERMISSIONS
-from tests.staff_terminal import grant, revoke, services_here, staff_amqp_url
+from tests.staff_terminal import ServicesHere, grant, revoke, services_here, staff_amqp_url
 
 pytestmark = pytest.mark.nodes
 
@@ -145,6 +146,37 @@ def test_each_verb_takes_its_permission(database: Any, run: Any, permission: str
             assert ("saldo staff may" in result.stderr) == (needed == permission)
             assert run(*arguments, *dry, by="nobody").exit_code == 2
     assert len(database.store("helpdesk").log_after(0, 10)) == 1
+
+
+HOSTILE: tuple[Any, ...] = (
+    *(None, True, -1, 1.5, 10**40, float("nan"), "", " ", "0", "9" * 18, "\x00", "\ud800"),
+    *("x" * 5_000, "x" * 20_000, str(UUID(int=0)), [], [{}], {}, {"a": 1}),
+)
+METHODS = {
+    "questions_of_state": {"state": "open", "department": "metering", "limit": 1},
+    "any_question": {"question": "1"},
+    "answer": {"question": "1", "text": "Зима.", "reason": "r", "dry_run": False},
+    "route": {"question": "1", "department": "metering", "reason": "r", "dry_run": True},
+    "close": {"question": "1", "reason": "r", "dry_run": True},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.usefixtures("run")
+def test_hostile_arguments_are_refused_by_the_closed_set_of_errors(
+    database: Any, method: str
+) -> None:
+    ask(database, uuid4())
+    services = ServicesHere({"helpdesk": database.store("helpdesk")}, staff_amqp_url("olga"))
+    good = METHODS[method]
+    requests = [{**good, name: value} for name in (*good, "unknown") for value in HOSTILE]
+    refused = 0
+    for request in requests:
+        with contextlib.suppress(ServiceError):
+            services.serve("helpdesk", method, request)
+            continue
+        refused += 1
+    assert refused >= len(HOSTILE)
 
 
 def test_the_answer_is_of_who_signed_in(database: Any, run: Any) -> None:
