@@ -106,6 +106,9 @@ def test_a_clerk_has_the_bus_and_no_database(saldo: Any, broker: Broker, tmp_pat
         "SALDO_ROLE_PREFIX": given["SALDO_ROLE_PREFIX"],
     }
     assert password not in done.output
+    for verb in (("audit",), ("export", str(tmp_path / "all.csv")), ("replay", "--all")):
+        refused = CliRunner().invoke(app, ["ledger", *verb], env=given)
+        assert "nobody has signed in to the database" in " ".join(refused.stderr.split()), verb
     assert ("ledger", "adjust", 50_000_00) in permissions(saldo)
     assert ("helpdesk", "answer", None) in permissions(saldo)
     assert not {right for right in permissions(saldo) if right[1] == "approve"}

@@ -19,7 +19,7 @@ from deploy.embedded.environment import (
 )
 from deploy.embedded.keys import make_keys
 from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
-from shared.config import SERVICES, load_settings
+from shared.config import SEALER, SERVICES, load_settings
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_generated_settings_are_those_that_services_read(state: StateDir) -> Non
 def test_each_role_has_its_own_password() -> None:
     urls = role_urls("postgresql://boss:secret@db.example:6432/billing?sslmode=require", "key")
     passwords = {urlsplit(url).password for url in urls.values()}
-    assert len(passwords) == len(urls) == len(SERVICES) + 1  # and the sealer
+    assert len(passwords) == len(urls) == len({*SERVICES, SEALER})
     assert "secret" not in "".join(urls.values())
     assert urls["SALDO_DATABASE_URL_LEDGER"].endswith("@db.example:6432/billing?sslmode=require")
 
