@@ -39,6 +39,10 @@ Delivery is at least once, in the order of the service's log. A message whose sa
 have processed is a duplicate; one whose saldo_predecessor you have not is preceded by a gap.
 Amounts are whole kopecks. Ignore unknown fields: within a version fields are only added; any other
 change becomes a new version.
+
+Beside the events, the topic exchange `ledger.checkpoints` has the signed checkpoints of the
+ledger's log (text/plain, C2SP tlog-checkpoint; headers `number` and `size`). Whoever keeps them
+is a witness: `saldo ledger verify --witness` compares them with the log.
 """
 
 
