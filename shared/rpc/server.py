@@ -4,8 +4,8 @@
 - Arguments are keywords, loaded by a marshmallow schema before the method runs.
 - Only the closed set of :mod:`shared.errors` crosses the wire; every other exception becomes an
   opaque id that the log explains.
-- A request without ``reply_to``, or one that does not decode, is logged and dropped: in nameko it
-  kills the container.
+- A request without an address of its sender in ``reply_to``, or one that does not decode, is logged
+  and dropped: in nameko it kills the container.
 - The broker expires a request whose deadline has passed in the queue.
 
 This module imports nameko; only ``services/<name>/service.py`` and the server process import it.
@@ -35,7 +35,7 @@ from shared.eventstore import Store
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
-from shared.rpc.callers import EVERYBODY, Callers, believed, caller_of, callers_of
+from shared.rpc.callers import EVERYBODY, Callers, believed, caller_of, callers_of, can_reply
 from shared.rpc.client import RPC_EXCHANGE, RpcClient
 from shared.staff import granted
 
@@ -113,7 +113,7 @@ class _RobustRpcConsumer(RpcConsumer):
         )
 
     def handle_message(self, body: Any, message: Any) -> None:
-        if not message.properties.get("reply_to"):
+        if not can_reply(message.properties):
             log.warning("rpc_without_reply_to", routing_key=_routing_key(message))
             self.queue_consumer.ack_message(message)
             return

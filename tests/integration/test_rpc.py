@@ -28,6 +28,7 @@ from tests.conftest import Database
 from tests.waiting import eventually
 
 NUMBER = "0100000001"
+ADDRESS = "reply.gateway.00000000-0000-4000-8000-000000000000"
 
 
 def environment_of(database: Database) -> dict[str, str]:
@@ -136,19 +137,24 @@ def test_expired_request_is_not_processed_later(amqp_url: str, client: RpcClient
     ("properties", "body", "routing_key"),
     [
         ({"content_type": "application/json"}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
-        ({"reply_to": "q"}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
-        ({"content_type": "application/json", "reply_to": "q"}, b'"text"', "ledger.balance"),
+        (
+            {"content_type": "application/json", "reply_to": "q"},
+            b'{"args":[],"kwargs":{}}',
+            "ledger.balance",
+        ),
+        ({"reply_to": ADDRESS}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
+        ({"content_type": "application/json", "reply_to": ADDRESS}, b'"text"', "ledger.balance"),
         ({"content_type": "application/json", "reply_to": "q"}, b"{broken", "ledger.balance"),
         ({"content_type": "application/json", "reply_to": "q"}, b"{}", "ledger.no_such"),
         (
-            {"content_type": "application/x-python-serialize", "reply_to": "q"},
+            {"content_type": "application/x-python-serialize", "reply_to": ADDRESS},
             b"x",
             "ledger.health",
         ),
         (
             {
                 "content_type": "application/json",
-                "reply_to": "q",
+                "reply_to": ADDRESS,
                 "headers": {"nameko.actor": "a b"},
             },
             b'{"args":[1],"kwargs":{}}',
@@ -282,19 +288,24 @@ def test_credentials_of_others_call_nothing(server: Server, base_settings: Setti
                 assert refused.value.code == "caller_not_served"
 
 
-def test_request_without_a_validated_user_is_refused(
-    server: Server, base_settings: Settings
+def test_request_without_a_validated_user_is_dropped(
+    server: Server, base_settings: Settings, client: RpcClient
 ) -> None:
-    """A header that names the gateway proves nothing."""
+    """A header that names the gateway proves nothing, and nobody else is replied to."""
     with pika.BlockingConnection(pika.URLParameters(base_settings.amqp_url)) as connection:
         channel = connection.channel()
         replies = channel.queue_declare("", exclusive=True).method.queue
-        channel.queue_bind(replies, "nameko-rpc", replies)
-        headers = {"nameko.actor": "service:payments", "nameko.caller": "gateway"}
-        asked = pika.BasicProperties(
-            content_type="application/json", reply_to=replies, correlation_id="1", headers=headers
-        )
-        body = json.dumps({"args": [], "kwargs": {"number": NUMBER}}).encode()
-        channel.basic_publish("nameko-rpc", "ledger.balance", body, asked)
-        *_, reply = next(channel.consume(replies, inactivity_timeout=30))
-    assert json.loads(reply)["error"]["code"] == "caller_not_served"
+        for address in (f"reply.gateway.{uuid4()}", f"reply.ledger.{uuid4()}"):
+            channel.queue_bind(replies, "nameko-rpc", address)
+            asked = pika.BasicProperties(
+                content_type="application/json",
+                reply_to=address,
+                correlation_id="1",
+                headers={"nameko.actor": "service:payments", "nameko.caller": "gateway"},
+            )
+            body = json.dumps({"args": [], "kwargs": {"number": NUMBER}}).encode()
+            channel.basic_publish("nameko-rpc", "ledger.balance", body, asked)
+        # Served after them, from the same queue.
+        assert client.call("ledger", "health") == {"status": "ok"}
+        eventually(lambda: server.has_logged("rpc_without_reply_to"), "they were dropped")
+        assert channel.basic_get(replies)[0] is None
