@@ -279,7 +279,7 @@ def test_log_names_the_caller_and_not_the_arguments(server: Server, client: RpcC
 def test_credentials_of_others_call_nothing(server: Server, base_settings: Settings) -> None:
     """Whoever has the broker's administrator, or another service's user, is not the gateway."""
     asked = {"payment_id": str(uuid4()), "paid_on": "2026-11-01", "lines": []}
-    users = [base_settings.amqp_url, base_settings.amqp_url_of("accounts")]
+    users = [base_settings.amqp_url, base_settings.amqp_url_of("payments")]
     for url in users:
         with closing(RpcClient(url, name="tests")) as stranger:
             for method, arguments in (("balance", {"number": NUMBER}), ("post_payment", asked)):
