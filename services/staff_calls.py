@@ -13,7 +13,7 @@ from typing import Any
 import amqp
 from kombu.exceptions import OperationalError
 
-from services.terminal import err
+from services.terminal import warn_of_actor
 from shared.bus.principals import Principal, principal_of
 from shared.bus.topology import connect
 from shared.config import ConfigurationError, Settings, load_settings, user_of
@@ -63,8 +63,7 @@ def calls_to(service: str, actor: str | None = None) -> Iterator[StaffCalls]:
     """
     settings = load_settings()
     principal = signed_in_as(settings)
-    if actor is not None:
-        err.print(f"--actor is not read: you act as {principal.actor}.", soft_wrap=True)
+    warn_of_actor(actor, principal.actor)
     url = settings.staff_amqp_url
     _check_access(url)
     with closing(RpcClient(url, name="saldo")) as client:

@@ -16,6 +16,9 @@ from shared.config import SERVICES, Settings
 from shared.eventstore.privileges import make_login, reader_of, staff_admin_of, writer_of
 from shared.staff import DATABASE, READ_BY_AUDITORS
 
+PREFIX = "staff."
+"""What the logins of staff begin with."""
+
 _INHERITS_PER_GRANT = 160000
 """The version of PostgreSQL from which a grant itself says whether its rights are inherited."""
 
@@ -29,12 +32,22 @@ class Membership(NamedTuple):
 
 def login_of(name: str) -> str:
     """Return the login of one of the staff."""
-    return f"staff.{name}"
+    return f"{PREFIX}{name}"
 
 
 def needs_login(roles: Collection[str]) -> bool:
     """Return whether somebody with these roles signs in to the database."""
     return any(role in DATABASE for role in roles)
+
+
+def names_with_login(connection: psycopg.Connection[Any]) -> set[str]:
+    """Return the names of all staff who have a login."""
+    rows = connection.execute(
+        "SELECT substr(rolname, length(%s) + 1) FROM pg_roles "
+        "WHERE starts_with(rolname, %s) AND rolcanlogin",
+        (PREFIX, PREFIX),
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def memberships(settings: Settings, roles: Collection[str]) -> list[Membership]:

@@ -97,8 +97,8 @@ class Settings:
 
     def database_role_of(self, service: str) -> str:
         """Return a service's runtime role; the group roles beside it begin with its name."""
-        url = self.database_urls.get(service)
-        return unquote(urlsplit(url).username or "") if url else f"{self.role_prefix}{service}"
+        user = urlsplit(self.database_urls.get(service, "")).username
+        return unquote(user) if user else f"{self.role_prefix}{service}"
 
     def amqp_url_of(self, principal: str) -> str:
         """Return the URL under which a service or the gateway signs in to the broker.

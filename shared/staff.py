@@ -23,6 +23,9 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 LIMITED = frozenset({"adjust", "reverse", "write-off"})
 """The permissions that a role grants with a limit."""
 
+MONEY = LIMITED | {"approve"}
+"""The permissions that move money, and so may have a limit."""
+
 CLERK_UP_TO: Kopecks = 50_000_00
 
 _CORRECTIONS = ("adjust", "reverse", "write-off")

@@ -26,6 +26,8 @@ def demo_installation(settings: Settings, folder: Path, **overrides: str) -> Ite
         "SALDO_DATABASE_URL": settings.database_url,
         "SALDO_AMQP_URL": settings.amqp_url,
         "SALDO_AMQP_ADMIN_URL": settings.amqp_admin_url,
+        "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
+        "SALDO_STAFF_AMQP_URL": settings.staff_amqp_url,
         "SALDO_SECRET": settings.secret.hex(),
     }
     for service, url in settings.database_urls.items():

@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 
+from services.staff_administration import StaffAdministration
 from services.staff_logins import drop_login, login_of, memberships, put_login
 from shared.config import Settings
-from tests.conftest import Database
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
 
 PASSWORD = "staff-test"
 
@@ -38,6 +41,22 @@ class SignedIn(NamedTuple):
 def staff_name(name: str) -> str:
     """Return a name for one of the staff that no other worker uses."""
     return f"{os.environ.get('PYTEST_XDIST_WORKER', 'test')}-{name}"
+
+
+OPERATOR_LOGIN = login_of(staff_name("operator"))
+"""The login of the operator as whom the tests of a worker sign in, to any of its databases."""
+OPERATOR = f"staff:{staff_name('operator')}"
+"""The same operator as events record him."""
+
+
+def put_operator(settings: Settings) -> None:
+    """Add the operator to a migrated database, and to the broker."""
+    StaffAdministration(settings).add(staff_name("operator"), ["operator"], PASSWORD, "tests")
+
+
+def drop_operator(settings: Settings) -> None:
+    """Remove the operator."""
+    StaffAdministration(settings).remove(staff_name("operator"), "tests")
 
 
 @contextmanager

@@ -35,13 +35,25 @@ _SERVICES = (
 )
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "migrate": (*_EVERY, "SALDO_DATABASE_URL", *_DATABASES),
+    "migrate": (*_EVERY, "SALDO_DATABASE_URL", "SALDO_DATABASE_URL_SEALER", *_DATABASES),
     "broker": (
         *_EVERY,
         "SALDO_AMQP_ADMIN_URL",
         *_BROKER,
         _BROKER_GATEWAY,
         "SALDO_SUBSCRIBER_QUEUE_BYTES",
+    ),
+    "staff": (
+        *_EVERY,
+        *_DATABASES,
+        "SALDO_AMQP_ADMIN_URL",
+        "SALDO_AMQP_URL",
+        "SALDO_DATABASE_URL",
+        "SALDO_LEDGER_SEAL_VERIFIER",
+        "SALDO_SECRET_ACCOUNTS",
+        "SALDO_SECRET_LEDGER",
+        "SALDO_STATE_DIR",
+        "SALDO_URL",
     ),
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (

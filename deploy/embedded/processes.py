@@ -59,6 +59,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     rows: list[tuple[str, tuple[str, ...], tuple[str, ...], Check | None]] = [
         ("migrate", ("services", "migrate"), ("postgres",), None),
         ("broker", ("services", "broker"), ("rabbitmq",), None),
+        ("staff", ("deploy.embedded.staff",), services, None),
         ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
         ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
         ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),

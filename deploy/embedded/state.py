@@ -40,6 +40,7 @@ _SECRETS = (
     "roles",
     "amqp",
     "amqp_users",
+    "staff",
     "cookie",
     "acquirer",
     "acquirer_callback",
@@ -92,6 +93,11 @@ class StateDir:
     def demo(self) -> Path:
         """Who the ready demo person is: e-mail, password, accounts."""
         return self.root / "demo.json"
+
+    @property
+    def staff(self) -> Path:
+        """The settings of the terminal of each of the staff, `<name>.env`."""
+        return self.root / "staff"
 
     def record(self, name: str) -> Path:
         return self.run / f"{name}.json"
@@ -158,6 +164,7 @@ class StateDir:
             "roles",
             "amqp",
             "amqp_users",
+            "staff",
             "cookie",
             "acquirer",
             "acquirer_callback",

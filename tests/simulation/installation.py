@@ -26,7 +26,7 @@ from services.ledger.corrections import Correct, correct
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
 from services.ledger.group_commit import ledger_group_commit
-from services.ledger.limits import ADJUST, CORRECTING
+from services.ledger.limits import ADJUST, CORRECTING, STAFF
 from shared import context
 from shared.config import Settings
 from shared.eventstore import Session
@@ -37,12 +37,12 @@ from tests.simulation.reading import Row
 from tests.simulation.reference_model import ModelAccount
 from tests.simulation.scenario import roubles
 from tests.simulation.steps import IMPORTED
+from tests.staff_logins import OPERATOR
 from tests.staff_terminal import grant, services_here, staff_amqp_url
 
 CALLERS = 16
 CLERK = "petrov"
 """Who corrects, without a limit: approvals are not under test here."""
-IMPORTER = "ivanova"
 BY_TERMINAL = 2
 """How many corrections of a step go through the terminal; the rest call its use case."""
 
@@ -81,6 +81,7 @@ class Terminal:
             "SALDO_AMQP_URL": staff_amqp_url(CLERK),
             "SALDO_SECRET": self.settings.secret.hex(),
             "SALDO_DATABASE_URL_LEDGER": self.settings.database_url_of("ledger"),
+            "SALDO_STAFF_DATABASE_URL": self.settings.staff_database_url,
         }
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -131,7 +132,7 @@ class Installation:
     def __post_init__(self) -> None:
         self._posting = ledger_group_commit(self.store)
         self._clerk = QuickTerminal(self.settings, self.store)
-        for name, permissions in ((CLERK, CORRECTING), (IMPORTER, (ADJUST,))):
+        for name, permissions in ((CLERK, CORRECTING), (OPERATOR.removeprefix(STAFF), (ADJUST,))):
             for permission in permissions:
                 grant(self.settings, "ledger", name, permission, None)
 
@@ -141,7 +142,7 @@ class Installation:
         if kind in IMPORTED:
             self._import(file)
         elif kind == "accrual":
-            words = ("--on", step.day.isoformat(), "--actor", "petrov", "--reason", "month's end")
+            words = ("--on", step.day.isoformat(), "--reason", "month's end")
             self.terminal.run_json("accrue", *words)
         elif kind == "payments":
             self._post_payments(file)
@@ -154,7 +155,7 @@ class Installation:
         if not file.totals.rows:
             return
         done = self.terminal.run_json(
-            *("import", str(file.path), "--actor", IMPORTER, "--reason", f"step {file.step.name}"),
+            *("import", str(file.path), "--reason", f"step {file.step.name}"),
             *("--rows", str(file.totals.rows), "--entries", str(file.totals.entries)),
             *(f"--total={roubles(file.totals.amount)}",),
         )

@@ -101,7 +101,7 @@ def import_(
     with reporting():
         who, why = author(actor, reason)
         totals = _totals(rows, bills, total)
-        with opened_ledger() as store:
+        with opened_ledger(writes=True) as store:
             request = ImportRequest(
                 path=file,
                 actor=who,

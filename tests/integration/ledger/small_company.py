@@ -65,6 +65,7 @@ class SmallCompany:
             "SALDO_AMQP_URL": staff_amqp_url(by),
             "SALDO_SECRET": settings.secret.hex(),
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
+            "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }
 
     def may(self, name: str, permission: str, up_to: Kopecks | None = None) -> None:

@@ -18,7 +18,7 @@ from deploy.embedded.environment import (
     role_urls,
 )
 from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
-from shared.config import SERVICES, load_settings
+from shared.config import SEALER, SERVICES, load_settings
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_generated_settings_are_those_that_services_read(state: StateDir) -> Non
 def test_each_role_has_its_own_password() -> None:
     urls = role_urls("postgresql://boss:secret@db.example:6432/billing?sslmode=require", "key")
     passwords = {urlsplit(url).password for url in urls.values()}
-    assert len(passwords) == len(SERVICES)
+    assert len(passwords) == len({*SERVICES, SEALER})
     assert "secret" not in "".join(urls.values())
     assert urls["SALDO_DATABASE_URL_LEDGER"].endswith("@db.example:6432/billing?sslmode=require")
 
