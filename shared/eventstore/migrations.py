@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-BASE = ("base.sql", "live.sql")
+BASE = ("base.sql", "live.sql", "live_types.sql")
 """The scripts that every service's schema begins with, in their order."""
 
 
