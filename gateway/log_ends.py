@@ -26,12 +26,15 @@ class LogEnd:
         self._asked_at = now
         return True
 
-    def grown(self, position: int) -> None:
-        """Keep a position that was learnt, and wake those who wait for one."""
+    def forget(self, service: str) -> None:
+        """Forget an end that a reader did not find: the log was restored from a copy."""
+        self._ends[service].position = 0
+
+    def learn(self, position: int) -> None:
+        """Keep the position that was learnt, and wake those who wait for one."""
         with self.changed:
-            if position > self.position:
-                self.position = position
-                self.changed.notify_all()
+            self.position = position
+            self.changed.notify_all()
 
 
 class LogEnds:
@@ -53,7 +56,7 @@ class LogEnds:
             if left <= 0:
                 return False
             if end.turn():
-                end.grown(self._ask(service))
+                end.learn(self._ask(service))
             else:
                 with end.changed:
                     end.changed.wait_for(

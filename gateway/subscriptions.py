@@ -59,7 +59,7 @@ class Subscriptions:
         )
 
     def check_room(self, call: Call) -> None:
-        """Refuse who would wait where too many do, before identity is asked: 503 ``events_busy``."""
+        """Refuse who would wait where too many do, before identity is asked (503)."""
         if self._waiting.total() >= MOST_WAITING:
             _close_after(call)
             raise Refusal(503, "events_busy", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

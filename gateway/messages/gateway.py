@@ -155,7 +155,7 @@ GATEWAY = {
         "operator for a grant.",
     },
     "events_unknown": {
-        "ru": "Такого сервиса или такого события нет. Их список — на странице /api/events.",
+        "ru": "Такого источника или такого события нет. Их список — на странице /api/events.",
         "en": "There is no such service, or no such type of event. The page /api/events lists "
         "them.",
     },

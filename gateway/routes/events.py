@@ -132,9 +132,11 @@ class Reading:
             until = time.monotonic() + wait
             ends = self._subscriptions.ends
             while not (found.events or found.more) and ends.wait_beyond(
-                self.service, found.place.position, until
+                self.service, (before := found.place).position, until
             ):
-                found = self._read_on(found.place)
+                found = self._read_on(before)
+                if found.place == before:
+                    ends.forget(self.service)
         return found
 
     def _read_on(self, place: Place) -> Found:

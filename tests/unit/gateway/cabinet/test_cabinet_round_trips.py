@@ -101,6 +101,7 @@ READS = {
     "/accounts/<account:number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/charges": ("/charges", 3, 3),
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 1, 1),
+    "/events": ("/events?service=ledger", 2, 2),
     "/me": ("/me", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
@@ -148,6 +149,11 @@ def link(services: FakeServices, count: int) -> None:
     entries = {"movements": [MOVEMENT], "totals": TOTALS}
     services.answers.update(
         {
+            ("identity", "authenticate_subscriber"): {
+                "name": "datamart",
+                "grants": ["ledger"],
+                "persons": False,
+            },
             ("identity", "document"): document,
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
@@ -159,6 +165,12 @@ def link(services: FakeServices, count: int) -> None:
             ("ledger", "charges"): months,
             ("ledger", "charges_of_accounts"): lambda numbers, **_: {
                 "accounts": [{"number": one, **months} for one in numbers]
+            },
+            ("ledger", "events_after"): {
+                "events": [],
+                "next": 7,
+                "published": 7,
+                "more": False,
             },
             ("ledger", "last_checkpoint"): {"checkpoint": None},
             ("ledger", "payment_postings"): {"postings": postings},
