@@ -26,10 +26,6 @@ class LogEnd:
         self._asked_at = now
         return True
 
-    def forget(self, service: str) -> None:
-        """Forget an end that a reader did not find: the log was restored from a copy."""
-        self._ends[service].position = 0
-
     def learn(self, position: int) -> None:
         """Keep the position that was learnt, and wake those who wait for one."""
         with self.changed:
@@ -63,3 +59,7 @@ class LogEnds:
                         lambda: end.position > position, min(left, INTERVAL_SECONDS)
                     )
         return True
+
+    def forget(self, service: str) -> None:
+        """Forget an end that a reader did not find: the log was restored from a copy."""
+        self._ends[service].position = 0

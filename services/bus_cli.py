@@ -32,11 +32,11 @@ from services.terminal import (
 from services.work import WorkerServices
 from shared import context
 from shared.bus import parked
-from shared.bus.listen import Reactions
 from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.reactions import Reactions
 from shared.bus.relay import published_after
 from shared.bus.topology import connect
-from shared.config import load_settings
+from shared.config import load_settings, user_of
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.logs import get_logger
 from shared.rpc.client import RpcClient
@@ -89,12 +89,13 @@ def replay(
     """Publish the events of a service again, to one queue only."""
     with reporting():
         who, why = author(actor, reason, optional=True)
+        amqp_url = load_settings().staff_amqp_url
         with (
             context.bind(actor=who),
             opened_store(service) as store,
-            connect(load_settings().amqp_url, name="replay") as broker,
+            connect(amqp_url, name="replay") as broker,
         ):
-            publisher = ConfirmedPublisher(broker.channel())
+            publisher = ConfirmedPublisher(broker.channel(), user_of(amqp_url))
             send = _discard if dry_run else _sender(publisher, to_queue)
             sent, position = _replay(store, service, after, send)
             if not dry_run:
@@ -157,7 +158,7 @@ def _list(names: list[str], json: bool) -> None:
 def _retry(store: PostgresStore, service: str, parked_id: int, why: str, dry_run: bool) -> None:
     settings = load_settings()
     with (
-        closing(RpcClient(settings.amqp_url, name="bus-cli")) as client,
+        closing(RpcClient(settings.amqp_url_of(service), name="bus-cli")) as client,
         store.session() as session,
     ):
         row = _parked(session, service, parked_id)

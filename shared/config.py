@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
+
+GATEWAY = "gateway"
+"""The name of the gateway among those that sign in to the broker."""
 
 REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
@@ -24,6 +28,11 @@ MIN_STREAM_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
 
 
+def user_of(amqp_url: str) -> str:
+    """Return the user of an AMQP URL; RabbitMQ's own default where it names none."""
+    return unquote(urlsplit(amqp_url).username or "guest")
+
+
 class ConfigurationError(Exception):
     """The environment lacks a setting, or holds one that cannot be used."""
 
@@ -32,8 +41,13 @@ class ConfigurationError(Exception):
 class Settings:
     """The settings of an installation. Secrets are kept out of the repr."""
 
-    amqp_url: str = field(repr=False)
-    secret: bytes = field(repr=False)
+    amqp_url: str = field(default="", repr=False)
+    secret: bytes = field(default=b"", repr=False)
+    amqp_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    amqp_admin_url: str = field(default="", repr=False)
+    """The management API of the broker, with its administrator."""
+    staff_amqp_url: str = field(default="", repr=False)
+    staff_database_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     url: str = "http://127.0.0.1:18080"
@@ -74,8 +88,34 @@ class Settings:
                 f"runtime role of {service}; `make up` writes it to .saldo/env"
             ) from None
 
+    def amqp_url_of(self, principal: str) -> str:
+        """Return the URL under which a service or the gateway signs in to the broker.
+
+        Raises ConfigurationError without one, and for the URL of another user: whoever reads its
+        messages would take it for somebody else.
+        """
+        variable = f"SALDO_AMQP_URL_{principal.upper()}"
+        url = self.amqp_urls.get(principal) or self.amqp_url
+        if not url:
+            raise ConfigurationError(
+                f"set {variable} to the amqp:// URL of RabbitMQ, with the user {principal}"
+            )
+        if (user := user_of(url)) != principal:
+            raise ConfigurationError(
+                f"{principal} cannot sign in to RabbitMQ as {user}: set {variable} to a URL with "
+                f"the user {principal}"
+            )
+        return url
+
     def derive_key(self, purpose: str) -> bytes:
-        """Return the 32-byte key of one purpose, derived from the master secret (HKDF-SHA256)."""
+        """Return the 32-byte key of one purpose, derived from the master secret (HKDF-SHA256).
+
+        Raises ConfigurationError where the process has no secret.
+        """
+        if not self.secret:
+            raise ConfigurationError(
+                "set SALDO_SECRET to the master secret: at least 64 hexadecimal digits"
+            )
         return _derived(self.secret, purpose)
 
 
@@ -89,8 +129,8 @@ def _derived(secret: bytes, purpose: str) -> bytes:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from ``SALDO_*`` variables.
 
-    Raises ConfigurationError with the name of the variable when one that has no sensible
-    default is missing.
+    Raises ConfigurationError with the name of a variable that cannot be used. One that is missing
+    is an error where it is needed.
     """
     env = os.environ if environ is None else environ
     plain: dict[str, Any] = {
@@ -98,7 +138,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
-            "payees", "documents", "timezone", "log_level", "stream_max_age",
+            "payees", "documents", "timezone", "log_level", "stream_max_age", "amqp_url",
+            "amqp_admin_url",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -110,8 +151,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         if env.get(f"SALDO_DATABASE_URL_{service.upper()}")
     }
     return Settings(
-        amqp_url=_required(env, "SALDO_AMQP_URL", "the amqp:// URL of RabbitMQ"),
         secret=_master_secret(env),
+        amqp_urls={
+            principal: env[f"SALDO_AMQP_URL_{principal.upper()}"]
+            for principal in (*SERVICES, GATEWAY)
+            if env.get(f"SALDO_AMQP_URL_{principal.upper()}")
+        },
+        staff_amqp_url=env.get("SALDO_STAFF_AMQP_URL") or env.get("SALDO_AMQP_URL", ""),
+        staff_database_url=(
+            env.get("SALDO_STAFF_DATABASE_URL") or env.get("SALDO_DATABASE_URL", "")
+        ),
         database_urls=databases,
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
@@ -119,13 +168,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         stream_max_bytes=_stream_bytes(env),
         **plain,
     )
-
-
-def _required(env: Mapping[str, str], name: str, meaning: str) -> str:
-    value = env.get(name, "")
-    if not value:
-        raise ConfigurationError(f"set {name} to {meaning}; `make up` writes it to .saldo/env")
-    return value
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS) -> float:
@@ -148,7 +190,9 @@ def _stream_bytes(env: Mapping[str, str]) -> int:
 
 
 def _master_secret(env: Mapping[str, str]) -> bytes:
-    text = _required(env, "SALDO_SECRET", "the master secret: at least 64 hexadecimal digits")
+    text = env.get("SALDO_SECRET", "")
+    if not text:
+        return b""
     try:
         secret = bytes.fromhex(text)
     except ValueError:
