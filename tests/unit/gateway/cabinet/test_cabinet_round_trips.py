@@ -120,6 +120,10 @@ READS = {
 """The same of the API's reads, below /api/v1."""
 
 
+SUBSCRIBER = {"name": "datamart", "grants": ["ledger"], "persons": False}
+NO_EVENTS = {"events": [], "next": 7, "published": 7, "more": False}
+
+
 @pytest.fixture
 def services() -> PacedServices:
     return PacedServices()
@@ -149,11 +153,7 @@ def link(services: FakeServices, count: int) -> None:
     entries = {"movements": [MOVEMENT], "totals": TOTALS}
     services.answers.update(
         {
-            ("identity", "authenticate_subscriber"): {
-                "name": "datamart",
-                "grants": ["ledger"],
-                "persons": False,
-            },
+            ("identity", "authenticate_subscriber"): SUBSCRIBER,
             ("identity", "document"): document,
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
@@ -166,12 +166,7 @@ def link(services: FakeServices, count: int) -> None:
             ("ledger", "charges_of_accounts"): lambda numbers, **_: {
                 "accounts": [{"number": one, **months} for one in numbers]
             },
-            ("ledger", "events_after"): {
-                "events": [],
-                "next": 7,
-                "published": 7,
-                "more": False,
-            },
+            ("ledger", "events_after"): NO_EVENTS,
             ("ledger", "last_checkpoint"): {"checkpoint": None},
             ("ledger", "payment_postings"): {"postings": postings},
             ("ledger", "payment_proofs"): {
