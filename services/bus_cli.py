@@ -70,7 +70,7 @@ def parked_(
         if service is None or (retry is not None and drop is not None):
             raise ValueError("name the service, and one of --retry and --drop")
         who, why = author(actor, reason, optional=drop is None)
-        with context.bind(actor=who), opened_store(service) as store:
+        with context.bind(actor=who), opened_store(service, writes=True) as store:
             if drop is not None:
                 _drop(store, service, drop, why, dry_run)
             elif retry is not None:
@@ -92,7 +92,7 @@ def replay(
         amqp_url = load_settings().staff_amqp_url
         with (
             context.bind(actor=who),
-            opened_store(service) as store,
+            opened_store(service, writes=True) as store,
             connect(amqp_url, name="replay") as broker,
         ):
             publisher = ConfirmedPublisher(broker.channel(), user_of(amqp_url))

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import typer
 
 from services.bus_cli import app as bus_app
+from services.staff_cli import app as staff_app
 from shared import logs
 from shared.config import SERVICES
 
@@ -20,6 +21,7 @@ app = typer.Typer(
     "`. .saldo/env` after `make up`.",
 )
 app.add_typer(bus_app, name="bus")
+app.add_typer(staff_app, name="staff")
 for _service in SERVICES:
     if find_spec(f"services.{_service}.cli"):
         app.add_typer(import_module(f"services.{_service}.cli").app, name=_service)

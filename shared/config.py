@@ -19,12 +19,15 @@ SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "help
 GATEWAY = "gateway"
 """The name of the gateway among those that sign in to the broker."""
 
+SEALER = "sealer"
+"""The name of the process that seals the ledger's log among those that sign in to the database."""
+
 REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
 
 PAGE_READ_SECONDS = 2.0
 
-MIN_STREAM_BYTES = 2**20
+MIN_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
 
 
@@ -50,6 +53,8 @@ class Settings:
     staff_database_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    role_prefix: str = "saldo_"
+    """What the names of the services' roles in the database begin with, as a terminal sees it."""
     url: str = "http://127.0.0.1:18080"
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
@@ -77,6 +82,8 @@ class Settings:
     """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
     stream_max_bytes: int = 10 * 2**30
     """How large the stream of one service grows."""
+    subscriber_queue_bytes: int = 2**30
+    """How large a subscriber's queue grows; then its oldest messages are dropped."""
 
     def database_url_of(self, service: str) -> str:
         """Return the URL under which a service's runtime role reaches its schema."""
@@ -87,6 +94,11 @@ class Settings:
                 f"set SALDO_DATABASE_URL_{service.upper()} to the PostgreSQL URL of the "
                 f"runtime role of {service}; `make up` writes it to .saldo/env"
             ) from None
+
+    def database_role_of(self, service: str) -> str:
+        """Return a service's runtime role; the group roles beside it begin with its name."""
+        user = urlsplit(self.database_urls.get(service, "")).username
+        return unquote(user) if user else f"{self.role_prefix}{service}"
 
     def amqp_url_of(self, principal: str) -> str:
         """Return the URL under which a service or the gateway signs in to the broker.
@@ -139,7 +151,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
             "payees", "documents", "timezone", "log_level", "stream_max_age", "amqp_url",
-            "amqp_admin_url",
+            "amqp_admin_url", "role_prefix",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -147,7 +159,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     databases = {
         service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
-        for service in SERVICES
+        for service in (*SERVICES, SEALER)
         if env.get(f"SALDO_DATABASE_URL_{service.upper()}")
     }
     return Settings(
@@ -165,7 +177,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
         page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
-        stream_max_bytes=_stream_bytes(env),
+        stream_max_bytes=_bytes(env, "SALDO_STREAM_MAX_BYTES", Settings.stream_max_bytes),
+        subscriber_queue_bytes=_bytes(
+            env, "SALDO_SUBSCRIBER_QUEUE_BYTES", Settings.subscriber_queue_bytes
+        ),
         **plain,
     )
 
@@ -180,12 +195,10 @@ def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS
     return seconds
 
 
-def _stream_bytes(env: Mapping[str, str]) -> int:
-    text = env.get("SALDO_STREAM_MAX_BYTES") or str(Settings.stream_max_bytes)
-    if not text.isdecimal() or int(text) < MIN_STREAM_BYTES:
-        raise ConfigurationError(
-            f"SALDO_STREAM_MAX_BYTES is a number of bytes, at least {MIN_STREAM_BYTES}"
-        )
+def _bytes(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdecimal() or int(text) < MIN_BYTES:
+        raise ConfigurationError(f"{name} is a number of bytes, at least {MIN_BYTES}")
     return int(text)
 
 

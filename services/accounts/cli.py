@@ -79,7 +79,7 @@ def import_contracts(
         summary = _summary(source, found, dry_run, refused_rows)
         summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
         if not summary["differences"]:
-            with opened_store("accounts") as store:
+            with opened_store("accounts", writes=True) as store:
                 job = ContractImport(store, source, seal, found, err)
                 summary |= job.plan() if by is None else job.run(*by)
     except ValidationFailed as error:

@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from shared import context, telemetry
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
-from shared.database import STATEMENT_TIMEOUT_MS, open_pool
+from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
@@ -56,12 +57,11 @@ class PostgresSession(Session):
         self.appended: list[int] = []
         self._store = store
         self._cause = cause
-        self._vault = PostgresVault(cursor, store.wrapping_key)
         self._tables = store.new_read_model(cursor)
 
-    @property
+    @cached_property
     def vault(self) -> Vault:
-        return self._vault
+        return PostgresVault(self.cursor, self._store.wrapping_key)
 
     @property
     def events_appended(self) -> int:
@@ -138,7 +138,7 @@ class PostgresSession(Session):
 
 
 class PostgresStore:
-    """The store of one service, on a pool of connections of its runtime role."""
+    """The store of one service, on a pool of connections of its runtime role or another login."""
 
     def __init__(
         self,
@@ -148,6 +148,7 @@ class PostgresStore:
         read_model: Callable[[Any], ReadModel],
         *,
         clock: Clock | None = None,
+        login: Login | None = None,
         pool_size: int = 8,
         statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
     ) -> None:
@@ -155,16 +156,26 @@ class PostgresStore:
         self.events = events
         self.clock: Clock = clock or SystemClock(settings.timezone)
         self.new_read_model = read_model
-        self.wrapping_key = settings.derive_key(f"{service}/data-keys")
-        self._fingerprint_key = settings.derive_key(f"{service}/commands")
+        self._settings = settings
         self.pool: ConnectionPool[Any] = open_pool(
-            settings.database_url_of(service),
+            login or settings.database_url_of(service),
             service,
             size=pool_size,
             statement_timeout_ms=statement_timeout_ms,
         )
         self.recorder = PostgresRecorder(self.pool, service)
         telemetry.of_event_log(service)
+
+    # Who only reads needs no secret: the keys are derived when they are used.
+
+    @cached_property
+    def wrapping_key(self) -> bytes:
+        """Return the key that wraps data keys."""
+        return self._settings.derive_key(f"{self.service}/data-keys")
+
+    @cached_property
+    def _fingerprint_key(self) -> bytes:
+        return self._settings.derive_key(f"{self.service}/commands")
 
     def close(self) -> None:
         """Close the pool; the store cannot be used afterwards."""

@@ -79,6 +79,7 @@ class Terminal:
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
             "SALDO_SECRET": self.settings.secret.hex(),
             "SALDO_DATABASE_URL_LEDGER": self.settings.database_url_of("ledger"),
+            "SALDO_STAFF_DATABASE_URL": self.settings.staff_database_url,
             "SALDO_LEDGER_APPROVAL_OVER": APPROVAL_OVER,
         }
 
@@ -132,7 +133,7 @@ class Installation:
         if kind in IMPORTED:
             self._import(file)
         elif kind == "accrual":
-            words = ("--on", step.day.isoformat(), "--actor", "petrov", "--reason", "month's end")
+            words = ("--on", step.day.isoformat(), "--reason", "month's end")
             self.terminal.run_json("accrue", *words)
         elif kind == "payments":
             self._post_payments(file)
@@ -145,7 +146,7 @@ class Installation:
         if not file.totals.rows:
             return
         done = self.terminal.run_json(
-            *("import", str(file.path), "--actor", "ivanova", "--reason", f"step {file.step.name}"),
+            *("import", str(file.path), "--reason", f"step {file.step.name}"),
             *("--rows", str(file.totals.rows), "--entries", str(file.totals.entries)),
             *(f"--total={roubles(file.totals.amount)}",),
         )

@@ -112,7 +112,7 @@ def import_(
             dry_run=dry_run,
             quarantine=quarantine,
         )
-        with opened_ledger() as store:
+        with opened_ledger(writes=True) as store:
             summary = import_file(store, request, counting_bytes)
     if json:
         print_json(summary)

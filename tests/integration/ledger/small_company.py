@@ -57,6 +57,7 @@ class SmallCompany:
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
             "SALDO_SECRET": settings.secret.hex(),
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
+            "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }
 
     def run(self, *words: str, **environment: str) -> Result:

@@ -28,6 +28,7 @@ def command(ledger: SealedLedger, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     monkeypatch.setenv("SALDO_AMQP_URL", settings.amqp_url)
     monkeypatch.setenv("SALDO_SECRET", settings.secret.hex())
     monkeypatch.setenv("SALDO_DATABASE_URL_LEDGER", settings.database_url_of("ledger"))
+    monkeypatch.setenv("SALDO_STAFF_DATABASE_URL", settings.staff_database_url)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
