@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import typer
 
 from services.bus_cli import app as bus_app
+from services.top.command import top
 from shared import logs
 from shared.config import SERVICES
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     help="Saldo for billing staff and operators. Settings come from SALDO_* variables: "
     "`. .saldo/env` after `make up`.",
 )
+app.command("top")(top)
 app.add_typer(bus_app, name="bus")
 for _service in SERVICES:
     if find_spec(f"services.{_service}.cli"):
