@@ -32,7 +32,6 @@ class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
     unacknowledged: int | None = None
     consumers: int | None = None
     bytes: int | None = None
-    segments: int | None = None
 
     @property
     def is_foreign(self) -> bool:
@@ -81,7 +80,6 @@ class ManagementBroker:
                 unacknowledged=row.get("messages_unacknowledged"),
                 consumers=row.get("consumers"),
                 bytes=row.get("message_bytes"),
-                segments=row.get("segments"),
             )
             for row in self._get(f"queues/{self._host}")
         ]

@@ -58,7 +58,6 @@ class ServiceLag(msgspec.Struct, frozen=True, kw_only=True):
     parked: int
     parked_seconds: float
     stream_messages: int | None = None
-    stream_segments: int | None = None
 
 
 class ReactionLag(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +169,6 @@ def _service(name: str, found: ServiceProgress, queues: Mapping[str, QueueFigure
         parked=found.parked,
         parked_seconds=round(found.parked_for, 1),
         stream_messages=stream.messages if stream else None,
-        stream_segments=stream.segments if stream else None,
     )
 
 

@@ -55,9 +55,8 @@ def _http(http: HttpFigures) -> Text:
 
 
 def _services(picture: Picture) -> Table:
-    table = _table(
-        "SERVICE", "EV/S", "LOG", "RELAY", "FOR S", "LIVE", "PARKED", "RPC/S", "P95 MS", "BAD/S"
-    )
+    names = ("EV/S", "LOG", "RELAY", "FOR S", "LIVE", "PARKED", "RPC/S", "P95 MS", "BAD/S")
+    table = _table("SERVICE", *names, gap=1)
     for one in picture.services:
         table.add_row(
             one.service,
@@ -91,8 +90,8 @@ def _queues(picture: Picture, room: int) -> Table:
     return table
 
 
-def _table(first: str, *figures: str, last: str = "") -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+def _table(first: str, *figures: str, last: str = "", gap: int = 2) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
     table.add_column(first, no_wrap=True, overflow="ellipsis")
     for name in figures:
         table.add_column(name, justify="right", no_wrap=True)

@@ -169,9 +169,7 @@ def test_parked_messages_and_queues_of_subscribers_are_counted(
             queue("payments.dead", 0),
             queue("rpc-ledger", 3),
             queue("rpc.reply-gateway-1", 0),
-            QueueFigures(
-                name="ledger.stream", kind="stream", state="running", messages=7, segments=1
-            ),
+            QueueFigures(name="ledger.stream", kind="stream", state="running", messages=7),
         ),
     )
     result = bus("--json", "--max-queued", 10)
