@@ -25,7 +25,7 @@ from shared import context
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import published_after
 from shared.bus.topology import connect
-from shared.config import load_settings
+from shared.config import load_settings, user_of
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
@@ -51,12 +51,13 @@ def replay(
     """Publish the events of a service again, to one queue only."""
     with reporting():
         who, why = author(actor, reason, optional=True)
+        amqp_url = load_settings().staff_amqp_url
         with (
             context.bind(actor=who),
             opened_store(service) as store,
-            connect(load_settings().amqp_url, name="replay") as broker,
+            connect(amqp_url, name="replay") as broker,
         ):
-            publisher = ConfirmedPublisher(broker.channel())
+            publisher = ConfirmedPublisher(broker.channel(), user_of(amqp_url))
             send = _discard if dry_run else _sender(publisher, to_queue)
             sent, position = _replay(store, service, after, send)
             if not dry_run:

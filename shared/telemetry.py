@@ -80,6 +80,11 @@ REACTION_EVENTS = Counter(
     "Events of an upstream that have taken effect, or were parked behind an earlier one.",
     ("service", "upstream"),
 )
+BUS_STRANGERS = Counter(
+    "saldo_bus_strangers",
+    "Messages in a reaction queue that the upstream did not send, ignored.",
+    ("service", "upstream"),
+)
 REACTION_PARKED = Counter(
     "saldo_reaction_parked", "Messages parked: their reaction failed.", ("service", "upstream")
 )

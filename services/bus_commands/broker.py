@@ -114,5 +114,5 @@ def opened_broker() -> Broker | None:
     settings = load_settings()
     if not settings.amqp_admin_url:
         return None
-    path = urlsplit(settings.amqp_url).path.removeprefix("/")
+    path = urlsplit(settings.staff_amqp_url or settings.amqp_url).path.removeprefix("/")
     return ManagementBroker(settings.amqp_admin_url, unquote(path) or "/")

@@ -13,8 +13,9 @@ import msgspec
 from services.discovery import reactions_of
 from services.terminal import counting, err, out, print_json, refused
 from shared.bus import parked
-from shared.bus.listen import TRANSIENT, Reactions
+from shared.bus.listen import TRANSIENT
 from shared.bus.messages import Message
+from shared.bus.reactions import Reactions
 from shared.config import ConfigurationError, Settings, load_settings
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.ids import new_id

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.helpdesk import application, schemas
 from services.helpdesk.answers import letter_facts, question_summary
 from services.helpdesk.departments import load_directory
+from shared.config import GATEWAY
 from shared.errors import Forbidden
 from shared.eventstore import Session
 from shared.rpc.server import RpcClientProvider, StoreProvider, rpc
@@ -26,7 +27,7 @@ class HelpdeskService:
     directory = load_directory()
     use_cases = application.QuestionUseCases(directory)
 
-    @rpc(schemas.Topics)
+    @rpc(schemas.Topics, callers=(GATEWAY,))
     def topics(self) -> dict[str, Any]:
         """Return ``{topics: [{topic, title, title_en, department}]}``."""
         return {
@@ -41,7 +42,7 @@ class HelpdeskService:
             ]
         }
 
-    @rpc(schemas.Ask)
+    @rpc(schemas.Ask, callers=(GATEWAY,))
     def ask(self, person_id: UUID, topic: str, account: str | None, text: str) -> dict[str, Any]:
         """Return ``{question_id, number, department, department_title}``.
 
@@ -57,13 +58,13 @@ class HelpdeskService:
         result: dict[str, Any] = self.store.execute(self.use_cases.ask, command)
         return result
 
-    @rpc(schemas.Questions)
+    @rpc(schemas.Questions, callers=(GATEWAY,))
     def questions(self, person_id: UUID) -> dict[str, Any]:
         """Return ``{questions: [...]}`` of a person, those with the latest message first."""
         views = self.store.query(lambda session: session.read.questions_of(person_id, MAX_LISTED))
         return {"questions": [question_summary(view, self.directory) for view in views]}
 
-    @rpc(schemas.Question)
+    @rpc(schemas.Question, callers=(GATEWAY,))
     def question(self, person_id: UUID, question_id: UUID) -> dict[str, Any]:
         """Return a question of the person with ``messages: [{author, text, at}]``."""
 
@@ -75,14 +76,14 @@ class HelpdeskService:
         result: dict[str, Any] = self.store.query(read)
         return result
 
-    @rpc(schemas.AddMessage)
+    @rpc(schemas.AddMessage, callers=(GATEWAY,))
     def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
         command = application.AddMessage(person_id=person_id, question_id=question_id, text=text)
         result: dict[str, Any] = self.store.execute(self.use_cases.add_message, command)
         return result
 
-    @rpc(schemas.LetterOf)
+    @rpc(schemas.LetterOf, callers=("notifications",))
     def letter_of(self, question_id: UUID) -> dict[str, Any]:
         """Return the facts of letters about a question; for notifications only."""
 

@@ -102,10 +102,11 @@ class LiveFeed:
         lead(self._settings, self._service, "live", self._stop, self._send_on)
 
     def _send_on(self, database: psycopg.Connection[Any]) -> None:
-        with connect(self._settings.amqp_url, name=f"{self._service} live") as broker:
+        url = self._settings.amqp_url_of(self._service)
+        with connect(url, name=f"{self._service} live") as broker:
             channel = broker.channel()
             declare_live(channel, self._service)
-            publisher = ConfirmedPublisher(channel, forgiving=True)
+            publisher = ConfirmedPublisher(channel, self._service, forgiving=True)
             log.info("live_feed_ready", service=self._service)
             while not self._stop.is_set():
                 self.drain(database, publisher)

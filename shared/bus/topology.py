@@ -104,10 +104,14 @@ def dead_queue(consumer: str) -> Queue:
 
 
 def declare_publishing(broker: Connection, service: str, settings: Settings) -> None:
-    """Declare the exchange and the stream that a relay publishes to."""
+    """Declare the exchanges of a service, and the stream that its relay publishes to."""
+    with broker.channel() as channel:
+        log_exchange(service)(channel).declare()
+        declare_live(channel, service)
     try:
         with broker.channel() as channel:
-            _declare_own(channel, stream_queue(service, settings), service)
+            stream_queue(service, settings)(channel).queue_declare()
+            _bind_own(channel, stream_queue(service, settings), service)
     except amqp.PreconditionFailed:
         # The arguments of a queue cannot be changed. What is published is kept all the same; the
         # broker's operator changes the retention of an existing stream by a policy.
@@ -121,24 +125,30 @@ def declare_live(channel: Any, service: str) -> None:
     event_exchange(service)(channel).declare()
 
 
+def has_exchanges(broker: Connection, upstream: str) -> bool:
+    """Return whether the exchanges of a service exist: its own relay declares them."""
+    try:
+        with broker.channel() as channel:
+            for exchange in (log_exchange(upstream), event_exchange(upstream)):
+                channel.exchange_declare(exchange.name, exchange.type, passive=True)
+    except amqp.NotFound:
+        return False
+    return True
+
+
 def declare_listening(channel: Any, consumer: str, upstream: str) -> None:
-    """Declare the queues that a listener reads."""
+    """Declare the queues that a listener reads; the exchanges of the upstream must exist."""
     dead_queue(consumer)(channel).declare()
-    _declare_own(channel, reaction_queue(consumer, upstream), upstream)
+    queue = reaction_queue(consumer, upstream)(channel)
+    queue.queue_declare()
+    _bind_own(channel, queue, upstream)
 
 
-def _declare_own(channel: Any, queue: Queue, service: str) -> None:
-    """Declare a queue of Saldo's own on the log exchange, and take it off the subscribers' one.
+def _bind_own(channel: Any, queue: Queue, service: str) -> None:
+    """Bind a queue of Saldo's own to the log exchange, and take it off the subscribers' one.
 
     Queues of an older version are bound there: they would get every event twice, and their
     confirms are none of the live feed's business.
     """
-    queue(channel).declare()
-    _bind_own(channel, queue, service)
-
-
-def _bind_own(channel: Any, queue: Queue, service: str) -> None:
-    log_exchange(service)(channel).declare()
     channel.queue_bind(queue.name, log_exchange(service).name, "#")
-    declare_live(channel, service)
     channel.queue_unbind(queue.name, event_exchange(service).name, "#")

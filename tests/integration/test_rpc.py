@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain.events import ServiceAmount
 from shared import context
-from shared.config import SERVICES
+from shared.config import GATEWAY, SERVICES, Settings
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
 from tests.conftest import Database
@@ -32,7 +34,7 @@ def environment_of(database: Database) -> dict[str, str]:
     settings = database.settings
     return {
         **os.environ,
-        "SALDO_AMQP_URL": settings.amqp_url,
+        "SALDO_AMQP_URL_LEDGER": settings.amqp_url_of("ledger"),
         "SALDO_SECRET": settings.secret.hex(),
         **{
             f"SALDO_DATABASE_URL_{service.upper()}": settings.database_url_of(service)
@@ -74,8 +76,9 @@ def server(
 
 
 @pytest.fixture
-def client(amqp_url: str) -> Iterator[RpcClient]:
-    made = RpcClient(amqp_url, name="tests")
+def client(base_settings: Settings) -> Iterator[RpcClient]:
+    """The gateway, which speaks for persons."""
+    made = RpcClient(base_settings.amqp_url_of(GATEWAY), name="tests")
     yield made
     made.close()
 
@@ -156,15 +159,15 @@ def test_expired_request_is_not_processed_later(amqp_url: str, client: RpcClient
 def test_malformed_request_harms_nobody(
     server: Server,
     client: RpcClient,
-    amqp_url: str,
+    base_settings: Settings,
     properties: dict[str, Any],
     body: bytes,
     routing_key: str,
 ) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
-    connection.channel().basic_publish(
-        "nameko-rpc", routing_key, body, pika.BasicProperties(**properties)
-    )
+    url = base_settings.amqp_url_of(GATEWAY)
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    sent = pika.BasicProperties(user_id=GATEWAY, **properties)
+    connection.channel().basic_publish("nameko-rpc", routing_key, body, sent)
     connection.close()
     assert client.call("ledger", "health") == {"status": "ok"}
     assert server.process.poll() is None
@@ -265,3 +268,33 @@ def test_log_names_the_caller_and_not_the_arguments(server: Server, client: RpcC
     assert '"actor": "person:1f0c"' in lines[-1]
     assert '"correlation_id": "journey-9"' in lines[-1]
     assert "70000000077" not in lines[-1]
+
+
+def test_credentials_of_others_call_nothing(server: Server, base_settings: Settings) -> None:
+    """Whoever has the broker's administrator, or another service's user, is not the gateway."""
+    asked = {"payment_id": str(uuid4()), "paid_on": "2026-11-01", "lines": []}
+    users = [base_settings.amqp_url, base_settings.amqp_url_of("accounts")]
+    for url in users:
+        with closing(RpcClient(url, name="tests")) as stranger:
+            for method, arguments in (("balance", {"number": NUMBER}), ("post_payment", asked)):
+                with context.bind(actor="staff:petrova"), pytest.raises(Forbidden) as refused:
+                    stranger.call("ledger", method, **arguments)
+                assert refused.value.code == "caller_not_served"
+
+
+def test_request_without_a_validated_user_is_refused(
+    server: Server, base_settings: Settings
+) -> None:
+    """A header that names the gateway proves nothing."""
+    with pika.BlockingConnection(pika.URLParameters(base_settings.amqp_url)) as connection:
+        channel = connection.channel()
+        replies = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(replies, "nameko-rpc", replies)
+        headers = {"nameko.actor": "service:payments", "nameko.caller": "gateway"}
+        asked = pika.BasicProperties(
+            content_type="application/json", reply_to=replies, correlation_id="1", headers=headers
+        )
+        body = json.dumps({"args": [], "kwargs": {"number": NUMBER}}).encode()
+        channel.basic_publish("nameko-rpc", "ledger.balance", body, asked)
+        *_, reply = next(channel.consume(replies, inactivity_timeout=30))
+    assert json.loads(reply)["error"]["code"] == "caller_not_served"
