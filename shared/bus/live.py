@@ -19,14 +19,13 @@ from threading import Condition
 from threading import Event as StopSignal
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
 from shared import telemetry
 from shared.bus.disclosure import without_persons
 from shared.bus.leadership import lead
-from shared.bus.messages import POSITION_HEADER, TYPE_PREDECESSOR_HEADER, Envelope
+from shared.bus.messages import POSITION_HEADER, Envelope, with_type_predecessor
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import WINDOW, Publish, Window, read_window
 from shared.bus.topology import connect, declare_live, event_exchange, person_exchange
@@ -147,9 +146,7 @@ class LiveFeed:
         """Send one event to all, and whole to those who may see persons; return the last tag."""
         before = types.get(message.routing_key, 0)
         types[message.routing_key] = message.headers[POSITION_HEADER]
-        whole = msgspec.structs.replace(
-            message, headers={**message.headers, TYPE_PREDECESSOR_HEADER: before}
-        )
+        whole = with_type_predecessor(message, before)
         public = without_persons(self._service, whole)
         tag = publisher.publish(event_exchange(self._service).name, public)
         if public is not whole:

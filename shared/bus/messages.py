@@ -124,6 +124,13 @@ def schema_name(service: str, type_: str, version: int) -> str:
     return f"{SOURCE_PREFIX}contracts/{service}/{type_}/v{version}"
 
 
+def with_type_predecessor(message: Envelope, before: int) -> Envelope:
+    """Return a message that also names the position of the event of its type before it."""
+    return msgspec.structs.replace(
+        message, headers={**message.headers, TYPE_PREDECESSOR_HEADER: before}
+    )
+
+
 def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
     """Rebuild a message from headers and body; raises MalformedMessageError."""
     try:

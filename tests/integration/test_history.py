@@ -11,7 +11,6 @@ from services.accounts.domain import AccountLinked
 from services.accounts.publishing import publish as publish_accounts
 from services.identity.fingerprints import new_token, token_digest
 from services.ledger.publishing import publish
-from shared import context
 from shared.bus.history import Page, end_of, page_after
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
@@ -95,18 +94,20 @@ def test_whoever_may_not_see_persons_gets_the_history_without_them(database: Dat
 def test_a_subscriber_is_a_row_of_identity_and_gone_with_it(database: Database) -> None:
     identity, token = database.store("identity"), new_token()
     digest = token_digest(token)
-    with context.bind(actor="staff:ivanova"), identity.session() as session:
-        session.read.subscribers.put("datamart", digest, ["ledger"], persons=False)
-        session.read.subscribers.put("datamart", digest, ["ledger", "accounts"], persons=True)
+    with identity.session() as session:
+        for change, grants in (("added", ["ledger"]), ("granted", ["ledger", "accounts"])):
+            session.read.subscribers.put(
+                "datamart", digest, grants, persons=False, change=change, reason="act 7"
+            )
     found = identity.query(lambda session: session.read.subscribers.of_token(digest))
-    assert (found.name, list(found.grants), found.persons) == (
-        "datamart", ["ledger", "accounts"], True,
-    )  # fmt: skip
-    assert found.changed_by
+    assert (found.name, list(found.grants)) == ("datamart", ["ledger", "accounts"])
     with identity.session() as session:
         session.read.subscribers.used("datamart", datetime(2026, 11, 2, tzinfo=UTC))
         [listed] = session.read.subscribers.listing()
         assert listed.last_used_at == datetime(2026, 11, 2, tzinfo=UTC)
-        assert session.read.subscribers.remove("datamart")
-        assert not session.read.subscribers.remove("datamart")
+        assert session.read.subscribers.remove("datamart", "act 8")
+        assert not session.read.subscribers.remove("datamart", "act 8")
     assert identity.query(lambda session: session.read.subscribers.of_token(digest)) is None
+    with database.owner("identity") as owner:
+        kept = owner.execute("SELECT change, reason FROM subscriber_changes ORDER BY id").fetchall()
+    assert kept == [("added", "act 7"), ("granted", "act 7"), ("removed", "act 8")]

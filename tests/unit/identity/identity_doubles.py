@@ -222,14 +222,15 @@ class FakeSubscribers:
     def __init__(self) -> None:
         self.rows: dict[str, Subscriber] = {}
 
-    def put(self, name: str, token_digest: bytes, grants: Sequence[str], *, persons: bool) -> None:
+    def put(
+        self, name: str, token_digest: bytes, grants: Sequence[str], *, persons: bool, **_: str
+    ) -> None:
         self.rows[name] = Subscriber(
             name=name,
             token_digest=token_digest,
             grants=list(grants),
             persons=persons,
             created_at=datetime(2026, 11, 1, tzinfo=UTC),
-            changed_by="saldo",
             last_used_at=None,
         )
 
@@ -240,7 +241,7 @@ class FakeSubscribers:
     def used(self, name: str, now: datetime) -> None:
         self.rows[name] = msgspec.structs.replace(self.rows[name], last_used_at=now)
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str, reason: str) -> bool:
         return self.rows.pop(name, None) is not None
 
 

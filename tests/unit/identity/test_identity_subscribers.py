@@ -42,7 +42,7 @@ def test_a_subscriber_is_known_by_its_token_with_its_grants(identity: Any, token
 
 
 def test_a_wrong_and_a_revoked_token_are_refused_the_same(identity: Any, token: str) -> None:
-    identity.tables.subscribers.remove("datamart")
+    identity.tables.subscribers.remove("datamart", "act 7")
     for refused in (refusal(identity, token), refusal(identity, new_token())):
         assert (refused.kind, refused.code) == ("forbidden", "subscriber_unknown")
 

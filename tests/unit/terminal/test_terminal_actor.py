@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services import bus_cli, terminal
+from services import terminal
+from services.bus_commands import replay
 from services.cli import app
 from services.ledger.commands import import_files
 from services.terminal import StaffVerbs, author
@@ -87,7 +88,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     monkeypatch.setattr(terminal, "check_login", lambda *_: None)
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
     monkeypatch.setattr(import_files, "import_file", made.execute_import)
-    monkeypatch.setattr(bus_cli, "connect", lambda *_, **__: made.session())
+    monkeypatch.setattr(replay, "connect", lambda *_, **__: made.session())
     return made
 
 
