@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import typer
 
 from services.bus_cli import app as bus_app
+from services.keys_cli import app as keys_app
 from services.staff_cli import app as staff_app
 from services.top.command import top
 from shared import logs
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("top")(top)
 app.add_typer(bus_app, name="bus")
+app.add_typer(keys_app, name="keys")
 app.add_typer(staff_app, name="staff")
 for _service in SERVICES:
     if find_spec(f"services.{_service}.cli"):

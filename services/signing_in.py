@@ -21,8 +21,8 @@ STAFF = "staff."
 PROBE_SECONDS = 10
 
 _HOW = (
-    "sign in to write: set SALDO_DATABASE_URL to the URL of your own login, as an administrator "
-    "gave it to you by `saldo staff add`"
+    "set SALDO_DATABASE_URL to the URL of your own login, as an administrator gave it to you by "
+    "`saldo staff add`"
 )
 
 
@@ -38,10 +38,11 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
     """Return how a verb reaches the database of a service.
 
     A verb that writes takes the rights of the service for its rehearsal, too: that compares what a
-    reader does not see. Raises ConfigurationError when nobody has signed in to write.
+    reader does not see. Raises ConfigurationError when nobody has signed in.
     """
-    if not writes and not settings.staff_database_url:
-        return Login(settings.database_url_of(service), read_only=True)
+    own = settings.database_urls.get(service)
+    if own and not writes and not settings.staff_database_url:
+        return Login(own, read_only=True)
     url, role = _staff_url(settings), settings.database_role_of(service)
     if writes:
         return Login(url, writer_of(role))
@@ -75,7 +76,7 @@ def check_login(login: Login, service: str) -> None:
 
 def _staff_url(settings: Settings) -> str:
     if not settings.staff_database_url:
-        raise ConfigurationError(_HOW)
+        raise ConfigurationError(f"nobody has signed in to the database: {_HOW}")
     return settings.staff_database_url
 
 

@@ -33,6 +33,7 @@ from rich.text import Text
 
 from services.discovery import UnknownServiceError, check_names, open_store
 from services.signing_in import actor_of, check_login, login_for
+from shared import reasons
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresStore
@@ -41,8 +42,6 @@ from shared.money import format_roubles
 V = TypeVar("V", bound=Callable[..., Any])
 
 DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2
-MAX_REASON = 500
-"""Characters."""
 LONG_TEXT, FOLDED = 40, 24
 """Characters: a cell that is longer than the first is folded, at no less than the second."""
 _FRAME = 3  # between two columns: a line, and a space on either side
@@ -110,15 +109,15 @@ def author(actor: str | None, reason: str, *, optional: bool = False) -> tuple[s
 def warn_of_actor(actor: str | None, who: str) -> None:
     """Say on standard error that ``--actor``, where somebody gives it, has no effect."""
     if actor is not None:
-        err.print(f"--actor is not read: you act as {who}", soft_wrap=True)
+        err.print(f"--actor is not read: you act as {who}.", soft_wrap=True)
 
 
 def recorded_reason(text: str) -> str:
-    """Return a reason with single spaces; raises ValueError for none, and for a long one."""
-    reason = " ".join(text.split())
-    if not reason or len(reason) > MAX_REASON or not reason.isprintable():
-        raise ValueError(f"--reason: say why, in up to {MAX_REASON} characters; it is recorded")
-    return reason
+    """Return a reason as it is recorded; raises ValueError that names the option."""
+    try:
+        return reasons.recorded_reason(text)
+    except ValueError as error:
+        raise ValueError(f"--reason: {error}") from None
 
 
 # Refusals and the store

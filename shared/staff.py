@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from shared.money import Kopecks
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
-    "ledger": ("adjust", "reverse", "write-off", "approve", "close", "read"),
+    "ledger": ("adjust", "reverse", "write-off", "approve", "close", "post-payment", "read"),
     "helpdesk": ("read", "answer", "route", "close"),
     "payments": ("read",),
     "accounts": ("read",),

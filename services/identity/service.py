@@ -49,7 +49,7 @@ class IdentityService:
 
     @property
     def _fingerprints(self) -> Fingerprints:
-        return Fingerprints(self.settings)
+        return Fingerprints(self.store)
 
     @property
     def _documents(self) -> Documents:

@@ -22,6 +22,7 @@ from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
+from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
 from shared.ids import new_id
@@ -61,7 +62,7 @@ class PostgresSession(Session):
 
     @cached_property
     def vault(self) -> Vault:
-        return PostgresVault(self.cursor, self._store.wrapping_key)
+        return PostgresVault(self.cursor, self._store.data_keys)
 
     @property
     def events_appended(self) -> int:
@@ -156,7 +157,7 @@ class PostgresStore:
         self.events = events
         self.clock: Clock = clock or SystemClock(settings.timezone)
         self.new_read_model = read_model
-        self._settings = settings
+        self.data_keys = settings.keys_of(service, "data-keys")
         self.pool: ConnectionPool[Any] = open_pool(
             login or settings.database_url_of(service),
             service,
@@ -164,18 +165,8 @@ class PostgresStore:
             statement_timeout_ms=statement_timeout_ms,
         )
         self.recorder = PostgresRecorder(self.pool, service)
+        self._hash_keys = HashKeys(settings, service)
         telemetry.of_event_log(service)
-
-    # Who only reads needs no secret: the keys are derived when they are used.
-
-    @cached_property
-    def wrapping_key(self) -> bytes:
-        """Return the key that wraps data keys."""
-        return self._settings.derive_key(f"{self.service}/data-keys")
-
-    @cached_property
-    def _fingerprint_key(self) -> bytes:
-        return self._settings.derive_key(f"{self.service}/commands")
 
     def close(self) -> None:
         """Close the pool; the store cannot be used afterwards."""
@@ -337,7 +328,17 @@ class PostgresStore:
         """Return a digest that detects another command under the same id."""
         # Keyed, because a command may hold a password.
         content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
-        return hmac.new(self._fingerprint_key, content, hashlib.sha256).digest()
+        return hmac.new(self.hash_key("commands"), content, hashlib.sha256).digest()
+
+    def hash_key(self, purpose: str) -> bytes:
+        """Return the key of keyed hashes for one purpose; see shared.eventstore.hash_keys."""
+        if (known := self._hash_keys.known(purpose)) is not None:
+            return known
+        try:
+            with self.transaction() as cursor:
+                return self._hash_keys.fetch(cursor, purpose)
+        except psycopg.OperationalError as error:
+            raise _unavailable() from error
 
     def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
         """Return (fingerprint, result) by id, for the commands that were executed."""

@@ -76,7 +76,7 @@ def test_a_verb_says_what_it_does(name: str) -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_every_verb_is_named_in_the_documents_of_its_subject(name: str) -> None:
     subject, _, _ = name.partition(" ")
-    elsewhere = {"bus": "shared/bus", "staff": "shared"}
+    elsewhere = {"bus": "shared/bus", "keys": "shared", "staff": "shared"}
     folder = REPOSITORY / elsewhere.get(subject, f"services/{subject}")
     text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.md"))
     assert re.search(rf"\bsaldo {name}(?![\w-])", text), folder / "README.md"

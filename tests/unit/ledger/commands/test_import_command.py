@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -33,7 +34,8 @@ def test_a_file_is_imported_as_the_kind_that_is_named(
         requests.append(request)
         raise ValidationFailed("invalid_file", "Read no further.")
 
-    monkeypatch.setattr(import_files, "opened_ledger", lambda **_: nullcontext())
+    unlimited = SimpleNamespace(query=lambda _: None)
+    monkeypatch.setattr(import_files, "opened_ledger", lambda **_: nullcontext(unlimited))
     monkeypatch.setattr(import_files, "import_file", import_file)
     file = tmp_path / "file.csv"
     file.touch()
