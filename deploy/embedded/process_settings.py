@@ -70,6 +70,15 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_STATE_DIR",
         "SALDO_URL",
     ),
+    "subscribers": (
+        *_EVERY,
+        *_DATABASES,
+        "SALDO_AMQP_ADMIN_URL",
+        "SALDO_AMQP_URL",
+        "SALDO_DATABASE_URL",
+        "SALDO_STATE_DIR",
+        "SALDO_URL",
+    ),
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (
         *_SERVICES,

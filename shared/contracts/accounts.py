@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from marshmallow import Schema, fields, validate
 
-from shared.contracts.base import AccountNumber, Contract, PlainId
+from shared.contracts.base import AccountNumber, Contract, PersonId, PlainId
 
 ABOUT = "Personal accounts (contracts with the utility) and who has linked them."
 
@@ -63,19 +63,22 @@ class ContractAmended(Schema):
 
 class AccountLinked(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
-    person_id = PlainId(
+    person_id = PersonId(
         required=True, metadata={"description": "The person who linked the account."}
     )
     other_person_ids = fields.List(
         PlainId(),
         required=True,
-        metadata={"description": "The persons who had linked it before; they are notified."},
+        metadata={
+            "description": "The persons who had linked it before; they are notified.",
+            "person": True,
+        },
     )
 
 
 class AccountUnlinked(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
-    person_id = PlainId(
+    person_id = PersonId(
         required=True, metadata={"description": "The person who unlinked the account."}
     )
 

@@ -106,6 +106,24 @@ class PlainId(fields.String):
         super().__init__(validate=FullMatch(form), metadata=metadata, **kwargs)
 
 
+class PersonId(PlainId):
+    """The id of a person, which only subscribers with a grant for persons get.
+
+    The number of a personal account is no such id: it names a contract, and nothing published tells
+    whose it is.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"person": True, **kwargs.pop("metadata", {})}, **kwargs)
+
+
+def person_fields(schema: SchemaClass) -> frozenset[str]:
+    """Return the names of the fields that identify a person, at the top of a contract's data."""
+    return frozenset(
+        name for name, field in schema().fields.items() if field.metadata.get("person")
+    )
+
+
 class AccountNumber(fields.String):
     """The number of a personal account: 1 to 20 digits; leading zeros count."""
 
