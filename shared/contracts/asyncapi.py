@@ -6,6 +6,7 @@ The same contracts give the same bytes, so a diff of the document is a diff of t
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -13,11 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from apispec import APISpec
-from apispec.ext.marshmallow.openapi import OpenAPIConverter
 
 from shared.contracts import about, all_contracts
-from shared.contracts.base import Contract, SchemaClass
+from shared.contracts.base import Contract
+from shared.contracts.json_schema import address, payload_schema
 
 #: The root of the repository, where the generated document is.
 ROOT: Final = Path(__file__).parents[2]
@@ -37,8 +37,12 @@ stream with the full history: a new subscriber reads it from the first message.
 
 Delivery is at least once, in the order of the service's log. A message whose saldo_position you
 have processed is a duplicate; one whose saldo_predecessor you have not is preceded by a gap.
-Amounts are whole kopecks. Ignore unknown fields: within a version fields are only added; any other
-change becomes a new version.
+Amounts are whole kopecks.
+
+Ignore unknown fields: within a version fields are only added, as optional ones; any other change
+becomes a new version. x-extensible-enum lists the values of today, and may gain some. Fields with
+x-saldo-person identify a person; only a subscriber with that grant receives them. The JSON Schema of a
+message is at the address in its cloudEvents_dataschema, on the host of the API.
 """
 
 
@@ -71,21 +75,20 @@ def described() -> dict[str, Any]:
     }
 
 
-def sample_of(owner: str, contract: Contract) -> Any:
-    """Return the golden sample of a contract; None where it has none yet."""
-    sample = files("shared.contracts").joinpath("samples", owner, f"{contract.name}.json")
-    return json.loads(sample.read_text("utf-8")) if sample.is_file() else None
+def samples_of(owner: str, contract: Contract) -> list[Any]:
+    """Return the golden samples of a contract, the newest first.
 
-
-def payload_schema(schema: SchemaClass) -> dict[str, Any]:
-    """Return the JSON Schema of a contract's data, with nested schemas inline."""
-    converter = OpenAPIConverter("3.1.0", lambda nested: None, _NO_SPEC)
-    described: dict[str, Any] = converter.schema2jsonschema(schema())
-    _open_and_check(schema.__name__, described)
-    return described
-
-
-_NO_SPEC: Final = APISpec(title="", version="", openapi_version="3.1.0")
+    `<name>.json` stands for the first messages of the version, `<name>.2.json` for those with the
+    optional fields that were added next.
+    """
+    name = re.compile(re.escape(contract.name) + r"(?:\.([0-9]+))?\.json")
+    folder = files("shared.contracts").joinpath("samples", owner)
+    found = {
+        int(match[1] or 1): sample
+        for sample in (folder.iterdir() if folder.is_dir() else ())
+        if (match := name.fullmatch(sample.name))
+    }
+    return [json.loads(found[place].read_text("utf-8")) for place in sorted(found, reverse=True)]
 
 
 def _version_of_checkout() -> str:
@@ -156,13 +159,11 @@ def _message_key(owner: str, contract: Contract) -> str:
 
 
 def _message(owner: str, contract: Contract) -> dict[str, Any]:
-    sample = sample_of(owner, contract)
+    samples = samples_of(owner, contract)
     own = {
         "cloudEvents_source": {"const": f"/saldo/{owner}"},
         "cloudEvents_type": {"const": contract.type},
-        "cloudEvents_dataschema": {
-            "const": f"/saldo/contracts/{owner}/{contract.type}/v{contract.version}"
-        },
+        "cloudEvents_dataschema": {"const": address(owner, contract)},
     }
     return {
         "name": contract.type,
@@ -171,7 +172,7 @@ def _message(owner: str, contract: Contract) -> dict[str, Any]:
         "contentType": "application/json",
         "headers": {"allOf": [{"$ref": "#/components/schemas/Headers"}, {"properties": own}]},
         "payload": payload_schema(contract.schema),
-        **({} if sample is None else {"examples": [{"payload": sample}]}),
+        **({"examples": [{"payload": sample} for sample in samples]} if samples else {}),
     }
 
 
@@ -208,16 +209,6 @@ def _headers() -> dict[str, Any]:
         "required": list(properties),
         "properties": properties,
     }
-
-
-def _open_and_check(name: str, described: dict[str, Any]) -> None:
-    # We refuse unknown fields; readers must not, or no field could be added.
-    described.pop("additionalProperties", None)
-    for field, schema in described.get("properties", {}).items():
-        if "description" not in schema:
-            raise ValueError(f"{name}.{field} has no metadata description.")
-        for inner in (schema, schema.get("items", {})):
-            _open_and_check(f"{name}.{field}", inner)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -40,7 +40,8 @@ class Contract:
 
     `type` is the event's name without its owner, in the past tense and snake_case
     ("account_linked"): it is the routing key and the end of `cloudEvents_type`. `schema` is a
-    marshmallow schema class whose every field carries `metadata={"description": ...}`.
+    marshmallow schema class whose every field carries `metadata={"description": ...}`; with
+    `"grows": True` for a list of values that may gain some within the version.
     `summary` is one English sentence for the generated documentation.
     """
 
@@ -87,14 +88,15 @@ class Kopecks(fields.Integer):
     """An amount in integer kopecks. Strict: no text, no fraction, no boolean.
 
     By default from zero to `LARGEST_AMOUNT`; `signed=True` also takes the negative (a balance,
-    a recalculation).
+    a recalculation). The schema names the unit, so that a change of it is noticed.
     """
 
     def __init__(self, *, signed: bool = False, **kwargs: Any) -> None:
         lowest = -LARGEST_AMOUNT if signed else 0
         bounds = validate.Range(min=lowest, max=LARGEST_AMOUNT)
         kwargs.setdefault("validate", bounds)
-        super().__init__(strict=True, **kwargs)
+        metadata = {"x-unit": "kopecks", **kwargs.pop("metadata", {})}
+        super().__init__(strict=True, metadata=metadata, **kwargs)
 
 
 class PlainId(fields.String):
@@ -104,6 +106,24 @@ class PlainId(fields.String):
         form = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
         metadata = {"format": "uuid", **kwargs.pop("metadata", {})}
         super().__init__(validate=FullMatch(form), metadata=metadata, **kwargs)
+
+
+class PersonId(PlainId):
+    """The id of a person, which only subscribers with a grant for persons get.
+
+    The number of a personal account is no such id: it names a contract, and nothing published tells
+    whose it is.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"person": True, **kwargs.pop("metadata", {})}, **kwargs)
+
+
+def person_fields(schema: SchemaClass) -> frozenset[str]:
+    """Return the names of the fields that identify a person, at the top of a contract's data."""
+    return frozenset(
+        name for name, field in schema().fields.items() if field.metadata.get("person")
+    )
 
 
 class AccountNumber(fields.String):
