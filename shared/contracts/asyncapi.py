@@ -41,8 +41,8 @@ Amounts are whole kopecks.
 
 Ignore unknown fields: within a version fields are only added, as optional ones; any other change
 becomes a new version. x-extensible-enum lists the values of today, and may gain some. Fields with
-x-saldo-person identify a person; only a subscriber with that grant receives them. The JSON Schema of a
-message is at the address in its cloudEvents_dataschema, on the host of the API.
+x-saldo-person identify a person; only a subscriber with that grant receives them. The JSON Schema
+of a message is at the address in its cloudEvents_dataschema, on the host of the API.
 """
 
 
