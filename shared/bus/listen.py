@@ -28,6 +28,7 @@ from shared.bus.messages import (
     Message,
     Reaction,
     Services,
+    UnknownVersionError,
     position_of,
     read_message,
 )
@@ -86,6 +87,7 @@ class Reactions:
         self._store = store
         self._upstream = upstream
         self._handlers = handlers
+        self._types = {key.partition(".")[0] for key in handlers}
         self._events = telemetry.REACTION_EVENTS.labels(store.service, upstream)
         self._delay = telemetry.REACTION_DELAY.labels(store.service, upstream)
         self._parked = telemetry.REACTION_PARKED.labels(store.service, upstream)
@@ -142,9 +144,15 @@ class Reactions:
         self._parked.inc()
 
     def handle(self, session: PostgresSession, message: Message) -> None:
-        """Run the service's reaction to one message in a session."""
-        handler = self._handlers.get(message.type)
+        """Run the service's reaction to one message in a session.
+
+        A type without a reaction is none of its business. Raises UnknownVersionError for one that
+        has a reaction to other versions only.
+        """
+        handler = self._handlers.get(message.key)
         if handler is None:
+            if message.type in self._types:
+                raise UnknownVersionError(f"{message.key} is newer than this program")
             return
         cause = self._cause(message.id, message.correlation_id)
         with (

@@ -7,7 +7,7 @@ reader detects a missing one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from shared.config import Settings
+from shared.contracts.base import contract_key
 from shared.eventstore import Recorded, Session, Store
 
 CONTENT_TYPE = "application/json"
@@ -32,6 +33,15 @@ class Publication(msgspec.Struct, frozen=True):
     data: dict[str, Any]
     version: int = 1
 
+    @property
+    def key(self) -> str:
+        """Its routing key: the type, and from the second version on the version, too."""
+        return contract_key(self.type, self.version)
+
+
+Published: TypeAlias = Publication | Sequence[Publication] | None
+"""What a domain event is to others: nothing, a publication, or one in several versions."""
+
 
 class Envelope(msgspec.Struct, frozen=True):
     """A publication in wire format."""
@@ -43,6 +53,10 @@ class Envelope(msgspec.Struct, frozen=True):
 
 class MalformedMessageError(Exception):
     """A message that was damaged, or that no relay of Saldo has sent."""
+
+
+class UnknownVersionError(MalformedMessageError):
+    """A message of a type that the reader knows, in a version that it does not: it is too old."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,12 @@ class Message:
     predecessor: int
     correlation_id: str
     data: dict[str, Any]
+    version: int = 1
+
+    @property
+    def key(self) -> str:
+        """The type, and from the second version on the version, too."""
+        return contract_key(self.type, self.version)
 
 
 class Services(Protocol):
@@ -93,12 +113,25 @@ class Job:
     run: Callable[[Any], int]
 
 
+def in_order(published: Published) -> Sequence[Publication]:
+    """Return the versions of one event, the oldest first.
+
+    They share a position. A reader that takes the first one that it knows takes the event once:
+    the others are duplicates to it.
+    """
+    if published is None:
+        return ()
+    if isinstance(published, Publication):
+        return (published,)
+    return sorted(published, key=lambda one: one.version)
+
+
 def envelope(
     service: str, recorded: Recorded, publication: Publication, predecessor: int
 ) -> Envelope:
     """Return the wire form of a publication."""
     return Envelope(
-        routing_key=publication.type,
+        routing_key=publication.key,
         headers={
             "cloudEvents_specversion": "1.0",
             "cloudEvents_id": f"{service}-{recorded.position}",
@@ -133,10 +166,18 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             predecessor=int(headers[PREDECESSOR_HEADER]),
             correlation_id=str(headers.get(CORRELATION_HEADER, "")),
             data=data,
+            version=_version(headers["cloudEvents_dataschema"]),
         )
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         # The text of the error may quote the body, which may be personal: only its type is kept.
         raise MalformedMessageError(f"unreadable message ({type(error).__name__})") from None
+
+
+def _version(schema: Any) -> int:
+    _, mark, version = str(schema).rpartition("/v")
+    if not mark:
+        raise ValueError("the schema has no version")
+    return int(version)
 
 
 def position_of(headers: Mapping[str, Any]) -> int | None:

@@ -40,9 +40,11 @@ have processed is a duplicate; one whose saldo_predecessor you have not is prece
 Amounts are whole kopecks.
 
 Ignore unknown fields: within a version fields are only added, as optional ones; any other change
-becomes a new version. x-extensible-enum lists the values of today, and may gain some. Fields with
-x-saldo-person identify a person; only a subscriber with that grant receives them. The JSON Schema
-of a message is at the address in its cloudEvents_dataschema, on the host of the API.
+becomes a new version. For a while it is published beside the old one: after it, at the same
+position, by the routing key `<type>.v2`. `x-extensible-enum` lists the values of today, and may
+gain some. Fields with `x-saldo-person` identify a person; only a subscriber with that grant
+receives them. The JSON Schema of a message is at the address in its cloudEvents_dataschema, on the
+host of the API.
 """
 
 
@@ -117,13 +119,13 @@ def _server() -> dict[str, Any]:
 
 
 def _channel(owner: str, contracts: Sequence[Contract]) -> dict[str, Any]:
-    types = list(dict.fromkeys(contract.type for contract in contracts))
+    keys = [contract.key for contract in contracts]
     return {
         "address": "{type}",
         "title": f"{owner}.events",
         "description": about(owner),
         "parameters": {
-            "type": {"description": "The routing key is the type of the event.", "enum": types}
+            "type": {"description": "The routing key is the type of the event.", "enum": keys}
         },
         "messages": {
             contract.name: {"$ref": f"#/components/messages/{_message_key(owner, contract)}"}
@@ -166,7 +168,7 @@ def _message(owner: str, contract: Contract) -> dict[str, Any]:
         "cloudEvents_dataschema": {"const": address(owner, contract)},
     }
     return {
-        "name": contract.type,
+        "name": contract.key,
         "title": f"{contract.type}, version {contract.version}",
         "summary": contract.summary,
         "contentType": "application/json",

@@ -39,7 +39,7 @@ class Contract:
     """One published event type in one version.
 
     `type` is the event's name without its owner, in the past tense and snake_case
-    ("account_linked"): it is the routing key and the end of `cloudEvents_type`. `schema` is a
+    ("account_linked"): it is `cloudEvents_type`. `schema` is a
     marshmallow schema class whose every field carries `metadata={"description": ...}`; with
     `"grows": True` for a list of values that may gain some within the version.
     `summary` is one English sentence for the generated documentation.
@@ -63,12 +63,25 @@ class Contract:
         """The type with its version, as in file and message names: "account_linked.v1"."""
         return f"{self.type}.v{self.version}"
 
+    @property
+    def key(self) -> str:
+        """Its routing key, which is also the key of a reaction to it: see `contract_key`."""
+        return contract_key(self.type, self.version)
+
     def check(self, data: Mapping[str, Any]) -> None:
         """Raise `ContractBroken` unless `data` (plain JSON) matches; unknown fields are refused."""
         try:
             self.schema().load(data, unknown=marshmallow.RAISE)
         except marshmallow.ValidationError as error:
             raise ContractBroken(f"{self.name}: {error.messages}") from None
+
+
+def contract_key(type_: str, version: int) -> str:
+    """Return the routing key of a version of an event: "letter_sent", then "letter_sent.v2".
+
+    Who has bound a type goes on receiving its first version, whatever is published beside it.
+    """
+    return type_ if version == 1 else f"{type_}.v{version}"
 
 
 class FullMatch(validate.Regexp):

@@ -181,6 +181,28 @@ def test_optional_field_read_by_subscript_is_found() -> None:
     assert fields_read_by_subscript(source) == {"old", "lines", "new"}
 
 
+@pytest.mark.parametrize("consumer", SERVICES)
+def test_every_reader_knows_the_newest_version_before_it_is_published(consumer: str) -> None:
+    for upstream, handlers in reactions_of(consumer).items():
+        newest = {one.type: one.key for one in contracts_of(upstream)}  # the last one holds
+        for key in handlers:
+            assert newest[key.partition(".")[0]] in handlers, "readers first: see CONTRIBUTING.md"
+
+
+def test_a_binding_by_type_goes_on_receiving_the_first_version() -> None:
+    keys = [
+        Contract("letter_sent", version, Everything, "A letter was sent.").key for version in (1, 2)
+    ]
+    assert keys == ["letter_sent", "letter_sent.v2"]
+
+
+def test_the_versions_of_a_type_follow_each_other() -> None:
+    for contracts in all_contracts().values():
+        for type_ in {contract.type for contract in contracts}:
+            versions = [contract.version for contract in contracts if contract.type == type_]
+            assert versions == list(range(1, len(versions) + 1))
+
+
 def test_asyncapi_document_matches_the_contracts() -> None:
     assert DOCUMENT.read_text("utf-8") == document(), "run `python -m shared.contracts`"
 
