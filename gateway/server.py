@@ -9,7 +9,7 @@ from gateway.documents.payees import load_payees
 from gateway.readiness import states_of
 from gateway.service import CLIENT_KEY, Gateway
 from gateway.web import SETTINGS_KEY
-from shared.config import Settings
+from shared.config import GATEWAY, Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
 from shared.rpc.client import RpcClient
@@ -31,10 +31,11 @@ def run(settings: Settings) -> None:
     """
     load_payees(settings.payees)
     monitoring = Monitoring(settings.monitoring_listen)
-    client = RpcClient(settings.amqp_url, name="gateway")
+    amqp_url = settings.amqp_url_of(GATEWAY)
+    client = RpcClient(amqp_url, name="gateway")
     runner = ServiceRunner(
         {
-            "AMQP_URI": settings.amqp_url,
+            "AMQP_URI": amqp_url,
             "WEB_SERVER_ADDRESS": settings.gateway_listen,
             "max_workers": MAX_WORKERS,
             SETTINGS_KEY: settings,

@@ -19,6 +19,7 @@ from shared.clock import Clock
 from shared.config import SERVICES, Settings
 from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.sealed_columns import BASE, SealedColumn
 
 
 class UnknownServiceError(Exception):
@@ -76,6 +77,12 @@ def jobs_of(name: str) -> Sequence[Job]:
     """Return the jobs of a service."""
     module = _optional(f"services.{name}.jobs")
     return module.JOBS if module else ()
+
+
+def sealed_columns_of(name: str) -> Sequence[SealedColumn]:
+    """Return what a service stores under its key ring."""
+    module = _optional(f"services.{name}.sealed")
+    return (*BASE, *(module.SEALED if module else ()))
 
 
 def _optional(name: str) -> ModuleType | None:

@@ -25,7 +25,7 @@ def states_of(settings: Settings, stores: Mapping[str, PostgresStore]) -> dict[s
     """Return the state of each service's database, and of the bus."""
     ends = time.monotonic() + READY_SECONDS
     states = {name: _database(store, ends) for name, store in stores.items()}
-    states["bus"] = _bus(settings.amqp_url)
+    states["bus"] = _bus(settings.amqp_url_of(next(iter(stores))))
     return states
 
 

@@ -40,9 +40,30 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     monitoring = Monitoring(settings.monitoring_listen)
     pools.set_limit(100)
     stores = {name: open_store(name, settings) for name in names}
-    client = RpcClient(settings.amqp_url, name="services")
-    config = {
-        "AMQP_URI": settings.amqp_url,
+    clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} server") for name in names}
+    runner = ServiceRunner({})
+    for name in names:
+        context = ServerContext(settings, clients[name], stores[name], publisher_of(name))
+        # Each with the broker's user of its own; add_service would give all the same.
+        runner.service_map[name] = runner.container_cls(
+            hosted(_service_class(name)), _config(settings.amqp_url_of(name), context)
+        )
+    on_stop_signal(lambda: _stop(runner, monitoring))
+    runner.start()
+    monitoring.report(lambda: states_of(settings, stores))
+    gc_tuning.tune_gc()
+    log.info("server_ready", services=list(names))
+    runner.wait()
+    for client in clients.values():
+        client.close()
+    for store in stores.values():
+        store.close()
+    monitoring.close()
+
+
+def _config(amqp_url: str, context: ServerContext) -> dict[str, Any]:
+    return {
+        "AMQP_URI": amqp_url,
         "max_workers": MAX_WORKERS,
         "ACCEPT": ["json"],
         "HEARTBEAT": 20,
@@ -52,23 +73,8 @@ def serve(names: Sequence[str], settings: Settings) -> None:
             "interval_step": 0.2,
             "interval_max": 1.0,
         },
-        CONFIG_KEY: ServerContext(
-            settings, client, stores, {name: publisher_of(name) for name in names}
-        ),
+        CONFIG_KEY: context,
     }
-    runner = ServiceRunner(config)
-    for name in names:
-        runner.add_service(hosted(_service_class(name)))
-    on_stop_signal(lambda: _stop(runner, monitoring))
-    runner.start()
-    monitoring.report(lambda: states_of(settings, stores))
-    gc_tuning.tune_gc()
-    log.info("server_ready", services=list(names))
-    runner.wait()
-    client.close()
-    for store in stores.values():
-        store.close()
-    monitoring.close()
 
 
 def _stop(runner: ServiceRunner, monitoring: Monitoring) -> None:

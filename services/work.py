@@ -44,15 +44,16 @@ def work(names: Sequence[str], settings: Settings) -> None:
     Raises ConfigurationError when the address for monitoring cannot be used.
     """
     monitoring = Monitoring(settings.monitoring_listen)
-    client = RpcClient(settings.amqp_url, name="worker")
+    clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} worker") for name in names}
     worker = Worker()
-    stores = {name: start_tasks(worker, name, settings, client) for name in names}
+    stores = {name: start_tasks(worker, name, settings, clients[name]) for name in names}
     REGISTRY.register(ProgressCollector(stores))
     monitoring.report(lambda: states_of(settings, stores))
     gc_tuning.tune_gc()
     log.info("worker_ready", services=list(names))
     worker.wait()
-    client.close()
+    for client in clients.values():
+        client.close()
     for store in stores.values():
         store.close()
     monitoring.close()

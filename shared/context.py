@@ -18,15 +18,19 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _SAFE = re.compile(r"[\w.:@/-]{1,128}")
 
 
+ANONYMOUS = "anonymous"
+
+
 class RequestContext(msgspec.Struct, frozen=True):
     """The actor (``person:<uuid>``, ``staff:<name>``, ``service:<name>`` or ``anonymous``), the
-    correlation id of the whole journey, the command id chosen by the caller, and the W3C trace
-    context."""
+    correlation id of the whole journey, the command id chosen by the caller, the W3C trace context,
+    and the broker's user that made the call (empty outside of one; it is not passed on)."""
 
-    actor: str = "anonymous"
+    actor: str = ANONYMOUS
     correlation_id: str = ""
     command_id: UUID | None = None
     traceparent: str | None = None
+    caller: str = ""
 
     def as_headers(self) -> dict[str, str]:
         """Return the context as message headers; empty values are left out."""
@@ -65,11 +69,11 @@ def from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
     Headers are untrusted, and their values end up in logs and events.
     """
-    actor = str(headers.get("actor") or "anonymous")
+    actor = str(headers.get("actor") or ANONYMOUS)
     correlation = str(headers.get("correlation_id") or "")
     traceparent = str(headers.get("traceparent") or "")
     return {
-        "actor": actor if _SAFE.fullmatch(actor) else "anonymous",
+        "actor": actor if _SAFE.fullmatch(actor) else ANONYMOUS,
         "correlation_id": correlation if _SAFE.fullmatch(correlation) else str(new_id()),
         "command_id": _uuid_or_none(headers.get("command_id")),
         "traceparent": traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import requests
 
+from shared.config import SERVICES, Settings
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
@@ -20,13 +22,13 @@ PATIENCE_SECONDS = 30.0
 
 # Minimal services, which return the context of the call.
 FAKE_SERVICES = """
+import json
 import sys
 import eventlet
 eventlet.monkey_patch()
 from marshmallow import EXCLUDE, Schema, fields
 from nameko.runners import ServiceRunner
 from shared import context
-from shared.config import SERVICES
 from shared.errors import Conflict
 from shared.rpc.server import Nothing, RequestContextProvider, rpc
 
@@ -41,14 +43,14 @@ class Email(Schema):
 class Base:
     request_context = RequestContextProvider()
 
-    @rpc(Nothing)
+    @rpc(Nothing, callers=["gateway"])
     def health(self):
         return {"status": "ok"}
 
 class Identity(Base):
     name = "identity"
 
-    @rpc(Kind)
+    @rpc(Kind, callers=["gateway"])
     def document(self, kind, version):
         now = context.current()
         if kind == "consent":
@@ -58,15 +60,16 @@ class Identity(Base):
         text = f"{now.actor} {now.correlation_id} {now.traceparent}"
         return dict(kind=kind, version="1", title="t", media_type="text/plain", text=text)
 
-    @rpc(Email)
+    @rpc(Email, callers=["gateway"])
     def request_password_reset(self, email, ip):
         eventlet.sleep(1)
         return {"reset_id": str(context.current().command_id)}
 
-runner = ServiceRunner({"AMQP_URI": sys.argv[1], "max_workers": 200})
-runner.add_service(Identity)
-for name in SERVICES[1:]:
-    runner.add_service(type(name, (Base,), {"name": name}))
+runner = ServiceRunner({})
+for name, url in json.loads(sys.argv[1]).items():
+    service = Identity if name == "identity" else type(name, (Base,), {"name": name})
+    config = {"AMQP_URI": url, "max_workers": 200}
+    runner.service_map[name] = runner.container_cls(service, config)
 runner.start()
 runner.wait()
 """
@@ -109,9 +112,10 @@ def gateway_process(settings: Mapping[str, str]) -> Iterator[GatewayProcess]:
 
 
 @contextmanager
-def fake_services(amqp_url: str) -> Iterator[None]:
+def fake_services(settings: Settings) -> Iterator[None]:
     """Run minimal services of all names in one process."""
-    with _running(["-c", FAKE_SERVICES, amqp_url], dict(os.environ)):
+    urls = json.dumps({service: settings.amqp_url_of(service) for service in SERVICES})
+    with _running(["-c", FAKE_SERVICES, urls], dict(os.environ)):
         yield
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.embedded import postgres, rabbitmq
-from deploy.embedded.environment import MONITORED, PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.keys import sealer_settings
 from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.process_settings import settings_of
 from deploy.embedded.state import StateDir
 from deploy.embedded.system_user import system_user
 from services.discovery import reactions_of
@@ -39,12 +41,13 @@ def process_specs(
     if "SALDO_AMQP_URL" not in overrides:
         url = settings["SALDO_AMQP_URL"]
         specs += rabbitmq.processes(state.root / "rabbitmq", ports, secrets, url, user)
-    return (*specs, *_services(settings))
+    return (*specs, *_services({**sealer_settings(state), **settings}))
 
 
 def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     broker = settings["SALDO_AMQP_URL"]
     gateway = settings["SALDO_MONITORING_URL_GATEWAY"]
+    seal = settings["SALDO_MONITORING_URL_SEAL"]
     acquirer = urlsplit(settings["SALDO_ACQUIRER_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
     rpc = tuple(f"rpc-{service}" for service in SERVICES)
@@ -53,14 +56,16 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         for service in SERVICES
         for upstream in reactions_of(service)
     )
-    nodes = ("postgres", "rabbitmq")
-    services = ("migrate", "rabbitmq")
+    services = ("migrate", "broker")
     # name, arguments of python -m, requirements, readiness check (None: it runs once)
     rows: list[tuple[str, tuple[str, ...], tuple[str, ...], Check | None]] = [
         ("migrate", ("services", "migrate"), ("postgres",), None),
+        ("broker", ("services", "broker"), ("rabbitmq",), None),
+        ("staff", ("deploy.embedded.staff",), services, None),
         ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
         ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
-        ("gateway", ("gateway",), nodes, Check("http", f"{gateway}/readyz")),
+        ("seal", ("services", "seal"), ("migrate",), Check("http", f"{seal}/readyz")),
+        ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
@@ -69,7 +74,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ProcessSpec(
             name=name,
             argv=(sys.executable, "-m", *module),
-            environ=PLAIN_ENVIRONMENT | dict(settings) | _monitoring(name, settings),
+            environ=PLAIN_ENVIRONMENT | settings_of(name, settings),
             cwd=str(REPOSITORY),
             requires=requires,
             ready=ready,
@@ -78,15 +83,6 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         )
         for name, module, requires, ready in rows
     ]
-
-
-def _monitoring(name: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the address on which a process answers its supervisor, where it has one."""
-    if name not in MONITORED:
-        return {}
-    return {
-        "SALDO_MONITORING_LISTEN": urlsplit(settings[f"SALDO_MONITORING_URL_{name.upper()}"]).netloc
-    }
 
 
 def code_version(root: Path = REPOSITORY) -> str:

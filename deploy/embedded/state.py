@@ -22,15 +22,30 @@ DEFAULT_PORTS = {
     "gateway_monitoring": 18081,
     "serve_monitoring": 18082,
     "work_monitoring": 18083,
+    "seal_monitoring": 18084,
     "smtp": 18025,
     "mailbox": 18026,
     "acquirer": 18090,
     "postgres": 15433,
     "amqp": 15673,
     "amqp_distribution": 15674,
+    "amqp_management": 15676,
+    "amqp_prometheus": 15677,
     "epmd": 15675,
 }
 """The default ports, on 127.0.0.1 only."""
+
+_SECRETS = (
+    "master",
+    "database",
+    "roles",
+    "amqp",
+    "amqp_users",
+    "staff",
+    "cookie",
+    "acquirer",
+    "acquirer_callback",
+)
 
 # Below 32768, where the ports of outgoing connections begin on Linux.
 _OTHER_PORTS = range(18100, 29999)
@@ -79,6 +94,29 @@ class StateDir:
     def demo(self) -> Path:
         """Who the ready demo person is: e-mail, password, accounts."""
         return self.root / "demo.json"
+
+    @property
+    def staff(self) -> Path:
+        """The settings of the terminal of each of the staff, `<name>.env`."""
+        return self.root / "staff"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    def key_ring(self, owner: str) -> Path:
+        """The keys of a service or of the gateway."""
+        return self.keys / f"{owner}.keys"
+
+    @property
+    def seal(self) -> Path:
+        """The private key of the seal, and the verifiers."""
+        return self.root / "seal"
+
+    @property
+    def witness(self) -> Path:
+        """The checkpoints of the ledger's log; a real witness belongs to somebody else."""
+        return self.root / "witness"
 
     def record(self, name: str) -> Path:
         return self.run / f"{name}.json"
@@ -139,8 +177,17 @@ class StateDir:
         """Return the secrets of this installation, generated at the first call and then kept."""
         path = self.root / "secrets.json"
         kept: dict[str, str] = _read_json(path)
-        names = ("master", "database", "roles", "amqp", "cookie", "acquirer", "acquirer_callback")
-        made = {name: kept.get(name) or secrets.token_hex(32) for name in names}
+        names = (
+            "database",
+            "roles",
+            "amqp",
+            "amqp_users",
+            "staff",
+            "cookie",
+            "acquirer",
+            "acquirer_callback",
+        )
+        made = kept | {name: kept.get(name) or secrets.token_hex(32) for name in names}
         if made != kept:
             write_atomically(path, json.dumps(made, indent=2).encode())
         return made

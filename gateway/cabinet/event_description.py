@@ -73,7 +73,9 @@ def read_events(tree: Mapping[str, Any]) -> EventReference:
     owners = {}
     for channel in tree["channels"].values():
         exchange = channel["bindings"]["amqp"]["exchange"]["name"]
-        owner = exchange.partition(".")[0]
+        owner, _, kind = exchange.partition(".")
+        if kind != "events":
+            continue
         owners[owner] = Owner(
             name=owner,
             exchange=exchange,

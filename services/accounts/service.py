@@ -9,6 +9,7 @@ from services.accounts import application, schemas
 from services.accounts.domain import clean_number
 from services.accounts.policy import load_policy
 from services.accounts.proof import KEY_PURPOSE, BillSeal
+from shared.config import GATEWAY
 from shared.errors import Forbidden, NotFound
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
@@ -22,7 +23,7 @@ class AccountsService:
     settings = SettingsProvider()
     linking = application.Linking(load_policy())
 
-    @rpc(schemas.LookUp)
+    @rpc(schemas.LookUp, callers=(GATEWAY,))
     def lookup(self, person_id: UUID, number: str) -> dict[str, Any]:
         """Return ``{number, address, holder, linked, rate_limit}``, address and holder masked.
 
@@ -37,14 +38,14 @@ class AccountsService:
             )
         return preview
 
-    @rpc(schemas.Link)
+    @rpc(schemas.Link, callers=(GATEWAY,))
     def link(self, person_id: UUID, number: str, proof: str) -> dict[str, Any]:
         """Link an account; ``proof`` is the number or the total of the last paper bill.
 
         Raises Forbidden ``link_refused``, the same for an unknown number and a wrong fact; and as
         `application.Linking.link`.
         """
-        seal = BillSeal(self.settings.derive_key(KEY_PURPOSE))
+        seal = BillSeal(self.store.hash_key(KEY_PURPOSE))
         command = application.LinkAccount(
             person_id=person_id,
             number=number,
@@ -58,20 +59,20 @@ class AccountsService:
             )
         return {"number": result["number"], "rate_limit": result.get("rate_limit")}
 
-    @rpc(schemas.Unlink)
+    @rpc(schemas.Unlink, callers=(GATEWAY,))
     def unlink(self, person_id: UUID, number: str) -> dict[str, Any]:
         """Take an account out of the cabinet; raises as `application.unlink_account`."""
         command = application.UnlinkAccount(person_id=person_id, number=number)
         result: dict[str, Any] = self.store.execute(application.unlink_account, command)
         return result
 
-    @rpc(schemas.Linked)
+    @rpc(schemas.Linked, callers=(GATEWAY,))
     def linked(self, person_id: UUID) -> dict[str, Any]:
         """Return ``{accounts: [{number, address, holder, residents, areas, els, linked_at}]}``."""
         accounts = self.store.query(lambda session: application.linked_accounts(session, person_id))
         return {"accounts": accounts}
 
-    @rpc(schemas.Owns)
+    @rpc(schemas.Owns, callers=(GATEWAY, "helpdesk", "payments"))
     def owns(self, person_id: UUID, numbers: list[str]) -> dict[str, Any]:
         """Return ``{owned: [...], foreign: [...]}`` for the numbers given."""
         answer: dict[str, Any] = self.store.query(

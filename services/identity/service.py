@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
-from services.identity import acceptance, access, application, recovery, schemas
+from services.identity import acceptance, access, application, recovery, schemas, subscribing
 from services.identity.contact_details import parse_email
 from services.identity.documents import Documents, described
 from services.identity.fingerprints import (
@@ -26,7 +26,7 @@ from services.identity.password_policy import check_password
 from services.identity.passwords import Passwords
 from services.identity.refusals import raise_if_refused, refused
 from services.identity.verification_codes import IssueCode
-from shared.config import Settings
+from shared.config import GATEWAY, Settings
 from shared.contracts.identity import PersonType
 from shared.errors import ValidationFailed
 from shared.eventstore import Store
@@ -49,7 +49,7 @@ class IdentityService:
 
     @property
     def _fingerprints(self) -> Fingerprints:
-        return Fingerprints(self.settings)
+        return Fingerprints(self.store)
 
     @property
     def _documents(self) -> Documents:
@@ -57,7 +57,7 @@ class IdentityService:
 
     # Registration
 
-    @rpc(schemas.StartRegistration)
+    @rpc(schemas.StartRegistration, callers=(GATEWAY,))
     def start_registration(
         self, person_type: PersonType, email: str, organisation: dict[str, Any] | None, ip: IP
     ) -> dict[str, Any]:
@@ -70,12 +70,12 @@ class IdentityService:
         )
         return self.store.execute(application.start_registration, command)
 
-    @rpc(schemas.RegistrationId)
+    @rpc(schemas.RegistrationId, callers=(GATEWAY,))
     def resend_code(self, registration_id: UUID) -> dict[str, Any]:
         command = application.ResendCode(registration_id=registration_id)
         return self.store.execute(application.resend_code, command)
 
-    @rpc(schemas.ConfirmRegistration)
+    @rpc(schemas.ConfirmRegistration, callers=(GATEWAY,))
     def confirm_registration(
         self,
         registration_id: UUID,
@@ -100,12 +100,12 @@ class IdentityService:
 
     # Documents
 
-    @rpc(schemas.FindDocument)
+    @rpc(schemas.FindDocument, callers=(GATEWAY, "notifications"))
     def document(self, kind: str, version: str | None) -> dict[str, Any]:
         documents, today = self._documents, self.store.clock.today()
         return described(documents.find(kind, version, today), documents, today)
 
-    @rpc(schemas.AcceptDocuments)
+    @rpc(schemas.AcceptDocuments, callers=(GATEWAY,))
     def accept_documents(
         self, person_id: UUID, rules_version: str | None, consent_version: str | None, ip: IP
     ) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class IdentityService:
 
     # Sessions and passwords
 
-    @rpc(schemas.SignIn)
+    @rpc(schemas.SignIn, callers=(GATEWAY,))
     def sign_in(self, email: str, password: str, device: str | None, ip: IP) -> dict[str, Any]:
         email_index = self._fingerprints.email(email)
         network_index = self._fingerprints.network(str(ip))
@@ -148,7 +148,7 @@ class IdentityService:
     def _stronger_hash(self, stored_hash: str, password: str) -> str | None:
         return self.passwords.hash(password) if self.passwords.outdated(stored_hash) else None
 
-    @rpc(schemas.Authenticate)
+    @rpc(schemas.Authenticate, callers=(GATEWAY,))
     def authenticate(self, token: str) -> dict[str, Any]:
         digest = token_digest(token)
         found = self.store.query(lambda session: access.authenticate(session, digest))
@@ -158,16 +158,27 @@ class IdentityService:
         must_accept = self._must_accept(found.pop("accepted"))
         return {"must_accept": must_accept, **found}
 
-    @rpc(schemas.PersonId)
+    @rpc(schemas.AuthenticateSubscriber, callers=(GATEWAY,))
+    def authenticate_subscriber(self, token: str, ip: IP) -> dict[str, Any]:
+        digest = token_digest(token)
+        found = self.store.query(lambda session: subscribing.find(session, digest))
+        if found is None:
+            wrong = subscribing.CountWrongToken(network_index=self._fingerprints.network(str(ip)))
+            return raise_if_refused(self.store.transact(subscribing.count_wrong_token, wrong))
+        if found.pop("stale"):
+            self.store.transact(subscribing.mark_used, subscribing.MarkUsed(name=found["name"]))
+        return found
+
+    @rpc(schemas.PersonId, callers=(GATEWAY,))
     def sessions(self, person_id: UUID) -> dict[str, Any]:
         return self.store.query(lambda session: access.list_sessions(session, person_id))
 
-    @rpc(schemas.EndSession)
+    @rpc(schemas.EndSession, callers=(GATEWAY,))
     def end_session(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
         command = access.EndSession(person_id=person_id, session_id=session_id)
         return self.store.execute(access.end_session, command)
 
-    @rpc(schemas.ChangePassword)
+    @rpc(schemas.ChangePassword, callers=(GATEWAY,))
     def change_password(
         self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
     ) -> dict[str, Any]:
@@ -186,7 +197,7 @@ class IdentityService:
         )
         return raise_if_refused(self.store.execute(access.password_changer(verified), command))
 
-    @rpc(schemas.RequestPasswordReset)
+    @rpc(schemas.RequestPasswordReset, callers=(GATEWAY,))
     def request_password_reset(self, email: str, ip: IP) -> dict[str, Any]:
         command = recovery.RequestPasswordReset(
             email_index=self._fingerprints.email(parse_email(email)),
@@ -194,7 +205,7 @@ class IdentityService:
         )
         return self.store.execute(recovery.request_password_reset, command)
 
-    @rpc(schemas.ConfirmPasswordReset)
+    @rpc(schemas.ConfirmPasswordReset, callers=(GATEWAY,))
     def confirm_password_reset(
         self, reset_id: UUID, code: str, new_password: str
     ) -> dict[str, Any]:
@@ -209,11 +220,11 @@ class IdentityService:
 
     # Profile
 
-    @rpc(schemas.PersonId)
+    @rpc(schemas.PersonId, callers=(GATEWAY,))
     def profile(self, person_id: UUID) -> dict[str, Any]:
         return self.store.query(lambda session: application.profile(session, person_id))
 
-    @rpc(schemas.UpdateProfile)
+    @rpc(schemas.UpdateProfile, callers=(GATEWAY,))
     def update_profile(
         self, person_id: UUID, full_name: str | None, phone: str | None
     ) -> dict[str, Any]:
@@ -223,7 +234,7 @@ class IdentityService:
 
     # For notifications only: a secret is generated when its letter is written
 
-    @rpc(schemas.RegistrationId)
+    @rpc(schemas.RegistrationId, callers=("notifications",))
     def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
         code = new_code()
         command = IssueCode(
@@ -233,7 +244,7 @@ class IdentityService:
         known = issued["kind"] == "already_registered"
         return {**issued, "code": None if known else code, "valid_minutes": _CODE_MINUTES}
 
-    @rpc(schemas.PersonId)
+    @rpc(schemas.PersonId, callers=("notifications",))
     def issue_temporary_password(self, person_id: UUID) -> dict[str, Any]:
         password = new_temporary_password()
         command = application.IssueTemporaryPassword(
@@ -242,14 +253,14 @@ class IdentityService:
         issued = self.store.transact(application.issue_temporary_password, command)
         return {**issued, "password": password, "valid_hours": _PASSWORD_HOURS}
 
-    @rpc(schemas.ResetId)
+    @rpc(schemas.ResetId, callers=("notifications",))
     def issue_reset_code(self, reset_id: UUID) -> dict[str, Any]:
         code = new_code()
         command = IssueCode(owner_id=reset_id, digest=self._fingerprints.code(reset_id, code))
         issued = self.store.transact(recovery.issue_reset_code, command)
         return {**issued, "code": code, "valid_minutes": _CODE_MINUTES}
 
-    @rpc(schemas.PersonId)
+    @rpc(schemas.PersonId, callers=("notifications",))
     def contact(self, person_id: UUID) -> dict[str, Any]:
         found = self.store.query(lambda session: application.profile(session, person_id))
         return {"email": found["email"], "full_name": found["full_name"]}

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.notifications import application, schemas
+from shared.config import GATEWAY
 from shared.rpc.server import StoreProvider, rpc
 
 
@@ -15,7 +16,7 @@ class NotificationsService:
     name = "notifications"
     store = StoreProvider()
 
-    @rpc(schemas.Letters)
+    @rpc(schemas.Letters, callers=(GATEWAY,))
     def letters(self, person_id: UUID, limit: int) -> dict[str, Any]:
         """Return {letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, newest first."""
         query = application.LettersOf(person_id=person_id, limit=limit)

@@ -10,6 +10,7 @@ from services.payments import application, callback, schemas
 from services.payments.acquirers import open_acquirer
 from services.payments.checkout import Checkout
 from services.payments.domain import Line
+from shared.config import GATEWAY
 from shared.rpc.server import RpcClientProvider, SettingsProvider, StoreProvider, rpc
 
 
@@ -22,7 +23,7 @@ class PaymentsService:
     services = RpcClientProvider()
     settings = SettingsProvider()
 
-    @rpc(schemas.Start)
+    @rpc(schemas.Start, callers=(GATEWAY,))
     def start(self, person_id: UUID, lines: list[dict[str, Any]]) -> dict[str, Any]:
         """Return {payment_id, total, redirect_url, state}; see `Checkout.start`."""
         checkout = Checkout(
@@ -34,7 +35,7 @@ class PaymentsService:
         )
         return checkout.start(person_id, [Line(**line) for line in lines])
 
-    @rpc(schemas.Payment)
+    @rpc(schemas.Payment, callers=(GATEWAY, "notifications"))
     def payment(self, person_id: UUID, payment_id: UUID, refresh: bool) -> dict[str, Any]:
         """Return one payment of a person; `refresh` polls the acquirer first."""
         if refresh:
@@ -42,13 +43,13 @@ class PaymentsService:
         query = application.OwnPayment(person_id=person_id, payment_id=payment_id)
         return self._query(lambda session: application.own_payment(session, query))
 
-    @rpc(schemas.History)
+    @rpc(schemas.History, callers=(GATEWAY,))
     def history(self, **query: Any) -> dict[str, Any]:
         """Return {payments, next}, the newest first; see `application.History`."""
         wanted = application.History(**query)
         return self._query(lambda session: application.history(session, wanted))
 
-    @rpc(schemas.AcquirerCallback)
+    @rpc(schemas.AcquirerCallback, callers=(GATEWAY,))
     def acquirer_callback(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return {accepted: true}; see `receive_callback`."""
         return callback.receive_callback(self.store, open_acquirer(self.settings), parameters)

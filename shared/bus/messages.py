@@ -15,14 +15,19 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from shared.config import Settings
-from shared.contracts.base import contract_key
+from shared.contracts.base import contract_key, schema_name
 from shared.eventstore import Recorded, Session, Store
 
 CONTENT_TYPE = "application/json"
 SOURCE_PREFIX = "/saldo/"
 POSITION_HEADER = "saldo_position"
 PREDECESSOR_HEADER = "saldo_predecessor"
+TYPE_PREDECESSOR_HEADER = "saldo_type_predecessor"
+"""On the live exchanges: readers of some types alone detect a gap by it."""
 CORRELATION_HEADER = "saldo_correlation_id"
+TYPE_HEADER = "cloudEvents_type"
+SUBJECT_HEADER = "cloudEvents_subject"
+SCHEMA_HEADER = "cloudEvents_dataschema"
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -136,17 +141,22 @@ def envelope(
             "cloudEvents_specversion": "1.0",
             "cloudEvents_id": f"{service}-{recorded.position}",
             "cloudEvents_source": SOURCE_PREFIX + service,
-            "cloudEvents_type": publication.type,
+            TYPE_HEADER: publication.type,
             "cloudEvents_time": recorded.recorded_at.isoformat(),
-            "cloudEvents_subject": publication.subject,
-            "cloudEvents_dataschema": (
-                f"{SOURCE_PREFIX}contracts/{service}/{publication.type}/v{publication.version}"
-            ),
+            SUBJECT_HEADER: publication.subject,
+            SCHEMA_HEADER: schema_name(service, publication.type, publication.version),
             POSITION_HEADER: recorded.position,
             PREDECESSOR_HEADER: predecessor,
             CORRELATION_HEADER: recorded.correlation_id,
         },
         body=msgspec.json.encode(publication.data),
+    )
+
+
+def with_type_predecessor(message: Envelope, before: int) -> Envelope:
+    """Return a message that also names the position of the event of its type before it."""
+    return msgspec.structs.replace(
+        message, headers={**message.headers, TYPE_PREDECESSOR_HEADER: before}
     )
 
 
@@ -158,9 +168,9 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             raise TypeError("the body is not a JSON object")
         return Message(
             id=str(headers["cloudEvents_id"]),
-            type=str(headers["cloudEvents_type"]),
+            type=str(headers[TYPE_HEADER]),
             source=str(headers["cloudEvents_source"]).removeprefix(SOURCE_PREFIX),
-            subject=str(headers.get("cloudEvents_subject", "")),
+            subject=str(headers.get(SUBJECT_HEADER, "")),
             time=datetime.fromisoformat(str(headers["cloudEvents_time"])),
             position=int(headers[POSITION_HEADER]),
             predecessor=int(headers[PREDECESSOR_HEADER]),

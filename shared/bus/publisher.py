@@ -33,12 +33,14 @@ class Missing(NamedTuple):
 class ConfirmedPublisher:
     """Publishes in order on a channel of its own; not thread-safe.
 
-    A message that the broker refuses, or that no queue is bound for, is an error. With
-    ``forgiving``, it is counted instead, for `confirm_within`.
+    ``user`` is the broker's user of the connection, by which readers know the sender. A message
+    that the broker refuses, or that no queue is bound for, is an error. With ``forgiving``, it is
+    counted instead, for `confirm_within`.
     """
 
-    def __init__(self, channel: Any, *, forgiving: bool = False) -> None:
+    def __init__(self, channel: Any, user: str, *, forgiving: bool = False) -> None:
         self._channel = channel
+        self._user = user
         self._forgiving = forgiving
         self._refused = 0
         self._sent = 0
@@ -63,6 +65,7 @@ class ConfirmedPublisher:
             content_encoding="utf-8",
             delivery_mode=_PERSISTENT,
             application_headers=envelope.headers,
+            user_id=self._user,
         )
         self._sent += 1
         self._unconfirmed.add(self._sent)

@@ -94,9 +94,10 @@ class Relay:
 
     def _publish_on(self, database: psycopg.Connection[Any]) -> None:
         database.execute(f"LISTEN {self._store.recorder.channel}")
-        with connect(self._settings.amqp_url, name=f"{self._service} relay") as broker:
+        url = self._settings.amqp_url_of(self._service)
+        with connect(url, name=f"{self._service} relay") as broker:
             declare_publishing(broker, self._service, self._settings)
-            publisher = ConfirmedPublisher(broker.channel())
+            publisher = ConfirmedPublisher(broker.channel(), self._service)
             log.info("relay_ready", service=self._service)
             while not self._stop.is_set():
                 self.drain(database, publisher)

@@ -21,6 +21,9 @@ from shared.money import MAX_AMOUNT
 #: integer that every JSON reader keeps exact (below 2^53).
 LARGEST_AMOUNT: Final = 100 * MAX_AMOUNT
 
+#: Where the gateway serves the JSON Schemas.
+SCHEMA_BASE: Final = "/saldo/contracts"
+
 #: Needed because `Contract.type` hides the built-in inside the class.
 SchemaClass = type[Schema]
 
@@ -82,6 +85,11 @@ def contract_key(type_: str, version: int) -> str:
     Who has bound a type goes on receiving its first version, whatever is published beside it.
     """
     return type_ if version == 1 else f"{type_}.v{version}"
+
+
+def schema_name(owner: str, type_: str, version: int) -> str:
+    """Return the name of a contract in `cloudEvents_dataschema`: the path of its JSON Schema."""
+    return f"{SCHEMA_BASE}/{owner}/{type_}/v{version}"
 
 
 class FullMatch(validate.Regexp):

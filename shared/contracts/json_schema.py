@@ -16,26 +16,18 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from shared.contracts import all_contracts
-from shared.contracts.base import Contract, SchemaClass, person_fields
+from shared.contracts.base import Contract, SchemaClass, person_fields, schema_name
 
 SCHEMAS: Final = Path(__file__).with_name("schemas")
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 CONTENT_TYPE: Final = "application/schema+json"
-
-#: Where the gateway serves the schemas; the messages name them by this path.
-BASE: Final = "/saldo/contracts"
-
-
-def address(owner: str, contract: Contract) -> str:
-    """Return the path of a schema, as messages have it in `cloudEvents_dataschema`."""
-    return f"{BASE}/{owner}/{contract.type}/v{contract.version}"
 
 
 def schema_of(owner: str, contract: Contract) -> dict[str, Any]:
     """Return the whole schema document of a contract."""
     return {
         "$schema": DIALECT,
-        "$id": address(owner, contract),
+        "$id": schema_name(owner, contract.type, contract.version),
         "title": f"{owner}: {contract.type}, version {contract.version}",
         **payload_schema(contract.schema),
         "description": contract.summary,

@@ -22,6 +22,7 @@ from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer, Producer
 
 from shared import context, telemetry
+from shared.bus.principals import user_of
 from shared.bus.topology import connect
 from shared.errors import Unavailable, from_wire
 from shared.ids import new_id
@@ -29,7 +30,8 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-RPC_EXCHANGE = Exchange("nameko-rpc", durable=True, type="topic")
+RPC_EXCHANGE = Exchange("nameko-rpc", durable=True, type="topic", no_declare=True)
+"""It is made where the broker's users are: whoever may declare an exchange may delete it."""
 DEADLINE_S = 5.0
 # A connection that cannot be established raises kombu's own OperationalError.
 _LOST = (OSError, ConnectionError, OperationalError)
@@ -38,9 +40,10 @@ _LOST = (OSError, ConnectionError, OperationalError)
 class _Pending:
     """A call that waits for its reply."""
 
-    __slots__ = ("arrived", "reply")
+    __slots__ = ("arrived", "reply", "service")
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        self.service = service
         self.arrived = threading.Event()
         self.reply: dict[str, Any] | None = None
 
@@ -51,7 +54,10 @@ class RpcClient:
     def __init__(self, amqp_url: str, *, name: str) -> None:
         self._url = amqp_url
         self._name = name
-        self._routing_key = str(new_id())
+        self._user = user_of(amqp_url)
+        # Both names begin with the user: the broker lets nobody else read or bind them.
+        self._address = f"{self._user}.{new_id()}"
+        self._routing_key = f"reply.{self._address}"
         self._pending: dict[str, _Pending] = {}
         self._publishing = threading.Lock()
         self._connection: Connection | None = None
@@ -89,7 +95,7 @@ class RpcClient:
     ) -> Any:
         ends = time.monotonic() + deadline
         self._ensure_listening(deadline)
-        call_id, pending = str(new_id()), _Pending()
+        call_id, pending = str(new_id()), _Pending(service)
         self._pending[call_id] = pending
         try:
             self._send(f"{service}.{method}", call_id, command_id, kwargs, ends)
@@ -138,6 +144,7 @@ class RpcClient:
                         content_encoding="utf-8",
                         reply_to=self._routing_key,
                         correlation_id=call_id,
+                        user_id=self._user,
                         # Requests are not worth a disk write: when the broker restarts, the
                         # caller has given up before they could be processed.
                         delivery_mode=1,
@@ -164,9 +171,7 @@ class RpcClient:
         if self._producer is None:
             self._connection = connect(self._url, name=f"{self._name} calls", heartbeat=0)
             self._connection.ensure_connection(max_retries=1, interval_start=0.1)
-            self._producer = Producer(
-                self._connection.channel(), exchange=RPC_EXCHANGE, auto_declare=True
-            )
+            self._producer = Producer(self._connection.channel(), exchange=RPC_EXCHANGE)
         return self._producer
 
     def _drop_publisher(self) -> None:
@@ -189,7 +194,7 @@ class RpcClient:
 
     def _listen(self) -> None:
         queue = Queue(
-            f"rpc.reply-{self._name}-{self._routing_key}",
+            f"rpc.reply-{self._address}",
             exchange=RPC_EXCHANGE,
             routing_key=self._routing_key,
             exclusive=True,
@@ -220,8 +225,10 @@ class RpcClient:
                     connection.heartbeat_check()
 
     def _on_reply(self, body: Any, message: Any) -> None:
-        pending = self._pending.pop(str(message.properties.get("correlation_id")), None)
-        if pending is not None:
+        call_id = str(message.properties.get("correlation_id"))
+        pending = self._pending.get(call_id)
+        if pending is not None and message.properties.get("user_id") == pending.service:
+            self._pending.pop(call_id, None)
             pending.reply = body if isinstance(body, dict) else None
             pending.arrived.set()
 

@@ -1,5 +1,6 @@
 """The RPC server: nameko's, with the gaps closed.
 
+- A method names the callers that it serves, and knows them by the broker's user, never by a header.
 - Arguments are keywords, loaded by a marshmallow schema before the method runs.
 - Only the closed set of :mod:`shared.errors` crosses the wire; every other exception becomes an
   opaque id that the log explains.
@@ -14,39 +15,47 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
 from typing import Any
 
-from kombu import Connection
+from kombu import Connection, Queue
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
 
 from shared import context, telemetry
-from shared.bus.relay import Publish, published_after
-from shared.config import Settings
-from shared.errors import InternalError, ServiceError, ValidationFailed
+from shared.bus.history import MAX_PAGE_BYTES, end_of, page_after
+from shared.bus.principals import Principal, principal_of
+from shared.bus.relay import Publish
+from shared.config import GATEWAY, SERVICES, Settings
+from shared.errors import Forbidden, InternalError, ServiceError, ValidationFailed
 from shared.eventstore import Store
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
-from shared.rpc.client import RpcClient
+from shared.rpc.callers import EVERYBODY, Callers, believed, caller_of, callers_of
+from shared.rpc.client import RPC_EXCHANGE, RpcClient
+from shared.staff import granted
 
 log = get_logger(__name__)
 
 CONFIG_KEY = "SALDO"
+_CALLER = "saldo.caller"
+"""Where the principal stands among a worker's headers: those of the wire have no such name."""
 
 
 @dataclass(frozen=True)
 class ServerContext:
-    """The dependencies of all services of a server process, under ``config["SALDO"]``."""
+    """The dependencies of a service in a server process, under ``config["SALDO"]``."""
 
     settings: Settings
     client: RpcClient
-    stores: Mapping[str, PostgresStore]
-    publishers: Mapping[str, Publish]
+    store: PostgresStore
+    publish: Publish
 
 
 class _PromptQueueConsumer(QueueConsumer):
@@ -74,6 +83,8 @@ class _connected:  # noqa: N801 - a context manager, used like a function
 class _QuickResponder(Responder):
     """Sends the reply without waiting for a confirm: a lost reply is a missed deadline."""
 
+    user = ""
+
     def send_response(self, result: Any, exc_info: Any) -> tuple[Any, Any]:
         error = None if exc_info is None else _wire_error(exc_info)
         publisher = self.publisher_cls(self.amqp_uri, ssl=self.ssl, login_method=self.login_method)
@@ -83,6 +94,7 @@ class _QuickResponder(Responder):
             exchange=self.exchange,
             routing_key=self.message.properties["reply_to"],
             correlation_id=self.message.properties.get("correlation_id"),
+            user_id=self.user,
             use_confirms=False,
             delivery_mode=1,
         )
@@ -93,6 +105,14 @@ class _RobustRpcConsumer(RpcConsumer):
     """Survives malformed messages in the queue."""
 
     queue_consumer = _PromptQueueConsumer()
+
+    def setup(self) -> None:
+        super().setup()
+        service = self.container.service_name
+        # The exchange is there: nobody who calls or serves may declare it, or delete it.
+        self.queue = Queue(
+            f"rpc-{service}", exchange=RPC_EXCHANGE, routing_key=f"{service}.*", durable=True
+        )
 
     def handle_message(self, body: Any, message: Any) -> None:
         if not message.properties.get("reply_to"):
@@ -105,6 +125,7 @@ class _RobustRpcConsumer(RpcConsumer):
         responder = _QuickResponder(
             self.container.config["AMQP_URI"], self.queue.exchange, "json", message
         )
+        responder.user = self.container.service_name
         try:
             return responder.send_response(result, exc_info)
         except Exception:
@@ -115,22 +136,29 @@ class _RobustRpcConsumer(RpcConsumer):
 
 
 class Method(Rpc):
-    """An RPC method: ``@rpc(RequestSchema)`` on a method that takes the schema's fields."""
+    """An RPC method: ``@rpc(RequestSchema, callers=...)`` on one that takes the schema's fields."""
 
     rpc_consumer = _RobustRpcConsumer()
 
-    def __init__(self, request: type[Schema], **kwargs: Any) -> None:
+    def __init__(self, request: type[Schema], callers: Callers, **kwargs: Any) -> None:
         self._request = request
+        self.callers = callers
         self._schema = request(unknown=RAISE)
         super().__init__(expected_exceptions=(ServiceError,), **kwargs)
 
     def handle_message(self, body: Any, message: Any) -> None:
+        self.callers.check(caller_of(message.properties))
         if not isinstance(body, dict) or body.get("args"):
             raise ValidationFailed(
                 "invalid_request", "Send a JSON object with empty args and with kwargs."
             )
         arguments = self._load(body.get("kwargs") or {})
         super().handle_message({"args": [], "kwargs": arguments}, message)
+
+    def unpack_message_headers(self, message: Any) -> dict[str, Any]:
+        """Return the headers, with the caller as the broker knows it."""
+        headers: dict[str, Any] = super().unpack_message_headers(message)
+        return {**headers, _CALLER: caller_of(message.properties)}
 
     def check_signature(self, args: Any, kwargs: Any) -> None:
         """Accept: the schema has checked the arguments already."""
@@ -146,9 +174,45 @@ class Method(Rpc):
             ) from None
 
 
-def rpc(request: type[Schema]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Expose a method by RPC; the schema loads its keyword arguments."""
-    return Method.decorator(request)  # type: ignore[no-any-return]
+def rpc(
+    request: type[Schema], *, callers: Collection[str]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Expose a method by RPC; the schema loads its keyword arguments.
+
+    ``callers`` are names of services, ``"gateway"``, and ``staff(permission)``. Anybody else is
+    refused with Forbidden ``caller_not_served``, staff without the permission with
+    ``staff_may_not``.
+    """
+    served = callers_of(callers)
+
+    def expose(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def serve(service: Any, **arguments: Any) -> Any:
+            _check_staff(service, served)
+            return method(service, **arguments)
+
+        return Method.decorator(request, served)(serve)  # type: ignore[no-any-return]
+
+    return expose
+
+
+def _check_staff(service: Any, callers: Callers) -> None:
+    """Raise Forbidden ``staff_may_not`` if one of the staff calls who lacks the permission."""
+    caller = principal_of(context.current().caller)
+    if caller is None or caller.kind != "staff" or "*" in callers.permissions:
+        return
+    store, needed = service.server_context.store, callers.permissions
+    if not store.query(
+        lambda session: any(
+            granted(session.cursor, caller.name, permission) for permission in needed
+        )
+    ):
+        raise Forbidden(
+            "staff_may_not",
+            f"You may not do this: it takes the permission {' or '.join(sorted(needed))}, which "
+            "an administrator grants by `saldo staff may`.",
+            permissions=sorted(needed),
+        )
 
 
 class RequestContextProvider(DependencyProvider):
@@ -161,7 +225,9 @@ class RequestContextProvider(DependencyProvider):
     def worker_setup(self, worker_ctx: Any) -> None:
         self._began[worker_ctx] = time.monotonic()
         telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).inc()
-        binding = context.bind(**context.from_headers(worker_ctx.context_data))
+        headers = dict(worker_ctx.context_data)
+        caller: Principal = headers.pop(_CALLER)
+        binding = context.bind(**believed(caller, headers))
         binding.__enter__()
         self._bound[worker_ctx] = binding
 
@@ -189,7 +255,7 @@ class StoreProvider(DependencyProvider):
     """Injects the store of the service."""
 
     def get_dependency(self, worker_ctx: Any) -> Store:
-        return _server(self).stores[worker_ctx.service_name]
+        return _server(self).store
 
 
 class SettingsProvider(DependencyProvider):
@@ -221,6 +287,17 @@ class EventsAfter(Schema):
     after = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
     predecessor = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
     limit = fields.Integer(load_default=500, strict=True, validate=validate.Range(1, 1000))
+    types = fields.List(fields.String(), load_default=None, allow_none=True)
+    persons = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    max_bytes = fields.Integer(
+        load_default=MAX_PAGE_BYTES, strict=True, validate=validate.Range(1, MAX_PAGE_BYTES)
+    )
+
+
+class EventsPosition(Schema):
+    """The end of the log, or the position of a time."""
+
+    since = fields.AwareDateTime(load_default=None, allow_none=True)
 
 
 class ServiceBase:
@@ -230,31 +307,38 @@ class ServiceBase:
     request_context = RequestContextProvider()
     server_context = _ServerContextProvider()
 
-    @rpc(Nothing)
+    @rpc(Nothing, callers=EVERYBODY)
     def health(self) -> dict[str, str]:
         """Return ok if the service can reach its database."""
-        store = self.server_context.stores[self.name]
+        store = self.server_context.store
         store.query(lambda session: session.cursor.execute("SELECT 1"))
         return {"status": "ok"}
 
-    @rpc(EventsAfter)
-    def events_after(self, after: int, predecessor: int, limit: int) -> dict[str, Any]:
+    @rpc(EventsAfter, callers=(*SERVICES, GATEWAY))
+    def events_after(self, after: int, predecessor: int, **choice: Any) -> dict[str, Any]:
         """Return the published events after a position, for a reader that has missed some.
 
         ``predecessor`` is the position of the last published event that the reader has, and goes
         into the headers of the first one returned. ``next`` is the position to continue after, or
-        None at the end of the log.
+        None at the end of the log; ``published`` is the predecessor to continue with, and ``more``
+        says whether to continue at once. The rest is as in `page_after`.
         """
-        store = self.server_context.stores[self.name]
-        publish = self.server_context.publishers[self.name]
-        envelopes, position, _ = published_after(store, publish, after, limit, predecessor)
+        store, publish = self.server_context.store, self.server_context.publish
+        page = page_after(store, publish, after, predecessor, **choice)
         return {
             "events": [
                 {"headers": envelope.headers, "body": envelope.body.decode()}
-                for envelope in envelopes
+                for envelope in page.envelopes
             ],
-            "next": position if position > after else None,
+            "next": page.position if page.position > after else None,
+            "published": page.published,
+            "more": page.more,
         }
+
+    @rpc(EventsPosition, callers=(*SERVICES, GATEWAY))
+    def events_position(self, since: datetime | None) -> dict[str, int]:
+        """Return the last position of the log, or the last one before an instant."""
+        return {"position": end_of(self.server_context.store, since)}
 
 
 def hosted(service: type[Any]) -> type[Any]:

@@ -27,12 +27,12 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
         with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
             session.copy_states(encoded_rows(bench.store, rows))
     envelopes, _, _ = published_after(bench.store, publish, 0, 10 * ACCOUNTS, 0)
-    exchange = log_exchange("ledger").name
+    exchange, amqp_url = log_exchange("ledger").name, bench.settings.amqp_url_of("ledger")
     running = Relay(bench.settings, bench.store, publish, threading.Event())
 
     def ours() -> float:
         with (
-            connect(bench.settings.amqp_url, name="bench relay", heartbeat=0) as broker,
+            connect(amqp_url, name="bench relay", heartbeat=0) as broker,
             psycopg.connect(
                 bench.settings.database_url_of("ledger"),
                 autocommit=True,
@@ -42,13 +42,13 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
         ):
             database.execute("UPDATE relay SET position = 0, published = 0")
             declare_publishing(broker, "ledger", bench.settings)
-            publisher = ConfirmedPublisher(broker.channel())
+            publisher = ConfirmedPublisher(broker.channel(), "ledger")
             return seconds(lambda: _all_sent(running.drain(database, publisher), len(envelopes)))
 
     def bare() -> float:
-        with connect(bench.settings.amqp_url, name="bench bare", heartbeat=0) as broker:
+        with connect(amqp_url, name="bench bare", heartbeat=0) as broker:
             declare_publishing(broker, "ledger", bench.settings)
-            publisher = ConfirmedPublisher(broker.channel())
+            publisher = ConfirmedPublisher(broker.channel(), "ledger")
 
             def send() -> None:
                 tag = 0

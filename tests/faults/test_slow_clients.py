@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import requests
 
+from shared.config import GATEWAY, Settings
 from tests.gateway_process import GatewayProcess, fake_services, gateway_process
 from tests.waiting import eventually
 
@@ -73,14 +74,16 @@ def slow_clients(gateway: GatewayProcess, beginnings: Sequence[bytes]) -> Iterat
         yield SlowClients(sockets)
 
 
-def test_two_hundred_slow_uploads_leave_others_served(amqp_url: str, clean_bus: object) -> None:
+def test_two_hundred_slow_uploads_leave_others_served(
+    base_settings: Settings, clean_bus: object
+) -> None:
     settings = {
-        "SALDO_AMQP_URL": amqp_url,
+        "SALDO_AMQP_URL": base_settings.amqp_url_of(GATEWAY),
         "SALDO_GATEWAY_HEAD_SECONDS": PATIENT,
         "SALDO_GATEWAY_BODY_SECONDS": PATIENT,
     }
     with (
-        fake_services(amqp_url),
+        fake_services(base_settings),
         gateway_process(settings) as gateway,
         slow_clients(gateway, [UPLOAD] * UPLOADS + [HEAD] * HEADS) as slow,
     ):
@@ -95,9 +98,9 @@ def test_two_hundred_slow_uploads_leave_others_served(amqp_url: str, clean_bus: 
         assert uploading in gateway.metrics(), "all of them were still slow"
 
 
-def test_slow_clients_end_with_408_after_the_limit(amqp_url: str) -> None:
+def test_slow_clients_end_with_408_after_the_limit(base_settings: Settings) -> None:
     settings = {
-        "SALDO_AMQP_URL": amqp_url,
+        "SALDO_AMQP_URL": base_settings.amqp_url_of(GATEWAY),
         "SALDO_GATEWAY_HEAD_SECONDS": "2",
         "SALDO_GATEWAY_BODY_SECONDS": "2",
     }

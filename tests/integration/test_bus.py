@@ -12,6 +12,7 @@ from uuid import uuid4
 import pika
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from services.ledger.application import (
     OpenAccount,
@@ -23,9 +24,10 @@ from services.ledger.application import (
 from services.ledger.publishing import publish
 from shared import context
 from shared.bus import parked
-from shared.bus.listen import Delivery, GapError, Listener, Reactions
+from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.messages import read_message
+from shared.bus.reactions import Delivery, GapError, Reactions
 from shared.bus.relay import Relay, published_after
 from shared.bus.topology import connect, log_exchange, reaction_queue
 from shared.bus.worker import Worker
@@ -468,3 +470,55 @@ def test_message_is_read_back_as_it_was_sent(database: Database) -> None:
         "journey-7",
     )
     assert message.time.tzinfo is not None
+
+
+def test_listener_ignores_what_the_upstream_did_not_send(
+    database: Database, worker: Worker, base_settings: Settings
+) -> None:
+    calls, _ = reactions(database)
+    open_one(calls.ledger)
+    worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
+    listener = Listener(
+        calls, calls.store, "ledger", {"payment_posted": count_payments}, worker.stop
+    )
+    before = _strangers()
+    worker.start("listener", listener.run)
+    queue = reaction_queue("payments", "ledger").name
+    for sender in ("accounts", ""):
+        # Another service may write to the queue, and an administrator in nobody's name.
+        url = base_settings.amqp_url_of(sender) if sender else base_settings.amqp_url
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            forged = pika.BasicProperties(
+                user_id=sender or None,
+                content_type="application/json",
+                headers={"cloudEvents_id": "x", "saldo_position": 7, "saldo_predecessor": 1},
+            )
+            eventually(lambda: _has_queue(base_settings, queue), "the listener is there")
+            connection.channel().basic_publish("", queue, b"{broken", forged)
+    pay(calls.ledger, 8)
+    eventually(lambda: seen(database) == list(range(2, 10)), "only the ledger's own arrived")
+    assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
+    assert _strangers() - before == 2
+
+
+def _strangers() -> float:
+    labels = {"service": "payments", "upstream": "ledger"}
+    return REGISTRY.get_sample_value("saldo_bus_strangers_total", labels) or 0.0
+
+
+def _has_queue(settings: Settings, name: str) -> bool:
+    with pika.BlockingConnection(pika.URLParameters(settings.amqp_url)) as connection:
+        try:
+            connection.channel().queue_declare(name, passive=True)
+        except pika.exceptions.ChannelClosedByBroker:
+            return False
+    return True
+
+
+def test_nobody_publishes_in_the_name_of_another(base_settings: Settings) -> None:
+    url = base_settings.amqp_url_of("accounts")
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="user_id"):
+            channel.basic_publish("", "anywhere", b"{}", pika.BasicProperties(user_id="ledger"))

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from shared.config import GATEWAY, Settings
 from tests.gateway_process import (
     PATIENCE_SECONDS,
     ROOT,
@@ -27,14 +28,14 @@ pytestmark = pytest.mark.nodes
 
 
 @pytest.fixture
-def gateway(amqp_url: str) -> Iterator[GatewayProcess]:
-    with gateway_process({"SALDO_AMQP_URL": amqp_url}) as started:
+def gateway(base_settings: Settings) -> Iterator[GatewayProcess]:
+    with gateway_process({"SALDO_AMQP_URL": base_settings.amqp_url_of(GATEWAY)}) as started:
         yield started
 
 
 @pytest.fixture
-def services(amqp_url: str, clean_bus: object) -> Iterator[None]:
-    with fake_services(amqp_url):
+def services(base_settings: Settings, clean_bus: object) -> Iterator[None]:
+    with fake_services(base_settings):
         yield
 
 
@@ -130,9 +131,11 @@ def test_gateway_that_stops_is_not_ready_while_it_finishes(
         assert under_way.result().status_code == 202
 
 
-def test_an_address_in_use_is_one_sentence(gateway: GatewayProcess, amqp_url: str) -> None:
+def test_an_address_in_use_is_one_sentence(
+    gateway: GatewayProcess, base_settings: Settings
+) -> None:
     environ = os.environ | {
-        "SALDO_AMQP_URL": amqp_url,
+        "SALDO_AMQP_URL": base_settings.amqp_url_of(GATEWAY),
         "SALDO_SECRET": "00" * 32,
         "SALDO_MONITORING_LISTEN": gateway.monitoring.removeprefix("http://"),
     }
@@ -152,5 +155,5 @@ def test_a_missing_setting_is_one_sentence() -> None:
         env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr.startswith("set SALDO_AMQP_URL")
+    assert ended.stderr.startswith("set SALDO_AMQP_URL_GATEWAY")
     assert ended.stderr.count("\n") == 1

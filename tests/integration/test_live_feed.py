@@ -15,7 +15,7 @@ from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import Relay, read_window
 from shared.bus.topology import connect, event_exchange, reaction_queue
 from shared.bus.worker import Worker
-from shared.config import Settings
+from shared.config import Settings, user_of
 from tests.conftest import Database
 from tests.integration.test_bus import Reader, open_one, pay, publish_all
 from tests.waiting import eventually
@@ -139,8 +139,9 @@ def _drained(feed: LiveFeed, database: Database) -> int:
     ):
         channel = broker.channel()
         event_exchange("ledger")(channel).declare()
+        user = user_of(database.settings.amqp_url)
         owner.row_factory = dict_row
-        return feed.drain(owner, ConfirmedPublisher(channel, forgiving=True))
+        return feed.drain(owner, ConfirmedPublisher(channel, user, forgiving=True))
 
 
 def test_windows_are_handed_on_up_to_a_bound(database: Database) -> None:

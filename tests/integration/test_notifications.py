@@ -28,9 +28,9 @@ from services.notifications.jobs import deliver_letters
 from services.notifications.letters import render
 from services.notifications.reactions import REACTIONS
 from shared.bus import Publication
-from shared.bus.listen import Delivery as Arrived
-from shared.bus.listen import Reactions
 from shared.bus.messages import envelope
+from shared.bus.reactions import Delivery as Arrived
+from shared.bus.reactions import Reactions
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Recorded
@@ -252,7 +252,6 @@ def test_crash_before_marking_as_sent_repeats_the_same_message(
     settings = delivery.settings
     environment = {
         **os.environ,
-        "SALDO_AMQP_URL": settings.amqp_url,
         "SALDO_SECRET": settings.secret.hex(),
         "SALDO_SMTP_URL": settings.smtp_url,
         "SALDO_DATABASE_URL_NOTIFICATIONS": settings.database_url_of("notifications"),

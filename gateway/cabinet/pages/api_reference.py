@@ -12,7 +12,8 @@ from gateway.cabinet.visit import Visit
 from gateway.messages import text_explained
 from gateway.operations import API, Access
 from gateway.problems import Refusal
-from shared.contracts.json_schema import BASE, CONTENT_TYPE
+from shared.contracts.base import SCHEMA_BASE
+from shared.contracts.json_schema import CONTENT_TYPE
 
 
 class ApiReferencePages:
@@ -58,7 +59,7 @@ class ApiReferencePages:
         """Return the description of the events, for generators."""
         return Response(event_document(), content_type="application/yaml")
 
-    @page("GET", f"{BASE}/<owner>/<event>/<version>", access=Access.PUBLIC, plain=True)
+    @page("GET", f"{SCHEMA_BASE}/<owner>/<event>/<version>", access=Access.PUBLIC, plain=True)
     def event_schema(self, visit: Visit) -> Response:
         """Return the JSON Schema of an event; messages name it by this address."""
         schema = event_schemas().get(visit.request.path)
