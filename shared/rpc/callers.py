@@ -59,6 +59,17 @@ def caller_of(properties: Mapping[str, Any]) -> Principal | None:
     return principal_of(properties.get("user_id"))
 
 
+LABELS = (*SERVICES, GATEWAY, "staff", "subscriber", "nobody")
+"""What `label_of` returns."""
+
+
+def label_of(caller: Principal | None) -> str:
+    """Return who called, for metrics: of staff and subscribers only that they are such."""
+    if caller is None:
+        return "nobody"
+    return caller.name if caller.kind in ("service", "gateway") else caller.kind
+
+
 def believed(caller: Principal, headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the context of a call: what the headers say, as far as this caller is believed.
 

@@ -35,7 +35,15 @@ from shared.eventstore import Store
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
-from shared.rpc.callers import EVERYBODY, Callers, believed, caller_of, callers_of
+from shared.rpc.callers import (
+    EVERYBODY,
+    LABELS,
+    Callers,
+    believed,
+    caller_of,
+    callers_of,
+    label_of,
+)
 from shared.rpc.client import RPC_EXCHANGE, RpcClient
 from shared.staff import granted
 
@@ -107,6 +115,7 @@ class _RobustRpcConsumer(RpcConsumer):
     def setup(self) -> None:
         super().setup()
         service = self.container.service_name
+        telemetry.of_rpc_server(service, LABELS)
         # The exchange is there: nobody who calls or serves may declare it, or delete it.
         self.queue = Queue(
             f"rpc-{service}", exchange=RPC_EXCHANGE, routing_key=f"{service}.*", durable=True
@@ -145,7 +154,12 @@ class Method(Rpc):
         super().__init__(expected_exceptions=(ServiceError,), **kwargs)
 
     def handle_message(self, body: Any, message: Any) -> None:
-        self.callers.check(caller_of(message.properties))
+        caller = caller_of(message.properties)
+        try:
+            self.callers.check(caller)
+        except Forbidden:
+            _note_refused(self.container.service_name, self.method_name, caller)
+            raise
         if not isinstance(body, dict) or body.get("args"):
             raise ValidationFailed(
                 "invalid_request", "Send a JSON object with empty args and with kwargs."
@@ -205,12 +219,20 @@ def _check_staff(service: Any, callers: Callers) -> None:
             granted(session.cursor, caller.name, permission) for permission in needed
         )
     ):
+        _note_refused(service.name, ", ".join(sorted(needed)), caller)
         raise Forbidden(
             "staff_may_not",
             f"You may not do this: it takes the permission {' or '.join(sorted(needed))}, which "
             "an administrator grants by `saldo staff may`.",
             permissions=sorted(needed),
         )
+
+
+def _note_refused(service: str, what: str, caller: Principal | None) -> None:
+    telemetry.RPC_REFUSED.labels(service, label_of(caller)).inc()
+    log.warning(
+        "rpc_caller_refused", service=service, what=what, caller=caller.user if caller else ""
+    )
 
 
 class RequestContextProvider(DependencyProvider):
