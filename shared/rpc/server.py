@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -26,7 +27,7 @@ from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.bus.principals import Principal, principal_of
 from shared.bus.relay import Publish, published_after
 from shared.config import GATEWAY, SERVICES, Settings
@@ -167,6 +168,10 @@ class Method(Rpc):
         arguments = self._load(body.get("kwargs") or {})
         super().handle_message({"args": [], "kwargs": arguments}, message)
 
+    def setup(self) -> None:
+        super().setup()
+        telemetry.RPC_SERVED.labels(self.container.service_name, self.method_name, telemetry.FAILED)
+
     def unpack_message_headers(self, message: Any) -> dict[str, Any]:
         """Return the headers, with the caller as the broker knows it."""
         headers: dict[str, Any] = super().unpack_message_headers(message)
@@ -239,17 +244,24 @@ class RequestContextProvider(DependencyProvider):
     """Binds the caller's context to the worker; logs and counts each call with its outcome."""
 
     def __init__(self) -> None:
-        self._bound: dict[Any, Any] = {}
+        self._bound: dict[Any, ExitStack] = {}
         self._began: dict[Any, float] = {}
+        self._spans: dict[Any, tracing.Span] = {}
 
     def worker_setup(self, worker_ctx: Any) -> None:
         self._began[worker_ctx] = time.monotonic()
         telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).inc()
         headers = dict(worker_ctx.context_data)
         caller: Principal = headers.pop(_CALLER)
-        binding = context.bind(**believed(caller, headers))
-        binding.__enter__()
-        self._bound[worker_ctx] = binding
+        service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
+        bound = self._bound[worker_ctx] = ExitStack()
+        bound.enter_context(context.bind(**believed(caller, headers)))
+        self._spans[worker_ctx] = bound.enter_context(
+            tracing.span(
+                service, f"{service}.{name}", "server",
+                rpc__system="nameko", rpc__service=service, rpc__method=name,
+            )
+        )  # fmt: skip
 
     def worker_result(self, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> None:
         service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
@@ -258,6 +270,8 @@ class RequestContextProvider(DependencyProvider):
         telemetry.RPC_SERVED.labels(service, name, outcome).inc()
         telemetry.RPC_SERVED_SECONDS.labels(service, name).observe(seconds)
         method = f"{service}.{name}"
+        if exc_info is not None:
+            self._spans[worker_ctx].failed(exc_info[1])
         if exc_info is None:
             log.info("rpc_answered", method=method)
         elif isinstance(exc_info[1], ServiceError):
@@ -266,9 +280,10 @@ class RequestContextProvider(DependencyProvider):
     def worker_teardown(self, worker_ctx: Any) -> None:
         if self._began.pop(worker_ctx, None) is not None:
             telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).dec()
-        binding = self._bound.pop(worker_ctx, None)
-        if binding is not None:
-            binding.__exit__(None, None, None)
+        self._spans.pop(worker_ctx, None)
+        bound = self._bound.pop(worker_ctx, None)
+        if bound is not None:
+            bound.close()
 
 
 class StoreProvider(DependencyProvider):
