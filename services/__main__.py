@@ -1,11 +1,14 @@
-"""``python -m services serve|work|migrate [NAME...]``: any set of services in one process.
+"""``python -m services serve|work|migrate|broker|definitions [NAME...]``: any set of services.
 
 ``serve`` answers RPC and is patched by eventlet before anything else is imported. ``work`` runs
-relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables.
+relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables,
+``broker`` the users of the services and the gateway at RabbitMQ; ``definitions`` prints them for a
+broker that imports a file.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # importing it here would come before patching
     from shared.config import Settings
 
-USAGE = "usage: python -m services serve|work|migrate [NAME...]"
+VERBS = ("serve", "work", "migrate", "broker", "definitions")
+USAGE = f"usage: python -m services {'|'.join(VERBS)} [NAME...]"
 
 
 def main(arguments: list[str]) -> int:
@@ -30,11 +34,12 @@ def main(arguments: list[str]) -> int:
         import eventlet
 
         eventlet.monkey_patch()
-    if verb not in ("serve", "work", "migrate"):
+    if verb not in VERBS:
         sys.stderr.write(USAGE + "\n")
         return 2
     from services.discovery import UnknownServiceError, check_names
     from shared import logs
+    from shared.bus.administration import BrokerAdministrationError
     from shared.config import ConfigurationError, load_settings
 
     try:
@@ -42,7 +47,7 @@ def main(arguments: list[str]) -> int:
         chosen = check_names(names)
         logs.configure({"serve": "server", "work": "worker"}.get(verb, verb), settings.log_level)
         _run(verb, chosen, settings)
-    except (ConfigurationError, UnknownServiceError) as error:
+    except (BrokerAdministrationError, ConfigurationError, UnknownServiceError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
@@ -57,6 +62,14 @@ def _run(verb: str, names: list[str], settings: Settings) -> None:
         from services.work import work
 
         work(names, settings)
+    elif verb == "broker":
+        from services.broker import prepare_broker
+
+        prepare_broker(names, settings)
+    elif verb == "definitions":
+        from services.broker import broker_definitions
+
+        json.dump(broker_definitions(names, settings), sys.stdout, indent=2)
     else:
         from services.migrate import migrate_all
 

@@ -24,7 +24,7 @@ REQUEST_SECONDS = 15.0
 
 PAGE_READ_SECONDS = 2.0
 
-MIN_STREAM_BYTES = 2**20
+MIN_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
 
 
@@ -79,6 +79,8 @@ class Settings:
     """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
     stream_max_bytes: int = 10 * 2**30
     """How large the stream of one service grows."""
+    subscriber_queue_bytes: int = 2**30
+    """How large a subscriber's queue grows; then its oldest messages are dropped."""
 
     def database_url_of(self, service: str) -> str:
         """Return the URL under which a service's runtime role reaches its schema."""
@@ -167,7 +169,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
         page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
-        stream_max_bytes=_stream_bytes(env),
+        stream_max_bytes=_bytes(env, "SALDO_STREAM_MAX_BYTES", Settings.stream_max_bytes),
+        subscriber_queue_bytes=_bytes(
+            env, "SALDO_SUBSCRIBER_QUEUE_BYTES", Settings.subscriber_queue_bytes
+        ),
         **plain,
     )
 
@@ -182,12 +187,10 @@ def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS
     return seconds
 
 
-def _stream_bytes(env: Mapping[str, str]) -> int:
-    text = env.get("SALDO_STREAM_MAX_BYTES") or str(Settings.stream_max_bytes)
-    if not text.isdecimal() or int(text) < MIN_STREAM_BYTES:
-        raise ConfigurationError(
-            f"SALDO_STREAM_MAX_BYTES is a number of bytes, at least {MIN_STREAM_BYTES}"
-        )
+def _bytes(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdecimal() or int(text) < MIN_BYTES:
+        raise ConfigurationError(f"{name} is a number of bytes, at least {MIN_BYTES}")
     return int(text)
 
 

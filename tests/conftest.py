@@ -10,10 +10,10 @@ import gc
 import os
 import secrets
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -22,16 +22,14 @@ from kombu import Exchange, Queue
 from psycopg import sql
 
 from services.discovery import migrations_of, open_store
-from shared.bus.topology import (
-    connect,
-    dead_queue,
-    event_exchange,
-    log_exchange,
-    reaction_queue,
-)
+from shared.bus.administration import BrokerAdministration
+from shared.bus.permissions import Rights, rights_of_staff, rights_of_subscriber
+from shared.bus.principals import virtual_host_of
+from shared.bus.topology import connect, dead_queue, reaction_queue
 from shared.config import SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
+from shared.rpc.client import RpcClient
 
 if TYPE_CHECKING:  # the copy of the tests that mutation runs use has no nodes
     from tests.nodes import Nodes
@@ -140,11 +138,90 @@ def base_settings(nodes: Nodes) -> Settings:
     """Settings without the database of a test."""
     return Settings(
         amqp_url=nodes.amqp_url,
+        amqp_urls=nodes.amqp_urls,
+        amqp_admin_url=nodes.amqp_admin_url,
         secret=bytes(range(32)),
         acquirer_password="acquirer-password",
         acquirer_secret="acquirer-secret",
         database_url=nodes.database_url,
     )
+
+
+@pytest.fixture(scope="session")
+def administration(base_settings: Settings) -> BrokerAdministration:
+    """The administration of the broker, in the virtual host of the tests."""
+    return BrokerAdministration(
+        base_settings.amqp_admin_url, virtual_host_of(base_settings.amqp_url)
+    )
+
+
+class BrokerUser(NamedTuple):
+    """One of the staff, or a subscriber, as the broker knows him."""
+
+    name: str
+    url: str
+
+
+@pytest.fixture
+def broker_user(
+    base_settings: Settings, administration: BrokerAdministration
+) -> Iterator[Callable[[str, str, Rights], BrokerUser]]:
+    """Make a user of the broker: kind and name of the principal, and his rights.
+
+    Names belong to the broker, which workers share: end yours with ``secrets.token_hex(4)``.
+    """
+    made = []
+
+    def make(kind: str, name: str, rights: Rights) -> BrokerUser:
+        user, password = f"{kind}.{name}", secrets.token_hex(16)
+        made.append(user)
+        administration.put_user(user, password, rights)
+        return BrokerUser(name, signed_in_as(base_settings.amqp_url, user, password))
+
+    yield make
+    for user in made:
+        administration.remove_user(user)
+
+
+@pytest.fixture
+def staff_member(
+    broker_user: Callable[[str, str, Rights], BrokerUser],
+) -> Callable[..., BrokerUser]:
+    """Make the broker's user of one of the staff, who has these roles, under a name of his own."""
+
+    def make(*roles: str) -> BrokerUser:
+        name = f"{roles[0]}-{secrets.token_hex(4)}"
+        return broker_user("staff", name, rights_of_staff(name, roles))
+
+    return make
+
+
+@pytest.fixture
+def subscriber(
+    broker_user: Callable[[str, str, Rights], BrokerUser],
+) -> Callable[..., BrokerUser]:
+    """Make the broker's user of a subscriber with these grants, under a name of his own."""
+
+    def make(*grants: str, **rights: Any) -> BrokerUser:
+        name = f"sub-{secrets.token_hex(4)}"
+        return broker_user("subscriber", name, rights_of_subscriber(name, grants, **rights))
+
+    return make
+
+
+@pytest.fixture
+def rpc_as(base_settings: Settings) -> Iterator[Callable[[str], RpcClient]]:
+    """Make an RPC client in the name of a service or the gateway, or with the URL of any user."""
+    made = []
+
+    def make(who: str) -> RpcClient:
+        url = who if "://" in who else base_settings.amqp_url_of(who)
+        made.append(RpcClient(url, name="tests"))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
 
 
 @pytest.fixture(scope="session")
@@ -217,8 +294,15 @@ def sweep_bus(amqp_url: str) -> None:
                 reaction_queue(service, upstream)(channel).delete()
             for name in (f"{service}.stream", dead_queue(service).name, f"rpc-{service}"):
                 Queue(name)(channel).delete()
-            for exchange in (log_exchange(service), event_exchange(service)):
-                Exchange(exchange.name)(channel).delete()
+            for name in ("log", "events", "persons", "dead"):
+                Exchange(f"{service}.{name}")(channel).delete()
+
+
+def signed_in_as(amqp_url: str, user: str, password: str) -> str:
+    """Return the URL with another user."""
+    parts = urlsplit(amqp_url)
+    netloc = f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"
+    return urlunsplit(parts._replace(netloc=netloc))
 
 
 def role_of(service: str) -> str:

@@ -25,10 +25,13 @@ def demo_installation(settings: Settings, folder: Path, **overrides: str) -> Ite
         **overrides,
         "SALDO_DATABASE_URL": settings.database_url,
         "SALDO_AMQP_URL": settings.amqp_url,
+        "SALDO_AMQP_ADMIN_URL": settings.amqp_admin_url,
         "SALDO_SECRET": settings.secret.hex(),
     }
     for service, url in settings.database_urls.items():
         given[f"SALDO_DATABASE_URL_{service.upper()}"] = url
+    for principal, url in settings.amqp_urls.items():
+        given[f"SALDO_AMQP_URL_{principal.upper()}"] = url
     # A machine that runs tests may be busy: what a page does without a read has tests of its own.
     given.setdefault("SALDO_PAGE_READ_SECONDS", "10")
     documents = folder / "documents"

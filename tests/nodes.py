@@ -1,26 +1,30 @@
 """The PostgreSQL and RabbitMQ of a test run, wherever they can be had.
 
-In this order: the URLs in SALDO_TEST_DATABASE_URL and SALDO_TEST_AMQP_URL; containers, where a
-Docker engine answers and has the images already; private nodes under `.saldo/test/`, which end
-when the test run ends, however it ends.
+In this order: the URLs in SALDO_TEST_DATABASE_URL, SALDO_TEST_AMQP_URL and
+SALDO_TEST_AMQP_ADMIN_URL; containers, where a Docker engine answers and has the images already;
+private nodes under `.saldo/test/`, which end when the test run ends, however it ends.
+
+In each virtual host the services and the gateway have the rights that they have in an installation.
+Their users belong to the broker, so their passwords are the same for all workers.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from deploy.embedded import process
+from deploy.embedded.environment import broker_urls
 from deploy.embedded.installation import Installation
-from deploy.embedded.plan import ProcessSpec, read_plan
 from deploy.embedded.processes import NODES
-from deploy.embedded.rabbitmq import container_image
+from deploy.embedded.rabbitmq import CONTAINER_COMMAND, container_image
 from deploy.embedded.state import DEFAULT_PORTS
+from services.broker import prepare_broker
+from shared.config import GATEWAY, SERVICES, Settings
 
 TEST_FOLDER = Path(__file__).resolve().parents[1] / ".saldo" / "test"
 ANY_PORTS = dict.fromkeys(DEFAULT_PORTS, 0)
@@ -38,16 +42,22 @@ full_page_writes = off
 class Nodes:
     """Where the nodes are. `database_url` is that of an owner who may make databases and roles.
 
-    `origin` says in one line where they come from; `stop` ends what was started.
-    `virtual_host` returns the URL of the n-th virtual host, `amqp_url` being that of the 0th, and
-    raises LookupError when there are fewer.
+    `amqp_url` and `amqp_admin_url` are those of the broker's administrator. `origin` says in one
+    line where they come from; `stop` ends what was started. `virtual_host` returns the URL of the
+    n-th virtual host, `amqp_url` being that of the 0th; LookupError: there are fewer.
     """
 
     database_url: str
     amqp_url: str
+    amqp_admin_url: str
     origin: str
     stop: Callable[[], None]
     virtual_host: Callable[[int], str]
+
+    @property
+    def amqp_urls(self) -> dict[str, str]:
+        """The URLs of the services and the gateway in the virtual host of `amqp_url`."""
+        return principals_urls(self.amqp_url, self.amqp_admin_url)
 
 
 def acquire_nodes(*, durable: bool = True) -> Nodes:
@@ -56,8 +66,23 @@ def acquire_nodes(*, durable: bool = True) -> Nodes:
     Unless `durable`, embedded nodes do not wait for the disk.
     """
     nodes = _given() or _containers() or _embedded(durable)
+    prepare(nodes.amqp_url, nodes.amqp_admin_url)
     print(f"\nnodes: {nodes.origin}", flush=True)  # noqa: T201 - the choice is to be seen
     return nodes
+
+
+def principals_urls(amqp_url: str, amqp_admin_url: str) -> dict[str, str]:
+    """Return the URLs of the services and the gateway; all workers derive the same passwords."""
+    urls = broker_urls(amqp_url, amqp_admin_url)
+    return {name: urls[f"SALDO_AMQP_URL_{name.upper()}"] for name in (*SERVICES, GATEWAY)}
+
+
+def prepare(amqp_url: str, amqp_admin_url: str) -> None:
+    """Make the virtual host of a URL ready for the services and the gateway."""
+    settings = Settings(
+        amqp_urls=principals_urls(amqp_url, amqp_admin_url), amqp_admin_url=amqp_admin_url
+    )
+    prepare_broker(SERVICES, settings)
 
 
 def given_brokers() -> list[str]:
@@ -72,16 +97,25 @@ def _given() -> Nodes | None:
     if not urls:
         return None
     database = os.environ["SALDO_TEST_DATABASE_URL"]
+    admin_url = os.environ.get("SALDO_TEST_AMQP_ADMIN_URL", "")
+    if not admin_url:
+        raise LookupError(
+            "with SALDO_TEST_AMQP_URL, set SALDO_TEST_AMQP_ADMIN_URL to the management API of the "
+            "same RabbitMQ, as http://user:password@host:15672"
+        )
 
     def virtual_host(number: int) -> str:
         if number < len(urls):
+            if number > 0:
+                prepare(urls[number], admin_url)
             return urls[number]
         raise LookupError(
             f"SALDO_TEST_AMQP_URL names {len(urls)} virtual hosts, separated by spaces: "
             f"name one for each worker, or call pytest with -n {len(urls)}"
         )
 
-    return Nodes(database, urls[0], "as given in SALDO_TEST_*_URL", lambda: None, virtual_host)
+    origin = "as given in SALDO_TEST_*_URL"
+    return Nodes(database, urls[0], admin_url, origin, lambda: None, virtual_host)
 
 
 def _containers() -> Nodes | None:
@@ -92,7 +126,8 @@ def _containers() -> Nodes | None:
     from testcontainers.rabbitmq import RabbitMqContainer
 
     postgres = PostgresContainer(postgres_image, driver=None)
-    rabbitmq = RabbitMqContainer(rabbit_image)
+    rabbitmq = RabbitMqContainer(rabbit_image).with_command(list(CONTAINER_COMMAND))
+    rabbitmq.with_exposed_ports(15672)
     started = []
     try:
         for container in (postgres, rabbitmq):
@@ -107,19 +142,14 @@ def _containers() -> Nodes | None:
         rabbitmq.stop()
         postgres.stop()
 
-    def control(*words: str) -> None:
-        code, output = rabbitmq.exec(["rabbitmqctl", *words])
-        if code:
-            raise RuntimeError(f"rabbitmqctl {words[0]} failed:\n{output.decode()}")
-
     parameters = rabbitmq.get_connection_params()
     credentials = parameters.credentials
-    amqp_url = (
-        f"amqp://{credentials.username}:{credentials.password}@{parameters.host}:{parameters.port}/"
-    )
+    user = f"{credentials.username}:{credentials.password}@{parameters.host}"
+    amqp_url = f"amqp://{user}:{parameters.port}/"
+    admin_url = f"http://{user}:{rabbitmq.get_exposed_port(15672)}"
     origin = f"containers of {postgres_image} and {rabbit_image}"
-    hosts = _virtual_hosts(amqp_url, control)
-    return Nodes(postgres.get_connection_url(), amqp_url, origin, stop, hosts)
+    hosts = _virtual_hosts(amqp_url, admin_url)
+    return Nodes(postgres.get_connection_url(), amqp_url, admin_url, origin, stop, hosts)
 
 
 def _embedded(durable: bool) -> Nodes:
@@ -131,42 +161,28 @@ def _embedded(durable: bool) -> Nodes:
         with (installation.state.root / "postgres/data/postgresql.conf").open("a") as settings:
             settings.write(_NOT_DURABLE)
         os.kill(installation.identities()["postgres"].pid, signal.SIGHUP)
-    plan = read_plan(installation.state.plan)
-    [broker] = [spec for spec in plan.processes if spec.name == "rabbitmq"] if plan else []
-
-    def control(*words: str) -> None:
-        command = [*_rabbitmqctl(broker), *words]
-        subprocess.run(command, env=broker.environ, cwd="/", check=True, capture_output=True)
-
     amqp_url = installation.environment["SALDO_AMQP_URL"]
+    admin_url = installation.environment["SALDO_AMQP_ADMIN_URL"]
     return Nodes(
         installation.environment["SALDO_DATABASE_URL"],
         amqp_url,
+        admin_url,
         f"embedded, in {installation.state.root}",
         installation.reset,
-        _virtual_hosts(amqp_url, control),
+        _virtual_hosts(amqp_url, admin_url),
     )
 
 
-def _rabbitmqctl(broker: ProcessSpec) -> list[str]:
-    """Return the command that controls a broker: as its user, or within its container."""
-    *prefix, last = broker.argv
-    if last.endswith("/rabbitmq-server"):
-        return [*prefix, str(Path(last).with_name("rabbitmqctl"))]
-    return [prefix[0], "exec", prefix[prefix.index("--name") + 1], "rabbitmqctl"]
-
-
-def _virtual_hosts(amqp_url: str, control: Callable[..., None]) -> Callable[[int], str]:
-    """Return how to make the n-th virtual host by rabbitmqctl; the 0th is there already."""
+def _virtual_hosts(amqp_url: str, admin_url: str) -> Callable[[int], str]:
+    """Return how to make the n-th virtual host; the 0th is there already."""
     parts = urlsplit(amqp_url)
 
     def make(number: int) -> str:
         if number == 0:
             return amqp_url
-        name = f"tests-{number}"
-        control("add_vhost", name)
-        control("set_permissions", "--vhost", name, str(parts.username), ".*", ".*", ".*")
-        return urlunsplit(parts._replace(path=f"/{name}"))
+        url = urlunsplit(parts._replace(path=f"/tests-{number}"))
+        prepare(url, admin_url)
+        return url
 
     return make
 

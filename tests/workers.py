@@ -71,12 +71,12 @@ class SharedNodes:
                 except Exception as error:  # noqa: BLE001 - whatever it is, the worker reports it
                     connection.send(f"{type(error).__name__}: {error}")
 
-    def _lend(self) -> tuple[str, str, str]:
+    def _lend(self) -> tuple[str, str, str, str]:
         if self._nodes is None:
             self._nodes = self._acquire()
         url = self._nodes.virtual_host(self._lent)
         self._lent += 1
-        return self._nodes.database_url, url, self._nodes.origin
+        return self._nodes.database_url, url, self._nodes.amqp_admin_url, self._nodes.origin
 
 
 def borrow_nodes(address: Address) -> Nodes:
@@ -84,8 +84,8 @@ def borrow_nodes(address: Address) -> Nodes:
     answer = _ask(address, "nodes")
     if isinstance(answer, str):
         raise NoNodesError(answer)
-    database_url, amqp_url, origin = answer
-    return Nodes(database_url, amqp_url, origin, lambda: None, [amqp_url].__getitem__)
+    database_url, amqp_url, admin_url, origin = answer
+    return Nodes(database_url, amqp_url, admin_url, origin, lambda: None, [amqp_url].__getitem__)
 
 
 def _ask(address: Address, what: str) -> Any:

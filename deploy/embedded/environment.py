@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from deploy.embedded.state import StateDir, StateError
-from shared.config import SERVICES
+from shared.config import GATEWAY, SERVICES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -44,6 +44,7 @@ def generate_settings(
     state: StateDir, ports: Mapping[str, int], secrets: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the settings of an installation without overrides."""
+    broker = f"amqp://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp']}/"
     database = f"postgresql://saldo:{secrets['database']}@127.0.0.1:{ports['postgres']}/saldo"
     settings = {
         "SALDO_STATE_DIR": str(state.root),
@@ -58,12 +59,21 @@ def generate_settings(
         "SALDO_MAIL_FROM": "Saldo <no-reply@saldo.invalid>",
         "SALDO_MAILBOX_URL": f"http://127.0.0.1:{ports['mailbox']}",
         "SALDO_SMTP_URL": f"smtp://127.0.0.1:{ports['smtp']}",
-        "SALDO_AMQP_URL": f"amqp://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp']}/",
+        "SALDO_AMQP_URL": broker,
+        "SALDO_AMQP_ADMIN_URL": (
+            f"http://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp_management']}"
+        ),
+        "SALDO_AMQP_METRICS_URL": f"http://127.0.0.1:{ports['amqp_prometheus']}/metrics",
         "SALDO_DATABASE_URL": database,
         "SALDO_SECRET": secrets["master"],
         "SALDO_TIMEZONE": "Europe/Moscow",
     }
-    return settings | monitoring_urls(ports) | role_urls(database, secrets["roles"])
+    return (
+        settings
+        | monitoring_urls(ports)
+        | role_urls(database, secrets["roles"])
+        | broker_urls(broker, secrets["amqp_users"])
+    )
 
 
 def monitoring_urls(ports: Mapping[str, int]) -> dict[str, str]:
@@ -79,12 +89,36 @@ def apply_overrides(
 ) -> dict[str, str]:
     """Return the generated settings with the overrides applied.
 
-    Another owner's URL also changes the URLs of the services' roles: same server, own passwords.
+    Another owner's URL also changes the URLs of the services' roles, another administrator's those
+    of the broker's users: same server, own passwords. Raises StateError for a broker without the
+    URL of its management API.
     """
-    roles: dict[str, str] = {}
+    derived: dict[str, str] = {}
     if "SALDO_DATABASE_URL" in overrides:
-        roles = role_urls(overrides["SALDO_DATABASE_URL"], secrets["roles"])
-    return {**settings, **roles, **overrides}
+        derived |= role_urls(overrides["SALDO_DATABASE_URL"], secrets["roles"])
+    if "SALDO_AMQP_URL" in overrides:
+        if "SALDO_AMQP_ADMIN_URL" not in overrides:
+            raise StateError(
+                "with SALDO_AMQP_URL, set SALDO_AMQP_ADMIN_URL to the management API of the same "
+                "RabbitMQ, as http://user:password@host:15672: each service gets a user of its own"
+            )
+        derived |= broker_urls(overrides["SALDO_AMQP_URL"], secrets["amqp_users"])
+        derived["SALDO_AMQP_METRICS_URL"] = ""
+    return {**settings, **derived, **overrides}
+
+
+def broker_urls(administrator_url: str, key: str) -> dict[str, str]:
+    """Return `SALDO_AMQP_URL_<PRINCIPAL>` of the services and the gateway.
+
+    `python -m services broker` creates the users from these. The passwords are derived from `key`.
+    """
+    parts = urlsplit(administrator_url)
+    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
+        raise StateError("SALDO_AMQP_URL must look like amqp://user:password@host/")
+    return {
+        f"SALDO_AMQP_URL_{name.upper()}": _signed_in_as(parts, name, key)
+        for name in (*SERVICES, GATEWAY)
+    }
 
 
 def role_urls(owner_url: str, key: str) -> dict[str, str]:
@@ -95,14 +129,17 @@ def role_urls(owner_url: str, key: str) -> dict[str, str]:
     parts = urlsplit(owner_url)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
         raise StateError("SALDO_DATABASE_URL must look like postgresql://owner:password@host/name")
+    return {
+        f"SALDO_DATABASE_URL_{service.upper()}": _signed_in_as(parts, f"saldo_{service}", key)
+        for service in SERVICES
+    }
+
+
+def _signed_in_as(parts: SplitResult, user: str, key: str) -> str:
+    """Return a URL with another user, whose password is derived from `key`."""
+    password = hmac.new(key.encode(), user.encode(), sha256).hexdigest()
     address = parts.netloc.rpartition("@")[2]
-    urls = {}
-    for service in SERVICES:
-        role = f"saldo_{service}"
-        password = hmac.new(key.encode(), role.encode(), sha256).hexdigest()
-        netloc = f"{quote(role)}:{password}@{address}"
-        urls[f"SALDO_DATABASE_URL_{service.upper()}"] = urlunsplit(parts._replace(netloc=netloc))
-    return urls
+    return urlunsplit(parts._replace(netloc=f"{quote(user)}:{password}@{address}"))
 
 
 def overrides_from(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:

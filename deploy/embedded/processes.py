@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.embedded import postgres, rabbitmq
-from deploy.embedded.environment import MONITORED, PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.process_settings import settings_of
 from deploy.embedded.state import StateDir
 from deploy.embedded.system_user import system_user
 from services.discovery import reactions_of
@@ -53,14 +54,14 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         for service in SERVICES
         for upstream in reactions_of(service)
     )
-    nodes = ("postgres", "rabbitmq")
-    services = ("migrate", "rabbitmq")
+    services = ("migrate", "broker")
     # name, arguments of python -m, requirements, readiness check (None: it runs once)
     rows: list[tuple[str, tuple[str, ...], tuple[str, ...], Check | None]] = [
         ("migrate", ("services", "migrate"), ("postgres",), None),
+        ("broker", ("services", "broker"), ("rabbitmq",), None),
         ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
         ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
-        ("gateway", ("gateway",), nodes, Check("http", f"{gateway}/readyz")),
+        ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
@@ -69,7 +70,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ProcessSpec(
             name=name,
             argv=(sys.executable, "-m", *module),
-            environ=PLAIN_ENVIRONMENT | dict(settings) | _monitoring(name, settings),
+            environ=PLAIN_ENVIRONMENT | settings_of(name, settings),
             cwd=str(REPOSITORY),
             requires=requires,
             ready=ready,
@@ -78,15 +79,6 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         )
         for name, module, requires, ready in rows
     ]
-
-
-def _monitoring(name: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the address on which a process answers its supervisor, where it has one."""
-    if name not in MONITORED:
-        return {}
-    return {
-        "SALDO_MONITORING_LISTEN": urlsplit(settings[f"SALDO_MONITORING_URL_{name.upper()}"]).netloc
-    }
 
 
 def code_version(root: Path = REPOSITORY) -> str:

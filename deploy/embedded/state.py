@@ -28,9 +28,22 @@ DEFAULT_PORTS = {
     "postgres": 15433,
     "amqp": 15673,
     "amqp_distribution": 15674,
+    "amqp_management": 15676,
+    "amqp_prometheus": 15677,
     "epmd": 15675,
 }
 """The default ports, on 127.0.0.1 only."""
+
+_SECRETS = (
+    "master",
+    "database",
+    "roles",
+    "amqp",
+    "amqp_users",
+    "cookie",
+    "acquirer",
+    "acquirer_callback",
+)
 
 # Below 32768, where the ports of outgoing connections begin on Linux.
 _OTHER_PORTS = range(18100, 29999)
@@ -139,7 +152,16 @@ class StateDir:
         """Return the secrets of this installation, generated at the first call and then kept."""
         path = self.root / "secrets.json"
         kept: dict[str, str] = _read_json(path)
-        names = ("master", "database", "roles", "amqp", "cookie", "acquirer", "acquirer_callback")
+        names = (
+            "master",
+            "database",
+            "roles",
+            "amqp",
+            "amqp_users",
+            "cookie",
+            "acquirer",
+            "acquirer_callback",
+        )
         made = {name: kept.get(name) or secrets.token_hex(32) for name in names}
         if made != kept:
             write_atomically(path, json.dumps(made, indent=2).encode())

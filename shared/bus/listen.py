@@ -76,8 +76,8 @@ class Listener:
         with connect(url, name=name) as broker:
             if not self._wait_for_upstream(broker):
                 return
+            declare_listening(broker, self._consumer, self._upstream)
             channel = broker.channel()
-            declare_listening(channel, self._consumer, self._upstream)
             channel.basic_qos(0, 2 * self._batch, False)
             queue = reaction_queue(self._consumer, self._upstream).name
             channel.basic_consume(queue, callback=self._on_message)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from typing import Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from shared.config import GATEWAY, SERVICES, user_of
 
 Kind = Literal["service", "gateway", "staff", "subscriber"]
 
-__all__ = ["NAME", "Kind", "Principal", "principal_of", "user_of"]
+__all__ = ["NAME", "Kind", "Principal", "principal_of", "user_of", "virtual_host_of"]
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 """The name of one of the staff, or of a subscriber."""
@@ -52,3 +53,8 @@ def principal_of(user_id: object) -> Principal | None:
     if kind == "staff":
         return Principal("staff", name)
     return Principal("subscriber", name) if kind == "subscriber" else None
+
+
+def virtual_host_of(amqp_url: str) -> str:
+    """Return the virtual host of an AMQP URL; RabbitMQ's own default where it names none."""
+    return unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"

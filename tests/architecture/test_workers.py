@@ -34,7 +34,8 @@ def shared(done: list[str]) -> Iterator[SharedNodes]:
     def acquire() -> Nodes:
         done.append("started")
         hosts = [FIRST, SECOND].__getitem__
-        return Nodes("postgresql://owner@there/db", FIRST, "x", lambda: done.append("ended"), hosts)
+        owner, stop = "postgresql://owner@there/db", lambda: done.append("ended")
+        return Nodes(owner, FIRST, "http://u:p@broker:15672", "x", stop, hosts)
 
     made = SharedNodes(acquire)
     yield made

@@ -1,0 +1,79 @@
+"""Which settings each process gets: nobody has a credential that he does not need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from deploy.embedded.environment import MONITORED
+from shared.config import GATEWAY, SERVICES
+
+_EVERY = ("SALDO_LOG_LEVEL", "SALDO_TIMEZONE")
+_DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
+_BROKER = tuple(f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES)
+_BROKER_GATEWAY = f"SALDO_AMQP_URL_{GATEWAY.upper()}"
+_ACQUIRER = (
+    "SALDO_ACQUIRER_URL",
+    "SALDO_ACQUIRER_USER",
+    "SALDO_ACQUIRER_PASSWORD",
+    "SALDO_ACQUIRER_SECRET",
+)
+_SERVICES = (
+    *_EVERY,
+    *_DATABASES,
+    *_BROKER,
+    *_ACQUIRER,
+    "SALDO_ACQUIRER",
+    "SALDO_SECRET",
+    "SALDO_URL",
+    "SALDO_ACCOUNTS_POLICY",
+    "SALDO_HELPDESK_DEPARTMENTS",
+    "SALDO_LEDGER_PENALTY_RULES",
+    "SALDO_LEDGER_SEAL_KEY",
+    "SALDO_LEDGER_SEAL_NAME",
+    "SALDO_LEDGER_SEAL_OLD_KEYS",
+)
+
+SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "migrate": (*_EVERY, "SALDO_DATABASE_URL", *_DATABASES),
+    "broker": (
+        *_EVERY,
+        "SALDO_AMQP_ADMIN_URL",
+        *_BROKER,
+        _BROKER_GATEWAY,
+        "SALDO_SUBSCRIBER_QUEUE_BYTES",
+    ),
+    "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
+    "work": (
+        *_SERVICES,
+        "SALDO_MAIL_FROM",
+        "SALDO_SMTP_URL",
+        "SALDO_STREAM_MAX_AGE",
+        "SALDO_STREAM_MAX_BYTES",
+    ),
+    "gateway": (
+        *_EVERY,
+        _BROKER_GATEWAY,
+        "SALDO_ACQUIRER_URL",
+        "SALDO_GATEWAY_BODY_SECONDS",
+        "SALDO_GATEWAY_HEAD_SECONDS",
+        "SALDO_GATEWAY_LISTEN",
+        "SALDO_PAGE_READ_SECONDS",
+        "SALDO_PAYEES",
+        "SALDO_SECRET",
+        "SALDO_TRUSTED_PROXY",
+        "SALDO_URL",
+    ),
+    "acquirer": (*_EVERY, *_ACQUIRER, "SALDO_STATE_DIR", "SALDO_URL"),
+    "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
+}
+"""The `SALDO_*` variables of each process, as far as they are set."""
+
+
+def settings_of(process: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of one process, with the address on which it answers its supervisor."""
+    own = {name: settings[name] for name in SETTINGS[process] if name in settings}
+    if process in MONITORED:
+        url = settings[f"SALDO_MONITORING_URL_{process.upper()}"]
+        own["SALDO_MONITORING_LISTEN"] = urlsplit(url).netloc
+    return own
