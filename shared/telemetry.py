@@ -141,6 +141,12 @@ def of_event_log(service: str) -> None:
         counter.labels(service)
 
 
+def of_job(service: str, job: str) -> None:
+    """Begin the series of a job's runs at zero."""
+    for outcome in (OK, FAILED):
+        JOB_RUNS.labels(service, job, outcome)
+
+
 def of_rpc_server(service: str, callers: Iterable[str]) -> None:
     """Begin the series of refused callers at zero."""
     for caller in callers:

@@ -9,6 +9,7 @@ from deploy.embedded.environment import MONITORED
 from shared.config import GATEWAY, SERVICES
 
 _EVERY = ("SALDO_LOG_LEVEL", "SALDO_TIMEZONE")
+_TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _BROKER = tuple(f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES)
 _BROKER_GATEWAY = f"SALDO_AMQP_URL_{GATEWAY.upper()}"
@@ -19,7 +20,7 @@ _ACQUIRER = (
     "SALDO_ACQUIRER_SECRET",
 )
 _SERVICES = (
-    *_EVERY,
+    *_TRACED,
     *_DATABASES,
     *_BROKER,
     *_ACQUIRER,
@@ -52,7 +53,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_STREAM_MAX_BYTES",
     ),
     "gateway": (
-        *_EVERY,
+        *_TRACED,
         _BROKER_GATEWAY,
         "SALDO_ACQUIRER_URL",
         "SALDO_GATEWAY_BODY_SECONDS",
