@@ -140,6 +140,9 @@ def base_settings(nodes: Nodes) -> Settings:
         amqp_url=nodes.amqp_url,
         amqp_urls=nodes.amqp_urls,
         amqp_admin_url=nodes.amqp_admin_url,
+        # Whoever has no file of his own, as in `.saldo/env`.
+        staff_amqp_url=nodes.amqp_url,
+        staff_database_url=nodes.database_url,
         secret=bytes(range(32)),
         acquirer_password="acquirer-password",
         acquirer_secret="acquirer-secret",
@@ -321,6 +324,7 @@ def _with_database(settings: Settings, name: str) -> Settings:
     return replace(
         settings,
         database_url=at(settings.database_url),
+        staff_database_url=at(settings.database_url),
         database_urls={
             service: at(settings.database_url, role_of(service), "saldo-test")
             for service in SERVICES

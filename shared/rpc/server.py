@@ -4,8 +4,8 @@
 - Arguments are keywords, loaded by a marshmallow schema before the method runs.
 - Only the closed set of :mod:`shared.errors` crosses the wire; every other exception becomes an
   opaque id that the log explains.
-- A request without ``reply_to``, or one that does not decode, is logged and dropped: in nameko it
-  kills the container.
+- A request without an address of its sender in ``reply_to``, or one that does not decode, is logged
+  and dropped: in nameko it kills the container.
 - The broker expires a request whose deadline has passed in the queue.
 
 This module imports nameko; only ``services/<name>/service.py`` and the server process import it.
@@ -43,6 +43,7 @@ from shared.rpc.callers import (
     believed,
     caller_of,
     callers_of,
+    can_reply,
     label_of,
 )
 from shared.rpc.client import RPC_EXCHANGE, RpcClient
@@ -123,8 +124,11 @@ class _RobustRpcConsumer(RpcConsumer):
         )
 
     def handle_message(self, body: Any, message: Any) -> None:
-        if not message.properties.get("reply_to"):
+        if not can_reply(message.properties):
             log.warning("rpc_without_reply_to", routing_key=_routing_key(message))
+            telemetry.RPC_REFUSED.labels(
+                self.container.service_name, label_of(caller_of(message.properties))
+            ).inc()
             self.queue_consumer.ack_message(message)
             return
         super().handle_message(body, message)
