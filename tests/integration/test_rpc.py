@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pika
 import pytest
+import requests
 
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain.events import ServiceAmount
@@ -261,6 +262,29 @@ def test_credentials_of_others_call_nothing(
                 with context.bind(actor="staff:petrova"), pytest.raises(Forbidden) as refused:
                     stranger.call("ledger", method, **arguments)
                 assert refused.value.code == "caller_not_served"
+
+
+def test_callers_that_are_refused_are_counted_and_logged(
+    server: Server, base_settings: Settings
+) -> None:
+    started = next(
+        line for line in server.log.read_text(encoding="utf-8").splitlines()
+        if "monitoring_ready" in line
+    )  # fmt: skip
+    metrics = f"http://127.0.0.1:{json.loads(started)['port']}/metrics"
+
+    def refused(caller: str) -> float:
+        series = f'saldo_rpc_refused_calls_total{{caller="{caller}",service="ledger"}} '
+        text = requests.get(metrics, timeout=30).text
+        return float(text.partition(series)[2].partition("\n")[0])
+
+    before = {caller: refused(caller) for caller in ("payments", "nobody", "subscriber")}
+    for url in (base_settings.amqp_url, base_settings.amqp_url_of("payments")):
+        with closing(RpcClient(url, name="tests")) as stranger, pytest.raises(Forbidden):
+            stranger.call("ledger", "balance", number=NUMBER)
+    grown = {caller: refused(caller) - count for caller, count in before.items()}
+    assert grown == {"payments": 1, "nobody": 1, "subscriber": 0}
+    assert '"what": "balance", "caller": "payments"' in server.log.read_text(encoding="utf-8")
 
 
 def test_request_without_a_validated_user_is_dropped(
