@@ -265,7 +265,7 @@ def test_credentials_of_others_call_nothing(
 
 
 def test_callers_that_are_refused_are_counted_and_logged(
-    server: Server, base_settings: Settings
+    server: ServiceProcess, base_settings: Settings
 ) -> None:
     started = next(
         line for line in server.log.read_text(encoding="utf-8").splitlines()
