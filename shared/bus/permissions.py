@@ -160,7 +160,7 @@ def rights_of_subscriber(
         read.append(rf"{service}\.{_any_of(feeds)}")
         if not types and (persons or service not in personal):
             read.append(rf"{service}\.stream")
-        keys = _one_of(sorted(types)) if types else ".*"
+        keys = _one_of(rf"{one}(\.v[0-9]+)?" for one in sorted(types)) if types else ".*"
         for feed in feeds:
             topics[f"{service}.{feed}"] = TopicRights(write=NOTHING, read=keys)
     return Rights(

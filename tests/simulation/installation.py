@@ -26,7 +26,7 @@ from services.ledger.corrections import Correct, correct
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
 from services.ledger.group_commit import ledger_group_commit
-from services.ledger.limits import ADJUST, CORRECTING
+from services.ledger.limits import ADJUST, CORRECTING, STAFF
 from shared import context
 from shared.config import Settings
 from shared.eventstore import Session
@@ -38,13 +38,12 @@ from tests.simulation.reading import Row
 from tests.simulation.reference_model import ModelAccount
 from tests.simulation.scenario import roubles
 from tests.simulation.steps import IMPORTED
-from tests.staff_logins import staff_name
+from tests.staff_logins import OPERATOR
 from tests.staff_terminal import grant, services_here, staff_amqp_url
 
 CALLERS = 16
 CLERK = "petrov"
 """Who corrects, without a limit: approvals are not under test here."""
-IMPORTER = staff_name("operator")
 BY_TERMINAL = 2
 """How many corrections of a step go through the terminal; the rest call its use case."""
 
@@ -135,7 +134,7 @@ class Installation:
     def __post_init__(self) -> None:
         self._posting = ledger_group_commit(self.store)
         self._clerk = QuickTerminal(self.settings, self.store)
-        for name, permissions in ((CLERK, CORRECTING), (IMPORTER, (ADJUST,))):
+        for name, permissions in ((CLERK, CORRECTING), (OPERATOR.removeprefix(STAFF), (ADJUST,))):
             for permission in permissions:
                 grant(self.settings, "ledger", name, permission, None)
 

@@ -11,7 +11,8 @@ import pytest
 from rpc_verbs import BY_RPC
 from typer.testing import CliRunner
 
-from services import bus_cli, terminal
+from services import terminal
+from services.bus_commands import replay
 from services.cli import app
 from services.ledger.commands import import_files
 from services.terminal import StaffVerbs, author
@@ -90,7 +91,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     monkeypatch.setattr(terminal, "check_login", lambda *_: None)
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
     monkeypatch.setattr(import_files, "import_file", made.execute_import)
-    monkeypatch.setattr(bus_cli, "connect", lambda *_, **__: made.session())
+    monkeypatch.setattr(replay, "connect", lambda *_, **__: made.session())
     return made
 
 

@@ -23,11 +23,12 @@ WRITING = {"--dry-run", "--reason"}
 PROGRESS = {"counting", "counting_bytes", "Progress"}
 
 
-def groups() -> Iterator[tuple[str, typer.Typer]]:
-    for group in app.registered_groups:
+def groups(within: typer.Typer = app, prefix: str = "") -> Iterator[tuple[str, typer.Typer]]:
+    for group in within.registered_groups:
         assert group.name
         assert group.typer_instance
-        yield group.name, group.typer_instance
+        yield f"{prefix}{group.name}", group.typer_instance
+        yield from groups(group.typer_instance, f"{prefix}{group.name} ")
 
 
 def declared() -> dict[str, tuple[Verb, click.Command, Callable[..., Any]]]:
