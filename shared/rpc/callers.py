@@ -61,6 +61,17 @@ def caller_of(properties: Mapping[str, Any]) -> Principal | None:
     return principal_of(properties.get("user_id"))
 
 
+LABELS = (*SERVICES, GATEWAY, "staff", "subscriber", "nobody")
+"""What `label_of` returns."""
+
+
+def label_of(caller: Principal | None) -> str:
+    """Return who called, for metrics: of staff and subscribers only that they are such."""
+    if caller is None:
+        return "nobody"
+    return caller.name if caller.kind in ("service", "gateway") else caller.kind
+
+
 def can_reply(properties: Mapping[str, Any]) -> bool:
     """Return whether a request names an address of its sender to which the reply may go.
 
