@@ -12,22 +12,34 @@ from deploy.embedded.environment import generate_settings
 from deploy.embedded.process_settings import SETTINGS, settings_of
 from deploy.embedded.processes import process_specs
 from deploy.embedded.state import DEFAULT_PORTS, StateDir
-from shared.config import SERVICES, load_settings
+from shared.config import GATEWAY, SERVICES, load_settings
 
 DATABASES = {f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES}
 BROKER = {f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES}
 ACQUIRER = {"SALDO_ACQUIRER_PASSWORD", "SALDO_ACQUIRER_SECRET"}
 
+KEYS = {f"SALDO_SECRET_{service.upper()}_FILE" for service in SERVICES}
+ADMINISTRATORS = {"SALDO_AMQP_ADMIN_URL", "SALDO_AMQP_URL", "SALDO_DATABASE_URL"}
+
 CREDENTIALS = {
-    "migrate": {"SALDO_DATABASE_URL", *DATABASES},
+    "migrate": {"SALDO_DATABASE_URL", "SALDO_DATABASE_URL_SEALER", *DATABASES},
     "broker": {"SALDO_AMQP_ADMIN_URL", "SALDO_AMQP_URL_GATEWAY", *BROKER},
-    "serve": {"SALDO_SECRET", *ACQUIRER, *BROKER, *DATABASES},
-    "work": {"SALDO_SECRET", *ACQUIRER, *BROKER, *DATABASES},
-    "gateway": {"SALDO_SECRET", "SALDO_AMQP_URL_GATEWAY"},
+    # The operator's terminal gets the keys of what he does beside the services.
+    "staff": {
+        *ADMINISTRATORS,
+        *DATABASES,
+        "SALDO_SECRET_ACCOUNTS_FILE",
+        "SALDO_SECRET_LEDGER_FILE",
+    },
+    "subscribers": {*ADMINISTRATORS, *DATABASES},
+    "serve": {*ACQUIRER, *BROKER, *DATABASES, *KEYS},
+    "work": {*ACQUIRER, *BROKER, *DATABASES, *KEYS},
+    "seal": {"SALDO_DATABASE_URL_SEALER", "SALDO_LEDGER_SEAL_KEY"},
+    "gateway": {"SALDO_AMQP_URL_GATEWAY", "SALDO_SECRET_GATEWAY_FILE"},
     "acquirer": ACQUIRER,
     "mailcatcher": set(),
 }
-"""What each process may have of the installation's secrets."""
+"""What each process may have of the installation's secrets, those in files included."""
 
 OF_STAFF = {"SALDO_STAFF_AMQP_URL", "SALDO_STAFF_DATABASE_URL", "SALDO_AMQP_URL"}
 """What terminals have, and no process."""
@@ -41,12 +53,15 @@ def state(tmp_path: Path) -> StateDir:
 
 
 def credentials_in(environ: dict[str, str], state: StateDir) -> set[str]:
-    """Return the variables with a secret, or a password that is derived from one."""
-    secrets = state.secrets().values()
+    """Return the variables with a secret, a password that is derived from one, or a key's file."""
+    secrets = [secret for secret in state.secrets().values() if secret]
+    key_files = {*map(str, map(state.key_ring, (*SERVICES, GATEWAY))), str(state.seal / "key")}
     return {
         name
         for name, value in environ.items()
-        if any(secret in value for secret in secrets) or re.search(r"://[^/@]+:[^/@]+@", value)
+        if any(secret in value for secret in secrets)
+        or value in key_files
+        or re.search(r"://[^/@]+:[^/@]+@", value)
     }
 
 
