@@ -68,7 +68,7 @@ def test_a_payment_posted_twice_is_named(company: SmallCompany) -> None:
     company.as_owner(
         "INSERT INTO events SELECT originator_id, (SELECT max(originator_version) + 1 FROM events "
         f"WHERE originator_id = '{row[0]}'), topic, state, {last[0] + 1}, recorded_at, "
-        "command_id, actor, correlation_id FROM events "
+        "command_id, actor, correlation_id, recorded_by FROM events "
         f"WHERE originator_id = '{row[0]}' AND convert_from(state, 'UTF8') LIKE '%{payment_id}%' "
         "LIMIT 1"
     )
