@@ -76,7 +76,7 @@ def test_a_payment_posted_twice_is_named(company: SmallCompany) -> None:
 
 
 def test_a_consistent_rewrite_is_found_by_the_seal(company: SmallCompany) -> None:
-    company.run_json("checkpoint")
+    company.seal()
     company.as_owner("UPDATE events SET actor = 'staff:nobody' WHERE notification_id = 30")
     result = company.run("audit", "--json")
     report = json.loads(result.stdout)
