@@ -10,7 +10,9 @@ from importlib.util import find_spec
 import typer
 
 from services.bus_cli import app as bus_app
+from services.keys_cli import app as keys_app
 from services.staff_cli import app as staff_app
+from services.top.command import top
 from shared import logs
 from shared.config import SERVICES
 
@@ -20,7 +22,9 @@ app = typer.Typer(
     help="Saldo for billing staff and operators. Settings come from SALDO_* variables: "
     "`. .saldo/env` after `make up`.",
 )
+app.command("top")(top)
 app.add_typer(bus_app, name="bus")
+app.add_typer(keys_app, name="keys")
 app.add_typer(staff_app, name="staff")
 for _service in SERVICES:
     if find_spec(f"services.{_service}.cli"):

@@ -13,8 +13,20 @@ from shared.bus.permissions import CALLING_ROLES
 from shared.bus.principals import Principal
 from shared.config import ConfigurationError, Settings
 
-_EVERYBODY = ("SALDO_TIMEZONE", "SALDO_ROLE_PREFIX", "SALDO_LEDGER_SEAL_VERIFIER")
-_OPERATOR = ("SALDO_SECRET_LEDGER", "SALDO_SECRET_ACCOUNTS", "SALDO_URL")
+_EVERYBODY = (
+    "SALDO_TIMEZONE",
+    "SALDO_ROLE_PREFIX",
+    "SALDO_LEDGER_SEAL_VERIFIER",
+    "SALDO_LEDGER_SEAL_VERIFIER_FILE",
+    "SALDO_LEDGER_SEAL_OLD_KEYS",
+)
+_OPERATOR = (
+    "SALDO_SECRET_LEDGER",
+    "SALDO_SECRET_LEDGER_FILE",
+    "SALDO_SECRET_ACCOUNTS",
+    "SALDO_SECRET_ACCOUNTS_FILE",
+    "SALDO_URL",
+)
 """An operator's commands are fingerprinted, and contracts sealed, with the keys of the service."""
 
 

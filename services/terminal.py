@@ -109,11 +109,11 @@ def author(actor: str | None, reason: str, *, optional: bool = False) -> tuple[s
 def warn_of_actor(actor: str | None, who: str) -> None:
     """Say on standard error that ``--actor``, where somebody gives it, has no effect."""
     if actor is not None:
-        err.print(f"--actor is not read: you act as {who}", soft_wrap=True)
+        err.print(f"--actor is not read: you act as {who}.", soft_wrap=True)
 
 
 def recorded_reason(text: str) -> str:
-    """Return a reason with single spaces; raises ValueError for none, and for a long one."""
+    """Return a reason as it is recorded; raises ValueError that names the option."""
     try:
         return reasons.recorded_reason(text)
     except ValueError as error:

@@ -141,6 +141,9 @@ def base_settings(nodes: Nodes) -> Settings:
         amqp_url=nodes.amqp_url,
         amqp_urls=nodes.amqp_urls,
         amqp_admin_url=nodes.amqp_admin_url,
+        # Whoever has no file of his own, as in `.saldo/env`.
+        staff_amqp_url=nodes.amqp_url,
+        staff_database_url=nodes.database_url,
         secret=bytes(range(32)),
         acquirer_password="acquirer-password",
         acquirer_secret="acquirer-secret",
@@ -177,9 +180,7 @@ def broker_user(
         user, password = f"{kind}.{name}", secrets.token_hex(16)
         made.append(user)
         administration.put_user(user, password, rights)
-        parts = urlsplit(base_settings.amqp_url)
-        netloc = f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"
-        return BrokerUser(name, urlunsplit(parts._replace(netloc=netloc)))
+        return BrokerUser(name, signed_in_as(base_settings.amqp_url, user, password))
 
     yield make
     for user in made:
@@ -302,6 +303,13 @@ def sweep_bus(amqp_url: str) -> None:
                 Queue(name)(channel).delete()
             for name in ("log", "events", "persons", "dead"):
                 Exchange(f"{service}.{name}")(channel).delete()
+
+
+def signed_in_as(amqp_url: str, user: str, password: str) -> str:
+    """Return the URL with another user."""
+    parts = urlsplit(amqp_url)
+    netloc = f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"
+    return urlunsplit(parts._replace(netloc=netloc))
 
 
 def role_of(service: str) -> str:

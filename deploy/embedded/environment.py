@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
+from deploy.embedded.keys import key_settings
 from deploy.embedded.state import StateDir, StateError
 from shared.config import GATEWAY, SEALER, SERVICES
 
@@ -28,6 +29,7 @@ MONITORED = {
     "gateway": "gateway_monitoring",
     "serve": "serve_monitoring",
     "work": "work_monitoring",
+    "seal": "seal_monitoring",
 }
 """The processes with a monitoring listener, and the names of its ports."""
 
@@ -68,11 +70,11 @@ def generate_settings(
         ),
         "SALDO_AMQP_METRICS_URL": f"http://127.0.0.1:{ports['amqp_prometheus']}/metrics",
         "SALDO_DATABASE_URL": database,
-        "SALDO_SECRET": secrets["master"],
         "SALDO_TIMEZONE": "Europe/Moscow",
     }
     return (
         settings
+        | key_settings(state)
         | monitoring_urls(ports)
         | role_urls(database, secrets["roles"])
         | broker_urls(broker, secrets["amqp_users"])

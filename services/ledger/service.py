@@ -29,7 +29,7 @@ from services.ledger.limits import CORRECTING
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.reports import balances, bills, history, statements
-from services.ledger.seal.keys import seal_keys
+from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from shared.config import GATEWAY
 from shared.eventstore.group_commit import GroupCommit
@@ -126,7 +126,7 @@ class LedgerService:
     @rpc(schemas.VerifyProof, callers=(GATEWAY,))
     def verify_proof(self, proof: dict[str, Any]) -> Any:
         """Return which record an inclusion proof proves, and since when it is sealed."""
-        trusted = seal_keys(self.settings).trusted
+        trusted = verifier_keys()
         return self.store.query(lambda session: checked_proof(session, proof, trusted))
 
     @rpc(schemas.LastCheckpoint, callers=(GATEWAY,))
@@ -137,7 +137,7 @@ class LedgerService:
     @rpc(schemas.VerifierKeys, callers=(GATEWAY,))
     def verifier_keys(self) -> Any:
         """Return the verifier keys, the one that signs now first."""
-        return {"keys": [str(key) for key in seal_keys(self.settings).trusted]}
+        return {"keys": [str(key) for key in verifier_keys()]}
 
     @rpc(schemas.PostPayment, callers=(staff("post-payment"),))
     def post_payment(self, payment_id: UUID, paid_on: date, lines: list[dict[str, Any]]) -> Any:

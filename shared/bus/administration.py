@@ -57,7 +57,7 @@ class BrokerAdministration:
             )
         self._user = unquote(parts.username)
         self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
-        self._virtual_host = virtual_host
+        self.virtual_host = virtual_host
         self._session = requests.Session()
         self._session.auth = (self._user, unquote(parts.password or ""))
         # Proxies of the environment lead away from this machine.
@@ -82,7 +82,7 @@ class BrokerAdministration:
             return
         self._put_topics(name, rights, before[3] if before else {})
         self._do(
-            "PUT", "permissions", self._virtual_host, name,
+            "PUT", "permissions", self.virtual_host, name,
             body={"configure": rights.configure, "write": rights.write, "read": rights.read},
         )  # fmt: skip
         if before is not None:
@@ -115,9 +115,9 @@ class BrokerAdministration:
         self._do("DELETE", "users", name, missing_ok=True)
         self.close_connections(name)
         for kind in ("queues", "exchanges"):
-            for each in self._get(kind, self._virtual_host):
+            for each in self._get(kind, self.virtual_host):
                 if own.owns(each["name"]):
-                    self._do("DELETE", kind, self._virtual_host, each["name"], missing_ok=True)
+                    self._do("DELETE", kind, self.virtual_host, each["name"], missing_ok=True)
 
     def close_connections(self, name: str) -> None:
         """Close all connections of a user, whichever virtual host they are to."""
@@ -127,10 +127,14 @@ class BrokerAdministration:
 
     def ensure_virtual_host(self) -> None:
         """Create the virtual host if it does not exist, and let the administrator use it."""
-        if self._do("GET", "vhosts", self._virtual_host, missing_ok=True) is None:
-            self._do("PUT", "vhosts", self._virtual_host)
+        if self._do("GET", "vhosts", self.virtual_host, missing_ok=True) is None:
+            self._do("PUT", "vhosts", self.virtual_host)
             everything = {"configure": ".*", "write": ".*", "read": ".*"}
-            self._do("PUT", "permissions", self._virtual_host, self._user, body=everything)
+            self._do("PUT", "permissions", self.virtual_host, self._user, body=everything)
+
+    def remove_virtual_host(self) -> None:
+        """Delete the virtual host with all that is in it."""
+        self._do("DELETE", "vhosts", self.virtual_host, missing_ok=True)
 
     def set_up(self, users: Mapping[str, tuple[str, Rights]], *, queue_bytes: int) -> None:
         """Create what must be there before the first process connects.
@@ -140,12 +144,16 @@ class BrokerAdministration:
         """
         self.ensure_virtual_host()
         self._do(
-            "PUT", "exchanges", self._virtual_host, RPC_EXCHANGE,
+            "PUT", "exchanges", self.virtual_host, RPC_EXCHANGE,
             body={"type": "topic", "durable": True},
         )  # fmt: skip
         self.put_queue_limit(SUBSCRIBERS_POLICY, SUBSCRIBERS_QUEUES, queue_bytes)
         for name, (password, rights) in users.items():
             self.put_user(name, password, rights)
+
+    def import_definitions(self, definitions: Mapping[str, Any]) -> None:
+        """Import definitions, as RabbitMQ does at its start from a file."""
+        self._do("POST", "definitions", body=definitions)
 
     def put_queue_limit(self, policy: str, pattern: str, most_bytes: int) -> None:
         """Let queues of this name grow to so many bytes; then their oldest messages are dropped.
@@ -153,25 +161,25 @@ class BrokerAdministration:
         It is an operator policy, which a queue's own arguments cannot exceed.
         """
         self._do(
-            "PUT", "operator-policies", self._virtual_host, policy,
+            "PUT", "operator-policies", self.virtual_host, policy,
             body=queue_limit(pattern, most_bytes),
         )  # fmt: skip
 
     def queues(self) -> list[dict[str, Any]]:
         """Return the queues of the virtual host, as the management API describes them."""
-        return self._get("queues", self._virtual_host)
+        return self._get("queues", self.virtual_host)
 
     def exchanges(self) -> list[dict[str, Any]]:
         """Return the exchanges of the virtual host."""
-        return self._get("exchanges", self._virtual_host)
+        return self._get("exchanges", self.virtual_host)
 
     def bindings(self) -> list[dict[str, Any]]:
         """Return the bindings of the virtual host."""
-        return self._get("bindings", self._virtual_host)
+        return self._get("bindings", self.virtual_host)
 
     def connections(self) -> list[dict[str, Any]]:
         """Return the connections to the virtual host."""
-        return self._get("vhosts", self._virtual_host, "connections")
+        return self._get("vhosts", self.virtual_host, "connections")
 
     def overview(self) -> dict[str, Any]:
         """Return the broker's versions and totals."""
@@ -189,13 +197,13 @@ class BrokerAdministration:
                 self._do("PUT", "user-limits", name, limit, body={"value": value})
 
     def _rights_now(self, name: str) -> tuple[str, str, str, Mapping[str, TopicRights]] | None:
-        found = self._do("GET", "permissions", self._virtual_host, name, missing_ok=True)
+        found = self._do("GET", "permissions", self.virtual_host, name, missing_ok=True)
         if found is None:
             return None
         topics = {
             each["exchange"]: TopicRights(each["write"], each["read"])
             for each in self._do(
-                "GET", "topic-permissions", self._virtual_host, name, missing_ok=True
+                "GET", "topic-permissions", self.virtual_host, name, missing_ok=True
             )
             or ()
         }
@@ -211,7 +219,7 @@ class BrokerAdministration:
         gone = dict.fromkeys(before.keys() - rights.topics.keys(), _NO_KEY)
         for exchange, topic in {**gone, **rights.topics}.items():
             self._do(
-                "PUT", "topic-permissions", self._virtual_host, name,
+                "PUT", "topic-permissions", self.virtual_host, name,
                 body={"exchange": exchange, "write": topic.write, "read": topic.read},
             )  # fmt: skip
 
@@ -222,7 +230,7 @@ class BrokerAdministration:
                 continue
             if not rights.allows_binding(source, target, binding["routing_key"]):
                 self._do(
-                    "DELETE", "bindings", self._virtual_host, "e", source,
+                    "DELETE", "bindings", self.virtual_host, "e", source,
                     binding["destination_type"][0], target, binding["properties_key"],
                     missing_ok=True,
                 )  # fmt: skip

@@ -8,11 +8,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from shared.bus.messages import MalformedMessageError, Message, position_of, read_message
 
-_ROW = "id, upstream, position, subject, type, headers, body, reason, error_id, attempts, parked_at"
+_LISTED = "id, upstream, position, subject, type, reason, error_id, attempts, parked_at"
+_ROW = f"{_LISTED}, headers, body"
+_SELECTED = (
+    "(%(upstream)s::text IS NULL OR upstream = %(upstream)s)"
+    " AND (%(type)s::text IS NULL OR type = %(type)s)"
+    " AND (%(failure)s::text IS NULL OR reason = %(failure)s)"
+    " AND (%(since)s::timestamptz IS NULL OR parked_at >= %(since)s)"
+)
+
+
+class Selection(NamedTuple):
+    """Which parked messages: those that match whatever is not None.
+
+    ``failure`` is the type of the error, as it is listed; ``since`` the moment of parking.
+    """
+
+    upstream: str | None = None
+    type: str | None = None
+    failure: str | None = None
+    since: datetime | None = None
+
+
+ALL = Selection()
 
 
 def put(
@@ -51,14 +74,28 @@ def blocks(cursor: Any, upstream: str, subject: str) -> bool:
     return row is not None
 
 
-def listing(cursor: Any, limit: int = 1000) -> list[dict[str, Any]]:
-    """Return the parked messages of a service, oldest first, without their bodies."""
+def count(cursor: Any, selection: Selection = ALL) -> int:
+    """Return how many parked messages are selected."""
+    cursor.execute(f"SELECT count(*) AS found FROM parked WHERE {_SELECTED}", selection._asdict())
+    return int(cursor.fetchone()["found"])
+
+
+def listing(
+    cursor: Any, selection: Selection = ALL, *, after: int = 0, limit: int = 1000
+) -> list[dict[str, Any]]:
+    """Return selected messages with a greater id, oldest first, without their bodies."""
     cursor.execute(
-        "SELECT id, upstream, position, subject, type, reason, error_id, attempts, parked_at "
-        "FROM parked ORDER BY id LIMIT %s",
-        (limit,),
+        f"SELECT {_LISTED} FROM parked WHERE id > %(after)s AND {_SELECTED} "
+        "ORDER BY id LIMIT %(limit)s",
+        {**selection._asdict(), "after": after, "limit": limit},
     )
     return cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def find(cursor: Any, parked_id: int) -> dict[str, Any] | None:
+    """Return a parked message with its headers and body; None if there is none of this id."""
+    cursor.execute(f"SELECT {_ROW} FROM parked WHERE id = %s", (parked_id,))
+    return cursor.fetchone()  # type: ignore[no-any-return]
 
 
 def retry(cursor: Any, parked_id: int, handle: Callable[[Message], None]) -> bool:
@@ -85,10 +122,23 @@ def retry(cursor: Any, parked_id: int, handle: Callable[[Message], None]) -> boo
     return True
 
 
+def note_failure(cursor: Any, parked_id: int, *, reason: str, error_id: str) -> None:
+    """Note that a retry has failed, with the type of the new failure."""
+    cursor.execute(
+        "UPDATE parked SET reason = %s, error_id = %s, attempts = attempts + 1 WHERE id = %s",
+        (reason, error_id, parked_id),
+    )
+
+
 def drop(cursor: Any, parked_id: int) -> bool:
     """Delete a parked message; return whether there was one."""
-    cursor.execute("DELETE FROM parked WHERE id = %s RETURNING id", (parked_id,))
-    return cursor.fetchone() is not None
+    return bool(drop_some(cursor, [parked_id]))
+
+
+def drop_some(cursor: Any, ids: list[int]) -> list[int]:
+    """Delete parked messages; return the ids of those that there were."""
+    cursor.execute("DELETE FROM parked WHERE id = ANY (%s) RETURNING id", (ids,))
+    return sorted(row["id"] for row in cursor.fetchall())
 
 
 class OutOfOrderError(Exception):
@@ -96,11 +146,17 @@ class OutOfOrderError(Exception):
 
 
 __all__ = [
+    "ALL",
     "MalformedMessageError",
     "OutOfOrderError",
+    "Selection",
     "blocks",
+    "count",
     "drop",
+    "drop_some",
+    "find",
     "listing",
+    "note_failure",
     "put",
     "retry",
 ]

@@ -1,13 +1,13 @@
-"""How far the relays, live feeds and reactions of a worker are.
+"""How far the relays, live feeds and reactions of services are.
 
-It is read from the database at each scrape, so that a relay that is stuck, or waits for another
-process, shows how much it owes.
+It is read from the database whenever it is asked for, by a scrape or by staff, so that a relay that
+is stuck, or waits for another process, shows how much it owes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from prometheus_client.core import GaugeMetricFamily
@@ -23,22 +23,86 @@ WAIT_SECONDS = 1.0
 
 _PROGRESS = """
 SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended,
-       coalesce(max(position), 0) AS relayed, coalesce(max(published), 0) AS published,
-       (SELECT position FROM live) AS live, (SELECT count(*) FROM parked) AS parked,
+       relay.position AS relayed, relay.published, live.position AS live,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM events
-                  WHERE notification_id = (SELECT position FROM relay) + 1), 0)::float8 AS waiting
+                  WHERE notification_id = relay.position + 1), 0)::float8 AS relay_waits,
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM events
+                  WHERE notification_id = live.position + 1
+                    AND live.position < relay.position), 0)::float8 AS live_waits,
+       (SELECT count(*) FROM parked) AS parked,
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - min(parked_at)) FROM parked),
+                0)::float8 AS parked_for
+  FROM relay, live
+"""
+_POSITIONS = "SELECT upstream, position FROM positions ORDER BY upstream"
+_UPSTREAM = """
+SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended, relay.published,
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM events
+                  WHERE notification_id > %(after)s AND notification_id <= relay.published
+                  ORDER BY notification_id LIMIT 1), 0)::float8 AS seconds
   FROM relay
 """
-_POSITIONS = "SELECT upstream, position FROM positions"
 
 _OF_SERVICE = {
     "saldo_event_log_position": ("Position of the last event of the log.", "appended"),
     "saldo_relay_published_position": ("Position of the last published event.", "published"),
     "saldo_relay_lag_events": ("Events of the log that the relay has not passed yet.", "lag"),
-    "saldo_relay_lag_seconds": ("Age of the oldest event that the relay owes.", "waiting"),
+    "saldo_relay_lag_seconds": ("Age of the oldest event that the relay owes.", "relay_waits"),
     "saldo_live_lag_events": ("Events that the live feed has not passed yet.", "live_lag"),
+    "saldo_live_lag_seconds": ("Age of the oldest event that the live feed owes.", "live_waits"),
     "saldo_parked_messages": ("Messages that await a decision of staff.", "parked"),
+    "saldo_parked_oldest_seconds": ("How long the oldest of them has waited.", "parked_for"),
 }
+
+
+class ServiceProgress(NamedTuple):
+    """Positions in the log of a service, and how long what comes next has waited, in seconds.
+
+    ``positions`` are those of its reactions, by upstream.
+    """
+
+    appended: int
+    relayed: int
+    published: int
+    live: int
+    relay_waits: float
+    live_waits: float
+    parked: int
+    parked_for: float
+    positions: Mapping[str, int]
+
+    @property
+    def lag(self) -> int:
+        """The events that the relay has not passed yet."""
+        return self.appended - self.relayed
+
+    @property
+    def live_lag(self) -> int:
+        """The events that the relay has passed, and the live feed has not."""
+        return self.relayed - self.live
+
+
+class Upstream(NamedTuple):
+    """An upstream's log as a reader sees it: its end, what of it is published, and for how many
+    seconds the first published event after the reader's position has waited."""
+
+    appended: int
+    published: int
+    seconds: float
+
+
+def progress_of(cursor: Any) -> ServiceProgress:
+    """Return how far a service is."""
+    row = cursor.execute(_PROGRESS).fetchone()
+    positions = cursor.execute(_POSITIONS).fetchall()
+    return ServiceProgress(
+        **row, positions={found["upstream"]: found["position"] for found in positions}
+    )
+
+
+def upstream_after(cursor: Any, position: int) -> Upstream:
+    """Return the log of the service of this cursor for a reader that has got to a position."""
+    return Upstream(**cursor.execute(_UPSTREAM, {"after": position}).fetchone())
 
 
 class ProgressCollector(Collector):
@@ -56,18 +120,13 @@ class ProgressCollector(Collector):
         families, reactions = _families(), _reaction_positions()
         for service, store in self._stores.items():
             try:
-                row, positions = _read(store)
+                progress = _read(store)
             except psycopg.OperationalError as error:
                 log.info("progress_unknown", service=service, error=type(error).__name__)
                 continue
-            values = {
-                **row,
-                "lag": row["appended"] - row["relayed"],
-                "live_lag": row["relayed"] - row["live"],
-            }
             for name, (_, value) in _OF_SERVICE.items():
-                families[name].add_metric([service], values[value])
-            for upstream, position in positions.items():
+                families[name].add_metric([service], getattr(progress, value))
+            for upstream, position in progress.positions.items():
                 reactions.add_metric([service, upstream], position)
         yield from (*families.values(), reactions)
 
@@ -84,12 +143,10 @@ def _reaction_positions() -> GaugeMetricFamily:
     return GaugeMetricFamily("saldo_reaction_position", text, labels=["service", "upstream"])
 
 
-def _read(store: PostgresStore) -> tuple[dict[str, Any], dict[str, int]]:
+def _read(store: PostgresStore) -> ServiceProgress:
     with (
         store.pool.connection(timeout=WAIT_SECONDS) as connection,
         connection.transaction(),
         connection.cursor() as cursor,
     ):
-        row = cursor.execute(_PROGRESS).fetchone()
-        positions = cursor.execute(_POSITIONS).fetchall()
-    return row, {found["upstream"]: found["position"] for found in positions}
+        return progress_of(cursor)

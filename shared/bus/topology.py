@@ -7,10 +7,13 @@
   subscriber can start from the first event.
 - ``<service>.events``: the topic exchange of the live feed. Any system may bind its own queue; a
   nameko ``@event_handler`` and a plain AMQP client both work.
+  Identifiers of persons are left out.
+- ``<service>.persons``: the same events whole, of those types that identify persons, for
+  subscribers with a grant for it.
 - ``<consumer>.from.<upstream>``: the quorum queue of one service's reactions to another, read by
   one process at a time (single active consumer), so that order holds. A message that crashed its
-  reader 20 times goes to ``<consumer>.dead``; the reader then detects the gap and fetches it from
-  the upstream log.
+  reader 20 times goes to the exchange and queue ``<consumer>.dead``; the reader then detects the
+  gap and fetches it from the upstream log.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 import amqp
 from kombu import Connection, Exchange, Queue
 
+from shared.bus.grants import types_with_persons
 from shared.config import Settings
 from shared.logs import get_logger
 
@@ -64,6 +68,11 @@ def event_exchange(service: str) -> Exchange:
     return Exchange(f"{service}.events", type="topic", durable=True)
 
 
+def person_exchange(service: str) -> Exchange:
+    """Return the exchange of the events that identify persons, whole."""
+    return Exchange(f"{service}.persons", type="topic", durable=True)
+
+
 def stream_queue(service: str, settings: Settings) -> Queue:
     """Return the stream with a service's published history, as long as the settings keep it."""
     return Queue(
@@ -92,15 +101,25 @@ def reaction_queue(consumer: str, upstream: str) -> Queue:
             "x-queue-type": "quorum",
             "x-single-active-consumer": True,
             "x-delivery-limit": DELIVERY_LIMIT,
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": f"{consumer}.dead",
+            # Not the default exchange: who may write to that may write to any queue.
+            "x-dead-letter-exchange": dead_exchange(consumer).name,
         },
     )
 
 
+def dead_exchange(consumer: str) -> Exchange:
+    """Return the exchange to which the queues of a consumer dead-letter."""
+    return Exchange(f"{consumer}.dead", type="fanout", durable=True)
+
+
 def dead_queue(consumer: str) -> Queue:
     """Return the queue of messages that crashed a consumer too often."""
-    return Queue(f"{consumer}.dead", durable=True, queue_arguments={"x-queue-type": "quorum"})
+    return Queue(
+        f"{consumer}.dead",
+        exchange=dead_exchange(consumer),
+        durable=True,
+        queue_arguments={"x-queue-type": "quorum"},
+    )
 
 
 def declare_publishing(broker: Connection, service: str, settings: Settings) -> None:
@@ -121,8 +140,10 @@ def declare_publishing(broker: Connection, service: str, settings: Settings) -> 
 
 
 def declare_live(channel: Any, service: str) -> None:
-    """Declare the exchange that subscribers bind their queues to."""
+    """Declare the exchanges that subscribers bind their queues to."""
     event_exchange(service)(channel).declare()
+    if types_with_persons(service):
+        person_exchange(service)(channel).declare()
 
 
 def has_exchanges(broker: Connection, upstream: str) -> bool:
@@ -136,12 +157,19 @@ def has_exchanges(broker: Connection, upstream: str) -> bool:
     return True
 
 
-def declare_listening(channel: Any, consumer: str, upstream: str) -> None:
+def declare_listening(broker: Connection, consumer: str, upstream: str) -> None:
     """Declare the queues that a listener reads; the exchanges of the upstream must exist."""
-    dead_queue(consumer)(channel).declare()
-    queue = reaction_queue(consumer, upstream)(channel)
-    queue.queue_declare()
-    _bind_own(channel, queue, upstream)
+    queue = reaction_queue(consumer, upstream)
+    with broker.channel() as channel:
+        dead_queue(consumer)(channel).declare()
+    try:
+        with broker.channel() as channel:
+            queue(channel).queue_declare()
+    except amqp.PreconditionFailed:
+        # That of an older version dead-letters through the default exchange, and goes on to.
+        log.info("queue_of_an_older_version", queue=queue.name)
+    with broker.channel() as channel:
+        _bind_own(channel, queue, upstream)
 
 
 def _bind_own(channel: Any, queue: Queue, service: str) -> None:

@@ -15,13 +15,14 @@ import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
+from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
 from shared.ids import new_id
@@ -61,7 +62,7 @@ class PostgresSession(Session):
 
     @cached_property
     def vault(self) -> Vault:
-        return PostgresVault(self.cursor, self._store.wrapping_key)
+        return PostgresVault(self.cursor, self._store.data_keys)
 
     @property
     def events_appended(self) -> int:
@@ -156,7 +157,7 @@ class PostgresStore:
         self.events = events
         self.clock: Clock = clock or SystemClock(settings.timezone)
         self.new_read_model = read_model
-        self._settings = settings
+        self.data_keys = settings.keys_of(service, "data-keys")
         self.pool: ConnectionPool[Any] = open_pool(
             login or settings.database_url_of(service),
             service,
@@ -164,18 +165,8 @@ class PostgresStore:
             statement_timeout_ms=statement_timeout_ms,
         )
         self.recorder = PostgresRecorder(self.pool, service)
+        self._hash_keys = HashKeys(settings, service)
         telemetry.of_event_log(service)
-
-    # Who only reads needs no secret: the keys are derived when they are used.
-
-    @cached_property
-    def wrapping_key(self) -> bytes:
-        """Return the key that wraps data keys."""
-        return self._settings.derive_key(f"{self.service}/data-keys")
-
-    @cached_property
-    def _fingerprint_key(self) -> bytes:
-        return self._settings.derive_key(f"{self.service}/commands")
 
     def close(self) -> None:
         """Close the pool; the store cannot be used afterwards."""
@@ -184,6 +175,10 @@ class PostgresStore:
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Execute a command exactly once; see Store.execute."""
         command_id = context.current().command_id or new_id()
+        with tracing.command(self.service, handler.__name__, command_id):
+            return self._execute(handler, command, command_id)
+
+    def _execute(self, handler: Callable[[Any, C], R], command: C, command_id: UUID) -> R:
         fingerprint = self.fingerprint(handler, command)
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -225,9 +220,14 @@ class PostgresStore:
 
     def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Run a command in one transaction without keeping its result."""
+        cause = self._cause()
+        with tracing.command(self.service, handler.__name__, cause.command_id):
+            return self._transact(handler, command, cause)
+
+    def _transact(self, handler: Callable[[Any, C], R], command: C, cause: Cause) -> R:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self.session() as session:
+                with self.session(cause) as session:
                     if attempt > 1:
                         self.recorder.lock(session.cursor)
                     return handler(session, command)
@@ -250,15 +250,16 @@ class PostgresStore:
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
         """Open a unit of work that commits at the end of the block, or rolls back."""
-        request = context.current()
-        cause = cause or Cause(
-            request.command_id or new_id(), request.actor, request.correlation_id
-        )
         with self.transaction() as cursor:
-            session = PostgresSession(self, cursor, cause)
+            session = PostgresSession(self, cursor, cause or self._cause())
             yield session
             session.flush()
         telemetry.events_committed(self.service, session.events_appended)
+
+    def _cause(self) -> Cause:
+        """Return the cause of what the request of this context appends."""
+        request = context.current()
+        return Cause(request.command_id or new_id(), request.actor, request.correlation_id)
 
     def log_after(self, position: int, limit: int) -> list[LoggedEvent]:
         """Return up to ``limit`` events of the log after a position."""
@@ -337,7 +338,17 @@ class PostgresStore:
         """Return a digest that detects another command under the same id."""
         # Keyed, because a command may hold a password.
         content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
-        return hmac.new(self._fingerprint_key, content, hashlib.sha256).digest()
+        return hmac.new(self.hash_key("commands"), content, hashlib.sha256).digest()
+
+    def hash_key(self, purpose: str) -> bytes:
+        """Return the key of keyed hashes for one purpose; see shared.eventstore.hash_keys."""
+        if (known := self._hash_keys.known(purpose)) is not None:
+            return known
+        try:
+            with self.transaction() as cursor:
+                return self._hash_keys.fetch(cursor, purpose)
+        except psycopg.OperationalError as error:
+            raise _unavailable() from error
 
     def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
         """Return (fingerprint, result) by id, for the commands that were executed."""

@@ -22,7 +22,7 @@ READABLE = frozenset(
     {"commands", "events", "live", "migrations", "positions", "relay", "staff_grants"}
 )
 """The base tables that hold no secrets."""
-SECRET = frozenset({"data_keys", "parked"})
+SECRET = frozenset({"data_keys", "hash_keys", "parked"})
 """The base tables that no reader sees as a whole: keys, and messages that may name persons."""
 
 _READABLE_COLUMNS = {

@@ -70,6 +70,7 @@ import json, sys
 from pathlib import Path
 import yaml
 from deploy.embedded.environment import generate_settings
+from deploy.embedded.keys import make_keys
 from deploy.embedded.processes import process_specs
 from deploy.embedded.state import DEFAULT_PORTS, StateDir
 from services import cli
@@ -80,6 +81,7 @@ from shared.contracts.asyncapi import document
 state = StateDir(Path(sys.argv[1]))
 state.create()
 secrets = state.secrets()
+make_keys(state, "")
 settings = generate_settings(state, DEFAULT_PORTS, secrets)
 nodes = {"SALDO_DATABASE_URL": "", "SALDO_AMQP_URL": ""}
 specs = {spec.name: spec for spec in process_specs(state, DEFAULT_PORTS, secrets, settings, nodes)}
@@ -89,6 +91,8 @@ json.dump({
     "publisher": publisher_of("metering").__module__,
     "reactions": list(reactions_of("metering")),
     "database": load_settings(settings).database_url_of("metering"),
+    "broker": load_settings(settings).amqp_url_of("metering"),
+    "credentials": sorted(n for n in specs if "SALDO_AMQP_URL_METERING" in specs[n].environ),
     "argv": [list(specs[name].argv) for name in ("serve", "work")],
     "queues": [list(specs[name].ready.queues) for name in ("serve", "work")],
     "channels": list(yaml.safe_load(document())["channels"]),
@@ -166,6 +170,8 @@ def test_new_service_appears_in_every_derived_place(checkout: Path) -> None:
     assert found["publisher"] == "services.metering.publishing"
     assert found["reactions"] == ["ledger"]
     assert found["database"].startswith("postgresql://saldo_metering:")
+    assert found["broker"].startswith("amqp://metering:")
+    assert found["credentials"] == ["broker", "serve", "work"]
     assert all("metering" in argv for argv in found["argv"])
     assert "rpc-metering" in found["queues"][0]
     assert "metering.from.ledger" in found["queues"][1]

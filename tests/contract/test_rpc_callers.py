@@ -15,13 +15,14 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
     from shared.rpc.server import Method, Nothing, hosted, rpc
 
+from shared.bus.permissions import CALLED, STAFFED, UPSTREAMS
 from shared.bus.principals import Principal, principal_of
 from shared.config import GATEWAY, SERVICES
 from shared.errors import Forbidden
 from shared.rpc.callers import Callers, believed, callers_of, staff
 
 ROOT = Path(__file__).parents[2]
-OF_EVERY_SERVICE = {"health", "events_after"}
+OF_EVERY_SERVICE = {"health", "events_after", "events_position"}
 NOT_CALLED_YET = {"letters"}
 """For a page that lists what was sent to a person."""
 
@@ -84,6 +85,24 @@ def test_nobody_is_served_who_does_not_call() -> None:
         if method not in OF_EVERY_SERVICE | NOT_CALLED_YET:
             users = {caller for caller, *called in CALLS if called == [service, method]}
             assert callers.users <= users, f"{service}.{method} serves more than who calls it"
+
+
+def test_the_broker_lets_each_service_call_whom_it_calls_and_nobody_else() -> None:
+    """Beside its upstreams, whose log it asks for what it has missed."""
+    called = {
+        consumer: {service for caller, service, _ in CALLS if caller == consumer}
+        for consumer in SERVICES
+    }
+    for consumer, services in called.items():
+        upstreams, others = set(UPSTREAMS.get(consumer, ())), set(CALLED.get(consumer, ()))
+        assert services <= upstreams | others, consumer
+        assert others <= services, consumer
+
+
+def test_the_broker_lets_staff_call_where_there_is_something_for_them() -> None:
+    assert {
+        service for (service, _), callers in METHODS.items() if callers.permissions - {"*"}
+    } <= {*STAFFED}
 
 
 @pytest.mark.parametrize("user", [None, "", "saldo", "guest", "subscriber.datamart", "staff.X"])

@@ -41,7 +41,7 @@ class AccountsHarness:
         self.database = database
         self.store = database.store("accounts")
         self.linking = Linking(load_policy({}))
-        self.seal = BillSeal(database.settings.derive_key(KEY_PURPOSE))
+        self.seal = BillSeal(self.store.hash_key(KEY_PURPOSE))
 
     def link(self, person_id: UUID, number: str, proof: str) -> bool:
         fact = self.seal.of_answer(number, proof)

@@ -61,7 +61,7 @@ def env(database: Database) -> Iterator[dict[str, str]]:
         "SALDO_AMQP_ADMIN_URL": "http://saldo:secret@127.0.0.1:1",
         "SALDO_DATABASE_URL": settings.database_url,
         "SALDO_ROLE_PREFIX": settings.database_role_of("ledger").removesuffix("ledger"),
-        "SALDO_SECRET_LEDGER": "k1:00",
+        "SALDO_SECRET_LEDGER": f"k1:{'00' * 32}",
         "SALDO_SECRET": "00" * 32,
         "COLUMNS": "200",
     }
@@ -128,7 +128,7 @@ def test_an_auditor_has_a_login_and_nothing_at_the_bus(
 
 def test_an_operator_works_at_his_own_terminal(database: Database, saldo: Any) -> None:
     given = json.loads(saldo("add", NAME, "--role", "operator", "--json", *BY).stdout)["settings"]
-    assert given["SALDO_SECRET_LEDGER"] == "k1:00"
+    assert given["SALDO_SECRET_LEDGER"] == f"k1:{'00' * 32}"
     assert "SALDO_SECRET" not in given
     own = CliRunner().invoke(app, ["ledger", "trial-balance", "--json"], env=given)
     assert own.exit_code == 0, (own.output, own.exception)

@@ -32,6 +32,7 @@ from shared.config import Settings
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.simulation.files import StepFile
 from tests.simulation.reading import Row
 from tests.simulation.reference_model import ModelAccount
@@ -80,6 +81,7 @@ class Terminal:
             **os.environ,
             "SALDO_AMQP_URL": staff_amqp_url(CLERK),
             "SALDO_SECRET": self.settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": self.settings.database_url_of("ledger"),
             "SALDO_STAFF_DATABASE_URL": self.settings.staff_database_url,
         }

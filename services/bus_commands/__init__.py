@@ -1,0 +1,1 @@
+"""The verbs of ``saldo bus``: a module per subject, mounted in :mod:`services.bus_cli`."""
