@@ -72,7 +72,7 @@ class ServicesHere:
         self._stores = stores
         self._user = user_of(amqp_url)
 
-    def call(self, service: str, method: str, *, deadline: float, **arguments: Any) -> Any:
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **arguments: Any) -> Any:
         """Call a method as the user of the URL."""
         try:
             result = self.serve(service, method, _sent(arguments))
