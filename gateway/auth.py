@@ -12,15 +12,15 @@ MAX_TOKEN_LENGTH = 200
 
 
 def person_of(request: Request, services: ServiceCalls, access: Access) -> Person | None:
-    """Return the person whose session the token names; None for a public operation.
+    """Return the person whose session the token names; None where no person is asked for.
 
     Raises Refusal: 401 ``not_signed_in`` without a live session, 403
     ``password_change_required`` while the password is temporary (S9), 403
     ``acceptance_required`` while a new version of the rules or the consent is not accepted.
     """
-    if access is Access.PUBLIC:
+    if access in {Access.PUBLIC, Access.SUBSCRIBER}:
         return None
-    person = person_of_token(_token(request), services)
+    person = person_of_token(bearer_token(request, "not_signed_in"), services)
     if person.must_change_password and access is not Access.ANY_PASSWORD:
         raise Refusal(403, "password_change_required")
     if person.must_accept and access is Access.SIGNED_IN:
@@ -28,11 +28,12 @@ def person_of(request: Request, services: ServiceCalls, access: Access) -> Perso
     return person
 
 
-def _token(request: Request) -> str:
+def bearer_token(request: Request, refused_as: str) -> str:
+    """Return the token of the header Authorization; raises Refusal 401 with the code given."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not 0 < len(token) <= MAX_TOKEN_LENGTH:
-        raise Refusal(401, "not_signed_in", headers=CHALLENGE)
+        raise Refusal(401, refused_as, headers=CHALLENGE)
     return token
 
 

@@ -58,6 +58,7 @@ _TAGS: Mapping[str, str] = {
     "Accounts": "«Лицевые»: looking up, linking and unlinking personal accounts.",
     "Acquirer": "What the bank calls.",
     "Charges": "«Начисления»: bills, balances, penalties, movements.",
+    "Events": "What other systems read, by tokens of their own.",
     "Documents": "The rules, the consent, the instruction.",
     "Me": "«Настройки»: the signed-in person.",
     "Operation": "For supervisors, monitoring and developers.",
@@ -68,6 +69,11 @@ _TAGS: Mapping[str, str] = {
     "Registration": "From an e-mail to a cabinet.",
     "Sessions": "Signing in and out.",
 }
+_SECURITY: Mapping[Access, list[Any]] = {
+    Access.PUBLIC: [],
+    Access.SUBSCRIBER: [{"subscriber": []}],
+}
+"""Whose token an operation takes; without an entry that of a session."""
 _PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<choices>[^)]*)\))?:)?(?P<name>\w+)>")
 
 
@@ -116,6 +122,10 @@ def describe(api: type[Any]) -> dict[str, Any]:
         "session",
         {"type": "http", "scheme": "bearer", "description": "The token of POST /sessions"},
     )
+    spec.components.security_scheme(
+        "subscriber",
+        {"type": "http", "scheme": "bearer", "description": "The token of a subscriber"},
+    )
     for name, header in HEADERS.items():
         if name != "Location":
             spec.components.header(name, header)
@@ -143,7 +153,7 @@ def _described(name: str, operation: Operation, shared: Mapping[Refused, str]) -
         "description": operation.description,
         "parameters": _path_parameters(operation) + _other_parameters(operation),
         "responses": responses_of(operation, shared),
-        "security": [] if operation.access is Access.PUBLIC else [{"session": []}],
+        "security": _SECURITY.get(operation.access, [{"session": []}]),
     }
     if operation.body is not None:
         described["requestBody"] = {

@@ -52,6 +52,8 @@ class Access(Enum):
     ANY_PASSWORD = "any_password"  # noqa: S105 - also with a temporary password (S9)
     UNACCEPTED = "unaccepted"
     """Also while a new version of the rules or the consent waits to be accepted."""
+    SUBSCRIBER = "subscriber"
+    """Another system, by a token of its own; no person's session."""
 
 
 class Idempotency(Enum):

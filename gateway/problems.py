@@ -51,6 +51,7 @@ _STATUS_OF_CODE = {
     "too_many_attempts": 429,
     "wrong_credentials": 401,
     "session_expired": 401,
+    "subscriber_unknown": 401,
 }
 
 

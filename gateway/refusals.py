@@ -32,7 +32,10 @@ def _implied(operation: Operation) -> Iterator[tuple[int, str]]:
     """Yield the refusals that follow from how an operation is declared."""
     if operation.asks_services:
         yield from ((503, code) for code in _OF_SERVICES)
-    if operation.access is not Access.PUBLIC:
+    if operation.access is Access.SUBSCRIBER:
+        yield 401, "subscriber_unknown"
+        yield 429, "too_many_attempts"
+    elif operation.access is not Access.PUBLIC:
         yield 401, "not_signed_in"
     if operation.access in {Access.SIGNED_IN, Access.UNACCEPTED}:
         yield 403, "password_change_required"

@@ -32,6 +32,7 @@ from gateway.routes.acquirer import AcquirerRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
+from gateway.routes.events import EventRoutes
 from gateway.routes.health import HealthRoutes
 from gateway.routes.me import MeRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
@@ -40,6 +41,7 @@ from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
 from gateway.routes.sessions import SessionRoutes
+from gateway.subscriptions import Subscriptions
 from gateway.web import SETTINGS_KEY
 from shared.config import Settings
 
@@ -53,6 +55,16 @@ class ServicesProvider(DependencyProvider):
     def get_dependency(self, worker_ctx: Any) -> ServiceCalls:
         client: ServiceCalls = self.container.config[CLIENT_KEY]
         return client
+
+
+class SubscriptionsProvider(DependencyProvider):
+    """Injects what the process knows of subscribers: who waits, who has read how much."""
+
+    def setup(self) -> None:
+        self._made = Subscriptions(self.container.config[CLIENT_KEY])
+
+    def get_dependency(self, worker_ctx: Any) -> Subscriptions:
+        return self._made
 
 
 class SettingsProvider(DependencyProvider):
@@ -96,6 +108,7 @@ class Gateway(
     ProofRoutes,
     QuestionRoutes,
     AcquirerRoutes,
+    EventRoutes,
     HealthRoutes,
 ):
     """The API: the routes of every subject."""
@@ -104,3 +117,4 @@ class Gateway(
 
     services = ServicesProvider()
     settings = SettingsProvider()
+    subscriptions = SubscriptionsProvider()

@@ -1,9 +1,9 @@
-"""``python -m services serve|work|migrate|broker|definitions [NAME...]``: any set of services.
+"""``python -m services VERB [NAME...]``: any set of services in one process.
 
 ``serve`` answers RPC and is patched by eventlet before anything else is imported. ``work`` runs
 relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables,
 ``broker`` the users of the services and the gateway at RabbitMQ; ``definitions`` prints them for a
-broker that imports a file.
+broker that imports a file. ``seal``, which takes no names, seals the log of the ledger.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # importing it here would come before patching
     from shared.config import Settings
 
-VERBS = ("serve", "work", "migrate", "broker", "definitions")
+VERBS = ("serve", "work", "migrate", "broker", "definitions", "seal")
 USAGE = f"usage: python -m services {'|'.join(VERBS)} [NAME...]"
 
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         import eventlet
 
         eventlet.monkey_patch()
-    if verb not in VERBS:
+    if verb not in VERBS or (verb == "seal" and names):
         sys.stderr.write(USAGE + "\n")
         return 2
     from services.discovery import UnknownServiceError, check_names
@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings()
         chosen = check_names(names)
-        logs.configure({"serve": "server", "work": "worker"}.get(verb, verb), settings.log_level)
+        process = {"serve": "server", "work": "worker", "seal": "sealer"}.get(verb, verb)
+        logs.configure(process, settings.log_level)
         _run(verb, chosen, settings)
     except (BrokerAdministrationError, ConfigurationError, UnknownServiceError) as error:
         sys.stderr.write(f"{error}\n")
@@ -62,6 +63,10 @@ def _run(verb: str, names: list[str], settings: Settings) -> None:
         from services.work import work
 
         work(names, settings)
+    elif verb == "seal":
+        from services.seal import seal
+
+        seal(settings)
     elif verb == "broker":
         from services.broker import prepare_broker
 

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 import typer
 
 from services.bus_cli import app as bus_app
+from services.keys_cli import app as keys_app
+from services.staff_cli import app as staff_app
 from services.top.command import top
 from shared import logs
 from shared.config import SERVICES
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 app.command("top")(top)
 app.add_typer(bus_app, name="bus")
+app.add_typer(keys_app, name="keys")
+app.add_typer(staff_app, name="staff")
 for _service in SERVICES:
     if find_spec(f"services.{_service}.cli"):
         app.add_typer(import_module(f"services.{_service}.cli").app, name=_service)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from services.discovery import migrations_of
-from shared.config import ConfigurationError, Settings
+from shared.config import SEALER, ConfigurationError, Settings
 from shared.eventstore.migrations import migrate
 
 
@@ -21,4 +21,5 @@ def migrate_all(names: Sequence[str], settings: Settings) -> None:
             settings.database_url_of(name),
             migrations_of(name),
             report=lambda line: print(line, file=sys.stderr),  # noqa: T201 - progress
+            sealer_url=settings.database_urls.get(SEALER, ""),
         )

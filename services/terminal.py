@@ -6,10 +6,8 @@ to standard error, so that standard output holds the result alone.
 
 from __future__ import annotations
 
-import getpass
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
@@ -34,6 +32,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from services.discovery import UnknownServiceError, check_names, open_store
+from services.signing_in import actor_of, check_login, login_for
+from shared import reasons
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresStore
@@ -42,8 +42,6 @@ from shared.money import format_roubles
 V = TypeVar("V", bound=Callable[..., Any])
 
 DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2
-MAX_REASON = 500
-"""Characters."""
 LONG_TEXT, FOLDED = 40, 24
 """Characters: a cell that is longer than the first is folded, at no less than the second."""
 _FRAME = 3  # between two columns: a line, and a space on either side
@@ -51,8 +49,7 @@ _FRAME = 3  # between two columns: a line, and a space on either side
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check only; nothing is written.")]
 Actor = Annotated[
-    str | None,
-    typer.Option(help="Who acts, as ivanova; the login name when left out.", show_default=False),
+    str | None, typer.Option(hidden=True, help="Not read: who acts is who has signed in.")
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept for good.", show_default=False)]
 OptionalReason = Annotated[str, typer.Option(help="Why; it is recorded.", show_default=False)]
@@ -99,36 +96,28 @@ class StaffVerbs(typer.Typer):
 def author(actor: str | None, reason: str, *, optional: bool = False) -> tuple[str, str]:
     """Return who acts (``staff:<name>``) and why, as they are recorded.
 
-    With ``optional`` the reason may be empty. Raises ValueError that names the option.
+    Who acts is who has signed in to the database; ``actor`` is what somebody still gives by
+    ``--actor``. With ``optional`` the reason may be empty. Raises ValueError that names the option,
+    and ConfigurationError where nobody has signed in.
     """
-    return _staff_actor(actor), "" if optional and not reason else _recorded_reason(reason)
+    why = "" if optional and not reason else recorded_reason(reason)
+    who = actor_of(load_settings())
+    warn_of_actor(actor, who)
+    return who, why
 
 
-def _staff_actor(name: str | None) -> str:
-    """Return ``staff:<name>`` in lower case, the same for every way to write a name.
-
-    None is the login name. Raises ValueError for what is not a name.
-    """
-    written = unicodedata.normalize("NFKC", _login_name() if name is None else name)
-    bare = written.strip().lower().removeprefix("staff:").strip()
-    if not re.fullmatch(r"[\w.@-]{1,64}", bare):
-        raise ValueError("--actor: a name has letters, digits and . _ @ -, as ivanova")
-    return f"staff:{bare}"
+def warn_of_actor(actor: str | None, who: str) -> None:
+    """Say on standard error that ``--actor``, where somebody gives it, has no effect."""
+    if actor is not None:
+        err.print(f"--actor is not read: you act as {who}.", soft_wrap=True)
 
 
-def _recorded_reason(text: str) -> str:
-    """Return a reason with single spaces; raises ValueError for none, and for a long one."""
-    reason = " ".join(text.split())
-    if not reason or len(reason) > MAX_REASON or not reason.isprintable():
-        raise ValueError(f"--reason: say why, in up to {MAX_REASON} characters; it is recorded")
-    return reason
-
-
-def _login_name() -> str:
+def recorded_reason(text: str) -> str:
+    """Return a reason as it is recorded; raises ValueError that names the option."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a user id without a name
-        return ""
+        return reasons.recorded_reason(text)
+    except ValueError as error:
+        raise ValueError(f"--reason: {error}") from None
 
 
 # Refusals and the store
@@ -159,10 +148,16 @@ def refused(sentence: str) -> typer.Exit:
 
 
 @contextmanager
-def opened_store(service: str, **options: Any) -> Iterator[PostgresStore]:
-    """Open the store of a service by the settings of the environment."""
+def opened_store(service: str, *, writes: bool = False, **options: Any) -> Iterator[PostgresStore]:
+    """Open the store of a service for whoever has signed in: to read, or to write.
+
+    Raises ConfigurationError when he may not, or when nobody has signed in to write.
+    """
     [name] = check_names([service])
-    with closing(open_store(name, load_settings(), **options)) as store:
+    settings = load_settings()
+    login = login_for(settings, name, writes=writes)
+    check_login(login, name)
+    with closing(open_store(name, settings, login=login, **options)) as store:
         yield store
 
 

@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, parse_ring
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
@@ -19,10 +18,16 @@ SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "help
 GATEWAY = "gateway"
 """The name of the gateway among those that sign in to the broker."""
 
+SEALER = "sealer"
+"""The name of the process that seals the ledger's log among those that sign in to the database."""
+
 REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
 
 PAGE_READ_SECONDS = 2.0
+
+# The gateway's keys were derived for the cabinet before it had a secret of its own.
+_DERIVED_FOR = {GATEWAY: "cabinet"}
 
 MIN_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
@@ -43,6 +48,8 @@ class Settings:
 
     amqp_url: str = field(default="", repr=False)
     secret: bytes = field(default=b"", repr=False)
+    """The master secret, for a principal without a key ring, and for what it has sealed."""
+    key_rings: Mapping[str, KeyFile | GivenKeys] = field(default_factory=dict, repr=False)
     amqp_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     amqp_admin_url: str = field(default="", repr=False)
     """The management API of the broker, with its administrator."""
@@ -50,6 +57,8 @@ class Settings:
     staff_database_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    role_prefix: str = "saldo_"
+    """What the names of the services' roles in the database begin with, as a terminal sees it."""
     url: str = "http://127.0.0.1:18080"
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
@@ -92,6 +101,11 @@ class Settings:
                 f"runtime role of {service}; `make up` writes it to .saldo/env"
             ) from None
 
+    def database_role_of(self, service: str) -> str:
+        """Return a service's runtime role; the group roles beside it begin with its name."""
+        user = urlsplit(self.database_urls.get(service, "")).username
+        return unquote(user) if user else f"{self.role_prefix}{service}"
+
     def amqp_url_of(self, principal: str) -> str:
         """Return the URL under which a service or the gateway signs in to the broker.
 
@@ -111,23 +125,23 @@ class Settings:
             )
         return url
 
-    def derive_key(self, purpose: str) -> bytes:
-        """Return the 32-byte key of one purpose, derived from the master secret (HKDF-SHA256).
+    def keys_of(self, owner: str, purpose: str) -> KeyRing:
+        """Return the keys of a service or of the gateway for one purpose.
 
-        Raises ConfigurationError where the process has no secret.
+        Using them raises ConfigurationError where the process has no secret of this owner.
         """
-        if not self.secret:
-            raise ConfigurationError(
-                "set SALDO_SECRET to the master secret: at least 64 hexadecimal digits"
-            )
-        return _derived(self.secret, purpose)
+        sources = [self.key_rings[owner]] if owner in self.key_rings else []
+        if self.secret:
+            sources.append(GivenKeys([Key(MASTER, self.secret)]))
+        info = f"saldo/{_DERIVED_FOR.get(owner, owner)}/{purpose}"
+        return KeyRing(info, sources, lambda: _no_secret(owner))
 
 
-@lru_cache(maxsize=64)
-def _derived(secret: bytes, purpose: str) -> bytes:
-    # Kept: each page needs two keys, and deriving them takes longer than using them.
-    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"saldo/" + purpose.encode())
-    return hkdf.derive(secret)
+def _no_secret(owner: str) -> ConfigurationError:
+    variable = f"SALDO_SECRET_{owner.upper()}"
+    return ConfigurationError(
+        f"set {variable}_FILE to a file with the keys of {owner}, or {variable} to id:hex[,id:hex]"
+    )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -143,7 +157,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
             "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
-            "amqp_url", "amqp_admin_url",
+            "amqp_url", "amqp_admin_url", "role_prefix",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -151,11 +165,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     databases = {
         service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
-        for service in SERVICES
+        for service in (*SERVICES, SEALER)
         if env.get(f"SALDO_DATABASE_URL_{service.upper()}")
     }
     return Settings(
         secret=_master_secret(env),
+        key_rings={
+            owner: ring
+            for owner in (*SERVICES, GATEWAY)
+            if (ring := _key_ring(env, f"SALDO_SECRET_{owner.upper()}"))
+        },
         amqp_urls={
             principal: env[f"SALDO_AMQP_URL_{principal.upper()}"]
             for principal in (*SERVICES, GATEWAY)
@@ -205,3 +224,14 @@ def _master_secret(env: Mapping[str, str]) -> bytes:
     if len(secret) < 32:
         raise ConfigurationError("SALDO_SECRET must have at least 64 hexadecimal digits")
     return secret
+
+
+def _key_ring(env: Mapping[str, str], name: str) -> KeyFile | GivenKeys | None:
+    file, value = f"{name}_FILE", env.get(name)
+    try:
+        if path := env.get(file):
+            name = file
+            return KeyFile(Path(path))
+        return GivenKeys(parse_ring(value)) if value else None
+    except KeyRingError as error:
+        raise ConfigurationError(f"{name} {error}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -17,18 +17,32 @@ LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 30_000
 
 
-def connection_info(url: str, schema: str, *, statement_timeout_ms: int) -> str:
-    """Return the connection string of a service's role, with its schema and its time limits.
+class Login(NamedTuple):
+    """How to sign in to the database: the URL, the role to take (none: the login's own rights),
+    and whether transactions only read unless they ask for more."""
+
+    url: str
+    role: str = ""
+    read_only: bool = False
+
+
+def connection_info(login: Login | str, schema: str, *, statement_timeout_ms: int) -> str:
+    """Return the connection string of a login or a URL, with its schema and its time limits.
 
     Raises ConfigurationError for a malformed URL, without quoting it.
     """
-    options = {
+    url, role, read_only = Login(login) if isinstance(login, str) else login
+    options: dict[str, object] = {
         "search_path": schema,
         "lock_timeout": LOCK_TIMEOUT_MS,
         "statement_timeout": statement_timeout_ms,
         "idle_in_transaction_session_timeout": 10 * 60_000,
         "timezone": "UTC",
     }
+    if role:
+        options["role"] = role
+    if read_only:
+        options["default_transaction_read_only"] = "on"
     try:
         return _conninfo(url, schema, options)
     except psycopg.ProgrammingError:
@@ -51,14 +65,18 @@ def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
 
 
 def open_pool(
-    url: str, schema: str, *, size: int = 8, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS
+    login: Login | str,
+    schema: str,
+    *,
+    size: int = 8,
+    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
 ) -> ConnectionPool[Any]:
     """Open a pool of dict_row connections that are made on demand.
 
     A caller waits at most 3 s for a connection (psycopg_pool.PoolTimeout, an OperationalError).
     """
     return ConnectionPool(
-        connection_info(url, schema, statement_timeout_ms=statement_timeout_ms),
+        connection_info(login, schema, statement_timeout_ms=statement_timeout_ms),
         min_size=1,
         max_size=size,
         timeout=CONNECT_TIMEOUT_S,

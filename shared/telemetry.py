@@ -130,6 +130,21 @@ JOB_SUCCESS = Gauge(
     "When the last run that succeeded ended, in seconds since 1970.",
     ("service", "job_name"),
 )
+SEALED_EVENTS = Counter("saldo_seal_sealed_events", "Events sealed.")
+SEAL_SUCCESS = Gauge(
+    "saldo_seal_last_success_timestamp_seconds",
+    "When events were last sealed, in seconds since 1970.",
+)
+SEAL_BROKEN = Gauge(
+    "saldo_seal_broken", "1: the sealer signs nothing, because log, seal or key do not agree."
+)
+WITNESS_PUBLISHED = Counter(
+    "saldo_witness_published_checkpoints", "Checkpoints that a witness took.", ("witness",)
+)
+WITNESS_FAILURES = Counter(
+    "saldo_witness_failures", "Checkpoints that a witness did not take.", ("witness",)
+)
+
 TASK_RESTARTS = Counter(
     "saldo_worker_task_restarts", "Restarts of a failed relay, listener or job runner.", ("task",)
 )
@@ -139,6 +154,12 @@ def of_event_log(service: str) -> None:
     """Begin the series of a service's log at zero: an alert compares with what was before."""
     for counter in (LOG_EVENTS, LOG_COMMITS, LOG_CONFLICTS):
         counter.labels(service)
+
+
+def of_witness(name: str) -> None:
+    """Begin the series of a witness at zero: an alert compares with what was before."""
+    for counter in (WITNESS_PUBLISHED, WITNESS_FAILURES):
+        counter.labels(name)
 
 
 def of_job(service: str, job: str) -> None:

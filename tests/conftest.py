@@ -26,10 +26,11 @@ from shared.bus.administration import BrokerAdministration
 from shared.bus.permissions import Rights, rights_of_staff, rights_of_subscriber
 from shared.bus.principals import virtual_host_of
 from shared.bus.topology import connect, dead_queue, reaction_queue
-from shared.config import SERVICES, Settings
+from shared.config import SEALER, SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.client import RpcClient
+from tests.staff_logins import OPERATOR_LOGIN, PASSWORD, drop_operator, put_operator
 
 if TYPE_CHECKING:  # the copy of the tests that mutation runs use has no nodes
     from tests.nodes import Nodes
@@ -240,8 +241,11 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
                 service,
                 settings.database_url_of(service),
                 migrations_of(service),
+                sealer_url=settings.database_url_of(SEALER),
             )
+        put_operator(settings)
         yield settings, name
+        drop_operator(settings)
         owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -315,18 +319,22 @@ def role_of(service: str) -> str:
 
 
 def _with_database(settings: Settings, name: str) -> Settings:
-    def at(url: str, user: str = "", password: str = "") -> str:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        netloc = f"{user}:{password}@{host}" if user else parts.netloc
-        return urlunsplit(parts._replace(netloc=netloc, path=f"/{name}"))
-
+    at = _signed_in
     return replace(
         settings,
-        database_url=at(settings.database_url),
-        staff_database_url=at(settings.database_url),
+        database_url=at(settings.database_url, name),
+        staff_database_url=at(settings.database_url, name, OPERATOR_LOGIN, PASSWORD),
+        staff_amqp_url=at(settings.amqp_url, "", OPERATOR_LOGIN, PASSWORD),
         database_urls={
-            service: at(settings.database_url, role_of(service), "saldo-test")
-            for service in SERVICES
+            service: at(settings.database_url, name, role_of(service), "saldo-test")
+            for service in (*SERVICES, SEALER)
         },
     )
+
+
+def _signed_in(url: str, path: str = "", user: str = "", password: str = "") -> str:
+    """Return a URL with another path and user, where they are given."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{user}:{password}@{host}" if user else parts.netloc
+    return urlunsplit(parts._replace(netloc=netloc, path=f"/{path}" if path else parts.path))

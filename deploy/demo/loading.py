@@ -35,7 +35,7 @@ def load(database_url: str, console: Console) -> bool:
     """
     accounts = demo_accounts()
     contracts = database.events_of(database_url, "accounts")
-    saldo("accounts", "import", str(ACCOUNTS_FILE), *_author("demo"), *_totals_of(accounts))
+    saldo("accounts", "import", str(ACCOUNTS_FILE), "--reason", REASON, *_totals_of(accounts))
     _wait_until_open(database_url, accounts, console)
     bills = all_bills(accounts)
     total = _amount(sum(bill.total for bill in bills))
@@ -43,7 +43,7 @@ def load(database_url: str, console: Console) -> bool:
     postings = database.events_of(database_url, "ledger")
     count = str(len(bills))
     control = ("--bills", count, "--total", total)
-    saldo("ledger", "import", str(CHARGES_FILE), *_author("staff:demo"), *control)
+    saldo("ledger", "import", str(CHARGES_FILE), "--reason", REASON, *control)
     new_events = database.events_of(database_url, "ledger") - postings
     new_contracts = database.events_of(database_url, "accounts") - contracts
     if new_contracts or new_events:
@@ -90,10 +90,6 @@ def _wait_until_open(database_url: str, accounts: Sequence[DemoAccount], console
                     "(saldo bus parked)?"
                 )
             time.sleep(POLL_SECONDS)
-
-
-def _author(actor: str) -> tuple[str, ...]:
-    return ("--actor", actor, "--reason", REASON)
 
 
 def _totals_of(accounts: Sequence[DemoAccount]) -> tuple[str, ...]:

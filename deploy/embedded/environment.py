@@ -11,8 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
+from deploy.embedded.keys import key_settings
 from deploy.embedded.state import StateDir, StateError
-from shared.config import GATEWAY, SERVICES
+from shared.config import GATEWAY, SEALER, SERVICES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -28,8 +29,12 @@ MONITORED = {
     "gateway": "gateway_monitoring",
     "serve": "serve_monitoring",
     "work": "work_monitoring",
+    "seal": "seal_monitoring",
 }
 """The processes with a monitoring listener, and the names of its ports."""
+
+OPERATOR = "staff.operator"
+"""As whom staff verbs sign in on this machine; see `deploy.embedded.staff`."""
 
 PLAIN_ENVIRONMENT = {
     # Independent of the calling shell: otherwise each `up` would look like a change.
@@ -65,14 +70,15 @@ def generate_settings(
         ),
         "SALDO_AMQP_METRICS_URL": f"http://127.0.0.1:{ports['amqp_prometheus']}/metrics",
         "SALDO_DATABASE_URL": database,
-        "SALDO_SECRET": secrets["master"],
         "SALDO_TIMEZONE": "Europe/Moscow",
     }
     return (
         settings
+        | key_settings(state)
         | monitoring_urls(ports)
         | role_urls(database, secrets["roles"])
         | broker_urls(broker, secrets["amqp_users"])
+        | staff_urls(broker, database, secrets["staff"])
     )
 
 
@@ -104,6 +110,11 @@ def apply_overrides(
             )
         derived |= broker_urls(overrides["SALDO_AMQP_URL"], secrets["amqp_users"])
         derived["SALDO_AMQP_METRICS_URL"] = ""
+    derived |= staff_urls(
+        overrides.get("SALDO_AMQP_URL") or settings["SALDO_AMQP_URL"],
+        overrides.get("SALDO_DATABASE_URL") or settings["SALDO_DATABASE_URL"],
+        secrets["staff"],
+    )
     return {**settings, **derived, **overrides}
 
 
@@ -122,7 +133,7 @@ def broker_urls(administrator_url: str, key: str) -> dict[str, str]:
 
 
 def role_urls(owner_url: str, key: str) -> dict[str, str]:
-    """Return `SALDO_DATABASE_URL_<SERVICE>` of every service, derived from the owner's URL.
+    """Return `SALDO_DATABASE_URL_<SERVICE>` of services and sealer, derived from the owner's URL.
 
     The migrator creates the roles from these. The passwords are derived from `key`.
     """
@@ -130,15 +141,31 @@ def role_urls(owner_url: str, key: str) -> dict[str, str]:
     if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
         raise StateError("SALDO_DATABASE_URL must look like postgresql://owner:password@host/name")
     return {
-        f"SALDO_DATABASE_URL_{service.upper()}": _signed_in_as(parts, f"saldo_{service}", key)
-        for service in SERVICES
+        f"SALDO_DATABASE_URL_{name.upper()}": _signed_in_as(parts, f"saldo_{name}", key)
+        for name in (*SERVICES, SEALER)
     }
+
+
+def staff_urls(administrator_url: str, owner_url: str, key: str) -> dict[str, str]:
+    """Return with what the `saldo` command signs in where `.saldo/env` is read: as the operator.
+
+    `deploy.embedded.staff` creates his user and his login from these.
+    """
+    return {
+        f"SALDO_STAFF_{name}_URL": _signed_in_as(urlsplit(url), OPERATOR, key)
+        for name, url in (("AMQP", administrator_url), ("DATABASE", owner_url))
+    }
+
+
+def password_of(user: str, key: str) -> str:
+    """Return the password of a user, derived from a secret of the installation."""
+    return hmac.new(key.encode(), user.encode(), sha256).hexdigest()
 
 
 def _signed_in_as(parts: SplitResult, user: str, key: str) -> str:
     """Return a URL with another user, whose password is derived from `key`."""
-    password = hmac.new(key.encode(), user.encode(), sha256).hexdigest()
     address = parts.netloc.rpartition("@")[2]
+    password = password_of(user, key)
     return urlunsplit(parts._replace(netloc=f"{quote(user)}:{password}@{address}"))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from deploy.embedded import process
 from deploy.embedded.daemon import Daemon
 from deploy.embedded.environment import apply_overrides, as_shell, generate_settings, overrides_from
+from deploy.embedded.keys import make_keys
 from deploy.embedded.plan import (
     Plan,
     ProcessState,
@@ -133,6 +134,8 @@ class Installation:
         settings = generate_settings(self.state, ports, secrets)
         overrides = self.state.overrides(overrides_from(self._overrides, settings))
         self.environment = apply_overrides(settings, overrides, secrets)
+        master = self.environment["SALDO_SECRET"] or secrets.get("master", "")
+        make_keys(self.state, master, self.environment.get("SALDO_LEDGER_SEAL_NAME", ""))
         write_atomically(self.state.env, as_shell(self.environment).encode())
         specs = process_specs(self.state, ports, secrets, self.environment, overrides)
         plan = Plan(processes=specs, owner=self._owner, watchdog=self._owner is None)

@@ -8,16 +8,34 @@ from urllib.parse import urlsplit
 from deploy.embedded.environment import MONITORED
 from shared.config import GATEWAY, SERVICES
 
+
+def _secrets_of(*owners: str) -> tuple[str, ...]:
+    """Return the variables with the keys of these principals; the first is for all."""
+    own = (f"SALDO_SECRET_{owner.upper()}" for owner in owners)
+    return ("SALDO_SECRET", *(name for ring in own for name in (ring, f"{ring}_FILE")))
+
+
 _EVERY = ("SALDO_LOG_LEVEL", "SALDO_TIMEZONE")
 _TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _BROKER = tuple(f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES)
 _BROKER_GATEWAY = f"SALDO_AMQP_URL_{GATEWAY.upper()}"
+_VERIFIERS = (
+    "SALDO_LEDGER_SEAL_OLD_KEYS",
+    "SALDO_LEDGER_SEAL_VERIFIER",
+    "SALDO_LEDGER_SEAL_VERIFIER_FILE",
+)
 _ACQUIRER = (
     "SALDO_ACQUIRER_URL",
     "SALDO_ACQUIRER_USER",
     "SALDO_ACQUIRER_PASSWORD",
     "SALDO_ACQUIRER_SECRET",
+)
+_WITNESSES = (
+    "SALDO_LEDGER_WITNESS_DIR",
+    "SALDO_LEDGER_WITNESS_MAIL",
+    "SALDO_LEDGER_WITNESS_MAIL_SECONDS",
+    "SALDO_LEDGER_WITNESS_SECONDS",
 )
 _SERVICES = (
     *_TRACED,
@@ -25,24 +43,42 @@ _SERVICES = (
     *_BROKER,
     *_ACQUIRER,
     "SALDO_ACQUIRER",
-    "SALDO_SECRET",
+    *_secrets_of(*SERVICES),
     "SALDO_URL",
     "SALDO_ACCOUNTS_POLICY",
     "SALDO_HELPDESK_DEPARTMENTS",
     "SALDO_LEDGER_PENALTY_RULES",
-    "SALDO_LEDGER_SEAL_KEY",
-    "SALDO_LEDGER_SEAL_NAME",
-    "SALDO_LEDGER_SEAL_OLD_KEYS",
+    *_VERIFIERS,
 )
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "migrate": (*_EVERY, "SALDO_DATABASE_URL", *_DATABASES),
+    "migrate": (*_EVERY, "SALDO_DATABASE_URL", "SALDO_DATABASE_URL_SEALER", *_DATABASES),
     "broker": (
         *_EVERY,
         "SALDO_AMQP_ADMIN_URL",
         *_BROKER,
         _BROKER_GATEWAY,
         "SALDO_SUBSCRIBER_QUEUE_BYTES",
+    ),
+    "staff": (
+        *_EVERY,
+        *_DATABASES,
+        "SALDO_AMQP_ADMIN_URL",
+        "SALDO_AMQP_URL",
+        "SALDO_DATABASE_URL",
+        *_VERIFIERS,
+        *_secrets_of("accounts", "ledger"),
+        "SALDO_STATE_DIR",
+        "SALDO_URL",
+    ),
+    "subscribers": (
+        *_EVERY,
+        *_DATABASES,
+        "SALDO_AMQP_ADMIN_URL",
+        "SALDO_AMQP_URL",
+        "SALDO_DATABASE_URL",
+        "SALDO_STATE_DIR",
+        "SALDO_URL",
     ),
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (
@@ -61,9 +97,19 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_GATEWAY_LISTEN",
         "SALDO_PAGE_READ_SECONDS",
         "SALDO_PAYEES",
-        "SALDO_SECRET",
+        *_secrets_of(GATEWAY),
         "SALDO_TRUSTED_PROXY",
         "SALDO_URL",
+    ),
+    "seal": (
+        *_EVERY,
+        *_VERIFIERS,
+        *_WITNESSES,
+        "SALDO_DATABASE_URL_SEALER",
+        "SALDO_LEDGER_SEAL_KEY",
+        "SALDO_LEDGER_SEAL_NAME",
+        "SALDO_MAIL_FROM",
+        "SALDO_SMTP_URL",
     ),
     "acquirer": (*_EVERY, *_ACQUIRER, "SALDO_STATE_DIR", "SALDO_URL"),
     "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from deploy.embedded import postgres, rabbitmq
 from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.keys import sealer_settings
 from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.process_settings import settings_of
 from deploy.embedded.state import StateDir
@@ -40,12 +41,13 @@ def process_specs(
     if "SALDO_AMQP_URL" not in overrides:
         url = settings["SALDO_AMQP_URL"]
         specs += rabbitmq.processes(state.root / "rabbitmq", ports, secrets, url, user)
-    return (*specs, *_services(settings))
+    return (*specs, *_services({**sealer_settings(state), **settings}))
 
 
 def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     broker = settings["SALDO_AMQP_URL"]
     gateway = settings["SALDO_MONITORING_URL_GATEWAY"]
+    seal = settings["SALDO_MONITORING_URL_SEAL"]
     acquirer = urlsplit(settings["SALDO_ACQUIRER_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
     rpc = tuple(f"rpc-{service}" for service in SERVICES)
@@ -59,8 +61,11 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     rows: list[tuple[str, tuple[str, ...], tuple[str, ...], Check | None]] = [
         ("migrate", ("services", "migrate"), ("postgres",), None),
         ("broker", ("services", "broker"), ("rabbitmq",), None),
+        ("staff", ("deploy.embedded.staff",), services, None),
+        ("subscribers", ("deploy.embedded.subscribers",), services, None),
         ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
         ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
+        ("seal", ("services", "seal"), ("migrate",), Check("http", f"{seal}/readyz")),
         ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),

@@ -22,6 +22,7 @@ DEFAULT_PORTS = {
     "gateway_monitoring": 18081,
     "serve_monitoring": 18082,
     "work_monitoring": 18083,
+    "seal_monitoring": 18084,
     "smtp": 18025,
     "mailbox": 18026,
     "acquirer": 18090,
@@ -40,6 +41,7 @@ _SECRETS = (
     "roles",
     "amqp",
     "amqp_users",
+    "staff",
     "cookie",
     "acquirer",
     "acquirer_callback",
@@ -92,6 +94,34 @@ class StateDir:
     def demo(self) -> Path:
         """Who the ready demo person is: e-mail, password, accounts."""
         return self.root / "demo.json"
+
+    @property
+    def staff(self) -> Path:
+        """The settings of the terminal of each of the staff, `<name>.env`."""
+        return self.root / "staff"
+
+    @property
+    def subscribers(self) -> Path:
+        """The settings of the program of each subscriber, `<name>.env`."""
+        return self.root / "subscribers"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    def key_ring(self, owner: str) -> Path:
+        """The keys of a service or of the gateway."""
+        return self.keys / f"{owner}.keys"
+
+    @property
+    def seal(self) -> Path:
+        """The private key of the seal, and the verifiers."""
+        return self.root / "seal"
+
+    @property
+    def witness(self) -> Path:
+        """The checkpoints of the ledger's log; a real witness belongs to somebody else."""
+        return self.root / "witness"
 
     def record(self, name: str) -> Path:
         return self.run / f"{name}.json"
@@ -153,16 +183,16 @@ class StateDir:
         path = self.root / "secrets.json"
         kept: dict[str, str] = _read_json(path)
         names = (
-            "master",
             "database",
             "roles",
             "amqp",
             "amqp_users",
+            "staff",
             "cookie",
             "acquirer",
             "acquirer_callback",
         )
-        made = {name: kept.get(name) or secrets.token_hex(32) for name in names}
+        made = kept | {name: kept.get(name) or secrets.token_hex(32) for name in names}
         if made != kept:
             write_atomically(path, json.dumps(made, indent=2).encode())
         return made

@@ -214,7 +214,7 @@ def _outdated(described: Page, visit: Visit) -> Response | None:
     if visit.sealer.is_csrf_token(visit.visitor, visit.form.get(CSRF, "")):
         return None
     found = page_at(visit.service, _shown_at(described, visit))
-    strange = visit.form.get(PERSON, "") not in ("", visit.person_mark)
+    strange = not visit.is_own_mark(visit.form.get(PERSON, ""))
     if found is None or strange or "Origin" not in visit.request.headers:
         raise Refusal(403, "form_outdated")
     handler, values = found
@@ -312,7 +312,7 @@ def waiting_form(visit: Visit, sealed: str, person_id: str) -> Mapping[str, Any]
     Two may share a device: what the first one typed is not for the eyes of the second.
     """
     kept = visit.sealer.unseal("kept", sealed, seconds=KEPT_SECONDS) if sealed else None
-    if kept is None or kept.get("person") != visit.sealer.person_mark(person_id):
+    if kept is None or not visit.sealer.is_person_mark(person_id, str(kept.get("person"))):
         return None
     found: Mapping[str, Any] = kept
     return found

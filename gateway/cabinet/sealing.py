@@ -1,6 +1,7 @@
 """Values that leave for the browser and must come back unchanged, unread or unguessed.
 
-Everything is keyed from the master secret, a key for each purpose.
+Everything is keyed from the gateway's secret, a key for each purpose. What was made under any key
+of its ring is accepted, so forms that are open outlive a change of the secret.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import json
 import secrets
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from shared.config import Settings
+from shared.config import GATEWAY, Settings
+from shared.keys import Key, KeyRing
 
 _MASK_BYTES = 16
 
@@ -23,9 +26,9 @@ class Sealer:
     """Seals values for the browser, and makes the CSRF tokens of one visitor."""
 
     def __init__(self, settings: Settings) -> None:
-        self._csrf_key = settings.derive_key("cabinet/csrf")
-        self._person_key = settings.derive_key("cabinet/person")
-        self._fernet = Fernet(urlsafe_b64encode(settings.derive_key("cabinet/sealed")))
+        self._csrf_keys = settings.keys_of(GATEWAY, "csrf")
+        self._person_keys = settings.keys_of(GATEWAY, "person")
+        self._sealing_keys = settings.keys_of(GATEWAY, "sealed")
 
     def seal(self, purpose: str, value: Any) -> str:
         """Return a JSON value encrypted, for one purpose.
@@ -34,20 +37,38 @@ class Sealer:
         must not grow past the limit of a body.
         """
         text = json.dumps([purpose, value], ensure_ascii=False).encode()
-        return self._fernet.encrypt(zlib.compress(text)).decode()
+        return _fernet(self._sealing_keys.first).encrypt(zlib.compress(text)).decode()
 
     def unseal(self, purpose: str, text: str, *, seconds: int) -> Any | None:
         """Return what was sealed; None when it is forged, older than that, or for another use."""
+        packed: list[bytes] = []
+
+        def opens(key: Key) -> bool:
+            try:
+                packed.append(_fernet(key).decrypt(text.encode(), ttl=seconds))
+            except (InvalidToken, ValueError):
+                return False
+            return True
+
+        if not _fits_any(self._sealing_keys, opens):
+            return None
         try:
-            opened = zlib.decompress(self._fernet.decrypt(text.encode(), ttl=seconds))
-            found, value = json.loads(opened)
-        except (InvalidToken, ValueError, zlib.error):
+            found, value = json.loads(zlib.decompress(packed[0]))
+        except (ValueError, zlib.error):
             return None
         return value if found == purpose else None
 
     def person_mark(self, person_id: str) -> str:
         """Return what marks the forms of a person, and tells nobody who that is."""
-        return hmac.digest(self._person_key, person_id.encode(), "sha256")[:_MASK_BYTES].hex()
+        return _short_hash(self._person_keys.first, person_id).hex()
+
+    def is_person_mark(self, person_id: str, mark: str) -> bool:
+        """Return whether a mark was made for the person."""
+        given = mark.encode()
+        return _fits_any(
+            self._person_keys,
+            lambda key: hmac.compare_digest(_short_hash(key, person_id).hex().encode(), given),
+        )
 
     def csrf_token(self, visitor: str) -> str:
         """Return the token of a visitor, masked anew each time.
@@ -55,7 +76,8 @@ class Sealer:
         Pages are compressed: a token that stays the same could be read off their length (BREACH).
         """
         mask = secrets.token_bytes(_MASK_BYTES)
-        return urlsafe_b64encode(mask + _xor(mask, self._expected(visitor))).decode()
+        expected = _short_hash(self._csrf_keys.first, visitor)
+        return urlsafe_b64encode(mask + _xor(mask, expected)).decode()
 
     def is_csrf_token(self, visitor: str, token: str) -> bool:
         """Return whether a token was made for the visitor."""
@@ -66,10 +88,22 @@ class Sealer:
         if len(raw) != 2 * _MASK_BYTES:
             return False
         unmasked = _xor(raw[:_MASK_BYTES], raw[_MASK_BYTES:])
-        return hmac.compare_digest(unmasked, self._expected(visitor))
+        return _fits_any(
+            self._csrf_keys, lambda key: hmac.compare_digest(unmasked, _short_hash(key, visitor))
+        )
 
-    def _expected(self, visitor: str) -> bytes:
-        return hmac.digest(self._csrf_key, visitor.encode(), "sha256")[:_MASK_BYTES]
+
+def _fits_any(ring: KeyRing, fits: Callable[[Key], bool]) -> bool:
+    """Return whether a key of the ring fits, also one that another process has taken just now."""
+    return any(map(fits, ring)) or (ring.look() and any(map(fits, ring)))
+
+
+def _fernet(key: Key) -> Fernet:
+    return Fernet(urlsafe_b64encode(key.secret))
+
+
+def _short_hash(key: Key, text: str) -> bytes:
+    return hmac.digest(key.secret, text.encode(), "sha256")[:_MASK_BYTES]
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

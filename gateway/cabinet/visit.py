@@ -227,6 +227,12 @@ class Visit:
         """What marks the forms of whoever is signed in; "" for nobody."""
         return self.sealer.person_mark(self.person.person_id) if self.person else ""
 
+    def is_own_mark(self, mark: str) -> bool:
+        """Return whether a form was marked for this person, or for nobody."""
+        if not mark:
+            return True
+        return self.person is not None and self.sealer.is_person_mark(self.person.person_id, mark)
+
     def with_form(self, form: Mapping[str, str]) -> Visit:
         """Return this visit with other fields typed in."""
         return replace(self, form=form)

@@ -148,6 +148,41 @@ GATEWAY = {
         "ru": "Параметр указан несколько раз. Укажите каждый параметр один раз.",
         "en": "A parameter is repeated. Give every parameter once.",
     },
+    "events_not_granted": {
+        "ru": "Эти события подписчику не открыты. Запросите открытые ему или обратитесь к "
+        "оператору.",
+        "en": "The subscriber has no grant for these events. Ask for those that it has, or ask the "
+        "operator for a grant.",
+    },
+    "events_unknown": {
+        "ru": "Такого источника или такого события нет. Их список — на странице /api/events.",
+        "en": "There is no such service, or no such type of event. The page /api/events lists "
+        "them.",
+    },
+    "position_beyond_log": {
+        "ru": "Журнал кончается раньше этой позиции. Остановите чтение и сообщите оператору: "
+        "журнал могли восстановить из копии.",
+        "en": "The log ends before this position. Stop reading and tell the operator: the log may "
+        "have been restored from a copy.",
+    },
+    "two_beginnings": {
+        "ru": "Указано несколько мест, с которых начать. Оставьте одно из after, position и since.",
+        "en": "There are several places to begin at. Leave one of after, position and since.",
+    },
+    "too_many_reads": {
+        "ru": "Подписчик читает слишком часто. Повторите через {retry_after_seconds} с.",
+        "en": "The subscriber reads too often. Try again in {retry_after_seconds} s.",
+    },
+    "too_many_waits": {
+        "ru": "Подписчик уже ждёт событий в нескольких запросах. Дождитесь их ответа.",
+        "en": "The subscriber waits for events in several requests already. Let them be answered "
+        "first.",
+    },
+    "events_busy": {
+        "ru": "Слишком много подписчиков ждёт событий. Повторите через несколько секунд или без "
+        "wait.",
+        "en": "Too many subscribers wait for events. Try again in a few seconds, or without wait.",
+    },
     "invalid_cursor": {
         "ru": "Указатель страницы не подходит. Возьмите next из предыдущей страницы этого же "
         "списка или начните сначала.",

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 IDENTITY = {
+    "subscriber_unknown": {
+        "ru": "Такого подписчика нет. Отправьте действующий токен подписчика в заголовке "
+        "Authorization: Bearer; его выдаёт оператор.",
+        "en": "There is no such subscriber. Send a valid token of a subscriber as Authorization: "
+        "Bearer; the operator issues it.",
+    },
     "wrong_code": {
         "ru": "Код не подходит. Сверьте его с последним письмом (осталось попыток: "
         "{attempts_left}) или нажмите «Выслать код заново».",

@@ -28,7 +28,7 @@ from services.terminal import (
     reporting,
     show,
 )
-from shared.config import ConfigurationError, load_settings
+from shared.config import ConfigurationError
 from shared.errors import ServiceError, ValidationFailed
 from shared.money import format_roubles, parse_roubles
 from shared.tablefiles import ControlTotals, quarantine_path
@@ -72,14 +72,14 @@ def import_contracts(
     with reporting():
         by = None if dry_run else author(actor, reason)
     try:
-        settings = load_settings()
-        source, seal = open_contract_file(file), BillSeal(settings.derive_key(KEY_PURPOSE))
+        source = open_contract_file(file)
         refused_rows = quarantine or quarantine_path(file)
-        found = survey(source, seal, refused_rows, err)
-        summary = _summary(source, found, dry_run, refused_rows)
-        summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
-        if not summary["differences"]:
-            with opened_store("accounts") as store:
+        with opened_store("accounts", writes=True) as store:
+            seal = BillSeal(store.hash_key(KEY_PURPOSE))
+            found = survey(source, seal, refused_rows, err)
+            summary = _summary(source, found, dry_run, refused_rows)
+            summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
+            if not summary["differences"]:
                 job = ContractImport(store, source, seal, found, err)
                 summary |= job.plan() if by is None else job.run(*by)
     except ValidationFailed as error:

@@ -1,8 +1,8 @@
 """Facts of the last paper bill, kept only as keyed digests.
 
 A bill's number and total are few enough to be guessed by whoever holds a plain hash, so each is
-an HMAC-SHA256 under a key derived from the master secret, over the account number as well: equal
-totals of two accounts do not look equal.
+an HMAC-SHA256 under a key of the service, over the account number as well: equal totals of two
+accounts do not look equal.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import msgspec
 
 from shared.money import Kopecks, parse_roubles
 
-KEY_PURPOSE = "accounts/bill-proof"
-"""The purpose under which ``settings.derive_key`` gives the key."""
+KEY_PURPOSE = "bill-proof"
+"""The purpose under which ``store.hash_key`` gives the key."""
 
 _NOT_SIGNIFICANT = re.compile(r"[\s№#.\-/\\]")
 

@@ -45,7 +45,7 @@ class AccountsService:
         Raises Forbidden ``link_refused``, the same for an unknown number and a wrong fact; and as
         `application.Linking.link`.
         """
-        seal = BillSeal(self.settings.derive_key(KEY_PURPOSE))
+        seal = BillSeal(self.store.hash_key(KEY_PURPOSE))
         command = application.LinkAccount(
             person_id=person_id,
             number=number,

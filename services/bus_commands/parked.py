@@ -85,7 +85,7 @@ def parked_(
             return
         dropping = drop is not None or drop_all
         who, why = author(actor, reason, optional=not dropping)
-        with context.bind(actor=who), opened_store(service) as store:
+        with context.bind(actor=who), opened_store(service, writes=True) as store:
             if retry is not None:
                 retrying.retry_one(store, retry, why, dry_run)
             elif retry_all:
@@ -134,7 +134,7 @@ def _list(names: list[str], selection: parked.Selection, limit: int, json: bool)
 
 
 def _show(service: str, parked_id: int, json: bool) -> None:
-    with opened_store(service) as store:
+    with opened_store(service, writes=True) as store:
         row = store.query(lambda session: parked.find(session.cursor, parked_id))
     if row is None:
         raise retrying.not_parked(service, parked_id)

@@ -159,6 +159,26 @@ def question_of(session: Session, question_id: UUID, person_id: UUID | None = No
     return view
 
 
+def question_id_of(session: Session, question: str) -> UUID:
+    """Return the id of a question by its number or its id; raises NotFound."""
+    if re.fullmatch(r"[0-9]{1,18}", question):
+        found: UUID | None = session.read.id_of_number(int(question))
+        if found is None:
+            raise not_found()
+        return found
+    try:
+        return UUID(question)
+    except ValueError:
+        raise not_found() from None
+
+
+def turn_of(session: Session, question: str) -> tuple[UUID, int]:
+    """Return the id of a question, and how many messages of the person it has."""
+    question_id = question_id_of(session, question)
+    messages = session.read.messages(question_id)
+    return question_id, sum(message.author == "person" for message in messages)
+
+
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
     """Return ``[{author, text, at}]`` in order; an erased text is None."""
     return [

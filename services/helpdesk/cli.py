@@ -1,19 +1,17 @@
-"""``saldo helpdesk``: read, answer, route and close questions."""
+"""``saldo helpdesk``: read, answer, route and close questions.
+
+The help desk does it: a verb calls it by RPC, under the broker's user of whoever runs it.
+"""
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
-from uuid import UUID
+from typing import Annotated, Any
 
 import typer
 
-from services.helpdesk import application
-from services.helpdesk.answers import question_summary
-from services.helpdesk.departments import load_directory
+from services.staff_calls import calls_to
 from services.terminal import (
     Actor,
     DryRun,
@@ -21,18 +19,12 @@ from services.terminal import (
     OptionalReason,
     Reason,
     StaffVerbs,
-    author,
     new_table,
-    opened_store,
     out,
     print_json,
     reporting,
     show,
 )
-from shared.context import bind
-from shared.eventstore import Session
-
-C = TypeVar("C")
 
 app = StaffVerbs("The questions that persons ask. Reasons are hidden from them.")
 
@@ -50,19 +42,20 @@ def list_questions(
     json: Json = False,
 ) -> None:
     """List questions, longest waiting first."""
-    with reporting(), opened_store("helpdesk") as store:
+    with reporting():
         if state not in ("open", "answered", "closed", "all"):
             raise ValueError("--state: open, answered, closed or all")
         chosen = None if state == "all" else state
-        directory = load_directory()
-        views = store.query(lambda session: session.read.questions_in(chosen, department, limit))
-    questions = [question_summary(view, directory) for view in views]
+        with calls_to("helpdesk") as helpdesk:
+            listed = helpdesk.ask(
+                "questions_of_state", state=chosen, department=department, limit=limit
+            )
     if json:
-        print_json({"questions": questions})
+        print_json(listed)
         return
     names = ("number", "state", "department", "topic", "account", "last message (UTC)")
     table = new_table("Questions", *names)
-    for found in questions:
+    for found in listed["questions"]:
         table.add_row(
             str(found["number"]),
             found["state"],
@@ -77,14 +70,8 @@ def list_questions(
 @app.reads("show")
 def show_question(question: Which, *, json: Json = False) -> None:
     """Show a question with its messages."""
-
-    def read(session: Session) -> dict[str, Any]:
-        view = application.question_of(session, _id_of(session, question))
-        messages = application.messages_of(session, view.question_id)
-        return {**question_summary(view, load_directory()), "messages": messages}
-
-    with reporting(), opened_store("helpdesk") as store:
-        found = store.query(read)
+    with reporting(), calls_to("helpdesk") as helpdesk:
+        found = helpdesk.ask("any_question", question=question)
     if json:
         print_json(found)
         return
@@ -117,16 +104,7 @@ def answer(
         if (text is None) == (file is None):
             raise ValueError("give the answer by one of --text and --file")
         written = _read(file) if text is None else text
-        who, note = author(actor, reason, optional=True)
-        _write(
-            who,
-            question,
-            lambda question_id: application.AnswerQuestion(
-                question_id=question_id, text=written, reason=note
-            ),
-            application.answer_question,
-            dry_run,
-        )
+        _write("answer", question, actor, dry_run, text=written, reason=reason)
 
 
 @app.writes("route")
@@ -140,69 +118,23 @@ def route(
 ) -> None:
     """Route a question to another department."""
     with reporting():
-        who, why = author(actor, reason)
-        _write(
-            who,
-            question,
-            lambda question_id: application.RouteQuestion(
-                question_id=question_id, department=department, reason=why
-            ),
-            application.QuestionUseCases(load_directory()).route,
-            dry_run,
-        )
+        _write("route", question, actor, dry_run, department=department, reason=reason)
 
 
 @app.writes("close")
 def close(question: Which, *, reason: Reason, actor: Actor = None, dry_run: DryRun = False) -> None:
     """Close a question; a message of the person opens it again."""
     with reporting():
-        who, why = author(actor, reason)
-        _write(
-            who,
-            question,
-            lambda question_id: application.CloseQuestion(question_id=question_id, reason=why),
-            application.close_question,
-            dry_run,
-        )
+        _write("close", question, actor, dry_run, reason=reason)
 
 
-class _DryRunEnd(Exception):  # noqa: N818 - no error: it rolls the transaction back
-    """Ends a dry run: all checks have passed."""
-
-
-def _write(
-    who: str,
-    question: str,
-    command_for: Callable[[UUID], C],
-    handler: Callable[[Session, C], dict[str, Any]],
-    dry_run: bool,
-) -> None:
-    def check_only(session: Session, command: C) -> NoReturn:
-        handler(session, command)
-        session.flush()
-        raise _DryRunEnd
-
-    with opened_store("helpdesk") as store, bind(actor=who):
-        command = command_for(store.query(lambda session: _id_of(session, question)))
-        if not dry_run:
-            print_json(store.execute(handler, command))
-            return
-        try:
-            store.transact(check_only, command)
-        except _DryRunEnd:
-            out.print("Dry run: all checks passed, nothing was written.")
-
-
-def _id_of(session: Session, question: str) -> UUID:
-    if re.fullmatch(r"[0-9]{1,18}", question):
-        found: UUID | None = session.read.id_of_number(int(question))
-        if found is None:
-            raise application.not_found()
-        return found
-    try:
-        return UUID(question)
-    except ValueError:
-        raise application.not_found() from None
+def _write(method: str, question: str, actor: str | None, dry_run: bool, **arguments: Any) -> None:
+    with calls_to("helpdesk", actor) as helpdesk:
+        result = helpdesk.command(method, question=question, dry_run=dry_run, **arguments)
+    if dry_run:
+        out.print("Dry run: all checks passed, nothing was written.")
+    else:
+        print_json(result)
 
 
 def _read(file: Path | None) -> str:

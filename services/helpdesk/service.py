@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 from services.helpdesk import application, schemas
 from services.helpdesk.answers import letter_facts, question_summary
 from services.helpdesk.departments import load_directory
+from shared import context
 from shared.config import GATEWAY
 from shared.errors import Forbidden
 from shared.eventstore import Session
+from shared.ids import NAMESPACE, derived_id, new_id
+from shared.rpc.callers import staff
 from shared.rpc.server import RpcClientProvider, StoreProvider, rpc
 
 MAX_LISTED = 200
 """The maximal number of listed questions of one person."""
 
 
+C = TypeVar("C")
+
+
+class _DryRunEnd(Exception):  # noqa: N818 - no error: it rolls the transaction back
+    """Ends a dry run: all checks have passed."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__()
+        self.result = result
+
+
 class HelpdeskService:
-    """Questions and their answers, for the gateway and for notifications."""
+    """Questions and their answers, for the gateway, notifications and staff."""
 
     name = "helpdesk"
 
@@ -93,6 +108,81 @@ class HelpdeskService:
 
         result: dict[str, Any] = self.store.query(read)
         return result
+
+    @rpc(schemas.QuestionsOfState, callers=(staff("read"),))
+    def questions_of_state(
+        self, state: str | None, department: str | None, limit: int
+    ) -> dict[str, Any]:
+        """Return ``{questions: [...]}`` of all persons, longest waiting first."""
+        views = self.store.query(
+            lambda session: session.read.questions_in(state, department, limit)
+        )
+        return {"questions": [question_summary(view, self.directory) for view in views]}
+
+    @rpc(schemas.AnyQuestion, callers=(staff("read"),))
+    def any_question(self, question: str) -> dict[str, Any]:
+        """Return a question by its number or id, with its messages."""
+
+        def read(session: Session) -> dict[str, Any]:
+            view = application.question_of(session, application.question_id_of(session, question))
+            messages = application.messages_of(session, view.question_id)
+            return {**question_summary(view, self.directory), "messages": messages}
+
+        result: dict[str, Any] = self.store.query(read)
+        return result
+
+    @rpc(schemas.Answer, callers=(staff("answer"),))
+    def answer(self, question: str, text: str, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Answer a question; the same answer to the same message is given once."""
+        question_id, turn = self.store.query(lambda session: application.turn_of(session, question))
+        command = application.AnswerQuestion(question_id=question_id, text=text, reason=reason)
+        # Keyed: what is kept with the events for ever must not give a short text away.
+        digest = self.store.fingerprint(application.answer_question, command)
+        actor = context.current().actor
+        with context.bind(
+            command_id=derived_id(NAMESPACE, "helpdesk", "answer", actor, str(turn), digest.hex())
+        ):
+            return self._write(application.answer_question, command, dry_run)
+
+    @rpc(schemas.Route, callers=(staff("route"),))
+    def route(self, question: str, department: str, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Hand a question to another department."""
+        command = application.RouteQuestion(
+            question_id=self._id_of(question), department=department, reason=reason
+        )
+        with context.bind(command_id=new_id()):
+            return self._write(self.use_cases.route, command, dry_run)
+
+    @rpc(schemas.Close, callers=(staff("close"),))
+    def close(self, question: str, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Close a question; a message of the person opens it again."""
+        command = application.CloseQuestion(question_id=self._id_of(question), reason=reason)
+        with context.bind(command_id=new_id()):
+            return self._write(application.close_question, command, dry_run)
+
+    def _id_of(self, question: str) -> UUID:
+        found: UUID = self.store.query(
+            lambda session: application.question_id_of(session, question)
+        )
+        return found
+
+    def _write(
+        self, handler: Callable[[Session, C], dict[str, Any]], command: C, dry_run: bool
+    ) -> dict[str, Any]:
+        if not dry_run:
+            result: dict[str, Any] = self.store.execute(handler, command)
+            return result
+
+        def check_only(session: Session, command: C) -> NoReturn:
+            result = handler(session, command)
+            session.flush()
+            raise _DryRunEnd(result)
+
+        try:
+            self.store.transact(check_only, command)
+        except _DryRunEnd as end:
+            return {**end.result, "dry_run": True}
+        raise AssertionError("a dry run ends by an exception")
 
     def _linked(self, person_id: UUID, account: str) -> str:
         # Nobody may ask about somebody else's account.

@@ -1,7 +1,7 @@
 """Keyed hashes of values that are looked up or compared, but never read back.
 
-The key of each purpose is derived from the installation's master secret: a copy of the database
-alone reveals neither the address of an index nor the code of a digest.
+The key of each purpose lies in the database only wrapped under identity's secret: a copy of the
+database alone reveals neither the address of an index nor the code of a digest.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from services.identity.contact_details import email_key
 
 
 class KeySource(Protocol):
-    """The source of keys: the settings."""
+    """The source of keys: the store."""
 
-    def derive_key(self, purpose: str) -> bytes:
-        """Return the 32-byte key of a purpose."""
+    def hash_key(self, purpose: str) -> bytes:
+        """Return the key of a purpose, the same for ever."""
         ...
 
 
@@ -32,21 +32,21 @@ class Fingerprints:
 
     def email(self, text: str) -> bytes:
         """Return the blind index of an e-mail address, however it was typed."""
-        return self._hash("identity/email-index", email_key(text))
+        return self._hash("email-index", email_key(text))
 
     def network(self, ip: str) -> bytes:
         """Return the index of a network address, for IPv6 that of the subscriber's /64."""
         address = ipaddress.ip_address(ip)
         bits = 64 if address.version == 6 else 32
         network = ipaddress.ip_network(f"{address}/{bits}", strict=False)
-        return self._hash("identity/network-index", str(network))
+        return self._hash("network-index", str(network))
 
     def code(self, owner_id: UUID, code: str) -> bytes:
         """Return the digest of a code, without its spaces, bound to its owner."""
-        return self._hash("identity/codes", f"{owner_id}:{''.join(code.split())}")
+        return self._hash("codes", f"{owner_id}:{''.join(code.split())}")
 
     def _hash(self, purpose: str, text: str) -> bytes:
-        return hmac.digest(self._keys.derive_key(purpose), text.encode(), hashlib.sha256)
+        return hmac.digest(self._keys.hash_key(purpose), text.encode(), hashlib.sha256)
 
 
 def token_digest(token: str) -> bytes:

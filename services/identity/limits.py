@@ -47,5 +47,8 @@ LETTERS_OF_NETWORK = Limit("letters_of_network", 600, timedelta(minutes=10))
 """Per network address; high, because a provider may put a whole city behind one address."""
 SIGN_IN_OF_EMAIL = Limit("sign_in_of_email", 10, timedelta(minutes=15))
 SIGN_IN_OF_NETWORK = Limit("sign_in_of_network", 100, timedelta(minutes=15))
+SUBSCRIBER_TOKENS = Limit("subscriber_tokens", 20, timedelta(minutes=5))
+"""Wrong tokens of subscribers per network address: what asks again and again with an old one waits.
+A right one is never counted, so that no neighbour locks a subscriber out."""
 PASSWORD_CHANGES = Limit("password_changes", 10, timedelta(minutes=15))
 """Per person: whoever finds an open cabinet must not be able to guess its password."""

@@ -19,6 +19,7 @@ from services.identity.domain import (
     ProfileChanged,
 )
 from services.identity.sessions import Sessions
+from services.identity.subscribers import Subscribers
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -42,6 +43,7 @@ class ReadModel:
         self.codes = Codes(cursor)
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
+        self.subscribers = Subscribers(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to ``persons``."""

@@ -32,6 +32,7 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
         ValidationFailed,
         "The current password is wrong; type it again or recover it by e-mail.",
     ),
+    "subscriber_unknown": (Forbidden, "No subscriber has this token; ask the operator for one."),
     "session_expired": (Forbidden, "The session has ended; sign in again."),
 }
 

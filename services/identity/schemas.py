@@ -80,6 +80,11 @@ class Authenticate(Schema):
     token = fields.String(required=True, validate=validate.Length(min=1, max=200))
 
 
+class AuthenticateSubscriber(Schema):
+    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    ip = fields.IP(required=True)
+
+
 class PersonId(Schema):
     person_id = fields.UUID(required=True)
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
-from services.identity import acceptance, access, application, recovery, schemas
+from services.identity import acceptance, access, application, recovery, schemas, subscribing
 from services.identity.contact_details import parse_email
 from services.identity.documents import Documents, described
 from services.identity.fingerprints import (
@@ -49,7 +49,7 @@ class IdentityService:
 
     @property
     def _fingerprints(self) -> Fingerprints:
-        return Fingerprints(self.settings)
+        return Fingerprints(self.store)
 
     @property
     def _documents(self) -> Documents:
@@ -157,6 +157,17 @@ class IdentityService:
             self.store.transact(access.mark_seen, seen)
         must_accept = self._must_accept(found.pop("accepted"))
         return {"must_accept": must_accept, **found}
+
+    @rpc(schemas.AuthenticateSubscriber, callers=(GATEWAY,))
+    def authenticate_subscriber(self, token: str, ip: IP) -> dict[str, Any]:
+        digest = token_digest(token)
+        found = self.store.query(lambda session: subscribing.find(session, digest))
+        if found is None:
+            wrong = subscribing.CountWrongToken(network_index=self._fingerprints.network(str(ip)))
+            return raise_if_refused(self.store.transact(subscribing.count_wrong_token, wrong))
+        if found.pop("stale"):
+            self.store.transact(subscribing.mark_used, subscribing.MarkUsed(name=found["name"]))
+        return found
 
     @rpc(schemas.PersonId, callers=(GATEWAY,))
     def sessions(self, person_id: UUID) -> dict[str, Any]:

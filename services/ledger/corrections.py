@@ -1,7 +1,8 @@
 """Corrections by staff: adjust a bill, reverse a payment, write off a penalty.
 
-A correction of more money than one person may move is proposed instead, and made when a second
-one approves it (:mod:`services.ledger.domain.proposal`).
+A correction of more money than its author may still move today (:mod:`services.ledger.limits`) is
+proposed instead, and made when a second person approves it
+(:mod:`services.ledger.domain.proposal`).
 """
 
 from __future__ import annotations
@@ -24,9 +25,18 @@ from services.ledger.domain.proposal import (
     ReversePayment,
     WriteOffPenalty,
 )
+from services.ledger.limits import (
+    STAFF,
+    Allowance,
+    allowance,
+    check_may,
+    may,
+    permission_for,
+)
 from services.ledger.tables.closed_periods import check_open
+from services.ledger.tables.staff_movements import APPROVE
 from shared import context
-from shared.errors import NotFound, ValidationFailed
+from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
 
@@ -56,60 +66,57 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
 Load = Callable[[str], Account]
 
 
-def correct_within(limit: Kopecks) -> Callable[[Session, Correct], dict[str, Any]]:
-    """Return the use case of corrections where one person may move up to ``limit`` kopecks.
+def correct(session: Session, command: Correct) -> dict[str, Any]:
+    """Make a correction; propose it, where it is more than its author may still move today.
 
-    It returns ``state`` (``done``, ``proposed`` or, where there was nothing left to do,
-    ``unchanged``), the amount, and the accounts after it. It raises what the domain refuses, also
-    for what would only be proposed.
+    Returns ``state`` (``done``, ``proposed`` or, where there was nothing left to do,
+    ``unchanged``), the amount, and the accounts after it. Raises Forbidden ``staff_may_not``, and
+    what the domain refuses, also for what would only be proposed.
     """
-
-    def correct(session: Session, command: Correct) -> dict[str, Any]:
-        changed, amount = _try(session, command)
-        if not changed:
-            return _result("unchanged", command.correction_id, amount, ())
-        if amount > limit:
-            session.load(Proposal, command.correction_id).make(
-                command.correction,
-                tuple(account.number for account in changed),
-                amount,
-                command.reason,
-                context.current().actor,
-            )
-            return _result("proposed", command.correction_id, amount, _current(session, changed))
-        made = _make(
-            command,
-            lambda number: session.load(Account, account_id(number)),
-            _accounts(session, command.correction),
-            session.today,
-        )
-        if not made:
-            # Somebody else made it since the trial.
-            return _result("unchanged", command.correction_id, 0, ())
-        return _result("done", command.correction_id, amount, made)
-
-    return correct
-
-
-def preview(session: Session, command: Correct, limit: Kopecks) -> dict[str, Any]:
-    """Return what a correction would do, without doing it; raises as it would."""
+    actor, permission = context.current().actor, permission_for(command.correction)
+    check_may(session, actor, permission)
     changed, amount = _try(session, command)
-    state = "unchanged" if not changed else "proposed" if amount > limit else "done"
-    return {
-        **_result("dry_run", command.correction_id, amount, changed),
-        "would_be": state,
-        "before": [_balance(account) for account in _current(session, changed)],
-    }
+    if not changed:
+        return _result("unchanged", command.correction_id, amount, ())
+    session.read.hold_movements()
+    left = allowance(session, actor, permission)
+    numbers = tuple(account.number for account in changed)
+    if not left.covers(amount):
+        session.load(Proposal, command.correction_id).make(
+            command.correction, numbers, amount, command.reason, actor
+        )
+        return _result("proposed", command.correction_id, amount, _current(session, changed))
+    made = _make(
+        command, lambda number: session.load(Account, account_id(number)), numbers, session.today
+    )
+    if not made:
+        # Somebody else made it since the trial.
+        return _result("unchanged", command.correction_id, 0, ())
+    left.use(session, command.correction_id, amount)
+    return _result("done", command.correction_id, amount, made)
+
+
+def preview(session: Session, command: Correct) -> dict[str, Any]:
+    """Return what a correction would do, without doing it; raises as it would."""
+    left = allowance(session, context.current().actor, permission_for(command.correction))
+    changed, amount = _try(session, command)
+    would_be = "unchanged" if not changed else "done" if left.covers(amount) else "proposed"
+    return _preview(session, command.correction_id, would_be, amount, changed)
 
 
 def approve(session: Session, command: Approve) -> dict[str, Any]:
     """Make a proposed correction, approved by a second person.
 
-    Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, Forbidden
-    ``second_person_needed``, and what the domain refuses today.
+    Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided`` or
+    ``author_not_verified``, Forbidden ``staff_may_not``, ``second_person_needed``,
+    ``author_may_not`` or ``above_limit``, and what the domain refuses today.
     """
+    actor = context.current().actor
+    check_may(session, actor, APPROVE)
+    session.read.hold_movements()
     proposal = _proposal(session, command.proposal_id)
-    made = proposal.approve(context.current().actor, command.reason)
+    made = proposal.approve(actor, command.reason)
+    left = _check_approval(session, made, actor)
     _check_open(session, made.correction)
     accounts = _make(
         Correct(correction_id=command.proposal_id, correction=made.correction, reason=made.reason),
@@ -117,35 +124,46 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
         made.accounts,
         session.today,
     )
+    left.use(session, command.proposal_id, made.amount)
     return _result("approved", command.proposal_id, made.amount, accounts)
 
 
-def preview_approval(session: Session, proposal_id: UUID, by: str) -> dict[str, Any]:
+def preview_approval(session: Session, command: Approve) -> dict[str, Any]:
     """Return what an approval would do today, without doing it; raises as it would."""
-    made = _copy_of_proposal(session, proposal_id).approve(by)
-    command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
-    return preview(session, command, made.amount)
-
-
-def preview_rejection(session: Session, command: Reject, by: str) -> dict[str, Any]:
-    """Return what a rejection would do, without doing it; raises as it would."""
-    proposal = _copy_of_proposal(session, command.proposal_id)
-    proposal.reject(by, command.reason)
-    amount = proposal.made.amount if proposal.made else 0
-    return {**_result("dry_run", command.proposal_id, amount, ()), "would_be": "rejected"}
+    actor, proposal_id = context.current().actor, command.proposal_id
+    check_may(session, actor, APPROVE)
+    made = _copy_of_proposal(session, proposal_id).approve(actor)
+    _check_approval(session, made, actor)
+    correction = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
+    changed, amount = _try(session, correction)
+    return _preview(session, proposal_id, "done" if changed else "unchanged", amount, changed)
 
 
 def reject(session: Session, command: Reject) -> dict[str, Any]:
-    """Reject a proposed correction; raises as approve does, but any person may reject."""
+    """Reject a proposed correction, or withdraw one's own; raises as `approve` does."""
+    actor = context.current().actor
     proposal = _proposal(session, command.proposal_id)
-    proposal.reject(context.current().actor, command.reason)
+    _check_rejection(session, proposal, actor)
+    proposal.reject(actor, command.reason)
     amount = proposal.made.amount if proposal.made else 0
     return _result("rejected", command.proposal_id, amount, ())
 
 
-def proposals(session: Session, state: str | None = OPEN) -> list[dict[str, Any]]:
-    """Return the proposals in a state (None: all), oldest first."""
-    return list(session.read.proposals(state))
+def preview_rejection(session: Session, command: Reject) -> dict[str, Any]:
+    """Return what a rejection would do, without doing it; raises as it would."""
+    actor = context.current().actor
+    proposal = _copy_of_proposal(session, command.proposal_id)
+    _check_rejection(session, proposal, actor)
+    proposal.reject(actor, command.reason)
+    amount = proposal.made.amount if proposal.made else 0
+    return _preview(session, command.proposal_id, "rejected", amount, ())
+
+
+def proposals(
+    session: Session, state: str | None = OPEN, after: int = 0, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Return the proposals in a state (None: all) after a position of the log, oldest first."""
+    return list(session.read.proposals(state, after, limit))
 
 
 def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) -> None:
@@ -163,6 +181,25 @@ def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) 
                 f"The bill of {period} has no {line.service}; it has {', '.join(sorted(billed))}.",
                 service=line.service,
             )
+
+
+def _check_approval(session: Session, made: ProposalMade, actor: str) -> Allowance:
+    """Return what the second person may still approve today; both must have their permission."""
+    if not may(session, made.by, permission_for(made.correction)):
+        raise Forbidden(
+            "author_may_not",
+            f"{made.by.removeprefix(STAFF)}, who proposed it, may no longer do so: reject it, and "
+            "propose it again.",
+        )
+    left = allowance(session, actor, APPROVE)
+    left.check(made.amount)
+    return left
+
+
+def _check_rejection(session: Session, proposal: Proposal, actor: str) -> None:
+    """Let an author withdraw his own proposal, whatever else he may still do."""
+    if proposal.made is None or proposal.made.by != actor:
+        check_may(session, actor, APPROVE)
 
 
 def _check_open(session: Session, correction: Correction) -> None:
@@ -267,9 +304,24 @@ def _result(
 ) -> dict[str, Any]:
     return {
         "state": state,
+        "by": context.current().actor,
         "correction_id": str(correction_id),
         "amount": amount,
         "accounts": [_balance(account) for account in accounts],
+    }
+
+
+def _preview(
+    session: Session,
+    correction_id: UUID,
+    would_be: str,
+    amount: Kopecks,
+    accounts: Sequence[Account],
+) -> dict[str, Any]:
+    return {
+        **_result("dry_run", correction_id, amount, accounts),
+        "would_be": would_be,
+        "before": [_balance(account) for account in _current(session, accounts)],
     }
 
 

@@ -1,8 +1,8 @@
-"""The ledger's periodic jobs: sealing its log."""
+"""The ledger's periodic jobs: announcing checkpoints. Sealing is the sealer's, a process apart."""
 
 from __future__ import annotations
 
-from services.ledger.seal.sealer import seal
+from services.ledger.seal.announcing import announce_checkpoint
 from shared.bus import Job
 
-JOBS = [Job("seal", every=15.0, run=seal)]
+JOBS = [Job("announce_checkpoint", every=5.0, run=announce_checkpoint)]

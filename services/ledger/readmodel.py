@@ -25,7 +25,10 @@ from services.ledger.tables.columns import (
     posting_row,
     upsert,
 )
+from services.ledger.tables.staff_movements import add_movement, hold_movements, moved
+from shared import staff
 from shared.eventstore import Aggregate, Recorded
+from shared.money import Kopecks
 
 _SNAPSHOT = ", ".join(COLUMNS[BALANCES])
 _UPSERTS = {table: upsert(table) for table in TABLES}
@@ -38,7 +41,8 @@ SELECT {_SNAPSHOT} FROM balances
 """
 _PROPOSED = f"""
 SELECT p.proposal_id, {", ".join(f"p.{name}" for name in COLUMNS[PROPOSALS])},
-       made.recorded_at AS proposed_at, decided.recorded_at AS decided_at
+       made.notification_id AS position, made.recorded_at AS proposed_at,
+       decided.recorded_at AS decided_at
   FROM proposals AS p
   LEFT JOIN events AS made
     ON made.originator_id = p.proposal_id AND made.originator_version = 1
@@ -118,12 +122,17 @@ class ReadModel:
         self._cursor.execute(_OWING, (on,))
         yield from self._cursor
 
-    def proposals(self, state: str | None = None) -> list[dict[str, Any]]:
-        """Return the proposals in a state, or all, with the times of the log; oldest first."""
+    def proposals(
+        self, state: str | None = None, after: int = 0, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the proposals in a state, or all, with the times of the log; oldest first.
+
+        ``after`` is the position of the last one of the page before.
+        """
         self._cursor.execute(
-            f"{_PROPOSED} WHERE %(state)s::text IS NULL OR p.state = %(state)s "
-            "ORDER BY made.notification_id",
-            {"state": state},
+            f"{_PROPOSED} WHERE (%(state)s::text IS NULL OR p.state = %(state)s) "
+            "AND made.notification_id > %(after)s ORDER BY made.notification_id LIMIT %(limit)s",
+            {"state": state, "after": after, "limit": limit},
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]
 
@@ -139,6 +148,24 @@ class ReadModel:
     def closed_through(self) -> date | None:
         """Return the last closed day; no month is closed until this transaction ends."""
         return closed_through(self._cursor)
+
+    def granted(self, name: str, permission: str) -> staff.Grant | None:
+        """Return what one of the staff is granted, or None."""
+        return staff.granted(self._cursor, name, permission)
+
+    def hold_movements(self) -> None:
+        """Let nobody else add movements until this transaction ends."""
+        hold_movements(self._cursor)
+
+    def moved(self, name: str, day: date, *, by_approval: bool) -> Kopecks:
+        """Return what one of the staff moved by a day: alone, or by approving."""
+        return moved(self._cursor, name, day, by_approval=by_approval)
+
+    def add_movement(
+        self, correction_id: UUID, name: str, permission: str, day: date, amount: Kopecks
+    ) -> None:
+        """Add what one of the staff moved by one correction."""
+        add_movement(self._cursor, correction_id, name, permission, day, amount)
 
     def postings_of_all(self, payment_ids: Sequence[UUID]) -> list[dict[str, Any]]:
         """Return where several payments stand in the log, by payment and account."""

@@ -7,7 +7,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
-_NUMBER = validate.Regexp(r"[0-9]{1,20}\Z", error="an account number is up to 20 digits")
+from shared.money import MAX_AMOUNT
+
+NUMBER = validate.Regexp(r"[0-9]{1,20}\Z", error="an account number is up to 20 digits")
 
 
 def _day_or_instant(text: str) -> None:
@@ -22,10 +24,22 @@ def _day_or_instant(text: str) -> None:
         ) from None
 
 
+class Kopecks(fields.Integer):
+    """A whole number of kopecks, within what one posting may be; true and false are none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(-MAX_AMOUNT, MAX_AMOUNT), **options)
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
 class Balance(Schema):
     """One account, now or as of a past day or instant."""
 
-    number = fields.String(required=True, validate=_NUMBER)
+    number = fields.String(required=True, validate=NUMBER)
     as_of = fields.String(load_default=None, allow_none=True, validate=_day_or_instant)
 
 
@@ -33,14 +47,14 @@ class Balances(Schema):
     """Several accounts, now."""
 
     numbers = fields.List(
-        fields.String(validate=_NUMBER), required=True, validate=validate.Length(max=100)
+        fields.String(validate=NUMBER), required=True, validate=validate.Length(max=100)
     )
 
 
 class Charges(Schema):
     """The months of an account, newest first; ``before`` is a period to go on below."""
 
-    number = fields.String(required=True, validate=_NUMBER)
+    number = fields.String(required=True, validate=NUMBER)
     before = fields.String(
         load_default=None, allow_none=True, validate=validate.Regexp(r"\d{4}-\d{2}\Z")
     )
@@ -51,7 +65,7 @@ class ChargesOfAccounts(Schema):
     """The newest months of several accounts."""
 
     numbers = fields.List(
-        fields.String(validate=_NUMBER), required=True, validate=validate.Length(max=100)
+        fields.String(validate=NUMBER), required=True, validate=validate.Length(max=100)
     )
     limit = fields.Integer(load_default=24, strict=True, validate=validate.Range(1, 120))
 
@@ -59,7 +73,7 @@ class ChargesOfAccounts(Schema):
 class Statement(Schema):
     """The movements of an account in the order of the log, after a position."""
 
-    number = fields.String(required=True, validate=_NUMBER)
+    number = fields.String(required=True, validate=NUMBER)
     after = fields.Integer(
         load_default=None, allow_none=True, strict=True, validate=validate.Range(min=0)
     )
@@ -69,14 +83,14 @@ class Statement(Schema):
 class Bill(Schema):
     """The bill of one account for one month (``2026-10``)."""
 
-    number = fields.String(required=True, validate=_NUMBER)
+    number = fields.String(required=True, validate=NUMBER)
     period = fields.String(required=True, validate=validate.Regexp(r"[0-9]{4}-(0[1-9]|1[0-2])\Z"))
 
 
 class StatementBetween(Schema):
     """The movements of an account from one day to another, in the order of effect."""
 
-    number = fields.String(required=True, validate=_NUMBER)
+    number = fields.String(required=True, validate=NUMBER)
     first_day = fields.Date(required=True, format="iso")
     last_day = fields.Date(required=True, format="iso")
     after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
@@ -87,7 +101,7 @@ class StatementsBetween(Schema):
     """The movements of several accounts from one day to another, one account after the other."""
 
     numbers = fields.List(
-        fields.String(validate=_NUMBER), required=True, validate=validate.Length(max=100)
+        fields.String(validate=NUMBER), required=True, validate=validate.Length(max=100)
     )
     first_day = fields.Date(required=True, format="iso")
     last_day = fields.Date(required=True, format="iso")
@@ -98,7 +112,7 @@ class StatementsBetween(Schema):
 class Penalty(Schema):
     """The penalty of one account by a day, past or future; today when left out."""
 
-    number = fields.String(required=True, validate=_NUMBER)
+    number = fields.String(required=True, validate=NUMBER)
     on = fields.Date(load_default=None, allow_none=True, format="iso")
 
 
@@ -144,9 +158,9 @@ class PaidLine(Schema):
     ``period`` is a month that the payer named: it is paid before all others.
     """
 
-    account = fields.String(required=True, validate=_NUMBER)
-    amount = fields.Integer(required=True, strict=True)
-    penalty = fields.Integer(load_default=0, strict=True)
+    account = fields.String(required=True, validate=NUMBER)
+    amount = Kopecks(required=True)
+    penalty = Kopecks(load_default=0)
     period = fields.String(
         load_default=None, allow_none=True, validate=validate.Regexp(r"\d{4}-\d{2}\Z")
     )
@@ -164,5 +178,7 @@ class PostPayment(Schema):
     @validates("lines")
     def _one_line_for_each(self, lines: list[dict[str, Any]], **_: Any) -> None:
         # A payment is posted to an account once: the second line would be taken for a repetition.
-        if len({line["account"] for line in lines}) < len(lines):
+        # It is called for lines that are refused already, which may lack their account.
+        numbers = [line["account"] for line in lines if "account" in line]
+        if len(set(numbers)) < len(numbers):
             raise ValidationError("give each account one line, with the sum of what it gets")

@@ -11,17 +11,27 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from services.ledger import application, schemas
+import msgspec
+
+from services.ledger import schemas, staff_commands, staff_schemas
 from services.ledger.application import PaidLine, PostPayment
+from services.ledger.corrections import proposals
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.proposal import (
+    OPEN,
+    AdjustCharges,
+    Correction,
+    ReversePayment,
+    WriteOffPenalty,
+)
 from services.ledger.group_commit import ledger_group_commit
+from services.ledger.limits import CORRECTING
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.reports import balances, bills, history, statements
-from services.ledger.seal.keys import seal_keys
+from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
-from shared import context
 from shared.config import GATEWAY
-from shared.errors import Forbidden
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import staff
@@ -35,7 +45,7 @@ class LedgerService:
     store = StoreProvider()
     settings = SettingsProvider()
 
-    @rpc(schemas.Balance, callers=(GATEWAY,))
+    @rpc(schemas.Balance, callers=(GATEWAY, staff("read")))
     def balance(self, number: str, as_of: str | None) -> Any:
         """Return the balance of one account, now or as of a past day or instant."""
         return self.store.query(lambda session: balances.balance(session, number, as_of))
@@ -116,7 +126,7 @@ class LedgerService:
     @rpc(schemas.VerifyProof, callers=(GATEWAY,))
     def verify_proof(self, proof: dict[str, Any]) -> Any:
         """Return which record an inclusion proof proves, and since when it is sealed."""
-        trusted = seal_keys(self.settings).trusted
+        trusted = verifier_keys()
         return self.store.query(lambda session: checked_proof(session, proof, trusted))
 
     @rpc(schemas.LastCheckpoint, callers=(GATEWAY,))
@@ -127,26 +137,111 @@ class LedgerService:
     @rpc(schemas.VerifierKeys, callers=(GATEWAY,))
     def verifier_keys(self) -> Any:
         """Return the verifier keys, the one that signs now first."""
-        return {"keys": [str(key) for key in seal_keys(self.settings).trusted]}
+        return {"keys": [str(key) for key in verifier_keys()]}
 
     @rpc(schemas.PostPayment, callers=(staff("post-payment"),))
     def post_payment(self, payment_id: UUID, paid_on: date, lines: list[dict[str, Any]]) -> Any:
-        """Post a payment to its accounts, all or none, and each once by its ``payment_id``.
+        """Post a payment that was taken elsewhere, all of it or nothing, once by its id.
 
         Returns ``{payment_id, posted: [account]}``, without those it was posted to already.
-        Raises Forbidden ``posted_by_services`` for a person of the cabinet, whose payments the
-        acquirer confirms; NotFound ``account_not_found``; ValidationFailed for sums.
+        Raises Forbidden ``above_limit``, NotFound ``account_not_found``, ValidationFailed for
+        sums. Payments of the cabinet come as events, which the acquirer has confirmed.
         """
-        if context.current().actor.partition(":")[0] not in ("service", "staff"):
-            raise Forbidden(
-                "posted_by_services", "Payments are posted by staff and by services; pay by card."
-            )
         command = PostPayment(
             payment_id=payment_id,
             paid_on=paid_on,
             lines=tuple(PaidLine(**line) for line in lines),
         )
-        return _group_commit(self.store).execute(application.post_payment, command)
+        return staff_commands.post_payment_taken_elsewhere(
+            self.store, _group_commit(self.store), command
+        )
+
+    @rpc(staff_schemas.Adjust, callers=(staff("adjust"),))
+    def adjust(
+        self,
+        account: str,
+        period: str,
+        lines: list[dict[str, Any]],
+        effective_on: date | None,
+        **how: Any,
+    ) -> Any:
+        """Recalculate a bill; return as `corrections.correct`, or `corrections.preview`."""
+        sums = tuple(ServiceAmount(**line) for line in lines)
+        return self._correct(
+            AdjustCharges(account=account, period=period, lines=sums, effective_on=effective_on),
+            **how,
+        )
+
+    @rpc(staff_schemas.Reverse, callers=(staff("reverse"),))
+    def reverse(
+        self, payment_id: UUID, accounts: list[str], effective_on: date | None, **how: Any
+    ) -> Any:
+        """Reverse a payment; returns as `adjust`."""
+        return self._correct(
+            ReversePayment(
+                payment_id=payment_id, accounts=tuple(accounts), effective_on=effective_on
+            ),
+            **how,
+        )
+
+    @rpc(staff_schemas.WriteOff, callers=(staff("write-off"),))
+    def write_off(self, account: str, amount: int, effective_on: date | None, **how: Any) -> Any:
+        """Waive a penalty; returns as `adjust`."""
+        return self._correct(
+            WriteOffPenalty(account=account, amount=amount, effective_on=effective_on), **how
+        )
+
+    @rpc(staff_schemas.Approve, callers=(staff("approve"),))
+    def approve(self, proposal_id: UUID, reason: str, dry_run: bool) -> Any:
+        """Approve and make a proposed correction; see `corrections.approve`."""
+        return staff_commands.approve_correction(self.store, proposal_id, reason, dry_run=dry_run)
+
+    @rpc(staff_schemas.Reject, callers=tuple(map(staff, ("approve", *CORRECTING))))
+    def reject(self, proposal_id: UUID, reason: str, dry_run: bool) -> Any:
+        """Reject a proposed correction, or withdraw one's own; see `corrections.reject`."""
+        return staff_commands.reject_correction(self.store, proposal_id, reason, dry_run=dry_run)
+
+    @rpc(staff_schemas.Proposals, callers=(staff("read"),))
+    def proposals(self, decided: bool, after: int, limit: int) -> Any:
+        """Return ``{proposals}`` after a position of the log, oldest first."""
+        state = None if decided else OPEN
+        found = self.store.query(lambda session: proposals(session, state, after, limit))
+        return {"proposals": _plain(found)}
+
+    @rpc(staff_schemas.Proposal, callers=(staff("read"),))
+    def proposal(self, proposal_id: UUID) -> Any:
+        """Return a proposal; raises NotFound ``proposal_not_found``."""
+        return _plain(staff_commands.proposal_of(self.store, proposal_id))
+
+    @rpc(staff_schemas.Close, callers=(staff("close"),))
+    def close(self, period: str, reason: str, dry_run: bool) -> Any:
+        """Close a month and all before it; return ``{closed_through, dry_run}``."""
+        return staff_commands.close_month(self.store, period, reason, dry_run=dry_run)
+
+    @rpc(staff_schemas.StatementByDays, callers=(staff("read"),))
+    def statement_by_days(
+        self,
+        number: str,
+        first_day: date | None,
+        last_day: date | None,
+        after: int,
+        limit: int,
+    ) -> Any:
+        """Return a page of the movements between two days, and the balances around all of them."""
+        whole = self.store.query(
+            lambda session: history.statement_by_days(session, number, first_day, last_day)
+        )
+        page = whole["movements"][after : after + limit]
+        more = len(whole["movements"]) > after + limit
+        return {**whole, "movements": page, "next": after + limit if more else None}
+
+    def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
+        return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)
+
+
+def _plain(rows: Any) -> Any:
+    """Return rows of the database as JSON has them."""
+    return msgspec.to_builtins(rows)
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """A letter's address and content, and their sealed form in the outbox.
 
-Sealed with AES-256-GCM under a key derived from the installation's secret, bound to the letter's
-id: neither the database nor a backup reveals an address or a code.
+Sealed with AES-256-GCM under a key of the service, bound to the letter's id: neither the database
+nor a backup reveals an address or a code.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 
 from shared.config import Settings
-from shared.privacy import open_with, seal_with
+from shared.keys import KeyRing
+from shared.privacy import open_under, seal_under
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,17 +38,20 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 def seal(settings: Settings, letter_id: UUID, content: Content) -> str:
     """Return the sealed form of a letter."""
-    return seal_with(_key(settings), msgspec.json.encode(content).decode(), letter_id.bytes)
+    return seal_under(outbox_keys(settings), msgspec.json.encode(content).decode(), letter_id.bytes)
 
 
 def unseal(settings: Settings, letter_id: UUID, sealed: str) -> Content:
     """Return the content of a sealed letter.
 
     Raises `cryptography.exceptions.InvalidTag` if it was altered, or sealed under another secret
-    or for another letter.
+    or for another letter, `shared.keys.UnknownKeyError` if its key has been dropped.
     """
-    return msgspec.json.decode(open_with(_key(settings), sealed, letter_id.bytes), type=Content)
+    return msgspec.json.decode(
+        open_under(outbox_keys(settings), sealed, letter_id.bytes), type=Content
+    )
 
 
-def _key(settings: Settings) -> bytes:
-    return settings.derive_key("notifications/outbox")
+def outbox_keys(settings: Settings) -> KeyRing:
+    """Return the keys of the outbox."""
+    return settings.keys_of("notifications", "outbox")

@@ -31,6 +31,7 @@ from shared import context
 from shared.bus import Job, Services
 from shared.contracts.notifications import FailureReason
 from shared.errors import Unavailable
+from shared.keys import UnknownKeyError
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -85,8 +86,8 @@ def _deliver(services: Services, connection: Connection, letter: QueuedLetter) -
     try:
         message = _open(services, letter)
         connection.send(message)
-    except InvalidTag:
-        # Sealed under another SALDO_SECRET, which an operator can restore.
+    except (InvalidTag, UnknownKeyError):
+        # Sealed under another secret, which an operator can restore.
         log.exception("letter_unreadable", letter_id=str(letter.letter_id))
         _postpone(services, letter)
     except UndeliverableError as error:

@@ -32,9 +32,16 @@ def lead(
     Returns when the work does, or on stop; raises when the database is lost.
     """
     info = connection_info(settings.database_url_of(service), service, statement_timeout_ms=0)
+    lead_on(info, f"{service}.{task}", stop, work)
+
+
+def lead_on(
+    info: str, lock: str, stop: StopSignal, work: Callable[[psycopg.Connection[Any]], None]
+) -> None:
+    """Do as `lead` does on a connection by this connection string, with this lock."""
     with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
         while not stop.is_set():
-            row = database.execute(_TRY_LOCK, (f"{service}.{task}",)).fetchone()
+            row = database.execute(_TRY_LOCK, (lock,)).fetchone()
             if row and row["mine"]:
                 work(database)
                 return

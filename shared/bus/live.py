@@ -5,6 +5,10 @@ stop Saldo. The broker refuses a message when one bound queue does (full, with `
 and does not confirm it while one has no majority; the other queues have it all the same. So an
 event is sent once more only when the connection was lost, and what a queue refused is counted and
 logged: its subscriber detects the gap by `saldo_predecessor`, and has the stream to fill it from.
+
+The relay's messages get one more header here, `saldo_type_predecessor`: whoever gets only some
+types cannot compare `saldo_predecessor`, which may be of another type. What identifies a person
+goes to `<service>.persons` alone.
 """
 
 from __future__ import annotations
@@ -16,12 +20,15 @@ from threading import Event as StopSignal
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from shared import telemetry
+from shared.bus.disclosure import without_persons
 from shared.bus.leadership import lead
+from shared.bus.messages import POSITION_HEADER, Envelope, with_type_predecessor
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import WINDOW, Publish, Window, read_window
-from shared.bus.topology import connect, declare_live, event_exchange
+from shared.bus.topology import connect, declare_live, event_exchange, person_exchange
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
@@ -116,18 +123,35 @@ class LiveFeed:
 
     def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
         """Send what the relay has published and subscribers have not got; return how many."""
-        exchange, sent = event_exchange(self._service).name, 0
+        sent, types = 0, self._types(database)
         while not self._stop.is_set() and (window := self._next(database)) is not None:
             tag = 0
             for message in window.envelopes:
-                tag = publisher.publish(exchange, message)
+                tag = self._send(publisher, message, types)
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
             self._events.inc(len(window.envelopes))
             database.execute(
-                "UPDATE live SET position = %s, published = %s", (window.position, window.published)
+                "UPDATE live SET position = %s, published = %s, types = %s",
+                (window.position, window.published, Jsonb(types)),
             )
         return sent
+
+    def _types(self, database: psycopg.Connection[Any]) -> dict[str, int]:
+        """Return the position of the last event of each type that was sent."""
+        row = database.execute("SELECT types FROM live").fetchone()
+        return dict(row["types"]) if row else {}
+
+    def _send(self, publisher: ConfirmedPublisher, message: Envelope, types: dict[str, int]) -> int:
+        """Send one event to all, and whole to those who may see persons; return the last tag."""
+        before = types.get(message.routing_key, 0)
+        types[message.routing_key] = message.headers[POSITION_HEADER]
+        whole = with_type_predecessor(message, before)
+        public = without_persons(self._service, whole)
+        tag = publisher.publish(event_exchange(self._service).name, public)
+        if public is not whole:
+            tag = publisher.publish(person_exchange(self._service).name, whole)
+        return tag
 
     def _next(self, database: psycopg.Connection[Any]) -> Window | None:
         """Return the window after our position, if the relay has got further; else None."""

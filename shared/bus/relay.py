@@ -16,7 +16,7 @@ import psycopg
 
 from shared import telemetry, tracing
 from shared.bus.leadership import lead
-from shared.bus.messages import Envelope, Publication, envelope
+from shared.bus.messages import Envelope, Published, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.config import Settings
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 WINDOW = 500
 POLL_S = 1.0
 
-Publish = Callable[[Recorded], Publication | None]
+Publish = Callable[[Recorded], Published]
 
 
 def published_after(
@@ -43,9 +43,9 @@ def published_after(
     for logged in store.log_after(position, limit):
         recorded = store.recorded(logged)
         position = recorded.position
-        publication = publish(recorded)
-        if publication is not None:
-            envelopes.append(envelope(store.service, recorded, publication, predecessor))
+        versions = in_order(publish(recorded))
+        envelopes += [envelope(store.service, recorded, one, predecessor) for one in versions]
+        if versions:
             predecessor = position
     return envelopes, position, predecessor
 

@@ -7,6 +7,9 @@
   subscriber can start from the first event.
 - ``<service>.events``: the topic exchange of the live feed. Any system may bind its own queue; a
   nameko ``@event_handler`` and a plain AMQP client both work.
+  Identifiers of persons are left out.
+- ``<service>.persons``: the same events whole, of those types that identify persons, for
+  subscribers with a grant for it.
 - ``<consumer>.from.<upstream>``: the quorum queue of one service's reactions to another, read by
   one process at a time (single active consumer), so that order holds. A message that crashed its
   reader 20 times goes to the exchange and queue ``<consumer>.dead``; the reader then detects the
@@ -20,6 +23,7 @@ from typing import Any
 import amqp
 from kombu import Connection, Exchange, Queue
 
+from shared.bus.grants import types_with_persons
 from shared.config import Settings
 from shared.logs import get_logger
 
@@ -62,6 +66,11 @@ def log_exchange(service: str) -> Exchange:
 def event_exchange(service: str) -> Exchange:
     """Return the exchange of a service's events for subscribers, declared as nameko declares it."""
     return Exchange(f"{service}.events", type="topic", durable=True)
+
+
+def person_exchange(service: str) -> Exchange:
+    """Return the exchange of the events that identify persons, whole."""
+    return Exchange(f"{service}.persons", type="topic", durable=True)
 
 
 def stream_queue(service: str, settings: Settings) -> Queue:
@@ -131,8 +140,10 @@ def declare_publishing(broker: Connection, service: str, settings: Settings) -> 
 
 
 def declare_live(channel: Any, service: str) -> None:
-    """Declare the exchange that subscribers bind their queues to."""
+    """Declare the exchanges that subscribers bind their queues to."""
     event_exchange(service)(channel).declare()
+    if types_with_persons(service):
+        person_exchange(service)(channel).declare()
 
 
 def has_exchanges(broker: Connection, upstream: str) -> bool:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from marshmallow import Schema, fields, validate
 
-from shared.contracts.base import AccountNumber, Contract, PlainId
+from shared.contracts.base import AccountNumber, Contract, PersonId, PlainId
 
 ABOUT = "Personal accounts (contracts with the utility) and who has linked them."
 
@@ -42,7 +42,7 @@ class ContractRegistered(Schema):
     payer_kind = fields.String(
         required=True,
         validate=validate.OneOf([kind.value for kind in PayerKind]),
-        metadata={"description": "Who pays, which decides the penalty rules."},
+        metadata={"description": "Who pays, which decides the penalty rules.", "grows": True},
     )
 
 
@@ -51,7 +51,7 @@ class ContractAmended(Schema):
     payer_kind = fields.String(
         required=True,
         validate=validate.OneOf([kind.value for kind in PayerKind]),
-        metadata={"description": "Who pays from now on."},
+        metadata={"description": "Who pays from now on.", "grows": True},
     )
     changed = fields.List(
         fields.String(validate=validate.OneOf(DETAILS)),
@@ -63,19 +63,22 @@ class ContractAmended(Schema):
 
 class AccountLinked(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
-    person_id = PlainId(
+    person_id = PersonId(
         required=True, metadata={"description": "The person who linked the account."}
     )
     other_person_ids = fields.List(
         PlainId(),
         required=True,
-        metadata={"description": "The persons who had linked it before; they are notified."},
+        metadata={
+            "description": "The persons who had linked it before; they are notified.",
+            "person": True,
+        },
     )
 
 
 class AccountUnlinked(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
-    person_id = PlainId(
+    person_id = PersonId(
         required=True, metadata={"description": "The person who unlinked the account."}
     )
 

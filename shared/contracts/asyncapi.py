@@ -6,18 +6,18 @@ The same contracts give the same bytes, so a diff of the document is a diff of t
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from apispec import APISpec
-from apispec.ext.marshmallow.openapi import OpenAPIConverter
 
 from shared.contracts import about, all_contracts
-from shared.contracts.base import Contract, SchemaClass
+from shared.contracts.base import Contract, person_fields, schema_name
+from shared.contracts.json_schema import payload_schema
 
 #: The root of the repository, where the generated document is.
 ROOT: Final = Path(__file__).parents[2]
@@ -35,10 +35,21 @@ the event type as the binding key, or "#" for all. The body is plain JSON; the m
 CloudEvents 1.0 in binary mode, in the headers of the message. `<service>.stream` is a RabbitMQ
 stream with the full history: a new subscriber reads it from the first message.
 
+Fields marked `x-saldo-person` identify a person. `<service>.events` carries none of them: there
+they are left out, and so are a subject that is a person and the correlation id of such a message.
+Subscribers with a grant for persons bind to `<service>.persons`, which has the same messages
+whole, of these types only. The number of a personal account identifies a contract, not a person.
+
 Delivery is at least once, in the order of the service's log. A message whose saldo_position you
 have processed is a duplicate; one whose saldo_predecessor you have not is preceded by a gap.
-Amounts are whole kopecks. Ignore unknown fields: within a version fields are only added; any other
-change becomes a new version.
+Whoever gets only some types compares saldo_type_predecessor, type by type. Amounts are whole
+kopecks.
+
+Ignore unknown fields: within a version fields are only added, as optional ones; any other change
+becomes a new version. For a while it is published beside the old one: after it, at the same
+position, by the routing key `<type>.v2`. `x-extensible-enum` lists the values of today, and may
+gain some. The JSON Schema of a message is at the address in its cloudEvents_dataschema, on the host
+of the API.
 """
 
 
@@ -58,8 +69,11 @@ def described() -> dict[str, Any]:
     return {
         "defaultContentType": "application/json",
         "servers": {"rabbitmq": _server()},
-        "channels": {f"{owner}.events": _channel(owner, contracts[owner]) for owner in contracts},
-        "operations": {f"{owner}.publish": _operation(owner) for owner in contracts},
+        "channels": {name: _channel(name, *of) for name, of in _channels(contracts).items()},
+        "operations": {
+            f"{name.replace('.events', '')}.publish": _operation(name)
+            for name in _channels(contracts)
+        },
         "components": {
             "schemas": {"Headers": _headers()},
             "messages": {
@@ -71,21 +85,20 @@ def described() -> dict[str, Any]:
     }
 
 
-def sample_of(owner: str, contract: Contract) -> Any:
-    """Return the golden sample of a contract; None where it has none yet."""
-    sample = files("shared.contracts").joinpath("samples", owner, f"{contract.name}.json")
-    return json.loads(sample.read_text("utf-8")) if sample.is_file() else None
+def samples_of(owner: str, contract: Contract) -> list[Any]:
+    """Return the golden samples of a contract, the newest first.
 
-
-def payload_schema(schema: SchemaClass) -> dict[str, Any]:
-    """Return the JSON Schema of a contract's data, with nested schemas inline."""
-    converter = OpenAPIConverter("3.1.0", lambda nested: None, _NO_SPEC)
-    described: dict[str, Any] = converter.schema2jsonschema(schema())
-    _open_and_check(schema.__name__, described)
-    return described
-
-
-_NO_SPEC: Final = APISpec(title="", version="", openapi_version="3.1.0")
+    `<name>.json` stands for the first messages of the version, `<name>.2.json` for those with the
+    optional fields that were added next.
+    """
+    name = re.compile(re.escape(contract.name) + r"(?:\.([0-9]+))?\.json")
+    folder = files("shared.contracts").joinpath("samples", owner)
+    found = {
+        int(match[1] or 1): sample
+        for sample in (folder.iterdir() if folder.is_dir() else ())
+        if (match := name.fullmatch(sample.name))
+    }
+    return [json.loads(found[place].read_text("utf-8")) for place in sorted(found, reverse=True)]
 
 
 def _version_of_checkout() -> str:
@@ -113,14 +126,27 @@ def _server() -> dict[str, Any]:
     }
 
 
-def _channel(owner: str, contracts: Sequence[Contract]) -> dict[str, Any]:
-    types = list(dict.fromkeys(contract.type for contract in contracts))
+def _channels(
+    contracts: Mapping[str, Sequence[Contract]],
+) -> dict[str, tuple[str, Sequence[Contract]]]:
+    """Return the owner and the contracts of each exchange; that of persons where there are any."""
+    channels: dict[str, tuple[str, Sequence[Contract]]] = {}
+    for owner, published in contracts.items():
+        channels[f"{owner}.events"] = owner, published
+        persons = [contract for contract in published if person_fields(contract.schema)]
+        if persons:
+            channels[f"{owner}.persons"] = owner, persons
+    return channels
+
+
+def _channel(name: str, owner: str, contracts: Sequence[Contract]) -> dict[str, Any]:
+    keys = [contract.key for contract in contracts]
     return {
         "address": "{type}",
-        "title": f"{owner}.events",
+        "title": name,
         "description": about(owner),
         "parameters": {
-            "type": {"description": "The routing key is the type of the event.", "enum": types}
+            "type": {"description": "The routing key is the type of the event.", "enum": keys}
         },
         "messages": {
             contract.name: {"$ref": f"#/components/messages/{_message_key(owner, contract)}"}
@@ -130,7 +156,7 @@ def _channel(owner: str, contracts: Sequence[Contract]) -> dict[str, Any]:
             "amqp": {
                 "is": "routingKey",
                 "exchange": {
-                    "name": f"{owner}.events",
+                    "name": name,
                     "type": "topic",
                     "durable": True,
                     "autoDelete": False,
@@ -142,12 +168,14 @@ def _channel(owner: str, contracts: Sequence[Contract]) -> dict[str, Any]:
     }
 
 
-def _operation(owner: str) -> dict[str, Any]:
+def _operation(channel: str) -> dict[str, Any]:
+    owner, _, kind = channel.partition(".")
+    which = "the events of its log" if kind == "events" else "those that name a person, whole"
     return {
         "action": "send",
-        "channel": {"$ref": f"#/channels/{owner}.events"},
-        "summary": f"The relay of {owner} publishes the events of its log, in order.",
-        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "bindingVersion": "0.3.0"}},
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": f"The live feed of {owner} publishes {which}, in order.",
+        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": False, "bindingVersion": "0.3.0"}},
     }
 
 
@@ -156,22 +184,20 @@ def _message_key(owner: str, contract: Contract) -> str:
 
 
 def _message(owner: str, contract: Contract) -> dict[str, Any]:
-    sample = sample_of(owner, contract)
+    samples = samples_of(owner, contract)
     own = {
         "cloudEvents_source": {"const": f"/saldo/{owner}"},
         "cloudEvents_type": {"const": contract.type},
-        "cloudEvents_dataschema": {
-            "const": f"/saldo/contracts/{owner}/{contract.type}/v{contract.version}"
-        },
+        "cloudEvents_dataschema": {"const": schema_name(owner, contract.type, contract.version)},
     }
     return {
-        "name": contract.type,
+        "name": contract.key,
         "title": f"{contract.type}, version {contract.version}",
         "summary": contract.summary,
         "contentType": "application/json",
         "headers": {"allOf": [{"$ref": "#/components/schemas/Headers"}, {"properties": own}]},
         "payload": payload_schema(contract.schema),
-        **({} if sample is None else {"examples": [{"payload": sample}]}),
+        **({"examples": [{"payload": sample} for sample in samples]} if samples else {}),
     }
 
 
@@ -185,7 +211,9 @@ def _headers() -> dict[str, Any]:
         "cloudEvents_source": text("The service that the event is about: /saldo/<service>."),
         "cloudEvents_type": text("The type of the event; also the routing key."),
         "cloudEvents_time": text("When the event was recorded.", format="date-time"),
-        "cloudEvents_subject": text("The id or number of the thing that changed."),
+        "cloudEvents_subject": text(
+            "The id or number of the thing that changed; left out where it is a person."
+        ),
         "cloudEvents_dataschema": text("The contract of the data, with its version."),
         "saldo_position": {
             "type": "integer",
@@ -197,27 +225,24 @@ def _headers() -> dict[str, Any]:
             "minimum": 0,
             "description": "The position of the published event before this one; 0 for the first.",
         },
+        "saldo_type_predecessor": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "The position of the event of this type before this one; 0 for the "
+            "first. On the live exchanges only.",
+        },
         "saldo_correlation_id": text("The journey that the event belongs to, across services."),
     }
+    optional = {"cloudEvents_subject", "saldo_type_predecessor", "saldo_correlation_id"}
     return {
         "type": "object",
         "description": (
             "CloudEvents 1.0, AMQP binary mode (the content type is a property of the message), "
             "and the position of the event in the log."
         ),
-        "required": list(properties),
+        "required": [name for name in properties if name not in optional],
         "properties": properties,
     }
-
-
-def _open_and_check(name: str, described: dict[str, Any]) -> None:
-    # We refuse unknown fields; readers must not, or no field could be added.
-    described.pop("additionalProperties", None)
-    for field, schema in described.get("properties", {}).items():
-        if "description" not in schema:
-            raise ValueError(f"{name}.{field} has no metadata description.")
-        for inner in (schema, schema.get("items", {})):
-            _open_and_check(f"{name}.{field}", inner)
 
 
 class _Dumper(yaml.SafeDumper):

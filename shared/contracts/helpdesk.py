@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from shared.contracts.base import Contract, FullMatch, PlainId
+from shared.contracts.base import Contract, FullMatch, PersonId, PlainId
 
 ABOUT = "Questions, the departments they go to, and answers."
 
@@ -13,7 +13,7 @@ _ID = "^[a-z][a-z0-9_]{0,39}$"
 
 class QuestionAsked(Schema):
     question_id = PlainId(required=True, metadata={"description": "The question."})
-    person_id = PlainId(required=True, metadata={"description": "The person who asked."})
+    person_id = PersonId(required=True, metadata={"description": "The person who asked."})
     department = fields.String(
         required=True,
         validate=FullMatch(_ID),
@@ -37,7 +37,7 @@ class QuestionRouted(Schema):
 
 class QuestionAnswered(Schema):
     question_id = PlainId(required=True, metadata={"description": "The question."})
-    person_id = PlainId(required=True, metadata={"description": "The person who asked."})
+    person_id = PersonId(required=True, metadata={"description": "The person who asked."})
 
 
 class QuestionMessageAdded(Schema):

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from marshmallow import Schema, fields, validate
 
-from shared.contracts.base import Contract, PlainId
+from shared.contracts.base import Contract, PersonId, PlainId
 
 ABOUT = "People, organisations, and what happens to their passwords."
 
@@ -19,13 +19,16 @@ class PersonType(StrEnum):
 
 
 class RegistrationCodeRequested(Schema):
-    registration_id = PlainId(
-        required=True, metadata={"description": "The registration that waits for a code."}
+    registration_id = PersonId(
+        required=True,
+        metadata={
+            "description": "The registration that waits for a code; a person's id follows from it."
+        },
     )
 
 
 class PersonRegistered(Schema):
-    person_id = PlainId(
+    person_id = PersonId(
         required=True, metadata={"description": "The new person; never used for another."}
     )
     person_type = fields.String(
@@ -36,7 +39,7 @@ class PersonRegistered(Schema):
 
 
 class PasswordChanged(Schema):
-    person_id = PlainId(required=True, metadata={"description": "Whose password it is."})
+    person_id = PersonId(required=True, metadata={"description": "Whose password it is."})
 
 
 class PasswordResetRequested(Schema):
@@ -46,7 +49,7 @@ class PasswordResetRequested(Schema):
 
 
 class ProfileChanged(Schema):
-    person_id = PlainId(
+    person_id = PersonId(
         required=True, metadata={"description": "Whose full name or phone was changed."}
     )
 

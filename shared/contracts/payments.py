@@ -6,7 +6,15 @@ from enum import StrEnum
 
 from marshmallow import Schema, fields, validate
 
-from shared.contracts.base import AccountNumber, Contract, Day, Instant, Kopecks, PlainId
+from shared.contracts.base import (
+    AccountNumber,
+    Contract,
+    Day,
+    Instant,
+    Kopecks,
+    PersonId,
+    PlainId,
+)
 
 ABOUT = "Payment orders, from the cabinet to the acquirer and into the ledger."
 
@@ -41,7 +49,7 @@ class PaymentLine(Schema):
 
 class _OfPayment(Schema):
     payment_id = PlainId(required=True, metadata={"description": "The payment."})
-    person_id = PlainId(required=True, metadata={"description": "Who pays."})
+    person_id = PersonId(required=True, metadata={"description": "Who pays."})
 
 
 class _WithMoney(_OfPayment):
@@ -77,7 +85,8 @@ class PaymentFailed(_OfPayment):
                 "declined: the card's bank refused; expired: not paid in time; "
                 "refused_by_acquirer, not_registered, form_lost: the order could not be made "
                 "payable; given_back: charged and reversed before it was noticed."
-            )
+            ),
+            "grows": True,
         },
     )
 

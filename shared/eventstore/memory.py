@@ -63,6 +63,9 @@ class MemoryStore:
     def query(self, handler: Callable[[Any], R]) -> R:
         return self._run(handler, None)
 
+    def hash_key(self, purpose: str) -> bytes:
+        return purpose.encode()
+
     def _run(self, work: Callable[[Session], R], command_id: UUID | None) -> R:
         before = copy.deepcopy((vars(self.read_model), vars(self.vault)))
         session = _MemorySession(self, command_id)

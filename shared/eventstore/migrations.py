@@ -1,8 +1,8 @@
 """Migrations: the owner creates schemas, roles and tables before any service runs.
 
-Each service has a schema of its name and a runtime role that may read and write its tables, with
-only SELECT and INSERT on append-only ones. The base tables (``BASE``) come first, then the
-service's own numbered SQL files, each once and in a transaction of its own.
+Each service has a schema of its name. The base tables (``BASE``) come first, then the service's own
+numbered SQL files, each once and in a transaction of its own. The roles and what they may do
+(:mod:`shared.eventstore.privileges`) follow the tables that there are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-BASE = ("base.sql", "live.sql")
+from shared.eventstore.privileges import access_in, grant_all, make_groups, make_login
+
+BASE = ("base.sql", "live.sql", "staff.sql", "keys.sql", "live_types.sql")
 """The scripts that every service's schema begins with, in their order."""
 
 
@@ -31,19 +33,26 @@ def migrate(
     runtime_url: str,
     directory: Traversable,
     report: Callable[[str], None] = lambda _: None,
+    *,
+    sealer_url: str = "",
 ) -> list[str]:
     """Bring the schema of a service up to date; return the names of the applied migrations.
 
     Safe to run from several processes at once, and again at any time. ``runtime_url`` names the
-    runtime role and its password; the role is created if it is missing.
+    runtime role and its password; the role is created if it is missing. So does ``sealer_url``,
+    which matters to a service whose log is sealed.
     """
-    role = conninfo_to_dict(runtime_url)
+    user, sealer = _login(runtime_url)[0], _login(sealer_url)[0]
+    access = access_in(directory)
     with psycopg.connect(owner_url, autocommit=True, connect_timeout=3) as connection:
         connection.execute("SET client_min_messages = warning")
         # One lock for all services: roles belong to the whole cluster.
         connection.execute("SELECT pg_advisory_lock(hashtextextended('saldo.migrate', 0))")
         with connection.transaction():
-            _make_role(connection, str(role["user"]), str(role.get("password") or ""))
+            make_login(connection, *_login(runtime_url))
+            make_groups(connection, user, service)
+            if access.sealer.appends and sealer:
+                make_login(connection, *_login(sealer_url))
             _make_schema(connection, service)
         applied = [
             name
@@ -51,20 +60,14 @@ def migrate(
             if _apply(connection, service, name, text, report)
         ]
         with connection.transaction():
-            _grant(connection, service, str(role["user"]))
+            grant_all(connection, service, user, access, sealer)
     return applied
 
 
-def _make_role(connection: psycopg.Connection[Any], user: str, password: str) -> None:
-    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchone()
-    # A role gets LOGIN and nothing else. For an existing one only the password is set: naming any
-    # other attribute takes a superuser, which the owner need not be.
-    verb = "ALTER" if known else "CREATE"
-    connection.execute(
-        sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
-            sql.SQL(verb), sql.Identifier(user), sql.Literal(password)
-        )
-    )
+def _login(url: str) -> tuple[str, str]:
+    """Return the user and the password of a URL."""
+    parts = conninfo_to_dict(url)
+    return str(parts.get("user") or ""), str(parts.get("password") or "")
 
 
 def _make_schema(connection: psycopg.Connection[Any], service: str) -> None:
@@ -111,33 +114,3 @@ def _apply(
         connection.execute("INSERT INTO migrations (name, digest) VALUES (%s, %s)", (name, digest))
     report(f"{service}: {name}")
     return True
-
-
-def _grant(connection: psycopg.Connection[Any], service: str, user: str) -> None:
-    names = {"schema": sql.Identifier(service), "role": sql.Identifier(user)}
-    for statement in (
-        "GRANT USAGE ON SCHEMA {schema} TO {role}",
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
-        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
-        "REVOKE INSERT, UPDATE, DELETE ON {schema}.migrations FROM {role}",
-    ):
-        connection.execute(sql.SQL(statement).format(**names))
-    for table in _append_only(connection, service):
-        connection.execute(
-            sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{table} FROM {role}").format(
-                table=sql.Identifier(table), **names
-            )
-        )
-
-
-def _append_only(connection: psycopg.Connection[Any], service: str) -> list[str]:
-    """Return the tables that have the trigger of base.sql."""
-    rows = connection.execute(
-        "SELECT DISTINCT c.relname FROM pg_trigger AS t "
-        "JOIN pg_class AS c ON c.oid = t.tgrelid "
-        "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-        "JOIN pg_proc AS p ON p.oid = t.tgfoid "
-        "WHERE n.nspname = %s AND p.proname = 'refuse_change'",
-        (service,),
-    ).fetchall()
-    return sorted(row[0] for row in rows)

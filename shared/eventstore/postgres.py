@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -17,10 +18,11 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
-from shared.database import STATEMENT_TIMEOUT_MS, open_pool
+from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
+from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
 from shared.ids import new_id
@@ -56,12 +58,11 @@ class PostgresSession(Session):
         self.appended: list[int] = []
         self._store = store
         self._cause = cause
-        self._vault = PostgresVault(cursor, store.wrapping_key)
         self._tables = store.new_read_model(cursor)
 
-    @property
+    @cached_property
     def vault(self) -> Vault:
-        return self._vault
+        return PostgresVault(self.cursor, self._store.data_keys)
 
     @property
     def events_appended(self) -> int:
@@ -138,7 +139,7 @@ class PostgresSession(Session):
 
 
 class PostgresStore:
-    """The store of one service, on a pool of connections of its runtime role."""
+    """The store of one service, on a pool of connections of its runtime role or another login."""
 
     def __init__(
         self,
@@ -148,6 +149,7 @@ class PostgresStore:
         read_model: Callable[[Any], ReadModel],
         *,
         clock: Clock | None = None,
+        login: Login | None = None,
         pool_size: int = 8,
         statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
     ) -> None:
@@ -155,15 +157,15 @@ class PostgresStore:
         self.events = events
         self.clock: Clock = clock or SystemClock(settings.timezone)
         self.new_read_model = read_model
-        self.wrapping_key = settings.derive_key(f"{service}/data-keys")
-        self._fingerprint_key = settings.derive_key(f"{service}/commands")
+        self.data_keys = settings.keys_of(service, "data-keys")
         self.pool: ConnectionPool[Any] = open_pool(
-            settings.database_url_of(service),
+            login or settings.database_url_of(service),
             service,
             size=pool_size,
             statement_timeout_ms=statement_timeout_ms,
         )
         self.recorder = PostgresRecorder(self.pool, service)
+        self._hash_keys = HashKeys(settings, service)
         telemetry.of_event_log(service)
 
     def close(self) -> None:
@@ -336,7 +338,17 @@ class PostgresStore:
         """Return a digest that detects another command under the same id."""
         # Keyed, because a command may hold a password.
         content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
-        return hmac.new(self._fingerprint_key, content, hashlib.sha256).digest()
+        return hmac.new(self.hash_key("commands"), content, hashlib.sha256).digest()
+
+    def hash_key(self, purpose: str) -> bytes:
+        """Return the key of keyed hashes for one purpose; see shared.eventstore.hash_keys."""
+        if (known := self._hash_keys.known(purpose)) is not None:
+            return known
+        try:
+            with self.transaction() as cursor:
+                return self._hash_keys.fetch(cursor, purpose)
+        except psycopg.OperationalError as error:
+            raise _unavailable() from error
 
     def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
         """Return (fingerprint, result) by id, for the commands that were executed."""

@@ -201,6 +201,21 @@ class PostgresRecorder(ApplicationRecorder):
         )
         return [logged(row) for row in cursor.fetchall()]
 
+    def position_before(self, cursor: Any, instant: datetime) -> int:
+        """Return the position of the last event recorded before an instant; 0 if there is none.
+
+        Times of recording never decrease along the log, so it is found in some thirty look-ups.
+        """
+        row = cursor.execute("SELECT max(notification_id) AS last FROM events").fetchone()
+        low, high = 0, row["last"] or 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            found = cursor.execute(
+                "SELECT recorded_at FROM events WHERE notification_id = %s", (middle,)
+            ).fetchone()
+            low, high = (middle, high) if found["recorded_at"] < instant else (low, middle - 1)
+        return low
+
     # The interface of the library's ApplicationRecorder, so that its readers work on this log.
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:

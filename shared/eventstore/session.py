@@ -167,3 +167,7 @@ class Store(Protocol):
     def query(self, handler: Callable[[Any], R]) -> R:
         """Run a function that only reads; appending raises."""
         ...
+
+    def hash_key(self, purpose: str) -> bytes:
+        """Return the service's key of keyed hashes for one purpose, the same for ever."""
+        ...

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -28,8 +29,9 @@ from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
 
 from shared import context, telemetry, tracing
+from shared.bus.history import MAX_PAGE_BYTES, end_of, page_after
 from shared.bus.principals import Principal, principal_of
-from shared.bus.relay import Publish, published_after
+from shared.bus.relay import Publish
 from shared.config import GATEWAY, SERVICES, Settings
 from shared.errors import Forbidden, InternalError, ServiceError, ValidationFailed
 from shared.eventstore import Store
@@ -326,6 +328,17 @@ class EventsAfter(Schema):
     after = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
     predecessor = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
     limit = fields.Integer(load_default=500, strict=True, validate=validate.Range(1, 1000))
+    types = fields.List(fields.String(), load_default=None, allow_none=True)
+    persons = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    max_bytes = fields.Integer(
+        load_default=MAX_PAGE_BYTES, strict=True, validate=validate.Range(1, MAX_PAGE_BYTES)
+    )
+
+
+class EventsPosition(Schema):
+    """The end of the log, or the position of a time."""
+
+    since = fields.AwareDateTime(load_default=None, allow_none=True)
 
 
 class ServiceBase:
@@ -343,22 +356,30 @@ class ServiceBase:
         return {"status": "ok"}
 
     @rpc(EventsAfter, callers=(*SERVICES, GATEWAY))
-    def events_after(self, after: int, predecessor: int, limit: int) -> dict[str, Any]:
+    def events_after(self, after: int, predecessor: int, **choice: Any) -> dict[str, Any]:
         """Return the published events after a position, for a reader that has missed some.
 
         ``predecessor`` is the position of the last published event that the reader has, and goes
         into the headers of the first one returned. ``next`` is the position to continue after, or
-        None at the end of the log.
+        None at the end of the log; ``published`` is the predecessor to continue with, and ``more``
+        says whether to continue at once. The rest is as in `page_after`.
         """
         store, publish = self.server_context.store, self.server_context.publish
-        envelopes, position, _ = published_after(store, publish, after, limit, predecessor)
+        page = page_after(store, publish, after, predecessor, **choice)
         return {
             "events": [
                 {"headers": envelope.headers, "body": envelope.body.decode()}
-                for envelope in envelopes
+                for envelope in page.envelopes
             ],
-            "next": position if position > after else None,
+            "next": page.position if page.position > after else None,
+            "published": page.published,
+            "more": page.more,
         }
+
+    @rpc(EventsPosition, callers=(*SERVICES, GATEWAY))
+    def events_position(self, since: datetime | None) -> dict[str, int]:
+        """Return the last position of the log, or the last one before an instant."""
+        return {"position": end_of(self.server_context.store, since)}
 
 
 def hosted(service: type[Any]) -> type[Any]:

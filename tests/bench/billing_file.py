@@ -116,7 +116,7 @@ def _import(bench: Bench, file: Path, accounts: int) -> tuple[float, float]:
 
     def run() -> None:
         done = subprocess.run(
-            [sys.executable, "-c", _MEASURED, *command, "--actor", "bench", "--reason", "bench"],
+            [sys.executable, "-c", _MEASURED, *command, "--reason", "bench"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

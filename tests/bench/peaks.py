@@ -23,7 +23,7 @@ SAMPLE_INTERVAL_S = 0.05
 COMMANDS = {
     "replay --all": ("replay", "--all"),
     "accrue": (
-        "accrue", "--on", "2026-07-20", "--actor", "bench", "--reason", "bench",
+        "accrue", "--on", "2026-07-20", "--reason", "bench",
     ),
 }  # fmt: skip
 

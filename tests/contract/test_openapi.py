@@ -60,6 +60,7 @@ POST /questions
 GET /questions
 GET /questions/{question_id}
 POST /questions/{question_id}/messages
+GET /events
 GET /openapi.json
 """
 OUTSIDE = ["/healthz"]

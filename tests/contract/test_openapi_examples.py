@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from gateway.service import Gateway
 
 OPERATIONS = operations_of(Gateway)
-LISTS = {"before": ("months 0001234", "payments"), "after": ("statement 0001234",)}
+LISTS = {"before": ("months 0001234", "payments"), "after": ("statement 0001234", "events ledger")}
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from shared.errors import Forbidden
 from shared.rpc.callers import Callers, believed, callers_of, staff
 
 ROOT = Path(__file__).parents[2]
-OF_EVERY_SERVICE = {"health", "events_after"}
+OF_EVERY_SERVICE = {"health", "events_after", "events_position"}
 NOT_CALLED_YET = {"letters"}
 """For a page that lists what was sent to a person."""
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.nodes
 ACCOUNTS = 9_000  # three chunks of bills, five of accruals
 STOP_LOCK = 20261123
 BILL_BYTES = ("account;period;due_on;effective_on;service;name;charged\n", "2026-03;2026-04-15")
-AUTHOR = ("--actor", "ivanova", "--reason", "test")
+AUTHOR = ("--reason", "test")
 ACCRUE = ("accrue", "--on", "2026-07-14", *AUTHOR)
 
 _STOP = f"""

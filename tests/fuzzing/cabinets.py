@@ -53,7 +53,10 @@ class Cabinets:
     def plan(self) -> Plan:
         """Make the cabinets."""
         make_demo_person(self._owner, Report(), self._mailbox, demo_accounts())
-        saldo("ledger", "checkpoint", "--actor", "staff:fuzzing")
+        saldo(
+            "ledger",
+            "checkpoint",
+        )
         leaver, changer, loser, guest = (self._person() for _ in range(4))
         for number in (KEPT_ACCOUNT, LEFT_ACCOUNT):
             leaver.client.link(number, self._accounts[number].proof)

@@ -26,6 +26,7 @@ from services.accounts.application import (
 from services.accounts.policy import load_policy
 from services.accounts.proof import KEY_PURPOSE, BillSeal
 from shared.errors import Forbidden, NotFound
+from tests.staff_logins import OPERATOR
 
 pytestmark = pytest.mark.nodes
 
@@ -40,7 +41,7 @@ class AccountsHarness:
         self.database = database
         self.store = database.store("accounts")
         self.linking = Linking(load_policy({}))
-        self.seal = BillSeal(database.settings.derive_key(KEY_PURPOSE))
+        self.seal = BillSeal(self.store.hash_key(KEY_PURPOSE))
 
     def link(self, person_id: UUID, number: str, proof: str) -> bool:
         fact = self.seal.of_answer(number, proof)
@@ -65,7 +66,7 @@ def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 @pytest.fixture
 def harness(database: Any, run: Any) -> AccountsHarness:
-    result = run(DEMO, "--actor", "olga", "--reason", "demo company")
+    result = run(DEMO, "--reason", "demo company")
     assert result.exit_code == 0, result.output
     return AccountsHarness(database)
 
@@ -77,11 +78,11 @@ def imported(result: Any) -> dict[str, Any]:
 def test_an_import_is_journalled_and_the_same_file_twice_changes_nothing(
     harness: AccountsHarness, run: Any
 ) -> None:
-    again = run(DEMO, "--rows", "40", "--actor", "olga", "--reason", "again", "--json")
+    again = run(DEMO, "--rows", "40", "--reason", "again", "--json")
     assert again.exit_code == 0
     assert imported(again)["unchanged"] == 40
     (log,) = harness.rows("SELECT count(*) AS events, min(actor) AS actor FROM events")
-    assert log == {"events": 40, "actor": "staff:olga"}
+    assert log == {"events": 40, "actor": OPERATOR}
     journal = harness.rows("SELECT reason, registered, unchanged FROM imports ORDER BY begun_at")
     assert journal == [
         {"reason": "demo company", "registered": 40, "unchanged": 0},
@@ -108,7 +109,7 @@ def test_a_dry_run_counts_as_the_import_would_and_writes_nothing(database: Any, 
 
 
 def test_a_control_total_that_differs_stops_the_import(database: Any, run: Any) -> None:
-    result = run(DEMO, "--rows", "41", "--total", "1,00", "--actor", "o", "--reason", "r")
+    result = run(DEMO, "--rows", "41", "--total", "1,00", "--reason", "r")
     assert result.exit_code == 1
     assert "the file has 40" in result.output
     store = database.store("accounts")
@@ -128,7 +129,7 @@ def test_import_never_replaces_its_file_by_the_quarantine(run: Any, tmp_path: Pa
     path = tmp_path / "accounts.csv"
     path.write_text("\n".join([header, first.replace("household", "pensioner")]), "utf-8")
     content = path.read_bytes()
-    result = run(path, "--quarantine", path, "--actor", "olga", "--reason", "demo")
+    result = run(path, "--quarantine", path, "--reason", "demo")
     assert result.exit_code == 2
     assert "name another file" in " ".join(result.output.split())
     assert path.read_bytes() == content
@@ -142,7 +143,7 @@ def test_refused_rows_exit_with_1_and_the_others_are_loaded(
     changed = first.replace("кв. 1;3;", "кв. 1;4;").replace("4500,00", "5100,00")
     refused = second.replace("household", "pensioner")
     path.write_bytes("\n".join([header, changed, refused]).encode("cp1251"))
-    result = run(path, "--actor", "olga", "--reason", "November", "--json")
+    result = run(path, "--reason", "November", "--json")
     assert result.exit_code == 1
     summary = imported(result)
     assert (summary["amended"], summary["bills"], summary["refused"]) == (1, 1, 1)

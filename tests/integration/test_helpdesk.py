@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,6 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner
 
-from services import terminal
 from services.helpdesk import cli
 from services.helpdesk.application import (
     AddMessage,
@@ -22,7 +22,9 @@ from services.helpdesk.application import (
     question_of,
 )
 from services.helpdesk.departments import load_directory
-from shared.errors import Forbidden, NotFound
+from shared.errors import Forbidden, NotFound, ServiceError
+from shared.staff import PERMISSIONS
+from tests.staff_terminal import ServicesHere, grant, revoke, services_here, staff_amqp_url
 
 pytestmark = pytest.mark.nodes
 
@@ -30,12 +32,19 @@ USE_CASES = QuestionUseCases(load_directory({}))
 
 
 @pytest.fixture
-def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
-    runner = CliRunner()
+def run(database: Any) -> Callable[..., Any]:
+    for permission in PERMISSIONS["helpdesk"]:
+        grant(database.settings, "helpdesk", "olga", permission, None)
+    runner, store = CliRunner(), database.store("helpdesk")
 
-    def run(*arguments: object, text: str | None = None) -> Any:
-        return runner.invoke(cli.app, list(map(str, arguments)), input=text)
+    def run(*arguments: object, text: str | None = None, by: str = "olga") -> Any:
+        with services_here({"helpdesk": store}):
+            return runner.invoke(
+                cli.app,
+                list(map(str, arguments)),
+                input=text,
+                env={"SALDO_AMQP_URL": staff_amqp_url(by)},
+            )
 
     return run
 
@@ -51,7 +60,7 @@ def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
     listed = json.loads(run("list", "--department", "billing", "--json").stdout)["questions"]
     assert [question["question_id"] for question in listed] == [asked["question_id"]]
     assert " open " in run("list").stdout
-    result = run("answer", asked["number"], "--file", "-", "--actor", "olga", text="Зима.\n")
+    result = run("answer", asked["number"], "--file", "-", text="Зима.\n")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["state"] == "answered"
     shown = json.loads(run("show", asked["question_id"], "--json").stdout)
@@ -67,7 +76,7 @@ def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
 def test_person_reads_the_answer_and_adds_a_message(database: Any, run: Any) -> None:
     person_id, store = uuid4(), database.store("helpdesk")
     question_id = UUID(ask(database, person_id)["question_id"])
-    run("answer", question_id, "--text", "Зима.", "--actor", "olga")
+    run("answer", question_id, "--text", "Зима.")
     again = AddMessage(person_id=person_id, question_id=question_id, text="А пени?")
     assert store.execute(USE_CASES.add_message, again)["state"] == "open"
     view = store.query(lambda session: question_of(session, question_id, person_id))
@@ -81,9 +90,9 @@ def test_person_reads_the_answer_and_adds_a_message(database: Any, run: Any) -> 
 
 def test_staff_hand_over_and_close(database: Any, run: Any) -> None:
     number = ask(database, uuid4())["number"]
-    assert run("route", number, "metering", "--reason", "о счётчике", "--actor", "o").exit_code == 0
+    assert run("route", number, "metering", "--reason", "о счётчике").exit_code == 0
     assert json.loads(run("show", number, "--json").stdout)["department"] == "metering"
-    assert run("close", number, "--reason", "повтор", "--actor", "o").exit_code == 0
+    assert run("close", number, "--reason", "повтор").exit_code == 0
     assert json.loads(run("show", number, "--json").stdout)["state"] == "closed"
 
 
@@ -94,11 +103,87 @@ def test_a_dry_run_checks_and_writes_nothing(database: Any, run: Any) -> None:
         ("route", number, "metering", "--reason", "r"),
         ("close", number, "--reason", "r"),
     ):
-        result = run(*arguments, "--actor", "o", "--dry-run")
+        result = run(*arguments, "--dry-run")
         assert result.exit_code == 0, result.output
         assert "nothing was written" in result.output
     assert run("route", number, "moon", "--reason", "r", "--dry-run").exit_code == 2
     assert len(database.store("helpdesk").log_after(0, 10)) == 1
+
+
+def test_a_repeated_answer_is_given_once_for_each_message_of_the_person(
+    database: Any, run: Any
+) -> None:
+    person_id, store = uuid4(), database.store("helpdesk")
+    question_id = UUID(ask(database, person_id)["question_id"])
+    for _ in range(2):
+        assert run("answer", question_id, "--text", "Да.").exit_code == 0
+    store.execute(
+        USE_CASES.add_message, AddMessage(person_id=person_id, question_id=question_id, text="А?")
+    )
+    for _ in range(2):
+        assert run("answer", question_id, "--text", "Да.").exit_code == 0
+    messages = store.query(lambda session: messages_of(session, question_id))
+    assert [message["text"] for message in messages[1:]] == ["Да.", "А?", "Да."]
+
+
+VERBS = {
+    "read": (("list",), ("show", "1")),
+    "answer": (("answer", "1", "--text", "Зима."),),
+    "route": (("route", "1", "metering", "--reason", "r"),),
+    "close": (("close", "1", "--reason", "r"),),
+}
+
+
+@pytest.mark.parametrize("permission", VERBS)
+def test_each_verb_takes_its_permission(database: Any, run: Any, permission: str) -> None:
+    ask(database, uuid4())
+    revoke(database.settings, "helpdesk", "olga", permission)
+    for needed, verbs in VERBS.items():
+        for arguments in verbs:
+            dry = () if needed == "read" else ("--dry-run",)
+            result = run(*arguments, *dry)
+            assert result.exit_code == (2 if needed == permission else 0), result.output
+            assert ("saldo staff may" in result.stderr) == (needed == permission)
+            assert run(*arguments, *dry, by="nobody").exit_code == 2
+    assert len(database.store("helpdesk").log_after(0, 10)) == 1
+
+
+HOSTILE: tuple[Any, ...] = (
+    *(None, True, -1, 1.5, 10**40, float("nan"), "", " ", "0", "9" * 18, "\x00", "\ud800"),
+    *("x" * 5_000, "x" * 20_000, str(UUID(int=0)), [], [{}], {}, {"a": 1}),
+)
+METHODS = {
+    "questions_of_state": {"state": "open", "department": "metering", "limit": 1},
+    "any_question": {"question": "1"},
+    "answer": {"question": "1", "text": "Зима.", "reason": "r", "dry_run": False},
+    "route": {"question": "1", "department": "metering", "reason": "r", "dry_run": True},
+    "close": {"question": "1", "reason": "r", "dry_run": True},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.usefixtures("run")
+def test_hostile_arguments_are_refused_by_the_closed_set_of_errors(
+    database: Any, method: str
+) -> None:
+    ask(database, uuid4())
+    services = ServicesHere({"helpdesk": database.store("helpdesk")}, staff_amqp_url("olga"))
+    good = METHODS[method]
+    requests = [{**good, name: value} for name in (*good, "unknown") for value in HOSTILE]
+    refused = 0
+    for request in requests:
+        with contextlib.suppress(ServiceError):
+            services.serve("helpdesk", method, request)
+            continue
+        refused += 1
+    assert refused >= len(HOSTILE)
+
+
+def test_the_answer_is_of_who_signed_in(database: Any, run: Any) -> None:
+    number = ask(database, uuid4())["number"]
+    result = run("answer", number, "--text", "Зима.", "--actor", "petrov")
+    assert "--actor is not read: you act as staff:olga\n" in result.stderr
+    assert database.store("helpdesk").log_after(0, 10)[-1].actor == "staff:olga"
 
 
 @pytest.mark.parametrize(
@@ -164,8 +249,8 @@ def test_no_text_is_stored_in_clear(database: Any, run: Any, tmp_path: Path) -> 
     number = ask(database, uuid4(), "Тайна вопроса")["number"]
     answer = tmp_path / "answer.txt"
     answer.write_text("Тайна ответа", encoding="utf-8")
-    run("answer", number, "--file", answer, "--reason", "Тайна причины", "--actor", "o")
-    run("route", number, "metering", "--reason", "Тайна передачи", "--actor", "o")
+    run("answer", number, "--file", answer, "--reason", "Тайна причины")
+    run("route", number, "metering", "--reason", "Тайна передачи")
     store = database.store("helpdesk")
     for table in ("events", "commands", "questions", "messages"):
         dump = store.query(

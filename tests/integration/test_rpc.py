@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,59 +17,37 @@ import requests
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain.events import ServiceAmount
 from shared import context
-from shared.config import GATEWAY, SERVICES, Settings
+from shared.config import GATEWAY, Settings
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
-from tests.conftest import Database
+from tests.conftest import BrokerUser, Database
+from tests.service_process import ServiceProcess, service_process
+from tests.staff_terminal import grant
 from tests.waiting import eventually
 
 NUMBER = "0100000001"
 ADDRESS = "reply.gateway.00000000-0000-4000-8000-000000000000"
 
 
-def environment_of(database: Database) -> dict[str, str]:
-    settings = database.settings
-    return {
-        **os.environ,
-        "SALDO_AMQP_URL_LEDGER": settings.amqp_url_of("ledger"),
-        "SALDO_SECRET": settings.secret.hex(),
-        **{
-            f"SALDO_DATABASE_URL_{service.upper()}": settings.database_url_of(service)
-            for service in SERVICES
-        },
-    }
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def has_logged(self, text: str) -> bool:
-        return text in self.log.read_text(encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def server(
     module_database: Database, tmp_path_factory: pytest.TempPathFactory, module_bus: None
-) -> Iterator[Server]:
+) -> Iterator[ServiceProcess]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services", "serve", "ledger"],
-            env=environment_of(module_database),
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    running = Server(process, log)
-    eventually(
-        lambda: process.poll() is not None or running.has_logged("server_ready"),
-        "the server is ready",
-    )
-    assert process.poll() is None, log.read_text(encoding="utf-8")
-    yield running
-    process.terminate()
-    assert process.wait(timeout=20) == 0
+    with service_process(module_database, "ledger", log) as running:
+        yield running
+
+
+@pytest.fixture
+def cash_desk(
+    module_database: Database,
+    staff_member: Callable[..., BrokerUser],
+    rpc_as: Callable[[str], RpcClient],
+) -> RpcClient:
+    """One of the staff who may post payments that were taken elsewhere, of any amount."""
+    user = staff_member("clerk")
+    grant(module_database.settings, "ledger", user.name, "post-payment", None)
+    return rpc_as(user.url)
 
 
 @pytest.fixture
@@ -86,7 +59,7 @@ def client(base_settings: Settings) -> Iterator[RpcClient]:
 
 
 def test_call_returns_the_result(
-    module_database: Database, server: Server, client: RpcClient
+    module_database: Database, server: ServiceProcess, client: RpcClient
 ) -> None:
     with context.bind(actor="staff:petrova"):
         module_database.store("ledger").execute(
@@ -102,7 +75,7 @@ def test_call_returns_the_result(
     assert client.call("ledger", "health") == {"status": "ok"}
 
 
-def test_errors_of_the_closed_set_cross_the_wire(server: Server, client: RpcClient) -> None:
+def test_errors_of_the_closed_set_cross_the_wire(server: ServiceProcess, client: RpcClient) -> None:
     with pytest.raises(NotFound) as missing:
         client.call("ledger", "balance", number="999")
     assert (missing.value.code, missing.value.params) == ("account_not_found", {"account": "999"})
@@ -164,7 +137,7 @@ def test_expired_request_is_not_processed_later(amqp_url: str, client: RpcClient
     ],
 )
 def test_malformed_request_harms_nobody(
-    server: Server,
+    server: ServiceProcess,
     client: RpcClient,
     base_settings: Settings,
     properties: dict[str, Any],
@@ -181,7 +154,7 @@ def test_malformed_request_harms_nobody(
 
 
 def test_many_calls_share_one_client(
-    module_database: Database, server: Server, client: RpcClient
+    module_database: Database, server: ServiceProcess, client: RpcClient
 ) -> None:
     store = module_database.store("ledger")
     for number in range(11, 31):
@@ -200,7 +173,7 @@ def test_many_calls_share_one_client(
 
 
 def test_payments_of_many_callers_are_committed_together_and_each_once(
-    module_database: Database, server: Server, client: RpcClient
+    module_database: Database, server: ServiceProcess, cash_desk: RpcClient
 ) -> None:
     store, owed = module_database.store("ledger"), 100_000
     numbers = [f"{number:010}" for number in range(41, 51)]
@@ -213,22 +186,20 @@ def test_payments_of_many_callers_are_committed_together_and_each_once(
     answers: dict[int, Any] = {}
 
     def pay(caller: int) -> None:
-        with context.bind(actor="staff:cashdesk"):
-            for number in numbers:
-                # Sent twice, as by a caller that has not seen the reply.
-                command_id, payment_id = uuid4(), str(uuid4())
-                lines = [{"account": number, "amount": 100}]
-                for _ in range(2):
-                    answers[caller] = client.call(
-                        "ledger",
-                        "post_payment",
-                        command_id=command_id,
-                        payment_id=payment_id,
-                        paid_on="2026-11-01",
-                        lines=lines,
-                        deadline=30.0,
-                    )
-                    assert answers[caller] == {"payment_id": payment_id, "posted": [number]}
+        for number in numbers:
+            # Sent twice, as by a caller that has not seen the reply.
+            payment_id = str(uuid4())
+            lines = [{"account": number, "amount": 100}]
+            for _ in range(2):
+                answers[caller] = cash_desk.call(
+                    "ledger",
+                    "post_payment",
+                    payment_id=payment_id,
+                    paid_on="2026-11-01",
+                    lines=lines,
+                    deadline=30.0,
+                )
+                assert answers[caller] == {"payment_id": payment_id, "posted": [number]}
 
     threads = [threading.Thread(target=pay, args=(caller,)) for caller in range(20)]
     for thread in threads:
@@ -244,27 +215,29 @@ def test_payments_of_many_callers_are_committed_together_and_each_once(
 
 
 def test_payment_is_posted_to_all_its_accounts_or_to_none(
-    module_database: Database, server: Server, client: RpcClient
+    module_database: Database, server: ServiceProcess, client: RpcClient, cash_desk: RpcClient
 ) -> None:
     module_database.store("ledger").execute(
         open_account, OpenAccount(number="0000000061", payer_kind="household")
     )
     lines = [{"account": number, "amount": 5} for number in ("0000000061", "0000000062")]
     asked = {"payment_id": str(uuid4()), "paid_on": "2026-11-01", "lines": lines}
-    with context.bind(actor="staff:cashdesk"), pytest.raises(NotFound):
-        client.call("ledger", "post_payment", **asked)
+    with pytest.raises(NotFound):
+        cash_desk.call("ledger", "post_payment", **asked)
     assert client.call("ledger", "balance", number="0000000061")["version"] == 1
     with context.bind(actor=f"person:{uuid4()}"), pytest.raises(Forbidden) as refused:
         client.call("ledger", "post_payment", **asked)
-    assert refused.value.code == "posted_by_services"
+    assert refused.value.code == "caller_not_served"
     asked["lines"] = [{"account": "0000000061", "amount": amount} for amount in (5, 7)]
-    with context.bind(actor="staff:cashdesk"), pytest.raises(ValidationFailed) as twice:
-        client.call("ledger", "post_payment", **asked)
+    with pytest.raises(ValidationFailed) as twice:
+        cash_desk.call("ledger", "post_payment", **asked)
     assert set(twice.value.params["fields"]) == {"lines"}
     assert client.call("ledger", "balance", number="0000000061")["version"] == 1
 
 
-def test_log_names_the_caller_and_not_the_arguments(server: Server, client: RpcClient) -> None:
+def test_log_names_the_caller_and_not_the_arguments(
+    server: ServiceProcess, client: RpcClient
+) -> None:
     with context.bind(actor="person:1f0c", correlation_id="journey-9"), pytest.raises(NotFound):
         client.call("ledger", "balance", command_id=uuid4(), number="70000000077")
     # The reply is sent before the call is logged.
@@ -277,7 +250,9 @@ def test_log_names_the_caller_and_not_the_arguments(server: Server, client: RpcC
     assert "70000000077" not in lines[-1]
 
 
-def test_credentials_of_others_call_nothing(server: Server, base_settings: Settings) -> None:
+def test_credentials_of_others_call_nothing(
+    server: ServiceProcess, base_settings: Settings
+) -> None:
     """Whoever has the broker's administrator, or another service's user, is not the gateway."""
     asked = {"payment_id": str(uuid4()), "paid_on": "2026-11-01", "lines": []}
     users = [base_settings.amqp_url, base_settings.amqp_url_of("payments")]
@@ -290,7 +265,7 @@ def test_credentials_of_others_call_nothing(server: Server, base_settings: Setti
 
 
 def test_callers_that_are_refused_are_counted_and_logged(
-    server: Server, base_settings: Settings
+    server: ServiceProcess, base_settings: Settings
 ) -> None:
     started = next(
         line for line in server.log.read_text(encoding="utf-8").splitlines()
@@ -313,7 +288,7 @@ def test_callers_that_are_refused_are_counted_and_logged(
 
 
 def test_request_without_a_validated_user_is_dropped(
-    server: Server, base_settings: Settings, client: RpcClient
+    server: ServiceProcess, base_settings: Settings, client: RpcClient
 ) -> None:
     """A header that names the gateway proves nothing, and nobody else is replied to."""
     with pika.BlockingConnection(pika.URLParameters(base_settings.amqp_url)) as connection:

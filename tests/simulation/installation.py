@@ -22,25 +22,28 @@ from typer.testing import CliRunner
 from deploy.embedded.environment import REPOSITORY
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.cli import app
-from services.ledger.corrections import Correct, correct_within
+from services.ledger.corrections import Correct, correct
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
 from services.ledger.group_commit import ledger_group_commit
+from services.ledger.limits import ADJUST, CORRECTING, STAFF
 from shared import context
 from shared.config import Settings
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
-from shared.money import MAX_AMOUNT
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.simulation.files import StepFile
 from tests.simulation.reading import Row
 from tests.simulation.reference_model import ModelAccount
 from tests.simulation.scenario import roubles
 from tests.simulation.steps import IMPORTED
+from tests.staff_logins import OPERATOR
+from tests.staff_terminal import grant, services_here, staff_amqp_url
 
 CALLERS = 16
-APPROVAL_OVER = "100000000,00"
-"""Roubles; so high because approvals are not under test here."""
+CLERK = "petrov"
+"""Who corrects, without a limit: approvals are not under test here."""
 BY_TERMINAL = 2
 """How many corrections of a step go through the terminal; the rest call its use case."""
 
@@ -76,10 +79,11 @@ class Terminal:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
+            "SALDO_AMQP_URL": staff_amqp_url(CLERK),
             "SALDO_SECRET": self.settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": self.settings.database_url_of("ledger"),
-            "SALDO_LEDGER_APPROVAL_OVER": APPROVAL_OVER,
+            "SALDO_STAFF_DATABASE_URL": self.settings.staff_database_url,
         }
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -107,11 +111,15 @@ class Terminal:
         return json.loads(out.splitlines()[-1])
 
 
+@dataclass
 class QuickTerminal(Terminal):
-    """Runs the same commands within this process, without starting an interpreter for each."""
+    """Runs the same commands within this process, and so does the ledger that they call."""
+
+    store: PostgresStore | None = None
 
     def run(self, *words: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(app, list(words), env=self.environment())
+        with services_here({"ledger": self.store} if self.store else {}):
+            result = CliRunner().invoke(app, list(words), env=self.environment())
         return result.exit_code, result.stdout, result.stderr
 
 
@@ -125,6 +133,10 @@ class Installation:
 
     def __post_init__(self) -> None:
         self._posting = ledger_group_commit(self.store)
+        self._clerk = QuickTerminal(self.settings, self.store)
+        for name, permissions in ((CLERK, CORRECTING), (OPERATOR.removeprefix(STAFF), (ADJUST,))):
+            for permission in permissions:
+                grant(self.settings, "ledger", name, permission, None)
 
     def apply(self, file: StepFile) -> None:
         """Apply a step: import its file, accrue penalties, or post its payments or corrections."""
@@ -132,7 +144,7 @@ class Installation:
         if kind in IMPORTED:
             self._import(file)
         elif kind == "accrual":
-            words = ("--on", step.day.isoformat(), "--actor", "petrov", "--reason", "month's end")
+            words = ("--on", step.day.isoformat(), "--reason", "month's end")
             self.terminal.run_json("accrue", *words)
         elif kind == "payments":
             self._post_payments(file)
@@ -145,7 +157,7 @@ class Installation:
         if not file.totals.rows:
             return
         done = self.terminal.run_json(
-            *("import", str(file.path), "--actor", "ivanova", "--reason", f"step {file.step.name}"),
+            *("import", str(file.path), "--reason", f"step {file.step.name}"),
             *("--rows", str(file.totals.rows), "--entries", str(file.totals.entries)),
             *(f"--total={roubles(file.totals.amount)}",),
         )
@@ -183,9 +195,9 @@ class Installation:
 
     def _reverse(self, row: Row, *, at_terminal: bool) -> None:
         if at_terminal:
-            done = self.terminal.run_json(
+            done = self._clerk.run_json(
                 *("reverse", row["payment_id"], "--account", row["account"], "--on", row["on"]),
-                *("--actor", "petrov", "--reason", "returned"),
+                *("--reason", "returned"),
             )
             assert done["state"] == "done", done
             return
@@ -199,7 +211,7 @@ class Installation:
 
     def _write_off(self, row: Row, *, at_terminal: bool) -> None:
         if at_terminal:
-            done = self.terminal.run_json(
+            done = self._clerk.run_json(
                 *(
                     "write-off",
                     row["account"],
@@ -207,7 +219,7 @@ class Installation:
                     "--on",
                     row["on"],
                 ),
-                *("--actor", "petrov", "--reason", "an act"),
+                *("--reason", "an act"),
             )
             assert done["state"] == "done", done
             return
@@ -218,8 +230,8 @@ class Installation:
 
     def _correct(self, correction: Any) -> None:
         command = Correct(correction_id=new_id(), correction=correction, reason="an act")
-        with context.bind(command_id=new_id(), actor="staff:petrov"):
-            done = self.store.execute(correct_within(MAX_AMOUNT), command)
+        with context.bind(command_id=new_id(), actor=f"staff:{CLERK}"):
+            done = self.store.execute(correct, command)
         assert done["state"] == "done", done
 
     # Direct queries of the database, for the comparison.

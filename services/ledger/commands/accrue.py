@@ -61,7 +61,7 @@ def accrue(
     """
     with reporting():
         (who, why), chosen = author(actor, reason), load_rules(rules)
-        with opened_ledger() as store:
+        with opened_ledger(writes=True) as store:
             today = store.clock.today()
             by = day(on, "--on") or today
             check_day(by)

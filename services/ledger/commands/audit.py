@@ -10,9 +10,8 @@ import typer
 from services.ledger.commands.ledger_access import Against, Workers, opened_ledger
 from services.ledger.replay import audit as auditor
 from services.ledger.seal.inspection import inspect_seal
-from services.ledger.seal.keys import seal_keys
+from services.ledger.seal.keys import verifier_keys
 from services.terminal import DIFFERENCE, DONE, Json, counting, out, print_json, reporting
-from shared.config import load_settings
 
 
 def audit(
@@ -31,11 +30,11 @@ def audit(
         events = store.recorder.max_notification_id() or 0
         with counting("replaying", events) as advance:
             report = auditor.audit(store, advance, workers=workers)
-        keys = seal_keys(load_settings())
+        trusted = verifier_keys()
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         with counting("verifying the seal", events) as advance:
             seal = store.query(
-                lambda session: inspect_seal(session.cursor, keys.trusted, notes, advance)
+                lambda session: inspect_seal(session.cursor, trusted, notes, advance)
             )
     if json:
         print_json({**msgspec.structs.asdict(report), "seal": seal})

@@ -1,8 +1,12 @@
-"""``saldo ledger balance | statement | overdue``: what accounts owe, and since when."""
+"""``saldo ledger balance | statement | overdue``: what accounts owe, and since when.
+
+The first two ask the service where the terminal has no login of the database.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +14,7 @@ from services.ledger.commands.ledger_access import Number, opened_ledger
 from services.ledger.reports import overdue
 from services.ledger.reports.balances import balance as balance_of
 from services.ledger.reports.history import statement_by_days
+from services.staff_calls import calls_to, reads_database
 from services.terminal import (
     Json,
     counting,
@@ -38,8 +43,12 @@ def balance(
     """
     with reporting():
         when = day_or_instant(as_of, "--as-of")
-        with opened_ledger() as store:
-            found = store.query(lambda session: balance_of(session, number, when))
+        if reads_database("ledger"):
+            with opened_ledger() as store:
+                found = store.query(lambda session: balance_of(session, number, when))
+        else:
+            with calls_to("ledger") as ledger:
+                found = ledger.ask("balance", number=number, as_of=when)
     if json:
         print_json(found)
         return
@@ -61,8 +70,11 @@ def statement(
     """Show the movements of an account by effective day, each with the balance after it."""
     with reporting():
         first, last = day(from_, "--from"), day(to, "--to")
-        with opened_ledger() as store:
-            found = store.query(lambda session: statement_by_days(session, number, first, last))
+        if reads_database("ledger"):
+            with opened_ledger() as store:
+                found = store.query(lambda session: statement_by_days(session, number, first, last))
+        else:
+            found = _called_statement(number, first, last)
     if json:
         print_json(found)
         return
@@ -79,6 +91,20 @@ def statement(
         )
     table.add_row(to or "", "", "Closing balance", "", "", roubles(found["closing"]), style="bold")
     show(table)
+
+
+def _called_statement(number: str, first: date | None, last: date | None) -> dict[str, Any]:
+    """Return a statement from the service, page by page."""
+    movements, after = list[dict[str, Any]](), 0
+    with calls_to("ledger") as ledger:
+        while True:
+            page = ledger.ask(
+                "statement_by_days", number=number, first_day=first, last_day=last, after=after
+            )
+            movements += page["movements"]
+            after = page.pop("next")
+            if after is None:
+                return {**page, "movements": movements}
 
 
 def overdue_(

@@ -1,32 +1,22 @@
 """``saldo ledger adjust | reverse | write-off | proposals | approve | reject``: corrections.
 
-Repeating a command has no effect: its id is derived from its content, or from --command-id where
-the same correction is meant a second time.
+The ledger makes them: a verb calls it by RPC, under the broker's user of whoever runs it. Repeating
+a command has no effect: its id is derived from its content, or from --command-id where the same
+correction is meant a second time.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 import typer
 
 from services.ledger.commands.ledger_access import Number, opened_ledger
-from services.ledger.corrections import (
-    Approve,
-    Correct,
-    Reject,
-    correct_within,
-    preview,
-    preview_approval,
-    preview_rejection,
-    proposals,
-)
-from services.ledger.corrections import approve as approve_proposal
-from services.ledger.corrections import reject as reject_proposal
+from services.ledger.corrections import proposals
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.proposal import (
     OPEN,
@@ -36,30 +26,27 @@ from services.ledger.domain.proposal import (
     WriteOffPenalty,
     as_json,
 )
+from services.staff_calls import StaffCalls, calls_to, reads_database
 from services.terminal import (
     Actor,
     DryRun,
     Json,
     OptionalReason,
     Reason,
-    author,
     day,
     new_table,
     out,
     print_json,
+    recorded_reason,
     reporting,
     roubles,
     show,
 )
-from shared import context
 from shared.config import ConfigurationError
-from shared.errors import Conflict, NotFound
-from shared.eventstore.postgres import PostgresStore
-from shared.ids import NAMESPACE, derived_id
-from shared.money import Kopecks, parse_roubles
+from shared.errors import Conflict
+from shared.money import parse_roubles
 
 APPROVAL_OVER = "SALDO_LEDGER_APPROVAL_OVER"
-DEFAULT_APPROVAL_OVER = "50000,00"
 
 On = Annotated[str | None, typer.Option(help="The day it takes effect; today when left out.")]
 CommandId = Annotated[
@@ -88,15 +75,15 @@ def adjust(
 ) -> None:
     """Recalculate a bill («перерасчёт»): a positive amount adds to the debt, a negative reduces it.
 
-    Above the limit for one person (SALDO_LEDGER_APPROVAL_OVER, 50 000 roubles) it becomes a
-    proposal that a second person approves. The exit code is 0 for both; --json has the state.
+    What is more than you may still move alone today becomes a proposal that a second person
+    approves. The exit code is 0 for both; --json has the state.
     """
-    with reporting():
+    with _ledger(actor) as ledger:
         lines = tuple(_service_amount(text) for text in service)
         correction = AdjustCharges(
             account=account, period=period, lines=lines, effective_on=day(on, "--on")
         )
-        result = _correct(correction, actor, reason, command_id, approve, dry_run)
+        result = _correct(ledger, "adjust", correction, reason, command_id, approve, dry_run)
     _print_result(result, json)
 
 
@@ -115,13 +102,13 @@ def reverse(
     json: Json = False,
 ) -> None:
     """Reverse a payment: the debts that it paid are open again."""
-    with reporting():
+    with _ledger(actor) as ledger:
         correction = ReversePayment(
             payment_id=payment_id,
             accounts=tuple(sorted(set(account or ()))),
             effective_on=day(on, "--on"),
         )
-        result = _correct(correction, actor, reason, command_id, approve, dry_run)
+        result = _correct(ledger, "reverse", correction, reason, command_id, approve, dry_run)
     _print_result(result, json)
 
 
@@ -137,11 +124,11 @@ def write_off(
     json: Json = False,
 ) -> None:
     """Write off a penalty or a part of it."""
-    with reporting():
+    with _ledger(actor) as ledger:
         correction = WriteOffPenalty(
             account=account, amount=parse_roubles(amount), effective_on=day(on, "--on")
         )
-        result = _correct(correction, actor, reason, command_id, approve, dry_run)
+        result = _correct(ledger, "write_off", correction, reason, command_id, approve, dry_run)
     _print_result(result, json)
 
 
@@ -150,8 +137,8 @@ def list_proposals(
     json: Json = False,
 ) -> None:
     """List the corrections that await a second person's approval."""
-    with reporting(), opened_ledger() as store:
-        found = store.query(lambda session: proposals(session, None if all_ else OPEN))
+    with reporting():
+        found = list(_all_proposals(all_))
     if json:
         print_json(found)
         return
@@ -164,11 +151,15 @@ def list_proposals(
             row["state"],
             f"{row['correction']['type']} {', '.join(row['accounts'])}",
             row["reason"],
-            f"{row['proposed_by']} {str(row['proposed_at'])[:16]}",
-            f"{row['decided_by']} {str(row['decided_at'] or '')[:16]}",
+            f"{row['proposed_by']} {_minute(row['proposed_at'])}",
+            f"{row['decided_by']} {_minute(row['decided_at'])}",
             roubles(row["amount"]),
         )
     show(table)
+
+
+def _minute(instant: Any) -> str:
+    return str(instant or "")[:16].replace("T", " ")
 
 
 def approve(
@@ -182,11 +173,10 @@ def approve(
 
     A reason is recorded beside that of the proposal.
     """
-    with reporting():
-        who, note = author(actor, reason, optional=True)
-        command = Approve(proposal_id=proposal_id, reason=note)
-        with opened_ledger() as store:
-            result = _approve(store, command, who, dry_run)
+    with _ledger(actor) as ledger:
+        result = ledger.command(
+            "approve", proposal_id=proposal_id, reason=_optional(reason), dry_run=dry_run
+        )
     _print_result(result, json)
 
 
@@ -198,104 +188,74 @@ def reject(
     json: Json = False,
 ) -> None:
     """Reject a proposed correction, or withdraw your own."""
-    with reporting():
-        who, why = author(actor, reason)
-        command = Reject(proposal_id=proposal_id, reason=why)
-        with opened_ledger() as store:
-            if dry_run:
-                result = store.query(lambda session: preview_rejection(session, command, who))
-            else:
-                command_id = _id("reject", proposal_id, who, why)
-                result = _execute(store, reject_proposal, command, who, command_id)
+    with _ledger(actor) as ledger:
+        result = ledger.command(
+            "reject", proposal_id=proposal_id, reason=recorded_reason(reason), dry_run=dry_run
+        )
     _print_result(result, json)
 
 
-def approval_limit(environ: Mapping[str, str] = os.environ) -> Kopecks:
-    """Return the largest correction that one person may make alone, in kopecks; 0: none.
+@contextmanager
+def _ledger(actor: str | None) -> Iterator[StaffCalls]:
+    """Yield the ledger's RPCs; report what is refused."""
+    with reporting():
+        _refuse_old_limit(os.environ)
+        with calls_to("ledger", actor) as ledger:
+            yield ledger
 
-    Raises ConfigurationError when the setting is not an amount.
-    """
-    text = environ.get(APPROVAL_OVER) or DEFAULT_APPROVAL_OVER
-    try:
-        limit = parse_roubles(text)
-    except ValueError:
-        limit = -1
-    if limit < 0:
-        raise ConfigurationError(f"set {APPROVAL_OVER} to an amount in roubles, as 50000,00")
-    return limit
+
+def _refuse_old_limit(environ: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where the terminal still has a limit of its own."""
+    if environ.get(APPROVAL_OVER):
+        raise ConfigurationError(
+            f"{APPROVAL_OVER} has no meaning any more: limits are the ledger's, for each person. "
+            "Unset it; an administrator sets a limit by `saldo staff may NAME adjust --up-to "
+            "50000,00`."
+        )
 
 
 def _correct(
+    ledger: StaffCalls,
+    method: str,
     correction: Correction,
-    actor: str | None,
     reason: str,
     command_id: str | None,
     approved: UUID | None,
     dry_run: bool,
 ) -> dict[str, Any]:
-    (who, why), limit = author(actor, reason), approval_limit()
-    command = Correct(
-        correction_id=_correction_id(correction, why, command_id), correction=correction, reason=why
-    )
-    with opened_ledger() as store:
-        if approved is not None:
-            _check_same(store, approved, correction)
-            return _approve(store, Approve(proposal_id=approved, reason=why), who, dry_run)
-        if dry_run:
-            return store.query(lambda session: preview(session, command, limit))
-        result = _execute(store, correct_within(limit), command, who, command.correction_id)
-        return result | _state_now(store, result)
+    why = recorded_reason(reason)
+    if approved is not None:
+        _check_same(ledger, approved, correction)
+        result = ledger.command("approve", proposal_id=approved, reason=why, dry_run=dry_run)
+    else:
+        # The tag says which correction it is, as the method does.
+        content = {name: v for name, v in as_json(correction).items() if name != "type"}
+        result = ledger.command(method, **content, reason=why, key=command_id, dry_run=dry_run)
+    return dict(result)
 
 
-def _approve(store: PostgresStore, command: Approve, who: str, dry_run: bool) -> dict[str, Any]:
-    if dry_run:
-        return store.query(lambda session: preview_approval(session, command.proposal_id, who))
-    # The actor is part of the id: a second approver is refused instead of getting a repeat.
-    command_id = _id("approve", command.proposal_id, who, command.reason)
-    return _execute(store, approve_proposal, command, who, command_id)
-
-
-def _execute(
-    store: PostgresStore, handler: Any, command: Any, who: str, command_id: UUID
-) -> dict[str, Any]:
-    """Return the result; ``repeated``: it was executed before, and the result is of that time."""
-    known = store.query(lambda session: store.kept_commands(session.cursor, [command_id]))
-    with context.bind(actor=who, command_id=command_id):
-        result: dict[str, Any] = store.execute(handler, command)
-    return {**result, "repeated": bool(known)}
-
-
-def _check_same(store: PostgresStore, proposal_id: UUID, correction: Correction) -> None:
-    proposed = _row(store, proposal_id)["correction"]
-    if proposed != as_json(correction):
+def _check_same(ledger: StaffCalls, proposal_id: UUID, correction: Correction) -> None:
+    if ledger.ask("proposal", proposal_id=proposal_id)["correction"] != as_json(correction):
         raise Conflict(
             "another_correction",
             "The proposal is for another correction; see `saldo ledger proposals`.",
         )
 
 
-def _state_now(store: PostgresStore, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the state of a repeated proposal, which may have been decided since."""
-    if result["state"] != "proposed":
-        return {}
-    return {"proposal": _row(store, UUID(result["correction_id"]))["state"]}
+def _all_proposals(decided: bool) -> Iterator[dict[str, Any]]:
+    if reads_database("ledger"):
+        with opened_ledger() as store:
+            yield from store.query(lambda session: proposals(session, None if decided else OPEN))
+        return
+    with calls_to("ledger") as ledger:
+        page = ledger.ask("proposals", decided=decided)["proposals"]
+        while page:
+            yield from page
+            page = ledger.ask("proposals", decided=decided, after=page[-1]["position"])["proposals"]
 
 
-def _row(store: PostgresStore, proposal_id: UUID) -> dict[str, Any]:
-    row = store.query(lambda session: session.read.proposal(proposal_id))
-    if row is None:
-        raise NotFound("proposal_not_found", "There is no such proposal.")
-    return dict(row)
-
-
-def _correction_id(correction: Correction, reason: str, given: str | None) -> UUID:
-    if given is not None:
-        return _id("correction", given)
-    return _id("correction", msgspec.json.encode(correction).decode(), reason)
-
-
-def _id(*parts: Any) -> UUID:
-    return derived_id(NAMESPACE, "ledger", *map(str, parts))
+def _optional(reason: str) -> str:
+    return recorded_reason(reason) if reason else ""
 
 
 def _service_amount(text: str) -> ServiceAmount:
@@ -315,7 +275,7 @@ def _print_result(result: dict[str, Any], json: bool) -> None:
         "rejected": "Rejected: nothing was changed.",
         "unchanged": "It was done before; nothing was changed.",
         "dry_run": f"Nothing was changed; it would be {result.get('would_be')}.",
-        "proposed": "Proposed: above the limit for one person, so nothing was changed.",
+        "proposed": "Proposed: more than you may move alone today, so nothing was changed.",
     }[result["state"]]
     if result.get("proposal", OPEN) != OPEN:
         out.print(f"It was proposed before, and is {result['proposal']}.")
@@ -327,8 +287,8 @@ def _print_result(result: dict[str, Any], json: bool) -> None:
         )
     out.print(f"{sentence} Amount: {roubles(result['amount'])}.", soft_wrap=True)
     if result["state"] == "proposed":
-        approval = f"saldo ledger approve {result['correction_id']} --actor NAME"
-        out.print(f"To approve it as a second person: {approval}", soft_wrap=True)
+        approval = f"saldo ledger approve {result['correction_id']}"
+        out.print(f"A second person approves it by: {approval}", soft_wrap=True)
     _print_balances("Before", result.get("before", ()))
     _print_balances(_title(result), result["accounts"])
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from services.ledger.commands.corrections import approval_limit
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.importing.imports import ImportRequest, Summary, import_file
 from services.ledger.importing.kinds import KINDS
+from services.ledger.limits import largest_imported_adjustment
 from services.terminal import (
     BAD_INPUT,
     DIFFERENCE,
@@ -100,19 +100,20 @@ def import_(
     """
     with reporting():
         who, why = author(actor, reason)
-        request = ImportRequest(
-            path=file,
-            actor=who,
-            reason=why,
-            limit=approval_limit(),
-            kind=kind,
-            encoding=encoding.value if encoding else None,
-            totals=_totals(rows, bills, total),
-            strict=strict,
-            dry_run=dry_run,
-            quarantine=quarantine,
-        )
-        with opened_ledger() as store:
+        totals = _totals(rows, bills, total)
+        with opened_ledger(writes=True) as store:
+            request = ImportRequest(
+                path=file,
+                actor=who,
+                reason=why,
+                limit=store.query(lambda session: largest_imported_adjustment(session, who)),
+                kind=kind,
+                encoding=encoding.value if encoding else None,
+                totals=totals,
+                strict=strict,
+                dry_run=dry_run,
+                quarantine=quarantine,
+            )
             summary = import_file(store, request, counting_bytes)
     if json:
         print_json(summary)

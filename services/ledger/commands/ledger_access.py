@@ -37,12 +37,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def opened_ledger() -> Iterator[PostgresStore]:
-    """Open the ledger's store; a statement may take as long as the log is.
+def opened_ledger(*, writes: bool = False) -> Iterator[PostgresStore]:
+    """Open the ledger's store to read or to write; a statement may take as long as the log is.
 
     Raises ChildProcessError when a parallel worker fails.
     """
-    with opened_store("ledger", statement_timeout_ms=0) as store:
+    with opened_store("ledger", writes=writes, statement_timeout_ms=0) as store:
         try:
             yield store
         except WorkerFailedError as error:

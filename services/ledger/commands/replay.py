@@ -53,7 +53,7 @@ def replay(
         _show_history(number, json)
         return
     began = monotonic()
-    with reporting(), opened_ledger() as store:
+    with reporting(), opened_ledger(writes=True) as store:
         if not dry_run:
             who, why = author(actor, reason, optional=True)
             record_run(store, who, Run(verb="replay", by=who, reason=why))

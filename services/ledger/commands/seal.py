@@ -2,65 +2,71 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import psycopg
 import typer
+from msgspec.structs import asdict
+from msgspec.structs import replace as replace_fields
 
-from services.ledger.commands.ledger_access import Against, Run, opened_ledger, record_run
+from services.ledger.commands.ledger_access import Against, opened_ledger
 from services.ledger.seal import leaf, proofs
 from services.ledger.seal.checkpoint import SignatureError, VerifierKey, open_checkpoint
 from services.ledger.seal.inspection import SealReport, inspect_seal
-from services.ledger.seal.keys import SealKeys, seal_keys
+from services.ledger.seal.keys import KEY, seal_keys, verifier_keys
 from services.ledger.seal.merkle import ProofError
+from services.ledger.seal.publishing import WitnessState, given_to, witness_states
 from services.ledger.seal.reading import last_position
-from services.ledger.seal.sealer import Sealed, last_checkpoint, seal_log
+from services.ledger.seal.requests import request_checkpoint
+from services.ledger.seal.sealer import Sealed, last_checkpoint
 from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.verifier import verify_inclusion
+from services.ledger.seal.witness_checks import KeptNotes, missing_from, read_kept
+from services.ledger.seal.witnesses import DIRECTORY, DIRECTORY_SETTING
 from services.terminal import (
     DIFFERENCE,
     DONE,
-    Actor,
-    DryRun,
     Json,
-    OptionalReason,
-    author,
     counting,
     err,
     out,
     print_json,
     reporting,
 )
-from shared.config import load_settings
 from shared.errors import NotFound
 from shared.eventstore.postgres import PostgresStore
 
 R = TypeVar("R")
 
 
+Witnesses = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--witness",
+        help="What a witness keeps: a directory, a file, or - for standard input.",
+        show_default=False,
+    ),
+]
+
+
 def checkpoint(
-    actor: Actor = None,
-    reason: OptionalReason = "",
+    patience: Annotated[
+        float, typer.Option(min=1, help="Seconds to wait for the sealer's next step.")
+    ] = 30.0,
     json: Json = False,
-    dry_run: DryRun = False,
 ) -> None:
-    """Seal the log up to now and print the signed checkpoint, to be kept elsewhere."""
+    """Have the sealer seal the log up to now, and print the signed checkpoint."""
     with _reporting(), opened_ledger() as store:
-        keys = seal_keys(load_settings())
-        last, unsealed = _read(store, _last_and_unsealed)
-        if dry_run:
-            err.print(f"{unsealed} events are not sealed yet; nothing was done")
-        else:
-            who, why = author(actor, reason, optional=True)
-            record_run(store, who, Run(verb="checkpoint", by=who, reason=why))
-            with counting("sealing", unsealed) as advance:
-                last = _seal_all(store, keys, advance)
-            err.print(f"{last.size if last else 0} events are sealed")
-        if last is None:
-            raise NotFound("nothing_to_seal", "The log is empty: there is nothing to seal.")
+        _, unsealed = _read(store, _last_and_unsealed)
+        with _listening(store) as connection, counting("sealing", unsealed) as advance:
+            last = request_checkpoint(connection, patience, advance)
+        err.print(f"{last.size} events are sealed")
     if not json:
         sys.stdout.write(last.note)
         return
@@ -77,22 +83,41 @@ def checkpoint(
 
 def verify(
     against: Against = None,
+    witness: Witnesses = None,
     key: Annotated[
         str | None, typer.Option(help="The verifier key to trust, instead of the settings'.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Verify the whole log against its checkpoints, and against those that others keep."""
+    """Verify the whole log against its checkpoints, and against those that others keep.
+
+    Without --witness it reads the directory of SALDO_LEDGER_WITNESS_DIR, if that is set.
+    """
     with _reporting(), opened_ledger() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
-        trusted = (VerifierKey.parse(key),) if key else seal_keys(load_settings()).trusted
+        trusted = (VerifierKey.parse(key),) if key else verifier_keys()
+        kept = _kept(witness)
+        notes += kept.notes if kept else []
         with counting("verifying", _read(store, last_position)) as advance:
             report = _read(store, lambda cursor: inspect_seal(cursor, trusted, notes, advance))
+            given = _read(store, lambda cursor: given_to(cursor, DIRECTORY))
+        if kept:
+            whole = not witness
+            missing = missing_from(kept.notes, trusted, given, whole=whole)
+            report = replace_fields(report, findings=[*report.findings, *kept.findings, *missing])
+        states = _read(store, witness_states)
     if json:
-        print_json(report)
+        print_json({**asdict(report), "witnesses": states})
     else:
-        _print_report(report)
+        _print_report(report, states)
     raise typer.Exit(DIFFERENCE if report.findings else DONE)
+
+
+def _kept(witness: list[Path] | None) -> KeptNotes | None:
+    """Return what the named witnesses keep, or the configured directory; None without any."""
+    configured = os.environ.get(DIRECTORY_SETTING)
+    places = witness or ([Path(configured)] if configured else [])
+    return read_kept(places) if places else None
 
 
 def prove(
@@ -104,12 +129,12 @@ def prove(
 ) -> None:
     """Prove that an event is in the sealed log; --json prints the proof for a verifier."""
     with _reporting(), opened_ledger() as store:
-        keys = seal_keys(load_settings())
+        trusted = verifier_keys()
         proof = _read(store, lambda cursor: proofs.inclusion(cursor, position, size))
     if json:
         print_json(proof)
         return
-    row, _ = verify_inclusion(proof, keys.trusted)
+    row, _ = verify_inclusion(proof, trusted)
     for name, value in leaf.to_json(row).items():
         out.print(f"{name}: {value}", soft_wrap=True)
     out.print(f"is at position {position} of {proof['size']} events, signed in:\n")
@@ -134,20 +159,23 @@ def key(
         bool,
         typer.Option(
             "--retire",
-            help="Print it with the size it has signed, for SALDO_LEDGER_SEAL_OLD_KEYS.",
+            help="Print it with the size it has signed, for SALDO_LEDGER_SEAL_VERIFIER.",
         ),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Print the verifier key, which a verifier of proofs needs once."""
+    """Print the verifier key, which a verifier of proofs needs once.
+
+    Beside the sealer it is that of the private key, elsewhere the first of the settings.
+    """
     with _reporting():
-        keys = seal_keys(load_settings())
-        current = _retired(keys.signer.verifier) if retire else keys.signer.verifier
+        trusted = seal_keys().trusted if os.environ.get(KEY) else verifier_keys()
+        current = _retired(trusted[0]) if retire else trusted[0]
     if not json:
         sys.stdout.write(f"{current}\n")
         return
-    trusted = [str(trusted) for trusted in (current, *keys.trusted[1:])]
-    print_json({"origin": keys.origin, "key": trusted[0], "trusted": trusted})
+    known = [str(trusted_key) for trusted_key in (current, *trusted[1:])]
+    print_json({"origin": current.name, "key": known[0], "trusted": known})
 
 
 def _retired(key: VerifierKey) -> VerifierKey:
@@ -159,14 +187,16 @@ def _retired(key: VerifierKey) -> VerifierKey:
     return replace(key, until=open_checkpoint(last.note, (key,)).size)
 
 
-def _seal_all(
-    store: PostgresStore, keys: SealKeys, advance: Callable[[int], None]
-) -> Sealed | None:
-    while True:
-        sealed = store.transact(lambda session, _: seal_log(session.cursor, keys), None)
-        if sealed is None or sealed.added == 0:
-            return sealed
-        advance(sealed.added)
+@contextmanager
+def _listening(store: PostgresStore) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection in autocommit mode: a notification is sent at the end of a transaction."""
+    with store.pool.connection() as connection:
+        connection.autocommit = True
+        try:
+            yield connection
+        finally:
+            connection.execute("UNLISTEN *")
+            connection.autocommit = False
 
 
 def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
@@ -174,15 +204,23 @@ def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
     return last, last_position(cursor) - (last.size if last else 0)
 
 
-def _print_report(report: SealReport) -> None:
+def _print_report(report: SealReport, states: list[WitnessState]) -> None:
     for found in report.findings:
         out.print(f"{found.kind}: {found.text}", soft_wrap=True)
+    for state in states:
+        out.print(_described(state), soft_wrap=True)
     outside = f" and {report.outside} from outside" if report.outside else ""
     out.print(
         f"{report.events} events, {report.sealed} of them sealed by {report.checkpoints} "
         f"checkpoints{outside}, {len(report.findings)} findings",
         soft_wrap=True,
     )
+
+
+def _described(state: WitnessState) -> str:
+    given = f"checkpoint {state.number} of {state.published_at}" if state.number else "nothing yet"
+    failing = f"; fails since {state.failing_since}: {state.failure}" if state.failure else ""
+    return f"witness {state.name}: was given {given}{failing}"
 
 
 def _read(store: PostgresStore, read: Callable[[Any], R]) -> R:

@@ -56,7 +56,10 @@ def as_json(correction: Correction) -> dict[str, Any]:
 
 
 class ProposalMade(Event, frozen=True):
-    """A correction awaits a second person; ``amount`` is the money that it moves, in kopecks."""
+    """A correction awaits a second person; ``amount`` is the money that it moves, in kopecks.
+
+    ``verified``: ``by`` is as the broker knew him. Before, it was what his terminal said.
+    """
 
     topic: ClassVar[str] = "ledger.proposal_made.v1"
 
@@ -65,6 +68,7 @@ class ProposalMade(Event, frozen=True):
     amount: Kopecks
     reason: str
     by: str
+    verified: bool = False
 
 
 class ProposalApproved(Event, frozen=True):
@@ -114,20 +118,32 @@ class Proposal(Aggregate):
             raise Conflict("proposal_exists", "This correction is proposed already.")
         self.trigger(
             ProposalMade(
-                correction=correction, accounts=accounts, amount=amount, reason=reason, by=by
+                correction=correction,
+                accounts=accounts,
+                amount=amount,
+                reason=reason,
+                by=by,
+                verified=True,
             )
         )
 
     def approve(self, by: str, reason: str = "") -> ProposalMade:
         """Approve the correction and return it; the second person may add a reason.
 
-        Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided``, and Forbidden
-        ``second_person_needed`` for the person who proposed it.
+        Raises NotFound ``proposal_not_found``, Conflict ``proposal_decided`` or, for one whose
+        author named himself, ``author_not_verified``, and Forbidden ``second_person_needed`` for
+        the person who proposed it.
         """
         made = self._must_be_open()
         if by == made.by:
             raise Forbidden(
                 "second_person_needed", "Somebody else than who proposed it must approve it."
+            )
+        if not made.verified:
+            raise Conflict(
+                "author_not_verified",
+                f"It was proposed when anybody could call himself {made.by}: reject it, and "
+                "propose it again.",
             )
         self.trigger(ProposalApproved(by=by, reason=reason))
         return made

@@ -34,11 +34,11 @@ class Adjustment(Entry, kw_only=True):
 
 
 class Adjustments(Posting[Adjustment]):
-    """Posts adjustments; a file may not move more than ``limit``, which takes two people."""
+    """Posts adjustments; one of more than ``limit`` takes two people."""
 
     at_once = 500
 
-    def __init__(self, today: Callable[[], date], limit: Kopecks) -> None:
+    def __init__(self, today: Callable[[], date], limit: Kopecks | None) -> None:
         self._today = today
         self._limit = limit
 
@@ -103,7 +103,7 @@ class Adjustments(Posting[Adjustment]):
                 f"{'the same' if same else 'other'} content",
             )
         moved = sum(abs(line.amount) for line in entry.lines)
-        if moved > self._limit:
+        if self._limit is not None and moved > self._limit:
             raise Forbidden(
                 "second_person_needed",
                 f"it moves {format_roubles(moved)} roubles, which takes two people: "

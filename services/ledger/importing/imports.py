@@ -30,14 +30,14 @@ class ImportRequest(msgspec.Struct, kw_only=True):
     """A file to import, and the conditions.
 
     Nothing is posted if the file differs from one of the control ``totals`` given, or, with
-    ``strict``, if a single row is refused. ``limit`` is what one person may move by an adjustment,
-    in kopecks.
+    ``strict``, if a single row is refused. ``limit`` is what one adjustment may move, in
+    kopecks; None: anything.
     """
 
     path: Path
     actor: str
     reason: str
-    limit: Kopecks
+    limit: Kopecks | None
     kind: str | None = None
     encoding: str | None = None
     totals: ControlTotals = ControlTotals()

@@ -34,7 +34,8 @@ class Finding(msgspec.Struct, frozen=True):
     """One deviation from the seal: its kind, the positions, a sentence for people.
 
     ``kind`` is one of edited, deleted, inserted, moved, truncated, repeated, rewritten,
-    stored_hashes, checkpoint_missing, checkpoint_forged, checkpoint_mismatch, outside.
+    stored_hashes, checkpoint_missing, checkpoint_forged, checkpoint_mismatch, outside, fork,
+    witness_missing.
     ``first`` and ``last`` are positions of the log, None where unknown.
     """
 
@@ -146,10 +147,16 @@ class CheckpointChecks:
     def _check_stored(
         self, checkpoint: Checkpoint, number: int | None, stored: Checkpoint | None
     ) -> None:
-        if stored is None or stored.root != checkpoint.root:
+        if stored is None:
             what = "it is not stored any more" if number is None else "another one is stored"
             text = f"a checkpoint of {checkpoint.size} events was given out, but {what}"
             self.findings.append(Finding("checkpoint_missing", None, checkpoint.size, text))
+        elif stored.root != checkpoint.root:
+            text = (
+                f"two logs of {checkpoint.size} events were signed: one was given out, another is "
+                "stored"
+            )
+            self.findings.append(Finding("fork", None, checkpoint.size, text))
 
     def _open_outside(self, notes: Sequence[str]) -> Iterator[Checkpoint]:
         for note in notes:

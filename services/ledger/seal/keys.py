@@ -1,16 +1,18 @@
-"""The keys of the seal, from the environment.
+"""The keys of the seal, from the environment. The private one is the sealer's alone.
 
 ``SALDO_LEDGER_SEAL_KEY``
-    The private key: the 32 bytes of an Ed25519 seed in base64, or the path of a file with that
-    base64. Without it the key is derived from SALDO_SECRET; a key of its own, in the hands of
-    somebody other than the database's owner, is better.
+    The private key, for the sealer: the 32 bytes of an Ed25519 seed in base64, or the path of a
+    file with that base64. The word ``derived`` after it in the file has the sealer change the key
+    at its start: it followed from SALDO_SECRET, which others have.
 ``SALDO_LEDGER_SEAL_NAME``
-    The name of the log and of its key, as a URL without its scheme (``billing.example/ledger``).
-    Choose it before the first checkpoint, because every checkpoint contains it.
+    The name of the log and of the sealer's key, as a URL without its scheme
+    (``billing.example/ledger``). Choose it before the first checkpoint, because every one has it.
+``SALDO_LEDGER_SEAL_VERIFIER``, or ``SALDO_LEDGER_SEAL_VERIFIER_FILE``
+    The verifier keys, public, for everybody: the one that signs now, then earlier ones, each with
+    the size of the last log that it signed (``...@4096``). Up to there its signatures stay valid.
+    They are separated by white space; the file is read each time.
 ``SALDO_LEDGER_SEAL_OLD_KEYS``
-    Verifier keys of earlier private keys, separated by spaces, each with the size of the last log
-    that it signed, as ``saldo ledger key --retire`` prints it: up to there its signatures stay
-    valid after a change of the key.
+    More of the earlier ones, where an installation names them so.
 """
 
 from __future__ import annotations
@@ -23,19 +25,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.ledger.seal.checkpoint import NoteError, Signer, VerifierKey
-from shared.config import ConfigurationError, Settings
+from shared.config import ConfigurationError
 
 DEFAULT_NAME = "saldo.invalid/ledger"
-PURPOSE = "ledger/seal"
+KEY, NAME = "SALDO_LEDGER_SEAL_KEY", "SALDO_LEDGER_SEAL_NAME"
+VERIFIER, OLD_KEYS = "SALDO_LEDGER_SEAL_VERIFIER", "SALDO_LEDGER_SEAL_OLD_KEYS"
+VERIFIER_FILE = f"{VERIFIER}_FILE"
+DERIVED = "derived"
 _SEED_BASE64 = 44
+
+Environ = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class SealKeys:
-    """The signing key, and all trusted keys."""
+    """The signing key, and all trusted keys; ``derived``: others know the signing key too."""
 
     signer: Signer
     trusted: tuple[VerifierKey, ...]
+    derived: bool = False
 
     @property
     def origin(self) -> str:
@@ -43,19 +51,58 @@ class SealKeys:
         return self.signer.verifier.name
 
 
-def seal_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> SealKeys:
-    """Return the keys of an installation; raises ConfigurationError."""
-    env = os.environ if environ is None else environ
-    written = env.get("SALDO_LEDGER_SEAL_KEY", "").strip()
-    seed = _read_seed(written) if written else settings.derive_key(PURPOSE)
-    try:
-        signer = Signer(env.get("SALDO_LEDGER_SEAL_NAME") or DEFAULT_NAME, seed)
-        old = map(VerifierKey.parse, env.get("SALDO_LEDGER_SEAL_OLD_KEYS", "").split())
-        return SealKeys(signer, (signer.verifier, *map(_retired, old)))
-    except NoteError as error:
+def verifier_keys(environ: Environ | None = None) -> tuple[VerifierKey, ...]:
+    """Return the trusted keys, the one that signs now first; raises ConfigurationError."""
+    trusted = _verifiers(os.environ if environ is None else environ)
+    if not trusted:
         raise ConfigurationError(
-            f"SALDO_LEDGER_SEAL_NAME or SALDO_LEDGER_SEAL_OLD_KEYS cannot be used: {error}"
-        ) from None
+            f"set {VERIFIER} to the verifier key of the seal, as `saldo ledger key` prints it "
+            f"beside the sealer, or {VERIFIER_FILE} to a file with it"
+        )
+    return trusted
+
+
+def seal_keys(environ: Environ | None = None) -> SealKeys:
+    """Return the keys of the sealer; raises ConfigurationError, also for a key that has retired."""
+    env = os.environ if environ is None else environ
+    signer, derived = signer_in(env)
+    trusted = _verifiers(env)
+    if not env.get(VERIFIER) and not env.get(VERIFIER_FILE):
+        return SealKeys(signer, (signer.verifier, *trusted), derived)
+    if signer.verifier not in trusted:
+        raise ConfigurationError(
+            f"{KEY} is not the key that signs now: {VERIFIER} does not name it, or as a retired one"
+        )
+    return SealKeys(signer, trusted, derived)
+
+
+def signer_in(env: Environ) -> tuple[Signer, bool]:
+    """Return the private key, and whether it was derived; raises ConfigurationError."""
+    written = env.get(KEY, "").strip()
+    if not written:
+        raise ConfigurationError(
+            f"set {KEY} to the file with the private key of the seal; the sealer alone has it"
+        )
+    seed, derived = _read_seed(written)
+    try:
+        return Signer(env.get(NAME) or DEFAULT_NAME, seed), derived
+    except NoteError as error:
+        raise ConfigurationError(f"{NAME} cannot be used: {error}") from None
+
+
+def _verifiers(env: Environ) -> tuple[VerifierKey, ...]:
+    now = env.get(VERIFIER, "").split()
+    if path := env.get(VERIFIER_FILE):
+        try:
+            now += Path(path).read_text(encoding="utf-8").split()
+        except (OSError, ValueError):
+            raise ConfigurationError(f"{VERIFIER_FILE} names {path}, which is unreadable") from None
+    try:
+        keys = list(map(VerifierKey.parse, now))
+        old = [*keys[1:], *map(VerifierKey.parse, env.get(OLD_KEYS, "").split())]
+        return (*keys[:1], *map(_retired, old))
+    except NoteError as error:
+        raise ConfigurationError(f"{VERIFIER} cannot be used: {error}") from None
 
 
 def _retired(key: VerifierKey) -> VerifierKey:
@@ -67,19 +114,20 @@ def _retired(key: VerifierKey) -> VerifierKey:
     return key
 
 
-def _read_seed(written: str) -> bytes:
-    # A path as long as the base64 of a seed can be written longer ("./...").
-    if len(written) != _SEED_BASE64:
+def _read_seed(written: str) -> tuple[bytes, bool]:
+    # A path may be as long as the base64 of a seed.
+    if len(written) != _SEED_BASE64 or Path(written).is_file():
         try:
             written = Path(written).read_text(encoding="ascii").strip()
         except (OSError, ValueError):
             raise ConfigurationError(
-                "SALDO_LEDGER_SEAL_KEY is neither the base64 of 32 bytes nor a readable file"
+                f"{KEY} is neither the base64 of 32 bytes nor a readable file"
             ) from None
+    encoded, *marks = written.split() or [""]
     try:
-        seed = base64.b64decode(written, validate=True)
+        seed = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         seed = b""
-    if len(seed) != 32:
-        raise ConfigurationError("SALDO_LEDGER_SEAL_KEY must be the base64 of exactly 32 bytes")
-    return seed
+    if len(seed) != 32 or marks not in ([], [DERIVED]):
+        raise ConfigurationError(f"{KEY} must be the base64 of exactly 32 bytes")
+    return seed, bool(marks)

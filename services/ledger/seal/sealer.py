@@ -1,7 +1,8 @@
-"""The sealer: extends the tree by the events since the last checkpoint, and signs its root.
+"""Sealing: extends the tree by the events since the last checkpoint, and signs its root.
 
-Only one runs at a time, under the advisory lock ``ledger.sealer``. Before it signs, it verifies
-that the stored tree is the one it signed last, so that it never signs two different logs.
+Only one seals at a time, under the advisory lock ``ledger.sealer``. Before it signs, it verifies
+that the stored tree is the one it signed last, so that it never signs two different logs. The
+process that does so is :mod:`services.ledger.seal.process`.
 """
 
 from __future__ import annotations
@@ -19,14 +20,10 @@ from services.ledger.seal.checkpoint import (
     SignatureError,
     open_checkpoint,
 )
-from services.ledger.seal.keys import SealKeys, seal_keys
+from services.ledger.seal.keys import VERIFIER, SealKeys
 from services.ledger.seal.merkle import CompactRange, frontier, leaf_hash
 from services.ledger.seal.reading import WINDOW, last_position, row_at, rows_between
 from services.ledger.seal.tiles import SealBrokenError, TileReader, TileWriter
-from shared.bus import Services
-from shared.logs import get_logger
-
-log = get_logger(__name__)
 
 LOCK = "ledger.sealer"
 EVENTS_PER_RUN = 4 * WINDOW
@@ -81,22 +78,9 @@ def seal_log(
     return Sealed(number, tree.size, checkpoint.root, note, row["created_at"], end - first)
 
 
-def seal(services: Services) -> int:
-    """Seal new events and return how many were sealed (a job).
-
-    A broken seal is logged and left to ``verify``, so that the other jobs go on.
-    """
-    keys = seal_keys(services.settings)
-    try:
-        sealed = services.store.transact(_seal_when_free, keys)
-    except SealBrokenError as error:
-        log.error("seal_broken", reason=str(error))  # noqa: TRY400 - the reason suffices
-        return 0
-    return sealed.added if sealed else 0
-
-
-def _seal_when_free(session: Any, keys: SealKeys) -> Sealed | None:
-    return seal_log(session.cursor, keys, wait=False)
+def lock_seal(cursor: Any) -> None:
+    """Keep others from sealing until the caller's transaction ends."""
+    _lock(cursor, wait=True)
 
 
 def _lock(cursor: Any, wait: bool) -> bool:
@@ -120,7 +104,7 @@ def _resume(cursor: Any, keys: SealKeys, last: Sealed | None) -> CompactRange:
     except (NoteError, SignatureError) as error:
         raise SealBrokenError(
             f"checkpoint {last.number} is not signed by a key that is trusted ({error}); after a "
-            "change of the key, name the old one in SALDO_LEDGER_SEAL_OLD_KEYS"
+            f"change of the key, name the old one in {VERIFIER}"
         ) from None
     tiles = TileReader(cursor)
     tree = frontier(tiles, last.size)

@@ -13,12 +13,20 @@ import psycopg
 from psycopg.rows import dict_row
 
 from services.ledger.seal import proofs
+from services.ledger.seal.checkpoint import Signer
 from services.ledger.seal.inspection import SealReport, inspect_seal
-from services.ledger.seal.keys import SealKeys, seal_keys
+from services.ledger.seal.keys import DEFAULT_NAME, SealKeys
 from services.ledger.seal.sealer import Sealed, last_checkpoint, seal_log
+from shared.config import SEALER
+from shared.database import connection_info
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from tests.conftest import Database
+
+SEED = bytes(range(32))
+SIGNER = Signer(DEFAULT_NAME, SEED)
+KEYS = SealKeys(SIGNER, (SIGNER.verifier,))
+"""The keys of the sealer in these tests."""
 
 
 @dataclass
@@ -42,10 +50,16 @@ class SealedLedger:
         self.written += count
 
     def seal(self, limit: int = 1_000_000) -> Sealed:
-        with self.store.session() as session:
-            sealed = seal_log(session.cursor, self.keys, limit=limit)
+        with self.sealer() as cursor:
+            sealed = seal_log(cursor, self.keys, limit=limit)
         assert sealed is not None
         return sealed
+
+    @contextmanager
+    def sealer(self) -> Iterator[Any]:
+        """Yield a cursor of the sealer's login, in a transaction."""
+        with sealing(self.database) as cursor:
+            yield cursor
 
     def read(self, read: Callable[[Any], Any]) -> Any:
         return self.store.query(lambda session: read(session.cursor))
@@ -91,6 +105,16 @@ class SealedLedger:
         self.keys = genuine
 
 
+@contextmanager
+def sealing(database: Database) -> Iterator[Any]:
+    """Yield a cursor of the sealer's login, in a transaction."""
+    info = connection_info(
+        database.settings.database_url_of(SEALER), "ledger", statement_timeout_ms=0
+    )
+    with psycopg.connect(info, row_factory=dict_row) as connection:
+        yield connection.cursor()
+
+
 def _without_triggers(owner: psycopg.Connection[Any], statements: Sequence[str]) -> None:
     tables = ("events", "checkpoints", "tiles")
     for table in tables:
@@ -103,7 +127,7 @@ def _without_triggers(owner: psycopg.Connection[Any], statements: Sequence[str])
 
 def build_sealed_ledger(database: Database) -> SealedLedger:
     """Return a log of 600 events: checkpoints at 100, 300, 512 and 590, and ten unsealed events."""
-    made = SealedLedger(database, database.store("ledger"), seal_keys(database.settings, {}))
+    made = SealedLedger(database, database.store("ledger"), KEYS)
     for count in (100, 200, 212, 78):
         made.write(count)
         made.seal()
@@ -113,6 +137,6 @@ def build_sealed_ledger(database: Database) -> SealedLedger:
 
 COPY_ROW = (
     "INSERT INTO events SELECT gen_random_uuid(), 1, topic, state, {1}, recorded_at, command_id, "
-    "actor, correlation_id FROM events WHERE notification_id = {0}"
+    "actor, correlation_id, recorded_by FROM events WHERE notification_id = {0}"
 )
 """A statement that copies the row at position {0} to position {1}."""

@@ -22,20 +22,29 @@ from services.ledger.application import (
     post_payment,
 )
 from services.ledger.cli import app
-from services.ledger.corrections import Correct, correct_within
+from services.ledger.corrections import Correct, correct
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges, ReversePayment, WriteOffPenalty
+from services.ledger.limits import CORRECTING
 from shared import context
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
-from shared.money import MAX_AMOUNT
+from shared.money import Kopecks
 from tests.conftest import Database, fresh_database
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
+from tests.staff_terminal import grant, revoke, services_here, staff_amqp_url
 
 NUMBERS = [f"01000000{n:02}" for n in range(1, 11)]
 SERVICES = ("heating", "lift", "water")
+CLERK = "ivanova"
+STAFF = {
+    **dict.fromkeys((CLERK, "sidorov", "zimina"), CORRECTING),
+    **dict.fromkeys(("petrov", "orlova", "volkova"), ("approve",)),
+}
+"""Who may do what, without a limit; "zimina" made the corrections that a company begins with."""
 
 
 @dataclass
@@ -50,29 +59,40 @@ class SmallCompany:
         with context.bind(actor=actor, command_id=uuid4()):
             return self.store.execute(handler, command)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, by: str = CLERK) -> dict[str, str]:
         """Return the environment variables of a terminal of this installation."""
         settings = self.database.settings
         return {
-            "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
+            "SALDO_AMQP_URL": staff_amqp_url(by),
             "SALDO_SECRET": settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
+            "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }
 
-    def run(self, *words: str, **environment: str) -> Result:
-        """Run ``saldo ledger ...`` in this process."""
-        return CliRunner().invoke(app, list(words), env={**self.environment(), **environment})
+    def may(self, name: str, permission: str, up_to: Kopecks | None = None) -> None:
+        """Grant one of the staff a permission."""
+        grant(self.database.settings, "ledger", name, permission, up_to)
 
-    def run_json(self, *words: str) -> Any:
+    def may_not(self, name: str, permission: str) -> None:
+        """Take a permission away."""
+        revoke(self.database.settings, "ledger", name, permission)
+
+    def run(self, *words: str, by: str = CLERK, **environment: str) -> Result:
+        """Run ``saldo ledger ...`` in this process, as one of the staff."""
+        with services_here({"ledger": self.store}):
+            return CliRunner().invoke(app, list(words), env={**self.environment(by), **environment})
+
+    def run_json(self, *words: str, by: str = CLERK) -> Any:
         """Run a command with --json and return its output; it must succeed."""
-        result = self.run(*words, "--json")
+        result = self.run(*words, "--json", by=by)
         assert result.exit_code == 0, (result.output, result.exception)
         return json.loads(result.stdout)
 
-    def refused(self, *words: str, **environment: str) -> str:
+    def refused(self, *words: str, by: str = CLERK, **environment: str) -> str:
         """Run a command that must be refused and record nothing; return its error in one line."""
         events = self.rows("events")
-        result = self.run(*words, **environment)
+        result = self.run(*words, by=by, **environment)
         assert result.exit_code == 2, result.output
         assert self.rows("events") == events
         return " ".join(result.stderr.split())
@@ -134,6 +154,9 @@ def copied_company(base_settings: Settings, built: BuiltCompany) -> Iterator[Sma
 def build_company(database: Database) -> SmallCompany:
     """Open accounts and post five months to them; one proposal stays undecided."""
     company = SmallCompany(database, database.store("ledger"), {})
+    for name, permissions in STAFF.items():
+        for permission in (*permissions, "read"):
+            company.may(name, permission)
     chance = random.Random(20261123)  # noqa: S311 - reproducible
     for number in NUMBERS:
         opening = tuple(
@@ -152,7 +175,8 @@ def build_company(database: Database) -> SmallCompany:
     lines = (ServiceAmount("heating", 1_00),)
     proposal = AdjustCharges(account=NUMBERS[5], period="2026-02", lines=lines)
     pending = Correct(correction_id=uuid4(), correction=proposal, reason="to be decided")
-    company.execute(correct_within(0), pending, actor="staff:sidorov")
+    company.may("sidorov", "adjust", 0)
+    company.execute(correct, pending, actor="staff:sidorov")
     return company
 
 
@@ -210,4 +234,4 @@ def _correct(company: SmallCompany, number: str, chance: random.Random) -> None:
         corrections.append(WriteOffPenalty(account=number, amount=penalty))
     for correction in corrections:
         command = Correct(correction_id=uuid4(), correction=correction, reason="an act")
-        company.execute(correct_within(MAX_AMOUNT), command)
+        company.execute(correct, command, actor="staff:zimina")

@@ -17,7 +17,7 @@ from tests.simulation.installation import QuickTerminal
 
 pytestmark = pytest.mark.nodes
 
-AUTHOR = ("--actor", "ivanova", "--reason", "test")
+AUTHOR = ("--reason", "test")
 HEADER = "account;period;due_on;effective_on;service;name;charged;recalculation;penalty\n"
 GOOD = "01;2026-03;2026-04-15;2026-03-31;heating;Отопление;100,00;;\n"
 BAD = "02;2026-03;2026-04-15;2026-03-31;heating;Отопление;{};;\n"
@@ -209,8 +209,7 @@ def test_a_row_of_ten_megabytes_is_refused_in_the_memory_of_a_small_one(
 COMMANDS = {
     "a future day": (("accrue", "--on", "2190-01-01", *AUTHOR), "is in the future"),
     "no day": (("accrue", "--on", "15.04.2026", *AUTHOR), "is not a day"),
-    "nobody": (("accrue", "--on", "2026-04-15", "--actor", " ", "--reason", "r"), "--actor"),
-    "for no reason": (("accrue", "--on", "2026-04-15", "--actor", "i", "--reason", ""), "--reason"),
+    "for no reason": (("accrue", "--on", "2026-04-15", "--reason", ""), "--reason"),
     "beyond the last day": (("accrue", "--on", "2999-01-01", *AUTHOR, "--dry-run"), "is beyond"),
 }
 

@@ -14,15 +14,17 @@ import pytest
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.importing.posting import Posting
+from services.ledger.limits import CORRECTING
 from services.ledger.tables.closed_periods import close_period
 from shared import context
 from shared.tablefiles import TableFile
 from tests.conftest import Database
-from tests.simulation.installation import QuickTerminal
+from tests.simulation.installation import CLERK, QuickTerminal
+from tests.staff_terminal import grant, revoke
 
 pytestmark = pytest.mark.nodes
 
-AUTHOR = ("--actor", "ivanova", "--reason", "reported")
+AUTHOR = ("--reason", "reported")
 BILLS = "account;period;due_on;effective_on;service;name;charged\n"
 OPENINGS = "account;service;amount;payer_kind;effective_on\n"
 ADJUSTMENTS = "account;adjustment_id;period;service;amount;reason;effective_on\n"
@@ -35,7 +37,9 @@ class ClosingHarness:
         self.folder = folder
         self.database = database
         self.store = database.store("ledger")
-        self.terminal = QuickTerminal(database.settings)
+        self.terminal = QuickTerminal(database.settings, self.store)
+        for permission in (*CORRECTING, "close"):
+            grant(database.settings, "ledger", CLERK, permission, None)
         self.imports(OPENINGS, "01;heating;5,00;household;2026-01-01", "02;lift;5,00;household;")
         self.imports(BILLS, bill("01", 2), bill("01", 3))
 
@@ -139,6 +143,14 @@ def test_a_dry_run_closes_nothing_and_a_closing_is_final(harness: ClosingHarness
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
     ):
         owner.execute("DELETE FROM closings")
+
+
+def test_only_who_is_granted_it_closes_a_month(harness: ClosingHarness) -> None:
+    revoke(harness.database.settings, "ledger", CLERK, "close")
+    for words in (AUTHOR, (*AUTHOR, "--dry-run")):
+        code, out, err = harness.terminal.run("close", "2026-03", *words)
+        assert (code, out) == (2, "")
+        assert "staff may" in err
 
 
 def test_a_month_closed_between_decision_and_write_is_closed(

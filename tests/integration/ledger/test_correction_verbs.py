@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.integration.ledger.small_company import NUMBERS, SmallCompany, net
+from tests.integration.ledger.small_company import CLERK, NUMBERS, SmallCompany, net
 
 pytestmark = pytest.mark.nodes
 
 
-def adjusts(
-    company: SmallCompany, sum_: str, *more: str, actor: str = "Ivanova", **env: str
-) -> Any:
+def adjusts(company: SmallCompany, sum_: str, *more: str, by: str = CLERK) -> Any:
     words = ["adjust", NUMBERS[5], "--period", "2026-02", "--service", f"heating={sum_}"]
-    return company.run(*words, "--reason", "act 7", "--actor", actor, *more, "--json", **env)
+    return company.run(*words, "--reason", "act 7", *more, "--json", by=by)
 
 
 def test_a_repeated_adjustment_has_no_effect(company: SmallCompany) -> None:
@@ -42,50 +40,54 @@ def test_a_command_id_of_another_command_is_refused(company: SmallCompany) -> No
 
 def test_a_correction_above_the_limit_needs_a_second_person(company: SmallCompany) -> None:
     before = company.run_json("balance", NUMBERS[5])
-    limit = {"SALDO_LEDGER_APPROVAL_OVER": "100,00"}
-    proposed = json.loads(adjusts(company, "100,01", **limit).stdout)
+    company.may(CLERK, "adjust", 100_00)
+    proposed = json.loads(adjusts(company, "100,01").stdout)
     assert proposed["state"] == "proposed"
     assert company.run_json("balance", NUMBERS[5]) == before
     _, row = company.run_json("proposals")
     assert row["proposal_id"] == proposed["correction_id"]
     assert (row["proposed_by"], row["reason"], row["amount"]) == ("staff:ivanova", "act 7", 10_001)
 
-    same = company.run("approve", row["proposal_id"], "--actor", "staff:IVANOVA")
+    company.may(CLERK, "approve")
+    same = company.run("approve", row["proposal_id"], "--actor", "petrov")
     assert same.exit_code == 2
+    assert "--actor is not read: you act as staff:ivanova\n" in same.stderr
     assert "Somebody else" in same.stderr
-    dry = company.run_json("approve", row["proposal_id"], "--actor", "petrov", "--dry-run")
+    dry = company.run_json("approve", row["proposal_id"], "--dry-run", by="petrov")
     assert net(dry["accounts"][0]) == net(dry["before"][0]) + 10_001
     assert company.run_json("balance", NUMBERS[5]) == before
     for _ in range(2):
-        done = company.run_json("approve", row["proposal_id"], "--actor", "petrov")
+        done = company.run_json("approve", row["proposal_id"], by="petrov")
         assert done["state"] == "approved"
     assert net(company.run_json("balance", NUMBERS[5])) == net(before) + 10_001
     assert len(company.run_json("proposals")) == 1
     _, row = company.run_json("proposals", "--all")
     assert (row["state"], row["decided_by"]) == ("approved", "staff:petrov")
-    again = json.loads(adjusts(company, "100,01", **limit).stdout)
+    again = json.loads(adjusts(company, "100,01").stdout)
     assert (again["state"], again["proposal"]) == ("proposed", "approved")
     assert company.run("audit").exit_code == 0
 
 
 def test_the_second_person_may_repeat_the_whole_correction(company: SmallCompany) -> None:
-    limit = {"SALDO_LEDGER_APPROVAL_OVER": "0"}
-    proposed = json.loads(adjusts(company, "1,00", **limit).stdout)
+    company.may(CLERK, "adjust", 0)
+    proposed = json.loads(adjusts(company, "1,00").stdout)
     assert proposed["state"] == "proposed", "0 means always"
     approving = ("--approve", proposed["correction_id"])
-    other = adjusts(company, "2,00", *approving, actor="petrov", **limit)
+    other = adjusts(company, "2,00", *approving, by="petrov")
     assert other.exit_code == 2
     assert "another correction" in other.stderr
-    done = adjusts(company, "1,00", *approving, actor="petrov", **limit)
+    alone = adjusts(company, "1,00", *approving)
+    assert "staff may" in alone.stderr, "he may not approve"
+    done = adjusts(company, "1,00", *approving, by="petrov")
     assert json.loads(done.stdout)["state"] == "approved"
 
 
 def test_a_proposal_can_be_rejected(company: SmallCompany) -> None:
-    limit = {"SALDO_LEDGER_APPROVAL_OVER": "0"}
-    proposed = json.loads(adjusts(company, "1,00", **limit).stdout)
-    words = ["reject", proposed["correction_id"], "--reason", "typo", "--actor", "petrov"]
-    assert company.run_json(*words)["state"] == "rejected"
-    late = company.run("approve", proposed["correction_id"], "--actor", "sidorov")
+    company.may(CLERK, "adjust", 0)
+    proposed = json.loads(adjusts(company, "1,00").stdout)
+    words = ["reject", proposed["correction_id"], "--reason", "typo"]
+    assert company.run_json(*words, by="petrov")["state"] == "rejected"
+    late = company.run("approve", proposed["correction_id"], by="orlova")
     assert late.exit_code == 2
     assert "rejected already" in late.stderr
     assert company.run("audit").exit_code == 0
@@ -94,13 +96,13 @@ def test_a_proposal_can_be_rejected(company: SmallCompany) -> None:
 def test_a_payment_is_reversed_and_a_penalty_waived(company: SmallCompany) -> None:
     payment_id, (number, amount, penalty) = list(company.payments.items())[-1]
     before = company.run_json("balance", number)
-    words = ["reverse", str(payment_id), "--reason", "chargeback", "--actor", "ivanova"]
+    words = ["reverse", str(payment_id), "--reason", "chargeback"]
     assert company.run_json(*words, "--dry-run")["would_be"] == "done"
     assert company.run_json("balance", number) == before
     assert company.run_json(*words)["amount"] == amount + penalty
     after = company.run_json("balance", number)
     assert net(after) == net(before) + amount + penalty
-    waive = ["write-off", number, "--amount", "0,01", "--reason", "act", "--actor", "ivanova"]
+    waive = ["write-off", number, "--amount", "0,01", "--reason", "act"]
     assert company.run_json(*waive)["state"] == "done"
     assert company.run_json("balance", number)["penalty"] == after["penalty"] - 1
     assert company.run("audit").exit_code == 0
@@ -126,23 +128,43 @@ def test_a_payment_is_reversed_and_a_penalty_waived(company: SmallCompany) -> No
 def test_a_bad_correction_changes_nothing(shared_company: SmallCompany, words: list[str]) -> None:
     before = shared_company.store.recorder.max_notification_id()
     for dry in ([], ["--dry-run"]):
-        result = shared_company.run(*words, "--reason", "r", "--actor", "ivanova", *dry)
+        result = shared_company.run(*words, "--reason", "r", *dry)
         assert result.exit_code == 2, result.output
         assert result.stderr.strip()
         assert "Traceback" not in result.stderr
     assert shared_company.store.recorder.max_notification_id() == before
 
 
-@pytest.mark.parametrize(
-    ("actor", "reason", "limit"),
-    [("", "r", ""), ("a b", "r", ""), ("a", "  ", ""), ("a", "r" * 501, ""), ("a", "r", "-1")],
-)
-def test_a_correction_has_an_author_a_reason_and_a_limit(
-    shared_company: SmallCompany, actor: str, reason: str, limit: str
-) -> None:
-    result = shared_company.run(
-        *["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=1"],
-        *["--actor", actor, "--reason", reason],
-        SALDO_LEDGER_APPROVAL_OVER=limit,
-    )
+@pytest.mark.parametrize("reason", ["  ", "r" * 501, "a\x07b"])
+def test_a_correction_has_a_reason(shared_company: SmallCompany, reason: str) -> None:
+    words = ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=1"]
+    result = shared_company.run(*words, "--reason", reason)
     assert result.exit_code == 2
+    assert "--reason: say why" in result.stderr
+
+
+def test_a_limit_of_the_terminal_is_refused(shared_company: SmallCompany) -> None:
+    words = ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=1"]
+    error = shared_company.refused(*words, "--reason", "r", SALDO_LEDGER_APPROVAL_OVER="100,00")
+    assert "limits are the ledger's" in error
+    assert "saldo staff may" in error
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("", "set SALDO_AMQP_URL"),
+        ("amqp://saldo:x@127.0.0.1:1/", "none of the staff"),
+        ("amqp://ledger:x@127.0.0.1:1/", "none of the staff"),
+        ("amqp://gateway:x@127.0.0.1:1/", "none of the staff"),
+        ("amqp://subscriber.datamart:x@127.0.0.1:1/", "none of the staff"),
+        ("amqp://staff.Ivanova:x@127.0.0.1:1/", "none of the staff"),
+        ("amqp://staff.nobody:x@127.0.0.1:1/", "staff may"),
+    ],
+)
+def test_who_is_none_of_the_staff_corrects_nothing(
+    shared_company: SmallCompany, url: str, fault: str
+) -> None:
+    words = ["adjust", NUMBERS[5], "--period", "2026-02", "--service", "heating=1"]
+    error = shared_company.refused(*words, "--reason", "r", SALDO_AMQP_URL=url)
+    assert fault in error

@@ -31,6 +31,8 @@ from services.ledger.tables.bulk_copy import read_accounts
 from shared import context
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.integration.ledger.sealed_ledger import KEYS
+from tests.staff_logins import OPERATOR
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
@@ -63,7 +65,9 @@ class ImportHarness:
         self.environment = {
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
             "SALDO_SECRET": settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
+            "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }
 
     def file(self, name: str, *rows: str, header: str = HEADER, encoding: str = "utf-8") -> Path:
@@ -72,7 +76,7 @@ class ImportHarness:
         return path
 
     def run(self, path: Path, *options: str) -> Result:
-        words = ["import", str(path), "--actor", "ivanova", "--reason", "test", *options]
+        words = ["import", str(path), "--reason", "test", *options]
         return CliRunner().invoke(app, words, env=self.environment)
 
     def imports(self, path: Path, *options: str, code: int = 0) -> Any:
@@ -148,7 +152,7 @@ def test_the_same_file_twice_changes_nothing(harness: ImportHarness) -> None:
     assert (first["state"], again["state"]) == ("imported", "imported_before")
     assert first["counts"] == again["counts"]
     assert harness.events() == events
-    assert "staff:ivanova" in again["by"]
+    assert OPERATOR in again["by"]
 
 
 def test_a_repeated_bill_is_refused_as_the_same_or_another(harness: ImportHarness) -> None:
@@ -453,7 +457,7 @@ def _kill_after(harness: ImportHarness, file: Path, chunks: int) -> None:
     """Import in a process of its own, and kill it when more than ``chunks`` are committed."""
     command = [sys.executable, "-m", "services.cli", "ledger", "import", str(file)]
     process = subprocess.Popen(
-        [*command, "--actor", "ivanova", "--reason", "test"],
+        [*command, "--reason", "test"],
         env={**os.environ, **harness.environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -191,6 +191,6 @@ def test_tables_are_shown_to_people(shared_company: SmallCompany) -> None:
 def test_a_malformed_database_url_is_refused_without_being_quoted(
     shared_company: SmallCompany, verb: str
 ) -> None:
-    error = shared_company.refused(verb, SALDO_DATABASE_URL_LEDGER="postgresql:1//u:hunter2@h/db")
-    assert error.startswith("the database URL of ledger cannot be read")
+    error = shared_company.refused(verb, SALDO_STAFF_DATABASE_URL="postgresql:1//u:hunter2@h/db")
+    assert error.startswith("the database URL of your login cannot be read")
     assert "hunter2" not in error

@@ -28,7 +28,7 @@ def test_seal_forged_with_our_key_is_found_by_an_outside_checkpoint(
     ledger.reseal()
     assert ledger.found() == set()
     assert ledger.found(kept) == {
-        ("checkpoint_missing", None, 590),
+        ("fork", None, 590),
         ("outside", 1, 590),
         ("rewritten", 1, 590),
     }

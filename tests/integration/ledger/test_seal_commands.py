@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +11,9 @@ from typer.testing import CliRunner, Result
 
 from services.ledger.cli import app
 from services.ledger.seal import verifier
-from services.ledger.seal.checkpoint import Checkpoint, Signer
-from services.ledger.seal.keys import DEFAULT_NAME, PURPOSE
-from shared.config import Settings
-from tests.integration.ledger.sealed_ledger import SealedLedger
+from services.ledger.seal.checkpoint import Checkpoint, Signer, VerifierKey
+from services.ledger.seal.keys import DEFAULT_NAME, SealKeys
+from tests.integration.ledger.sealed_ledger import KEYS, SealedLedger
 
 pytestmark = pytest.mark.nodes
 
@@ -25,19 +22,17 @@ pytestmark = pytest.mark.nodes
 def command(ledger: SealedLedger, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command of the seal on the log of the test."""
     settings = ledger.database.settings
-    monkeypatch.setenv("SALDO_AMQP_URL", settings.amqp_url)
-    monkeypatch.setenv("SALDO_SECRET", settings.secret.hex())
+    monkeypatch.setenv("SALDO_LEDGER_SEAL_VERIFIER", str(KEYS.signer.verifier))
     monkeypatch.setenv("SALDO_DATABASE_URL_LEDGER", settings.database_url_of("ledger"))
+    monkeypatch.setenv("SALDO_STAFF_DATABASE_URL", settings.staff_database_url)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_staff_seal_prove_and_verify(
+def test_staff_prove_and_verify_without_a_secret(
     ledger: SealedLedger, command: Callable[..., Result], tmp_path: Path
 ) -> None:
-    assert "10 events are not sealed yet" in command("checkpoint", "--dry-run").stderr
     kept, proof, key = (tmp_path / name for name in ("kept.txt", "proof.json", "key.txt"))
-    kept.write_text(command("checkpoint").stdout, encoding="utf-8")
-    assert json.loads(command("checkpoint", "--json").stdout)["size"] == 600
+    kept.write_text(ledger.seal().note, encoding="utf-8")
     key.write_text(command("key").stdout, encoding="utf-8")
     assert json.loads(command("key", "--json").stdout)["key"] == key.read_text().strip()
     proof.write_text(command("prove", 595, "--json").stdout, encoding="utf-8")
@@ -55,21 +50,24 @@ def test_staff_seal_prove_and_verify(
     assert command("prove", 595).exit_code == 1
 
 
-def test_key_is_changed_and_the_old_one_proves_no_later_log(
-    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_retired_key_proves_no_later_log(
+    ledger: SealedLedger,
+    command: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    old_secret = bytes.fromhex(os.environ["SALDO_SECRET"])
     old = command("key", "--retire").stdout.strip()
-    assert old == f"{command('key').stdout.strip()}@590"
-    monkeypatch.setenv("SALDO_LEDGER_SEAL_KEY", base64.b64encode(bytes(32)).decode())
-    assert command("checkpoint").exit_code == 1, "the old key is not trusted yet"
-    monkeypatch.setenv("SALDO_LEDGER_SEAL_OLD_KEYS", old)
-    assert command("checkpoint").exit_code == 0
+    assert old == f"{KEYS.signer.verifier}@590"
+    new = Signer(DEFAULT_NAME, bytes(32))
+    monkeypatch.setenv("SALDO_LEDGER_SEAL_VERIFIER", str(new.verifier))
+    assert command("verify").exit_code == 1, "the old key is not trusted yet"
+    monkeypatch.setenv("SALDO_LEDGER_SEAL_VERIFIER", f"{new.verifier} {old}")
+    ledger.keys = SealKeys(new, (new.verifier, VerifierKey.parse(old)))
+    assert ledger.seal().size == 600
     assert command("verify").exit_code == 0
-    seed = Settings(amqp_url="", secret=old_secret).derive_key(PURPOSE)
     forged, root = tmp_path / "forged.txt", bytes(32)
     text = Checkpoint(DEFAULT_NAME, 10**8, root).text()
-    forged.write_text(Signer(DEFAULT_NAME, seed).sign(text), encoding="utf-8")
+    forged.write_text(KEYS.signer.sign(text), encoding="utf-8")
     refused = command("verify", "--against", forged)
     assert refused.exit_code == 1
     assert "retired" in refused.stdout

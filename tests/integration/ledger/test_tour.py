@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from shared.staff import CLERK_UP_TO, LIMITED, ROLES
 from tests.conftest import Database
 from tests.integration.ledger.small_company import SmallCompany
 
 pytestmark = pytest.mark.nodes
 
 TOUR = Path(__file__).resolve().parents[3] / "services/ledger/TOUR.md"
-SALDO = "saldo ledger "
+SALDO, SIGN_IN = "saldo ledger ", ". "
+CLERK, APPROVER = "clerk", "approver"
 # These differ from run to run: ids, durations, the digest of the rules, the size of the seal.
 VARYING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "PROPOSAL"),
@@ -44,11 +46,12 @@ class TourRunner:
 
     def __init__(self, company: SmallCompany, folder: Path) -> None:
         self.company, self.folder, self.proposal = company, folder, ""
+        self.by = CLERK
 
     def run(self, command: str) -> list[str]:
         """Return the output or the error, with the varying parts replaced."""
         words = shlex.split(command.removeprefix(SALDO).replace("PROPOSAL", self.proposal))
-        result = self.company.run(*words)
+        result = self.company.run(*words, by=self.by)
         assert result.exit_code in (0, 1, 2)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         printed = result.stdout if result.exit_code < 2 else result.stderr
@@ -70,6 +73,9 @@ class TourRunner:
         for command, lines in parts(text):
             if command.startswith("cat "):
                 yield command, lines, self.shows(command, lines)
+            elif command.startswith(SIGN_IN):
+                self.by = command.removeprefix(SIGN_IN).removesuffix(".env")
+                yield command, lines, []
             else:
                 assert command.startswith(SALDO), command
                 yield command, lines, self.run(command)
@@ -78,7 +84,11 @@ class TourRunner:
 @pytest.fixture
 def runner(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TourRunner:
     monkeypatch.chdir(tmp_path)
-    return TourRunner(SmallCompany(database, database.store("ledger"), {}), tmp_path)
+    company = SmallCompany(database, database.store("ledger"), {})
+    for name in (CLERK, APPROVER):
+        for permission in ROLES[name]["ledger"]:
+            company.may(name, permission, CLERK_UP_TO if permission in LIMITED else None)
+    return TourRunner(company, tmp_path)
 
 
 def test_the_tour_shows_the_real_output(runner: TourRunner) -> None:

@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "SALDO_MONITORING_URL_GATEWAY": "http://127.0.0.1:6",
     "SALDO_MONITORING_URL_SERVE": "http://127.0.0.1:7",
     "SALDO_MONITORING_URL_WORK": "http://127.0.0.1:8",
+    "SALDO_MONITORING_URL_SEAL": "http://127.0.0.1:9",
 }
 PERSON = {"email": "vera@demo.invalid", "password": "a password", "accounts": []}
 

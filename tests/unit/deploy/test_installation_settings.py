@@ -17,8 +17,9 @@ from deploy.embedded.environment import (
     overrides_from,
     role_urls,
 )
+from deploy.embedded.keys import make_keys
 from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
-from shared.config import SERVICES, load_settings
+from shared.config import SEALER, SERVICES, load_settings
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def state(tmp_path: Path) -> StateDir:
 
 
 def _settings(state: StateDir) -> dict[str, str]:
+    make_keys(state, "")
     return generate_settings(state, DEFAULT_PORTS, state.secrets())
 
 
@@ -70,7 +72,7 @@ def test_generated_settings_are_those_that_services_read(state: StateDir) -> Non
 def test_each_role_has_its_own_password() -> None:
     urls = role_urls("postgresql://boss:secret@db.example:6432/billing?sslmode=require", "key")
     passwords = {urlsplit(url).password for url in urls.values()}
-    assert len(passwords) == len(SERVICES)
+    assert len(passwords) == len(urls) == len({*SERVICES, SEALER})
     assert "secret" not in "".join(urls.values())
     assert urls["SALDO_DATABASE_URL_LEDGER"].endswith("@db.example:6432/billing?sslmode=require")
 

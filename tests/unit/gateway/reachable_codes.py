@@ -21,7 +21,12 @@ CALLERS = {"ask", "command", "call"}
 FROM_A_TABLE = {"refusal", "refused"}
 """Functions that look the error of a code up in a table."""
 
-ROUTES_LEAD_TO = {"gateway.cursors", "gateway.ownership", "gateway.whole_statements"}
+ROUTES_LEAD_TO = {
+    "gateway.cursors",
+    "gateway.ownership",
+    "gateway.subscriptions",
+    "gateway.whole_statements",
+}
 """Modules of the gateway that refuse for a route."""
 
 REPLAYED = frozenset({"services.ledger.domain.account"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,7 @@ from services.identity.domain import (
 from services.identity.limits import Limit
 from services.identity.readmodel import PersonRow
 from services.identity.sessions import SignedIn
+from services.identity.subscribers import Subscriber
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -217,8 +218,36 @@ class FakeAttempts:
         return len(closed)
 
 
+class FakeSubscribers:
+    def __init__(self) -> None:
+        self.rows: dict[str, Subscriber] = {}
+
+    def put(
+        self, name: str, token_digest: bytes, grants: Sequence[str], *, persons: bool, **_: str
+    ) -> None:
+        self.rows[name] = Subscriber(
+            name=name,
+            token_digest=token_digest,
+            grants=list(grants),
+            persons=persons,
+            created_at=datetime(2026, 11, 1, tzinfo=UTC),
+            last_used_at=None,
+        )
+
+    def of_token(self, token_digest: bytes) -> Subscriber | None:
+        found = [row for row in self.rows.values() if row.token_digest == token_digest]
+        return found[0] if found else None
+
+    def used(self, name: str, now: datetime) -> None:
+        self.rows[name] = msgspec.structs.replace(self.rows[name], last_used_at=now)
+
+    def remove(self, name: str, reason: str) -> bool:
+        return self.rows.pop(name, None) is not None
+
+
 class FakeReadModel:
     def __init__(self) -> None:
+        self.subscribers = FakeSubscribers()
         self.credentials = FakeCredentials()
         self.codes = FakeCodes()
         self.sessions = FakeSessions(self.credentials)

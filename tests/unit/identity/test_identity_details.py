@@ -86,7 +86,7 @@ class Keys:
     def __init__(self, key: bytes) -> None:
         self.key = key
 
-    def derive_key(self, purpose: str) -> bytes:
+    def hash_key(self, purpose: str) -> bytes:
         return self.key + purpose.encode()
 
 

@@ -1,20 +1,18 @@
-"""Corrections by staff: one person up to a limit, two above it."""
+"""Corrections by staff: one person up to his limit of the day, two above it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from corrected_ledger import FIRST, LIMIT, SECOND, Ledger, adjustment
 
 from services.ledger import corrections
 from services.ledger.application import (
-    OpenAccount,
     PaidLine,
     PostPayment,
-    open_account,
     post_payment,
 )
 from services.ledger.corrections import (
@@ -22,101 +20,17 @@ from services.ledger.corrections import (
     Correct,
     Reject,
     approve,
-    correct_within,
     preview,
     proposals,
     reject,
 )
-from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.domain.events import ChargeLine, PaymentPosted, ServiceAmount
+from services.ledger.domain import account_id
 from services.ledger.domain.proposal import (
-    AdjustCharges,
-    Correction,
-    Proposal,
     ReversePayment,
     WriteOffPenalty,
 )
 from services.ledger.publishing import publish
-from shared import context
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
-from shared.eventstore import Aggregate, MemoryStore, Recorded
-from tests.fixed_clock import FixedClock
-from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
-
-FIRST, SECOND = "0100000001", "0100000002"
-LIMIT = 5_000_00
-
-
-class FakeReadModel:
-    """Where payments are posted, and what is proposed."""
-
-    def __init__(self) -> None:
-        self.postings: dict[UUID, list[dict[str, Any]]] = {}
-        self.proposed: dict[UUID, dict[str, Any]] = {}
-        self.closed: date | None = None
-
-    def closed_through(self) -> date | None:
-        return self.closed
-
-    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        for entry in recorded:
-            aggregate, event = aggregates[entry.originator_id], entry.event
-            if isinstance(event, PaymentPosted):
-                self.postings.setdefault(event.payment_id, []).append({"account": event.account})
-            if isinstance(aggregate, Proposal):
-                self.proposed[aggregate.id] = aggregate.snapshot()
-
-    def postings_of(self, payment_id: UUID) -> list[dict[str, Any]]:
-        return self.postings.get(payment_id, [])
-
-    def proposals(self, state: str | None) -> list[dict[str, Any]]:
-        return [row for row in self.proposed.values() if state in (None, row["state"])]
-
-
-class Ledger:
-    """Two accounts with a bill of October, and staff who correct them."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore(
-            EVENTS, FakeReadModel(), FixedClock(datetime(2026, 11, 20, 9, tzinfo=UTC))
-        )
-        for number in (FIRST, SECOND):
-            self.does(open_account, OpenAccount(number=number, payer_kind="household"))
-            self.does(
-                post_charges,
-                PostCharges(
-                    number=number,
-                    period="2026-10",
-                    due_on=date(2026, 11, 15),
-                    effective_on=date(2026, 10, 31),
-                    lines=tuple(
-                        ChargeLine(service, service, payable=3_000_00, charged=3_000_00)
-                        for service in ("heating", "water")
-                    ),
-                ),
-            )
-
-    def does(self, handler: Any, command: Any, actor: str = "service:test") -> Any:
-        with context.bind(actor=actor, command_id=uuid4()):
-            return self.store.execute(handler, command)
-
-    def corrects(
-        self, correction: Correction, actor: str = "staff:ivanova", id_: UUID | None = None
-    ) -> Any:
-        command = Correct(correction_id=id_ or uuid4(), correction=correction, reason="act 7")
-        return self.does(correct_within(LIMIT), command, actor)
-
-    def balance(self, number: str = FIRST) -> tuple[int, int, int]:
-        account = self.store.query(lambda session: session.load(Account, account_id(number)))
-        return account.principal, account.penalty, account.advance
-
-    def log_length(self) -> int:
-        return len(self.store.log)
-
-
-def adjustment(amount: int, service: str = "heating", **changes: Any) -> AdjustCharges:
-    lines = (ServiceAmount(service, amount),)
-    return AdjustCharges(**{"account": FIRST, "period": "2026-10", "lines": lines, **changes})
 
 
 @pytest.fixture
@@ -144,6 +58,7 @@ def test_more_than_the_limit_waits_for_a_second_person(ledger: Ledger) -> None:
 
 
 def test_nobody_approves_his_own_proposal(ledger: Ledger) -> None:
+    ledger.may("ivanova", "approve")
     proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
     length = ledger.log_length()
     with pytest.raises(Forbidden, match="Somebody else"):
@@ -192,10 +107,7 @@ def test_an_impossible_correction_is_not_proposed(ledger: Ledger) -> None:
 
 
 def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_open(ledger: Ledger) -> None:
-    penalty = AccruePenalty(
-        number=FIRST, amount=9_000_00, effective_on=date(2026, 11, 16), rule="test"
-    )
-    ledger.does(accrue_penalty, penalty)
+    ledger.accrues(9_000_00)
     proposal_id = UUID(
         ledger.corrects(WriteOffPenalty(account=FIRST, amount=9_000_00))["correction_id"]
     )
@@ -263,7 +175,7 @@ def test_an_unknown_payment_cannot_be_reversed(ledger: Ledger) -> None:
 def test_a_preview_changes_nothing(ledger: Ledger, amount: int, would_be: str) -> None:
     length = ledger.log_length()
     command = Correct(correction_id=uuid4(), correction=adjustment(amount), reason="a look")
-    result = ledger.store.query(lambda session: preview(session, command, LIMIT))
+    result = ledger.previews(preview, command, "staff:ivanova")
     assert (result["state"], result["would_be"]) == ("dry_run", would_be)
     assert result["before"][0]["principal"] == 6_000_00
     assert result["accounts"][0]["principal"] == 6_000_00 + amount

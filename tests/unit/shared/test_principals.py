@@ -53,7 +53,7 @@ def test_nobody_signs_in_as_somebody_else(url: str) -> None:
 
 def test_secret_is_required_where_it_is_used() -> None:
     with pytest.raises(ConfigurationError, match="SALDO_SECRET"):
-        load_settings({}).derive_key("ledger/commands")
+        next(iter(load_settings({}).keys_of("ledger", "data-keys")))
 
 
 def test_staff_sign_in_of_the_terminal_comes_before_the_installation() -> None:

@@ -73,6 +73,9 @@ PAGES = {
     "/questions/<uuid:question_id>": (f"/questions/{THING}", 2, 2),
     "/questions/new": ("/questions/new", 3, 2),
     "/recover": ("/recover", 0, 0),
+    "/saldo/contracts/<owner>/<event>/<version>": (
+        "/saldo/contracts/ledger/payment_posted/v1", 0, 0,
+    ),
     "/recover/<uuid:reset_id>": (f"/recover/{THING}", 0, 0),
     "/register": ("/register", 0, 0),
     "/register/<uuid:registration_id>": (f"/register/{THING}", 2, 1),
@@ -101,6 +104,7 @@ READS = {
     "/accounts/<account:number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/charges": ("/charges", 3, 3),
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 1, 1),
+    "/events": ("/events?service=ledger", 2, 2),
     "/me": ("/me", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
@@ -117,6 +121,10 @@ READS = {
     "/statement": ("/statement", 3, 3),
 }
 """The same of the API's reads, below /api/v1."""
+
+
+SUBSCRIBER = {"name": "datamart", "grants": ["ledger"], "persons": False}
+NO_EVENTS = {"events": [], "next": 7, "published": 7, "more": False}
 
 
 @pytest.fixture
@@ -148,6 +156,7 @@ def link(services: FakeServices, count: int) -> None:
     entries = {"movements": [MOVEMENT], "totals": TOTALS}
     services.answers.update(
         {
+            ("identity", "authenticate_subscriber"): SUBSCRIBER,
             ("identity", "document"): document,
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
@@ -160,6 +169,7 @@ def link(services: FakeServices, count: int) -> None:
             ("ledger", "charges_of_accounts"): lambda numbers, **_: {
                 "accounts": [{"number": one, **months} for one in numbers]
             },
+            ("ledger", "events_after"): NO_EVENTS,
             ("ledger", "last_checkpoint"): {"checkpoint": None},
             ("ledger", "payment_postings"): {"postings": postings},
             ("ledger", "payment_proofs"): {

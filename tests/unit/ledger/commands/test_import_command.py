@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -18,8 +19,9 @@ from shared.errors import ValidationFailed
 def run(file: Path, kind: str) -> Result:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command("import")(import_files.import_)
-    arguments = [str(file), "--kind", kind, "--actor", "ivanova", "--reason", "order 17"]
-    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    arguments = [str(file), "--kind", kind, "--reason", "order 17"]
+    env = {"COLUMNS": "200", "SALDO_DATABASE_URL": "postgresql://staff.ivanova@db/saldo"}
+    return CliRunner().invoke(app, arguments, env=env)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -32,7 +34,8 @@ def test_a_file_is_imported_as_the_kind_that_is_named(
         requests.append(request)
         raise ValidationFailed("invalid_file", "Read no further.")
 
-    monkeypatch.setattr(import_files, "opened_ledger", nullcontext)
+    unlimited = SimpleNamespace(query=lambda _: None)
+    monkeypatch.setattr(import_files, "opened_ledger", lambda **_: nullcontext(unlimited))
     monkeypatch.setattr(import_files, "import_file", import_file)
     file = tmp_path / "file.csv"
     file.touch()

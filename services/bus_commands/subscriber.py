@@ -1,0 +1,187 @@
+"""``saldo bus subscriber``: other systems that read the published events, and what each may see."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.staff_environment import as_shell, write_private
+from services.subscriber_administration import (
+    Credentials,
+    SubscriberAdministration,
+    check_name,
+    new_credentials,
+)
+from services.subscriber_environment import credentials_in, subscriber_environment
+from services.terminal import (
+    DryRun,
+    Json,
+    Reason,
+    StaffVerbs,
+    new_table,
+    out,
+    print_json,
+    recorded_reason,
+    refused,
+    reporting,
+    show,
+)
+from shared.bus.administration import BrokerAdministrationError
+from shared.bus.grants import Grants
+from shared.config import load_settings
+
+app = StaffVerbs("Subscribers: other systems, their credentials, and what each may see.")
+
+Name = Annotated[str, typer.Argument(help="The name, as datamart.")]
+Granted = Annotated[
+    list[str],
+    typer.Option("--grant", help="A service, or service.type; repeatable."),
+]
+Persons = Annotated[bool, typer.Option("--persons", help="Identifiers of persons, too.")]
+Env = Annotated[Path | None, typer.Option(help="Write the settings of its program to this file.")]
+
+
+@app.writes("add")
+def add(
+    name: Name,
+    grant: Granted,
+    reason: Reason,
+    persons: Persons = False,
+    env: Env = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Add a subscriber, and print the settings of its program, which are shown only once.
+
+    With the file of a subscriber that exists, what was done only half is repaired.
+    """
+    with _reporting():
+        why, settings = recorded_reason(reason), load_settings()
+        check_name(name)
+        grants = Grants.parse(grant, persons=persons)
+        credentials = (credentials_in(env) if env else None) or new_credentials()
+        variables = subscriber_environment(settings, name, credentials)
+        if not dry_run:
+            SubscriberAdministration(settings).add(name, grants, credentials, why)
+            _write(env, variables)
+    _tell(name, "added", grants, env, dry_run, json, variables)
+
+
+@app.reads("list")
+def list_(json: Json = False) -> None:
+    """List who may see what, and when each last read over HTTP."""
+    with _reporting():
+        found = SubscriberAdministration(load_settings()).listing()
+    if json:
+        print_json(
+            [
+                {
+                    "name": one.name,
+                    "grants": list(one.grants),
+                    "persons": one.persons,
+                    "created_at": one.created_at,
+                    "last_used_at": one.last_used_at,
+                }
+                for one in found
+            ]
+        )
+        return
+    table = new_table("Subscribers", "Name", "Sees", "Persons", "Since", "Last read by HTTP")
+    for one in found:
+        used = "" if one.last_used_at is None else f"{one.last_used_at:%Y-%m-%d %H:%M}"
+        since = f"{one.created_at:%Y-%m-%d}"
+        persons = "yes" if one.persons else "no"
+        table.add_row(one.name, ", ".join(one.grants), persons, since, used)
+    show(table)
+
+
+@app.writes("grant")
+def grant_(
+    name: Name,
+    grant: Granted,
+    reason: Reason,
+    persons: Persons = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Let a subscriber see this and nothing else, from its next request on.
+
+    Bindings to more are taken away; what waits in its queues already stays there.
+    """
+    with _reporting():
+        why = recorded_reason(reason)
+        check_name(name)
+        grants = Grants.parse(grant, persons=persons)
+        if not dry_run:
+            SubscriberAdministration(load_settings()).grant(name, grants, why)
+    _tell(name, "changed", grants, None, dry_run, json)
+
+
+@app.writes("rotate")
+def rotate(
+    name: Name, reason: Reason, env: Env = None, dry_run: DryRun = False, json: Json = False
+) -> None:
+    """Give a subscriber a new password and token; the old ones are refused at once."""
+    with _reporting():
+        why, settings = recorded_reason(reason), load_settings()
+        check_name(name)
+        credentials: Credentials = new_credentials()
+        variables = subscriber_environment(settings, name, credentials)
+        if not dry_run:
+            SubscriberAdministration(settings).rotate(name, credentials, why)
+            _write(env, variables)
+    _tell(name, "changed", None, env, dry_run, json, variables)
+
+
+@app.writes("remove")
+def remove(name: Name, reason: Reason, dry_run: DryRun = False, json: Json = False) -> None:
+    """Remove a subscriber: end its connections, delete its queues, refuse its token."""
+    with _reporting():
+        why = recorded_reason(reason)
+        check_name(name)
+        if not dry_run:
+            SubscriberAdministration(load_settings()).remove(name, why)
+    _tell(name, "removed", None, None, dry_run, json)
+
+
+def _write(env: Path | None, variables: Mapping[str, str]) -> None:
+    if env is not None:
+        write_private(env, as_shell(variables))
+
+
+def _tell(
+    name: str,
+    done: str,
+    grants: Grants | None,
+    env: Path | None,
+    dry_run: bool,
+    json: bool,
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    """Print what was done; the secrets too, where no file has them."""
+    shown = dict(variables or {}) if not dry_run and env is None else {}
+    if json:
+        told = {"name": name, "dry_run": dry_run, "env": str(env) if env else None}
+        granted = {"grants": grants.texts(), "persons": grants.persons} if grants else {}
+        print_json({**told, **granted, "settings": shown})
+    elif shown:
+        sys.stdout.write(as_shell(shown))
+    else:
+        sees = f" and sees {', '.join(grants.texts())}" if grants else ""
+        where = f"; its settings are in {env}" if env and not dry_run else ""
+        verb = "would be" if dry_run else "is"
+        out.print(f"{name} {verb} {done}{sees}{where}", soft_wrap=True)
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    with reporting():
+        try:
+            yield
+        except BrokerAdministrationError as error:
+            raise refused(str(error)) from None

@@ -1,0 +1,281 @@
+"""``saldo keys``: which keys are in use, new ones, and sealing anew what old ones have sealed."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import psycopg
+import typer
+from psycopg.rows import dict_row
+
+from services.discovery import sealed_columns_of
+from services.ledger.seal import rotation
+from services.terminal import (
+    DIFFERENCE,
+    DONE,
+    DryRun,
+    Json,
+    Reason,
+    StaffVerbs,
+    counting,
+    err,
+    new_table,
+    opened_store,
+    out,
+    print_json,
+    recorded_reason,
+    reporting,
+    show,
+)
+from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Settings, load_settings
+from shared.database import connection_info
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.sealed_columns import NO_ID, keys_in_use, reseal_all
+from shared.key_files import add_key, drop_key
+from shared.keys import MASTER, KeyFile
+
+app = StaffVerbs("Keys: which are in use, new ones, and sealing anew what old ones have sealed.")
+
+SEAL = "seal"
+"""Among the owners of keys: the sealer of the ledger's log."""
+ROTATION_SECONDS = 60
+"""How long a change of the seal's key waits for the sealer to pause."""
+
+Owner = Annotated[str, typer.Argument(help="A service, gateway, or seal.", show_default=False)]
+Service = Annotated[str, typer.Argument(help="A service.", show_default=False)]
+
+
+class KeyUse(msgspec.Struct, frozen=True):
+    """A key of an owner; ``rows``: what it has sealed, by table, None where that is not stored."""
+
+    owner: str
+    id: str
+    seals: bool
+    rows: dict[str, int] | None
+
+    @property
+    def can_be_dropped(self) -> bool:
+        """Return whether it seals nothing, and has sealed nothing that is stored."""
+        return not self.seals and self.rows is not None and not any(self.rows.values())
+
+
+@app.reads("status", long=True)
+def status(
+    owner: Annotated[str | None, typer.Argument(help="Whose; all when left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Show each key, what it has sealed, and which can be dropped.
+
+    What has no id was sealed before keys had ids, under SALDO_SECRET. Exit code 1: a key is missing
+    that has sealed something.
+    """
+    with reporting():
+        settings = load_settings()
+        owners = [owner] if owner else _with_keys(settings)
+        uses: list[KeyUse] = []
+        with counting("counting", len(owners)) as advance:
+            for name in owners:
+                uses += _uses(settings, name)
+                advance(1)
+    missing = [use for use in uses if not _is_known(settings, use)]
+    if json:
+        print_json([{**msgspec.to_builtins(u), "can_be_dropped": u.can_be_dropped} for u in uses])
+    else:
+        _print_uses(uses)
+        for use in missing:
+            err.print(f"{use.owner}: the key {use.id} is missing: {_listed(use.rows)} need it")
+    raise typer.Exit(DIFFERENCE if missing else DONE)
+
+
+@app.writes("rotate")
+def rotate(owner: Owner, reason: Reason = "", dry_run: DryRun = False) -> None:
+    """Add a key that seals from now on; the others still open what they have sealed.
+
+    Processes take it within a second. Then ``saldo keys rewrap`` seals anew what is stored. The key
+    of the seal is changed beside the sealer, by its settings.
+    """
+    with reporting():
+        settings = load_settings()
+        comment = _comment(reason, dry_run)
+        if owner == SEAL:
+            if not dry_run:
+                with _sealer(settings) as cursor:
+                    out.print(f"signs now: {rotation.rotate(cursor)}", soft_wrap=True)
+            return
+        path = _file_of(settings, owner)
+        if dry_run:
+            out.print(f"would add a key to {path}", soft_wrap=True)
+            return
+        key = add_key(path, comment)
+    out.print(f"{owner}: {key.id} seals from now on")
+    err.print(f"Keep a copy of {path}: what is sealed cannot be read without it.", soft_wrap=True)
+
+
+@app.writes("rewrap", long=True)
+def rewrap(
+    service: Service,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Seal anew, under the first key, all that a service stores under older ones.
+
+    It can be stopped and repeated at any time. Exit code 1: no key of the ring opens some rows.
+    """
+    with reporting():
+        comment, settings = _comment(reason, dry_run), load_settings()
+        with opened_store(service, writes=True, statement_timeout_ms=0) as store:
+            before = _uses(settings, service, store)
+            total = sum(sum(use.rows.values()) for use in before if use.rows)
+            done = lost = 0
+            with counting("sealing anew", total) as advance:
+                for column in () if dry_run else sealed_columns_of(service):
+                    some, unopened = reseal_all(store, settings, column, advance)
+                    done, lost = done + some, lost + unopened
+            uses = _uses(settings, service, store)
+    if json:
+        print_json({"resealed": done, "unopened": lost, "keys": uses, "why": comment})
+    else:
+        _print_uses(uses)
+        err.print(f"{done} rows were sealed anew, {lost} could not be opened")
+    raise typer.Exit(DIFFERENCE if lost else DONE)
+
+
+@app.writes("drop")
+def drop(
+    owner: Owner,
+    key: Annotated[str, typer.Argument(help="The id of the key.", show_default=False)],
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Take a key out of the ring, once nothing that is stored needs it.
+
+    The gateway stores nothing: wait a day after its rotation, so that no form is open any more.
+    """
+    with reporting():
+        settings, comment = load_settings(), _comment(reason, dry_run)
+        path = _file_of(settings, owner)
+        if key == MASTER and settings.secret:
+            raise ValueError(f"{MASTER} is SALDO_SECRET: take it out of the settings")
+        for use in _uses(settings, owner):
+            if use.id in (key, NO_ID if key == MASTER else key) and any((use.rows or {}).values()):
+                raise ValueError(
+                    f"{_listed(use.rows)} need it: saldo keys rewrap {owner} seals them anew"
+                )
+        if not dry_run:
+            drop_key(path, key, comment)
+    out.print(f"{owner}: {key} {'can be' if dry_run else 'is'} dropped")
+
+
+@app.writes("new-seal")
+def new_seal(
+    key_file: Annotated[Path, typer.Argument(help="The file of the sealer alone.")],
+    verifier_file: Annotated[Path, typer.Argument(help="The file for everybody.")],
+    derived: Annotated[
+        bool,
+        typer.Option("--derived", help="The key that followed from SALDO_SECRET until now."),
+    ] = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Write the first key of a sealer and its verifier to new files.
+
+    With --derived it is the key with which the worker has signed; the sealer changes it when it
+    starts, and names it among the verifiers with the size that it has signed.
+    """
+    with reporting():
+        settings, name = load_settings(), os.environ.get("SALDO_LEDGER_SEAL_NAME", "")
+        _comment(reason, dry_run)
+        if derived and not settings.secret:
+            raise ConfigurationError("set SALDO_SECRET, from which the key followed")
+        if not dry_run and derived:
+            out.print(str(rotation.adopt(settings.secret, key_file, verifier_file, name)))
+        elif not dry_run:
+            out.print(str(rotation.create(key_file, verifier_file, name)))
+
+
+def _comment(reason: str, dry_run: bool) -> str:
+    """Return who changes a key, when and why, as its file records it.
+
+    Who may change the file is the machine's affair, so it is the user there.
+    """
+    why = "" if dry_run and not reason else recorded_reason(reason)
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} {getpass.getuser()}: {why}"
+
+
+def _with_keys(settings: Settings) -> list[str]:
+    """Return the owners whose keys this terminal has."""
+    owners = (*SERVICES, GATEWAY)
+    return [name for name in owners if settings.secret or name in settings.key_rings]
+
+
+def _uses(settings: Settings, owner: str, store: PostgresStore | None = None) -> list[KeyUse]:
+    if owner == GATEWAY:
+        ids = [key.id for key in settings.keys_of(GATEWAY, "sealed")]
+        return [KeyUse(owner, id_, id_ == ids[0], None) for id_ in ids]
+    if store is None:
+        with opened_store(owner, writes=True, statement_timeout_ms=0) as opened:
+            return _uses(settings, owner, opened)
+    ring = settings.keys_of(owner, "data-keys")
+    ring.look()
+    counts = {column.table: keys_in_use(store, column) for column in sealed_columns_of(owner)}
+    ids = [key.id for key in ring]
+    found = sorted({id_ for counted in counts.values() for id_ in counted} - set(ids))
+    return [
+        KeyUse(owner, id_, id_ == ids[0], {table: count[id_] for table, count in counts.items()})
+        for id_ in (*ids, *found)
+    ]
+
+
+def _is_known(settings: Settings, use: KeyUse) -> bool:
+    ids = {key.id for key in settings.keys_of(use.owner, "data-keys")}
+    return use.id in ids or (use.id == NO_ID and MASTER in ids)
+
+
+def _print_uses(uses: list[KeyUse]) -> None:
+    table = new_table("keys", "owner", "key", "seals", "rows", "can be dropped")
+    for use in uses:
+        table.add_row(
+            use.owner,
+            use.id or "(no id)",
+            "yes" if use.seals else "",
+            _listed(use.rows),
+            "yes" if use.can_be_dropped else "",
+        )
+    show(table)
+
+
+def _listed(rows: dict[str, int] | None) -> str:
+    if rows is None:
+        return "forms that are open"
+    return ", ".join(f"{count} {table}" for table, count in rows.items() if count)
+
+
+def _file_of(settings: Settings, owner: str) -> Path:
+    if owner not in (*SERVICES, GATEWAY):
+        raise ValueError(f"{owner} has no keys: name a service, {GATEWAY} or {SEAL}")
+    ring = settings.key_rings.get(owner)
+    if isinstance(ring, KeyFile):
+        return ring.path
+    raise ConfigurationError(
+        f"the keys of {owner} are not in a file, so they cannot change while it runs: write "
+        f"id:hex[,id:hex...] to a file, with what is now in SALDO_SECRET as {MASTER}:hex, and name "
+        f"the file in SALDO_SECRET_{owner.upper()}_FILE"
+    )
+
+
+@contextmanager
+def _sealer(settings: Settings) -> Iterator[Any]:
+    """Yield a cursor of the sealer's login, in a transaction."""
+    url = settings.database_url_of(SEALER)
+    info = connection_info(url, "ledger", statement_timeout_ms=ROTATION_SECONDS * 1000)
+    with psycopg.connect(info, row_factory=dict_row) as connection:
+        connection.execute(f"SET LOCAL lock_timeout = '{ROTATION_SECONDS}s'")
+        yield connection.cursor()

@@ -1,0 +1,110 @@
+"""The sealer's process: the only one with the private key, under a login of its own.
+
+Two tasks, each in one process at a time: sealing, every few seconds and whenever somebody asks
+(NOTIFY ``ledger_seal``), and giving checkpoints to witnesses. The second never holds up the first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from threading import Event as StopSignal
+from typing import Any
+
+import psycopg
+
+from services.ledger.seal.keys import seal_keys
+from services.ledger.seal.publishing import Publisher
+from services.ledger.seal.requests import ANSWERS, LEADER, REQUESTS
+from services.ledger.seal.rotation import rotate
+from services.ledger.seal.sealer import lock_seal, seal_log
+from services.ledger.seal.tiles import SealBrokenError
+from services.ledger.seal.witnesses import witnesses_of
+from shared import telemetry
+from shared.bus.leadership import lead_on
+from shared.config import SEALER, ConfigurationError, Settings
+from shared.database import connection_info
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+SEAL_SECONDS = 15.0
+WITNESS_SECONDS = 1.0
+_POLL_SECONDS = 0.5
+
+
+class SealingTasks:
+    """What the sealer's process does until it is stopped; each task raises when it loses the
+    database, and may then be run again.
+    """
+
+    def __init__(
+        self, settings: Settings, stop: StopSignal, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Check the keys and the witnesses; raises ConfigurationError."""
+        url = settings.database_url_of(SEALER)
+        self._info = connection_info(url, "ledger", statement_timeout_ms=0)
+        self._environ = environ
+        self._stop = stop
+        self._witnesses = witnesses_of(settings, environ)
+        seal_keys(environ)
+
+    def seal(self) -> None:
+        """Seal new events as they come."""
+        lead_on(self._info, LEADER, self._stop, self._seal_on)
+
+    def publish(self) -> None:
+        """Give checkpoints to the witnesses."""
+        lead_on(self._info, f"{LEADER}.witnesses", self._stop, self._publish_on)
+
+    def is_ready(self) -> bool:
+        """Return whether the database answers."""
+        try:
+            with psycopg.connect(self._info) as connection:
+                connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _seal_on(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute(f"LISTEN {REQUESTS}")
+        log.info("sealer_ready")
+        while not self._stop.is_set():
+            try:
+                while self._seal_some(connection) and not self._stop.is_set():
+                    pass
+                telemetry.SEAL_BROKEN.set(0)
+            except (SealBrokenError, ConfigurationError) as error:
+                # Nothing is signed until somebody has looked; meanwhile all else goes on.
+                telemetry.SEAL_BROKEN.set(1)
+                log.error("seal_broken", reason=str(error))  # noqa: TRY400 - the reason suffices
+            self._wait(connection)
+
+    def _seal_some(self, connection: psycopg.Connection[Any]) -> bool:
+        """Seal a bounded number of events; return whether there were any."""
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = 0")
+            lock_seal(cursor)  # before the keys are read: nobody changes them from here on
+            keys = seal_keys(self._environ)
+            if keys.derived:
+                log.info("seal_key_changed", key=str(rotate(cursor, self._environ)))
+                keys = seal_keys(self._environ)
+            sealed = seal_log(cursor, keys)
+            if sealed is None or not sealed.added:
+                return False
+            cursor.execute("SELECT pg_notify(%s, %s)", (ANSWERS, str(sealed.size)))
+        telemetry.SEALED_EVENTS.inc(sealed.added)
+        telemetry.SEAL_SUCCESS.set_to_current_time()
+        return True
+
+    def _wait(self, connection: psycopg.Connection[Any]) -> None:
+        """Wait until it is time to seal, or somebody asks for it."""
+        ends = time.monotonic() + SEAL_SECONDS
+        while not self._stop.is_set() and time.monotonic() < ends:
+            if list(connection.notifies(timeout=_POLL_SECONDS, stop_after=1)):
+                return
+
+    def _publish_on(self, connection: psycopg.Connection[Any]) -> None:
+        publisher = Publisher(self._witnesses)
+        while not self._stop.wait(WITNESS_SECONDS):
+            publisher.publish_due(connection.cursor())

@@ -1,0 +1,101 @@
+"""What witnesses have kept, read for comparison with the log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from services.ledger.seal.checkpoint import (
+    NoteError,
+    SignatureError,
+    VerifierKey,
+    open_checkpoint,
+    parse_checkpoint,
+    parse_note,
+)
+from services.ledger.seal.checkpoint_checks import MAX_NAMED, Finding
+
+STANDARD_INPUT = Path("-")
+_SIGNATURE = "— "
+
+
+class KeptNotes(NamedTuple):
+    """Notes that are checkpoints by their form, and findings about those that are not."""
+
+    notes: list[str]
+    findings: list[Finding]
+
+
+def read_kept(places: Sequence[Path]) -> KeptNotes:
+    """Read the checkpoints in directories, in files, and in standard input (``-``).
+
+    Raises OSError for a place that cannot be read.
+    """
+    notes: list[str] = []
+    findings: list[Finding] = []
+    for name, text in _texts(places):
+        for note in _split(text):
+            try:
+                parse_checkpoint(parse_note(note).text)
+                notes.append(note)
+            except NoteError as error:
+                findings.append(Finding("outside", None, None, f"{name} is no checkpoint: {error}"))
+    return KeptNotes(notes, findings)
+
+
+def missing_from(
+    notes: Sequence[str], trusted: Sequence[VerifierKey], given: Mapping[int, int], *, whole: bool
+) -> list[Finding]:
+    """Return a finding when checkpoints that a witness was given are not among its notes.
+
+    ``given`` is size -> number. A copy of what a witness keeps (not ``whole``) may be old: it only
+    has to have what was given before its newest.
+    """
+    sizes = set(_sizes(notes, trusted))
+    newest = max(sizes, default=0)
+    missing = [given[size] for size in given if size not in sizes and (whole or size < newest)]
+    if not missing:
+        return []
+    named = ", ".join(map(str, missing[:MAX_NAMED]))
+    text = f"{len(missing)} checkpoints that the witness was given are gone there: {named}"
+    return [Finding("witness_missing", None, None, text)]
+
+
+def _sizes(notes: Sequence[str], trusted: Sequence[VerifierKey]) -> Iterator[int]:
+    for note in notes:
+        try:
+            yield open_checkpoint(note, trusted).size
+        except SignatureError:
+            continue  # a finding of its own
+
+
+def _texts(places: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    for place in places:
+        if place == STANDARD_INPUT:
+            yield "standard input", sys.stdin.read()
+        elif place.is_dir():
+            for file in sorted(place.iterdir()):
+                if not file.name.startswith(".") and file.is_file():
+                    yield file.name, _text(file)
+        else:
+            yield place.name, _text(place)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace")
+
+
+def _split(text: str) -> list[str]:
+    """Return the notes of a text, which follow one another."""
+    notes, lines = [], text.replace("\r\n", "\n").split("\n")
+    current: list[str] = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if line or current:
+            current.append(line)
+        if line.startswith(_SIGNATURE) and not following.startswith(_SIGNATURE):
+            notes.append("\n".join(current) + "\n")
+            current = []
+    rest = "\n".join(current).strip("\n")
+    return [*notes, rest] if rest or not notes else notes

@@ -1,0 +1,147 @@
+"""What staff command by RPC: each once, by an id that is derived here from its content.
+
+A caller chooses no id: under one of his choice he could take the place of somebody else's command,
+or of another stream of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.application import PostPayment, post_payment
+from services.ledger.corrections import (
+    Approve,
+    Correct,
+    Reject,
+    approve,
+    correct,
+    preview,
+    preview_approval,
+    preview_rejection,
+    reject,
+)
+from services.ledger.domain.proposal import Correction
+from services.ledger.limits import POST_PAYMENT, allowance
+from services.ledger.tables.closed_periods import close_period
+from shared import context
+from shared.errors import NotFound
+from shared.eventstore import Session
+from shared.eventstore.group_commit import GroupCommit
+from shared.eventstore.postgres import PostgresStore
+from shared.ids import NAMESPACE, derived_id
+
+C = TypeVar("C")
+
+
+def make_correction(
+    store: PostgresStore,
+    correction: Correction,
+    reason: str,
+    key: str | None,
+    *,
+    dry_run: bool,
+) -> dict[str, Any]:
+    """Make or propose a correction as the actor; see `corrections.correct`.
+
+    The same correction for the same reason is made once, whoever repeats it; another ``key`` makes
+    it again. ``repeated``: it was done before, and the result is of that time; a proposal then has
+    its state of now in ``proposal``.
+    """
+    content = (msgspec.json.encode(correction).decode(), reason) if key is None else (key,)
+    correction_id = _id("correction", *content)
+    command = Correct(correction_id=correction_id, correction=correction, reason=reason)
+    if dry_run:
+        return store.query(lambda session: preview(session, command))
+    result = _execute(store, correct, command, correction_id)
+    if result["state"] == "proposed":
+        result["proposal"] = proposal_of(store, correction_id)["state"]
+    return result
+
+
+def approve_correction(
+    store: PostgresStore, proposal_id: UUID, reason: str, *, dry_run: bool
+) -> dict[str, Any]:
+    """Approve a proposal as the actor; see `corrections.approve`."""
+    command = Approve(proposal_id=proposal_id, reason=reason)
+    if dry_run:
+        return store.query(lambda session: preview_approval(session, command))
+    # The actor is part of the id: a second approver is refused instead of getting a repeat.
+    return _execute(store, approve, command, _own_id("approve", proposal_id, reason))
+
+
+def reject_correction(
+    store: PostgresStore, proposal_id: UUID, reason: str, *, dry_run: bool
+) -> dict[str, Any]:
+    """Reject or withdraw a proposal as the actor; see `corrections.reject`."""
+    command = Reject(proposal_id=proposal_id, reason=reason)
+    if dry_run:
+        return store.query(lambda session: preview_rejection(session, command))
+    return _execute(store, reject, command, _own_id("reject", proposal_id, reason))
+
+
+def close_month(store: PostgresStore, period: str, reason: str, *, dry_run: bool) -> dict[str, Any]:
+    """Close a month as the actor; see `closed_periods.close_period`."""
+    actor = context.current().actor
+    closed = close_period(store, period, actor, reason, dry_run=dry_run)
+    return {"closed_through": closed.isoformat(), "dry_run": dry_run}
+
+
+def proposal_of(store: PostgresStore, proposal_id: UUID) -> dict[str, Any]:
+    """Return one proposal; raises NotFound ``proposal_not_found``."""
+    found = store.query(lambda session: session.read.proposal(proposal_id))
+    if found is None:
+        raise NotFound("proposal_not_found", "There is no such proposal.")
+    return dict(found)
+
+
+def post_payment_taken_elsewhere(
+    store: PostgresStore, group_commit: GroupCommit, command: PostPayment
+) -> dict[str, Any]:
+    """Post a payment that the actor took, within his limit of the day if he has one."""
+    actor = context.current().actor
+    limited = store.query(lambda session: allowance(session, actor, POST_PAYMENT)).left is not None
+    with context.bind(command_id=_own_id(POST_PAYMENT, msgspec.json.encode(command).decode())):
+        # Without a limit there is no sum of the day, so concurrent payments are committed together.
+        result: dict[str, Any] = (
+            store.execute(_post_within_limit, command)
+            if limited
+            else group_commit.execute(post_payment, command)
+        )
+    return result
+
+
+def _post_within_limit(session: Session, command: PostPayment) -> dict[str, Any]:
+    session.read.hold_movements()
+    left = allowance(session, context.current().actor, POST_PAYMENT)
+    result = post_payment(session, command)
+    posted = frozenset(result["posted"])
+    amount = sum(line.amount + line.penalty for line in command.lines if line.account in posted)
+    left.check(amount)
+    if posted:
+        left.use(session, context.current().command_id or command.payment_id, amount)
+    return result
+
+
+def _execute(
+    store: PostgresStore,
+    handler: Callable[[Session, C], dict[str, Any]],
+    command: C,
+    command_id: UUID,
+) -> dict[str, Any]:
+    known = store.query(lambda session: store.kept_commands(session.cursor, [command_id]))
+    with context.bind(command_id=command_id):
+        result = store.execute(handler, command)
+    return {**result, "repeated": bool(known)}
+
+
+def _own_id(*parts: object) -> UUID:
+    verb, subject, *more = parts
+    return _id(str(verb), subject, context.current().actor, *more)
+
+
+def _id(*parts: object) -> UUID:
+    return derived_id(NAMESPACE, "ledger", *map(str, parts))

@@ -1,0 +1,114 @@
+"""The shapes of what staff command and read in the ledger by RPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from services.ledger.schemas import NUMBER, Kopecks
+from shared.reasons import MAX_REASON, Reason, printable
+
+MAX_LINES = 100
+MAX_PAGE = 5_000
+_PERIOD = validate.Regexp(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])\Z", error="a month is written 2026-10")
+
+
+class _Command(Schema):
+    dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class _Correction(_Command):
+    """``effective_on`` None: today. ``key`` tells apart what is otherwise the same correction."""
+
+    reason = Reason(required=True)
+    effective_on = fields.Date(load_default=None, allow_none=True, format="iso")
+    key = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=(validate.Length(min=1, max=MAX_REASON), printable),
+    )
+
+
+class AdjustedLine(Schema):
+    """What a bill changes by for one service, in kopecks."""
+
+    service = fields.String(required=True, validate=(validate.Length(min=1, max=64), printable))
+    amount = Kopecks(required=True)
+
+
+class Adjust(_Correction):
+    """A recalculation of the bill of a month."""
+
+    account = fields.String(required=True, validate=NUMBER)
+    period = fields.String(required=True, validate=_PERIOD)
+    lines = fields.List(
+        fields.Nested(AdjustedLine),
+        required=True,
+        validate=validate.Length(min=1, max=MAX_LINES),
+    )
+
+
+class Reverse(_Correction):
+    """The reversal of a payment: in the accounts named, or in all that it was posted to."""
+
+    payment_id = fields.UUID(required=True)
+    accounts = fields.List(
+        fields.String(validate=NUMBER), load_default=[], validate=validate.Length(max=MAX_LINES)
+    )
+
+    @post_load
+    def _each_account_once(self, loaded: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**loaded, "accounts": sorted(set(loaded["accounts"]))}
+
+
+class WriteOff(_Correction):
+    """The waiver of a penalty, or of a part of it."""
+
+    account = fields.String(required=True, validate=NUMBER)
+    amount = Kopecks(required=True)
+
+
+class Approve(_Command):
+    """The approval of a proposal; the second person may add a reason."""
+
+    proposal_id = fields.UUID(required=True)
+    reason = Reason(load_default="", optional=True)
+
+
+class Reject(_Command):
+    """The rejection of a proposal, or its withdrawal."""
+
+    proposal_id = fields.UUID(required=True)
+    reason = Reason(required=True)
+
+
+class Close(_Command):
+    """A month to close with all months before it."""
+
+    period = fields.String(required=True, validate=validate.Length(max=20))
+    reason = Reason(required=True)
+
+
+class Proposals(Schema):
+    """Proposals after a position of the log, oldest first; all, or those that are open."""
+
+    decided = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=2**62))
+    limit = fields.Integer(load_default=500, strict=True, validate=validate.Range(1, MAX_PAGE))
+
+
+class Proposal(Schema):
+    """One proposal."""
+
+    proposal_id = fields.UUID(required=True)
+
+
+class StatementByDays(Schema):
+    """What took effect on an account between two days; a page of it after so many movements."""
+
+    number = fields.String(required=True, validate=NUMBER)
+    first_day = fields.Date(load_default=None, allow_none=True, format="iso")
+    last_day = fields.Date(load_default=None, allow_none=True, format="iso")
+    after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=2**62))
+    limit = fields.Integer(load_default=1_000, strict=True, validate=validate.Range(1, MAX_PAGE))

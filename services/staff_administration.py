@@ -1,0 +1,214 @@
+"""Staff as an administrator sees them: their user of the broker, their login, what they may do.
+
+The rows and the login are one transaction of the database; the broker's user is made before it
+commits. So somebody who was added only half has a password that nobody knows, and nothing that he
+may do; adding him again repairs that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from services import staff_logins
+from shared import staff
+from shared.bus.administration import BrokerAdministration
+from shared.bus.permissions import CALLING_ROLES, rights_of_staff
+from shared.bus.principals import NAME, Principal, virtual_host_of
+from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Settings
+from shared.database import STATEMENT_TIMEOUT_MS, connection_info
+from shared.errors import NotFound
+from shared.money import Kopecks
+from shared.staff import CLERK_UP_TO, LIMITED, PERMISSIONS, ROLES, HeldGrant
+
+_TAKEN = {*SERVICES, GATEWAY, SEALER}
+
+
+class Member(NamedTuple):
+    """One of the staff; ``broker`` is None where the broker's administrator is not known."""
+
+    name: str
+    broker: bool | None
+    database: bool
+    grants: tuple[tuple[str, HeldGrant], ...]
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for what cannot be the name of one of the staff."""
+    if not NAME.fullmatch(name) or name in _TAKEN:
+        raise ValueError(
+            f"{name!r} is no name for one of the staff: it has up to 32 of a-z, 0-9, _ and -, "
+            "begins with a letter, and is not that of a service"
+        )
+
+
+def check_roles(roles: Collection[str]) -> None:
+    """Raise ValueError for no role, and for an unknown one."""
+    if not roles or not set(roles) <= ROLES.keys():
+        raise ValueError(f"--role: the roles are {', '.join(ROLES)}")
+
+
+def permissions_of(roles: Collection[str]) -> dict[str, set[str]]:
+    """Return what these roles may do together, by service."""
+    found: dict[str, set[str]] = {service: set() for service in PERMISSIONS}
+    for role in roles:
+        for service, permissions in ROLES[role].items():
+            found[service] |= set(permissions)
+    return found
+
+
+class StaffAdministration:
+    """Adds, changes and removes staff, as the owner of the database or an administrator.
+
+    Raises psycopg.Error where the database, and BrokerAdministrationError where the broker refuses.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def add(self, name: str, roles: Collection[str], password: str, reason: str) -> None:
+        """Give somebody these roles and no others, and this password.
+
+        What he had by one of them already keeps its limit.
+        """
+        check_name(name)
+        check_roles(roles)
+        calls = not CALLING_ROLES.isdisjoint(roles)
+        broker = self._broker() if calls else None
+        user = Principal("staff", name).user
+        with self._connected() as connection, connection.transaction():
+            if staff_logins.needs_login(roles):
+                groups = staff_logins.memberships(self._settings, roles)
+                staff_logins.put_login(connection, name, password, groups)
+            for service, permissions in permissions_of(roles).items():
+                self._grant_exactly(connection, service, name, permissions, reason)
+            if broker is not None:
+                broker.put_user(user, password, rights_of_staff(name, roles))
+        self._end_what_the_roles_lack(name, roles)
+
+    def may(
+        self, name: str, service: str, permission: str, up_to: Kopecks | None, reason: str
+    ) -> None:
+        """Grant a permission of a service to one of the staff, or change its limit."""
+        with self._connected() as connection, connection.transaction():
+            self._check_known(connection, name)
+            staff.grant(_in(connection, service), name, permission, reason, up_to)
+
+    def may_not(self, name: str, service: str, permission: str, reason: str) -> None:
+        """Take a permission from one of the staff."""
+        with self._connected() as connection, connection.transaction():
+            self._check_known(connection, name)
+            staff.revoke(_in(connection, service), name, permission, reason)
+
+    def remove(self, name: str, reason: str) -> None:
+        """Take everything from somebody, and end his sessions.
+
+        Raises NotFound for a name that has nothing.
+        """
+        with self._connected() as connection:
+            with connection.transaction():
+                known = self._is_known(connection, name)
+                for service in PERMISSIONS:
+                    self._grant_exactly(connection, service, name, (), reason)
+            known = staff_logins.drop_login(connection, name) or known
+        user = Principal("staff", name).user
+        if self._settings.amqp_admin_url:
+            broker = self._broker()
+            known = known or any(each.name == user for each in broker.users())
+            broker.remove_user(user)
+        if not known:
+            raise _unknown(name)
+
+    def members(self) -> list[Member]:
+        """Return all staff, by name, each with what he may do."""
+        with self._connected() as connection, connection.transaction():
+            held = [
+                (service, grant)
+                for service in PERMISSIONS
+                for grant in staff.grants(_in(connection, service))
+            ]
+            logins = staff_logins.names_with_login(connection)
+        users = self._users()
+        names = logins | {grant.name for _, grant in held} | (users or set())
+        return [
+            Member(
+                name,
+                None if users is None else name in users,
+                name in logins,
+                tuple((service, grant) for service, grant in held if grant.name == name),
+            )
+            for name in sorted(names)
+        ]
+
+    def _end_what_the_roles_lack(self, name: str, roles: Collection[str]) -> None:
+        """Delete the login or the broker's user of somebody whose roles need none any more."""
+        if not staff_logins.needs_login(roles):
+            with self._connected() as connection:
+                staff_logins.drop_login(connection, name)
+        if CALLING_ROLES.isdisjoint(roles) and self._settings.amqp_admin_url:
+            self._broker().remove_user(Principal("staff", name).user)
+
+    def _grant_exactly(
+        self,
+        connection: psycopg.Connection[Any],
+        service: str,
+        name: str,
+        permissions: Collection[str],
+        reason: str,
+    ) -> None:
+        cursor = _in(connection, service)
+        held = {grant.permission for grant in staff.grants(cursor) if grant.name == name}
+        for permission in sorted(set(permissions) - held):
+            up_to = CLERK_UP_TO if permission in LIMITED else None
+            staff.grant(cursor, name, permission, reason, up_to)
+        for permission in sorted(held - set(permissions)):
+            staff.revoke(cursor, name, permission, reason)
+
+    def _check_known(self, connection: psycopg.Connection[Any], name: str) -> None:
+        if not self._is_known(connection, name):
+            raise _unknown(name)
+
+    def _is_known(self, connection: psycopg.Connection[Any], name: str) -> bool:
+        return name in staff_logins.names_with_login(connection) or any(
+            grant.name == name
+            for service in PERMISSIONS
+            for grant in staff.grants(_in(connection, service))
+        )
+
+    def _users(self) -> set[str] | None:
+        if not self._settings.amqp_admin_url:
+            return None
+        prefix = Principal("staff", "").user
+        names = [user.name for user in self._broker().users()]
+        return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+    def _broker(self) -> BrokerAdministration:
+        settings = self._settings
+        return BrokerAdministration(settings.amqp_admin_url, virtual_host_of(settings.amqp_url))
+
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[Any]]:
+        url = self._settings.database_url
+        if not url:
+            raise ConfigurationError(
+                "set SALDO_DATABASE_URL to the owner of the database, or to your own login as an "
+                "administrator of staff"
+            )
+        info = connection_info(url, "public", statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+        with psycopg.connect(info, autocommit=True) as connection:
+            yield connection
+
+
+def _in(connection: psycopg.Connection[Any], service: str) -> Any:
+    """Return a cursor that reads and writes the tables of a service."""
+    connection.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(service)))
+    return connection.cursor(row_factory=dict_row)
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound("staff_not_found", f"There is nobody called {name}; see `saldo staff list`.")

@@ -1,0 +1,71 @@
+"""The environment of one of the staff: what his terminal needs, and nothing that is not his."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from services.staff_logins import login_of, needs_login
+from shared.bus.permissions import CALLING_ROLES
+from shared.bus.principals import Principal
+from shared.config import ConfigurationError, Settings
+
+_EVERYBODY = (
+    "SALDO_TIMEZONE",
+    "SALDO_ROLE_PREFIX",
+    "SALDO_LEDGER_SEAL_VERIFIER",
+    "SALDO_LEDGER_SEAL_VERIFIER_FILE",
+    "SALDO_LEDGER_SEAL_OLD_KEYS",
+)
+_OPERATOR = (
+    "SALDO_SECRET_LEDGER",
+    "SALDO_SECRET_LEDGER_FILE",
+    "SALDO_SECRET_ACCOUNTS",
+    "SALDO_SECRET_ACCOUNTS_FILE",
+    "SALDO_URL",
+)
+"""An operator's commands are fingerprinted, and contracts sealed, with the keys of the service."""
+
+
+def terminal_environment(
+    settings: Settings,
+    environ: Mapping[str, str],
+    name: str,
+    roles: Collection[str],
+    password: str,
+) -> dict[str, str]:
+    """Return the variables of the terminal of one of the staff, taken from an administrator's."""
+    copied = (*_EVERYBODY, *(_OPERATOR if "operator" in roles else ()))
+    found = {variable: environ[variable] for variable in copied if environ.get(variable)}
+    if not CALLING_ROLES.isdisjoint(roles):
+        if not settings.amqp_url:
+            raise ConfigurationError("set SALDO_AMQP_URL to the amqp:// URL of RabbitMQ")
+        user = Principal("staff", name).user
+        found["SALDO_AMQP_URL"] = _signed_in(settings.amqp_url, user, password)
+    if needs_login(roles):
+        found["SALDO_DATABASE_URL"] = _signed_in(settings.database_url, login_of(name), password)
+    return found
+
+
+def as_shell(variables: Mapping[str, str]) -> str:
+    """Return variables as a file to source."""
+    return "".join(f"export {name}={shlex.quote(variables[name])}\n" for name in sorted(variables))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file atomically; only its owner may read it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def _signed_in(url: str, user: str, password: str) -> str:
+    parts = urlsplit(url)
+    address = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password)}@{address}"))

@@ -1,0 +1,79 @@
+"""Changing the files of key rings while everything runs; each change leaves a comment there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.keys import MIN_SECRET, Key, Keys, format_ring, parse_ring
+
+
+def new_key(taken: Sequence[str] = ()) -> Key:
+    """Return a random key with the day as its id."""
+    day = datetime.now(UTC).date().isoformat()
+    names = (day, *(f"{day}-{number}" for number in range(2, len(taken) + 3)))
+    return Key(next(name for name in names if name not in taken), secrets.token_bytes(MIN_SECRET))
+
+
+def create_ring(path: Path, older: Sequence[Key] = ()) -> Keys:
+    """Write the file of a new ring, in which older keys only open; raises FileExistsError."""
+    keys = (new_key([key.id for key in older]), *older)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(format_ring(keys))
+        file.flush()
+        os.fsync(file.fileno())
+    return keys
+
+
+def add_key(path: Path, comment: str) -> Key:
+    """Put a new key first, which seals from now on; return it. Raises KeyRingError, OSError."""
+    with _locked(path):
+        text = path.read_text(encoding="ascii")
+        key = new_key([known.id for known in parse_ring(text)])
+        _replace(path, f"# {_ascii(comment)}\n{format_ring([key])}{text}")
+    return key
+
+
+def drop_key(path: Path, id_: str, comment: str) -> None:
+    """Take a key out of the file; raises ValueError for the one that seals, and for none."""
+    with _locked(path):
+        keys = parse_ring(path.read_text(encoding="ascii"))
+        if keys[0].id == id_:
+            raise ValueError(f"{id_} is the key that seals: rotate first")
+        if id_ not in {key.id for key in keys}:
+            raise ValueError(f"{path} has no key {id_}")
+        left = [key for key in keys if key.id != id_]
+        _replace(path, f"# {_ascii(comment)}\n{format_ring(left)}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time change a file: a key that is lost may have sealed something."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, text: str) -> None:
+    before = path.stat()
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        os.fchown(file.fileno(), before.st_uid, before.st_gid)
+        os.fchmod(file.fileno(), before.st_mode & 0o777)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _ascii(comment: str) -> str:
+    return comment.encode("ascii", "backslashreplace").decode().replace("\n", " ")

@@ -1,0 +1,324 @@
+"""Who can do what in the database: each test is a cell of the table in ARCHITECTURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from services.discovery import migrations_of
+from services.ledger.application import OpenAccount, open_account
+from services.staff_logins import drop_login
+from shared import context
+from shared.config import SEALER, SERVICES
+from shared.eventstore import privileges
+from shared.eventstore.migrations import BASE, migrate
+from shared.eventstore.privileges import access_in, reader_of, staff_admin_of, writer_of
+from shared.staff import READ_BY_AUDITORS, Grant, HeldGrant, grant, granted, grants, revoke
+from tests.conftest import Database
+from tests.staff_logins import SignedIn, signed_in
+
+REFUSED = psycopg.errors.InsufficientPrivilege
+EVENT = (
+    "INSERT INTO events (originator_id, originator_version, topic, state, notification_id, "
+    "recorded_at, command_id, actor, correlation_id) "
+    "VALUES (gen_random_uuid(), 1, 'forged', '', 1, now(), gen_random_uuid(), %s, '')"
+)
+GRANT = (
+    "INSERT INTO staff_grants (name, permission, up_to, granted, reason) "
+    "VALUES (%s, 'adjust', 100000000, true, 'because')"
+)
+
+
+@pytest.fixture
+def auditor(database: Database) -> Iterator[SignedIn]:
+    with signed_in(database, "auditor", "auditor") as made:
+        yield made
+
+
+@pytest.fixture
+def operator(database: Database) -> Iterator[SignedIn]:
+    with signed_in(database, "petrova", "operator") as made:
+        yield made
+
+
+@pytest.fixture
+def administrator(database: Database) -> Iterator[SignedIn]:
+    with signed_in(database, "administrator", "administrator") as made:
+        yield made
+
+
+def role_of(database: Database, service: str) -> str:
+    return database.settings.database_role_of(service)
+
+
+def tables_of(database: Database, service: str) -> set[str]:
+    with database.owner(service) as owner:
+        rows = owner.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace "
+            "AND relkind IN ('r', 'p', 'v', 'm')",
+            (service,),
+        )
+        return {row[0] for row in rows}
+
+
+def readable_by(connection: psycopg.Connection[Any], service: str, tables: set[str]) -> set[str]:
+    """Return the tables that a connection can really read."""
+    found = set()
+    for table in tables:
+        try:
+            connection.execute(f"SELECT * FROM {service}.{table} LIMIT 1")
+            found.add(table)
+        except REFUSED:
+            pass
+    return found
+
+
+def held_by(cursor: Any, name: str) -> list[HeldGrant]:
+    return [held for held in grants(cursor) if held.name == name]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_table_is_declared_readable_or_secret(database: Database, service: str) -> None:
+    access = access_in(migrations_of(service))
+    own = {*access.readable, *access.secret}
+    declared = privileges.READABLE | privileges.SECRET | own
+    assert tables_of(database, service) == declared
+    assert not set(access.readable) & set(access.secret)
+
+
+def test_auditor_reads_what_has_no_secrets_and_nothing_else(
+    database: Database, auditor: SignedIn
+) -> None:
+    for service in SERVICES:
+        readable = privileges.READABLE | set(access_in(migrations_of(service)).readable)
+        expected = readable if service in READ_BY_AUDITORS else set()
+        with auditor.connect(service) as connection:
+            tables = tables_of(database, service)
+            assert readable_by(connection, service, tables) == expected, service
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_auditor_writes_nothing(database: Database, auditor: SignedIn, service: str) -> None:
+    with auditor.connect(service) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        for table in tables_of(database, service):
+            for statement in (
+                f"INSERT INTO {service}.{table} DEFAULT VALUES",
+                f"DELETE FROM {service}.{table}",
+                f"TRUNCATE {service}.{table}",
+                f"DROP TABLE {service}.{table}",
+            ):
+                with pytest.raises(REFUSED):
+                    connection.execute(statement)
+        for right in (writer_of, str):
+            with pytest.raises(REFUSED):
+                connection.execute(f"SET ROLE {right(role_of(database, service))}")
+
+
+def test_auditor_is_told_that_he_only_reads(auditor: SignedIn) -> None:
+    with auditor.connect("ledger") as connection:
+        assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
+
+
+@pytest.mark.parametrize("actor", ["staff:sidorova", "service:ledger", "person:1", ""])
+def test_the_log_takes_no_other_name_from_an_operator(
+    database: Database, operator: SignedIn, actor: str
+) -> None:
+    with operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection:
+        with pytest.raises(psycopg.errors.CheckViolation, match="actor_is_the_login"):
+            connection.execute(EVENT, (actor,))
+        with pytest.raises(REFUSED):
+            connection.execute(EVENT.replace("actor,", "actor, recorded_by,").replace(
+                "%s, ", "%s, '', "), (actor,))  # fmt: skip
+
+
+def test_the_database_writes_who_an_operator_is(database: Database, operator: SignedIn) -> None:
+    with operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection:
+        connection.execute(EVENT, (operator.actor,))
+        connection.execute(
+            "INSERT INTO commands (command_id, fingerprint, result) "
+            "VALUES (gen_random_uuid(), '', '')"
+        )
+        for table in ("events", "commands"):
+            row = connection.execute(f"SELECT recorded_by FROM {table}").fetchone()
+            assert row == (f"staff.{operator.name}",)
+
+
+def test_the_log_of_an_older_version_was_written_by_nobody_else(database: Database) -> None:
+    folder, settings = files("shared.eventstore"), database.settings
+    with database.owner("ledger") as owner:
+        owner.execute("DROP SCHEMA ledger CASCADE")
+        owner.execute("CREATE SCHEMA ledger")
+        owner.execute("CREATE TABLE migrations (name text PRIMARY KEY, digest text NOT NULL)")
+        for name in BASE[: BASE.index("staff.sql")]:
+            text = folder.joinpath(name).read_text(encoding="utf-8")
+            owner.execute(text)  # type: ignore[call-overload]
+            digest = sha256(text.encode()).hexdigest()
+            owner.execute("INSERT INTO migrations VALUES (%s, %s)", (f"0000_{name}", digest))
+        owner.execute(EVENT, ("staff:anybody",))
+    runtime = settings.database_url_of("ledger")
+    for _ in range(2):
+        migrate(settings.database_url, "ledger", runtime, migrations_of("ledger"))
+    with database.store("ledger").transaction() as cursor:
+        rows = cursor.execute("SELECT actor, recorded_by FROM events").fetchall()
+    assert rows == [{"actor": "staff:anybody", "recorded_by": ""}]
+
+
+def test_a_service_writes_in_anybodys_name(database: Database) -> None:
+    store = database.store("ledger")
+    with context.bind(actor="staff:clerk", command_id=uuid4()):
+        store.execute(open_account, OpenAccount(number="01", payer_kind="household"))
+    with store.transaction() as cursor:
+        rows = cursor.execute("SELECT actor, recorded_by FROM events").fetchall()
+    assert rows == [{"actor": "staff:clerk", "recorded_by": ""}]
+
+
+def test_operator_cannot_become_the_service(database: Database, operator: SignedIn) -> None:
+    """With the runtime role itself he could change its password, and sign in as nobody."""
+    runtime = role_of(database, "ledger")
+    with operator.connect("ledger", writer_of(runtime)) as connection:
+        for statement in (
+            f"SET ROLE {runtime}",
+            f"SET SESSION AUTHORIZATION {runtime}",
+            f"ALTER ROLE {runtime} PASSWORD 'mine'",
+            "ALTER TABLE events ALTER COLUMN recorded_by SET DEFAULT ''",
+            "ALTER TABLE events DROP CONSTRAINT actor_is_the_login",
+            "UPDATE events SET actor = 'staff:petrova'",
+        ):
+            with pytest.raises(REFUSED):
+                connection.execute(statement)
+
+
+def test_operator_writes_nothing_before_he_takes_a_role(
+    database: Database, operator: SignedIn
+) -> None:
+    with operator.connect("ledger") as connection, pytest.raises(REFUSED):
+        connection.execute(EVENT, (operator.actor,))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_cannot_change_what_staff_may_do(database: Database, service: str) -> None:
+    runtime = role_of(database, service)
+    with psycopg.connect(
+        database.settings.database_url_of(service), autocommit=True,
+        options=f"-c search_path={service}",
+    ) as connection:  # fmt: skip
+        for statement in (
+            GRANT.replace("%s", "'clerk'"),
+            "UPDATE staff_grants SET up_to = NULL",
+            "DELETE FROM staff_grants",
+            f"SET ROLE {staff_admin_of(runtime, service)}",
+        ):
+            with pytest.raises(REFUSED):
+                connection.execute(statement)
+
+
+def test_operator_cannot_change_what_staff_may_do(database: Database, operator: SignedIn) -> None:
+    for service in SERVICES:
+        with operator.connect(service, writer_of(role_of(database, service))) as connection:
+            for name in ("clerk", operator.name):
+                with pytest.raises(REFUSED):
+                    connection.execute(GRANT, (name,))
+
+
+def test_nobody_changes_his_own_limit(database: Database, administrator: SignedIn) -> None:
+    with administrator.connect("ledger") as connection:
+        with pytest.raises(psycopg.errors.CheckViolation, match="nobody_grants_himself"):
+            connection.execute(GRANT, (administrator.name,))
+        connection.execute(GRANT, ("clerk",))
+        with pytest.raises(REFUSED):  # nor says that somebody else did it
+            connection.execute(
+                "INSERT INTO staff_grants (name, permission, granted, reason, by) "
+                "VALUES (%s, 'adjust', true, 'because', 'staff.boss')",
+                (administrator.name,),
+            )
+        row = connection.execute("SELECT by FROM staff_grants ORDER BY id DESC LIMIT 1").fetchone()
+    assert row == (f"staff.{administrator.name}",)
+
+
+def test_administrator_of_staff_reads_and_writes_nothing_else(
+    database: Database, administrator: SignedIn
+) -> None:
+    for service in SERVICES:
+        with administrator.connect(service) as connection:
+            tables = tables_of(database, service)
+            assert readable_by(connection, service, tables) == {"staff_grants"}
+            with pytest.raises(REFUSED):
+                connection.execute(EVENT, (administrator.actor,))
+
+
+def test_what_staff_were_allowed_is_kept(database: Database) -> None:
+    with database.owner("ledger") as owner, pytest.raises(REFUSED, match="append-only"):
+        owner.execute("UPDATE staff_grants SET up_to = NULL")
+
+
+def test_the_newest_row_holds(database: Database) -> None:
+    with database.owner("ledger") as owner, owner.cursor(row_factory=psycopg.rows.dict_row) as rows:
+        assert granted(rows, "clerk", "adjust") is None
+        grant(rows, "clerk", "adjust", "hired", 50_000_00)
+        grant(rows, "clerk", "adjust", "promoted", 100_000_00)
+        grant(rows, "clerk", "read", "hired")
+        assert granted(rows, "clerk", "adjust") == Grant(100_000_00)
+        reasons = {held.permission: held.reason for held in held_by(rows, "clerk")}
+        assert reasons == {"adjust": "promoted", "read": "hired"}
+        revoke(rows, "clerk", "adjust", "moved on")
+        assert granted(rows, "clerk", "adjust") is None
+        assert [held.permission for held in held_by(rows, "clerk")] == ["read"]
+
+
+@pytest.mark.parametrize("table", ["checkpoints", "tiles"])
+def test_only_the_sealer_writes_the_seal(
+    database: Database, operator: SignedIn, table: str
+) -> None:
+    statement = {
+        "checkpoints": "INSERT INTO checkpoints (number, size, root, note) "
+        "VALUES (1, 1, decode(repeat('00', 32), 'hex'), '')",
+        "tiles": "INSERT INTO tiles VALUES (0, 0, decode(repeat('00', 32), 'hex'))",
+    }[table]
+    settings, path = database.settings, "-c search_path=ledger"
+    with psycopg.connect(settings.database_url_of("ledger"), options=path) as runtime:
+        runtime.execute(f"SELECT * FROM {table}")
+        with pytest.raises(REFUSED):
+            runtime.execute(statement)
+    with (
+        operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection,
+        pytest.raises(REFUSED),
+    ):
+        connection.execute(statement)
+    with psycopg.connect(settings.database_url_of(SEALER), options=path) as sealer:
+        sealer.execute(statement)
+
+
+def test_sealer_does_nothing_but_seal(database: Database) -> None:
+    url = database.settings.database_url_of(SEALER)
+    with psycopg.connect(url, autocommit=True) as sealer:
+        for service in SERVICES:
+            expected = {"events", "checkpoints", "tiles"} if service == "ledger" else set()
+            tables = tables_of(database, service)
+            assert readable_by(sealer, service, tables) == expected
+        for statement in (
+            EVENT.replace("INTO events", "INTO ledger.events").replace("%s", "'service:ledger'"),
+            "DELETE FROM ledger.tiles",
+            "UPDATE ledger.checkpoints SET note = ''",
+            f"SET ROLE {reader_of(role_of(database, 'ledger'))}",
+        ):
+            with pytest.raises(REFUSED):
+                sealer.execute(statement)
+
+
+def test_removing_somebody_ends_his_sessions(database: Database) -> None:
+    with signed_in(database, "leaver", "auditor") as leaver:
+        session = leaver.connect("ledger")
+        with psycopg.connect(database.settings.database_url, autocommit=True) as owner:
+            assert drop_login(owner, leaver.name)
+            assert not drop_login(owner, leaver.name)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError):
+            leaver.connect("ledger")

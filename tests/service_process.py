@@ -1,0 +1,65 @@
+"""A service's server process, as it is deployed, on the nodes of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.config import SERVICES
+from tests.conftest import Database
+from tests.waiting import eventually
+
+
+def environment_of(database: Database, service: str) -> dict[str, str]:
+    """Return the environment of the process that serves a service."""
+    settings = database.settings
+    return {
+        **os.environ,
+        f"SALDO_AMQP_URL_{service.upper()}": settings.amqp_url_of(service),
+        "SALDO_SECRET": settings.secret.hex(),
+        **{
+            f"SALDO_DATABASE_URL_{name.upper()}": settings.database_url_of(name)
+            for name in SERVICES
+        },
+    }
+
+
+@dataclass
+class ServiceProcess:
+    """A running server; ``log`` is the file that it logs to."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def has_logged(self, text: str) -> bool:
+        """Return whether the log has a text."""
+        return text in self.log.read_text(encoding="utf-8")
+
+
+@contextmanager
+def service_process(database: Database, service: str, log: Path) -> Iterator[ServiceProcess]:
+    """Serve a service for the length of a block; the process must end well."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services", "serve", service],
+            env=environment_of(database, service),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    running = ServiceProcess(process, log)
+    try:
+        eventually(
+            lambda: process.poll() is not None or running.has_logged("server_ready"),
+            "the server is ready",
+        )
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        yield running
+    finally:
+        process.terminate()
+        code = process.wait(timeout=20)
+    assert code == 0

@@ -1,0 +1,30 @@
+"""The verbs that a service executes, called by RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PAYMENT = "11111111-2222-4333-8444-555555555555"
+WHY = ("--reason", "order 17")
+
+BY_RPC: Mapping[str, tuple[str, ...]] = {
+    "ledger close": ("2026-01", *WHY),
+    "ledger adjust": ("01", "--period", "2026-10", "--service", "heating=1,00", *WHY),
+    "ledger reverse": (PAYMENT, "--account", "02", "--account", "01", *WHY),
+    "ledger write-off": ("01", "--amount", "1,00", "--on", "2026-10-02", *WHY),
+    "ledger approve": (PAYMENT,),
+    "ledger reject": (PAYMENT, *WHY),
+    "helpdesk answer": ("7", "--text", "Зима."),
+    "helpdesk route": ("7", "metering", *WHY),
+    "helpdesk close": ("7", *WHY),
+}
+"""Verb that writes -> arguments."""
+
+READING: Mapping[str, tuple[str, ...]] = {
+    "ledger balance": ("01", "--as-of", "2026-10-01"),
+    "ledger statement": ("01", "--from", "2026-10-01", "--to", "2026-10-31"),
+    "ledger proposals": ("--all",),
+    "helpdesk list": ("--department", "metering"),
+    "helpdesk show": ("7",),
+}
+"""Verb that reads -> arguments; those of the ledger ask it where there is no database."""
