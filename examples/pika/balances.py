@@ -136,7 +136,7 @@ def follow(balances):
         channel.queue_bind(QUEUE, f"{SERVICE}.events", routing_key="#")
         while True:
             read_history(channel, balances)
-            print("up to date at position", balances.reached()[0], flush=True)
+            print("up to position", balances.reached()[0], flush=True)
             look_back = time.monotonic() + LOOK_BACK_S
             try:
                 while time.monotonic() < look_back:
