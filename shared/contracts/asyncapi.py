@@ -257,7 +257,9 @@ def _open_and_check(name: str, described: dict[str, Any]) -> None:
 def _mark_persons(schema: SchemaClass, described: dict[str, Any]) -> None:
     """Mark the fields that identify a person; a message without them is a valid one, too."""
     for name in sorted(person_fields(schema)):
-        described["properties"][name]["x-saldo-person"] = True
+        field = described["properties"][name]
+        field["x-saldo-person"] = True
+        field["description"] += " Only with a grant for persons."
         described["required"].remove(name)
     if not described.get("required", True):
         del described["required"]
