@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from shared.bus import Job, Publication, Reaction
+from shared.bus import Job, Published, Reaction
 from shared.bus.listen import BATCH
 from shared.clock import Clock
 from shared.config import SERVICES, Settings
@@ -55,16 +55,14 @@ def migrations_of(name: str) -> Traversable:
     return files(f"services.{name}").joinpath("migrations")
 
 
-def publisher_of(name: str) -> Callable[[Recorded], Publication | None]:
+def publisher_of(name: str) -> Callable[[Recorded], Published]:
     """Return the function that converts a service's domain events to published ones."""
-    publish: Callable[[Recorded], Publication | None] = import_module(
-        f"services.{name}.publishing"
-    ).publish
+    publish: Callable[[Recorded], Published] = import_module(f"services.{name}.publishing").publish
     return publish
 
 
 def reactions_of(name: str) -> Mapping[str, Mapping[str, Reaction]]:
-    """Return the reactions of a service: upstream service -> event type -> reaction."""
+    """Return the reactions of a service: upstream service -> key of the contract -> reaction."""
     module = _optional(f"services.{name}.reactions")
     return module.REACTIONS if module else {}
 

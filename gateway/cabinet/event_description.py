@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.cabinet.shapes import Member, Schemas, Shape, as_json
 from shared.contracts.asyncapi import DESCRIPTION, described, document
+from shared.contracts.json_schema import schema_files, schema_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class PublishedEvent:
     summary: str
     headers: Mapping[str, str]
     """What distinguishes its messages: header → value."""
+    schema: str
+    """The address of its JSON Schema, which its messages name."""
     shapes: tuple[Shape, ...]
     sample: str
 
@@ -58,6 +61,12 @@ def event_document() -> str:
     return document(version("saldo"))
 
 
+@lru_cache(maxsize=1)
+def event_schemas() -> Mapping[str, str]:
+    """Return the JSON Schema of every event by its address."""
+    return {schema["$id"]: schema_text(schema) for schema in schema_files().values()}
+
+
 def read_events(tree: Mapping[str, Any]) -> EventReference:
     """Return the reference of an AsyncAPI document."""
     schemas = Schemas(tree)
@@ -82,11 +91,13 @@ def _event(schemas: Schemas, name: str, node: Any) -> PublishedEvent:
     message = schemas.resolved(node)
     _, own = message["headers"]["allOf"]
     examples = message.get("examples", ())
+    headers = {header: value["const"] for header, value in own["properties"].items()}
     return PublishedEvent(
         name=name,
         routing_key=message["name"],
         summary=message["summary"],
-        headers={header: value["const"] for header, value in own["properties"].items()},
+        headers=headers,
+        schema=headers["cloudEvents_dataschema"],
         shapes=tuple(schemas.shapes(message["payload"], name)),
         sample=as_json(examples[0]["payload"]) if examples else "",
     )

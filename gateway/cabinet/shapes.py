@@ -12,7 +12,7 @@ Schema = Mapping[str, Any]
 LIMITS = (
     "enum", "const", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum",
     "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties",
-    "maxProperties", "default",
+    "maxProperties", "default", "x-extensible-enum", "x-saldo-person",
 )  # fmt: skip
 """The keywords that a page shows as they are: a developer knows them, and they need no language."""
 

@@ -22,8 +22,9 @@ from shared.bus.topology import (
 )
 from shared.config import SERVICES, load_settings
 from shared.contracts import about, all_contracts, contracts_of
-from shared.contracts.asyncapi import payload_schema, sample_of
+from shared.contracts.asyncapi import samples_of
 from shared.contracts.base import Contract
+from shared.contracts.json_schema import payload_schema
 
 
 class EventType(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +145,7 @@ def _versions(name: str) -> Iterator[EventVersion]:
                     f"v{contract.version}",
                     consumers=consumers_of(owner, contract.type),
                     schema=payload_schema(contract.schema),
-                    sample=sample_of(owner, contract),
+                    sample=next(iter(samples_of(owner, contract)), None),
                 )
 
 

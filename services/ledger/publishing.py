@@ -1,7 +1,7 @@
 """The ledger's domain events as its public contract (:mod:`shared.contracts.ledger`).
 
 A subscriber gets the account number, sums by service and the consequences of the event, not the
-state after it: the position in the log orders everything.
+state after it: the position in the log orders everything, and the changes add up to the balance.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.ledger.domain.allocation import AllocatedPart
+from services.ledger.domain.double_entry import ADVANCES, PENALTY, postings
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -33,7 +34,12 @@ def publish(recorded: Recorded) -> Publication | None:
     if event.topic in PROPOSAL_TOPICS:
         return None
     name, data = _public(event)
-    data = {"account": event.account, **data, "effective_on": event.effective_on.isoformat()}
+    data = {
+        "account": event.account,
+        **data,
+        "effective_on": event.effective_on.isoformat(),
+        "change": _change(event),
+    }
     return Publication(name, str(recorded.originator_id), data)
 
 
@@ -67,6 +73,19 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
         case PaymentReversed():
             return "payment_reversed", _reversal(event)
     raise TypeError(f"no contract for {type(event).__name__}")
+
+
+def _change(event: Any) -> dict[str, int]:
+    """Return what an event adds to the balance of its account."""
+    change = {"principal": 0, "penalty": 0, "advance": 0}
+    for name, amount in postings(event):
+        if name == PENALTY:
+            change["penalty"] += amount
+        elif name == ADVANCES:
+            change["advance"] -= amount
+        elif name.startswith("receivable:"):
+            change["principal"] += amount
+    return change
 
 
 def _sums(items: Sequence[ServiceAmount]) -> list[dict[str, Any]]:

@@ -18,10 +18,9 @@ from shared.bus.messages import (
     SCHEMA_HEADER,
     SUBJECT_HEADER,
     Envelope,
-    schema_name,
 )
 from shared.contracts import contracts_of
-from shared.contracts.base import person_fields
+from shared.contracts.base import person_fields, schema_name
 
 
 def without_persons(service: str, envelope: Envelope) -> Envelope:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.bus.disclosure import without_persons
-from shared.bus.messages import POSITION_HEADER, Envelope
+from shared.bus.messages import POSITION_HEADER, TYPE_HEADER, Envelope
 from shared.bus.relay import Publish, published_after
 from shared.eventstore.postgres import PostgresStore
 
@@ -56,7 +56,7 @@ def page_after(
     room, before = max_bytes, predecessor
     for envelope in envelopes:
         reached: int = envelope.headers[POSITION_HEADER]
-        if types is None or envelope.routing_key in types:
+        if types is None or envelope.headers[TYPE_HEADER] in types:
             shown = envelope if persons else without_persons(store.service, envelope)
             room -= len(shown.body) + _HEADER_BYTES
             if chosen and (room < 0 or len(chosen) == limit):

@@ -7,14 +7,16 @@ reader detects a missing one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
+from uuid import UUID
 
 import msgspec
 
 from shared.config import Settings
+from shared.contracts.base import contract_key, schema_name
 from shared.eventstore import Recorded, Session, Store
 
 CONTENT_TYPE = "application/json"
@@ -24,6 +26,7 @@ PREDECESSOR_HEADER = "saldo_predecessor"
 TYPE_PREDECESSOR_HEADER = "saldo_type_predecessor"
 """On the live exchanges: readers of some types alone detect a gap by it."""
 CORRELATION_HEADER = "saldo_correlation_id"
+TYPE_HEADER = "cloudEvents_type"
 SUBJECT_HEADER = "cloudEvents_subject"
 SCHEMA_HEADER = "cloudEvents_dataschema"
 
@@ -36,17 +39,31 @@ class Publication(msgspec.Struct, frozen=True):
     data: dict[str, Any]
     version: int = 1
 
+    @property
+    def key(self) -> str:
+        """Its routing key: the type, and from the second version on the version, too."""
+        return contract_key(self.type, self.version)
+
+
+Published: TypeAlias = Publication | Sequence[Publication] | None
+"""What a domain event is to others: nothing, a publication, or one in several versions."""
+
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A publication in wire format."""
+    """A publication in wire format; ``command_id`` is not sent: it is the cause, for traces."""
 
     routing_key: str
     headers: dict[str, Any]
     body: bytes
+    command_id: UUID | None = None
 
 
 class MalformedMessageError(Exception):
     """A message that was damaged, or that no relay of Saldo has sent."""
+
+
+class UnknownVersionError(MalformedMessageError):
+    """A message of a type that the reader knows, in a version that it does not: it is too old."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,12 @@ class Message:
     predecessor: int
     correlation_id: str
     data: dict[str, Any]
+    version: int = 1
+
+    @property
+    def key(self) -> str:
+        """The type, and from the second version on the version, too."""
+        return contract_key(self.type, self.version)
 
 
 class Services(Protocol):
@@ -97,17 +120,30 @@ class Job:
     run: Callable[[Any], int]
 
 
+def in_order(published: Published) -> Sequence[Publication]:
+    """Return the versions of one event, the oldest first.
+
+    They share a position. A reader that takes the first one that it knows takes the event once:
+    the others are duplicates to it.
+    """
+    if published is None:
+        return ()
+    if isinstance(published, Publication):
+        return (published,)
+    return sorted(published, key=lambda one: one.version)
+
+
 def envelope(
     service: str, recorded: Recorded, publication: Publication, predecessor: int
 ) -> Envelope:
     """Return the wire form of a publication."""
     return Envelope(
-        routing_key=publication.type,
+        routing_key=publication.key,
         headers={
             "cloudEvents_specversion": "1.0",
             "cloudEvents_id": f"{service}-{recorded.position}",
             "cloudEvents_source": SOURCE_PREFIX + service,
-            "cloudEvents_type": publication.type,
+            TYPE_HEADER: publication.type,
             "cloudEvents_time": recorded.recorded_at.isoformat(),
             SUBJECT_HEADER: publication.subject,
             SCHEMA_HEADER: schema_name(service, publication.type, publication.version),
@@ -116,12 +152,8 @@ def envelope(
             CORRELATION_HEADER: recorded.correlation_id,
         },
         body=msgspec.json.encode(publication.data),
+        command_id=recorded.command_id,
     )
-
-
-def schema_name(service: str, type_: str, version: int) -> str:
-    """Return the name of a contract, as the headers have it."""
-    return f"{SOURCE_PREFIX}contracts/{service}/{type_}/v{version}"
 
 
 def with_type_predecessor(message: Envelope, before: int) -> Envelope:
@@ -139,7 +171,7 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             raise TypeError("the body is not a JSON object")
         return Message(
             id=str(headers["cloudEvents_id"]),
-            type=str(headers["cloudEvents_type"]),
+            type=str(headers[TYPE_HEADER]),
             source=str(headers["cloudEvents_source"]).removeprefix(SOURCE_PREFIX),
             subject=str(headers.get(SUBJECT_HEADER, "")),
             time=datetime.fromisoformat(str(headers["cloudEvents_time"])),
@@ -147,10 +179,18 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             predecessor=int(headers[PREDECESSOR_HEADER]),
             correlation_id=str(headers.get(CORRELATION_HEADER, "")),
             data=data,
+            version=_version(headers["cloudEvents_dataschema"]),
         )
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         # The text of the error may quote the body, which may be personal: only its type is kept.
         raise MalformedMessageError(f"unreadable message ({type(error).__name__})") from None
+
+
+def _version(schema: Any) -> int:
+    _, mark, version = str(schema).rpartition("/v")
+    if not mark:
+        raise ValueError("the schema has no version")
+    return int(version)
 
 
 def position_of(headers: Mapping[str, Any]) -> int | None:

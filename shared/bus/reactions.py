@@ -15,9 +15,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.bus import parked
-from shared.bus.messages import Message, Reaction, Services, position_of, read_message
+from shared.bus.messages import (
+    Message,
+    Reaction,
+    Services,
+    UnknownVersionError,
+    position_of,
+    read_message,
+)
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id, new_id
@@ -61,6 +68,7 @@ class Reactions:
         self._store = store
         self._upstream = upstream
         self._handlers = handlers
+        self._types = {key.partition(".")[0] for key in handlers}
         self._events = telemetry.REACTION_EVENTS.labels(store.service, upstream)
         self._delay = telemetry.REACTION_DELAY.labels(store.service, upstream)
         self._parked = telemetry.REACTION_PARKED.labels(store.service, upstream)
@@ -117,9 +125,15 @@ class Reactions:
         self._parked.inc()
 
     def handle(self, session: PostgresSession, message: Message) -> None:
-        """Run the service's reaction to one message in a session."""
-        handler = self._handlers.get(message.type)
+        """Run the service's reaction to one message in a session.
+
+        A type without a reaction is none of its business. Raises UnknownVersionError for one that
+        has a reaction to other versions only.
+        """
+        handler = self._handlers.get(message.key)
         if handler is None:
+            if message.type in self._types:
+                raise UnknownVersionError(f"{message.key} is newer than this program")
             return
         cause = self._cause(message.id, message.correlation_id)
         with (
@@ -128,6 +142,7 @@ class Reactions:
                 correlation_id=cause.correlation_id,
                 command_id=cause.command_id,
             ),
+            tracing.reaction(self._store.service, message, cause.command_id),
             session.caused_by(cause),
         ):
             handler(session, message, self._services)

@@ -42,7 +42,7 @@ class ContractRegistered(Schema):
     payer_kind = fields.String(
         required=True,
         validate=validate.OneOf([kind.value for kind in PayerKind]),
-        metadata={"description": "Who pays, which decides the penalty rules."},
+        metadata={"description": "Who pays, which decides the penalty rules.", "grows": True},
     )
 
 
@@ -51,7 +51,7 @@ class ContractAmended(Schema):
     payer_kind = fields.String(
         required=True,
         validate=validate.OneOf([kind.value for kind in PayerKind]),
-        metadata={"description": "Who pays from now on."},
+        metadata={"description": "Who pays from now on.", "grows": True},
     )
     changed = fields.List(
         fields.String(validate=validate.OneOf(DETAILS)),

@@ -6,6 +6,7 @@ The same contracts give the same bytes, so a diff of the document is a diff of t
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -13,11 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from apispec import APISpec
-from apispec.ext.marshmallow.openapi import OpenAPIConverter
 
 from shared.contracts import about, all_contracts
-from shared.contracts.base import Contract, SchemaClass, person_fields
+from shared.contracts.base import Contract, person_fields, schema_name
+from shared.contracts.json_schema import payload_schema
 
 #: The root of the repository, where the generated document is.
 ROOT: Final = Path(__file__).parents[2]
@@ -43,8 +43,13 @@ whole, of these types only. The number of a personal account identifies a contra
 Delivery is at least once, in the order of the service's log. A message whose saldo_position you
 have processed is a duplicate; one whose saldo_predecessor you have not is preceded by a gap.
 Whoever gets only some types compares saldo_type_predecessor, type by type. Amounts are whole
-kopecks. Ignore unknown fields: within a version fields are only added; any other
-change becomes a new version.
+kopecks.
+
+Ignore unknown fields: within a version fields are only added, as optional ones; any other change
+becomes a new version. For a while it is published beside the old one: after it, at the same
+position, by the routing key `<type>.v2`. `x-extensible-enum` lists the values of today, and may
+gain some. The JSON Schema of a message is at the address in its cloudEvents_dataschema, on the host
+of the API.
 """
 
 
@@ -80,22 +85,20 @@ def described() -> dict[str, Any]:
     }
 
 
-def sample_of(owner: str, contract: Contract) -> Any:
-    """Return the golden sample of a contract; None where it has none yet."""
-    sample = files("shared.contracts").joinpath("samples", owner, f"{contract.name}.json")
-    return json.loads(sample.read_text("utf-8")) if sample.is_file() else None
+def samples_of(owner: str, contract: Contract) -> list[Any]:
+    """Return the golden samples of a contract, the newest first.
 
-
-def payload_schema(schema: SchemaClass) -> dict[str, Any]:
-    """Return the JSON Schema of a contract's data, with nested schemas inline."""
-    converter = OpenAPIConverter("3.1.0", lambda nested: None, _NO_SPEC)
-    described: dict[str, Any] = converter.schema2jsonschema(schema())
-    _open_and_check(schema.__name__, described)
-    _mark_persons(schema, described)
-    return described
-
-
-_NO_SPEC: Final = APISpec(title="", version="", openapi_version="3.1.0")
+    `<name>.json` stands for the first messages of the version, `<name>.2.json` for those with the
+    optional fields that were added next.
+    """
+    name = re.compile(re.escape(contract.name) + r"(?:\.([0-9]+))?\.json")
+    folder = files("shared.contracts").joinpath("samples", owner)
+    found = {
+        int(match[1] or 1): sample
+        for sample in (folder.iterdir() if folder.is_dir() else ())
+        if (match := name.fullmatch(sample.name))
+    }
+    return [json.loads(found[place].read_text("utf-8")) for place in sorted(found, reverse=True)]
 
 
 def _version_of_checkout() -> str:
@@ -137,13 +140,13 @@ def _channels(
 
 
 def _channel(name: str, owner: str, contracts: Sequence[Contract]) -> dict[str, Any]:
-    types = list(dict.fromkeys(contract.type for contract in contracts))
+    keys = [contract.key for contract in contracts]
     return {
         "address": "{type}",
         "title": name,
         "description": about(owner),
         "parameters": {
-            "type": {"description": "The routing key is the type of the event.", "enum": types}
+            "type": {"description": "The routing key is the type of the event.", "enum": keys}
         },
         "messages": {
             contract.name: {"$ref": f"#/components/messages/{_message_key(owner, contract)}"}
@@ -181,22 +184,20 @@ def _message_key(owner: str, contract: Contract) -> str:
 
 
 def _message(owner: str, contract: Contract) -> dict[str, Any]:
-    sample = sample_of(owner, contract)
+    samples = samples_of(owner, contract)
     own = {
         "cloudEvents_source": {"const": f"/saldo/{owner}"},
         "cloudEvents_type": {"const": contract.type},
-        "cloudEvents_dataschema": {
-            "const": f"/saldo/contracts/{owner}/{contract.type}/v{contract.version}"
-        },
+        "cloudEvents_dataschema": {"const": schema_name(owner, contract.type, contract.version)},
     }
     return {
-        "name": contract.type,
+        "name": contract.key,
         "title": f"{contract.type}, version {contract.version}",
         "summary": contract.summary,
         "contentType": "application/json",
         "headers": {"allOf": [{"$ref": "#/components/schemas/Headers"}, {"properties": own}]},
         "payload": payload_schema(contract.schema),
-        **({} if sample is None else {"examples": [{"payload": sample}]}),
+        **({"examples": [{"payload": sample} for sample in samples]} if samples else {}),
     }
 
 
@@ -242,27 +243,6 @@ def _headers() -> dict[str, Any]:
         "required": [name for name in properties if name not in optional],
         "properties": properties,
     }
-
-
-def _open_and_check(name: str, described: dict[str, Any]) -> None:
-    # We refuse unknown fields; readers must not, or no field could be added.
-    described.pop("additionalProperties", None)
-    for field, schema in described.get("properties", {}).items():
-        if "description" not in schema:
-            raise ValueError(f"{name}.{field} has no metadata description.")
-        for inner in (schema, schema.get("items", {})):
-            _open_and_check(f"{name}.{field}", inner)
-
-
-def _mark_persons(schema: SchemaClass, described: dict[str, Any]) -> None:
-    """Mark the fields that identify a person; a message without them is a valid one, too."""
-    for name in sorted(person_fields(schema)):
-        field = described["properties"][name]
-        field["x-saldo-person"] = True
-        field["description"] += " Only with a grant for persons."
-        described["required"].remove(name)
-    if not described.get("required", True):
-        del described["required"]
 
 
 class _Dumper(yaml.SafeDumper):

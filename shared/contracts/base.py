@@ -21,6 +21,9 @@ from shared.money import MAX_AMOUNT
 #: integer that every JSON reader keeps exact (below 2^53).
 LARGEST_AMOUNT: Final = 100 * MAX_AMOUNT
 
+#: Where the gateway serves the JSON Schemas.
+SCHEMA_BASE: Final = "/saldo/contracts"
+
 #: Needed because `Contract.type` hides the built-in inside the class.
 SchemaClass = type[Schema]
 
@@ -39,8 +42,9 @@ class Contract:
     """One published event type in one version.
 
     `type` is the event's name without its owner, in the past tense and snake_case
-    ("account_linked"): it is the routing key and the end of `cloudEvents_type`. `schema` is a
-    marshmallow schema class whose every field carries `metadata={"description": ...}`.
+    ("account_linked"): it is `cloudEvents_type`. `schema` is a
+    marshmallow schema class whose every field carries `metadata={"description": ...}`; with
+    `"grows": True` for a list of values that may gain some within the version.
     `summary` is one English sentence for the generated documentation.
     """
 
@@ -62,12 +66,30 @@ class Contract:
         """The type with its version, as in file and message names: "account_linked.v1"."""
         return f"{self.type}.v{self.version}"
 
+    @property
+    def key(self) -> str:
+        """Its routing key, which is also the key of a reaction to it: see `contract_key`."""
+        return contract_key(self.type, self.version)
+
     def check(self, data: Mapping[str, Any]) -> None:
         """Raise `ContractBroken` unless `data` (plain JSON) matches; unknown fields are refused."""
         try:
             self.schema().load(data, unknown=marshmallow.RAISE)
         except marshmallow.ValidationError as error:
             raise ContractBroken(f"{self.name}: {error.messages}") from None
+
+
+def contract_key(type_: str, version: int) -> str:
+    """Return the routing key of a version of an event: "letter_sent", then "letter_sent.v2".
+
+    Who has bound a type goes on receiving its first version, whatever is published beside it.
+    """
+    return type_ if version == 1 else f"{type_}.v{version}"
+
+
+def schema_name(owner: str, type_: str, version: int) -> str:
+    """Return the name of a contract in `cloudEvents_dataschema`: the path of its JSON Schema."""
+    return f"{SCHEMA_BASE}/{owner}/{type_}/v{version}"
 
 
 class FullMatch(validate.Regexp):
@@ -87,14 +109,15 @@ class Kopecks(fields.Integer):
     """An amount in integer kopecks. Strict: no text, no fraction, no boolean.
 
     By default from zero to `LARGEST_AMOUNT`; `signed=True` also takes the negative (a balance,
-    a recalculation).
+    a recalculation). The schema names the unit, so that a change of it is noticed.
     """
 
     def __init__(self, *, signed: bool = False, **kwargs: Any) -> None:
         lowest = -LARGEST_AMOUNT if signed else 0
         bounds = validate.Range(min=lowest, max=LARGEST_AMOUNT)
         kwargs.setdefault("validate", bounds)
-        super().__init__(strict=True, **kwargs)
+        metadata = {"x-unit": "kopecks", **kwargs.pop("metadata", {})}
+        super().__init__(strict=True, metadata=metadata, **kwargs)
 
 
 class PlainId(fields.String):

@@ -48,11 +48,36 @@ class AllocatedPart(Schema):
     amount = Kopecks(required=True, metadata={"description": "The part allocated to it, kopecks."})
 
 
+class BalanceChange(Schema):
+    principal = Kopecks(
+        required=True,
+        signed=True,
+        metadata={"description": "Added to what is owed for services, kopecks."},
+    )
+    penalty = Kopecks(
+        required=True,
+        signed=True,
+        metadata={"description": "Added to the penalty that is owed, kopecks."},
+    )
+    advance = Kopecks(
+        required=True, signed=True, metadata={"description": "Added to the advance, kopecks."}
+    )
+
+
 class _OfAccount(Schema):
     account = AccountNumber(required=True, metadata={"description": "The personal account."})
     effective_on = Day(
         required=True,
         metadata={"description": "The day it takes effect; when it was recorded is its time."},
+    )
+    change = fields.Nested(
+        BalanceChange,
+        metadata={
+            "description": (
+                "What the event adds to the balance of the account, whatever its type: the sum "
+                "of all changes is the balance. Messages of before this field existed lack it."
+            )
+        },
     )
 
 

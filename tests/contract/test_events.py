@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from shared.bus.messages import TYPE_PREDECESSOR_HEADER, envelope
 from shared.bus.topology import event_exchange, person_exchange
 from shared.config import SERVICES
 from shared.contracts import all_contracts, contracts_of
-from shared.contracts.asyncapi import DOCUMENT, document, payload_schema
+from shared.contracts.asyncapi import DOCUMENT, document, samples_of
 from shared.contracts.base import (
     LARGEST_AMOUNT,
     AccountNumber,
@@ -37,6 +38,7 @@ from shared.contracts.base import (
     Period,
     PlainId,
 )
+from shared.contracts.json_schema import payload_schema
 from shared.eventstore import Event, Recorded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,19 +68,30 @@ def subtrees(tree: Any) -> Iterator[dict[str, Any]]:
 def test_every_service_has_a_contracts_module() -> None:
     assert tuple(all_contracts()) == SERVICES
     modules = {path.stem for path in (ROOT / "shared/contracts").glob("[a-z]*.py")}
-    assert modules - {"asyncapi", "base"} == set(SERVICES)
+    assert modules - {"asyncapi", "base", "compatibility", "json_schema"} == set(SERVICES)
 
 
 @pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
 def test_every_contract_has_a_valid_sample(owner: str, contract: Contract) -> None:
     sample = sample_of(owner, contract)
     assert sample.exists(), f"write {sample.relative_to(SAMPLES.parent)}, as it is published"
-    contract.check(json.loads(sample.read_text("utf-8")))
+    for one in samples_of(owner, contract):
+        contract.check(one)
+
+
+@pytest.mark.parametrize(("owner", "contract"), CONTRACTS)
+def test_the_newest_sample_has_every_field(owner: str, contract: Contract) -> None:
+    newest, *_ = samples_of(owner, contract)
+    assert set(newest) == set(contract.schema().fields), "add a sample with the new fields"
 
 
 def test_every_sample_still_has_its_contract() -> None:
-    promised = {sample_of(owner, c) for owner, all_ in all_contracts().items() for c in all_}
-    orphans = set(SAMPLES.rglob("*.json")) - promised
+    promised = {(owner, c.name) for owner, all_ in all_contracts().items() for c in all_}
+    orphans = {
+        path
+        for path in SAMPLES.rglob("*.json")
+        if (path.parent.name, re.sub(r"(\.[0-9]+)?\.json$", "", path.name)) not in promised
+    }
     assert not orphans, "a published version was removed: other systems still read it"
 
 
@@ -167,6 +180,28 @@ def test_optional_field_read_by_subscript_is_found() -> None:
     source = "use(data['old'], [line['new'] for line in data['lines']], data.get('other'))"
     assert optional_fields(Happened) == {"new"}
     assert fields_read_by_subscript(source) == {"old", "lines", "new"}
+
+
+@pytest.mark.parametrize("consumer", SERVICES)
+def test_every_reader_knows_the_newest_version_before_it_is_published(consumer: str) -> None:
+    for upstream, handlers in reactions_of(consumer).items():
+        newest = {one.type: one.key for one in contracts_of(upstream)}  # the last one holds
+        for key in handlers:
+            assert newest[key.partition(".")[0]] in handlers, "readers first: see CONTRIBUTING.md"
+
+
+def test_a_binding_by_type_goes_on_receiving_the_first_version() -> None:
+    keys = [
+        Contract("letter_sent", version, Everything, "A letter was sent.").key for version in (1, 2)
+    ]
+    assert keys == ["letter_sent", "letter_sent.v2"]
+
+
+def test_the_versions_of_a_type_follow_each_other() -> None:
+    for contracts in all_contracts().values():
+        for type_ in {contract.type for contract in contracts}:
+            versions = [contract.version for contract in contracts if contract.type == type_]
+            assert versions == list(range(1, len(versions) + 1))
 
 
 def test_asyncapi_document_matches_the_contracts() -> None:
@@ -293,6 +328,7 @@ def test_the_schema_states_the_bounds_and_allows_further_fields() -> None:
         "type": "integer",
         "minimum": 0,
         "maximum": LARGEST_AMOUNT,
+        "x-unit": "kopecks",
         "description": "x",
     }
     assert described["properties"]["id"]["format"] == "uuid"

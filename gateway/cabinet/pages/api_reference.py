@@ -5,13 +5,15 @@ from __future__ import annotations
 from werkzeug.wrappers import Response
 
 from gateway.cabinet.api_description import api_reference
-from gateway.cabinet.event_description import event_document, event_reference
+from gateway.cabinet.event_description import event_document, event_reference, event_schemas
 from gateway.cabinet.first_receipt import commands
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Visit
 from gateway.messages import text_explained
 from gateway.operations import API, Access
 from gateway.problems import Refusal
+from shared.contracts.base import SCHEMA_BASE
+from shared.contracts.json_schema import CONTENT_TYPE
 
 
 class ApiReferencePages:
@@ -56,3 +58,11 @@ class ApiReferencePages:
     def asyncapi_file(self, _visit: Visit) -> Response:
         """Return the description of the events, for generators."""
         return Response(event_document(), content_type="application/yaml")
+
+    @page("GET", f"{SCHEMA_BASE}/<owner>/<event>/<version>", access=Access.PUBLIC, plain=True)
+    def event_schema(self, visit: Visit) -> Response:
+        """Return the JSON Schema of an event; messages name it by this address."""
+        schema = event_schemas().get(visit.request.path)
+        if schema is None:
+            return Response("Not found", status=404, content_type="text/plain")
+        return Response(schema, content_type=CONTENT_TYPE)

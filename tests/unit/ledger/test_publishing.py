@@ -29,6 +29,7 @@ def test_every_event_of_an_account_is_published_by_its_contract() -> None:
         "rule": "rule-1",
         "waived": 0,
         "advance": 11,
+        "change": {"principal": 0, "penalty": -20, "advance": 11},
     }
     assert published["penalty_written_off"]["amount"] == 3
     assert published["payment_reversed"]["advance_taken"] == 286

@@ -64,7 +64,10 @@ def test_a_whole_service_includes_its_types() -> None:
     assert both == rights_of_subscriber("erp", ["ledger"], personal=())
     assert both.allows_binding("ledger.events", "subscriber.erp.a", "#")
     two = rights_of_subscriber("erp", ["ledger.payment_posted", "ledger.charges_posted"])
-    for key, allowed in (("payment_posted", True), ("charges_posted", True), ("#", False)):
+    for key, allowed in (
+        ("payment_posted", True), ("payment_posted.v2", True), ("charges_posted", True),
+        ("payment_posted.vote", False), ("#", False),
+    ):  # fmt: skip
         assert two.allows_binding("ledger.events", "subscriber.erp.a", key) is allowed
 
 

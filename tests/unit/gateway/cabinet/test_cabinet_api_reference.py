@@ -16,6 +16,7 @@ import yaml
 from cabinet_doubles import CabinetBrowser
 
 from gateway.cabinet.api_description import Described, api_reference, read_reference
+from gateway.cabinet.event_description import event_reference
 from gateway.cabinet.first_receipt import commands
 from gateway.messages import CATALOGUE
 from gateway.openapi import describe
@@ -187,6 +188,19 @@ def test_the_description_of_events_can_be_fetched(cabinet: CabinetBrowser) -> No
     tree = yaml.safe_load(page.markup)
     assert tree["asyncapi"] == "3.0.0"
     assert {key: tree[key] for key in described()} == described()
+
+
+def test_every_message_names_the_address_of_its_schema(cabinet: CabinetBrowser) -> None:
+    for owner, reference in event_reference().owners.items():
+        page = cabinet.get(f"/api/events/{owner}")
+        for event in reference.events:
+            assert f'<a href="{event.schema}">' in page.markup
+            answer = cabinet.get(event.schema)
+            assert answer.status == 200
+            assert answer.headers["Content-Type"] == "application/schema+json"
+            schema = json.loads(answer.markup)
+            assert schema["$id"] == event.schema == event.headers["cloudEvents_dataschema"]
+    assert cabinet.get("/saldo/contracts/ledger/payment_posted/v99").status == 404
 
 
 def test_the_three_lines_of_a_subscription_are_those_that_readme_runs(

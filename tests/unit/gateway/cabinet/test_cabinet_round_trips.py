@@ -73,6 +73,9 @@ PAGES = {
     "/questions/<uuid:question_id>": (f"/questions/{THING}", 2, 2),
     "/questions/new": ("/questions/new", 3, 2),
     "/recover": ("/recover", 0, 0),
+    "/saldo/contracts/<owner>/<event>/<version>": (
+        "/saldo/contracts/ledger/payment_posted/v1", 0, 0,
+    ),
     "/recover/<uuid:reset_id>": (f"/recover/{THING}", 0, 0),
     "/register": ("/register", 0, 0),
     "/register/<uuid:registration_id>": (f"/register/{THING}", 2, 1),

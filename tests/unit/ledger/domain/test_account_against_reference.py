@@ -316,6 +316,16 @@ class AccountMachine(RuleBasedStateMachine):
         CHECKS[publication.type].check(publication.data)
 
     @invariant()
+    def the_published_changes_add_up_to_the_balance(self) -> None:
+        sums = {"principal": 0, "penalty": 0, "advance": 0}
+        for recorded in Stream(self.events).history(ID):
+            publication = publish(recorded)
+            assert publication is not None
+            for name, amount in publication.data["change"].items():
+                sums[name] += amount
+        assert sums == {name: getattr(self.account, name) for name in sums}
+
+    @invariant()
     def the_statement_runs_up_to_the_balance(self) -> None:
         session: Any = Stream(self.events)
         movements = statement(session, NUMBER, None, 1_000)["movements"]

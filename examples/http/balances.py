@@ -1,0 +1,113 @@
+"""Keeps a table of the balances of all accounts, equal to the ledger's. HTTP, no package needed.
+
+    . .saldo/subscribers/datamart.env
+    python balances.py balances.sqlite
+
+It asks for the events after a cursor, from the first one on, and waits at the end for new ones. The
+cursor is kept in the table's database and written in the transaction of the events' effect, so
+whatever ends this program, and whenever, each event takes effect once.
+"""
+
+import json
+import os
+import sqlite3
+import sys
+import time
+import urllib.error
+import urllib.request
+from urllib.parse import urlencode
+
+SERVICE = "ledger"
+WAIT_S = 20  # how long the server holds a request that has nothing to return
+VERSION = "v1"  # of each type: the versions that we know
+TYPES = {
+    "account_opened", "opening_posted", "charges_posted", "charges_adjusted", "penalty_accrued",
+    "penalty_corrected", "penalty_written_off", "payment_posted", "payment_reversed",
+}  # fmt: skip
+
+
+class Balances:
+    """The table, and how far it has got."""
+
+    def __init__(self, file):
+        self.database = sqlite3.connect(file, isolation_level=None, timeout=60)
+        self.database.executescript(
+            """
+            CREATE TABLE IF NOT EXISTS balances (
+                account TEXT PRIMARY KEY, principal INTEGER, penalty INTEGER, advance INTEGER
+            );
+            CREATE TABLE IF NOT EXISTS reader (position INTEGER, cursor TEXT);
+            INSERT INTO reader SELECT 0, '' WHERE NOT EXISTS (SELECT 1 FROM reader);
+            """
+        )
+
+    def reached(self):
+        """Return the position of the last event in the table, and the cursor after it."""
+        return self.database.execute("SELECT position, cursor FROM reader").fetchone()
+
+    def apply(self, page):
+        """Add the events of a page to the table, and keep its cursor: all or nothing."""
+        self.database.execute("BEGIN IMMEDIATE")
+        try:
+            position, _ = self.reached()
+            for event in page["events"]:
+                if event["saldoposition"] > position:  # else it is a duplicate
+                    self.add(event)
+                    position = event["saldoposition"]
+            self.database.execute(
+                "UPDATE reader SET position = ?, cursor = ?", (position, page["next"])
+            )
+            self.database.execute("COMMIT")
+        except BaseException:
+            self.database.execute("ROLLBACK")
+            raise
+
+    def add(self, event):
+        """Add the change that an event makes to the balance of its account, in kopecks."""
+        if event["type"] not in TYPES:
+            return  # a type that is newer than this program, and does not concern it
+        if not event["dataschema"].endswith(f"/{VERSION}"):
+            sys.exit(f"This program does not know {event['dataschema']}: update it.")
+        self.database.execute(
+            """
+            INSERT INTO balances VALUES (:account, :principal, :penalty, :advance)
+            ON CONFLICT (account) DO UPDATE SET principal = principal + excluded.principal,
+                penalty = penalty + excluded.penalty, advance = advance + excluded.advance
+            """,
+            {"account": event["data"]["account"], **event["data"]["change"]},
+        )
+
+
+def page_after(cursor):
+    """Return the next page of events; empty when there was none for a while."""
+    query = {"service": SERVICE, "wait": WAIT_S, **({"after": cursor} if cursor else {})}
+    request = urllib.request.Request(
+        f"{os.environ['SALDO_URL']}/api/v1/events?{urlencode(query)}",
+        headers={"Authorization": f"Bearer {os.environ['SALDO_EVENTS_TOKEN']}"},
+    )
+    with urllib.request.urlopen(request, timeout=WAIT_S + 10) as response:
+        return json.load(response)
+
+
+def main():
+    balances = Balances(sys.argv[1])
+    while True:
+        try:
+            page = page_after(balances.reached()[1])
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                # Our mistake, or not the log that we have read: going on would be wrong.
+                sys.exit(f"{error.code}: {error.read().decode()}")
+            print("refused for now:", error.code, flush=True)
+            time.sleep(int(error.headers.get("Retry-After", "1")))
+        except (OSError, ValueError) as error:  # no connection, or one that broke off
+            print("no answer:", type(error).__name__, flush=True)
+            time.sleep(1)
+        else:
+            balances.apply(page)
+            if not page["more"]:
+                print("up to date at position", balances.reached()[0], flush=True)
+
+
+if __name__ == "__main__":
+    main()
