@@ -9,6 +9,7 @@ from gateway.documents.payees import load_payees
 from gateway.readiness import states_of
 from gateway.service import CLIENT_KEY, Gateway
 from gateway.web import SETTINGS_KEY
+from shared import tracing
 from shared.config import GATEWAY, Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
@@ -31,6 +32,7 @@ def run(settings: Settings) -> None:
     """
     load_payees(settings.payees)
     monitoring = Monitoring(settings.monitoring_listen)
+    tracing.start(settings.otlp_endpoint)
     amqp_url = settings.amqp_url_of(GATEWAY)
     client = RpcClient(amqp_url, name="gateway")
     runner = ServiceRunner(
@@ -58,4 +60,5 @@ def run(settings: Settings) -> None:
     monitoring.report(lambda: states_of(client))
     runner.wait()
     client.close()
+    tracing.stop()
     monitoring.close()

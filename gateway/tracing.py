@@ -24,12 +24,20 @@ def incoming_context(request_id: str, traceparent: str) -> dict[str, Any]:
     The caller's trace continues under a new span (W3C Trace Context).
     """
     trace = _TRACEPARENT.fullmatch(traceparent)
+    correlation_id = request_id if _ID.fullmatch(request_id) else new_support_code()
     return {
-        "correlation_id": request_id if _ID.fullmatch(request_id) else new_support_code(),
+        "correlation_id": correlation_id,
         "traceparent": (
-            f"00-{trace[1]}-{secrets.token_hex(8)}-{trace[2]}" if trace else new_traceparent()
+            f"00-{trace[1]}-{secrets.token_hex(8)}-{trace[2]}"
+            if trace
+            else new_traceparent(correlation_id)
         ),
     }
+
+
+def callers_span(traceparent: str) -> str | None:
+    """Return the trace context that a caller has sent; None for none, or a malformed one."""
+    return traceparent if _TRACEPARENT.fullmatch(traceparent) else None
 
 
 def new_support_code() -> str:

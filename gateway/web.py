@@ -30,9 +30,9 @@ from gateway.operations import PATH_PARTS, Operation
 from gateway.peer import caller_address, trusted_networks
 from gateway.problems import Refusal, problem_response
 from gateway.reading import announces_body, read_body
-from gateway.tracing import CORRELATION_HEADER, TRACE_HEADER, incoming_context
-from shared import context, telemetry
-from shared.config import Settings
+from gateway.tracing import CORRELATION_HEADER, TRACE_HEADER, callers_span, incoming_context
+from shared import context, telemetry, tracing
+from shared.config import GATEWAY, Settings
 from shared.logs import get_logger
 
 log = get_logger("gateway.web")
@@ -161,10 +161,14 @@ class GatewayApp:
         environ[CALLER] = caller_address(
             request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), self._trusted
         )
+        parent = callers_span(request.headers.get(TRACE_HEADER, ""))
         with (
             telemetry.HTTP_IN_PROGRESS.track_inprogress(),
-            context.bind(**environ[CONTEXT]) as bound,
+            context.bind(**environ[CONTEXT]),
+            tracing.span(GATEWAY, "request", "server", parent=parent) as span,
         ):
+            bound = context.current()
+            environ[CONTEXT]["traceparent"] = bound.traceparent
             route, response = respond_to(request)
             response.headers[CORRELATION_HEADER] = bound.correlation_id
             response.headers[TRACE_HEADER] = bound.traceparent or ""
@@ -173,6 +177,12 @@ class GatewayApp:
             method = request.method if route != UNMATCHED else "ANY"
             telemetry.HTTP_REQUESTS.labels(method, route, response.status_code).inc()
             telemetry.HTTP_SECONDS.labels(method, route).observe(seconds)
+            span.describe(
+                f"{method} {route}",
+                http__request__method=method,
+                http__route=route,
+                http__response__status_code=response.status_code,
+            )
             log.info(
                 "request_finished",
                 method=method,

@@ -15,7 +15,7 @@ from nameko.runners import ServiceRunner
 
 from services.discovery import open_store, publisher_of
 from services.readiness import states_of
-from shared import gc_tuning
+from shared import gc_tuning, tracing
 from shared.config import Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
@@ -38,6 +38,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     Raises ConfigurationError when the address for monitoring cannot be used.
     """
     monitoring = Monitoring(settings.monitoring_listen)
+    tracing.start(settings.otlp_endpoint)
     pools.set_limit(100)
     stores = {name: open_store(name, settings) for name in names}
     clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} server") for name in names}
@@ -58,6 +59,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
         client.close()
     for store in stores.values():
         store.close()
+    tracing.stop()
     monitoring.close()
 
 

@@ -74,14 +74,17 @@ class SubscriberAdministration:
                     f"{name} is a subscriber already: `rotate` gives it new credentials, `grant` "
                     "changes what it may see, `--env` with its file repairs it.",
                 )
-            self._put(subscribers, name, grants, credentials, "added", reason)
+            if known is None or (list(known.grants), known.persons) != _as_stored(grants):
+                _put(subscribers, name, grants, credentials, "added", reason)
+            self._broker().put_user(_user(name), credentials.password, _rights(name, grants))
 
     def rotate(self, name: str, credentials: Credentials, reason: str) -> None:
         """Give a subscriber new credentials; with the old ones nothing can be read any more."""
         with self._subscribers() as subscribers:
             known = _found(subscribers, name)
             grants = Grants.stored(known.grants, persons=known.persons)
-            self._put(subscribers, name, grants, credentials, "rotated", reason)
+            _put(subscribers, name, grants, credentials, "rotated", reason)
+            self._broker().put_user(_user(name), credentials.password, _rights(name, grants))
         self._broker().close_connections(_user(name))
 
     def grant(self, name: str, grants: Grants, reason: str) -> None:
@@ -118,21 +121,6 @@ class SubscriberAdministration:
         with self._subscribers() as subscribers:
             return subscribers.listing()
 
-    def _put(
-        self,
-        subscribers: Subscribers,
-        name: str,
-        grants: Grants,
-        credentials: Credentials,
-        change: Change,
-        reason: str,
-    ) -> None:
-        digest = token_digest(credentials.token)
-        subscribers.put(
-            name, digest, grants.texts(), persons=grants.persons, change=change, reason=reason
-        )
-        self._broker().put_user(_user(name), credentials.password, _rights(name, grants))
-
     def _broker(self) -> BrokerAdministration:
         settings = self._settings
         return BrokerAdministration(settings.amqp_admin_url, virtual_host_of(settings.amqp_url))
@@ -149,8 +137,26 @@ class SubscriberAdministration:
             yield Subscribers(cursor)
 
 
+def _put(
+    subscribers: Subscribers,
+    name: str,
+    grants: Grants,
+    credentials: Credentials,
+    change: Change,
+    reason: str,
+) -> None:
+    digest = token_digest(credentials.token)
+    subscribers.put(
+        name, digest, grants.texts(), persons=grants.persons, change=change, reason=reason
+    )
+
+
 def _rights(name: str, grants: Grants) -> Rights:
     return rights_of_subscriber(name, grants.texts(), persons=grants.persons, personal=PERSONAL)
+
+
+def _as_stored(grants: Grants) -> tuple[list[str], bool]:
+    return grants.texts(), grants.persons
 
 
 def _user(name: str) -> str:

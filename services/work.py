@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from services.discovery import batch_of, jobs_of, open_store, publisher_of, reactions_of
 from services.readiness import states_of
-from shared import gc_tuning
+from shared import gc_tuning, tracing
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
@@ -44,6 +44,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
     Raises ConfigurationError when the address for monitoring cannot be used.
     """
     monitoring = Monitoring(settings.monitoring_listen)
+    tracing.start(settings.otlp_endpoint)
     clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} worker") for name in names}
     worker = Worker()
     stores = {name: start_tasks(worker, name, settings, clients[name]) for name in names}
@@ -56,6 +57,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
         client.close()
     for store in stores.values():
         store.close()
+    tracing.stop()
     monitoring.close()
 
 

@@ -82,6 +82,8 @@ class Settings:
     """The folder with the operator's versions of the rules, the consent, the instruction."""
     timezone: str = "Europe/Moscow"
     log_level: str = "INFO"
+    otlp_endpoint: str = ""
+    """The collector of traces, as http://127.0.0.1:4318; without one none are recorded."""
     stream_max_age: str = "90D"
     """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
     stream_max_bytes: int = 10 * 2**30
@@ -154,8 +156,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
-            "payees", "documents", "timezone", "log_level", "stream_max_age", "amqp_url",
-            "amqp_admin_url", "role_prefix",
+            "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
+            "amqp_url", "amqp_admin_url", "role_prefix",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -72,17 +73,40 @@ def from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     actor = str(headers.get("actor") or ANONYMOUS)
     correlation = str(headers.get("correlation_id") or "")
     traceparent = str(headers.get("traceparent") or "")
+    if not _SAFE.fullmatch(correlation):
+        correlation = str(new_id())
     return {
         "actor": actor if _SAFE.fullmatch(actor) else ANONYMOUS,
-        "correlation_id": correlation if _SAFE.fullmatch(correlation) else str(new_id()),
+        "correlation_id": correlation,
         "command_id": _uuid_or_none(headers.get("command_id")),
-        "traceparent": traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(),
+        "traceparent": (
+            traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(correlation)
+        ),
     }
 
 
-def new_traceparent() -> str:
-    """Return a fresh W3C trace context (sampled)."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+def new_traceparent(correlation_id: str) -> str:
+    """Return the W3C trace context of a journey (sampled), under a new span."""
+    return f"00-{trace_id_of(correlation_id)}-{secrets.token_hex(8)}-01"
+
+
+def trace_id_of(correlation_id: str) -> str:
+    """Return the trace that a journey is in.
+
+    It follows from the correlation id, which the log keeps: so whoever reads an event, in another
+    process and much later, knows the trace without a column or a header for it.
+    """
+    return blake2b(correlation_id.encode(), digest_size=16).hexdigest()
+
+
+def span_id_of(name: str) -> str:
+    """Return the id of the span of a command or a message, by the id of that."""
+    return blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def traceparent_of(correlation_id: str, name: str) -> str:
+    """Return the trace context within the span of a command or a message of a journey."""
+    return f"00-{trace_id_of(correlation_id)}-{span_id_of(name)}-01"
 
 
 def _uuid_or_none(value: Any) -> UUID | None:

@@ -35,6 +35,8 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
             event["command_id"] = str(request.command_id)
         if request.traceparent:
             event["trace_id"] = request.traceparent[3:35]
+        elif request.correlation_id:
+            event["trace_id"] = context.trace_id_of(request.correlation_id)
         return event
 
     chain: list[Any] = [

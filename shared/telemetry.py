@@ -8,7 +8,7 @@ caller chooses. ARCHITECTURE.md, "Monitoring", lists them for operators.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
@@ -54,6 +54,11 @@ RPC_SERVED_SECONDS = Histogram(
     ("service", "method"),
     buckets=_CALL_SECONDS,
 )
+RPC_REFUSED = Counter(
+    "saldo_rpc_refused_calls",
+    "RPC calls refused because of who called: a service, gateway, staff, subscriber or nobody.",
+    ("service", "caller"),
+)
 RPC_IN_PROGRESS = Gauge("saldo_rpc_served_in_progress", "RPC calls being served.", ("service",))
 
 LOG_EVENTS = Counter("saldo_event_log_appended_events", "Events committed.", ("service",))
@@ -93,6 +98,16 @@ REACTION_RETRIES = Counter(
     "Reactions attempted again: they failed, or a node was unavailable.",
     ("service", "upstream"),
 )
+REACTION_GAPS = Counter(
+    "saldo_reaction_gaps",
+    "Gaps found: messages of an upstream that had not arrived before a later one.",
+    ("service", "upstream"),
+)
+REACTION_GAP_OPEN = Gauge(
+    "saldo_reaction_gap_open",
+    "1 while messages are missing that the log of the upstream has not given yet, else 0.",
+    ("service", "upstream"),
+)
 REACTION_LAG = Gauge(
     "saldo_reaction_lag_seconds",
     "Age of the oldest message that was received and has not taken effect; 0: there is none.",
@@ -105,14 +120,15 @@ REACTION_DELAY = Histogram(
     buckets=_DELAY_SECONDS,
 )
 
-JOB_RUNS = Counter("saldo_job_runs", "Runs of a job.", ("service", "job", "outcome"))
+# Not "job": Prometheus has a label of that name on every series, and would rename this one.
+JOB_RUNS = Counter("saldo_job_runs", "Runs of a job.", ("service", "job_name", "outcome"))
 JOB_SECONDS = Histogram(
-    "saldo_job_duration_seconds", "Time of a run.", ("service", "job"), buckets=_JOB_SECONDS
+    "saldo_job_duration_seconds", "Time of a run.", ("service", "job_name"), buckets=_JOB_SECONDS
 )
 JOB_SUCCESS = Gauge(
     "saldo_job_last_success_timestamp_seconds",
     "When the last run that succeeded ended, in seconds since 1970.",
-    ("service", "job"),
+    ("service", "job_name"),
 )
 SEALED_EVENTS = Counter("saldo_seal_sealed_events", "Events sealed.")
 SEAL_SUCCESS = Gauge(
@@ -144,6 +160,18 @@ def of_witness(name: str) -> None:
     """Begin the series of a witness at zero: an alert compares with what was before."""
     for counter in (WITNESS_PUBLISHED, WITNESS_FAILURES):
         counter.labels(name)
+
+
+def of_job(service: str, job: str) -> None:
+    """Begin the series of a job's runs at zero."""
+    for outcome in (OK, FAILED):
+        JOB_RUNS.labels(service, job, outcome)
+
+
+def of_rpc_server(service: str, callers: Iterable[str]) -> None:
+    """Begin the series of refused callers at zero."""
+    for caller in callers:
+        RPC_REFUSED.labels(service, caller)
 
 
 @contextmanager

@@ -141,6 +141,9 @@ def base_settings(nodes: Nodes) -> Settings:
         amqp_url=nodes.amqp_url,
         amqp_urls=nodes.amqp_urls,
         amqp_admin_url=nodes.amqp_admin_url,
+        # Whoever has no file of his own, as in `.saldo/env`.
+        staff_amqp_url=nodes.amqp_url,
+        staff_database_url=nodes.database_url,
         secret=bytes(range(32)),
         acquirer_password="acquirer-password",
         acquirer_secret="acquirer-secret",

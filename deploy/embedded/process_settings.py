@@ -16,6 +16,7 @@ def _secrets_of(*owners: str) -> tuple[str, ...]:
 
 
 _EVERY = ("SALDO_LOG_LEVEL", "SALDO_TIMEZONE")
+_TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _BROKER = tuple(f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES)
 _BROKER_GATEWAY = f"SALDO_AMQP_URL_{GATEWAY.upper()}"
@@ -37,7 +38,7 @@ _WITNESSES = (
     "SALDO_LEDGER_WITNESS_SECONDS",
 )
 _SERVICES = (
-    *_EVERY,
+    *_TRACED,
     *_DATABASES,
     *_BROKER,
     *_ACQUIRER,
@@ -70,6 +71,15 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_STATE_DIR",
         "SALDO_URL",
     ),
+    "subscribers": (
+        *_EVERY,
+        *_DATABASES,
+        "SALDO_AMQP_ADMIN_URL",
+        "SALDO_AMQP_URL",
+        "SALDO_DATABASE_URL",
+        "SALDO_STATE_DIR",
+        "SALDO_URL",
+    ),
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (
         *_SERVICES,
@@ -79,7 +89,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_STREAM_MAX_BYTES",
     ),
     "gateway": (
-        *_EVERY,
+        *_TRACED,
         _BROKER_GATEWAY,
         "SALDO_ACQUIRER_URL",
         "SALDO_GATEWAY_BODY_SECONDS",

@@ -62,6 +62,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("migrate", ("services", "migrate"), ("postgres",), None),
         ("broker", ("services", "broker"), ("rabbitmq",), None),
         ("staff", ("deploy.embedded.staff",), services, None),
+        ("subscribers", ("deploy.embedded.subscribers",), services, None),
         ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
         ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
         ("seal", ("services", "seal"), ("migrate",), Check("http", f"{seal}/readyz")),

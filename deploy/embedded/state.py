@@ -101,6 +101,11 @@ class StateDir:
         return self.root / "staff"
 
     @property
+    def subscribers(self) -> Path:
+        """The settings of the program of each subscriber, `<name>.env`."""
+        return self.root / "subscribers"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

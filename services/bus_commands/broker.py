@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, Protocol
-from urllib.parse import quote, unquote, urlsplit
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 import msgspec
-import requests
 
+from shared.bus.administration import BrokerAdministration, BrokerAdministrationError
 from shared.config import SERVICES, load_settings
 from shared.errors import Unavailable
 
-TIMEOUT_S = 5.0
 _OWN = re.compile(
     rf"(?:{'|'.join(SERVICES)})[.](?:stream|dead|from[.]\w+)|rpc-\w+|rpc[.](?:reply|listener)-.+"
 )
@@ -62,15 +62,13 @@ class Broker(Protocol):
 class ManagementBroker:
     """RabbitMQ, by its management API."""
 
-    def __init__(self, admin_url: str, virtual_host: str) -> None:
-        parts = urlsplit(admin_url)
-        self._auth = (unquote(parts.username or ""), unquote(parts.password or ""))
-        host = parts.netloc.rpartition("@")[2]
-        self._root = f"{parts.scheme}://{host}{parts.path.rstrip('/')}/api"
-        self._host = quote(virtual_host, safe="")
+    def __init__(self, administration: BrokerAdministration) -> None:
+        self._administration = administration
 
     def queues(self) -> list[QueueFigures]:
         """Return all queues and streams of the virtual host, by name; raises Unavailable."""
+        with _answering():
+            rows = self._administration.queues()
         found = [
             QueueFigures(
                 name=row["name"],
@@ -81,32 +79,27 @@ class ManagementBroker:
                 consumers=row.get("consumers"),
                 bytes=row.get("message_bytes"),
             )
-            for row in self._get(f"queues/{self._host}")
+            for row in rows
         ]
         return sorted(found, key=lambda queue: queue.name)
 
     def bindings(self) -> list[Binding]:
         """Return what queues are bound to, without the default exchange; raises Unavailable."""
+        with _answering():
+            rows = self._administration.bindings()
         return [
             Binding(row["source"], row["destination"], row["routing_key"])
-            for row in self._get(f"bindings/{self._host}")
+            for row in rows
             if row["source"] and row["destination_type"] == "queue"
         ]
 
-    def _get(self, path: str) -> list[dict[str, Any]]:
-        try:
-            response = requests.get(f"{self._root}/{path}", auth=self._auth, timeout=TIMEOUT_S)
-            response.raise_for_status()
-            rows: list[dict[str, Any]] = response.json()
-        except requests.RequestException as error:
-            status = getattr(error.response, "status_code", None)
-            raise Unavailable(
-                "broker_unavailable",
-                f"RabbitMQ's management API refused: HTTP {status}."
-                if status
-                else "RabbitMQ's management API does not respond: look at SALDO_AMQP_ADMIN_URL.",
-            ) from None
-        return rows
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except BrokerAdministrationError as error:
+        raise Unavailable("broker_unavailable", str(error)) from None
 
 
 def opened_broker() -> Broker | None:
@@ -115,4 +108,5 @@ def opened_broker() -> Broker | None:
     if not settings.amqp_admin_url:
         return None
     path = urlsplit(settings.staff_amqp_url or settings.amqp_url).path.removeprefix("/")
-    return ManagementBroker(settings.amqp_admin_url, unquote(path) or "/")
+    with _answering():
+        return ManagementBroker(BrokerAdministration(settings.amqp_admin_url, unquote(path) or "/"))

@@ -12,6 +12,7 @@ import psycopg
 from shared import context, telemetry
 from shared.bus.leadership import lead
 from shared.bus.messages import Job, Services
+from shared.ids import new_id
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -35,6 +36,8 @@ class JobRunner:
     def _work(self, lock: psycopg.Connection[Any]) -> None:
         log.info("jobs_ready", service=self._service, jobs=[job.name for job in self._jobs])
         due = dict.fromkeys(self._jobs, 0.0)
+        for job in self._jobs:
+            telemetry.of_job(self._service, job.name)
         while not self._stop.is_set():
             job = min(due, key=lambda job: due[job])
             wait = due[job] - time.monotonic()
@@ -43,7 +46,8 @@ class JobRunner:
                 continue
             lock.execute("SELECT 1")  # raises when the connection that holds the lock is lost
             with (
-                context.bind(actor=f"service:{self._service}", correlation_id=""),
+                # Each run is a journey of its own, not that of the thread.
+                context.bind(actor=f"service:{self._service}", correlation_id=str(new_id())),
                 telemetry.job_run(self._service, job.name),
             ):
                 done = job.run(self._services)

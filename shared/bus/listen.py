@@ -57,6 +57,8 @@ class Listener:
         self._buffer: list[Delivery] = []
         self._idle_since = 0.0
         self._retries = telemetry.REACTION_RETRIES.labels(self._consumer, upstream)
+        self._gaps = telemetry.REACTION_GAPS.labels(self._consumer, upstream)
+        self._gap_open = telemetry.REACTION_GAP_OPEN.labels(self._consumer, upstream)
         self._strangers = telemetry.BUS_STRANGERS.labels(self._consumer, upstream)
 
     def lag_seconds(self) -> float:
@@ -107,10 +109,13 @@ class Listener:
             try:
                 self._reactions.apply([delivery])
             except GapError:
+                if attempts == 1:
+                    self._gaps.inc()
+                self._gap_open.set(1)
                 if not self.fetch_missing() or attempts > 1:
                     pause(BACK_OFF_S[min(attempts, len(BACK_OFF_S)) - 1])
             except MalformedMessageError as error:
-                self._reactions.park(delivery, error, attempts)
+                self._park(delivery, error, attempts)
                 return
             except TRANSIENT as error:
                 # A node or a service is unavailable: that is no fault of the message.
@@ -120,13 +125,18 @@ class Listener:
             except Exception as error:  # noqa: BLE001 - parked with its trace
                 failures += 1
                 if failures >= MAX_ATTEMPTS:
-                    self._reactions.park(delivery, error, failures)
+                    self._park(delivery, error, failures)
                     return
                 self._retries.inc()
                 pause(BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1])
             else:
+                self._gap_open.set(0)
                 return
         raise StoppedError
+
+    def _park(self, delivery: Delivery, error: Exception, attempts: int) -> None:
+        self._reactions.park(delivery, error, attempts)
+        self._gap_open.set(0)
 
     def fetch_missing(self) -> bool:
         """Fetch and process the upstream log after our position.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
+from uuid import UUID
 
 import msgspec
 
@@ -49,11 +50,12 @@ Published: TypeAlias = Publication | Sequence[Publication] | None
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A publication in wire format."""
+    """A publication in wire format; ``command_id`` is not sent: it is the cause, for traces."""
 
     routing_key: str
     headers: dict[str, Any]
     body: bytes
+    command_id: UUID | None = None
 
 
 class MalformedMessageError(Exception):
@@ -150,6 +152,7 @@ def envelope(
             CORRELATION_HEADER: recorded.correlation_id,
         },
         body=msgspec.json.encode(publication.data),
+        command_id=recorded.command_id,
     )
 
 

@@ -99,7 +99,7 @@ class Rights:
 def rights_of_service(name: str) -> Rights:
     """Return the rights of a service: its own exchanges and queues, its upstreams, its calls."""
     upstreams = UPSTREAMS.get(name, ())
-    exchanges = rf"{name}\.(log|events|persons|dead)"
+    exchanges = rf"{name}\.(log|events|persons|dead|checkpoints)"
     queues = [rf"rpc-{name}", _reply_queue(name)]
     heard = []
     if upstreams:
@@ -149,12 +149,12 @@ def rights_of_subscriber(
 
     A grant is a service (all of its events) or ``<service>.<type>``. With ``persons`` he also gets
     the events that name persons. ``personal`` are the services that have such events: their stream
-    is not for those who may not see persons.
+    is not for those who may not see persons. The checkpoints of the ledger are for everybody.
     """
     user = _user("subscriber", name)
     own = [rf"{re.escape(user)}\..+", rf"evt-{_METHOD}-{_METHOD}--{re.escape(name)}\..+"]
     feeds = ("events", "persons") if persons else ("events",)
-    read = list(own)
+    read = [*own, r"ledger\.checkpoints"]
     topics = {}
     for service, types in sorted(_granted(grants).items()):
         read.append(rf"{service}\.{_any_of(feeds)}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.bus import parked
 from shared.bus.messages import (
     Message,
@@ -142,6 +142,7 @@ class Reactions:
                 correlation_id=cause.correlation_id,
                 command_id=cause.command_id,
             ),
+            tracing.reaction(self._store.service, message, cause.command_id),
             session.caused_by(cause),
         ):
             handler(session, message, self._services)

@@ -7,13 +7,14 @@ behind an advisory lock that PostgreSQL releases when the process dies.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from threading import Event as StopSignal
 from typing import Any, NamedTuple
 
 import psycopg
 
-from shared import telemetry
+from shared import telemetry, tracing
 from shared.bus.leadership import lead
 from shared.bus.messages import Envelope, Published, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
@@ -116,13 +117,13 @@ class Relay:
         exchange = log_exchange(self._service).name
         sent, in_flight = 0, None
         for window in self._windows(database):
-            tag = 0
+            tag, began = 0, time.time_ns()
             for message in window.envelopes:
                 tag = publisher.publish(exchange, message)
             sent += len(window.envelopes)
             if in_flight is not None:
                 self._confirm(database, publisher, *in_flight)
-            in_flight = (tag, window)
+            in_flight = (tag, window, began)
         if in_flight is not None:
             self._confirm(database, publisher, *in_flight)
         return sent
@@ -143,8 +144,11 @@ class Relay:
         publisher: ConfirmedPublisher,
         tag: int,
         window: Window,
+        began: int,
     ) -> None:
         publisher.wait_for(tag)
+        exchange = log_exchange(self._service).name
+        tracing.published(self._service, exchange, window.envelopes, began)
         database.execute(
             "UPDATE relay SET position = %s, published = %s", (window.position, window.published)
         )

@@ -29,7 +29,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.batch_decision import (
     Batch,
@@ -94,6 +94,12 @@ class GroupCommit:
             return self._store.execute(handler, command)
         request = context.current()
         cause = Cause(request.command_id or new_id(), request.actor, request.correlation_id)
+        with tracing.command(self._store.service, handler.__name__, cause.command_id):
+            return self._execute(handler, command, needs, cause)
+
+    def _execute(
+        self, handler: Callable[[Any, C], R], command: C, needs: Sequence[UUID], cause: Cause
+    ) -> R:
         mine = PendingCommand(
             handler, command, needs, cause, self._store.fingerprint(handler, command)
         )

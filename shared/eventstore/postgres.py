@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
@@ -175,6 +175,10 @@ class PostgresStore:
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Execute a command exactly once; see Store.execute."""
         command_id = context.current().command_id or new_id()
+        with tracing.command(self.service, handler.__name__, command_id):
+            return self._execute(handler, command, command_id)
+
+    def _execute(self, handler: Callable[[Any, C], R], command: C, command_id: UUID) -> R:
         fingerprint = self.fingerprint(handler, command)
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -216,9 +220,14 @@ class PostgresStore:
 
     def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Run a command in one transaction without keeping its result."""
+        cause = self._cause()
+        with tracing.command(self.service, handler.__name__, cause.command_id):
+            return self._transact(handler, command, cause)
+
+    def _transact(self, handler: Callable[[Any, C], R], command: C, cause: Cause) -> R:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self.session() as session:
+                with self.session(cause) as session:
                     if attempt > 1:
                         self.recorder.lock(session.cursor)
                     return handler(session, command)
@@ -241,15 +250,16 @@ class PostgresStore:
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
         """Open a unit of work that commits at the end of the block, or rolls back."""
-        request = context.current()
-        cause = cause or Cause(
-            request.command_id or new_id(), request.actor, request.correlation_id
-        )
         with self.transaction() as cursor:
-            session = PostgresSession(self, cursor, cause)
+            session = PostgresSession(self, cursor, cause or self._cause())
             yield session
             session.flush()
         telemetry.events_committed(self.service, session.events_appended)
+
+    def _cause(self) -> Cause:
+        """Return the cause of what the request of this context appends."""
+        request = context.current()
+        return Cause(request.command_id or new_id(), request.actor, request.correlation_id)
 
     def log_after(self, position: int, limit: int) -> list[LoggedEvent]:
         """Return up to ``limit`` events of the log after a position."""

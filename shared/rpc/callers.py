@@ -6,6 +6,7 @@ header says. The actor in the headers is believed from the gateway, for persons,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from shared.config import GATEWAY, SERVICES
 from shared.errors import Forbidden
 
 _STAFF = "staff:"
+_ADDRESS = re.compile(r"reply\.[a-z][a-z0-9_.-]*\.[0-9a-f-]{36}")
 
 EVERYBODY = (*SERVICES, GATEWAY, f"{_STAFF}*")
 """Whoever has a user of his own at the broker, subscribers aside."""
@@ -57,6 +59,27 @@ def callers_of(names: Collection[str]) -> Callers:
 def caller_of(properties: Mapping[str, Any]) -> Principal | None:
     """Return who sent a message: its ``user_id``, which the broker has checked."""
     return principal_of(properties.get("user_id"))
+
+
+LABELS = (*SERVICES, GATEWAY, "staff", "subscriber", "nobody")
+"""What `label_of` returns."""
+
+
+def label_of(caller: Principal | None) -> str:
+    """Return who called, for metrics: of staff and subscribers only that they are such."""
+    if caller is None:
+        return "nobody"
+    return caller.name if caller.kind in ("service", "gateway") else caller.kind
+
+
+def can_reply(properties: Mapping[str, Any]) -> bool:
+    """Return whether a request names an address of its sender to which the reply may go.
+
+    The broker closes the channel of a service that replies to any other.
+    """
+    address = str(properties.get("reply_to") or "")
+    user = properties.get("user_id")
+    return bool(_ADDRESS.fullmatch(address)) and address.startswith(f"reply.{user}.")
 
 
 def believed(caller: Principal, headers: Mapping[str, Any]) -> dict[str, Any]:

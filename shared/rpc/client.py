@@ -21,7 +21,7 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer, Producer
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.bus.principals import user_of
 from shared.bus.topology import connect
 from shared.errors import Unavailable, from_wire
@@ -82,7 +82,13 @@ class RpcClient:
         was no reply in time: the outcome is then unknown, and the same command may be sent again
         under the same command id.
         """
-        with telemetry.call_made(service, method):
+        with (
+            telemetry.call_made(service, method),
+            tracing.span(
+                self._user, f"call {service}.{method}", "client",
+                rpc__system="nameko", rpc__service=service, rpc__method=method,
+            ),
+        ):  # fmt: skip
             return self._call(service, method, deadline, command_id, kwargs)
 
     def _call(

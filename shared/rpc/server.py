@@ -4,8 +4,8 @@
 - Arguments are keywords, loaded by a marshmallow schema before the method runs.
 - Only the closed set of :mod:`shared.errors` crosses the wire; every other exception becomes an
   opaque id that the log explains.
-- A request without ``reply_to``, or one that does not decode, is logged and dropped: in nameko it
-  kills the container.
+- A request without an address of its sender in ``reply_to``, or one that does not decode, is logged
+  and dropped: in nameko it kills the container.
 - The broker expires a request whose deadline has passed in the queue.
 
 This module imports nameko; only ``services/<name>/service.py`` and the server process import it.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -27,7 +28,7 @@ from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
 
-from shared import context, telemetry
+from shared import context, telemetry, tracing
 from shared.bus.history import MAX_PAGE_BYTES, end_of, page_after
 from shared.bus.principals import Principal, principal_of
 from shared.bus.relay import Publish
@@ -37,7 +38,16 @@ from shared.eventstore import Store
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
-from shared.rpc.callers import EVERYBODY, Callers, believed, caller_of, callers_of
+from shared.rpc.callers import (
+    EVERYBODY,
+    LABELS,
+    Callers,
+    believed,
+    caller_of,
+    callers_of,
+    can_reply,
+    label_of,
+)
 from shared.rpc.client import RPC_EXCHANGE, RpcClient
 from shared.staff import granted
 
@@ -109,14 +119,18 @@ class _RobustRpcConsumer(RpcConsumer):
     def setup(self) -> None:
         super().setup()
         service = self.container.service_name
+        telemetry.of_rpc_server(service, LABELS)
         # The exchange is there: nobody who calls or serves may declare it, or delete it.
         self.queue = Queue(
             f"rpc-{service}", exchange=RPC_EXCHANGE, routing_key=f"{service}.*", durable=True
         )
 
     def handle_message(self, body: Any, message: Any) -> None:
-        if not message.properties.get("reply_to"):
+        if not can_reply(message.properties):
             log.warning("rpc_without_reply_to", routing_key=_routing_key(message))
+            telemetry.RPC_REFUSED.labels(
+                self.container.service_name, label_of(caller_of(message.properties))
+            ).inc()
             self.queue_consumer.ack_message(message)
             return
         super().handle_message(body, message)
@@ -147,13 +161,22 @@ class Method(Rpc):
         super().__init__(expected_exceptions=(ServiceError,), **kwargs)
 
     def handle_message(self, body: Any, message: Any) -> None:
-        self.callers.check(caller_of(message.properties))
+        caller = caller_of(message.properties)
+        try:
+            self.callers.check(caller)
+        except Forbidden:
+            _note_refused(self.container.service_name, self.method_name, caller)
+            raise
         if not isinstance(body, dict) or body.get("args"):
             raise ValidationFailed(
                 "invalid_request", "Send a JSON object with empty args and with kwargs."
             )
         arguments = self._load(body.get("kwargs") or {})
         super().handle_message({"args": [], "kwargs": arguments}, message)
+
+    def setup(self) -> None:
+        super().setup()
+        telemetry.RPC_SERVED.labels(self.container.service_name, self.method_name, telemetry.FAILED)
 
     def unpack_message_headers(self, message: Any) -> dict[str, Any]:
         """Return the headers, with the caller as the broker knows it."""
@@ -207,6 +230,7 @@ def _check_staff(service: Any, callers: Callers) -> None:
             granted(session.cursor, caller.name, permission) for permission in needed
         )
     ):
+        _note_refused(service.name, ", ".join(sorted(needed)), caller)
         raise Forbidden(
             "staff_may_not",
             f"You may not do this: it takes the permission {' or '.join(sorted(needed))}, which "
@@ -215,21 +239,35 @@ def _check_staff(service: Any, callers: Callers) -> None:
         )
 
 
+def _note_refused(service: str, what: str, caller: Principal | None) -> None:
+    telemetry.RPC_REFUSED.labels(service, label_of(caller)).inc()
+    log.warning(
+        "rpc_caller_refused", service=service, what=what, caller=caller.user if caller else ""
+    )
+
+
 class RequestContextProvider(DependencyProvider):
     """Binds the caller's context to the worker; logs and counts each call with its outcome."""
 
     def __init__(self) -> None:
-        self._bound: dict[Any, Any] = {}
+        self._bound: dict[Any, ExitStack] = {}
         self._began: dict[Any, float] = {}
+        self._spans: dict[Any, tracing.Span] = {}
 
     def worker_setup(self, worker_ctx: Any) -> None:
         self._began[worker_ctx] = time.monotonic()
         telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).inc()
         headers = dict(worker_ctx.context_data)
         caller: Principal = headers.pop(_CALLER)
-        binding = context.bind(**believed(caller, headers))
-        binding.__enter__()
-        self._bound[worker_ctx] = binding
+        service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
+        bound = self._bound[worker_ctx] = ExitStack()
+        bound.enter_context(context.bind(**believed(caller, headers)))
+        self._spans[worker_ctx] = bound.enter_context(
+            tracing.span(
+                service, f"{service}.{name}", "server",
+                rpc__system="nameko", rpc__service=service, rpc__method=name,
+            )
+        )  # fmt: skip
 
     def worker_result(self, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> None:
         service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
@@ -238,6 +276,8 @@ class RequestContextProvider(DependencyProvider):
         telemetry.RPC_SERVED.labels(service, name, outcome).inc()
         telemetry.RPC_SERVED_SECONDS.labels(service, name).observe(seconds)
         method = f"{service}.{name}"
+        if exc_info is not None:
+            self._spans[worker_ctx].failed(exc_info[1])
         if exc_info is None:
             log.info("rpc_answered", method=method)
         elif isinstance(exc_info[1], ServiceError):
@@ -246,9 +286,10 @@ class RequestContextProvider(DependencyProvider):
     def worker_teardown(self, worker_ctx: Any) -> None:
         if self._began.pop(worker_ctx, None) is not None:
             telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).dec()
-        binding = self._bound.pop(worker_ctx, None)
-        if binding is not None:
-            binding.__exit__(None, None, None)
+        self._spans.pop(worker_ctx, None)
+        bound = self._bound.pop(worker_ctx, None)
+        if bound is not None:
+            bound.close()
 
 
 class StoreProvider(DependencyProvider):

@@ -70,6 +70,7 @@ import json, sys
 from pathlib import Path
 import yaml
 from deploy.embedded.environment import generate_settings
+from deploy.embedded.keys import make_keys
 from deploy.embedded.processes import process_specs
 from deploy.embedded.state import DEFAULT_PORTS, StateDir
 from services import cli
@@ -80,6 +81,7 @@ from shared.contracts.asyncapi import document
 state = StateDir(Path(sys.argv[1]))
 state.create()
 secrets = state.secrets()
+make_keys(state, "")
 settings = generate_settings(state, DEFAULT_PORTS, secrets)
 nodes = {"SALDO_DATABASE_URL": "", "SALDO_AMQP_URL": ""}
 specs = {spec.name: spec for spec in process_specs(state, DEFAULT_PORTS, secrets, settings, nodes)}

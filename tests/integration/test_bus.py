@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -27,6 +27,7 @@ from shared.bus import parked
 from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.messages import read_message
+from shared.bus.principals import user_of
 from shared.bus.reactions import Delivery, GapError, Reactions
 from shared.bus.relay import Relay, published_after
 from shared.bus.topology import connect, log_exchange, reaction_queue
@@ -34,7 +35,7 @@ from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
-from tests.conftest import Database, role_of
+from tests.conftest import BrokerUser, Database, role_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
@@ -473,7 +474,10 @@ def test_message_is_read_back_as_it_was_sent(database: Database) -> None:
 
 
 def test_listener_ignores_what_the_upstream_did_not_send(
-    database: Database, worker: Worker, base_settings: Settings
+    database: Database,
+    worker: Worker,
+    base_settings: Settings,
+    staff_member: Callable[..., BrokerUser],
 ) -> None:
     calls, _ = reactions(database)
     open_one(calls.ledger)
@@ -484,12 +488,12 @@ def test_listener_ignores_what_the_upstream_did_not_send(
     before = _strangers()
     worker.start("listener", listener.run)
     queue = reaction_queue("payments", "ledger").name
-    for sender in ("accounts", ""):
-        # Another service may write to the queue, and an administrator in nobody's name.
-        url = base_settings.amqp_url_of(sender) if sender else base_settings.amqp_url
+    operator = staff_member("operator").url
+    for url, sender in ((operator, user_of(operator)), (base_settings.amqp_url, None)):
+        # An operator may write to any queue, and an administrator in nobody's name.
         with pika.BlockingConnection(pika.URLParameters(url)) as connection:
             forged = pika.BasicProperties(
-                user_id=sender or None,
+                user_id=sender,
                 content_type="application/json",
                 headers={"cloudEvents_id": "x", "saldo_position": 7, "saldo_predecessor": 1},
             )
@@ -520,5 +524,6 @@ def test_nobody_publishes_in_the_name_of_another(base_settings: Settings) -> Non
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
+        forged = pika.BasicProperties(user_id="ledger")
         with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="user_id"):
-            channel.basic_publish("", "anywhere", b"{}", pika.BasicProperties(user_id="ledger"))
+            channel.basic_publish("nameko-rpc", f"reply.x.{uuid4()}", b"{}", forged)

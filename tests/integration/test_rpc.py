@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pika
 import pytest
+import requests
 
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain.events import ServiceAmount
@@ -25,6 +26,7 @@ from tests.staff_terminal import grant
 from tests.waiting import eventually
 
 NUMBER = "0100000001"
+ADDRESS = "reply.gateway.00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +111,24 @@ def test_expired_request_is_not_processed_later(amqp_url: str, client: RpcClient
     ("properties", "body", "routing_key"),
     [
         ({"content_type": "application/json"}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
-        ({"reply_to": "q"}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
-        ({"content_type": "application/json", "reply_to": "q"}, b'"text"', "ledger.balance"),
+        (
+            {"content_type": "application/json", "reply_to": "q"},
+            b'{"args":[],"kwargs":{}}',
+            "ledger.balance",
+        ),
+        ({"reply_to": ADDRESS}, b'{"args":[],"kwargs":{}}', "ledger.balance"),
+        ({"content_type": "application/json", "reply_to": ADDRESS}, b'"text"', "ledger.balance"),
         ({"content_type": "application/json", "reply_to": "q"}, b"{broken", "ledger.balance"),
         ({"content_type": "application/json", "reply_to": "q"}, b"{}", "ledger.no_such"),
         (
-            {"content_type": "application/x-python-serialize", "reply_to": "q"},
+            {"content_type": "application/x-python-serialize", "reply_to": ADDRESS},
             b"x",
             "ledger.health",
         ),
         (
             {
                 "content_type": "application/json",
-                "reply_to": "q",
+                "reply_to": ADDRESS,
                 "headers": {"nameko.actor": "a b"},
             },
             b'{"args":[1],"kwargs":{}}',
@@ -248,7 +255,7 @@ def test_credentials_of_others_call_nothing(
 ) -> None:
     """Whoever has the broker's administrator, or another service's user, is not the gateway."""
     asked = {"payment_id": str(uuid4()), "paid_on": "2026-11-01", "lines": []}
-    users = [base_settings.amqp_url, base_settings.amqp_url_of("accounts")]
+    users = [base_settings.amqp_url, base_settings.amqp_url_of("payments")]
     for url in users:
         with closing(RpcClient(url, name="tests")) as stranger:
             for method, arguments in (("balance", {"number": NUMBER}), ("post_payment", asked)):
@@ -257,19 +264,47 @@ def test_credentials_of_others_call_nothing(
                 assert refused.value.code == "caller_not_served"
 
 
-def test_request_without_a_validated_user_is_refused(
+def test_callers_that_are_refused_are_counted_and_logged(
     server: ServiceProcess, base_settings: Settings
 ) -> None:
-    """A header that names the gateway proves nothing."""
+    started = next(
+        line for line in server.log.read_text(encoding="utf-8").splitlines()
+        if "monitoring_ready" in line
+    )  # fmt: skip
+    metrics = f"http://127.0.0.1:{json.loads(started)['port']}/metrics"
+
+    def refused(caller: str) -> float:
+        series = f'saldo_rpc_refused_calls_total{{caller="{caller}",service="ledger"}} '
+        text = requests.get(metrics, timeout=30).text
+        return float(text.partition(series)[2].partition("\n")[0])
+
+    before = {caller: refused(caller) for caller in ("payments", "nobody", "subscriber")}
+    for url in (base_settings.amqp_url, base_settings.amqp_url_of("payments")):
+        with closing(RpcClient(url, name="tests")) as stranger, pytest.raises(Forbidden):
+            stranger.call("ledger", "balance", number=NUMBER)
+    grown = {caller: refused(caller) - count for caller, count in before.items()}
+    assert grown == {"payments": 1, "nobody": 1, "subscriber": 0}
+    assert '"what": "balance", "caller": "payments"' in server.log.read_text(encoding="utf-8")
+
+
+def test_request_without_a_validated_user_is_dropped(
+    server: ServiceProcess, base_settings: Settings, client: RpcClient
+) -> None:
+    """A header that names the gateway proves nothing, and nobody else is replied to."""
     with pika.BlockingConnection(pika.URLParameters(base_settings.amqp_url)) as connection:
         channel = connection.channel()
         replies = channel.queue_declare("", exclusive=True).method.queue
-        channel.queue_bind(replies, "nameko-rpc", replies)
-        headers = {"nameko.actor": "service:payments", "nameko.caller": "gateway"}
-        asked = pika.BasicProperties(
-            content_type="application/json", reply_to=replies, correlation_id="1", headers=headers
-        )
-        body = json.dumps({"args": [], "kwargs": {"number": NUMBER}}).encode()
-        channel.basic_publish("nameko-rpc", "ledger.balance", body, asked)
-        *_, reply = next(channel.consume(replies, inactivity_timeout=30))
-    assert json.loads(reply)["error"]["code"] == "caller_not_served"
+        for address in (f"reply.gateway.{uuid4()}", f"reply.ledger.{uuid4()}"):
+            channel.queue_bind(replies, "nameko-rpc", address)
+            asked = pika.BasicProperties(
+                content_type="application/json",
+                reply_to=address,
+                correlation_id="1",
+                headers={"nameko.actor": "service:payments", "nameko.caller": "gateway"},
+            )
+            body = json.dumps({"args": [], "kwargs": {"number": NUMBER}}).encode()
+            channel.basic_publish("nameko-rpc", "ledger.balance", body, asked)
+        # Served after them, from the same queue.
+        assert client.call("ledger", "health") == {"status": "ok"}
+        eventually(lambda: server.has_logged("rpc_without_reply_to"), "they were dropped")
+        assert channel.basic_get(replies)[0] is None

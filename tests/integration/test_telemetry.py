@@ -27,6 +27,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.nodes
 
 LEDGER = {"service": "ledger"}
+PAYMENTS = {"service": "payments"}
 FROM_LEDGER = {"service": "payments", "upstream": "ledger"}
 
 
@@ -84,6 +85,7 @@ def test_progress_shows_what_a_relay_that_does_not_run_owes(
     assert sample("saldo_relay_lag_events", LEDGER) == 3
     assert (sample("saldo_relay_lag_seconds", LEDGER) or 0) > 0
     assert sample("saldo_relay_lag_events", {"service": "payments"}) == 0
+    assert sample("saldo_live_lag_seconds", LEDGER) == 0
 
     worker = Worker()
     published = {"saldo_relay_published_events_total": LEDGER}
@@ -96,6 +98,8 @@ def test_progress_shows_what_a_relay_that_does_not_run_owes(
 
     assert growth(published, work) == {"saldo_relay_published_events_total": 3}
     assert sample("saldo_relay_lag_seconds", LEDGER) == 0
+    assert sample("saldo_live_lag_events", LEDGER) == 3
+    assert (sample("saldo_live_lag_seconds", LEDGER) or 0) > 0
     assert sample("saldo_relay_published_position", LEDGER) == 3
 
 
@@ -116,6 +120,28 @@ def test_a_scrape_leaves_out_a_service_whose_database_does_not_respond(
         "payments": "ok", "bus": "unavailable",
     }  # fmt: skip
     lost.close()
+
+
+def test_a_gap_is_open_until_the_upstream_gives_what_is_missing(calls: Calls) -> None:
+    open_one(calls.ledger)
+    pay(calls.ledger, 3)
+    answers = iter([False, True])
+    seen: list[float] = []
+
+    class Unsteady(Calls):
+        def call(self, service: str, method: str, **kwargs: Any) -> Any:
+            seen.append(counted("saldo_reaction_gap_open", FROM_LEDGER))
+            if not next(answers, True):
+                raise Unavailable("service_unavailable", "not yet")
+            return super().call(service, method, **kwargs)
+
+    services = Unsteady(calls.settings, calls.store, calls.ledger)
+    listener = Listener(services, calls.store, "ledger", {}, threading.Event())
+    gaps = {"saldo_reaction_gaps_total": FROM_LEDGER}
+    late = deliveries(calls.ledger)[2:3]
+    assert growth(gaps, lambda: listener.process(late, lambda _: None)) == dict.fromkeys(gaps, 1)
+    assert seen[:2] == [1, 1]
+    assert counted("saldo_reaction_gap_open", FROM_LEDGER) == 0
 
 
 def test_reactions_are_counted_with_their_retries_and_what_is_parked(calls: Calls) -> None:
@@ -145,6 +171,7 @@ def test_reactions_are_counted_with_their_retries_and_what_is_parked(calls: Call
     registry = CollectorRegistry()
     registry.register(ProgressCollector({"payments": calls.store}))
     assert registry.get_sample_value("saldo_parked_messages", {"service": "payments"}) == 1
+    assert (registry.get_sample_value("saldo_parked_oldest_seconds", PAYMENTS) or 0) > 0
     assert registry.get_sample_value("saldo_reaction_position", FROM_LEDGER) == 4
 
 
@@ -169,7 +196,7 @@ def test_jobs_are_counted_by_outcome(calls: Calls) -> None:
 
     jobs = (Job("telemetry", 0.01, run),)
     name = "saldo_job_runs_total"
-    job = {"service": "payments", "job": "telemetry"}
+    job = {"service": "payments", "job_name": "telemetry"}
 
     def runs() -> tuple[float, float]:
         return counted(name, job | {"outcome": "failed"}), counted(name, job | {"outcome": "ok"})

@@ -26,24 +26,24 @@ from services.ledger.corrections import Correct, correct
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
 from services.ledger.group_commit import ledger_group_commit
-from services.ledger.limits import ADJUST, CORRECTING
+from services.ledger.limits import ADJUST, CORRECTING, STAFF
 from shared import context
 from shared.config import Settings
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.simulation.files import StepFile
 from tests.simulation.reading import Row
 from tests.simulation.reference_model import ModelAccount
 from tests.simulation.scenario import roubles
 from tests.simulation.steps import IMPORTED
-from tests.staff_logins import staff_name
+from tests.staff_logins import OPERATOR
 from tests.staff_terminal import grant, services_here, staff_amqp_url
 
 CALLERS = 16
 CLERK = "petrov"
 """Who corrects, without a limit: approvals are not under test here."""
-IMPORTER = staff_name("operator")
 BY_TERMINAL = 2
 """How many corrections of a step go through the terminal; the rest call its use case."""
 
@@ -81,6 +81,7 @@ class Terminal:
             **os.environ,
             "SALDO_AMQP_URL": staff_amqp_url(CLERK),
             "SALDO_SECRET": self.settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": self.settings.database_url_of("ledger"),
             "SALDO_STAFF_DATABASE_URL": self.settings.staff_database_url,
         }
@@ -133,7 +134,7 @@ class Installation:
     def __post_init__(self) -> None:
         self._posting = ledger_group_commit(self.store)
         self._clerk = QuickTerminal(self.settings, self.store)
-        for name, permissions in ((CLERK, CORRECTING), (IMPORTER, (ADJUST,))):
+        for name, permissions in ((CLERK, CORRECTING), (OPERATOR.removeprefix(STAFF), (ADJUST,))):
             for permission in permissions:
                 grant(self.settings, "ledger", name, permission, None)
 

@@ -37,6 +37,7 @@ from services.terminal import (
     new_table,
     out,
     print_json,
+    recorded_reason,
     reporting,
     roubles,
     show,
@@ -44,7 +45,6 @@ from services.terminal import (
 from shared.config import ConfigurationError
 from shared.errors import Conflict
 from shared.money import parse_roubles
-from shared.reasons import recorded_reason
 
 APPROVAL_OVER = "SALDO_LEDGER_APPROVAL_OVER"
 
@@ -190,7 +190,7 @@ def reject(
     """Reject a proposed correction, or withdraw your own."""
     with _ledger(actor) as ledger:
         result = ledger.command(
-            "reject", proposal_id=proposal_id, reason=_required(reason), dry_run=dry_run
+            "reject", proposal_id=proposal_id, reason=recorded_reason(reason), dry_run=dry_run
         )
     _print_result(result, json)
 
@@ -223,7 +223,7 @@ def _correct(
     approved: UUID | None,
     dry_run: bool,
 ) -> dict[str, Any]:
-    why = _required(reason)
+    why = recorded_reason(reason)
     if approved is not None:
         _check_same(ledger, approved, correction)
         result = ledger.command("approve", proposal_id=approved, reason=why, dry_run=dry_run)
@@ -254,15 +254,8 @@ def _all_proposals(decided: bool) -> Iterator[dict[str, Any]]:
             page = ledger.ask("proposals", decided=decided, after=page[-1]["position"])["proposals"]
 
 
-def _required(reason: str) -> str:
-    try:
-        return recorded_reason(reason)
-    except ValueError as error:
-        raise ValueError(f"--reason: {error}") from None
-
-
 def _optional(reason: str) -> str:
-    return _required(reason) if reason else ""
+    return recorded_reason(reason) if reason else ""
 
 
 def _service_amount(text: str) -> ServiceAmount:

@@ -3,7 +3,9 @@
 A Merkle tree (RFC 9162) covers the events in the order of the log; its root is signed from time to
 time (C2SP tlog-checkpoint, Ed25519). Reading order: :mod:`merkle`, :mod:`leaf` and
 :mod:`checkpoint` (pure; the offline :mod:`verifier` needs no more), :mod:`tiles`, :mod:`keys` and
-:mod:`sealer` (storing and signing), :mod:`proofs` and :mod:`receipts` (for payers),
-:mod:`inspection` with :mod:`checkpoint_checks`, :mod:`verification_pass` and :mod:`diagnosis` (for
+:mod:`sealer` (storing and signing), :mod:`process` with :mod:`requests` and :mod:`rotation` (the
+sealer's process), :mod:`witnesses`, :mod:`publishing` and :mod:`announcing` (who else keeps
+checkpoints), :mod:`proofs` and :mod:`receipts` (for payers), :mod:`inspection` with
+:mod:`checkpoint_checks`, :mod:`verification_pass`, :mod:`diagnosis` and :mod:`witness_checks` (for
 auditors). The commands are in :mod:`services.ledger.commands.seal`.
 """

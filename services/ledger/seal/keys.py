@@ -115,8 +115,8 @@ def _retired(key: VerifierKey) -> VerifierKey:
 
 
 def _read_seed(written: str) -> tuple[bytes, bool]:
-    # A path as long as the base64 of a seed can be written longer ("./...").
-    if len(written) != _SEED_BASE64:
+    # A path may be as long as the base64 of a seed.
+    if len(written) != _SEED_BASE64 or Path(written).is_file():
         try:
             written = Path(written).read_text(encoding="ascii").strip()
         except (OSError, ValueError):

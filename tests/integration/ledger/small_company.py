@@ -33,6 +33,7 @@ from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 from tests.conftest import Database, fresh_database
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 from tests.staff_terminal import grant, revoke, services_here, staff_amqp_url
 
@@ -64,6 +65,7 @@ class SmallCompany:
         return {
             "SALDO_AMQP_URL": staff_amqp_url(by),
             "SALDO_SECRET": settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
             "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }

@@ -31,6 +31,7 @@ from services.ledger.tables.bulk_copy import read_accounts
 from shared import context
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.integration.ledger.sealed_ledger import KEYS
 from tests.staff_logins import OPERATOR
 from tests.waiting import eventually
 
@@ -64,6 +65,7 @@ class ImportHarness:
         self.environment = {
             "SALDO_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/",
             "SALDO_SECRET": settings.secret.hex(),
+            "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
             "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }

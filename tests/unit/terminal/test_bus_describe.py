@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from services import bus_cli
 from services.bus_commands import describe
 from services.bus_commands.broker import Binding, ManagementBroker, QueueFigures
+from shared.bus.administration import BrokerAdministration
 from shared.config import SERVICES
 from shared.contracts import all_contracts
 from shared.errors import Unavailable
@@ -73,12 +74,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     return ask
 
 
+def opened(url: str) -> ManagementBroker:
+    return ManagementBroker(BrokerAdministration(url))
+
+
 def bus(*words: str) -> Result:
     return CliRunner().invoke(bus_cli.app, ["describe", *words])
 
 
 def test_queues_and_bindings_are_read_from_the_management_api(management: str) -> None:
-    broker = ManagementBroker(f"http://saldo:p%40@{management}", "/")
+    broker = opened(f"http://saldo:p%40@{management}")
     stream, subscriber = broker.queues()
     assert subscriber == QueueFigures(
         name="subscriber.datamart.ledger", kind="quorum", state="running",
@@ -93,7 +98,7 @@ def test_queues_and_bindings_are_read_from_the_management_api(management: str) -
 def test_a_broker_that_refuses_or_is_down_is_unavailable(management: str, user: str) -> None:
     address = management if user == "saldo:wrong" else "127.0.0.1:1"
     with pytest.raises(Unavailable) as refused:
-        ManagementBroker(f"http://{user}@{address}", "/").queues()
+        opened(f"http://{user}@{address}").queues()
     assert user.partition(":")[2] not in str(refused.value)
 
 
@@ -118,7 +123,7 @@ def test_every_service_is_described_with_its_types_and_their_readers(
 
 
 def test_what_is_bound_comes_from_the_broker(asked: Callable[[Any], None], management: str) -> None:
-    asked(ManagementBroker(f"http://saldo:p%40@{management}", "/"))
+    asked(opened(f"http://saldo:p%40@{management}"))
     [ledger] = json.loads(bus("ledger", "--json").stdout)
     assert ledger["bound"] == [
         {"exchange": "ledger.log", "queue": "ledger.stream", "routing_key": "#"}

@@ -60,7 +60,7 @@ def _json(value: Any) -> Any:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     ASKED.clear()
-    for name in ("SALDO_DATABASE_URL", "SALDO_DATABASE_URL_LEDGER", "SALDO_SECRET"):
+    for name in ("SALDO_DATABASE_URL", "SALDO_STAFF_DATABASE_URL", "SALDO_SECRET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(staff_calls, "RpcClient", RecordingClient)
     monkeypatch.setattr(staff_calls, "_check_access", lambda url: None)
@@ -93,7 +93,7 @@ def test_a_verb_asks_its_service_and_needs_nothing_but_the_url(run: Run, verb: s
 @pytest.mark.parametrize("named", ["petrov", "staff:Ivanova", " ", "a b"])
 def test_whoever_an_option_names_has_no_part_in_it(run: Run, verb: str, named: str) -> None:
     result = run(*verb.split(), *BY_RPC[verb], "--actor", named)
-    assert "--actor is not read: you act as staff:ivanova." in result.stderr
+    assert "--actor is not read: you act as staff:ivanova\n" in result.stderr
     [client] = ASKED
     [(_, _, asked)] = client.calls
     assert named not in asked.values()

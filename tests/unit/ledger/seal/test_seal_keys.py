@@ -30,11 +30,16 @@ def test_sealer_needs_its_key_and_nothing_takes_its_place() -> None:
         verifier_keys({"SALDO_LEDGER_SEAL_KEY": SEED_BASE64, "SALDO_SECRET": "00" * 32})
 
 
-def test_key_is_read_from_the_environment_or_a_file(tmp_path: Path) -> None:
+def test_key_is_read_from_the_environment_or_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "seal.key"
     file.write_text(f"{SEED_BASE64}\n", encoding="ascii")
     expected = Signer("billing.example/ledger", SEED).verifier
-    for value in (SEED_BASE64, str(file)):
+    as_long_as_a_seed = Path("k" * len(SEED_BASE64))
+    monkeypatch.chdir(tmp_path)
+    as_long_as_a_seed.write_text(f"{SEED_BASE64}\n", encoding="ascii")
+    for value in (SEED_BASE64, str(file), str(as_long_as_a_seed)):
         environ = {
             "SALDO_LEDGER_SEAL_KEY": value,
             "SALDO_LEDGER_SEAL_NAME": "billing.example/ledger",

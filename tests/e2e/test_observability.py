@@ -1,0 +1,153 @@
+"""What operators see of an installation at work: panels with figures, no alarm, whole traces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.demo.client import CabinetClient
+from deploy.demo.company import demo_accounts
+from deploy.demo.journey import run_journey
+from deploy.demo.letters import Mailbox
+from deploy.demo.report import Report
+from deploy.embedded.environment import MONITORED
+from deploy.embedded.installation import Installation
+from tests.demo_installation import demo_installation
+from tests.monitoring_files import ALERTS, OF_RABBITMQ, dashboards, metrics_in, panels
+from tests.otlp_collector import Collector, Span, collecting
+from tests.prometheus_package import Prometheus, scraping
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.nodes, pytest.mark.slow]
+
+MAY_BE_EMPTY = {
+    "Calls that did not end well",
+    "Refused and failed calls of the ledger",
+    "Refused and failed calls of payments",
+}
+"""Panels of what has gone wrong."""
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def installation(
+    collector: Collector,
+    module_database: Any,
+    module_bus: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Installation]:
+    with demo_installation(
+        module_database.settings,
+        tmp_path_factory.mktemp("observability") / "saldo",
+        SALDO_OTLP_ENDPOINT=collector.url,
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    targets = {
+        process: urlsplit(
+            installation.environment[f"SALDO_MONITORING_URL_{process.upper()}"]
+        ).netloc
+        for process in MONITORED
+    }
+    folder = tmp_path_factory.mktemp("prometheus") / "prometheus"
+    with scraping(targets, ALERTS, folder) as running:
+        eventually(
+            lambda: len(running.query('up{job="saldo"} == 1')) == len(MONITORED),
+            "each process is scraped",
+        )
+        yield running
+
+
+@pytest.fixture(scope="module")
+def journey(installation: Installation) -> None:
+    """A person registers, links an account, pays and asks."""
+    run_journey(
+        CabinetClient(installation.environment["SALDO_URL"]),
+        Report(),
+        Mailbox(Path(installation.environment["SALDO_MAIL_DIR"])),
+        demo_accounts(),
+    )
+
+
+def test_every_panel_has_figures_and_nothing_is_alarmed(
+    prometheus: Prometheus, journey: None
+) -> None:
+    asked = {
+        (panel["title"], target["expr"].replace("$__rate_interval", "1m"))
+        for dashboard in dashboards().values()
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+        if not metrics_in(target["expr"]) & OF_RABBITMQ
+    }
+    assert len(asked) > 50
+    for title, expression in asked:
+        if title in MAY_BE_EMPTY:
+            prometheus.query(expression)
+        else:
+            eventually(
+                lambda asked=expression: prometheus.query(asked),  # type: ignore[misc]
+                f"{title}: {expression}",
+            )
+    assert prometheus.query('ALERTS{alertstate="firing"}') == []
+
+
+def test_a_payment_is_one_trace_from_the_bank_to_the_letter(
+    collector: Collector, journey: None
+) -> None:
+    [receipt] = eventually(
+        lambda: collector.named("react to payments.payment_completed"), "the letter is queued"
+    )
+    names = {
+        "GET /api/v1/acquirer/callback",
+        "publish payments.payment_captured",
+        "react to payments.payment_captured",
+        "publish ledger.payment_posted",
+        "react to ledger.payment_posted",
+        "publish payments.payment_completed",
+        "react to payments.payment_completed",
+    }
+    eventually(
+        lambda: names <= {span.name for span in collector.trace(receipt.trace)},
+        "all spans have arrived",
+    )
+    spans = {span.id: span for span in collector.trace(receipt.trace)}
+    path = [span.service for span in _up(receipt, spans)]
+    assert list(dict.fromkeys(path)) == ["notifications", "payments", "ledger", "gateway"]
+    assert path[-1] == "gateway"
+
+
+def test_no_attribute_of_a_span_names_a_person(collector: Collector, journey: None) -> None:
+    account = demo_accounts()[0].number
+    assert len(collector.spans) > 50
+    for span in collector.spans:
+        text = f"{span.name} {span.attributes}"
+        assert account not in text
+        assert "@" not in text
+        assert span.attributes.keys() <= {
+            "http.request.method", "http.route", "http.response.status_code",
+            "rpc.system", "rpc.service", "rpc.method", "error.type",
+            "messaging.system", "messaging.destination.name",
+            "saldo.command", "saldo.event_type", "saldo.position",
+        }, span  # fmt: skip
+
+
+def _up(span: Span, spans: dict[str, Span]) -> list[Span]:
+    """Return a span and all above it, to the first of its trace."""
+    path = [span]
+    while path[-1].parent:
+        path.append(spans[path[-1].parent])
+    return path
