@@ -187,7 +187,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
             patch.delenv(name)
         installation = Installation(tmp_path_factory.mktemp("house") / "saldo", ports=ANY_PORTS)
         try:
-            installation.up(("serve", "work", "gateway"))
+            installation.up(("serve", "work", "gateway", "subscribers"))
             yield installation
         finally:
             installation.reset()
@@ -202,32 +202,19 @@ def ledger(installation: Installation) -> Iterator[Ledger]:
     store.close()
 
 
-def subscriber_environment(installation: Installation, file: Path) -> dict[str, str]:
-    """Return what a subscriber's terminal has: no more."""
-    if not file.exists():
-        command = ["bus", "subscriber", "add", "datamart", "--grant", "ledger", "--env", str(file)]
-        administrator = {
-            name: value
-            for name, value in {**os.environ, **installation.environment}.items()
-            if not name.startswith("SALDO_STAFF_")
-        }
-        added = subprocess.run(
-            [sys.executable, "-m", "services.cli", *command, "--reason", "a test"],
-            env=administrator,
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert added.returncode == 0, added.stdout + added.stderr
+def subscriber_environment(installation: Installation) -> dict[str, str]:
+    """Return what the terminal of the demo subscriber has: no more."""
+    file = installation.state.subscribers / "datamart.env"
     given = subprocess.run(
-        ["sh", "-c", f"set -a; . {shlex.quote(str(file))}; env"],
+        ["sh", "-c", f". {shlex.quote(str(file))}; env"],
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=True,
     )
-    return dict(line.split("=", 1) for line in given.stdout.splitlines())
+    environment = dict(line.split("=", 1) for line in given.stdout.splitlines())
+    assert {name for name in environment if name.startswith("SALDO_")} == GIVEN
+    return environment
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +222,7 @@ def examples(
     installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Example]]:
     folder = tmp_path_factory.mktemp("subscriber")
-    env = subscriber_environment(installation, folder / "datamart.env")
-    assert {name for name in env if name.startswith("SALDO_")} == GIVEN
+    env = subscriber_environment(installation)
     made = {}
     for name, command in commands(folder).items():
         made[name] = Example(name, command, folder, env)
@@ -311,7 +297,9 @@ def test_an_example_ends_with_the_balances_of_the_ledger(
     example.start()
     assert sum(map(sum, year.values())) > 0
     lines = len(example.log.read_text("utf-8"))
-    eventually(lambda: "up to position" in example.log.read_text("utf-8")[lines:], "it starts again")
+    eventually(
+        lambda: "up to position" in example.log.read_text("utf-8")[lines:], "it starts again"
+    )
     assert example.table() == year
 
 
