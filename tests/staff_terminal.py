@@ -20,7 +20,8 @@ import psycopg
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
-    from shared.rpc.server import Method, hosted
+    from shared.rpc.every_service import hosted
+    from shared.rpc.server import Method
 
 from services import staff_calls
 from shared import context

@@ -13,7 +13,8 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
-    from shared.rpc.server import Method, Nothing, hosted, rpc
+    from shared.rpc.every_service import hosted
+    from shared.rpc.server import Method, Nothing, rpc
 
 from shared.bus.permissions import CALLED, STAFFED, UPSTREAMS
 from shared.bus.principals import Principal, principal_of
