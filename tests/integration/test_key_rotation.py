@@ -160,10 +160,8 @@ def test_keys_change_under_load_and_old_ones_are_dropped(
         erased |= process.erased
     keys("rewrap", "identity", "--reason", "whatever was written meanwhile")
     with database.owner("identity") as owner:
-        kept = (
-            "SELECT count(*) FROM commands WHERE convert_from(result, 'UTF8') LIKE '%%meanwhile%%'"
-        )
-        assert owner.execute(kept).fetchone() == (1,)
+        recorded = "SELECT count(*) FROM commands WHERE convert_from(result, 'UTF8') LIKE %s"
+        assert owner.execute(recorded, ("%meanwhile%",)).fetchone() == (1,)
     states = keys("status", "identity", "--json")
     assert [state["can_be_dropped"] for state in states] == [False, True, True, True, True]
     for state in states[1:]:
