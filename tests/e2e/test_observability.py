@@ -16,7 +16,8 @@ from deploy.demo.letters import Mailbox
 from deploy.demo.report import Report
 from deploy.embedded.environment import MONITORED
 from deploy.embedded.installation import Installation
-from tests.demo_installation import demo_installation
+from tests.demo_installation import PROCESSES, demo_installation
+from tests.e2e.scraping import documented_metrics
 from tests.monitoring_files import ALERTS, OF_RABBITMQ, dashboards, metrics_in, panels
 from tests.otlp_collector import Collector, Span, collecting
 from tests.prometheus_package import Prometheus, scraping
@@ -24,6 +25,8 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
+SCRAPED = [process for process in MONITORED if process in PROCESSES]
+"""A test's installation has no sealer."""
 MAY_BE_EMPTY = {
     "Calls that did not end well",
     "Refused and failed calls of the ledger",
@@ -61,12 +64,12 @@ def prometheus(
         process: urlsplit(
             installation.environment[f"SALDO_MONITORING_URL_{process.upper()}"]
         ).netloc
-        for process in MONITORED
+        for process in SCRAPED
     }
     folder = tmp_path_factory.mktemp("prometheus") / "prometheus"
     with scraping(targets, ALERTS, folder) as running:
         eventually(
-            lambda: len(running.query('up{job="saldo"} == 1')) == len(MONITORED),
+            lambda: len(running.query('up{job="saldo"} == 1')) == len(SCRAPED),
             "each process is scraped",
         )
         yield running
@@ -86,12 +89,15 @@ def journey(installation: Installation) -> None:
 def test_every_panel_has_figures_and_nothing_is_alarmed(
     prometheus: Prometheus, journey: None
 ) -> None:
+    elsewhere = OF_RABBITMQ | {
+        name for name, row in documented_metrics().items() if not row.processes & {*SCRAPED}
+    }
     asked = {
         (panel["title"], target["expr"].replace("$__rate_interval", "1m"))
         for dashboard in dashboards().values()
         for panel in panels(dashboard)
         for target in panel["targets"]
-        if not metrics_in(target["expr"]) & OF_RABBITMQ
+        if not metrics_in(target["expr"]) & elsewhere
     }
     assert len(asked) > 50
     for title, expression in asked:

@@ -393,7 +393,7 @@ def test_relay_that_dies_before_it_advances_publishes_again(
     reader = Reader(amqp_url, exchange=log_exchange("ledger").name)
 
     class Dying(Relay):
-        def _confirm(self, database: Any, publisher: Any, tag: int, window: Any) -> None:
+        def _confirm(self, database: Any, publisher: Any, tag: int, *_: Any) -> None:
             publisher.wait_for(tag)
             raise psycopg.OperationalError("the process dies here")
 

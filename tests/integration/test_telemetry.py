@@ -115,7 +115,7 @@ def test_a_scrape_leaves_out_a_service_whose_database_does_not_respond(
     assert registry.get_sample_value("saldo_relay_lag_events", {"service": "payments"}) == 0
     states = states_of(database.settings, stores)
     assert states == {"ledger": "unavailable", "payments": "ok", "bus": "ok"}
-    nowhere = replace(database.settings, amqp_url="amqp://x:y@127.0.0.1:1/")
+    nowhere = replace(database.settings, amqp_urls={"payments": "amqp://payments@127.0.0.1:1/"})
     assert states_of(nowhere, {"payments": calls.store}) == {
         "payments": "ok", "bus": "unavailable",
     }  # fmt: skip
