@@ -13,10 +13,8 @@ This module imports nameko; only ``services/<name>/service.py`` and the server p
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -28,7 +26,7 @@ from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
 
-from shared import context, telemetry, tracing
+from shared import context, telemetry
 from shared.bus.history import MAX_PAGE_BYTES, end_of, page_after
 from shared.bus.principals import Principal, principal_of
 from shared.bus.relay import Publish
@@ -42,20 +40,18 @@ from shared.rpc.callers import (
     EVERYBODY,
     LABELS,
     Callers,
-    believed,
     caller_of,
     callers_of,
     can_reply,
     label_of,
 )
 from shared.rpc.client import RPC_EXCHANGE, RpcClient
+from shared.rpc.request_context import CALLER, RequestContextProvider
 from shared.staff import granted
 
 log = get_logger(__name__)
 
 CONFIG_KEY = "SALDO"
-_CALLER = "saldo.caller"
-"""Where the principal stands among a worker's headers: those of the wire have no such name."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +177,7 @@ class Method(Rpc):
     def unpack_message_headers(self, message: Any) -> dict[str, Any]:
         """Return the headers, with the caller as the broker knows it."""
         headers: dict[str, Any] = super().unpack_message_headers(message)
-        return {**headers, _CALLER: caller_of(message.properties)}
+        return {**headers, CALLER: caller_of(message.properties)}
 
     def check_signature(self, args: Any, kwargs: Any) -> None:
         """Accept: the schema has checked the arguments already."""
@@ -244,52 +240,6 @@ def _note_refused(service: str, what: str, caller: Principal | None) -> None:
     log.warning(
         "rpc_caller_refused", service=service, what=what, caller=caller.user if caller else ""
     )
-
-
-class RequestContextProvider(DependencyProvider):
-    """Binds the caller's context to the worker; logs and counts each call with its outcome."""
-
-    def __init__(self) -> None:
-        self._bound: dict[Any, ExitStack] = {}
-        self._began: dict[Any, float] = {}
-        self._spans: dict[Any, tracing.Span] = {}
-
-    def worker_setup(self, worker_ctx: Any) -> None:
-        self._began[worker_ctx] = time.monotonic()
-        telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).inc()
-        headers = dict(worker_ctx.context_data)
-        caller: Principal = headers.pop(_CALLER)
-        service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
-        bound = self._bound[worker_ctx] = ExitStack()
-        bound.enter_context(context.bind(**believed(caller, headers)))
-        self._spans[worker_ctx] = bound.enter_context(
-            tracing.span(
-                service, f"{service}.{name}", "server",
-                rpc__system="nameko", rpc__service=service, rpc__method=name,
-            )
-        )  # fmt: skip
-
-    def worker_result(self, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> None:
-        service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
-        seconds = time.monotonic() - self._began[worker_ctx]
-        outcome = telemetry.outcome_of(None if exc_info is None else exc_info[1])
-        telemetry.RPC_SERVED.labels(service, name, outcome).inc()
-        telemetry.RPC_SERVED_SECONDS.labels(service, name).observe(seconds)
-        method = f"{service}.{name}"
-        if exc_info is not None:
-            self._spans[worker_ctx].failed(exc_info[1])
-        if exc_info is None:
-            log.info("rpc_answered", method=method)
-        elif isinstance(exc_info[1], ServiceError):
-            log.info("rpc_refused", method=method, code=exc_info[1].code)
-
-    def worker_teardown(self, worker_ctx: Any) -> None:
-        if self._began.pop(worker_ctx, None) is not None:
-            telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).dec()
-        self._spans.pop(worker_ctx, None)
-        bound = self._bound.pop(worker_ctx, None)
-        if bound is not None:
-            bound.close()
 
 
 class StoreProvider(DependencyProvider):
