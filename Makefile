@@ -54,7 +54,7 @@ format: venv ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-contracts: venv ## Regenerate asyncapi.yaml and the OpenAPI description
+contracts: venv ## Regenerate the descriptions of the events and of the API
 	$(BIN)/python -m shared.contracts
 	$(BIN)/python -m gateway.openapi_file
 

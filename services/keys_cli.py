@@ -165,7 +165,7 @@ def drop(
         if key == MASTER and settings.secret:
             raise ValueError(f"{MASTER} is SALDO_SECRET: take it out of the settings")
         for use in _uses(settings, owner):
-            if use.id in (key, NO_ID if key == MASTER else key) and any((use.rows or {}).values()):
+            if use.id == key and any((use.rows or {}).values()):
                 raise ValueError(
                     f"{_listed(use.rows)} need it: saldo keys rewrap {owner} seals them anew"
                 )
@@ -227,6 +227,9 @@ def _uses(settings: Settings, owner: str, store: PostgresStore | None = None) ->
     ring.look()
     counts = {column.table: keys_in_use(store, column) for column in sealed_columns_of(owner)}
     ids = [key.id for key in ring]
+    for counted in counts.values():
+        if MASTER in ids:  # what has no id is under it
+            counted[MASTER] += counted.pop(NO_ID, 0)
     found = sorted({id_ for counted in counts.values() for id_ in counted} - set(ids))
     return [
         KeyUse(owner, id_, id_ == ids[0], {table: count[id_] for table, count in counts.items()})
@@ -235,8 +238,7 @@ def _uses(settings: Settings, owner: str, store: PostgresStore | None = None) ->
 
 
 def _is_known(settings: Settings, use: KeyUse) -> bool:
-    ids = {key.id for key in settings.keys_of(use.owner, "data-keys")}
-    return use.id in ids or (use.id == NO_ID and MASTER in ids)
+    return use.id in {key.id for key in settings.keys_of(use.owner, "data-keys")}
 
 
 def _print_uses(uses: list[KeyUse]) -> None:

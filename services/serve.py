@@ -20,7 +20,8 @@ from shared.config import Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
 from shared.rpc.client import RpcClient
-from shared.rpc.server import CONFIG_KEY, ServerContext, hosted
+from shared.rpc.every_service import hosted
+from shared.rpc.server import CONFIG_KEY, ServerContext
 from shared.signals import on_stop_signal
 
 log = get_logger(__name__)

@@ -109,7 +109,7 @@ def author(actor: str | None, reason: str, *, optional: bool = False) -> tuple[s
 def warn_of_actor(actor: str | None, who: str) -> None:
     """Say on standard error that ``--actor``, where somebody gives it, has no effect."""
     if actor is not None:
-        err.print(f"--actor is not read: you act as {who}.", soft_wrap=True)
+        err.print(f"--actor is not read: you act as {who}", soft_wrap=True)
 
 
 def recorded_reason(text: str) -> str:

@@ -23,7 +23,7 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 LIMITED = frozenset({"adjust", "reverse", "write-off"})
 """The permissions that a role grants with a limit."""
 
-MONEY = LIMITED | {"approve"}
+MONEY = LIMITED | {"approve", "post-payment"}
 """The permissions that move money, and so may have a limit."""
 
 CLERK_UP_TO: Kopecks = 50_000_00

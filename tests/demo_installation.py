@@ -14,7 +14,7 @@ from deploy.embedded import process
 from deploy.embedded.installation import Installation
 from shared.config import Settings
 from tests.integration.ledger.sealed_ledger import KEYS
-from tests.nodes import ANY_PORTS
+from tests.nodes import ANY_PORTS, broker_environment
 
 PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
 
@@ -25,8 +25,7 @@ def demo_installation(settings: Settings, folder: Path, **overrides: str) -> Ite
     given = {
         **overrides,
         "SALDO_DATABASE_URL": settings.database_url,
-        "SALDO_AMQP_URL": settings.amqp_url,
-        "SALDO_AMQP_ADMIN_URL": settings.amqp_admin_url,
+        **broker_environment(settings),
         "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         "SALDO_STAFF_AMQP_URL": settings.staff_amqp_url,
         "SALDO_SECRET": settings.secret.hex(),
@@ -34,8 +33,6 @@ def demo_installation(settings: Settings, folder: Path, **overrides: str) -> Ite
     }
     for service, url in settings.database_urls.items():
         given[f"SALDO_DATABASE_URL_{service.upper()}"] = url
-    for principal, url in settings.amqp_urls.items():
-        given[f"SALDO_AMQP_URL_{principal.upper()}"] = url
     # A machine that runs tests may be busy: what a page does without a read has tests of its own.
     given.setdefault("SALDO_PAGE_READ_SECONDS", "10")
     documents = folder / "documents"

@@ -77,6 +77,18 @@ def principals_urls(amqp_url: str, amqp_admin_url: str) -> dict[str, str]:
     return {name: urls[f"SALDO_AMQP_URL_{name.upper()}"] for name in (*SERVICES, GATEWAY)}
 
 
+def broker_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables with which an installation uses the broker of the tests.
+
+    Its users have the passwords that they have: an installation of its own would change them.
+    """
+    return {
+        "SALDO_AMQP_URL": settings.amqp_url,
+        "SALDO_AMQP_ADMIN_URL": settings.amqp_admin_url,
+        **{f"SALDO_AMQP_URL_{name.upper()}": url for name, url in settings.amqp_urls.items()},
+    }
+
+
 def prepare(amqp_url: str, amqp_admin_url: str) -> None:
     """Make the virtual host of a URL ready for the services and the gateway."""
     settings = Settings(

@@ -20,7 +20,8 @@ import psycopg
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
-    from shared.rpc.server import Method, hosted
+    from shared.rpc.every_service import hosted
+    from shared.rpc.server import Method
 
 from services import staff_calls
 from shared import context
@@ -72,7 +73,7 @@ class ServicesHere:
         self._stores = stores
         self._user = user_of(amqp_url)
 
-    def call(self, service: str, method: str, *, deadline: float, **arguments: Any) -> Any:
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **arguments: Any) -> Any:
         """Call a method as the user of the URL."""
         try:
             result = self.serve(service, method, _sent(arguments))

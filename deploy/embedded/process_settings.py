@@ -1,4 +1,4 @@
-"""Which settings each process gets: nobody has a credential that he does not need."""
+"""Which settings each process gets: none has a credential that it does not need."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_DATABASE_URL",
         *_VERIFIERS,
         *_secrets_of("accounts", "ledger"),
+        "SALDO_ROLE_PREFIX",
         "SALDO_STATE_DIR",
         "SALDO_URL",
     ),

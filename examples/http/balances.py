@@ -78,9 +78,9 @@ class Balances:
         )
 
 
-def page_after(cursor):
-    """Return the next page of events; empty when there was none for a while."""
-    query = {"service": SERVICE, "wait": WAIT_S, **({"after": cursor} if cursor else {})}
+def page_after(cursor, wait):
+    """Return the next page of events; empty when there was none for so many seconds."""
+    query = {"service": SERVICE, "wait": wait, **({"after": cursor} if cursor else {})}
     request = urllib.request.Request(
         f"{os.environ['SALDO_URL']}/api/v1/events?{urlencode(query)}",
         headers={"Authorization": f"Bearer {os.environ['SALDO_EVENTS_TOKEN']}"},
@@ -90,10 +90,10 @@ def page_after(cursor):
 
 
 def main():
-    balances = Balances(sys.argv[1])
+    balances, wait = Balances(sys.argv[1]), 0
     while True:
         try:
-            page = page_after(balances.reached()[1])
+            page = page_after(balances.reached()[1], wait)
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:
                 # Our mistake, or not the log that we have read: going on would be wrong.
@@ -105,8 +105,9 @@ def main():
             time.sleep(1)
         else:
             balances.apply(page)
-            if not page["more"]:
-                print("up to date at position", balances.reached()[0], flush=True)
+            wait = 0 if page["more"] else WAIT_S
+            if page["events"] or not page["more"]:
+                print("up to position", balances.reached()[0], flush=True)
 
 
 if __name__ == "__main__":

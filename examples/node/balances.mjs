@@ -155,7 +155,7 @@ async function follow(balances) {
     await channel.bindQueue(QUEUE, `${SERVICE}.events`, "#");
     for (;;) {
       await readHistory(channel, balances);
-      console.log("up to date at position", balances.reached().position);
+      console.log("up to position", balances.reached().position);
       const lookBack = Date.now() + LOOK_BACK_MS;
       try {
         while (Date.now() < lookBack) await read(channel, QUEUE, balances);

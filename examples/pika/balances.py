@@ -78,7 +78,7 @@ class Balances:
             return  # a type that is newer than this program, and does not concern it
         if not headers["cloudEvents_dataschema"].endswith(f"/{VERSION}"):
             sys.exit(f"This program does not know {headers['cloudEvents_dataschema']}: update it.")
-        if "change" not in data:
+        if not data.get("change"):
             sys.exit("This history is older than the field `change`: read it over HTTP (../http).")
         self.database.execute(
             """
@@ -136,7 +136,7 @@ def follow(balances):
         channel.queue_bind(QUEUE, f"{SERVICE}.events", routing_key="#")
         while True:
             read_history(channel, balances)
-            print("up to date at position", balances.reached()[0], flush=True)
+            print("up to position", balances.reached()[0], flush=True)
             look_back = time.monotonic() + LOOK_BACK_S
             try:
                 while time.monotonic() < look_back:

@@ -31,7 +31,7 @@ from services.terminal import (
 from shared import context
 from shared.bus.grants import Grants
 from shared.bus.history import end_of, page_after
-from shared.bus.messages import POSITION_HEADER, Envelope, with_type_predecessor
+from shared.bus.messages import Envelope, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher, PublishError
 from shared.bus.topology import connect
 from shared.config import Settings, load_settings, user_of
@@ -126,26 +126,19 @@ def _replay(
     """Return how many events were sent, and the position up to which the log was read."""
     publish, last = publisher_of(service), end_of(store)
     sent, position, predecessor = 0, after, after
-    before: dict[str, int] = {}
+    types = TypePredecessors({}, after)  # before the beginning there is no gap to find
     with counting(f"replaying {service}", max(0, last - after)) as advance:
         while True:
             page = page_after(
                 store, publish, position, predecessor,
                 limit=WINDOW, types=destination.types, persons=destination.persons,
             )  # fmt: skip
-            send([_numbered(one, before, after) for one in page.envelopes])
+            send([types.told(one) for one in page.envelopes])
             sent += len(page.envelopes)
             advance(page.position - position)
             position, predecessor = page.position, page.published
             if not page.more:
                 return sent, position
-
-
-def _numbered(message: Envelope, before: dict[str, int], after: int) -> Envelope:
-    """Return a message as the live feed sends it; before the beginning there is no gap to find."""
-    known = before.get(message.routing_key, after)
-    before[message.routing_key] = message.headers[POSITION_HEADER]
-    return with_type_predecessor(message, known)
 
 
 def _sender(publisher: ConfirmedPublisher, queue: str) -> Send:

@@ -32,8 +32,8 @@ def without_persons(service: str, envelope: Envelope) -> Envelope:
     left_out = {CORRELATION_HEADER}
     if envelope.headers.get(SUBJECT_HEADER) in [data.get(name) for name in fields]:
         left_out.add(SUBJECT_HEADER)
-    return Envelope(
-        routing_key=envelope.routing_key,
+    return msgspec.structs.replace(
+        envelope,
         headers={name: value for name, value in envelope.headers.items() if name not in left_out},
         body=msgspec.json.encode({name: data[name] for name in data if name not in fields}),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import groupby
 from typing import NamedTuple
 
 from shared.bus.disclosure import without_persons
@@ -47,21 +48,26 @@ def page_after(
 
     ``predecessor`` is the last published position up to ``after``. With ``types`` only these are
     returned, out of a bounded part of the log, so that a page may be empty though there is more.
-    Without ``persons`` identifiers of persons are left out. A page ends where it would be larger
-    than ``max_bytes``, but not before its first event.
+    The versions of one event count as one and stay together. Without ``persons`` identifiers of
+    persons are left out. A page ends where it would be larger than ``max_bytes``, but not before
+    its first event.
     """
     rows = limit if types is None else max(limit, SCANNED)
     envelopes, position, published = published_after(store, publish, after, rows, predecessor)
     chosen: list[Envelope] = []
-    room, before = max_bytes, predecessor
-    for envelope in envelopes:
-        reached: int = envelope.headers[POSITION_HEADER]
-        if types is None or envelope.headers[TYPE_HEADER] in types:
-            shown = envelope if persons else without_persons(store.service, envelope)
-            room -= len(shown.body) + _HEADER_BYTES
-            if chosen and (room < 0 or len(chosen) == limit):
+    events, room, before = 0, max_bytes, predecessor
+    for reached, versions in groupby(envelopes, lambda one: int(one.headers[POSITION_HEADER])):
+        shown = [
+            envelope if persons else without_persons(store.service, envelope)
+            for envelope in versions
+            if types is None or envelope.headers[TYPE_HEADER] in types
+        ]
+        if shown:
+            room -= sum(len(one.body) + _HEADER_BYTES for one in shown)
+            if chosen and (room < 0 or events == limit):
                 return Page(chosen, reached - 1, before, more=True)
-            chosen.append(shown)
+            chosen += shown
+            events += 1
         before = reached
     return Page(chosen, position, published, more=position - after >= rows)
 

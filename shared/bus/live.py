@@ -25,7 +25,7 @@ from psycopg.types.json import Jsonb
 from shared import telemetry
 from shared.bus.disclosure import without_persons
 from shared.bus.leadership import lead
-from shared.bus.messages import POSITION_HEADER, Envelope, with_type_predecessor
+from shared.bus.messages import Envelope, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import WINDOW, Publish, Window, read_window
 from shared.bus.topology import connect, declare_live, event_exchange, person_exchange
@@ -123,7 +123,7 @@ class LiveFeed:
 
     def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
         """Send what the relay has published and subscribers have not got; return how many."""
-        sent, types = 0, self._types(database)
+        sent, types = 0, TypePredecessors(self._types(database))
         while not self._stop.is_set() and (window := self._next(database)) is not None:
             tag = 0
             for message in window.envelopes:
@@ -133,7 +133,7 @@ class LiveFeed:
             self._events.inc(len(window.envelopes))
             database.execute(
                 "UPDATE live SET position = %s, published = %s, types = %s",
-                (window.position, window.published, Jsonb(types)),
+                (window.position, window.published, Jsonb(types.last)),
             )
         return sent
 
@@ -142,11 +142,11 @@ class LiveFeed:
         row = database.execute("SELECT types FROM live").fetchone()
         return dict(row["types"]) if row else {}
 
-    def _send(self, publisher: ConfirmedPublisher, message: Envelope, types: dict[str, int]) -> int:
+    def _send(
+        self, publisher: ConfirmedPublisher, message: Envelope, types: TypePredecessors
+    ) -> int:
         """Send one event to all, and whole to those who may see persons; return the last tag."""
-        before = types.get(message.routing_key, 0)
-        types[message.routing_key] = message.headers[POSITION_HEADER]
-        whole = with_type_predecessor(message, before)
+        whole = types.told(message)
         public = without_persons(self._service, whole)
         tag = publisher.publish(event_exchange(self._service).name, public)
         if public is not whole:

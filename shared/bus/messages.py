@@ -156,11 +156,28 @@ def envelope(
     )
 
 
-def with_type_predecessor(message: Envelope, before: int) -> Envelope:
-    """Return a message that also names the position of the event of its type before it."""
-    return msgspec.structs.replace(
-        message, headers={**message.headers, TYPE_PREDECESSOR_HEADER: before}
-    )
+class TypePredecessors:
+    """Tells messages, as they pass by in order, the position of the event of their type before.
+
+    ``last`` has the position of the last event of each type, so far; ``floor`` is told where a type
+    has none. The versions of one event have one predecessor.
+    """
+
+    def __init__(self, last: Mapping[str, int], floor: int = 0) -> None:
+        self.last = dict(last)
+        self._floor = floor
+        self._before: dict[str, int] = {}
+
+    def told(self, message: Envelope) -> Envelope:
+        """Return the message with this header."""
+        type_, position = message.headers[TYPE_HEADER], message.headers[POSITION_HEADER]
+        if self.last.get(type_) != position:
+            self._before[type_] = self.last.get(type_, self._floor)
+            self.last[type_] = position
+        before = self._before.get(type_, self._floor)
+        return msgspec.structs.replace(
+            message, headers={**message.headers, TYPE_PREDECESSOR_HEADER: before}
+        )
 
 
 def read_message(headers: Mapping[str, Any], body: bytes) -> Message:

@@ -50,6 +50,10 @@ becomes a new version. For a while it is published beside the old one: after it,
 position, by the routing key `<type>.v2`. `x-extensible-enum` lists the values of today, and may
 gain some. The JSON Schema of a message is at the address in its cloudEvents_dataschema, on the host
 of the API.
+
+Beside the events, the topic exchange `ledger.checkpoints` has the signed checkpoints of the
+ledger's log (text/plain, C2SP tlog-checkpoint; headers `number` and `size`). Whoever keeps them
+is a witness: `saldo ledger verify --witness` compares them with the log.
 """
 
 

@@ -13,45 +13,46 @@ This module imports nameko; only ``services/<name>/service.py`` and the server p
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from functools import wraps
 from typing import Any
 
 from kombu import Connection, Queue
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError
 from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
 
-from shared import context, telemetry
-from shared.bus.history import MAX_PAGE_BYTES, end_of, page_after
+from shared import context, telemetry, tracing
 from shared.bus.principals import Principal, principal_of
 from shared.bus.relay import Publish
-from shared.config import GATEWAY, SERVICES, Settings
+from shared.config import Settings
 from shared.errors import Forbidden, InternalError, ServiceError, ValidationFailed
 from shared.eventstore import Store
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
 from shared.rpc.callers import (
-    EVERYBODY,
     LABELS,
     Callers,
+    believed,
     caller_of,
     callers_of,
     can_reply,
     label_of,
 )
 from shared.rpc.client import RPC_EXCHANGE, RpcClient
-from shared.rpc.request_context import CALLER, RequestContextProvider
 from shared.staff import granted
 
 log = get_logger(__name__)
 
 CONFIG_KEY = "SALDO"
+_CALLER = "saldo.caller"
+"""Where the principal stands among a worker's headers: those of the wire have no such name."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class Method(Rpc):
     def unpack_message_headers(self, message: Any) -> dict[str, Any]:
         """Return the headers, with the caller as the broker knows it."""
         headers: dict[str, Any] = super().unpack_message_headers(message)
-        return {**headers, CALLER: caller_of(message.properties)}
+        return {**headers, _CALLER: caller_of(message.properties)}
 
     def check_signature(self, args: Any, kwargs: Any) -> None:
         """Accept: the schema has checked the arguments already."""
@@ -242,6 +243,52 @@ def _note_refused(service: str, what: str, caller: Principal | None) -> None:
     )
 
 
+class RequestContextProvider(DependencyProvider):
+    """Binds the caller's context to the worker; logs and counts each call with its outcome."""
+
+    def __init__(self) -> None:
+        self._bound: dict[Any, ExitStack] = {}
+        self._began: dict[Any, float] = {}
+        self._spans: dict[Any, tracing.Span] = {}
+
+    def worker_setup(self, worker_ctx: Any) -> None:
+        self._began[worker_ctx] = time.monotonic()
+        telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).inc()
+        headers = dict(worker_ctx.context_data)
+        caller: Principal = headers.pop(_CALLER)
+        service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
+        bound = self._bound[worker_ctx] = ExitStack()
+        bound.enter_context(context.bind(**believed(caller, headers)))
+        self._spans[worker_ctx] = bound.enter_context(
+            tracing.span(
+                service, f"{service}.{name}", "server",
+                rpc__system="nameko", rpc__service=service, rpc__method=name,
+            )
+        )  # fmt: skip
+
+    def worker_result(self, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> None:
+        service, name = worker_ctx.service_name, worker_ctx.entrypoint.method_name
+        seconds = time.monotonic() - self._began[worker_ctx]
+        outcome = telemetry.outcome_of(None if exc_info is None else exc_info[1])
+        telemetry.RPC_SERVED.labels(service, name, outcome).inc()
+        telemetry.RPC_SERVED_SECONDS.labels(service, name).observe(seconds)
+        method = f"{service}.{name}"
+        if exc_info is not None:
+            self._spans[worker_ctx].failed(exc_info[1])
+        if exc_info is None:
+            log.info("rpc_answered", method=method)
+        elif isinstance(exc_info[1], ServiceError):
+            log.info("rpc_refused", method=method, code=exc_info[1].code)
+
+    def worker_teardown(self, worker_ctx: Any) -> None:
+        if self._began.pop(worker_ctx, None) is not None:
+            telemetry.RPC_IN_PROGRESS.labels(worker_ctx.service_name).dec()
+        self._spans.pop(worker_ctx, None)
+        bound = self._bound.pop(worker_ctx, None)
+        if bound is not None:
+            bound.close()
+
+
 class StoreProvider(DependencyProvider):
     """Injects the store of the service."""
 
@@ -263,78 +310,15 @@ class RpcClientProvider(DependencyProvider):
         return _server(self).client
 
 
-class _ServerContextProvider(DependencyProvider):
+class ServerContextProvider(DependencyProvider):
+    """Injects all of these dependencies."""
+
     def get_dependency(self, worker_ctx: Any) -> ServerContext:
         return _server(self)
 
 
 class Nothing(Schema):
     """A request without arguments."""
-
-
-class EventsAfter(Schema):
-    """A page of the published history."""
-
-    after = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
-    predecessor = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
-    limit = fields.Integer(load_default=500, strict=True, validate=validate.Range(1, 1000))
-    types = fields.List(fields.String(), load_default=None, allow_none=True)
-    persons = fields.Boolean(load_default=True, truthy={True}, falsy={False})
-    max_bytes = fields.Integer(
-        load_default=MAX_PAGE_BYTES, strict=True, validate=validate.Range(1, MAX_PAGE_BYTES)
-    )
-
-
-class EventsPosition(Schema):
-    """The end of the log, or the position of a time."""
-
-    since = fields.AwareDateTime(load_default=None, allow_none=True)
-
-
-class ServiceBase:
-    """The methods that every service has besides its own."""
-
-    name: str
-    request_context = RequestContextProvider()
-    server_context = _ServerContextProvider()
-
-    @rpc(Nothing, callers=EVERYBODY)
-    def health(self) -> dict[str, str]:
-        """Return ok if the service can reach its database."""
-        store = self.server_context.store
-        store.query(lambda session: session.cursor.execute("SELECT 1"))
-        return {"status": "ok"}
-
-    @rpc(EventsAfter, callers=(*SERVICES, GATEWAY))
-    def events_after(self, after: int, predecessor: int, **choice: Any) -> dict[str, Any]:
-        """Return the published events after a position, for a reader that has missed some.
-
-        ``predecessor`` is the position of the last published event that the reader has, and goes
-        into the headers of the first one returned. ``next`` is the position to continue after, or
-        None at the end of the log; ``published`` is the predecessor to continue with, and ``more``
-        says whether to continue at once. The rest is as in `page_after`.
-        """
-        store, publish = self.server_context.store, self.server_context.publish
-        page = page_after(store, publish, after, predecessor, **choice)
-        return {
-            "events": [
-                {"headers": envelope.headers, "body": envelope.body.decode()}
-                for envelope in page.envelopes
-            ],
-            "next": page.position if page.position > after else None,
-            "published": page.published,
-            "more": page.more,
-        }
-
-    @rpc(EventsPosition, callers=(*SERVICES, GATEWAY))
-    def events_position(self, since: datetime | None) -> dict[str, int]:
-        """Return the last position of the log, or the last one before an instant."""
-        return {"position": end_of(self.server_context.store, since)}
-
-
-def hosted(service: type[Any]) -> type[Any]:
-    """Return the service class with the methods of ServiceBase added."""
-    return type(service.__name__, (service, ServiceBase), {"__module__": service.__module__})
 
 
 def _server(provider: DependencyProvider) -> ServerContext:

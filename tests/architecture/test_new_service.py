@@ -91,6 +91,8 @@ json.dump({
     "publisher": publisher_of("metering").__module__,
     "reactions": list(reactions_of("metering")),
     "database": load_settings(settings).database_url_of("metering"),
+    "broker": load_settings(settings).amqp_url_of("metering"),
+    "credentials": sorted(n for n in specs if "SALDO_AMQP_URL_METERING" in specs[n].environ),
     "argv": [list(specs[name].argv) for name in ("serve", "work")],
     "queues": [list(specs[name].ready.queues) for name in ("serve", "work")],
     "channels": list(yaml.safe_load(document())["channels"]),
@@ -168,6 +170,8 @@ def test_new_service_appears_in_every_derived_place(checkout: Path) -> None:
     assert found["publisher"] == "services.metering.publishing"
     assert found["reactions"] == ["ledger"]
     assert found["database"].startswith("postgresql://saldo_metering:")
+    assert found["broker"].startswith("amqp://metering:")
+    assert found["credentials"] == ["broker", "serve", "work"]
     assert all("metering" in argv for argv in found["argv"])
     assert "rpc-metering" in found["queues"][0]
     assert "metering.from.ledger" in found["queues"][1]

@@ -63,7 +63,7 @@ def main(names: list[str]) -> int:
     console = Console(stderr=True)
     try:
         with (
-            bench_database(nodes.database_url, nodes.amqp_url) as bench,
+            bench_database(nodes) as bench,
             console.status("measuring") as status,
         ):
             results, failures = list[Result](), list[str]()

@@ -25,6 +25,7 @@ from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause, EventRow
 from shared.ids import new_id
+from tests.nodes import Nodes
 
 SERVICES_OF_A_BILL = (
     ("heating", "Отопление", 214_055, "Гкал", "2140.550000", "1.000000"),
@@ -181,20 +182,22 @@ def library(bench: Bench) -> Application[Any]:
 
 
 @contextmanager
-def bench_database(database_url: str, amqp_url: str) -> Iterator[Bench]:
+def bench_database(nodes: Nodes) -> Iterator[Bench]:
     """Make a database with the ledger's schema for the length of a block."""
     name = f"saldo_bench_{secrets.token_hex(4)}"
-    parts = urlsplit(database_url)
+    parts = urlsplit(nodes.database_url)
     host = parts.netloc.rpartition("@")[2]
     settings = Settings(
-        amqp_url=amqp_url,
+        amqp_url=nodes.amqp_url,
+        amqp_urls=nodes.amqp_urls,
+        amqp_admin_url=nodes.amqp_admin_url,
         secret=bytes(32),
         database_url=urlunsplit(parts._replace(path=f"/{name}")),
     )
     settings = replace(
         settings, database_urls={"ledger": f"postgresql://saldo_bench:bench@{host}/{name}"}
     )
-    with psycopg.connect(database_url, autocommit=True) as owner:
+    with psycopg.connect(nodes.database_url, autocommit=True) as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         migrate(
             settings.database_url,

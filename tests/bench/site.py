@@ -33,7 +33,7 @@ from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
 from gateway.cabinet.cookies import SESSION
 from tests.bench.company import Bench
-from tests.nodes import ANY_PORTS
+from tests.nodes import ANY_PORTS, broker_environment
 
 PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
 ACCOUNTS = 10
@@ -84,7 +84,7 @@ def running_site(bench: Bench) -> Iterator[Site]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         owner_url = stack.enter_context(_fresh_database(bench.settings.database_url))
-        given = {"SALDO_DATABASE_URL": owner_url, "SALDO_AMQP_URL": bench.settings.amqp_url}
+        given = {"SALDO_DATABASE_URL": owner_url, **broker_environment(bench.settings)}
         installation = Installation(
             folder / "saldo", given, owner=process.myself(), ports=ANY_PORTS
         )

@@ -6,7 +6,12 @@ import ast
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -63,3 +68,71 @@ def test_the_packages_of_node_are_pinned_by_their_content() -> None:
     assert list(packages) == ["node_modules/amqplib"]
     assert all(one["integrity"].startswith("sha512-") for one in packages.values())
     assert all("resolved" not in one for one in packages.values())
+
+
+# --- What a table does with messages, told by the program for RabbitMQ ------------------------
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("SALDO_QUEUE_PREFIX", "subscriber.test.")
+    spec = spec_from_file_location("example", EXAMPLES / "pika/balances.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def balances(program: ModuleType) -> Iterator[Any]:
+    made = program.Balances(":memory:")
+    with closing(made.database):
+        yield made
+
+
+def message(
+    position: int, predecessor: int, type_: str = "payment_posted", version: int = 1, **data: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a message that pays a kopeck in advance."""
+    headers = {
+        "saldo_position": position,
+        "saldo_predecessor": predecessor,
+        "cloudEvents_type": type_,
+        "cloudEvents_time": "2026-11-28T12:00:00+00:00",
+        "cloudEvents_dataschema": f"/saldo/contracts/ledger/{type_}/v{version}",
+    }
+    change = {"principal": 0, "penalty": 0, "advance": 1}
+    return headers, {"account": "0100000001", "change": change, **data}
+
+
+def advance(balances: Any) -> int:
+    return sum(one for (one,) in balances.database.execute("SELECT advance FROM balances"))
+
+
+def test_a_repeated_message_has_no_second_effect(balances: Any) -> None:
+    messages = [message(1, 0), message(4, 1), message(4, 1), message(1, 0)]
+    balances.apply(messages)
+    balances.apply(messages)
+    assert (advance(balances), balances.reached()[0]) == (2, 4)
+
+
+def test_a_gap_undoes_the_whole_batch(program: ModuleType, balances: Any) -> None:
+    balances.apply([message(1, 0)])
+    with pytest.raises(program.Gap):
+        balances.apply([message(2, 1), message(4, 3)])
+    assert (advance(balances), balances.reached()[0]) == (1, 1)
+    balances.apply([message(2, 1), message(3, 2), message(4, 3)])
+    assert (advance(balances), balances.reached()[0]) == (4, 4)
+
+
+def test_an_unknown_type_is_skipped_and_an_unknown_version_is_not(balances: Any) -> None:
+    balances.apply([message(1, 0, "month_closed")])
+    assert (advance(balances), balances.reached()[0]) == (0, 1)
+    balances.apply([message(2, 1), message(2, 1, version=2)])  # published side by side
+    assert (advance(balances), balances.reached()[0]) == (1, 2)
+    with pytest.raises(SystemExit, match="payment_posted/v2: update it"):
+        balances.apply([message(3, 2, version=2)])
+    with pytest.raises(SystemExit, match="older than the field"):
+        balances.apply([message(3, 2, change={})])
+    assert (advance(balances), balances.reached()[0]) == (1, 2)

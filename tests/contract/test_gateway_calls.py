@@ -20,7 +20,7 @@ from marshmallow import Schema
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
-    from shared.rpc.server import ServiceBase
+    from shared.rpc.every_service import ServiceBase
 
 from gateway.documents.bill import with_payees
 from gateway.documents.payees import load_payees

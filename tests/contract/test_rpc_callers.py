@@ -13,8 +13,10 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
-    from shared.rpc.server import Method, Nothing, hosted, rpc
+    from shared.rpc.every_service import hosted
+    from shared.rpc.server import Method, Nothing, rpc
 
+from shared.bus.permissions import CALLED, STAFFED, UPSTREAMS
 from shared.bus.principals import Principal, principal_of
 from shared.config import GATEWAY, SERVICES
 from shared.errors import Forbidden
@@ -48,6 +50,8 @@ def _calls() -> Iterator[tuple[str, str, str]]:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if not (isinstance(node, ast.Call) and len(node.args) >= 2):
                     continue
+                if isinstance(node.func, ast.Attribute) and node.func.attr == "keys_of":
+                    continue  # it names an owner and a purpose
                 service, method = node.args[:2]
                 if not (isinstance(service, ast.Constant) and isinstance(method, ast.Constant)):
                     continue
@@ -84,6 +88,24 @@ def test_nobody_is_served_who_does_not_call() -> None:
         if method not in OF_EVERY_SERVICE | NOT_CALLED_YET:
             users = {caller for caller, *called in CALLS if called == [service, method]}
             assert callers.users <= users, f"{service}.{method} serves more than who calls it"
+
+
+def test_the_broker_lets_each_service_call_whom_it_calls_and_nobody_else() -> None:
+    """Beside its upstreams, whose log it asks for what it has missed."""
+    called = {
+        consumer: {service for caller, service, _ in CALLS if caller == consumer}
+        for consumer in SERVICES
+    }
+    for consumer, services in called.items():
+        upstreams, others = set(UPSTREAMS.get(consumer, ())), set(CALLED.get(consumer, ()))
+        assert services <= upstreams | others, consumer
+        assert others <= services, consumer
+
+
+def test_the_broker_lets_staff_call_where_there_is_something_for_them() -> None:
+    assert {
+        service for (service, _), callers in METHODS.items() if callers.permissions - {"*"}
+    } <= {*STAFFED}
 
 
 @pytest.mark.parametrize("user", [None, "", "saldo", "guest", "subscriber.datamart", "staff.X"])

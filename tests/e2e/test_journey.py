@@ -19,6 +19,7 @@ from deploy.demo.person import Journey
 from deploy.demo.report import Report
 from deploy.embedded.installation import Installation
 from shared.config import SERVICES
+from shared.keys import parse_ring
 from tests.e2e.clear_text import found_in, texts_of_database, texts_of_files
 from tests.e2e.scraping import check_metrics
 from tests.waiting import eventually
@@ -129,11 +130,17 @@ def _check_that_no_secret_is_in_clear(installation: Installation, journey: Journ
     for account in demo_accounts():
         secrets[f"holder of {account.number}"] = account.holder
         secrets[f"address of {account.number}"] = account.address
-    for name in ("SALDO_SECRET", "SALDO_ACQUIRER_PASSWORD", "SALDO_ACQUIRER_SECRET"):
+    for name in ("SALDO_ACQUIRER_PASSWORD", "SALDO_ACQUIRER_SECRET"):
         secrets[name] = installation.environment[name]
+    for ring in installation.state.keys.iterdir():
+        [key] = parse_ring(ring.read_text(encoding="ascii"))
+        secrets[ring.name] = key.secret.hex()
+    secrets["key of the seal"] = (installation.state.seal / "key").read_text("ascii").strip()
     assert all(secrets.values())
     logs = sorted(installation.state.log.glob("*.log"))
-    assert {"serve.log", "work.log", "gateway.log", "acquirer.log"} <= {log.name for log in logs}
+    assert {"serve.log", "work.log", "seal.log", "gateway.log", "acquirer.log"} <= {
+        log.name for log in logs
+    }
     kept = [path for path in installation.state.root.glob("acquirer/*") if path.is_file()]
     assert kept, "the acquirer keeps its orders in a file"
 

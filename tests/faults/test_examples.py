@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -26,6 +27,7 @@ import psycopg
 import pytest
 
 from deploy.embedded import process
+from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
 from services.discovery import open_store
 from services.ledger.application import (
@@ -44,7 +46,7 @@ from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, po
 from tests.nodes import ANY_PORTS
 from tests.waiting import eventually
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = REPOSITORY / "examples"
 SEED = int(os.environ.get("SALDO_TEST_EXAMPLES_SEED", "8"))
 ACCOUNTS = [f"01{number:08}" for number in range(1, 21)]
 DAY = date(2026, 11, 10)
@@ -53,6 +55,7 @@ BURST = 100
 NEIGHBOUR = "subscriber.neighbour.full"
 SAME_S = 180.0
 VICTIMS = ("work", "rabbitmq", "work", "gateway", "rabbitmq")
+GIVEN = {"SALDO_AMQP_URL", "SALDO_URL", "SALDO_EVENTS_TOKEN", "SALDO_QUEUE_PREFIX"}
 Table = dict[str, tuple[int, int, int]]
 
 
@@ -184,7 +187,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
             patch.delenv(name)
         installation = Installation(tmp_path_factory.mktemp("house") / "saldo", ports=ANY_PORTS)
         try:
-            installation.up(("serve", "work", "gateway"))
+            installation.up(("serve", "work", "gateway", "subscribers"))
             yield installation
         finally:
             installation.reset()
@@ -200,21 +203,26 @@ def ledger(installation: Installation) -> Iterator[Ledger]:
 
 
 def subscriber_environment(installation: Installation) -> dict[str, str]:
-    """Return what a subscriber's terminal has: no more."""
-    return {
-        "PATH": os.environ["PATH"],
-        "SALDO_AMQP_URL": installation.environment["SALDO_AMQP_URL"],
-        "SALDO_URL": installation.environment["SALDO_URL"],
-        "SALDO_QUEUE_PREFIX": "subscriber.datamart.",
-    }
+    """Return what the terminal of the demo subscriber has: no more."""
+    file = installation.state.subscribers / "datamart.env"
+    given = subprocess.run(
+        ["sh", "-c", f". {shlex.quote(str(file))}; env"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    environment = dict(line.split("=", 1) for line in given.stdout.splitlines())
+    assert {name for name in environment if name.startswith("SALDO_")} == GIVEN
+    return environment
 
 
 @pytest.fixture(scope="module")
 def examples(
     installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Example]]:
-    env = subscriber_environment(installation)
     folder = tmp_path_factory.mktemp("subscriber")
+    env = subscriber_environment(installation)
     made = {}
     for name, command in commands(folder).items():
         made[name] = Example(name, command, folder, env)
@@ -233,6 +241,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
     return {
         "pika": [*python, str(EXAMPLES / "pika/balances.py")],
         "node": [str(NODE / "bin/node"), str(program)],
+        "http": [*python, str(EXAMPLES / "http/balances.py")],
     }
 
 
@@ -278,7 +287,7 @@ def refuse_everything(installation: Installation) -> None:
         channel.queue_bind(NEIGHBOUR, "ledger.events", "#")
 
 
-@pytest.mark.parametrize("name", ["pika", "node"])
+@pytest.mark.parametrize("name", ["pika", "node", "http"])
 def test_an_example_ends_with_the_balances_of_the_ledger(
     name: str, year: Table, examples: dict[str, Example]
 ) -> None:
@@ -288,7 +297,9 @@ def test_an_example_ends_with_the_balances_of_the_ledger(
     example.start()
     assert sum(map(sum, year.values())) > 0
     lines = len(example.log.read_text("utf-8"))
-    eventually(lambda: "up to date" in example.log.read_text("utf-8")[lines:], "it starts again")
+    eventually(
+        lambda: "up to position" in example.log.read_text("utf-8")[lines:], "it starts again"
+    )
     assert example.table() == year
 
 

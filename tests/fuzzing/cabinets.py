@@ -18,6 +18,9 @@ from deploy.demo.loading import saldo
 from deploy.demo.person import Journey, Person, new_address
 from deploy.demo.report import Report
 from deploy.doubles.acquirer.signature import checksum
+from services.subscriber_administration import SubscriberAdministration, new_credentials
+from shared.bus.grants import Grants
+from shared.config import load_settings
 
 FREE_ACCOUNT, KEPT_ACCOUNT, LEFT_ACCOUNT = "0100000001", "0100000002", "0100000003"
 _RESET_CODE = re.compile(r"от личного кабинета: ([0-9]+)")
@@ -33,6 +36,14 @@ class Plan:
     tokens: Mapping[str, str | None]
     requests: Mapping[str, Request]
     paths: Mapping[str, Sequence[str]]
+
+
+def _subscriber() -> str:
+    """Make a subscriber who may see the ledger; return its token."""
+    credentials = new_credentials()
+    administration = SubscriberAdministration(load_settings())
+    administration.add("fuzzing", Grants.parse(["ledger"]), credentials, "made to be fuzzed")
+    return credentials.token
 
 
 class Cabinets:
@@ -66,6 +77,7 @@ class Cabinets:
                 "unlink_account": leaver.client.token,
                 "end_session": leaver.client.token,
                 "change_password": changer.client.token,
+                "events": _subscriber(),
             },
             requests={
                 **self._reads(),
@@ -117,6 +129,7 @@ class Cabinets:
             "payment": payment,
             "receipt": payment,
             "question": {"path": {"question_id": self._question_id}},
+            "events": {"query": {"service": "ledger", "types": "payment_posted", "wait": 0}},
         }
 
     def _commands(self) -> dict[str, Request]:

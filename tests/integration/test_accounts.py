@@ -54,8 +54,7 @@ class AccountsHarness:
 
 @pytest.fixture
 def run(database: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    for module in (cli, terminal):
-        monkeypatch.setattr(module, "load_settings", lambda: database.settings)
+    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
     runner = CliRunner()
 
     def run(*arguments: object) -> Any:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from amqp.exceptions import AccessRefused
@@ -17,6 +18,7 @@ from kombu import Connection
 
 from deploy.embedded import process
 from deploy.embedded.installation import Installation
+from deploy.embedded.plan import read_plan, write_plan
 from deploy.embedded.processes import NODES
 from deploy.embedded.rabbitmq import package_server
 from tests.nodes import ANY_PORTS
@@ -75,9 +77,44 @@ def test_nodes_require_a_password(installation: Installation) -> None:
         connection.connect()
 
 
+def test_services_sign_in_after_the_set_up_and_after_another_one(
+    installation: Installation,
+) -> None:
+    """The users are made by a process of its own, which also an installation of before gets."""
+    ledger = installation.environment["SALDO_AMQP_URL_LEDGER"]
+    with Connection(ledger, connect_timeout=3) as connection, pytest.raises(AccessRefused):
+        connection.connect()
+    for _ in range(2):
+        installation.up([*NODES, "broker"])
+        with Connection(ledger, connect_timeout=3) as connection:
+            connection.connect()
+        installation.up(NODES)
+
+
+def test_a_node_without_the_management_api_is_started_anew(installation: Installation) -> None:
+    before = installation.identities()
+    plan = read_plan(installation.state.plan)
+    assert plan is not None
+    old = tuple(
+        msgspec.structs.replace(spec, version="") if spec.name == "rabbitmq" else spec
+        for spec in plan.processes
+    )
+    write_plan(installation.state.plan, msgspec.structs.replace(plan, processes=old))
+    assert installation.up(NODES)
+    after = installation.identities()
+    assert {name for name in NODES if before[name] != after[name]} == {"rabbitmq"}
+
+
 def test_nodes_listen_on_this_machine_only(installation: Installation) -> None:
     ports = installation.state.ports(ANY_PORTS, renew=False)
-    for name in ("postgres", "amqp", "amqp_distribution", "epmd"):
+    for name in (
+        "postgres",
+        "amqp",
+        "amqp_distribution",
+        "amqp_management",
+        "amqp_prometheus",
+        "epmd",
+    ):
         socket.create_connection(("127.0.0.1", ports[name]), timeout=3).close()
         with pytest.raises(ConnectionRefusedError):
             # All of 127/8 is this machine, but only the one address is listened on.

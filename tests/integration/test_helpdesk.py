@@ -182,7 +182,7 @@ def test_hostile_arguments_are_refused_by_the_closed_set_of_errors(
 def test_the_answer_is_of_who_signed_in(database: Any, run: Any) -> None:
     number = ask(database, uuid4())["number"]
     result = run("answer", number, "--text", "Зима.", "--actor", "petrov")
-    assert "--actor is not read: you act as staff:olga\n" in result.stderr
+    assert "--actor is not read: you act as staff:olga" in result.stderr
     assert database.store("helpdesk").log_after(0, 10)[-1].actor == "staff:olga"
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from services.accounts.domain import AccountLinked
 from services.accounts.publishing import publish as publish_accounts
 from services.identity.fingerprints import new_token, token_digest
 from services.ledger.publishing import publish
+from shared.bus import Publication
 from shared.bus.history import Page, end_of, page_after
+from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from tests.conftest import Database
@@ -53,6 +56,20 @@ def test_pages_of_some_types_pass_over_the_others_and_lose_none(database: Databa
     assert (positions(page), page.more) == ([4, 5, 6], False)
     none = page_after(store, publish, 0, 0, limit=9, types={"charges_posted"})
     assert (positions(none), none.position, none.more) == ([], 6, False)
+
+
+def test_the_versions_of_one_event_stay_on_one_page(database: Database) -> None:
+    store = ledger_of(database, 2)
+
+    def both(recorded: Recorded) -> list[Publication]:
+        one = publish(recorded)
+        return [one, msgspec.structs.replace(one, version=2)]
+
+    page = page_after(store, both, 0, 0, limit=1, types={"payment_posted"})
+    assert (positions(page), page.position, page.more) == ([2, 2], 2, True)
+    page = page_after(store, both, 2, 2, limit=9, max_bytes=1)
+    assert (positions(page), page.published) == ([3, 3], 3)
+    assert [one.routing_key for one in page.envelopes] == ["payment_posted", "payment_posted.v2"]
 
 
 def test_a_page_ends_before_it_gets_too_large_but_has_one_event(database: Database) -> None:

@@ -32,7 +32,7 @@ from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-QUEUES = ("erp.from.ledger", "evt-ledger-payment_posted--erp.on_payment")
+QUEUES = ("subscriber.erp.ledger", "evt-ledger-payment_posted--erp.on_payment")
 WAIT_S = 20.0
 NAMEKO = """
 import eventlet; eventlet.monkey_patch()
@@ -55,7 +55,11 @@ class Program:
     def __init__(self, text: str, amqp_url: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", text],
-            env={"PATH": os.environ["PATH"], "SALDO_AMQP_URL": amqp_url},
+            env={
+                "PATH": os.environ["PATH"],
+                "SALDO_AMQP_URL": amqp_url,
+                "SALDO_QUEUE_PREFIX": "subscriber.erp.",
+            },
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     try:
         with (
             tempfile.TemporaryDirectory(dir=options.folder) as folder,
-            bench_database(nodes.database_url, nodes.amqp_url) as bench,
+            bench_database(nodes) as bench,
         ):
             return _run(options, Path(folder), bench)
     finally:

@@ -28,12 +28,13 @@ from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges, ReversePayment, WriteOffPenalty
 from services.ledger.limits import CORRECTING
+from services.ledger.seal.sealer import seal_log
 from shared import context
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 from tests.conftest import Database, fresh_database
-from tests.integration.ledger.sealed_ledger import KEYS
+from tests.integration.ledger.sealed_ledger import KEYS, sealing
 from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
 from tests.staff_terminal import grant, revoke, services_here, staff_amqp_url
 
@@ -69,6 +70,13 @@ class SmallCompany:
             "SALDO_DATABASE_URL_LEDGER": settings.database_url_of("ledger"),
             "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         }
+
+    def seal(self) -> str:
+        """Seal the log as the sealer does; return the signed checkpoint."""
+        with sealing(self.database) as cursor:
+            sealed = seal_log(cursor, KEYS)
+        assert sealed is not None
+        return sealed.note
 
     def may(self, name: str, permission: str, up_to: Kopecks | None = None) -> None:
         """Grant one of the staff a permission."""

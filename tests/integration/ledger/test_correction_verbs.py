@@ -51,7 +51,7 @@ def test_a_correction_above_the_limit_needs_a_second_person(company: SmallCompan
     company.may(CLERK, "approve")
     same = company.run("approve", row["proposal_id"], "--actor", "petrov")
     assert same.exit_code == 2
-    assert "--actor is not read: you act as staff:ivanova\n" in same.stderr
+    assert "--actor is not read: you act as staff:ivanova" in same.stderr
     assert "Somebody else" in same.stderr
     dry = company.run_json("approve", row["proposal_id"], "--dry-run", by="petrov")
     assert net(dry["accounts"][0]) == net(dry["before"][0]) + 10_001

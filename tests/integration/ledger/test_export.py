@@ -22,7 +22,7 @@ SUMS = ("principal", "penalty", "advance")
 def test_events_are_exported_so_that_the_seal_can_be_verified(
     shared_company: SmallCompany, tmp_path: Path
 ) -> None:
-    note = shared_company.run_json("checkpoint")["checkpoint"]
+    note = shared_company.seal()
     key = VerifierKey.parse(shared_company.run_json("key")["key"])
     file = tmp_path / "events.jsonl"
     answer = shared_company.run_json("export", str(file))

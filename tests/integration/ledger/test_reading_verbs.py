@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from tests.integration.ledger.small_company import NUMBERS, SERVICES, SmallCompany, net
+from tests.integration.ledger.small_company import CLERK, NUMBERS, SERVICES, SmallCompany, net
+from tests.staff_terminal import ServicesHere, staff_amqp_url
 
 pytestmark = pytest.mark.nodes
 
@@ -194,3 +197,50 @@ def test_a_malformed_database_url_is_refused_without_being_quoted(
     error = shared_company.refused(verb, SALDO_STAFF_DATABASE_URL="postgresql:1//u:hunter2@h/db")
     assert error.startswith("the database URL of your login cannot be read")
     assert "hunter2" not in error
+
+
+WITHOUT_LOGIN = dict.fromkeys(
+    ("SALDO_DATABASE_URL", "SALDO_STAFF_DATABASE_URL", "SALDO_DATABASE_URL_LEDGER"), ""
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("balance", NUMBERS[0]),
+        ("balance", NUMBERS[0], "--as-of", "2026-03-31"),
+        ("balance", "999"),
+        ("statement", NUMBERS[0]),
+        ("statement", NUMBERS[0], "--from", "2026-02-01", "--to", "2026-04-30"),
+        ("statement", NUMBERS[0], "--from", "2026-04-30", "--to", "2026-02-01"),
+        ("proposals",),
+        ("proposals", "--all"),
+    ],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_terminal_without_a_login_reads_the_same_from_the_service(
+    shared_company: SmallCompany, words: tuple[str, ...], form: tuple[str, ...]
+) -> None:
+    direct = shared_company.run(*words, *form)
+    asked = shared_company.run(*words, *form, **WITHOUT_LOGIN)
+    assert (asked.exit_code, asked.stderr) == (direct.exit_code, direct.stderr)
+    if form and not direct.exit_code:
+        assert json.loads(asked.stdout) == json.loads(direct.stdout)
+    else:
+        assert asked.stdout == direct.stdout
+    nobody = shared_company.run(*words, *form, by="nobody", **WITHOUT_LOGIN)
+    assert "staff may" in nobody.stderr
+
+
+def test_pages_of_a_statement_add_up_to_the_whole(shared_company: SmallCompany) -> None:
+    services = ServicesHere({"ledger": shared_company.store}, staff_amqp_url(CLERK))
+    whole = shared_company.run_json("statement", NUMBERS[0])
+    movements: list[Any] = []
+    after: int | None = 0
+    while after is not None:
+        page = services.call("ledger", "statement_by_days", number=NUMBERS[0], after=after, limit=2)
+        assert (page["opening"], page["closing"]) == (whole["opening"], whole["closing"])
+        assert len(page["movements"]) in (1, 2)
+        movements += page["movements"]
+        after = page["next"]
+    assert movements == whole["movements"]

@@ -13,8 +13,9 @@ import pytest
 from services.ledger.corrections import Approve, Correct, approve, correct
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges, ReversePayment
-from shared.errors import Conflict
+from shared.errors import Conflict, Forbidden
 from tests.integration.ledger.small_company import CLERK, NUMBERS, SmallCompany, net
+from tests.staff_terminal import ServicesHere, staff_amqp_url
 
 pytestmark = pytest.mark.nodes
 
@@ -168,3 +169,36 @@ def test_a_person_removed_between_proposal_and_approval_has_proposed_nothing(
     assert "may no longer" in company.refused("approve", proposal, by="petrov")
     company.may_not("petrov", "approve")
     assert "staff may" in company.refused("approve", proposal, by="petrov")
+
+
+def test_payments_of_a_limited_cash_desk_stay_within_the_limit_of_the_day(
+    company: SmallCompany,
+) -> None:
+    company.may("desk", "post-payment", 10_00)
+    services = ServicesHere({"ledger": company.store}, staff_amqp_url("desk"))
+    before = net(company.run_json("balance", NUMBER))
+
+    def posts(amount: int, payment_id: UUID | None = None) -> str:
+        try:
+            posted = services.call(
+                "ledger",
+                "post_payment",
+                payment_id=payment_id or uuid4(),
+                paid_on="2026-05-01",
+                lines=[{"account": NUMBER, "amount": amount}],
+            )
+        except Forbidden as refused:
+            return refused.code
+        return str(posted["posted"])
+
+    first = uuid4()
+    for _ in range(2):
+        assert posts(6_00, first) == str([NUMBER]), "once, however often"
+    assert posts(5_00) == "above_limit"
+    assert posts(4_00) == str([NUMBER])
+    assert posts(1) == "above_limit"
+    company.may("desk", "post-payment", None)
+    assert posts(5_00) == str([NUMBER])
+    company.may_not("desk", "post-payment")
+    assert posts(1) == "staff_may_not"
+    assert net(company.run_json("balance", NUMBER)) == before - 15_00

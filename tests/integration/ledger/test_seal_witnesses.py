@@ -18,6 +18,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from typer.testing import CliRunner, Result
 
+from services.cli import app as saldo
 from services.ledger.cli import app
 from services.ledger.seal import process
 from services.ledger.seal.checkpoint import Checkpoint, Signer
@@ -29,6 +30,7 @@ from services.ledger.seal.rotation import adopt, rotate
 from services.ledger.seal.sealer import last_checkpoint, seal_log
 from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.witnesses import DirectoryWitness, MailWitness, WitnessError
+from shared.config import SEALER
 from tests.integration.ledger.sealed_ledger import KEYS, SEED, SealedLedger
 from tests.waiting import eventually
 
@@ -313,6 +315,45 @@ def test_key_is_changed_while_the_sealer_works(sealer: Sealer, command: Command)
     assert [key.until for key in trusted] == [None, 615, 610, 605]
     assert found(command("verify", "--json")) == set()
     assert seal_keys(sealer.environ).signer.verifier == trusted[0]
+
+
+def test_operator_beside_the_sealer_changes_its_key(
+    sealer: Sealer, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALDO_LEDGER_SEAL_KEY", str(sealer.key))
+    url = sealer.ledger.database.settings.database_url_of(SEALER)
+    monkeypatch.setenv("SALDO_DATABASE_URL_SEALER", url)
+    rotate = ["keys", "rotate", "seal", "--reason", "yearly"]
+    assert CliRunner().invoke(saldo, [*rotate, "--dry-run"]).exit_code == 0
+    assert [key.until for key in verifier_keys(sealer.environ)] == [None]
+    result = CliRunner().invoke(saldo, rotate)
+    assert result.exit_code == 0, result.output
+    now, old = verifier_keys(sealer.environ)
+    assert (f"signs now: {now}" in result.output, old.until) == (True, 590)
+    assert command("key").stdout == f"{now}\n"
+    with sealer.running():
+        assert command("checkpoint").exit_code == 0
+    assert found(command("verify", "--json")) == set()
+
+
+def test_first_keys_of_a_sealer_are_written_by_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = ["keys", "new-seal", str(tmp_path / "a"), str(tmp_path / "b"), "--reason", "sealer"]
+    assert CliRunner().invoke(saldo, [*new, "--derived"]).exit_code == 2, "without SALDO_SECRET"
+    assert not (tmp_path / "a").exists()
+    result = CliRunner().invoke(saldo, new)
+    assert result.exit_code == 0, result.output
+    environ = {
+        "SALDO_LEDGER_SEAL_KEY": str(tmp_path / "a"),
+        "SALDO_LEDGER_SEAL_VERIFIER_FILE": str(tmp_path / "b"),
+    }
+    assert str(seal_keys(environ).signer.verifier) == result.stdout.strip()
+    assert CliRunner().invoke(saldo, new).exit_code == 2, "there is one already"
+    monkeypatch.setenv("SALDO_SECRET", "ab" * 32)
+    new[2:4] = [str(tmp_path / "c"), str(tmp_path / "d")]
+    assert CliRunner().invoke(saldo, [*new, "--derived"]).exit_code == 0
+    assert seal_keys({"SALDO_LEDGER_SEAL_KEY": str(tmp_path / "c")}).derived
 
 
 def test_change_of_the_key_that_broke_off_stops_the_sealer_until_it_is_repeated(

@@ -68,7 +68,7 @@ def test_a_payment_posted_twice_is_named(company: SmallCompany) -> None:
     company.as_owner(
         "INSERT INTO events SELECT originator_id, (SELECT max(originator_version) + 1 FROM events "
         f"WHERE originator_id = '{row[0]}'), topic, state, {last[0] + 1}, recorded_at, "
-        "command_id, actor, correlation_id FROM events "
+        "command_id, actor, correlation_id, recorded_by FROM events "
         f"WHERE originator_id = '{row[0]}' AND convert_from(state, 'UTF8') LIKE '%{payment_id}%' "
         "LIMIT 1"
     )
@@ -76,7 +76,7 @@ def test_a_payment_posted_twice_is_named(company: SmallCompany) -> None:
 
 
 def test_a_consistent_rewrite_is_found_by_the_seal(company: SmallCompany) -> None:
-    company.run_json("checkpoint")
+    company.seal()
     company.as_owner("UPDATE events SET actor = 'staff:nobody' WHERE notification_id = 30")
     result = company.run("audit", "--json")
     report = json.loads(result.stdout)

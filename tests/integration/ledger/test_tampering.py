@@ -36,10 +36,10 @@ SELECT notification_id, originator_id, originator_version FROM events
 @pytest.fixture
 def company(company: SmallCompany) -> SmallCompany:
     """A company that was sealed, got three more payments, and was sealed again."""
-    company.run_json("checkpoint")
+    company.seal()
     for number in NUMBERS[:SEALED_LAST]:
         pay(company, number, date(2026, 6, 1), 100_00)
-    company.run_json("checkpoint")
+    company.seal()
     return company
 
 
@@ -175,7 +175,7 @@ def test_truncation_with_checkpoints_is_named_by_an_outside_checkpoint(
     company: SmallCompany, tmp_path: Path
 ) -> None:
     kept = tmp_path / "checkpoint.txt"
-    kept.write_text(company.run_json("checkpoint")["checkpoint"], encoding="utf-8")
+    kept.write_text(company.seal(), encoding="utf-8")
     end = last_position(company)
     before = end - SEALED_LAST
     truncate(company, before)

@@ -11,8 +11,10 @@ from deploy.embedded.keys import make_keys, sealer_settings
 from deploy.embedded.process_settings import SETTINGS, settings_of
 from deploy.embedded.state import DEFAULT_PORTS, StateDir
 from services.ledger.seal.keys import seal_keys, signer_in, verifier_keys
+from services.staff_environment import terminal_environment
 from shared.config import GATEWAY, SERVICES, load_settings
 from shared.keys import MASTER, GivenKeys, Key, KeyRing, parse_ring
+from shared.staff import ROLES
 
 OLD_SECRET = "ab" * 32
 
@@ -79,6 +81,25 @@ def test_private_key_of_the_seal_is_given_to_the_sealer_alone(state: StateDir) -
     assert (state.seal / "key").stat().st_mode & 0o777 == 0o600
     assert not any(variable.startswith("SALDO_SECRET") for variable in given["seal"])
     assert not any(variable.startswith("SALDO_AMQP") for variable in given["seal"])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_terminal_of_staff_has_a_key_from_which_the_seals_follows(
+    state: StateDir, role: str
+) -> None:
+    make_keys(state, OLD_SECRET)
+    administrators = apply_overrides(settings_in(state), {}, state.secrets())
+    terminal = terminal_environment(
+        load_settings(administrators), administrators, "ann", [role], "password"
+    )
+    assert terminal.get("SALDO_LEDGER_SEAL_VERIFIER_FILE") == str(state.seal / "verifiers")
+    given = "\n".join(terminal.values())
+    assert str(state.seal / "key") not in given
+    assert "saldo_sealer" not in given
+    assert OLD_SECRET not in given
+    rings = {name for name in terminal if name.startswith("SALDO_SECRET")}
+    operators = {"SALDO_SECRET_LEDGER_FILE", "SALDO_SECRET_ACCOUNTS_FILE"}
+    assert rings == (operators if role == "operator" else set())
 
 
 def test_gateway_and_services_have_no_keys_of_each_other(state: StateDir) -> None:

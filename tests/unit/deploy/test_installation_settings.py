@@ -13,13 +13,14 @@ import pytest
 from deploy.embedded.environment import (
     apply_overrides,
     as_shell,
+    broker_urls,
     generate_settings,
     overrides_from,
     role_urls,
 )
 from deploy.embedded.keys import make_keys
 from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
-from shared.config import SEALER, SERVICES, load_settings
+from shared.config import GATEWAY, SEALER, SERVICES, load_settings
 
 
 @pytest.fixture
@@ -89,6 +90,36 @@ def test_overridden_owner_url_changes_the_urls_of_the_roles(state: StateDir) -> 
     own = overrides | {"SALDO_DATABASE_URL_LEDGER": "postgresql://mine:x@db/billing"}
     settings = apply_overrides(_settings(state), own, state.secrets())
     assert settings["SALDO_DATABASE_URL_LEDGER"] == own["SALDO_DATABASE_URL_LEDGER"]
+
+
+def test_each_principal_of_the_broker_has_its_own_password(state: StateDir) -> None:
+    settings = load_settings(_settings(state))
+    urls = [urlsplit(settings.amqp_url_of(name)) for name in (*SERVICES, GATEWAY)]
+    assert [url.username for url in urls] == [*SERVICES, GATEWAY]
+    assert len({url.password for url in urls}) == len(urls)
+    assert {url.port for url in urls} == {DEFAULT_PORTS["amqp"]}
+    administrator = urlsplit(settings.amqp_admin_url)
+    assert administrator.port == DEFAULT_PORTS["amqp_management"]
+    assert administrator.password == urlsplit(settings.amqp_url).password
+    assert administrator.password not in {url.password for url in urls}
+
+
+def test_a_given_broker_needs_its_management_api(state: StateDir) -> None:
+    given = {"SALDO_AMQP_URL": "amqp://boss:x@bus.example:5671/billing"}
+    with pytest.raises(StateError, match="set SALDO_AMQP_ADMIN_URL"):
+        apply_overrides(_settings(state), given, state.secrets())
+    given["SALDO_AMQP_ADMIN_URL"] = "https://boss:x@bus.example:15671"
+    settings = apply_overrides(_settings(state), given, state.secrets())
+    ledger = urlsplit(settings["SALDO_AMQP_URL_LEDGER"])
+    assert (ledger.username, ledger.hostname, ledger.path) == ("ledger", "bus.example", "/billing")
+    own = given | {"SALDO_AMQP_URL_LEDGER": "amqp://ledger:mine@bus.example/billing"}
+    settings = apply_overrides(_settings(state), own, state.secrets())
+    assert settings["SALDO_AMQP_URL_LEDGER"] == own["SALDO_AMQP_URL_LEDGER"]
+
+
+def test_broker_url_in_another_form_is_refused() -> None:
+    with pytest.raises(StateError, match="must look like"):
+        broker_urls("bus.example:5672", "key")
 
 
 def test_sourced_settings_are_no_overrides(state: StateDir) -> None:

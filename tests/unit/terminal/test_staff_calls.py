@@ -93,7 +93,7 @@ def test_a_verb_asks_its_service_and_needs_nothing_but_the_url(run: Run, verb: s
 @pytest.mark.parametrize("named", ["petrov", "staff:Ivanova", " ", "a b"])
 def test_whoever_an_option_names_has_no_part_in_it(run: Run, verb: str, named: str) -> None:
     result = run(*verb.split(), *BY_RPC[verb], "--actor", named)
-    assert "--actor is not read: you act as staff:ivanova\n" in result.stderr
+    assert "--actor is not read: you act as staff:ivanova" in result.stderr
     [client] = ASKED
     [(_, _, asked)] = client.calls
     assert named not in asked.values()

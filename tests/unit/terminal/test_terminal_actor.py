@@ -105,7 +105,7 @@ def contracts(tmp_path: Path) -> Path:
 
 WRITING = {
     "ledger import": ("CONTRACTS",),
-    "bus replay": ("ledger", "--to-queue", "erp.from.ledger"),
+    "bus replay": ("ledger", "--to-queue", "subscriber.erp.ledger"),
     "ledger accrue": ("--on", "2026-01-31"),
     "ledger replay": ("--all",),
     "accounts import": ("CONTRACTS",),
