@@ -59,6 +59,7 @@ def payload_schema(schema: SchemaClass) -> dict[str, Any]:
     for name in sorted(person_fields(schema)):
         # A subscriber without the grant for persons does not receive it.
         described["properties"][name]["x-saldo-person"] = True
+        described["properties"][name]["description"] += " Only with a grant for persons."
         described["required"].remove(name)
     if not described.get("required", True):
         del described["required"]
