@@ -154,6 +154,7 @@ def test_only_who_is_granted_it_closes_a_month(harness: ClosingHarness) -> None:
         assert (code, out) == (2, "")
         assert "staff may" in err
         assert [entry["event"] for entry in logged] == ["rpc_caller_refused"]
+    assert harness.imports(BILLS, bill("02", 3))["entries"] == 1, "it is still open"
 
 
 def test_a_month_closed_between_decision_and_write_is_closed(
