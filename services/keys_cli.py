@@ -24,6 +24,7 @@ from services.terminal import (
     Json,
     Reason,
     StaffVerbs,
+    author,
     counting,
     err,
     new_table,
@@ -34,10 +35,13 @@ from services.terminal import (
     reporting,
     show,
 )
+from shared import context
 from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Settings, load_settings
 from shared.database import connection_info
+from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.sealed_columns import NO_ID, keys_in_use, reseal_all
+from shared.ids import new_id
 from shared.key_files import add_key, drop_key
 from shared.keys import MASTER, KeyFile
 
@@ -50,6 +54,14 @@ ROTATION_SECONDS = 60
 
 Owner = Annotated[str, typer.Argument(help="A service, gateway, or seal.", show_default=False)]
 Service = Annotated[str, typer.Argument(help="A service.", show_default=False)]
+
+
+class Rewrap(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sealed anew what a service stores, and why."""
+
+    by: str
+    reason: str
+    verb: str = "keys rewrap"
 
 
 class KeyUse(msgspec.Struct, frozen=True):
@@ -107,7 +119,9 @@ def rotate(owner: Owner, reason: Reason = "", dry_run: DryRun = False) -> None:
         if owner == SEAL:
             if not dry_run:
                 with _sealer(settings) as cursor:
-                    out.print(f"signs now: {rotation.rotate(cursor)}", soft_wrap=True)
+                    out.print(
+                        f"signs now: {rotation.rotate(cursor, comment=comment)}", soft_wrap=True
+                    )
             return
         path = _file_of(settings, owner)
         if dry_run:
@@ -130,10 +144,13 @@ def rewrap(
     It can be stopped and repeated at any time. Exit code 1: no key of the ring opens some rows.
     """
     with reporting():
-        comment, settings = _comment(reason, dry_run), load_settings()
+        who, why = author(None, reason, optional=dry_run)
+        settings = load_settings()
         with opened_store(service, writes=True, statement_timeout_ms=0) as store:
             before = _uses(settings, service, store)
             total = sum(sum(use.rows.values()) for use in before if use.rows)
+            if not dry_run:
+                _record(store, who, Rewrap(by=who, reason=why))
             done = lost = 0
             with counting("sealing anew", total) as advance:
                 for column in () if dry_run else sealed_columns_of(service):
@@ -141,7 +158,7 @@ def rewrap(
                     done, lost = done + some, lost + unopened
             uses = _uses(settings, service, store)
     if json:
-        print_json({"resealed": done, "unopened": lost, "keys": uses, "why": comment})
+        print_json({"resealed": done, "unopened": lost, "keys": uses})
     else:
         _print_uses(uses)
         err.print(f"{done} rows were sealed anew, {lost} could not be opened")
@@ -199,6 +216,17 @@ def new_seal(
             out.print(str(rotation.adopt(settings.secret, key_file, verifier_file, name)))
         elif not dry_run:
             out.print(str(rotation.create(key_file, verifier_file, name)))
+
+
+def _record(store: PostgresStore, who: str, run: Rewrap) -> None:
+    """Keep who sealed anew, and why, with the commands of the service."""
+    with context.bind(actor=who, command_id=new_id()):
+        store.execute(_kept, run)
+
+
+def _kept(_: Session, command: Rewrap) -> dict[str, Any]:
+    kept: dict[str, Any] = msgspec.to_builtins(command)
+    return kept
 
 
 def _comment(reason: str, dry_run: bool) -> str:

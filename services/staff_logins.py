@@ -97,11 +97,20 @@ def drop_login(owner: psycopg.Connection[Any], name: str) -> bool:
     if owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (login,)).fetchone() is None:
         return False
     _alter(owner, login, "NOLOGIN")
+    _let_owner_signal(owner, login)
     owner.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (login,)
     )
     owner.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
     return True
+
+
+def _let_owner_signal(owner: psycopg.Connection[Any], login: str) -> None:
+    """Give the owner the rights of a login, which he needs to end its sessions."""
+    row = owner.execute("SELECT pg_has_role(current_user, %s, 'USAGE')", (login,)).fetchone()
+    if row is None or not row[0]:
+        options = " WITH INHERIT TRUE" if owner.info.server_version >= _INHERITS_PER_GRANT else ""
+        owner.execute(sql.SQL("GRANT {} TO CURRENT_USER" + options).format(sql.Identifier(login)))
 
 
 def _alter(owner: psycopg.Connection[Any], login: str, what: str) -> None:

@@ -13,10 +13,9 @@ from deploy.demo.loading import load
 from deploy.embedded import process
 from deploy.embedded.installation import Installation
 from shared.config import Settings
-from tests.integration.ledger.sealed_ledger import KEYS
 from tests.nodes import ANY_PORTS, broker_environment
 
-PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
+PROCESSES = ("serve", "work", "seal", "gateway", "acquirer", "mailcatcher")
 
 
 @contextmanager
@@ -28,8 +27,6 @@ def demo_installation(settings: Settings, folder: Path, **overrides: str) -> Ite
         **broker_environment(settings),
         "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
         "SALDO_STAFF_AMQP_URL": settings.staff_amqp_url,
-        "SALDO_SECRET": settings.secret.hex(),
-        "SALDO_LEDGER_SEAL_VERIFIER": str(KEYS.signer.verifier),
     }
     for service, url in settings.database_urls.items():
         given[f"SALDO_DATABASE_URL_{service.upper()}"] = url

@@ -183,7 +183,7 @@ def ensure_rabbitmq() -> None:
         raise MissingPrerequisite(
             "RabbitMQ is missing: run make up as root (it installs the package rabbitmq-server), "
             "or install that yourself, or pull an image (docker pull rabbitmq:4), or give the URL "
-            "of a RabbitMQ in SALDO_AMQP_URL."
+            "of a RabbitMQ in SALDO_AMQP_URL, and of its management API in SALDO_AMQP_ADMIN_URL."
         )
 
 

@@ -86,7 +86,8 @@ def processes(
         return (_container(image, folder, ports, secrets["amqp"], url),)
     raise RabbitmqError(
         "there is no RabbitMQ: install the package rabbitmq-server (as root: make up does it), "
-        "or pull an image (docker pull rabbitmq:4), or give the URL of one in SALDO_AMQP_URL"
+        "or pull an image (docker pull rabbitmq:4), or give the URL of one in SALDO_AMQP_URL, and "
+        "of its management API in SALDO_AMQP_ADMIN_URL"
     )
 
 

@@ -35,18 +35,6 @@ DEFAULT_PORTS = {
 }
 """The default ports, on 127.0.0.1 only."""
 
-_SECRETS = (
-    "master",
-    "database",
-    "roles",
-    "amqp",
-    "amqp_users",
-    "staff",
-    "cookie",
-    "acquirer",
-    "acquirer_callback",
-)
-
 # Below 32768, where the ports of outgoing connections begin on Linux.
 _OTHER_PORTS = range(18100, 29999)
 

@@ -22,6 +22,7 @@ from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
 from tests.bench.reads import as_of, now, payment
 from tests.bench.replays import beside_get, replay, replay_all
+from tests.bench.traces import traced
 from tests.bench.web import pages, pdf_neighbours, reads
 from tests.nodes import acquire_nodes
 
@@ -45,6 +46,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "penalties": penalties,
     "memory": memory_of_reads,
     "relay": relay,
+    "traces": traced,
     "bill-pdf": bill_pdfs,
     "bill-pdf-neighbours": pdf_neighbours,
     "pages": pages,

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.embedded.environment import MONITORED, REPOSITORY
 
-_ROW = re.compile(r"^\| `(saldo_\w+)` \| ([a-z, ]*)\| ([a-z, ]+) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| `(saldo_\w+)` \| ([a-z_, ]*)\| ([a-z, ]+) \|", re.MULTILINE)
 _SUFFIX = re.compile(r"_(bucket|count|sum)$")
 
 

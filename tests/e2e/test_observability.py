@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy.demo.client import CabinetClient
 from deploy.demo.company import demo_accounts
@@ -16,6 +18,8 @@ from deploy.demo.letters import Mailbox
 from deploy.demo.report import Report
 from deploy.embedded.environment import MONITORED
 from deploy.embedded.installation import Installation
+from services.cli import app
+from shared.config import SERVICES
 from tests.demo_installation import PROCESSES, demo_installation
 from tests.e2e.scraping import documented_metrics
 from tests.monitoring_files import ALERTS, OF_RABBITMQ, dashboards, metrics_in, panels
@@ -109,6 +113,22 @@ def test_every_panel_has_figures_and_nothing_is_alarmed(
                 f"{title}: {expression}",
             )
     assert prometheus.query('ALERTS{alertstate="firing"}') == []
+
+
+def test_the_looks_of_operators_show_the_installation(
+    installation: Installation, journey: None
+) -> None:
+    seen = CliRunner().invoke(app, ["top", "--json", "--every", "0.5"])
+    picture = json.loads(seen.stdout)
+    states = {one["process"]: one["state"] for one in picture["processes"]}
+    assert {states[process] for process in SCRAPED} == {"ready"}
+    assert states["seal"] == "down"
+    assert {one["service"] for one in picture["services"]} == {*SERVICES}
+    found = CliRunner().invoke(app, ["bus", "lag", "--json", "--max-seconds", "600"])
+    assert found.exit_code == 0, found.output
+    [ledger] = [one for one in json.loads(found.stdout)["services"] if one["service"] == "ledger"]
+    assert ledger["log"] > 40
+    assert ledger["stream_messages"] > 40
 
 
 def test_a_payment_is_one_trace_from_the_bank_to_the_letter(

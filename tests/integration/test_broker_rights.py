@@ -29,6 +29,7 @@ from shared.bus.topology import (
     declare_live,
     declare_publishing,
     log_exchange,
+    reaction_queue,
 )
 from shared.config import GATEWAY, SERVICES, Settings
 from tests.conftest import signed_in_as, sweep_bus
@@ -442,3 +443,23 @@ def test_a_service_cannot_listen_in_the_name_of_another(
                 declare_listening(broker, consumer, upstream)
         with pytest.raises(AccessRefused), broker.channel() as channel:
             log_exchange("ledger")(channel).declare()
+
+
+def test_a_reaction_queue_of_an_older_version_serves_on(
+    users: Mapping[str, str], base_settings: Settings, administration: BrokerAdministration
+) -> None:
+    """It dead-letters through the default exchange, which its service may not write to any more."""
+    queue = "payments.from.ledger"
+    older = reaction_queue("payments", "ledger").queue_arguments | {
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "payments.dead",
+    }
+    with connect(base_settings.amqp_url, name="tests", heartbeat=0) as broker:
+        channel = broker.channel()
+        channel.queue_delete(queue)
+        channel.queue_declare(queue, durable=True, auto_delete=False, arguments=older)
+    with connect(users["payments"], name="tests", heartbeat=0) as broker:
+        declare_listening(broker, "payments", "ledger")
+        broker.channel().basic_consume(queue)
+    bound = [each for each in administration.bindings() if each["destination"] == queue]
+    assert {each["source"] for each in bound} == {"", "ledger.log"}

@@ -20,7 +20,7 @@ from tests.conftest import Database
 
 pytestmark = pytest.mark.nodes
 
-BY = ("--actor", "staff:Ivanova", "--reason", "order 17")
+BY = ("--reason", "order 17")
 
 
 @pytest.fixture(autouse=True)
@@ -175,10 +175,10 @@ def test_selected_messages_are_dropped_and_the_log_has_their_ids(
 
 def test_a_parked_message_is_retried(database: Database) -> None:
     message = park(database)
-    tried = bus("parked", "ledger", "--retry", message, "--actor", "ivanova", "--dry-run")
+    tried = bus("parked", "ledger", "--retry", message, "--dry-run")
     assert tried.stdout == "would retry account_linked 7\n"
     assert parked_in(database)
-    done = bus("parked", "ledger", "--retry", message, "--actor", "ivanova")
+    done = bus("parked", "ledger", "--retry", message)
     assert done.exit_code == 0, (done.output, done.exception)
     assert parked_in(database) == []
 
@@ -191,7 +191,7 @@ def test_a_message_that_fails_again_stays_parked_with_its_new_failure(
 
     react(fail)
     message = park(database)
-    retried = bus("parked", "ledger", "--retry", message, "--actor", "ivanova")
+    retried = bus("parked", "ledger", "--retry", message)
     assert retried.exit_code == 2
     assert "failed again: ZeroDivisionError" in retried.stderr
     assert "4510" not in retried.output
@@ -213,7 +213,7 @@ def test_selected_messages_are_retried_in_order_and_a_failure_holds_up_its_subje
     react(handle)
     for position, subject in ((1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "c")):
         park(database, position, subject)
-    words = ("parked", "ledger", "--retry-all", "--actor", "ivanova")
+    words = ("parked", "ledger", "--retry-all")
     assert bus(*words, "--dry-run").stdout == "would retry 5 messages of ledger\n"
     retried = bus(*words, "--json")
     assert retried.exit_code == 1
@@ -244,7 +244,7 @@ def test_what_is_parked_while_messages_are_retried_is_retried_too(
 
     react(handle)
     park(database, 1)
-    assert bus("parked", "ledger", "--retry-all", "--actor", "ivanova").exit_code == 0
+    assert bus("parked", "ledger", "--retry-all").exit_code == 0
     assert handled == [1, 2]
     assert parked_in(database) == []
 
@@ -259,7 +259,7 @@ def test_an_unavailable_node_stops_the_retries_and_blames_no_message(
     react(fail)
     for position in (1, 2, 3):
         park(database, position, subject=str(position))
-    retried = bus("parked", "ledger", "--retry-all", "--actor", "ivanova")
+    retried = bus("parked", "ledger", "--retry-all")
     assert retried.exit_code == 2
     assert "Stopped after 1 handled messages." in retried.stderr
     assert [(row["position"], row["attempts"]) for row in parked_in(database)] == [(2, 5), (3, 5)]
@@ -272,9 +272,8 @@ def test_an_unavailable_node_stops_the_retries_and_blames_no_message(
         ("parked", "--retry-all"),
         ("parked", "ledger", "--drop", "7", "--retry", "7", *BY),
         ("parked", "ledger", "--drop-all", "--retry-all", *BY),
-        ("parked", "ledger", "--drop", "7", "--actor", "ivanova"),
-        ("parked", "ledger", "--drop-all", "--actor", "ivanova"),
-        ("parked", "ledger", "--retry", "7", "--actor", "a b"),
+        ("parked", "ledger", "--drop", "7"),
+        ("parked", "ledger", "--drop-all"),
         ("parked", "ledger", "--retry", "7"),
         ("parked", "ledger", "--show", "7"),
         ("parked", "ledger", "--since", "yesterday"),

@@ -159,6 +159,9 @@ def test_keys_change_under_load_and_old_ones_are_dropped(
         kept |= process.kept
         erased |= process.erased
     keys("rewrap", "identity", "--reason", "whatever was written meanwhile")
+    with database.owner("identity") as owner:
+        recorded = "SELECT count(*) FROM commands WHERE convert_from(result, 'UTF8') LIKE %s"
+        assert owner.execute(recorded, ("%meanwhile%",)).fetchone() == (1,)
     states = keys("status", "identity", "--json")
     assert [state["can_be_dropped"] for state in states] == [False, True, True, True, True]
     for state in states[1:]:

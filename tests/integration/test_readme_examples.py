@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -26,10 +26,11 @@ from services.ledger.application import (
 from services.ledger.publishing import publish
 from shared import context
 from shared.bus.live import Handoff, LiveFeed
+from shared.bus.permissions import Rights, rights_of_subscriber
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.eventstore.postgres import PostgresStore
-from tests.conftest import Database
+from tests.conftest import BrokerUser, Database
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 QUEUES = ("subscriber.erp.ledger", "evt-ledger-payment_posted--erp.on_payment")
@@ -38,7 +39,9 @@ NAMEKO = """
 import eventlet; eventlet.monkey_patch()
 import os
 from nameko.runners import ServiceRunner
-runner = ServiceRunner({"AMQP_URI": os.environ["SALDO_AMQP_URL"]})
+runner = ServiceRunner(
+    {"AMQP_URI": os.environ["SALDO_AMQP_URL"], "DECLARE_EVENT_EXCHANGES": False}
+)
 runner.add_service(Erp)
 runner.start(); print("ready", flush=True); runner.wait()
 """
@@ -95,6 +98,13 @@ def broker(
 
 
 @pytest.fixture
+def erp_url(broker_user: Callable[[str, str, Rights], BrokerUser]) -> str:
+    """The URL of a subscriber who may see the ledger."""
+    rights = rights_of_subscriber("erp", ["ledger"], personal=())
+    return broker_user("subscriber", "erp", rights).url
+
+
+@pytest.fixture
 def ledger(database: Database, clean_bus: None) -> Iterator[PostgresStore]:
     """A ledger with one event, and its relay and live feed at work."""
     store, worker, handoff = database.store("ledger"), Worker(), Handoff()
@@ -114,14 +124,14 @@ def pay(store: PostgresStore) -> None:
 
 
 @pytest.mark.usefixtures("ledger")
-def test_the_stream_tells_the_history(amqp_url: str, broker: object) -> None:
+def test_the_stream_tells_the_history(erp_url: str, broker: object) -> None:
     queue, stream, _ = examples()
     lines = [
         line
         for line in queue.splitlines(keepends=True)
         if not line.startswith(("channel.queue_", "channel.basic_consume"))
     ]
-    reading = Program("".join([*lines[:-1], stream, lines[-1]]), amqp_url)
+    reading = Program("".join([*lines[:-1], stream, lines[-1]]), erp_url)
     try:
         assert reading.line().startswith("1 account_opened {'account': '0100000001'")
     finally:
@@ -130,14 +140,14 @@ def test_the_stream_tells_the_history(amqp_url: str, broker: object) -> None:
 
 def test_a_queue_of_ones_own_gets_what_is_published(
     ledger: PostgresStore,
-    amqp_url: str,
+    erp_url: str,
     broker: pika.adapters.blocking_connection.BlockingChannel,
 ) -> None:
     broker.exchange_declare("ledger.events", "topic", durable=True)
     broker.queue_declare(QUEUES[0], durable=True, arguments={"x-queue-type": "quorum"})
     broker.queue_bind(QUEUES[0], "ledger.events", "#")
     pay(ledger)
-    reading = Program(examples()[0], amqp_url)
+    reading = Program(examples()[0], erp_url)
     try:
         seen = reading.line()
         while not seen.startswith("2 "):  # the first event may have come before the queue
@@ -148,9 +158,9 @@ def test_a_queue_of_ones_own_gets_what_is_published(
 
 
 def test_a_nameko_handler_gets_the_payment(
-    ledger: PostgresStore, amqp_url: str, broker: object
+    ledger: PostgresStore, erp_url: str, broker: object
 ) -> None:
-    reading = Program(examples()[2] + NAMEKO, amqp_url)
+    reading = Program(examples()[2] + NAMEKO, erp_url)
     try:
         assert reading.line() == "ready"
         pay(ledger)

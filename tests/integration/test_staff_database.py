@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
@@ -13,7 +16,7 @@ import pytest
 
 from services.discovery import migrations_of
 from services.ledger.application import OpenAccount, open_account
-from services.staff_logins import drop_login
+from services.staff_logins import drop_login, memberships, put_login
 from shared import context
 from shared.config import SEALER, SERVICES
 from shared.eventstore import privileges
@@ -312,6 +315,45 @@ def test_sealer_does_nothing_but_seal(database: Database) -> None:
         ):
             with pytest.raises(REFUSED):
                 sealer.execute(statement)
+
+
+def test_an_owner_needs_no_right_but_to_make_roles(database: Database) -> None:
+    """He takes the roles that he has made, wherever the server does not give them to him."""
+    name = f"plain_{secrets.token_hex(4)}"
+    made = f"{name}_ledger"
+    settings = database.settings
+    parts = urlsplit(settings.database_url)
+    address = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+    owner_url = f"postgresql://{name}:secret@{address}"
+    with psycopg.connect(settings.database_url, autocommit=True) as creator:
+        creator.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'secret'")
+        creator.execute(f"GRANT CREATE ON DATABASE {parts.path[1:]} TO {name}")
+        creator.execute(f"ALTER ROLE {name} SET createrole_self_grant = ''")
+        creator.execute("ALTER SCHEMA ledger RENAME TO other_ledger")
+    migrate(owner_url, "ledger", f"postgresql://{made}:secret@{address}", migrations_of("ledger"))
+    own = replace(
+        settings,
+        database_url=owner_url,
+        database_urls={"ledger": f"postgresql://{made}@{address}"},
+    )
+    with psycopg.connect(
+        owner_url, autocommit=True, options=f"-c search_path=ledger -c role={writer_of(made)}"
+    ) as verb:
+        verb.execute(EVENT, (f"staff:{name}",))
+        assert verb.execute("SELECT recorded_by FROM events").fetchone() == (name,)
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        groups = [group for group in memberships(own, ["operator"]) if made in group.group]
+        put_login(owner, name, "secret", groups)
+        session = psycopg.connect(f"postgresql://staff.{name}:secret@{address}")
+        assert drop_login(owner, name)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+        owner.execute("DROP SCHEMA ledger CASCADE")
+        admin = staff_admin_of(made, "ledger")
+        owner.execute(f"DROP ROLE {made}, {writer_of(made)}, {reader_of(made)}, {admin}")
+    with psycopg.connect(settings.database_url, autocommit=True) as creator:
+        creator.execute(f"REVOKE CREATE ON DATABASE {parts.path[1:]} FROM {name}")
+        creator.execute(f"DROP ROLE {name}")
 
 
 def test_removing_somebody_ends_his_sessions(database: Database) -> None:

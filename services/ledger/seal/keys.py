@@ -10,7 +10,8 @@
 ``SALDO_LEDGER_SEAL_VERIFIER``, or ``SALDO_LEDGER_SEAL_VERIFIER_FILE``
     The verifier keys, public, for everybody: the one that signs now, then earlier ones, each with
     the size of the last log that it signed (``...@4096``). Up to there its signatures stay valid.
-    They are separated by white space; the file is read each time.
+    They are separated by white space; the file, in which a text after # is a comment, is read each
+    time.
 ``SALDO_LEDGER_SEAL_OLD_KEYS``
     More of the earlier ones, where an installation names them so.
 """
@@ -94,7 +95,8 @@ def _verifiers(env: Environ) -> tuple[VerifierKey, ...]:
     now = env.get(VERIFIER, "").split()
     if path := env.get(VERIFIER_FILE):
         try:
-            now += Path(path).read_text(encoding="utf-8").split()
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            now += " ".join(line.partition("#")[0] for line in lines).split()
         except (OSError, ValueError):
             raise ConfigurationError(f"{VERIFIER_FILE} names {path}, which is unreadable") from None
     try:

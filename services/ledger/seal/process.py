@@ -31,6 +31,7 @@ log = get_logger(__name__)
 SEAL_SECONDS = 15.0
 WITNESS_SECONDS = 1.0
 _POLL_SECONDS = 0.5
+_DERIVED = "the last one followed from SALDO_SECRET"
 
 
 class SealingTasks:
@@ -87,7 +88,7 @@ class SealingTasks:
             lock_seal(cursor)  # before the keys are read: nobody changes them from here on
             keys = seal_keys(self._environ)
             if keys.derived:
-                log.info("seal_key_changed", key=str(rotate(cursor, self._environ)))
+                log.info("seal_key_changed", key=str(rotate(cursor, self._environ, _DERIVED)))
                 keys = seal_keys(self._environ)
             sealed = seal_log(cursor, keys)
             if sealed is None or not sealed.added:

@@ -38,8 +38,10 @@ DERIVATION = "saldo/ledger/seal"
 """The purpose under which the seal's key followed from SALDO_SECRET, before it had its own."""
 
 
-def rotate(cursor: Any, environ: Environ | None = None) -> VerifierKey:
+def rotate(cursor: Any, environ: Environ | None = None, comment: str = "") -> VerifierKey:
     """Put a new key into the sealer's file and the file of verifiers; return its verifier.
+
+    The second keeps the comment, and those of before.
 
     Raises ConfigurationError where the keys are not in files. ``cursor`` is the sealer's: its
     transaction keeps others from sealing.
@@ -55,7 +57,9 @@ def rotate(cursor: Any, environ: Environ | None = None) -> VerifierKey:
         keys = seal_keys(env)
         retired = _retired(keys.signer.verifier, last_checkpoint(cursor))
         trusted = [successor.verifier, *retired, *keys.trusted[1:]]
-        write_atomically(verifier_file, "".join(f"{key}\n" for key in trusted))
+        before = verifier_file.read_text(encoding="utf-8").splitlines()
+        comments = [f"# {comment}"] * bool(comment) + [line for line in before if line[:1] == "#"]
+        write_atomically(verifier_file, "".join(f"{line}\n" for line in (*comments, *trusted)))
     fresh.replace(key_file)
     return successor.verifier
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.importing.posting import Posting
@@ -148,9 +149,12 @@ def test_a_dry_run_closes_nothing_and_a_closing_is_final(harness: ClosingHarness
 def test_only_who_is_granted_it_closes_a_month(harness: ClosingHarness) -> None:
     revoke(harness.database.settings, "ledger", CLERK, "close")
     for words in (AUTHOR, (*AUTHOR, "--dry-run")):
-        code, out, err = harness.terminal.run("close", "2026-03", *words)
+        with capture_logs() as logged:
+            code, out, err = harness.terminal.run("close", "2026-03", *words)
         assert (code, out) == (2, "")
         assert "staff may" in err
+        assert [entry["event"] for entry in logged] == ["rpc_caller_refused"]
+    assert harness.imports(BILLS, bill("02", 3))["entries"] == 1, "it is still open"
 
 
 def test_a_month_closed_between_decision_and_write_is_closed(

@@ -330,6 +330,10 @@ def test_operator_beside_the_sealer_changes_its_key(
     assert result.exit_code == 0, result.output
     now, old = verifier_keys(sealer.environ)
     assert (f"signs now: {now}" in result.output, old.until) == (True, 590)
+    sealer.rotate()
+    kept = (sealer.folder / "verifiers").read_text(encoding="utf-8").splitlines()
+    assert kept[0].endswith(": yearly"), "comments outlive the next change"
+    now, _ = verifier_keys(sealer.environ)
     assert command("key").stdout == f"{now}\n"
     with sealer.running():
         assert command("checkpoint").exit_code == 0

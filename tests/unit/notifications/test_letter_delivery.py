@@ -17,14 +17,13 @@ from services.notifications.mailer import (
     ConnectionBrokenError,
     DeferredError,
     RefusedError,
-    ServerUnavailableError,
-    SmtpServer,
     connect,
 )
 from shared.config import ConfigurationError
 from shared.context import bind
 from shared.contracts.notifications import LetterKind
 from shared.errors import Unavailable
+from shared.smtp import ServerUnavailableError, SmtpServer
 
 
 @pytest.fixture
