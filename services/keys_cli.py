@@ -40,7 +40,12 @@ from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Setting
 from shared.database import connection_info
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
-from shared.eventstore.sealed_columns import NO_ID, keys_in_use, reseal_all
+from shared.eventstore.sealed_columns import (
+    NO_ID,
+    being_written,
+    keys_in_use,
+    reseal_all,
+)
 from shared.ids import new_id
 from shared.key_files import add_key, drop_key
 from shared.keys import MASTER, KeyFile
@@ -181,11 +186,7 @@ def drop(
         path = _file_of(settings, owner)
         if key == MASTER and settings.secret:
             raise ValueError(f"{MASTER} is SALDO_SECRET: take it out of the settings")
-        for use in _uses(settings, owner):
-            if use.id == key and any((use.rows or {}).values()):
-                raise ValueError(
-                    f"{_listed(use.rows)} need it: saldo keys rewrap {owner} seals them anew"
-                )
+        _check_unused(settings, owner, key)
         if not dry_run:
             drop_key(path, key, comment)
     out.print(f"{owner}: {key} {'can be' if dry_run else 'is'} dropped")
@@ -216,6 +217,20 @@ def new_seal(
             out.print(str(rotation.adopt(settings.secret, key_file, verifier_file, name)))
         elif not dry_run:
             out.print(str(rotation.create(key_file, verifier_file, name)))
+
+
+def _check_unused(settings: Settings, owner: str, key: str) -> None:
+    """Raise ValueError if something that is stored needs a key of a service, or soon may."""
+    if owner == GATEWAY:
+        return
+    with opened_store(owner, writes=True, statement_timeout_ms=0) as store:
+        if busy := being_written(store, sealed_columns_of(owner)):
+            raise ValueError(f"{busy} is being written, perhaps under {key}: drop it later")
+        for use in _uses(settings, owner, store):
+            if use.id == key and any((use.rows or {}).values()):
+                raise ValueError(
+                    f"{_listed(use.rows)} need it: saldo keys rewrap {owner} seals them anew"
+                )
 
 
 def _record(store: PostgresStore, who: str, run: Rewrap) -> None:

@@ -69,7 +69,7 @@ class Verb(NamedTuple):
 class StaffVerbs(typer.Typer):
     """The verbs of one subject, each declared as reading or writing, and as long.
 
-    A reading verb has ``--json``; a writing one ``--dry-run``, ``--actor`` and ``--reason``; a long
+    A reading verb has ``--json``; a writing one ``--dry-run`` and ``--reason``; a long
     one shows its progress and ends with a summary (tests/unit/terminal/test_terminal_verbs.py).
     """
 

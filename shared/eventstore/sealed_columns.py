@@ -7,12 +7,13 @@ that somebody else has locked is left to the next pass, so nobody waits for this
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from cryptography.exceptions import InvalidTag
 from psycopg import sql
 
@@ -77,6 +78,21 @@ def keys_in_use(store: PostgresStore, column: SealedColumn) -> Counter[str]:
     return Counter(
         column.id_of(value) for rows in _batches(store, column) for value in rows.values()
     )
+
+
+def being_written(store: PostgresStore, columns: Sequence[SealedColumn]) -> str:
+    """Return a table with rows that are not committed yet, or nothing once there are none.
+
+    What one transaction has sealed, another cannot count before it is committed.
+    """
+    lock = sql.SQL("LOCK TABLE {} IN SHARE MODE")  # it waits for whoever writes, and is let go
+    for column in columns:
+        try:
+            with store.transaction() as cursor:
+                cursor.execute(lock.format(sql.Identifier(column.table)))
+        except psycopg.errors.LockNotAvailable:
+            return column.table
+    return ""
 
 
 def reseal_all(

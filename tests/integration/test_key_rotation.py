@@ -210,6 +210,25 @@ def test_key_that_is_needed_is_not_dropped(database: Database, ring: Path, keys:
     assert f"the key {old} is missing" in keys("status", "identity", code=1)
 
 
+def test_key_is_not_dropped_while_somebody_may_have_used_it(
+    database: Database, ring: Path, keys: Keys
+) -> None:
+    with opened(rotated(database.settings, ring)) as store:
+        subject = new_id()
+        [old] = [key.id for key in KeyFile(ring).current() if key.id != MASTER]
+
+        def write_long(session: Any, _: None) -> str:
+            sealed = str(session.vault.seal(subject, "an import"))
+            keys("rotate", "identity", "--reason", "x")
+            keys("rewrap", "identity", "--reason", "x")
+            assert "is being written" in keys("drop", "identity", old, "--reason", "x", code=2)
+            return sealed
+
+        sealed = store.transact(write_long, None)
+        assert revealed(store, subject, sealed) == "an import"
+    assert "1 data_keys need it" in keys("drop", "identity", old, "--reason", "x", code=2)
+
+
 def test_owner_without_a_file_is_told_how_to_have_one(
     database: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

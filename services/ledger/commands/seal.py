@@ -103,7 +103,7 @@ def verify(
             given = _read(store, lambda cursor: given_to(cursor, DIRECTORY))
         if kept:
             whole = not witness
-            missing = missing_from(kept.notes, trusted, given, whole=whole)
+            missing = missing_from(kept.filed, trusted, given, whole=whole)
             report = replace_fields(report, findings=[*report.findings, *kept.findings, *missing])
         states = _read(store, witness_states)
     if json:

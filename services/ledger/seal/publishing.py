@@ -97,8 +97,14 @@ def given_to(cursor: Any, witness: str) -> dict[int, int]:
 
 
 def _is_due(cursor: Any, witness: Witness, newest: Sealed) -> bool:
+    """Return whether a witness has not had the newest checkpoint, and not had one for its time.
+
+    Neither a clock that was set back nor a record of a later checkpoint may keep one from it.
+    """
     row = cursor.execute(_PUBLISHED, (witness.name,)).fetchone()
-    return row is None or (row["number"] < newest.number and row["age"] >= witness.every)
+    if row is None:
+        return True
+    return row["number"] != newest.number and not 0 <= row["age"] < witness.every
 
 
 def _record_failure(cursor: Any, witness: str, number: int, reason: str) -> None:

@@ -22,9 +22,13 @@ _SIGNATURE = "— "
 
 
 class KeptNotes(NamedTuple):
-    """Notes that are checkpoints by their form, and findings about those that are not."""
+    """Notes that are checkpoints by their form, and findings about those that are not.
+
+    ``filed`` are the notes of directories, which get more checkpoints than a mailbox does.
+    """
 
     notes: list[str]
+    filed: list[str]
     findings: list[Finding]
 
 
@@ -33,25 +37,33 @@ def read_kept(places: Sequence[Path]) -> KeptNotes:
 
     Raises OSError for a place that cannot be read.
     """
-    notes: list[str] = []
-    findings: list[Finding] = []
-    for name, text in _texts(places):
-        for note in _split(text):
-            try:
-                parse_checkpoint(parse_note(note).text)
-                notes.append(note)
-            except NoteError as error:
-                findings.append(Finding("outside", None, None, f"{name} is no checkpoint: {error}"))
-    return KeptNotes(notes, findings)
+    kept = KeptNotes([], [], [])
+    for place in places:
+        for name, text in _texts(place):
+            for note in _split(text):
+                _add(kept, name, note, filed=place.is_dir())
+    return kept
+
+
+def _add(kept: KeptNotes, name: str, note: str, *, filed: bool) -> None:
+    try:
+        parse_checkpoint(parse_note(note).text)
+    except NoteError as error:
+        text = f"{name} is no checkpoint: {error}"
+        kept.findings.append(Finding("outside", None, None, text))
+        return
+    kept.notes.append(note)
+    if filed:
+        kept.filed.append(note)
 
 
 def missing_from(
     notes: Sequence[str], trusted: Sequence[VerifierKey], given: Mapping[int, int], *, whole: bool
 ) -> list[Finding]:
-    """Return a finding when checkpoints that a witness was given are not among its notes.
+    """Return a finding when checkpoints that the directory was given are not among its notes.
 
-    ``given`` is size -> number. A copy of what a witness keeps (not ``whole``) may be old: it only
-    has to have what was given before its newest.
+    ``given`` is size -> number. A copy of the directory (not ``whole``) may be old: it only has to
+    have what was given before its newest.
     """
     sizes = set(_sizes(notes, trusted))
     newest = max(sizes, default=0)
@@ -71,16 +83,15 @@ def _sizes(notes: Sequence[str], trusted: Sequence[VerifierKey]) -> Iterator[int
             continue  # a finding of its own
 
 
-def _texts(places: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    for place in places:
-        if place == STANDARD_INPUT:
-            yield "standard input", sys.stdin.read()
-        elif place.is_dir():
-            for file in sorted(place.iterdir()):
-                if not file.name.startswith(".") and file.is_file():
-                    yield file.name, _text(file)
-        else:
-            yield place.name, _text(place)
+def _texts(place: Path) -> Iterator[tuple[str, str]]:
+    if place == STANDARD_INPUT:
+        yield "standard input", sys.stdin.read()
+    elif place.is_dir():
+        for file in sorted(place.iterdir()):
+            if not file.name.startswith(".") and file.is_file():
+                yield file.name, _text(file)
+    else:
+        yield place.name, _text(place)
 
 
 def _text(file: Path) -> str:

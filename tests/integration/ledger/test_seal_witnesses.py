@@ -215,6 +215,24 @@ def test_witness_is_given_a_checkpoint_when_it_is_due(sealer: Sealer) -> None:
     assert sealer.files() == ["checkpoint-000000004.txt", "checkpoint-000000005.txt"]
 
 
+@pytest.mark.parametrize(
+    "record",
+    [("1", "+ interval '1 day'"), ("999999999", "- interval '1 day'")],
+    ids=["clock_set_back", "forged_with_the_sealers_login"],
+)
+def test_record_of_the_future_keeps_no_checkpoint_from_a_witness(
+    sealer: Sealer, record: tuple[str, str]
+) -> None:
+    number, at = record
+    sealer.ledger.tamper(
+        f"INSERT INTO publications (witness, number, at) "
+        f"VALUES ('directory', {number}, clock_timestamp() {at})"
+    )
+    with sealer.ledger.sealer() as cursor:
+        Publisher([DirectoryWitness(sealer.kept, every=3600)]).publish_due(cursor)
+    assert sealer.files() == ["checkpoint-000000004.txt"]
+
+
 def test_mailbox_is_a_witness(sealer: Sealer, command: Command, tmp_path: Path) -> None:
     class Mailbox:
         def __init__(self) -> None:
@@ -289,6 +307,24 @@ def test_files_that_are_gone_or_no_checkpoints_are_found(sealer: Sealer, command
     strange = Signer(KEYS.origin, bytes(32)).sign(Checkpoint(KEYS.origin, 7, bytes(32)).text())
     (copy / "strange.txt").write_text(strange, encoding="utf-8")
     assert found(command("verify", "--json", "--witness", copy)) == {"outside"}
+
+
+def test_letters_need_not_have_what_the_directory_was_given(
+    sealer: Sealer, command: Command
+) -> None:
+    often = Publisher([DirectoryWitness(sealer.kept, every=1e-9)])
+    for _ in range(3):
+        with sealer.ledger.sealer() as cursor:
+            often.publish_due(cursor)
+        sealer.ledger.write(1)
+        sealer.ledger.seal()
+    letters = sealer.folder / "letters.txt"
+    first, _, last = [(sealer.kept / name).read_text(encoding="utf-8") for name in sealer.files()]
+    letters.write_text(f"{first}\n{last}", encoding="utf-8")
+    assert found(command("verify", "--json", "--witness", letters)) == set(), "a letter a day"
+    (sealer.kept / "checkpoint-000000005.txt").unlink()
+    both = ("--witness", letters, "--witness", sealer.kept)
+    assert found(command("verify", "--json", *both)) == {"witness_missing"}
 
 
 def test_notes_are_read_from_standard_input(sealer: Sealer, command: Command) -> None:
