@@ -14,9 +14,9 @@ from shared.keys import MIN_SECRET, Key, Keys, format_ring, parse_ring
 
 
 def new_key(taken: Sequence[str] = ()) -> Key:
-    """Return a random key with the day as its id."""
+    """Return a random key; its id is the day and some characters that no key had before."""
     day = datetime.now(UTC).date().isoformat()
-    names = (day, *(f"{day}-{number}" for number in range(2, len(taken) + 3)))
+    names = iter(lambda: f"{day}-{secrets.token_hex(3)}", "")
     return Key(next(name for name in names if name not in taken), secrets.token_bytes(MIN_SECRET))
 
 
@@ -42,13 +42,15 @@ def add_key(path: Path, comment: str) -> Key:
 def drop_key(path: Path, id_: str, comment: str) -> None:
     """Take a key out of the file; raises ValueError for the one that seals, and for none."""
     with _locked(path):
-        keys = parse_ring(path.read_text(encoding="ascii"))
+        text = path.read_text(encoding="ascii")
+        keys = parse_ring(text)
         if keys[0].id == id_:
             raise ValueError(f"{id_} is the key that seals: rotate first")
         if id_ not in {key.id for key in keys}:
             raise ValueError(f"{path} has no key {id_}")
         left = [key for key in keys if key.id != id_]
-        _replace(path, f"# {_ascii(comment)}\n{format_ring(left)}")
+        before = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("#"))
+        _replace(path, f"# {_ascii(comment)}\n{format_ring(left)}{before}")
 
 
 @contextmanager

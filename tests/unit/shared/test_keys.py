@@ -126,6 +126,17 @@ def test_key_is_added_and_dropped_while_the_file_is_in_use(
         reader.find(first.id)
 
 
+def test_id_of_a_dropped_key_is_not_used_again_and_reasons_stay(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.keys"
+    [first] = create_ring(file)
+    add_key(file, "somebody left")
+    drop_key(file, first.id, "all is sealed anew")
+    assert add_key(file, "yearly").id != first.id, "a restored copy may have both"
+    text = file.read_text(encoding="ascii")
+    for reason in ("somebody left", "all is sealed anew", "yearly"):
+        assert f"# {reason}\n" in text
+
+
 def test_file_that_becomes_unreadable_leaves_the_keys_in_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
