@@ -44,9 +44,9 @@ def terminal_environment(
         if not settings.amqp_url:
             raise ConfigurationError("set SALDO_AMQP_URL to the amqp:// URL of RabbitMQ")
         user = Principal("staff", name).user
-        found["SALDO_AMQP_URL"] = _signed_in(settings.amqp_url, user, password)
+        found["SALDO_AMQP_URL"] = signed_in(settings.amqp_url, user, password)
     if needs_login(roles):
-        found["SALDO_DATABASE_URL"] = _signed_in(settings.database_url, login_of(name), password)
+        found["SALDO_DATABASE_URL"] = signed_in(settings.database_url, login_of(name), password)
     return found
 
 
@@ -65,7 +65,8 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _signed_in(url: str, user: str, password: str) -> str:
+def signed_in(url: str, user: str, password: str) -> str:
+    """Return a URL with another user."""
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password)}@{address}"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
+from services.staff_environment import signed_in
 from services.subscriber_administration import Credentials
 from shared.bus.principals import Principal
 from shared.config import ConfigurationError, Settings
@@ -19,11 +20,9 @@ def subscriber_environment(
     """Return the variables of a subscriber's program."""
     if not settings.amqp_url:
         raise ConfigurationError("set SALDO_AMQP_URL to the amqp:// URL of RabbitMQ")
-    user, parts = Principal("subscriber", name).user, urlsplit(settings.amqp_url)
-    address = parts.netloc.rpartition("@")[2]
-    own = parts._replace(netloc=f"{quote(user)}:{quote(credentials.password)}@{address}")
+    user = Principal("subscriber", name).user
     return {
-        AMQP_URL: urlunsplit(own),
+        AMQP_URL: signed_in(settings.amqp_url, user, credentials.password),
         TOKEN: credentials.token,
         "SALDO_QUEUE_PREFIX": f"{user}.",
         "SALDO_URL": settings.url,

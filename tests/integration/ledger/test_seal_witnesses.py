@@ -85,6 +85,15 @@ class Sealer:
     def files(self) -> list[str]:
         return sorted(path.name for path in self.kept.iterdir())
 
+    def keep_three(self) -> None:
+        """Give the directory three checkpoints, one after another."""
+        often = Publisher([DirectoryWitness(self.kept, every=1e-9)])
+        for _ in range(3):
+            with self.ledger.sealer() as cursor:
+                often.publish_due(cursor)
+            self.ledger.write(1)
+            self.ledger.seal()
+
     def rotate(self) -> None:
         with self.ledger.sealer() as cursor:
             rotate(cursor, self.environ)
@@ -289,12 +298,7 @@ def test_log_that_lost_its_tail_is_found_by_the_witness(sealer: Sealer, command:
 
 
 def test_files_that_are_gone_or_no_checkpoints_are_found(sealer: Sealer, command: Command) -> None:
-    often = Publisher([DirectoryWitness(sealer.kept, every=1e-9)])
-    for _ in range(3):
-        with sealer.ledger.sealer() as cursor:
-            often.publish_due(cursor)
-        sealer.ledger.write(1)
-        sealer.ledger.seal()
+    sealer.keep_three()
     assert found(command("verify", "--json")) == set()
     copy = sealer.folder / "copy"
     copy.mkdir()
@@ -312,12 +316,7 @@ def test_files_that_are_gone_or_no_checkpoints_are_found(sealer: Sealer, command
 def test_letters_need_not_have_what_the_directory_was_given(
     sealer: Sealer, command: Command
 ) -> None:
-    often = Publisher([DirectoryWitness(sealer.kept, every=1e-9)])
-    for _ in range(3):
-        with sealer.ledger.sealer() as cursor:
-            often.publish_due(cursor)
-        sealer.ledger.write(1)
-        sealer.ledger.seal()
+    sealer.keep_three()
     letters = sealer.folder / "letters.txt"
     first, _, last = [(sealer.kept / name).read_text(encoding="utf-8") for name in sealer.files()]
     letters.write_text(f"{first}\n{last}", encoding="utf-8")
