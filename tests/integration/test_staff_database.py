@@ -135,9 +135,7 @@ def test_a_reader_cannot_take_all_connections(
 ) -> None:
     for one in (auditor, administrator):
         with ExitStack() as opened:
-            own = [
-                opened.enter_context(one.connect("ledger")) for _ in range(READERS_CONNECTIONS)
-            ]
+            own = [opened.enter_context(one.connect("ledger")) for _ in range(READERS_CONNECTIONS)]
             with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
                 one.connect("ledger")
             own[0].execute("SET default_transaction_read_only = off")
