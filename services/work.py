@@ -16,6 +16,7 @@ from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.progress import ProgressCollector
 from shared.bus.relay import Relay
+from shared.bus.retries import Retrier
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
@@ -72,6 +73,8 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     for upstream, handlers in reactions_of(name).items():
         listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name))
         worker.start(f"{name} from {upstream}", listener.run)
+    if reactions := reactions_of(name):
+        worker.start(f"{name} retries", Retrier(services, store, reactions, worker.stop).run)
     if jobs := jobs_of(name):
         worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop).run)
     return store

@@ -27,7 +27,7 @@ from services.terminal import (
 )
 from shared.bus.progress import ServiceProgress, Upstream, progress_of, upstream_after
 from shared.bus.topology import reaction_queue, stream_queue
-from shared.config import SERVICES, load_settings
+from shared.config import SERVICES, ConfigurationError, load_settings
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
 
@@ -138,6 +138,8 @@ def measured(limits: Limits) -> Lag:
                 progress[name] = stores[name].query(lambda session: progress_of(session.cursor))
             except (Unavailable, psycopg.OperationalError):
                 unreachable.append(f"{name}: its database does not answer")
+            except ConfigurationError as error:  # whoever has signed in may read some services only
+                unreachable.append(f"{name}: {error}")
         services = [_service(name, found, by_name) for name, found in progress.items()]
         reactions = list(_reactions(stores, progress, by_name, asked=queues is not None))
     foreign = None if queues is None else [queue for queue in queues if _is_watched(queue)]

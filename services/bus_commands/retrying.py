@@ -1,35 +1,24 @@
-"""Retrying parked messages: one by its id, or all that are selected, in order."""
+"""Retrying parked messages: staff ask for it, and the worker of the service does it."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from time import monotonic
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from services.discovery import reactions_of
-from services.terminal import counting, err, out, print_json, refused
+from services.terminal import counting, out, print_json, refused
+from shared import context
 from shared.bus import parked
-from shared.bus.listen import TRANSIENT
-from shared.bus.messages import Message
-from shared.bus.reactions import Reactions
-from shared.config import ConfigurationError, Settings, load_settings
-from shared.eventstore.postgres import PostgresSession, PostgresStore
-from shared.ids import new_id
+from shared.errors import Unavailable
+from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
-from shared.rpc.client import RpcClient
 
 log = get_logger(__name__)
 
-PAGE = 500
-STOPPING = (*TRANSIENT, ConfigurationError)
-"""Failures that are no fault of the message: the next one would fare no better."""
-
-Handle = Callable[[PostgresSession, str, Message], None]
-"""Runs the reaction of the service to a message of an upstream, in a session."""
+POLL_S = 0.3
+PATIENCE_S = 30.0
+"""How long nothing may become of what was asked for before the verb gives up waiting."""
 
 
 class Retried(msgspec.Struct):
@@ -56,44 +45,42 @@ def retry_one(store: PostgresStore, parked_id: int, why: str, dry_run: bool) -> 
     if dry_run:
         out.print(f"would retry {row['type']} {row['position']}")
         return
-    with handling(store) as handle:
-        try:
-            _handle(store, row, handle)
-        except (parked.OutOfOrderError, parked.MalformedMessageError) as error:
-            raise refused(str(error)) from None
-        except STOPPING:
-            raise
-        except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
-            error_id = _note(store, parked_id, error)
-            raise refused(
-                f"message {parked_id} failed again: {type(error).__name__}, {error_id} in the log"
-            ) from None
-    log.warning("parked_retried", service=store.service, parked_id=parked_id, why=why)
-    out.print(f"message {parked_id} was handled")
+    _ask(store, parked.Selection(id=parked_id), why)
+    _wait(store, [parked_id], lambda _: None)
+    left = store.query(lambda session: parked.find(session.cursor, parked_id))
+    if left is None:
+        out.print(f"message {parked_id} was handled")
+    elif left["error_id"] != row["error_id"]:
+        raise refused(
+            f"message {parked_id} failed again: {left['reason']}, {left['error_id']} in the log"
+        )
+    else:
+        raise refused(
+            f"message {parked_id} waits behind an earlier one of the same subject; retry or drop "
+            "that one first"
+        )
 
 
 def retry_selected(
     store: PostgresStore, selection: parked.Selection, why: str, dry_run: bool, json: bool
 ) -> int:
-    """Retry the selected messages in order, print a summary; return how many stay parked."""
+    """Retry the selected messages in order, print a summary; return how many stay parked.
+
+    Those that were parked behind them in the meantime are retried too.
+    """
     total = store.query(lambda session: parked.count(session.cursor, selection))
     if dry_run:
         out.print(f"would retry {total} messages of {store.service}")
         return 0
-    retried, began = Retried(store.service, total), monotonic()
-    with (
-        counting(f"retrying parked messages of {store.service}", total) as advance,
-        handling(store) as handle,
-    ):
-        for row in _selected(store, selection):
-            try:
-                _retry(store, row, handle, retried)
-            except STOPPING:
-                err.print(f"Stopped after {retried.handled} handled messages.")
-                raise
-            advance(1)
-    retried.seconds = round(monotonic() - began, 1)
-    log.warning("parked_retried", why=why, **msgspec.structs.asdict(retried))
+    retried, began = Retried(store.service, total), time.monotonic()
+    with counting(f"retrying parked messages of {store.service}", total) as advance:
+        while asked := _ask(store, selection, why):
+            _wait(store, list(asked), advance)
+            handled = _count(store, asked, retried)
+            selection = selection._replace(after=max(asked))
+            if not handled:
+                break
+    retried.seconds = round(time.monotonic() - began, 1)
     if json:
         print_json(retried)
     else:
@@ -106,97 +93,45 @@ def retry_selected(
     return retried.left
 
 
-def _selected(store: PostgresStore, selection: parked.Selection) -> Iterator[dict[str, Any]]:
-    """Yield the selected messages, those that are parked in the meantime included."""
-
-    def page(after: int) -> list[dict[str, Any]]:
-        return store.query(
-            lambda session: parked.listing(session.cursor, selection, after=after, limit=PAGE)
-        )
-
-    rows = page(0)
-    while rows:
-        yield from rows
-        rows = page(rows[-1]["id"])
-
-
-def _retry(store: PostgresStore, row: dict[str, Any], handle: Handle, retried: Retried) -> None:
-    """Retry one of many in a transaction of its own, and count what becomes of it.
-
-    Raises what stops the whole run.
-    """
-    try:
-        found = _handle(store, row, handle)
-    except parked.OutOfOrderError:
-        retried.waiting += 1
-    except STOPPING:
-        raise
-    except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
-        retried.failed += 1
-        _note(store, row["id"], error)
-    else:
-        retried.handled += found
-
-
-def _handle(store: PostgresStore, row: dict[str, Any], handle: Handle) -> bool:
+def _ask(store: PostgresStore, selection: parked.Selection, why: str) -> Mapping[int, str]:
+    """Ask for the selected messages; return the last failure of each by its id."""
     with store.session() as session:
-        return parked.retry(
-            session.cursor, row["id"], lambda message: handle(session, row["upstream"], message)
-        )
+        asked = parked.ask(session.cursor, selection, context.current().actor)
+    if asked:
+        log.warning("parked_retry_asked", service=store.service, messages=len(asked), why=why)
+    return asked
 
 
-def _note(store: PostgresStore, parked_id: int, error: Exception) -> str:
-    """Log why a retry failed and note it with the message; return the id of the log entry."""
-    error_id, name = str(new_id()), type(error).__name__
-    log.error(
-        "parked_retry_failed",
-        service=store.service,
-        parked_id=parked_id,
-        error_id=error_id,
-        error=name,
-        trace="".join(traceback.format_tb(error.__traceback__))[-4000:],
-    )
-    with store.session() as session:
-        parked.note_failure(session.cursor, parked_id, reason=name, error_id=error_id)
-    return error_id
+def _wait(store: PostgresStore, ids: list[int], advance: Callable[[int], None]) -> None:
+    """Wait until something has become of each message.
 
-
-@contextmanager
-def handling(store: PostgresStore) -> Iterator[Handle]:
-    """Yield the function that runs the reactions of a service."""
-    known: dict[str, Reactions] = {}
-    with closing(_Services(load_settings(), store)) as services:
-
-        def handle(session: PostgresSession, upstream: str, message: Message) -> None:
-            if upstream not in known:
-                reactions = reactions_of(store.service).get(upstream, {})
-                known[upstream] = Reactions(services, store, upstream, reactions)
-            known[upstream].handle(session, message)
-
-        yield handle
-
-
-class _Services:
-    """The dependencies of a reaction that staff run: it calls in the name of its service.
-
-    It signs in to the broker only for a call, because most reactions make none.
+    Raises Unavailable when nothing moves: the request stays.
     """
+    left, moved_at = len(ids), time.monotonic()
+    while left:
+        time.sleep(POLL_S)
+        now = store.query(lambda session: parked.outstanding(session.cursor, ids))
+        if now < left:
+            advance(left - now)
+            left, moved_at = now, time.monotonic()
+        elif time.monotonic() - moved_at > PATIENCE_S:
+            raise Unavailable(
+                "retry_waits",
+                f"The worker of {store.service} has not retried {left} of {len(ids)} messages: it "
+                "does not run, or waits for another service (its log says retry_waits). It "
+                "retries them when it can; `saldo bus parked` shows what stays.",
+            )
 
-    def __init__(self, settings: Settings, store: PostgresStore) -> None:
-        self.settings = settings
-        self.store = store
-        self._client: RpcClient | None = None
 
-    def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
-        if self._client is None:
-            url = self.settings.amqp_url_of(self.store.service)
-            self._client = RpcClient(url, name="bus-cli")
-        return self._client.call(service, method, deadline=deadline, **kwargs)
-
-    def close(self) -> None:
-        """Close the connections, if there are any."""
-        if self._client is not None:
-            self._client.close()
+def _count(store: PostgresStore, asked: Mapping[int, str], retried: Retried) -> int:
+    """Count what became of the messages; return how many were handled."""
+    left = store.query(lambda session: parked.failures(session.cursor, list(asked)))
+    failed = sum(error_id != asked[parked_id] for parked_id, error_id in left.items())
+    handled = len(asked) - len(left)
+    retried.handled += handled
+    retried.failed += failed
+    retried.waiting += len(left) - failed
+    return handled
 
 
 def not_parked(service: str, parked_id: int) -> ValueError:

@@ -20,19 +20,23 @@ _SELECTED = (
     " AND (%(type)s::text IS NULL OR type = %(type)s)"
     " AND (%(failure)s::text IS NULL OR reason = %(failure)s)"
     " AND (%(since)s::timestamptz IS NULL OR parked_at >= %(since)s)"
+    " AND (%(id)s::bigint IS NULL OR id = %(id)s) AND id > %(after)s"
 )
 
 
 class Selection(NamedTuple):
     """Which parked messages: those that match whatever is not None.
 
-    ``failure`` is the type of the error, as it is listed; ``since`` the moment of parking.
+    ``failure`` is the type of the error, as it is listed; ``since`` the moment of parking. Only
+    messages with an id above ``after``.
     """
 
     upstream: str | None = None
     type: str | None = None
     failure: str | None = None
     since: datetime | None = None
+    id: int | None = None
+    after: int = 0
 
 
 ALL = Selection()
@@ -85,9 +89,8 @@ def listing(
 ) -> list[dict[str, Any]]:
     """Return selected messages with a greater id, oldest first, without their bodies."""
     cursor.execute(
-        f"SELECT {_LISTED} FROM parked WHERE id > %(after)s AND {_SELECTED} "
-        "ORDER BY id LIMIT %(limit)s",
-        {**selection._asdict(), "after": after, "limit": limit},
+        f"SELECT {_LISTED} FROM parked WHERE {_SELECTED} ORDER BY id LIMIT %(limit)s",
+        {**selection._replace(after=max(after, selection.after))._asdict(), "limit": limit},
     )
     return cursor.fetchall()  # type: ignore[no-any-return]
 
@@ -96,6 +99,46 @@ def find(cursor: Any, parked_id: int) -> dict[str, Any] | None:
     """Return a parked message with its headers and body; None if there is none of this id."""
     cursor.execute(f"SELECT {_ROW} FROM parked WHERE id = %s", (parked_id,))
     return cursor.fetchone()  # type: ignore[no-any-return]
+
+
+def ask(cursor: Any, selection: Selection, by: str) -> dict[int, str]:
+    """Ask the worker to retry the selected messages; return the last failure of each by its id."""
+    cursor.execute(
+        "UPDATE parked SET retry_asked_at = clock_timestamp(), retry_asked_by = %(by)s "
+        f"WHERE {_SELECTED} RETURNING id, error_id",
+        {**selection._asdict(), "by": by},
+    )
+    return {row["id"]: row["error_id"] for row in cursor.fetchall()}
+
+
+def asked(cursor: Any, limit: int) -> list[dict[str, Any]]:
+    """Return the messages that the worker is asked to retry, oldest first, without their bodies."""
+    cursor.execute(
+        f"SELECT {_LISTED}, retry_asked_by FROM parked WHERE retry_asked_at IS NOT NULL "
+        "ORDER BY id LIMIT %s",
+        (limit,),
+    )
+    return cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def outstanding(cursor: Any, ids: list[int]) -> int:
+    """Return how many of these messages still wait for the worker."""
+    cursor.execute(
+        "SELECT count(*) AS left FROM parked WHERE id = ANY (%s) AND retry_asked_at IS NOT NULL",
+        (ids,),
+    )
+    return int(cursor.fetchone()["left"])
+
+
+def failures(cursor: Any, ids: list[int]) -> dict[int, str]:
+    """Return the last failure of each of these messages that are still parked, by its id."""
+    cursor.execute("SELECT id, error_id FROM parked WHERE id = ANY (%s)", (ids,))
+    return {row["id"]: row["error_id"] for row in cursor.fetchall()}
+
+
+def settle(cursor: Any, parked_id: int) -> None:
+    """Leave a message parked, no longer asked for."""
+    cursor.execute("UPDATE parked SET retry_asked_at = NULL WHERE id = %s", (parked_id,))
 
 
 def retry(cursor: Any, parked_id: int, handle: Callable[[Message], None]) -> bool:
@@ -125,7 +168,8 @@ def retry(cursor: Any, parked_id: int, handle: Callable[[Message], None]) -> boo
 def note_failure(cursor: Any, parked_id: int, *, reason: str, error_id: str) -> None:
     """Note that a retry has failed, with the type of the new failure."""
     cursor.execute(
-        "UPDATE parked SET reason = %s, error_id = %s, attempts = attempts + 1 WHERE id = %s",
+        "UPDATE parked SET reason = %s, error_id = %s, attempts = attempts + 1, "
+        "retry_asked_at = NULL WHERE id = %s",
         (reason, error_id, parked_id),
     )
 
@@ -150,13 +194,18 @@ __all__ = [
     "MalformedMessageError",
     "OutOfOrderError",
     "Selection",
+    "ask",
+    "asked",
     "blocks",
     "count",
     "drop",
     "drop_some",
+    "failures",
     "find",
     "listing",
     "note_failure",
+    "outstanding",
     "put",
     "retry",
+    "settle",
 ]

@@ -30,7 +30,6 @@ from tests.waiting import eventually
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
 SCRAPED = [process for process in MONITORED if process in PROCESSES]
-"""A test's installation has no sealer."""
 MAY_BE_EMPTY = {
     "Calls that did not end well",
     "Refused and failed calls of the ledger",
@@ -122,7 +121,6 @@ def test_the_looks_of_operators_show_the_installation(
     picture = json.loads(seen.stdout)
     states = {one["process"]: one["state"] for one in picture["processes"]}
     assert {states[process] for process in SCRAPED} == {"ready"}
-    assert states["seal"] == "down"
     assert {one["service"] for one in picture["services"]} == {*SERVICES}
     found = CliRunner().invoke(app, ["bus", "lag", "--json", "--max-seconds", "600"])
     assert found.exit_code == 0, found.output

@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -159,6 +159,11 @@ class Ledger:
         id_ = UUID(int=self.posted)
         self.store.execute(post_payment, PostPayment(payment_id=id_, paid_on=DAY, lines=(line,)))
 
+    def position(self) -> int:
+        with psycopg.connect(self.owner_url) as owner:
+            row = owner.execute("SELECT max(notification_id) FROM ledger.events").fetchone()
+            return int(row[0]) if row else 0
+
     def table(self) -> Table:
         with psycopg.connect(self.owner_url) as owner:
             rows = owner.execute("SELECT number, principal, penalty, advance FROM ledger.balances")
@@ -268,19 +273,39 @@ def year(installation: Installation, ledger: Ledger, examples: dict[str, Example
             examples[victim].start()
         else:
             kill(installation, victim)
+    lose_queues(installation, ledger, examples)
     ledger.post(BURST)
     return ledger.table()
+
+
+def lose_queues(installation: Installation, ledger: Ledger, examples: dict[str, Example]) -> None:
+    """Delete the queues of the examples with what waits in them; the history has it."""
+    wait_for_progress(examples["http"], ledger.position() - 1)
+    for example in examples.values():
+        example.kill()
+    ledger.post(BURST)
+    with administrator(installation) as channel:
+        for name in ("pika", "node"):
+            channel.queue_delete(f"subscriber.datamart.{name}-balances")
+    for example in examples.values():
+        example.start()
 
 
 def wait_for_progress(example: Example, before: int) -> None:
     eventually(lambda: example.position() > before, f"{example.name} reads on", SAME_S)
 
 
-def refuse_everything(installation: Installation) -> None:
-    """Bind a queue that is full from the first message on, and refuses the others."""
+@contextmanager
+def administrator(installation: Installation) -> Iterator[Any]:
+    """Yield a channel of the broker's administrator."""
     url = installation.environment["SALDO_AMQP_URL"]
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-        channel = connection.channel()
+        yield connection.channel()
+
+
+def refuse_everything(installation: Installation) -> None:
+    """Bind a queue that is full from the first message on, and refuses the others."""
+    with administrator(installation) as channel:
         full = {"x-max-length": 1, "x-overflow": "reject-publish"}
         channel.queue_declare(NEIGHBOUR, durable=True, arguments=full)
         channel.exchange_declare("ledger.events", "topic", durable=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from typing import Any
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
 from services import bus_cli, terminal
 from services.bus_commands import lag
 from services.bus_commands.broker import QueueFigures
-from shared.config import SERVICES, Settings
+from shared.config import SERVICES, ConfigurationError, Settings
 from shared.errors import Unavailable
 from tests.conftest import Database
 from tests.integration.test_bus import open_one, pay
@@ -186,18 +187,28 @@ def test_parked_messages_and_queues_of_subscribers_are_counted(
     assert "subscriber.datamart.ledger" in bus().stdout
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (psycopg.OperationalError("refused"), "ledger: its database does not answer"),
+        (ConfigurationError("you may not read ledger"), "ledger: you may not read ledger"),
+    ],
+)
 def test_what_does_not_answer_is_named_and_the_rest_is_shown(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
 ) -> None:
-    urls = {**database.settings.database_urls, "ledger": "postgresql://x@127.0.0.1:1/nothing"}
-    lost = replace(database.settings, database_urls=urls)
-    monkeypatch.setattr(terminal, "load_settings", lambda: lost)
+    def opened(service: str) -> AbstractContextManager[Any]:
+        if service == "ledger":
+            raise error
+        return terminal.opened_store(service)
+
+    monkeypatch.setattr(lag, "opened_store", opened)
     ask(monkeypatch, Silent())
     result = bus("--json")
     assert result.exit_code == 2
     assert figures(result)["unreachable"] == [
         "broker: RabbitMQ's management API does not respond.",
-        "ledger: its database does not answer",
+        told,
     ]
     services = {one["service"] for one in figures(result)["services"]}
     assert services == set(SERVICES) - {"ledger"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -15,8 +16,12 @@ from services import bus_cli, terminal
 from services.bus_commands import parked as parked_command
 from services.bus_commands import retrying
 from shared.bus import parked
+from shared.bus.retries import Retrier
+from shared.bus.worker import Worker
 from shared.config import Settings
+from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
 
@@ -25,7 +30,7 @@ BY = ("--reason", "order 17")
 
 @pytest.fixture(autouse=True)
 def settings(database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for module in (parked_command, retrying, terminal):
+    for module in (parked_command, terminal):
         monkeypatch.setattr(module, "load_settings", lambda: database.settings)
     return database.settings
 
@@ -37,15 +42,28 @@ def logged() -> Iterator[list[Any]]:
         yield entries
 
 
+@dataclass
+class Services:
+    """The dependencies of the ledger's reactions, which call nobody here."""
+
+    settings: Settings
+    store: PostgresStore
+
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
+        raise AssertionError(f"{service}.{method} is not to be called")
+
+
 @pytest.fixture
-def react(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """Return how to have the ledger react to `account_linked` by a function of the message."""
-
-    def set_reaction(reaction: Callable[[Any], None]) -> None:
-        reactions = {"accounts": {"account_linked": lambda _, message, __: reaction(message)}}
-        monkeypatch.setattr(retrying, "reactions_of", lambda _: reactions)
-
-    return set_reaction
+def react(database: Database) -> Iterator[Callable[[Callable[[Any], None]], None]]:
+    """Run the ledger's worker of retries; return how to set its reaction to `account_linked`."""
+    store = database.store("ledger")
+    current: list[Callable[[Any], None]] = [lambda _: None]
+    reactions = {"accounts": {"account_linked": lambda _, message, __: current[0](message)}}
+    worker = Worker()
+    retrier = Retrier(Services(database.settings, store), store, reactions, worker.stop)
+    worker.start("ledger retries", retrier.run)
+    yield lambda reaction: current.__setitem__(0, reaction)
+    worker.join()
 
 
 def bus(*words: object) -> Result:
@@ -173,7 +191,9 @@ def test_selected_messages_are_dropped_and_the_log_has_their_ids(
     assert (entry["parked_ids"], entry["why"]) == (gone, "order 17")
 
 
-def test_a_parked_message_is_retried(database: Database) -> None:
+def test_a_parked_message_is_retried(
+    database: Database, react: Callable[[Any], None], logged: list[Any]
+) -> None:
     message = park(database)
     tried = bus("parked", "ledger", "--retry", message, "--dry-run")
     assert tried.stdout == "would retry account_linked 7\n"
@@ -181,6 +201,31 @@ def test_a_parked_message_is_retried(database: Database) -> None:
     done = bus("parked", "ledger", "--retry", message)
     assert done.exit_code == 0, (done.output, done.exception)
     assert parked_in(database) == []
+    [entry] = [entry for entry in logged if entry["event"] == "parked_retried"]
+    assert entry["asked_by"].startswith("staff:")
+
+
+def test_a_retry_without_a_worker_is_told_and_stays_asked_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(retrying, "PATIENCE_S", 0.5)
+    message = park(database)
+    asked = bus("parked", "ledger", "--retry", message)
+    assert asked.exit_code == 2
+    assert "The worker of ledger has not retried 1 of 1 messages" in asked.stderr
+    request.getfixturevalue("react")
+    eventually(lambda: not parked_in(database), "the worker that comes retries it")
+
+
+def test_an_earlier_message_of_the_subject_goes_first(
+    database: Database, react: Callable[[Any], None]
+) -> None:
+    park(database, 1)
+    second = park(database, 2)
+    refused = bus("parked", "ledger", "--retry", second)
+    assert refused.exit_code == 2
+    assert "waits behind an earlier one" in refused.stderr
+    assert len(parked_in(database)) == 2
 
 
 def test_a_message_that_fails_again_stays_parked_with_its_new_failure(
@@ -249,9 +294,11 @@ def test_what_is_parked_while_messages_are_retried_is_retried_too(
     assert parked_in(database) == []
 
 
-def test_an_unavailable_node_stops_the_retries_and_blames_no_message(
-    database: Database, react: Callable[[Any], None]
+def test_an_unavailable_node_holds_up_the_retries_and_blames_no_message(
+    database: Database, react: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retrying, "PATIENCE_S", 1.0)
+
     def fail(message: Any) -> None:
         if message.position == 2:
             raise psycopg.OperationalError("the server closed the connection")
@@ -261,8 +308,10 @@ def test_an_unavailable_node_stops_the_retries_and_blames_no_message(
         park(database, position, subject=str(position))
     retried = bus("parked", "ledger", "--retry-all")
     assert retried.exit_code == 2
-    assert "Stopped after 1 handled messages." in retried.stderr
+    assert "has not retried 2 of 3 messages" in retried.stderr
     assert [(row["position"], row["attempts"]) for row in parked_in(database)] == [(2, 5), (3, 5)]
+    react(lambda _: None)
+    eventually(lambda: not parked_in(database), "it goes on when the node is back")
 
 
 @pytest.mark.parametrize(
