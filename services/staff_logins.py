@@ -19,6 +19,12 @@ from shared.staff import DATABASE, READ_BY_AUDITORS
 PREFIX = "staff."
 """What the logins of staff begin with."""
 
+READERS_CONNECTIONS = 40
+"""The connections of one login that writes no log: an audit on many cores, and no more than that.
+
+Without a limit one reader takes all that the server has, and no service gets another.
+"""
+
 _INHERITS_PER_GRANT = 160000
 """The version of PostgreSQL from which a grant itself says whether its rights are inherited."""
 
@@ -89,6 +95,7 @@ def put_login(
     # Who may only read is told so before he tries, by any tool.
     only_reads = all_inherited and any("_reader" in group for group, _ in groups)
     _alter(owner, login, f"SET default_transaction_read_only = {'on' if only_reads else 'off'}")
+    _alter(owner, login, f"CONNECTION LIMIT {READERS_CONNECTIONS if all_inherited else -1}")
 
 
 def drop_login(owner: psycopg.Connection[Any], name: str) -> bool:

@@ -27,7 +27,9 @@ _ENABLE = f"rabbitmq-plugins enable --offline {' '.join(_PLUGINS)}"
 CONTAINER_COMMAND = ("sh", "-c", f"{_ENABLE} && exec docker-entrypoint.sh rabbitmq-server")
 """Starts the image's node with the management API, which not every image has enabled."""
 
+# The default of RabbitMQ 4; 3.10 takes 128 MiB, which a service reads before it refuses the caller.
 _CONFIG = """\
+max_message_size = 16777216
 listeners.tcp.1 = 127.0.0.1:{port}
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}

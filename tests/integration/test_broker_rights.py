@@ -249,6 +249,14 @@ def test_a_clerk(users: Mapping[str, str], attempt: Attempt, outcome: Outcome) -
     assert outcome_of(users["clerk"], attempt) == outcome
 
 
+def test_a_clerk_sends_no_huge_message(users: Mapping[str, str]) -> None:
+    with pika.BlockingConnection(pika.URLParameters(users["clerk"])) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="larger than"):
+            channel.basic_publish("nameko-rpc", "ledger.health", bytes(2**24 + 1))
+
+
 @rows(
     HOUSE,
     CALLER,

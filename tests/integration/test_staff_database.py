@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
@@ -16,7 +17,7 @@ import pytest
 
 from services.discovery import migrations_of
 from services.ledger.application import OpenAccount, open_account
-from services.staff_logins import drop_login, memberships, put_login
+from services.staff_logins import READERS_CONNECTIONS, drop_login, memberships, put_login
 from shared import context
 from shared.config import SEALER, SERVICES
 from shared.eventstore import privileges
@@ -127,6 +128,19 @@ def test_auditor_writes_nothing(database: Database, auditor: SignedIn, service: 
 def test_auditor_is_told_that_he_only_reads(auditor: SignedIn) -> None:
     with auditor.connect("ledger") as connection:
         assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
+
+
+def test_a_reader_cannot_take_all_connections(
+    database: Database, auditor: SignedIn, administrator: SignedIn
+) -> None:
+    for one in (auditor, administrator):
+        with ExitStack() as opened:
+            own = [opened.enter_context(one.connect("ledger")) for _ in range(READERS_CONNECTIONS)]
+            with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+                one.connect("ledger")
+            own[0].execute("SET default_transaction_read_only = off")
+            with pytest.raises(REFUSED):  # nor lift the limit
+                own[0].execute("ALTER ROLE CURRENT_USER CONNECTION LIMIT -1")
 
 
 @pytest.mark.parametrize("actor", ["staff:sidorova", "service:ledger", "person:1", ""])
