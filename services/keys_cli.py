@@ -96,6 +96,11 @@ def status(
     with reporting():
         settings = load_settings()
         owners = [owner] if owner else _with_keys(settings)
+        if not owners:
+            raise ConfigurationError(
+                "this terminal has no keys: set SALDO_SECRET_<SERVICE>_FILE, as on the machine of "
+                "the services; `make up` writes it to .saldo/env"
+            )
         uses: list[KeyUse] = []
         with counting("counting", len(owners)) as advance:
             for name in owners:

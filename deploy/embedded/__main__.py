@@ -42,8 +42,7 @@ def up(
     if demo:
         _show_demo(installation, again=was_idle)
     out.print("Saldo is up." if changed else "Saldo is running already.")
-    state_dir = installation.state
-    out.print(addresses(installation.environment, state_dir.env, state_dir.demo))
+    out.print(addresses(installation.environment, installation.state))
 
 
 @app.command()

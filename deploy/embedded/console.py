@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.live import Live
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from deploy.embedded.environment import MONITORED
 from deploy.embedded.plan import ProcessState
+from deploy.embedded.state import StateDir
 
 _STYLE = {"ready": "green", "done": "green", "down": "red", "starting": "yellow", "waiting": "dim"}
 _TAIL_LINES = 30
@@ -73,13 +75,13 @@ def status_table(status: Mapping[str, ProcessState], title: str) -> Table:
     return table
 
 
-def addresses(environment: Mapping[str, str], env_file: Path, demo_file: Path) -> Table:
-    """Return a table of the addresses and nodes of an installation, and who may log in."""
+def addresses(environment: Mapping[str, str], state: StateDir) -> Table:
+    """Return a table of an installation's addresses, nodes and settings, and of who may log in."""
     table = Table(box=None, show_header=False, pad_edge=False)
     url = environment["SALDO_URL"]
     table.add_row("cabinet", f"{url}/")
-    if demo_file.exists():
-        person = json.loads(demo_file.read_text(encoding="utf-8"))
+    if state.demo.exists():
+        person = json.loads(state.demo.read_text(encoding="utf-8"))
         table.add_row("  log in as", person["email"])
         table.add_row("  password", person["password"])
     table.add_row("API", f"{url}/api/docs")
@@ -88,10 +90,16 @@ def addresses(environment: Mapping[str, str], env_file: Path, demo_file: Path) -
     table.add_row("acquirer", environment["SALDO_ACQUIRER_URL"])
     for name, variable in (("PostgreSQL", "SALDO_DATABASE_URL"), ("RabbitMQ", "SALDO_AMQP_URL")):
         table.add_row(name, environment[variable].rpartition("@")[2])
+    # Without the user and password of the URL: what is printed ends in logs.
+    management = urlsplit(environment["SALDO_AMQP_ADMIN_URL"])
+    host = management.netloc.rpartition("@")[2]
+    table.add_row("  management", f"{management.scheme}://{host}{management.path or '/'}")
     for name in MONITORED:
         url = environment[f"SALDO_MONITORING_URL_{name.upper()}"]
         table.add_row(f"metrics of {name}", f"{url}/metrics")
-    table.add_row("settings", str(env_file))
+    table.add_row("settings", str(state.env))
+    table.add_row("  of staff", str(state.staff / "*.env"))
+    table.add_row("  of subscribers", str(state.subscribers / "*.env"))
     return table
 
 

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "SALDO_ACQUIRER_URL": "http://127.0.0.1:3",
     "SALDO_DATABASE_URL": "postgresql://owner:secret@127.0.0.1:4/saldo",
     "SALDO_AMQP_URL": "amqp://saldo:secret@127.0.0.1:5/",
+    "SALDO_AMQP_ADMIN_URL": "http://saldo:secret@127.0.0.1:10",
     "SALDO_MONITORING_URL_GATEWAY": "http://127.0.0.1:6",
     "SALDO_MONITORING_URL_SERVE": "http://127.0.0.1:7",
     "SALDO_MONITORING_URL_WORK": "http://127.0.0.1:8",
@@ -88,8 +89,22 @@ def test_addresses_show_the_reference_of_the_api(demo: Demo) -> None:
     assert "http://127.0.0.1:1/api/docs" in _shown(demo)
 
 
+def test_addresses_show_where_the_settings_of_staff_and_subscribers_lie(demo: Demo) -> None:
+    shown = _shown(demo)
+
+    assert str(demo.state.staff / "*.env") in shown
+    assert str(demo.state.subscribers / "*.env") in shown
+
+
+def test_addresses_show_the_management_page_without_its_password(demo: Demo) -> None:
+    shown = _shown(demo)
+
+    assert "http://127.0.0.1:10/" in shown
+    assert "secret" not in shown
+
+
 def _shown(demo: Demo) -> str:
-    console = Console(width=100)
+    console = Console(width=300)
     with console.capture() as captured:
-        console.print(addresses(demo.environment, demo.state.env, demo.state.demo))
+        console.print(addresses(demo.environment, demo.state))
     return captured.get()
