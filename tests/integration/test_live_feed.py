@@ -13,9 +13,8 @@ from services.ledger.publishing import publish
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import Relay, read_window
-from shared.bus.topology import connect, event_exchange, reaction_queue
+from shared.bus.topology import connect, event_exchange, reaction_queue, stream_queue
 from shared.bus.worker import Worker
-from shared.bus.topology import stream_queue
 from shared.config import Settings, user_of
 from tests.conftest import Database
 from tests.integration.test_bus import Reader, open_one, pay, publish_all
