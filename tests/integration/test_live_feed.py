@@ -13,7 +13,7 @@ from services.ledger.publishing import publish
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import Relay, read_window
-from shared.bus.topology import connect, event_exchange, reaction_queue
+from shared.bus.topology import connect, event_exchange, reaction_queue, stream_queue
 from shared.bus.worker import Worker
 from shared.config import Settings, user_of
 from tests.conftest import Database
@@ -201,6 +201,7 @@ def test_the_stream_keeps_no_more_than_the_settings_allow(
     small = Settings(
         **{**vars(database.settings), "stream_max_bytes": 2**20, "stream_max_age": "1h"}
     )
+    assert stream_queue("ledger", small).queue_arguments["x-max-age"] == "1h", "hours to wait for"
     open_one(ledger)
     worker.start("relay", Relay(small, ledger, publish, worker.stop).run)
     eventually(lambda: position(database, "relay") == 1, "the first event is in the stream")
