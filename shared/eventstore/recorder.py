@@ -21,8 +21,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 from uuid import UUID
 
+import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
+    IntegrityError,
     Notification,
     NotSupportedError,
     StoredEvent,
@@ -232,7 +234,10 @@ class PostgresRecorder(ApplicationRecorder):
                 )
                 for stored in stored_events
             ]
-            return self.append(cursor, rows, [cause] * len(rows))[0] if rows else []
+            try:
+                return self.append(cursor, rows, [cause] * len(rows))[0] if rows else []
+            except psycopg.IntegrityError as error:
+                raise IntegrityError(str(error)) from error
 
     def select_events(
         self,

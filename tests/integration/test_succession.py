@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from services.ledger.application import (
     OpenAccount,
@@ -29,7 +29,9 @@ from tests.conftest import Database
 NUMBER = "0100000001"
 ID = account_id(NUMBER)
 CAUSE = Cause(UUID(int=1), "staff:ivanova", "")
-HOLE = pytest.raises(psycopg.errors.ForeignKeyViolation, match="has no predecessor")
+HOLE = pytest.raises(
+    (psycopg.errors.ForeignKeyViolation, IntegrityError), match="has no predecessor"
+)
 RAW = (
     "INSERT INTO events (originator_id, originator_version, topic, state, notification_id, "
     "recorded_at, command_id, actor, correlation_id) "
