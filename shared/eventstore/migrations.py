@@ -19,7 +19,15 @@ from psycopg.conninfo import conninfo_to_dict
 
 from shared.eventstore.privileges import access_in, grant_all, make_groups, make_login
 
-BASE = ("base.sql", "live.sql", "staff.sql", "keys.sql", "live_types.sql", "retries.sql")
+BASE = (
+    "base.sql",
+    "live.sql",
+    "staff.sql",
+    "keys.sql",
+    "live_types.sql",
+    "retries.sql",
+    "succession.sql",
+)
 """The scripts that every service's schema begins with, in their order."""
 
 

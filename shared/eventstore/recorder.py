@@ -6,6 +6,7 @@ Differences from the library's recorder:
   transaction-level advisory lock; the library's ``LOCK TABLE`` needs more rights than INSERT.
 - Positions have no gaps: under the lock the next one is the last plus one. So a reader knows which
   position comes next, and a gap in the log proves that an event was removed.
+- Versions have no holes: a trigger refuses one whose predecessor is missing (succession.sql).
 - The command id, the actor, the correlation id and the time of recording are columns.
 - Nothing is retried here: the store resolves an unknown commit by the command id.
 - Bulk appends use binary COPY, under the same lock.
@@ -20,8 +21,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 from uuid import UUID
 
+import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
+    IntegrityError,
     Notification,
     NotSupportedError,
     StoredEvent,
@@ -154,7 +157,8 @@ class PostgresRecorder(ApplicationRecorder):
     ) -> tuple[list[int], datetime]:
         """Append rows in order, each with its cause; return their positions and their time.
 
-        Raises psycopg.errors.UniqueViolation when a version is taken.
+        Raises psycopg.errors.UniqueViolation when a version is taken, ForeignKeyViolation when its
+        predecessor is missing.
         """
         tail = self.lock_tail(cursor)
         return self.write(cursor, tail, rows, causes), tail.recorded_at
@@ -162,7 +166,7 @@ class PostgresRecorder(ApplicationRecorder):
     def copy(self, cursor: Any, rows: Iterable[EventRow], cause: Cause) -> tuple[int, int]:
         """Append rows by binary COPY; return the first and the last position.
 
-        Last < first when there were no rows. Raises UniqueViolation like append.
+        Last < first when there were no rows. Raises like append.
         """
         tail = self.lock_tail(cursor)
         encoder = _CopyEncoder(tail.position, tail.recorded_at, cause)
@@ -230,7 +234,10 @@ class PostgresRecorder(ApplicationRecorder):
                 )
                 for stored in stored_events
             ]
-            return self.append(cursor, rows, [cause] * len(rows))[0] if rows else []
+            try:
+                return self.append(cursor, rows, [cause] * len(rows))[0] if rows else []
+            except psycopg.IntegrityError as error:
+                raise IntegrityError(str(error)) from error
 
     def select_events(
         self,

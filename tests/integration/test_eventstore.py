@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from eventsourcing.application import LocalNotificationLog
+from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from services.ledger.application import (
     OpenAccount,
@@ -278,6 +279,17 @@ def test_library_reads_our_log(database: Database) -> None:
     assert [n.id for n in store.recorder.select_notifications(1, 5, inclusive_of_start=False)] == [
         2
     ]
+
+
+def test_library_is_told_of_a_conflict_by_its_own_error(database: Database) -> None:
+    store = database.store("ledger")
+    opened(store)
+    for version in (1, 3):
+        with pytest.raises(IntegrityError):
+            store.recorder.insert_events(
+                [StoredEvent(account_id(NUMBER), version, "ledger.account_opened.v1", b"{}")]
+            )
+    assert positions(store) == [1]
 
 
 def test_contended_stream_is_decided_again(database: Database) -> None:
