@@ -146,6 +146,8 @@ def _show(summary: Summary) -> None:
     if counts.refused_rows:
         refused = roubles(counts.refused_amount)
         table.add_row("rows refused in all", str(counts.refused_rows), refused)
+    if summary.empty_rows:
+        table.add_row("empty rows skipped", str(summary.empty_rows), "")
     show(table)
     if summary.by:
         out.print(f"First imported by {summary.by}.")

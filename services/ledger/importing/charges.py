@@ -18,7 +18,7 @@ from shared.money import MAX_AMOUNT, Kopecks
 from shared.tablefiles import Fields, shown
 
 RULE = "billing-centre"
-SAME, OTHER, TWICE = "posted_already", "posted_otherwise", "twice_in_file"
+SAME, OTHER = "posted_already", "posted_otherwise"
 _CACHED = 10_000
 # A penalty that came with a bill was recorded next to it by the same command.
 _POSTED = """
@@ -133,9 +133,7 @@ class Charges(Posting[Bill]):
             posted |= _posted_bills(cursor, period, mine)
         for bill in entries:
             there = posted.get((bill.account, bill.period))
-            if there is None:
-                yield Refused.because(bill, TWICE, f"the file has another bill of {bill.period}")
-            elif _content(there) == _content(bill):
+            if there is not None and _content(there) == _content(bill):
                 yield Refused.because(
                     bill,
                     SAME,
@@ -224,4 +222,6 @@ def _as_bill(event: ChargesPosted, penalty: Kopecks) -> Bill:
 
 
 def _content(bill: Bill) -> tuple[Any, ...]:
-    return bill.due_on, bill.effective_on, bill.lines, bill.penalty, bill.bill_number
+    # A service comes once on a bill, so the order of its lines says nothing.
+    lines = sorted(bill.lines, key=lambda line: line.service)
+    return bill.due_on, bill.effective_on, lines, bill.penalty, bill.bill_number

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,12 +16,14 @@ from services.ledger.importing.kinds import Source, open_source
 from services.ledger.importing.openings import Openings
 from services.ledger.importing.posting import Counts, Posting
 from services.ledger.importing.registry import Registry
+from services.ledger.importing.repeats import Repeats
 from services.ledger.importing.run import Progress, Run
 from shared.errors import ValidationFailed
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 from shared.tablefiles import ControlTotals, quarantine_path
 
+T = TypeVar("T")
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
 """(title, bytes in all) -> shows a progress bar; yields the function that advances it."""
 
@@ -52,6 +54,7 @@ class Summary(msgspec.Struct, kw_only=True):
     ``state``: ``imported``, ``dry_run``, ``refused`` (strict, and rows were refused: nothing is
     posted), ``nothing_posted`` (all rows were refused; the file may be tried again) or
     ``imported_before``. ``counts`` are of the whole file, also when the run was resumed.
+    ``empty_rows`` had nothing but empty cells, and were skipped.
     """
 
     file: str
@@ -63,6 +66,7 @@ class Summary(msgspec.Struct, kw_only=True):
     entries: str
     by: str = ""
     resumed: bool = False
+    empty_rows: int = 0
     quarantine: str | None = None
     quarantine_lost: bool = False
     first_position: int | None = None
@@ -77,8 +81,19 @@ def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summa
     """
     source = open_source(request.path, request.kind, request.encoding)
     quarantine = request.quarantine or quarantine_path(request.path)
-    run = Run[Any](store, source, posting_of(store, source, request), quarantine)
+    posting = posting_of(store, source, request)
+    with closing(Repeats(source, posting.name_by_key)) as repeats:
+        run = Run[Any](store, source, posting, quarantine, repeats)
+        summary = _import(source, run, repeats, request, bar)
+        summary.empty_rows = repeats.empty_rows
+    return summary
+
+
+def _import(
+    source: Source, run: Run[Any], repeats: Repeats, request: ImportRequest, bar: Bar
+) -> Summary:
     if request.dry_run:
+        _with_bar(bar, "comparing", source, repeats.find)
         counts = _with_bar(bar, "checking", source, lambda advance: run.check(None, advance))
         _check_totals(source, request, counts)
         return _summary(source, run, "dry_run", counts)
@@ -86,6 +101,7 @@ def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summa
         resume = run.journal.resume_point()
         if resume and resume.finished:
             return _summary(source, run, "imported_before", resume.counts, resume)
+        _with_bar(bar, "comparing", source, repeats.find)
         if request.totals.are_given:
             counts = _with_bar(bar, "adding up", source, run.survey)
             _check_totals(source, request, counts)
@@ -149,9 +165,9 @@ def _with_bar(
     bar: Bar,
     what: str,
     source: Source,
-    work: Callable[[Progress], Counts],
+    work: Callable[[Progress], T],
     resume: ResumePoint | None = None,
-) -> Counts:
+) -> T:
     done = resume.place.offset if resume and resume.place else source.start
     with bar(what, source.size) as advance:
         advance(done)

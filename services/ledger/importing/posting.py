@@ -22,7 +22,7 @@ from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresSession
 from shared.money import Kopecks
-from shared.tablefiles import ControlTotals
+from shared.tablefiles import ControlTotals, Fields
 
 E = TypeVar("E", bound=Entry)
 
@@ -111,8 +111,12 @@ class Posting(ABC, Generic[E]):
     at_once: int
 
     def name_of(self, entry: E) -> str:
-        """Return the name of the entry; a second one of the same name is refused."""
+        """Return the name of the entry; all are refused that have the same name."""
         return entry.account
+
+    def name_by_key(self, key: Fields) -> str:
+        """Return the name of the entry whose rows have this key, readable or not."""
+        return " ".join(part.strip() for part in key)
 
     @abstractmethod
     def read(self, group: Group) -> E:

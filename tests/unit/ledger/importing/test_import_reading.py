@@ -101,6 +101,15 @@ def test_rows_may_end_in_cr_lf_and_blank_rows_are_skipped(tmp_path: Path) -> Non
     assert (first.row, first.last, first.rows, second.row) == (3, 5, 2, 6)
 
 
+def test_a_row_that_was_cut_within_empty_cells_is_not_an_empty_row(tmp_path: Path) -> None:
+    header = "bill_number;explanation;account;period;due_on;effective_on;service;name;charged\n"
+    whole = ";;01;2026-03;2026-04-15;2026-03-31;heating;Heating;1,00\n"
+    [bill] = bills(read(write(tmp_path, whole, ";" * 8, header=header)))
+    assert bill.rows == 1
+    found = refusals(read(write(tmp_path, whole, ";;", header=header)))
+    assert [(refused.code, refused.row) for refused in found] == [("file_cut", 2), ("file_cut", 3)]
+
+
 def test_a_bill_is_refused_with_any_of_its_rows(tmp_path: Path) -> None:
     found = read(write(tmp_path, row(), row(service="water", charged="x"), row("02")))
     [refused] = refusals(found)
