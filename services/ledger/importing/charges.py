@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from services.ledger.days import day_limits
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ChargesPosted, PenaltyAccrued
 from services.ledger.importing import fields as field
@@ -52,7 +53,8 @@ class Charges(Posting[Bill]):
 
     at_once = 4_000
 
-    def __init__(self) -> None:
+    def __init__(self, today: Callable[[], date]) -> None:
+        self._today = today
         self._titles: dict[Fields, Fields] = {}
 
     def read(self, group: Group) -> Bill:
@@ -105,8 +107,7 @@ class Charges(Posting[Bill]):
 
     def must_be_open(self, entry: Bill) -> date | None:
         """Return the day of the bill or the first of its month, whichever is earlier."""
-        year, month = entry.period.split("-")
-        return min(entry.effective_on, date(int(year), int(month), 1))
+        return min(entry.effective_on, _first_day(entry))
 
     def is_repeated(self, account: Account, entry: Bill) -> bool:
         """Whether the month has its bill already."""
@@ -114,6 +115,10 @@ class Charges(Posting[Bill]):
 
     def post(self, account: Account, entry: Bill) -> bool:
         """Post the bill, and the penalty that came with it."""
+        limits, today = day_limits(), self._today()
+        limits.check_bill(_first_day(entry), today, f"The first day of {entry.period}")
+        limits.check_bill(entry.effective_on, today, "effective_on")
+        limits.check_bill(entry.due_on, today, "due_on")
         account.post_charges(
             entry.period,
             entry.effective_on,
@@ -183,6 +188,11 @@ class Charges(Posting[Bill]):
             field.decimal(tariff.strip(), "tariff"),
         )
         return self._titles.setdefault(titles, known)
+
+
+def _first_day(bill: Bill) -> date:
+    year, month = bill.period.split("-")
+    return date(int(year), int(month), 1)
 
 
 def _posted_bills(cursor: Any, period: str, numbers: Sequence[str]) -> dict[tuple[str, str], Bill]:

@@ -95,7 +95,7 @@ def _import(
     if request.dry_run:
         _with_bar(bar, "comparing", source, repeats.find)
         counts = _with_bar(bar, "checking", source, lambda advance: run.check(None, advance))
-        _check_totals(source, request, counts)
+        _check_totals(source, run, request, counts)
         return _summary(source, run, "dry_run", counts)
     with run.journal.alone():
         resume = run.journal.resume_point()
@@ -104,7 +104,7 @@ def _import(
         _with_bar(bar, "comparing", source, repeats.find)
         if request.totals.are_given:
             counts = _with_bar(bar, "adding up", source, run.survey)
-            _check_totals(source, request, counts)
+            _check_totals(source, run, request, counts)
         if request.strict:
             counts = _with_bar(bar, "checking", source, lambda advance: run.check(resume, advance))
             if counts.refused_rows:
@@ -141,7 +141,7 @@ def posting_of(store: PostgresStore, source: Source, request: ImportRequest) -> 
     """Return what reads and posts a file of this kind."""
     today = store.clock.today
     makers: dict[str, Callable[[], Posting[Any]]] = {
-        "charges": Charges,
+        "charges": lambda: Charges(today),
         "registry": lambda: Registry(today),
         "opening": lambda: Openings(today),
         "adjustments": lambda: Adjustments(today, request.limit),
@@ -149,16 +149,17 @@ def posting_of(store: PostgresStore, source: Source, request: ImportRequest) -> 
     return makers[source.kind.name]()
 
 
-def _check_totals(source: Source, request: ImportRequest, counts: Counts) -> None:
+def _check_totals(source: Source, run: Run[Any], request: ImportRequest, counts: Counts) -> None:
     differing = request.totals.differences(counts.totals, source.kind.entries)
-    if differing:
-        unread = counts.refused_rows
-        note = f" {unread} of its rows are refused." if unread else ""
-        raise ValidationFailed(
-            "control_totals",
-            f"The control totals differ: {source.path.name} has {'; '.join(differing)}.{note} "
-            "Nothing was posted.",
-        )
+    if not differing:
+        return
+    fault = f"The control totals differ: {source.path.name} has {'; '.join(differing)}."
+    if counts.refused_rows:
+        reasons = "; ".join(run.reasons)
+        fault += f" {counts.refused_rows} of its rows are refused: {reasons}."
+    if counts.refused_rows > len(run.reasons):
+        fault += " --dry-run without totals writes all reasons to the quarantine file."
+    raise ValidationFailed("control_totals", f"{fault} Nothing was posted.")
 
 
 def _with_bar(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from services.ledger.importing.chunks import Chunk, chunks
-from services.ledger.importing.groups import Entries, Entry
+from services.ledger.importing.groups import Entries, Entry, Refused
 from services.ledger.importing.journal import Journal, Place, ResumePoint
 from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts, Decided, Posting, write
@@ -36,6 +36,8 @@ Progress = Callable[[int], None]
 WAIT_FOR_THE_LOG = "60s"
 """How long a chunk waits for the lock of the log: another bulk job may hold it."""
 COLLECT_EVERY = 50
+REASONS = 10
+"""Refused rows whose reasons a refusal of the whole file gives."""
 WAITING_CHUNKS = 2
 """Chunks that are being written or wait for it, while the next one is decided."""
 QUICK_TURN = 0.0005
@@ -67,7 +69,7 @@ class _OutOfTurnError(Exception):
 
 
 class Run(Generic[E]):
-    """One import of one file."""
+    """One import of one file; ``reasons`` has those of the first refused rows of a trial."""
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class Run(Generic[E]):
         self._source = source
         self._posting = posting
         self._repeats = repeats
+        self.reasons: list[str] = []
         self._entries = Entries[E](source, posting.read)
         self.quarantine = Quarantine(source, quarantine)
         self.journal = Journal(store, source)
@@ -93,6 +96,7 @@ class Run(Generic[E]):
                 counts.post(entry)
             for refused in chunk.refused:
                 counts.refuse(refused)
+            self._note(chunk.refused)
             progress(chunk.offset - chunk.begin)
         return counts
 
@@ -102,6 +106,7 @@ class Run(Generic[E]):
         for chunk in self._chunks(resume):
             decided = self._decide(chunk)
             length = self.quarantine.put(length, [*chunk.refused, *decided.refused])
+            self._note([*chunk.refused, *decided.refused])
             for refused in chunk.refused:
                 decided.counts.refuse(refused)
             counts.add(decided.counts)
@@ -134,6 +139,12 @@ class Run(Generic[E]):
             while ahead:
                 counts.add(_done(*ahead.popleft(), progress))
         return counts
+
+    def _note(self, refused: Iterable[Refused]) -> None:
+        for one in sorted(refused, key=lambda rows: rows.row):
+            rows = one.reasons or {one.row: one.reason}
+            left = REASONS - len(self.reasons)
+            self.reasons += [f"row {row}: {why}" for row, why in list(rows.items())[:left]]
 
     def _chunks(self, resume: ResumePoint | None) -> Iterator[Chunk[E]]:
         source, number = self._source, 0

@@ -208,6 +208,41 @@ def test_control_totals_must_match_or_nothing_is_posted(harness: ImportHarness) 
     harness.imports(file, "--rows", "2", "--bills", "1", "--total", "101,00")
 
 
+def test_differing_totals_give_the_reasons_of_refused_rows(harness: ImportHarness) -> None:
+    harness.opens("01", "02")
+    file = harness.file("1.csv", line("01"), line("02", charged="x"), line("01", "water"))
+    for options in ((), ("--dry-run",)):
+        result = harness.run(file, "--total", "300,00", *options)
+        said = " ".join(result.stderr.split())
+        assert result.exit_code == 2
+        assert "row 3: charged: 'x' is no sum in roubles" in said
+    many = harness.file("2.csv", *(line(f"{number}", charged="x") for number in range(20)))
+    said = " ".join(harness.run(many, "--rows", "1").stderr.split())
+    assert said.count("is no sum in roubles") == 10
+    assert "writes all reasons to the quarantine file" in said
+
+
+def test_bills_of_days_that_no_bill_can_have_are_refused(harness: ImportHarness) -> None:
+    harness.opens("01", "02", "03", "04", "05")
+    rows = [
+        line("01", period="2099-01"),
+        line("02").replace("2026-03-28", "2099-03-28"),
+        line("03").replace("2026-03-27", "1996-03-27"),
+        line("04").replace("2026-03-27", "2026-W05-1"),
+        line("05"),
+    ]
+    summary = harness.imports(harness.file("1.csv", *rows), code=1)
+    assert summary["counts"]["refusals"] == {"invalid": 1, "invalid_day": 3}
+    assert summary["counts"]["entries"] == 1
+    header = "account;service;amount;effective_on\n"
+    opening = harness.file("2.csv", "01;lift;5;2099-01-01\n", header=header)
+    assert harness.imports(opening, code=2)["counts"]["refusals"] == {"invalid_day": 1}
+    registry = harness.file(
+        "3.csv", "09;household;2099-01-01\n", header="account;payer_kind;effective_on\n"
+    )
+    assert harness.imports(registry, code=2)["counts"]["refusals"] == {"invalid_day": 1}
+
+
 def test_strict_posts_all_or_nothing(harness: ImportHarness) -> None:
     harness.opens("01", "02")
     events = harness.events()
