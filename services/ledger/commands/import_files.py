@@ -86,6 +86,14 @@ def import_(
     strict: Annotated[
         bool, typer.Option("--strict", help="Post nothing if a single row is refused.")
     ] = False,
+    missed: Annotated[
+        bool,
+        typer.Option(
+            "--missed",
+            help="The bills were missed in months that are closed: they keep their month, take "
+            "effect today, and are due later.",
+        ),
+    ] = False,
     quarantine: Annotated[
         Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
     ] = None,
@@ -111,6 +119,7 @@ def import_(
                 encoding=encoding.value if encoding else None,
                 totals=totals,
                 strict=strict,
+                missed=missed,
                 dry_run=dry_run,
                 quarantine=quarantine,
             )

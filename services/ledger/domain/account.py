@@ -163,7 +163,10 @@ class Account(AccountState):
         bill = self.bills.get(period)
         if bill is None:
             raise NotFound(
-                "period_not_charged", f"There is no bill of {period} to adjust.", period=period
+                "period_not_charged",
+                f"There is no bill of {period} to adjust; one that was missed is imported with "
+                "--missed.",
+                period=period,
             )
         if not lines or any(line.amount == 0 for line in lines):
             raise ValidationFailed("invalid_adjustment", "An adjustment has sums, none of them 0.")

@@ -12,7 +12,7 @@ import msgspec
 from services.ledger.importing.adjustments import Adjustments
 from services.ledger.importing.charges import Charges
 from services.ledger.importing.journal import ResumePoint
-from services.ledger.importing.kinds import Source, open_source
+from services.ledger.importing.kinds import CHARGES, Source, open_source
 from services.ledger.importing.openings import Openings
 from services.ledger.importing.posting import Counts, Posting
 from services.ledger.importing.registry import Registry
@@ -33,7 +33,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
 
     Nothing is posted if the file differs from one of the control ``totals`` given, or, with
     ``strict``, if a single row is refused. ``limit`` is what one adjustment may move, in
-    kopecks; None: anything.
+    kopecks; None: anything. Bills that were ``missed`` take effect today.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
     encoding: str | None = None
     totals: ControlTotals = ControlTotals()
     strict: bool = False
+    missed: bool = False
     dry_run: bool = False
     quarantine: Path | None = None
 
@@ -80,6 +81,10 @@ def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summa
     Conflict while another process imports it; nothing is posted then.
     """
     source = open_source(request.path, request.kind, request.encoding)
+    if request.missed and source.kind is not CHARGES:
+        raise ValidationFailed(
+            "invalid_file", f"Only bills are missed; {source.path.name} has {source.kind.name}."
+        )
     quarantine = request.quarantine or quarantine_path(request.path)
     posting = posting_of(store, source, request)
     with closing(Repeats(source, posting.name_by_key)) as repeats:
@@ -141,7 +146,7 @@ def posting_of(store: PostgresStore, source: Source, request: ImportRequest) -> 
     """Return what reads and posts a file of this kind."""
     today = store.clock.today
     makers: dict[str, Callable[[], Posting[Any]]] = {
-        "charges": lambda: Charges(today),
+        "charges": lambda: Charges(today, missed=request.missed),
         "registry": lambda: Registry(today),
         "opening": lambda: Openings(today),
         "adjustments": lambda: Adjustments(today, request.limit),

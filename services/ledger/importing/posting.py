@@ -126,6 +126,10 @@ class Posting(ABC, Generic[E]):
         """Return the day that must be open for the entry to be posted; None: any day may be."""
         return None
 
+    def advice_when_closed(self) -> str:
+        """Return what the refusal of an entry in a closed month adds."""
+        return ""
+
     @abstractmethod
     def post(self, account: Account, entry: E) -> bool:
         """Let the account decide; return False when nothing changes.
@@ -169,7 +173,8 @@ class Posting(ABC, Generic[E]):
             try:
                 check_open(day or date.max, closed)
             except ServiceError as error:
-                decided.refuse(Refused.because(entry, error.code, error.message))
+                reason = error.message + self.advice_when_closed()
+                decided.refuse(Refused.because(entry, error.code, reason))
             else:
                 left.append(entry)
         return left
