@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.ledger.days import day_limits
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.validation import check_month
@@ -53,9 +54,11 @@ def open_account(session: Session, command: OpenAccount) -> None:
 def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
     """Post a payment to its accounts; no effect on those it is posted to already.
 
-    Raises NotFound for an account that is not open, ValidationFailed for an invalid sum or month;
-    then nothing is posted to any.
+    Raises NotFound for an account that is not open, ValidationFailed for an invalid sum, month or
+    day, Conflict for a payment that is posted with another sum or day; then nothing is posted to
+    any.
     """
+    day_limits().check_payment(command.paid_on, session.today)
     posted = []
     for line in command.lines:
         if line.period is not None:

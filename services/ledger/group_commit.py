@@ -11,13 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.application import PostPayment
-from services.ledger.domain import Account, account_id
+from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.tables.bulk_copy import read_accounts_by_id
 from shared.eventstore import Aggregate
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 
-_POSTED = "SELECT account, payment_id FROM payment_postings WHERE payment_id = ANY (%s)"
+_POSTED = (
+    "SELECT p.account, e.originator_version AS version, e.topic, e.state "
+    "FROM payment_postings AS p JOIN events AS e USING (position) WHERE p.payment_id = ANY (%s)"
+)
 
 
 def ledger_group_commit(store: PostgresStore) -> GroupCommit:
@@ -49,7 +52,7 @@ class AccountCommands:
     def recall(
         self, cursor: Any, commands: Sequence[Any], aggregates: Mapping[UUID, Aggregate]
     ) -> None:
-        """Mark on the accounts which of these payments are posted to them already."""
+        """Give the accounts those of these payments that are posted to them already."""
         payments = [command.payment_id for command in commands if isinstance(command, PostPayment)]
         if not payments:
             return
@@ -57,7 +60,8 @@ class AccountCommands:
         for row in cursor.fetchall():
             account = aggregates.get(account_id(row["account"]))
             if isinstance(account, Account):
-                account.posted.add(row["payment_id"])
+                paid: Any = EVENTS.decode(row["topic"], bytes(row["state"]))
+                account.payments[paid.payment_id] = (row["version"], paid)
 
     def copy(self, aggregate: Any) -> Aggregate:
         """Return a copy of an account."""
@@ -66,5 +70,5 @@ class AccountCommands:
         row = aggregate.snapshot()
         row["open_items"] = {period: dict(owed) for period, owed in aggregate.open_items.items()}
         twin = Account.from_row(aggregate.id, row)
-        twin.posted = set(aggregate.posted)
+        twin.payments = dict(aggregate.payments)
         return twin

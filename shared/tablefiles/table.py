@@ -7,7 +7,7 @@ beyond all measure, a line without an end) is a flaw of that row, not an excepti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeAlias
@@ -16,6 +16,7 @@ import msgspec
 
 from shared.errors import ValidationFailed
 from shared.tablefiles.encodings import EncodingVote
+from shared.tablefiles.foreign import BEGINNING, refuse_foreign, refuse_separator
 from shared.tablefiles.kinds import K, match_kind
 from shared.tablefiles.lines import BLOCK, CUT, Line, split_lines
 from shared.tablefiles.rows import (
@@ -34,7 +35,6 @@ A row with a flaw has no fields, except for a last row without a line end that c
 """
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_WIDE = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class TableFile(Generic[K]):
             )
 
 
-def open_table(path: Path, kinds: Iterable[K], encoding: str | None = None) -> TableFile[K]:
+def open_table(path: Path, kinds: Sequence[K], encoding: str | None = None) -> TableFile[K]:
     """Find out digest, encoding, format, kind and columns of a file by reading it through once.
 
     Raises ValidationFailed ``invalid_file`` with what is wrong.
@@ -127,6 +127,8 @@ def open_table(path: Path, kinds: Iterable[K], encoding: str | None = None) -> T
     if json_lines:
         header, start, row = _names_of_object(raw, encoding), begin, row - 1
     else:
+        columns = {column for kind in kinds for column in kind.columns}
+        refuse_separator(path.name, raw.decode(encoding, "replace"), columns)
         header, start = _header(raw, encoding), end
     return TableFile(
         path=path,
@@ -162,10 +164,7 @@ def _names_of_object(raw: bytes, encoding: str) -> tuple[str, ...]:
 def _examine(path: Path) -> tuple[str, str]:
     digest, vote = hashlib.sha256(), EncodingVote()
     with path.open("rb") as file:
-        if file.read(2) in _WIDE:
-            raise ValidationFailed(
-                "invalid_file", f"{path.name} is UTF-16; save it as UTF-8 or Windows-1251."
-            )
+        refuse_foreign(path.name, file.read(BEGINNING))
         file.seek(0)
         while block := file.read(BLOCK):
             digest.update(block)

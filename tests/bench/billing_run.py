@@ -26,6 +26,7 @@ from services.ledger.importing.charges import Bill, Charges
 from services.ledger.importing.chunks import Chunk
 from services.ledger.importing.journal import ResumePoint
 from services.ledger.importing.kinds import open_source
+from services.ledger.importing.repeats import Repeats
 from services.ledger.importing.run import Run
 from services.ledger.tables.bulk_copy import write_balances
 from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
@@ -147,7 +148,9 @@ def post(bench: Bench, bills: Sequence[Bill]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bills.csv"
         file.write_text(HEADER, encoding="utf-8")
-        run = _FromMemory(bench.store, open_source(file), Charges(), Path(folder) / "refused.csv")
+        source, charges = open_source(file), Charges(bench.store.clock.today)
+        repeats = Repeats(source, charges.name_by_key)
+        run = _FromMemory(bench.store, source, charges, Path(folder) / "refused.csv", repeats)
         run.bills = bills
         run.journal.begin("staff:bench", "bench")
 

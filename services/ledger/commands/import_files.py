@@ -86,6 +86,14 @@ def import_(
     strict: Annotated[
         bool, typer.Option("--strict", help="Post nothing if a single row is refused.")
     ] = False,
+    missed: Annotated[
+        bool,
+        typer.Option(
+            "--missed",
+            help="The bills were missed in months that are closed: they keep their month, take "
+            "effect today, and are due later.",
+        ),
+    ] = False,
     quarantine: Annotated[
         Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
     ] = None,
@@ -111,6 +119,7 @@ def import_(
                 encoding=encoding.value if encoding else None,
                 totals=totals,
                 strict=strict,
+                missed=missed,
                 dry_run=dry_run,
                 quarantine=quarantine,
             )
@@ -146,6 +155,8 @@ def _show(summary: Summary) -> None:
     if counts.refused_rows:
         refused = roubles(counts.refused_amount)
         table.add_row("rows refused in all", str(counts.refused_rows), refused)
+    if summary.empty_rows:
+        table.add_row("empty rows skipped", str(summary.empty_rows), "")
     show(table)
     if summary.by:
         out.print(f"First imported by {summary.by}.")

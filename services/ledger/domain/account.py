@@ -41,7 +41,7 @@ from services.ledger.domain.validation import (
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
-from shared.money import MAX_AMOUNT, Kopecks
+from shared.money import MAX_AMOUNT, Kopecks, format_roubles
 
 __all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
@@ -163,7 +163,10 @@ class Account(AccountState):
         bill = self.bills.get(period)
         if bill is None:
             raise NotFound(
-                "period_not_charged", f"There is no bill of {period} to adjust.", period=period
+                "period_not_charged",
+                f"There is no bill of {period} to adjust; one that was missed is imported with "
+                "--missed.",
+                period=period,
             )
         if not lines or any(line.amount == 0 for line in lines):
             raise ValidationFailed("invalid_adjustment", "An adjustment has sums, none of them 0.")
@@ -291,17 +294,19 @@ class Account(AccountState):
         first: str | None = None,
         policy: Policy = DEFAULT_POLICY,
     ) -> bool:
-        """Post a payment as the payer named it; return False if it was posted before.
+        """Post a payment as the payer named it; return False if the same one was posted before.
 
         Principal and penalty are allocated separately; what exceeds either debt becomes an
         advance. ``penalty`` None means that the payer named one sum for all: the policy decides
         whether what is left after principal pays penalty. ``first`` is a period that the payer
-        named; one that owes nothing changes nothing. Raises ValidationFailed for an invalid sum.
+        named; one that owes nothing changes nothing. Raises ValidationFailed for an invalid sum,
+        Conflict ``payment_posted_otherwise`` for another day or sum than it was posted with.
         """
         self._must_exist()
-        if payment_id in self.posted:
-            return False
         named = penalty or 0
+        if payment_id in self.payments:
+            self._must_be_same(payment_id, on, amount, named)
+            return False
         for part in (amount, named):
             if not 0 <= part <= MAX_AMOUNT:
                 raise ValidationFailed("invalid_amount", "A payment is a positive sum of kopecks.")
@@ -360,6 +365,17 @@ class Account(AccountState):
             )
         )
         return True
+
+    def _must_be_same(self, payment_id: UUID, on: date, amount: Kopecks, penalty: Kopecks) -> None:
+        _, there = self.payments[payment_id]
+        if (there.effective_on, there.amount, there.penalty) != (on, amount, penalty):
+            raise Conflict(
+                "payment_posted_otherwise",
+                f"Payment {payment_id} is posted to {self.number} already, with another day or "
+                f"sum: {format_roubles(there.amount)} and {format_roubles(there.penalty)} of "
+                f"penalty on {there.effective_on}. Another payment has another id.",
+                account=self.number,
+            )
 
     def _released(
         self, period: str, lines: Sequence[ServiceAmount]

@@ -53,8 +53,6 @@ class AccountState(Aggregate):
         self.due_dates: dict[str, date] = {}
         self.bills: dict[str, tuple[int, ChargesPosted]] = {}
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
-        # The ids of posted payments; the group commit knows these without the payments.
-        self.posted: set[UUID] = set()
         self.reversed: set[UUID] = set()
         self.adjustments: dict[UUID, ChargesAdjusted] = {}
         # The events that have moved money, in order: a reversal follows it (see reversal.py).
@@ -76,7 +74,6 @@ class AccountState(Aggregate):
                 self._apply_charges(event)
             case PaymentPosted():
                 self.payments[event.payment_id] = (self.version + 1, event)
-                self.posted.add(event.payment_id)
                 self.moves.append(event)
                 self.penalty -= event.penalty_allocated
                 self.advance += event.advance

@@ -21,6 +21,7 @@ from services.ledger.importing.replayed_accounts import replayed_accounts
 from shared.errors import Conflict, Forbidden, ValidationFailed
 from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks, format_roubles
+from shared.tablefiles import Fields
 
 
 class Adjustment(Entry, kw_only=True):
@@ -79,6 +80,14 @@ class Adjustments(Posting[Adjustment]):
     def name_of(self, entry: Adjustment) -> str:
         """Return account and id: an adjustment is posted once."""
         return f"{entry.account} {entry.adjustment_id}"
+
+    def name_by_key(self, key: Fields) -> str:
+        """Return account and id, however the id is written."""
+        account, name = key
+        try:
+            return f"{account.strip()} {_id_of(account.strip(), name)}"
+        except ValueError:
+            return super().name_by_key(key)
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
         """Yield the accounts with their history, which has the corrected bills."""

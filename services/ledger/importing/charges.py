@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from services.ledger.days import day_limits
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ChargesPosted, PenaltyAccrued
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, Refused, RowsRefused
 from services.ledger.importing.posting import Posting
+from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT, Kopecks
 from shared.tablefiles import Fields, shown
 
 RULE = "billing-centre"
-SAME, OTHER, TWICE = "posted_already", "posted_otherwise", "twice_in_file"
+SAME, OTHER = "posted_already", "posted_otherwise"
 _CACHED = 10_000
 # A penalty that came with a bill was recorded next to it by the same command.
 _POSTED = """
@@ -48,11 +50,17 @@ class Bill(Entry, kw_only=True):
 
 
 class Charges(Posting[Bill]):
-    """Reads bills and posts them."""
+    """Reads bills and posts them.
+
+    ``missed`` bills are of months that were closed without them: they keep their month, take effect
+    today, and are due later.
+    """
 
     at_once = 4_000
 
-    def __init__(self) -> None:
+    def __init__(self, today: Callable[[], date], *, missed: bool = False) -> None:
+        self._today = today
+        self._missed = missed
         self._titles: dict[Fields, Fields] = {}
 
     def read(self, group: Group) -> Bill:
@@ -104,9 +112,17 @@ class Charges(Posting[Bill]):
         return f"{entry.account} {entry.period}"
 
     def must_be_open(self, entry: Bill) -> date | None:
-        """Return the day of the bill or the first of its month, whichever is earlier."""
-        year, month = entry.period.split("-")
-        return min(entry.effective_on, date(int(year), int(month), 1))
+        """Return the day of the bill or the first of its month, whichever is earlier.
+
+        Of a missed one only the day on which it takes effect must be open.
+        """
+        if self._missed:
+            return self._today()
+        return min(entry.effective_on, _first_day(entry))
+
+    def advice_when_closed(self) -> str:
+        """Return how a bill comes into a closed month."""
+        return " A bill that was missed is imported with --missed."
 
     def is_repeated(self, account: Account, entry: Bill) -> bool:
         """Whether the month has its bill already."""
@@ -114,15 +130,26 @@ class Charges(Posting[Bill]):
 
     def post(self, account: Account, entry: Bill) -> bool:
         """Post the bill, and the penalty that came with it."""
+        limits, today = day_limits(), self._today()
+        if self._missed and entry.due_on <= today:
+            raise ValidationFailed(
+                "invalid_day",
+                f"due_on is {entry.due_on}: a missed bill is due after today, so that nobody owes "
+                "a penalty for the time before it came",
+            )
+        limits.check_bill(_first_day(entry), today, f"The first day of {entry.period}")
+        limits.check_bill(entry.effective_on, today, "effective_on")
+        limits.check_bill(entry.due_on, today, "due_on")
+        on = today if self._missed else entry.effective_on
         account.post_charges(
             entry.period,
-            entry.effective_on,
+            on,
             entry.due_on,
             entry.lines,
             bill_number=entry.bill_number,
         )
         if entry.penalty:
-            account.accrue_penalty(entry.penalty, entry.effective_on, RULE)
+            account.accrue_penalty(entry.penalty, on, RULE)
         return True
 
     def refusals(self, cursor: Any, entries: Sequence[Bill]) -> Iterable[Refused]:
@@ -133,9 +160,7 @@ class Charges(Posting[Bill]):
             posted |= _posted_bills(cursor, period, mine)
         for bill in entries:
             there = posted.get((bill.account, bill.period))
-            if there is None:
-                yield Refused.because(bill, TWICE, f"the file has another bill of {bill.period}")
-            elif _content(there) == _content(bill):
+            if there is not None and self._content(there) == self._content(bill):
                 yield Refused.because(
                     bill,
                     SAME,
@@ -148,6 +173,12 @@ class Charges(Posting[Bill]):
                     f"the bill of {bill.period} is posted already, with other content: correct it "
                     "by an adjustment",
                 )
+
+    def _content(self, bill: Bill) -> tuple[Any, ...]:
+        # A service comes once on a bill, so the order of its lines says nothing.
+        lines = sorted(bill.lines, key=lambda line: line.service)
+        day = None if self._missed else bill.effective_on
+        return bill.due_on, day, lines, bill.penalty, bill.bill_number
 
     def _line(self, row: Fields) -> tuple[ChargeLine, Kopecks]:
         _, _, _, _, service, name, text, again, less, late, unit, tariff, volume, why, _ = row
@@ -187,6 +218,11 @@ class Charges(Posting[Bill]):
         return self._titles.setdefault(titles, known)
 
 
+def _first_day(bill: Bill) -> date:
+    year, month = bill.period.split("-")
+    return date(int(year), int(month), 1)
+
+
 def _posted_bills(cursor: Any, period: str, numbers: Sequence[str]) -> dict[tuple[str, str], Bill]:
     """Return the posted bills of a month, as a file would have them."""
     ids = [account_id(number) for number in numbers]
@@ -221,7 +257,3 @@ def _as_bill(event: ChargesPosted, penalty: Kopecks) -> Bill:
         penalty=penalty,
         bill_number=event.bill_number,
     )
-
-
-def _content(bill: Bill) -> tuple[Any, ...]:
-    return bill.due_on, bill.effective_on, bill.lines, bill.penalty, bill.bill_number

@@ -20,6 +20,7 @@ FIRST_DAY = date(1992, 1, 1)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ACCOUNT = re.compile(r"[0-9]{1,20}")
 _MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(?:[.,][0-9]{1,6})?")
 _KOPECKS_AT = -3
 
@@ -50,7 +51,7 @@ def positive(text: str, column: str) -> Kopecks:
 def day(text: str, column: str) -> date:
     """Read a day, ``2026-03-31``; one that no bill can have is a typing error."""
     try:
-        if len(stripped := text.strip()) != len("2026-03-31"):
+        if not _DAY.fullmatch(stripped := text.strip()):  # fromisoformat reads days of a week, too
             raise ValueError
         found = date.fromisoformat(stripped)
     except ValueError:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from services.ledger.importing.kinds import Source
-from services.ledger.importing.partial_rows import is_whole, key_finder
+from services.ledger.importing.partial_rows import is_empty, is_whole, key_finder
 from shared.money import Kopecks
 from shared.tablefiles import CUT, Fields
 
@@ -141,8 +141,10 @@ class Entries(Generic[E]):
                     yield entry
 
 
-def groups(source: Source, offset: int, row: int) -> Iterator[Group]:
-    """Yield the rows of a file grouped by their key.
+def groups(
+    source: Source, offset: int, row: int, skip: Callable[[], None] = lambda: None
+) -> Iterator[Group]:
+    """Yield the rows of a file grouped by their key, and call ``skip`` for each of empty cells.
 
     A row that shows no key is refused alone, unless it stands among the rows of one entry, or is
     the end of a file that was cut: then nobody knows what the entry should have been.
@@ -151,6 +153,9 @@ def groups(source: Source, offset: int, row: int) -> Iterator[Group]:
     strays: list[Group] = []
     find_key, width = key_finder(source), source.kind.key
     for number, start, end, raw, fields, found in source.rows(offset, row):
+        if is_empty(source, raw):
+            skip()
+            continue
         flaw = "" if found == CUT and fields and is_whole(source, raw) else found
         key = fields[:width] if fields else find_key(raw)
         if current is None or key != current.key:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from services.ledger.importing.adjustments import Adjustments
 from services.ledger.importing.charges import Charges
 from services.ledger.importing.journal import ResumePoint
-from services.ledger.importing.kinds import Source, open_source
+from services.ledger.importing.kinds import CHARGES, Source, open_source
 from services.ledger.importing.openings import Openings
 from services.ledger.importing.posting import Counts, Posting
 from services.ledger.importing.registry import Registry
+from services.ledger.importing.repeats import Repeats
 from services.ledger.importing.run import Progress, Run
 from shared.errors import ValidationFailed
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 from shared.tablefiles import ControlTotals, quarantine_path
 
+T = TypeVar("T")
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
 """(title, bytes in all) -> shows a progress bar; yields the function that advances it."""
 
@@ -31,7 +33,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
 
     Nothing is posted if the file differs from one of the control ``totals`` given, or, with
     ``strict``, if a single row is refused. ``limit`` is what one adjustment may move, in
-    kopecks; None: anything.
+    kopecks; None: anything. Bills that were ``missed`` take effect today.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
     encoding: str | None = None
     totals: ControlTotals = ControlTotals()
     strict: bool = False
+    missed: bool = False
     dry_run: bool = False
     quarantine: Path | None = None
 
@@ -52,6 +55,7 @@ class Summary(msgspec.Struct, kw_only=True):
     ``state``: ``imported``, ``dry_run``, ``refused`` (strict, and rows were refused: nothing is
     posted), ``nothing_posted`` (all rows were refused; the file may be tried again) or
     ``imported_before``. ``counts`` are of the whole file, also when the run was resumed.
+    ``empty_rows`` had nothing but empty cells, and were skipped.
     """
 
     file: str
@@ -63,6 +67,7 @@ class Summary(msgspec.Struct, kw_only=True):
     entries: str
     by: str = ""
     resumed: bool = False
+    empty_rows: int = 0
     quarantine: str | None = None
     quarantine_lost: bool = False
     first_position: int | None = None
@@ -76,19 +81,35 @@ def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summa
     Conflict while another process imports it; nothing is posted then.
     """
     source = open_source(request.path, request.kind, request.encoding)
+    if request.missed and source.kind is not CHARGES:
+        raise ValidationFailed(
+            "invalid_file", f"Only bills are missed; {source.path.name} has {source.kind.name}."
+        )
     quarantine = request.quarantine or quarantine_path(request.path)
-    run = Run[Any](store, source, posting_of(store, source, request), quarantine)
+    posting = posting_of(store, source, request)
+    with closing(Repeats(source, posting.name_by_key)) as repeats:
+        run = Run[Any](store, source, posting, quarantine, repeats)
+        summary = _import(source, run, repeats, request, bar)
+        summary.empty_rows = repeats.empty_rows
+    return summary
+
+
+def _import(
+    source: Source, run: Run[Any], repeats: Repeats, request: ImportRequest, bar: Bar
+) -> Summary:
     if request.dry_run:
+        _with_bar(bar, "comparing", source, repeats.find)
         counts = _with_bar(bar, "checking", source, lambda advance: run.check(None, advance))
-        _check_totals(source, request, counts)
+        _check_totals(source, run, request, counts)
         return _summary(source, run, "dry_run", counts)
     with run.journal.alone():
         resume = run.journal.resume_point()
         if resume and resume.finished:
             return _summary(source, run, "imported_before", resume.counts, resume)
+        _with_bar(bar, "comparing", source, repeats.find)
         if request.totals.are_given:
             counts = _with_bar(bar, "adding up", source, run.survey)
-            _check_totals(source, request, counts)
+            _check_totals(source, run, request, counts)
         if request.strict:
             counts = _with_bar(bar, "checking", source, lambda advance: run.check(resume, advance))
             if counts.refused_rows:
@@ -125,7 +146,7 @@ def posting_of(store: PostgresStore, source: Source, request: ImportRequest) -> 
     """Return what reads and posts a file of this kind."""
     today = store.clock.today
     makers: dict[str, Callable[[], Posting[Any]]] = {
-        "charges": Charges,
+        "charges": lambda: Charges(today, missed=request.missed),
         "registry": lambda: Registry(today),
         "opening": lambda: Openings(today),
         "adjustments": lambda: Adjustments(today, request.limit),
@@ -133,25 +154,26 @@ def posting_of(store: PostgresStore, source: Source, request: ImportRequest) -> 
     return makers[source.kind.name]()
 
 
-def _check_totals(source: Source, request: ImportRequest, counts: Counts) -> None:
+def _check_totals(source: Source, run: Run[Any], request: ImportRequest, counts: Counts) -> None:
     differing = request.totals.differences(counts.totals, source.kind.entries)
-    if differing:
-        unread = counts.refused_rows
-        note = f" {unread} of its rows are refused." if unread else ""
-        raise ValidationFailed(
-            "control_totals",
-            f"The control totals differ: {source.path.name} has {'; '.join(differing)}.{note} "
-            "Nothing was posted.",
-        )
+    if not differing:
+        return
+    fault = f"The control totals differ: {source.path.name} has {'; '.join(differing)}."
+    if counts.refused_rows:
+        reasons = "; ".join(run.reasons)
+        fault += f" {counts.refused_rows} of its rows are refused: {reasons}."
+    if counts.refused_rows > len(run.reasons):
+        fault += " --dry-run without totals writes all reasons to the quarantine file."
+    raise ValidationFailed("control_totals", f"{fault} Nothing was posted.")
 
 
 def _with_bar(
     bar: Bar,
     what: str,
     source: Source,
-    work: Callable[[Progress], Counts],
+    work: Callable[[Progress], T],
     resume: ResumePoint | None = None,
-) -> Counts:
+) -> T:
     done = resume.place.offset if resume and resume.place else source.start
     with bar(what, source.size) as advance:
         advance(done)

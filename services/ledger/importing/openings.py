@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from services.ledger.days import day_limits
 from services.ledger.domain import Account
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.importing import fields as field
@@ -79,6 +80,7 @@ class Openings(Posting[Opening]):
     def post(self, account: Account, entry: Opening) -> bool:
         """Post the balance, or open the account with it."""
         on = entry.effective_on or self._today()
+        day_limits().check_bill(on, self._today(), "effective_on")
         if not account.version and entry.payer_kind:
             account.open(entry.account, entry.payer_kind, on, entry.opening)
         elif account.opening:

@@ -1,4 +1,7 @@
-"""Rows that are partly readable: which entry they belong to, and whether a last one is whole."""
+"""Rows that are empty or partly readable.
+
+Which entry they belong to, and whether a last one is whole.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Callable
 from services.ledger.importing.kinds import Source
 from shared.tablefiles import Fields
 
+_EMPTY_CELLS = b"; \t\r"
+_BLANK = (b"", b";", b" ", b"\t", b"\r")
 _ACCOUNT = re.compile(rb"[0-9]{1,20}")
 _ANY_TEXT = re.compile(r".*", re.DOTALL)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -21,6 +26,16 @@ _WHOLE = {
     "period": _MONTH,
 }
 """Column -> its text when nothing can be missing at its end, or when a missing end does no harm."""
+
+
+def is_empty(source: Source, raw: bytes) -> bool:
+    """Whether a CSV row has nothing but empty cells, as spreadsheets leave them behind.
+
+    One with fewer cells than the header may be the beginning of a row that was cut off.
+    """
+    if raw[:1] not in _BLANK or source.json_lines or raw.strip(_EMPTY_CELLS):
+        return False
+    return raw.count(b";") >= len(source.header) - 1
 
 
 def is_whole(source: Source, raw: bytes) -> bool:

@@ -22,7 +22,7 @@ from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresSession
 from shared.money import Kopecks
-from shared.tablefiles import ControlTotals
+from shared.tablefiles import ControlTotals, Fields
 
 E = TypeVar("E", bound=Entry)
 
@@ -111,8 +111,12 @@ class Posting(ABC, Generic[E]):
     at_once: int
 
     def name_of(self, entry: E) -> str:
-        """Return the name of the entry; a second one of the same name is refused."""
+        """Return the name of the entry; all are refused that have the same name."""
         return entry.account
+
+    def name_by_key(self, key: Fields) -> str:
+        """Return the name of the entry whose rows have this key, readable or not."""
+        return " ".join(part.strip() for part in key)
 
     @abstractmethod
     def read(self, group: Group) -> E:
@@ -121,6 +125,10 @@ class Posting(ABC, Generic[E]):
     def must_be_open(self, entry: E) -> date | None:
         """Return the day that must be open for the entry to be posted; None: any day may be."""
         return None
+
+    def advice_when_closed(self) -> str:
+        """Return what the refusal of an entry in a closed month adds."""
+        return ""
 
     @abstractmethod
     def post(self, account: Account, entry: E) -> bool:
@@ -165,7 +173,8 @@ class Posting(ABC, Generic[E]):
             try:
                 check_open(day or date.max, closed)
             except ServiceError as error:
-                decided.refuse(Refused.because(entry, error.code, error.message))
+                reason = error.message + self.advice_when_closed()
+                decided.refuse(Refused.because(entry, error.code, reason))
             else:
                 left.append(entry)
         return left

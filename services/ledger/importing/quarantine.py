@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.ledger.importing.groups import Refused
 from services.ledger.importing.kinds import Source
+from services.ledger.importing.partial_rows import is_empty
 from shared.tablefiles import Line, QuarantineFile
 
 
@@ -29,7 +30,7 @@ class Quarantine(QuarantineFile):
         for rows in refused:
             for line in lines:
                 row, start, end, raw, _ = line
-                if start >= rows.start and raw.strip():
+                if start >= rows.start and raw.strip() and not is_empty(self._source, raw):
                     yield line, rows.reasons.get(row, rows.reason)
                 if end >= rows.end:
                     break

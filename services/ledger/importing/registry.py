@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
+from services.ledger.days import day_limits
 from services.ledger.domain import Account
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
@@ -61,7 +62,9 @@ class Registry(Posting[Registration]):
             raise Conflict(
                 "account_exists", f"the account is open already, as that of a {account.payer_kind}"
             )
-        account.open(entry.account, entry.payer_kind, entry.effective_on or self._today())
+        on = entry.effective_on or self._today()
+        day_limits().check_bill(on, self._today(), "effective_on")
+        account.open(entry.account, entry.payer_kind, on)
         return True
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,11 +23,11 @@ from services.ledger.importing.journal import Journal, Place, ResumePoint
 from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts, Decided, Posting, write
 from services.ledger.importing.quarantine import Quarantine
+from services.ledger.importing.repeats import Repeats
 from services.ledger.tables.closed_periods import closed_through
 from shared import context
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.ids import NAMESPACE, derived_id
-from shared.tablefiles import SeenNames
 
 E = TypeVar("E", bound=Entry)
 Progress = Callable[[int], None]
@@ -36,6 +36,8 @@ Progress = Callable[[int], None]
 WAIT_FOR_THE_LOG = "60s"
 """How long a chunk waits for the lock of the log: another bulk job may hold it."""
 COLLECT_EVERY = 50
+REASONS = 10
+"""Refused rows whose reasons a refusal of the whole file gives."""
 WAITING_CHUNKS = 2
 """Chunks that are being written or wait for it, while the next one is decided."""
 QUICK_TURN = 0.0005
@@ -67,14 +69,21 @@ class _OutOfTurnError(Exception):
 
 
 class Run(Generic[E]):
-    """One import of one file."""
+    """One import of one file; ``reasons`` has those of the first refused rows of a trial."""
 
     def __init__(
-        self, store: PostgresStore, source: Source, posting: Posting[E], quarantine: Path
+        self,
+        store: PostgresStore,
+        source: Source,
+        posting: Posting[E],
+        quarantine: Path,
+        repeats: Repeats,
     ) -> None:
         self._store = store
         self._source = source
         self._posting = posting
+        self._repeats = repeats
+        self.reasons: list[str] = []
         self._entries = Entries[E](source, posting.read)
         self.quarantine = Quarantine(source, quarantine)
         self.journal = Journal(store, source)
@@ -87,21 +96,21 @@ class Run(Generic[E]):
                 counts.post(entry)
             for refused in chunk.refused:
                 counts.refuse(refused)
+            self._note(chunk.refused)
             progress(chunk.offset - chunk.begin)
         return counts
 
     def check(self, resume: ResumePoint | None, progress: Progress) -> Counts:
         """Decide on the rest of the file, and write nothing but the quarantine file."""
         counts, length = Counts(), 0
-        with closing(SeenNames()) as seen:
-            for chunk in self._chunks(resume):
-                self._refuse_repeated(chunk, seen)
-                decided = self._decide(chunk)
-                length = self.quarantine.put(length, [*chunk.refused, *decided.refused])
-                for refused in chunk.refused:
-                    decided.counts.refuse(refused)
-                counts.add(decided.counts)
-                progress(chunk.offset - chunk.begin)
+        for chunk in self._chunks(resume):
+            decided = self._decide(chunk)
+            length = self.quarantine.put(length, [*chunk.refused, *decided.refused])
+            self._note([*chunk.refused, *decided.refused])
+            for refused in chunk.refused:
+                decided.counts.refuse(refused)
+            counts.add(decided.counts)
+            progress(chunk.offset - chunk.begin)
         return counts
 
     def post(self, resume: ResumePoint | None, actor: str, progress: Progress) -> Counts:
@@ -131,12 +140,20 @@ class Run(Generic[E]):
                 counts.add(_done(*ahead.popleft(), progress))
         return counts
 
+    def _note(self, refused: Iterable[Refused]) -> None:
+        for one in sorted(refused, key=lambda rows: rows.row):
+            rows = one.reasons or {one.row: one.reason}
+            left = REASONS - len(self.reasons)
+            self.reasons += [f"row {row}: {why}" for row, why in list(rows.items())[:left]]
+
     def _chunks(self, resume: ResumePoint | None) -> Iterator[Chunk[E]]:
-        at_once, source = self._posting.at_once, self._source
-        if resume is None or resume.place is None:
-            return chunks(self._entries, at_once, 0, source.start, source.row)
-        place = resume.place
-        return chunks(self._entries, at_once, place.chunk + 1, place.offset, place.row)
+        source, number = self._source, 0
+        offset, row = source.start, source.row
+        if resume and resume.place:
+            number, offset, row = resume.place.chunk + 1, resume.place.offset, resume.place.row
+        for chunk in chunks(self._entries, self._posting.at_once, number, offset, row):
+            self._refuse_repeated(chunk)
+            yield chunk
 
     def _decision(self, chunk: Chunk[E]) -> Callable[[PostgresSession], Decided[E]]:
         return lambda session: self._posting.decide(session.cursor, chunk.entries)
@@ -149,16 +166,14 @@ class Run(Generic[E]):
 
         return self._store.query(decide)
 
-    def _refuse_repeated(self, chunk: Chunk[E], seen: SeenNames) -> None:
-        # Nothing is written, so the ledger cannot show that an entry comes a second time.
-        fresh = []
+    def _refuse_repeated(self, chunk: Chunk[E]) -> None:
+        alone = []
         for entry in chunk.entries:
-            if seen.first_row(self._posting.name_of(entry), entry.row) == entry.row:
-                fresh.append(entry)
+            if refused := self._repeats.refused(entry, self._posting.name_of(entry)):
+                chunk.refused.append(refused)
             else:
-                reason = "the file has another entry of the same name before"
-                chunk.refused.append(Refused.because(entry, "twice_in_file", reason))
-        chunk.entries[:] = fresh
+                alone.append(entry)
+        chunk.entries[:] = alone
 
 
 class _Writer(Generic[E]):

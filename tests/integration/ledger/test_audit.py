@@ -94,7 +94,7 @@ class RandomHistory:
         self.account.adjust_charges(self.name, period, self.day, items, "an act")
 
     def reverse(self) -> None:
-        not_reversed = sorted(self.account.posted - self.account.reversed)
+        not_reversed = sorted(self.account.payments.keys() - self.account.reversed)
         if not_reversed:
             self.account.reverse_payment(self.chance.choice(not_reversed), self.day, "refused")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.importing.posting import Posting
 from services.ledger.limits import CORRECTING
+from services.ledger.replay.audit import audit
 from services.ledger.tables.closed_periods import close_period
 from shared import context
 from shared.tablefiles import TableFile
@@ -44,10 +45,11 @@ class ClosingHarness:
         self.imports(OPENINGS, "01;heating;5,00;household;2026-01-01", "02;lift;5,00;household;")
         self.imports(BILLS, bill("01", 2), bill("01", 3))
 
-    def imports(self, header: str, *rows: str) -> dict[str, Any]:
+    def imports(self, header: str, *rows: str, missed: bool = False) -> dict[str, Any]:
         path = self.folder / f"{uuid4()}.csv"
         path.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
-        code, out, err = self.terminal.run("import", str(path), *AUTHOR, "--json")
+        options = ("--missed",) if missed else ()
+        code, out, err = self.terminal.run("import", str(path), *AUTHOR, "--json", *options)
         assert out, err
         counts: dict[str, Any] = json.loads(out)["counts"]
         assert code == (0 if not counts["refused_rows"] else 1 if counts["entries"] else 2)
@@ -106,6 +108,39 @@ def test_a_closed_month_is_corrected_in_the_open_one(harness: ClosingHarness) ->
     assert (
         harness.terminal.run_json("adjust", "01", "--period", "2026-02", *words)["state"] == "done"
     )
+
+
+def test_a_bill_missed_in_a_closed_month_is_posted_in_the_open_one(
+    harness: ClosingHarness,
+) -> None:
+    assert harness.closes("2026-03")[0] == 0
+    adjusted = ("adjust", "01", "--period", "2026-01", "--service=heating=1,00", *AUTHOR)
+    code, _, err = harness.terminal.run(*adjusted)
+    assert (code, "imported with --missed" in " ".join(err.split())) == (2, True)
+    late = bill("01", 1)
+    assert harness.imports(BILLS, late)["refusals"] == {"period_closed": 1}
+    [refused] = [path.read_text() for path in harness.folder.glob("*.quarantine.csv")]
+    assert "imported with --missed" in refused
+    assert harness.imports(BILLS, late, missed=True)["refusals"] == {"invalid_day": 1}
+    due_later = late.replace("2026-02-15", str(harness.store.clock.today() + timedelta(10)))
+    assert harness.imports(BILLS, due_later, missed=True)["entries"] == 1
+    balance = harness.terminal.run_json("balance", "01", "--as-of", "2026-03-31")
+    assert balance["principal"] == 205_00, "what was reported stays"
+    assert harness.terminal.run_json("balance", "01")["principal"] == 305_00
+    again = harness.imports(BILLS, due_later.replace("01-28", "01-27"), missed=True)
+    assert again["refusals"] == {"posted_already": 1}
+    assert harness.terminal.run_json(*adjusted)["state"] == "done"
+    code, _, err = harness.terminal.run(
+        "import", str(_registry(harness.folder)), *AUTHOR, "--missed"
+    )
+    assert (code, "Only bills are missed" in err) == (2, True)
+    assert audit(harness.store).differences == []
+
+
+def _registry(folder: Path) -> Path:
+    path = folder / "registry.csv"
+    path.write_text("account;payer_kind\n09;household\n", encoding="utf-8")
+    return path
 
 
 def test_a_payment_is_posted_in_a_closed_month(harness: ClosingHarness) -> None:

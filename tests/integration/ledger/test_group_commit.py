@@ -144,6 +144,17 @@ def test_one_payment_under_many_commands_is_posted_once(store: PostgresStore) ->
     assert balances(store)[NUMBERS[0]] == OWED - 100
 
 
+def test_one_payment_with_another_sum_is_a_conflict(store: PostgresStore) -> None:
+    group, payment_id = ledger_group_commit(store), uuid4()
+    pay(group, payment(NUMBERS[0], 100, payment_id))
+    with pytest.raises(Conflict, match="another day or sum: 1,00"):
+        pay(group, payment(NUMBERS[0], 101, payment_id))
+    both = [payment(NUMBERS[1], amount, payment_id) for amount in (100, 101)]
+    results = at_once([lambda c=c: pay(group, c) for c in both])  # type: ignore[misc]
+    assert sorted(type(result).__name__ for result in results) == ["Conflict", "dict"]
+    assert balances(store)[NUMBERS[0]] == OWED - 100
+
+
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_crash_in_between_leaves_each_absent_or_done_once(
     store: PostgresStore, committed: bool

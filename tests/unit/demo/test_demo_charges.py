@@ -24,7 +24,7 @@ FIRST = "0100000001"
 @pytest.fixture(scope="module")
 def bills() -> list[Bill]:
     source = open_source(CHARGES_FILE)
-    found = list(Entries(source, Charges().read).after(source.start, source.row))
+    found = list(Entries(source, Charges(date.today).read).after(source.start, source.row))
     read = [one for one in found if isinstance(one, Bill)]
     assert read == found, "no row is refused"
     return read

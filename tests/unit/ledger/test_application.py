@@ -22,7 +22,7 @@ from services.ledger.publishing import publish
 from services.ledger.reports import statements
 from services.ledger.reports.balances import balance, balances
 from shared.contracts.ledger import CONTRACTS
-from shared.errors import NotFound, ValidationFailed
+from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Aggregate, MemoryStore, Recorded
 from tests.fixed_clock import FixedClock
 from tests.ledger_commands import PostCharges, post_charges
@@ -183,7 +183,7 @@ def test_months_come_newest_first_in_pages(store: MemoryStore) -> None:
 
 def test_a_statement_runs_up_to_the_balance(store: MemoryStore) -> None:
     bill(store, "2026-09", date(2026, 9, 28), 500)
-    pay(store, date(2026, 9, 29), (FIRST, 1_700, 0))
+    pay(store, date(2026, 9, 1), (FIRST, 1_700, 0))
     page = store.query(lambda session: statements.statement(session, FIRST, None, 10))
     assert [(m["kind"], m["amount"], m["balance"]) for m in page["movements"]] == [
         ("opening", 1_000, 1_000),
@@ -199,7 +199,7 @@ def test_a_statement_runs_up_to_the_balance(store: MemoryStore) -> None:
 
 def test_every_publication_keeps_its_contract(store: MemoryStore) -> None:
     bill(store, "2026-09", date(2026, 9, 28), 500)
-    pay(store, date(2026, 9, 29), (FIRST, 1_700, 0))
+    pay(store, date(2026, 9, 1), (FIRST, 1_700, 0))
     contracts = {contract.type: contract for contract in CONTRACTS}
     seen = set()
     for recorded in store.log:
@@ -208,3 +208,32 @@ def test_every_publication_keeps_its_contract(store: MemoryStore) -> None:
         contracts[publication.type].check(publication.data)
         seen.add(publication.type)
     assert seen == {"account_opened", "charges_posted", "payment_posted"}
+
+
+@pytest.mark.parametrize("day", [date(2099, 1, 1), date(2026, 9, 8), date(1926, 9, 1)])
+def test_nobody_has_paid_next_week_or_a_century_ago(store: MemoryStore, day: date) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        pay(store, day, (FIRST, 400, 0))
+    assert refused.value.code == "invalid_day"
+    assert store.query(lambda session: balance(session, FIRST, None))["principal"] == 1_000
+
+
+def test_a_day_that_has_begun_in_another_zone_may_be_that_of_a_payment(store: MemoryStore) -> None:
+    pay(store, date(2026, 9, 2), (FIRST, 400, 0))
+    assert store.query(lambda session: balance(session, FIRST, None))["principal"] == 600
+
+
+@pytest.mark.parametrize("other", [{"amount": 401}, {"penalty": 1}, {"paid_on": date(2026, 8, 31)}])
+def test_one_payment_has_one_sum_and_one_day(store: MemoryStore, other: dict[str, Any]) -> None:
+    payment_id = pay(store, date(2026, 9, 1), (FIRST, 400, 0))
+
+    def again(amount: int = 400, penalty: int = 0, paid_on: date = date(2026, 9, 1)) -> Any:
+        line = PaidLine(account=FIRST, amount=amount, penalty=penalty)
+        command = PostPayment(payment_id=payment_id, paid_on=paid_on, lines=(line,))
+        return store.execute(post_payment, command)
+
+    assert again()["posted"] == []
+    with pytest.raises(Conflict) as refused:
+        again(**other)
+    assert refused.value.code == "payment_posted_otherwise"
+    assert "4,00" in refused.value.message

@@ -66,6 +66,7 @@ def test_days_months_numbers_and_texts_are_read() -> None:
     [
         lambda: field.day("31.03.2026", "due_on"),
         lambda: field.day("2026-02-30", "due_on"),
+        lambda: field.day("2026-W05-1", "due_on"),
         lambda: field.month("2026-13", "period"),
         lambda: field.month("0001-01", "period"),
         lambda: field.account_number("12a"),

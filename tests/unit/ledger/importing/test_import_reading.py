@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from shared.eventstore import MemoryStore
 from shared.tablefiles import MAX_ROW
 from tests.fixed_clock import FixedClock
 
+TODAY = date(2026, 4, 1)
 HEADER = "account;period;due_on;effective_on;service;name;charged;recalculation;explanation\n"
 
 
@@ -34,7 +36,7 @@ def row(account: str = "01", service: str = "heating", charged: str = "10,50", *
 
 def read(path: Path, **options: Any) -> list[Bill | Refused]:
     source = open_source(path, **options)
-    return list(Entries(source, Charges().read).after(source.start, source.row))
+    return list(Entries(source, Charges(lambda: TODAY).read).after(source.start, source.row))
 
 
 def write(path: Path, *rows: str, header: str = HEADER, encoding: str = "utf-8") -> Path:
@@ -99,6 +101,15 @@ def test_rows_may_end_in_cr_lf_and_blank_rows_are_skipped(tmp_path: Path) -> Non
     file.write_bytes("".join(text).replace("\n", "\r\n").encode())
     first, second = bills(read(file))
     assert (first.row, first.last, first.rows, second.row) == (3, 5, 2, 6)
+
+
+def test_a_row_that_was_cut_within_empty_cells_is_not_an_empty_row(tmp_path: Path) -> None:
+    header = "bill_number;explanation;account;period;due_on;effective_on;service;name;charged\n"
+    whole = ";;01;2026-03;2026-04-15;2026-03-31;heating;Heating;1,00\n"
+    [bill] = bills(read(write(tmp_path, whole, ";" * 8, header=header)))
+    assert bill.rows == 1
+    found = refusals(read(write(tmp_path, whole, ";;", header=header)))
+    assert [(refused.code, refused.row) for refused in found] == [("file_cut", 2), ("file_cut", 3)]
 
 
 def test_a_bill_is_refused_with_any_of_its_rows(tmp_path: Path) -> None:
@@ -215,6 +226,12 @@ def test_thousands_of_rows_with_one_key_are_refused(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"a,b,c\n", "lacks account"),
+        (HEADER.replace(";", ",").encode(), "separated by commas, and must be separated by ';'"),
+        (HEADER.replace(";", "\t").encode(), "separated by tabs.*export it as CSV"),
+        (gzip.compress(HEADER.encode()), r"is compressed \(gzip\): unpack it"),
+        (b"%PDF-1.7\n%\xe2\xe3\n", "is a PDF.*export it as CSV"),
+        (b"PK\x03\x04\x14\x00", "is a workbook.*export it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Excel workbook"),
         (HEADER.replace("charged", "chraged").encode(), "chraged"),
         (HEADER.encode("utf-16"), "UTF-16"),
         (b"account;account;payer_kind\n", "twice"),
