@@ -21,6 +21,7 @@ from deploy.embedded.system_user import SystemUser, system_user
 OWNER = "saldo"
 DATABASE = "saldo"
 _VERSION = 18
+_GUARDED = "locks-are-guarded"
 
 # The superuser cannot log in: the owner of the database creates schemas and roles, as on a server
 # of somebody else. Its further rights are for tests and benchmarks.
@@ -42,8 +43,17 @@ createrole_self_grant = 'set, inherit'
 _OWNER_SQL = """\
 CREATE ROLE {owner} LOGIN CREATEDB CREATEROLE PASSWORD '{password}'
 GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO {owner}
-CREATE DATABASE {database} OWNER {owner}
 """
+_DATABASE_SQL = "CREATE DATABASE {database} OWNER {owner}\n"
+# As deploy/postgres/advisory_locks.sql does it; in one line, as the single-user backend reads it.
+_LOCKS_SQL = (
+    "DO $$ DECLARE lock regprocedure; BEGIN FOR lock IN SELECT oid::regprocedure FROM pg_proc "
+    "WHERE pronamespace = 'pg_catalog'::regnamespace "
+    "AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$' LOOP "
+    "EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock); "
+    "EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {owner} WITH GRANT OPTION', lock); "
+    "END LOOP; END $$\n"
+)
 
 
 class PostgresError(Exception):
@@ -83,6 +93,7 @@ def initialise(state: StateDir, user: SystemUser) -> None:
     folder = _folder(state)
     data = folder / "data"
     if data.exists():
+        _guard_locks(folder, user)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = folder / "draft"
@@ -100,9 +111,25 @@ def initialise(state: StateDir, user: SystemUser) -> None:
     with (draft / "postgresql.conf").open("a", encoding="ascii") as settings:
         settings.write(_SETTINGS)
     password = state.secrets()["database"]
-    sql = _OWNER_SQL.format(owner=OWNER, database=DATABASE, password=password)
-    _run((*prefix, str(tools / "postgres"), "--single", "-D", str(draft), "postgres"), sql)
+    # In template1, of which every later database is a copy.
+    sql = (_OWNER_SQL + _LOCKS_SQL + _DATABASE_SQL).format(
+        owner=OWNER, database=DATABASE, password=password
+    )
+    _run((*prefix, str(tools / "postgres"), "--single", "-D", str(draft), "template1"), sql)
+    (folder / _GUARDED).touch()
     draft.rename(data)
+
+
+def _guard_locks(folder: Path, user: SystemUser) -> None:
+    """Take the advisory locks from everybody, in a cluster that was created before we did so."""
+    if (folder / _GUARDED).exists():
+        return
+    server = binaries() / "postgres"
+    command = (*user.prefix([server, folder.parent]), str(server), "--single")
+    for database in ("template1", DATABASE):
+        sql = _LOCKS_SQL.format(owner=OWNER)
+        _run((*command, "-D", str(folder / "data"), database), sql)
+    (folder / _GUARDED).touch()
 
 
 def _folder(state: StateDir) -> Path:

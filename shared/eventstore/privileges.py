@@ -29,6 +29,17 @@ _READABLE_COLUMNS = {
     "parked": "id, upstream, position, subject, type, reason, error_id, attempts, parked_at"
 }
 
+_LOCKS_TO_GIVE = """
+    SELECT oid::regprocedure::text FROM pg_proc
+    WHERE pronamespace = 'pg_catalog'::regnamespace
+      AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+      AND NOT EXISTS (SELECT 1 FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS each
+                      WHERE each.grantee = 0)
+      AND has_function_privilege(oid, 'EXECUTE WITH GRANT OPTION')
+    ORDER BY 1
+"""
+"""The functions that take advisory locks, where not everybody may call them."""
+
 _WRITTEN_BY_DATABASE = {"events": ("recorded_by",), "commands": ("recorded_by",)}
 _GRANTED = ("name", "permission", "up_to", "granted", "reason")
 
@@ -122,12 +133,31 @@ def grant_all(
     admin = staff_admin_of(role, service)
     _grant_reading(connection, service, admin, ["staff_grants"])
     _on(connection, service, admin, "staff_grants", f"GRANT INSERT ({', '.join(_GRANTED)})")
+    locking = [role, writer_of(role)]
     if sealer and access.sealer.appends:
+        locking.append(sealer)
         own = access.sealer.appends
         _grant_reading(connection, service, sealer, sorted({*access.sealer.reads, *own}))
         for table in own:
             _on(connection, service, sealer, table, "GRANT INSERT")
     _record_logins(connection, service, role)
+    _grant_locks(connection, locking)
+
+
+def _grant_locks(connection: psycopg.Connection[Any], roles: Sequence[str]) -> None:
+    """Let roles take advisory locks where the owner may give that on.
+
+    Elsewhere everybody may: `deploy/postgres/advisory_locks.sql` changes that.
+    """
+    locks = connection.execute(_LOCKS_TO_GIVE).fetchall()
+    if not locks:
+        return
+    connection.execute(
+        sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(
+            sql.SQL(", ").join(sql.SQL(lock[0]) for lock in locks),
+            sql.SQL(", ").join(map(sql.Identifier, roles)),
+        )
+    )
 
 
 def _grant_writing(

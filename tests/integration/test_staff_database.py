@@ -28,6 +28,14 @@ from tests.conftest import Database
 from tests.staff_logins import SignedIn, signed_in
 
 REFUSED = psycopg.errors.InsufficientPrivilege
+LOCKS = ", ".join(
+    f"pg_{way}advisory_{scope}lock{kind}({keys})"
+    for way in ("", "try_")
+    for scope in ("", "xact_")
+    for kind in ("", "_shared")
+    for keys in ("bigint", "integer,integer")
+)
+"""All functions that take an advisory lock."""
 EVENT = (
     "INSERT INTO events (originator_id, originator_version, topic, state, notification_id, "
     "recorded_at, command_id, actor, correlation_id) "
@@ -141,6 +149,27 @@ def test_a_reader_cannot_take_all_connections(
             own[0].execute("SET default_transaction_read_only = off")
             with pytest.raises(REFUSED):  # nor lift the limit
                 own[0].execute("ALTER ROLE CURRENT_USER CONNECTION LIMIT -1")
+
+
+def test_only_who_writes_takes_advisory_locks(
+    database: Database, auditor: SignedIn, administrator: SignedIn, operator: SignedIn
+) -> None:
+    """Whoever holds the lock of the append makes every writer wait."""
+    with database.owner("ledger") as owner:
+        taken = owner.execute(
+            "SELECT has_function_privilege('public', 'pg_advisory_lock(bigint)', 'EXECUTE')"
+        ).fetchone()
+    if taken == (True,):
+        pytest.skip("this server lets everybody: see deploy/postgres/advisory_locks.sql")
+    for one in (auditor, administrator):
+        with one.connect("ledger") as connection:
+            for function in LOCKS.split(", "):
+                name, _, kinds = function.partition("(")
+                keys = ", ".join(["1"] * (kinds.count(",") + 1))
+                with pytest.raises(REFUSED):
+                    connection.execute(f"SELECT {name}({keys})")
+    with operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ledger.events', 0))")
 
 
 @pytest.mark.parametrize("actor", ["staff:sidorova", "service:ledger", "person:1", ""])
@@ -343,6 +372,7 @@ def test_an_owner_needs_no_right_but_to_make_roles(database: Database) -> None:
         creator.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'secret'")
         creator.execute(f"GRANT CREATE ON DATABASE {parts.path[1:]} TO {name}")
         creator.execute(f"ALTER ROLE {name} SET createrole_self_grant = ''")
+        creator.execute(f"GRANT EXECUTE ON FUNCTION {LOCKS} TO {name} WITH GRANT OPTION")
         creator.execute("ALTER SCHEMA ledger RENAME TO other_ledger")
     migrate(owner_url, "ledger", f"postgresql://{made}:secret@{address}", migrations_of("ledger"))
     own = replace(
@@ -363,6 +393,8 @@ def test_an_owner_needs_no_right_but_to_make_roles(database: Database) -> None:
         with pytest.raises(psycopg.OperationalError):
             session.execute("SELECT 1")
         owner.execute("DROP SCHEMA ledger CASCADE")
+        with psycopg.connect(settings.database_url, autocommit=True) as creator:
+            creator.execute(f"REVOKE EXECUTE ON FUNCTION {LOCKS} FROM {name} CASCADE")
         admin = staff_admin_of(made, "ledger")
         owner.execute(f"DROP ROLE {made}, {writer_of(made)}, {reader_of(made)}, {admin}")
     with psycopg.connect(settings.database_url, autocommit=True) as creator:
