@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.auth import person_of
 from gateway.idempotency import command_id_of
-from gateway.operations import Call, Operation, Reply, ServiceCalls
+from gateway.operations import Access, Call, Operation, Reply, ServiceCalls
 from gateway.problems import Refusal, problem_response, refusal_of
 from gateway.reading import free_parameters, json_body, query_parameters
 from gateway.schemas.base import instance_of
@@ -62,6 +62,9 @@ def _run(
     services: ServiceCalls = service.services
     ip: str = request.environ[CALLER]
     person = person_of(request, services, operation.access)
+    subscriber = None
+    if operation.access is Access.SUBSCRIBER:
+        subscriber = service.subscriptions.subscriber_of(request, ip)
     actor = f"person:{person.person_id}" if person else "anonymous"
     command_id = command_id_of(request, operation, person, ip)
     body: bytes = request.environ[BODY]
@@ -79,6 +82,7 @@ def _run(
         query=query,
         body=data,
         person=person,
+        subscriber=subscriber,
     )
     with context.bind(actor=actor, command_id=command_id):
         response = _encoded(operation, handler(service, call))

@@ -160,6 +160,8 @@ class Call:
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     person: Person | None = None
+    subscriber: Any = None
+    """Who asks, where the operation is for other systems (`gateway.subscriptions.Subscriber`)."""
 
     @property
     def signed_in(self) -> Person:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from werkzeug.wrappers import Request
+
 from gateway.auth import bearer_token
 from gateway.connections import CLOSE
 from gateway.headers import limit_headers
@@ -42,6 +44,7 @@ class Subscriptions:
     """What the process knows of its subscribers."""
 
     def __init__(self, services: ServiceCalls) -> None:
+        self._services = services
         self.ends = LogEnds(
             lambda service: int(
                 services.call(service, "events_position", deadline=SERVICE_TIMEOUT)["position"]
@@ -50,18 +53,24 @@ class Subscriptions:
         self._waiting: Counter[str] = Counter()
         self._windows: dict[str, tuple[float, int]] = {}
 
-    def subscriber_of(self, call: Call) -> Subscriber:
-        """Return who asks; raises 401 ``subscriber_unknown``, 429 ``too_many_attempts``."""
-        token = bearer_token(call.request, "subscriber_unknown")
-        found = call.ask("identity", "authenticate_subscriber", token=token, ip=call.ip)
+    def subscriber_of(self, request: Request, ip: str) -> Subscriber:
+        """Return who asks; raises 401 ``subscriber_unknown``, 429 ``too_many_attempts``.
+
+        Raises 503 ``events_busy`` before identity is asked, where too many wait already.
+        """
+        token = bearer_token(request, "subscriber_unknown")
+        if request.args.get("wait", "0") != "0":
+            self._check_room(request)
+        found = self._services.call(
+            "identity", "authenticate_subscriber", deadline=SERVICE_TIMEOUT, token=token, ip=ip
+        )
         return Subscriber(
             found["name"], Grants.stored(found["grants"], persons=bool(found["persons"]))
         )
 
-    def check_room(self, call: Call) -> None:
-        """Refuse who would wait where too many do, before identity is asked (503)."""
+    def _check_room(self, request: Request) -> None:
         if self._waiting.total() >= MOST_WAITING:
-            _close_after(call)
+            _close_after(request)
             raise Refusal(503, "events_busy", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     def count_read(self, call: Call, name: str) -> None:
@@ -71,7 +80,7 @@ class Subscriptions:
         if now - began >= WINDOW_SECONDS:
             began, taken = now, 0
         if taken >= READS:
-            _close_after(call)
+            _close_after(call.request)
             wait = max(1, math.ceil(began + WINDOW_SECONDS - now))
             state: dict[str, Any] = {
                 "policy": POLICY,
@@ -86,9 +95,9 @@ class Subscriptions:
     @contextmanager
     def waiting(self, call: Call, name: str) -> Iterator[None]:
         """Hold one of the places of those who wait; raises 429 ``too_many_waits``, or 503."""
-        self.check_room(call)
+        self._check_room(call.request)
         if self._waiting[name] >= MOST_WAITING_OF_ONE:
-            _close_after(call)
+            _close_after(call.request)
             retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             raise Refusal(429, "too_many_waits", headers=retry)
         self._waiting[name] += 1
@@ -100,8 +109,8 @@ class Subscriptions:
                 del self._waiting[name]
 
 
-def _close_after(call: Call) -> None:
+def _close_after(request: Request) -> None:
     """Close the connection of who is refused: idle ones would take the room of persons."""
-    close = call.request.environ.get(CLOSE)
+    close = request.environ.get(CLOSE)
     if close is not None:
         close(False)

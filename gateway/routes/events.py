@@ -79,9 +79,7 @@ class EventRoutes:
     )
     def events(self, call: Call) -> Response:
         subscriptions: Subscriptions = self.subscriptions
-        if call.query["wait"]:
-            subscriptions.check_room(call)
-        subscriber = subscriptions.subscriber_of(call)
+        subscriber: Subscriber = call.subscriber
         subscriptions.count_read(call, subscriber.name)
         reading = Reading(call, subscriber, subscriptions)
         found = reading.page(_beginning(call, reading.service, self.settings))
