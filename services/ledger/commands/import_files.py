@@ -63,6 +63,14 @@ KindOption = Annotated[
         metavar="|".join(KINDS),
     ),
 ]
+Missed = Annotated[
+    bool,
+    typer.Option(
+        "--missed",
+        help="The bills were missed in months that are closed: they keep their month, take "
+        "effect today, and are due later.",
+    ),
+]
 
 
 def import_(
@@ -86,14 +94,7 @@ def import_(
     strict: Annotated[
         bool, typer.Option("--strict", help="Post nothing if a single row is refused.")
     ] = False,
-    missed: Annotated[
-        bool,
-        typer.Option(
-            "--missed",
-            help="The bills were missed in months that are closed: they keep their month, take "
-            "effect today, and are due later.",
-        ),
-    ] = False,
+    missed: Missed = False,
     quarantine: Annotated[
         Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
     ] = None,

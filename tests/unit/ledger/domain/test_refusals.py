@@ -86,7 +86,11 @@ REFUSALS: list[tuple[Callable[[Account], Any], ServiceError]] = [
     (lambda a: bill(a, "2026-11", heating=TOO_MUCH), beyond("line heating")),
     (
         lambda a: adjust(a, "2026-11", heating=1),
-        NotFound("period_not_charged", "There is no bill of 2026-11 to adjust.", period="2026-11"),
+        NotFound(
+            "period_not_charged",
+            "There is no bill of 2026-11 to adjust; one that was missed is imported with --missed.",
+            period="2026-11",
+        ),
     ),
     (
         lambda a: adjust(a, heating=0),
