@@ -23,6 +23,7 @@ from typing import Any
 
 from kombu import Connection, Queue
 from marshmallow import RAISE, Schema, ValidationError
+from nameko.exceptions import MethodNotFound
 from nameko.extensions import DependencyProvider
 from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, Rpc, RpcConsumer
@@ -31,7 +32,7 @@ from shared import context, telemetry, tracing
 from shared.bus.principals import Principal, principal_of
 from shared.bus.relay import Publish
 from shared.config import Settings
-from shared.errors import Forbidden, InternalError, ServiceError, ValidationFailed
+from shared.errors import Forbidden, InternalError, NotFound, ServiceError, ValidationFailed
 from shared.eventstore import Store
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
@@ -121,6 +122,13 @@ class _RobustRpcConsumer(RpcConsumer):
         self.queue = Queue(
             f"rpc-{service}", exchange=RPC_EXCHANGE, routing_key=f"{service}.*", durable=True
         )
+
+    def get_provider_for_method(self, routing_key: str) -> Any:
+        """Return the method that is asked for; raises NotFound ``method_unknown``."""
+        try:
+            return super().get_provider_for_method(routing_key)
+        except MethodNotFound:
+            raise NotFound("method_unknown", "This service has no such method.") from None
 
     def handle_message(self, body: Any, message: Any) -> None:
         if not can_reply(message.properties):

@@ -84,6 +84,14 @@ def test_errors_of_the_closed_set_cross_the_wire(server: ServiceProcess, client:
     assert set(wrong.value.params["fields"]) == {"number", "more"}
 
 
+def test_unknown_method_is_a_refusal_and_no_defect(
+    server: ServiceProcess, client: RpcClient
+) -> None:
+    with pytest.raises(NotFound) as unknown:
+        client.call("ledger", "nope")
+    assert unknown.value.code == "method_unknown"
+
+
 def test_call_to_a_stopped_service_takes_its_deadline_and_no_more(client: RpcClient) -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable) as error:
