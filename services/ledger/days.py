@@ -1,7 +1,7 @@
 """The days that money may have: neither long ago nor far ahead, for those are typing errors.
 
 ``SALDO_LEDGER_DAYS_BACK``
-    how many days before today a payment, a bill or an opening balance may take effect (3653)
+    how many days before today a payment, a bill or an opening balance may take effect (10957)
 ``SALDO_LEDGER_DAYS_AHEAD``
     how many days after today a bill may take effect, or be due (100)
 
@@ -29,7 +29,7 @@ _MOST = 36_500
 class DayLimits(msgspec.Struct, frozen=True):
     """How many days a bill may be away from today; a payment may be as far back."""
 
-    back: int = 3_653
+    back: int = 10_957
     ahead: int = 100
 
     def check_payment(self, day: date, today: date) -> None:
