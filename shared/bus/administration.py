@@ -88,7 +88,7 @@ class BrokerAdministration:
         if before is not None:
             # The broker checks a binding when it is made, and remembers rights per channel.
             self._delete_bindings_beyond(rights)
-            self._close_connections_here(name)
+            self.close_connections(name)
 
     def users(self) -> list[User]:
         """Return all users of the broker."""
@@ -118,20 +118,6 @@ class BrokerAdministration:
             for each in self._get(kind, self.virtual_host):
                 if own.owns(each["name"]):
                     self._do("DELETE", kind, self.virtual_host, each["name"], missing_ok=True)
-
-    def _close_connections_here(self, name: str) -> None:
-        """Close the connections of a user whose rights in this virtual host have changed.
-
-        The user of a service or the gateway may serve other virtual hosts, too, whose connections
-        stay; staff and subscribers sign in again.
-        """
-        principal = principal_of(name)
-        if principal is None or principal.kind in ("staff", "subscriber"):
-            self.close_connections(name)
-            return
-        for each in self._get("vhosts", self.virtual_host, "connections"):
-            if each.get("user") == name:
-                self._do("DELETE", "connections", each["name"], missing_ok=True)
 
     def close_connections(self, name: str) -> None:
         """Close all connections of a user, whichever virtual host they are to."""

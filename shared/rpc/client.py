@@ -225,10 +225,11 @@ class RpcClient:
         with Consumer(channel, [queue], callbacks=[self._on_reply], no_ack=True, accept=["json"]):
             self._listening.set()
             while not self._closed.is_set():
-                try:
+                with suppress(TimeoutError):
                     connection.drain_events(timeout=0.3)
-                except TimeoutError:
-                    connection.heartbeat_check()
+                # After a reply, too: under a steady load there is never a silence of 0.3 s, and the
+                # broker ends a connection from which it hears nothing.
+                connection.heartbeat_check()
 
     def _on_reply(self, body: Any, message: Any) -> None:
         call_id = str(message.properties.get("correlation_id"))

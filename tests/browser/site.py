@@ -37,7 +37,7 @@ class Site:
 
     def client(self) -> CabinetClient:
         """Return a client of the API: for what a test only needs to be there."""
-        return CabinetClient(self.url, patience=15.0)
+        return CabinetClient(self.url)
 
     def new_person(self, *numbers: str) -> Journey:
         """Register a person by the API and link accounts; the password is her own already."""
