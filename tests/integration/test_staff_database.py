@@ -299,7 +299,7 @@ def test_administrator_of_staff_reads_and_writes_nothing_else(
                 connection.execute(EVENT, (administrator.actor,))
 
 
-def test_what_staff_were_allowed_is_kept(database: Database) -> None:
+def test_grants_of_staff_are_append_only(database: Database) -> None:
     with database.owner("ledger") as owner, pytest.raises(REFUSED, match="append-only"):
         owner.execute("UPDATE staff_grants SET up_to = NULL")
 
