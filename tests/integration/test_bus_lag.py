@@ -16,7 +16,7 @@ from services.bus_commands.broker import QueueFigures
 from shared.config import SERVICES, ConfigurationError, Settings
 from shared.errors import Unavailable
 from tests.conftest import Database
-from tests.integration.test_bus import open_one, pay
+from tests.integration.bus_ends import open_one, pay
 from tests.integration.test_bus_parked import park
 
 pytestmark = pytest.mark.nodes
