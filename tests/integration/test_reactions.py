@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pika
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from services.ledger.publishing import publish
 from shared.bus import parked
@@ -26,6 +27,13 @@ from tests.integration.bus_ends import NUMBER, Calls, deliveries, open_one, pay,
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """The entries that are logged during a test."""
+    with capture_logs() as entries:
+        yield entries
 
 
 def count_payments(session: Any, message: Any, services: Any) -> None:
@@ -263,6 +271,7 @@ def test_listener_ignores_what_the_upstream_did_not_send(
     worker: Worker,
     base_settings: Settings,
     staff_member: Callable[..., BrokerUser],
+    logged: list[Any],
 ) -> None:
     calls, _ = reactions(database)
     open_one(calls.ledger)
@@ -286,6 +295,8 @@ def test_listener_ignores_what_the_upstream_did_not_send(
             connection.channel().basic_publish("", queue, b"{broken", forged)
     pay(calls.ledger, 8)
     eventually(lambda: seen(database) == list(range(2, 10)), "only the ledger's own arrived")
+    named = [one["sender"] for one in logged if one["event"] == "message_of_a_stranger"]
+    assert named == [user_of(operator), ""]
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
     assert _strangers() - before == 2
 
