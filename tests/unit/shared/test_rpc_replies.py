@@ -58,7 +58,7 @@ def test_replies_without_a_pause_keep_the_heartbeats_going(
     monkeypatch.setattr(rpc_client, "Consumer", lambda *_, **__: nullcontext())
     client = RpcClient("amqp://gateway:x@127.0.0.1:1/", name="tests")
     broker = _BusyBroker(client)
-    client._listen_on(broker, None)  # type: ignore[arg-type]
+    client._listen_on(broker, None)
     assert broker.heartbeats == broker.drained == 100
 
 
