@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from shared.bus.principals import NAME, Kind, Principal
 from shared.config import GATEWAY, SERVICES
+from shared.staff import PERMISSIONS
 
 RPC_EXCHANGE = "nameko-rpc"
 DEFAULT_EXCHANGE = "amq.default"
@@ -45,7 +46,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
 }
 """Whose methods a service calls besides."""
 
-STAFFED = ("ledger", "helpdesk", "payments", "accounts")
+STAFFED = tuple(PERMISSIONS)
 """The services with methods for staff."""
 
 CALLING_ROLES = frozenset({"clerk", "approver", "operator"})
