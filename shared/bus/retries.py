@@ -92,7 +92,7 @@ class Retrier:
         except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
             self._note(parked_id, error)
         else:
-            if found:  # else staff have dropped it meanwhile
+            if found:  # else staff have dropped it
                 log.warning(
                     "parked_retried",
                     service=self._store.service,

@@ -35,7 +35,7 @@ RPC_EXCHANGE = Exchange(permissions.RPC_EXCHANGE, durable=True, type="topic", no
 """It is made where the broker's users are: whoever may declare an exchange may delete it."""
 DEADLINE_S = 5.0
 RECONNECT_S = (0.2, 0.5, 1.0)
-"""Pauses between attempts: a call that was made meanwhile must still be in time."""
+"""Pauses between attempts to connect: a call that waits for one must still be in time."""
 # A connection that cannot be established raises kombu's own OperationalError.
 _LOST = (OSError, ConnectionError, OperationalError)
 
