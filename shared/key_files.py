@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.keys import MIN_SECRET, Key, Keys, format_ring, parse_ring
+from shared.keys import MIN_SECRET, Key, Keys, format_ring, parse_ring, read_ring
 
 
 def new_key(taken: Sequence[str] = ()) -> Key:
@@ -23,17 +23,15 @@ def new_key(taken: Sequence[str] = ()) -> Key:
 def create_ring(path: Path, older: Sequence[Key] = ()) -> Keys:
     """Write the file of a new ring, in which older keys only open; raises FileExistsError."""
     keys = (new_key([key.id for key in older]), *older)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(format_ring(keys))
-        file.flush()
-        os.fsync(file.fileno())
+    with _locked(path):
+        _write(path, format_ring(keys))
     return keys
 
 
 def add_key(path: Path, comment: str) -> Key:
     """Put a new key first, which seals from now on; return it. Raises KeyRingError, OSError."""
     with _locked(path):
-        text = path.read_text(encoding="ascii")
+        text = read_ring(path)
         key = new_key([known.id for known in parse_ring(text)])
         _replace(path, f"# {_ascii(comment)}\n{format_ring([key])}{text}")
     return key
@@ -42,7 +40,7 @@ def add_key(path: Path, comment: str) -> Key:
 def drop_key(path: Path, id_: str, comment: str) -> None:
     """Take a key out of the file; raises ValueError for the one that seals, and for none."""
     with _locked(path):
-        text = path.read_text(encoding="ascii")
+        text = read_ring(path)
         keys = parse_ring(text)
         if keys[0].id == id_:
             raise ValueError(f"{id_} is the key that seals: rotate first")
@@ -55,11 +53,15 @@ def drop_key(path: Path, id_: str, comment: str) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time change a file: a key that is lost may have sealed something."""
+    """Let one process at a time change a file, and have the change on the disk at the end.
+
+    A key that is lost may have sealed something.
+    """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+        os.fsync(folder)
     finally:
         os.close(folder)
 
@@ -68,13 +70,19 @@ def _replace(path: Path, text: str) -> None:
     before = path.stat()
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        os.fchown(file.fileno(), before.st_uid, before.st_gid)
-        os.fchmod(file.fileno(), before.st_mode & 0o777)
+    _write(draft, text)
+    os.chown(draft, before.st_uid, before.st_gid)
+    draft.chmod(before.st_mode & 0o777)
+    draft.replace(path)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read; raises FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii", errors="surrogateescape") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _ascii(comment: str) -> str:

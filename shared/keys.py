@@ -61,6 +61,11 @@ def parse_ring(text: str) -> Keys:
     return keys
 
 
+def read_ring(path: Path) -> str:
+    """Return the text of a file of keys; comments may be in any encoding."""
+    return path.read_text(encoding="ascii", errors="surrogateescape")
+
+
 def format_ring(keys: Iterable[Key]) -> str:
     """Return the text of a file with these keys, one a line."""
     return "".join(f"{key.id}:{key.secret.hex()}\n" for key in keys)
@@ -110,12 +115,16 @@ class KeyFile:
                 self._read()
         except (OSError, KeyRingError) as error:
             self._looked_at = time.monotonic()
-            log.warning("key_ring_unreadable", extra={"error": type(error).__name__})
+            log.warning(
+                "key_ring_unreadable: restore %s (%s); the keys that it had stay in use",
+                self.path,
+                type(error).__name__,
+            )
         return self._keys != before
 
     def _read(self) -> None:
         stamp = self._stamp_of_file()
-        self._keys = parse_ring(self.path.read_text(encoding="ascii"))
+        self._keys = parse_ring(read_ring(self.path))
         self._stamp = stamp
 
     def _stamp_of_file(self) -> tuple[int, ...]:

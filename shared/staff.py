@@ -20,7 +20,9 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 }
 """All permissions, by service."""
 
-LIMITED = frozenset({"adjust", "reverse", "write-off"})
+_CORRECTIONS = ("adjust", "reverse", "write-off")
+
+LIMITED = frozenset(_CORRECTIONS)
 """The permissions that a role grants with a limit."""
 
 MONEY = LIMITED | {"approve", "post-payment"}
@@ -28,7 +30,6 @@ MONEY = LIMITED | {"approve", "post-payment"}
 
 CLERK_UP_TO: Kopecks = 50_000_00
 
-_CORRECTIONS = ("adjust", "reverse", "write-off")
 _CLERK = {"ledger": (*_CORRECTIONS, "read"), "helpdesk": PERMISSIONS["helpdesk"]}
 
 ROLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -54,7 +55,7 @@ DATABASE: Mapping[str, frozenset[DatabaseRight]] = {
 }
 """Role -> what its login in the database may be; the other roles have no login."""
 
-READ_BY_AUDITORS = ("ledger", "payments", "accounts")
+READ_BY_AUDITORS = tuple(ROLES["auditor"])
 """The services whose tables an auditor reads: none that are about persons."""
 
 

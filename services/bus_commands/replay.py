@@ -133,7 +133,7 @@ def _replay(
                 store, publish, position, predecessor,
                 limit=WINDOW, types=destination.types, persons=destination.persons,
             )  # fmt: skip
-            send([types.told(one) for one in page.envelopes])
+            send([types.added_to(one) for one in page.envelopes])
             sent += len(page.envelopes)
             advance(page.position - position)
             position, predecessor = page.position, page.published

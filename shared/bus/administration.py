@@ -181,11 +181,6 @@ class BrokerAdministration:
         """Return the connections to the virtual host."""
         return self._get("vhosts", self.virtual_host, "connections")
 
-    def overview(self) -> dict[str, Any]:
-        """Return the broker's versions and totals."""
-        found: dict[str, Any] = self._do("GET", "overview")
-        return found
-
     def _put_limits(self, name: str, limits: Mapping[str, int]) -> None:
         now: dict[str, int] = {}
         for each in self._get("user-limits", name):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from threading import Event as StopSignal
 from typing import Any
 
@@ -82,16 +84,17 @@ class Listener:
             queue = reaction_queue(self._consumer, self._upstream).name
             channel.basic_consume(queue, callback=self._on_message)
             log.info("listener_ready", service=self._consumer, upstream=self._upstream)
+            pause = partial(self._pause, broker)
             while not self._stop.is_set():
                 self._fill_buffer(broker, wait=0.5)
                 batch = self._buffer[: self._batch]
                 if batch:
-                    self.process(batch, lambda seconds: self._pause(broker, seconds))
+                    self.process(batch, pause)
                     del self._buffer[: len(batch)]
                     channel.basic_ack(batch[-1].tag, multiple=True)
                     self._idle_since = time.monotonic()
                 else:
-                    self._catch_up_when_idle()
+                    self._catch_up_when_idle(pause)
 
     def process(self, batch: Sequence[Delivery], pause: Callable[[float], None]) -> None:
         """Apply or park each message of a batch; raises StoppedError on stop."""
@@ -112,7 +115,7 @@ class Listener:
                 if attempts == 1:
                     self._gaps.inc()
                 self._gap_open.set(1)
-                if not self.fetch_missing() or attempts > 1:
+                if not self.fetch_missing(pause) or attempts > 1:
                     pause(BACK_OFF_S[min(attempts, len(BACK_OFF_S)) - 1])
             except MalformedMessageError as error:
                 self._park(delivery, error, attempts)
@@ -138,13 +141,14 @@ class Listener:
         self._reactions.park(delivery, error, attempts)
         self._gap_open.set(0)
 
-    def fetch_missing(self) -> bool:
+    def fetch_missing(self, pause: Callable[[float], None]) -> bool:
         """Fetch and process the upstream log after our position.
 
         Returns False when the upstream is unavailable.
         """
         after = self._reactions.position()
         while not self._stop.is_set():
+            pause(0.0)  # a long history takes minutes: the broker must hear from us
             try:
                 page = self._services.call(
                     self._upstream,
@@ -163,20 +167,16 @@ class Listener:
             ]
             log.info("gap_fetched", upstream=self._upstream, after=after, got=len(deliveries))
             for start in range(0, len(deliveries), self._batch):
-                self.process(deliveries[start : start + self._batch], self._wait)
+                self.process(deliveries[start : start + self._batch], pause)
             after = page["next"]
         return True
 
-    def _wait(self, seconds: float) -> None:
-        self._stop.wait(seconds)
-
-    def _catch_up_when_idle(self) -> None:
+    def _catch_up_when_idle(self, pause: Callable[[float], None]) -> None:
         # Events published before our queue existed, or while it was deleted, may be followed by no
         # message that would reveal the gap.
         if time.monotonic() - self._idle_since >= CATCH_UP_S:
-            self._idle_since = (
-                time.monotonic() if self.fetch_missing() else (time.monotonic() - CATCH_UP_S + 2.0)
-            )
+            caught_up = self.fetch_missing(pause)
+            self._idle_since = time.monotonic() - (0.0 if caught_up else CATCH_UP_S - 2.0)
 
     def _wait_for_upstream(self, broker: Any) -> bool:
         """Wait until the upstream's relay has declared its exchanges; False on stop."""
@@ -221,13 +221,15 @@ class Listener:
         broker.heartbeat_check()
 
     def _pause(self, broker: Any, seconds: float) -> None:
-        # Waiting on the broker's socket keeps heartbeats going.
+        """Wait on the broker's socket, which keeps the heartbeats going; not at all for 0."""
         ends = time.monotonic() + seconds
-        while not self._stop.is_set() and (left := ends - time.monotonic()) > 0:
-            try:
-                broker.drain_events(timeout=min(left, 0.5))
-            except TimeoutError:
-                broker.heartbeat_check()
+        while True:
+            left = ends - time.monotonic()
+            with suppress(TimeoutError):
+                broker.drain_events(timeout=min(max(left, 0.001), 0.5))
+            broker.heartbeat_check()
+            if left <= 0 or self._stop.is_set():
+                return
 
 
 class StoppedError(Exception):

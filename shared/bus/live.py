@@ -123,9 +123,9 @@ class LiveFeed:
 
     def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
         """Send what the relay has published and subscribers have not got; return how many."""
-        sent, types = 0, TypePredecessors(self._types(database))
-        while not self._stop.is_set() and (window := self._next(database)) is not None:
-            tag = 0
+        sent = 0
+        while not self._stop.is_set() and (found := self._next(database)) is not None:
+            tag, (window, types) = 0, found
             for message in window.envelopes:
                 tag = self._send(publisher, message, types)
             sent += len(window.envelopes)
@@ -137,27 +137,25 @@ class LiveFeed:
             )
         return sent
 
-    def _types(self, database: psycopg.Connection[Any]) -> dict[str, int]:
-        """Return the position of the last event of each type that was sent."""
-        row = database.execute("SELECT types FROM live").fetchone()
-        return dict(row["types"]) if row else {}
-
     def _send(
         self, publisher: ConfirmedPublisher, message: Envelope, types: TypePredecessors
     ) -> int:
         """Send one event to all, and whole to those who may see persons; return the last tag."""
-        whole = types.told(message)
+        whole = types.added_to(message)
         public = without_persons(self._service, whole)
         tag = publisher.publish(event_exchange(self._service).name, public)
         if public is not whole:
             tag = publisher.publish(person_exchange(self._service).name, whole)
         return tag
 
-    def _next(self, database: psycopg.Connection[Any]) -> Window | None:
-        """Return the window after our position, if the relay has got further; else None."""
+    def _next(self, database: psycopg.Connection[Any]) -> tuple[Window, TypePredecessors] | None:
+        """Return the window after our position, and what was sent of each type before it.
+
+        Returns None while the relay has got no further.
+        """
         row = database.execute(
-            "SELECT live.position, live.published, relay.position - live.position AS behind"
-            " FROM live, relay"
+            "SELECT live.position, live.published, live.types,"
+            " relay.position - live.position AS behind FROM live, relay"
         ).fetchone()
         if row is None:
             return None
@@ -165,15 +163,15 @@ class LiveFeed:
         if row["behind"] <= 0:
             return None
         window = self._handoff.take(row["position"])
-        if window is not None and window.position <= row["position"] + row["behind"]:
-            return window
-        return read_window(
-            self._store,
-            self._publish,
-            row["position"],
-            min(WINDOW, row["behind"]),
-            row["published"],
-        )
+        if window is None or window.position > row["position"] + row["behind"]:
+            window = read_window(
+                self._store,
+                self._publish,
+                row["position"],
+                min(WINDOW, row["behind"]),
+                row["published"],
+            )
+        return None if window is None else (window, TypePredecessors(row["types"]))
 
     def _confirm(self, publisher: ConfirmedPublisher, tag: int) -> None:
         """Wait a while for the confirms of a window, and count what some queue did not take."""

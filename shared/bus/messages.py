@@ -157,10 +157,10 @@ def envelope(
 
 
 class TypePredecessors:
-    """Tells messages, as they pass by in order, the position of the event of their type before.
+    """The positions of the last events by type, for messages that pass by in the order of the log.
 
-    ``last`` has the position of the last event of each type, so far; ``floor`` is told where a type
-    has none. The versions of one event have one predecessor.
+    ``last`` has them, so far; ``floor`` stands for a type that has none. The versions of one event
+    have one predecessor.
     """
 
     def __init__(self, last: Mapping[str, int], floor: int = 0) -> None:
@@ -168,8 +168,8 @@ class TypePredecessors:
         self._floor = floor
         self._before: dict[str, int] = {}
 
-    def told(self, message: Envelope) -> Envelope:
-        """Return the message with this header."""
+    def added_to(self, message: Envelope) -> Envelope:
+        """Return the message with the position of the event of its type before it, as a header."""
         type_, position = message.headers[TYPE_HEADER], message.headers[POSITION_HEADER]
         if self.last.get(type_) != position:
             self._before[type_] = self.last.get(type_, self._floor)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from shared.bus.messages import MalformedMessageError, Message, position_of, read_message
+from shared.bus.messages import Message, position_of, read_message
 
 _LISTED = "id, upstream, position, subject, type, reason, error_id, attempts, parked_at"
 _ROW = f"{_LISTED}, headers, body"
@@ -136,8 +136,8 @@ def failures(cursor: Any, ids: list[int]) -> dict[int, str]:
     return {row["id"]: row["error_id"] for row in cursor.fetchall()}
 
 
-def settle(cursor: Any, parked_id: int) -> None:
-    """Leave a message parked, no longer asked for."""
+def cancel_retry(cursor: Any, parked_id: int) -> None:
+    """Leave a message parked, and do not retry it until staff ask again."""
     cursor.execute("UPDATE parked SET retry_asked_at = NULL WHERE id = %s", (parked_id,))
 
 
@@ -187,25 +187,3 @@ def drop_some(cursor: Any, ids: list[int]) -> list[int]:
 
 class OutOfOrderError(Exception):
     """An earlier message of the same subject must be retried or dropped first."""
-
-
-__all__ = [
-    "ALL",
-    "MalformedMessageError",
-    "OutOfOrderError",
-    "Selection",
-    "ask",
-    "asked",
-    "blocks",
-    "count",
-    "drop",
-    "drop_some",
-    "failures",
-    "find",
-    "listing",
-    "note_failure",
-    "outstanding",
-    "put",
-    "retry",
-    "settle",
-]

@@ -20,8 +20,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from shared.bus.grants import Grants
 from shared.bus.principals import NAME, Kind, Principal
 from shared.config import GATEWAY, SERVICES
+from shared.staff import PERMISSIONS
 
 RPC_EXCHANGE = "nameko-rpc"
 DEFAULT_EXCHANGE = "amq.default"
@@ -45,7 +47,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
 }
 """Whose methods a service calls besides."""
 
-STAFFED = ("ledger", "helpdesk", "payments", "accounts")
+STAFFED = tuple(PERMISSIONS)
 """The services with methods for staff."""
 
 CALLING_ROLES = frozenset({"clerk", "approver", "operator"})
@@ -158,9 +160,9 @@ def rights_of_subscriber(
     topics = {}
     for service, types in sorted(_granted(grants).items()):
         read.append(rf"{service}\.{_any_of(feeds)}")
-        if not types and (persons or service not in personal):
+        if types is None and (persons or service not in personal):
             read.append(rf"{service}\.stream")
-        keys = _one_of(rf"{one}(\.v[0-9]+)?" for one in sorted(types)) if types else ".*"
+        keys = ".*" if types is None else _one_of(rf"{one}(\.v[0-9]+)?" for one in sorted(types))
         for feed in feeds:
             topics[f"{service}.{feed}"] = TopicRights(write=NOTHING, read=keys)
     return Rights(
@@ -200,18 +202,13 @@ def _user(kind: Kind, name: str) -> str:
     return Principal(kind, name).user
 
 
-def _granted(grants: Collection[str]) -> dict[str, frozenset[str]]:
-    """Return service -> types; no types: all of the service. Raises ValueError."""
-    granted: dict[str, frozenset[str]] = {}
-    for grant in sorted(grants):  # a whole service comes before its types
-        service, _, event = grant.partition(".")
-        if service not in SERVICES or ("." in grant and not re.fullmatch(_METHOD, event)):
+def _granted(grants: Collection[str]) -> Mapping[str, frozenset[str] | None]:
+    """Return service -> types; None: all of the service. Raises ValueError."""
+    for grant in grants:
+        service, dot, event = grant.partition(".")
+        if service not in SERVICES or (dot and not re.fullmatch(_METHOD, event)):
             raise ValueError(f"a grant is a service or <service>.<type>, not {grant!r}")
-        if service not in granted:
-            granted[service] = frozenset([event] if event else [])
-        elif granted[service]:
-            granted[service] |= {event}
-    return granted
+    return Grants.stored(grants, persons=False).types
 
 
 def _reply_queue(user: str) -> str:

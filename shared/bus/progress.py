@@ -106,7 +106,7 @@ def upstream_after(cursor: Any, position: int) -> Upstream:
 
 
 class ProgressCollector(Collector):
-    """Collects the progress of some services; one whose database does not respond is left out."""
+    """Collects the progress of some services; one whose database refuses or is away is left out."""
 
     def __init__(self, stores: Mapping[str, PostgresStore]) -> None:
         self._stores = stores
@@ -121,7 +121,7 @@ class ProgressCollector(Collector):
         for service, store in self._stores.items():
             try:
                 progress = _read(store)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.info("progress_unknown", service=service, error=type(error).__name__)
                 continue
             for name, (_, value) in _OF_SERVICE.items():

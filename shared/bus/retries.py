@@ -79,25 +79,26 @@ class Retrier:
         parked_id, upstream = row["id"], row["upstream"]
         try:
             with self._store.session() as session:
-                parked.retry(
+                found = parked.retry(
                     session.cursor,
                     parked_id,
                     lambda message: self._reactions[upstream].handle(session, message),
                 )
         except parked.OutOfOrderError:
             with self._store.session() as session:
-                parked.settle(session.cursor, parked_id)
+                parked.cancel_retry(session.cursor, parked_id)
         except TRANSIENT:
             raise
         except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
             self._note(parked_id, error)
         else:
-            log.warning(
-                "parked_retried",
-                service=self._store.service,
-                parked_id=parked_id,
-                asked_by=row["retry_asked_by"],
-            )
+            if found:  # else staff have dropped it
+                log.warning(
+                    "parked_retried",
+                    service=self._store.service,
+                    parked_id=parked_id,
+                    asked_by=row["retry_asked_by"],
+                )
 
     def _note(self, parked_id: int, error: Exception) -> None:
         error_id, name = str(new_id()), type(error).__name__

@@ -22,6 +22,7 @@ from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer, Producer
 
 from shared import context, telemetry, tracing
+from shared.bus import permissions
 from shared.bus.principals import user_of
 from shared.bus.topology import connect
 from shared.errors import Unavailable, from_wire
@@ -30,9 +31,11 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-RPC_EXCHANGE = Exchange("nameko-rpc", durable=True, type="topic", no_declare=True)
+RPC_EXCHANGE = Exchange(permissions.RPC_EXCHANGE, durable=True, type="topic", no_declare=True)
 """It is made where the broker's users are: whoever may declare an exchange may delete it."""
 DEADLINE_S = 5.0
+RECONNECT_S = (0.2, 0.5, 1.0)
+"""Pauses between attempts to connect: a call that waits for one must still be in time."""
 # A connection that cannot be established raises kombu's own OperationalError.
 _LOST = (OSError, ConnectionError, OperationalError)
 
@@ -207,18 +210,22 @@ class RpcClient:
             auto_delete=True,
             durable=False,
         )
+        failures = 0
         while not self._closed.is_set():
             try:
                 with connect(self._url, name=f"{self._name} replies") as connection:
                     self._listen_on(connection, queue)
             except Exception as error:  # noqa: BLE001 - logged; the thread must survive them all
-                log.warning("rpc_replies_lost", error=type(error).__name__)
+                log.warning("rpc_replies_lost", user=self._user, error=type(error).__name__)
+            if self._listening.is_set():
+                failures = 0
             self._listening.clear()
             self._fail_pending()
             with self._publishing:
                 # The broker is gone: messages written to the other connection are lost as well.
                 self._drop_publisher()
-            self._closed.wait(0.2)
+            self._closed.wait(RECONNECT_S[min(failures, len(RECONNECT_S) - 1)])
+            failures += 1
 
     def _listen_on(self, connection: Connection, queue: Queue) -> None:
         channel = connection.channel()

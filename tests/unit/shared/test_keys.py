@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
 from pathlib import Path
 from uuid import UUID
 
@@ -153,6 +155,41 @@ def test_file_that_becomes_unreadable_leaves_the_keys_in_use(
         with caplog.at_level(logging.WARNING):
             assert ring.first.id == key.id
         assert "key_ring_unreadable" in caplog.text
+        assert str(file) in caplog.text
+
+
+def test_comment_of_an_editor_in_another_encoding_costs_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_rings, "CHECK_SECONDS", 0.0)
+    file = tmp_path / "ledger.keys"
+    [key] = create_ring(file)
+    ring = KeyRing("x", [KeyFile(file)])
+    comment = "# смена".encode("cp1251")
+    file.write_bytes(comment + b"\n" + file.read_bytes())
+    assert ring.first.id == KeyFile(file).current()[0].id == key.id
+    added = add_key(file, "yearly")
+    assert ring.first.id == added.id
+    drop_key(file, key.id, "done")
+    assert comment in file.read_bytes()
+
+
+def test_change_of_the_keys_outlives_a_loss_of_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database keeps what was sealed, so the folder has to keep the key."""
+    file = tmp_path / "ledger.keys"
+    entries: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            entries.append(KeyFile(file).current()[0].id)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    [first] = create_ring(file)
+    second = add_key(file, "yearly")
+    drop_key(file, first.id, "done")
+    assert entries == [first.id, second.id, second.id]
 
 
 def test_forms_that_are_open_outlive_a_rotation() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
+import psycopg
 import pytest
 import requests
 from prometheus_client.metrics import MetricWrapperBase
@@ -126,6 +129,16 @@ def test_table_of_metrics_is_complete() -> None:
         defined[family.name] = set(family._labelnames)
     table = {name: set(row.labels) for name, row in documented_metrics().items()}
     assert table == defined
+
+
+def test_scrape_outlives_a_login_that_has_lost_its_rights() -> None:
+    def refuse(timeout: float) -> Any:
+        raise psycopg.errors.InsufficientPrivilege
+
+    store: Any = SimpleNamespace(pool=SimpleNamespace(connection=refuse))
+    families = list(ProgressCollector({"ledger": store}).collect())
+    assert families
+    assert not any(family.samples for family in families)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "4000"])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from amqp import AccessRefused
 
 from shared.rpc import client as rpc_client
 from shared.rpc.client import RpcClient, _Pending
@@ -57,5 +58,47 @@ def test_replies_without_a_pause_keep_the_heartbeats_going(
     monkeypatch.setattr(rpc_client, "Consumer", lambda *_, **__: nullcontext())
     client = RpcClient("amqp://gateway:x@127.0.0.1:1/", name="tests")
     broker = _BusyBroker(client)
-    client._listen_on(broker, None)  # type: ignore[arg-type]
+    client._listen_on(broker, None)
     assert broker.heartbeats == broker.drained == 100
+
+
+class _Pauses:
+    """A flag that is set after some waits, and keeps how long they were."""
+
+    def __init__(self, most: int) -> None:
+        self.seconds: list[float] = []
+        self._most = most
+
+    def is_set(self) -> bool:
+        return len(self.seconds) >= self._most
+
+    def wait(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def test_client_whose_user_is_gone_asks_the_broker_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AccessRefused
+
+    monkeypatch.setattr(rpc_client, "connect", refuse)
+    client = RpcClient("amqp://gateway:x@127.0.0.1:1/", name="tests")
+    pauses = _Pauses(most=5)
+    client._closed = pauses  # type: ignore[assignment]
+    client._listen()
+    assert pauses.seconds == [0.2, 0.5, 1.0, 1.0, 1.0]
+
+
+def test_client_that_was_connected_is_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def listen_on(client: RpcClient, *_: Any) -> None:
+        client._listening.set()
+        raise ConnectionResetError
+
+    monkeypatch.setattr(rpc_client, "connect", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(RpcClient, "_listen_on", listen_on)
+    client = RpcClient("amqp://gateway:x@127.0.0.1:1/", name="tests")
+    pauses = _Pauses(most=3)
+    client._closed = pauses  # type: ignore[assignment]
+    client._listen()
+    assert pauses.seconds == [0.2, 0.2, 0.2]

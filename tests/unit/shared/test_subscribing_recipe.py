@@ -74,7 +74,7 @@ class Log:
             for version in (1, 2) if type_ == TWICE else (1,):
                 name, data = type_.removesuffix(".v2"), {"position": position}
                 publication = Publication(name, "subject", data, version)
-                messages.append(chain.told(envelope("ledger", recorded, publication, before)))
+                messages.append(chain.added_to(envelope("ledger", recorded, publication, before)))
             before = position
         return messages
 
