@@ -57,11 +57,11 @@ class Destination(NamedTuple):
 
 
 def replay(
-    service: Annotated[str, typer.Argument(help="Whose history.")],
-    to_queue: Annotated[str, typer.Option(help="The queue, as subscriber.datamart.ledger.")],
+    service: Annotated[str, typer.Argument(help="The service whose history it is.")],
+    to_queue: Annotated[str, typer.Option(help="The queue, such as subscriber.datamart.ledger.")],
     after: Annotated[int, typer.Option(min=0, help="Begin after this position.")] = 0,
     since: Annotated[
-        str | None, typer.Option(help="Begin with what was recorded since a day or an instant.")
+        str | None, typer.Option(help="Begin with what was recorded since this day or instant.")
     ] = None,
     actor: Actor = None,
     reason: OptionalReason = "",

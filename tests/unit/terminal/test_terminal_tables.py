@@ -49,3 +49,15 @@ def test_a_long_reason_folds_within_its_table(monkeypatch: pytest.MonkeyPatch) -
     assert len([line for line in lines if KEYS[0] in line]) == 1
     assert all(len(line) <= 200 for line in lines)
     assert "".join(lines).count("heating") == 8 * len(KEYS)
+
+
+def test_a_divided_table_repeats_the_whole_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = StringIO()
+    monkeypatch.setattr(terminal, "out", TextConsole(file=written, width=40))
+    table = terminal.new_table("Parked", "service", "id", "type", "failure")
+    for number in ("7", "8"):
+        table.add_row("ledger", number, "account_linked", f"KeyError{number}")
+    terminal.show(table, keys=2)
+    rows = [line.split() for line in written.getvalue().splitlines() if "ledger" in line]
+    assert len(rows) == 4
+    assert all(row[3] in ("7", "8") for row in rows)
