@@ -16,6 +16,7 @@ import msgspec
 import typer
 
 from services.discovery import publisher_of
+from services.staff_calls import check_access
 from services.subscriber_administration import SubscriberAdministration
 from services.terminal import (
     Actor,
@@ -75,6 +76,7 @@ def replay(
         who, why = author(actor, reason, optional=True)
         settings = load_settings()
         amqp_url = settings.staff_amqp_url
+        check_access(amqp_url)
         with (
             context.bind(actor=who),
             opened_store(service, writes=True) as store,
