@@ -99,7 +99,7 @@ def status(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show each key, what it has sealed, and which can be dropped.
+    """Show each key and what it has sealed; one that is unused can be dropped.
 
     Rows without the id of a key were sealed under SALDO_SECRET, before keys had ids. Exit code 1: a
     key is missing that has sealed something.
@@ -319,16 +319,11 @@ def _is_known(settings: Settings, use: KeyUse) -> bool:
 
 
 def _print_uses(uses: list[KeyUse]) -> None:
-    table = new_table("keys", "owner", "key", "seals", "rows", "can be dropped")
+    table = new_table("Keys", "owner", "key", "state", "has sealed")
     for use in uses:
-        table.add_row(
-            use.owner,
-            _named(use),
-            "yes" if use.seals else "",
-            _listed(use.rows),
-            "yes" if use.can_be_dropped else "",
-        )
-    show(table)
+        state = "seals" if use.seals else "unused" if use.can_be_dropped else "opens"
+        table.add_row(use.owner, _named(use), state, _listed(use.rows))
+    show(table, keys=2)
 
 
 def _named(use: KeyUse) -> str:

@@ -92,20 +92,18 @@ def list_(json: Json = False) -> None:
             ]
         )
         return
-    table = new_table(
-        "Staff", "Name", "Signs in to", "Service", "Permission", "Since", "By", amounts=("Up to",)
-    )
+    staff = new_table("Staff", "Name", "Signs in to")
+    permissions = new_table("Permissions", "Name", "Service", "Permission", amounts=("Up to",))
+    for name in ("Since", "By"):
+        permissions.add_column(name)
     for member in members:
         places = [("bus", member.broker), ("database", member.database)]
-        where = ", ".join(place for place, has in places if has)
+        staff.add_row(member.name, ", ".join(place for place, has in places if has))
         for service, grant in member.grants:
-            since = f"{grant.at:%Y-%m-%d}"
-            table.add_row(
-                member.name, where, service, grant.permission, since, grant.by, roubles(grant.up_to)
-            )
-        if not member.grants:
-            table.add_row(member.name, where, "", "", "", "", "")
-    show(table)
+            since, up_to = f"{grant.at:%Y-%m-%d}", roubles(grant.up_to)
+            permissions.add_row(member.name, service, grant.permission, up_to, since, grant.by)
+    show(staff)
+    show(permissions, keys=3)
 
 
 @app.writes("remove")

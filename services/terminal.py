@@ -231,7 +231,12 @@ def show(table: Table, *, keys: int = 1) -> None:
         part = Table(title=table.title)
         for place in columns:
             column = table.columns[place]
-            part.add_column(column.header, justify=column.justify, min_width=widths[place])
+            part.add_column(
+                column.header,
+                justify=column.justify,
+                min_width=widths[place],
+                no_wrap=not _folds(column),  # or rich would take room from it, too
+            )
         rows = zip(*(table.columns[place].cells for place in columns), strict=True)
         for row, cells in zip(table.rows, rows, strict=True):
             part.add_row(*cells, style=row.style)
@@ -240,8 +245,17 @@ def show(table: Table, *, keys: int = 1) -> None:
 
 def _width(column: Column) -> int:
     """Return what a column needs: all of its longest cell, but a long text folds."""
-    longest = max(cell_len(printable(str(text))) for text in (column.header, *column.cells))
-    return longest if longest <= LONG_TEXT else FOLDED
+    return FOLDED if _folds(column) else _longest(column)
+
+
+def _folds(column: Column) -> bool:
+    return _longest(column) > LONG_TEXT
+
+
+def _longest(column: Column) -> int:
+    """Return the width of a column's longest line."""
+    texts = (printable(str(text)) for text in (column.header, *column.cells))
+    return max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
 
 
 def _side_by_side(widths: Sequence[int], room: int, keys: int) -> Iterator[list[int]]:

@@ -249,7 +249,7 @@ def _print(found: Lag) -> None:
         _print_services(found.services)
     if found.reactions:
         _print_reactions(found.reactions)
-    if found.queues is None:
+    if found.queues is None and found.services:
         err.print("Queues and streams: set SALDO_AMQP_ADMIN_URL to see them.", soft_wrap=True)
     elif found.queues:
         _print_queues(found.queues)
@@ -275,7 +275,7 @@ def _print_reactions(reactions: Sequence[ReactionLag]) -> None:
     amounts = ("position", "events", "for s", "queued", "consumers")
     table = new_table("Reactions", "service", "upstream", "gap", amounts=amounts)
     for pair in reactions:
-        gap = "not told" if pair.gap is None else "yes" if pair.gap else "no"
+        gap = "" if pair.gap is None else "yes" if pair.gap else "no"
         table.add_row(
             pair.service, pair.upstream, gap, str(pair.position), str(pair.events),
             f"{pair.seconds:.1f}", _told(pair.queued), _told(pair.consumers),
