@@ -339,7 +339,7 @@ def _listed(rows: dict[str, int] | None) -> str:
 def _file_of(settings: Settings, owner: str) -> Path:
     if owner not in _OWNERS:
         raise ValueError(
-            f"{owner} has no key ring: name one of {', '.join(SERVICES)} and {GATEWAY}"
+            f"{owner} has no key ring: name a service ({', '.join(SERVICES)}) or {GATEWAY}"
         )
     ring = settings.key_rings.get(owner)
     if isinstance(ring, KeyFile):

@@ -37,4 +37,4 @@ def test_status_says_whose_keys_are_elsewhere(monkeypatch: pytest.MonkeyPatch) -
 def test_only_owners_of_a_ring_are_named_where_a_key_is_dropped() -> None:
     result = CliRunner().invoke(app, ["keys", "drop", "seal", "old", "--dry-run"])
     assert result.exit_code == 2
-    assert "seal has no key ring: name one of" in result.stderr
+    assert "seal has no key ring: name a service" in result.stderr
