@@ -11,10 +11,10 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from services.staff_logins import PREFIX
 from shared.config import ConfigurationError, Settings
 from shared.database import Login, connection_info
 from shared.eventstore.privileges import reader_of, writer_of
+from shared.staff import LOGIN_PREFIX
 
 PROBE_SECONDS = 10
 
@@ -29,7 +29,7 @@ def actor_of(settings: Settings) -> str:
 
     Raises ConfigurationError where nobody has signed in.
     """
-    return f"staff:{_user_of(_staff_url(settings)).removeprefix(PREFIX)}"
+    return f"staff:{_user_of(_staff_url(settings)).removeprefix(LOGIN_PREFIX)}"
 
 
 def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
@@ -45,7 +45,7 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
     if writes:
         return Login(url, writer_of(role))
     # Another login that signs in here is the owner's, who may read everything.
-    taken = reader_of(role) if _user_of(url).startswith(PREFIX) else ""
+    taken = reader_of(role) if _user_of(url).startswith(LOGIN_PREFIX) else ""
     return Login(url, taken, read_only=True)
 
 
