@@ -89,7 +89,7 @@ def put_login(
         owner.execute(
             sql.SQL("GRANT {} TO {}" + options).format(sql.Identifier(group), sql.Identifier(login))
         )
-    # Who may only read is told so before he tries, by any tool.
+    # In any tool a write is then refused by a sentence that says why.
     only_reads = all_inherited and any("_reader" in group for group, _ in groups)
     _alter(owner, login, f"SET default_transaction_read_only = {'on' if only_reads else 'off'}")
     _alter(owner, login, f"CONNECTION LIMIT {READERS_CONNECTIONS if all_inherited else -1}")

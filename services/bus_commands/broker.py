@@ -1,4 +1,4 @@
-"""What the broker tells of its queues, for staff who may ask its management API."""
+"""What the broker reports of its queues, for staff who may ask its management API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OWN = re.compile(
 
 
 class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue or stream; figures that the broker does not tell are None.
+    """A queue or stream; figures that the broker does not report are None.
 
     The broker collects them every few seconds, so they are that old.
     """

@@ -266,7 +266,7 @@ def _print_services(services: Sequence[ServiceLag]) -> None:
         table.add_row(
             one.service, str(one.log), str(one.relay), str(one.relay_events),
             f"{one.relay_seconds:.1f}", str(one.live), str(one.live_events),
-            f"{one.live_seconds:.1f}", str(one.parked), _told(one.stream_messages),
+            f"{one.live_seconds:.1f}", str(one.parked), _figure(one.stream_messages),
         )  # fmt: skip
     show(table)
 
@@ -278,7 +278,7 @@ def _print_reactions(reactions: Sequence[ReactionLag]) -> None:
         gap = "" if pair.gap is None else "yes" if pair.gap else "no"
         table.add_row(
             pair.service, pair.upstream, gap, str(pair.position), str(pair.events),
-            f"{pair.seconds:.1f}", _told(pair.queued), _told(pair.consumers),
+            f"{pair.seconds:.1f}", _figure(pair.queued), _figure(pair.consumers),
         )  # fmt: skip
     show(table, keys=2)
 
@@ -288,9 +288,9 @@ def _print_queues(queues: Sequence[QueueFigures]) -> None:
     table = new_table("Queues of subscribers", "queue", "type", "state", amounts=amounts)
     for queue in queues:
         figures = (queue.messages, queue.unacknowledged, queue.consumers)
-        table.add_row(queue.name, queue.kind, queue.state, *map(_told, figures))
+        table.add_row(queue.name, queue.kind, queue.state, *map(_figure, figures))
     show(table)
 
 
-def _told(figure: int | None) -> str:
+def _figure(figure: int | None) -> str:
     return "" if figure is None else str(figure)

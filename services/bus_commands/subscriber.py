@@ -66,7 +66,7 @@ def add(
         if not dry_run:
             SubscriberAdministration(settings).add(name, grants, credentials, why)
             _write(env, variables)
-    _tell(name, "added", grants, env, dry_run, json, variables)
+    _print_done(name, "added", grants, env, dry_run, json, variables)
 
 
 @app.reads("list")
@@ -116,7 +116,7 @@ def grant_(
         grants = Grants.parse(grant, persons=persons)
         if not dry_run:
             SubscriberAdministration(load_settings()).grant(name, grants, why)
-    _tell(name, "changed", grants, None, dry_run, json)
+    _print_done(name, "changed", grants, None, dry_run, json)
 
 
 @app.writes("rotate")
@@ -132,7 +132,7 @@ def rotate(
         if not dry_run:
             SubscriberAdministration(settings).rotate(name, credentials, why)
             _write(env, variables)
-    _tell(name, "changed", None, env, dry_run, json, variables)
+    _print_done(name, "changed", None, env, dry_run, json, variables)
 
 
 @app.writes("remove")
@@ -143,7 +143,7 @@ def remove(name: Name, reason: Reason, dry_run: DryRun = False, json: Json = Fal
         check_name(name)
         if not dry_run:
             SubscriberAdministration(load_settings()).remove(name, why)
-    _tell(name, "removed", None, None, dry_run, json)
+    _print_done(name, "removed", None, None, dry_run, json)
 
 
 def _write(env: Path | None, variables: Mapping[str, str]) -> None:
@@ -151,7 +151,7 @@ def _write(env: Path | None, variables: Mapping[str, str]) -> None:
         write_private(env, as_shell(variables))
 
 
-def _tell(
+def _print_done(
     name: str,
     done: str,
     grants: Grants | None,
@@ -163,9 +163,9 @@ def _tell(
     """Print what was done; the secrets too, where no file has them."""
     shown = dict(variables or {}) if not dry_run and env is None else {}
     if json:
-        told = {"name": name, "dry_run": dry_run, "env": str(env) if env else None}
+        fields = {"name": name, "dry_run": dry_run, "env": str(env) if env else None}
         granted = {"grants": grants.texts(), "persons": grants.persons} if grants else {}
-        print_json({**told, **granted, "settings": shown})
+        print_json({**fields, **granted, "settings": shown})
     elif shown:
         sys.stdout.write(as_shell(shown))
     else:

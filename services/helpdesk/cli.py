@@ -38,7 +38,7 @@ def list_questions(
         str | None, typer.Option(help="open (the default), answered, closed, or all.")
     ] = "open",
     department: Annotated[str | None, typer.Option(help="One department only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="List at most so many.")] = 100,
     json: Json = False,
 ) -> None:
     """List questions, longest waiting first."""
