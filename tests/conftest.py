@@ -305,11 +305,11 @@ def sweep_bus(amqp_url: str) -> None:
                 Exchange(f"{service}.{name}")(channel).delete()
 
 
-def signed_in_as(amqp_url: str, user: str, password: str) -> str:
-    """Return the URL with another user."""
-    parts = urlsplit(amqp_url)
+def signed_in_as(url: str, user: str, password: str, path: str = "") -> str:
+    """Return a URL with another user, and with another path where one is given."""
+    parts = urlsplit(url)
     netloc = f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"
-    return urlunsplit(parts._replace(netloc=netloc))
+    return urlunsplit(parts._replace(netloc=netloc, path=path or parts.path))
 
 
 def role_of(service: str) -> str:
@@ -319,22 +319,14 @@ def role_of(service: str) -> str:
 
 
 def _with_database(settings: Settings, name: str) -> Settings:
-    at = _signed_in
+    path, url = f"/{name}", settings.database_url
     return replace(
         settings,
-        database_url=at(settings.database_url, name),
-        staff_database_url=at(settings.database_url, name, OPERATOR_LOGIN, PASSWORD),
-        staff_amqp_url=at(settings.amqp_url, "", OPERATOR_LOGIN, PASSWORD),
+        database_url=urlunsplit(urlsplit(url)._replace(path=path)),
+        staff_database_url=signed_in_as(url, OPERATOR_LOGIN, PASSWORD, path),
+        staff_amqp_url=signed_in_as(settings.amqp_url, OPERATOR_LOGIN, PASSWORD),
         database_urls={
-            service: at(settings.database_url, name, role_of(service), "saldo-test")
+            service: signed_in_as(url, role_of(service), "saldo-test", path)
             for service in (*SERVICES, SEALER)
         },
     )
-
-
-def _signed_in(url: str, path: str = "", user: str = "", password: str = "") -> str:
-    """Return a URL with another path and user, where they are given."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    netloc = f"{user}:{password}@{host}" if user else parts.netloc
-    return urlunsplit(parts._replace(netloc=netloc, path=f"/{path}" if path else parts.path))

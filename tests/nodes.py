@@ -37,6 +37,8 @@ fsync = off
 full_page_writes = off
 """
 
+_EMBEDDED = "embedded, in"
+
 
 @dataclass(frozen=True)
 class Nodes:
@@ -53,6 +55,11 @@ class Nodes:
     origin: str
     stop: Callable[[], None]
     virtual_host: Callable[[int], str]
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the nodes are those that `make up` would start, and not given ones."""
+        return self.origin.startswith(_EMBEDDED)
 
     @property
     def amqp_urls(self) -> dict[str, str]:
@@ -179,7 +186,7 @@ def _embedded(durable: bool) -> Nodes:
         installation.environment["SALDO_DATABASE_URL"],
         amqp_url,
         admin_url,
-        f"embedded, in {installation.state.root}",
+        f"{_EMBEDDED} {installation.state.root}",
         installation.reset,
         _virtual_hosts(amqp_url, admin_url),
     )

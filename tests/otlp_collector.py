@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
+
+from tests.serving_http import serving
 
 
 @dataclass(frozen=True)
@@ -49,29 +50,17 @@ def collecting() -> Iterator[Collector]:
     """Run a collector for the duration of a block."""
     collector = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            request = ExportTraceServiceRequest()
-            request.ParseFromString(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path == "/v1/traces":
-                collector.spans += _spans_in(request)
-            self.send_response(200 if self.path == "/v1/traces" else 404)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def take(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
+        if request.path != "/v1/traces":
+            return 404, b""
+        exported = ExportTraceServiceRequest()
+        exported.ParseFromString(body)
+        collector.spans += _spans_in(exported)
+        return 200, b""
 
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    collector.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving(take) as address:
+        collector.url = f"http://{address}"
         yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _spans_in(request: ExportTraceServiceRequest) -> Iterator[Span]:

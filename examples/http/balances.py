@@ -8,6 +8,7 @@ cursor is kept in the table's database and written in the transaction of the eve
 whatever ends this program, and whenever, each event takes effect once.
 """
 
+import http.client
 import json
 import os
 import sqlite3
@@ -100,7 +101,8 @@ def main():
                 sys.exit(f"{error.code}: {error.read().decode()}")
             print("refused for now:", error.code, flush=True)
             time.sleep(int(error.headers.get("Retry-After", "1")))
-        except (OSError, ValueError) as error:  # no connection, or one that broke off
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            # No connection, or one that broke off.
             print("no answer:", type(error).__name__, flush=True)
             time.sleep(1)
         else:

@@ -230,7 +230,8 @@ class _Reader:
         address = f'"$SALDO_URL{path}{"?" + "&".join(query) if query else ""}"'
         parts = [f"curl {address}" if self._method == "GET" else self._by_method(address, body)]
         if access is not Access.PUBLIC:
-            parts.append('-H "Authorization: Bearer $TOKEN"')
+            token = "SALDO_EVENTS_TOKEN" if access is Access.SUBSCRIBER else "TOKEN"
+            parts.append(f'-H "Authorization: Bearer ${token}"')
         parts += [f"-H {shlex.quote(header)}" for header in headers]
         if body is not None and body.sample:
             compact = json.dumps(json.loads(body.sample), ensure_ascii=False)

@@ -154,11 +154,12 @@ class Schemas:
         if "items" in described:
             return f"array of {self._words(described['items'])}"
         alternatives = [*described.get("anyOf", ()), *described.get("oneOf", ())]
-        if alternatives:
+        formats = [one["format"] for one in (described, *alternatives) if "format" in one]
+        if any("format" not in one or "type" in one for one in alternatives):
             return " or ".join(dict.fromkeys(self._words(one) for one in alternatives))
         types = described.get("type", "any")
         words = " or ".join(types) if isinstance(types, list) else str(types)
-        return f"{words}, {described['format']}" if "format" in described else words
+        return f"{words}, {' or '.join(formats)}" if formats else words
 
     def _limits(self, schema: Schema) -> Iterator[str]:
         described = self.resolved(schema)

@@ -97,7 +97,6 @@ class BalanceQuery(Shape):
         metadata=described(
             "A day (2026-05-15) or an instant (2026-05-15T12:00:00+03:00); by default now.",
             "2026-05-15",
-            anyOf=[{"format": "date"}, {"format": "date-time"}],
         ),
     )
 

@@ -130,6 +130,10 @@ class Day(fields.Date):
 class Moment(Text):
     """A day, or an instant with an offset (RFC 3339)."""
 
+    def __init__(self, *, metadata: Mapping[str, Any], **kwargs: Any) -> None:
+        formats = [{"format": "date"}, {"format": "date-time"}]
+        super().__init__(metadata={**metadata, "anyOf": formats}, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         # A plus sign that was not percent-encoded arrives as a space.
         moment = super()._deserialize(value, attr, data, **kwargs).replace(" ", "+")

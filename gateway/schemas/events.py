@@ -75,7 +75,6 @@ class EventsQuery(Shape):
             "Begin with what was recorded on this day (2026-11-01) or from this instant on "
             "(2026-11-01T00:00:00Z); not together with `after` or `position`.",
             "2026-11-01",
-            anyOf=[{"format": "date"}, {"format": "date-time"}],
         ),
     )
     limit = page_size(500, 1000)

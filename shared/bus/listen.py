@@ -187,11 +187,17 @@ class Listener:
         return True
 
     def _on_message(self, message: Any) -> None:
-        if message.properties.get("user_id") != self._upstream:
+        sender = message.properties.get("user_id")
+        if sender != self._upstream:
             # Nobody else speaks for the upstream. Had this been an event of its log, the gap is
             # noticed and fetched from there.
             self._strangers.inc()
-            log.warning("message_of_a_stranger", service=self._consumer, upstream=self._upstream)
+            log.warning(
+                "message_of_a_stranger",
+                service=self._consumer,
+                upstream=self._upstream,
+                sender=sender or "",
+            )
             message.channel.basic_ack(message.delivery_info["delivery_tag"])
             return
         headers = message.properties.get("application_headers") or {}

@@ -41,16 +41,16 @@ def main() -> int:
     if not options.same_meaning and (changed := list(changed_words(SCHEMAS))):
         sys.stderr.write("\n".join((*changed, HOW_TO_REWORD)))
         return 1
-    outdated = [path for path, text in generated().items() if _current(path) != text]
+    outdated = {path: text for path, text in generated().items() if _current(path) != text}
     if options.check and outdated:
         sys.stderr.write(
             f"Not as the contracts are: {', '.join(path.name for path in outdated)}. Run "
             "`python -m shared.contracts` and review the difference.\n"
         )
         return 1
-    for path in outdated:
+    for path, text in outdated.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(generated()[path], "utf-8")
+        path.write_text(text, "utf-8")
     return 0
 
 

@@ -42,10 +42,10 @@ class Contract:
     """One published event type in one version.
 
     `type` is the event's name without its owner, in the past tense and snake_case
-    ("account_linked"): it is `cloudEvents_type`. `schema` is a
-    marshmallow schema class whose every field carries `metadata={"description": ...}`; with
-    `"grows": True` for a list of values that may gain some within the version.
-    `summary` is one English sentence for the generated documentation.
+    ("account_linked"): it is `cloudEvents_type`. `schema` is a marshmallow schema class whose every
+    field carries `metadata={"description": ...}`; with `"grows": True` for a list of values that
+    may gain some within the version. `summary` is one English sentence for the generated
+    documentation.
     """
 
     type: str

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 from shared import tracing
 from tests.bench.company import Bench
 from tests.bench.measure import Result, compare
 from tests.bench.payments import CALLERS, EACH, post_singly, prepare
-
-
-class _Sink(BaseHTTPRequestHandler):
-    """Takes what is sent, and looks at nothing."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
+from tests.serving_http import serving
 
 
 def traced(bench: Bench, progress: Callable[[str], None]) -> Result:
@@ -31,8 +16,8 @@ def traced(bench: Bench, progress: Callable[[str], None]) -> Result:
     prepare(bench)
 
     def with_traces() -> float:
-        with _sink() as url:
-            tracing.start(url)
+        with serving(lambda *_: (200, b"")) as address:
+            tracing.start(f"http://{address}")
             try:
                 return post_singly(bench)
             finally:
@@ -47,14 +32,3 @@ def traced(bench: Bench, progress: Callable[[str], None]) -> Result:
         lambda: post_singly(bench),
         progress=progress,
     )
-
-
-@contextmanager
-def _sink() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()

@@ -284,10 +284,11 @@ def ever_committed(folder: str) -> dict[tuple[Path, str], str]:
         done = subprocess.run(
             ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
         )
-        if done.returncode:  # an unpacked archive
-            pytest.skip("this is not a git checkout")
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
+    if not (ROOT / ".git").exists():  # an unpacked archive
+        pytest.skip("this is not a git checkout")
     names = set()
     for commit in git("rev-list", "--first-parent", "HEAD", "--", folder).split():
         for line in git("ls-tree", "-r", commit, folder).splitlines():

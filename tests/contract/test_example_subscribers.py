@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
@@ -73,15 +75,19 @@ def test_the_packages_of_node_are_pinned_by_their_content() -> None:
 # --- What a table does with messages, told by the program for RabbitMQ ------------------------
 
 
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setenv("SALDO_QUEUE_PREFIX", "subscriber.test.")
-    spec = spec_from_file_location("example", EXAMPLES / "pika/balances.py")
+def loaded(program: str) -> ModuleType:
+    spec = spec_from_file_location("example", EXAMPLES / program)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("SALDO_QUEUE_PREFIX", "subscriber.test.")
+    return loaded("pika/balances.py")
 
 
 @pytest.fixture
@@ -136,3 +142,42 @@ def test_an_unknown_type_is_skipped_and_an_unknown_version_is_not(balances: Any)
     with pytest.raises(SystemExit, match="older than the field"):
         balances.apply([message(3, 2, change={})])
     assert (advance(balances), balances.reached()[0]) == (1, 2)
+
+
+# --- What the program for HTTP does when the gateway ends ---------------------------------------
+
+
+def test_a_response_that_breaks_off_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    responses = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"not HTTP\r\n\r\n",
+        b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}",
+    )
+
+    def respond() -> None:
+        for response in responses:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(response)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(20)
+        serving = threading.Thread(target=respond)
+        serving.start()
+        monkeypatch.setenv("SALDO_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.setenv("SALDO_EVENTS_TOKEN", "token")
+        monkeypatch.setattr(sys, "argv", ["balances.py", ":memory:"])
+        program = loaded("http/balances.py")
+        monkeypatch.setattr(program.time, "sleep", lambda _: None)
+        try:
+            with pytest.raises(SystemExit, match="409"):
+                program.main()
+        finally:
+            serving.join()
+    assert capsys.readouterr().out.splitlines() == [
+        "no answer: IncompleteRead",
+        "no answer: BadStatusLine",
+    ]

@@ -388,6 +388,16 @@ def test_nobody_enters_another_virtual_host(
         other.remove_virtual_host()
 
 
+def test_nobody_publishes_in_the_name_of_another(base_settings: Settings) -> None:
+    url = base_settings.amqp_url_of("accounts")
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        forged = pika.BasicProperties(user_id="ledger")
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="user_id"):
+            channel.basic_publish("nameko-rpc", f"reply.x.{UUID}", b"{}", forged)
+
+
 def test_a_key_in_a_header_signs_for_nobody_else(
     users: Mapping[str, str], base_settings: Settings
 ) -> None:

@@ -16,7 +16,7 @@ from services.bus_commands.broker import QueueFigures
 from shared.config import SERVICES, ConfigurationError, Settings
 from shared.errors import Unavailable
 from tests.conftest import Database
-from tests.integration.test_bus import open_one, pay
+from tests.integration.bus_ends import open_one, pay
 from tests.integration.test_bus_parked import park
 
 pytestmark = pytest.mark.nodes
@@ -109,7 +109,7 @@ def test_an_idle_installation_is_nowhere_behind(database: Database) -> None:
     assert "payments" in shown.stdout
 
 
-def test_what_relay_and_live_feed_owe_is_told_in_events_and_seconds(database: Database) -> None:
+def test_lag_of_relay_and_live_feed_is_given_in_events_and_seconds(database: Database) -> None:
     record_an_hour_ago(database, 5)
     place(database, "ledger", "UPDATE relay SET position = 3, published = 3")
     place(database, "ledger", "UPDATE live SET position = 1, published = 1")
@@ -194,7 +194,7 @@ def test_parked_messages_and_queues_of_subscribers_are_counted(
         (ConfigurationError("you may not read ledger"), "ledger: you may not read ledger"),
     ],
 )
-def test_what_does_not_answer_is_named_and_the_rest_is_shown(
+def test_a_silent_node_is_named_and_the_rest_is_shown(
     monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
 ) -> None:
     def opened(service: str) -> AbstractContextManager[Any]:

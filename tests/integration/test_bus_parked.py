@@ -277,7 +277,7 @@ def test_selected_messages_are_retried_in_order_and_a_failure_holds_up_its_subje
     assert handled[3:] == [2, 4]
 
 
-def test_what_is_parked_while_messages_are_retried_is_retried_too(
+def test_a_message_parked_during_a_retry_is_retried_too(
     database: Database, react: Callable[[Any], None]
 ) -> None:
     handled: list[int] = []

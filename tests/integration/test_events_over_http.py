@@ -15,7 +15,7 @@ from services.identity.fingerprints import new_token, token_digest
 from shared.config import GATEWAY
 from tests.conftest import Database
 from tests.gateway_process import GatewayProcess, gateway_process
-from tests.integration.test_bus import open_one, pay
+from tests.integration.bus_ends import open_one, pay
 from tests.service_process import service_process
 from tests.waiting import eventually
 

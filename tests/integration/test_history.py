@@ -18,7 +18,7 @@ from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from tests.conftest import Database
-from tests.integration.test_bus import open_one, pay
+from tests.integration.bus_ends import open_one, pay
 
 pytestmark = pytest.mark.nodes
 

@@ -17,19 +17,12 @@ from shared.bus.topology import connect, event_exchange, reaction_queue, stream_
 from shared.bus.worker import Worker
 from shared.config import Settings, user_of
 from tests.conftest import Database
-from tests.integration.test_bus import Reader, open_one, pay, publish_all
+from tests.integration.bus_ends import Reader, open_one, pay, publish_all
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
 
 REFUSING = {"x-max-length": 3, "x-overflow": "reject-publish"}
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    running = Worker()
-    yield running
-    running.join()
 
 
 @pytest.fixture

@@ -13,18 +13,11 @@ from shared.bus.live import Handoff, LiveFeed
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from tests.conftest import Database
-from tests.integration.test_bus import Reader, open_one, pay, publish_all
+from tests.integration.bus_ends import Reader, open_one, pay, publish_all
 from tests.integration.test_history import append_link
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    running = Worker()
-    yield running
-    running.join()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from services.identity.fingerprints import token_digest
 from shared.bus.topology import connect, declare_live
 from shared.config import Settings
 from tests.conftest import Database
-from tests.integration.test_bus import open_one, pay
+from tests.integration.bus_ends import open_one, pay
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]

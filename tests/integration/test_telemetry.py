@@ -21,7 +21,7 @@ from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.errors import Unavailable
 from tests.conftest import Database
-from tests.integration.test_bus import Calls, deliveries, open_one, pay
+from tests.integration.bus_ends import Calls, deliveries, open_one, pay
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from shared.bus.administration import BrokerAdministration
 from shared.config import SERVICES
 from shared.contracts import all_contracts
 from shared.errors import Unavailable
+from tests.serving_http import serving
 
 ANSWERS: dict[str, Any] = {
     "/api/queues/%2F": [
@@ -38,31 +38,19 @@ ANSWERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Management(BaseHTTPRequestHandler):
-    """Answers what RabbitMQ's management API answers."""
-
-    def do_GET(self) -> None:
-        known = self.path in ANSWERS and self.headers["Authorization"] == "Basic c2FsZG86cEA="
-        body = json.dumps(ANSWERS[self.path] if known else {"error": "not_authorised"}).encode()
-        self.send_response(200 if known else 401)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
+def managed(request: BaseHTTPRequestHandler, _: bytes) -> tuple[int, bytes]:
+    """Return what RabbitMQ's management API answers."""
+    path, signed = request.path, request.headers["Authorization"]
+    if path in ANSWERS and signed == "Basic c2FsZG86cEA=":
+        return 200, json.dumps(ANSWERS[path]).encode()
+    return 401, b'{"error": "not_authorised"}'
 
 
 @pytest.fixture(scope="module")
 def management() -> Iterator[str]:
     """Return the address of a management API."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Management)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(managed) as address:
+        yield address
 
 
 @pytest.fixture

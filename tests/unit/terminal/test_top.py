@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from services.top.picture import Picture, picture_of
 from services.top.samples import DOWN, Sample, sampled
 from services.top.screen import drawn
 from shared.config import SERVICES
+from tests.serving_http import serving
 
 SERVED = "saldo_rpc_served_total"
 SECONDS = "saldo_rpc_served_duration_seconds_bucket"
@@ -136,31 +136,18 @@ def test_a_large_installation_fits_the_terminal(width: int, height: int) -> None
     assert "…" not in text
 
 
-class Process(BaseHTTPRequestHandler):
-    """Answers as the monitoring listener of a process whose bus is lost."""
-
-    def do_GET(self) -> None:
-        ready = self.path == "/readyz"
-        body = b'{"needs": {"bus": "unavailable", "ledger": "ok"}}' if ready else b"saldo_x 1\n"
-        self.send_response(503 if ready else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
+def monitored(request: BaseHTTPRequestHandler, _: bytes) -> tuple[int, bytes]:
+    """Return what the monitoring listener of a process answers whose bus is lost."""
+    if request.path == "/readyz":
+        return 503, b'{"needs": {"bus": "unavailable", "ledger": "ok"}}'
+    return 200, b"saldo_x 1\n"
 
 
 @pytest.fixture
 def process() -> Iterator[str]:
     """Return the monitoring URL of a process."""
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Process)
-    thread = threading.Thread(target=listening.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.server_address[1]}"
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with serving(monitored) as address:
+        yield f"http://{address}"
 
 
 def test_a_process_that_is_not_ready_or_down_is_shown_as_such(process: str) -> None:

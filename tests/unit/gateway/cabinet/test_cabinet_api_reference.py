@@ -113,6 +113,10 @@ def test_who_may_call_an_operation_is_said(cabinet: CabinetBrowser) -> None:
     page = cabinet.get("/api/docs/start_payment")
     assert "Вошедший человек, со своими данными." in page.text
     assert "Authorization: Bearer $TOKEN" in page.text
+    page = cabinet.get("/api/docs/events")
+    assert "по токену подписчика, который выдаёт оператор" in page.text
+    assert "Authorization: Bearer $SALDO_EVENTS_TOKEN" in page.text, "as the operator's file has it"
+    assert "query, string or null, date or date-time" in page.text
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
