@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.bus_commands import describe, lag, parked, replay, subscriber
 from services.terminal import StaffVerbs
 
-app = StaffVerbs("The bus: lag, parked messages, exchanges and types; subscribers, replay to them.")
+app = StaffVerbs("The bus: lag, parked messages, types of events, subscribers, and replay.")
 app.reads("lag")(lag.lag)
 app.reads("describe")(describe.describe)
 app.writes("parked", long=True)(parked.parked_)

@@ -12,6 +12,7 @@ import typer
 from services.bus_cli import app as bus_app
 from services.keys_cli import app as keys_app
 from services.staff_cli import app as staff_app
+from services.terminal import help_of
 from services.top.command import top
 from shared import logs
 from shared.config import SERVICES
@@ -22,7 +23,7 @@ app = typer.Typer(
     help="Saldo for billing staff and operators. Settings come from SALDO_* variables: "
     "`. .saldo/env` after `make up`.",
 )
-app.command("top")(top)
+app.command("top", help=help_of(top))(top)
 app.add_typer(bus_app, name="bus")
 app.add_typer(keys_app, name="keys")
 app.add_typer(staff_app, name="staff")

@@ -22,7 +22,6 @@ from services.terminal import (
     DONE,
     DryRun,
     Json,
-    Reason,
     StaffVerbs,
     author,
     counting,
@@ -50,15 +49,25 @@ from shared.ids import new_id
 from shared.key_files import add_key, drop_key
 from shared.keys import MASTER, KeyFile
 
-app = StaffVerbs("Keys: which are in use, new ones, and sealing anew what old ones have sealed.")
+app = StaffVerbs("Keys: list, rotate and drop them, and seal anew what older ones have sealed.")
 
+_OWNERS = (*SERVICES, GATEWAY)
 SEAL = "seal"
 """Among the owners of keys: the sealer of the ledger's log."""
 ROTATION_SECONDS = 60
 """How long a change of the seal's key waits for the sealer to pause."""
 
 Owner = Annotated[str, typer.Argument(help="A service, gateway, or seal.", show_default=False)]
+RingOwner = Annotated[str, typer.Argument(help="A service, or gateway.", show_default=False)]
 Service = Annotated[str, typer.Argument(help="A service.", show_default=False)]
+Why = Annotated[
+    str,
+    typer.Option(
+        "--reason",
+        help="Why; it is recorded for good. Needed without --dry-run.",
+        show_default=False,
+    ),
+]
 
 
 class Rewrap(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,13 +94,15 @@ class KeyUse(msgspec.Struct, frozen=True):
 
 @app.reads("status", long=True)
 def status(
-    owner: Annotated[str | None, typer.Argument(help="Whose; all when left out.")] = None,
+    owner: Annotated[
+        str | None, typer.Argument(help="A service, or gateway; all when left out.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show each key, what it has sealed, and which can be dropped.
+    """Show each key and what it has sealed; one that is unused can be dropped.
 
-    What has no id was sealed before keys had ids, under SALDO_SECRET. Exit code 1: a key is missing
-    that has sealed something.
+    Rows without the id of a key were sealed under SALDO_SECRET, before keys had ids. Exit code 1: a
+    key is missing that has sealed something.
     """
     with reporting():
         settings = load_settings()
@@ -102,7 +113,7 @@ def status(
                 "the services; `make up` writes it to .saldo/env"
             )
         uses: list[KeyUse] = []
-        with counting("counting", len(owners)) as advance:
+        with counting("counting rows", len(owners)) as advance:
             for name in owners:
                 uses += _uses(settings, name)
                 advance(1)
@@ -111,27 +122,37 @@ def status(
         print_json([{**msgspec.to_builtins(u), "can_be_dropped": u.can_be_dropped} for u in uses])
     else:
         _print_uses(uses)
+        if not owner and (elsewhere := [name for name in _OWNERS if name not in owners]):
+            err.print(
+                f"This terminal has no keys of {', '.join(elsewhere)}: see them on the machine of "
+                "the services, with an administrator's settings.",
+                soft_wrap=True,
+            )
         for use in missing:
-            err.print(f"{use.owner}: the key {use.id} is missing: {_listed(use.rows)} need it")
+            err.print(
+                f"{use.owner}: the key {_named(use)} is missing: {_listed(use.rows)} need it",
+                soft_wrap=True,
+            )
     raise typer.Exit(DIFFERENCE if missing else DONE)
 
 
 @app.writes("rotate")
-def rotate(owner: Owner, reason: Reason = "", dry_run: DryRun = False) -> None:
+def rotate(owner: Owner, reason: Why = "", dry_run: DryRun = False) -> None:
     """Add a key that seals from now on; the others still open what they have sealed.
 
-    Processes take it within a second. Then ``saldo keys rewrap`` seals anew what is stored. The key
-    of the seal is changed beside the sealer, by its settings.
+    Running processes use it within a second. `saldo keys rewrap` then seals anew what is stored.
+    The key of the seal is rotated on the sealer's machine, with the sealer's settings.
     """
     with reporting():
         settings = load_settings()
         comment = _comment(reason, dry_run)
         if owner == SEAL:
-            if not dry_run:
-                with _sealer(settings) as cursor:
-                    out.print(
-                        f"signs now: {rotation.rotate(cursor, comment=comment)}", soft_wrap=True
-                    )
+            if dry_run:
+                out.print("would change the key of the seal")
+                return
+            with _sealer(settings) as cursor:
+                signer = rotation.rotate(cursor, comment=comment)
+            out.print(f"signs now: {signer}", soft_wrap=True)
             return
         path = _file_of(settings, owner)
         if dry_run:
@@ -145,7 +166,7 @@ def rotate(owner: Owner, reason: Reason = "", dry_run: DryRun = False) -> None:
 @app.writes("rewrap", long=True)
 def rewrap(
     service: Service,
-    reason: Reason = "",
+    reason: Why = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -177,9 +198,9 @@ def rewrap(
 
 @app.writes("drop")
 def drop(
-    owner: Owner,
+    owner: RingOwner,
     key: Annotated[str, typer.Argument(help="The id of the key.", show_default=False)],
-    reason: Reason = "",
+    reason: Why = "",
     dry_run: DryRun = False,
 ) -> None:
     """Take a key out of the ring, once nothing that is stored needs it.
@@ -199,29 +220,38 @@ def drop(
 
 @app.writes("new-seal")
 def new_seal(
-    key_file: Annotated[Path, typer.Argument(help="The file of the sealer alone.")],
-    verifier_file: Annotated[Path, typer.Argument(help="The file for everybody.")],
+    key_file: Annotated[
+        Path, typer.Argument(help="The file of the private key, for the sealer alone.")
+    ],
+    verifier_file: Annotated[
+        Path, typer.Argument(help="The file of the verifier key, for everybody.")
+    ],
     derived: Annotated[
         bool,
-        typer.Option("--derived", help="The key that followed from SALDO_SECRET until now."),
+        typer.Option(
+            "--derived", help="Take the key that was derived from SALDO_SECRET until now."
+        ),
     ] = False,
-    reason: Reason = "",
+    reason: Why = "",
     dry_run: DryRun = False,
 ) -> None:
     """Write the first key of a sealer and its verifier to new files.
 
-    With --derived it is the key with which the worker has signed; the sealer changes it when it
-    starts, and names it among the verifiers with the size that it has signed.
+    With --derived it is the key that the worker has signed with until now. The sealer replaces it
+    when it starts, and keeps its verifier for the part of the log that it has signed.
     """
     with reporting():
         settings, name = load_settings(), os.environ.get("SALDO_LEDGER_SEAL_NAME", "")
         _comment(reason, dry_run)
         if derived and not settings.secret:
             raise ConfigurationError("set SALDO_SECRET, from which the key followed")
-        if not dry_run and derived:
-            out.print(str(rotation.adopt(settings.secret, key_file, verifier_file, name)))
-        elif not dry_run:
-            out.print(str(rotation.create(key_file, verifier_file, name)))
+        if dry_run:
+            out.print(f"would write {key_file} and {verifier_file}", soft_wrap=True)
+        elif derived:
+            verifier = rotation.adopt(settings.secret, key_file, verifier_file, name)
+            out.print(str(verifier), soft_wrap=True)
+        else:
+            out.print(str(rotation.create(key_file, verifier_file, name)), soft_wrap=True)
 
 
 def _check_unused(settings: Settings, owner: str, key: str) -> None:
@@ -260,8 +290,7 @@ def _comment(reason: str, dry_run: bool) -> str:
 
 def _with_keys(settings: Settings) -> list[str]:
     """Return the owners whose keys this terminal has."""
-    owners = (*SERVICES, GATEWAY)
-    return [name for name in owners if settings.secret or name in settings.key_rings]
+    return [name for name in _OWNERS if settings.secret or name in settings.key_rings]
 
 
 def _uses(settings: Settings, owner: str, store: PostgresStore | None = None) -> list[KeyUse]:
@@ -290,16 +319,15 @@ def _is_known(settings: Settings, use: KeyUse) -> bool:
 
 
 def _print_uses(uses: list[KeyUse]) -> None:
-    table = new_table("keys", "owner", "key", "seals", "rows", "can be dropped")
+    table = new_table("Keys", "owner", "key", "state", "has sealed")
     for use in uses:
-        table.add_row(
-            use.owner,
-            use.id or "(no id)",
-            "yes" if use.seals else "",
-            _listed(use.rows),
-            "yes" if use.can_be_dropped else "",
-        )
-    show(table)
+        state = "seals" if use.seals else "unused" if use.can_be_dropped else "opens"
+        table.add_row(use.owner, _named(use), state, _listed(use.rows))
+    show(table, keys=2)
+
+
+def _named(use: KeyUse) -> str:
+    return use.id or "(no id)"
 
 
 def _listed(rows: dict[str, int] | None) -> str:
@@ -309,8 +337,10 @@ def _listed(rows: dict[str, int] | None) -> str:
 
 
 def _file_of(settings: Settings, owner: str) -> Path:
-    if owner not in (*SERVICES, GATEWAY):
-        raise ValueError(f"{owner} has no keys: name a service, {GATEWAY} or {SEAL}")
+    if owner not in _OWNERS:
+        raise ValueError(
+            f"{owner} has no key ring: name a service ({', '.join(SERVICES)}) or {GATEWAY}"
+        )
     ring = settings.key_rings.get(owner)
     if isinstance(ring, KeyFile):
         return ring.path

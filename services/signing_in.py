@@ -14,9 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from shared.config import ConfigurationError, Settings
 from shared.database import Login, connection_info
 from shared.eventstore.privileges import reader_of, writer_of
-
-STAFF = "staff."
-"""What the logins of staff begin with; another one that signs in here is the owner's."""
+from shared.staff import LOGIN_PREFIX
 
 PROBE_SECONDS = 10
 
@@ -31,7 +29,7 @@ def actor_of(settings: Settings) -> str:
 
     Raises ConfigurationError where nobody has signed in.
     """
-    return f"staff:{_user_of(_staff_url(settings)).removeprefix(STAFF)}"
+    return f"staff:{_user_of(_staff_url(settings)).removeprefix(LOGIN_PREFIX)}"
 
 
 def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
@@ -46,8 +44,8 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
     url, role = _staff_url(settings), settings.database_role_of(service)
     if writes:
         return Login(url, writer_of(role))
-    # The owner may read everything.
-    taken = reader_of(role) if _user_of(url).startswith(STAFF) else ""
+    # Another login that signs in here is the owner's, who may read everything.
+    taken = reader_of(role) if _user_of(url).startswith(LOGIN_PREFIX) else ""
     return Login(url, taken, read_only=True)
 
 

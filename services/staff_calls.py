@@ -21,6 +21,10 @@ from shared.errors import Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
 
 DEADLINE_S = 15.0
+_NO_URL = (
+    "set SALDO_AMQP_URL to your own URL of the broker, which an administrator makes by "
+    "`saldo staff add`: the service knows you by it"
+)
 
 
 class StaffCalls:
@@ -65,7 +69,7 @@ def calls_to(service: str, actor: str | None = None) -> Iterator[StaffCalls]:
     principal = signed_in_as(settings)
     warn_of_actor(actor, principal.actor)
     url = settings.staff_amqp_url
-    _check_access(url)
+    check_access(url)
     with closing(RpcClient(url, name="saldo")) as client:
         yield StaffCalls(client, service)
 
@@ -79,10 +83,7 @@ def reads_database(service: str) -> bool:
 def signed_in_as(settings: Settings) -> Principal:
     """Return who this terminal is at the broker; raises ConfigurationError."""
     if not settings.staff_amqp_url:
-        raise ConfigurationError(
-            "set SALDO_AMQP_URL to your own URL of the broker, which an administrator makes by "
-            "`saldo staff add`: the service knows you by it"
-        )
+        raise ConfigurationError(_NO_URL)
     user = user_of(settings.staff_amqp_url)
     principal = principal_of(user)
     if principal is None or principal.kind != "staff":
@@ -107,8 +108,13 @@ def _sentence(faults: Any) -> str:
     return " ".join(map(_sentence, faults)) if isinstance(faults, list) else str(faults)
 
 
-def _check_access(url: str) -> None:
-    # A client that listens would try again for ever; here nobody waits for a password to change.
+def check_access(url: str) -> None:
+    """Raise ConfigurationError for a URL that the broker does not admit, Unavailable for no broker.
+
+    A client that listens would try again for ever; here nobody waits for a password to change.
+    """
+    if not url:
+        raise ConfigurationError(_NO_URL)
     try:
         with connect(url, name="saldo", heartbeat=0) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.1)

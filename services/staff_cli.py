@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,25 +21,23 @@ from services.terminal import (
     out,
     print_json,
     recorded_reason,
-    refused,
     reporting,
     roubles,
     show,
 )
-from shared.bus.administration import BrokerAdministrationError
 from shared.config import load_settings
 from shared.money import Kopecks, parse_roubles
 from shared.staff import MONEY, PERMISSIONS, ROLES
 
 app = StaffVerbs("Staff: their logins, and what each may do.")
 
-Name = Annotated[str, typer.Argument(help="The name, as ivanova.")]
+Name = Annotated[str, typer.Argument(help="The name, such as ivanova.")]
 
 
 @app.writes("add")
 def add(
     name: Name,
-    role: Annotated[list[str], typer.Option(help=f"A role: {', '.join(ROLES)}; repeatable.")],
+    role: Annotated[list[str], typer.Option(help=f"One of {', '.join(ROLES)}; repeatable.")],
     reason: Reason,
     env: Annotated[
         Path | None, typer.Option(help="Write the settings of his terminal to this file.")
@@ -51,9 +47,9 @@ def add(
 ) -> None:
     """Add somebody with these roles and no others, and print the settings of his terminal.
 
-    Adding him again repairs what was done only half, and gives him a new password.
+    Adding him again completes an addition that was interrupted, and gives him a new password.
     """
-    with _reporting():
+    with reporting():
         why, settings = recorded_reason(reason), load_settings()
         check_name(name)
         check_roles(role)
@@ -78,8 +74,8 @@ def add(
 
 @app.reads("list")
 def list_(json: Json = False) -> None:
-    """List who may what, up to which amount, since when, and who granted it."""
-    with _reporting():
+    """List who may do what, up to which amount, since when, and who granted it."""
+    with reporting():
         members = StaffAdministration(load_settings()).members()
     if json:
         print_json(
@@ -96,26 +92,24 @@ def list_(json: Json = False) -> None:
             ]
         )
         return
-    table = new_table(
-        "Staff", "Name", "Signs in to", "Service", "Permission", "Since", "By", amounts=("Up to",)
-    )
+    staff = new_table("Staff", "Name", "Signs in to")
+    permissions = new_table("Permissions", "Name", "Service", "Permission", amounts=("Up to",))
+    for name in ("Since", "By"):
+        permissions.add_column(name)
     for member in members:
         places = [("bus", member.broker), ("database", member.database)]
-        where = ", ".join(place for place, has in places if has)
+        staff.add_row(member.name, ", ".join(place for place, has in places if has))
         for service, grant in member.grants:
-            since = f"{grant.at:%Y-%m-%d}"
-            table.add_row(
-                member.name, where, service, grant.permission, since, grant.by, roubles(grant.up_to)
-            )
-        if not member.grants:
-            table.add_row(member.name, where, "", "", "", "", "")
-    show(table)
+            since, up_to = f"{grant.at:%Y-%m-%d}", roubles(grant.up_to)
+            permissions.add_row(member.name, service, grant.permission, up_to, since, grant.by)
+    show(staff)
+    show(permissions, keys=3)
 
 
 @app.writes("remove")
 def remove(name: Name, reason: Reason, dry_run: DryRun = False, json: Json = False) -> None:
-    """Take everything from somebody, and end his sessions."""
-    with _reporting():
+    """Take all rights from somebody, and end his sessions."""
+    with reporting():
         why = recorded_reason(reason)
         check_name(name)
         if not dry_run:
@@ -129,13 +123,14 @@ def remove(name: Name, reason: Reason, dry_run: DryRun = False, json: Json = Fal
 @app.writes("may")
 def may(
     name: Name,
-    permission: Annotated[str, typer.Argument(help="What he may do, as adjust.")],
+    permission: Annotated[str, typer.Argument(help="What he may do, such as adjust.")],
     reason: Reason,
     service: Annotated[
-        str | None, typer.Option(help="Where, if several services have such a permission.")
+        str | None, typer.Option(help="The service, if several have this permission.")
     ] = None,
     up_to: Annotated[
-        str | None, typer.Option(help="The limit in roubles, as 100000,00; none when left out.")
+        str | None,
+        typer.Option(help="The limit in roubles, such as 100000,00; without it there is none."),
     ] = None,
     not_: Annotated[bool, typer.Option("--not", help="Take the permission away.")] = False,
     dry_run: DryRun = False,
@@ -145,7 +140,7 @@ def may(
 
     Nobody changes his own: the database refuses it.
     """
-    with _reporting():
+    with reporting():
         why, where = recorded_reason(reason), _service_of(permission, service)
         check_name(name)
         limit = _limit(permission, up_to, not_)
@@ -194,15 +189,6 @@ def _limit(permission: str, up_to: str | None, not_: bool) -> Kopecks | None:
     if limit < 0:
         raise ValueError("--up-to: a limit is not negative")
     return limit
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    with reporting():
-        try:
-            yield
-        except BrokerAdministrationError as error:
-            raise refused(str(error)) from None
 
 
 def _text(path: Path | None) -> str | None:

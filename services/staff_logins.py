@@ -14,10 +14,7 @@ from psycopg import sql
 
 from shared.config import SERVICES, Settings
 from shared.eventstore.privileges import make_login, reader_of, staff_admin_of, writer_of
-from shared.staff import DATABASE, READ_BY_AUDITORS
-
-PREFIX = "staff."
-"""What the logins of staff begin with."""
+from shared.staff import DATABASE, LOGIN_PREFIX, READ_BY_AUDITORS
 
 READERS_CONNECTIONS = 40
 """The connections of one login that writes no log: an audit on many cores, and no more than that.
@@ -38,7 +35,7 @@ class Membership(NamedTuple):
 
 def login_of(name: str) -> str:
     """Return the login of one of the staff."""
-    return f"{PREFIX}{name}"
+    return f"{LOGIN_PREFIX}{name}"
 
 
 def needs_login(roles: Collection[str]) -> bool:
@@ -51,7 +48,7 @@ def names_with_login(connection: psycopg.Connection[Any]) -> set[str]:
     rows = connection.execute(
         "SELECT substr(rolname, length(%s) + 1) FROM pg_roles "
         "WHERE starts_with(rolname, %s) AND rolcanlogin",
-        (PREFIX, PREFIX),
+        (LOGIN_PREFIX, LOGIN_PREFIX),
     ).fetchall()
     return {row[0] for row in rows}
 
@@ -92,7 +89,7 @@ def put_login(
         owner.execute(
             sql.SQL("GRANT {} TO {}" + options).format(sql.Identifier(group), sql.Identifier(login))
         )
-    # Who may only read is told so before he tries, by any tool.
+    # In any tool a write is then refused by a sentence that says why.
     only_reads = all_inherited and any("_reader" in group for group, _ in groups)
     _alter(owner, login, f"SET default_transaction_read_only = {'on' if only_reads else 'off'}")
     _alter(owner, login, f"CONNECTION LIMIT {READERS_CONNECTIONS if all_inherited else -1}")

@@ -6,6 +6,7 @@ to standard error, so that standard output holds the result alone.
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check only; nothing is 
 Actor = Annotated[
     str | None, typer.Option(hidden=True, help="Not read: who acts is who has signed in.")
 ]
-Reason = Annotated[str, typer.Option(help="Why; it is kept for good.", show_default=False)]
+Reason = Annotated[str, typer.Option(help="Why; it is recorded for good.", show_default=False)]
 OptionalReason = Annotated[str, typer.Option(help="Why; it is recorded.", show_default=False)]
 """The verb itself says when it needs one; its default is an empty text."""
 
@@ -87,7 +88,17 @@ class StaffVerbs(typer.Typer):
 
     def _mount(self, name: str, verb: Verb) -> Callable[[V], V]:
         self.verbs[name] = verb
-        return self.command(name)
+
+        def mount(function: V) -> V:
+            return self.command(name, help=help_of(function))(function)
+
+        return mount
+
+
+def help_of(function: Callable[..., Any]) -> str:
+    """Return a docstring as help: Typer would keep the line ends within its paragraphs."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
 # Who acts, and why
@@ -210,14 +221,22 @@ def new_table(title: str, *names: str, amounts: tuple[str, ...] = ()) -> Table:
     return table
 
 
-def show(table: Table) -> None:
-    """Print a table; columns that do not fit follow below, beside the first column again."""
+def show(table: Table, *, keys: int = 1) -> None:
+    """Print a table; columns that do not fit follow below, beside the key of the row again.
+
+    The key is in the first columns, ``keys`` of them.
+    """
     widths = [_width(column) for column in table.columns]
-    for columns in _side_by_side(widths, out.width):
+    for columns in _side_by_side(widths, out.width, keys):
         part = Table(title=table.title)
         for place in columns:
             column = table.columns[place]
-            part.add_column(column.header, justify=column.justify, min_width=widths[place])
+            part.add_column(
+                column.header,
+                justify=column.justify,
+                min_width=widths[place],
+                no_wrap=not _folds(column),  # or rich would take room from it, too
+            )
         rows = zip(*(table.columns[place].cells for place in columns), strict=True)
         for row, cells in zip(table.rows, rows, strict=True):
             part.add_row(*cells, style=row.style)
@@ -226,17 +245,27 @@ def show(table: Table) -> None:
 
 def _width(column: Column) -> int:
     """Return what a column needs: all of its longest cell, but a long text folds."""
-    longest = max(cell_len(printable(str(text))) for text in (column.header, *column.cells))
-    return longest if longest <= LONG_TEXT else FOLDED
+    return FOLDED if _folds(column) else _longest(column)
 
 
-def _side_by_side(widths: Sequence[int], room: int) -> Iterator[list[int]]:
-    """Divide columns into tables that fit; each begins with the first column, the key."""
-    columns, used = [0], widths[0] + _FRAME + 1
-    for place, width in enumerate(widths[1:], start=1):
-        if used + width + _FRAME > room and len(columns) > 1:
+def _folds(column: Column) -> bool:
+    return _longest(column) > LONG_TEXT
+
+
+def _longest(column: Column) -> int:
+    """Return the width of a column's longest line."""
+    texts = (printable(str(text)) for text in (column.header, *column.cells))
+    return max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
+
+
+def _side_by_side(widths: Sequence[int], room: int, keys: int) -> Iterator[list[int]]:
+    """Divide columns into tables that fit; each begins with the columns of the key."""
+    key, of_key = list(range(keys)), sum(widths[:keys]) + keys * _FRAME + 1
+    columns, used = key.copy(), of_key
+    for place, width in enumerate(widths[keys:], start=keys):
+        if used + width + _FRAME > room and len(columns) > keys:
             yield columns
-            columns, used = [0], widths[0] + _FRAME + 1
+            columns, used = key.copy(), of_key
         columns.append(place)
         used += width + _FRAME
     yield columns

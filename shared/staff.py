@@ -46,6 +46,9 @@ ROLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Role -> service -> permissions. An administrator changes those of others, and has none."""
 
+LOGIN_PREFIX = "staff."
+"""What the logins of staff in the database begin with."""
+
 DatabaseRight = Literal["reader", "writer", "staff_admin"]
 
 DATABASE: Mapping[str, frozenset[DatabaseRight]] = {

@@ -106,7 +106,7 @@ def services_here(stores: Mapping[str, PostgresStore]) -> Iterator[None]:
     def client(amqp_url: str, *, name: str) -> ServicesHere:
         return ServicesHere(stores, amqp_url)
 
-    with mock.patch.multiple(staff_calls, RpcClient=client, _check_access=mock.DEFAULT):
+    with mock.patch.multiple(staff_calls, RpcClient=client, check_access=mock.DEFAULT):
         yield
 
 

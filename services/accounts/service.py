@@ -11,7 +11,7 @@ from services.accounts.policy import load_policy
 from services.accounts.proof import KEY_PURPOSE, BillSeal
 from shared.config import GATEWAY
 from shared.errors import Forbidden, NotFound
-from shared.rpc.server import SettingsProvider, StoreProvider, rpc
+from shared.rpc.server import StoreProvider, rpc
 
 
 class AccountsService:
@@ -20,7 +20,6 @@ class AccountsService:
     name = "accounts"
 
     store = StoreProvider()
-    settings = SettingsProvider()
     linking = application.Linking(load_policy())
 
     @rpc(schemas.LookUp, callers=(GATEWAY,))

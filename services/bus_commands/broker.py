@@ -1,18 +1,16 @@
-"""What the broker tells of its queues, for staff who may ask its management API."""
+"""What the broker reports of its queues, for staff who may ask its management API."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from shared.bus.administration import BrokerAdministration, BrokerAdministrationError
+from shared.bus.administration import BrokerAdministration
+from shared.bus.principals import virtual_host_of
 from shared.config import SERVICES, load_settings
-from shared.errors import Unavailable
 
 _OWN = re.compile(
     rf"(?:{'|'.join(SERVICES)})[.](?:stream|dead|from[.]\w+)|rpc-\w+|rpc[.](?:reply|listener)-.+"
@@ -20,7 +18,7 @@ _OWN = re.compile(
 
 
 class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue or stream; figures that the broker does not tell are None.
+    """A queue or stream; figures that the broker does not report are None.
 
     The broker collects them every few seconds, so they are that old.
     """
@@ -67,8 +65,7 @@ class ManagementBroker:
 
     def queues(self) -> list[QueueFigures]:
         """Return all queues and streams of the virtual host, by name; raises Unavailable."""
-        with _answering():
-            rows = self._administration.queues()
+        rows = self._administration.queues()
         found = [
             QueueFigures(
                 name=row["name"],
@@ -85,8 +82,7 @@ class ManagementBroker:
 
     def bindings(self) -> list[Binding]:
         """Return what queues are bound to, without the default exchange; raises Unavailable."""
-        with _answering():
-            rows = self._administration.bindings()
+        rows = self._administration.bindings()
         return [
             Binding(row["source"], row["destination"], row["routing_key"])
             for row in rows
@@ -94,19 +90,13 @@ class ManagementBroker:
         ]
 
 
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except BrokerAdministrationError as error:
-        raise Unavailable("broker_unavailable", str(error)) from None
-
-
 def opened_broker() -> Broker | None:
-    """Return the broker; None where SALDO_AMQP_ADMIN_URL names none."""
+    """Return the broker; None where SALDO_AMQP_ADMIN_URL names none.
+
+    Raises Unavailable for a URL that cannot be used.
+    """
     settings = load_settings()
     if not settings.amqp_admin_url:
         return None
-    path = urlsplit(settings.staff_amqp_url or settings.amqp_url).path.removeprefix("/")
-    with _answering():
-        return ManagementBroker(BrokerAdministration(settings.amqp_admin_url, unquote(path) or "/"))
+    virtual_host = virtual_host_of(settings.staff_amqp_url or settings.amqp_url)
+    return ManagementBroker(BrokerAdministration(settings.amqp_admin_url, virtual_host))

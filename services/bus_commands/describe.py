@@ -67,7 +67,7 @@ class EventVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe(
     name: Annotated[
-        str | None, typer.Argument(help="A service, or a type, as payment_posted.")
+        str | None, typer.Argument(help="A service, or a type, such as payment_posted.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -178,7 +178,7 @@ def _print_versions(versions: list[EventVersion]) -> None:
         out.print(f"{one.service}.{one.type}, version {one.version}: {one.summary}", soft_wrap=True)
         out.print(
             f"  exchange {one.exchange}, routing key {one.routing_key}, schema {one.dataschema}; "
-            f"read by {', '.join(one.consumers) or 'no service of the house'}",
+            f"read by {', '.join(one.consumers) or 'no service'}",
             soft_wrap=True,
         )
         table = new_table("", "field", "required", "type", "meaning")

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from typing import Annotated
 
 import msgspec
-import psycopg
 import typer
 
 from services.bus_commands.broker import QueueFigures, opened_broker
+from services.bus_commands.reachable import read_each, sentences
 from services.discovery import reactions_of
 from services.terminal import (
     BAD_INPUT,
@@ -19,7 +19,6 @@ from services.terminal import (
     Json,
     err,
     new_table,
-    opened_store,
     out,
     print_json,
     reporting,
@@ -27,7 +26,7 @@ from services.terminal import (
 )
 from shared.bus.progress import ServiceProgress, Upstream, progress_of, upstream_after
 from shared.bus.topology import reaction_queue, stream_queue
-from shared.config import SERVICES, ConfigurationError, load_settings
+from shared.config import SERVICES, load_settings
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
 
@@ -95,11 +94,13 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lag(
-    max_events: Annotated[int, typer.Option(help="Events that may wait.")] = 10_000,
+    max_events: Annotated[int, typer.Option(help="How many events may wait.")] = 10_000,
     max_seconds: Annotated[float, typer.Option(help="How long an event may wait.")] = 60.0,
-    max_parked: Annotated[int, typer.Option(help="Messages that may be parked, a service.")] = 0,
+    max_parked: Annotated[
+        int, typer.Option(help="How many messages of a service may be parked.")
+    ] = 0,
     max_queued: Annotated[
-        int, typer.Option(help="Messages that may wait in a queue of a subscriber.")
+        int, typer.Option(help="How many messages may wait in a queue of a subscriber.")
     ] = 100_000,
     json: Json = False,
 ) -> None:
@@ -131,17 +132,10 @@ def measured(limits: Limits) -> Lag:
         unreachable.append(f"broker: {error}")
     by_name = {queue.name: queue for queue in queues or ()}
     with ExitStack() as stack:
-        stores, progress = dict[str, PostgresStore](), dict[str, ServiceProgress]()
-        for name in SERVICES:
-            try:
-                stores[name] = stack.enter_context(opened_store(name))
-                progress[name] = stores[name].query(lambda session: progress_of(session.cursor))
-            except (Unavailable, psycopg.OperationalError):
-                unreachable.append(f"{name}: its database does not answer")
-            except ConfigurationError as error:  # whoever has signed in may read some services only
-                unreachable.append(f"{name}: {error}")
-        services = [_service(name, found, by_name) for name, found in progress.items()]
-        reactions = list(_reactions(stores, progress, by_name, asked=queues is not None))
+        read = read_each(stack, SERVICES, _progress)
+        unreachable += sentences(read.unreachable)
+        services = [_service(name, found, by_name) for name, found in read.found.items()]
+        reactions = list(_reactions(read.stores, read.found, by_name, asked=queues is not None))
     foreign = None if queues is None else [queue for queue in queues if _is_watched(queue)]
     findings = [
         *_of_services(services, limits),
@@ -155,6 +149,10 @@ def measured(limits: Limits) -> Lag:
         unreachable=unreachable,
         findings=findings,
     )
+
+
+def _progress(store: PostgresStore) -> ServiceProgress:
+    return store.query(lambda session: progress_of(session.cursor))
 
 
 def _service(name: str, found: ServiceProgress, queues: Mapping[str, QueueFigures]) -> ServiceLag:
@@ -247,38 +245,52 @@ def _of_queues(queues: Sequence[QueueFigures], limits: Limits) -> Iterator[str]:
 
 
 def _print(found: Lag) -> None:
-    amounts = ("log", "relay", "owes", "for s", "live", "owes live", "live s", "parked", "stream")
-    table = new_table("Logs, relays and live feeds", "service", amounts=amounts)
-    for one in found.services:
-        table.add_row(
-            one.service, str(one.log), str(one.relay), str(one.relay_events),
-            f"{one.relay_seconds:.1f}", str(one.live), str(one.live_events),
-            f"{one.live_seconds:.1f}", str(one.parked), _told(one.stream_messages),
-        )  # fmt: skip
-    show(table)
-    of_pair = ("position", "events", "for s", "queued", "consumers")
-    table = new_table("Reactions", "service", "upstream", "gap", amounts=of_pair)
-    for pair in found.reactions:
-        gap = "not told" if pair.gap is None else "yes" if pair.gap else "no"
-        table.add_row(
-            pair.service, pair.upstream, gap, str(pair.position), str(pair.events),
-            f"{pair.seconds:.1f}", _told(pair.queued), _told(pair.consumers),
-        )  # fmt: skip
-    show(table)
-    if found.queues is None:
+    if found.services:
+        _print_services(found.services)
+    if found.reactions:
+        _print_reactions(found.reactions)
+    if found.queues is None and found.services:
         err.print("Queues and streams: set SALDO_AMQP_ADMIN_URL to see them.", soft_wrap=True)
     elif found.queues:
-        of_queue = ("messages", "unacknowledged", "consumers")
-        table = new_table("Queues of subscribers", "queue", "type", "state", amounts=of_queue)
-        for queue in found.queues:
-            figures = (queue.messages, queue.unacknowledged, queue.consumers)
-            table.add_row(queue.name, queue.kind, queue.state, *map(_told, figures))
-        show(table)
+        _print_queues(found.queues)
     for sentence in found.unreachable:
         err.print(sentence, soft_wrap=True)
     for sentence in found.findings:
         out.print(sentence, soft_wrap=True)
 
 
-def _told(figure: int | None) -> str:
+def _print_services(services: Sequence[ServiceLag]) -> None:
+    amounts = ("log", "relay", "owes", "for s", "live", "owes live", "live s", "parked", "stream")
+    table = new_table("Logs, relays and live feeds", "service", amounts=amounts)
+    for one in services:
+        table.add_row(
+            one.service, str(one.log), str(one.relay), str(one.relay_events),
+            f"{one.relay_seconds:.1f}", str(one.live), str(one.live_events),
+            f"{one.live_seconds:.1f}", str(one.parked), _figure(one.stream_messages),
+        )  # fmt: skip
+    show(table)
+
+
+def _print_reactions(reactions: Sequence[ReactionLag]) -> None:
+    amounts = ("position", "events", "for s", "queued", "consumers")
+    table = new_table("Reactions", "service", "upstream", "gap", amounts=amounts)
+    for pair in reactions:
+        gap = "" if pair.gap is None else "yes" if pair.gap else "no"
+        table.add_row(
+            pair.service, pair.upstream, gap, str(pair.position), str(pair.events),
+            f"{pair.seconds:.1f}", _figure(pair.queued), _figure(pair.consumers),
+        )  # fmt: skip
+    show(table, keys=2)
+
+
+def _print_queues(queues: Sequence[QueueFigures]) -> None:
+    amounts = ("messages", "unacknowledged", "consumers")
+    table = new_table("Queues of subscribers", "queue", "type", "state", amounts=amounts)
+    for queue in queues:
+        figures = (queue.messages, queue.unacknowledged, queue.consumers)
+        table.add_row(queue.name, queue.kind, queue.state, *map(_figure, figures))
+    show(table)
+
+
+def _figure(figure: int | None) -> str:
     return "" if figure is None else str(figure)

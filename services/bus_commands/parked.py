@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -11,8 +12,10 @@ import typer
 
 from services.bus_commands import retrying
 from services.bus_commands.disclosure import disclosed
+from services.bus_commands.reachable import read_each, sentences
 from services.discovery import check_names
 from services.terminal import (
+    BAD_INPUT,
     DIFFERENCE,
     DONE,
     Actor,
@@ -42,13 +45,13 @@ COLUMNS = ("service", "id", "upstream", "position", "type", "reason", "attempts"
 DROPPED_AT_ONCE = 500
 
 Upstream = Annotated[str | None, typer.Option(help="Only messages of this service.")]
-Type = Annotated[str | None, typer.Option("--type", help="Only this type, as payment_posted.")]
-Failure = Annotated[str | None, typer.Option(help="Only those that failed so, as KeyError.")]
-Since = Annotated[str | None, typer.Option(help="Only those parked since a day or an instant.")]
+Type = Annotated[str | None, typer.Option("--type", help="Only this type, such as payment_posted.")]
+Failure = Annotated[str | None, typer.Option(help="Only failures of this kind, such as KeyError.")]
+Since = Annotated[str | None, typer.Option(help="Only those parked since this day or instant.")]
 
 
 def parked_(
-    service: Annotated[str | None, typer.Argument(help="Whose; all when left out.")] = None,
+    service: Annotated[str | None, typer.Argument(help="The service; all when left out.")] = None,
     upstream: Upstream = None,
     type_: Type = None,
     failure: Failure = None,
@@ -68,7 +71,7 @@ def parked_(
 
     --retry-all retries the selected ones in order, and what fails stays parked with its new
     failure, as do later messages of the same subject. Dropping needs --reason. Exit code 1: some
-    are listed, or stay parked.
+    are listed, or stay parked; 2: not all services could be read.
     """
     with reporting():
         selection = parked.Selection(upstream, type_, failure, _instant(since))
@@ -107,29 +110,34 @@ def _instant(since: str | None) -> datetime | None:
 
 
 def _list(names: list[str], selection: parked.Selection, limit: int, json: bool) -> None:
-    found: list[dict[str, Any]] = []
-    beyond = 0
-    for name in names:
-        with opened_store(name) as store:
-            total, rows = store.query(
-                lambda session: (
-                    parked.count(session.cursor, selection),
-                    parked.listing(session.cursor, selection, limit=limit),
-                )
+    def select(store: PostgresStore) -> tuple[int, list[dict[str, Any]]]:
+        return store.query(
+            lambda session: (
+                parked.count(session.cursor, selection),
+                parked.listing(session.cursor, selection, limit=limit),
             )
-        found += [{"service": name, **row} for row in rows]
-        beyond += total - len(rows)
+        )
+
+    with ExitStack() as stack:
+        read = read_each(stack, names, select)
+    found = [{"service": name, **row} for name, (_, rows) in read.found.items() for row in rows]
+    beyond = sum(total for total, _ in read.found.values()) - len(found)
     if json:
         print_json(found)
     elif found:
         table = new_table("Parked messages", *COLUMNS)
         for row in found:
             table.add_row(*(str(row[name]) for name in COLUMNS))
-        show(table)
-    else:
-        out.print("Nothing is parked.")
+        show(table, keys=2)
+    elif read.found:
+        where = f" in {', '.join(read.found)}" if read.unreachable else ""
+        out.print(f"Nothing is parked{where}.", soft_wrap=True)
     if beyond:
         err.print(f"{beyond} more are not listed: select, or raise --limit", soft_wrap=True)
+    for sentence in sentences(read.unreachable):
+        err.print(sentence, soft_wrap=True)
+    if read.unreachable:
+        raise typer.Exit(BAD_INPUT)
     raise typer.Exit(DIFFERENCE if found else DONE)
 
 

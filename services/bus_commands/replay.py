@@ -16,6 +16,7 @@ import msgspec
 import typer
 
 from services.discovery import publisher_of
+from services.staff_calls import check_access
 from services.subscriber_administration import SubscriberAdministration
 from services.terminal import (
     Actor,
@@ -57,11 +58,11 @@ class Destination(NamedTuple):
 
 
 def replay(
-    service: Annotated[str, typer.Argument(help="Whose history.")],
-    to_queue: Annotated[str, typer.Option(help="The queue, as subscriber.datamart.ledger.")],
+    service: Annotated[str, typer.Argument(help="The service whose history it is.")],
+    to_queue: Annotated[str, typer.Option(help="The queue, such as subscriber.datamart.ledger.")],
     after: Annotated[int, typer.Option(min=0, help="Begin after this position.")] = 0,
     since: Annotated[
-        str | None, typer.Option(help="Begin with what was recorded since a day or an instant.")
+        str | None, typer.Option(help="Begin with what was recorded since this day or instant.")
     ] = None,
     actor: Actor = None,
     reason: OptionalReason = "",
@@ -75,6 +76,7 @@ def replay(
         who, why = author(actor, reason, optional=True)
         settings = load_settings()
         amqp_url = settings.staff_amqp_url
+        check_access(amqp_url)
         with (
             context.bind(actor=who),
             opened_store(service, writes=True) as store,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -27,22 +26,20 @@ from services.terminal import (
     out,
     print_json,
     recorded_reason,
-    refused,
     reporting,
     show,
 )
-from shared.bus.administration import BrokerAdministrationError
 from shared.bus.grants import Grants
 from shared.config import load_settings
 
 app = StaffVerbs("Subscribers: other systems, their credentials, and what each may see.")
 
-Name = Annotated[str, typer.Argument(help="The name, as datamart.")]
+Name = Annotated[str, typer.Argument(help="The name, such as datamart.")]
 Granted = Annotated[
     list[str],
-    typer.Option("--grant", help="A service, or service.type; repeatable."),
+    typer.Option("--grant", help="What it may see: a service, or service.type; repeatable."),
 ]
-Persons = Annotated[bool, typer.Option("--persons", help="Identifiers of persons, too.")]
+Persons = Annotated[bool, typer.Option("--persons", help="Include identifiers of persons.")]
 Env = Annotated[Path | None, typer.Option(help="Write the settings of its program to this file.")]
 
 
@@ -58,9 +55,9 @@ def add(
 ) -> None:
     """Add a subscriber, and print the settings of its program, which are shown only once.
 
-    With the file of a subscriber that exists, what was done only half is repaired.
+    With --env and the file of an existing subscriber, completes an addition that was interrupted.
     """
-    with _reporting():
+    with reporting():
         why, settings = recorded_reason(reason), load_settings()
         check_name(name)
         grants = Grants.parse(grant, persons=persons)
@@ -69,13 +66,13 @@ def add(
         if not dry_run:
             SubscriberAdministration(settings).add(name, grants, credentials, why)
             _write(env, variables)
-    _tell(name, "added", grants, env, dry_run, json, variables)
+    _print_done(name, "added", grants, env, dry_run, json, variables)
 
 
 @app.reads("list")
 def list_(json: Json = False) -> None:
-    """List who may see what, and when each last read over HTTP."""
-    with _reporting():
+    """List which subscriber may see what, and when each last read over HTTP."""
+    with reporting():
         found = SubscriberAdministration(load_settings()).listing()
     if json:
         print_json(
@@ -113,13 +110,13 @@ def grant_(
 
     Bindings to more are taken away; what waits in its queues already stays there.
     """
-    with _reporting():
+    with reporting():
         why = recorded_reason(reason)
         check_name(name)
         grants = Grants.parse(grant, persons=persons)
         if not dry_run:
             SubscriberAdministration(load_settings()).grant(name, grants, why)
-    _tell(name, "changed", grants, None, dry_run, json)
+    _print_done(name, "changed", grants, None, dry_run, json)
 
 
 @app.writes("rotate")
@@ -127,7 +124,7 @@ def rotate(
     name: Name, reason: Reason, env: Env = None, dry_run: DryRun = False, json: Json = False
 ) -> None:
     """Give a subscriber a new password and token; the old ones are refused at once."""
-    with _reporting():
+    with reporting():
         why, settings = recorded_reason(reason), load_settings()
         check_name(name)
         credentials: Credentials = new_credentials()
@@ -135,18 +132,18 @@ def rotate(
         if not dry_run:
             SubscriberAdministration(settings).rotate(name, credentials, why)
             _write(env, variables)
-    _tell(name, "changed", None, env, dry_run, json, variables)
+    _print_done(name, "changed", None, env, dry_run, json, variables)
 
 
 @app.writes("remove")
 def remove(name: Name, reason: Reason, dry_run: DryRun = False, json: Json = False) -> None:
     """Remove a subscriber: end its connections, delete its queues, refuse its token."""
-    with _reporting():
+    with reporting():
         why = recorded_reason(reason)
         check_name(name)
         if not dry_run:
             SubscriberAdministration(load_settings()).remove(name, why)
-    _tell(name, "removed", None, None, dry_run, json)
+    _print_done(name, "removed", None, None, dry_run, json)
 
 
 def _write(env: Path | None, variables: Mapping[str, str]) -> None:
@@ -154,7 +151,7 @@ def _write(env: Path | None, variables: Mapping[str, str]) -> None:
         write_private(env, as_shell(variables))
 
 
-def _tell(
+def _print_done(
     name: str,
     done: str,
     grants: Grants | None,
@@ -166,9 +163,9 @@ def _tell(
     """Print what was done; the secrets too, where no file has them."""
     shown = dict(variables or {}) if not dry_run and env is None else {}
     if json:
-        told = {"name": name, "dry_run": dry_run, "env": str(env) if env else None}
+        fields = {"name": name, "dry_run": dry_run, "env": str(env) if env else None}
         granted = {"grants": grants.texts(), "persons": grants.persons} if grants else {}
-        print_json({**told, **granted, "settings": shown})
+        print_json({**fields, **granted, "settings": shown})
     elif shown:
         sys.stdout.write(as_shell(shown))
     else:
@@ -176,12 +173,3 @@ def _tell(
         where = f"; its settings are in {env}" if env and not dry_run else ""
         verb = "would be" if dry_run else "is"
         out.print(f"{name} {verb} {done}{sees}{where}", soft_wrap=True)
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    with reporting():
-        try:
-            yield
-        except BrokerAdministrationError as error:
-            raise refused(str(error)) from None

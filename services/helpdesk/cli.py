@@ -38,7 +38,7 @@ def list_questions(
         str | None, typer.Option(help="open (the default), answered, closed, or all.")
     ] = "open",
     department: Annotated[str | None, typer.Option(help="One department only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="List at most so many.")] = 100,
     json: Json = False,
 ) -> None:
     """List questions, longest waiting first."""
@@ -98,13 +98,15 @@ def answer(
     actor: Actor = None,
     reason: OptionalReason = "",
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Answer a question; the person gets the answer by e-mail and in the cabinet."""
     with reporting():
         if (text is None) == (file is None):
             raise ValueError("give the answer by one of --text and --file")
         written = _read(file) if text is None else text
-        _write("answer", question, actor, dry_run, text=written, reason=reason)
+        result = _write("answer", question, actor, dry_run, text=written, reason=reason)
+    _print_done(f"Question {question} is answered.", result, json)
 
 
 @app.writes("route")
@@ -115,26 +117,44 @@ def route(
     reason: Reason,
     actor: Actor = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Route a question to another department."""
     with reporting():
-        _write("route", question, actor, dry_run, department=department, reason=reason)
+        result = _write("route", question, actor, dry_run, department=department, reason=reason)
+    _print_done(f"Question {question} is now with {department}.", result, json)
 
 
 @app.writes("close")
-def close(question: Which, *, reason: Reason, actor: Actor = None, dry_run: DryRun = False) -> None:
+def close(
+    question: Which,
+    *,
+    reason: Reason,
+    actor: Actor = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
     """Close a question; a message of the person opens it again."""
     with reporting():
-        _write("close", question, actor, dry_run, reason=reason)
+        result = _write("close", question, actor, dry_run, reason=reason)
+    _print_done(f"Question {question} is closed.", result, json)
 
 
-def _write(method: str, question: str, actor: str | None, dry_run: bool, **arguments: Any) -> None:
+def _write(
+    method: str, question: str, actor: str | None, dry_run: bool, **arguments: Any
+) -> dict[str, Any]:
     with calls_to("helpdesk", actor) as helpdesk:
         result = helpdesk.command(method, question=question, dry_run=dry_run, **arguments)
-    if dry_run:
+    return dict(result)
+
+
+def _print_done(done: str, result: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(result)
+    elif result.get("dry_run"):
         out.print("Dry run: all checks passed, nothing was written.")
     else:
-        print_json(result)
+        out.print(done, soft_wrap=True)
 
 
 def _read(file: Path | None) -> str:

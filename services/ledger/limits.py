@@ -1,7 +1,7 @@
 """What one of the staff may do, and how much a day.
 
 Permissions and limits are rows that only an administrator writes (:mod:`shared.staff`). They are
-read in the transaction of the decision, so that one that was taken away or lowered meanwhile holds.
+read in the transaction of the decision, so that taking one away or lowering it has effect at once.
 
 A limit is for a person and a day, not for a command: a large correction is not made by dividing it
 into small ones. What somebody moves alone counts against the limit of the permission that he uses,

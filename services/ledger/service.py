@@ -35,7 +35,7 @@ from shared.config import GATEWAY
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import staff
-from shared.rpc.server import SettingsProvider, StoreProvider, rpc
+from shared.rpc.server import StoreProvider, rpc
 
 
 class LedgerService:
@@ -43,7 +43,6 @@ class LedgerService:
 
     name = "ledger"
     store = StoreProvider()
-    settings = SettingsProvider()
 
     @rpc(schemas.Balance, callers=(GATEWAY, staff("read")))
     def balance(self, number: str, as_of: str | None) -> Any:

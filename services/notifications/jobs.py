@@ -22,7 +22,6 @@ from services.notifications.mailer import (
     ConnectionBrokenError,
     DeferredError,
     RefusedError,
-    ServerUnavailableError,
     UndeliverableError,
     compose,
     connect,
@@ -33,6 +32,7 @@ from shared.contracts.notifications import FailureReason
 from shared.errors import Unavailable
 from shared.keys import UnknownKeyError
 from shared.logs import get_logger
+from shared.smtp import ServerUnavailableError
 
 log = get_logger(__name__)
 

@@ -23,8 +23,6 @@ from uuid import UUID
 from services.notifications.envelope import Content
 from shared.smtp import ServerUnavailableError, opened
 
-__all__ = ["ServerUnavailableError"]
-
 
 class UndeliverableError(Exception):
     """Raised if no message can be made for an address."""

@@ -90,7 +90,7 @@ class Series:
     def largest(self, metric: str, **labels: str) -> float | None:
         """Return the largest value of a gauge with these labels; None where nobody has one.
 
-        Several workers of a service tell the same of it.
+        Several workers of a service report the same.
         """
         found = [value for _, value in self.matching(metric, **labels)]
         return max(found, default=None)

@@ -57,8 +57,10 @@ def sampled(urls: Mapping[str, str]) -> dict[str, Sample]:
 
 def _sample(url: str) -> Sample:
     try:
-        ready = requests.get(f"{url}/readyz", timeout=TIMEOUT_S)
-        metrics = requests.get(f"{url}/metrics", timeout=TIMEOUT_S)
+        with requests.Session() as session:
+            session.trust_env = False  # proxies of the environment lead away from the installation
+            ready = session.get(f"{url}/readyz", timeout=TIMEOUT_S)
+            metrics = session.get(f"{url}/metrics", timeout=TIMEOUT_S)
         metrics.raise_for_status()
         needs = ready.json().get("needs", {})
     except (requests.RequestException, ValueError):

@@ -24,14 +24,18 @@ from shared.bus.permissions import (
     rights_of_subscriber,
 )
 from shared.bus.principals import principal_of
+from shared.errors import Unavailable
 
 TIMEOUT_S = 10.0
 _NO_KEY = TopicRights(write=NOTHING, read=NOTHING)
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
-class BrokerAdministrationError(Exception):
+class BrokerAdministrationError(Unavailable):
     """The broker's management API cannot be used; the text says what to do."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("broker_unavailable", text)
 
 
 class User(NamedTuple):

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services import bus_cli, terminal
-from services.bus_commands import lag
+from services.bus_commands import lag, reachable
 from services.bus_commands.broker import QueueFigures
 from shared.config import SERVICES, ConfigurationError, Settings
 from shared.errors import Unavailable
@@ -202,7 +202,7 @@ def test_a_silent_node_is_named_and_the_rest_is_shown(
             raise error
         return terminal.opened_store(service)
 
-    monkeypatch.setattr(lag, "opened_store", opened)
+    monkeypatch.setattr(reachable, "opened_store", opened)
     ask(monkeypatch, Silent())
     result = bus("--json")
     assert result.exit_code == 2

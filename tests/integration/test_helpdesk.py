@@ -60,7 +60,7 @@ def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
     listed = json.loads(run("list", "--department", "billing", "--json").stdout)["questions"]
     assert [question["question_id"] for question in listed] == [asked["question_id"]]
     assert " open " in run("list").stdout
-    result = run("answer", asked["number"], "--file", "-", text="Зима.\n")
+    result = run("answer", asked["number"], "--file", "-", "--json", text="Зима.\n")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["state"] == "answered"
     shown = json.loads(run("show", asked["question_id"], "--json").stdout)
@@ -90,9 +90,13 @@ def test_person_reads_the_answer_and_adds_a_message(database: Any, run: Any) -> 
 
 def test_staff_hand_over_and_close(database: Any, run: Any) -> None:
     number = ask(database, uuid4())["number"]
-    assert run("route", number, "metering", "--reason", "о счётчике").exit_code == 0
+    routed = run("route", number, "metering", "--reason", "о счётчике")
+    assert (routed.exit_code, routed.stdout) == (0, f"Question {number} is now with metering.\n")
     assert json.loads(run("show", number, "--json").stdout)["department"] == "metering"
-    assert run("close", number, "--reason", "повтор").exit_code == 0
+    answered = run("answer", number, "--text", "Да.")
+    assert (answered.exit_code, answered.stdout) == (0, f"Question {number} is answered.\n")
+    closed = run("close", number, "--reason", "повтор")
+    assert (closed.exit_code, closed.stdout) == (0, f"Question {number} is closed.\n")
     assert json.loads(run("show", number, "--json").stdout)["state"] == "closed"
 
 
@@ -106,6 +110,7 @@ def test_a_dry_run_checks_and_writes_nothing(database: Any, run: Any) -> None:
         result = run(*arguments, "--dry-run")
         assert result.exit_code == 0, result.output
         assert "nothing was written" in result.output
+        assert json.loads(run(*arguments, "--dry-run", "--json").stdout)["dry_run"] is True
     assert run("route", number, "moon", "--reason", "r", "--dry-run").exit_code == 2
     assert len(database.store("helpdesk").log_after(0, 10)) == 1
 

@@ -142,20 +142,33 @@ def list_proposals(
     if json:
         print_json(found)
         return
-    table = new_table(
-        "Proposals", "Id", "State", "What", "Reason", "Proposed", "Decided", amounts=("Roubles",)
-    )
+    table = new_table("Proposals", "Id", amounts=("Roubles",))
+    for name in ("What", "Reason", "Proposed", *(("State", "Decided") if all_ else ())):
+        table.add_column(name)
     for row in found:
-        table.add_row(
+        cells = (
             str(row["proposal_id"]),
-            row["state"],
-            f"{row['correction']['type']} {', '.join(row['accounts'])}",
+            roubles(row["amount"]),
+            _what(row),
             row["reason"],
             f"{row['proposed_by']} {_minute(row['proposed_at'])}",
+            row["state"],
             f"{row['decided_by']} {_minute(row['decided_at'])}",
-            roubles(row["amount"]),
         )
+        table.add_row(*cells[: len(table.columns)])
     show(table)
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    """Return what a second person approves, line by line: accounts, the month and its sums."""
+    correction = row["correction"]
+    lines = [f"{correction['type']} {', '.join(row['accounts'])}"]
+    if "lines" in correction:
+        lines.append(correction["period"])
+        lines += [f"{line['service']} {roubles(line['amount'])}" for line in correction["lines"]]
+    if "payment_id" in correction:
+        lines.append(f"{correction['payment_id']}")
+    return "\n".join(lines)
 
 
 def _minute(instant: Any) -> str:
@@ -265,6 +278,14 @@ def _service_amount(text: str) -> ServiceAmount:
     return ServiceAmount(service.strip(), parse_roubles(amount))
 
 
+_REPEATED = {
+    "done": "It was done before, so nothing was changed; a new --command-id makes the same "
+    "correction again.",
+    "approved": "It was approved before; nothing was changed.",
+    "rejected": "It was rejected before; nothing was changed.",
+}
+
+
 def _print_result(result: dict[str, Any], json: bool) -> None:
     if json:
         print_json(result)
@@ -278,13 +299,14 @@ def _print_result(result: dict[str, Any], json: bool) -> None:
         "proposed": "Proposed: more than you may move alone today, so nothing was changed.",
     }[result["state"]]
     if result.get("proposal", OPEN) != OPEN:
-        out.print(f"It was proposed before, and is {result['proposal']}.")
-        return
-    if result.get("repeated") and result["state"] == "done":
-        sentence = (
-            "It was done before, so nothing was changed; a new --command-id makes the same "
-            "correction again."
+        out.print(
+            f"It was proposed before, and is {result['proposal']}; a new --command-id makes the "
+            "same correction again.",
+            soft_wrap=True,
         )
+        return
+    if result.get("repeated"):
+        sentence = _REPEATED.get(result["state"], sentence)
     out.print(f"{sentence} Amount: {roubles(result['amount'])}.", soft_wrap=True)
     if result["state"] == "proposed":
         approval = f"saldo ledger approve {result['correction_id']}"
@@ -296,6 +318,8 @@ def _print_result(result: dict[str, Any], json: bool) -> None:
 def _title(result: Mapping[str, Any]) -> str:
     if result.get("repeated"):
         return "At that time"
+    if result.get("would_be") == "proposed":
+        return "Once approved"
     return "Now" if result["state"] == "proposed" else "After"
 
 

@@ -27,13 +27,13 @@ _ANNOUNCE = "UPDATE announced_checkpoint SET number = %s"
 
 
 def announce_checkpoint(services: Services) -> int:
-    """Publish the newest checkpoint, once; return how many were published (a job)."""
+    """Publish the newest checkpoint, once (a job); return 0, so that it waits for the next one."""
     newest: Sealed | None = services.store.query(_newest)
     if newest is None:
         return 0
     _publish(services.settings.amqp_url_of("ledger"), newest)
     services.store.transact(_announced, newest.number)
-    return 0  # the next one is made when it is
+    return 0
 
 
 def _newest(session: Any) -> Sealed | None:

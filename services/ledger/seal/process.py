@@ -76,7 +76,7 @@ class SealingTasks:
                     pass
                 telemetry.SEAL_BROKEN.set(0)
             except (SealBrokenError, ConfigurationError) as error:
-                # Nothing is signed until somebody has looked; meanwhile all else goes on.
+                # Nothing is signed until somebody has looked; all else goes on.
                 telemetry.SEAL_BROKEN.set(1)
                 log.error("seal_broken", reason=str(error))  # noqa: TRY400 - the reason suffices
             self._wait(connection)

@@ -15,12 +15,10 @@ from typing import Any
 
 from services.ledger.seal.checkpoint import (
     SignatureError,
-    Signer,
     VerifierKey,
     open_checkpoint,
 )
 from services.ledger.seal.keys import (
-    DEFAULT_NAME,
     DERIVED,
     KEY,
     NAME,
@@ -67,23 +65,22 @@ def rotate(cursor: Any, environ: Environ | None = None, comment: str = "") -> Ve
 def adopt(secret: bytes, key_file: Path, verifier_file: Path, name: str = "") -> VerifierKey:
     """Write the key that followed from SALDO_SECRET to files, for the sealer to change it.
 
-    Raises FileExistsError rather than replace a key.
+    Returns its verifier. Raises FileExistsError rather than replace a key.
     """
     source = GivenKeys([Key(MASTER, secret)])
-    seed = KeyRing(DERIVATION, [source]).first.secret
-    verifier = Signer(name or DEFAULT_NAME, seed).verifier
-    if key_file.exists() or verifier_file.exists():
-        raise FileExistsError(f"{key_file} or {verifier_file} is there already")
-    write_private(key_file, f"{base64.b64encode(seed).decode()} {DERIVED}\n")
-    write_atomically(verifier_file, f"{verifier}\n")
-    return verifier
+    seed = base64.b64encode(KeyRing(DERIVATION, [source]).first.secret).decode()
+    return _create(key_file, verifier_file, f"{seed} {DERIVED}", name)
 
 
 def create(key_file: Path, verifier_file: Path, name: str = "") -> VerifierKey:
-    """Write a first key and its verifier to files; raises FileExistsError."""
+    """Write a first key and its verifier to files; return it. Raises FileExistsError."""
+    return _create(key_file, verifier_file, new_seed(), name)
+
+
+def _create(key_file: Path, verifier_file: Path, key: str, name: str) -> VerifierKey:
     if key_file.exists() or verifier_file.exists():
         raise FileExistsError(f"{key_file} or {verifier_file} is there already")
-    write_private(key_file, f"{new_seed()}\n")
+    write_private(key_file, f"{key}\n")
     signer, _ = signer_in({KEY: str(key_file), NAME: name})
     write_atomically(verifier_file, f"{signer.verifier}\n")
     return signer.verifier

@@ -48,6 +48,9 @@ def test_a_correction_above_the_limit_needs_a_second_person(company: SmallCompan
     assert row["proposal_id"] == proposed["correction_id"]
     assert (row["proposed_by"], row["reason"], row["amount"]) == ("staff:ivanova", "act 7", 10_001)
 
+    listed = company.run("proposals").stdout.replace("\N{NO-BREAK SPACE}", " ")
+    assert all(text in listed for text in (row["proposal_id"], "2026-02", "heating 100,01"))
+
     company.may(CLERK, "approve")
     same = company.run("approve", row["proposal_id"], "--actor", "petrov")
     assert same.exit_code == 2

@@ -51,6 +51,7 @@ def test_a_second_approval_by_another_person_is_refused(company: SmallCompany) -
     words = ("approve", proposal, "--reason", "seen the act")
     assert company.run_json(*words, by="petrov")["repeated"] is False
     assert company.run_json(*words, by="petrov")["repeated"] is True
+    assert company.run(*words, by="petrov").stdout.startswith("It was approved before; nothing")
     [event] = [row for row in company.rows("events") if "proposal_approved" in row["topic"]]
     kept = json.loads(bytes.fromhex(event["state"].removeprefix("\\x")))
     assert kept == {"by": "staff:petrov", "reason": "seen the act"}
@@ -64,6 +65,8 @@ def test_a_second_rejection_with_another_reason_is_refused(company: SmallCompany
     proposal = proposes(company)
     words = ("reject", proposal, "--reason")
     assert company.run_json(*words, "typo", by="petrov")["state"] == "rejected"
+    again = company.run(*words, "typo", by="petrov")
+    assert again.stdout.startswith("It was rejected before; nothing was changed.")
     assert "rejected already" in company.refused(*words, "another typo", by="petrov")
 
 

@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from letter_doubles import SETTINGS, START
 
 from services.notifications.envelope import Content
-from services.notifications.mailer import ServerUnavailableError, compose, connect
+from services.notifications.mailer import compose, connect
+from shared.smtp import ServerUnavailableError
 
 
 class MailFake:

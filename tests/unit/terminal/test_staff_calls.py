@@ -63,7 +63,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     for name in ("SALDO_DATABASE_URL", "SALDO_STAFF_DATABASE_URL", "SALDO_SECRET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(staff_calls, "RpcClient", RecordingClient)
-    monkeypatch.setattr(staff_calls, "_check_access", lambda url: None)
+    monkeypatch.setattr(staff_calls, "check_access", lambda url: None)
 
     def no_store(*_: Any, **__: Any) -> Any:
         raise AssertionError("a verb of a service must open no database")
@@ -121,9 +121,18 @@ def test_a_refused_argument_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert result.stderr == "lines: Not a valid integer.; account: Wrong.\n"
 
 
-def test_an_unreachable_broker_is_reported_in_one_sentence() -> None:
-    result = CliRunner().invoke(
-        app, ["ledger", "approve", *BY_RPC["ledger approve"]], env={"SALDO_AMQP_URL": URL}
-    )
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ledger", "approve", *BY_RPC["ledger approve"]),
+        ("bus", "replay", "ledger", "--to-queue", "subscriber.erp.ledger"),
+    ],
+)
+def test_an_unreachable_broker_is_reported_in_one_sentence(words: tuple[str, ...]) -> None:
+    signed_in = {
+        "SALDO_AMQP_URL": URL,
+        "SALDO_DATABASE_URL": "postgresql://staff.ivanova:secret@127.0.0.1:1/nothing",
+    }
+    result = CliRunner().invoke(app, list(words), env=signed_in)
     assert result.exit_code == 2
     assert result.stderr == "The message bus does not respond; nothing was done. Try again.\n"

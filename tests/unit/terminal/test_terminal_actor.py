@@ -91,6 +91,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     monkeypatch.setattr(terminal, "check_login", lambda *_: None)
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
     monkeypatch.setattr(import_files, "import_file", made.execute_import)
+    monkeypatch.setattr(replay, "check_access", lambda _: None)
     monkeypatch.setattr(replay, "connect", lambda *_, **__: made.session())
     return made
 

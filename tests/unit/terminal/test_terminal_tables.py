@@ -49,3 +49,26 @@ def test_a_long_reason_folds_within_its_table(monkeypatch: pytest.MonkeyPatch) -
     assert len([line for line in lines if KEYS[0] in line]) == 1
     assert all(len(line) <= 200 for line in lines)
     assert "".join(lines).count("heating") == 8 * len(KEYS)
+
+
+def test_a_divided_table_repeats_the_whole_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = StringIO()
+    monkeypatch.setattr(terminal, "out", TextConsole(file=written, width=40))
+    table = terminal.new_table("Parked", "service", "id", "type", "failure")
+    for number in ("7", "8"):
+        table.add_row("ledger", number, "account_linked", f"KeyError{number}")
+    terminal.show(table, keys=2)
+    rows = [line.split() for line in written.getvalue().splitlines() if "ledger" in line]
+    assert len(rows) == 4
+    assert all(row[3] in ("7", "8") for row in rows)
+
+
+def test_a_folded_text_takes_no_room_from_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = StringIO()
+    monkeypatch.setattr(terminal, "out", TextConsole(file=written, width=80))
+    table = terminal.new_table("Proposals", "Id", amounts=("Roubles",))
+    table.add_column("What")
+    table.add_row("6" * 36, "60 000,00", "adjust_charges 0100000001 2026-10: heating 60 000,00")
+    terminal.show(table)
+    edges = {line.rstrip()[-1] for line in written.getvalue().splitlines()[1:]}
+    assert edges == set("┓┃┩│┘")

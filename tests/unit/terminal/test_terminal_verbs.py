@@ -112,3 +112,11 @@ def names_of(code: Any) -> Iterator[str]:
     for constant in code.co_consts:
         if inspect.iscode(constant):
             yield from names_of(constant)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_has_no_line_end_within_a_paragraph(name: str) -> None:
+    _, command, _ = VERBS[name]
+    assert command.help
+    assert "\n" not in command.help.replace("\n\n", "")
+    assert "``" not in command.help

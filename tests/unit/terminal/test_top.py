@@ -156,6 +156,13 @@ def test_a_process_that_is_not_ready_or_down_is_shown_as_such(process: str) -> N
     assert found["serve"] is DOWN
 
 
+def test_no_proxy_is_asked_for_the_metrics(process: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert sampled({"work": process})["work"] is not DOWN
+
+
 def test_a_still_picture_is_printed_and_its_exit_code_says_whether_all_is_ready(
     process: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
