@@ -15,16 +15,20 @@ from tests.ledger_oracle.law import due_on
 
 SERVICES = ("capital_repair", "heating", "lift", "waste", "water")
 KINDS = ("household", "household", "household", "organisation", "managing_company")
-BEGINNINGS = (date(2019, 6, 17), date(2020, 1, 1), date(2021, 12, 1), date(2023, 5, 1))
-RECENT = date(2025, 3, 1)
+RECENT = (date(2025, 3, 1),)
+BEGINNINGS = (
+    *(date(2019, 6, 17), date(2020, 1, 1), date(2021, 12, 1), date(2023, 5, 1)),
+    *(RECENT * 2),
+)
+"""The first days of accounts: before, within and after moratoria and falls of the rate."""
 
 
 class RandomAccount:
     """One account; ``entries`` are its facts and accrual runs, none recorded yet."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, beginnings: Sequence[date] = BEGINNINGS) -> None:
         chance = self._chance = random.Random(f"account {seed}")  # noqa: S311 - reproducible
-        self.first = chance.choice((*BEGINNINGS, RECENT, RECENT))
+        self.first = chance.choice(beginnings)
         self._months = [_month(self.first, place) for place in range(chance.randint(1, 8))]
         self.last = _month(self._months[-1], chance.choice((1, 3, 8)))
         self._scale = chance.choice((100, 5_000, 4_000_00, 4_000_00))
@@ -127,6 +131,22 @@ class RandomAccount:
 
     def _accrual(self) -> Fact:
         return Fact(self._day(), "accrue")
+
+
+def random_company(seed: int, size: int) -> dict[str, list[Fact]]:
+    """Return the entries of recent accounts by number; payments are moved between them."""
+    chance = random.Random(f"company {seed}")  # noqa: S311 - reproducible
+    company = {
+        f"{place + 1:010}": RandomAccount(seed * 1_000_000 + place, RECENT).entries
+        for place in range(size)
+    }
+    for entries in list(company.values()):
+        for reversal in [entry for entry in entries if entry.what == "reverse"]:
+            [moved] = [e for e in entries if e.what == "pay" and e.name == reversal.name]
+            to = company[chance.choice(list(company))]
+            if not any(entry.name == moved.name for entry in to):
+                to.append(moved)
+    return company
 
 
 def an_order(entries: Sequence[Fact], chance: random.Random) -> list[Fact]:

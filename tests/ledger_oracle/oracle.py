@@ -60,6 +60,20 @@ class State:
         """What of the penalty is neither paid nor waived."""
         return self.penalty - self.paid - self.waived
 
+    @property
+    def total(self) -> int:
+        """The principal of all periods."""
+        return sum(self.services.values())
+
+    @property
+    def services(self) -> dict[str, int]:
+        """The principal by service."""
+        sums: dict[str, int] = {}
+        for month in self.principal.values():
+            for service, amount in month.items():
+                sums[service] = sums.get(service, 0) + amount
+        return sums
+
 
 def state_of(facts: Sequence[Fact], on: date) -> State:
     """Return the state of an account by the facts that have taken effect by a day."""

@@ -22,8 +22,8 @@ SUPPORTS_KINDS = hasattr(Account, "change_payer_kind")
 class Recorder:
     """One account and what is recorded of it; ``events`` are all its events."""
 
-    def __init__(self) -> None:
-        self.account = Account(ID)
+    def __init__(self, number: str = NUMBER) -> None:
+        self.number, self.account = number, Account(account_id(number))
 
     @property
     def events(self) -> list[Any]:
@@ -52,7 +52,7 @@ class Recorder:
         if entry.name:
             self.account.post_opening(entry.day, sums)
         else:
-            self.account.open(NUMBER, entry.kind, entry.day, sums)
+            self.account.open(self.number, entry.kind, entry.day, sums)
 
     def _bill(self, entry: Fact) -> None:
         lines = [ChargeLine(name, name, sum_, sum_) for name, sum_ in entry.lines.items()]
