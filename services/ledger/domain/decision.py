@@ -85,9 +85,7 @@ class DecidingAccount(AccountState):
             return True
         return any(self.due_dates[period] < on for period in self.open_items)
 
-    def record(
-        self, event: Any, settled: Settlement | None = None, *, past: bool = False
-    ) -> None:
+    def record(self, event: Any, settled: Settlement | None = None, *, past: bool = False) -> None:
         """Record an event, and what it moves so that the account stands by its settlement.
 
         Without one, an advance that is left beside an open debt pays it. In the ``past`` an accrual
