@@ -85,6 +85,26 @@ class DecidingAccount(AccountState):
             return True
         return any(self.due_dates[period] < on for period in self.open_items)
 
+    def order_matters(self, bill: ChargesPosted) -> bool:
+        """Return whether a bill may change what is accrued, or what later facts have paid."""
+        if max(bill.due_on, bill.effective_on).isoformat() < self.order_matters_on:
+            return True
+        if place(bill) >= self.last_fact:
+            return False
+        return (
+            bill.period <= max(self.charged_periods, default="")
+            or bool(self.advance)
+            or any(line.payable < 0 for line in bill.lines)
+            or bill.effective_on.isoformat() <= self.order_matters_on
+            or bill.due_on.isoformat() < self.last_fact[:10]
+        )
+
+    def rate_fell(self, on: date) -> bool:
+        """Return whether a lower rate may have given back what was paid of a penalty."""
+        if self.law is None or not self.may_owe_penalty(on):
+            return False
+        return bool(self.law.falls(date.fromisoformat(self.last_fact[:10]), on))
+
     def record(self, event: Any, settled: Settlement | None = None) -> None:
         """Record an event, and what it moves so that the account stands by its settlement.
 
@@ -106,12 +126,20 @@ class DecidingAccount(AccountState):
         """Record a fact, with the penalty that it pays or changes."""
         settled, outcome = self._including(fact)
         if self.law is not None:
-            for day, amount in self._missing(settled, fact):
+            for day, amount in self._missing(settled, [*self.facts, fact]):
                 self._accrue(amount, day, settled)
         self.record(_with_its_parts(fact, outcome), settled)
-        through = self.accrued_through
-        if self.law is not None and through is not None and fact.effective_on <= through:
-            self.correct_accrued(through, fact.effective_on, BY_LATER_ENTRY)
+        through, on = self.accrued_through, fact.effective_on
+        if self.law is None or through is None:
+            return
+        if on <= through or isinstance(fact, TAKEN_OVER):
+            self.correct_accrued(through, on, BY_LATER_ENTRY)
+        elif isinstance(fact, ChargesAdjusted) and self._is_accrued_too_much(on):
+            self.correct_accrued(on, on, BY_FACTS)
+        # What is left of the accrual may be less than what was paid on a later day.
+        whole = self.settlement()
+        for day, amount in self._missing(whole, self.facts):
+            self._accrue(amount, day, self.settlement(day), whole)
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -128,9 +156,10 @@ class DecidingAccount(AccountState):
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""
         law = self._the_law()
         settled = self.settlement(through)
-        whole = settled if self._has_all(through) else None
+        # What took effect after that day pays and waives too.
+        whole = settled if self._has_all(through) else self.settlement()
         change = settled.penalty_by(through) - self.penalty_accrued
-        waived = self.penalty_waived - settled.waived
+        waived = self.penalty_waived - whole.waived
         if (change or waived) and self.last_accrual:
             segments, provisional = law.segments(settled.debts, through)
             self.record(
@@ -151,14 +180,17 @@ class DecidingAccount(AccountState):
             )
         return change
 
+    def _is_accrued_too_much(self, on: date) -> bool:
+        """Return whether more is accrued than is due: a bill was lowered from its beginning."""
+        return self.settlement(on).penalty_by(on) < self.penalty_accrued
+
     def add_accrual(self, on: date) -> Kopecks:
         """Accrue what is due by a day beyond what is accrued; return the change."""
         settled = self.settlement(on)
         change = settled.penalty_by(on) - self.penalty_accrued
         if change > 0:
-            self._accrue(
-                change, on, settled, settled if on.isoformat() >= self.last_fact[:10] else None
-            )
+            whole = settled if self._has_all(on) else self.settlement()
+            self._accrue(change, on, settled, whole)
         elif change < 0:
             # The rate of today is lower than the one that was assumed before.
             self.correct_accrued(on, on, BY_FACTS)
@@ -182,10 +214,10 @@ class DecidingAccount(AccountState):
             whole,
         )
 
-    def _missing(self, after: Settlement, fact: Any) -> list[tuple[date, Kopecks]]:
+    def _missing(self, after: Settlement, facts: Sequence[Any]) -> list[tuple[date, Kopecks]]:
         """Return what has to be accrued so that money, or a waiver, finds its penalty: by day."""
         days: dict[date, Kopecks] = dict(after.penalty_paid_by_day())
-        waivers = [one for one in (*self.facts, fact) if isinstance(one, PenaltyWrittenOff)]
+        waivers = [one for one in facts if isinstance(one, PenaltyWrittenOff)]
         for waiver in waivers:
             days[waiver.effective_on] = days.get(waiver.effective_on, 0) + waiver.amount
         missing, used, through = list[tuple[date, Kopecks]](), 0, self.accrued_through
@@ -197,7 +229,7 @@ class DecidingAccount(AccountState):
             short = used - booked - added
             if short > 0:
                 if through is None or day > through:
-                    by_rules = self._folded((*self.facts, fact), day).penalty_by(day)
+                    by_rules = self._folded(facts, day).penalty_by(day)
                     short = max(short, by_rules - self.penalty_accrued - added)
                 missing.append((day, short))
                 added += short

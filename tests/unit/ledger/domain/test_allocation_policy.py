@@ -35,9 +35,7 @@ def parts(amount: int, **how: Any) -> list[tuple[str, str, int]]:
 
 def test_the_default_is_oldest_first_and_pro_rata() -> None:
     assert (
-        Policy(
-            name="oldest-pro-rata.1", periods="oldest_first", services="pro_rata", ranking=()
-        )
+        Policy(name="oldest-pro-rata.1", periods="oldest_first", services="pro_rata", ranking=())
         == DEFAULT_POLICY
     )
     assert POLICIES == {"oldest-pro-rata.1": DEFAULT_POLICY}
