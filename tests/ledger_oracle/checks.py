@@ -34,11 +34,11 @@ class Check:
     ``differences`` says what is not as the oracle has it, ``kinds`` which figures these are.
     """
 
-    def __init__(self, order: Sequence[Fact], end: date) -> None:
+    def __init__(self, order: Sequence[Fact], end: date, *, from_row: bool = False) -> None:
         self.differences: list[str] = []
         self.kinds: set[str] = set()
         self._order, self._end = order, end
-        self._recorder = Recorder()
+        self._recorder = Recorder(from_row=from_row)
         self._trial_balance: Counter[str] = Counter()
         self._postings: list[int] = []
         # The same moments when a failing history is made shorter.
