@@ -49,6 +49,9 @@ class StoredAccount(Recorder):
         super().__init__(number)
         self.account = load_account(session, number)
 
+    def _keep(self) -> None:
+        """Leave the events to the session."""
+
 
 def record(session: Session, entry: Entry) -> None:
     StoredAccount(session, entry.number).record(entry.fact)
