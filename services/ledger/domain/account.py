@@ -159,7 +159,7 @@ class Account(DecidingAccount):
         )
         if self.complete:
             self.post(bill)
-        elif self.order_matters(bill) or self.rate_fell(on):
+        elif self.order_matters(bill) or self.rate_fell(on) or self.stands_beside_a_debt:
             raise NeedsHistoryError(self.number)
         elif money := self.advance + money_back:
             self._charge_and_settle(bill, owed, money)
@@ -172,8 +172,8 @@ class Account(DecidingAccount):
         """Post a bill that money is there for: money back and the advance pay it, then the rest."""
         items = {**self.open_items, bill.period: owed}
         allocation, rest = allocate(items, money, bill.period)
-        on = bill.effective_on
-        if on.isoformat() < self.order_matters_on or (rest and self.may_owe_penalty(on)):
+        before_accrual = bill.effective_on.isoformat() < self.order_matters_on
+        if before_accrual or (rest and self.may_owe_penalty(bill.effective_on)):
             raise NeedsHistoryError(self.number)
         self.record(replace(bill, allocation=allocation))
 
@@ -249,19 +249,24 @@ class Account(DecidingAccount):
         )
 
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
-        """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
+        """Waive a penalty that is owed by a day, by the rules.
 
-        It takes effect no earlier than the last change of the penalty. What is owed by that day and
-        not accrued yet is accrued with it.
+        What is not accrued yet is accrued with it. Without rules it takes effect no earlier than
+        the last accrual. Raises Conflict ``penalty_not_owed`` for more than is owed.
         """
         self._must_exist()
         check_positive(amount, "penalty to write off")
-        on = max(on, self.penalty_changed_on)
-        if amount > self.penalty and (self.law is None or amount > self.penalty_due(on)):
+        owed = self.penalty
+        if self.law is None:
+            on = max(on, self.penalty_changed_on)
+        else:
+            owed = self.penalty_due(on)
+        if amount > owed:
             raise Conflict(
                 "penalty_not_owed",
-                "Only a penalty that is owed can be written off.",
-                penalty=self.penalty,
+                f"Only a penalty that is owed can be written off: by {on} it is "
+                f"{format_roubles(owed)}.",
+                penalty=owed,
             )
         self.post(
             PenaltyWrittenOff(
@@ -324,13 +329,15 @@ class Account(DecidingAccount):
 
     def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
         """Post a payment that comes last, changes nothing accrued, and pays no hidden penalty."""
-        on = payment.effective_on.isoformat()
-        if place(payment) < self.last_fact or on < self.order_matters_on:
+        on = payment.effective_on
+        if on.isoformat() < self.order_matters_on or self.stands_beside_a_debt:
             raise NeedsHistoryError(self.number)
-        if self.rate_fell(payment.effective_on):
+        if self.rate_fell(on):
             raise NeedsHistoryError(self.number)
         first = payment.named_period or None
         allocation, rest = allocate(self.open_items, payment.amount, first, policy)
+        if place(payment) < self.last_fact and (rest or self.other_places_matter(payment)):
+            raise NeedsHistoryError(self.number)
         penalty = 0
         if payment.penalty or rest:
             if self.may_owe_penalty(payment.effective_on):

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from services.ledger.domain.allocation import POLICIES, Policy
 from services.ledger.domain.debts import Booked, Debt, Law
 from services.ledger.domain.events import (
+    AdvanceSettled,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
@@ -27,8 +28,8 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
 )
-from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
-from services.ledger.domain.settlement import Outcome, Settlement
+from services.ledger.domain.order import PAYMENTS, TAKEN_OVER, in_order, is_fact, place
+from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
 from shared.eventstore import NeedsHistoryError
@@ -99,24 +100,44 @@ class DecidingAccount(AccountState):
             or bill.due_on.isoformat() < self.last_fact[:10]
         )
 
+    def other_places_matter(self, payment: PaymentPosted) -> bool:
+        """Return whether it matters that a payment comes before others of its day.
+
+        It does not where all of them have paid the principal alone, the oldest first, and no
+        rounding between services can differ.
+        """
+        day = payment.effective_on.isoformat()
+        return bool(
+            payment.penalty
+            or payment.named_period
+            or not self.last_fact.startswith(PAYMENTS.format(day))
+            or self.order_matters_on >= day
+            or any(len(owed) > 1 for owed in self.open_items.values())
+        )
+
     def rate_fell(self, on: date) -> bool:
         """Return whether a lower rate may have given back what was paid of a penalty."""
         if self.law is None or not self.may_owe_penalty(on):
             return False
         return bool(self.law.falls(date.fromisoformat(self.last_fact[:10]), on))
 
-    def record(self, event: Any, settled: Settlement | None = None) -> None:
+    def record(self, event: Any, settled: Settlement | None = None, *, past: bool = False) -> None:
         """Record an event, and what it moves so that the account stands by its settlement.
 
-        Without one, an advance that is left beside an open debt pays it.
+        Without one, an advance that is left beside an open debt pays it. In the ``past`` an accrual
+        that was corrected only later stands beside an advance.
         """
         after = self.twin()
         after.book_own(event)
         if settled is None:
             target = after.twin().settle()
         else:
-            owed = self._accrued_after(event) - settled.penalty_paid - self._waived_after(event)
-            target = Standing.of(settled.open, owed, settled.advance).settle()
+            accrued, waived = self._accrued_after(event), self._waived_after(event)
+            target = Standing.of(
+                settled.open, accrued - settled.penalty_paid - waived, settled.advance
+            )
+            if target.penalty < 0 or not past:
+                target.settle()
         moved, penalty = after.moved_to(target)
         if after.advance - sum([part.amount for part in moved]) - penalty != target.advance:
             raise RuntimeError(f"{type(event).__name__} of {self.number} does not add up")
@@ -129,35 +150,35 @@ class DecidingAccount(AccountState):
             for day, amount in self._missing(settled, [*self.facts, fact]):
                 self._accrue(amount, day, settled)
         self.record(_with_its_parts(fact, outcome), settled)
-        through, on = self.accrued_through, fact.effective_on
+        through = self.accrued_through
         if self.law is None or through is None:
             return
-        if on <= through or isinstance(fact, TAKEN_OVER):
-            self.correct_accrued(through, on, BY_LATER_ENTRY)
-        elif isinstance(fact, ChargesAdjusted) and self._is_accrued_too_much(on):
-            self.correct_accrued(on, on, BY_FACTS)
+        if fact.effective_on <= through or isinstance(fact, TAKEN_OVER):
+            self.correct_accrued(through, fact.effective_on, BY_LATER_ENTRY)
+        last = date.fromisoformat(self.last_fact[:10])
+        if last > through and settled.penalty_by(last) < self.penalty_accrued:
+            # A bill was lowered, or a rate fell, after the last day that is accrued.
+            self.correct_accrued(last, last, BY_FACTS)
         # What is left of the accrual may be less than what was paid on a later day.
-        whole = self.settlement()
-        for day, amount in self._missing(whole, self.facts):
-            self._accrue(amount, day, self.settlement(day), whole)
+        for day, amount in self._missing(settled, self.facts):
+            by_then, whole = self._settled_by(day)
+            self._accrue(amount, day, by_then, whole)
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
         if is_fact(event):
             settled, outcome = self._including(event)
-            self.record(_with_its_parts(event, outcome), settled)
+            self.record(_with_its_parts(event, outcome), settled, past=True)
             return
         if isinstance(event, PenaltyCorrected):
             beyond = max(0, -event.amount - event.waived - self.penalty)
             event = replace(event, advance=beyond)
-        self.record(event, self._settled_so_far())
+        self.record(event, self._settled_so_far(), past=True)
 
     def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""
         law = self._the_law()
-        settled = self.settlement(through)
-        # What took effect after that day pays and waives too.
-        whole = settled if self._has_all(through) else self.settlement()
+        settled, whole = self._settled_by(through)
         change = settled.penalty_by(through) - self.penalty_accrued
         waived = self.penalty_waived - whole.waived
         if (change or waived) and self.last_accrual:
@@ -180,20 +201,21 @@ class DecidingAccount(AccountState):
             )
         return change
 
-    def _is_accrued_too_much(self, on: date) -> bool:
-        """Return whether more is accrued than is due: a bill was lowered from its beginning."""
-        return self.settlement(on).penalty_by(on) < self.penalty_accrued
-
     def add_accrual(self, on: date) -> Kopecks:
-        """Accrue what is due by a day beyond what is accrued; return the change."""
-        settled = self.settlement(on)
+        """Accrue what is due by a day beyond what is accrued; return the change.
+
+        A rate that has fallen since may have given back a penalty that was paid or waived, also
+        where the sum is the same.
+        """
+        settled, whole = self._settled_by(on)
         change = settled.penalty_by(on) - self.penalty_accrued
-        if change > 0:
-            whole = settled if self._has_all(on) else self.settlement()
+        waived = self.penalty_waived - whole.waived
+        if change > 0 and not waived:
             self._accrue(change, on, settled, whole)
-        elif change < 0:
-            # The rate of today is lower than the one that was assumed before.
+        elif change or waived:
             self.correct_accrued(on, on, BY_FACTS)
+        elif self.moved_to(self._standing_by(whole))[0] or self.stands_beside_a_debt:
+            self.record(AdvanceSettled(account=self.number, effective_on=on), whole)
         return change
 
     def _accrue(
@@ -235,6 +257,15 @@ class DecidingAccount(AccountState):
                 added += short
         return missing
 
+    def _standing_by(self, settled: Settlement) -> Standing:
+        owed = self.penalty_accrued - settled.penalty_paid - self.penalty_waived
+        return Standing.of(settled.open, owed, settled.advance).settle()
+
+    def _settled_by(self, day: date) -> tuple[Settlement, Settlement]:
+        """Return the debts by a day, and after all facts, which are the same if none is later."""
+        settled = self.settlement(day)
+        return settled, settled if self._has_all(day) else self._settled_so_far()
+
     def _accrued_after(self, event: Any) -> Kopecks:
         added = event.amount if isinstance(event, PenaltyAccrued | PenaltyCorrected) else 0
         return self.penalty_accrued + added
@@ -257,7 +288,7 @@ class DecidingAccount(AccountState):
         if place(fact) >= self.last_fact:
             outcome = self._add(settled, fact)
         else:
-            settled = self._new_settlement()
+            settled = Settlement(self._law_or_book())
             for one in in_order([*self.facts, fact]):
                 done = self._add(settled, one)
                 if one is fact:
@@ -274,22 +305,15 @@ class DecidingAccount(AccountState):
         self._kept = (settled, len(self.facts), len(self.accruals))
         return settled
 
-    def _folded(self, facts: Sequence[Any], through: date | None = None) -> Settlement:
-        settled = self._new_settlement()
-        for fact in in_order(facts):
-            if through is None or fact.effective_on <= through or isinstance(fact, TAKEN_OVER):
-                self._add(settled, fact)
-        if through is not None:
-            settled.pass_to(through)
-        return settled
+    def _folded(self, facts: Iterable[Any], through: date | None = None) -> Settlement:
+        return settle_facts(facts, self._law_or_book(), through, self.policies)
 
     def _add(self, settled: Settlement, fact: Any) -> Outcome:
         policy = self.policies.get(fact.policy) if isinstance(fact, PaymentPosted) else None
         return settled.add(fact, policy)
 
-    def _new_settlement(self) -> Settlement:
-        law = self.law or Booked([(one.effective_on, one.amount) for one in self.accruals])
-        return Settlement(law)
+    def _law_or_book(self) -> Law | Booked:
+        return self.law or Booked([(one.effective_on, one.amount) for one in self.accruals])
 
     def _the_law(self) -> AccrualRules:
         if self.law is None:
@@ -298,7 +322,12 @@ class DecidingAccount(AccountState):
 
     def _has_all(self, through: date) -> bool:
         """Return whether all facts have taken effect by a day."""
-        return through.isoformat() >= self.last_fact[:10]
+        if through.isoformat() < self.last_fact[:10]:
+            return False
+        # An opening comes before all else, but not before its day where nothing else happened.
+        return not any(
+            one.effective_on > through for one in self.facts if isinstance(one, TAKEN_OVER)
+        )
 
     def _need_history(self) -> None:
         if not self.complete:

@@ -131,14 +131,14 @@ class AccountState(Aggregate, Standing):
             "principal": self.principal,
             "penalty": self.penalty,
             "advance": self.advance,
-            "late_days": self.late_days,
-            "last_fact": self.last_fact,
-            "order_matters_on": self.order_matters_on,
             "open_items": self.open_items,
             "due_dates": {
                 period: self.due_dates[period].isoformat() for period in sorted(self.open_items)
             },
             "charged_periods": sorted(self.charged_periods),
+            "late_days": self.late_days,
+            "last_fact": self.last_fact,
+            "order_matters_on": self.order_matters_on,
         }
 
     @classmethod
@@ -157,12 +157,12 @@ class AccountState(Aggregate, Standing):
         last_bill: int,
         penalty: Kopecks,
         advance: Kopecks,
-        late_days: int,
-        last_fact: Place,
-        order_matters_on: str,
         open_items: dict[str, dict[str, Kopecks]],
         due_dates: dict[str, str],
         charged_periods: Sequence[str],
+        late_days: int,
+        last_fact: Place,
+        order_matters_on: str,
     ) -> Self:
         """Return an account by the columns of its row, without ``principal``, in their order."""
         account = cls(id)
@@ -192,8 +192,12 @@ class AccountState(Aggregate, Standing):
             if had_advance or self.advance or _leaves_money(fact):
                 self.order_matters_on = max(self.order_matters_on, fact.effective_on.isoformat())
         elif not _only_owes(fact):
-            # What came after it may have left money since.
+            # What came after it may have left money since, and money may have paid on other days.
             self.order_matters_on = max(self.order_matters_on, self.last_fact[:10])
+            last = date.fromisoformat(self.last_fact[:10])
+            if fact.effective_on < last:
+                delays = [(last - due_on).days for due_on in self.due_dates.values()]
+                self.late_days = max(self.late_days, *delays, 0)
 
     def _note_opening(self, event: AccountOpened | OpeningPosted) -> None:
         self.opening = self.opening or event.opening
