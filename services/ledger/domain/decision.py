@@ -28,7 +28,7 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
 )
-from services.ledger.domain.order import PAYMENTS, TAKEN_OVER, in_order, is_fact, place
+from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
 from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
@@ -100,21 +100,6 @@ class DecidingAccount(AccountState):
             or bill.due_on.isoformat() < self.last_fact[:10]
         )
 
-    def other_places_matter(self, payment: PaymentPosted) -> bool:
-        """Return whether it matters that a payment comes before others of its day.
-
-        It does not where all of them have paid the principal alone, the oldest first, and no
-        rounding between services can differ.
-        """
-        day = payment.effective_on.isoformat()
-        return bool(
-            payment.penalty
-            or payment.named_period
-            or not self.last_fact.startswith(PAYMENTS.format(day))
-            or self.order_matters_on >= day
-            or any(len(owed) > 1 for owed in self.open_items.values())
-        )
-
     def rate_fell(self, on: date) -> bool:
         """Return whether a lower rate may have given back what was paid of a penalty."""
         if self.law is None or not self.may_owe_penalty(on):
@@ -161,8 +146,7 @@ class DecidingAccount(AccountState):
             self.correct_accrued(last, last, BY_FACTS)
         # What is left of the accrual may be less than what was paid on a later day.
         for day, amount in self._missing(settled, self.facts):
-            by_then, whole = self._settled_by(day)
-            self._accrue(amount, day, by_then, whole)
+            self._accrue(amount, day, self.settlement(day), settled)
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -255,6 +239,11 @@ class DecidingAccount(AccountState):
                     short = max(short, by_rules - self.penalty_accrued - added)
                 missing.append((day, short))
                 added += short
+        # What was booked by then may have been taken back on a later day.
+        waived = sum(one.waived for one in self.accruals if isinstance(one, PenaltyCorrected))
+        short = used - self.penalty_accrued - waived - added
+        if short > 0:
+            missing.append((max(days), short))
         return missing
 
     def _standing_by(self, settled: Settlement) -> Standing:
@@ -322,12 +311,7 @@ class DecidingAccount(AccountState):
 
     def _has_all(self, through: date) -> bool:
         """Return whether all facts have taken effect by a day."""
-        if through.isoformat() < self.last_fact[:10]:
-            return False
-        # An opening comes before all else, but not before its day where nothing else happened.
-        return not any(
-            one.effective_on > through for one in self.facts if isinstance(one, TAKEN_OVER)
-        )
+        return all(fact.effective_on <= through for fact in self.facts)
 
     def _need_history(self) -> None:
         if not self.complete:

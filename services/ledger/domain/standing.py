@@ -139,8 +139,6 @@ class Standing:
             elif line.payable < 0:
                 # A recalculation that is more than the charge is money back.
                 self.advance -= line.payable
-        if not owed:
-            del self.open_items[event.period]
         if event.allocation:
             self._pay_by_advance(event.allocation)
 
