@@ -192,8 +192,12 @@ class AccountState(Aggregate, Standing):
             if had_advance or self.advance or _leaves_money(fact):
                 self.order_matters_on = max(self.order_matters_on, fact.effective_on.isoformat())
         elif not _only_owes(fact) and not self._is_one_of_the_last(fact):
-            # What came after it may have left money since.
+            # What came after it may have left money since, and money may have paid on other days.
             self.order_matters_on = max(self.order_matters_on, self.last_fact[:10])
+            last = date.fromisoformat(self.last_fact[:10])
+            if fact.effective_on < last:
+                delays = [(last - due_on).days for due_on in self.due_dates.values()]
+                self.late_days = max(self.late_days, *delays, 0)
 
     def _is_one_of_the_last(self, fact: Any) -> bool:
         """Return whether a fact is a payment of the last day that left no money."""
