@@ -36,6 +36,7 @@ from services.ledger.limits import (
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
+from shared.cooperation import cooperatively
 from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -286,7 +287,7 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 def _copy(session: Session, number: str) -> Account:
     account = Account(account_id(number))
-    for recorded in session.history(account.id):
+    for recorded in cooperatively(session.history(account.id)):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(

@@ -27,6 +27,7 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
+from shared.cooperation import cooperatively
 
 _TAKEN_OVER = (AccountOpened, OpeningPosted)
 
@@ -66,7 +67,7 @@ def in_effective_order(
     if as_recorded:
         return order
     account = Account(id)
-    for event in order:
+    for event in cooperatively(order):
         _reapply(account, event, policies)
     return list(account.take_pending())
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import in_effective_order
+from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -48,13 +49,13 @@ def _account_as_of(session: Session, number: str, as_of: str) -> Account:
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
         events: list[Any] = [recorded.event for recorded in history]
-        for event in in_effective_order(account.id, events):
+        for event in cooperatively(in_effective_order(account.id, events)):
             if event.effective_on > day:
                 break
             account.replay(event)
     else:
         instant = datetime.fromisoformat(as_of)
-        for recorded in history:
+        for recorded in cooperatively(history):
             if recorded.recorded_at <= instant:
                 account.replay(recorded.event)
     if not account.version:
