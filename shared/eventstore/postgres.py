@@ -258,6 +258,19 @@ class PostgresStore:
             raise _unavailable() from error
 
     @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """Open a connection for a long read; yield a cursor whose statements have a snapshot each.
+
+        One transaction as long would hold back vacuum. For tables that are only added to.
+        """
+        with self.pool.connection() as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            try:
+                yield cursor
+            finally:
+                connection.autocommit = False
+
+    @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
         """Open a unit of work that commits at the end of the block, or rolls back."""
         with self.transaction() as cursor:
