@@ -31,6 +31,7 @@ from services.ledger.replay.parallel import (
 )
 from services.ledger.tables.columns import posting_row
 from shared.errors import ServiceError
+from shared.eventstore.arrays import uuids
 from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.postgres import PostgresStore
 
@@ -118,9 +119,15 @@ def read_streams(
 def read_streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Entry]]]:
     """Yield some streams in the order of their ids, each with its events in order."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(_STREAMS_OF, (list(ids),), binary=True)
+        cursor.execute(_STREAMS_OF, (uuids(ids),), binary=True)
         for id_, rows in groupby(cursor, key=itemgetter(0)):
             yield id_, [Entry(*row[1:]) for row in rows]
+
+
+def streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Any]]]:
+    """Yield some accounts with their decoded events; raises for an unknown one."""
+    for id_, entries in read_streams_of(connection, ids):
+        yield id_, [EVENTS.decode(entry.topic, entry.state) for entry in entries]
 
 
 def account_streams(
