@@ -31,6 +31,7 @@ from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
 from services.ledger.domain.settlement import Outcome, Settlement
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
+from shared.cooperation import cooperatively
 from shared.eventstore import NeedsHistoryError
 from shared.money import Kopecks
 
@@ -235,7 +236,7 @@ class DecidingAccount(AccountState):
             outcome = self._add(settled, fact)
         else:
             settled = self._new_settlement()
-            for one in in_order([*self.facts, fact]):
+            for one in cooperatively(in_order([*self.facts, fact])):
                 done = self._add(settled, one)
                 if one is fact:
                     outcome = done
@@ -256,7 +257,7 @@ class DecidingAccount(AccountState):
         order = in_order(facts)
         if through is not None:
             order = _by(through, order)
-        for fact in order:
+        for fact in cooperatively(order):
             self._add(settled, fact)
         if through is not None:
             settled.pass_to(through)

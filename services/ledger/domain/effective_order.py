@@ -52,7 +52,7 @@ def in_effective_order(
     what was accrued by then.
     """
     order = by_effective_day(events)
-    if all(place(one) <= place(after) for one, after in pairwise(events)):
+    if all(place(one) <= place(after) for one, after in cooperatively(pairwise(events))):
         return order
     account = Account(id)
     account.law = law
