@@ -16,6 +16,7 @@ from tests.bench.billing_file import from_a_file, memory, memory_of_lines
 from tests.bench.billing_run import beside_save, billing_run
 from tests.bench.bills import bill_pdfs
 from tests.bench.company import Bench, bench_database
+from tests.bench.held import greenlets_held
 from tests.bench.measure import RUNS, CannotMeasureError, Result
 from tests.bench.payments import of_fifty, single
 from tests.bench.peaks import memory_of_reads
@@ -43,6 +44,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "as-of": as_of,
     "balance": now,
     "payment-long": payment,
+    "greenlets": greenlets_held,
     "penalties": penalties,
     "memory": memory_of_reads,
     "relay": relay,
