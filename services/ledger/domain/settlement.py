@@ -215,8 +215,9 @@ class Settlement:
             advance_taken=taken,
             reopened=merged(reopened),
         )
-        if self.advance:
-            outcome.allocation, outcome.penalty, self.advance = self._settle(self.advance, on)
+        # What is owed again goes by the rate of today, which may be lower than that of then.
+        if money := self.advance + self._give_back(on):
+            outcome.allocation, outcome.penalty, self.advance = self._settle(money, on)
         return outcome
 
     def _waive(self, amount: Kopecks, on: date) -> Outcome:
