@@ -18,6 +18,7 @@ from tests.bench.bills import bill_pdfs
 from tests.bench.company import Bench, bench_database
 from tests.bench.held import greenlets_held
 from tests.bench.measure import RUNS, CannotMeasureError, Result
+from tests.bench.owing import of_those_who_owe
 from tests.bench.payments import of_fifty, single
 from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
@@ -46,6 +47,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "payment-long": payment,
     "greenlets": greenlets_held,
     "penalties": penalties,
+    "owing": of_those_who_owe,
     "memory": memory_of_reads,
     "relay": relay,
     "traces": traced,
