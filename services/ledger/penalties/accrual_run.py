@@ -28,7 +28,7 @@ from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.streams import account_streams, over_streams
 from services.ledger.tables.bulk_copy import balance_row, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
-from shared.errors import ServiceError
+from shared.errors import Conflict, ServiceError
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id
@@ -96,15 +96,18 @@ def accrue_all(
 ) -> Summary:
     """Accrue the penalties of all accounts by a day; return the result.
 
-    With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``.
+    With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``,
+    also when the month is closed while the run is under way: what was written by then stays.
     """
     check_open(on, store.query(lambda session: closed_through(session.cursor)))
-    total = Summary()
+    total, written = Summary(), 0
     work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
     for summary, accrued in over_streams(store, work, progress, workers):
         total.add(summary)
         for first in range(0, len(accrued), CHUNK):
-            _write(store, accrued[first : first + CHUNK], on, rules, actor)
+            chunk = accrued[first : first + CHUNK]
+            _write(store, chunk, on, rules, actor, written)
+            written += len(chunk)
     return total
 
 
@@ -143,11 +146,18 @@ def accrue_range(
 
 
 def _write(
-    store: PostgresStore, chunk: Sequence[Accrued], on: date, rules: PenaltyRules, actor: str
+    store: PostgresStore,
+    chunk: Sequence[Accrued],
+    on: date,
+    rules: PenaltyRules,
+    actor: str,
+    written: int,
 ) -> None:
     command_id = derived_id(NAMESPACE, "ledger", "accrue", str(on), str(chunk[0].id))
     with store.session(Cause(command_id, actor, f"accrue-{on}")) as session:
         session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+        # Before the lock of the log: a closing takes the two in this order.
+        _check_still_open(on, closed_through(session.cursor), written)
         store.recorder.lock(session.cursor)
         session.cursor.execute(
             "SELECT account_id, version FROM balances WHERE account_id = ANY (%s)",
@@ -161,6 +171,17 @@ def _write(
             # It has new events since it was read; under the lock it can get no more.
             account = session.load(Account, id_)
             accrue(account, [recorded.event for recorded in session.history(id_)], on, rules)
+
+
+def _check_still_open(on: date, closed: date | None, written: int) -> None:
+    if closed is not None and on <= closed:
+        raise Conflict(
+            "period_closed",
+            f"{closed:%Y-%m} was closed during this run: {written} accounts are accrued through "
+            f"{on}, the others are left unchanged. Accrue them with a day after {closed}.",
+            closed_through=closed.isoformat(),
+            written=written,
+        )
 
 
 def _log_rows(accrued: Accrued) -> list[tuple[UUID, int, str, bytes]]:
