@@ -1,8 +1,16 @@
-"""The ledger's periodic jobs: announcing checkpoints. Sealing is the sealer's, a process apart."""
+"""The ledger's periodic jobs: checkpoints are announced, commands are digested and expire.
+
+Sealing is the sealer's, a process apart.
+"""
 
 from __future__ import annotations
 
+from services.ledger.command_digests import CommandDigester, expire_commands
 from services.ledger.seal.announcing import announce_checkpoint
 from shared.bus import Job
 
-JOBS = [Job("announce_checkpoint", every=5.0, run=announce_checkpoint)]
+JOBS = [
+    Job("announce_checkpoint", every=5.0, run=announce_checkpoint),
+    Job("digest_commands", every=60.0, run=CommandDigester().run),
+    Job("expire_commands", every=3_600.0, run=expire_commands),
+]

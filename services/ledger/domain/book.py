@@ -288,30 +288,15 @@ class Accruals(Aggregate):
 
 
 class CommandDigests(Aggregate):
-    """The digests of a book's commands: ``last`` is the newest, ``expired`` their positions."""
+    """The digests of a book's commands; the stream is appended to without being loaded."""
 
     def __init__(self, id: UUID = COMMANDS) -> None:  # noqa: A002
         super().__init__(id)
-        self.last: CommandsDigested | None = None
-        self.expired: set[int] = set()
-
-    def digest(self, digested: CommandsDigested) -> None:
-        """Note the digest of a range that follows the last one."""
-        self.trigger(digested)
-
-    def expire(self, digest_position: int, count: int) -> None:
-        """Note that the commands of a digest have been deleted."""
-        self.trigger(CommandsExpired(digest_position=digest_position, count=count))
 
     def apply(self, event: Any) -> None:
-        """Change the state by one event."""
-        match event:
-            case CommandsDigested():
-                self.last = event
-            case CommandsExpired():
-                self.expired.add(event.digest_position)
-            case _:
-                raise TypeError(f"not an event of command digests: {type(event).__name__}")
+        """Check that the event is one of this stream."""
+        if not isinstance(event, CommandsDigested | CommandsExpired):
+            raise TypeError(f"not an event of command digests: {type(event).__name__}")
 
 
 BOOK_AGGREGATES: dict[UUID, type[Aggregate]] = {
