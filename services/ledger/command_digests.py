@@ -60,11 +60,14 @@ class _Mark(NamedTuple):
 
 
 class CommandDigester:
-    """Digests new commands into the log, a range at a time; ``run`` is a job."""
+    """Digests new commands into the log, a range at a time; ``run`` is a job.
+
+    ``idle_through`` is the time until which all commands without events are known.
+    """
 
     def __init__(self) -> None:
         self._mark: _Mark | None = None
-        self._idle_through = FIRST_DAY
+        self.idle_through = FIRST_DAY
         self._without_commands = 0
 
     def run(self, services: Services) -> int:
@@ -108,9 +111,9 @@ class CommandDigester:
         if self._mark is None:
             self._mark = _Mark(now["next"], now["at"])
         elif now["oldest"] >= self._mark.next:
-            self._idle_through = self._mark.at - STRAGGLERS
+            self.idle_through = self._mark.at - STRAGGLERS
             self._mark = _Mark(now["next"], now["at"])
-        return self._idle_through
+        return self.idle_through
 
 
 def expire_commands(services: Services) -> int:
