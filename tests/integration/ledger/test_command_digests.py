@@ -134,6 +134,27 @@ def test_nothing_new_is_digested_twice(digests: Digests) -> None:
     assert digests.differences() == []
 
 
+def test_a_digester_begins_anew_with_another_log(digests: Digests, database: Database) -> None:
+    """What it knows of one log says nothing of another, or of one that lost its tail."""
+    long = Digests(database)
+    long.digester = digests.digester
+    digests.digest()
+    digests.as_owner(
+        f"DELETE FROM events WHERE originator_id = '{COMMANDS}' OR notification_id = 2",
+        "DELETE FROM commands WHERE last_position = 2",
+    )
+    digests.opens("03")
+    digests.digest()
+    found = digests.events()
+    assert (found[0].after, found[0].through, found[0].count) == (0, 2, 2)
+    assert sum(one.idle_count for one in found) == 1
+    assert long.store is not digests.store
+    long.opens("04")
+    long.digest()
+    assert sum(one.count for one in long.events()) == 3
+    assert long.differences() == []
+
+
 def test_a_long_log_is_digested_in_ranges_that_adjoin(
     digests: Digests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
