@@ -152,7 +152,7 @@ def test_a_digester_begins_anew_with_another_log(digests: Digests, database: Dat
     long.opens("04")
     long.digest()
     assert sum(one.count for one in long.events()) == 3
-    assert long.differences() == []
+    assert not [what for what in long.differences() if what.startswith("command")]
 
 
 def test_a_long_log_is_digested_in_ranges_that_adjoin(
