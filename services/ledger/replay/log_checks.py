@@ -1,4 +1,4 @@
-"""Checks of what no single stream can show: the order of the log, its commands, its payments.
+"""Checks of what no single stream can show: order, commands, payments, closings and imports.
 
 Each table is read in slices along its key, a statement each: memory stays flat, and no snapshot is
 as old as the whole check. What is read again later cannot have changed: rows are only added.
@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg
 
+from services.ledger.replay.book import book_differences
+from services.ledger.replay.commands import command_differences
 from services.ledger.replay.comparison import orphan_postings, payment_ranges
 from services.ledger.replay.parallel import ALL_IDS, Range, key_ranges
 from services.ledger.replay.streams import Difference
@@ -66,6 +68,8 @@ def check_log(cursor: Any) -> Iterator[Difference]:
     yield from _order(cursor)
     yield from _commands(cursor)
     yield from _payments(cursor)
+    yield from book_differences(cursor)
+    yield from command_differences(cursor)
 
 
 def _order(cursor: Any) -> Iterator[Difference]:

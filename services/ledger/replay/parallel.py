@@ -224,6 +224,14 @@ class _Reader:
 
 
 @contextmanager
+def one_snapshot(cursor: Any) -> Iterator[None]:
+    """Read in one snapshot for the length of a block, on a connection in autocommit mode."""
+    with cursor.connection.transaction():
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+@contextmanager
 def gc_disabled() -> Iterator[None]:
     """Disable Python's cyclic garbage collector: it takes half of the time, and finds nothing.
 

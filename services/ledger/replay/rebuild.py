@@ -26,6 +26,7 @@ import msgspec
 import psycopg
 
 from services.ledger.domain import Account
+from services.ledger.replay.book import put_book_right, wrong_rows
 from services.ledger.replay.comparison import AT_ONCE as COMPARED_AT_ONCE
 from services.ledger.replay.comparison import (
     Deviation,
@@ -52,6 +53,7 @@ from services.ledger.replay.streams import (
     replay_stream,
 )
 from services.ledger.replay.swap import Swap, clear_shadow_tables, keep_right_rows
+from services.ledger.tables.book_rows import BOOK_TABLES
 from services.ledger.tables.columns import TABLES
 from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore
@@ -76,7 +78,9 @@ class Rebuilt(msgspec.Struct):
 
     accounts: int = 0
     events: int = 0
-    wrong: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    wrong: dict[str, int] = msgspec.field(
+        default_factory=lambda: dict.fromkeys((*TABLES, *BOOK_TABLES), 0)
+    )
     differences: list[Difference] = msgspec.field(default_factory=list)
     broken: int = 0
     replayed_again: int = 0
@@ -114,6 +118,9 @@ def rebuild(
             total.add(part)
         for payments in payment_ranges(cursor):
             _record(cursor, orphan_postings(cursor, payments), total, compare_only)
+        for row in wrong_rows(cursor):
+            total.wrong[row.table] += 1
+            total.differences += row.differences() if compare_only else ()
         if compare_only or total.broken:
             return total
         swap = Swap(store, connection, before_slice)
@@ -127,6 +134,7 @@ def rebuild(
                 break
             swap.run()
             began_at = ended_at
+        put_book_right(store, connection)
         total.replayed_again = swap.replayed_again
         total.swapped = True
         return total

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from services.ledger.seal.checkpoint import VerifierKey
-from services.ledger.seal.checkpoint_checks import CheckpointChecks, Finding
+from services.ledger.seal.checkpoint_checks import MAX_NAMED, CheckpointChecks, Finding
 from services.ledger.seal.diagnosis import diagnose
 from services.ledger.seal.merkle import TILE_WIDTH
+from services.ledger.seal.thinning import Thinned
 from services.ledger.seal.verification_pass import VerificationPass, upper_differences
 
 __all__ = ["Finding", "SealReport", "check_seal", "inspect_seal"]
@@ -33,7 +34,7 @@ SELECT count(*) AS checkpoints,
 # means that a checkpoint is missing.
 _SEAMS = (
     "SELECT start FROM tiles WHERE level = 0 AND start % 256 <> 0 "
-    "AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = start) ORDER BY start LIMIT 100"
+    "AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = start) ORDER BY start"
 )
 
 
@@ -85,7 +86,7 @@ def inspect_seal(
         *checks.findings,
         *checks.summary(),
         *_rewritten(checks, log),
-        *_hash_findings(cursor, log, stored["size"], hashes),
+        *_hash_findings(cursor, log, stored["size"], hashes, checks.thinned),
         *_log_findings(cursor, log, checks.verified_size),
     ]
     return SealReport(
@@ -127,7 +128,7 @@ def _log_findings(cursor: Any, log: VerificationPass, verified_size: int) -> Ite
 
 
 def _hash_findings(
-    cursor: Any, log: VerificationPass, sealed: int, hashes: int
+    cursor: Any, log: VerificationPass, sealed: int, hashes: int, thinned: Thinned
 ) -> Iterator[Finding]:
     if hashes > sealed:
         text = f"the tree was sealed up to position {hashes}, its last checkpoint to {sealed}"
@@ -135,9 +136,10 @@ def _hash_findings(
     if log.unstored:
         text = f"{log.unstored} stored hashes are gone, from position {log.first_unstored} on"
         yield Finding("stored_hashes", log.first_unstored, None, text)
-    for row in cursor.execute(_SEAMS).fetchall():
-        text = f"a checkpoint of {row['start']} events was made and is missing"
-        yield Finding("checkpoint_missing", None, row["start"], text)
+    seams = [row["start"] for row in cursor.execute(_SEAMS).fetchall()]
+    for start in [start for start in seams if not thinned.has_size(start)][:MAX_NAMED]:
+        text = f"a checkpoint of {start} events was made and is missing"
+        yield Finding("checkpoint_missing", None, start, text)
     if log.differing_count or log.missing:
         return
     for level, index in upper_differences(cursor, log):
