@@ -37,6 +37,7 @@ from services.ledger.loading import load_account, under_the_law
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
+from shared.cooperation import cooperatively
 from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -285,7 +286,7 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 def _copy(session: Session, number: str) -> Account:
     account = Account(account_id(number))
-    for recorded in session.history(account.id):
+    for recorded in cooperatively(session.history(account.id)):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(

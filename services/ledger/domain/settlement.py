@@ -38,6 +38,7 @@ from services.ledger.domain.events import (
 )
 from services.ledger.domain.order import OPENING_PERIOD, TAKEN_OVER, in_order
 from shared.contracts.accounts import PayerKind
+from shared.cooperation import cooperatively
 from shared.money import Kopecks
 
 
@@ -113,7 +114,7 @@ class Settlement:
         if isinstance(self.law, Booked):
             return self.law.penalty_by(day)
         total = 0
-        for debt in self.debts:
+        for debt in cooperatively(self.debts):
             if day <= debt.late_after:
                 continue
             if debt.final and debt.final[0][0] <= day:
@@ -375,7 +376,7 @@ def settle_facts(
     if through is not None:
         order = _by(through, order)
     found = Settlement(law)
-    for fact in order:
+    for fact in cooperatively(order):
         found.add(fact, policies.get(getattr(fact, "policy", "")))
     if through is not None:
         found.pass_to(through)
