@@ -48,6 +48,11 @@ class Standing:
         """What is owed for services, without penalty; an advance is not taken off."""
         return sum([sum(owed.values()) for owed in self.open_items.values()])
 
+    @property
+    def stands_beside_a_debt(self) -> bool:
+        """Whether there is an advance beside an open debt: by an old rule, or a damaged row."""
+        return bool(self.advance and (self.open_items or self.penalty))
+
     def settle(self) -> Self:
         """Let an advance pay what is open, the oldest first, and then the penalty."""
         if self.penalty < 0:
@@ -127,15 +132,13 @@ class Standing:
                 self.advance -= item.amount
 
     def _charge(self, event: ChargesPosted) -> None:
-        owed = self.open_items.setdefault(event.period, {})
+        owed = {line.service: line.payable for line in event.lines if line.payable > 0}
+        if owed:
+            self.open_items[event.period] = owed
         for line in event.lines:
-            if line.payable > 0:
-                owed[line.service] = line.payable
-            elif line.payable < 0:
+            if line.payable < 0:
                 # A recalculation that is more than the charge is money back.
                 self.advance -= line.payable
-        if not owed:
-            del self.open_items[event.period]
         if event.allocation:
             self._pay_by_advance(event.allocation)
 
