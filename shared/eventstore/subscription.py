@@ -101,7 +101,17 @@ class LogSubscription(ListenNotifySubscription[ApplicationRecorder]):
                 due = monotonic() + POLL_S
 
     def _pull(self) -> None:
-        """Queue what is new. Positions follow the order of commit: none appears below the last."""
+        """Queue what is new."""
+        if self._topics:
+            self._pull_topics()
+        else:
+            super()._pull()
+
+    def _pull_topics(self) -> None:
+        """Queue what is new, window by window, and go on behind the last one.
+
+        Positions follow the order of commit, so nothing appears below the last any more.
+        """
         while not self._has_been_stopped:
             self._has_been_notified.clear()
             begin, last = self._last_notification_id or 0, self._recorder.max_notification_id() or 0
