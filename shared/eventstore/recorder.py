@@ -6,7 +6,7 @@ Differences from the library's recorder:
   transaction-level advisory lock; the library's ``LOCK TABLE`` needs more rights than INSERT.
 - Positions have no gaps: under the lock the next one is the last plus one. So a reader knows which
   position comes next, and a gap in the log proves that an event was removed.
-- Versions have no holes: a trigger refuses one whose predecessor is missing (first_version.sql).
+- Versions have no holes: a trigger refuses one whose predecessor is missing (succession.sql).
 - The command id, the actor, the correlation id and the time of recording are columns.
 - Nothing is retried here: the store resolves an unknown commit by the command id.
 - Bulk appends use binary COPY, under the same lock.
