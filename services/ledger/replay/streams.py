@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -29,6 +31,7 @@ from services.ledger.replay.parallel import (
 )
 from services.ledger.tables.columns import posting_row
 from shared.errors import ServiceError
+from shared.eventstore.arrays import uuids
 from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.postgres import PostgresStore
 
@@ -37,6 +40,10 @@ R = TypeVar("R")
 _STREAMS = (
     "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
     "WHERE originator_id BETWEEN %s AND %s ORDER BY originator_id, originator_version"
+)
+_STREAMS_OF = (
+    "SELECT originator_id, topic, state FROM events "
+    "WHERE originator_id = ANY (%s) ORDER BY originator_id, originator_version"
 )
 _SIZE = (
     "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS events, "
@@ -110,6 +117,14 @@ def read_streams(
     progress(count % REPORT_EVERY)
 
 
+def streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Any]]]:
+    """Yield some accounts with their decoded events; raises for an unknown one."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_STREAMS_OF, (uuids(ids),), binary=True)
+        for id_, rows in groupby(cursor, key=itemgetter(0)):
+            yield id_, [EVENTS.decode(topic, state) for _, topic, state in rows]
+
+
 def account_streams(
     connection: Any, part: Range, progress: Progress
 ) -> Iterator[tuple[UUID, list[Any]]]:
@@ -162,6 +177,9 @@ def replay_stream(
                 )
             )
         position = entry.position
+        if replayed.broken:
+            aggregate.version += 1
+            continue
         try:
             _replay(replayed, entry, sums)
         except CANNOT_BE_REPLAYED as error:
@@ -174,7 +192,7 @@ def replay_stream(
                 )
             )
             replayed.broken = True
-            return replayed
+            aggregate.version = entry.version
     return replayed
 
 
@@ -193,6 +211,21 @@ def _replay(replayed: Replayed, entry: Entry, sums: MutableMapping[str, int] | N
         if sums is not None:
             _add_postings(event, sums)
     aggregate.replay(event)
+    if isinstance(aggregate, Account) and aggregate.advance and event.moved is not None:
+        _check_advance(replayed, aggregate, entry)
+
+
+def _check_advance(replayed: Replayed, account: Account, entry: Entry) -> None:
+    """Report an advance beside an open debt: money is there, and a penalty may run."""
+    if account.advance < 0 or account.open_items or account.penalty:
+        replayed.differences.append(
+            Difference(
+                account.number,
+                f"advance beside a debt at position {entry.position}",
+                "0",
+                str(account.advance),
+            )
+        )
 
 
 def _add_postings(event: Any, sums: MutableMapping[str, int]) -> None:

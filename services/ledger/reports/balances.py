@@ -7,9 +7,14 @@ from datetime import date, datetime
 from typing import Any
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.domain.effective_order import by_effective_day
+from services.ledger.domain.events import PenaltyAccrued, PenaltyCorrected, PenaltyWrittenOff
+from services.ledger.domain.order import is_fact
+from services.ledger.domain.settlement import settle_facts
+from services.ledger.penalties.account_penalty import penalties_due
+from services.ledger.penalties.law import law_in_force
 from shared.errors import NotFound
-from shared.eventstore import Session
+from shared.eventstore import Recorded, Session
 from shared.money import Kopecks
 
 
@@ -17,23 +22,29 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
     """Return what an account owes now, or owed as of a past day or instant.
 
     ``as_of`` a date: what had taken effect by the end of that day; an instant: what had been
-    recorded by then. Raises NotFound ``account_not_found``.
+    recorded by then. ``penalty`` is what is accrued and neither paid nor written off;
+    ``penalty_due`` what is owed by the rules through the day. Raises NotFound
+    ``account_not_found``.
     """
     if as_of is None:
         row = session.read.balance(number)
         if row is None:
             raise _no_account(number)
-        return _balance(row, as_of, _names(session, [number]))
-    account = _account_as_of(session, number, as_of)
-    return _balance(account.snapshot(), as_of, _names(session, [number]))
+        due = penalties_due(session, [row], session.today, law_in_force())
+        return _balance(row, as_of, _names(session, [number]), due)
+    row = _row_as_of(session, number, as_of)
+    return _balance(row, as_of, _names(session, [number]), {number: row["penalty_due"]})
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
     """Return the current balances of accounts in the order given, unknown ones left out."""
     rows = {row["number"]: row for row in session.read.balances(numbers)}
     names = _names(session, numbers)
+    due = penalties_due(session, list(rows.values()), session.today, law_in_force())
     return {
-        "balances": [_balance(rows[number], None, names) for number in numbers if number in rows]
+        "balances": [
+            _balance(rows[number], None, names, due) for number in numbers if number in rows
+        ]
     }
 
 
@@ -42,28 +53,70 @@ def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]
     return names
 
 
-def _account_as_of(session: Session, number: str, as_of: str) -> Account:
-    account = Account(account_id(number))
-    history = session.history(account.id)
+def _row_as_of(session: Session, number: str, as_of: str) -> dict[str, Any]:
+    """Return the figures of an account as of the end of a day, or as recorded by an instant."""
+    history = session.history(account_id(number))
     if len(as_of) == len("2026-10-31"):
-        day = date.fromisoformat(as_of)
-        events: list[Any] = [recorded.event for recorded in history]
-        for event in in_effective_order(account.id, events):
-            if event.effective_on > day:
-                break
-            account.replay(event)
+        row = _row_by_day(number, history, date.fromisoformat(as_of))
     else:
-        instant = datetime.fromisoformat(as_of)
-        for recorded in history:
-            if recorded.recorded_at <= instant:
-                account.replay(recorded.event)
-    if not account.version:
+        row = _row_by_instant(session, number, history, datetime.fromisoformat(as_of))
+    if row is None:
         raise _no_account(number)
-    return account
+    return row
+
+
+def _row_by_day(number: str, history: Sequence[Recorded], day: date) -> dict[str, Any] | None:
+    """Return how an account stood by its facts until a day, whenever they were recorded."""
+    order = by_effective_day([recorded.event for recorded in history])
+    events = [event for event in order if event.effective_on <= day]
+    if not events:
+        return None
+    stood = settle_facts([event for event in events if is_fact(event)], law_in_force(), day)
+    return {
+        "number": number,
+        "version": len(events),
+        "principal": sum(sum(owed.values()) for owed in stood.open.values()),
+        "penalty": max(0, _booked(events) - stood.penalty_paid),
+        "penalty_due": max(0, stood.penalty_owed(day)),
+        "advance": stood.advance,
+        "open_items": stood.open,
+    }
+
+
+def _booked(events: Sequence[Any]) -> Kopecks:
+    """Return what events have accrued of penalty, and not waived."""
+    booked = 0
+    for event in events:
+        match event:
+            case PenaltyAccrued():
+                booked += event.amount
+            case PenaltyCorrected():
+                booked += event.amount + event.waived
+            case PenaltyWrittenOff():
+                booked -= event.amount
+    return booked
+
+
+def _row_by_instant(
+    session: Session, number: str, history: Sequence[Recorded], instant: datetime
+) -> dict[str, Any] | None:
+    """Return an account as it was recorded by an instant."""
+    account = Account(account_id(number))
+    account.law = law_in_force()
+    for recorded in history:
+        if recorded.recorded_at <= instant:
+            account.replay(recorded.event)
+    if not account.version:
+        return None
+    day = session.clock.day_of(instant)
+    return {**account.snapshot(), "penalty_due": account.penalty_due(day)}
 
 
 def _balance(
-    row: dict[str, Any], as_of: str | None, names: dict[str, dict[str, str]]
+    row: dict[str, Any],
+    as_of: str | None,
+    names: dict[str, dict[str, str]],
+    due: dict[str, Kopecks],
 ) -> dict[str, Any]:
     own_names = names.get(row["number"], {})
     services: dict[str, Kopecks] = {}
@@ -76,6 +129,7 @@ def _balance(
         "version": row["version"],
         "principal": row["principal"],
         "penalty": row["penalty"],
+        "penalty_due": due[row["number"]],
         "advance": row["advance"],
         "services": [
             {"service": service, "name": own_names.get(service, service), "amount": amount}
