@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, overload
 import msgspec
 import psycopg
 import typer
+from eventsourcing.persistence import PersistenceError
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
@@ -147,7 +148,7 @@ def reporting() -> Iterator[None]:
         OSError,
     ) as error:
         raise refused(str(error)) from None
-    except psycopg.Error as error:
+    except (psycopg.Error, PersistenceError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise refused(f"The database refused or did not answer: {first_line}") from None
 
