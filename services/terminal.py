@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
-from typing import Annotated, Any, NamedTuple, TypeVar, overload
+from functools import wraps
+from typing import Annotated, Any, NamedTuple, TypeVar, cast, overload
 
 import msgspec
 import psycopg
@@ -33,6 +34,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from services.discovery import UnknownServiceError, check_names, open_store
+from services.language import Lang, spoken
 from services.signing_in import actor_of, check_login, login_for
 from shared import reasons
 from shared.config import ConfigurationError, load_settings
@@ -72,11 +74,13 @@ class StaffVerbs(typer.Typer):
 
     A reading verb has ``--json``; a writing one ``--dry-run`` and ``--reason``; a long
     one shows its progress and ends with a summary (tests/unit/terminal/test_terminal_verbs.py).
+    ``languages``: their output is in Russian or English, and each has ``--lang``.
     """
 
-    def __init__(self, help_: str) -> None:
+    def __init__(self, help_: str, *, languages: bool = False) -> None:
         super().__init__(no_args_is_help=True, pretty_exceptions_show_locals=False, help=help_)
         self.verbs: dict[str, Verb] = {}
+        self._languages = languages
 
     def reads(self, name: str, *, long: bool = False) -> Callable[[V], V]:
         """Mount a verb that changes nothing."""
@@ -90,9 +94,29 @@ class StaffVerbs(typer.Typer):
         self.verbs[name] = verb
 
         def mount(function: V) -> V:
-            return self.command(name, help=help_of(function))(function)
+            mounted = in_languages(function) if self._languages else function
+            self.command(name, help=help_of(function))(mounted)
+            return function
 
         return mount
+
+
+def in_languages(function: V) -> V:
+    """Give a verb the option ``--lang``, and run it in that language."""
+
+    @wraps(function)
+    def run(*arguments: Any, lang: Lang = None, **options: Any) -> Any:
+        with spoken(lang):
+            return function(*arguments, **options)
+
+    signature = inspect.signature(function, eval_str=True)
+    option = inspect.Parameter(
+        "lang", inspect.Parameter.KEYWORD_ONLY, annotation=Lang, default=None
+    )
+    parameters = [*signature.parameters.values(), option]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return cast(V, run)
 
 
 def help_of(function: Callable[..., Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from services.ledger.commands.ledger_access import Number, opened_ledger
+from services.ledger.commands.movements import description, with_payment
 from services.ledger.reports import overdue
 from services.ledger.reports.balances import balance as balance_of
 from services.ledger.reports.history import statement_by_days
@@ -75,6 +76,8 @@ def statement(
                 found = store.query(lambda session: statement_by_days(session, number, first, last))
         else:
             found = _called_statement(number, first, last)
+    for step in found["movements"]:
+        step["text"] = description(step)
     if json:
         print_json(found)
         return
@@ -86,7 +89,7 @@ def statement(
         table.add_row(
             step["effective_on"],
             str(step["position"]),
-            step["text"],
+            with_payment(step["text"], step),
             *(roubles(step[name]) for name in ("amount", "penalty", "balance")),
         )
     table.add_row(to or "", "", "Closing balance", "", "", roubles(found["closing"]), style="bold")

@@ -8,15 +8,16 @@ correction is meant a second time.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
+from services.ledger.commands.changes import show_changes, show_sums
 from services.ledger.commands.ledger_access import Number, opened_ledger
-from services.ledger.corrections import proposals
+from services.ledger.corrections import proposals, shown_proposal
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.proposal import (
     OPEN,
@@ -157,6 +158,42 @@ def list_proposals(
         )
         table.add_row(*cells[: len(table.columns)])
     show(table)
+
+
+def show_proposal(
+    proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
+    json: Json = False,
+) -> None:
+    """Show a proposal, and what it would change today: before, after, and the difference."""
+    with reporting():
+        if reads_database("ledger"):
+            with opened_ledger() as store:
+                found = store.query(lambda session: shown_proposal(session, proposal_id))
+        else:
+            with calls_to("ledger") as ledger:
+                found = ledger.ask("proposal", proposal_id=proposal_id)
+    if json:
+        print_json(found)
+        return
+    table = new_table(str(found["proposal_id"]), "What", "")
+    for name, value in _facts(found):
+        table.add_row(name, value)
+    show(table)
+    preview = found["preview"] or {}
+    if "refused" in preview:
+        out.print(f"Today it would be refused: {preview['refused']['message']}", soft_wrap=True)
+    elif preview:
+        show_changes("Once approved", preview)
+
+
+def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Correction", _what(row)
+    yield "Roubles", roubles(row["amount"])
+    yield "Reason", row["reason"]
+    yield "Proposed", f"{row['proposed_by']} {_minute(row['proposed_at'])}"
+    yield "State", row["state"]
+    if row["decided_by"]:
+        yield "Decided", f"{row['decided_by']} {_minute(row['decided_at'])}"
 
 
 def _what(row: Mapping[str, Any]) -> str:
@@ -311,8 +348,10 @@ def _print_result(result: dict[str, Any], json: bool) -> None:
     if result["state"] == "proposed":
         approval = f"saldo ledger approve {result['correction_id']}"
         out.print(f"A second person approves it by: {approval}", soft_wrap=True)
-    _print_balances("Before", result.get("before", ()))
-    _print_balances(_title(result), result["accounts"])
+    if result.get("difference"):
+        show_changes(_title(result), result)
+    else:
+        show_sums(_title(result), result["accounts"])
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -321,13 +360,3 @@ def _title(result: Mapping[str, Any]) -> str:
     if result.get("would_be") == "proposed":
         return "Once approved"
     return "Now" if result["state"] == "proposed" else "After"
-
-
-def _print_balances(title: str, accounts: Sequence[Mapping[str, Any]]) -> None:
-    if not accounts:
-        return
-    table = new_table(title, "Account", amounts=("Principal", "Penalty", "Advance"))
-    for account in accounts:
-        sums = (roubles(account[name]) for name in ("principal", "penalty", "advance"))
-        table.add_row(account["number"], *sums)
-    show(table)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.ledger.commands.ledger_access import Run, Workers, opened_ledger, record_run
+from services.ledger.commands.movements import description, with_payment
 from services.ledger.replay.rebuild import Rebuilt, rebuild
 from services.ledger.reports.history import event_history
 from services.terminal import (
@@ -68,6 +69,11 @@ def replay(
 def _show_history(number: str, json: bool) -> None:
     with reporting(), opened_ledger() as store:
         history = store.query(lambda session: event_history(session, number))
+    for step in history:
+        step["text"] = description(step)
+        if step["corrects"]:
+            corrected = history[step["corrects"]["version"] - 1]
+            step["corrects"]["text"] = corrected["text"]
     if json:
         print_json(history)
         return
@@ -97,10 +103,10 @@ def _show_history(number: str, json: bool) -> None:
 
 
 def _what(step: dict[str, Any]) -> str:
-    corrected = step["corrects"]
-    if not corrected:
-        return str(step["text"])
-    return f"{step['text']} (corrects {corrected['version']}: {corrected['text']})"
+    corrected, what = step["corrects"], str(step["text"])
+    if corrected:
+        what += f" (corrects {corrected['version']}: {corrected['text']})"
+    return with_payment(what, step)
 
 
 def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:

@@ -27,6 +27,7 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
     ServiceAmount,
+    TakenElsewhere,
 )
 from services.ledger.domain.proposal import PROPOSAL_EVENTS
 from services.ledger.domain.reversal import undo
@@ -293,6 +294,7 @@ class Account(AccountState):
         *,
         first: str | None = None,
         policy: Policy = DEFAULT_POLICY,
+        taken: TakenElsewhere | None = None,
     ) -> bool:
         """Post a payment as the payer named it; return False if the same one was posted before.
 
@@ -330,6 +332,7 @@ class Account(AccountState):
                 policy=policy.name,
                 named_period=first or "",
                 penalty_named=penalty is not None,
+                taken=taken,
             )
         )
         return True

@@ -91,6 +91,7 @@ def _reapply(account: Account, event: Any, policies: Mapping[str, Policy]) -> No
                 event.penalty if event.penalty_named else None,
                 first=event.named_period or None,
                 policy=policies.get(event.policy, DEFAULT_POLICY),
+                taken=event.taken,
             )
         case PaymentReversed():
             account.reverse_payment(event.payment_id, event.effective_on, event.reason)

@@ -8,7 +8,7 @@ and each correction names what it corrects, by its version in the account's stre
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -58,6 +58,14 @@ class PenaltySegment(msgspec.Struct, frozen=True, gc=False):
     rate: str
     divisor: int
     amount: Kopecks
+
+
+class TakenElsewhere(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Where staff took a payment, by which document, and why they posted it."""
+
+    place: Literal["cash_desk", "bank"]
+    document: str = ""
+    reason: str = ""
 
 
 class AccountOpened(Event, frozen=True):
@@ -189,7 +197,8 @@ class PaymentPosted(Event, frozen=True):
     ``amount`` and ``penalty`` are what the payer named; ``allocation`` adds up, with
     ``penalty_allocated`` and ``advance``, to their sum. A payer who named one sum for all
     (``penalty_named`` false) left it to the ``policy`` whether any of it pays a penalty.
-    ``named_period`` is the month that the payer wanted paid first.
+    ``named_period`` is the month that the payer wanted paid first. ``taken`` is for what staff have
+    posted; None: the acquirer took it.
     """
 
     topic: ClassVar[str] = "ledger.payment_posted.v1"
@@ -205,6 +214,7 @@ class PaymentPosted(Event, frozen=True):
     policy: str = ""
     named_period: str = ""
     penalty_named: bool = True
+    taken: TakenElsewhere | None = None
 
 
 class PaymentReversed(Event, frozen=True):

@@ -172,10 +172,34 @@ def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
         "recorded_at": recorded.recorded_at.isoformat(),
         "kind": kind,
         "text": text,
+        "period": getattr(event, "period", None),
+        "reason": getattr(event, "reason", None),
+        "payment_id": _id_of_payment(event),
+        "taken": _taken(event),
         "amount": amount,
         "penalty": penalty,
         "balance": account.principal + account.penalty - account.advance,
     }
+
+
+def _id_of_payment(event: Any) -> str | None:
+    return str(event.payment_id) if isinstance(event, PaymentPosted | PaymentReversed) else None
+
+
+def _taken(event: Any) -> dict[str, str] | None:
+    """Return where staff took a payment, and by which document; the reason is not the payer's."""
+    taken = event.taken if isinstance(event, PaymentPosted) else None
+    return {"place": taken.place, "document": taken.document} if taken else None
+
+
+_PLACES = {"cash_desk": "Оплата в кассе", "bank": "Оплата через банк"}
+
+
+def _text_of_payment(event: PaymentPosted) -> str:
+    if event.taken is None:
+        return "Оплата"
+    document = f": № {event.taken.document}" if event.taken.document else ""
+    return _PLACES[event.taken.place] + document
 
 
 def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one return per event
@@ -197,7 +221,7 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one re
         case PenaltyWrittenOff():
             return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
         case PaymentPosted():
-            return "payment", "Оплата", -event.amount, -event.penalty
+            return "payment", _text_of_payment(event), -event.amount, -event.penalty
         case PaymentReversed():
             return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
     raise TypeError(f"a statement knows no {type(event).__name__}")
