@@ -66,6 +66,15 @@ def text(english: str, **values: Any) -> str:
     return found.format(**values) if values else found
 
 
+def refusal(code: str, params: Mapping[str, Any]) -> str | None:
+    """Return the text of a service's refusal; None where it is English, or has no such text."""
+    found = _catalogue(language()).pgettext("refusal", code)
+    try:
+        return None if found == code else found.format(**params)
+    except (LookupError, ValueError):
+        return None
+
+
 @lru_cache(maxsize=2)
 def _catalogue(chosen: Language) -> NullTranslations:
     if chosen is Language.EN:

@@ -14,6 +14,7 @@ import msgspec
 
 from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.commands.payers import payer
 from services.ledger.reports.advances import advances as page_of
 from services.ledger.reports.advances import advances_in_all
 from services.staff_calls import calls_to, reads_database
@@ -98,7 +99,7 @@ def _print_tables(pages: Iterator[list[dict[str, Any]]]) -> None:
         for account in page:
             table.add_row(
                 account["number"],
-                account["payer_kind"],
+                payer(account["payer_kind"]),
                 account["since"],
                 roubles(account["advance"]),
             )

@@ -24,6 +24,7 @@ from services.terminal import (
     Json,
     Reason,
     day,
+    money,
     new_table,
     out,
     print_json,
@@ -32,7 +33,6 @@ from services.terminal import (
     roubles,
     show,
 )
-from shared.money import parse_roubles
 
 
 class Place(StrEnum):
@@ -70,8 +70,8 @@ def pay(
     with reporting():
         asked: dict[str, Any] = {
             "account": account,
-            "amount": parse_roubles(amount),
-            "penalty": parse_roubles(penalty),
+            "amount": money(amount, "--amount"),
+            "penalty": money(penalty, "--penalty"),
             "period": period,
             "paid_on": day(on, "--on"),
             "place": at.value.replace("-", "_"),
@@ -87,7 +87,7 @@ def pay(
     out.print(_outcome(result), soft_wrap=True)
     out.print(text("Payment: {payment_id}", payment_id=result["payment_id"]), soft_wrap=True)
     if "difference" in result:
-        show_changes(text("What it would change"), result)
+        show_changes(text("What it changes"), result)
     else:
         show_sums(text("After"), result["accounts"])
     _show_allocation(result["allocation"])
@@ -145,7 +145,7 @@ def find_payment(
             "part": part.strip().lower(),
             "account": account,
             "paid_on": day(on, "--on"),
-            "amount": None if amount is None else parse_roubles(amount),
+            "amount": None if amount is None else money(amount, "--amount"),
         }
         if reads_database("ledger"):
             with opened_ledger() as store:
