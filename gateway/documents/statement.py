@@ -53,7 +53,14 @@ def operation(movement: Mapping[str, Any], language: str) -> str:
         "Оплата в кассе": text("Оплата в кассе"),
         "Оплата через банк": text("Оплата через банк"),
     }
-    name = taken_elsewhere.get(told, names[movement["kind"]])
+    own_reasons = {
+        "оплата или перерасчёт": text("оплата или перерасчёт"),
+        "запись, внесённая позже своего дня": text("запись, внесённая позже своего дня"),
+    }
+    name, reason = (
+        taken_elsewhere.get(told, names[movement["kind"]]),
+        own_reasons.get(reason, reason),
+    )
     return name + month + (f": {reason}" if reason else "")
 
 

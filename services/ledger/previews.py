@@ -11,15 +11,18 @@ from typing import Any
 from services.ledger.domain import Account
 from shared.money import Kopecks
 
-SUMS = ("principal", "penalty", "advance")
+SUMS = ("principal", "penalty", "penalty_due", "advance")
+"""The penalty is what is accrued; what is due of it goes by the rules, through today."""
 
 
 def sums_of(account: Account) -> dict[str, Any]:
     """Return the sums that a command may change, with the number of their account."""
+    today = account.today
     return {
         "number": account.number,
         "principal": account.principal,
         "penalty": account.penalty,
+        "penalty_due": account.penalty if today is None else account.penalty_due(today),
         "advance": account.advance,
     }
 

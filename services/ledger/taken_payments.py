@@ -15,10 +15,11 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
-from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import TakenElsewhere
 from services.ledger.limits import POST_PAYMENT, allowance
-from services.ledger.previews import changes, sums_of
+from services.ledger.loading import load_account
+from services.ledger.previews import SUMS, changes, sums_of
+from services.ledger.reports.balances import balance
 from shared import context
 from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Session
@@ -107,8 +108,8 @@ def _preview(session: Session, command: PostPayment) -> dict[str, Any]:
     if _is_posted(session, command):
         return {**_posted(session, command, repeated=True), "state": "dry_run"}
     [line] = command.lines
-    account = session.load(Account, account_id(line.account))
-    before = sums_of(account)
+    account = load_account(session, line.account)
+    before = sums_of(account) if account.version else {}
     # The session only reads: what this triggers is recorded nowhere.
     post_payment(session, command)
     left.check(line.amount + line.penalty)
@@ -122,8 +123,8 @@ def _preview(session: Session, command: PostPayment) -> dict[str, Any]:
 
 def _posted(session: Session, command: PostPayment, *, repeated: bool) -> dict[str, Any]:
     [line] = command.lines
-    row = session.read.balance(line.account)
-    sums = {name: row[name] for name in ("number", "principal", "penalty", "advance")}
+    found = balance(session, line.account, None)
+    sums = {name: found[name] for name in ("number", *SUMS)}
     [posting] = [
         posting
         for posting in session.read.postings_of(command.payment_id)
@@ -169,8 +170,7 @@ def _is_posted(session: Session, command: PostPayment) -> bool:
 
 def _is_reversed(session: Session, command: PostPayment) -> bool:
     [line] = command.lines
-    account = session.load(Account, account_id(line.account))
-    return command.payment_id in account.reversed
+    return command.payment_id in load_account(session, line.account).reversed
 
 
 @contextmanager

@@ -8,14 +8,13 @@ from typing import Any
 from services.language import text
 from services.terminal import new_table, roubles, show
 
-SUMS = ("principal", "penalty", "advance")
-
 
 def sum_names() -> dict[str, str]:
     """Return the names of an account's sums."""
     return {
         "principal": text("Principal"),
-        "penalty": text("Penalty"),
+        "penalty": text("Penalty accrued"),
+        "penalty_due": text("Penalty by today"),
         "advance": text("Advance"),
     }
 
@@ -38,7 +37,7 @@ def show_sums(title: str, accounts: Sequence[Mapping[str, Any]]) -> None:
         return
     table = new_table(title, text("Account"), amounts=tuple(sum_names().values()))
     for account in accounts:
-        table.add_row(account["number"], *(roubles(account[name]) for name in SUMS))
+        table.add_row(account["number"], *(roubles(account[name]) for name in sum_names()))
     show(table)
 
 
@@ -50,5 +49,5 @@ def _rows(changed: Mapping[str, Any]) -> Iterator[tuple[str, str, int, int, int]
     for old, new, difference in zip(
         changed["before"], changed["accounts"], changed["difference"], strict=True
     ):
-        for name in SUMS:
+        for name in names:
             yield old["number"], names[name], old[name], new[name], difference[name]

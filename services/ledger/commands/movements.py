@@ -7,7 +7,7 @@ from typing import Any
 
 from services.language import text
 from services.ledger.commands.periods import month
-from services.ledger.penalties.accrual import BY_PAYMENT
+from services.ledger.domain.decision import BY_FACTS, BY_LATER_ENTRY
 
 
 def description(movement: Mapping[str, Any]) -> str:
@@ -23,15 +23,24 @@ def description(movement: Mapping[str, Any]) -> str:
         "penalty_correction": text("Correction of the penalty"),
         "penalty_write_off": text("Write-off of penalty"),
         "payment_reversal": text("Reversal of a payment"),
+        "payer_kind": text("Change of the payer's kind"),
+        "advance_settled": text("Advance settled"),
     }
     if kind not in names:
         return str(movement["text"])
     name, period, reason = names[kind], movement["period"], movement["reason"]
     if period:
         name = text("{what} for {month}", what=name, month=month(period))
-    if not reason:
-        return name
-    return f"{name}: {text(BY_PAYMENT) if reason == BY_PAYMENT else reason}"
+    return f"{name}: {_reason(reason)}" if reason else name
+
+
+def _reason(reason: str) -> str:
+    """Return a reason as it was given; one of the ledger's own in the language of the output."""
+    own = {
+        BY_FACTS: text("a payment or a recalculation since then"),
+        BY_LATER_ENTRY: text("an entry that was recorded later and took effect before"),
+    }
+    return own.get(reason, reason)
 
 
 def _payment(taken: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.penalties.law import law_in_force
 from shared.eventstore import Recorded, Session
 
 
@@ -38,7 +39,7 @@ def advances_in_all(session: Session) -> dict[str, int]:
 def _since(history: Sequence[Recorded]) -> date:
     events: list[Any] = [recorded.event for recorded in history]
     account, since = Account(history[0].originator_id), date.min
-    for event in in_effective_order(account.id, events):
+    for event in in_effective_order(account.id, events, law_in_force()):
         had = account.advance > 0
         account.replay(event)
         if account.advance > 0 and not had:

@@ -10,12 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.domain import Account, account_id
+from services.ledger.domain.decision import BY_FACTS, BY_LATER_ENTRY
 from services.ledger.domain.events import (
     AccountOpened,
+    AdvanceSettled,
     ChargeLine,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
+    PayerKindChanged,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -195,6 +198,12 @@ def _taken(event: Any) -> dict[str, str] | None:
 _PLACES = {"cash_desk": "Оплата в кассе", "bank": "Оплата через банк"}
 
 
+_OWN_REASONS = {
+    BY_FACTS: "оплата или перерасчёт",
+    BY_LATER_ENTRY: "запись, внесённая позже своего дня",
+}
+
+
 def _text_of_payment(event: PaymentPosted) -> str:
     if event.taken is None:
         return "Оплата"
@@ -217,11 +226,16 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one re
             return "penalty", "Пени", 0, event.amount
         case PenaltyCorrected():
             changed = event.amount + event.waived
-            return "penalty_correction", f"Уточнение пеней: {event.reason}", 0, changed
+            reason = _OWN_REASONS.get(event.reason, event.reason)
+            return "penalty_correction", f"Уточнение пеней: {reason}", 0, changed
         case PenaltyWrittenOff():
             return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
         case PaymentPosted():
             return "payment", _text_of_payment(event), -event.amount, -event.penalty
         case PaymentReversed():
             return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
+        case PayerKindChanged():
+            return "payer_kind", "Изменён вид плательщика", 0, 0
+        case AdvanceSettled():
+            return "advance_settled", "Зачёт аванса", 0, 0
     raise TypeError(f"a statement knows no {type(event).__name__}")
