@@ -388,8 +388,8 @@ def money(given: str, option: str) -> Kopecks:
     except ValueError:
         raise ValueError(
             text(
-                "{option}: {given!r} is not a sum in roubles that one posting may have; write it "
-                "like 4500,00",
+                "{option}: {given!r} is not an amount in roubles, or more than the largest amount "
+                "of one posting; write it like 4500,00",
                 option=option,
                 given=given,
             )

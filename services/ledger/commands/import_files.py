@@ -198,5 +198,4 @@ def _entries(name: str) -> str:
         "accounts": text("accounts"),
         "adjustments": text("adjustments"),
         "bills": text("bills"),
-        "openings": text("openings"),
     }.get(name, name)

@@ -173,7 +173,7 @@ def _show_payment(payment: Mapping[str, Any]) -> None:
 
 def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield text("Account"), payment["account"]
-    yield text("Paid"), payment["paid_on"]
+    yield text("Paid on"), payment["paid_on"]
     yield text("Sum"), roubles(payment["amount"])
     yield text("Penalty"), roubles(payment["penalty"])
     for part in payment["allocation"]:

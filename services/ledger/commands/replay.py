@@ -142,8 +142,13 @@ def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:
         soft_wrap=True,
     )
     if found.broken:
-        sentence = "streams that cannot be replayed: {count}; so nothing was changed: run audit"
-        out.print(text(sentence, count=found.broken), soft_wrap=True)
+        out.print(
+            text(
+                "streams that cannot be replayed: {count}; so nothing was changed: run audit",
+                count=found.broken,
+            ),
+            soft_wrap=True,
+        )
     elif found.replayed_again:
         out.print(
             text(

@@ -190,7 +190,7 @@ def _retired(key: VerifierKey) -> VerifierKey:
     with opened_ledger() as store:
         last = _read(store, last_checkpoint)
     if last is None:
-        raise NotFound("nothing_to_seal", "The key has signed nothing: just change it.")
+        raise NotFound("nothing_to_seal", text("The key has signed nothing: just change it."))
     return replace(key, until=open_checkpoint(last.note, (key,)).size)
 
 

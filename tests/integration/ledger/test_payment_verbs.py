@@ -96,7 +96,7 @@ def test_documents_tell_equal_payments_of_a_day_apart(desk: SmallCompany) -> Non
 
 def test_a_named_month_and_a_penalty_are_paid(desk: SmallCompany) -> None:
     owed = desk.run_json("balance", NUMBER)
-    done = pays(desk, "--period", "2026-05", "--penalty", "0,01")
+    done = pays(desk, "--period", "2026-05", "--on", "2026-06-01", "--penalty", "0,01")
     assert {part["period"] for part in done["allocation"]} == {"2026-05"}
     assert desk.run_json("balance", NUMBER)["penalty"] == max(0, owed["penalty"] - 1)
 
