@@ -11,8 +11,8 @@ from typing import Any
 from services.ledger.domain import Account
 from shared.money import Kopecks
 
-SUMS = ("principal", "penalty", "penalty_due", "advance")
-"""The penalty is what is accrued; what is due of it goes by the rules, through today."""
+SUMS = ("principal", "penalty_due", "penalty", "advance")
+"""What is due of penalty goes by the rules, through today; ``penalty`` is what is accrued of it."""
 
 
 def sums_of(account: Account) -> dict[str, Any]:
