@@ -134,14 +134,14 @@ class AccountState(Aggregate, Standing):
             "principal": self.principal,
             "penalty": self.penalty,
             "advance": self.advance,
-            "late_days": self.late_days,
-            "last_fact": self.last_fact,
-            "order_matters_on": self.order_matters_on,
             "open_items": self.open_items,
             "due_dates": {
                 period: self.due_dates[period].isoformat() for period in sorted(self.open_items)
             },
             "charged_periods": sorted(self.charged_periods),
+            "late_days": self.late_days,
+            "last_fact": self.last_fact,
+            "order_matters_on": self.order_matters_on,
         }
 
     @classmethod
@@ -160,12 +160,12 @@ class AccountState(Aggregate, Standing):
         last_bill: int,
         penalty: Kopecks,
         advance: Kopecks,
-        late_days: int,
-        last_fact: Place,
-        order_matters_on: str,
         open_items: dict[str, dict[str, Kopecks]],
         due_dates: dict[str, str],
         charged_periods: Sequence[str],
+        late_days: int,
+        last_fact: Place,
+        order_matters_on: str,
     ) -> Self:
         """Return an account by the columns of its row, without ``principal``, in their order."""
         account = cls(id)

@@ -39,7 +39,7 @@ def accrue(account: Account, on: date, law: PenaltyLaw) -> Kopecks:
     advance pay the debt beside which an earlier version left it; nothing when nothing has changed.
     Raises ValidationFailed for a debt that the rules do not cover.
     """
-    account.law, account.today = law, on
+    account.law, account.today = law, account.today or on
     through, change = account.accrued_through, 0
     if through is None or on >= through:
         penalties(account, on, law)
