@@ -16,6 +16,7 @@ from services.ledger.commands import (
     import_files,
     payments,
     penalty,
+    proposals,
     replay,
     seal,
     turnover,
@@ -42,8 +43,8 @@ app.writes("adjust")(corrections.adjust)
 app.writes("reverse")(corrections.reverse)
 app.writes("write-off")(corrections.write_off)
 app.writes("close")(close.close)
-app.reads("proposals")(corrections.list_proposals)
-app.reads("proposal")(corrections.show_proposal)
+app.reads("proposals")(proposals.list_proposals)
+app.reads("proposal")(proposals.show_proposal)
 app.writes("approve")(corrections.approve)
 app.writes("reject")(corrections.reject)
 app.reads("export", long=True)(export.export)
