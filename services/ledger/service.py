@@ -27,7 +27,7 @@ from services.ledger.domain.proposal import (
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.limits import CORRECTING
 from services.ledger.penalties.account_penalty import penalty
-from services.ledger.penalties.rules import PenaltyRules, load_rules
+from services.ledger.penalties.rules import rules_in_force
 from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
@@ -107,7 +107,7 @@ class LedgerService:
     def penalty(self, number: str, on: date | None) -> Any:
         """Return the penalty of an account explained: today, as of a past day, or as a forecast."""
         return self.store.query(
-            lambda session: penalty(session, number, on or session.today, _rules())
+            lambda session: penalty(session, number, on or session.today, rules_in_force())
         )
 
     @rpc(schemas.PaymentProofs, callers=(GATEWAY,))
@@ -247,9 +247,3 @@ def _plain(rows: Any) -> Any:
 def _group_commit(store: PostgresStore) -> GroupCommit:
     # One for the whole process: only its own commands can be committed together.
     return ledger_group_commit(store)
-
-
-@lru_cache(maxsize=1)
-def _rules() -> PenaltyRules:
-    # Rules change by a deployment, or by a file that is read when the process starts.
-    return load_rules()

@@ -27,7 +27,12 @@ from services.terminal import (
     show,
 )
 
-TOTALS = {"principal": "principal", "penalty": "penalty («пени»)", "advance": "advance"}
+TOTALS = {
+    "principal": "principal",
+    "penalty_due": "penalty («пени»)",
+    "penalty": "of it accrued",
+    "advance": "advance",
+}
 
 
 def balance(

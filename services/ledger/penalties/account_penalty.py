@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -20,8 +21,9 @@ from services.ledger.penalties.accrual import penalties
 from services.ledger.penalties.calculator import ChargePenalty
 from services.ledger.penalties.payment_matching import check_day
 from services.ledger.penalties.rules import PenaltyRules
-from shared.errors import NotFound
+from shared.errors import NotFound, ServiceError
 from shared.eventstore import Session
+from shared.money import Kopecks
 
 _TAKEN_OVER = (AccountOpened, OpeningPosted)
 
@@ -44,15 +46,9 @@ def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dic
         )
     account, known = Account(account_id(number)), history
     if on < session.today:
-        effective = [
-            event for event in in_effective_order(account.id, history) if event.effective_on <= on
-        ]
-        for event in effective:
-            account.replay(event)
-        known = _with_its_own_opening(effective, history)
-    else:
-        for event in history:
-            account.replay(event)
+        known = effective_by(account.id, history, on)
+    for event in known:
+        account.replay(event)
     debts = [debt for debt in penalties(known, on, rules) if debt.segments]
     total = sum(debt.total for debt in debts)
     accrued = sum(_accrued(known))
@@ -67,6 +63,26 @@ def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dic
         "provisional": any(debt.provisional for debt in debts),
         "debts": [_debt(debt) for debt in debts],
     }
+
+
+def penalty_due(events: Sequence[Any], booked: Kopecks, on: date, rules: PenaltyRules) -> Kopecks:
+    """Return the penalty that is owed by the rules through a day, in kopecks.
+
+    ``booked`` is the penalty that is accrued, and neither paid nor written off. It is returned as
+    it is where the rules do not cover the account: a run leaves such an account unchanged too.
+    """
+    try:
+        check_day(on)
+        total = sum(debt.total for debt in penalties(events, on, rules))
+    except ServiceError:
+        return booked
+    return max(0, booked + total - sum(_accrued(events)))
+
+
+def effective_by(id_: UUID, history: Sequence[Any], on: date) -> list[Any]:
+    """Return the events that had taken effect by the end of a day, in the order of effect."""
+    effective = [event for event in in_effective_order(id_, history) if event.effective_on <= on]
+    return _with_its_own_opening(effective, history)
 
 
 def _with_its_own_opening(effective: Sequence[Any], history: Sequence[Any]) -> list[Any]:

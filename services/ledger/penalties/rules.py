@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -211,6 +212,15 @@ class PenaltyRules:
     def moratoria_of(self, payer: PayerKind) -> list[Moratorium]:
         """Return the moratoria that spare one kind of payer, oldest first."""
         return [period for period in self._moratoria if payer in period.payers]
+
+
+@lru_cache(maxsize=1)
+def rules_in_force() -> PenaltyRules:
+    """Return the rules of this process; see `load_rules`.
+
+    They change by a deployment, or by a file that is read when the process starts.
+    """
+    return load_rules()
 
 
 def load_rules(path: Path | None = None, environ: Mapping[str, str] | None = None) -> PenaltyRules:
