@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from services.ledger.commands.ledger_access import opened_ledger, record_run
+from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.penalties.accrual_record import accrue_on_record
 from services.ledger.penalties.accrual_run import Summary, accrue_all
 from services.ledger.penalties.payment_matching import check_day
 from services.ledger.penalties.rules import load_rules
@@ -29,15 +30,6 @@ from services.terminal import (
     reporting,
     roubles,
 )
-
-
-class AccrualRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Who started an accrual by which day and rules, and why."""
-
-    on: date
-    rules: str
-    by: str
-    reason: str
 
 
 def accrue(
@@ -70,12 +62,12 @@ def accrue(
                     f"--on: {by} is in the future. Future dates are allowed only with --dry-run; "
                     f"the last day that can be accrued is {today}."
                 )
-            if not dry_run:
-                run = AccrualRun(on=by, rules=chosen.version, by=who, reason=why)
-                record_run(store, who, run)
             events = store.recorder.max_notification_id() or 0
             with counting("accruing", events) as advance:
-                summary = accrue_all(store, by, chosen, who, advance, dry_run=dry_run)
+                if dry_run:
+                    summary = accrue_all(store, by, chosen, who, advance, dry_run=True)
+                else:
+                    summary = accrue_on_record(store, by, chosen, who, why, advance)
     if json:
         print_json({"on": str(by), "rules": chosen.version, **msgspec.structs.asdict(summary)})
     else:
