@@ -6,6 +6,7 @@ A verb is a function of a module of :mod:`services.ledger.commands`. This is the
 from __future__ import annotations
 
 from services.ledger.commands import (
+    accruals,
     accrue,
     audit,
     balances,
@@ -30,6 +31,7 @@ app.reads("trial-balance", long=True)(turnover.trial_balance)
 app.writes("replay", long=True)(replay.replay)
 app.reads("audit", long=True)(audit.audit)
 app.writes("accrue", long=True)(accrue.accrue)
+app.reads("accruals")(accruals.accruals_)
 app.reads("penalty")(penalty.penalty)
 app.writes("adjust")(corrections.adjust)
 app.writes("reverse")(corrections.reverse)

@@ -24,6 +24,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "ledger balance": ("01", "--as-of", "2026-10-01"),
     "ledger statement": ("01", "--from", "2026-10-01", "--to", "2026-10-31"),
     "ledger proposals": ("--all",),
+    "ledger accruals": ("--last", "3"),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
 }

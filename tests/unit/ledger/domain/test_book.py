@@ -127,7 +127,7 @@ def test_closings_imports_and_accruals_are_published_without_people_and_files() 
 
 def test_the_streams_of_the_book_keep_their_ids() -> None:
     ids = {str(stream) for stream in (CLOSINGS, IMPORTS, ACCRUALS, COMMANDS)}
-    assert BOOK_STREAMS == {CLOSINGS, IMPORTS, ACCRUALS, COMMANDS}
+    assert {CLOSINGS, IMPORTS, ACCRUALS, COMMANDS} == BOOK_STREAMS
     assert ids == {
         "84739fbf-a39b-5014-aa35-c5d647ff3c68",
         "f9fa1202-86da-5cd1-baf8-36310ae6dda7",
