@@ -137,8 +137,8 @@ ACCRUAL_REFUSED = Gauge(
     "saldo_accrual_refused_accounts",
     "Accounts that the penalty rules did not cover in the last accrual run.",
 )
-ACCRUAL_READ = Counter(
-    "saldo_accrual_read_events", "Events that the accrual runs of the schedule have read."
+ACCRUAL_ACCOUNTS = Counter(
+    "saldo_accrual_accounts", "Accounts that the accrual runs of the schedule have gone over."
 )
 SEALED_EVENTS = Counter("saldo_seal_sealed_events", "Events sealed.")
 SEAL_SUCCESS = Gauge(

@@ -10,9 +10,9 @@ import time
 from typing import Any, Protocol
 
 from services.ledger.penalties.accrual_record import accrue_on_record
-from services.ledger.penalties.accrual_run import Summary
+from services.ledger.penalties.accrual_run import Summary, count_owing
 from services.ledger.penalties.accrual_runs import BY_SCHEDULE, Run, due_run, runs
-from services.ledger.penalties.rules import rules_in_force
+from services.ledger.penalties.law import law_in_force
 from services.ledger.penalties.schedule import DueRun, Schedule, read_schedule
 from shared import telemetry
 from shared.bus.listen import StoppedError
@@ -63,12 +63,13 @@ def _due(session: Any, schedule: Schedule) -> tuple[DueRun | None, Run | None]:
 
 def _make(services: Services, schedule: Schedule, due: DueRun) -> None:
     log.info("accrual_begun", through=str(due.through), due_on=str(due.due_on))
-    progress = _Progress(services.store.recorder.max_notification_id() or 0, services.stop)
+    rules = law_in_force().rules
+    progress = _Progress(count_owing(services.store, due.through, rules), services.stop)
     try:
         summary = accrue_on_record(
             services.store,
             due.through,
-            rules_in_force(),
+            rules,
             BY_SCHEDULE,
             f"schedule: {schedule.name}",
             progress,
@@ -100,19 +101,19 @@ def _log(due: DueRun, summary: Summary) -> None:
 
 
 class _Progress:
-    """Counts and logs what has been read; raises StoppedError when the worker is to end."""
+    """Counts and logs the accounts done; raises StoppedError when the worker is to end."""
 
-    def __init__(self, events: int, stop: Stop) -> None:
-        self._events = events
+    def __init__(self, accounts: int, stop: Stop) -> None:
+        self._accounts = accounts
         self._stop = stop
-        self._read = 0
+        self._done = 0
         self._next_log = time.monotonic() + LOG_EVERY
 
-    def __call__(self, read: int) -> None:
+    def __call__(self, done: int) -> None:
         if self._stop.is_set():
             raise StoppedError
-        self._read += read
-        telemetry.ACCRUAL_READ.inc(read)
+        self._done += done
+        telemetry.ACCRUAL_ACCOUNTS.inc(done)
         if time.monotonic() >= self._next_log:
-            log.info("accrual_progress", read=self._read, events=self._events)
+            log.info("accrual_progress", done=self._done, accounts=self._accounts)
             self._next_log = time.monotonic() + LOG_EVERY

@@ -28,7 +28,7 @@ from services.ledger.group_commit import ledger_group_commit
 from services.ledger.limits import CORRECTING
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual_runs import accruals
-from services.ledger.penalties.rules import rules_in_force
+from services.ledger.penalties.law import law_in_force
 from services.ledger.penalties.schedule import read_schedule
 from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal.keys import verifier_keys
@@ -110,7 +110,7 @@ class LedgerService:
     def penalty(self, number: str, on: date | None) -> Any:
         """Return the penalty of an account explained: today, as of a past day, or as a forecast."""
         return self.store.query(
-            lambda session: penalty(session, number, on or session.today, rules_in_force())
+            lambda session: penalty(session, number, on or session.today, law_in_force())
         )
 
     @rpc(schemas.PaymentProofs, callers=(GATEWAY,))

@@ -11,7 +11,7 @@ import typer
 
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.penalties.accrual_record import accrue_on_record
-from services.ledger.penalties.accrual_run import Summary, accrue_all
+from services.ledger.penalties.accrual_run import Summary, accrue_all, count_owing
 from services.ledger.penalties.payment_matching import check_day
 from services.ledger.penalties.rules import load_rules
 from services.terminal import (
@@ -62,8 +62,7 @@ def accrue(
                     f"--on: {by} is in the future. Future dates are allowed only with --dry-run; "
                     f"the last day that can be accrued is {today}."
                 )
-            events = store.recorder.max_notification_id() or 0
-            with counting("accruing", events) as advance:
+            with counting("accruing", count_owing(store, by, chosen)) as advance:
                 if dry_run:
                     summary = accrue_all(store, by, chosen, who, advance, dry_run=True)
                 else:

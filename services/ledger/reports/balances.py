@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import Any
 
 from services.ledger.domain import Account, account_id
-from services.ledger.penalties.account_penalty import effective_by, penalty_due
-from services.ledger.penalties.rules import rules_in_force
+from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.penalties.account_penalty import penalties_due
+from services.ledger.penalties.law import law_in_force
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -18,43 +19,30 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
     """Return what an account owes now, or owed as of a past day or instant.
 
     ``as_of`` a date: what had taken effect by the end of that day; an instant: what had been
-    recorded by then. ``penalty`` is what is accrued of it, ``penalty_due`` what is owed of it by
-    the rules through that day, or through today. Raises NotFound ``account_not_found``.
+    recorded by then. ``penalty`` is what is accrued and neither paid nor written off;
+    ``penalty_due`` what is owed by the rules through the day. Raises NotFound
+    ``account_not_found``.
     """
     if as_of is None:
         row = session.read.balance(number)
         if row is None:
             raise _no_account(number)
-        due = _due_today(session, [row])[number]
-        return _balance(row, as_of, due, _names(session, [number]))
-    account, known, on = _account_as_of(session, number, as_of)
-    due = penalty_due(known, account.penalty, on, rules_in_force())
-    return _balance(account.snapshot(), as_of, due, _names(session, [number]))
+        due = penalties_due(session, [row], session.today, law_in_force())
+        return _balance(row, as_of, _names(session, [number]), due)
+    account, day = _account_as_of(session, number, as_of)
+    due = {number: account.penalty_due(day)}
+    return _balance(account.snapshot(), as_of, _names(session, [number]), due)
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
     """Return the current balances of accounts in the order given, unknown ones left out."""
     rows = {row["number"]: row for row in session.read.balances(numbers)}
     names = _names(session, numbers)
-    due = _due_today(session, list(rows.values()))
+    due = penalties_due(session, list(rows.values()), session.today, law_in_force())
     return {
         "balances": [
-            _balance(rows[number], None, due[number], names) for number in numbers if number in rows
+            _balance(rows[number], None, names, due) for number in numbers if number in rows
         ]
-    }
-
-
-def _due_today(session: Session, rows: Sequence[dict[str, Any]]) -> dict[str, Kopecks]:
-    """Return the penalty due today by account; the histories are read by one query."""
-    histories = session.histories([account_id(row["number"]) for row in rows])
-    return {
-        row["number"]: penalty_due(
-            [recorded.event for recorded in histories.get(account_id(row["number"]), ())],
-            row["penalty"],
-            session.today,
-            rules_in_force(),
-        )
-        for row in rows
     }
 
 
@@ -63,26 +51,33 @@ def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]
     return names
 
 
-def _account_as_of(session: Session, number: str, as_of: str) -> tuple[Account, list[Any], date]:
-    """Return an account as of a day or instant, its events until then, and the day."""
+def _account_as_of(session: Session, number: str, as_of: str) -> tuple[Account, date]:
     account = Account(account_id(number))
+    account.law = law_in_force()
     history = session.history(account.id)
     if len(as_of) == len("2026-10-31"):
-        on = date.fromisoformat(as_of)
-        known = effective_by(account.id, [recorded.event for recorded in history], on)
+        day = date.fromisoformat(as_of)
+        events: list[Any] = [recorded.event for recorded in history]
+        for event in in_effective_order(account.id, events, account.law):
+            if event.effective_on > day:
+                break
+            account.replay(event)
     else:
         instant = datetime.fromisoformat(as_of)
-        on = session.clock.day_of(instant)
-        known = [recorded.event for recorded in history if recorded.recorded_at <= instant]
-    for event in known:
-        account.replay(event)
+        day = session.clock.day_of(instant)
+        for recorded in history:
+            if recorded.recorded_at <= instant:
+                account.replay(recorded.event)
     if not account.version:
         raise _no_account(number)
-    return account, known, on
+    return account, day
 
 
 def _balance(
-    row: dict[str, Any], as_of: str | None, due: Kopecks, names: dict[str, dict[str, str]]
+    row: dict[str, Any],
+    as_of: str | None,
+    names: dict[str, dict[str, str]],
+    due: dict[str, Kopecks],
 ) -> dict[str, Any]:
     own_names = names.get(row["number"], {})
     services: dict[str, Kopecks] = {}
@@ -95,7 +90,7 @@ def _balance(
         "version": row["version"],
         "principal": row["principal"],
         "penalty": row["penalty"],
-        "penalty_due": due,
+        "penalty_due": due[row["number"]],
         "advance": row["advance"],
         "services": [
             {"service": service, "name": own_names.get(service, service), "amount": amount}

@@ -18,7 +18,7 @@ from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.penalties.accrual_record import accrue_on_record
 from services.ledger.penalties.accrual_runs import BY_SCHEDULE, Run, runs
-from services.ledger.penalties.rules import rules_in_force
+from services.ledger.penalties.rules import load_rules
 from services.ledger.scheduled_accrual import accrue_when_due
 from services.ledger.tables.closed_periods import close_period
 from shared import context, telemetry
@@ -120,7 +120,7 @@ def test_a_run_of_staff_through_that_day_serves_too(
 ) -> None:
     worker.set_to(months[0])
     accrue_on_record(
-        worker.store, months[0] - timedelta(days=1), rules_in_force(), "staff:orlova", "act 7"
+        worker.store, months[0] - timedelta(days=1), load_rules(), "staff:orlova", "act 7"
     )
     assert [run.by for run in worker.work()] == ["staff:orlova"]
 

@@ -261,4 +261,15 @@ def test_a_balance_has_the_penalty_accrued_and_the_penalty_due(
     assert due("2026-10-02") == 143, "the 31st day of delay"
     assert due("2026-11-06") == 5_130
     assert due("2026-10-02T23:30:00+03:00") == 143, "the day of that instant"
-    assert due("9999-12-31") == 0, "beyond the days that have a penalty, what is accrued"
+
+
+def test_a_penalty_paid_before_it_is_accrued_is_not_due(
+    store: MemoryStore, clock: FixedClock
+) -> None:
+    clock.advance(timedelta(days=200))
+    [found] = store.query(lambda session: balances(session, [FIRST]))["balances"]
+    assert found["penalty_due"] > 0
+    pay(store, clock.today(), (FIRST, found["principal"], found["penalty_due"]))
+    [paid] = store.query(lambda session: balances(session, [FIRST]))["balances"]
+    owed = ("principal", "penalty", "penalty_due", "advance")
+    assert [paid[name] for name in owed] == [0, 0, 0, 0]
