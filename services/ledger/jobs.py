@@ -1,10 +1,11 @@
-"""The ledger's periodic jobs: announcing checkpoints, accruing penalties by the schedule.
+"""The ledger's periodic jobs: checkpoints are announced, commands are digested and expire.
 
-Sealing is the sealer's, a process apart.
+Penalties are accrued by the schedule. Sealing is the sealer's, a process apart.
 """
 
 from __future__ import annotations
 
+from services.ledger.command_digests import CommandDigester, expire_commands
 from services.ledger.scheduled_accrual import accrue_when_due
 from services.ledger.seal.announcing import announce_checkpoint
 from shared.bus import Job
@@ -12,4 +13,6 @@ from shared.bus import Job
 JOBS = [
     Job("announce_checkpoint", every=5.0, run=announce_checkpoint),
     Job("accrue_when_due", every=60.0, run=accrue_when_due),
+    Job("digest_commands", every=60.0, run=CommandDigester().run),
+    Job("expire_commands", every=3_600.0, run=expire_commands),
 ]

@@ -67,6 +67,7 @@ class ImportBegun(Event, frozen=True):
 class ImportFinished(Event, frozen=True):
     """A file is imported: importing it again has no effect.
 
+    Its events are among the positions ``first_position`` to ``last_position``, None without any.
     ``chunks_digest`` covers the rows of its chunks: see :mod:`services.ledger.tables.book_rows`.
     ``finished_at`` is as ``begun_at`` of :class:`ImportBegun`.
     """
@@ -77,6 +78,8 @@ class ImportFinished(Event, frozen=True):
     attempt: int
     entries: int
     refused_rows: int
+    first_position: int | None
+    last_position: int | None
     chunks: int
     chunks_digest: str
     finished_at: datetime | None = None
@@ -172,10 +175,14 @@ class ClosedMonths(Aggregate):
         self.last = ""
 
     def close(self, period: str, by: str, reason: str) -> None:
-        """Close a month and all before it. Raises Conflict ``period_closed``."""
+        """Close a month and all before it; raises as ``check_open``."""
+        self.check_open(period)
+        self.trigger(MonthClosed(period=period, by=by, reason=reason))
+
+    def check_open(self, period: str) -> None:
+        """Raise Conflict ``period_closed`` when a month is closed."""
         if period <= self.last:
             raise Conflict("period_closed", f"{period} is closed already: through {self.last}.")
-        self.trigger(MonthClosed(period=period, by=by, reason=reason))
 
     def apply(self, event: Any) -> None:
         """Change the state by one event."""
@@ -213,9 +220,17 @@ class Imports(Aggregate):
         )
 
     def finish(
-        self, digest: str, entries: int, refused_rows: int, chunks: int, chunks_digest: str
+        self,
+        digest: str,
+        entries: int,
+        refused_rows: int,
+        positions: tuple[int | None, int | None],
+        chunks: tuple[int, str],
     ) -> None:
-        """Finish an import that was begun; no effect on one that is finished."""
+        """Finish an import that was begun; no effect on one that is finished.
+
+        ``positions`` are the first and the last of its events, ``chunks`` their number and digest.
+        """
         if isinstance(begun := self.last.get(digest), ImportBegun):
             self.trigger(
                 ImportFinished(
@@ -223,8 +238,10 @@ class Imports(Aggregate):
                     attempt=begun.attempt,
                     entries=entries,
                     refused_rows=refused_rows,
-                    chunks=chunks,
-                    chunks_digest=chunks_digest,
+                    first_position=positions[0],
+                    last_position=positions[1],
+                    chunks=chunks[0],
+                    chunks_digest=chunks[1],
                 )
             )
 
@@ -271,30 +288,15 @@ class Accruals(Aggregate):
 
 
 class CommandDigests(Aggregate):
-    """The digests of a book's commands: ``last`` is the newest, ``expired`` their positions."""
+    """The digests of a book's commands; the stream is appended to without being loaded."""
 
     def __init__(self, id: UUID = COMMANDS) -> None:  # noqa: A002
         super().__init__(id)
-        self.last: CommandsDigested | None = None
-        self.expired: set[int] = set()
-
-    def digest(self, digested: CommandsDigested) -> None:
-        """Note the digest of a range that follows the last one."""
-        self.trigger(digested)
-
-    def expire(self, digest_position: int, count: int) -> None:
-        """Note that the commands of a digest have been deleted."""
-        self.trigger(CommandsExpired(digest_position=digest_position, count=count))
 
     def apply(self, event: Any) -> None:
-        """Change the state by one event."""
-        match event:
-            case CommandsDigested():
-                self.last = event
-            case CommandsExpired():
-                self.expired.add(event.digest_position)
-            case _:
-                raise TypeError(f"not an event of command digests: {type(event).__name__}")
+        """Check that the event is one of this stream."""
+        if not isinstance(event, CommandsDigested | CommandsExpired):
+            raise TypeError(f"not an event of command digests: {type(event).__name__}")
 
 
 BOOK_AGGREGATES: dict[UUID, type[Aggregate]] = {

@@ -18,6 +18,8 @@ import psycopg
 
 from services.ledger.domain import Account
 from services.ledger.domain.double_entry import ADVANCES, PENALTY
+from services.ledger.replay.book import book_differences
+from services.ledger.replay.commands import command_differences
 from services.ledger.replay.comparison import deviations, in_batches, orphan_postings, orphan_rows
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.sql_balances import aggregate
@@ -176,6 +178,7 @@ def _check_log(session: PostgresSession) -> list[Difference]:
     cursor = session.cursor
     cursor.execute("SET LOCAL statement_timeout = 0")
     found = [*_breaks(cursor), *_commands(cursor)]
+    found += [*book_differences(cursor), *command_differences(cursor)]
     try:
         with cursor.connection.transaction():
             for deviation in orphan_postings(cursor):

@@ -25,6 +25,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from services.ledger.domain import Account
+from services.ledger.replay.book import rebuild_book, wrong_rows
 from services.ledger.replay.comparison import (
     Deviation,
     deviations,
@@ -34,6 +35,7 @@ from services.ledger.replay.comparison import (
 )
 from services.ledger.replay.parallel import Progress, Range, conninfo_of, quiet
 from services.ledger.replay.streams import Difference, over_streams, read_streams, replay_stream
+from services.ledger.tables.book_rows import BOOK_TABLES
 from services.ledger.tables.columns import (
     BALANCES,
     KEYS,
@@ -71,7 +73,9 @@ class Rebuilt(msgspec.Struct):
 
     accounts: int = 0
     events: int = 0
-    wrong: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    wrong: dict[str, int] = msgspec.field(
+        default_factory=lambda: dict.fromkeys((*TABLES, *BOOK_TABLES), 0)
+    )
     differences: list[Difference] = msgspec.field(default_factory=list)
     broken: int = 0
     replayed_again: int = 0
@@ -109,6 +113,9 @@ def rebuild(
         with connection.transaction():
             cursor = connection.cursor()
             _record(cursor, orphan_postings(cursor), total, compare_only)
+            for row in wrong_rows(cursor):
+                total.wrong[row.table] += 1
+                total.differences += row.differences() if compare_only else ()
         if compare_only or total.broken:
             return total
         before_swap()
@@ -175,6 +182,7 @@ def _swap(store: PostgresStore, connection: psycopg.Connection[Any], since: int)
         for table in TABLES:
             cursor.execute(_remove_live(table))
             cursor.execute(_move_in(table))
+        rebuild_book(cursor)
         _clear(connection)
     return len(moved)
 

@@ -50,8 +50,8 @@ def test_an_import_that_is_resumed_or_repeated_records_nothing() -> None:
     imports = Imports()
     begun(imports)
     begun(imports, by="staff:petrov")
-    imports.finish(FILE, 3, 0, 1, "cd" * 32)
-    imports.finish(FILE, 3, 0, 1, "cd" * 32)
+    imports.finish(FILE, 3, 0, (8, 9), (1, "cd" * 32))
+    imports.finish(FILE, 3, 0, (8, 9), (1, "cd" * 32))
     begun(imports)
     assert [type(event).__name__ for event in imports.pending] == ["ImportBegun", "ImportFinished"]
 
@@ -61,7 +61,7 @@ def test_a_file_of_which_nothing_was_posted_is_tried_again() -> None:
     begun(imports)
     imports.refuse(FILE, 5)
     begun(imports)
-    imports.finish(FILE, 3, 0, 1, "cd" * 32)
+    imports.finish(FILE, 3, 0, (8, 9), (1, "cd" * 32))
     assert [event.attempt for event in imports.pending] == [1, 1, 2, 2]  # type: ignore[attr-defined]
 
 
@@ -71,7 +71,7 @@ def everything() -> list[tuple[UUID, Event]]:
     begun(imports)
     imports.refuse(FILE, 5)
     begun(imports)
-    imports.finish(FILE, 3, 1, 1, "cd" * 32)
+    imports.finish(FILE, 3, 1, (8, 9), (1, "cd" * 32))
     accruals.begin(RUN, date(2026, 7, 14), "ru-1", "staff:ivanova", "act 7")
     accruals.finish(
         AccrualFinished(
