@@ -344,8 +344,10 @@ class Movement(Result):
     recorded_at = instant("When it was recorded.")
     kind = output_text(
         "`opening` (the debt at the takeover of the account), `charges`, `adjustment` (of a bill), "
-        "`penalty`, `penalty_correction`, `penalty_write_off`, `payment`, `payment_reversal`; "
-        "show an unknown kind by its `text`.",
+        "`penalty`, `penalty_correction`, `penalty_write_off`, `payment`, `payment_reversal`, "
+        "`payer_kind` (another kind of payer, by whose rules penalties are from that day on), "
+        "`advance_settled` (an advance has paid a debt; neither changes the balance); show an "
+        "unknown kind by its `text`.",
         "charges",
     )
     text = output_text("A description for people.", "Начисления за 2026-10")

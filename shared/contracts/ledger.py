@@ -112,6 +112,17 @@ class AccountOpened(_OfAccount):
     )
 
 
+class PayerKindChanged(_OfAccount):
+    payer_kind = fields.String(
+        required=True,
+        metadata={
+            "description": (
+                "Who pays: debts that take effect from the day on bear its penalty rules."
+            )
+        },
+    )
+
+
 class OpeningPosted(_OfAccount):
     opening = fields.List(
         fields.Nested(ServiceAmount),
@@ -294,6 +305,7 @@ class AccrualFinished(_OfAccrual):
 
 CONTRACTS = [
     Contract("account_opened", 1, AccountOpened, "An account has been opened in the ledger."),
+    Contract("payer_kind_changed", 1, PayerKindChanged, "The payer is of another kind."),
     Contract("opening_posted", 1, OpeningPosted, "The balance that was taken over is posted."),
     Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),
     Contract("penalty_accrued", 1, PenaltyAccrued, "A penalty for late payment was added."),
