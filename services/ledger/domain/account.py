@@ -168,7 +168,9 @@ class Account(DecidingAccount):
             self.trigger(bill)
 
     def _order_matters(self, bill: ChargesPosted) -> bool:
-        """Return whether later facts would have paid some of a bill, had it been there."""
+        """Return whether a bill changes what is accrued, or what later facts have paid."""
+        if max(bill.due_on, bill.effective_on).isoformat() < self.order_matters_on:
+            return True
         if place(bill) >= self.last_fact:
             return False
         return (
@@ -184,7 +186,8 @@ class Account(DecidingAccount):
         """Post a bill that money is there for: money back and the advance pay it, then the rest."""
         items = {**self.open_items, bill.period: owed}
         allocation, rest = allocate(items, money, bill.period)
-        if rest and self.may_owe_penalty(bill.effective_on):
+        before_accrual = bill.effective_on.isoformat() < self.order_matters_on
+        if before_accrual or (rest and self.may_owe_penalty(bill.effective_on)):
             raise NeedsHistoryError(self.number)
         self.record(replace(bill, allocation=allocation))
 
@@ -260,19 +263,24 @@ class Account(DecidingAccount):
         )
 
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
-        """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
+        """Waive a penalty that is owed by a day, by the rules.
 
-        It takes effect no earlier than the last change of the penalty. What is owed by that day and
-        not accrued yet is accrued with it.
+        What is not accrued yet is accrued with it. Without rules it takes effect no earlier than
+        the last accrual. Raises Conflict ``penalty_not_owed`` for more than is owed.
         """
         self._must_exist()
         check_positive(amount, "penalty to write off")
-        on = max(on, self.penalty_changed_on)
-        if amount > self.penalty and (self.law is None or amount > self.penalty_due(on)):
+        owed = self.penalty
+        if self.law is None:
+            on = max(on, self.penalty_changed_on)
+        else:
+            owed = self.penalty_due(on)
+        if amount > owed:
             raise Conflict(
                 "penalty_not_owed",
-                "Only a penalty that is owed can be written off.",
-                penalty=self.penalty,
+                f"Only a penalty that is owed can be written off: by {on} it is "
+                f"{format_roubles(owed)}.",
+                penalty=owed,
             )
         self.post(
             PenaltyWrittenOff(
@@ -334,7 +342,9 @@ class Account(DecidingAccount):
         return True
 
     def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
-        """Post a payment that comes last in the order of effect, and pays no hidden penalty."""
+        """Post a payment that comes last, changes nothing accrued, and pays no hidden penalty."""
+        if payment.effective_on.isoformat() < self.order_matters_on:
+            raise NeedsHistoryError(self.number)
         first = payment.named_period or None
         allocation, rest = allocate(self.open_items, payment.amount, first, policy)
         if place(payment) < self.last_fact and (rest or self._other_places_matter(payment)):
