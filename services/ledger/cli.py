@@ -15,6 +15,7 @@ from services.ledger.commands import (
     export,
     import_files,
     penalty,
+    policy,
     replay,
     seal,
     turnover,
@@ -33,6 +34,7 @@ app.reads("audit", long=True)(audit.audit)
 app.writes("accrue", long=True)(accrue.accrue)
 app.reads("accruals")(accruals.accruals_)
 app.reads("penalty")(penalty.penalty)
+app.reads("policy")(policy.policy)
 app.writes("adjust")(corrections.adjust)
 app.writes("reverse")(corrections.reverse)
 app.writes("write-off")(corrections.write_off)

@@ -30,6 +30,7 @@ from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual_runs import accruals
 from services.ledger.penalties.law import law_in_force
 from services.ledger.penalties.schedule import read_schedule
+from services.ledger.policy import policy
 from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
@@ -225,6 +226,11 @@ class LedgerService:
         """Return ``{schedule, due, next, runs}``; see `accrual_runs.accruals`."""
         schedule = read_schedule(self.settings.ledger_accruals)
         return self.store.query(lambda session: accruals(session, schedule, last))
+
+    @rpc(staff_schemas.Policy, callers=(staff("read"),))
+    def policy(self) -> Any:
+        """Return what the operator has chosen; see `policy.policy`."""
+        return policy(self.settings.ledger_accruals)
 
     @rpc(staff_schemas.StatementByDays, callers=(staff("read"),))
     def statement_by_days(

@@ -104,6 +104,10 @@ class Proposal(Schema):
     proposal_id = fields.UUID(required=True)
 
 
+class Policy(Schema):
+    """The choices of the operator: all."""
+
+
 class Accruals(Schema):
     """The last accrual runs."""
 

@@ -295,6 +295,24 @@ def test_opening_balances_are_posted_once(harness: ImportHarness) -> None:
     assert harness.balance("01")["principal"] == 1100
 
 
+def test_an_opening_debt_keeps_the_day_since_which_it_is_late(harness: ImportHarness) -> None:
+    header = "account;service;amount;payer_kind;effective_on;due_on\n"
+    days = "household;2026-03-01;2025-12-10"
+    rows = [f"01;heat;4500;{days}\n", f"01;lift;50;{days}\n", "02;heat;1;household;2026-03-01;\n"]
+    wrong = ["03;heat;1;household;;2025-13-10\n", "04;heat;1;household;;2099-01-01\n"]
+    uneven = [f"05;heat;1;{days}\n", "05;lift;1;household;2026-03-01;\n"]
+    file = harness.file("o.csv", *rows, *wrong, *uneven, header=header)
+    counts = harness.imports(file, code=1)["counts"]
+    assert (counts["entries"], counts["refusals"]) == (2, {"invalid": 3, "invalid_day": 1})
+    due_dates = [harness.balance(number)["due_dates"]["0001-01"] for number in ("01", "02")]
+    assert due_dates == ["2025-12-10", "2026-03-01"]
+    harness.opens("06")
+    late = harness.file("p.csv", "06;heat;1;;2026-03-01;2025-12-10\n", header=header)
+    harness.imports(late)
+    assert harness.balance("06")["due_dates"]["0001-01"] == "2025-12-10"
+    harness.is_sound()
+
+
 def test_adjustments_are_posted_once_and_need_two_people_above_the_limit(
     harness: ImportHarness,
 ) -> None:

@@ -25,6 +25,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "ledger statement": ("01", "--from", "2026-10-01", "--to", "2026-10-31"),
     "ledger proposals": ("--all",),
     "ledger accruals": ("--last", "3"),
+    "ledger policy": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
 }
