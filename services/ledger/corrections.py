@@ -39,6 +39,7 @@ from services.ledger.penalties.law import law_in_force
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
+from shared.cooperation import cooperatively
 from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -303,7 +304,7 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 def _copy(session: Session, number: str) -> Account:
     account = Account(account_id(number))
-    for recorded in session.history(account.id):
+    for recorded in cooperatively(session.history(account.id)):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(

@@ -32,10 +32,9 @@ def audit(
             report = auditor.audit(store, advance, workers=workers)
         trusted = verifier_keys()
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
-        with counting("verifying the seal", events) as advance:
-            seal = store.query(
-                lambda session: inspect_seal(session.cursor, trusted, notes, advance)
-            )
+        with counting("verifying the seal", events) as advance, store.reading() as cursor:
+            seal = inspect_seal(cursor, trusted, notes, advance)
+    differences = len(report.differences) + report.unlisted
     if json:
         print_json({**msgspec.structs.asdict(report), "seal": seal})
     else:
@@ -45,11 +44,13 @@ def audit(
                 f"the table has {found.found}",
                 soft_wrap=True,
             )
+        if report.unlisted:
+            out.print(f"and {report.unlisted} more differences")
         for finding in seal.findings:
             out.print(f"seal: {finding.text}", soft_wrap=True)
         out.print(
             f"{report.accounts} accounts, {report.events} events, {seal.sealed} of them sealed; "
-            f"{len(report.differences) + len(seal.findings)} differences; the trial balance is "
+            f"{differences + len(seal.findings)} differences; the trial balance is "
             f"{sum(report.trial_balance.values())}; {monotonic() - began:.1f} s",
             soft_wrap=True,
         )

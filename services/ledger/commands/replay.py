@@ -44,8 +44,8 @@ def replay(
 ) -> None:
     """Show the event history of an account, or rebuild the read model of all accounts (--all).
 
-    The rebuild is prepared beside the live tables and replaces them in one transaction: payments
-    continue, and a rebuild that is killed changes nothing.
+    The rebuild is prepared beside the live tables and replaces wrong rows some hundred at a time:
+    payments continue, and a rebuild that is killed leaves each row as it was, or right.
     """
     if (number is None) != all_:
         raise refused("Name one account, or use --all.")
@@ -119,9 +119,9 @@ def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:
         soft_wrap=True,
     )
     if found.broken:
+        unchanged = "" if found.swapped else ", so nothing was changed"
         out.print(
-            f"{found.broken} streams cannot be replayed, so nothing was changed: run audit",
-            soft_wrap=True,
+            f"{found.broken} streams cannot be replayed{unchanged}: run audit", soft_wrap=True
         )
     elif found.swapped:
         again = found.replayed_again

@@ -26,8 +26,9 @@ CLOSINGS = book_stream("closings")
 IMPORTS = book_stream("imports")
 ACCRUALS = book_stream("accruals")
 COMMANDS = book_stream("commands")
+CHECKPOINTS = book_stream("checkpoints")
 
-BOOK_STREAMS = frozenset({CLOSINGS, IMPORTS, ACCRUALS, COMMANDS})
+BOOK_STREAMS = frozenset({CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS})
 """The streams that are neither an account's nor a proposal's."""
 
 
@@ -155,6 +156,23 @@ class CommandsExpired(Event, frozen=True):
     count: int
 
 
+class CheckpointsThinned(Event, frozen=True):
+    """All checkpoints of a day (UTC) but its last have been deleted.
+
+    They had the numbers from ``first_number`` and the sizes from ``first_size``; ``digest`` is the
+    SHA-256 over those of their notes, in order.
+    """
+
+    topic: ClassVar[str] = "ledger.checkpoints_thinned.v1"
+
+    day: date
+    first_number: int
+    last_number: int
+    first_size: int
+    last_size: int
+    digest: str
+
+
 BOOK_EVENTS: tuple[type[Event], ...] = (
     MonthClosed,
     ImportBegun,
@@ -164,6 +182,7 @@ BOOK_EVENTS: tuple[type[Event], ...] = (
     AccrualFinished,
     CommandsDigested,
     CommandsExpired,
+    CheckpointsThinned,
 )
 
 
@@ -299,10 +318,27 @@ class CommandDigests(Aggregate):
             raise TypeError(f"not an event of command digests: {type(event).__name__}")
 
 
+class ThinnedCheckpoints(Aggregate):
+    """The days whose checkpoints have been thinned."""
+
+    def __init__(self, id: UUID = CHECKPOINTS) -> None:  # noqa: A002
+        super().__init__(id)
+
+    def thin(self, thinned: CheckpointsThinned) -> None:
+        """Note that the checkpoints of a day have been thinned."""
+        self.trigger(thinned)
+
+    def apply(self, event: Any) -> None:
+        """Check that the event is one of this stream."""
+        if not isinstance(event, CheckpointsThinned):
+            raise TypeError(f"not an event of checkpoints: {type(event).__name__}")
+
+
 BOOK_AGGREGATES: dict[UUID, type[Aggregate]] = {
     CLOSINGS: ClosedMonths,
     IMPORTS: Imports,
     ACCRUALS: Accruals,
     COMMANDS: CommandDigests,
+    CHECKPOINTS: ThinnedCheckpoints,
 }
 """Stream -> its aggregate."""

@@ -10,7 +10,7 @@ CREATE TRIGGER commands_append_only BEFORE UPDATE OR TRUNCATE ON commands
 CREATE FUNCTION refuse_deletion() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('saldo.expiring', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
-        RAISE EXCEPTION 'table % is append-only: old rows expire by expire_commands()', TG_TABLE_NAME
+        RAISE EXCEPTION 'table % is append-only: its old rows expire by themselves', TG_TABLE_NAME
             USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN NULL;

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import psycopg
+
 from services.ledger.domain import EVENTS
 from services.ledger.domain.book import CLOSINGS, IMPORTS, ImportFinished
+from services.ledger.replay.parallel import one_snapshot
 from services.ledger.replay.streams import CANNOT_BE_REPLAYED, Difference
 from services.ledger.tables.book_rows import (
     BOOK_TABLES,
@@ -17,6 +20,10 @@ from services.ledger.tables.book_rows import (
     row_key,
     write_row,
 )
+from shared.eventstore.postgres import PostgresStore
+
+WAIT_FOR_THE_LOG = "10min"
+"""How long a rebuild waits for the append lock, which an import holds until it ends."""
 
 _EVENTS = (
     "SELECT topic, state, recorded_at FROM events WHERE originator_id = %s "
@@ -47,12 +54,8 @@ class WrongRow(NamedTuple):
 
 def wrong_rows(cursor: Any) -> list[WrongRow]:
     """Return the rows of closings and imports that are not what the log says."""
-    expected, found = _rows_of_log(cursor)[0], _rows_of_tables(cursor)
-    return [
-        WrongRow(*key, expected.get(key), found.get(key))
-        for key in sorted(expected.keys() | found.keys())
-        if expected.get(key) != found.get(key)
-    ]
+    with one_snapshot(cursor):
+        return _wrong_rows(cursor)
 
 
 def book_differences(cursor: Any) -> Iterator[Difference]:
@@ -62,21 +65,36 @@ def book_differences(cursor: Any) -> Iterator[Difference]:
     for event in _rows_of_log(cursor)[1]:
         expected = (event.chunks, event.chunks_digest)
         if (found := chunks_digest(cursor, event.digest)) != expected:
-            yield Difference(
-                "", f"chunks of import {event.digest}", *map(_counted, (expected, found))
-            )
+            what = f"chunks of import {event.digest}"
+            yield Difference("", what, _counted(expected), _counted(found))
 
 
-def rebuild_book(cursor: Any) -> None:
-    """Make closings and imports what the log says; the caller holds the append lock."""
-    for wrong in wrong_rows(cursor):
-        if wrong.expected is not None:
-            write_row(cursor, wrong.table, wrong.expected)
-            continue
-        if wrong.table == "imports":
-            cursor.execute("DELETE FROM import_chunks WHERE digest = %s", (wrong.key,))
-        key = BOOK_TABLES[wrong.table][0]
-        cursor.execute(f"DELETE FROM {wrong.table} WHERE {key} = %s", (wrong.key,))  # noqa: S608
+def put_book_right(store: PostgresStore, connection: psycopg.Connection[Any]) -> None:
+    """Make closings and imports what the log says, while nothing is appended to it."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+        store.recorder.lock(cursor)
+        for wrong in _wrong_rows(cursor):
+            _put_right(cursor, wrong)
+
+
+def _put_right(cursor: Any, wrong: WrongRow) -> None:
+    if wrong.expected is not None:
+        write_row(cursor, wrong.table, wrong.expected)
+        return
+    if wrong.table == "imports":
+        cursor.execute("DELETE FROM import_chunks WHERE digest = %s", (wrong.key,))
+    key = BOOK_TABLES[wrong.table][0]
+    cursor.execute(f"DELETE FROM {wrong.table} WHERE {key} = %s", (wrong.key,))  # noqa: S608
+
+
+def _wrong_rows(cursor: Any) -> list[WrongRow]:
+    expected, found = _rows_of_log(cursor)[0], _rows_of_tables(cursor)
+    return [
+        WrongRow(*key, expected.get(key), found.get(key))
+        for key in sorted(expected.keys() | found.keys())
+        if expected.get(key) != found.get(key)
+    ]
 
 
 def _rows_of_log(cursor: Any) -> tuple[dict[Key, Row], list[ImportFinished]]:

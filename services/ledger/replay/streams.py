@@ -44,15 +44,14 @@ _STREAMS = (
     "WHERE originator_id BETWEEN %s AND %s ORDER BY originator_id, originator_version"
 )
 _STREAMS_OF = (
-    "SELECT originator_id, topic, state FROM events "
+    "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
     "WHERE originator_id = ANY (%s) ORDER BY originator_id, originator_version"
 )
-_SIZE = (
-    "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS events, "
-    "(SELECT count(*) FROM balances) AS accounts"
-)
+_LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
 _AT_ONCE = 5_000
-ACCOUNTS_IN_A_RANGE = 10_000
+EVENTS_IN_A_RANGE = 10_000
+"""How many events a range has, about: each has a snapshot, which holds back vacuum while it is
+read, and its rows are in memory."""
 SMALLEST_RANGES = 4
 """The least number of ranges, so that a few workers all have something to do."""
 
@@ -120,12 +119,18 @@ def read_streams(
     progress(count % REPORT_EVERY)
 
 
-def streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Any]]]:
-    """Yield some accounts with their decoded events; raises for an unknown one."""
+def read_streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Entry]]]:
+    """Yield some streams in the order of their ids, each with its events in order."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_STREAMS_OF, (uuids(ids),), binary=True)
         for id_, rows in groupby(cursor, key=itemgetter(0)):
-            yield id_, [EVENTS.decode(topic, state) for _, topic, state in rows]
+            yield id_, [Entry(*row[1:]) for row in rows]
+
+
+def streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Any]]]:
+    """Yield some accounts with their decoded events; raises for an unknown one."""
+    for id_, entries in read_streams_of(connection, ids):
+        yield id_, [EVENTS.decode(entry.topic, entry.state) for entry in entries]
 
 
 def account_streams(
@@ -144,9 +149,9 @@ def over_streams(
     workers: int | None = None,
 ) -> Iterator[R]:
     """Yield the results of ``work`` for ranges that cover all streams; see over_ranges."""
-    size = store.query(lambda session: session.cursor.execute(_SIZE).fetchone())
-    ranges = stream_ranges(size["accounts"] // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
-    return over_ranges(work, conninfo_of(store), ranges, size["events"], progress, workers)
+    events = store.query(lambda session: session.cursor.execute(_LAST).fetchone())["position"]
+    ranges = stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)
+    return over_ranges(work, conninfo_of(store), ranges, events, progress, workers)
 
 
 def replay_stream(

@@ -36,12 +36,19 @@ SELECT {_DIGEST} FROM commands
 """  # noqa: S608 - texts of this module
 _BY_POSITION = f"""
 SELECT width_bucket(last_position, %(firsts)s::bigint[]) - 1 AS range, {_DIGEST}
-  FROM commands WHERE last_position <= %(through)s GROUP BY 1
+  FROM commands
+ WHERE last_position > %(after)s AND last_position <= %(through)s
+   AND command_id IN (
+       SELECT command_id FROM events
+        WHERE notification_id > %(after)s AND notification_id <= %(through)s)
+ GROUP BY 1
 """  # noqa: S608 - texts of this module
 _BY_TIME = f"""
 SELECT width_bucket((extract(epoch FROM recorded_at) * 1000000)::bigint, %(firsts)s::bigint[]) - 1
            AS range, {_DIGEST}
-  FROM commands WHERE last_position IS NULL AND recorded_at <= %(through)s GROUP BY 1
+  FROM commands
+ WHERE last_position IS NULL AND recorded_at > %(after)s AND recorded_at <= %(through)s
+ GROUP BY 1
 """  # noqa: S608 - texts of this module
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -70,15 +77,14 @@ def digest_of_idle(cursor: Any, after: datetime, through: datetime) -> Digest:
 def digests_by_range(
     cursor: Any, ranges: Sequence[CommandsDigested]
 ) -> list[tuple[Digest, Digest]]:
-    """Return the digests of now of adjoining ranges, by one reading of the table."""
+    """Return the digests of now of adjoining ranges: with events, and without."""
     if not ranges:
         return []
-    by_position = _grouped(
-        cursor, _BY_POSITION, [one.after + 1 for one in ranges], ranges[-1].through
-    )
-    by_time = _grouped(
-        cursor, _BY_TIME, [_micros(one.idle_after) + 1 for one in ranges], ranges[-1].idle_through
-    )
+    first, last = ranges[0], ranges[-1]
+    starts = [one.after + 1 for one in ranges]
+    by_position = _grouped(cursor, _BY_POSITION, starts, first.after, last.through)
+    times = [_micros(one.idle_after) + 1 for one in ranges]
+    by_time = _grouped(cursor, _BY_TIME, times, first.idle_after, last.idle_through)
     return [
         (by_position.get(number, NOTHING), by_time.get(number, NOTHING))
         for number in range(len(ranges))
@@ -90,8 +96,11 @@ def _one(cursor: Any, query: str, after: Any, through: Any) -> Digest:
     return Digest(row["count"], row["digest"])
 
 
-def _grouped(cursor: Any, query: str, firsts: list[int], through: Any) -> dict[int, Digest]:
-    rows = cursor.execute(query, {"firsts": firsts, "through": through}).fetchall()
+def _grouped(
+    cursor: Any, query: str, firsts: list[int], after: Any, through: Any
+) -> dict[int, Digest]:
+    given = {"firsts": firsts, "after": after, "through": through}
+    rows = cursor.execute(query, given).fetchall()
     return {row["range"]: Digest(row["count"], row["digest"]) for row in rows}
 
 

@@ -12,11 +12,13 @@ from services.ledger.domain.book import (
     ACCRUALS,
     BOOK_EVENTS,
     BOOK_STREAMS,
+    CHECKPOINTS,
     CLOSINGS,
     COMMANDS,
     IMPORTS,
     AccrualFinished,
     Accruals,
+    CheckpointsThinned,
     ClosedMonths,
     CommandsDigested,
     CommandsExpired,
@@ -96,7 +98,20 @@ def everything() -> list[tuple[UUID, Event]]:
         idle_count=0,
         idle_digest="ef" * 32,
     )
-    return [*made, (COMMANDS, digested), (COMMANDS, CommandsExpired(digest_position=9, count=2))]
+    thinned = CheckpointsThinned(
+        day=date(2026, 7, 14),
+        first_number=1,
+        last_number=3,
+        first_size=100,
+        last_size=512,
+        digest="ef" * 32,
+    )
+    return [
+        *made,
+        (COMMANDS, digested),
+        (COMMANDS, CommandsExpired(digest_position=9, count=2)),
+        (CHECKPOINTS, thinned),
+    ]
 
 
 def test_closings_imports_and_accruals_are_published_without_people_and_files() -> None:
@@ -119,18 +134,19 @@ def test_closings_imports_and_accruals_are_published_without_people_and_files() 
             contracts[publication.type].check(publication.data)
             published[publication.type] = publication.data
     assert {type(event) for _, event in everything()} == set(BOOK_EVENTS)
-    internal = {"commands_digested", "commands_expired"}
+    internal = {"commands_digested", "commands_expired", "checkpoints_thinned"}
     assert set(published) == {event.topic.split(".")[1] for event in BOOK_EVENTS} - internal
     for hidden in ("ivanova", "neighbour", "march", "order 17", "act 7"):
         assert hidden not in str(published)
 
 
 def test_the_streams_of_the_book_keep_their_ids() -> None:
-    ids = {str(stream) for stream in (CLOSINGS, IMPORTS, ACCRUALS, COMMANDS)}
-    assert {CLOSINGS, IMPORTS, ACCRUALS, COMMANDS} == BOOK_STREAMS
+    ids = {str(stream) for stream in (CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS)}
+    assert {CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS} == BOOK_STREAMS
     assert ids == {
         "84739fbf-a39b-5014-aa35-c5d647ff3c68",
         "f9fa1202-86da-5cd1-baf8-36310ae6dda7",
         "dee83de3-7af6-5dc7-bbef-69a6e01fb1a4",
         "66624483-1476-5dbd-aef3-39d28d5c3be2",
+        "b5d0f572-d271-5bfa-91ce-cefbbb9a844d",
     }, "every log has them, and migrations write them"
