@@ -160,7 +160,7 @@ class Account(DecidingAccount):
         )
         if self.complete:
             self.post(bill)
-        elif self._order_matters(bill):
+        elif self._order_matters(bill) or self.stands_beside_a_debt:
             raise NeedsHistoryError(self.number)
         elif money := self.advance + money_back:
             self._charge_and_settle(bill, owed, money)
@@ -343,7 +343,7 @@ class Account(DecidingAccount):
 
     def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
         """Post a payment that comes last, changes nothing accrued, and pays no hidden penalty."""
-        if payment.effective_on.isoformat() < self.order_matters_on:
+        if payment.effective_on.isoformat() < self.order_matters_on or self.stands_beside_a_debt:
             raise NeedsHistoryError(self.number)
         first = payment.named_period or None
         allocation, rest = allocate(self.open_items, payment.amount, first, policy)

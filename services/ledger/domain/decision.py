@@ -176,7 +176,7 @@ class DecidingAccount(AccountState):
             self._accrue(change, on, settled, whole)
         elif change or waived:
             self.correct_accrued(on, on, BY_FACTS)
-        elif self.moved_to(self._standing_by(whole))[0] or self._stands_beside_a_debt():
+        elif self.moved_to(self._standing_by(whole))[0] or self.stands_beside_a_debt:
             self.record(AdvanceSettled(account=self.number, effective_on=on), whole)
         return change
 
@@ -222,9 +222,6 @@ class DecidingAccount(AccountState):
     def _standing_by(self, settled: Settlement) -> Standing:
         owed = self.penalty_accrued - settled.penalty_paid - self.penalty_waived
         return Standing.of(settled.open, owed, settled.advance).settle()
-
-    def _stands_beside_a_debt(self) -> bool:
-        return bool(self.advance and (self.open_items or self.penalty))
 
     def _settled_by(self, day: date) -> tuple[Settlement, Settlement]:
         """Return the debts by a day, and after all facts, which are the same if none is later."""

@@ -226,7 +226,7 @@ def _replay(replayed: Replayed, entry: Entry, sums: MutableMapping[str, int] | N
 
 def _check_advance(replayed: Replayed, account: Account, entry: Entry) -> None:
     """Report an advance beside an open debt: money is there, and a penalty may run."""
-    if account.advance < 0 or account.open_items or account.penalty:
+    if account.advance < 0 or account.stands_beside_a_debt:
         replayed.differences.append(
             Difference(
                 account.number,

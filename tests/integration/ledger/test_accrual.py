@@ -17,6 +17,7 @@ from services.ledger.application import (
 from services.ledger.domain.events import ChargeLine
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual_run import accrue_all
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.replay.audit import audit
 from services.ledger.tables.closed_periods import close_period
@@ -151,7 +152,7 @@ def test_parallel_workers_give_the_same_result(store: PostgresStore) -> None:
 
 def test_the_penalty_of_a_future_day_is_explained(store: PostgresStore) -> None:
     accrue_all(store, JUNE, RULES, "staff:test")
-    found = store.query(lambda session: penalty(session, NUMBERS[0], JULY, RULES))
+    found = store.query(lambda session: penalty(session, NUMBERS[0], JULY, PenaltyLaw(RULES)))
     assert (found["total"], found["accrued"], found["owed"]) == (8_550, 5_130, 8_550)
     assert found["provisional"] is True
     [debt] = found["debts"]

@@ -50,7 +50,8 @@ def test_a_company_is_imported_file_by_file(harness: ImportHarness) -> None:
     )
     assert harness.imports(adjustments)["counts"]["amount"] == -2050
     owed = harness.balance("01")
-    assert owed["open_items"]["0001-01"] == {"heating": 100_000}
+    # The advance that came along has paid of it at once.
+    assert owed["open_items"]["0001-01"] == {"heating": 95_000}
     # 50,00 came along in advance and 10,00 are money back of water; they have paid of heating.
     assert owed["principal"] - owed["advance"] == 100_000 + 10_000 - 1_000 - 5_000 - 2_050
     assert owed["penalty"] == 150
