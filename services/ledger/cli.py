@@ -6,6 +6,7 @@ A verb is a function of a module of :mod:`services.ledger.commands`. This is the
 from __future__ import annotations
 
 from services.ledger.commands import (
+    accruals,
     accrue,
     advances,
     audit,
@@ -16,6 +17,7 @@ from services.ledger.commands import (
     import_files,
     payments,
     penalty,
+    policy,
     proposals,
     replay,
     seal,
@@ -38,7 +40,9 @@ app.reads("trial-balance", long=True)(turnover.trial_balance)
 app.writes("replay", long=True)(replay.replay)
 app.reads("audit", long=True)(audit.audit)
 app.writes("accrue", long=True)(accrue.accrue)
+app.reads("accruals")(accruals.accruals_)
 app.reads("penalty")(penalty.penalty)
+app.reads("policy")(policy.policy)
 app.writes("adjust")(corrections.adjust)
 app.writes("reverse")(corrections.reverse)
 app.writes("write-off")(corrections.write_off)

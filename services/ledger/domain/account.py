@@ -14,6 +14,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from services.ledger.domain.allocation import DEFAULT_POLICY, Policy, allocate
+from services.ledger.domain.book import BOOK_EVENTS
 from services.ledger.domain.decision import DecidingAccount
 from services.ledger.domain.events import (
     ACCOUNT_EVENTS,
@@ -47,8 +48,8 @@ from shared.money import MAX_AMOUNT, Kopecks, format_roubles
 
 __all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
-EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS)
-"""All event types in the ledger's log: those of accounts, and those of proposals."""
+EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, *BOOK_EVENTS)
+"""All event types in the ledger's log: of accounts, of proposals, and of the book as a whole."""
 
 
 @lru_cache(maxsize=50_000)

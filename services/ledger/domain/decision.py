@@ -32,6 +32,7 @@ from services.ledger.domain.order import in_order, is_fact, place
 from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
+from shared.cooperation import cooperatively
 from shared.eventstore import NeedsHistoryError
 from shared.money import Kopecks
 
@@ -250,7 +251,7 @@ class DecidingAccount(AccountState):
             outcome = self._add(settled, fact)
         else:
             settled = Settlement(self._law_or_book())
-            for one in in_order([*self.facts, fact]):
+            for one in cooperatively(in_order([*self.facts, fact])):
                 done = self._add(settled, one)
                 if one is fact:
                     outcome = done

@@ -20,7 +20,9 @@ from services.ledger.penalties.accrual_run import accrue_all
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.replay.audit import audit
+from services.ledger.tables.closed_periods import close_period
 from shared import context
+from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
 from tests.ledger_commands import PostCharges, post_charges
@@ -116,6 +118,27 @@ def test_a_payment_between_reading_and_writing_is_not_lost(store: PostgresStore)
     accrue_all(store, JULY, RULES, "staff:test", pay_between)
     assert paid
     assert owed(store) == dict.fromkeys(NUMBERS, 0)
+    assert audit(store).differences == []
+
+
+def test_a_run_writes_nothing_into_a_month_that_is_closed_meanwhile(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ledger.penalties.accrual_run.CHUNK", 1)
+    began = store.recorder.max_notification_id()
+    accrued: list[str] = []
+
+    def close_meanwhile(_: int) -> None:
+        if not accrued and (accrued_by_now := [n for n, penalty in owed(store).items() if penalty]):
+            accrued.extend(accrued_by_now)
+            close_period(store, "2026-07", "staff:petrov", "reported")
+
+    with pytest.raises(Conflict) as stopped:
+        accrue_all(store, JULY, RULES, "staff:test", close_meanwhile)
+    assert stopped.value.code == "period_closed"
+    assert f"{len(accrued)} accounts are accrued" in stopped.value.message
+    assert {number for number, penalty in owed(store).items() if penalty} == set(accrued)
+    assert store.recorder.max_notification_id() == (began or 0) + len(accrued) + 1
     assert audit(store).differences == []
 
 
