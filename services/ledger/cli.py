@@ -13,6 +13,7 @@ from services.ledger.commands import (
     corrections,
     export,
     import_files,
+    papers,
     penalty,
     replay,
     seal,
@@ -31,6 +32,8 @@ app.writes("replay", long=True)(replay.replay)
 app.reads("audit", long=True)(audit.audit)
 app.writes("accrue", long=True)(accrue.accrue)
 app.reads("penalty")(penalty.penalty)
+app.reads("reconciliation")(papers.reconciliation)
+app.reads("certificate")(papers.certificate)
 app.writes("adjust")(corrections.adjust)
 app.writes("reverse")(corrections.reverse)
 app.writes("write-off")(corrections.write_off)

@@ -26,6 +26,8 @@ from services.ledger.domain.proposal import (
 )
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.limits import CORRECTING
+from services.ledger.papers.certificate import debt_on
+from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.reports import balances, bills, history, statements
@@ -108,6 +110,20 @@ class LedgerService:
         """Return the penalty of an account explained: today, as of a past day, or as a forecast."""
         return self.store.query(
             lambda session: penalty(session, number, on or session.today, _rules())
+        )
+
+    @rpc(schemas.Reconciliation, callers=(GATEWAY, staff("read")))
+    def reconciliation(self, number: str, first_day: date, last_day: date) -> Any:
+        """Return what an act of reconciliation says; see `papers.reconciliation`."""
+        return self.store.query(
+            lambda session: reconciliation(session, number, first_day, last_day, _rules())
+        )
+
+    @rpc(schemas.Debt, callers=(GATEWAY, staff("read")))
+    def debt(self, number: str, on: date | None) -> Any:
+        """Return what an account owes by the end of a day; see `papers.certificate`."""
+        return self.store.query(
+            lambda session: debt_on(session, number, on or session.today, _rules())
         )
 
     @rpc(schemas.PaymentProofs, callers=(GATEWAY,))
