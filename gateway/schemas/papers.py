@@ -46,7 +46,3 @@ class Debt(Result):
     penalty = kopecks("The penalty («пени») by the rules through that day", 1425)
     advance = kopecks("Paid in advance", 0)
     owed = kopecks("All that is owed, the advance subtracted; zero: nothing", 451425)
-    provisional = fields.Boolean(
-        required=True,
-        metadata=described("Whether the day of payment will still decide the rate.", True),
-    )

@@ -9,10 +9,11 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.days import day_limits
-from services.ledger.domain import Account, account_id
+from services.ledger.domain import Account
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.validation import check_month
-from shared.eventstore import Session
+from services.ledger.loading import accounts_at_hand, load_account
+from shared.eventstore import NeedsHistoryError, Session
 from shared.money import Kopecks
 
 
@@ -46,7 +47,7 @@ class PostPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_account(session: Session, command: OpenAccount) -> None:
     """Open an account; no effect on one that is open already."""
-    account = session.load(Account, account_id(command.number))
+    account = load_account(session, command.number)
     if not account.version:
         account.open(command.number, command.payer_kind, session.today, command.opening)
 
@@ -59,13 +60,26 @@ def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
     any.
     """
     day_limits().check_payment(command.paid_on, session.today)
+    numbers = [line.account for line in command.lines]
+    accounts = accounts_at_hand(session, numbers, command.payment_id)
     posted = []
     for line in command.lines:
         if line.period is not None:
             check_month(line.period)
-        account = session.load(Account, account_id(line.account))
-        if account.post_payment(
-            command.payment_id, command.paid_on, line.amount, line.penalty, first=line.period
-        ):
+        if _post_line(session, command, line, accounts[line.account]):
             posted.append(line.account)
     return {"payment_id": str(command.payment_id), "posted": posted}
+
+
+def _post_line(session: Session, command: PostPayment, line: PaidLine, account: Account) -> bool:
+    def post(account: Account) -> bool:
+        return account.post_payment(
+            command.payment_id, command.paid_on, line.amount, line.penalty, first=line.period
+        )
+
+    try:
+        return post(account)
+    except NeedsHistoryError:
+        if session.cursor is None:
+            raise
+        return post(load_account(session, line.account))

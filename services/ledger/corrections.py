@@ -33,6 +33,7 @@ from services.ledger.limits import (
     may,
     permission_for,
 )
+from services.ledger.loading import load_account, under_the_law
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
@@ -86,9 +87,7 @@ def correct(session: Session, command: Correct) -> dict[str, Any]:
             command.correction, numbers, amount, command.reason, actor
         )
         return _result("proposed", command.correction_id, amount, _current(session, changed))
-    made = _make(
-        command, lambda number: session.load(Account, account_id(number)), numbers, session.today
-    )
+    made = _make(command, lambda number: load_account(session, number), numbers, session.today)
     if not made:
         # Somebody else made it since the trial.
         return _result("unchanged", command.correction_id, 0, ())
@@ -120,7 +119,7 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
     _check_open(session, made.correction)
     accounts = _make(
         Correct(correction_id=command.proposal_id, correction=made.correction, reason=made.reason),
-        lambda number: session.load(Account, account_id(number)),
+        lambda number: load_account(session, number),
         made.accounts,
         session.today,
     )
@@ -292,7 +291,7 @@ def _copy(session: Session, number: str) -> Account:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number
         )
-    return account
+    return under_the_law(session, account)
 
 
 def _current(session: Session, accounts: Sequence[Account]) -> Sequence[Account]:

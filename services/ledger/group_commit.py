@@ -11,16 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.application import PostPayment
-from services.ledger.domain import EVENTS, Account, account_id
-from services.ledger.tables.bulk_copy import read_accounts_by_id
+from services.ledger.domain import Account, account_id
+from services.ledger.loading import read_to_post, recall_payments
 from shared.eventstore import Aggregate
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
-
-_POSTED = (
-    "SELECT p.account, e.originator_version AS version, e.topic, e.state "
-    "FROM payment_postings AS p JOIN events AS e USING (position) WHERE p.payment_id = ANY (%s)"
-)
 
 
 def ledger_group_commit(store: PostgresStore) -> GroupCommit:
@@ -42,12 +37,7 @@ class AccountCommands:
 
     def read(self, cursor: Any, ids: Sequence[UUID]) -> Mapping[UUID, Aggregate]:
         """Return the accounts from their rows; an empty one for each that is not open."""
-        accounts: dict[UUID, Aggregate] = {
-            account.id: account for account in read_accounts_by_id(cursor, ids)
-        }
-        if len(accounts) < len(ids):
-            accounts.update((id_, Account(id_)) for id_ in ids if id_ not in accounts)
-        return accounts
+        return read_to_post(cursor, ids)
 
     def recall(
         self, cursor: Any, commands: Sequence[Any], aggregates: Mapping[UUID, Aggregate]
@@ -56,12 +46,7 @@ class AccountCommands:
         payments = [command.payment_id for command in commands if isinstance(command, PostPayment)]
         if not payments:
             return
-        cursor.execute(_POSTED, (payments,))
-        for row in cursor.fetchall():
-            account = aggregates.get(account_id(row["account"]))
-            if isinstance(account, Account):
-                paid: Any = EVENTS.decode(row["topic"], bytes(row["state"]))
-                account.payments[paid.payment_id] = (row["version"], paid)
+        recall_payments(cursor, payments, aggregates)
 
     def copy(self, aggregate: Any) -> Aggregate:
         """Return a copy of an account."""

@@ -13,9 +13,11 @@ from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.double_entry import ADVANCES, PENALTY, postings
 from services.ledger.domain.events import (
     AccountOpened,
+    AdvanceSettled,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
+    PayerKindChanged,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -72,6 +74,10 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
             return "payment_posted", _payment(event)
         case PaymentReversed():
             return "payment_reversed", _reversal(event)
+        case PayerKindChanged():
+            return "payer_kind_changed", {"payer_kind": event.payer_kind}
+        case AdvanceSettled():
+            return "advance_settled", {}
     raise TypeError(f"no contract for {type(event).__name__}")
 
 

@@ -29,7 +29,7 @@ from services.ledger.limits import CORRECTING
 from services.ledger.papers.certificate import debt_on
 from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.penalties.account_penalty import penalty
-from services.ledger.penalties.rules import PenaltyRules, load_rules
+from services.ledger.penalties.law import law_in_force
 from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
@@ -109,22 +109,20 @@ class LedgerService:
     def penalty(self, number: str, on: date | None) -> Any:
         """Return the penalty of an account explained: today, as of a past day, or as a forecast."""
         return self.store.query(
-            lambda session: penalty(session, number, on or session.today, _rules())
+            lambda session: penalty(session, number, on or session.today, law_in_force())
         )
 
     @rpc(schemas.Reconciliation, callers=(GATEWAY, staff("read")))
     def reconciliation(self, number: str, first_day: date, last_day: date) -> Any:
         """Return what an act of reconciliation says; see `papers.reconciliation`."""
         return self.store.query(
-            lambda session: reconciliation(session, number, first_day, last_day, _rules())
+            lambda session: reconciliation(session, number, first_day, last_day)
         )
 
     @rpc(schemas.Debt, callers=(GATEWAY, staff("read")))
     def debt(self, number: str, on: date | None) -> Any:
         """Return what an account owes by the end of a day; see `papers.certificate`."""
-        return self.store.query(
-            lambda session: debt_on(session, number, on or session.today, _rules())
-        )
+        return self.store.query(lambda session: debt_on(session, number, on or session.today))
 
     @rpc(schemas.PaymentProofs, callers=(GATEWAY,))
     def payment_proofs(self, payment_id: UUID) -> Any:
@@ -263,9 +261,3 @@ def _plain(rows: Any) -> Any:
 def _group_commit(store: PostgresStore) -> GroupCommit:
     # One for the whole process: only its own commands can be committed together.
     return ledger_group_commit(store)
-
-
-@lru_cache(maxsize=1)
-def _rules() -> PenaltyRules:
-    # Rules change by a deployment, or by a file that is read when the process starts.
-    return load_rules()

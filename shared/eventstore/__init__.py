@@ -5,7 +5,7 @@ Reading order: :mod:`events`, :mod:`aggregate`, :mod:`session` (the unit of work
 tables and the roles).
 """
 
-from shared.eventstore.aggregate import Aggregate
+from shared.eventstore.aggregate import Aggregate, NeedsHistoryError
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.memory import MemoryStore
 from shared.eventstore.session import ReadModel, Session, Store, Vault
@@ -15,6 +15,7 @@ __all__ = [
     "Event",
     "EventTypes",
     "MemoryStore",
+    "NeedsHistoryError",
     "ReadModel",
     "Recorded",
     "Session",

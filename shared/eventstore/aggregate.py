@@ -9,6 +9,10 @@ from uuid import UUID
 from shared.eventstore.events import Event
 
 
+class NeedsHistoryError(Exception):
+    """A decision takes the whole history of an aggregate, and this one was read from a row."""
+
+
 class Aggregate(ABC):
     """One consistency boundary: it checks a rule against its state, then triggers an event.
 

@@ -15,7 +15,7 @@ import msgspec
 
 from shared.clock import Clock
 from shared.errors import ServiceError
-from shared.eventstore.aggregate import Aggregate
+from shared.eventstore.aggregate import Aggregate, NeedsHistoryError
 from shared.eventstore.events import Event
 from shared.eventstore.recorder import Cause
 from shared.eventstore.session import PendingEvent, Session
@@ -165,6 +165,8 @@ class InMemorySession(Session):
             return msgspec.json.encode(entry.handler(self, entry.command))
         except ServiceError as refusal:
             entry.error = refusal
+        except NeedsHistoryError:
+            entry.alone = True
         except Exception as fault:  # noqa: BLE001 - raised again in the thread of its caller
             log.warning("group_command_failed", error=type(fault).__name__)
             entry.alone = True

@@ -99,6 +99,29 @@ class Session(ABC):
             raise TypeError(f"stream {id} belongs to a {type(known).__name__}")
         return known
 
+    cursor: Any = None
+    """The cursor of the transaction; None where there is no database."""
+
+    def adopt(self, aggregate: A) -> A:
+        """Let an aggregate that was read otherwise take part in this unit of work.
+
+        Returns the one of this id that takes part already, where there is one.
+        """
+        known = self._aggregates.setdefault(aggregate.id, aggregate)
+        if known is aggregate:
+            aggregate._journal = self._journal
+        return known  # type: ignore[return-value]
+
+    def reload(self, cls: type[A], id: UUID) -> A:  # noqa: A002
+        """Return an aggregate with its whole history, in the place of one that was adopted."""
+        self.flush()
+        self._aggregates.pop(id, None)
+        return self.load(cls, id)
+
+    def has(self, id: UUID) -> bool:  # noqa: A002
+        """Return whether an aggregate takes part in this unit of work."""
+        return id in self._aggregates
+
     @property
     def read(self) -> Any:
         """The service's read model, with all pending events written."""

@@ -32,6 +32,7 @@ from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, PaymentPosted, ServiceAmount
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.reports import balances, bills, history, statements
 from services.ledger.seal import leaf, merkle
@@ -128,11 +129,11 @@ def _make_history(session: Session, _command: None) -> None:
     account.post_charges("2026-03", date(2026, 3, 31), date(2026, 4, 15), [BILL])
     off = [ServiceAmount("heating", -5_000)]
     account.adjust_charges(UUID(int=3), "2026-03", date(2026, 5, 2), off, "недопоставка")
-    accrue(account, _events(session), date(2026, 7, 1), RULES)
+    accrue(account, date(2026, 7, 1), PenaltyLaw(RULES))
     account.post_payment(FIRST_PAID, date(2026, 6, 20), 200_000, 0)
     account.post_payment(REVERSED, date(2026, 7, 2), 10_000, 0)
     account.reverse_payment(REVERSED, date(2026, 7, 3), "ошибка")
-    accrue(account, _events(session), date(2026, 8, 10), RULES)
+    accrue(account, date(2026, 8, 10), PenaltyLaw(RULES))
     account.write_off_penalty(100, date(2026, 8, 10), "по решению")
 
 

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from services.ledger.commands.ledger_access import opened_ledger, record_run
-from services.ledger.penalties.accrual_run import Summary, accrue_all
+from services.ledger.penalties.accrual_run import Summary, accrue_all, count_owing
 from services.ledger.penalties.payment_matching import check_day
 from services.ledger.penalties.rules import load_rules
 from services.terminal import (
@@ -73,8 +73,7 @@ def accrue(
             if not dry_run:
                 run = AccrualRun(on=by, rules=chosen.version, by=who, reason=why)
                 record_run(store, who, run)
-            events = store.recorder.max_notification_id() or 0
-            with counting("accruing", events) as advance:
+            with counting("accruing", count_owing(store, by, chosen)) as advance:
                 summary = accrue_all(store, by, chosen, who, advance, dry_run=dry_run)
     if json:
         print_json({"on": str(by), "rules": chosen.version, **msgspec.structs.asdict(summary)})

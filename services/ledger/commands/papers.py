@@ -15,7 +15,6 @@ import typer
 from services.ledger.commands.ledger_access import Number, opened_ledger
 from services.ledger.papers.certificate import debt_on
 from services.ledger.papers.reconciliation import reconciliation as reconciliation_of
-from services.ledger.penalties.rules import load_rules
 from services.staff_calls import calls_to, reads_database
 from services.terminal import (
     DIFFERENCE,
@@ -61,10 +60,7 @@ def reconciliation(
         first, last = day(from_, "--from"), day(to, "--to")
         if reads_database("ledger"):
             with opened_ledger() as store:
-                rules = load_rules()
-                found = store.query(
-                    lambda session: reconciliation_of(session, number, first, last, rules)
-                )
+                found = store.query(lambda session: reconciliation_of(session, number, first, last))
         else:
             with calls_to("ledger") as ledger:
                 found = ledger.ask("reconciliation", number=number, first_day=first, last_day=last)
@@ -94,9 +90,8 @@ def certificate(
         chosen = day(on, "--on")
         if reads_database("ledger"):
             with opened_ledger() as store:
-                rules = load_rules()
                 found = store.query(
-                    lambda session: debt_on(session, number, chosen or session.today, rules)
+                    lambda session: debt_on(session, number, chosen or session.today)
                 )
         else:
             with calls_to("ledger") as ledger:

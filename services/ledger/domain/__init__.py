@@ -1,10 +1,11 @@
 """The personal account and what may happen to it: pure Python, no I/O.
 
-Reading order: :mod:`events` (what can happen), :mod:`state` (what it does to an account),
-:mod:`account` (what is allowed), :mod:`validation` (its limits), :mod:`allocation` (which debt a
-sum pays), :mod:`reversal` (undoing a payment), :mod:`proposal` (corrections that take two
-people), :mod:`effective_order` (replay of back-dated events), :mod:`double_entry` (the postings
-under every event).
+Reading order: :mod:`events` (what can happen), :mod:`standing` and :mod:`state` (what it does to
+an account), :mod:`account` (what is allowed), :mod:`validation` (its limits). Where money goes:
+:mod:`order` (of effect), :mod:`allocation` (which debt a sum pays), :mod:`debts`,
+:mod:`settlement` (which money pays which debt, and when), :mod:`decision` (what an event therefore
+moves), :mod:`effective_order` (replay of back-dated events). Beside: :mod:`proposal` (corrections
+that take two people), :mod:`double_entry` (the postings under every event).
 """
 
 from services.ledger.domain.account import EVENTS, OPENING_PERIOD, Account, account_id

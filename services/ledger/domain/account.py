@@ -12,7 +12,10 @@ from datetime import date
 from functools import lru_cache
 from uuid import UUID
 
-from services.ledger.domain.allocation import DEFAULT_POLICY, AllocatedPart, Policy, allocate
+from msgspec.structs import replace
+
+from services.ledger.domain.allocation import DEFAULT_POLICY, Policy, allocate
+from services.ledger.domain.decision import DecidingAccount
 from services.ledger.domain.events import (
     ACCOUNT_EVENTS,
     AccountOpened,
@@ -20,17 +23,16 @@ from services.ledger.domain.events import (
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
+    PayerKindChanged,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
-    PenaltyCorrected,
     PenaltySegment,
     PenaltyWrittenOff,
     ServiceAmount,
 )
+from services.ledger.domain.order import OPENING_PERIOD, place
 from services.ledger.domain.proposal import PROPOSAL_EVENTS
-from services.ledger.domain.reversal import undo
-from services.ledger.domain.state import OPENING_PERIOD, AccountState
 from services.ledger.domain.validation import (
     check_amount,
     check_month,
@@ -39,7 +41,7 @@ from services.ledger.domain.validation import (
     checked_sums,
 )
 from shared.errors import Conflict, NotFound, ValidationFailed
-from shared.eventstore import EventTypes
+from shared.eventstore import EventTypes, NeedsHistoryError
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks, format_roubles
 
@@ -55,11 +57,17 @@ def account_id(number: str, book: str = "main") -> UUID:
     return derived_id(NAMESPACE, "ledger", book, number)
 
 
-class Account(AccountState):
+class Account(DecidingAccount):
     """One personal account («лицевой счёт»)."""
 
     def open(
-        self, number: str, payer_kind: str, on: date, opening: Sequence[ServiceAmount] = ()
+        self,
+        number: str,
+        payer_kind: str,
+        on: date,
+        opening: Sequence[ServiceAmount] = (),
+        *,
+        due_on: date | None = None,
     ) -> None:
         """Open the account. Raises Conflict ``account_exists``."""
         if self.version:
@@ -67,14 +75,29 @@ class Account(AccountState):
         for item in opening:
             check_amount(item.amount, "opening balance")
         check_services([item.service for item in opening], "invalid_opening")
-        self.trigger(
+        self.post(
             AccountOpened(
-                account=number, payer_kind=payer_kind, effective_on=on, opening=tuple(opening)
+                account=number,
+                payer_kind=payer_kind,
+                effective_on=on,
+                opening=tuple(opening),
+                due_on=due_on,
             )
         )
 
+    def change_payer_kind(self, payer_kind: str, on: date) -> bool:
+        """Take another kind of payer from a day on; return False for the kind that it has.
+
+        What is owed before keeps its rules; what takes effect from then on bears the new ones.
+        """
+        self._must_exist()
+        if payer_kind == self.payer_kind:
+            return False
+        self.post(PayerKindChanged(account=self.number, payer_kind=payer_kind, effective_on=on))
+        return True
+
     def post_opening(
-        self, on: date, opening: Sequence[ServiceAmount], policy: Policy = DEFAULT_POLICY
+        self, on: date, opening: Sequence[ServiceAmount], *, due_on: date | None = None
     ) -> None:
         """Post the opening balance of an account that is open already; once at most.
 
@@ -93,11 +116,9 @@ class Account(AccountState):
         for item in opening:
             check_amount(item.amount, "opening balance")
         check_services([item.service for item in opening], "invalid_opening")
-        owed = {item.service: item.amount for item in opening if item.amount > 0}
-        allocation, _ = allocate({OPENING_PERIOD: owed}, self.advance, policy=policy)
-        self.trigger(
+        self.post(
             OpeningPosted(
-                account=self.number, effective_on=on, opening=tuple(opening), allocation=allocation
+                account=self.number, effective_on=on, opening=tuple(opening), due_on=due_on
             )
         )
 
@@ -107,7 +128,6 @@ class Account(AccountState):
         on: date,
         due_on: date,
         lines: Sequence[ChargeLine],
-        policy: Policy = DEFAULT_POLICY,
         *,
         bill_number: str = "",
     ) -> None:
@@ -128,20 +148,44 @@ class Account(AccountState):
         if not lines:
             raise ValidationFailed("invalid_charges", "A bill has at least one line.")
         owed, money_back = checked_sums(lines)
-        # Money back pays the other lines first. Most bills have no advance to pay them.
-        available = self.advance + money_back
-        allocation = allocate({period: owed}, available, policy=policy)[0] if available else ()
-        self.trigger(
-            ChargesPosted(
-                account=self.number,
-                period=period,
-                effective_on=on,
-                due_on=due_on,
-                lines=tuple(lines),
-                allocation=allocation,
-                bill_number=bill_number,
-            )
+        bill = ChargesPosted(
+            account=self.number,
+            period=period,
+            effective_on=on,
+            due_on=due_on,
+            lines=tuple(lines),
+            bill_number=bill_number,
+            moved=(),
         )
+        if self.complete:
+            self.post(bill)
+        elif self._order_matters(bill):
+            raise NeedsHistoryError(self.number)
+        elif money := self.advance + money_back:
+            self._charge_and_settle(bill, owed, money)
+        else:
+            self.trigger(bill)
+
+    def _order_matters(self, bill: ChargesPosted) -> bool:
+        """Return whether later facts would have paid some of a bill, had it been there."""
+        if place(bill) >= self.last_fact:
+            return False
+        return (
+            bill.period <= max(self.charged_periods, default="")
+            or bool(self.advance)
+            or bill.effective_on.isoformat() <= self.order_matters_on
+            or bill.due_on.isoformat() < self.last_fact[:10]
+        )
+
+    def _charge_and_settle(
+        self, bill: ChargesPosted, owed: dict[str, Kopecks], money: Kopecks
+    ) -> None:
+        """Post a bill that money is there for: money back and the advance pay it, then the rest."""
+        items = {**self.open_items, bill.period: owed}
+        allocation, rest = allocate(items, money, bill.period)
+        if rest and self.may_owe_penalty(bill.effective_on):
+            raise NeedsHistoryError(self.number)
+        self.record(replace(bill, allocation=allocation))
 
     def adjust_charges(
         self,
@@ -150,12 +194,14 @@ class Account(AccountState):
         on: date,
         lines: Sequence[ServiceAmount],
         reason: str,
-        policy: Policy = DEFAULT_POLICY,
+        *,
+        due_on: date | None = None,
     ) -> bool:
         """Recalculate a month's bill by signed sums; return False if it was done before.
 
-        It takes effect no earlier than the bill. Raises NotFound ``period_not_charged``,
-        ValidationFailed for no lines, a zero, or a service that comes twice.
+        ``due_on``: until when what is owed in addition is paid in time; None: as the bill. It takes
+        effect no earlier than the bill. Raises NotFound ``period_not_charged``, ValidationFailed
+        for no lines, a zero, or a service that comes twice.
         """
         self._must_exist()
         if adjustment_id in self.adjustments:
@@ -173,10 +219,7 @@ class Account(AccountState):
         for line in lines:
             check_amount(line.amount, "adjustment")
         check_services([line.service for line in lines], "invalid_adjustment")
-        released, advance = self._released(period, lines)
-        owed = {line.service: line.amount for line in lines if line.amount > 0}
-        allocation, _ = allocate({period: owed}, self.advance + advance, policy=policy)
-        self.trigger(
+        self.post(
             ChargesAdjusted(
                 account=self.number,
                 adjustment_id=adjustment_id,
@@ -185,9 +228,7 @@ class Account(AccountState):
                 effective_on=max(on, bill[1].effective_on),
                 reason=reason,
                 lines=tuple(lines),
-                released=released,
-                advance=advance,
-                allocation=allocation,
+                due_on=due_on if any(line.amount > 0 for line in lines) else None,
             )
         )
         return True
@@ -205,7 +246,7 @@ class Account(AccountState):
         """Add a penalty, with its segments and the rule and version that produced it."""
         self._must_exist()
         check_positive(amount, "penalty")
-        self.trigger(
+        self.record(
             PenaltyAccrued(
                 account=self.number,
                 amount=amount,
@@ -217,69 +258,27 @@ class Account(AccountState):
             )
         )
 
-    def correct_penalty(
-        self,
-        amount: Kopecks,
-        on: date,
-        rule: str,
-        reason: str,
-        *,
-        through: date,
-        provisional: bool = False,
-        segments: Sequence[PenaltySegment] = (),
-    ) -> None:
-        """Change the penalty accrued so far by a signed difference.
-
-        It takes effect no earlier than the last change of the penalty. Raises Conflict
-        ``no_penalty_accrued`` when there is nothing to correct, ValidationFailed when more would
-        be taken back than was accrued.
-        """
-        self._must_exist()
-        if not self.last_accrual:
-            raise Conflict("no_penalty_accrued", "No penalty was accrued that could be corrected.")
-        check_amount(amount, "correction")
-        if self.penalty_accrued + amount < 0:
-            raise ValidationFailed(
-                "invalid_amount", "No more penalty can be taken back than has been accrued."
-            )
-        # What is no longer owed was waived, or was paid and becomes an advance.
-        beyond_owed = max(0, -amount - self.penalty)
-        waived = min(beyond_owed, self.penalty_waived)
-        self.trigger(
-            PenaltyCorrected(
-                account=self.number,
-                corrects=self.last_accrual,
-                amount=amount,
-                effective_on=max(on, self.penalty_changed_on),
-                rule=rule,
-                reason=reason,
-                through=through,
-                provisional=provisional,
-                segments=tuple(segments),
-                waived=waived,
-                advance=beyond_owed - waived,
-            )
-        )
-
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
         """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
 
-        It takes effect no earlier than the last change of the penalty.
+        It takes effect no earlier than the last change of the penalty. What is owed by that day and
+        not accrued yet is accrued with it.
         """
         self._must_exist()
         check_positive(amount, "penalty to write off")
-        if amount > self.penalty:
+        on = max(on, self.penalty_changed_on)
+        if amount > self.penalty and (self.law is None or amount > self.penalty_due(on)):
             raise Conflict(
                 "penalty_not_owed",
                 "Only a penalty that is owed can be written off.",
                 penalty=self.penalty,
             )
-        self.trigger(
+        self.post(
             PenaltyWrittenOff(
                 account=self.number,
                 corrects=self.last_accrual,
                 amount=amount,
-                effective_on=max(on, self.penalty_changed_on),
+                effective_on=on,
                 reason=reason,
             )
         )
@@ -296,10 +295,10 @@ class Account(AccountState):
     ) -> bool:
         """Post a payment as the payer named it; return False if the same one was posted before.
 
-        Principal and penalty are allocated separately; what exceeds either debt becomes an
-        advance. ``penalty`` None means that the payer named one sum for all: the policy decides
-        whether what is left after principal pays penalty. ``first`` is a period that the payer
-        named; one that owes nothing changes nothing. Raises ValidationFailed for an invalid sum,
+        Principal and penalty are allocated as named, the penalty owed by that day accrued with it;
+        what exceeds one pays the other, and only then is an advance. ``penalty`` None means that
+        the payer named one sum for all. ``first`` is a period that the payer named; one that owes
+        nothing changes nothing. Raises ValidationFailed for an invalid sum,
         Conflict ``payment_posted_otherwise`` for another day or sum than it was posted with.
         """
         self._must_exist()
@@ -312,34 +311,54 @@ class Account(AccountState):
                 raise ValidationFailed("invalid_amount", "A payment is a positive sum of kopecks.")
         if amount + named == 0:
             raise ValidationFailed("nothing_to_pay", "A payment of nothing cannot be posted.")
-        allocation, rest = allocate(self.open_items, amount, first, policy)
-        for_penalty = named
-        if penalty is None and policy.penalty == "after_principal":
-            for_penalty = rest
-        penalty_allocated = min(for_penalty, self.penalty)
-        self.trigger(
-            PaymentPosted(
-                account=self.number,
-                payment_id=payment_id,
-                effective_on=on,
-                amount=amount,
-                penalty=named,
-                allocation=allocation,
-                penalty_allocated=penalty_allocated,
-                advance=rest + named - penalty_allocated,
-                policy=policy.name,
-                named_period=first or "",
-                penalty_named=penalty is not None,
-            )
+        self.policies = {**self.policies, policy.name: policy}
+        payment = PaymentPosted(
+            account=self.number,
+            payment_id=payment_id,
+            effective_on=on,
+            amount=amount,
+            penalty=named,
+            allocation=(),
+            penalty_allocated=0,
+            advance=0,
+            policy=policy.name,
+            named_period=first or "",
+            penalty_named=penalty is not None,
+            moved=(),
         )
+        if self.complete:
+            self.post(payment)
+        else:
+            self._pay_by_row(payment, policy)
         return True
+
+    def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
+        """Post a payment that comes last in the order of effect, and pays no hidden penalty."""
+        if place(payment) < self.last_fact:
+            raise NeedsHistoryError(self.number)
+        first = payment.named_period or None
+        allocation, rest = allocate(self.open_items, payment.amount, first, policy)
+        penalty = 0
+        if payment.penalty or rest:
+            if self.may_owe_penalty(payment.effective_on):
+                raise NeedsHistoryError(self.number)
+            penalty = min(payment.penalty, self.penalty)
+            rest += payment.penalty - penalty
+            if penalty < payment.penalty and sum(p.amount for p in allocation) < self.principal:
+                raise NeedsHistoryError(self.number)
+            beyond = min(rest, self.penalty - penalty)
+            penalty, rest = penalty + beyond, rest - beyond
+        self.record(
+            replace(payment, allocation=allocation, penalty_allocated=penalty, advance=rest)
+        )
 
     def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
         """Undo a payment exactly; return False if it was reversed before.
 
-        Where its advance has paid later bills, the last of these are owed again (see
-        :mod:`services.ledger.domain.reversal`). It takes effect no earlier than the payment. Raises
-        NotFound ``payment_not_posted``.
+        What it still pays is owed again, as if it had never been paid. Its money may have moved on:
+        its advance has paid later bills, or what it paid was lowered and so became an advance. That
+        is taken from the advance, and then from what advances have paid, the last first. It takes
+        effect no earlier than the payment. Raises NotFound ``payment_not_posted``.
         """
         self._must_exist()
         if payment_id in self.reversed:
@@ -348,8 +367,7 @@ class Account(AccountState):
         if posted is None:
             raise NotFound("payment_not_posted", "This payment is not posted to the account.")
         version, payment = posted
-        undone = undo(payment, self.moves, self.advance)
-        self.trigger(
+        self.post(
             PaymentReversed(
                 account=self.number,
                 payment_id=payment_id,
@@ -358,10 +376,9 @@ class Account(AccountState):
                 reason=reason,
                 amount=payment.amount,
                 penalty=payment.penalty,
-                restored=undone.restored,
-                penalty_restored=undone.penalty_restored,
-                advance_taken=undone.advance_taken,
-                reopened=undone.reopened,
+                restored=(),
+                penalty_restored=0,
+                advance_taken=0,
             )
         )
         return True
@@ -376,19 +393,6 @@ class Account(AccountState):
                 f"penalty on {there.effective_on}. Another payment has another id.",
                 account=self.number,
             )
-
-    def _released(
-        self, period: str, lines: Sequence[ServiceAmount]
-    ) -> tuple[tuple[AllocatedPart, ...], Kopecks]:
-        owed = self.open_items.get(period, {})
-        released, advance = [], 0
-        for line in lines:
-            if line.amount < 0:
-                part = min(-line.amount, owed.get(line.service, 0))
-                if part:
-                    released.append(AllocatedPart(period, line.service, part))
-                advance += -line.amount - part
-        return tuple(released), advance
 
     def _must_exist(self) -> None:
         if not self.version:

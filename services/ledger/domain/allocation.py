@@ -31,15 +31,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     - ``periods``: oldest or newest month first; a month that the payer names comes before all.
     - ``services``: inside a month pro rata (largest remainder), or one after the other in the
       order of ``ranking`` (services that it does not name come after, by their code).
-    - ``penalty``: where the payer did not name it, what is left after principal pays penalty
-      (``after_principal``), or penalty waits for a payer who names it (``named_only``).
     """
 
     name: str
     periods: Literal["oldest_first", "newest_first"] = "oldest_first"
     services: Literal["pro_rata", "ranked"] = "pro_rata"
     ranking: tuple[str, ...] = ()
-    penalty: Literal["after_principal", "named_only"] = "after_principal"
 
 
 DEFAULT_POLICY = Policy(name="oldest-pro-rata.1")

@@ -20,9 +20,11 @@ from typing import Any, TypeAlias
 from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     AccountOpened,
+    AdvanceSettled,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
+    PayerKindChanged,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -40,8 +42,19 @@ PENALTY = "receivable:penalty"
 PENALTY_REVENUE = "revenue:penalty"
 
 
-def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one for each event
+def postings(event: Any) -> list[Posting]:
     """Return the postings of an event; their amounts add up to zero."""
+    if event.moved or event.moved_penalty:
+        return [
+            *_own(event),
+            *_from_advances(event.moved or ()),
+            (ADVANCES, event.moved_penalty),
+            (PENALTY, -event.moved_penalty),
+        ]
+    return _own(event)
+
+
+def _own(event: Any) -> list[Posting]:  # noqa: PLR0911 - one for each event
     match event:
         case ChargesPosted():
             return [*_charges(event), *_from_advances(event.allocation)]
@@ -81,6 +94,8 @@ def postings(event: Any) -> list[Posting]:  # noqa: PLR0911 - one for each event
             return list(_opening(event))
         case OpeningPosted():
             return [*_opening(event), *_from_advances(event.allocation)]
+        case PayerKindChanged() | AdvanceSettled():
+            return []
     raise TypeError(f"no postings are known for {type(event).__name__}")
 
 

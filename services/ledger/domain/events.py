@@ -3,6 +3,11 @@
 Every event has two times: the day it takes effect (``effective_on``) and the instant it was
 recorded, which the log keeps. Each names its account, so that a row of the log reads by itself,
 and each correction names what it corrects, by its version in the account's stream.
+
+``moved`` and ``moved_penalty`` are what else an event changes, so that no advance stands beside an
+open debt, and so that the account stands as it would, had all been recorded in the order of effect
+(:mod:`services.ledger.domain.settlement`): a positive sum is paid, by an advance or by money that
+had paid something else; a negative one is owed again. ``moved`` None: recorded before this rule.
 """
 
 from __future__ import annotations
@@ -61,7 +66,10 @@ class PenaltySegment(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountOpened(Event, frozen=True):
-    """The account is open, with what was owed when it was taken over."""
+    """The account is open, with what was owed when it was taken over.
+
+    ``due_on`` is the last day on which that is paid in time; None: ``effective_on``.
+    """
 
     topic: ClassVar[str] = "ledger.account_opened.v1"
 
@@ -69,13 +77,16 @@ class AccountOpened(Event, frozen=True):
     payer_kind: str
     effective_on: date
     opening: tuple[ServiceAmount, ...] = ()
+    due_on: date | None = None
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class OpeningPosted(Event, frozen=True):
     """What was owed when the account was taken over, known only after it had been opened.
 
     It replaces the ``opening`` of :class:`AccountOpened`, and comes once at most; ``allocation`` is
-    what an advance has paid of it at once.
+    what an advance has paid of it at once; ``due_on`` as there.
     """
 
     topic: ClassVar[str] = "ledger.opening_posted.v1"
@@ -84,6 +95,9 @@ class OpeningPosted(Event, frozen=True):
     effective_on: date
     opening: tuple[ServiceAmount, ...]
     allocation: tuple[AllocatedPart, ...] = ()
+    due_on: date | None = None
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class ChargesPosted(Event, frozen=True):
@@ -101,6 +115,8 @@ class ChargesPosted(Event, frozen=True):
     lines: tuple[ChargeLine, ...]
     allocation: tuple[AllocatedPart, ...] = ()
     bill_number: str = ""
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class ChargesAdjusted(Event, frozen=True):
@@ -108,7 +124,8 @@ class ChargesAdjusted(Event, frozen=True):
 
     A positive sum is owed in addition; ``allocation`` is what an advance has paid of it at once.
     A negative one first takes off what is open of its service in the period (``released``); the
-    rest, which was paid already, becomes an ``advance``.
+    rest, which was paid already, is money back (``advance``). ``due_on`` is the last day on which
+    what is owed in addition is paid in time; None: that of the bill.
     """
 
     topic: ClassVar[str] = "ledger.charges_adjusted.v1"
@@ -123,6 +140,32 @@ class ChargesAdjusted(Event, frozen=True):
     released: tuple[AllocatedPart, ...] = ()
     advance: Kopecks = 0
     allocation: tuple[AllocatedPart, ...] = ()
+    due_on: date | None = None
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
+
+
+class PayerKindChanged(Event, frozen=True):
+    """The payer is of another kind; debts that take effect from the day on bear its penalty."""
+
+    topic: ClassVar[str] = "ledger.payer_kind_changed.v1"
+
+    account: str
+    payer_kind: str
+    effective_on: date
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
+
+
+class AdvanceSettled(Event, frozen=True):
+    """An advance pays the debt beside which an earlier version had left it."""
+
+    topic: ClassVar[str] = "ledger.advance_settled.v1"
+
+    account: str
+    effective_on: date
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class PenaltyAccrued(Event, frozen=True):
@@ -141,6 +184,8 @@ class PenaltyAccrued(Event, frozen=True):
     through: date
     provisional: bool = False
     segments: tuple[PenaltySegment, ...] = ()
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class PenaltyCorrected(Event, frozen=True):
@@ -164,6 +209,8 @@ class PenaltyCorrected(Event, frozen=True):
     segments: tuple[PenaltySegment, ...] = ()
     waived: Kopecks = 0
     advance: Kopecks = 0
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class PenaltyWrittenOff(Event, frozen=True):
@@ -181,6 +228,8 @@ class PenaltyWrittenOff(Event, frozen=True):
     effective_on: date
     reason: str
     advance: Kopecks = 0
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class PaymentPosted(Event, frozen=True):
@@ -205,6 +254,8 @@ class PaymentPosted(Event, frozen=True):
     policy: str = ""
     named_period: str = ""
     penalty_named: bool = True
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 class PaymentReversed(Event, frozen=True):
@@ -228,11 +279,14 @@ class PaymentReversed(Event, frozen=True):
     penalty_restored: Kopecks
     advance_taken: Kopecks
     reopened: tuple[AllocatedPart, ...] = ()
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     AccountOpened,
     OpeningPosted,
+    PayerKindChanged,
     ChargesPosted,
     ChargesAdjusted,
     PenaltyAccrued,
@@ -240,4 +294,5 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     PenaltyWrittenOff,
     PaymentPosted,
     PaymentReversed,
+    AdvanceSettled,
 )

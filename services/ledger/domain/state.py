@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Self
 from uuid import UUID
@@ -13,9 +13,11 @@ from uuid import UUID
 from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     AccountOpened,
+    AdvanceSettled,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
+    PayerKindChanged,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -23,30 +25,31 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
+from services.ledger.domain.order import OPENING_PERIOD, Place, is_fact, place
+from services.ledger.domain.standing import Standing
 from shared.eventstore import Aggregate
 from shared.money import Kopecks
 
-OPENING_PERIOD = "0001-01"
-"""The period of what was owed before the first bill here; it sorts before all others."""
+__all__ = ["OPENING_PERIOD", "AccountState"]
 
 
-class AccountState(Aggregate):
+class AccountState(Aggregate, Standing):
     """Open items by period and service, the penalty owed, the advance; all in kopecks.
 
     ``bills`` and ``payments`` find what a correction corrects: period or payment -> (version,
-    event); a state rebuilt from a row of the read model (``from_row``) does not have them.
-    ``due_dates`` has every period that was charged; that row keeps those of the open ones.
+    event); a state rebuilt from a row of the read model (``from_row``) has neither them nor the
+    ``facts``, and is not ``complete``. ``due_dates`` has every period that was charged; that row
+    keeps those of the open ones.
     """
 
     def __init__(self, id: UUID) -> None:  # noqa: A002
         super().__init__(id)
+        Standing.__init__(self)
         self.number = ""
         self.payer_kind = ""
+        self.complete = True
         # The opening balance as it was posted; unknown to a state from a row.
         self.opening: tuple[ServiceAmount, ...] = ()
-        self.open_items: dict[str, dict[str, Kopecks]] = {}
-        self.penalty: Kopecks = 0
-        self.advance: Kopecks = 0
         self.charged_periods: set[str] = set()
         # The version of the bill that was posted last; 0: none.
         self.last_bill = 0
@@ -55,57 +58,61 @@ class AccountState(Aggregate):
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
         self.reversed: set[UUID] = set()
         self.adjustments: dict[UUID, ChargesAdjusted] = {}
-        # The events that have moved money, in order: a reversal follows it (see reversal.py).
-        self.moves: list[Any] = []
+        self.facts: list[Any] = []
+        """What happened, as recorded (see :mod:`services.ledger.domain.order`)."""
+        self.accruals: list[PenaltyAccrued | PenaltyCorrected] = []
         self.last_accrual = 0
         self.penalty_changed_on = date.min
         self.penalty_accrued: Kopecks = 0
         self.penalty_waived: Kopecks = 0
+        self.last_fact: Place = ""
+        """The place of the last fact in the order of effect; empty: there is none."""
+        self.order_matters_on: str = ""
+        """The last day on which one more debt would have taken money: there was an advance, money
+        was left after principal, or a payer had named a month. ISO; empty: none."""
+        self.late_days = 0
+        """The longest delay of what was paid late since the last accrual."""
 
-    @property
-    def principal(self) -> Kopecks:
-        """What is owed for services, without penalty; an advance is not taken off."""
-        return sum([sum(owed.values()) for owed in self.open_items.values()])
-
-    def apply(self, event: Any) -> None:
+    def apply(self, event: Any) -> None:  # noqa: PLR0912 - one branch for each event
         """Change the state by one event; the most frequent cases come first."""
+        had_advance = self.advance > 0
         match event:
             case ChargesPosted():
-                self._apply_charges(event)
+                self._note_charges(event)
             case PaymentPosted():
                 self.payments[event.payment_id] = (self.version + 1, event)
-                self.moves.append(event)
-                self.penalty -= event.penalty_allocated
-                self.advance += event.advance
-                self._allocate(event.allocation)
-            case PenaltyAccrued():
-                self.penalty += event.amount
-                self._note_accrual(event)
-            case PenaltyCorrected():
-                self.penalty += event.amount + event.waived + event.advance
-                self.penalty_waived -= event.waived
-                self.advance += event.advance
-                self.moves.append(event)
+                self._note_late(event.allocation, event.effective_on)
+            case PenaltyAccrued() | PenaltyCorrected():
                 self._note_accrual(event)
             case ChargesAdjusted():
-                self._apply_adjustment(event)
+                self.adjustments[event.adjustment_id] = event
+                parts = (*event.released, *event.allocation)
+                self._note_late(parts, event.effective_on)
             case PenaltyWrittenOff():
-                self.penalty -= event.amount - event.advance
                 self.penalty_waived += event.amount
                 self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
-                self.advance += event.advance
-                self.moves.append(event)
             case PaymentReversed():
-                self._apply_reversal(event)
+                self.reversed.add(event.payment_id)
             case AccountOpened():
                 self.number, self.payer_kind = event.account, event.payer_kind
-                self._apply_opening(event)
+                self._note_opening(event)
             case OpeningPosted():
-                self._apply_opening(event)
-                if event.allocation:
-                    self._allocate_advance(event)
+                self._note_opening(event)
+            case PayerKindChanged():
+                self.payer_kind = event.payer_kind
+            case AdvanceSettled():
+                pass
             case _:
                 raise TypeError(f"not an event of an account: {type(event).__name__}")
+        self.book(event)
+        if event.moved:
+            self._note_late(event.moved, event.effective_on)
+        if is_fact(event):
+            self.facts.append(event)
+            self.last_fact = max(self.last_fact, place(event))
+            if had_advance or self.advance or _leaves_money(event):
+                day = event.effective_on.isoformat()
+                self.order_matters_on = max(self.order_matters_on, day)
 
     def billed(self, period: str) -> dict[str, Kopecks]:
         """Return what a month's bill comes to by service, its recalculations included."""
@@ -127,6 +134,9 @@ class AccountState(Aggregate):
             "principal": self.principal,
             "penalty": self.penalty,
             "advance": self.advance,
+            "late_days": self.late_days,
+            "last_fact": self.last_fact,
+            "order_matters_on": self.order_matters_on,
             "open_items": self.open_items,
             "due_dates": {
                 period: self.due_dates[period].isoformat() for period in sorted(self.open_items)
@@ -150,6 +160,9 @@ class AccountState(Aggregate):
         last_bill: int,
         penalty: Kopecks,
         advance: Kopecks,
+        late_days: int,
+        last_fact: Place,
+        order_matters_on: str,
         open_items: dict[str, dict[str, Kopecks]],
         due_dates: dict[str, str],
         charged_periods: Sequence[str],
@@ -162,6 +175,10 @@ class AccountState(Aggregate):
         account.last_bill = last_bill
         account.penalty = penalty
         account.advance = advance
+        account.late_days = late_days
+        account.last_fact = last_fact
+        account.order_matters_on = order_matters_on
+        account.complete = False
         account.open_items = open_items
         if due_dates:
             account.due_dates = {
@@ -170,73 +187,44 @@ class AccountState(Aggregate):
         account.charged_periods = set(charged_periods)
         return account
 
-    def _apply_opening(self, event: AccountOpened | OpeningPosted) -> None:
+    def _note_opening(self, event: AccountOpened | OpeningPosted) -> None:
         self.opening = self.opening or event.opening
-        if owed := {item.service: item.amount for item in event.opening if item.amount > 0}:
-            self.open_items[OPENING_PERIOD] = owed
-        # What was taken over was owed already: it is overdue from the next day on.
-        self.due_dates[OPENING_PERIOD] = event.effective_on
-        self.advance -= sum(item.amount for item in event.opening if item.amount < 0)
+        # What was taken over was owed already: without a day of its own it is late at once.
+        self.due_dates[OPENING_PERIOD] = event.due_on or event.effective_on
 
-    def _apply_charges(self, event: ChargesPosted) -> None:
+    def _note_charges(self, event: ChargesPosted) -> None:
         self.charged_periods.add(event.period)
         self.due_dates[event.period] = event.due_on
         self.last_bill = self.version + 1
         self.bills[event.period] = (self.last_bill, event)
-        owed = self.open_items.setdefault(event.period, {})
-        for line in event.lines:
-            if line.payable > 0:
-                owed[line.service] = line.payable
-            elif line.payable < 0:
-                # A recalculation that is more than the charge is money back: an advance.
-                self.advance -= line.payable
-        if event.allocation:
-            self._allocate_advance(event)
-        elif not owed:
-            del self.open_items[event.period]
-
-    def _apply_adjustment(self, event: ChargesAdjusted) -> None:
-        self.adjustments[event.adjustment_id] = event
-        self._restore(
-            AllocatedPart(event.period, line.service, line.amount)
-            for line in event.lines
-            if line.amount > 0
-        )
-        self._allocate(event.released)
-        self.advance += event.advance
-        self._allocate_advance(event)
-
-    def _apply_reversal(self, event: PaymentReversed) -> None:
-        self.reversed.add(event.payment_id)
-        self.penalty += event.penalty_restored
-        self.advance -= event.advance_taken
-        self._restore(event.restored)
-        self._restore(event.reopened)
-        self.moves.append(event)
-
-    def _allocate_advance(self, event: ChargesPosted | ChargesAdjusted | OpeningPosted) -> None:
-        self.advance -= sum(part.amount for part in event.allocation)
-        self._allocate(event.allocation)
-        self.moves.append(event)
-
-    def _allocate(self, parts: Sequence[AllocatedPart]) -> None:
-        open_items = self.open_items
-        for part in parts:
-            owed = open_items[part.period]
-            left = owed[part.service] - part.amount
-            if left:
-                owed[part.service] = left
-            else:
-                del owed[part.service]
-                if not owed:
-                    del open_items[part.period]
-
-    def _restore(self, parts: Any) -> None:
-        for part in parts:
-            owed = self.open_items.setdefault(part.period, {})
-            owed[part.service] = owed.get(part.service, 0) + part.amount
 
     def _note_accrual(self, event: PenaltyAccrued | PenaltyCorrected) -> None:
+        self.accruals.append(event)
         self.penalty_accrued += event.amount
         self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
         self.last_accrual = self.version + 1
+        if isinstance(event, PenaltyCorrected):
+            self.penalty_waived -= event.waived
+        if event.through.isoformat() >= self.last_fact[:10]:
+            self.late_days = 0
+
+    def _note_late(self, parts: Iterable[AllocatedPart], on: date) -> None:
+        for part in parts:
+            due_on = self.due_dates.get(part.period)
+            if due_on is not None and due_on < on and part.amount > 0:
+                self.late_days = max(self.late_days, (on - due_on).days)
+
+
+def _leaves_money(event: Any) -> bool:
+    """Return whether one more debt would have taken some of what an event settled."""
+    match event:
+        case PaymentPosted():
+            paid = sum([part.amount for part in event.allocation])
+            return bool(event.named_period) or paid < event.amount
+        case ChargesPosted():
+            return bool(event.allocation)
+        case ChargesAdjusted():
+            return bool(event.allocation or event.moved_penalty)
+        case PenaltyWrittenOff():
+            return bool(event.advance)
+    return bool(event.moved)

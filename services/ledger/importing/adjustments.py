@@ -40,7 +40,7 @@ class Adjustments(Posting[Adjustment]):
     at_once = 500
 
     def __init__(self, today: Callable[[], date], limit: Kopecks | None) -> None:
-        self._today = today
+        super().__init__(today)
         self._limit = limit
 
     def read(self, group: Group) -> Adjustment:
@@ -91,11 +91,11 @@ class Adjustments(Posting[Adjustment]):
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
         """Yield the accounts with their history, which has the corrected bills."""
-        return replayed_accounts(cursor, numbers)
+        return replayed_accounts(cursor, numbers, self.today())
 
     def must_be_open(self, entry: Adjustment) -> date | None:
         """Return the day of the adjustment; the month that it corrects may be closed."""
-        return entry.effective_on or self._today()
+        return entry.effective_on or self.today()
 
     def post(self, account: Account, entry: Adjustment) -> bool:
         """Recalculate the bill, as ``saldo ledger adjust`` does."""
@@ -118,8 +118,8 @@ class Adjustments(Posting[Adjustment]):
                 f"it moves {format_roubles(moved)} roubles, which takes two people: "
                 "saldo ledger adjust",
             )
-        on = entry.effective_on or self._today()
-        if on > self._today():
+        on = entry.effective_on or self.today()
+        if on > self.today():
             raise ValidationFailed("invalid_day", "an adjustment takes effect today or earlier")
         check_billed(account, entry.period, entry.lines)
         return account.adjust_charges(

@@ -59,7 +59,7 @@ class Charges(Posting[Bill]):
     at_once = 4_000
 
     def __init__(self, today: Callable[[], date], *, missed: bool = False) -> None:
-        self._today = today
+        super().__init__(today)
         self._missed = missed
         self._titles: dict[Fields, Fields] = {}
 
@@ -117,7 +117,7 @@ class Charges(Posting[Bill]):
         Of a missed one only the day on which it takes effect must be open.
         """
         if self._missed:
-            return self._today()
+            return self.today()
         return min(entry.effective_on, _first_day(entry))
 
     def advice_when_closed(self) -> str:
@@ -130,7 +130,7 @@ class Charges(Posting[Bill]):
 
     def post(self, account: Account, entry: Bill) -> bool:
         """Post the bill, and the penalty that came with it."""
-        limits, today = day_limits(), self._today()
+        limits, today = day_limits(), self.today()
         if self._missed and entry.due_on <= today:
             raise ValidationFailed(
                 "invalid_day",

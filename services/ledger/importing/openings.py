@@ -5,7 +5,7 @@ A negative sum is an advance. With ``payer_kind`` the file also opens accounts t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -32,9 +32,6 @@ class Openings(Posting[Opening]):
     """Posts opening balances; without ``effective_on`` they take effect today."""
 
     at_once = 1_000
-
-    def __init__(self, today: Callable[[], date]) -> None:
-        self._today = today
 
     def read(self, group: Group) -> Opening:
         """Return the balance; raises RowsRefused with all rows that are wrong."""
@@ -71,16 +68,16 @@ class Openings(Posting[Opening]):
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
         """Yield the accounts with their history, which shows an opening balance."""
-        return replayed_accounts(cursor, numbers)
+        return replayed_accounts(cursor, numbers, self.today())
 
     def must_be_open(self, entry: Opening) -> date | None:
         """Return the day of the balance; an account may be opened on any day."""
-        return (entry.effective_on or self._today()) if entry.opening else None
+        return (entry.effective_on or self.today()) if entry.opening else None
 
     def post(self, account: Account, entry: Opening) -> bool:
         """Post the balance, or open the account with it."""
-        on = entry.effective_on or self._today()
-        day_limits().check_bill(on, self._today(), "effective_on")
+        on = entry.effective_on or self.today()
+        day_limits().check_bill(on, self.today(), "effective_on")
         if not account.version and entry.payer_kind:
             account.open(entry.account, entry.payer_kind, on, entry.opening)
         elif account.opening:

@@ -8,7 +8,7 @@ event, and is made again by the holder of the log's lock.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -17,9 +17,11 @@ import msgspec
 
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.importing.groups import Entry, Group, Refused
+from services.ledger.importing.replayed_accounts import replayed_accounts
 from services.ledger.tables.bulk_copy import balance_row, read_accounts, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
+from shared.eventstore import NeedsHistoryError
 from shared.eventstore.postgres import PostgresSession
 from shared.money import Kopecks
 from shared.tablefiles import ControlTotals, Fields
@@ -110,6 +112,9 @@ class Posting(ABC, Generic[E]):
 
     at_once: int
 
+    def __init__(self, today: Callable[[], date]) -> None:
+        self.today = today
+
     def name_of(self, entry: E) -> str:
         """Return the name of the entry; all are refused that have the same name."""
         return entry.account
@@ -158,8 +163,17 @@ class Posting(ABC, Generic[E]):
         waiting: dict[str, list[E]] = {}
         for entry in entries:
             waiting.setdefault(entry.account, []).append(entry)
+        replayed: list[str] = []
         for account in self.load(cursor, list(waiting)):
-            self._decide(account, waiting.pop(account.number), decided)
+            try:
+                self._decide(account, waiting[account.number], decided)
+            except NeedsHistoryError:
+                replayed.append(account.number)
+            else:
+                del waiting[account.number]
+        if replayed:
+            for account in replayed_accounts(cursor, replayed, self.today()):
+                self._decide(account, waiting.pop(account.number), decided)
         for number, mine in waiting.items():
             self._decide(Account(account_id(number)), mine, decided)
         return decided
@@ -181,27 +195,34 @@ class Posting(ABC, Generic[E]):
 
     def _decide(self, account: Account, entries: Sequence[E], decided: Decided[E]) -> None:
         before = account.version
-        for entry in entries:
-            if self.is_repeated(account, entry):
-                decided.repeated.append(entry)
-                continue
-            version = account.version
-            try:
-                posted = self.post(account, entry)
-            except ServiceError as error:
-                if account.version != version:
-                    raise
-                decided.refuse(Refused.because(entry, error.code, error.message))
-                continue
-            if posted:
-                decided.counts.post(entry)
-            else:
-                decided.counts.keep(entry)
+        # Nothing is noted before all are decided: an account may turn out to need its history.
+        for entry, outcome in [(entry, self._post_one(account, entry)) for entry in entries]:
+            match outcome:
+                case Refused():
+                    decided.refuse(outcome)
+                case None:
+                    decided.repeated.append(entry)
+                case True:
+                    decided.counts.post(entry)
+                case _:
+                    decided.counts.keep(entry)
         if account.version > before:
             encode, id_ = EVENTS.encode, account.id
             for version, event in enumerate(account.take_pending(), start=before + 1):
                 decided.events.append((id_, version, event.topic, encode(event)))
             decided.rows.append(balance_row(account))
+
+    def _post_one(self, account: Account, entry: E) -> Refused | bool | None:
+        """Return whether an entry is posted, why it is refused, or None for a repeated one."""
+        if self.is_repeated(account, entry):
+            return None
+        version = account.version
+        try:
+            return self.post(account, entry)
+        except ServiceError as error:
+            if account.version != version:
+                raise
+            return Refused.because(entry, error.code, error.message)
 
     def refuse_repeated(self, cursor: Any, decided: Decided[E]) -> None:
         """Refuse repeated entries, once everything posted before is visible."""

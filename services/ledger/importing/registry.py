@@ -6,7 +6,6 @@ needed; an account that is open with the same kind of payer stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 
 from services.ledger.days import day_limits
@@ -30,9 +29,6 @@ class Registry(Posting[Registration]):
     """Opens accounts; without ``effective_on`` they open today."""
 
     at_once = 10_000
-
-    def __init__(self, today: Callable[[], date]) -> None:
-        self._today = today
 
     def read(self, group: Group) -> Registration:
         """Return the account to open; raises RowsRefused."""
@@ -62,8 +58,8 @@ class Registry(Posting[Registration]):
             raise Conflict(
                 "account_exists", f"the account is open already, as that of a {account.payer_kind}"
             )
-        on = entry.effective_on or self._today()
-        day_limits().check_bill(on, self._today(), "effective_on")
+        on = entry.effective_on or self.today()
+        day_limits().check_bill(on, self.today(), "effective_on")
         account.open(entry.account, entry.payer_kind, on)
         return True
 

@@ -9,28 +9,28 @@ from typing import Any
 from services.ledger.domain import account_id
 from services.ledger.domain.events import ChargesPosted
 from services.ledger.penalties.account_penalty import penalty
-from services.ledger.penalties.rules import PenaltyRules
+from services.ledger.penalties.law import law_in_force
 from services.ledger.reports.history import statement_between
 from services.ledger.reports.statements import recorded_events
 from services.ledger.reports.totals import turnover_of_account
-from services.ledger.reports.turnover import ADVANCE, PENALTY
+from services.ledger.reports.turnover import ADVANCE, PENALTY, Row
 from shared.errors import ValidationFailed
 from shared.eventstore import Session
-from shared.money import Kopecks
 
 MOST = 5_000
 """Movements of one act: some eighty years of an account that is billed and pays every month."""
 
 
 def reconciliation(
-    session: Session, number: str, first_day: date, last_day: date, rules: PenaltyRules
+    session: Session, number: str, first_day: date, last_day: date
 ) -> dict[str, Any]:
     """Return what took effect on an account between two days, and its turnover by service.
 
     Each of ``movements`` has the columns of the turnover sheet; with ``opening`` they add up to
-    ``totals``, as ``services`` do. ``unbooked_penalty`` is what is owed beyond what is accrued by
-    the end of ``penalty_day``: the last day, or today where that day is still to come. Raises
-    NotFound ``account_not_found``, ValidationFailed ``invalid_days``, ``too_many_movements``.
+    ``totals``, as ``services`` do. ``unbooked_penalty`` is what is owed of penalty by the rules and
+    not accrued by the end of ``penalty_day``: the last day, or today where that day is to come.
+    Raises NotFound ``account_not_found``, ValidationFailed ``invalid_days``,
+    ``too_many_movements``.
     """
     found = statement_between(session, number, first_day, last_day, 0, MOST)
     if found["next"] is not None:
@@ -44,6 +44,7 @@ def reconciliation(
     )
     names = names_of_services(events)
     penalty_day = min(last_day, session.today)
+    owed = penalty(session, number, penalty_day, law_in_force())["owed"]
     return {
         "number": number,
         "first_day": first_day.isoformat(),
@@ -58,7 +59,7 @@ def reconciliation(
         ],
         "totals": found["totals"],
         "penalty_day": penalty_day.isoformat(),
-        "unbooked_penalty": _unbooked(session, number, penalty_day, rules),
+        "unbooked_penalty": owed - turnover.rows.get(PENALTY, Row()).closing,
     }
 
 
@@ -98,9 +99,3 @@ def names_of_services(events: Mapping[int, Any]) -> dict[str, str]:
 def services_first(row: tuple[str, Any]) -> tuple[int, str]:
     """Return the place of a row of the turnover: services, penalty, advance."""
     return {PENALTY: 1, ADVANCE: 2}.get(row[0], 0), row[0]
-
-
-def _unbooked(session: Session, number: str, day: date, rules: PenaltyRules) -> Kopecks:
-    """Return the penalty by the rules that is not accrued by a day."""
-    found = penalty(session, number, day, rules)
-    return int(found["total"] - found["accrued"])

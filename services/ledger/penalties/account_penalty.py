@@ -2,91 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import msgspec
-
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import in_effective_order
-from services.ledger.domain.events import (
-    AccountOpened,
-    OpeningPosted,
-    PenaltyAccrued,
-    PenaltyCorrected,
-)
 from services.ledger.penalties.accrual import penalties
 from services.ledger.penalties.calculator import ChargePenalty
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.payment_matching import check_day
-from services.ledger.penalties.rules import PenaltyRules
+from services.ledger.tables.columns import BALANCES, COLUMNS, UNKNOWN
 from shared.errors import NotFound
 from shared.eventstore import Session
+from shared.money import Kopecks
 
-_TAKEN_OVER = (AccountOpened, OpeningPosted)
+ROW = frozenset(COLUMNS[BALANCES])
 
 
-def penalty(session: Session, number: str, on: date, rules: PenaltyRules) -> dict[str, Any]:
+def penalty(session: Session, number: str, on: date, law: PenaltyLaw) -> dict[str, Any]:
     """Return the penalty by the end of a day, and what is owed if all is paid on it.
 
-    A past day is as ``balance`` has it: by what had taken effect at its end. Today and later days
-    are by all that is known.
-
-    ``total`` is the penalty by the rules, ``accrued`` the part of it that is accrued, ``owed`` what
-    is neither paid nor written off; ``principal`` is the debt that bears it. All in kopecks.
-    Raises NotFound ``account_not_found``, ValidationFailed ``invalid_day``.
+    Of what had taken effect at the end of that day; a later day is a forecast, by all that is known
+    today. ``total`` is the penalty by the rules, ``accrued`` what is accrued by then, ``owed`` what
+    is neither paid nor written off; ``principal`` is the debt that bears it. All in kopecks. Raises
+    NotFound ``account_not_found``, ValidationFailed ``invalid_day``.
     """
     check_day(on)
-    history = [recorded.event for recorded in session.history(account_id(number))]
-    if not history:
+    account = Account(account_id(number))
+    for recorded in session.history(account.id):
+        account.replay(recorded.event)
+    if not account.version:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number
         )
-    account, known = Account(account_id(number)), history
-    if on < session.today:
-        effective = [
-            event for event in in_effective_order(account.id, history) if event.effective_on <= on
-        ]
-        for event in effective:
-            account.replay(event)
-        known = _with_its_own_opening(effective, history)
-    else:
-        for event in history:
-            account.replay(event)
-    debts = [debt for debt in penalties(known, on, rules) if debt.segments]
-    total = sum(debt.total for debt in debts)
-    accrued = sum(_accrued(known))
+    account.law = law
+    debts = [debt for debt in penalties(account, on, law) if debt.segments]
+    settled = account.settlement(on)
     return {
         "number": number,
         "on": on.isoformat(),
-        "rules": rules.version,
-        "principal": account.principal,
-        "total": total,
-        "accrued": accrued,
-        "owed": max(0, account.penalty + total - accrued),
+        "rules": law.version,
+        "principal": sum(sum(owed.values()) for owed in settled.open.values()),
+        "total": sum(debt.total for debt in debts),
+        "accrued": sum(one.amount for one in account.accruals if one.effective_on <= on),
+        "owed": max(0, settled.penalty_owed(on)),
         "provisional": any(debt.provisional for debt in debts),
         "debts": [_debt(debt) for debt in debts],
     }
 
 
-def _with_its_own_opening(effective: Sequence[Any], history: Sequence[Any]) -> list[Any]:
-    """Return the events with the opening balance back on its own day, from which it is late.
+def penalties_due(
+    session: Session, rows: Sequence[Mapping[str, Any]], on: date, law: PenaltyLaw
+) -> dict[str, Kopecks]:
+    """Return what accounts owe of penalty by the rules through a day: number -> kopecks.
 
-    In effective order it takes effect with the first event, so that a balance of that day has it.
+    ``rows`` are those of the read model. Only accounts that may owe what is not accrued yet are
+    replayed, by one query for all.
     """
-    days = {type(event): event.effective_on for event in history if isinstance(event, _TAKEN_OVER)}
-    return [
-        msgspec.structs.replace(event, effective_on=days[type(event)])
-        if isinstance(event, _TAKEN_OVER)
-        else event
-        for event in effective
-    ]
-
-
-def _accrued(history: Sequence[Any]) -> list[int]:
-    return [
-        event.amount for event in history if isinstance(event, PenaltyAccrued | PenaltyCorrected)
-    ]
+    due = dict[str, Kopecks]()
+    replayed = list[str]()
+    for row in rows:
+        values = {name: value for name, value in row.items() if name in ROW}
+        account = Account.from_row(account_id(row["number"]), values)
+        if account.may_owe_penalty(on) or account.last_fact == UNKNOWN:
+            replayed.append(row["number"])
+        else:
+            due[row["number"]] = row["penalty"]
+    if replayed:
+        histories = session.histories([account_id(number) for number in replayed])
+        for number in replayed:
+            account = Account(account_id(number))
+            for recorded in histories.get(account.id, ()):
+                account.replay(recorded.event)
+            account.law = law
+            due[number] = account.penalty_due(on)
+    return due
 
 
 def _debt(debt: ChargePenalty) -> dict[str, Any]:

@@ -9,121 +9,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 from services.ledger.domain import Account
-from services.ledger.domain.events import PenaltyAccrued, PenaltyCorrected, PenaltySegment
-from services.ledger.penalties.calculator import ChargePenalty, penalty_on
-from services.ledger.penalties.debts import Debt, debts
-from services.ledger.penalties.rules import PenaltyRules
+from services.ledger.domain.decision import BY_FACTS
+from services.ledger.domain.events import AdvanceSettled
+from services.ledger.penalties.calculator import ChargePenalty
+from services.ledger.penalties.law import PenaltyLaw
 from shared.money import Kopecks
 
-BY_PAYMENT = "a payment or a recalculation since then"
 
-
-def penalties(events: Sequence[Any], on: date, rules: PenaltyRules) -> list[ChargePenalty]:
+def penalties(account: Account, on: date, law: PenaltyLaw) -> list[ChargePenalty]:
     """Return the penalty on each debt of an account by a day, which counts as a day of delay.
 
-    For a future day it is the forecast: what is owed if everything is paid on that day.
+    For a future day it is the forecast: what is owed if everything is paid on that day. Raises
+    ValidationFailed for days that the rules do not cover.
     """
-    return _on_each(debts(events), on, rules)
+    debts = account.settlement(on).debts
+    explained = [law.explained(debt, on) for debt in debts]
+    return sorted(
+        [penalty for penalty in explained if penalty.principal],
+        key=lambda penalty: (penalty.period, penalty.due_on),
+    )
 
 
-def accrue(account: Account, events: Sequence[Any], on: date, rules: PenaltyRules) -> Kopecks:
+def accrue(account: Account, on: date, law: PenaltyLaw) -> Kopecks:
     """Bring an account's penalty up to a day; return the signed change in kopecks.
 
-    ``events`` are the account's own, as the log holds them. Triggers at most a correction and an
-    accrual; nothing when nothing has changed.
+    The account has its whole history. Triggers at most a correction and an accrual, and lets an
+    advance pay the debt beside which an earlier version left it; nothing when nothing has changed.
+    Raises ValidationFailed for a debt that the rules do not cover.
     """
-    calculated, through = _calculated(events)
-    if through is not None and on < through:
-        return 0
-    owed, change = debts(events), 0
-    if through is not None and not _is_current(events, rules):
-        until_then = _on_each(owed, through, rules)
-        change = sum([penalty.total for penalty in until_then]) - calculated
-        if change:
-            _correct(account, change, until_then, through, on, rules)
-    now = _on_each(owed, on, rules)
-    added = sum([penalty.total for penalty in now]) - calculated - change
-    if added > 0:
-        account.accrue_penalty(
-            added,
-            on,
-            rules.version,
-            through=on,
-            provisional=any(penalty.provisional for penalty in now),
-            segments=_segments(now),
-        )
-    elif added < 0:
-        # The rate of the day of payment is lower than the one assumed before.
-        _correct(account, added, now, on, on, rules)
-    return change + added
+    account.law, account.today = law, on
+    through, change = account.accrued_through, 0
+    if through is None or on >= through:
+        penalties(account, on, law)
+        if through is not None:
+            change = account.correct_accrued(through, on, BY_FACTS)
+        change += account.add_accrual(on)
+    if account.advance and (account.principal or account.penalty):
+        account.record(AdvanceSettled(account=account.number, effective_on=on))
+    return change
 
 
-def _on_each(owed: Sequence[Debt], on: date, rules: PenaltyRules) -> list[ChargePenalty]:
-    return [penalty_on(debt.due, debt.parts, debt.payer, on, rules) for debt in owed]
-
-
-def _is_current(events: Sequence[Any], rules: PenaltyRules) -> bool:
-    """Return whether the last event is an accrual by these very rules.
-
-    Then what was accrued by its day is the penalty by that day: nothing to calculate.
-    """
-    last = events[-1]
-    return (
-        isinstance(last, PenaltyAccrued | PenaltyCorrected)
-        and last.rule == rules.version
-        and bool(last.segments)
-    )
-
-
-def _correct(
-    account: Account,
-    amount: Kopecks,
-    calculated: Sequence[ChargePenalty],
-    through: date,
-    on: date,
-    rules: PenaltyRules,
-) -> None:
-    account.correct_penalty(
-        amount,
-        on,
-        rules.version,
-        BY_PAYMENT,
-        through=through,
-        provisional=any(penalty.provisional for penalty in calculated),
-        segments=_segments(calculated),
-    )
-
-
-def _calculated(events: Sequence[Any]) -> tuple[Kopecks, date | None]:
-    """Return what has been accrued so far, and through which day.
-
-    A penalty that a billing centre accrued counts too: nobody is charged for the same days twice,
-    and a correction follows where its figure differs from the rules.
-    """
-    total, through = 0, None
-    for event in events:
-        if isinstance(event, PenaltyAccrued | PenaltyCorrected):
-            total += event.amount
-            through = event.through if through is None else max(through, event.through)
-    return total, through
-
-
-def _segments(calculated: Sequence[ChargePenalty]) -> tuple[PenaltySegment, ...]:
-    return tuple(
-        PenaltySegment(
-            period=penalty.period,
-            first_day=segment.first_day,
-            last_day=segment.last_day,
-            days=segment.days,
-            base=segment.base,
-            rate=str(segment.rate),
-            divisor=segment.divisor,
-            amount=segment.amount,
-        )
-        for penalty in calculated
-        for segment in penalty.segments
-        if segment.divisor is not None and segment.amount
-    )
+def accrued(account: Account) -> Sequence[Kopecks]:
+    """Return the sums that were accrued and corrected."""
+    return [accrual.amount for accrual in account.accruals]

@@ -1,7 +1,9 @@
-"""Accrual of the penalties of all accounts: one pass over the log, committed in chunks.
+"""Accrual of the penalties of the accounts that owe, committed in chunks.
 
-Parallel workers read ranges of streams and calculate; they write nothing. The parent appends their
-encoded events, a chunk in each transaction, so that a payment never waits long for the append lock.
+Which these are, their rows say: something is overdue, or was paid late since the last accrual, or
+a penalty is owed. So a run costs what it has to look at, however long the log is. Parallel workers
+read their streams and calculate; they write nothing. The parent appends their encoded events, a
+chunk in each transaction, so that a payment never waits long for the append lock.
 
 A run needs no journal to be resumed: an account whose penalty is accrued through the day gets no
 event, so a run that was killed is started again. An account with new events since it was read is
@@ -20,12 +22,21 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg.types.json import Jsonb
 
 from services.ledger.domain import EVENTS, Account
 from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import PenaltyRules
-from services.ledger.replay.parallel import Progress, Range, quiet
-from services.ledger.replay.streams import account_streams, over_streams
+from services.ledger.replay.parallel import (
+    Progress,
+    Range,
+    conninfo_of,
+    over_ranges,
+    quiet,
+    stream_ranges,
+)
+from services.ledger.replay.streams import streams_of
 from services.ledger.tables.bulk_copy import balance_row, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
@@ -35,10 +46,27 @@ from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks
 
 CHUNK = 2_000
+AT_ONCE = 200
+"""The number of accounts whose streams are read by one query."""
+ACCOUNTS_IN_A_RANGE = 5_000
+SMALLEST_RANGES = 4
+EVENTS_OF_AN_ACCOUNT = 50
+"""A guess: whether a run is worth starting processes for."""
 NAMED = 20
 """The number of refused accounts that are named; all are counted."""
 WAIT_FOR_THE_LOG = "10min"
 """How long a chunk waits for the append lock, which an import holds until it ends."""
+
+# A scan: an index on what is owed would have to be written by each payment too. '~': a row from
+# before these columns were there.
+_OWING = """
+    principal > 0
+    AND EXISTS (SELECT FROM json_each_text(due_dates) AS due WHERE due.value::date < %(on)s)
+    OR late_days > (%(spared)s::jsonb ->> payer_kind)::int
+    OR penalty <> 0
+    OR advance > 0 AND principal > 0
+    OR last_fact = '~'
+"""
 
 
 class Summary(msgspec.Struct):
@@ -84,6 +112,17 @@ class Accrued(msgspec.Struct, frozen=True):
     row: bytes
 
 
+def count_owing(store: PostgresStore, on: date, rules: PenaltyRules) -> int:
+    """Return how many accounts a run through a day goes over."""
+    row = store.query(
+        lambda session: session.cursor.execute(
+            f"SELECT count(*) AS count FROM balances WHERE {_OWING}",  # noqa: S608
+            _parameters(on, rules),
+        ).fetchone()
+    )
+    return int(row["count"])
+
+
 def accrue_all(
     store: PostgresStore,
     on: date,
@@ -94,17 +133,23 @@ def accrue_all(
     dry_run: bool = False,
     workers: int | None = None,
 ) -> Summary:
-    """Accrue the penalties of all accounts by a day; return the result.
+    """Accrue the penalties of all accounts that owe by a day; return the result.
 
-    With ``dry_run`` everything is computed and nothing written. Raises Conflict ``period_closed``.
+    ``progress`` counts accounts. With ``dry_run`` everything is computed and nothing written.
+    Raises Conflict ``period_closed``, also when the month is closed while it runs: the chunks that
+    are committed stand.
     """
     check_open(on, store.query(lambda session: closed_through(session.cursor)))
-    total = Summary()
+    total, owing = Summary(), count_owing(store, on, rules)
+    law = PenaltyLaw(rules)
+    ranges = stream_ranges(owing // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
     work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
-    for summary, accrued in over_streams(store, work, progress, workers):
+    events = owing * EVENTS_OF_AN_ACCOUNT
+    for part in over_ranges(work, conninfo_of(store), ranges, events, progress, workers):
+        summary, accrued = part
         total.add(summary)
         for first in range(0, len(accrued), CHUNK):
-            _write(store, accrued[first : first + CHUNK], on, rules, actor)
+            _write(store, accrued[first : first + CHUNK], on, law, actor)
     return total
 
 
@@ -117,37 +162,61 @@ def accrue_range(
     rules: PenaltyRules,
     keep: bool,
 ) -> tuple[Summary, list[Accrued]]:
-    """Calculate the accounts of a range; with ``keep`` also return what is to be written."""
-    summary, accrued = Summary(), list[Accrued]()
-    for id_, events in account_streams(connection, part, progress):
-        account = Account(id_)
-        for event in events:
-            account.replay(event)
-        before = account.version
-        summary.accounts += 1
-        try:
-            change = accrue(account, events, on, rules)
-        except ServiceError as error:
-            summary.refuse(account.number, error.message)
-            continue
-        summary.added += max(change, 0)
-        summary.taken_back += max(-change, 0)
-        if account.version == before:
-            continue
-        summary.changed += 1
-        new = account.take_pending()
-        if keep:
-            states = [(event.topic, EVENTS.encode(event)) for event in new]
-            accrued.append(Accrued(id_, before, states, balance_row(account)))
+    """Calculate the accounts of a range that owe; with ``keep`` also return what to write."""
+    summary, accrued, law = Summary(), list[Accrued](), PenaltyLaw(rules)
+    ids = [
+        row["account_id"]
+        for row in connection.execute(
+            f"SELECT account_id FROM balances "  # noqa: S608
+            f"WHERE account_id BETWEEN %(first)s AND %(last)s AND ({_OWING}) ORDER BY account_id",
+            {**_parameters(on, rules), "first": part.first, "last": part.last},
+        )
+    ]
+    for first in range(0, len(ids), AT_ONCE):
+        chosen = ids[first : first + AT_ONCE]
+        for id_, events in streams_of(connection, chosen):
+            found = _accrue_one(id_, events, on, law, summary)
+            if found is not None and keep:
+                accrued.append(found)
+        progress(len(chosen))
     return summary, accrued
 
 
+def _accrue_one(
+    id_: UUID, events: Sequence[Any], on: date, law: PenaltyLaw, summary: Summary
+) -> Accrued | None:
+    """Accrue on one account, and count it; return what is to be written, None for nothing."""
+    account = Account(id_)
+    for event in events:
+        account.replay(event)
+    before = account.version
+    summary.accounts += 1
+    try:
+        change = accrue(account, on, law)
+    except ServiceError as error:
+        summary.refuse(account.number, error.message)
+        return None
+    summary.added += max(change, 0)
+    summary.taken_back += max(-change, 0)
+    if account.version == before:
+        return None
+    summary.changed += 1
+    states = [(event.topic, EVENTS.encode(event)) for event in account.take_pending()]
+    return Accrued(id_, before, states, balance_row(account))
+
+
+def _parameters(on: date, rules: PenaltyRules) -> dict[str, Any]:
+    return {"on": on, "spared": Jsonb(rules.spared_days())}
+
+
 def _write(
-    store: PostgresStore, chunk: Sequence[Accrued], on: date, rules: PenaltyRules, actor: str
+    store: PostgresStore, chunk: Sequence[Accrued], on: date, law: PenaltyLaw, actor: str
 ) -> None:
     command_id = derived_id(NAMESPACE, "ledger", "accrue", str(on), str(chunk[0].id))
     with store.session(Cause(command_id, actor, f"accrue-{on}")) as session:
         session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+        # Held until the commit: no month is closed under a chunk.
+        check_open(on, closed_through(session.cursor))
         store.recorder.lock(session.cursor)
         session.cursor.execute(
             "SELECT account_id, version FROM balances WHERE account_id = ANY (%s)",
@@ -159,8 +228,7 @@ def _write(
         write_rows(session.cursor, [accrued.row for accrued in as_read])
         for id_ in {accrued.id for accrued in chunk} - {accrued.id for accrued in as_read}:
             # It has new events since it was read; under the lock it can get no more.
-            account = session.load(Account, id_)
-            accrue(account, [recorded.event for recorded in session.history(id_)], on, rules)
+            accrue(session.load(Account, id_), on, law)
 
 
 def _log_rows(accrued: Accrued) -> list[tuple[UUID, int, str, bytes]]:

@@ -204,6 +204,21 @@ class PenaltyRules:
             )
         return self._rates[index]
 
+    def spared_days(self) -> dict[str, int]:
+        """Return the kinds of payers, each with the days of delay that never bear a penalty.
+
+        Any of them may owe for capital repair, too.
+        """
+        spared = {kind: min(map(_spared, self._payers[kind])) for kind in PayerKind}
+        return {
+            kind.value: min(days, spared[PayerKind.CAPITAL_REPAIR]) for kind, days in spared.items()
+        }
+
+    def falling_days(self) -> list[date]:
+        """Return the days from which a lower rate holds than on the day before."""
+        rates = zip(self._rate_days[1:], pairwise(self._rates), strict=True)
+        return [day for day, (before, after) in rates if after.percent < before.percent]
+
     def rules_of(self, payer: PayerKind) -> tuple[PayerRule, ...]:
         """Return the rules of one kind of payer, oldest first, each until the next begins."""
         return self._payers[payer]
@@ -268,6 +283,11 @@ def _rates_by_day(file: RuleFile) -> tuple[list[date], list[Rate]]:
 def _rate(percent: Decimal, unconfirmed: bool, basis: tuple[str, ...] = ()) -> Rate:
     numerator, denominator = (percent / 100).as_integer_ratio()
     return Rate(Decimal(f"{percent.normalize():f}"), numerator, denominator, unconfirmed, basis)
+
+
+def _spared(rule: PayerRule) -> int:
+    """Return the days of delay before the first that bears a penalty."""
+    return next((band.from_day - 1 for band in rule.bands if band.divisor), 36_500)
 
 
 def _check_percent(percent: Decimal) -> None:

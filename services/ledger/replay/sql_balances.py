@@ -34,8 +34,10 @@ parts AS (
     UNION ALL
     SELECT originator_id, kind, list, (item ->> 'amount')::bigint
       FROM log,
-           unnest(ARRAY['opening', 'allocation', 'released', 'restored', 'reopened']) AS list,
-           jsonb_array_elements(e -> list) AS item
+           unnest(
+               ARRAY['opening', 'allocation', 'released', 'restored', 'reopened', 'moved']
+           ) AS list,
+           jsonb_array_elements(nullif(e -> list, 'null')) AS item
 ),
 lists AS (
     SELECT originator_id,
@@ -47,7 +49,8 @@ lists AS (
            sum(CASE
                WHEN list = 'opening' OR (list = 'lines' AND kind = 'charges_posted')
                    THEN greatest(-amount, 0)
-               WHEN list = 'allocation' AND kind <> 'payment_posted' THEN -amount
+               WHEN list = 'moved' OR (list = 'allocation' AND kind <> 'payment_posted')
+                   THEN -amount
                ELSE 0
            END) AS advance
       FROM parts
@@ -67,11 +70,11 @@ sums AS (
                WHEN 'payment_posted' THEN -(e ->> 'penalty_allocated')::bigint
                WHEN 'payment_reversed' THEN (e ->> 'penalty_restored')::bigint
                ELSE 0
-           END) AS penalty,
+           END - coalesce((e ->> 'moved_penalty')::bigint, 0)) AS penalty,
            sum(CASE kind
                WHEN 'payment_reversed' THEN -(e ->> 'advance_taken')::bigint
                ELSE coalesce((e ->> 'advance')::bigint, 0)
-           END) AS advance
+           END - coalesce((e ->> 'moved_penalty')::bigint, 0)) AS advance
       FROM log
      GROUP BY originator_id
 )

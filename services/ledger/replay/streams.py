@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -29,6 +31,7 @@ from services.ledger.replay.parallel import (
 )
 from services.ledger.tables.columns import posting_row
 from shared.errors import ServiceError
+from shared.eventstore.arrays import uuids
 from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.postgres import PostgresStore
 
@@ -37,6 +40,10 @@ R = TypeVar("R")
 _STREAMS = (
     "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
     "WHERE originator_id BETWEEN %s AND %s ORDER BY originator_id, originator_version"
+)
+_STREAMS_OF = (
+    "SELECT originator_id, topic, state FROM events "
+    "WHERE originator_id = ANY (%s) ORDER BY originator_id, originator_version"
 )
 _SIZE = (
     "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS events, "
@@ -108,6 +115,14 @@ def read_streams(
     if entries:
         yield current, entries  # type: ignore[misc]
     progress(count % REPORT_EVERY)
+
+
+def streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Any]]]:
+    """Yield some accounts with their decoded events; raises for an unknown one."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_STREAMS_OF, (uuids(ids),), binary=True)
+        for id_, rows in groupby(cursor, key=itemgetter(0)):
+            yield id_, [EVENTS.decode(topic, state) for _, topic, state in rows]
 
 
 def account_streams(

@@ -8,6 +8,8 @@ from typing import Any
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.penalties.account_penalty import penalties_due
+from services.ledger.penalties.law import law_in_force
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -17,23 +19,30 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
     """Return what an account owes now, or owed as of a past day or instant.
 
     ``as_of`` a date: what had taken effect by the end of that day; an instant: what had been
-    recorded by then. Raises NotFound ``account_not_found``.
+    recorded by then. ``penalty`` is what is accrued and neither paid nor written off;
+    ``penalty_due`` what is owed by the rules through the day. Raises NotFound
+    ``account_not_found``.
     """
     if as_of is None:
         row = session.read.balance(number)
         if row is None:
             raise _no_account(number)
-        return _balance(row, as_of, _names(session, [number]))
-    account = _account_as_of(session, number, as_of)
-    return _balance(account.snapshot(), as_of, _names(session, [number]))
+        due = penalties_due(session, [row], session.today, law_in_force())
+        return _balance(row, as_of, _names(session, [number]), due)
+    account, day = _account_as_of(session, number, as_of)
+    due = {number: account.penalty_due(day)}
+    return _balance(account.snapshot(), as_of, _names(session, [number]), due)
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
     """Return the current balances of accounts in the order given, unknown ones left out."""
     rows = {row["number"]: row for row in session.read.balances(numbers)}
     names = _names(session, numbers)
+    due = penalties_due(session, list(rows.values()), session.today, law_in_force())
     return {
-        "balances": [_balance(rows[number], None, names) for number in numbers if number in rows]
+        "balances": [
+            _balance(rows[number], None, names, due) for number in numbers if number in rows
+        ]
     }
 
 
@@ -42,28 +51,33 @@ def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]
     return names
 
 
-def _account_as_of(session: Session, number: str, as_of: str) -> Account:
+def _account_as_of(session: Session, number: str, as_of: str) -> tuple[Account, date]:
     account = Account(account_id(number))
+    account.law = law_in_force()
     history = session.history(account.id)
     if len(as_of) == len("2026-10-31"):
         day = date.fromisoformat(as_of)
         events: list[Any] = [recorded.event for recorded in history]
-        for event in in_effective_order(account.id, events):
+        for event in in_effective_order(account.id, events, account.law):
             if event.effective_on > day:
                 break
             account.replay(event)
     else:
         instant = datetime.fromisoformat(as_of)
+        day = session.clock.day_of(instant)
         for recorded in history:
             if recorded.recorded_at <= instant:
                 account.replay(recorded.event)
     if not account.version:
         raise _no_account(number)
-    return account
+    return account, day
 
 
 def _balance(
-    row: dict[str, Any], as_of: str | None, names: dict[str, dict[str, str]]
+    row: dict[str, Any],
+    as_of: str | None,
+    names: dict[str, dict[str, str]],
+    due: dict[str, Kopecks],
 ) -> dict[str, Any]:
     own_names = names.get(row["number"], {})
     services: dict[str, Kopecks] = {}
@@ -76,6 +90,7 @@ def _balance(
         "version": row["version"],
         "principal": row["principal"],
         "penalty": row["penalty"],
+        "penalty_due": due[row["number"]],
         "advance": row["advance"],
         "services": [
             {"service": service, "name": own_names.get(service, service), "amount": amount}

@@ -22,6 +22,7 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
+from services.ledger.penalties.law import law_in_force
 from services.ledger.reports.statements import line_of_bill, recorded_events
 from services.ledger.reports.totals import turnover_of_account
 from services.ledger.reports.turnover import ADVANCE, PENALTY
@@ -52,7 +53,7 @@ def bill(session: Session, number: str, period: str) -> dict[str, Any]:
     turnover = turnover_of_account(account_id(number), events, first_day, last_day)
     within = [
         event
-        for event in in_effective_order(account_id(number), events)
+        for event in in_effective_order(account_id(number), events, law_in_force())
         if first_day <= event.effective_on <= last_day
     ]
     names = {line.service: line.name for event in bills.values() for line in event.lines}

@@ -12,6 +12,7 @@ import msgspec
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import AccountOpened, OpeningPosted
+from services.ledger.penalties.law import law_in_force
 from services.ledger.reports.statements import movement, recorded_events
 from services.ledger.reports.totals import turnover_of_account
 from shared.errors import ValidationFailed
@@ -166,7 +167,7 @@ def _by_effective_day(history: Sequence[Recorded]) -> list[Recorded]:
     return [
         msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=effective)
         for event, effective in zip(
-            order, in_effective_order(history[0].originator_id, events), strict=True
+            order, in_effective_order(history[0].originator_id, events, law_in_force()), strict=True
         )
     ]
 

@@ -16,6 +16,7 @@ import psycopg
 
 from services.ledger.domain import Account
 from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.penalties.law import law_in_force
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.streams import account_streams, over_streams
 from shared.eventstore import Session
@@ -92,7 +93,7 @@ def overdue_in_range(
     rows = []
     for id_, events in account_streams(connection, part, progress):
         account = Account(id_)
-        for event in in_effective_order(id_, events):
+        for event in in_effective_order(id_, events, law_in_force()):
             if event.effective_on > on:
                 break
             account.replay(event)

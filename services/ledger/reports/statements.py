@@ -12,10 +12,12 @@ from uuid import UUID
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import (
     AccountOpened,
+    AdvanceSettled,
     ChargeLine,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
+    PayerKindChanged,
     PaymentPosted,
     PaymentReversed,
     PenaltyAccrued,
@@ -200,4 +202,8 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one re
             return "payment", "Оплата", -event.amount, -event.penalty
         case PaymentReversed():
             return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
+        case PayerKindChanged():
+            return "payer_kind", "Изменён вид плательщика", 0, 0
+        case AdvanceSettled():
+            return "advance_settled", "Зачёт аванса", 0, 0
     raise TypeError(f"a statement knows no {type(event).__name__}")

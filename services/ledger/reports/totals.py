@@ -17,6 +17,7 @@ import psycopg
 from services.ledger.domain.double_entry import ADVANCES, postings
 from services.ledger.domain.double_entry import PENALTY as PENALTY_OWED
 from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.penalties.law import law_in_force
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.streams import account_streams, new_sums, over_streams
 from services.ledger.reports.turnover import ADVANCE, PENALTY, Row, Turnover
@@ -108,7 +109,11 @@ def _books_of_range(
             _post(events, books)
         else:
             _post(
-                (event for event in in_effective_order(id_, events) if event.effective_on <= on),
+                (
+                    event
+                    for event in in_effective_order(id_, events, law_in_force())
+                    if event.effective_on <= on
+                ),
                 books,
             )
     return dict(books)
@@ -121,7 +126,7 @@ def _count(
     books: dict[str, Kopecks],
     last_day: date,
 ) -> None:
-    in_order = in_effective_order(id_, events)
+    in_order = in_effective_order(id_, events, law_in_force())
     turnover.add(in_order)
     _post((event for event in in_order if event.effective_on <= last_day), books)
 

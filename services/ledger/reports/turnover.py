@@ -78,7 +78,7 @@ class Turnover:
         before = event.effective_on < self._first or isinstance(
             event, AccountOpened | OpeningPosted
         )
-        for service, column, amount in _movements(event):
+        for service, column, amount in (*_movements(event), *_moved(event)):
             row = self.rows[service]
             if before:
                 row.opening += -amount if column in ("concession", "paid") else amount
@@ -128,6 +128,14 @@ def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR09
             yield PENALTY, "penalty", -event.amount
             yield PENALTY, "paid", -event.advance
             yield ADVANCE, "paid", event.advance
+
+
+def _moved(event: Any) -> Iterable[tuple[str, str, Kopecks]]:
+    """Yield what an event pays beside: an advance goes, and a debt with it, or both come back."""
+    yield from _paid_from_advance(event.moved or ())
+    if event.moved_penalty:
+        yield PENALTY, "paid", event.moved_penalty
+        yield ADVANCE, "paid", -event.moved_penalty
 
 
 def _paid_from_advance(parts: Iterable[Any]) -> Iterable[tuple[str, str, Kopecks]]:

@@ -17,6 +17,10 @@ from services.ledger.domain.events import PaymentPosted
 
 BALANCES, PROPOSALS, POSTINGS = "balances", "proposals", "payment_postings"
 
+UNKNOWN = "~"
+"""``last_fact`` of a row that was written before it had one: after all places, so that the history
+of its account is asked."""
+
 SqlType: TypeAlias = Literal["uuid", "text", "bigint", "json", "jsonb", "text[]"]
 
 
@@ -36,12 +40,15 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     BALANCES: (
         Column("account_id", "uuid", key=True),
         Column("number", "text", fixed=True),
-        Column("payer_kind", "text", fixed=True),
+        Column("payer_kind", "text"),
         Column("version", "bigint"),
         Column("last_bill", "bigint"),
         Column("principal", "bigint"),
         Column("penalty", "bigint"),
         Column("advance", "bigint"),
+        Column("late_days", "bigint"),
+        Column("last_fact", "text"),
+        Column("order_matters_on", "text"),
         Column("open_items", "json"),
         Column("due_dates", "json"),
         Column("charged_periods", "text[]"),

@@ -25,6 +25,7 @@ from services.ledger.reports.balances import balance
 from shared import context
 from shared.eventstore.postgres import PostgresSession, PostgresStore
 from tests.conftest import Database
+from tests.unit.ledger.penalty_corrections import correct_penalty
 
 pytestmark = pytest.mark.nodes
 
@@ -33,7 +34,7 @@ SERVICES = ("heating", "lift", "waste", "water")
 FIRST_DAY = date(2026, 1, 1)
 POLICIES = (
     DEFAULT_POLICY,
-    Policy(name="newest", periods="newest_first", penalty="named_only"),
+    Policy(name="newest", periods="newest_first"),
     Policy(name="ranked", services="ranked", ranking=("water", "lift")),
 )
 
@@ -104,7 +105,7 @@ class RandomHistory:
     def correct(self) -> None:
         if accrued := self.account.penalty_accrued:
             amount = self.chance.randint(-accrued, 3_000)
-            self.account.correct_penalty(amount, self.day, "rule-1", "paid", through=self.day)
+            correct_penalty(self.account, amount, self.day, "rule-1", "paid", through=self.day)
 
     def write_off(self) -> None:
         if penalty := self.account.penalty:

@@ -161,9 +161,8 @@ OWED = {
     "penalty": 1425,
     "advance": 0,
     "owed": 451425,
-    "provisional": True,
 }
-PAID = {**OWED, "services": [], "principal": 0, "penalty": 0, "owed": 0, "provisional": False}
+PAID = {**OWED, "services": [], "principal": 0, "penalty": 0, "owed": 0}
 
 
 def act(**asked: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from shared.eventstore import Recorded
+from tests.unit.ledger.penalty_corrections import correct_penalty
 
 NUMBER = "0100000001"
 ID = account_id(NUMBER)
@@ -47,7 +48,7 @@ def eventful() -> Account:
     bill(account, "11-30", NOVEMBER, water=600)
     items = [ServiceAmount("heating", -300), ServiceAmount("waste", 25)]
     account.adjust_charges(uuid4(), OCTOBER, day("12-01"), items, "no heating")
-    account.correct_penalty(-31, day("12-02"), "rule-1", "paid", through=day("11-21"))
+    correct_penalty(account, -31, day("12-02"), "rule-1", "paid", through=day("11-21"))
     account.accrue_penalty(8, day("12-03"), "rule-1")
     account.write_off_penalty(3, day("12-04"), "a court decision")
     account.reverse_payment(paid, day("12-05"), "refused by the bank")

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.allocation import Policy
 from services.ledger.domain.events import ChargeLine, ServiceAmount
+from tests.unit.ledger.penalty_corrections import correct_penalty
 
 NUMBER = "0100000001"
 DAY = date(2026, 11, 10)
@@ -46,7 +47,7 @@ def pay(account: Account, amount: int, penalty: int | None = 0, **named: Any) ->
 
 
 def correct(account: Account, amount: int, on: date = DAY) -> None:
-    account.correct_penalty(amount, on, "rule-1", "a payment came", through=on)
+    correct_penalty(account, amount, on, "rule-1", "a payment came", through=on)
 
 
 def last(account: Account) -> Any:

@@ -26,7 +26,7 @@ from services.ledger.domain.double_entry import postings
 from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, PenaltyCorrected, ServiceAmount
 from services.ledger.penalties.accrual import accrue, penalties
-from services.ledger.penalties.debts import debts
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.publishing import publish
 from services.ledger.reports.balances import balance
@@ -36,6 +36,8 @@ from services.ledger.reports.turnover import Turnover
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded
+from tests.unit.ledger.penalty_corrections import correct_penalty
+from tests.unit.ledger.settled_debts import debts
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +52,6 @@ RANKED = Policy(
     periods="newest_first",
     services="ranked",
     ranking=RANKING,
-    penalty="named_only",
 )
 CHECKS = {contract.type: contract for contract in CONTRACTS}
 RULES = load_rules(environ={})
@@ -155,9 +156,9 @@ class AccountMachine(RuleBasedStateMachine):
     def correct(self, amount: int, day: date) -> None:
         if self.books.accrued + amount < 0:
             with pytest.raises(ValidationFailed):
-                self.account.correct_penalty(amount, day, "rule-1", "paid", through=day)
+                correct_penalty(self.account, amount, day, "rule-1", "paid", through=day)
         else:
-            self.account.correct_penalty(amount, day, "rule-1", "paid", through=day)
+            correct_penalty(self.account, amount, day, "rule-1", "paid", through=day)
             self.through, unwaived = max(day, self.through), self._unwaived(amount)
             day = max(day, self.day_of["penalty"])
             self._penalty_changed(day, "correct", amount, unwaived)
@@ -165,10 +166,10 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(day=DAYS)
     def accrue_by_the_rules(self, day: date) -> None:
         known = len(self.events)
-        change = accrue(self.account, self.events, day, RULES)
+        change = accrue(self.account, day, PenaltyLaw(RULES))
         added = self.events[known:]
         assert change == sum(event.amount for event in added)
-        assert accrue(self.account, self.events, day, RULES) == 0
+        assert accrue(self.account, day, PenaltyLaw(RULES)) == 0
         assert len(self.events) == known + len(added)
         for event in added:
             if isinstance(event, PenaltyCorrected):

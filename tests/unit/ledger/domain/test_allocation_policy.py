@@ -99,7 +99,7 @@ def test_only_what_is_owed_is_paid() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "penalty", "advance"),
-    [(DEFAULT_POLICY, 0, 5), (Policy(name="x", penalty="named_only"), 20, 25)],
+    [(DEFAULT_POLICY, 0, 5), (Policy(name="x"), 20, 25)],
 )
 def test_a_policy_decides_whether_one_sum_pays_the_penalty(
     policy: Policy, penalty: int, advance: int

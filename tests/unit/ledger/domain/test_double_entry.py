@@ -11,6 +11,7 @@ from trial_balance import trial_balance
 
 from services.ledger.domain.double_entry import postings
 from services.ledger.domain.effective_order import in_effective_order
+from tests.unit.ledger.penalty_corrections import correct_penalty
 
 
 def test_each_event_has_its_postings() -> None:
@@ -86,7 +87,7 @@ def test_an_overlapping_waiver_is_booked_once() -> None:
     account = an_account()
     account.accrue_penalty(100, day("10-01"), "rule-1")
     account.write_off_penalty(90, day("10-02"), "x")
-    account.correct_penalty(-60, day("10-03"), "rule-1", "x", through=day("10-03"))
+    correct_penalty(account, -60, day("10-03"), "rule-1", "x", through=day("10-03"))
     assert postings(account.pending[-1]) == [
         ("receivable:penalty", -10),
         ("advances", 0),

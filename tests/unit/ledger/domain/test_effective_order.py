@@ -9,6 +9,7 @@ from eventful_account import ID, NUMBER, OCTOBER, an_account, bill, day, eventfu
 from services.ledger.domain.allocation import DEFAULT_POLICY, Policy
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import ServiceAmount
+from tests.unit.ledger.penalty_corrections import correct_penalty
 
 
 def test_events_of_one_day_keep_their_recorded_order() -> None:
@@ -71,7 +72,7 @@ def test_a_payment_known_late_pays_what_was_owed_on_its_day() -> None:
 
 
 def test_a_payment_is_replayed_by_the_policy_that_posted_it() -> None:
-    newest = Policy(name="newest", periods="newest_first", penalty="named_only")
+    newest = Policy(name="newest", periods="newest_first")
     account = an_account("09-01", ServiceAmount("heating", 100))
     account.accrue_penalty(9, day("10-31"), "rule-1")
     bill(account, "10-31", heating=50)
@@ -101,7 +102,7 @@ def test_a_correction_of_a_penalty_paid_before_gives_it_back() -> None:
     account = an_account()
     account.accrue_penalty(100, day("10-01"), "rule-1")
     account.write_off_penalty(30, day("10-02"), "x")
-    account.correct_penalty(-90, day("10-05"), "rule-1", "x", through=day("10-05"))
+    correct_penalty(account, -90, day("10-05"), "rule-1", "x", through=day("10-05"))
     account.post_payment(uuid4(), day("10-03"), 0, 60)
     *_, correction = in_effective_order(ID, account.pending)
     assert (correction.amount, correction.waived, correction.advance) == (-90, 20, 60)

@@ -26,6 +26,7 @@ from services.ledger.domain.double_entry import postings
 from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, PenaltySegment, ServiceAmount
 from services.ledger.reports.turnover import Turnover
+from tests.unit.ledger.penalty_corrections import correct_penalty
 
 LIFT_FIRST = Policy(name="lift-first", services="ranked", ranking=("lift",))
 
@@ -158,8 +159,8 @@ def test_a_correction_keeps_its_segments() -> None:
     account = an_account()
     segment = PenaltySegment("2026-03", DAY, LATER, 6, 4_500_00, "9.5", 300, 8_55)
     account.accrue_penalty(100, DAY, "rule-1")
-    account.correct_penalty(
-        5, DAY, "rule-2", "why", through=LATER, provisional=True, segments=[segment]
+    correct_penalty(
+        account, 5, DAY, "rule-2", "why", through=LATER, provisional=True, segments=[segment]
     )
     event = last(account)
     assert (event.rule, event.reason, event.through) == ("rule-2", "why", LATER)

@@ -11,10 +11,10 @@ from trial_balance import trial_balance
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
 from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ServiceAmount
-from services.ledger.penalties.debts import debts
 from services.ledger.reports.totals import TurnoverReport
 from services.ledger.reports.turnover import Turnover
 from shared.errors import Conflict, NotFound, ValidationFailed
+from tests.unit.ledger.settled_debts import debts
 
 TAKEN_OVER = date(2026, 1, 1)
 OPENING = (ServiceAmount("heating", 100_000), ServiceAmount("water", -5_000))

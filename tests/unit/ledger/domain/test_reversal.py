@@ -27,8 +27,8 @@ from services.ledger.domain.events import (
     PaymentReversed,
     ServiceAmount,
 )
-from services.ledger.penalties.debts import debts
 from shared.errors import NotFound
+from tests.unit.ledger.settled_debts import debts
 
 
 def test_a_reversal_undoes_what_the_payment_did() -> None:

@@ -12,10 +12,7 @@ from eventful_account import NUMBER, an_account, bill, day
 
 from services.ledger.domain import Account
 from services.ledger.papers.certificate import debt_on
-from services.ledger.penalties.rules import load_rules
 from shared.errors import ValidationFailed
-
-RULES = load_rules()
 
 
 def late() -> Account:
@@ -28,7 +25,7 @@ def late() -> Account:
 
 def debt(account: Account, on: date) -> dict[str, Any]:
     session = AccountSession(account.pending, account.snapshot())
-    return debt_on(session, NUMBER, on, RULES)  # type: ignore[arg-type]
+    return debt_on(session, NUMBER, on)  # type: ignore[arg-type]
 
 
 def test_paid_account_owes_the_penalty_that_nobody_has_accrued() -> None:

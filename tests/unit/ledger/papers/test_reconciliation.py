@@ -10,18 +10,16 @@ from eventful_account import NUMBER, an_account, bill, day, eventful
 
 from services.ledger.papers import reconciliation as module
 from services.ledger.papers.reconciliation import reconciliation
-from services.ledger.penalties.rules import load_rules
 from services.ledger.reports.history import statement_by_days
 from shared.errors import NotFound, ValidationFailed
 
 COLUMNS = ("charged", "recalculated", "concession", "penalty", "paid")
 SIGNS = {"concession": -1, "paid": -1}
-RULES = load_rules()
 ALL = (day("09-01"), day("12-31"))
 
 
 def act(session: AccountSession, first: date, last: date) -> dict:  # type: ignore[type-arg]
-    return reconciliation(session, NUMBER, first, last, RULES)  # type: ignore[arg-type]
+    return reconciliation(session, NUMBER, first, last)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("days", [ALL, (day("10-31"), day("11-21")), (day("12-02"), day("12-04"))])
@@ -58,7 +56,7 @@ def test_each_movement_stands_in_the_columns_of_its_kind() -> None:
         "penalty_write_off": {"penalty": -3},
         "payment_reversal": {"paid": -1_570},
     }
-    assert [row["name"] for row in found["services"]][-2:] == ["penalty", "advance"]
+    assert found["services"][-1]["service"] == "penalty", "services first"
     assert {"heating": "Отопление", "water": "water"}.items() <= {
         row["service"]: row["name"] for row in found["services"]
     }.items(), "the name of the latest bill"

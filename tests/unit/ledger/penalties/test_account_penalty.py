@@ -12,6 +12,7 @@ from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from shared import context
 from shared.eventstore import MemoryStore
@@ -56,7 +57,7 @@ class BilledAccount:
     def accrues(self, on: date) -> None:
         def accrue_one(session: Any, _: None) -> None:
             account = session.load(Account, account_id(NUMBER))
-            accrue(account, [r.event for r in session.history(account.id)], on, RULES)
+            accrue(account, on, PenaltyLaw(RULES))
 
         with context.bind(command_id=uuid4()):
             self.store.execute(accrue_one, None)

@@ -20,8 +20,9 @@ from services.ledger.domain.events import (
 )
 from services.ledger.penalties import rules
 from services.ledger.penalties.accrual import accrue, penalties
-from services.ledger.penalties.debts import debts
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
+from tests.unit.ledger.settled_debts import debts
 
 RULES = load_rules(environ={})
 SHIPPED_RULES = Path(rules.__file__).with_name("rules.yaml")
@@ -53,7 +54,7 @@ class Book:
         return payment_id
 
     def accrue(self, on: date) -> int:
-        return accrue(self.account, self.events, on, RULES)
+        return accrue(self.account, on, PenaltyLaw(RULES))
 
     def last(self) -> Any:
         return self.events[-1]
@@ -199,9 +200,9 @@ def test_rules_that_have_changed_since_correct_what_they_accrued(tmp_path: Path)
     book.bill()
     book.accrue(JUNE)
     changed = load_rules(stricter)
-    assert accrue(book.account, book.events, JUNE, changed) == 5_130
+    assert accrue(book.account, JUNE, PenaltyLaw(changed)) == 5_130
     assert isinstance(book.last(), PenaltyCorrected)
-    assert accrue(book.account, book.events, JUNE, changed) == 0
+    assert accrue(book.account, JUNE, PenaltyLaw(changed)) == 0
 
 
 def test_no_penalty_on_a_penalty() -> None:

@@ -9,13 +9,15 @@ from uuid import UUID
 import pytest
 
 from services.ledger.domain import Account, account_id
+from services.ledger.domain.decision import BY_FACTS
 from services.ledger.domain.events import (
     ChargeLine,
     PenaltyAccrued,
     PenaltyCorrected,
     PenaltySegment,
 )
-from services.ledger.penalties.accrual import BY_PAYMENT, accrue
+from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 
 RULES = load_rules(environ={})
@@ -38,7 +40,7 @@ def bill(account: Account, amount: int, period: str = "2026-03", due_on: date = 
 def accrued(account: Account, on: date) -> list[Any]:
     """The events that an accrual adds."""
     known = len(account.pending)
-    accrue(account, list(account.pending), on, RULES)
+    accrue(account, on, PenaltyLaw(RULES))
     return list(account.pending[known:])
 
 
@@ -111,7 +113,7 @@ def test_a_payment_known_late_corrects_what_was_accrued_by_then(account: Account
         amount=51_30 + 19_00 + 10_96 - 85_50 - 19_73,
         effective_on=AUGUST,
         rule=RULES.version,
-        reason=BY_PAYMENT,
+        reason=BY_FACTS,
         through=JULY,
         provisional=True,
         segments=tuple(rest),

@@ -9,8 +9,8 @@ import pytest
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
-from services.ledger.penalties.debts import debts
 from services.ledger.penalties.payment_matching import Part
+from tests.unit.ledger.settled_debts import debts
 
 MARCH = "2026-03"
 BILLED, EARLY, DUE = date(2026, 3, 31), date(2026, 4, 1), date(2026, 4, 15)

@@ -13,6 +13,7 @@ from penalty_oracle import of_debts
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.penalties.accrual import accrue, penalties
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from shared.contracts.accounts import PayerKind
 
@@ -96,7 +97,7 @@ def test_the_accrued_penalty_is_the_rounded_penalty_of_the_debts(
 ) -> None:
     account = account_of(payer, bills, paid)
     found = penalties(account.pending, on, RULES)
-    added = accrue(account, account.pending, on, RULES)
+    added = accrue(account, on, PenaltyLaw(RULES))
     assert added == account.penalty == sum(debt.total for debt in found)
     segments = sum(len(debt.segments) for debt in found)
     assert abs(added - sum((debt.exact for debt in found), Fraction(0))) <= Fraction(segments, 2)

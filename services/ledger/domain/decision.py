@@ -1,0 +1,305 @@
+"""How an account decides where money goes: by the settlement of all its facts.
+
+An account with its history (``complete``) settles each new fact at its place in the order of
+effect; the event says what that moves. An account from a row of the read model decides only where
+the order cannot matter, and raises :class:`~shared.eventstore.NeedsHistoryError` elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from services.ledger.domain.allocation import POLICIES, Policy
+from services.ledger.domain.debts import Booked, Debt, Law
+from services.ledger.domain.events import (
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltySegment,
+    PenaltyWrittenOff,
+)
+from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
+from services.ledger.domain.settlement import Outcome, Settlement
+from services.ledger.domain.standing import Standing
+from services.ledger.domain.state import AccountState
+from shared.eventstore import NeedsHistoryError
+from shared.money import Kopecks
+
+BY_LATER_ENTRY = "an entry that was recorded later and took effect before"
+BY_FACTS = "a payment or a recalculation since then"
+
+
+class AccrualRules(Law, Protocol):
+    """The law, with what an accrual keeps of it."""
+
+    version: str
+
+    def segments(self, debts: Iterable[Debt], on: date) -> tuple[tuple[PenaltySegment, ...], bool]:
+        """Return the segments that bear a penalty by a day, and whether they are provisional."""
+        ...
+
+
+class DecidingAccount(AccountState):
+    """An account that settles its facts; its law and day are set by who loads it."""
+
+    law: AccrualRules | None = None
+    """The penalty rules; None: the penalty is what was accrued."""
+    today: date | None = None
+    """The day on which corrections of the penalty take effect; None: that of their cause."""
+
+    policies: Mapping[str, Policy] = POLICIES
+    """The policies by name: a payment is settled by the one that it was posted by."""
+
+    def __init__(self, id: UUID) -> None:  # noqa: A002
+        super().__init__(id)
+        self._kept: tuple[Settlement, int, int] | None = None
+
+    @property
+    def accrued_through(self) -> date | None:
+        """The last day whose penalty was accrued."""
+        return max([accrual.through for accrual in self.accruals], default=None)
+
+    def settlement(self, through: date | None = None) -> Settlement:
+        """Return the debts after all facts, or after those of a day and before."""
+        self._need_history()
+        if through is None:
+            return self._settled_so_far()
+        return self._folded(self.facts, through)
+
+    def penalty_due(self, on: date) -> Kopecks:
+        """Return the penalty by the rules through a day that is neither paid nor waived."""
+        return max(0, self.settlement(on).penalty_owed(on))
+
+    def may_owe_penalty(self, on: date) -> bool:
+        """Return whether a penalty that is not accrued may be owed by a day; never a false no."""
+        if self.late_days:
+            return True
+        return any(self.due_dates[period] < on for period in self.open_items)
+
+    def record(self, event: Any, settled: Settlement | None = None) -> None:
+        """Record an event, and what it moves so that the account stands by its settlement.
+
+        Without one, an advance that is left beside an open debt pays it.
+        """
+        after = self.twin()
+        after.book_own(event)
+        if settled is None:
+            target = after.twin().settle()
+        else:
+            owed = self._accrued_after(event) - settled.penalty_paid - self._waived_after(event)
+            target = Standing.of(settled.open, owed, settled.advance).settle()
+        moved, penalty = after.moved_to(target)
+        if after.advance - sum([part.amount for part in moved]) - penalty != target.advance:
+            raise RuntimeError(f"{type(event).__name__} of {self.number} does not add up")
+        self.trigger(replace(event, moved=moved, moved_penalty=penalty))
+
+    def post(self, fact: Any) -> None:
+        """Record a fact, with the penalty that it pays or changes."""
+        settled, outcome = self._including(fact)
+        if self.law is not None:
+            for day, amount in self._missing(settled, fact):
+                self._accrue(amount, day, settled)
+        self.record(_with_its_parts(fact, outcome), settled)
+        through = self.accrued_through
+        if self.law is not None and through is not None and fact.effective_on <= through:
+            self.correct_accrued(through, fact.effective_on, BY_LATER_ENTRY)
+
+    def redo(self, event: Any) -> None:
+        """Record an event as it would have been, had all been recorded in the order of effect."""
+        if is_fact(event):
+            settled, outcome = self._including(event)
+            self.record(_with_its_parts(event, outcome), settled)
+            return
+        if isinstance(event, PenaltyCorrected):
+            beyond = max(0, -event.amount - event.waived - self.penalty)
+            event = replace(event, advance=beyond)
+        self.record(event, self._settled_so_far())
+
+    def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
+        """Correct what is accrued by a day, if the facts say otherwise; return the change."""
+        law = self._the_law()
+        settled = self.settlement(through)
+        whole = settled if self._has_all(through) else None
+        change = settled.penalty_by(through) - self.penalty_accrued
+        waived = self.penalty_waived - settled.waived
+        if (change or waived) and self.last_accrual:
+            segments, provisional = law.segments(settled.debts, through)
+            self.record(
+                PenaltyCorrected(
+                    account=self.number,
+                    corrects=self.last_accrual,
+                    amount=change,
+                    effective_on=max(self.today or on, on, self.penalty_changed_on),
+                    rule=law.version,
+                    reason=reason,
+                    through=through,
+                    provisional=provisional,
+                    segments=segments,
+                    waived=waived,
+                    advance=max(0, -change - waived - self.penalty),
+                ),
+                whole,
+            )
+        return change
+
+    def add_accrual(self, on: date) -> Kopecks:
+        """Accrue what is due by a day beyond what is accrued; return the change."""
+        settled = self.settlement(on)
+        change = settled.penalty_by(on) - self.penalty_accrued
+        if change > 0:
+            self._accrue(
+                change, on, settled, settled if on.isoformat() >= self.last_fact[:10] else None
+            )
+        elif change < 0:
+            # The rate of today is lower than the one that was assumed before.
+            self.correct_accrued(on, on, BY_FACTS)
+        return change
+
+    def _accrue(
+        self, amount: Kopecks, on: date, settled: Settlement, whole: Settlement | None = None
+    ) -> None:
+        law = self._the_law()
+        segments, provisional = law.segments(settled.debts, on)
+        self.record(
+            PenaltyAccrued(
+                account=self.number,
+                amount=amount,
+                effective_on=on,
+                rule=law.version,
+                through=on,
+                provisional=provisional,
+                segments=segments,
+            ),
+            whole,
+        )
+
+    def _missing(self, after: Settlement, fact: Any) -> list[tuple[date, Kopecks]]:
+        """Return what has to be accrued so that money, or a waiver, finds its penalty: by day."""
+        days: dict[date, Kopecks] = dict(after.penalty_paid_by_day())
+        waivers = [one for one in (*self.facts, fact) if isinstance(one, PenaltyWrittenOff)]
+        for waiver in waivers:
+            days[waiver.effective_on] = days.get(waiver.effective_on, 0) + waiver.amount
+        missing, used, through = list[tuple[date, Kopecks]](), 0, self.accrued_through
+        added: Kopecks = 0
+        for day in sorted(days):
+            used += days[day]
+            booked = sum(one.amount for one in self.accruals if one.effective_on <= day)
+            booked += sum(one.waived for one in self.accruals if isinstance(one, PenaltyCorrected))
+            short = used - booked - added
+            if short > 0:
+                if through is None or day > through:
+                    by_rules = self._folded((*self.facts, fact), day).penalty_by(day)
+                    short = max(short, by_rules - self.penalty_accrued - added)
+                missing.append((day, short))
+                added += short
+        return missing
+
+    def _accrued_after(self, event: Any) -> Kopecks:
+        added = event.amount if isinstance(event, PenaltyAccrued | PenaltyCorrected) else 0
+        return self.penalty_accrued + added
+
+    def _waived_after(self, event: Any) -> Kopecks:
+        match event:
+            case PenaltyCorrected():
+                return self.penalty_waived - event.waived
+            case PenaltyWrittenOff():
+                return self.penalty_waived + event.amount
+        return self.penalty_waived
+
+    def _including(self, fact: Any) -> tuple[Settlement, Outcome]:
+        """Return the debts with one more fact at its place, and what that does.
+
+        They are kept for when it is recorded.
+        """
+        self._need_history()
+        settled, outcome = self._settled_so_far(), Outcome()
+        if place(fact) >= self.last_fact:
+            outcome = self._add(settled, fact)
+        else:
+            settled = self._new_settlement()
+            for one in in_order([*self.facts, fact]):
+                done = self._add(settled, one)
+                if one is fact:
+                    outcome = done
+        self._kept = (settled, len(self.facts) + 1, len(self.accruals))
+        return settled, outcome
+
+    def _settled_so_far(self) -> Settlement:
+        if self._kept is not None:
+            kept, facts, accruals = self._kept
+            if facts == len(self.facts) and (self.law or accruals == len(self.accruals)):
+                return kept
+        settled = self._folded(self.facts)
+        self._kept = (settled, len(self.facts), len(self.accruals))
+        return settled
+
+    def _folded(self, facts: Sequence[Any], through: date | None = None) -> Settlement:
+        settled = self._new_settlement()
+        for fact in in_order(facts):
+            if through is None or fact.effective_on <= through or isinstance(fact, TAKEN_OVER):
+                self._add(settled, fact)
+        if through is not None:
+            settled.pass_to(through)
+        return settled
+
+    def _add(self, settled: Settlement, fact: Any) -> Outcome:
+        policy = self.policies.get(fact.policy) if isinstance(fact, PaymentPosted) else None
+        return settled.add(fact, policy)
+
+    def _new_settlement(self) -> Settlement:
+        law = self.law or Booked([(one.effective_on, one.amount) for one in self.accruals])
+        return Settlement(law)
+
+    def _the_law(self) -> AccrualRules:
+        if self.law is None:
+            raise RuntimeError("an accrual takes the penalty rules")
+        return self.law
+
+    def _has_all(self, through: date) -> bool:
+        """Return whether all facts have taken effect by a day."""
+        return through.isoformat() >= self.last_fact[:10]
+
+    def _need_history(self) -> None:
+        if not self.complete:
+            raise NeedsHistoryError(self.number)
+
+
+def _with_its_parts(fact: Any, outcome: Outcome) -> Any:
+    """Return the event of a fact with the parts that it names itself."""
+    match fact:
+        case PaymentPosted():
+            return replace(
+                fact,
+                allocation=outcome.allocation,
+                penalty_allocated=outcome.penalty,
+                advance=outcome.advance,
+            )
+        case ChargesPosted() | OpeningPosted():
+            return replace(fact, allocation=outcome.allocation)
+        case ChargesAdjusted():
+            return replace(
+                fact,
+                released=outcome.released,
+                advance=outcome.advance,
+                allocation=outcome.allocation,
+            )
+        case PaymentReversed():
+            return replace(
+                fact,
+                restored=outcome.restored,
+                penalty_restored=outcome.penalty_restored,
+                advance_taken=outcome.advance_taken,
+                reopened=outcome.reopened,
+            )
+        case PenaltyWrittenOff():
+            return replace(fact, advance=outcome.advance)
+    return fact

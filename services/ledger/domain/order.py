@@ -1,0 +1,72 @@
+"""The order of effect: by the day, and within a day by a rule that knows no order of recording.
+
+An opening comes before all that happened here. On one day a bill comes before a payment, and two of
+a kind go by what they are about (period, payment id); what has no such name, accruals and waivers,
+keeps its recorded order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from services.ledger.domain.events import (
+    AccountOpened,
+    AdvanceSettled,
+    ChargesAdjusted,
+    ChargesPosted,
+    OpeningPosted,
+    PayerKindChanged,
+    PaymentPosted,
+    PaymentReversed,
+    PenaltyAccrued,
+    PenaltyCorrected,
+    PenaltyWrittenOff,
+)
+
+OPENING_PERIOD = "0001-01"
+"""The period of what was owed before the first bill here; it sorts before all others."""
+
+OPENING_PLACE = "0001-01-01/0/"
+
+TAKEN_OVER = (AccountOpened, OpeningPosted)
+"""The events of an opening."""
+
+_RANKS: dict[type[Any], int] = {
+    PayerKindChanged: 1,
+    ChargesPosted: 2,
+    ChargesAdjusted: 3,
+    PenaltyAccrued: 4,
+    PenaltyCorrected: 4,
+    PaymentPosted: 5,
+    PaymentReversed: 6,
+    PenaltyWrittenOff: 7,
+    AdvanceSettled: 8,
+}
+
+Place: TypeAlias = str
+"""A day, a rank within it, and a name within the rank: places compare as events take effect."""
+
+
+def place(event: Any) -> Place:
+    """Return where an event comes in the order of effect."""
+    kind = type(event)
+    if kind is ChargesPosted:
+        name = event.period
+    elif kind is PaymentPosted or kind is PaymentReversed:
+        name = str(event.payment_id)
+    elif kind in TAKEN_OVER:
+        return OPENING_PLACE
+    else:
+        name = str(event.adjustment_id) if kind is ChargesAdjusted else ""
+    return f"{event.effective_on}/{_RANKS[kind]}/{name}"
+
+
+def is_fact(event: Any) -> bool:
+    """Return whether an event is something that happened; accruals only book what the rules say."""
+    return not isinstance(event, PenaltyAccrued | PenaltyCorrected | AdvanceSettled)
+
+
+def in_order(events: Iterable[Any]) -> list[Any]:
+    """Return events in the order of effect; those of one place keep the order given."""
+    return sorted(events, key=place)
