@@ -1,25 +1,32 @@
-"""``saldo ledger reconciliation | certificate``: papers of an account for its payer, as PDF.
+"""``saldo ledger reconciliation | certificate | court-pack``: papers of an account, as PDF.
 
-They ask the service where the terminal has no login of the database. Who the payer is, the ledger
-does not know: the paper has a line for his name and address.
+The first two ask the service where the terminal has no login of the database. Who the payer is, the
+ledger does not know: a paper has lines for his name and address.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from services.ledger.commands.ledger_access import Number, opened_ledger
+from services.ledger.commands.ledger_access import Number, opened_ledger, reporting_seal
 from services.ledger.papers.certificate import debt_on
+from services.ledger.papers.court_pack import court_pack as pack_of
 from services.ledger.papers.reconciliation import reconciliation as reconciliation_of
+from services.ledger.penalties.law import PenaltyLaw
+from services.ledger.penalties.rules import load_rules
+from services.ledger.seal.keys import verifier_keys
 from services.staff_calls import calls_to, reads_database
 from services.terminal import (
     DIFFERENCE,
     Json,
     day,
+    day_or_instant,
     err,
     new_table,
     out,
@@ -101,12 +108,65 @@ def certificate(
             write_paper("certificate", {**found, **TO_BE_FILLED_IN}, lang, output)
     if json:
         print_json(found)
-    elif is_true:
-        out.print(_sentence(found), soft_wrap=True)
     else:
-        err.print(f"{_sentence(found)}: no certificate was made.", soft_wrap=True)
+        made = "" if is_true else ": no such certificate was made"
+        out.print(f"{_sentence(found)}{made}.", soft_wrap=True)
     if not is_true:
         raise typer.Exit(DIFFERENCE)
+
+
+def court_pack(
+    number: Number,
+    as_of: Annotated[
+        str, typer.Option(help="An instant with its zone: what was recorded by then.")
+    ],
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The first day of the statement.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="A file of penalty rules instead of those in force.")
+    ] = None,
+    output: Output = None,
+    lang: Lang = Language.RU,
+    json: Json = False,
+) -> None:
+    """Make the pack for a court: debt, statement, penalty by segment, payments, proofs.
+
+    The same instant gives the same bytes, whatever is recorded later. The penalty goes by the rules
+    by which the account was accrued last; where those at hand are others, --rules names them.
+    """
+    with reporting_seal():
+        if output is None and not json:
+            raise ValueError("name the file to write by --output, or ask for --json")
+        instant, first = _instant(as_of), day(from_, "--from")
+        law, trusted = PenaltyLaw(load_rules(rules)), verifier_keys()
+        with opened_ledger() as store:
+            found, proofs = store.query(
+                lambda session: pack_of(session, number, instant, first, law, trusted)
+            )
+        command = f"saldo ledger court-pack {number} --as-of {found['as_of']}"
+        if first:
+            command += f" --from {first}"
+        data = {
+            **found,
+            "command": f"{command} --lang {lang.value} --output FILE",
+            "proofs": _attached(proofs),
+            "attached": _attached(found),
+        }
+        write_paper("court_pack", data, lang, output)
+    if json:
+        print_json({**found, "proofs": proofs})
+
+
+def _instant(text: str) -> datetime:
+    found = datetime.fromisoformat(day_or_instant(text, "--as-of") or text)
+    if found.tzinfo is None:
+        raise ValueError("--as-of: give an instant with its zone (2026-10-31T12:00:00+03:00)")
+    return found
+
+
+def _attached(data: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(data, order="sorted"), indent=1).decode()
 
 
 def write_paper(paper: str, data: dict[str, Any], language: Language, output: Path | None) -> None:
