@@ -31,7 +31,7 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.domain.order import OPENING_PERIOD, place
+from services.ledger.domain.order import OPENING_PERIOD, PAYMENTS, place
 from services.ledger.domain.proposal import PROPOSAL_EVENTS
 from services.ledger.domain.validation import (
     check_amount,
@@ -334,10 +334,10 @@ class Account(DecidingAccount):
 
     def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
         """Post a payment that comes last in the order of effect, and pays no hidden penalty."""
-        if place(payment) < self.last_fact:
-            raise NeedsHistoryError(self.number)
         first = payment.named_period or None
         allocation, rest = allocate(self.open_items, payment.amount, first, policy)
+        if place(payment) < self.last_fact and (rest or self._other_places_matter(payment)):
+            raise NeedsHistoryError(self.number)
         penalty = 0
         if payment.penalty or rest:
             if self.may_owe_penalty(payment.effective_on):
@@ -350,6 +350,21 @@ class Account(DecidingAccount):
             penalty, rest = penalty + beyond, rest - beyond
         self.record(
             replace(payment, allocation=allocation, penalty_allocated=penalty, advance=rest)
+        )
+
+    def _other_places_matter(self, payment: PaymentPosted) -> bool:
+        """Return whether it matters that a payment comes before others of its day.
+
+        It does not where all of them have paid the principal alone, the oldest first, and no
+        rounding between services can differ.
+        """
+        day = payment.effective_on.isoformat()
+        return bool(
+            payment.penalty
+            or payment.named_period
+            or not self.last_fact.startswith(PAYMENTS.format(day))
+            or self.order_matters_on >= day
+            or any(len(owed) > 1 for owed in self.open_items.values())
         )
 
     def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:

@@ -85,10 +85,13 @@ class DecidingAccount(AccountState):
             return True
         return any(self.due_dates[period] < on for period in self.open_items)
 
-    def record(self, event: Any, settled: Settlement | None = None) -> None:
+    def record(
+        self, event: Any, settled: Settlement | None = None, *, past: bool = False
+    ) -> None:
         """Record an event, and what it moves so that the account stands by its settlement.
 
-        Without one, an advance that is left beside an open debt pays it.
+        Without one, an advance that is left beside an open debt pays it. In the ``past`` an accrual
+        that was corrected only later stands beside an advance.
         """
         after = self.twin()
         after.book_own(event)
@@ -96,7 +99,9 @@ class DecidingAccount(AccountState):
             target = after.twin().settle()
         else:
             owed = self._accrued_after(event) - settled.penalty_paid - self._waived_after(event)
-            target = Standing.of(settled.open, owed, settled.advance).settle()
+            target = Standing.of(settled.open, owed, settled.advance)
+            if owed < 0 or not past:
+                target.settle()
         moved, penalty = after.moved_to(target)
         if after.advance - sum([part.amount for part in moved]) - penalty != target.advance:
             raise RuntimeError(f"{type(event).__name__} of {self.number} does not add up")
@@ -109,20 +114,24 @@ class DecidingAccount(AccountState):
             for day, amount in self._missing(settled, fact):
                 self._accrue(amount, day, settled)
         self.record(_with_its_parts(fact, outcome), settled)
-        through = self.accrued_through
-        if self.law is not None and through is not None and fact.effective_on <= through:
-            self.correct_accrued(through, fact.effective_on, BY_LATER_ENTRY)
+        through, on = self.accrued_through, fact.effective_on
+        if self.law is None or through is None:
+            return
+        if on <= through:
+            self.correct_accrued(through, on, BY_LATER_ENTRY)
+        elif settled.penalty_by(on) < self.penalty_accrued:
+            self.correct_accrued(on, on, BY_FACTS)
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
         if is_fact(event):
             settled, outcome = self._including(event)
-            self.record(_with_its_parts(event, outcome), settled)
+            self.record(_with_its_parts(event, outcome), settled, past=True)
             return
         if isinstance(event, PenaltyCorrected):
             beyond = max(0, -event.amount - event.waived - self.penalty)
             event = replace(event, advance=beyond)
-        self.record(event, self._settled_so_far())
+        self.record(event, self._settled_so_far(), past=True)
 
     def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""
@@ -130,7 +139,7 @@ class DecidingAccount(AccountState):
         settled = self.settlement(through)
         whole = settled if self._has_all(through) else None
         change = settled.penalty_by(through) - self.penalty_accrued
-        waived = self.penalty_waived - settled.waived
+        waived = self.penalty_waived - self._settled_so_far().waived
         if (change or waived) and self.last_accrual:
             segments, provisional = law.segments(settled.debts, through)
             self.record(
@@ -244,9 +253,11 @@ class DecidingAccount(AccountState):
 
     def _folded(self, facts: Sequence[Any], through: date | None = None) -> Settlement:
         settled = self._new_settlement()
-        for fact in in_order(facts):
-            if through is None or fact.effective_on <= through or isinstance(fact, TAKEN_OVER):
-                self._add(settled, fact)
+        order = in_order(facts)
+        if through is not None:
+            order = _by(through, order)
+        for fact in order:
+            self._add(settled, fact)
         if through is not None:
             settled.pass_to(through)
         return settled
@@ -271,6 +282,18 @@ class DecidingAccount(AccountState):
     def _need_history(self) -> None:
         if not self.complete:
             raise NeedsHistoryError(self.number)
+
+
+def _by(through: date, facts: Sequence[Any]) -> list[Any]:
+    """Return the facts that have taken effect by a day: an opening with whatever comes first."""
+    happened = any(
+        fact.effective_on <= through for fact in facts if not isinstance(fact, TAKEN_OVER)
+    )
+    return [
+        fact
+        for fact in facts
+        if fact.effective_on <= through or (happened and isinstance(fact, TAKEN_OVER))
+    ]
 
 
 def _with_its_parts(fact: Any, outcome: Outcome) -> Any:

@@ -44,6 +44,9 @@ _RANKS: dict[type[Any], int] = {
     AdvanceSettled: 8,
 }
 
+PAYMENTS = "{}/5/"
+"""How the places of the payments of a day begin."""
+
 Place: TypeAlias = str
 """A day, a rank within it, and a name within the rank: places compare as events take effect."""
 

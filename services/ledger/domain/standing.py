@@ -134,10 +134,10 @@ class Standing:
             elif line.payable < 0:
                 # A recalculation that is more than the charge is money back.
                 self.advance -= line.payable
+        if not owed:
+            del self.open_items[event.period]
         if event.allocation:
             self._pay_by_advance(event.allocation)
-        elif not owed:
-            del self.open_items[event.period]
 
     def _adjust(self, event: ChargesAdjusted) -> None:
         for line in event.lines:
