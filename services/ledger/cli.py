@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from services.ledger.commands import (
     accrue,
+    advances,
     audit,
     balances,
     close,
@@ -14,6 +15,7 @@ from services.ledger.commands import (
     export,
     import_files,
     papers,
+    payments,
     penalty,
     replay,
     seal,
@@ -21,10 +23,15 @@ from services.ledger.commands import (
 )
 from services.terminal import StaffVerbs
 
-app = StaffVerbs("The ledger: charges, penalties, payments; balances, corrections, audit, seal.")
+app = StaffVerbs(
+    "The ledger: charges, penalties, payments; balances, corrections, audit, seal.", languages=True
+)
 app.writes("import", long=True)(import_files.import_)
 app.reads("balance")(balances.balance)
 app.reads("statement")(balances.statement)
+app.reads("advances", long=True)(advances.advances)
+app.writes("pay")(payments.pay)
+app.reads("find-payment")(payments.find_payment)
 app.reads("overdue", long=True)(balances.overdue_)
 app.reads("turnover", long=True)(turnover.turnover)
 app.reads("trial-balance", long=True)(turnover.trial_balance)
@@ -40,6 +47,7 @@ app.writes("reverse")(corrections.reverse)
 app.writes("write-off")(corrections.write_off)
 app.writes("close")(close.close)
 app.reads("proposals")(corrections.list_proposals)
+app.reads("proposal")(corrections.show_proposal)
 app.writes("approve")(corrections.approve)
 app.writes("reject")(corrections.reject)
 app.reads("export", long=True)(export.export)

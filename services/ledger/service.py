@@ -13,10 +13,10 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger import schemas, staff_commands, staff_schemas
+from services.ledger import schemas, staff_commands, staff_schemas, taken_payments
 from services.ledger.application import PaidLine, PostPayment
 from services.ledger.corrections import proposals
-from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount, TakenElsewhere
 from services.ledger.domain.proposal import (
     OPEN,
     AdjustCharges,
@@ -30,9 +30,17 @@ from services.ledger.papers.certificate import debt_on
 from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.law import law_in_force
-from services.ledger.reports import balances, bills, history, statements
+from services.ledger.reports import (
+    advances,
+    balances,
+    bills,
+    history,
+    payments,
+    statements,
+)
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
+from services.ledger.taken_payments import TakePayment
 from shared.config import GATEWAY
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
@@ -165,8 +173,26 @@ class LedgerService:
             paid_on=paid_on,
             lines=tuple(PaidLine(**line) for line in lines),
         )
-        return staff_commands.post_payment_taken_elsewhere(
+        return taken_payments.post_payment_taken_elsewhere(
             self.store, _group_commit(self.store), command
+        )
+
+    @rpc(staff_schemas.TakePayment, callers=(staff("post-payment"),))
+    def take_payment(
+        self,
+        account: str,
+        amount: int,
+        penalty: int,
+        period: str | None,
+        paid_on: date | None,
+        dry_run: bool,
+        **taken: Any,
+    ) -> Any:
+        """Post a payment of one account, once by its content; see `taken_payments.take_payment`."""
+        line = PaidLine(account=account, amount=amount, penalty=penalty, period=period)
+        asked = TakePayment(line=line, taken=TakenElsewhere(**taken), paid_on=paid_on)
+        return taken_payments.take_payment(
+            self.store, _group_commit(self.store), asked, dry_run=dry_run
         )
 
     @rpc(staff_schemas.Adjust, callers=(staff("adjust"),))
@@ -247,6 +273,23 @@ class LedgerService:
         page = whole["movements"][after : after + limit]
         more = len(whole["movements"]) > after + limit
         return {**whole, "movements": page, "next": after + limit if more else None}
+
+    @rpc(staff_schemas.Advances, callers=(staff("read"),))
+    def advances(self, after: str, limit: int) -> Any:
+        """Return a page of the accounts with an advance, and the totals of all."""
+        return self.store.query(
+            lambda session: {
+                **advances.advances(session, after, limit),
+                **advances.advances_in_all(session),
+            }
+        )
+
+    @rpc(staff_schemas.FindPayments, callers=(staff("read"),))
+    def find_payments(self, limit: int, **sought: Any) -> Any:
+        """Return the newest payments that fit what is known; see `payments.find_payments`."""
+        return self.store.query(
+            lambda session: payments.find_payments(session, payments.Sought(**sought), limit)
+        )
 
     def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
         return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)

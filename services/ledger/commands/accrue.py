@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger, record_run
 from services.ledger.penalties.accrual_run import Summary, accrue_all, count_owing
 from services.ledger.penalties.payment_matching import check_day
@@ -67,13 +68,17 @@ def accrue(
             check_day(by)
             if by > today and not dry_run:
                 raise ValueError(
-                    f"--on: {by} is in the future. Future dates are allowed only with --dry-run; "
-                    f"the last day that can be accrued is {today}."
+                    text(
+                        "--on: {day} is in the future. Future dates are allowed only with "
+                        "--dry-run; the last day that can be accrued is {today}.",
+                        day=by,
+                        today=today,
+                    )
                 )
             if not dry_run:
                 run = AccrualRun(on=by, rules=chosen.version, by=who, reason=why)
                 record_run(store, who, run)
-            with counting("accruing", count_owing(store, by, chosen)) as advance:
+            with counting(text("accruing"), count_owing(store, by, chosen)) as advance:
                 summary = accrue_all(store, by, chosen, who, advance, dry_run=dry_run)
     if json:
         print_json({"on": str(by), "rules": chosen.version, **msgspec.structs.asdict(summary)})
@@ -83,13 +88,32 @@ def accrue(
 
 
 def _show(summary: Summary, by: date, rules: str, dry_run: bool) -> None:
+    figures = {
+        "changed": summary.changed,
+        "accounts": summary.accounts,
+        "day": by,
+        "added": roubles(summary.added),
+        "taken_back": roubles(summary.taken_back),
+        "rules": rules,
+    }
     out.print(
-        f"{'would change' if dry_run else 'changed'} {summary.changed} of {summary.accounts} "
-        f"accounts by {by}: {roubles(summary.added)} added, {roubles(summary.taken_back)} taken "
-        f"back; rules {rules}",
+        text(
+            "accounts that would change by {day}: {changed} of {accounts}; {added} added, "
+            "{taken_back} taken back; rules {rules}",
+            **figures,
+        )
+        if dry_run
+        else text(
+            "accounts changed by {day}: {changed} of {accounts}; {added} added, {taken_back} taken "
+            "back; rules {rules}",
+            **figures,
+        ),
         soft_wrap=True,
     )
     for number, why in summary.refusals.items():
-        err.print(f"account {number} is left unchanged: {why}", soft_wrap=True)
+        err.print(
+            text("account {number} is left unchanged: {why}", number=number, why=why),
+            soft_wrap=True,
+        )
     if summary.refused:
-        err.print(f"{summary.refused} accounts are left unchanged")
+        err.print(text("accounts left unchanged: {count}", count=summary.refused))

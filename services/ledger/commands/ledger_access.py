@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from services.language import text
 from services.ledger.replay.parallel import WorkerFailedError
 from services.ledger.seal.checkpoint import SignatureError
 from services.ledger.seal.merkle import ProofError
@@ -59,7 +60,7 @@ def reporting_seal() -> Iterator[None]:
         try:
             yield
         except (SealBrokenError, ProofError, SignatureError) as error:
-            err.print(f"The seal is broken: {error}", soft_wrap=True)
+            err.print(text("The seal is broken: {error}", error=error), soft_wrap=True)
             raise typer.Exit(DIFFERENCE) from None
 
 

@@ -7,14 +7,15 @@ ledger does not know: a paper has lines for his name and address.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from services.language import Language, asked, text
 from services.ledger.commands.ledger_access import Number, opened_ledger, reporting_seal
+from services.ledger.commands.turnover import COLUMNS, column_names
 from services.ledger.papers.certificate import debt_on
 from services.ledger.papers.court_pack import court_pack as pack_of
 from services.ledger.papers.reconciliation import reconciliation as reconciliation_of
@@ -36,18 +37,9 @@ from services.terminal import (
     show,
 )
 
-COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 TO_BE_FILLED_IN = {"organisation": "", "holder": "", "address": ""}
 
 
-class Language(StrEnum):
-    """The languages of a paper."""
-
-    RU = "ru"
-    EN = "en"
-
-
-Lang = Annotated[Language, typer.Option("--lang", help="The language of the paper.")]
 Output = Annotated[Path | None, typer.Option("--output", dir_okay=False, help="The PDF to write.")]
 
 
@@ -56,7 +48,6 @@ def reconciliation(
     from_: Annotated[str, typer.Option("--from", help="The first day.")],
     to: Annotated[str, typer.Option(help="The last day.")],
     output: Output = None,
-    lang: Lang = Language.RU,
     json: Json = False,
 ) -> None:
     """Make the act of reconciliation («Акт сверки») of an account between two days.
@@ -71,7 +62,7 @@ def reconciliation(
         else:
             with calls_to("ledger") as ledger:
                 found = ledger.ask("reconciliation", number=number, first_day=first, last_day=last)
-        write_paper("reconciliation", {**found, **TO_BE_FILLED_IN}, lang, output)
+        write_paper("reconciliation", {**found, **TO_BE_FILLED_IN}, output)
     if json:
         print_json(found)
     elif output is None:
@@ -85,7 +76,6 @@ def certificate(
         bool, typer.Option("--debt", help="Certify what is owed, not that nothing is.")
     ] = False,
     output: Output = None,
-    lang: Lang = Language.RU,
     json: Json = False,
 ) -> None:
     """Make a certificate that an account owes nothing («Справка об отсутствии задолженности»).
@@ -105,12 +95,13 @@ def certificate(
                 found = ledger.ask("debt", number=number, on=chosen)
         is_true = (found["owed"] > 0) == debt
         if is_true:
-            write_paper("certificate", {**found, **TO_BE_FILLED_IN}, lang, output)
+            write_paper("certificate", {**found, **TO_BE_FILLED_IN}, output)
     if json:
         print_json(found)
     else:
-        made = "" if is_true else ": no such certificate was made"
-        out.print(f"{_sentence(found)}{made}.", soft_wrap=True)
+        out.print(_sentence(found), soft_wrap=True)
+        if not is_true:
+            out.print(text("So there is no such certificate."))
     if not is_true:
         raise typer.Exit(DIFFERENCE)
 
@@ -127,7 +118,6 @@ def court_pack(
         Path | None, typer.Option(help="A file of penalty rules instead of those in force.")
     ] = None,
     output: Output = None,
-    lang: Lang = Language.RU,
     json: Json = False,
 ) -> None:
     """Make the pack for a court: debt, statement, penalty by segment, payments, proofs.
@@ -137,7 +127,7 @@ def court_pack(
     """
     with reporting_seal():
         if output is None and not json:
-            raise ValueError("name the file to write by --output, or ask for --json")
+            raise ValueError(text("--output: name the file to write, or ask for --json"))
         instant, first = _instant(as_of), day(from_, "--from")
         law, trusted = PenaltyLaw(load_rules(rules)), verifier_keys()
         with opened_ledger() as store:
@@ -149,19 +139,19 @@ def court_pack(
             command += f" --from {first}"
         data = {
             **found,
-            "command": f"{command} --lang {lang.value} --output FILE",
+            "command": f"{command} --lang {paper_language()} --output FILE",
             "proofs": _attached(proofs),
             "attached": _attached(found),
         }
-        write_paper("court_pack", data, lang, output)
+        write_paper("court_pack", data, output)
     if json:
         print_json({**found, "proofs": proofs})
 
 
-def _instant(text: str) -> datetime:
-    found = datetime.fromisoformat(day_or_instant(text, "--as-of") or text)
+def _instant(given: str) -> datetime:
+    found = datetime.fromisoformat(day_or_instant(given, "--as-of") or given)
     if found.tzinfo is None:
-        raise ValueError("--as-of: give an instant with its zone (2026-10-31T12:00:00+03:00)")
+        raise ValueError(text("--as-of: give an instant with its zone (2026-10-31T12:00:00+03:00)"))
     return found
 
 
@@ -169,38 +159,60 @@ def _attached(data: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(data, order="sorted"), indent=1).decode()
 
 
-def write_paper(paper: str, data: dict[str, Any], language: Language, output: Path | None) -> None:
+def paper_language() -> Language:
+    """Return the language of a paper: Russian unless ``--lang`` names another.
+
+    It is for the payer or a court, so that the locale of the terminal does not matter.
+    """
+    return asked() or Language.RU
+
+
+def write_paper(paper: str, data: dict[str, Any], output: Path | None) -> None:
     """Write a paper into a file, where one is named."""
     if output is None:
         return
     # The library of the typesetter is large, and other verbs need none.
     from shared.documents.papers import paper_pdf
 
-    output.write_bytes(paper_pdf(paper, data, language.value))
-    err.print(f"written: {output}", soft_wrap=True)
+    output.write_bytes(paper_pdf(paper, data, paper_language().value))
+    err.print(text("written: {file}", file=output), soft_wrap=True)
 
 
 def _sentence(found: dict[str, Any]) -> str:
+    number, on = found["number"], found["on"]
     if not found["owed"]:
-        return f"Account {found['number']} owes nothing on {found['on']}"
-    return (
-        f"Account {found['number']} owes {roubles(found['owed'])} on {found['on']}, "
-        f"{roubles(found['penalty'])} of it penalty («пени»)"
+        return text("Account {number} owes nothing on {on}.", number=number, on=on)
+    return text(
+        "Account {number} owes {owed} on {on}, {penalty} of it penalty.",
+        number=number,
+        on=on,
+        owed=roubles(found["owed"]),
+        penalty=roubles(found["penalty"]),
     )
 
 
 def _show_turnover(found: dict[str, Any]) -> None:
     table = new_table(
-        f"Account {found['number']}, {found['first_day']} - {found['last_day']}",
-        "Service",
-        amounts=tuple(column.capitalize() for column in COLUMNS),
+        text(
+            "Account {number}, {first} - {last}",
+            number=found["number"],
+            first=found["first_day"],
+            last=found["last_day"],
+        ),
+        text("Service"),
+        amounts=column_names(),
     )
     for row in found["services"]:
         table.add_row(row["name"], *(roubles(row[column]) for column in COLUMNS))
-    table.add_row("Total", *(roubles(found["totals"][column]) for column in COLUMNS), style="bold")
+    totals = found["totals"]
+    table.add_row(text("total"), *(roubles(totals[column]) for column in COLUMNS), style="bold")
     show(table)
     if found["unbooked_penalty"]:
         out.print(
-            f"Not accrued yet by {found['penalty_day']}: {roubles(found['unbooked_penalty'])}",
+            text(
+                "Penalty by the rules that is not accrued by {day}: {amount}",
+                day=found["penalty_day"],
+                amount=roubles(found["unbooked_penalty"]),
+            ),
             soft_wrap=True,
         )

@@ -15,7 +15,9 @@ import typer
 from msgspec.structs import asdict
 from msgspec.structs import replace as replace_fields
 
+from services.language import text
 from services.ledger.commands.ledger_access import Against, opened_ledger, reporting_seal
+from services.ledger.commands.seal_findings import described
 from services.ledger.seal import leaf, proofs
 from services.ledger.seal.checkpoint import VerifierKey, open_checkpoint
 from services.ledger.seal.inspection import SealReport, inspect_seal
@@ -61,9 +63,9 @@ def checkpoint(
     """Have the sealer seal the log up to now, and print the signed checkpoint."""
     with reporting_seal(), opened_ledger() as store:
         _, unsealed = _read(store, _last_and_unsealed)
-        with _listening(store) as connection, counting("sealing", unsealed) as advance:
+        with _listening(store) as connection, counting(text("sealing"), unsealed) as advance:
             last = request_checkpoint(connection, patience, advance)
-        err.print(f"{last.size} events are sealed")
+        err.print(text("events sealed: {count}", count=last.size))
     if not json:
         sys.stdout.write(last.note)
         return
@@ -95,7 +97,7 @@ def verify(
         trusted = (VerifierKey.parse(key),) if key else verifier_keys()
         kept = _kept(witness)
         notes += kept.notes if kept else []
-        with counting("verifying", _read(store, last_position)) as advance:
+        with counting(text("verifying"), _read(store, last_position)) as advance:
             report = _read(store, lambda cursor: inspect_seal(cursor, trusted, notes, advance))
             given = _read(store, lambda cursor: given_to(cursor, DIRECTORY))
         if kept:
@@ -134,7 +136,12 @@ def prove(
     row, _ = verify_inclusion(proof, trusted)
     for name, value in leaf.to_json(row).items():
         out.print(f"{name}: {value}", soft_wrap=True)
-    out.print(f"is at position {position} of {proof['size']} events, signed in:\n")
+    out.print(
+        text(
+            "is at position {position} of {size}, signed in:", position=position, size=proof["size"]
+        )
+        + "\n"
+    )
     sys.stdout.write(proof["checkpoint"])
 
 
@@ -180,7 +187,7 @@ def _retired(key: VerifierKey) -> VerifierKey:
     with opened_ledger() as store:
         last = _read(store, last_checkpoint)
     if last is None:
-        raise NotFound("nothing_to_seal", "The key has signed nothing: just change it.")
+        raise NotFound("nothing_to_seal", text("The key has signed nothing: just change it."))
     return replace(key, until=open_checkpoint(last.note, (key,)).size)
 
 
@@ -203,21 +210,38 @@ def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
 
 def _print_report(report: SealReport, states: list[WitnessState]) -> None:
     for found in report.findings:
-        out.print(f"{found.kind}: {found.text}", soft_wrap=True)
+        out.print(f"{found.kind}: {described(found)}", soft_wrap=True)
     for state in states:
         out.print(_described(state), soft_wrap=True)
-    outside = f" and {report.outside} from outside" if report.outside else ""
     out.print(
-        f"{report.events} events, {report.sealed} of them sealed by {report.checkpoints} "
-        f"checkpoints{outside}, {len(report.findings)} findings",
+        text(
+            "events: {events}, sealed: {sealed}; checkpoints: {checkpoints}, kept elsewhere: "
+            "{outside}; findings: {findings}",
+            events=report.events,
+            sealed=report.sealed,
+            checkpoints=report.checkpoints,
+            outside=report.outside,
+            findings=len(report.findings),
+        ),
         soft_wrap=True,
     )
 
 
 def _described(state: WitnessState) -> str:
-    given = f"checkpoint {state.number} of {state.published_at}" if state.number else "nothing yet"
-    failing = f"; fails since {state.failing_since}: {state.failure}" if state.failure else ""
-    return f"witness {state.name}: was given {given}{failing}"
+    given = (
+        text(
+            "witness {name}: was given checkpoint {number} of {at}",
+            name=state.name,
+            number=state.number,
+            at=state.published_at,
+        )
+        if state.number
+        else text("witness {name}: was given nothing yet", name=state.name)
+    )
+    if not state.failure:
+        return given
+    failing = text("fails since {at}: {failure}", at=state.failing_since, failure=state.failure)
+    return f"{given}; {failing}"
 
 
 def _read(store: PostgresStore, read: Callable[[Any], R]) -> R:

@@ -52,7 +52,8 @@ def court_pack(
 
     Its sums are of the end of the day of the instant; its statement begins with ``first_day``, or
     with the account. Raises NotFound ``account_not_found``, ``not_sealed_yet``, ValidationFailed
-    ``invalid_instant``, ``invalid_days``, Conflict ``other_penalty_rules``, and as
+    ``invalid_instant``, ``invalid_days``, Conflict ``penalty_not_accrued``,
+    ``other_penalty_rules``, and as
     `sealed_events`.
     """
     if as_of > session.now:
@@ -123,7 +124,7 @@ def _check_rules(
     )
     if then is None and any(debt.total for debt in debts):
         raise Conflict(
-            "other_penalty_rules",
+            "penalty_not_accrued",
             "No penalty of the account had been accrued by then, so nothing says which rules were "
             "in force: run `saldo ledger accrue`, and take a later instant.",
         )
@@ -133,6 +134,8 @@ def _check_rules(
             f"The penalty of the account was last accrued by the rules {then}, those at hand are "
             f"{law.version}: name the file of the former by --rules, or accrue by the latter and "
             "take a later instant.",
+            then=then,
+            now=law.version,
         )
 
 

@@ -112,10 +112,6 @@ _WORDS: dict[Language, _Words] = {
 }
 
 
-LANGUAGES: tuple[Language, ...] = tuple(_WORDS)
-"""The languages of the explanation, the payer's first."""
-
-
 def days_of(charge: ChargePenalty) -> Iterator[Day]:
     """Yield every day of delay of a charge, in order.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.staff import CLERK_UP_TO, LIMITED, ROLES
+from shared.staff import LIMITS, ROLES
 from tests.conftest import Database
 from tests.integration.ledger.small_company import SmallCompany
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.nodes
 
 TOUR = Path(__file__).resolve().parents[3] / "services/ledger/TOUR.md"
 SALDO, SIGN_IN = "saldo ledger ", ". "
-CLERK, APPROVER = "clerk", "approver"
+CLERK, APPROVER, CASHIER = "clerk", "approver", "cashier"
 # These differ from run to run: ids, durations, the digest of the rules, the size of the seal.
 VARYING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "PROPOSAL"),
@@ -85,9 +85,9 @@ class TourRunner:
 def runner(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TourRunner:
     monkeypatch.chdir(tmp_path)
     company = SmallCompany(database, database.store("ledger"), {})
-    for name in (CLERK, APPROVER):
+    for name in (CLERK, APPROVER, CASHIER):
         for permission in ROLES[name]["ledger"]:
-            company.may(name, permission, CLERK_UP_TO if permission in LIMITED else None)
+            company.may(name, permission, LIMITS.get(permission))
     return TourRunner(company, tmp_path)
 
 

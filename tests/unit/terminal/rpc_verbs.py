@@ -12,6 +12,7 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "ledger adjust": ("01", "--period", "2026-10", "--service", "heating=1,00", *WHY),
     "ledger reverse": (PAYMENT, "--account", "02", "--account", "01", *WHY),
     "ledger write-off": ("01", "--amount", "1,00", "--on", "2026-10-02", *WHY),
+    "ledger pay": ("01", "--amount", "1,00", "--on", "2026-10-02", "--at", "bank", *WHY),
     "ledger approve": (PAYMENT,),
     "ledger reject": (PAYMENT, *WHY),
     "helpdesk answer": ("7", "--text", "Зима."),
@@ -24,6 +25,9 @@ READING: Mapping[str, tuple[str, ...]] = {
     "ledger balance": ("01", "--as-of", "2026-10-01"),
     "ledger statement": ("01", "--from", "2026-10-01", "--to", "2026-10-31"),
     "ledger proposals": ("--all",),
+    "ledger proposal": (PAYMENT,),
+    "ledger advances": (),
+    "ledger find-payment": ("1111-2222", "--on", "2026-10-01", "--amount", "1,00"),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
 }
