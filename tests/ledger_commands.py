@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine
+from services.ledger.loading import load_account
 from shared.eventstore import Session
 from shared.money import Kopecks
 
@@ -37,13 +37,13 @@ class AccruePenalty(msgspec.Struct, frozen=True, kw_only=True):
 
 def post_charges(session: Session, command: PostCharges) -> dict[str, Any]:
     """Post a month's bill to one account."""
-    account = session.load(Account, account_id(command.number))
+    account = load_account(session, command.number)
     account.post_charges(command.period, command.effective_on, command.due_on, command.lines)
     return {"number": command.number, "version": account.version}
 
 
 def accrue_penalty(session: Session, command: AccruePenalty) -> dict[str, Any]:
     """Add a penalty to one account."""
-    account = session.load(Account, account_id(command.number))
+    account = load_account(session, command.number)
     account.accrue_penalty(command.amount, command.effective_on, command.rule)
     return {"number": command.number, "version": account.version}

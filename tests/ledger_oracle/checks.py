@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -16,13 +16,14 @@ from services.ledger.domain.double_entry import postings
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.reports.balances import balance
 from shared.eventstore import Recorded
-from tests.ledger_oracle.facts import Fact, facts_of
+from tests.fixed_clock import FixedClock
+from tests.ledger_oracle.facts import Fact, by_effect, facts_of
 from tests.ledger_oracle.oracle import State, state_of, states_of
-from tests.ledger_oracle.recording import ID, NUMBER, RULES, Recorder
+from tests.ledger_oracle.recording import ID, LAW, NUMBER, TODAY, Recorder
 
 MOMENTS = 4
 """How many past days, and as many instants, are compared."""
-RECORDED_FROM = datetime(2027, 6, 1, tzinfo=UTC)
+RECORDED_FROM = datetime.combine(TODAY, time(9), UTC)
 
 
 class Check:
@@ -37,6 +38,7 @@ class Check:
         self._order, self._end = order, end
         self._recorder = Recorder()
         self._trial_balance: Counter[str] = Counter()
+        self._postings: list[int] = []
         self._chance = random.Random(len(order))  # noqa: S311 - reproducible
 
     def run(self) -> Check:
@@ -59,6 +61,7 @@ class Check:
             before = len(self._recorder.events)
             self._recorder.record(entry)
             self._check_books(f"after {entry.what} of {entry.day}", before)
+            self._postings.append(len(self._recorder.events))
 
     def _check_books(self, when: str, before: int) -> None:
         account = self._recorder.account
@@ -78,8 +81,8 @@ class Check:
 
     def _compare_end(self) -> None:
         account, recorder = self._recorder.account, self._recorder
-        last = max(fact.day for fact in self.facts)
-        self._compare_balance("when all is recorded", account, state_of(self.facts, last))
+        state = state_of(self.facts, last_day(self.facts))
+        self._compare_balance("when all is recorded", account, state)
         before = len(recorder.events)
         recorder.accrue(self._end)
         self._check_books("after the last accrual", before)
@@ -107,9 +110,10 @@ class Check:
         for day in days:
             if day >= opened:
                 self._compare_day(log, day, states[day])
-        for version in sorted(self._chance.choices(range(1, len(log.events) + 1), k=MOMENTS)):
+        # The events of one posting are recorded in one transaction, at one instant.
+        for version in sorted(set(self._chance.choices(self._postings, k=MOMENTS))):
             known = facts_of(log.events[:version])
-            state = state_of(known, max(fact.day for fact in known))
+            state = state_of(known, last_day(known))
             answer = balance(log.session, NUMBER, instant_of(version).isoformat())
             self._compare_answer(f"as recorded by event {version}", answer, state)
 
@@ -117,7 +121,7 @@ class Check:
         answer = balance(log.session, NUMBER, day.isoformat())
         self._compare_answer(f"as of {day}", answer, state)
         self._compare(f"as of {day}", "penalty_due", answer["penalty_due"], state.owed)
-        answer = penalty(log.session, NUMBER, day, RULES)
+        answer = penalty(log.session, NUMBER, day, LAW)
         self._compare(f"penalty of {day}", "total", answer["total"], state.penalty)
         self._compare(f"penalty of {day}", "owed", answer["owed"], state.owed)
         segments = sum(item["amount"] for debt in answer["debts"] for item in debt["segments"])
@@ -147,6 +151,7 @@ class Log:
     def __init__(self, events: Sequence[Any], today: date) -> None:
         self.events = list(events)
         self.today = today
+        self.clock = FixedClock(RECORDED_FROM)
         self.read = self
 
     @property
@@ -173,6 +178,11 @@ class Log:
 
     def histories(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
         return {id_: self.history(id_) for id_ in ids}
+
+
+def last_day(facts: Sequence[Fact]) -> date:
+    """Return the day of the last fact; an opening takes effect before all others."""
+    return max(fact.day for fact in by_effect(facts))
 
 
 def instant_of(version: int) -> datetime:

@@ -149,7 +149,10 @@ class _Account:
         self.kind = fact.kind or self.kind
         assert fact.due_on
         self._owe(fact, fact.due_on)
-        self.advance -= sum(amount for amount in fact.lines.values() if amount < 0)
+        # What was paid ahead then has been here all along: it pays as of the day due.
+        back = -sum(amount for amount in fact.lines.values() if amount < 0)
+        day = min(fact.day, fact.due_on)
+        self.advance += self._pay_principal(ADVANCE, back, day, fact.period)
 
     def _kind(self, fact: Fact) -> None:
         self.kind = fact.kind

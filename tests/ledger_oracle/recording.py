@@ -9,14 +9,16 @@ from uuid import UUID
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from shared.errors import Conflict
 from tests.ledger_oracle.facts import Fact
 
 NUMBER = "0100000001"
 ID = account_id(NUMBER)
-RULES = load_rules(environ={})
-SUPPORTS_KINDS = hasattr(Account, "change_payer_kind")
+LAW = PenaltyLaw(load_rules(environ={}))
+TODAY = date(2027, 6, 1)
+"""The day on which all is recorded."""
 
 
 class Recorder:
@@ -24,6 +26,7 @@ class Recorder:
 
     def __init__(self, number: str = NUMBER) -> None:
         self.number, self.account = number, Account(account_id(number))
+        self.account.law, self.account.today = LAW, TODAY
 
     @property
     def events(self) -> list[Any]:
@@ -32,7 +35,6 @@ class Recorder:
     def record(self, entry: Fact) -> bool:
         """Record an entry; return False for a penalty that is not owed and so not written off."""
         if entry.what == "write_off":
-            self._accrue(entry)
             try:
                 self.account.write_off_penalty(entry.amount, entry.day, "an act")
             except Conflict as refused:
@@ -45,14 +47,14 @@ class Recorder:
 
     def accrue(self, on: date) -> None:
         """Accrue the penalty through a day."""
-        accrue(self.account, self.events, on, RULES)
+        accrue(self.account, on, LAW)
 
     def _open(self, entry: Fact) -> None:
         sums = _amounts(entry)
         if entry.name:
-            self.account.post_opening(entry.day, sums)
+            self.account.post_opening(entry.day, sums, due_on=entry.due_on)
         else:
-            self.account.open(self.number, entry.kind, entry.day, sums)
+            self.account.open(self.number, entry.kind, entry.day, sums, due_on=entry.due_on)
 
     def _bill(self, entry: Fact) -> None:
         lines = [ChargeLine(name, name, sum_, sum_) for name, sum_ in entry.lines.items()]
@@ -61,7 +63,9 @@ class Recorder:
 
     def _adjust(self, entry: Fact) -> None:
         name, lines = UUID(entry.name), _amounts(entry)
-        assert self.account.adjust_charges(name, entry.period, entry.day, lines, "an act")
+        assert self.account.adjust_charges(
+            name, entry.period, entry.day, lines, "an act", due_on=entry.due_on
+        )
 
     def _pay(self, entry: Fact) -> None:
         # Where no penalty is named, one sum for all is the same.
@@ -74,8 +78,7 @@ class Recorder:
         assert self.account.reverse_payment(UUID(entry.name), entry.day, "refused")
 
     def _kind(self, entry: Fact) -> None:
-        if SUPPORTS_KINDS:
-            self.account.change_payer_kind(entry.kind, entry.day)
+        self.account.change_payer_kind(entry.kind, entry.day)
 
     def _accrue(self, entry: Fact) -> None:
         self.accrue(entry.day)

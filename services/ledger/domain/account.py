@@ -167,7 +167,9 @@ class Account(DecidingAccount):
             self.trigger(bill)
 
     def _order_matters(self, bill: ChargesPosted) -> bool:
-        """Return whether later facts would have paid some of a bill, had it been there."""
+        """Return whether a bill changes what is accrued, or what later facts have paid."""
+        if max(bill.due_on, bill.effective_on).isoformat() < self.order_matters_on:
+            return True
         if place(bill) >= self.last_fact:
             return False
         return (
@@ -183,7 +185,8 @@ class Account(DecidingAccount):
         """Post a bill that money is there for: money back and the advance pay it, then the rest."""
         items = {**self.open_items, bill.period: owed}
         allocation, rest = allocate(items, money, bill.period)
-        if rest and self.may_owe_penalty(bill.effective_on):
+        before_accrual = bill.effective_on.isoformat() < self.order_matters_on
+        if before_accrual or (rest and self.may_owe_penalty(bill.effective_on)):
             raise NeedsHistoryError(self.number)
         self.record(replace(bill, allocation=allocation))
 
@@ -335,7 +338,9 @@ class Account(DecidingAccount):
         return True
 
     def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
-        """Post a payment that comes last in the order of effect, and pays no hidden penalty."""
+        """Post a payment that comes last, changes nothing accrued, and pays no hidden penalty."""
+        if payment.effective_on.isoformat() < self.order_matters_on:
+            raise NeedsHistoryError(self.number)
         first = payment.named_period or None
         allocation, rest = allocate(self.open_items, payment.amount, first, policy)
         if place(payment) < self.last_fact and (rest or self._other_places_matter(payment)):

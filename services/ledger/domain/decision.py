@@ -7,7 +7,7 @@ the order cannot matter, and raises :class:`~shared.eventstore.NeedsHistoryError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from services.ledger.domain.allocation import POLICIES, Policy
 from services.ledger.domain.debts import Booked, Debt, Law
 from services.ledger.domain.events import (
+    AdvanceSettled,
     ChargesAdjusted,
     ChargesPosted,
     OpeningPosted,
@@ -27,8 +28,8 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
 )
-from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
-from services.ledger.domain.settlement import Outcome, Settlement
+from services.ledger.domain.order import in_order, is_fact, place
+from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
 from shared.eventstore import NeedsHistoryError
@@ -85,9 +86,7 @@ class DecidingAccount(AccountState):
             return True
         return any(self.due_dates[period] < on for period in self.open_items)
 
-    def record(
-        self, event: Any, settled: Settlement | None = None, *, past: bool = False
-    ) -> None:
+    def record(self, event: Any, settled: Settlement | None = None, *, past: bool = False) -> None:
         """Record an event, and what it moves so that the account stands by its settlement.
 
         Without one, an advance that is left beside an open debt pays it. In the ``past`` an accrual
@@ -98,9 +97,11 @@ class DecidingAccount(AccountState):
         if settled is None:
             target = after.twin().settle()
         else:
-            owed = self._accrued_after(event) - settled.penalty_paid - self._waived_after(event)
-            target = Standing.of(settled.open, owed, settled.advance)
-            if owed < 0 or not past:
+            accrued, waived = self._accrued_after(event), self._waived_after(event)
+            target = Standing.of(
+                settled.open, accrued - settled.penalty_paid - waived, settled.advance
+            )
+            if target.penalty < 0 or not past:
                 target.settle()
         moved, penalty = after.moved_to(target)
         if after.advance - sum([part.amount for part in moved]) - penalty != target.advance:
@@ -114,13 +115,15 @@ class DecidingAccount(AccountState):
             for day, amount in self._missing(settled, fact):
                 self._accrue(amount, day, settled)
         self.record(_with_its_parts(fact, outcome), settled)
-        through, on = self.accrued_through, fact.effective_on
+        through = self.accrued_through
         if self.law is None or through is None:
             return
-        if on <= through:
-            self.correct_accrued(through, on, BY_LATER_ENTRY)
-        elif settled.penalty_by(on) < self.penalty_accrued:
-            self.correct_accrued(on, on, BY_FACTS)
+        if fact.effective_on <= through:
+            self.correct_accrued(through, fact.effective_on, BY_LATER_ENTRY)
+        last = date.fromisoformat(self.last_fact[:10])
+        if last > through and settled.penalty_by(last) < self.penalty_accrued:
+            # A bill was lowered, or a rate fell, after the last day that is accrued.
+            self.correct_accrued(last, last, BY_FACTS)
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -136,10 +139,9 @@ class DecidingAccount(AccountState):
     def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""
         law = self._the_law()
-        settled = self.settlement(through)
-        whole = settled if self._has_all(through) else None
+        settled, whole = self._settled_by(through)
         change = settled.penalty_by(through) - self.penalty_accrued
-        waived = self.penalty_waived - self._settled_so_far().waived
+        waived = self.penalty_waived - whole.waived
         if (change or waived) and self.last_accrual:
             segments, provisional = law.segments(settled.debts, through)
             self.record(
@@ -161,16 +163,20 @@ class DecidingAccount(AccountState):
         return change
 
     def add_accrual(self, on: date) -> Kopecks:
-        """Accrue what is due by a day beyond what is accrued; return the change."""
-        settled = self.settlement(on)
+        """Accrue what is due by a day beyond what is accrued; return the change.
+
+        A rate that has fallen since may have given back a penalty that was paid or waived, also
+        where the sum is the same.
+        """
+        settled, whole = self._settled_by(on)
         change = settled.penalty_by(on) - self.penalty_accrued
-        if change > 0:
-            self._accrue(
-                change, on, settled, settled if on.isoformat() >= self.last_fact[:10] else None
-            )
-        elif change < 0:
-            # The rate of today is lower than the one that was assumed before.
+        waived = self.penalty_waived - whole.waived
+        if change > 0 and not waived:
+            self._accrue(change, on, settled, whole)
+        elif change or waived:
             self.correct_accrued(on, on, BY_FACTS)
+        elif self.moved_to(self._standing_by(whole))[0] or self._stands_beside_a_debt():
+            self.record(AdvanceSettled(account=self.number, effective_on=on), whole)
         return change
 
     def _accrue(
@@ -212,6 +218,18 @@ class DecidingAccount(AccountState):
                 added += short
         return missing
 
+    def _standing_by(self, settled: Settlement) -> Standing:
+        owed = self.penalty_accrued - settled.penalty_paid - self.penalty_waived
+        return Standing.of(settled.open, owed, settled.advance).settle()
+
+    def _stands_beside_a_debt(self) -> bool:
+        return bool(self.advance and (self.open_items or self.penalty))
+
+    def _settled_by(self, day: date) -> tuple[Settlement, Settlement]:
+        """Return the debts by a day, and after all facts, which are the same if none is later."""
+        settled = self.settlement(day)
+        return settled, settled if self._has_all(day) else self._settled_so_far()
+
     def _accrued_after(self, event: Any) -> Kopecks:
         added = event.amount if isinstance(event, PenaltyAccrued | PenaltyCorrected) else 0
         return self.penalty_accrued + added
@@ -234,7 +252,7 @@ class DecidingAccount(AccountState):
         if place(fact) >= self.last_fact:
             outcome = self._add(settled, fact)
         else:
-            settled = self._new_settlement()
+            settled = Settlement(self._law_or_book())
             for one in in_order([*self.facts, fact]):
                 done = self._add(settled, one)
                 if one is fact:
@@ -251,24 +269,15 @@ class DecidingAccount(AccountState):
         self._kept = (settled, len(self.facts), len(self.accruals))
         return settled
 
-    def _folded(self, facts: Sequence[Any], through: date | None = None) -> Settlement:
-        settled = self._new_settlement()
-        order = in_order(facts)
-        if through is not None:
-            order = _by(through, order)
-        for fact in order:
-            self._add(settled, fact)
-        if through is not None:
-            settled.pass_to(through)
-        return settled
+    def _folded(self, facts: Iterable[Any], through: date | None = None) -> Settlement:
+        return settle_facts(facts, self._law_or_book(), through, self.policies)
 
     def _add(self, settled: Settlement, fact: Any) -> Outcome:
         policy = self.policies.get(fact.policy) if isinstance(fact, PaymentPosted) else None
         return settled.add(fact, policy)
 
-    def _new_settlement(self) -> Settlement:
-        law = self.law or Booked([(one.effective_on, one.amount) for one in self.accruals])
-        return Settlement(law)
+    def _law_or_book(self) -> Law | Booked:
+        return self.law or Booked([(one.effective_on, one.amount) for one in self.accruals])
 
     def _the_law(self) -> AccrualRules:
         if self.law is None:
@@ -282,18 +291,6 @@ class DecidingAccount(AccountState):
     def _need_history(self) -> None:
         if not self.complete:
             raise NeedsHistoryError(self.number)
-
-
-def _by(through: date, facts: Sequence[Any]) -> list[Any]:
-    """Return the facts that have taken effect by a day: an opening with whatever comes first."""
-    happened = any(
-        fact.effective_on <= through for fact in facts if not isinstance(fact, TAKEN_OVER)
-    )
-    return [
-        fact
-        for fact in facts
-        if fact.effective_on <= through or (happened and isinstance(fact, TAKEN_OVER))
-    ]
 
 
 def _with_its_parts(fact: Any, outcome: Outcome) -> Any:

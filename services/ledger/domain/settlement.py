@@ -11,13 +11,19 @@ that day, and only what is still left is an advance. So no advance stands beside
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.ledger.domain.allocation import DEFAULT_POLICY, AllocatedPart, Policy, allocate
+from services.ledger.domain.allocation import (
+    DEFAULT_POLICY,
+    POLICIES,
+    AllocatedPart,
+    Policy,
+    allocate,
+)
 from services.ledger.domain.debts import CAPITAL_REPAIR, Booked, Debt, Law, Paid, Slice
 from services.ledger.domain.events import (
     AccountOpened,
@@ -30,7 +36,7 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.domain.order import OPENING_PERIOD
+from services.ledger.domain.order import OPENING_PERIOD, TAKEN_OVER, in_order
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
 
@@ -352,6 +358,39 @@ class Settlement:
             del owed[one.service]
             if not owed:
                 del self.open[one.period]
+
+
+def settle_facts(
+    facts: Iterable[Any],
+    law: Law | Booked,
+    through: date | None = None,
+    policies: Mapping[str, Policy] = POLICIES,
+) -> Settlement:
+    """Return the debts after facts in any order; with ``through``, by the end of that day.
+
+    A payment is settled by the policy that it was posted by, whatever is the default today.
+    """
+    order = in_order(facts)
+    if through is not None:
+        order = _by(through, order)
+    found = Settlement(law)
+    for fact in order:
+        found.add(fact, policies.get(getattr(fact, "policy", "")))
+    if through is not None:
+        found.pass_to(through)
+    return found
+
+
+def _by(through: date, facts: Sequence[Any]) -> list[Any]:
+    """Return the facts that have taken effect by a day: an opening with whatever comes first."""
+    happened = any(
+        fact.effective_on <= through for fact in facts if not isinstance(fact, TAKEN_OVER)
+    )
+    return [
+        fact
+        for fact in facts
+        if fact.effective_on <= through or (happened and isinstance(fact, TAKEN_OVER))
+    ]
 
 
 def merged(parts: Iterable[AllocatedPart]) -> tuple[AllocatedPart, ...]:

@@ -68,8 +68,9 @@ class AccountState(Aggregate, Standing):
         self.last_fact: Place = ""
         """The place of the last fact in the order of effect; empty: there is none."""
         self.order_matters_on: str = ""
-        """The last day on which one more debt would have taken money: there was an advance, money
-        was left after principal, or a payer had named a month. ISO; empty: none."""
+        """The last day on which one more debt would have changed something: there was an advance,
+        money was left after principal, a payer had named a month, or a penalty was accrued. ISO;
+        empty: none."""
         self.late_days = 0
         """The longest delay of what was paid late since the last accrual."""
 
@@ -108,11 +109,7 @@ class AccountState(Aggregate, Standing):
         if event.moved:
             self._note_late(event.moved, event.effective_on)
         if is_fact(event):
-            self.facts.append(event)
-            self.last_fact = max(self.last_fact, place(event))
-            if had_advance or self.advance or _leaves_money(event):
-                day = event.effective_on.isoformat()
-                self.order_matters_on = max(self.order_matters_on, day)
+            self._note_fact(event, had_advance)
 
     def billed(self, period: str) -> dict[str, Kopecks]:
         """Return what a month's bill comes to by service, its recalculations included."""
@@ -134,14 +131,14 @@ class AccountState(Aggregate, Standing):
             "principal": self.principal,
             "penalty": self.penalty,
             "advance": self.advance,
-            "late_days": self.late_days,
-            "last_fact": self.last_fact,
-            "order_matters_on": self.order_matters_on,
             "open_items": self.open_items,
             "due_dates": {
                 period: self.due_dates[period].isoformat() for period in sorted(self.open_items)
             },
             "charged_periods": sorted(self.charged_periods),
+            "late_days": self.late_days,
+            "last_fact": self.last_fact,
+            "order_matters_on": self.order_matters_on,
         }
 
     @classmethod
@@ -160,12 +157,12 @@ class AccountState(Aggregate, Standing):
         last_bill: int,
         penalty: Kopecks,
         advance: Kopecks,
-        late_days: int,
-        last_fact: Place,
-        order_matters_on: str,
         open_items: dict[str, dict[str, Kopecks]],
         due_dates: dict[str, str],
         charged_periods: Sequence[str],
+        late_days: int,
+        last_fact: Place,
+        order_matters_on: str,
     ) -> Self:
         """Return an account by the columns of its row, without ``principal``, in their order."""
         account = cls(id)
@@ -187,6 +184,17 @@ class AccountState(Aggregate, Standing):
         account.charged_periods = set(charged_periods)
         return account
 
+    def _note_fact(self, fact: Any, had_advance: bool) -> None:
+        self.facts.append(fact)
+        at = place(fact)
+        if at >= self.last_fact:
+            self.last_fact = at
+            if had_advance or self.advance or _leaves_money(fact):
+                self.order_matters_on = max(self.order_matters_on, fact.effective_on.isoformat())
+        elif not _only_owes(fact):
+            # What came after it may have left money since.
+            self.order_matters_on = max(self.order_matters_on, self.last_fact[:10])
+
     def _note_opening(self, event: AccountOpened | OpeningPosted) -> None:
         self.opening = self.opening or event.opening
         # What was taken over was owed already: without a day of its own it is late at once.
@@ -203,6 +211,7 @@ class AccountState(Aggregate, Standing):
         self.penalty_accrued += event.amount
         self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
         self.last_accrual = self.version + 1
+        self.order_matters_on = max(self.order_matters_on, event.through.isoformat())
         if isinstance(event, PenaltyCorrected):
             self.penalty_waived -= event.waived
         if event.through.isoformat() >= self.last_fact[:10]:
@@ -218,6 +227,9 @@ class AccountState(Aggregate, Standing):
 def _leaves_money(event: Any) -> bool:
     """Return whether one more debt would have taken some of what an event settled."""
     match event:
+        case AccountOpened():
+            # Nothing can come before it.
+            return False
         case PaymentPosted():
             paid = sum([part.amount for part in event.allocation])
             return bool(event.named_period) or paid < event.amount
@@ -228,3 +240,10 @@ def _leaves_money(event: Any) -> bool:
         case PenaltyWrittenOff():
             return bool(event.advance)
     return bool(event.moved)
+
+
+def _only_owes(fact: Any) -> bool:
+    """Return whether a fact is a bill that neither was paid nor moved any money."""
+    return isinstance(fact, ChargesPosted) and not (
+        fact.allocation or fact.moved or fact.moved_penalty
+    )

@@ -12,7 +12,6 @@ from datetime import date
 
 from services.ledger.domain import Account
 from services.ledger.domain.decision import BY_FACTS
-from services.ledger.domain.events import AdvanceSettled
 from services.ledger.penalties.calculator import ChargePenalty
 from services.ledger.penalties.law import PenaltyLaw
 from shared.money import Kopecks
@@ -39,15 +38,13 @@ def accrue(account: Account, on: date, law: PenaltyLaw) -> Kopecks:
     advance pay the debt beside which an earlier version left it; nothing when nothing has changed.
     Raises ValidationFailed for a debt that the rules do not cover.
     """
-    account.law, account.today = law, on
+    account.law, account.today = law, account.today or on
     through, change = account.accrued_through, 0
     if through is None or on >= through:
         penalties(account, on, law)
         if through is not None:
             change = account.correct_accrued(through, on, BY_FACTS)
         change += account.add_accrual(on)
-    if account.advance and (account.principal or account.penalty):
-        account.record(AdvanceSettled(account=account.number, effective_on=on))
     return change
 
 

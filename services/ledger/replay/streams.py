@@ -177,6 +177,9 @@ def replay_stream(
                 )
             )
         position = entry.position
+        if replayed.broken:
+            aggregate.version += 1
+            continue
         try:
             _replay(replayed, entry, sums)
         except CANNOT_BE_REPLAYED as error:
@@ -189,7 +192,7 @@ def replay_stream(
                 )
             )
             replayed.broken = True
-            return replayed
+            aggregate.version = entry.version
     return replayed
 
 
@@ -208,6 +211,21 @@ def _replay(replayed: Replayed, entry: Entry, sums: MutableMapping[str, int] | N
         if sums is not None:
             _add_postings(event, sums)
     aggregate.replay(event)
+    if isinstance(aggregate, Account) and aggregate.advance and event.moved is not None:
+        _check_advance(replayed, aggregate, entry)
+
+
+def _check_advance(replayed: Replayed, account: Account, entry: Entry) -> None:
+    """Report an advance beside an open debt: money is there, and a penalty may run."""
+    if account.advance < 0 or account.open_items or account.penalty:
+        replayed.differences.append(
+            Difference(
+                account.number,
+                f"advance beside a debt at position {entry.position}",
+                "0",
+                str(account.advance),
+            )
+        )
 
 
 def _add_postings(event: Any, sums: MutableMapping[str, int]) -> None:

@@ -7,11 +7,14 @@ from datetime import date, datetime
 from typing import Any
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.effective_order import in_effective_order
+from services.ledger.domain.effective_order import by_effective_day
+from services.ledger.domain.events import PenaltyAccrued, PenaltyCorrected, PenaltyWrittenOff
+from services.ledger.domain.order import is_fact
+from services.ledger.domain.settlement import settle_facts
 from services.ledger.penalties.account_penalty import penalties_due
 from services.ledger.penalties.law import law_in_force
 from shared.errors import NotFound
-from shared.eventstore import Session
+from shared.eventstore import Recorded, Session
 from shared.money import Kopecks
 
 
@@ -29,9 +32,8 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
             raise _no_account(number)
         due = penalties_due(session, [row], session.today, law_in_force())
         return _balance(row, as_of, _names(session, [number]), due)
-    account, day = _account_as_of(session, number, as_of)
-    due = {number: account.penalty_due(day)}
-    return _balance(account.snapshot(), as_of, _names(session, [number]), due)
+    row = _row_as_of(session, number, as_of)
+    return _balance(row, as_of, _names(session, [number]), {number: row["penalty_due"]})
 
 
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
@@ -51,26 +53,63 @@ def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]
     return names
 
 
-def _account_as_of(session: Session, number: str, as_of: str) -> tuple[Account, date]:
+def _row_as_of(session: Session, number: str, as_of: str) -> dict[str, Any]:
+    """Return the figures of an account as of the end of a day, or as recorded by an instant."""
+    history = session.history(account_id(number))
+    if len(as_of) == len("2026-10-31"):
+        row = _row_by_day(number, history, date.fromisoformat(as_of))
+    else:
+        row = _row_by_instant(session, number, history, datetime.fromisoformat(as_of))
+    if row is None:
+        raise _no_account(number)
+    return row
+
+
+def _row_by_day(number: str, history: Sequence[Recorded], day: date) -> dict[str, Any] | None:
+    """Return how an account stood by its facts until a day, whenever they were recorded."""
+    order = by_effective_day([recorded.event for recorded in history])
+    events = [event for event in order if event.effective_on <= day]
+    if not events:
+        return None
+    stood = settle_facts([event for event in events if is_fact(event)], law_in_force(), day)
+    return {
+        "number": number,
+        "version": len(events),
+        "principal": sum(sum(owed.values()) for owed in stood.open.values()),
+        "penalty": max(0, _booked(events) - stood.penalty_paid),
+        "penalty_due": max(0, stood.penalty_owed(day)),
+        "advance": stood.advance,
+        "open_items": stood.open,
+    }
+
+
+def _booked(events: Sequence[Any]) -> Kopecks:
+    """Return what events have accrued of penalty, and not waived."""
+    booked = 0
+    for event in events:
+        match event:
+            case PenaltyAccrued():
+                booked += event.amount
+            case PenaltyCorrected():
+                booked += event.amount + event.waived
+            case PenaltyWrittenOff():
+                booked -= event.amount
+    return booked
+
+
+def _row_by_instant(
+    session: Session, number: str, history: Sequence[Recorded], instant: datetime
+) -> dict[str, Any] | None:
+    """Return an account as it was recorded by an instant."""
     account = Account(account_id(number))
     account.law = law_in_force()
-    history = session.history(account.id)
-    if len(as_of) == len("2026-10-31"):
-        day = date.fromisoformat(as_of)
-        events: list[Any] = [recorded.event for recorded in history]
-        for event in in_effective_order(account.id, events, account.law):
-            if event.effective_on > day:
-                break
-            account.replay(event)
-    else:
-        instant = datetime.fromisoformat(as_of)
-        day = session.clock.day_of(instant)
-        for recorded in history:
-            if recorded.recorded_at <= instant:
-                account.replay(recorded.event)
+    for recorded in history:
+        if recorded.recorded_at <= instant:
+            account.replay(recorded.event)
     if not account.version:
-        raise _no_account(number)
-    return account, day
+        return None
+    day = session.clock.day_of(instant)
+    return {**account.snapshot(), "penalty_due": account.penalty_due(day)}
 
 
 def _balance(

@@ -43,7 +43,8 @@ _INSERT = (
 )
 _encode = msgspec.json.encode
 _HEAD = struct.Struct(">hi16si")
-_NUMBERS = struct.Struct(">iqiqiqiqiqiq")
+_NUMBERS = struct.Struct(">iqiqiqiqiqi")
+_NUMBER = struct.Struct(">iq")
 _LENGTH = struct.Struct(">i")
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 _END = struct.pack(">h", -1)
@@ -108,16 +109,16 @@ def balance_row(account: Account) -> bytes:
             _text(account.payer_kind),
             _NUMBERS.pack(
                 *(8, account.version, 8, account.last_bill, 8, account.principal),
-                *(8, account.penalty, 8, account.advance, 8, account.late_days),
+                *(8, account.penalty, 8, account.advance, len(items)),
             ),
-            _LENGTH.pack(len(last_fact)),
-            last_fact,
-            _text(account.order_matters_on),
-            _LENGTH.pack(len(items)),
             items,
             _LENGTH.pack(len(due)),
             due,
             _text_array(tuple(sorted(account.charged_periods))),
+            _NUMBER.pack(8, account.late_days),
+            _LENGTH.pack(len(last_fact)),
+            last_fact,
+            _text(account.order_matters_on),
         )
     )
 

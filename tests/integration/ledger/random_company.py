@@ -12,10 +12,11 @@ import msgspec
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.corrections import Correct, correct
-from services.ledger.domain import Account, account_id
+from services.ledger.domain import account_id
 from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.limits import CORRECTING
+from services.ledger.loading import load_account
 from services.ledger.penalties.accrual_run import accrue_all
 from services.ledger.reports.balances import balance
 from shared import context
@@ -26,7 +27,7 @@ from tests.conftest import Database
 from tests.ledger_oracle.companies import an_order, random_company
 from tests.ledger_oracle.facts import Fact, facts_of
 from tests.ledger_oracle.oracle import State, states_of
-from tests.ledger_oracle.recording import RULES, Recorder
+from tests.ledger_oracle.recording import LAW, Recorder
 from tests.staff_terminal import grant
 
 END = date(2026, 10, 31)
@@ -46,12 +47,7 @@ class StoredAccount(Recorder):
 
     def __init__(self, session: Session, number: str) -> None:
         super().__init__(number)
-        self._session = session
-        self.account = session.load(Account, account_id(number))
-
-    @property
-    def events(self) -> list[Any]:
-        return [recorded.event for recorded in self._session.history(self.account.id)]
+        self.account = load_account(session, number)
 
 
 def record(session: Session, entry: Entry) -> None:
@@ -104,7 +100,7 @@ class Company:
                     self.store.execute(record, entry)
 
     def accrue_all(self, on: date) -> None:
-        accrue_all(self.store, on, RULES, "staff:test", workers=1)
+        accrue_all(self.store, on, LAW.rules, "staff:test", workers=1)
 
     def facts(self, number: str) -> list[Fact]:
         """Return the facts of an account as they are in the log."""
@@ -124,14 +120,12 @@ class Company:
         return self.store.query(lambda session: session.read.balance(number))
 
     def _write_off(self, number: str, fact: Fact) -> None:
-        self.store.execute(record, Entry(number, Fact(fact.day, "accrue")))
         correction = WriteOffPenalty(account=number, amount=fact.amount, effective_on=fact.day)
-        with context.bind(command_id=uuid4(), actor=f"staff:{CLERK}"):
-            try:
-                self._correct(correction)
-            except Conflict as refused:
-                if refused.code != "penalty_not_owed":
-                    raise
+        try:
+            self._correct(correction)
+        except Conflict as refused:
+            if refused.code != "penalty_not_owed":
+                raise
 
     def _correct(self, correction: Any) -> None:
         command = Correct(correction_id=uuid4(), correction=correction, reason="an act")

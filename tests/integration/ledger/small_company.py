@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import msgspec
 from typer.testing import CliRunner, Result
 
 from services.ledger.application import (
@@ -28,14 +29,18 @@ from services.ledger.domain.effective_order import in_effective_order
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges, ReversePayment, WriteOffPenalty
 from services.ledger.limits import CORRECTING
+from services.ledger.loading import load_account
+from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import law_in_force
 from services.ledger.seal.sealer import seal_log
 from shared import context
 from shared.config import Settings
+from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 from tests.conftest import Database, fresh_database
 from tests.integration.ledger.sealed_ledger import KEYS, sealing
-from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
+from tests.ledger_commands import PostCharges, post_charges
 from tests.staff_terminal import grant, revoke, services_here, staff_amqp_url
 
 NUMBERS = [f"01000000{n:02}" for n in range(1, 11)]
@@ -116,7 +121,8 @@ class SmallCompany:
         """Return an account as it was at the end of a day."""
         account = Account(account_id(number))
         history = self.store.query(lambda session: session.history(account.id))
-        for event in in_effective_order(account.id, [recorded.event for recorded in history]):
+        events = [recorded.event for recorded in history]
+        for event in in_effective_order(account.id, events, law_in_force()):
             if event.effective_on <= day:
                 account.replay(event)
         return account
@@ -221,10 +227,19 @@ def _bill(number: str, month: int, chance: random.Random) -> PostCharges:
 
 
 def _pay_and_accrue(company: SmallCompany, number: str, day: date, chance: random.Random) -> None:
-    pay(company, number, day, chance.randint(1, 900_000), chance.randint(0, 9_000))
-    amount = chance.randint(1, 5_000)
-    command = AccruePenalty(number=number, amount=amount, effective_on=day, rule="test")
-    company.execute(accrue_penalty, command)
+    pay(company, number, day, chance.randint(1, 400_000), chance.randint(0, 9_000))
+    company.execute(_accrue, AccrueByRules(number=number, on=day))
+
+
+class AccrueByRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Bring the penalty of one account up to a day."""
+
+    number: str
+    on: date
+
+
+def _accrue(session: Session, command: AccrueByRules) -> None:
+    accrue(load_account(session, command.number), command.on, law_in_force())
 
 
 def _correct(company: SmallCompany, number: str, chance: random.Random) -> None:

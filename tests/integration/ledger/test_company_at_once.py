@@ -36,8 +36,8 @@ pytestmark = pytest.mark.nodes
 
 ACCOUNTS = int(os.environ.get("SALDO_COMPANIES_STORED", "16"))
 SEED = int(os.environ.get("SALDO_COMPANIES_FROM", "1"))
-NOBODY: Any = None
-"""A reaction to a payment asks no other service."""
+NOTHING: Any = None
+"""A reaction to a payment asks no other service, and a message has no event but its data."""
 CALLERS = 6
 HEADER = "account;period;due_on;effective_on;service;name;charged;recalculation\n"
 
@@ -59,8 +59,10 @@ def test_everything_at_once_ends_as_the_oracle_has_it(database: Database, tmp_pa
     for entry in paid[::4]:
         calls.put(entry)
     half = len(bills) // 2
+    done = threading.Event()
     at_once(
-        *[lambda: drain(company, calls)] * CALLERS,
+        done,
+        *[lambda: drain(company, calls, done)] * CALLERS,
         lambda: react(company.store, paid[::2]),
         lambda: import_bills(company.store, bills[:half], tmp_path / "first.csv"),
         lambda: import_bills(company.store, bills[half:], tmp_path / "second.csv"),
@@ -77,8 +79,8 @@ def test_everything_at_once_ends_as_the_oracle_has_it(database: Database, tmp_pa
     assert audit(company.store).differences == []
 
 
-def at_once(*works: Callable[[], None]) -> None:
-    """Run all at once; raise what the first of them has raised."""
+def at_once(stop: threading.Event, *works: Callable[[], None]) -> None:
+    """Run all at once; after a failure ``stop`` is set, and the failure raised."""
     failed: list[BaseException] = []
     ready = threading.Barrier(len(works))
 
@@ -88,6 +90,7 @@ def at_once(*works: Callable[[], None]) -> None:
             work()
         except BaseException as error:  # noqa: BLE001 - raised below
             failed.append(error)
+            stop.set()
 
     threads = [threading.Thread(target=run, args=(work,)) for work in works]
     for thread in threads:
@@ -98,9 +101,9 @@ def at_once(*works: Callable[[], None]) -> None:
         raise failed[0]
 
 
-def drain(company: Company, entries: SimpleQueue[Entry]) -> None:
+def drain(company: Company, entries: SimpleQueue[Entry], stop: threading.Event) -> None:
     """Record entries until there are none; one whose bill or payment is to come goes back."""
-    while True:
+    while not stop.is_set():
         try:
             entry = entries.get_nowait()
         except Empty:
@@ -113,7 +116,7 @@ def drain(company: Company, entries: SimpleQueue[Entry]) -> None:
 
 def react(store: PostgresStore, paid: Sequence[Entry]) -> None:
     """Let payments of the cabinet arrive by the bus, a few in each batch."""
-    reactions = Reactions(NOBODY, store, "payments", REACTIONS["payments"])
+    reactions = Reactions(NOTHING, store, "payments", REACTIONS["payments"])
     chance, place = random.Random(SEED), 0  # noqa: S311 - reproducible
     deliveries = [captured(position, entry) for position, entry in enumerate(paid, 1)]
     while place < len(deliveries):
@@ -137,7 +140,7 @@ def captured(position: int, entry: Entry) -> Delivery:
         command_id=uuid4(),
         actor="person:test",
         correlation_id="",
-        event=None,
+        event=NOTHING,
     )
     message = envelope(
         "payments", recorded, Publication("payment_captured", fact.name, data), position - 1
