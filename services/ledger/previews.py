@@ -5,14 +5,24 @@ The command is made on accounts that were loaded for it, and are thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from services.ledger.domain import Account
+from shared.eventstore import Event
 from shared.money import Kopecks
 
-SUMS = ("principal", "penalty", "penalty_due", "advance")
-"""The penalty is what is accrued; what is due of it goes by the rules, through today."""
+SUMS = ("principal", "penalty_due", "penalty", "advance")
+"""What is due of penalty goes by the rules, through today; ``penalty`` is what is accrued of it."""
+
+
+def replayed(id: UUID, events: Iterable[Event]) -> Account:  # noqa: A002 - the name of the field
+    """Return the account that has had these events."""
+    account = Account(id)
+    for event in events:
+        account.replay(event)
+    return account
 
 
 def sums_of(account: Account) -> dict[str, Any]:

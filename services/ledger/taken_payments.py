@@ -15,10 +15,11 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
+from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import TakenElsewhere
 from services.ledger.limits import POST_PAYMENT, allowance
-from services.ledger.loading import load_account
-from services.ledger.previews import SUMS, changes, sums_of
+from services.ledger.loading import under_the_law
+from services.ledger.previews import SUMS, changes, replayed, sums_of
 from services.ledger.reports.balances import balance
 from shared import context
 from shared.errors import Conflict, ValidationFailed
@@ -108,15 +109,19 @@ def _preview(session: Session, command: PostPayment) -> dict[str, Any]:
     if _is_posted(session, command):
         return {**_posted(session, command, repeated=True), "state": "dry_run"}
     [line] = command.lines
-    account = load_account(session, line.account)
-    before = sums_of(account) if account.version else {}
+    id_ = account_id(line.account)
+    history = [recorded.event for recorded in session.history(id_)]
     # The session only reads: what this triggers is recorded nowhere.
     post_payment(session, command)
     left.check(line.amount + line.penalty)
-    _, event = account.payments[command.payment_id]
+    pending = session.load(Account, id_).pending
+    before, after = (
+        under_the_law(session, replayed(id_, events)) for events in (history, [*history, *pending])
+    )
+    _, event = after.payments[command.payment_id]
     return {
         **_described(command, "dry_run"),
-        **changes([before], [sums_of(account)]),
+        **changes([sums_of(before)], [sums_of(after)]),
         "allocation": msgspec.to_builtins(list(event.allocation)),
     }
 
@@ -170,7 +175,9 @@ def _is_posted(session: Session, command: PostPayment) -> bool:
 
 def _is_reversed(session: Session, command: PostPayment) -> bool:
     [line] = command.lines
-    return command.payment_id in load_account(session, line.account).reversed
+    history = session.history(account_id(line.account))
+    account = replayed(account_id(line.account), [recorded.event for recorded in history])
+    return command.payment_id in account.reversed
 
 
 @contextmanager

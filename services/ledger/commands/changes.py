@@ -13,8 +13,8 @@ def sum_names() -> dict[str, str]:
     """Return the names of an account's sums."""
     return {
         "principal": text("Principal"),
-        "penalty": text("Penalty accrued"),
-        "penalty_due": text("Penalty by today"),
+        "penalty_due": text("Penalty"),
+        "penalty": text("of it accrued"),
         "advance": text("Advance"),
     }
 

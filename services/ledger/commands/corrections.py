@@ -18,7 +18,7 @@ import typer
 from services.language import text
 from services.ledger.commands.changes import show_changes, show_sums
 from services.ledger.commands.ledger_access import Number, opened_ledger
-from services.ledger.corrections import proposals, shown_proposal
+from services.ledger.corrections import proposals
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.proposal import (
     APPROVED,
@@ -170,13 +170,8 @@ def show_proposal(
     json: Json = False,
 ) -> None:
     """Show a proposal, and what it would change today: before, after, and the difference."""
-    with reporting():
-        if reads_database("ledger"):
-            with opened_ledger() as store:
-                found = store.query(lambda session: shown_proposal(session, proposal_id))
-        else:
-            with calls_to("ledger") as ledger:
-                found = ledger.ask("proposal", proposal_id=proposal_id)
+    with reporting(), calls_to("ledger") as ledger:
+        found = ledger.ask("proposal", proposal_id=proposal_id)
     if json:
         print_json(found)
         return

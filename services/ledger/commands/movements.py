@@ -38,7 +38,7 @@ def _reason(reason: str) -> str:
     """Return a reason as it was given; one of the ledger's own in the language of the output."""
     own = {
         BY_FACTS: text("a payment or a recalculation since then"),
-        BY_LATER_ENTRY: text("an entry that was recorded later and took effect before"),
+        BY_LATER_ENTRY: text("an entry recorded after its day"),
     }
     return own.get(reason, reason)
 
