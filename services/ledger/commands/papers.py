@@ -21,6 +21,7 @@ from services.ledger.papers.court_pack import court_pack as pack_of
 from services.ledger.papers.reconciliation import reconciliation as reconciliation_of
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
+from services.ledger.reports.turnover import ADVANCE, PENALTY
 from services.ledger.seal.keys import verifier_keys
 from services.staff_calls import calls_to, reads_database
 from services.terminal import (
@@ -202,15 +203,17 @@ def _show_turnover(found: dict[str, Any]) -> None:
         text("Service"),
         amounts=column_names(),
     )
+    others = {PENALTY: text("Penalty"), ADVANCE: text("Advance")}
     for row in found["services"]:
-        table.add_row(row["name"], *(roubles(row[column]) for column in COLUMNS))
+        name = others.get(row["service"], row["name"])
+        table.add_row(name, *(roubles(row[column]) for column in COLUMNS))
     totals = found["totals"]
     table.add_row(text("total"), *(roubles(totals[column]) for column in COLUMNS), style="bold")
     show(table)
     if found["unbooked_penalty"]:
         out.print(
             text(
-                "Penalty by the rules that is not accrued by {day}: {amount}",
+                "Penalty by the rules, less what is accrued by {day}: {amount}",
                 day=found["penalty_day"],
                 amount=roubles(found["unbooked_penalty"]),
             ),

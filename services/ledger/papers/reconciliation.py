@@ -27,8 +27,9 @@ def reconciliation(
     """Return what took effect on an account between two days, and its turnover by service.
 
     Each of ``movements`` has the columns of the turnover sheet; with ``opening`` they add up to
-    ``totals``, as ``services`` do. ``unbooked_penalty`` is what is owed of penalty by the rules and
-    not accrued by the end of ``penalty_day``: the last day, or today where that day is to come.
+    ``totals``, as ``services`` do. ``unbooked_penalty`` is what is owed of penalty by the rules,
+    less what is booked, by the end of ``penalty_day``: the last day, or today where that day is to
+    come; less than zero where a later correction has lowered what was accrued by then.
     Raises NotFound ``account_not_found``, ValidationFailed ``invalid_days``,
     ``too_many_movements``.
     """
