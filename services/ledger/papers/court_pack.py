@@ -56,18 +56,11 @@ def court_pack(
     ``other_penalty_rules``, and as
     `sealed_events`.
     """
-    if as_of > session.now:
-        raise ValidationFailed(
-            "invalid_instant", "The instant is still to come: what it will have is not known yet."
-        )
-    recorded = [one for one in recorded_events(session, number) if one.recorded_at <= as_of]
-    if not recorded:
-        raise NotFound("account_not_found", "Nothing of the account had been recorded by then.")
+    recorded = _recorded_by(session, number, as_of)
     day = session.clock.day_of(as_of)
     account = _account(recorded, law)
     debts = penalties(account, day, law)
     _check_rules(recorded, debts, law)
-    settled = account.settlement(day)
     effective = [
         one for one in in_order_of_effect(recorded, law) if _event(one).effective_on <= day
     ]
@@ -75,8 +68,6 @@ def court_pack(
     if first > day:
         raise ValidationFailed("invalid_days", "The first day is after that of the instant.")
     names = names_of_services({one.position: one.event for one in recorded})
-    principal = sum(sum(owed.values()) for owed in settled.open.values())
-    owed = max(0, settled.penalty_owed(day))
     log, proofs = sealed_events(session.cursor, recorded, trusted)
     return {
         "number": number,
@@ -84,26 +75,25 @@ def court_pack(
         "day": day.isoformat(),
         "first_day": first.isoformat(),
         "payer_kind": account.payer_kind,
-        "debt": {
-            "principal": principal,
-            "penalty": owed,
-            "advance": settled.advance,
-            "total": principal + owed - settled.advance,
-        },
         "rules": law.version if any(debt.total for debt in debts) else "",
-        "penalty": {
-            "by_rules": sum(debt.total for debt in debts),
-            "paid": settled.penalty_paid,
-            "waived": settled.waived,
-            "owed": owed,
-            "provisional": any(debt.provisional for debt in debts),
-        },
+        **_owed(account, day, debts),
         "debts": [_debt(debt) for debt in debts],
         **_statement(account, effective, first, day, names),
         "accruals": [_accrual(one) for one in recorded if _is_accrual(one, day)],
         "payments": [_payment(one, names) for one in effective if _is_payment(one)],
         "log": log,
     }, proofs
+
+
+def _recorded_by(session: Session, number: str, as_of: datetime) -> list[Recorded]:
+    if as_of > session.now:
+        raise ValidationFailed(
+            "invalid_instant", "The instant is still to come: what it will have is not known yet."
+        )
+    recorded = [one for one in recorded_events(session, number) if one.recorded_at <= as_of]
+    if not recorded:
+        raise NotFound("account_not_found", "Nothing of the account had been recorded by then.")
+    return recorded
 
 
 def _account(recorded: Sequence[Recorded], law: PenaltyLaw) -> Account:
@@ -137,6 +127,28 @@ def _check_rules(
             then=then,
             now=law.version,
         )
+
+
+def _owed(account: Account, day: date, debts: Sequence[ChargePenalty]) -> dict[str, Any]:
+    """Return the debt at the end of a day, and how its penalty comes about."""
+    settled = account.settlement(day)
+    principal = sum(sum(owed.values()) for owed in settled.open.values())
+    penalty = max(0, settled.penalty_owed(day))
+    return {
+        "debt": {
+            "principal": principal,
+            "penalty": penalty,
+            "advance": settled.advance,
+            "total": principal + penalty - settled.advance,
+        },
+        "penalty": {
+            "by_rules": sum(debt.total for debt in debts),
+            "paid": settled.penalty_paid,
+            "waived": settled.waived,
+            "owed": penalty,
+            "provisional": any(debt.provisional for debt in debts),
+        },
+    }
 
 
 def _statement(

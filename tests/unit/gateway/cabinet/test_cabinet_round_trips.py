@@ -94,6 +94,7 @@ PAGES = {
     "/verify": ("/verify", 2, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
+PAPERS = {("ledger", "debt"): PAID, ("ledger", "reconciliation"): act}
 READS = {
     "/accounts": ("/accounts", 2, 2),
     "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
@@ -181,7 +182,6 @@ def link(services: FakeServices, count: int) -> None:
             ("ledger", "charges_of_accounts"): lambda numbers, **_: {
                 "accounts": [{"number": one, **months} for one in numbers]
             },
-            ("ledger", "debt"): PAID,
             ("ledger", "events_after"): NO_EVENTS,
             ("ledger", "last_checkpoint"): {"checkpoint": None},
             ("ledger", "payment_postings"): {"postings": postings},
@@ -190,7 +190,6 @@ def link(services: FakeServices, count: int) -> None:
             },
             ("ledger", "penalty"): PENALTY,
             ("ledger", "postings_of_payments"): {"postings": postings},
-            ("ledger", "reconciliation"): act,
             ("ledger", "statement"): {"movements": [MOVEMENT], "next": None},
             ("ledger", "statements_between"): lambda numbers, **_: {
                 "accounts": [{"number": one, **entries} for one in numbers],
@@ -204,6 +203,7 @@ def link(services: FakeServices, count: int) -> None:
             ("helpdesk", "topics"): {"topics": [TOPIC]},
         }
     )
+    services.answers.update(PAPERS)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
 
