@@ -53,6 +53,11 @@ def language() -> Language:
     return _chosen.get() or of_environment(os.environ)
 
 
+def asked() -> Language | None:
+    """Return the language that ``--lang`` names; None where it is left out."""
+    return _chosen.get()
+
+
 def of_environment(environ: Mapping[str, str]) -> Language:
     """Return the language that the environment asks for."""
     locale = next((environ[name] for name in _LOCALE if environ.get(name)), "")

@@ -15,6 +15,7 @@ from services.ledger.commands import (
     corrections,
     export,
     import_files,
+    papers,
     payments,
     penalty,
     policy,
@@ -43,6 +44,9 @@ app.writes("accrue", long=True)(accrue.accrue)
 app.reads("accruals")(accruals.accruals_)
 app.reads("penalty")(penalty.penalty)
 app.reads("policy")(policy.policy)
+app.reads("reconciliation")(papers.reconciliation)
+app.reads("certificate")(papers.certificate)
+app.reads("court-pack")(papers.court_pack)
 app.writes("adjust")(corrections.adjust)
 app.writes("reverse")(corrections.reverse)
 app.writes("write-off")(corrections.write_off)

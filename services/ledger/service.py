@@ -26,6 +26,8 @@ from services.ledger.domain.proposal import (
 )
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.limits import CORRECTING
+from services.ledger.papers.certificate import debt_on
+from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual_runs import accruals
 from services.ledger.penalties.law import law_in_force
@@ -121,6 +123,18 @@ class LedgerService:
         return self.store.query(
             lambda session: penalty(session, number, on or session.today, law_in_force())
         )
+
+    @rpc(schemas.Reconciliation, callers=(GATEWAY, staff("read")))
+    def reconciliation(self, number: str, first_day: date, last_day: date) -> Any:
+        """Return what an act of reconciliation says; see `papers.reconciliation`."""
+        return self.store.query(
+            lambda session: reconciliation(session, number, first_day, last_day)
+        )
+
+    @rpc(schemas.Debt, callers=(GATEWAY, staff("read")))
+    def debt(self, number: str, on: date | None) -> Any:
+        """Return what an account owes by the end of a day; see `papers.certificate`."""
+        return self.store.query(lambda session: debt_on(session, number, on or session.today))
 
     @rpc(schemas.PaymentProofs, callers=(GATEWAY,))
     def payment_proofs(self, payment_id: UUID) -> Any:

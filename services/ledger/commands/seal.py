@@ -16,18 +16,16 @@ from msgspec.structs import asdict
 from msgspec.structs import replace as replace_fields
 
 from services.language import text
-from services.ledger.commands.ledger_access import Against, opened_ledger
+from services.ledger.commands.ledger_access import Against, opened_ledger, reporting_seal
 from services.ledger.commands.seal_findings import described
 from services.ledger.seal import leaf, proofs
-from services.ledger.seal.checkpoint import SignatureError, VerifierKey, open_checkpoint
+from services.ledger.seal.checkpoint import VerifierKey, open_checkpoint
 from services.ledger.seal.inspection import SealReport, inspect_seal
 from services.ledger.seal.keys import KEY, seal_keys, verifier_keys
-from services.ledger.seal.merkle import ProofError
 from services.ledger.seal.publishing import WitnessState, given_to, witness_states
 from services.ledger.seal.reading import last_position
 from services.ledger.seal.requests import request_checkpoint
 from services.ledger.seal.sealer import Sealed, last_checkpoint
-from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.verifier import verify_inclusion
 from services.ledger.seal.witness_checks import KeptNotes, missing_from, read_kept
 from services.ledger.seal.witnesses import DIRECTORY, DIRECTORY_SETTING
@@ -39,7 +37,6 @@ from services.terminal import (
     err,
     out,
     print_json,
-    reporting,
 )
 from shared.errors import NotFound
 from shared.eventstore.postgres import PostgresStore
@@ -64,7 +61,7 @@ def checkpoint(
     json: Json = False,
 ) -> None:
     """Have the sealer seal the log up to now, and print the signed checkpoint."""
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         _, unsealed = _read(store, _last_and_unsealed)
         with _listening(store) as connection, counting(text("sealing"), unsealed) as advance:
             last = request_checkpoint(connection, patience, advance)
@@ -95,7 +92,7 @@ def verify(
 
     Without --witness it reads the directory of SALDO_LEDGER_WITNESS_DIR, if that is set.
     """
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         trusted = (VerifierKey.parse(key),) if key else verifier_keys()
         kept = _kept(witness)
@@ -131,7 +128,7 @@ def prove(
     json: Json = False,
 ) -> None:
     """Prove that an event is in the sealed log; --json prints the proof for a verifier."""
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         trusted = verifier_keys()
         proof = _read(store, lambda cursor: proofs.inclusion(cursor, position, size))
     if json:
@@ -158,7 +155,7 @@ def consistency(
 ) -> None:
     """Print the proof, always as JSON, that a checkpoint extends an older one unchanged."""
     del json  # every reading verb takes it; this one has no other form
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         print_json(_read(store, lambda cursor: proofs.consistency(cursor, old_size, new_size)))
 
 
@@ -176,7 +173,7 @@ def key(
 
     Beside the sealer it is that of the private key, elsewhere the first of the settings.
     """
-    with _reporting():
+    with reporting_seal():
         trusted = seal_keys().trusted if os.environ.get(KEY) else verifier_keys()
         current = _retired(trusted[0]) if retire else trusted[0]
     if not json:
@@ -250,13 +247,3 @@ def _described(state: WitnessState) -> str:
 
 def _read(store: PostgresStore, read: Callable[[Any], R]) -> R:
     return store.query(lambda session: read(session.cursor))
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    with reporting():
-        try:
-            yield
-        except (SealBrokenError, ProofError, SignatureError) as error:
-            err.print(text("The seal is broken: {error}", error=error), soft_wrap=True)
-            raise typer.Exit(DIFFERENCE) from None

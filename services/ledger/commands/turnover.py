@@ -39,7 +39,7 @@ from shared.eventstore.postgres import PostgresStore
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 
 
-def _column_names() -> tuple[str, ...]:
+def column_names() -> tuple[str, ...]:
     """Return the columns in words, in the order of COLUMNS."""
     return (
         text("Opening"),
@@ -158,7 +158,7 @@ def _report(store: PostgresStore, account: str | None, first: date, last: date) 
 
 
 def _print_as_table(title: str, rows: dict[str, Row], report: TurnoverReport) -> None:
-    table = new_table(title, text("Service"), amounts=_column_names())
+    table = new_table(title, text("Service"), amounts=column_names())
     for name, row in rows.items():
         table.add_row(_row_name(name), *_amounts(row))
     table.add_row(text("total"), *_amounts(report.total), style="bold")
