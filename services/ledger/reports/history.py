@@ -12,7 +12,7 @@ import msgspec
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import AccountOpened, OpeningPosted
-from services.ledger.penalties.law import law_in_force
+from services.ledger.penalties.law import PenaltyLaw, law_in_force
 from services.ledger.reports.statements import movement, recorded_events
 from services.ledger.reports.totals import turnover_of_account
 from shared.cooperation import cooperatively
@@ -32,7 +32,9 @@ def statement_by_days(
     if first_day and last_day and first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
     account, opening, movements = Account(account_id(number)), 0, []
-    for recorded in cooperatively(_by_effective_day(recorded_events(session, number))):
+    for recorded in cooperatively(
+        in_order_of_effect(recorded_events(session, number), law_in_force())
+    ):
         event: Any = recorded.event
         if last_day and event.effective_on > last_day:
             break
@@ -112,7 +114,7 @@ def _between(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return the movements of an account in given days, and their totals."""
     account, movements = Account(id_), list[dict[str, Any]]()
-    for one in cooperatively(_by_effective_day(recorded)):
+    for one in cooperatively(in_order_of_effect(recorded, law_in_force())):
         event: Any = one.event
         if event.effective_on > last_day:
             break
@@ -156,7 +158,8 @@ def event_history(session: Session, number: str) -> list[dict[str, Any]]:
     return history
 
 
-def _by_effective_day(history: Sequence[Recorded]) -> list[Recorded]:
+def in_order_of_effect(history: Sequence[Recorded], law: PenaltyLaw) -> list[Recorded]:
+    """Return events as they would be, had they been recorded in the order of effect."""
     if not history:
         return []
     events: list[Any] = [recorded.event for recorded in history]
@@ -168,7 +171,7 @@ def _by_effective_day(history: Sequence[Recorded]) -> list[Recorded]:
     return [
         msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=effective)
         for event, effective in zip(
-            order, in_effective_order(history[0].originator_id, events, law_in_force()), strict=True
+            order, in_effective_order(history[0].originator_id, events, law), strict=True
         )
     ]
 
