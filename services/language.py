@@ -75,7 +75,11 @@ def refusal(code: str, params: Mapping[str, Any]) -> str | None:
     """Return the text of a service's refusal; None where it is English, or has no such text."""
     found = _catalogue(language()).pgettext("refusal", code)
     try:
-        return None if found == code else found.format(**params)
+        values = {
+            name: ", ".join(map(str, value)) if isinstance(value, list) else value
+            for name, value in params.items()
+        }
+        return None if found == code else found.format(**values)
     except (LookupError, ValueError):
         return None
 

@@ -15,7 +15,7 @@ from nameko.runners import ServiceRunner
 
 from services.discovery import open_store, publisher_of
 from services.readiness import states_of
-from shared import gc_tuning, tracing
+from shared import cooperation, gc_tuning, tracing
 from shared.config import Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
@@ -54,6 +54,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     runner.start()
     monitoring.report(lambda: states_of(settings, stores))
     gc_tuning.tune_gc()
+    cooperation.set_switch(eventlet.sleep)
     log.info("server_ready", services=list(names))
     runner.wait()
     for client in clients.values():

@@ -43,6 +43,8 @@ def operation(movement: Mapping[str, Any], language: str) -> str:
         "penalty_write_off": text("Списание пеней"),
         "payment": text("Оплата"),
         "payment_reversal": text("Отмена оплаты"),
+        "payer_kind": text("Изменён вид плательщика"),
+        "advance_settled": text("Зачёт аванса"),
     }
     if movement["kind"] not in names:
         return str(movement["text"])

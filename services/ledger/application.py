@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,14 @@ class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     payer_kind: str
     opening: tuple[ServiceAmount, ...] = ()
+
+
+class ChangePayerKind(msgspec.Struct, frozen=True, kw_only=True):
+    """Take over another kind of payer from a day on."""
+
+    number: str
+    payer_kind: str
+    effective_on: date
 
 
 class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +59,20 @@ def open_account(session: Session, command: OpenAccount) -> None:
     account = load_account(session, command.number)
     if not account.version:
         account.open(command.number, command.payer_kind, session.today, command.opening)
+
+
+def change_payer_kind(session: Session, command: ChangePayerKind) -> bool:
+    """Take over another kind of payer; return False for the kind that the account has.
+
+    A day in a closed month becomes the first day that is open: what was reported stays. Raises
+    NotFound ``account_not_found``.
+    """
+    account = load_account(session, command.number)
+    if account.version and account.payer_kind == command.payer_kind:
+        return False
+    closed = session.read.closed_through()
+    first_open = date.min if closed is None else closed + timedelta(days=1)
+    return account.change_payer_kind(command.payer_kind, max(command.effective_on, first_open))
 
 
 def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:

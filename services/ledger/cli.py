@@ -6,6 +6,7 @@ A verb is a function of a module of :mod:`services.ledger.commands`. This is the
 from __future__ import annotations
 
 from services.ledger.commands import (
+    accruals,
     accrue,
     advances,
     audit,
@@ -17,6 +18,8 @@ from services.ledger.commands import (
     papers,
     payments,
     penalty,
+    policy,
+    proposals,
     replay,
     seal,
     turnover,
@@ -38,7 +41,9 @@ app.reads("trial-balance", long=True)(turnover.trial_balance)
 app.writes("replay", long=True)(replay.replay)
 app.reads("audit", long=True)(audit.audit)
 app.writes("accrue", long=True)(accrue.accrue)
+app.reads("accruals")(accruals.accruals_)
 app.reads("penalty")(penalty.penalty)
+app.reads("policy")(policy.policy)
 app.reads("reconciliation")(papers.reconciliation)
 app.reads("certificate")(papers.certificate)
 app.reads("court-pack")(papers.court_pack)
@@ -46,8 +51,8 @@ app.writes("adjust")(corrections.adjust)
 app.writes("reverse")(corrections.reverse)
 app.writes("write-off")(corrections.write_off)
 app.writes("close")(close.close)
-app.reads("proposals")(corrections.list_proposals)
-app.reads("proposal")(corrections.show_proposal)
+app.reads("proposals")(proposals.list_proposals)
+app.reads("proposal")(proposals.show_proposal)
 app.writes("approve")(corrections.approve)
 app.writes("reject")(corrections.reject)
 app.reads("export", long=True)(export.export)

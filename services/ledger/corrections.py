@@ -34,10 +34,13 @@ from services.ledger.limits import (
     permission_for,
 )
 from services.ledger.loading import load_account, under_the_law
+from services.ledger.penalties.calendar import recalculation_due
+from services.ledger.penalties.law import law_in_force
 from services.ledger.previews import changed_lines, changes, sums_of
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
+from shared.cooperation import cooperatively
 from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -208,6 +211,17 @@ def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) 
             )
 
 
+def adjustment_due(account: Account, period: str, on: date) -> date | None:
+    """Return until when what an adjustment adds is paid in time, as the operator chose.
+
+    None for a month without a bill, which the account refuses.
+    """
+    if period not in account.bills:
+        return None
+    bill = account.bills[period][1]
+    return recalculation_due(max(on, bill.effective_on), bill.due_on, law_in_force().rules)
+
+
 def _check_approval(session: Session, made: ProposalMade, actor: str) -> Allowance:
     """Return what the second person may still approve today; both must have their permission."""
     if not may(session, made.by, permission_for(made.correction)):
@@ -272,7 +286,12 @@ def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> 
             case AdjustCharges():
                 check_billed(account, correction.period, correction.lines)
                 done = account.adjust_charges(
-                    command.correction_id, correction.period, on, correction.lines, reason
+                    command.correction_id,
+                    correction.period,
+                    on,
+                    correction.lines,
+                    reason,
+                    due_on=adjustment_due(account, correction.period, on),
                 )
             case ReversePayment():
                 done = account.reverse_payment(correction.payment_id, on, reason)
@@ -311,7 +330,7 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 def _copy(session: Session, number: str) -> Account:
     account = Account(account_id(number))
-    for recorded in session.history(account.id):
+    for recorded in cooperatively(session.history(account.id)):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(

@@ -69,4 +69,12 @@ def changed_lines(before: Account, after: Account, period: str) -> list[dict[str
 
 
 def _billed(account: Account, period: str) -> Mapping[str, Kopecks]:
-    return account.billed(period) if period in account.bills else {}
+    """Return what a month comes to by service; a line is negative where more was taken off."""
+    sums: dict[str, Kopecks] = {}
+    lines = [(line.service, line.payable) for line in account.bills[period][1].lines]
+    for adjustment in account.adjustments.values():
+        if adjustment.period == period:
+            lines += [(line.service, line.amount) for line in adjustment.lines]
+    for service, amount in lines:
+        sums[service] = sums.get(service, 0) + amount
+    return sums

@@ -10,6 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.ledger.domain.allocation import AllocatedPart
+from services.ledger.domain.book import (
+    BOOK_STREAMS,
+    AccrualBegun,
+    AccrualFinished,
+    ImportBegun,
+    ImportFinished,
+    ImportRefused,
+    MonthClosed,
+)
 from services.ledger.domain.double_entry import ADVANCES, PENALTY, postings
 from services.ledger.domain.events import (
     AccountOpened,
@@ -31,10 +40,15 @@ from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
-    """Return the public form of a domain event; None for proposals, which are internal."""
+    """Return the public form of a domain event; None for those that are internal.
+
+    These are proposals, and the digests of commands.
+    """
     event: Any = recorded.event
     if event.topic in PROPOSAL_TOPICS:
         return None
+    if recorded.originator_id in BOOK_STREAMS:
+        return _of_the_book(recorded)
     name, data = _public(event)
     data = {
         "account": event.account,
@@ -43,6 +57,50 @@ def publish(recorded: Recorded) -> Publication | None:
         "change": _change(event),
     }
     return Publication(name, str(recorded.originator_id), data)
+
+
+def _of_the_book(recorded: Recorded) -> Publication | None:
+    """Return the public form of an event of the book: without names, reasons and file names."""
+    data = _decision(recorded.event)
+    if data is None:
+        return None
+    return Publication(recorded.event.topic.split(".")[1], str(recorded.originator_id), data)
+
+
+def _decision(event: Any) -> dict[str, Any] | None:  # noqa: PLR0911 - one for each event
+    match event:
+        case MonthClosed():
+            return {"period": event.period}
+        case ImportBegun():
+            return {**_file(event), "kind": event.kind, "size": event.size}
+        case ImportFinished():
+            return {
+                **_file(event),
+                "entries": event.entries,
+                "refused_rows": event.refused_rows,
+            }
+        case ImportRefused():
+            return {**_file(event), "refused_rows": event.refused_rows}
+        case AccrualBegun():
+            return _run(event)
+        case AccrualFinished():
+            return {
+                **_run(event),
+                "accounts": event.accounts,
+                "changed": event.changed,
+                "refused": event.refused,
+                "added": event.added,
+                "taken_back": event.taken_back,
+            }
+    return None
+
+
+def _file(event: ImportBegun | ImportFinished | ImportRefused) -> dict[str, Any]:
+    return {"file_digest": event.digest, "attempt": event.attempt}
+
+
+def _run(event: AccrualBegun | AccrualFinished) -> dict[str, Any]:
+    return {"run_id": str(event.run_id), "on": event.on.isoformat(), "rules": event.rules}
 
 
 def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one for each event

@@ -13,6 +13,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from services.ledger.domain import Account
 from services.ledger.domain.events import PaymentPosted
 from services.ledger.domain.proposal import Proposal
+from services.ledger.tables.book_rows import project_book
 from services.ledger.tables.bulk_copy import find_balances, write_balances
 from services.ledger.tables.closed_periods import closed_through
 from services.ledger.tables.columns import (
@@ -70,13 +71,14 @@ set_json_loads(msgspec.json.decode)
 
 
 class ReadModel:
-    """The tables ``balances``, ``proposals`` and ``payment_postings``, in one transaction."""
+    """The tables ``balances``, ``proposals``, ``payment_postings``, ``closings`` and ``imports``,
+    in one transaction."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Write the new state of each account that has new events, and its payments."""
+        """Write the new state of what has new events, and the payments among them."""
         touched = [aggregates[id_] for id_ in {entry.originator_id for entry in recorded}]
         for table, kind in ((BALANCES, Account), (PROPOSALS, Proposal)):
             [key] = KEYS[table]
@@ -90,6 +92,7 @@ class ReadModel:
                 if isinstance(entry.event, PaymentPosted)
             ],
         )
+        project_book(self._cursor, recorded)
 
     def _write(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         # One statement for each table, however many rows there are, and none waits for an answer:

@@ -29,7 +29,10 @@ from services.ledger.limits import CORRECTING
 from services.ledger.papers.certificate import debt_on
 from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.penalties.account_penalty import penalty
+from services.ledger.penalties.accrual_runs import accruals
 from services.ledger.penalties.law import law_in_force
+from services.ledger.penalties.schedule import read_schedule
+from services.ledger.policy import policy
 from services.ledger.reports import (
     advances,
     balances,
@@ -41,17 +44,18 @@ from services.ledger.reports import (
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import TakePayment
-from shared.config import GATEWAY
+from shared.config import GATEWAY, Settings
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import staff
-from shared.rpc.server import StoreProvider, rpc
+from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
 class LedgerService:
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"
+    settings: Settings = SettingsProvider()
     store = StoreProvider()
 
     @rpc(schemas.Balance, callers=(GATEWAY, staff("read")))
@@ -256,6 +260,17 @@ class LedgerService:
     def close(self, period: str, reason: str, dry_run: bool) -> Any:
         """Close a month and all before it; return ``{closed_through, dry_run}``."""
         return staff_commands.close_month(self.store, period, reason, dry_run=dry_run)
+
+    @rpc(staff_schemas.Accruals, callers=(staff("read"),))
+    def accruals(self, last: int) -> Any:
+        """Return ``{schedule, due, next, runs}``; see `accrual_runs.accruals`."""
+        schedule = read_schedule(self.settings.ledger_accruals)
+        return self.store.query(lambda session: accruals(session, schedule, last))
+
+    @rpc(staff_schemas.Policy, callers=(staff("read"),))
+    def policy(self) -> Any:
+        """Return what the operator has chosen; see `policy.policy`."""
+        return policy(self.settings.ledger_accruals)
 
     @rpc(staff_schemas.StatementByDays, callers=(staff("read"),))
     def statement_by_days(

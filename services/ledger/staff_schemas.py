@@ -121,6 +121,16 @@ class Proposal(Schema):
     proposal_id = fields.UUID(required=True)
 
 
+class Policy(Schema):
+    """The choices of the operator: all."""
+
+
+class Accruals(Schema):
+    """The last accrual runs."""
+
+    last = fields.Integer(load_default=12, strict=True, validate=validate.Range(1, MAX_PAGE))
+
+
 class StatementByDays(Schema):
     """What took effect on an account between two days; a page of it after so many movements."""
 

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from shared.contracts.base import AccountNumber, Contract, Day, Kopecks, Period, PlainId
+from shared.contracts.base import (
+    AccountNumber,
+    Contract,
+    Day,
+    FullMatch,
+    Kopecks,
+    Period,
+    PlainId,
+)
 
-ABOUT = "Charges, penalties and payments as they are posted to personal accounts."
+ABOUT = (
+    "Charges, penalties and payments as they are posted to personal accounts; months that are "
+    "closed, imports, accrual runs."
+)
 
 _SERVICE_CODE = "The code of the service, of the operator's list."
+
+
+def _count(description: str) -> fields.Integer:
+    return fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(min=0),
+        metadata={"description": description},
+    )
 
 
 class ServiceAmount(Schema):
@@ -89,6 +109,17 @@ class AccountOpened(_OfAccount):
         fields.Nested(ServiceAmount),
         required=True,
         metadata={"description": "What was owed when the account was taken over."},
+    )
+
+
+class PayerKindChanged(_OfAccount):
+    payer_kind = fields.String(
+        required=True,
+        metadata={
+            "description": (
+                "Who pays: debts that take effect from the day on bear its penalty rules."
+            )
+        },
     )
 
 
@@ -217,8 +248,64 @@ class PaymentReversed(_OfAccount):
     )
 
 
+class MonthClosed(Schema):
+    period = Period(
+        required=True,
+        metadata={"description": "The month that is closed, and all before it, permanently."},
+    )
+
+
+class _OfImport(Schema):
+    file_digest = fields.String(
+        required=True,
+        validate=FullMatch("^[0-9a-f]{64}$"),
+        metadata={"description": "The SHA-256 of the file's content, in hexadecimal."},
+    )
+    attempt = _count("Which attempt it is, from 1: the next follows one that posted nothing.")
+
+
+class ImportBegun(_OfImport):
+    kind = fields.String(
+        required=True,
+        metadata={"description": "charges, registry, opening or adjustments."},
+    )
+    size = _count("The size of the file, bytes.")
+
+
+class ImportFinished(_OfImport):
+    entries = _count("How many bills, accounts or adjustments were posted.")
+    refused_rows = _count("How many rows were refused.")
+
+
+class ImportRefused(_OfImport):
+    refused_rows = _count("How many rows were refused: all that the file has.")
+
+
+class _OfAccrual(Schema):
+    run_id = PlainId(required=True, metadata={"description": "The run."})
+    on = Day(required=True, metadata={"description": "The day through which it accrues."})
+    rules = fields.String(
+        required=True, metadata={"description": "The version of the penalty rules."}
+    )
+
+
+class AccrualBegun(_OfAccrual):
+    pass
+
+
+class AccrualFinished(_OfAccrual):
+    accounts = _count("How many accounts it covered.")
+    changed = _count("How many of them got an event.")
+    refused = _count("How many the rules do not cover: they are left unchanged.")
+    added = Kopecks(required=True, metadata={"description": "The penalty added, kopecks."})
+    taken_back = Kopecks(
+        required=True, metadata={"description": "The penalty taken back, kopecks."}
+    )
+
+
 CONTRACTS = [
     Contract("account_opened", 1, AccountOpened, "An account has been opened in the ledger."),
+    Contract("payer_kind_changed", 1, PayerKindChanged, "The payer is of another kind."),
     Contract("opening_posted", 1, OpeningPosted, "The balance that was taken over is posted."),
     Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),
     Contract("penalty_accrued", 1, PenaltyAccrued, "A penalty for late payment was added."),
@@ -227,4 +314,10 @@ CONTRACTS = [
     Contract("penalty_written_off", 1, PenaltyWrittenOff, "A penalty that was owed is waived."),
     Contract("payment_reversed", 1, PaymentReversed, "A payment was undone."),
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
+    Contract("month_closed", 1, MonthClosed, "A month and all before it are closed."),
+    Contract("import_begun", 1, ImportBegun, "A file is being imported: its events follow."),
+    Contract("import_finished", 1, ImportFinished, "A file has been imported."),
+    Contract("import_refused", 1, ImportRefused, "Nothing of a file could be posted."),
+    Contract("accrual_begun", 1, AccrualBegun, "Penalties of all accounts are being accrued."),
+    Contract("accrual_finished", 1, AccrualFinished, "Penalties of all accounts are accrued."),
 ]

@@ -18,12 +18,19 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
+from shared.cooperation import cooperatively
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.arrays import bigints, byteas, uuids
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.hash_keys import HashKeys
-from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
+from shared.eventstore.recorder import (
+    Cause,
+    EventRow,
+    HistoryRow,
+    LoggedEvent,
+    PostgresRecorder,
+)
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -92,31 +99,34 @@ class PostgresSession(Session):
 
     def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
         self.flush()
-        return [self._recorded(row) for row in self._store.recorder.history(self.cursor, id)]
+        rows = self._store.recorder.history(self.cursor, id)
+        return [self._recorded(row) for row in cooperatively(rows)]
 
     def histories(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Recorded]]:
         self.flush()
         histories: dict[UUID, list[Recorded]] = {}
-        for row in self._store.recorder.histories(self.cursor, ids):
-            histories.setdefault(row["originator_id"], []).append(self._recorded(row))
+        for row in cooperatively(self._store.recorder.histories(self.cursor, ids)):
+            recorded = self._recorded(row)
+            histories.setdefault(recorded.originator_id, []).append(recorded)
         return histories
 
-    def _recorded(self, row: Mapping[str, Any]) -> Recorded:
+    def _recorded(self, row: HistoryRow) -> Recorded:
+        id_, version, topic, state, position, recorded_at, command_id, actor, correlation_id = row
         return Recorded(
-            originator_id=row["originator_id"],
-            originator_version=row["originator_version"],
-            position=row["notification_id"],
-            recorded_at=row["recorded_at"],
-            command_id=row["command_id"],
-            actor=row["actor"],
-            correlation_id=row["correlation_id"],
-            event=self._store.events.decode(row["topic"], row["state"]),
+            originator_id=id_,
+            originator_version=version,
+            position=position,
+            recorded_at=recorded_at,
+            command_id=command_id,
+            actor=actor,
+            correlation_id=correlation_id,
+            event=self._store.events.decode(topic, state),
         )
 
     def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
         decode = self._store.events.decode
-        for row in self._store.recorder.history(self.cursor, id):
-            yield decode(row["topic"], row["state"])
+        for _, _, topic, state, *_ in self._store.recorder.history(self.cursor, id):
+            yield decode(topic, state)
 
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
         return self._append_caused(pending, [self._required_cause()] * len(pending))
@@ -246,6 +256,19 @@ class PostgresStore:
                 return handler(PostgresSession(self, cursor, None))
         except psycopg.OperationalError as error:
             raise _unavailable() from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """Open a connection for a long read; yield a cursor whose statements have a snapshot each.
+
+        One transaction as long would hold back vacuum. For tables that are only added to.
+        """
+        with self.pool.connection() as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            try:
+                yield cursor
+            finally:
+                connection.autocommit = False
 
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:

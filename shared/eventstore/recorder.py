@@ -15,7 +15,7 @@ Differences from the library's recorder:
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, NoReturn, TypeAlias
@@ -30,6 +30,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 from psycopg import sql
+from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from shared.eventstore.arrays import bigints, byteas, texts, uuids
@@ -41,6 +42,7 @@ _COLUMNS = (
 )
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _BLOCK = 1 << 18
+_CONVERTED_AT_ONCE = 200
 
 _LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
 
@@ -64,6 +66,9 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, %s + e.ordinalit
 
 EventRow: TypeAlias = tuple[UUID, int, str, bytes]
 """(originator id, version, topic, state) of an event to append."""
+
+HistoryRow: TypeAlias = tuple[UUID, int, str, bytes, int, datetime, UUID, str, str]
+"""A row of the log: the columns in their order."""
 
 
 @dataclass(frozen=True)
@@ -175,26 +180,32 @@ class PostgresRecorder(ApplicationRecorder):
                 copy.write(block)
         return tail.position + 1, encoder.position
 
-    def history(self, cursor: Any, originator_id: UUID, after: int = 0) -> list[dict[str, Any]]:
-        """Return the rows of one stream after a version, in order."""
-        cursor.execute(
-            f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s AND originator_version > %s "
-            "ORDER BY originator_version",
-            (originator_id, after),
-            # In text format each state would arrive as hexadecimal digits, twice as long.
-            binary=True,
+    def history(self, cursor: Any, originator_id: UUID) -> Iterator[HistoryRow]:
+        """Yield the rows of one stream, in order."""
+        return self._histories(
+            cursor,
+            f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s ORDER BY originator_version",
+            (originator_id,),
         )
-        return cursor.fetchall()  # type: ignore[no-any-return]
 
-    def histories(self, cursor: Any, originator_ids: Sequence[UUID]) -> list[dict[str, Any]]:
-        """Return the rows of several streams, each in order."""
-        cursor.execute(
+    def histories(self, cursor: Any, originator_ids: Sequence[UUID]) -> Iterator[HistoryRow]:
+        """Yield the rows of several streams, each in order."""
+        return self._histories(
+            cursor,
             f"SELECT {_COLUMNS} FROM events WHERE originator_id = ANY(%s) "
             "ORDER BY originator_id, originator_version",
             (list(originator_ids),),
-            binary=True,
         )
-        return cursor.fetchall()  # type: ignore[no-any-return]
+
+    def _histories(
+        self, cursor: Any, query: str, parameters: tuple[Any, ...]
+    ) -> Iterator[HistoryRow]:
+        # In text format each state would arrive as hexadecimal digits, twice as long. Rows are
+        # converted a few at a time, so that whoever reads a long stream can yield in between.
+        with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:
+            reading.execute(query, parameters)
+            while rows := reading.fetchmany(_CONVERTED_AT_ONCE):
+                yield from rows
 
     def after(self, cursor: Any, position: int, limit: int) -> list[LoggedEvent]:
         """Return up to ``limit`` events after a position, in the order of the log."""

@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from shared.clock import Clock
+from shared.cooperation import cooperatively
 from shared.errors import Conflict
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, Recorded
@@ -91,7 +92,7 @@ class Session(ABC):
         known = self._aggregates.get(id)
         if known is None:
             known = cls(id)
-            for event in self._stream(id):
+            for event in cooperatively(self._stream(id)):
                 known.replay(event)
             known._journal = self._journal
             self._aggregates[id] = known

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import psutil
 
+from services.ledger.seal.checkpoint import Signer
+from services.ledger.seal.keys import DEFAULT_NAME
 from tests.bench.company import LINES, Bench, populate, resident
 from tests.bench.measure import Result
 
@@ -21,6 +23,7 @@ BILL = (LINES[0], LINES[5])
 SAMPLE_INTERVAL_S = 0.05
 
 COMMANDS = {
+    "audit": ("audit",),
     "replay --all": ("replay", "--all"),
     "accrue": (
         "accrue", "--on", "2026-07-20", "--reason", "bench",
@@ -61,6 +64,7 @@ def _peak(bench: Bench, command: tuple[str, ...]) -> float:
         "SALDO_DATABASE_URL_LEDGER": bench.settings.database_url_of("ledger"),
         "SALDO_AMQP_URL": bench.settings.amqp_url,
         "SALDO_SECRET": bench.settings.secret.hex(),
+        "SALDO_LEDGER_SEAL_VERIFIER": str(Signer(DEFAULT_NAME, bytes(32)).verifier),
     }
     running = subprocess.Popen(
         [sys.executable, "-m", "services.cli", "ledger", *command],

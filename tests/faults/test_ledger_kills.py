@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from services.ledger.domain.book import BOOK_STREAMS
 from shared.config import Settings
 from tests.conftest import Database, fresh_database
 from tests.simulation.installation import QuickTerminal, Terminal
@@ -40,8 +41,12 @@ _WAITING = """
 SELECT pid FROM pg_stat_activity
  WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
 """
+# The events of the book have the ids and times of each run.
+_OF_ACCOUNTS = f"FROM events WHERE originator_id <> ALL ('{{{','.join(map(str, BOOK_STREAMS))}}}')"
 _CONTENT = {
-    "events": "SELECT originator_id, originator_version, topic, state FROM events ORDER BY 1, 2",
+    "events": (
+        f"SELECT originator_id, originator_version, topic, state {_OF_ACCOUNTS} ORDER BY 1, 2"
+    ),
     "balances": "SELECT to_jsonb(b) FROM balances AS b ORDER BY b.account_id",
 }
 
@@ -58,12 +63,15 @@ class Place:
     when: str = "true"
 
 
+BEFORE_BILLS = ACCOUNTS + 3
+"""The last position before the bills: the accounts, their import's two events, the bills' first."""
+
 IMPORT_PLACES = {
     "reading the first bills": Place("balances"),
     "within the COPY of the first chunk": Place(
-        "events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 2500"
+        "events", "INSERT", f"NEW.notification_id = {BEFORE_BILLS} + 2500"
     ),
-    "between two chunks": Place("events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 4001"),
+    "between two chunks": Place("events", "INSERT", f"NEW.notification_id = {BEFORE_BILLS} + 4001"),
     "chunk written, journal line missing": Place("import_chunks", "INSERT", "NEW.chunk = 1"),
     "last commit done, journal not closed": Place("imports", "UPDATE"),
 }
@@ -133,7 +141,7 @@ class KillHarness:
     def assert_consistent(self) -> None:
         """Assert that events and balances agree."""
         [(events, versions)] = self.rows(
-            "SELECT (SELECT count(*) FROM events), (SELECT sum(version) FROM balances)"
+            f"SELECT (SELECT count(*) {_OF_ACCOUNTS}), (SELECT sum(version) FROM balances)"
         )
         assert events == versions
 
@@ -199,7 +207,7 @@ def test_import_killed_at_every_place_takes_effect_once(
 def test_import_continues_after_its_connection_is_ended(
     opened: KillHarness, billed: KillHarness, base_settings: Settings
 ) -> None:
-    place = Place("events", "INSERT", f"NEW.notification_id = {ACCOUNTS} + 6000")
+    place = Place("events", "INSERT", f"NEW.notification_id = {BEFORE_BILLS} + 6000")
     with copied(opened, base_settings, opened.folder) as harness:
         with harness.stopped(place, *harness.imports(), "--json") as (process, blocked):
             end_connections(harness, blocked)
@@ -210,9 +218,10 @@ def test_import_continues_after_its_connection_is_ended(
 def test_accrual_killed_between_and_within_chunks_takes_effect_once(
     billed: KillHarness, accrued: KillHarness, base_settings: Settings
 ) -> None:
-    first = 2 * ACCOUNTS
+    first = 2 * ACCOUNTS + 4  # two imports have begun and finished
     with copied(billed, base_settings, billed.folder) as harness:
-        for number in (first + 1_500, first + 2_001):
+        # Each run begins with an event of its own.
+        for number in (first + 1 + 1_500, first + 2 + 2_001):
             place = Place("events", "INSERT", f"NEW.notification_id = {number}")
             with harness.stopped(place, *ACCRUE) as (process, _):
                 process.kill()
@@ -222,7 +231,7 @@ def test_accrual_killed_between_and_within_chunks_takes_effect_once(
             end_connections(harness, blocked)
         assert process.returncode == 2
         harness.assert_consistent()
-        [(committed,)] = harness.rows(f"SELECT count(*) - {first} FROM events")
+        [(committed,)] = harness.rows(f"SELECT count(*) - {2 * ACCOUNTS} {_OF_ACCOUNTS}")
         assert 4_000 <= committed < ACCOUNTS
         assert harness.run_json(*ACCRUE)["changed"] == ACCOUNTS - committed
         assert harness.content() == accrued.content()

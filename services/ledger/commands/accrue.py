@@ -10,7 +10,8 @@ import msgspec
 import typer
 
 from services.language import text
-from services.ledger.commands.ledger_access import opened_ledger, record_run
+from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.penalties.accrual_record import accrue_on_record
 from services.ledger.penalties.accrual_run import Summary, accrue_all, count_owing
 from services.ledger.penalties.payment_matching import check_day
 from services.ledger.penalties.rules import load_rules
@@ -30,15 +31,6 @@ from services.terminal import (
     reporting,
     roubles,
 )
-
-
-class AccrualRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Who started an accrual by which day and rules, and why."""
-
-    on: date
-    rules: str
-    by: str
-    reason: str
 
 
 def accrue(
@@ -75,11 +67,11 @@ def accrue(
                         today=today,
                     )
                 )
-            if not dry_run:
-                run = AccrualRun(on=by, rules=chosen.version, by=who, reason=why)
-                record_run(store, who, run)
             with counting(text("accruing"), count_owing(store, by, chosen)) as advance:
-                summary = accrue_all(store, by, chosen, who, advance, dry_run=dry_run)
+                if dry_run:
+                    summary = accrue_all(store, by, chosen, who, advance, dry_run=True)
+                else:
+                    summary = accrue_on_record(store, by, chosen, who, why, advance)
     if json:
         print_json({"on": str(by), "rules": chosen.version, **msgspec.structs.asdict(summary)})
     else:

@@ -34,10 +34,9 @@ def audit(
             report = auditor.audit(store, advance, workers=workers)
         trusted = verifier_keys()
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
-        with counting(text("verifying the seal"), events) as advance:
-            seal = store.query(
-                lambda session: inspect_seal(session.cursor, trusted, notes, advance)
-            )
+        with counting(text("verifying the seal"), events) as advance, store.reading() as cursor:
+            seal = inspect_seal(cursor, trusted, notes, advance)
+    differences = len(report.differences) + report.unlisted
     if json:
         print_json({**msgspec.structs.asdict(report), "seal": seal})
     else:
@@ -52,6 +51,8 @@ def audit(
                 ),
                 soft_wrap=True,
             )
+        if report.unlisted:
+            out.print(text("differences that are not listed: {count}", count=report.unlisted))
         for finding in seal.findings:
             out.print(text("seal: {finding}", finding=described(finding)), soft_wrap=True)
         out.print(
@@ -61,7 +62,7 @@ def audit(
                 accounts=report.accounts,
                 events=report.events,
                 sealed=seal.sealed,
-                differences=len(report.differences) + len(seal.findings),
+                differences=differences + len(seal.findings),
                 balance=sum(report.trial_balance.values()),
                 seconds=monotonic() - began,
             ),

@@ -46,8 +46,8 @@ def replay(
 ) -> None:
     """Show the event history of an account, or rebuild the read model of all accounts (--all).
 
-    The rebuild is prepared beside the live tables and replaces them in one transaction: payments
-    continue, and a rebuild that is killed changes nothing.
+    The rebuild is prepared beside the live tables and replaces wrong rows some hundred at a time:
+    payments continue, and a rebuild that is killed leaves each row as it was, or right.
     """
     if (number is None) != all_:
         raise refused(text("Name one account, or use --all."))
@@ -142,13 +142,16 @@ def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:
         soft_wrap=True,
     )
     if found.broken:
-        out.print(
-            text(
+        count = found.broken
+        sentence = (
+            text("streams that cannot be replayed: {count}: run audit", count=count)
+            if found.swapped
+            else text(
                 "streams that cannot be replayed: {count}; so nothing was changed: run audit",
-                count=found.broken,
-            ),
-            soft_wrap=True,
+                count=count,
+            )
         )
+        out.print(sentence, soft_wrap=True)
     elif found.replayed_again:
         out.print(
             text(

@@ -98,7 +98,8 @@ def verify(
         kept = _kept(witness)
         notes += kept.notes if kept else []
         with counting(text("verifying"), _read(store, last_position)) as advance:
-            report = _read(store, lambda cursor: inspect_seal(cursor, trusted, notes, advance))
+            with store.reading() as cursor:
+                report = inspect_seal(cursor, trusted, notes, advance)
             given = _read(store, lambda cursor: given_to(cursor, DIRECTORY))
         if kept:
             whole = not witness

@@ -14,6 +14,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from services.ledger.domain.allocation import DEFAULT_POLICY, Policy, allocate
+from services.ledger.domain.book import BOOK_EVENTS
 from services.ledger.domain.decision import DecidingAccount
 from services.ledger.domain.events import (
     ACCOUNT_EVENTS,
@@ -47,8 +48,8 @@ from shared.money import MAX_AMOUNT, Kopecks, format_roubles
 
 __all__ = ["EVENTS", "OPENING_PERIOD", "Account", "account_id"]
 
-EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS)
-"""All event types in the ledger's log: those of accounts, and those of proposals."""
+EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, *BOOK_EVENTS)
+"""All event types in the ledger's log: of accounts, of proposals, and of the book as a whole."""
 
 
 @lru_cache(maxsize=50_000)
@@ -159,7 +160,7 @@ class Account(DecidingAccount):
         )
         if self.complete:
             self.post(bill)
-        elif self._order_matters(bill):
+        elif self._order_matters(bill) or self.stands_beside_a_debt:
             raise NeedsHistoryError(self.number)
         elif money := self.advance + money_back:
             self._charge_and_settle(bill, owed, money)
@@ -262,19 +263,24 @@ class Account(DecidingAccount):
         )
 
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
-        """Waive a penalty that is owed. Raises Conflict ``penalty_not_owed`` for more than that.
+        """Waive a penalty that is owed by a day, by the rules.
 
-        It takes effect no earlier than the last change of the penalty. What is owed by that day and
-        not accrued yet is accrued with it.
+        What is not accrued yet is accrued with it. Without rules it takes effect no earlier than
+        the last accrual. Raises Conflict ``penalty_not_owed`` for more than is owed.
         """
         self._must_exist()
         check_positive(amount, "penalty to write off")
-        on = max(on, self.penalty_changed_on)
-        if amount > self.penalty and (self.law is None or amount > self.penalty_due(on)):
+        owed = self.penalty
+        if self.law is None:
+            on = max(on, self.penalty_changed_on)
+        else:
+            owed = self.penalty_due(on)
+        if amount > owed:
             raise Conflict(
                 "penalty_not_owed",
-                "Only a penalty that is owed can be written off.",
-                penalty=self.penalty,
+                f"Only a penalty that is owed can be written off: by {on} it is "
+                f"{format_roubles(owed)}.",
+                penalty=owed,
             )
         self.post(
             PenaltyWrittenOff(
@@ -339,7 +345,7 @@ class Account(DecidingAccount):
 
     def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
         """Post a payment that comes last, changes nothing accrued, and pays no hidden penalty."""
-        if payment.effective_on.isoformat() < self.order_matters_on:
+        if payment.effective_on.isoformat() < self.order_matters_on or self.stands_beside_a_debt:
             raise NeedsHistoryError(self.number)
         first = payment.named_period or None
         allocation, rest = allocate(self.open_items, payment.amount, first, policy)

@@ -32,6 +32,7 @@ from services.ledger.domain.order import in_order, is_fact, place
 from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
+from shared.cooperation import cooperatively
 from shared.eventstore import NeedsHistoryError
 from shared.money import Kopecks
 
@@ -175,7 +176,7 @@ class DecidingAccount(AccountState):
             self._accrue(change, on, settled, whole)
         elif change or waived:
             self.correct_accrued(on, on, BY_FACTS)
-        elif self.moved_to(self._standing_by(whole))[0] or self._stands_beside_a_debt():
+        elif self.moved_to(self._standing_by(whole))[0] or self.stands_beside_a_debt:
             self.record(AdvanceSettled(account=self.number, effective_on=on), whole)
         return change
 
@@ -222,9 +223,6 @@ class DecidingAccount(AccountState):
         owed = self.penalty_accrued - settled.penalty_paid - self.penalty_waived
         return Standing.of(settled.open, owed, settled.advance).settle()
 
-    def _stands_beside_a_debt(self) -> bool:
-        return bool(self.advance and (self.open_items or self.penalty))
-
     def _settled_by(self, day: date) -> tuple[Settlement, Settlement]:
         """Return the debts by a day, and after all facts, which are the same if none is later."""
         settled = self.settlement(day)
@@ -253,7 +251,7 @@ class DecidingAccount(AccountState):
             outcome = self._add(settled, fact)
         else:
             settled = Settlement(self._law_or_book())
-            for one in in_order([*self.facts, fact]):
+            for one in cooperatively(in_order([*self.facts, fact])):
                 done = self._add(settled, one)
                 if one is fact:
                     outcome = done

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from services.ledger.domain import Account
 from services.ledger.domain.decision import AccrualRules
 from services.ledger.domain.order import TAKEN_OVER, in_order, place
+from shared.cooperation import cooperatively
 
 
 def by_effective_day(events: Sequence[Any]) -> list[Any]:
@@ -51,10 +52,10 @@ def in_effective_order(
     what was accrued by then.
     """
     order = by_effective_day(events)
-    if all(place(one) <= place(after) for one, after in pairwise(events)):
+    if all(place(one) <= place(after) for one, after in cooperatively(pairwise(events))):
         return order
     account = Account(id)
     account.law = law
-    for event in order:
+    for event in cooperatively(order):
         account.redo(event)
     return list(account.take_pending())

@@ -23,6 +23,7 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
+from shared.cooperation import cooperatively
 
 OPENING_PERIOD = "0001-01"
 """The period of what was owed before the first bill here; it sorts before all others."""
@@ -72,4 +73,6 @@ def is_fact(event: Any) -> bool:
 
 def in_order(events: Iterable[Any]) -> list[Any]:
     """Return events in the order of effect; those of one place keep the order given."""
-    return sorted(events, key=place)
+    given = list(events)
+    places = [place(event) for event in cooperatively(given)]
+    return [given[at] for at in sorted(range(len(given)), key=places.__getitem__)]

@@ -38,6 +38,7 @@ from services.ledger.domain.events import (
 )
 from services.ledger.domain.order import OPENING_PERIOD, TAKEN_OVER, in_order
 from shared.contracts.accounts import PayerKind
+from shared.cooperation import cooperatively
 from shared.money import Kopecks
 
 
@@ -113,7 +114,7 @@ class Settlement:
         if isinstance(self.law, Booked):
             return self.law.penalty_by(day)
         total = 0
-        for debt in self.debts:
+        for debt in cooperatively(self.debts):
             if day <= debt.late_after:
                 continue
             if debt.final and debt.final[0][0] <= day:
@@ -214,8 +215,9 @@ class Settlement:
             advance_taken=taken,
             reopened=merged(reopened),
         )
-        if self.advance:
-            outcome.allocation, outcome.penalty, self.advance = self._settle(self.advance, on)
+        # What is owed again goes by the rate of today, which may be lower than that of then.
+        if money := self.advance + self._give_back(on):
+            outcome.allocation, outcome.penalty, self.advance = self._settle(money, on)
         return outcome
 
     def _waive(self, amount: Kopecks, on: date) -> Outcome:

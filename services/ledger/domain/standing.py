@@ -48,6 +48,11 @@ class Standing:
         """What is owed for services, without penalty; an advance is not taken off."""
         return sum([sum(owed.values()) for owed in self.open_items.values()])
 
+    @property
+    def stands_beside_a_debt(self) -> bool:
+        """Whether there is an advance beside an open debt: by an old rule, or a damaged row."""
+        return bool(self.advance and (self.open_items or self.penalty))
+
     def settle(self) -> Self:
         """Let an advance pay what is open, the oldest first, and then the penalty."""
         if self.penalty < 0:

@@ -25,6 +25,7 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
+from services.ledger.domain.months import month_ranges, months_in
 from services.ledger.domain.order import OPENING_PERIOD, Place, is_fact, place
 from services.ledger.domain.standing import Standing
 from shared.eventstore import Aggregate
@@ -50,7 +51,7 @@ class AccountState(Aggregate, Standing):
         self.complete = True
         # The opening balance as it was posted; unknown to a state from a row.
         self.opening: tuple[ServiceAmount, ...] = ()
-        self.charged_periods: set[str] = set()
+        self.charged_periods: frozenset[str] = frozenset()
         # The version of the bill that was posted last; 0: none.
         self.last_bill = 0
         self.due_dates: dict[str, date] = {}
@@ -135,7 +136,7 @@ class AccountState(Aggregate, Standing):
             "due_dates": {
                 period: self.due_dates[period].isoformat() for period in sorted(self.open_items)
             },
-            "charged_periods": sorted(self.charged_periods),
+            "charged_periods": list(month_ranges(self.charged_periods)),
             "late_days": self.late_days,
             "last_fact": self.last_fact,
             "order_matters_on": self.order_matters_on,
@@ -181,7 +182,7 @@ class AccountState(Aggregate, Standing):
             account.due_dates = {
                 period: date.fromisoformat(due_on) for period, due_on in due_dates.items()
             }
-        account.charged_periods = set(charged_periods)
+        account.charged_periods = months_in(tuple(charged_periods))
         return account
 
     def _note_fact(self, fact: Any, had_advance: bool) -> None:
@@ -201,7 +202,7 @@ class AccountState(Aggregate, Standing):
         self.due_dates[OPENING_PERIOD] = event.due_on or event.effective_on
 
     def _note_charges(self, event: ChargesPosted) -> None:
-        self.charged_periods.add(event.period)
+        self.charged_periods |= {event.period}
         self.due_dates[event.period] = event.due_on
         self.last_bill = self.version + 1
         self.bills[event.period] = (self.last_bill, event)

@@ -132,10 +132,10 @@ def _post(
         bar, "posting", source, lambda advance: run.post(resume, request.actor, advance), resume
     )
     if counts.entries or counts.unchanged or not counts.refused_rows:
-        run.journal.finish()
+        run.journal.finish(request.actor, counts)
         state = "imported"
     else:
-        run.journal.forget()
+        run.journal.forget(request.actor, counts)
         state = "nothing_posted"
     summary = _summary(source, run, state, counts)
     summary.resumed, summary.quarantine_lost = resumed, lost

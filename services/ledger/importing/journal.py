@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any
 
 import msgspec
 import psycopg
 
+from services.ledger.domain.book import (
+    IMPORTS,
+    ImportBegun,
+    ImportFinished,
+    ImportRefused,
+    Imports,
+)
 from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts
 from services.ledger.replay.parallel import conninfo_of
-from shared.errors import Conflict, Unavailable
-from shared.eventstore.postgres import PostgresStore
+from services.ledger.tables.book_rows import chunks_digest
+from shared import context
+from shared.errors import Conflict
+from shared.eventstore.postgres import PostgresSession, PostgresStore
 
+WAIT_FOR_THE_LOG = "60s"
+"""How long a chunk waits for the lock of the log: another bulk job may hold it."""
 WAIT_FOR_ANOTHER = "10s"
 """How long an import waits for another one of the same file; a killed one frees it at once."""
 
-_FIND = "SELECT kind, actor, attempt, started_at, finished_at FROM imports WHERE digest = %s"
 _CHUNKS = (
     "SELECT chunk, end_offset, end_row, quarantine_bytes, counts FROM import_chunks "
     "WHERE digest = %s ORDER BY chunk"
@@ -27,19 +38,11 @@ _RANGE = (
     "SELECT min(c.first_position) AS first, max(c.last_position) AS last FROM import_chunks AS i "
     "JOIN commands AS c USING (command_id) WHERE i.digest = %s"
 )
-_BEGIN = (
-    "INSERT INTO imports (digest, kind, file_name, size, actor, reason) "
-    "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (digest) DO NOTHING"
-)
 _KEEP = (
     "INSERT INTO import_chunks (digest, chunk, command_id, end_offset, end_row, "
     "quarantine_bytes, counts) VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
-_FINISH = "UPDATE imports SET finished_at = clock_timestamp() WHERE digest = %s"
-_FORGET = (
-    "DELETE FROM import_chunks WHERE digest = %s",
-    "UPDATE imports SET attempt = attempt + 1, finished_at = NULL WHERE digest = %s",
-)
+_FORGET = "DELETE FROM import_chunks WHERE digest = %s"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -92,13 +95,14 @@ class Journal:
 
     def resume_point(self) -> ResumePoint | None:
         """Return what was done with this file before. Raises Conflict for another kind."""
-        row = self._query(_FIND)
-        if not row:
+        history = self._history()
+        if not history:
             return None
-        [found] = row
-        if found["kind"] != self._source.kind.name:
+        begun = next(one for one in reversed(history) if isinstance(one.event, ImportBegun))
+        first, last = begun.event, history[-1].event
+        if first.kind != self._source.kind.name:
             raise Conflict(
-                "imported_otherwise", f"This file was imported as a file of {found['kind']}."
+                "imported_otherwise", f"This file was imported as a file of {first.kind}."
             )
         counts, place = Counts(), None
         for chunk in self._query(_CHUNKS):
@@ -106,15 +110,25 @@ class Journal:
             place = Place(
                 chunk["chunk"], chunk["end_offset"], chunk["end_row"], chunk["quarantine_bytes"]
             )
-        by = f"{found['actor']} on {found['started_at']:%Y-%m-%d %H:%M} UTC"
-        return ResumePoint(by, found["attempt"], found["finished_at"] is not None, place, counts)
+        when = (first.begun_at or begun.recorded_at).astimezone(UTC)
+        return ResumePoint(
+            f"{first.by} on {when:%Y-%m-%d %H:%M} UTC",
+            last.attempt + isinstance(last, ImportRefused),
+            isinstance(last, ImportFinished),
+            place,
+            counts,
+        )
 
     def begin(self, actor: str, reason: str) -> None:
-        """Note that the import begins; no effect when it was begun before."""
+        """Record that the import begins; no effect when it was begun before."""
         source = self._source
-        self._do(
-            (_BEGIN, (self.digest, source.kind.name, source.path.name, source.size, actor, reason))
-        )
+
+        def begin(imports: Imports, _: Any) -> None:
+            imports.begin(
+                self.digest, source.kind.name, source.path.name, source.size, actor, reason
+            )
+
+        self._record(actor, begin)
 
     def keep(self, cursor: Any, command_id: Any, place: Place, counts: Counts) -> None:
         """Note a chunk, in the transaction that posts it."""
@@ -122,18 +136,42 @@ class Journal:
         encoded = msgspec.json.encode(counts).decode()
         cursor.execute(_KEEP, (self.digest, place.chunk, command_id, *values, encoded))
 
-    def finish(self) -> None:
-        """Note that the whole file is done: importing it again has no effect."""
-        self._do((_FINISH, (self.digest,)))
+    def finish(self, actor: str, counts: Counts) -> None:
+        """Record that the whole file is done: importing it again has no effect."""
 
-    def forget(self) -> None:
-        """Forget a file of which nothing was posted: it may be tried again."""
-        self._do(*((statement, (self.digest,)) for statement in _FORGET))
+        def finish(imports: Imports, cursor: Any) -> None:
+            chunks, digest = chunks_digest(cursor, self.digest)
+            row = cursor.execute(_RANGE, (self.digest,)).fetchone()
+            imports.finish(
+                self.digest,
+                counts.entries,
+                counts.refused_rows,
+                (row["first"], row["last"]),
+                (chunks, digest),
+            )
+
+        self._record(actor, finish)
+
+    def forget(self, actor: str, counts: Counts) -> None:
+        """Record that nothing of the file was posted: it may be tried again."""
+
+        def forget(imports: Imports, cursor: Any) -> None:
+            cursor.execute(_FORGET, (self.digest,))
+            imports.refuse(self.digest, counts.refused_rows)
+
+        self._record(actor, forget)
 
     def positions(self) -> tuple[int | None, int | None]:
         """Return the first and the last position in the log of the file's events."""
-        [row] = self._query(_RANGE)
-        return row["first"], row["last"]
+        for recorded in reversed(self._history()):
+            if isinstance(recorded.event, ImportFinished):
+                return recorded.event.first_position, recorded.event.last_position
+        return None, None
+
+    def _history(self) -> list[Any]:
+        """Return the events of this file."""
+        history = self._store.query(lambda session: session.history(IMPORTS))
+        return [recorded for recorded in history if recorded.event.digest == self.digest]
 
     def _query(self, statement: str) -> list[dict[str, Any]]:
         def look(session: Any) -> list[dict[str, Any]]:
@@ -142,12 +180,10 @@ class Journal:
 
         return self._store.query(look)
 
-    def _do(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
-        try:
-            with self._store.session() as session:
-                for statement, values in statements:
-                    session.cursor.execute(statement, values)
-        except psycopg.OperationalError as error:
-            raise Unavailable(
-                "database_unavailable", "The database did not answer; import the file again."
-            ) from error
+    def _record(self, actor: str, change: Callable[[Imports, Any], None]) -> None:
+        def record(session: PostgresSession, _: None) -> None:
+            session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+            change(session.load(Imports, IMPORTS), session.cursor)
+
+        with context.bind(actor=actor, correlation_id=f"import-{self.digest[:16]}"):
+            self._store.transact(record, None)

@@ -19,7 +19,7 @@ import msgspec
 
 from services.ledger.importing.chunks import Chunk, chunks
 from services.ledger.importing.groups import Entries, Entry, Refused
-from services.ledger.importing.journal import Journal, Place, ResumePoint
+from services.ledger.importing.journal import WAIT_FOR_THE_LOG, Journal, Place, ResumePoint
 from services.ledger.importing.kinds import Source
 from services.ledger.importing.posting import Counts, Decided, Posting, write
 from services.ledger.importing.quarantine import Quarantine
@@ -33,8 +33,6 @@ E = TypeVar("E", bound=Entry)
 Progress = Callable[[int], None]
 """Called with the number of bytes that were done since the last call."""
 
-WAIT_FOR_THE_LOG = "60s"
-"""How long a chunk waits for the lock of the log: another bulk job may hold it."""
 COLLECT_EVERY = 50
 REASONS = 10
 """Refused rows whose reasons a refusal of the whole file gives."""

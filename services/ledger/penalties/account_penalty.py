@@ -12,6 +12,7 @@ from services.ledger.penalties.calculator import ChargePenalty
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.payment_matching import check_day
 from services.ledger.tables.columns import BALANCES, COLUMNS, UNKNOWN
+from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -29,7 +30,7 @@ def penalty(session: Session, number: str, on: date, law: PenaltyLaw) -> dict[st
     """
     check_day(on)
     account = Account(account_id(number))
-    for recorded in session.history(account.id):
+    for recorded in cooperatively(session.history(account.id)):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(
@@ -70,9 +71,9 @@ def penalties_due(
             due[row["number"]] = row["penalty"]
     if replayed:
         histories = session.histories([account_id(number) for number in replayed])
-        for number in replayed:
+        for number in cooperatively(replayed):
             account = Account(account_id(number))
-            for recorded in histories.get(account.id, ()):
+            for recorded in cooperatively(histories.get(account.id, ())):
                 account.replay(recorded.event)
             account.law = law
             due[number] = account.penalty_due(on)

@@ -14,6 +14,7 @@ from services.ledger.domain import Account
 from services.ledger.domain.decision import BY_FACTS
 from services.ledger.penalties.calculator import ChargePenalty
 from services.ledger.penalties.law import PenaltyLaw
+from shared.cooperation import cooperatively
 from shared.money import Kopecks
 
 
@@ -24,7 +25,7 @@ def penalties(account: Account, on: date, law: PenaltyLaw) -> list[ChargePenalty
     ValidationFailed for days that the rules do not cover.
     """
     debts = account.settlement(on).debts
-    explained = [law.explained(debt, on) for debt in debts]
+    explained = [law.explained(debt, on) for debt in cooperatively(debts)]
     return sorted(
         [penalty for penalty in explained if penalty.principal],
         key=lambda penalty: (penalty.period, penalty.due_on),

@@ -39,7 +39,7 @@ from services.ledger.replay.parallel import (
 from services.ledger.replay.streams import streams_of
 from services.ledger.tables.bulk_copy import balance_row, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
-from shared.errors import ServiceError
+from shared.errors import Conflict, ServiceError
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id
@@ -140,7 +140,7 @@ def accrue_all(
     are committed stand.
     """
     check_open(on, store.query(lambda session: closed_through(session.cursor)))
-    total, owing = Summary(), count_owing(store, on, rules)
+    total, written, owing = Summary(), 0, count_owing(store, on, rules)
     law = PenaltyLaw(rules)
     ranges = stream_ranges(owing // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
     work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
@@ -149,7 +149,9 @@ def accrue_all(
         summary, accrued = part
         total.add(summary)
         for first in range(0, len(accrued), CHUNK):
-            _write(store, accrued[first : first + CHUNK], on, law, actor)
+            chunk = accrued[first : first + CHUNK]
+            _write(store, chunk, on, law, actor, written)
+            written += len(chunk)
     return total
 
 
@@ -210,13 +212,19 @@ def _parameters(on: date, rules: PenaltyRules) -> dict[str, Any]:
 
 
 def _write(
-    store: PostgresStore, chunk: Sequence[Accrued], on: date, law: PenaltyLaw, actor: str
+    store: PostgresStore,
+    chunk: Sequence[Accrued],
+    on: date,
+    law: PenaltyLaw,
+    actor: str,
+    written: int,
 ) -> None:
     command_id = derived_id(NAMESPACE, "ledger", "accrue", str(on), str(chunk[0].id))
     with store.session(Cause(command_id, actor, f"accrue-{on}")) as session:
         session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
-        # Held until the commit: no month is closed under a chunk.
-        check_open(on, closed_through(session.cursor))
+        # Held until the commit, so that no month is closed under a chunk; and taken before the lock
+        # of the log, as a closing does.
+        _check_still_open(on, closed_through(session.cursor), written)
         store.recorder.lock(session.cursor)
         session.cursor.execute(
             "SELECT account_id, version FROM balances WHERE account_id = ANY (%s)",
@@ -229,6 +237,17 @@ def _write(
         for id_ in {accrued.id for accrued in chunk} - {accrued.id for accrued in as_read}:
             # It has new events since it was read; under the lock it can get no more.
             accrue(session.load(Account, id_), on, law)
+
+
+def _check_still_open(on: date, closed: date | None, written: int) -> None:
+    if closed is not None and on <= closed:
+        raise Conflict(
+            "period_closed",
+            f"{closed:%Y-%m} was closed during this run: {written} accounts are accrued through "
+            f"{on}, the others are left unchanged. Accrue them with a day after {closed}.",
+            closed_through=closed.isoformat(),
+            written=written,
+        )
 
 
 def _log_rows(accrued: Accrued) -> list[tuple[UUID, int, str, bytes]]:

@@ -3,13 +3,16 @@
 The domain replay in Python, the aggregation in SQL, and the read model must agree. The audit also
 checks the log itself: positions and versions without gaps, times that never go back, commands at
 their recorded positions, a trial balance of zero, and each payment posted once, where
-``payment_postings`` has it. A history rewritten consistently everywhere is found by the seal
-(:mod:`services.ledger.seal`).
+``payment_postings`` has it (:mod:`services.ledger.replay.log_checks`). A history rewritten
+consistently everywhere is found by the seal (:mod:`services.ledger.seal`).
+
+It reads in ranges, each in a snapshot of its own: an account's last event and its row are of one
+instant, and neither memory nor the age of the oldest snapshot grows with the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +21,15 @@ import psycopg
 
 from services.ledger.domain import Account
 from services.ledger.domain.double_entry import ADVANCES, PENALTY
-from services.ledger.replay.comparison import deviations, in_batches, orphan_postings, orphan_rows
-from services.ledger.replay.parallel import Progress, Range, quiet
+from services.ledger.replay.comparison import deviations, in_batches, orphan_rows
+from services.ledger.replay.log_checks import check_log
+from services.ledger.replay.parallel import (
+    Progress,
+    Range,
+    conninfo_of,
+    opened_connection,
+    quiet,
+)
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.replay.streams import (
     Difference,
@@ -29,85 +39,83 @@ from services.ledger.replay.streams import (
     read_streams,
     replay_stream,
 )
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
 
 __all__ = ["Difference", "Report", "audit"]
 
 _FIGURES = ("version", "last_bill", "principal", "penalty", "advance")
-_BREAKS = """
-SELECT notification_id, recorded_at, before, recorded_before
-  FROM (
-        SELECT notification_id,
-               recorded_at,
-               lag(notification_id, 1, 0::bigint) OVER log AS before,
-               lag(recorded_at) OVER log AS recorded_before
-          FROM events
-        WINDOW log AS (ORDER BY notification_id)
-       ) AS steps
- WHERE notification_id <> before + 1 OR recorded_at < recorded_before
- ORDER BY notification_id
-"""
-_COMMANDS = """
-SELECT c.command_id, c.first_position, c.last_position,
-       f.command_id AS first_command, l.command_id AS last_command
-  FROM commands AS c
-  LEFT JOIN events AS f ON f.notification_id = c.first_position
-  LEFT JOIN events AS l ON l.notification_id = c.last_position
- WHERE (c.first_position IS NULL) <> (c.last_position IS NULL)
-    OR c.first_position > c.last_position
-    OR c.first_position IS NOT NULL
-   AND (f.command_id IS DISTINCT FROM c.command_id OR l.command_id IS DISTINCT FROM c.command_id)
-"""
-_REPEATED_COMMANDS = (
-    "SELECT command_id, count(*) AS count FROM commands GROUP BY command_id HAVING count(*) > 1"
-)
+LISTED = 1_000
+"""How many differences of a range, and of the whole, are listed; the others are counted."""
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What an audit has covered and found; ``trial_balance`` in kopecks."""
+    """What an audit has covered and found; ``trial_balance`` in kopecks.
+
+    ``unlisted`` is the number of differences beyond those that are listed.
+    """
 
     accounts: int
     events: int
     differences: list[Difference]
     trial_balance: dict[str, int] = {}
+    unlisted: int = 0
 
 
 class _Part(msgspec.Struct):
-    """The result for one range of streams; sums of its balances in kopecks."""
+    """The result for a range of streams, or for several; sums of the balances in kopecks."""
 
-    accounts: int
-    events: int
-    principal: int
-    penalty: int
-    advance: int
-    postings: dict[str, int]
-    differences: list[Difference]
+    accounts: int = 0
+    events: int = 0
+    principal: int = 0
+    penalty: int = 0
+    advance: int = 0
+    broken: int = 0
+    postings: dict[str, int] = msgspec.field(default_factory=new_sums)
+    differences: list[Difference] = msgspec.field(default_factory=list)
+    unlisted: int = 0
+
+    def note(self, differences: Iterable[Difference]) -> None:
+        """List differences, or count them."""
+        for difference in differences:
+            if len(self.differences) < LISTED:
+                self.differences.append(difference)
+            else:
+                self.unlisted += 1
+
+    def add(self, other: _Part) -> None:
+        """Add the result for another range."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for account, amount in other.postings.items():
+            self.postings[account] += amount
+        self.note(other.differences)
+
+
+_COUNTS = ("accounts", "events", "principal", "penalty", "advance", "broken", "unlisted")
 
 
 def audit(
     store: PostgresStore, progress: Progress = quiet, *, workers: int | None = None
 ) -> Report:
     """Compare replay, SQL and read model account by account, on all cores."""
-    differences = store.query(_check_log)
-    parts = list(over_streams(store, audit_range, progress, workers))
-    for part in parts:
-        differences += part.differences
-    postings = new_sums()
-    for part in parts:
-        for account, amount in part.postings.items():
-            postings[account] += amount
-    differences += _check_trial_balance(postings, parts)
+    total = _Part()
+    with opened_connection(conninfo_of(store)) as connection:
+        total.note(check_log(connection.cursor()))
+    for part in over_streams(store, audit_range, progress, workers):
+        total.add(part)
+    total.note(_check_trial_balance(total))
     return Report(
-        sum(part.accounts for part in parts),
-        sum(part.events for part in parts),
-        differences,
-        dict(sorted(postings.items())),
+        total.accounts,
+        total.events,
+        total.differences,
+        dict(sorted(total.postings.items())),
+        total.unlisted,
     )
 
 
 def audit_range(connection: psycopg.Connection[Any], part: Range, progress: Progress) -> _Part:
     """Compare replay, SQL and read model for the streams of one range, in one snapshot."""
-    found = _Part(0, 0, 0, 0, 0, new_sums(), [])
+    found = _Part()
     replayed: dict[UUID, dict[str, Any]] = {}
     broken: list[UUID] = []
     cursor = connection.cursor()
@@ -117,15 +125,16 @@ def audit_range(connection: psycopg.Connection[Any], part: Range, progress: Prog
     )
     for batch in in_batches(streams):
         for stream in batch:
-            found.differences += stream.differences
+            found.note(stream.differences)
             if stream.broken:
                 broken.append(stream.aggregate.id)
             _count(stream, found, replayed)
         for deviation in deviations(cursor, batch):
-            found.differences += deviation.differences()
+            found.note(deviation.differences())
     for deviation in orphan_rows(cursor, part):
-        found.differences += deviation.differences()
-    found.differences += _compare_with_sql(connection, part, replayed, broken)
+        found.note(deviation.differences())
+    found.note(_compare_with_sql(connection, part, replayed, broken))
+    found.broken = len(broken)
     found.postings = dict(found.postings)
     return found
 
@@ -171,63 +180,22 @@ def _compare_with_sql(
                 )
 
 
-def _check_log(session: PostgresSession) -> list[Difference]:
-    """Check what no single stream can show: the order of the log, its commands, its payments."""
-    cursor = session.cursor
-    cursor.execute("SET LOCAL statement_timeout = 0")
-    found = [*_breaks(cursor), *_commands(cursor)]
-    try:
-        with cursor.connection.transaction():
-            for deviation in orphan_postings(cursor):
-                found += deviation.differences()
-    except psycopg.DataError as error:
-        text = str(error).splitlines()[0]
-        found.append(Difference("", "events of payments (SQL)", "can be read", text))
-    return found
-
-
-def _breaks(cursor: Any) -> Iterator[Difference]:
-    for row in cursor.execute(_BREAKS).fetchall():
-        position, before = row["notification_id"], row["before"]
-        if position != before + 1:
-            yield Difference("", "positions of the log", str(before + 1), str(position))
-        if row["recorded_before"] is not None and row["recorded_at"] < row["recorded_before"]:
-            yield Difference(
-                "",
-                f"time of position {position}",
-                f"not before {row['recorded_before'].isoformat()}",
-                row["recorded_at"].isoformat(),
-            )
-
-
-def _commands(cursor: Any) -> Iterator[Difference]:
-    for row in cursor.execute(_REPEATED_COMMANDS).fetchall():
-        yield Difference("", f"command {row['command_id']}", "once", f"{row['count']} times")
-    for row in cursor.execute(_COMMANDS).fetchall():
-        yield Difference(
-            "",
-            f"command {row['command_id']}",
-            f"positions {row['first_position']} to {row['last_position']} are its own",
-            f"of commands {row['first_command']} and {row['last_command']}",
-        )
-
-
-def _check_trial_balance(postings: dict[str, int], parts: Sequence[_Part]) -> Iterator[Difference]:
+def _check_trial_balance(total: _Part) -> Iterator[Difference]:
     """Yield what is wrong: the books must add up to zero, and agree with what accounts owe."""
-    if total := sum(postings.values()):
-        yield Difference("", "trial balance", "0", str(total))
-    if any(difference.what.startswith("event at") for p in parts for difference in p.differences):
+    postings = total.postings
+    if left := sum(postings.values()):
+        yield Difference("", "trial balance", "0", str(left))
+    if total.broken:
         return  # an account that cannot be replayed is in one sum and not in the other
     services = sum(
         amount
         for account, amount in postings.items()
         if account.startswith("receivable:") and account != PENALTY
     )
-    for what, books, name in (
-        ("receivables", services, "principal"),
-        ("penalties", postings.get(PENALTY, 0), "penalty"),
-        ("advances", -postings.get(ADVANCES, 0), "advance"),
+    for what, books, accounts in (
+        ("receivables", services, total.principal),
+        ("penalties", postings.get(PENALTY, 0), total.penalty),
+        ("advances", -postings.get(ADVANCES, 0), total.advance),
     ):
-        accounts = sum(getattr(part, name) for part in parts)
         if accounts != books:
             yield Difference("", f"{what} in the trial balance", str(accounts), str(books))

@@ -11,12 +11,13 @@ from psycopg import sql
 
 from services.ledger.domain import Account
 from services.ledger.domain.proposal import Proposal
-from services.ledger.replay.parallel import Range
+from services.ledger.replay.parallel import ALL_IDS, Range, key_ranges
 from services.ledger.replay.streams import Difference, Replayed
 from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, NAMES, POSTINGS, PROPOSALS
 
 AT_ONCE = 100
 """How many streams are compared by one query."""
+_POSTINGS_AT_ONCE = 20_000
 
 # Orphan rows: rows of a range without a stream in the log, and postings without their event.
 _ORPHANS: Mapping[str, str] = {
@@ -37,6 +38,7 @@ SELECT p.*
    AND convert_from(e.state, 'UTF8')::jsonb ->> 'payment_id' = p.payment_id::text
    AND convert_from(e.state, 'UTF8')::jsonb ->> 'account' = p.account
  WHERE e.notification_id IS NULL
+   AND p.payment_id BETWEEN %s AND %s
 """
 
 
@@ -86,14 +88,21 @@ def orphan_rows(cursor: Any, part: Range) -> Iterator[Deviation]:
             yield Deviation(table, key, str(row.get("number", key[0])), None, row)
 
 
-def orphan_postings(cursor: Any) -> Iterator[Deviation]:
+def orphan_postings(cursor: Any, part: Range) -> Iterator[Deviation]:
     """Yield the postings of payments whose event is not in the log, or not at their position.
+
+    ``part`` is a range of payment ids.
 
     Raises psycopg.DataError when an event of a payment is not even JSON.
     """
-    for row in cursor.execute(_ORPHAN_POSTINGS).fetchall():
+    for row in cursor.execute(_ORPHAN_POSTINGS, (part.first, part.last)).fetchall():
         key = tuple(row.pop(name) for name in KEYS[POSTINGS])
         yield Deviation(POSTINGS, key, _payment(key), None, row)
+
+
+def payment_ranges(cursor: Any) -> Iterator[Range]:
+    """Yield ranges of payment ids that cover ``payment_postings``."""
+    return key_ranges(cursor, POSTINGS, KEYS[POSTINGS][0], ALL_IDS, _POSTINGS_AT_ONCE)
 
 
 def in_batches(streams: Iterable[Replayed]) -> Iterator[list[Replayed]]:

@@ -1,7 +1,8 @@
 """Parallel workers over the whole log, a range of streams at a time.
 
-Each worker process reads a range over its own connection, in one snapshot, and sends the result to
-the parent, which adds up. A worker whose parent is killed ends by itself: its pipe is broken.
+Each worker process has a connection of its own, reads one range after another, each in a snapshot
+of its own, and sends the results to the parent, which adds up. A worker whose parent is killed ends
+by itself: its pipe is broken.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
@@ -35,14 +37,17 @@ FEW_EVENTS = 20_000
 """Below this it takes longer to start processes than to read the log in this one."""
 REPORT_EVERY = 2_000
 
-_ALL_IDS = 1 << 128
+_ID_COUNT = 1 << 128
 
 
 class Range(NamedTuple):
-    """Ids of streams, or positions of the log, from the first to the last, both included."""
+    """Ids, or positions of the log, from the first to the last, both included."""
 
     first: Any
     last: Any
+
+
+ALL_IDS = Range(UUID(int=0), UUID(int=_ID_COUNT - 1))
 
 
 class WorkerFailedError(Exception):
@@ -61,8 +66,39 @@ def conninfo_of(store: PostgresStore) -> str:
 
 def stream_ranges(count: int) -> list[Range]:
     """Return ranges that cover all stream ids; ids are UUIDv5, so the ranges are alike in size."""
-    edges = [_ALL_IDS * part // count for part in range(count + 1)]
+    edges = [_ID_COUNT * part // count for part in range(count + 1)]
     return [Range(UUID(int=first), UUID(int=end - 1)) for first, end in itertools.pairwise(edges)]
+
+
+def key_ranges(cursor: Any, table: str, key: str, whole: Range, size: int) -> Iterator[Range]:
+    """Yield ranges of a table's key that cover ``whole``, each of ``size`` values of the key.
+
+    The key is a bigint or a uuid with an index. The cursor is used between the ranges.
+    """
+    query = sql.SQL(
+        "SELECT {key} AS last FROM {table} WHERE {key} BETWEEN %s AND %s "
+        "ORDER BY {key} OFFSET %s LIMIT 1"
+    ).format(key=sql.Identifier(key), table=sql.Identifier(table))
+    first = whole.first
+    while row := cursor.execute(query, (first, whole.last, size - 1)).fetchone():
+        yield Range(first, row["last"])
+        if row["last"] == whole.last:
+            return
+        first = _next(row["last"])
+    yield Range(first, whole.last)
+
+
+def _next(key: Any) -> Any:
+    return UUID(int=key.int + 1) if isinstance(key, UUID) else key + 1
+
+
+@contextmanager
+def opened_connection(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
+    """Open a connection whose statements may take long, each with a snapshot of its own."""
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+        set_json_loads(msgspec.json.decode, connection)
+        connection.execute("SET statement_timeout = 0")
+        yield connection
 
 
 def over_ranges(
@@ -75,15 +111,17 @@ def over_ranges(
 ) -> Iterator[R]:
     """Yield ``work(connection, range, progress)`` of each range, in any order.
 
-    ``work`` is a function of a module (or a partial of one), its result can be pickled; it runs
-    in one REPEATABLE READ transaction. ``events`` is an estimate of their number; below FEW_EVENTS
-    the parent does the work itself. ``workers`` is their number (None: one for each core). Raises
-    WorkerFailedError.
+    ``work`` is a function of a module (or a partial of one), its result can be pickled; each range
+    has a REPEATABLE READ transaction of its own. ``events`` is an estimate of their number; below
+    FEW_EVENTS the parent does the work itself. ``workers`` is their number (None: one for each
+    core). Raises WorkerFailedError.
     """
     count = min(workers or len(os.sched_getaffinity(0)), len(ranges))
     if count <= 1 or (workers is None and events < FEW_EVENTS):
-        for part in ranges:
-            yield _on_connection(work, conninfo, part, progress)
+        with ExitStack() as opened:
+            reader = _Reader(work, conninfo, opened)
+            for part in ranges:
+                yield reader.read(part, progress)
         return
     pool = _Workers(work, conninfo, count)
     try:
@@ -147,39 +185,57 @@ def _receive(pipe: Any) -> tuple[str, Any]:
 def _serve(work: Callable[..., Any], conninfo: str, pipe: Any) -> None:
     # The terminal's Ctrl-C reaches the whole group; the parent then stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        while True:
-            part = pipe.recv()
-            try:
-                result = (
-                    "done",
-                    _on_connection(work, conninfo, part, lambda n: pipe.send(("progress", n))),
-                )
-            except (EOFError, BrokenPipeError):
-                raise
-            except Exception:  # noqa: BLE001 - whatever it is, the parent raises it
-                result = ("failed", traceback.format_exc())
-            pipe.send(result)
-    except (EOFError, BrokenPipeError):
-        return  # the parent is done, or gone
+    with ExitStack() as opened:
+        reader = _Reader(work, conninfo, opened)
+        try:
+            while True:
+                part = pipe.recv()
+                try:
+                    result = ("done", reader.read(part, lambda n: pipe.send(("progress", n))))
+                except (EOFError, BrokenPipeError):
+                    raise
+                except Exception:  # noqa: BLE001 - whatever it is, the parent raises it
+                    result = ("failed", traceback.format_exc())
+                pipe.send(result)
+        except (EOFError, BrokenPipeError):
+            return  # the parent is done, or gone
 
 
-def _on_connection(work: Callable[..., R], conninfo: str, part: Range, progress: Progress) -> R:
-    with psycopg.connect(conninfo, row_factory=dict_row) as connection:
+class _Reader:
+    """Does the work of one process, on a connection that is opened for the first range."""
+
+    def __init__(self, work: Callable[..., Any], conninfo: str, opened: ExitStack) -> None:
+        self._work = work
+        self._conninfo = conninfo
+        self._opened = opened
+
+    def read(self, part: Range, progress: Progress) -> Any:
+        with self._connection.transaction(), gc_disabled():
+            return self._work(self._connection, part, progress)
+
+    @cached_property
+    def _connection(self) -> psycopg.Connection[Any]:
+        connection = self._opened.enter_context(opened_connection(self._conninfo))
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        set_json_loads(msgspec.json.decode, connection)
-        # A large log takes longer than any request may, and is sorted by streams.
-        for setting in ("statement_timeout = 0", "work_mem = '64MB'", "jit = off"):
-            connection.execute(sql.SQL("SET LOCAL ") + sql.SQL(setting))
-        with gc_disabled():
-            return work(connection, part, progress)
+        # A range is sorted by streams.
+        for setting in ("work_mem = '64MB'", "jit = off"):
+            connection.execute(sql.SQL("SET ") + sql.SQL(setting))
+        return connection
+
+
+@contextmanager
+def one_snapshot(cursor: Any) -> Iterator[None]:
+    """Read in one snapshot for the length of a block, on a connection in autocommit mode."""
+    with cursor.connection.transaction():
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
 
 
 @contextmanager
 def gc_disabled() -> Iterator[None]:
     """Disable Python's cyclic garbage collector: it takes half of the time, and finds nothing.
 
-    Events and accounts make no cycles; any others are collected between the ranges.
+    Events and accounts make no cycles; any others are collected once it is enabled again.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -188,4 +244,3 @@ def gc_disabled() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-            gc.collect()

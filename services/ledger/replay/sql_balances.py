@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from services.ledger.domain.book import BOOK_STREAMS
+
 BALANCES = """
 WITH log AS MATERIALIZED (
     SELECT originator_id,
@@ -99,5 +101,6 @@ def aggregate(
 
     Only of the streams from ``first`` to ``last``, without those in ``but_for``.
     """
-    cursor.execute(BALANCES, {"first": first, "last": last, "but_for": list(but_for)})
+    others = [*but_for, *BOOK_STREAMS]
+    cursor.execute(BALANCES, {"first": first, "last": last, "but_for": others})
     return {row["account_id"]: row for row in cursor.fetchall()}

@@ -1,4 +1,4 @@
-"""Replay of the log stream by stream: every account and every proposal from its own events.
+"""Replay of the log stream by stream: accounts, proposals and the book, each from its own events.
 
 One stream is in memory at a time, so the memory of a replay does not grow with the log. A stream
 that cannot be replayed is reported, not raised: an audit goes on.
@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.domain.book import BOOK_AGGREGATES, BOOK_STREAMS
 from services.ledger.domain.double_entry import postings
 from services.ledger.domain.events import PaymentPosted
 from services.ledger.domain.proposal import PROPOSAL_TOPICS, Proposal
@@ -31,6 +32,7 @@ from services.ledger.replay.parallel import (
 )
 from services.ledger.tables.columns import posting_row
 from shared.errors import ServiceError
+from shared.eventstore import Aggregate
 from shared.eventstore.arrays import uuids
 from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.postgres import PostgresStore
@@ -42,15 +44,14 @@ _STREAMS = (
     "WHERE originator_id BETWEEN %s AND %s ORDER BY originator_id, originator_version"
 )
 _STREAMS_OF = (
-    "SELECT originator_id, topic, state FROM events "
+    "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
     "WHERE originator_id = ANY (%s) ORDER BY originator_id, originator_version"
 )
-_SIZE = (
-    "SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS events, "
-    "(SELECT count(*) FROM balances) AS accounts"
-)
+_LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
 _AT_ONCE = 5_000
-ACCOUNTS_IN_A_RANGE = 10_000
+EVENTS_IN_A_RANGE = 10_000
+"""How many events a range has, about: each has a snapshot, which holds back vacuum while it is
+read, and its rows are in memory."""
 SMALLEST_RANGES = 4
 """The least number of ranges, so that a few workers all have something to do."""
 
@@ -84,12 +85,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct):
-    """A replayed stream: its aggregate, the rows of its payments, and the differences found.
+    """A replayed stream: its aggregate (an account, a proposal, or one of the book), the rows of
+    its payments, and the differences found.
 
     ``broken``: the replay stopped before the end, so the aggregate means nothing.
     """
 
-    aggregate: Account | Proposal
+    aggregate: Any
     payments: list[dict[str, Any]]
     differences: list[Difference]
     broken: bool = False
@@ -117,12 +119,18 @@ def read_streams(
     progress(count % REPORT_EVERY)
 
 
-def streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Any]]]:
-    """Yield some accounts with their decoded events; raises for an unknown one."""
+def read_streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Entry]]]:
+    """Yield some streams in the order of their ids, each with its events in order."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_STREAMS_OF, (uuids(ids),), binary=True)
         for id_, rows in groupby(cursor, key=itemgetter(0)):
-            yield id_, [EVENTS.decode(topic, state) for _, topic, state in rows]
+            yield id_, [Entry(*row[1:]) for row in rows]
+
+
+def streams_of(connection: Any, ids: Sequence[UUID]) -> Iterator[tuple[UUID, list[Any]]]:
+    """Yield some accounts with their decoded events; raises for an unknown one."""
+    for id_, entries in read_streams_of(connection, ids):
+        yield id_, [EVENTS.decode(entry.topic, entry.state) for entry in entries]
 
 
 def account_streams(
@@ -130,7 +138,7 @@ def account_streams(
 ) -> Iterator[tuple[UUID, list[Any]]]:
     """Yield the accounts of a range with their decoded events; raises for an unknown one."""
     for id_, entries in read_streams(connection, part, progress):
-        if entries[0].topic not in PROPOSAL_TOPICS:
+        if id_ not in BOOK_STREAMS and entries[0].topic not in PROPOSAL_TOPICS:
             yield id_, [EVENTS.decode(entry.topic, entry.state) for entry in entries]
 
 
@@ -141,9 +149,9 @@ def over_streams(
     workers: int | None = None,
 ) -> Iterator[R]:
     """Yield the results of ``work`` for ranges that cover all streams; see over_ranges."""
-    size = store.query(lambda session: session.cursor.execute(_SIZE).fetchone())
-    ranges = stream_ranges(size["accounts"] // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
-    return over_ranges(work, conninfo_of(store), ranges, size["events"], progress, workers)
+    events = store.query(lambda session: session.cursor.execute(_LAST).fetchone())["position"]
+    ranges = stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)
+    return over_ranges(work, conninfo_of(store), ranges, events, progress, workers)
 
 
 def replay_stream(
@@ -153,7 +161,7 @@ def replay_stream(
 
     ``sums`` receives the postings of each event, for a trial balance.
     """
-    aggregate = (Proposal if entries[0].topic in PROPOSAL_TOPICS else Account)(id_)
+    aggregate = _aggregate(id_, entries[0].topic)
     replayed = Replayed(aggregate, [], [])
     position = 0
     for entry in entries:
@@ -200,10 +208,11 @@ def _replay(replayed: Replayed, entry: Entry, sums: MutableMapping[str, int] | N
     aggregate = replayed.aggregate
     event: Any = EVENTS.decode(entry.topic, entry.state)
     if isinstance(aggregate, Account):
-        if entry.version == 1 and account_id(event.account) != aggregate.id:
-            raise ValueError(f"the stream is not that of account {event.account}")
-        if aggregate.version and event.account != aggregate.number:
-            raise ValueError(f"it names account {event.account}")
+        number = getattr(event, "account", "")
+        if entry.version == 1 and account_id(number) != aggregate.id:
+            raise ValueError(f"the stream is not that of account {number}")
+        if aggregate.version and number != aggregate.number:
+            raise ValueError(f"it names account {number}")
         if isinstance(event, PaymentPosted):
             if event.payment_id in aggregate.payments:
                 raise ValueError(f"payment {event.payment_id} is posted a second time")
@@ -217,7 +226,7 @@ def _replay(replayed: Replayed, entry: Entry, sums: MutableMapping[str, int] | N
 
 def _check_advance(replayed: Replayed, account: Account, entry: Entry) -> None:
     """Report an advance beside an open debt: money is there, and a penalty may run."""
-    if account.advance < 0 or account.open_items or account.penalty:
+    if account.advance < 0 or account.stands_beside_a_debt:
         replayed.differences.append(
             Difference(
                 account.number,
@@ -242,5 +251,11 @@ def new_sums() -> defaultdict[str, int]:
     return defaultdict(int)
 
 
-def _name(aggregate: Account | Proposal) -> str:
+def _aggregate(id_: UUID, first_topic: str) -> Aggregate:
+    if id_ in BOOK_AGGREGATES:
+        return BOOK_AGGREGATES[id_](id_)
+    return Proposal(id_) if first_topic in PROPOSAL_TOPICS else Account(id_)
+
+
+def _name(aggregate: Aggregate) -> str:
     return (aggregate.number if isinstance(aggregate, Account) else "") or str(aggregate.id)

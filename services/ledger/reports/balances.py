@@ -13,6 +13,7 @@ from services.ledger.domain.order import is_fact
 from services.ledger.domain.settlement import settle_facts
 from services.ledger.penalties.account_penalty import penalties_due
 from services.ledger.penalties.law import law_in_force
+from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Recorded, Session
 from shared.money import Kopecks
@@ -103,7 +104,7 @@ def _row_by_instant(
     """Return an account as it was recorded by an instant."""
     account = Account(account_id(number))
     account.law = law_in_force()
-    for recorded in history:
+    for recorded in cooperatively(history):
         if recorded.recorded_at <= instant:
             account.replay(recorded.event)
     if not account.version:

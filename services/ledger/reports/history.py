@@ -15,6 +15,7 @@ from services.ledger.domain.events import AccountOpened, OpeningPosted
 from services.ledger.penalties.law import PenaltyLaw, law_in_force
 from services.ledger.reports.statements import movement, recorded_events
 from services.ledger.reports.totals import turnover_of_account
+from shared.cooperation import cooperatively
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded, Session
 
@@ -31,7 +32,9 @@ def statement_by_days(
     if first_day and last_day and first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
     account, opening, movements = Account(account_id(number)), 0, []
-    for recorded in in_order_of_effect(recorded_events(session, number), law_in_force()):
+    for recorded in cooperatively(
+        in_order_of_effect(recorded_events(session, number), law_in_force())
+    ):
         event: Any = recorded.event
         if last_day and event.effective_on > last_day:
             break
@@ -91,7 +94,7 @@ def statements_between(
     _check_order(first_day, last_day)
     histories = session.histories([account_id(number) for number in numbers])
     movements, accounts = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
-    for number in numbers:
+    for number in cooperatively(numbers):
         id_ = account_id(number)
         found, totals = _between(id_, histories.get(id_, ()), first_day, last_day)
         movements += [(number, one) for one in found]
@@ -111,7 +114,7 @@ def _between(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return the movements of an account in given days, and their totals."""
     account, movements = Account(id_), list[dict[str, Any]]()
-    for one in in_order_of_effect(recorded, law_in_force()):
+    for one in cooperatively(in_order_of_effect(recorded, law_in_force())):
         event: Any = one.event
         if event.effective_on > last_day:
             break
@@ -134,7 +137,7 @@ def event_history(session: Session, number: str) -> list[dict[str, Any]]:
     Unlike a statement, it also has the actor, the command, and the corrected event.
     """
     account, history = Account(account_id(number)), list[dict[str, Any]]()
-    for recorded in recorded_events(session, number):
+    for recorded in cooperatively(recorded_events(session, number)):
         account.replay(recorded.event)
         corrected = getattr(recorded.event, "corrects", 0)
         history.append(

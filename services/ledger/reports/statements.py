@@ -25,6 +25,7 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
+from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Recorded, Session
 
@@ -48,7 +49,7 @@ def charges_of_accounts(session: Session, numbers: Sequence[str], limit: int) ->
 def _months(history: Sequence[Recorded], before: str | None, limit: int) -> dict[str, Any]:
     bills: list[ChargesPosted] = []
     adjustments: dict[str, list[ChargesAdjusted]] = {}
-    for recorded in history:
+    for recorded in cooperatively(history):
         if isinstance(recorded.event, ChargesPosted):
             bills.append(recorded.event)
         elif isinstance(recorded.event, ChargesAdjusted):
@@ -68,16 +69,15 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
     ``amount`` and ``penalty`` are positive where the debt grows; ``balance`` is principal plus
     penalty minus advance, in kopecks (negative: the payer is in credit).
     """
-    account, movements = Account(account_id(number)), []
-    for recorded in recorded_events(session, number):
+    account, page, more = Account(account_id(number)), list[dict[str, Any]](), False
+    for recorded in cooperatively(recorded_events(session, number)):
+        more = len(page) == limit
+        if more:
+            break
         account.replay(recorded.event)
         if recorded.position > (after or 0):
-            movements.append(movement(recorded, account))
-    page = movements[:limit]
-    return {
-        "movements": page,
-        "next": page[-1]["position"] if len(movements) > limit else None,
-    }
+            page.append(movement(recorded, account))
+    return {"movements": page, "next": page[-1]["position"] if more else None}
 
 
 def payment_postings(session: Session, payment_id: UUID) -> dict[str, Any]:

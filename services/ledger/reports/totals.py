@@ -21,6 +21,7 @@ from services.ledger.penalties.law import law_in_force
 from services.ledger.replay.parallel import Progress, Range, quiet
 from services.ledger.replay.streams import account_streams, new_sums, over_streams
 from services.ledger.reports.turnover import ADVANCE, PENALTY, Row, Turnover
+from shared.cooperation import cooperatively
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 
@@ -127,8 +128,8 @@ def _count(
     last_day: date,
 ) -> None:
     in_order = in_effective_order(id_, events, law_in_force())
-    turnover.add(in_order)
-    _post((event for event in in_order if event.effective_on <= last_day), books)
+    turnover.add(cooperatively(in_order))
+    _post((event for event in cooperatively(in_order) if event.effective_on <= last_day), books)
 
 
 def _post(events: Iterable[Any], books: dict[str, Kopecks]) -> None:

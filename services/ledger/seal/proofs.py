@@ -29,9 +29,9 @@ CONSISTENCY = "saldo-consistency-proof-v1"
 def inclusion(cursor: Any, position: int, size: int | None = None) -> dict[str, Any]:
     """Return the proof that the event at a position is in the sealed log.
 
-    It leads to the first checkpoint that covers the position, so it never changes; or to the
-    checkpoint of ``size`` events. ``{format, position, index, size, leaf, path,
-    checkpoint}``: leaf and path in base64, the checkpoint as its signed note.
+    It leads to the first checkpoint that covers the position and is kept, which changes only when
+    old ones are thinned; or to the checkpoint of ``size`` events. ``{format, position, index, size,
+    leaf, path, checkpoint}``: leaf and path in base64, the checkpoint as its signed note.
 
     Raises NotFound ``event_not_found`` or ``not_sealed_yet`` (try again shortly) or
     ``checkpoint_not_found``, and SealBrokenError when the event is not what was sealed.

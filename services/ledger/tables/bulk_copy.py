@@ -15,6 +15,7 @@ from psycopg.pq import Format
 from psycopg.rows import tuple_row
 
 from services.ledger.domain import Account
+from services.ledger.domain.months import month_ranges
 from services.ledger.tables.columns import BALANCES, CHANGING, NAMES
 from shared.eventstore.arrays import uuids
 
@@ -114,7 +115,7 @@ def balance_row(account: Account) -> bytes:
             items,
             _LENGTH.pack(len(due)),
             due,
-            _text_array(tuple(sorted(account.charged_periods))),
+            _text_array(month_ranges(account.charged_periods)),
             _NUMBER.pack(8, account.late_days),
             _LENGTH.pack(len(last_fact)),
             last_fact,

@@ -4,6 +4,9 @@ Closing a month closes all before it, for good. Imports, corrections and accrual
 effect in a closed month are refused; a mistake found later is corrected in the open month, by an
 adjustment that names the month it corrects. Payments are not refused: the day of a payment is the
 day on which the money was taken, however late its register arrives.
+
+A closing is an event, and what is closed is decided by the log alone: the table ``closings`` only
+shows it.
 """
 
 from __future__ import annotations
@@ -12,9 +15,12 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
+
+from services.ledger.domain.book import CLOSINGS, ClosedMonths
+from shared import context
 from shared.errors import Conflict, ValidationFailed
-from shared.eventstore.postgres import PostgresStore
-from shared.eventstore.recorder import Cause
+from shared.eventstore.postgres import PostgresSession, PostgresStore
 from shared.ids import new_id
 
 WAIT_FOR_WRITERS = "60s"
@@ -23,9 +29,19 @@ WAIT_FOR_WRITERS = "60s"
 _KEY = "hashtextextended('ledger.closings', 0)"
 _HOLD = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
 _TAKE = f"SELECT pg_advisory_xact_lock({_KEY})"
-_LAST = "SELECT max(period) AS period FROM closings"
-_CLOSE = "INSERT INTO closings (period, actor, reason) VALUES (%s, %s, %s)"
+_LAST = (
+    "SELECT convert_from(state, 'UTF8')::json ->> 'period' AS period FROM events "
+    "WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1"
+)
 _MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
+
+
+class CloseMonth(msgspec.Struct, frozen=True, kw_only=True):
+    """Close a month and all before it."""
+
+    period: str
+    by: str
+    reason: str
 
 
 def closed_through(cursor: Any) -> date | None:
@@ -56,21 +72,24 @@ def close_period(
     last_day = _last_day(period)
     if last_day >= store.clock.today():
         raise ValidationFailed("invalid_period", f"{period} is not over yet: it cannot be closed.")
-    with store.session(Cause(new_id(), actor, f"close-{period}")) as session:
-        cursor = session.cursor
-        cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_WRITERS}'")
-        cursor.execute(_TAKE)
-        closed = _last_closed(cursor)
-        if closed is not None and last_day <= closed:
-            raise Conflict("period_closed", f"{period} is closed already: through {closed}.")
-        if not dry_run:
-            cursor.execute(_CLOSE, (period, actor, reason))
+    if dry_run:
+        store.query(lambda session: session.load(ClosedMonths, CLOSINGS).check_open(period))
+        return last_day
+    with context.bind(actor=actor, command_id=new_id(), correlation_id=f"close-{period}"):
+        store.transact(_close, CloseMonth(period=period, by=actor, reason=reason))
     return last_day
 
 
+def _close(session: PostgresSession, command: CloseMonth) -> None:
+    # Whoever writes holds this lock before that of the log, so the log's is taken after it.
+    session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_WRITERS}'")
+    session.cursor.execute(_TAKE)
+    session.load(ClosedMonths, CLOSINGS).close(command.period, command.by, command.reason)
+
+
 def _last_closed(cursor: Any) -> date | None:
-    row = cursor.execute(_LAST).fetchone()
-    return _last_day(row["period"]) if row["period"] else None
+    row = cursor.execute(_LAST, (CLOSINGS,)).fetchone()
+    return _last_day(row["period"]) if row else None
 
 
 def _last_day(period: str) -> date:

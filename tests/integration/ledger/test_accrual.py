@@ -17,9 +17,12 @@ from services.ledger.application import (
 from services.ledger.domain.events import ChargeLine
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.accrual_run import accrue_all
+from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.replay.audit import audit
+from services.ledger.tables.closed_periods import close_period
 from shared import context
+from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
 from tests.ledger_commands import PostCharges, post_charges
@@ -118,6 +121,27 @@ def test_a_payment_between_reading_and_writing_is_not_lost(store: PostgresStore)
     assert audit(store).differences == []
 
 
+def test_a_run_writes_nothing_into_a_month_that_is_closed_meanwhile(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ledger.penalties.accrual_run.CHUNK", 1)
+    began = store.recorder.max_notification_id()
+    accrued: list[str] = []
+
+    def close_meanwhile(_: int) -> None:
+        if not accrued and (accrued_by_now := [n for n, penalty in owed(store).items() if penalty]):
+            accrued.extend(accrued_by_now)
+            close_period(store, "2026-07", "staff:petrov", "reported")
+
+    with pytest.raises(Conflict) as stopped:
+        accrue_all(store, JULY, RULES, "staff:test", close_meanwhile)
+    assert stopped.value.code == "period_closed"
+    assert f"{len(accrued)} accounts are accrued" in stopped.value.message
+    assert {number for number, penalty in owed(store).items() if penalty} == set(accrued)
+    assert store.recorder.max_notification_id() == (began or 0) + len(accrued) + 1
+    assert audit(store).differences == []
+
+
 def test_parallel_workers_give_the_same_result(store: PostgresStore) -> None:
     alone = accrue_all(store, JULY, RULES, "staff:test", dry_run=True, workers=1)
     together = accrue_all(store, JULY, RULES, "staff:test", workers=2)
@@ -128,7 +152,7 @@ def test_parallel_workers_give_the_same_result(store: PostgresStore) -> None:
 
 def test_the_penalty_of_a_future_day_is_explained(store: PostgresStore) -> None:
     accrue_all(store, JUNE, RULES, "staff:test")
-    found = store.query(lambda session: penalty(session, NUMBERS[0], JULY, RULES))
+    found = store.query(lambda session: penalty(session, NUMBERS[0], JULY, PenaltyLaw(RULES)))
     assert (found["total"], found["accrued"], found["owed"]) == (8_550, 5_130, 8_550)
     assert found["provisional"] is True
     [debt] = found["debts"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 
 import pytest
 
+from services.ledger.domain.book import ACCRUALS, AccrualBegun, AccrualFinished
 from tests.integration.ledger.small_company import SmallCompany
 from tests.staff_logins import OPERATOR
 
@@ -29,10 +29,14 @@ def test_an_accrual_keeps_its_author_and_reason(company: SmallCompany) -> None:
     day = date(2026, 7, 14)
     found = company.run_json("accrue", "--on", str(day), *BY)
     assert found["changed"] > 0
-    with company.database.owner("ledger") as owner:
-        kept = [json.loads(row[0]) for row in owner.execute("SELECT result FROM commands")]
-    expected = {"on": str(day), "rules": found["rules"], "by": OPERATOR, "reason": "act 7"}
-    assert kept.count(expected) == 1
+    history = company.store.query(lambda session: session.history(ACCRUALS))
+    begun, finished = [entry.event for entry in history]
+    assert isinstance(begun, AccrualBegun)
+    assert isinstance(finished, AccrualFinished)
+    assert (begun.on, begun.rules, begun.by) == (day, found["rules"], OPERATOR)
+    assert begun.reason == "act 7"
+    assert finished.run_id == begun.run_id
+    assert (finished.changed, finished.added) == (found["changed"], found["added"])
     authors = {row["actor"] for row in company.rows("events") if "penalty_" in row["topic"]}
     assert OPERATOR in authors
     assert company.run("audit").exit_code == 0

@@ -18,7 +18,12 @@ import pytest
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.allocation import DEFAULT_POLICY, Policy
-from services.ledger.domain.events import ACCOUNT_EVENTS, ChargeLine, ServiceAmount
+from services.ledger.domain.events import (
+    ACCOUNT_EVENTS,
+    AdvanceSettled,
+    ChargeLine,
+    ServiceAmount,
+)
 from services.ledger.replay.audit import audit
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.reports.balances import balance
@@ -52,7 +57,7 @@ class RandomHistory:
         for month in range(1, self.chance.randint(2, 9)):
             self.bill(f"2026-{month:02}")
         actions = [self.pay, self.pay, self.adjust, self.reverse, self.accrue, self.correct]
-        actions += [self.write_off, self.take_over]
+        actions += [self.write_off, self.take_over, self.change_kind, self.settle]
         for _ in range(steps):
             self.chance.choice(actions)()
         self.bill("2026-12")
@@ -112,6 +117,14 @@ class RandomHistory:
             self.account.write_off_penalty(
                 self.chance.randint(1, penalty), self.day, "a court decision"
             )
+
+    def change_kind(self) -> None:
+        self.account.change_payer_kind(
+            self.chance.choice(("household", "organisation", "managing_company")), self.day
+        )
+
+    def settle(self) -> None:
+        self.account.record(AdvanceSettled(account=self.account.number, effective_on=self.day))
 
     def take_over(self) -> None:
         if not self.account.opening:

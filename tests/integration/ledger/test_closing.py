@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -19,8 +20,10 @@ from services.ledger.limits import CORRECTING
 from services.ledger.replay.audit import audit
 from services.ledger.tables.closed_periods import close_period
 from shared import context
+from shared.errors import Conflict
 from shared.tablefiles import TableFile
 from tests.conftest import Database
+from tests.integration.ledger.import_harness import events_of_accounts
 from tests.simulation.installation import CLERK, QuickTerminal
 from tests.staff_terminal import grant, revoke
 
@@ -59,7 +62,7 @@ class ClosingHarness:
         return self.terminal.run("close", period, *AUTHOR)
 
     def events(self) -> int:
-        return self.store.recorder.max_notification_id() or 0
+        return events_of_accounts(self.database)
 
 
 @pytest.fixture
@@ -172,13 +175,31 @@ def test_a_dry_run_closes_nothing_and_a_closing_is_final(harness: ClosingHarness
     assert (code, out) == (0, "would be closed through 2026-03-31\n")
     assert harness.terminal.run_json("close", "2026-02", *AUTHOR)["closed_through"] == "2026-02-28"
     assert harness.imports(BILLS, bill("02", 3))["entries"] == 1
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), harness.store.session() as session:
-        session.cursor.execute("TRUNCATE closings")
-    with (
-        harness.database.owner("ledger") as owner,
-        pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
-    ):
+    with harness.database.owner("ledger") as owner:
         owner.execute("DELETE FROM closings")
+    assert harness.imports(BILLS, bill("02", 2))["refusals"] == {"period_closed": 1}
+    assert "is closed already" in harness.closes("2026-02")[2]
+    [found] = audit(harness.store).differences
+    assert (found.what, found.replayed, found.found) == ("closings 2026-02", "a row", "no row")
+    assert harness.terminal.run("replay", "--all")[0] == 0
+    assert audit(harness.store).differences == []
+
+
+def test_one_of_two_closings_at_once_is_refused(harness: ClosingHarness) -> None:
+    done = list[str]()
+
+    def close(period: str) -> None:
+        with suppress(Conflict):
+            close_period(harness.store, period, "staff:petrov", "reported")
+            done.append(period)
+
+    threads = [Thread(target=close, args=(period,)) for period in 2 * ("2026-02", "2026-03")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) in (["2026-02", "2026-03"], ["2026-03"])
+    assert audit(harness.store).differences == []
 
 
 def test_only_who_is_granted_it_closes_a_month(harness: ClosingHarness) -> None:

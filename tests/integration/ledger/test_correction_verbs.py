@@ -116,7 +116,7 @@ def test_a_proposal_that_would_be_refused_today_says_so(company: SmallCompany) -
     number = next(
         row["number"] for row in company.rows("balances") if row["penalty"] and row["advance"] == 0
     )
-    owed = company.run_json("balance", number)["penalty"]
+    owed = company.run_json("balance", number)["penalty_due"]
     roubles = f"{owed // 100},{owed % 100:02}"
     words = ("write-off", number, "--amount", roubles, "--reason", "act 7")
     proposed = company.run_json(*words)["correction_id"]

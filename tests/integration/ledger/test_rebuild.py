@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from services.ledger.domain import account_id
+from services.ledger.replay import swap
 from services.ledger.replay.audit import audit
 from services.ledger.replay.rebuild import rebuild
 from shared.errors import Conflict
@@ -132,9 +134,66 @@ def test_payments_during_a_rebuild_are_not_lost(company: SmallCompany) -> None:
         for number in NUMBERS[:4]:
             pay(company, number, date(2026, 6, 1), 1_00)
 
-    result = rebuild(company.store, before_swap=pay_four)
+    result = rebuild(company.store, before_slice=pay_four)
     assert (result.wrong["balances"], result.replayed_again) == (len(NUMBERS), 4)
     assert company.audit_differences() == set()
+
+
+def test_payments_are_posted_between_the_slices_of_a_swap(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "AT_ONCE", 3)
+    company.as_owner("UPDATE balances SET advance = advance + 1")
+    posted = 0
+
+    def pay_all() -> None:
+        # Each waits for the append lock for two seconds at most; nobody may hold it now.
+        nonlocal posted
+        for number in NUMBERS:
+            pay(company, number, date(2026, 6, 1), 1_00)
+            posted += 1
+
+    result = rebuild(company.store, before_slice=pay_all)
+    assert posted == 4 * len(NUMBERS), "ten rows, three at a time"
+    assert result.replayed_again == len(NUMBERS)
+    assert company.audit_differences() == set()
+
+
+def test_a_row_written_from_the_old_one_after_its_swap_is_made_right(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "AT_ONCE", 5)
+    company.as_owner("UPDATE balances SET advance = advance + 1")
+    first, *_ = sorted(NUMBERS, key=account_id)
+    slices: list[None] = []
+
+    def write_late() -> None:
+        # As a command does that decided before the first slice and is written after it.
+        slices.append(None)
+        if len(slices) == 2:
+            pay(company, first, date(2026, 6, 1), 1_00)
+            company.as_owner(f"UPDATE balances SET advance = advance + 1 WHERE number = '{first}'")
+
+    assert rebuild(company.store, before_slice=write_late).swapped
+    assert len(slices) == 3
+    assert company.audit_differences() == set()
+
+
+def test_swapped_numbers_in_different_slices_are_put_back(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "AT_ONCE", 1)
+    right = company.rows("balances")
+    changed = ", ".join(
+        f"('{n}', '{m}')" for n, m in zip(NUMBERS, NUMBERS[1:] + NUMBERS[:1], strict=True)
+    )
+    company.as_owner(
+        "UPDATE balances SET number = 'x' || number",
+        f"UPDATE balances AS b SET number = c.new FROM (VALUES {changed}) AS c(old, new) "
+        "WHERE b.number = 'x' || c.old",
+    )
+    rebuild(company.store)
+    assert company.rows("balances") == right
 
 
 def test_payments_go_on_during_repeated_rebuilds(company: SmallCompany) -> None:
@@ -166,11 +225,16 @@ def test_payments_go_on_during_repeated_rebuilds(company: SmallCompany) -> None:
 
 
 def test_a_second_rebuild_is_refused_while_one_runs(company: SmallCompany) -> None:
-    def another() -> None:
-        with pytest.raises(Conflict, match="under way"):
-            rebuild(company.store)
+    company.as_owner("UPDATE balances SET advance = advance + 1 WHERE number = '0100000001'")
+    refused: list[str] = []
 
-    assert rebuild(company.store, before_swap=another).swapped
+    def another() -> None:
+        with pytest.raises(Conflict, match="under way") as conflict:
+            rebuild(company.store)
+        refused.append(conflict.value.code)
+
+    assert rebuild(company.store, before_slice=another).swapped
+    assert refused == ["rebuild_under_way"]
 
 
 @pytest.mark.parametrize("stage", ["reading", "swapping"])

@@ -15,9 +15,9 @@ LATIN = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
 CYRILLIC = re.compile("[А-Яа-яЁё]")
 DATA = re.compile(
     r"saldo ledger [a-z-]+|--[a-z-]+|an act|to be decided|service test|"
-    r"(clearing|advances|receivable|revenue|opening)(:\\w+)?"
+    r"(clearing|advances|receivable|revenue|opening)(:\w+)?"
 )
-"""What is the same in both languages: commands, reasons that somebody gave, accounts of the books."""
+"""The same in both languages: commands, reasons that somebody gave, accounts of the books."""
 VERBS: list[tuple[str, ...]] = [
     ("balance", NUMBER),
     ("balance", NUMBER, "--as-of", "2026-03-01"),

@@ -29,7 +29,8 @@ BALANCE = {
     "as_of": None,
     "version": 3,
     "principal": 450000,
-    "penalty": 1425,
+    "penalty": 1200,
+    "penalty_due": 1425,
     "advance": 0,
     "services": [{"service": "heating", "name": "Отопление", "amount": 450000}],
 }

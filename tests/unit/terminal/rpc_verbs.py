@@ -28,6 +28,8 @@ READING: Mapping[str, tuple[str, ...]] = {
     "ledger proposal": (PAYMENT,),
     "ledger advances": (),
     "ledger find-payment": ("1111-2222", "--on", "2026-10-01", "--amount", "1,00"),
+    "ledger accruals": ("--last", "3"),
+    "ledger policy": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
 }

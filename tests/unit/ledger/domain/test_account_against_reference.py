@@ -33,6 +33,7 @@ from services.ledger.reports.balances import balance
 from services.ledger.reports.statements import statement
 from services.ledger.reports.totals import TurnoverReport
 from services.ledger.reports.turnover import Turnover
+from shared.clock import SystemClock
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded
@@ -71,6 +72,7 @@ class Stream:
     def __init__(self, events: list[Any]) -> None:
         self._events = events
         self.read = self
+        self.clock = SystemClock()
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         return {}

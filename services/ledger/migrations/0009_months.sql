@@ -1,0 +1,1 @@
+COMMENT ON COLUMN balances.charged_periods IS 'The months that have a bill, as ranges (2016-01..2026-03), so that a row does not grow with the years. A row from before lists its months until it is written again.';
