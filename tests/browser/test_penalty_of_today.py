@@ -61,7 +61,7 @@ def test_every_page_has_the_penalty_of_today(
         visitor.open(path)
         visitor.look(name)
         assert due in visitor.text, path
-        if name in ("accounts", "account"):
+        if name == "account":
             visitor.sees("остальное начислим не позже дня оплаты")
         if name != "pay":
             assert accrued in visitor.text, path
