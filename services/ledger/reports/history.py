@@ -32,9 +32,7 @@ def statement_by_days(
     if first_day and last_day and first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
     account, opening, movements = Account(account_id(number)), 0, []
-    for recorded in cooperatively(
-        _by_effective_day(recorded_events(session, number))
-    ):
+    for recorded in cooperatively(_by_effective_day(recorded_events(session, number))):
         event: Any = recorded.event
         if last_day and event.effective_on > last_day:
             break
