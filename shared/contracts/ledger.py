@@ -191,6 +191,16 @@ class PenaltyCorrected(_OfAccount):
     )
 
 
+class PayerKindChanged(_OfAccount):
+    payer_kind = fields.String(
+        required=True, metadata={"description": "The kind of payer from that day on."}
+    )
+
+
+class AdvanceSettled(_OfAccount):
+    """Its ``change`` says all."""
+
+
 class PenaltyWrittenOff(_OfAccount):
     amount = Kopecks(required=True, metadata={"description": "What is waived, kopecks."})
 
@@ -219,6 +229,7 @@ class PaymentReversed(_OfAccount):
 
 CONTRACTS = [
     Contract("account_opened", 1, AccountOpened, "An account has been opened in the ledger."),
+    Contract("payer_kind_changed", 1, PayerKindChanged, "The payer is of another kind."),
     Contract("opening_posted", 1, OpeningPosted, "The balance that was taken over is posted."),
     Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),
     Contract("penalty_accrued", 1, PenaltyAccrued, "A penalty for late payment was added."),
@@ -227,4 +238,5 @@ CONTRACTS = [
     Contract("penalty_written_off", 1, PenaltyWrittenOff, "A penalty that was owed is waived."),
     Contract("payment_reversed", 1, PaymentReversed, "A payment was undone."),
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
+    Contract("advance_settled", 1, AdvanceSettled, "An advance pays a debt that is open."),
 ]
