@@ -7,7 +7,9 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, TypeAlias
+from uuid import UUID
 
+from shared.ids import NAMESPACE, derived_id
 from tests.ledger_oracle.facts import TAKEN_OVER, Fact
 from tests.ledger_oracle.law import due_on
 from tests.simulation.reference_model import Entry, ModelAccount
@@ -74,9 +76,11 @@ def _adjustments(rows: Sequence[Row], account: ModelAccount) -> Iterable[Entry]:
     for name, group in groupby(rows, key=lambda row: row["adjustment_id"]):
         adjustment = list(group)
         period = adjustment[0]["period"]
-        on = max(_day(adjustment[0]["effective_on"]), account.bill_days[period])
+        bill = account.bills[period]
+        on = max(_day(adjustment[0]["effective_on"]), bill.day)
         lines = {row["service"]: kopecks(row["amount"]) for row in adjustment}
-        yield Entry(Fact(on, "adjust", name, period, lines, due_on(on)))
+        due = max(due_on(on), bill.due_on or on)
+        yield Entry(Fact(on, "adjust", _id_of(adjustment[0]["account"], name), period, lines, due))
 
 
 def _payments(rows: Sequence[Row], account: ModelAccount) -> Iterable[Entry]:
@@ -95,6 +99,14 @@ def _reversals(rows: Sequence[Row], account: ModelAccount) -> Iterable[Entry]:
 def _write_offs(rows: Sequence[Row], account: ModelAccount) -> Iterable[Entry]:
     for row in rows:
         yield Entry(Fact(_day(row["on"]), "write_off", amount=row["amount"]))
+
+
+def _id_of(account: str, name: str) -> str:
+    """Return the id of an adjustment: a name that is none makes one."""
+    try:
+        return str(UUID(name))
+    except ValueError:
+        return str(derived_id(NAMESPACE, "ledger", "adjustment", account, name))
 
 
 def _day(text: str) -> date:

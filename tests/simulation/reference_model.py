@@ -30,7 +30,7 @@ class ModelAccount:
     """The entries of an account in the order in which they were recorded."""
 
     entries: list[Entry] = field(default_factory=list)
-    bill_days: dict[str, date] = field(default_factory=dict)
+    bills: dict[str, Fact] = field(default_factory=dict)
     payments: dict[str, Fact] = field(default_factory=dict)
     accrued_through: date = date.min
     billed: int = 0
@@ -52,7 +52,7 @@ class ModelAccount:
         self.billed += sum(fact.lines.values())
         match fact.what:
             case "bill":
-                self.bill_days[fact.period] = fact.day
+                self.bills[fact.period] = fact
             case "pay":
                 self.payments[fact.name] = fact
             case "reverse":
