@@ -1,5 +1,6 @@
 """The ledger's tables: their columns, bulk access, and closed months.
 
 :mod:`columns` lists the columns of each table, :mod:`bulk_copy` reads and writes ``balances`` in
-bulk, :mod:`closed_periods` keeps postings out of closed months.
+bulk, :mod:`closed_periods` keeps postings out of closed months, :mod:`book_rows` writes what the
+book's events say, :mod:`command_rows` digests rows of ``commands``.
 """
