@@ -177,9 +177,16 @@ class DecidingAccount(AccountState):
         provisional: bool = False,
         segments: Sequence[PenaltySegment] = (),
     ) -> None:
-        """Add a penalty, with its segments and the rule and version that produced it."""
+        """Add a penalty, with its segments and the rule and version that produced it.
+
+        One without segments is a billing centre's own figure; the rules correct it at once where
+        there is an advance that would pay it, and elsewhere before anybody pays it.
+        """
         self.must_exist()
         check_positive(amount, "penalty")
+        foreign = self.law is not None and not segments
+        if foreign and self.advance:
+            self._need_history()
         self.record(
             PenaltyAccrued(
                 account=self.number,
@@ -191,6 +198,8 @@ class DecidingAccount(AccountState):
                 segments=tuple(segments),
             )
         )
+        if foreign and self.complete:
+            self.correct_accrued(self.accrued_through or on, on, BY_FACTS)
 
     def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""
