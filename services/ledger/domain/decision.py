@@ -152,9 +152,11 @@ class DecidingAccount(AccountState):
         if last > through and settled.penalty_by(last) < self.penalty_accrued:
             # A bill was lowered, or a rate fell, after the last day that is accrued.
             self.correct_accrued(last, last, BY_FACTS)
-        # What is left of the accrual may be less than what was paid on a later day.
-        for day, amount in self._missing(settled, self.facts):
-            self._accrue(amount, day, self.settlement(day), settled)
+        if settled.penalty_paid + settled.waived > self.penalty_accrued:
+            # What is left of the accrual is less than what was paid or waived on a later day.
+            waivers = [one for one in self.facts if isinstance(one, PenaltyWrittenOff)]
+            days = [*settled.penalty_paid_by_day(), *(one.effective_on for one in waivers)]
+            self.add_accrual(max(days))
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
