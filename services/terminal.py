@@ -18,6 +18,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, cast, overload
 import msgspec
 import psycopg
 import typer
+from eventsourcing.persistence import PersistenceError
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
@@ -175,7 +176,7 @@ def reporting() -> Iterator[None]:
         OSError,
     ) as error:
         raise refused(str(error)) from None
-    except psycopg.Error as error:
+    except (psycopg.Error, PersistenceError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise refused(
             text("The database refused or did not answer: {error}", error=first_line)

@@ -38,7 +38,7 @@ def accounts_at_hand(
     NeedsHistoryError.
     """
     missing = [number for number in numbers if not session.has(account_id(number))]
-    if session.cursor is not None and missing:
+    if session.cursor is not None and missing and not session.from_log:
         read = read_to_post(session.cursor, [account_id(number) for number in missing])
         recall_payments(session.cursor, [payment_id], read)
         for account in read.values():

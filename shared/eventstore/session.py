@@ -102,6 +102,8 @@ class Session(ABC):
 
     cursor: Any = None
     """The cursor of the transaction; None where there is no database."""
+    from_log = False
+    """Whether to read aggregates from the log alone: a row has proved to be ahead of its stream."""
 
     def adopt(self, aggregate: A) -> A:
         """Let an aggregate that was read otherwise take part in this unit of work.
