@@ -118,22 +118,30 @@ def court_pack(
     rules: Annotated[
         Path | None, typer.Option(help="A file of penalty rules instead of those in force.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="The checkpoint of a pack that was made before."
+        ),
+    ] = None,
     output: Output = None,
     json: Json = False,
 ) -> None:
     """Make the pack for a court: debt, statement, penalty by segment, payments, proofs.
 
-    The same instant gives the same bytes, whatever is recorded later. The penalty goes by the rules
-    by which the account was accrued last; where those at hand are others, --rules names them.
+    The same instant gives the same bytes, whatever is recorded later; once old checkpoints have
+    been thinned, with the one that is attached to the pack. The penalty goes by the rules by which
+    the account was accrued last; where those at hand are others, --rules names them.
     """
     with reporting_seal():
         if output is None and not json:
             raise ValueError(text("--output: name the file to write, or ask for --json"))
         instant, first = _instant(as_of), day(from_, "--from")
         law, trusted = PenaltyLaw(load_rules(rules)), verifier_keys()
+        note = checkpoint.read_text(encoding="utf-8") if checkpoint else None
         with opened_ledger() as store:
             found, proofs = store.query(
-                lambda session: pack_of(session, number, instant, first, law, trusted)
+                lambda session: pack_of(session, number, instant, first, law, trusted, note)
             )
         command = f"saldo ledger court-pack {number} --as-of {found['as_of']}"
         if first:

@@ -2,7 +2,8 @@
 
 Everything comes from events recorded by then, from the rules by which the account was accrued then,
 and from the checkpoint that was the first to cover them. So the same instant gives the same pack,
-however much is recorded after it.
+however much is recorded after it. Old checkpoints are thinned: where the first is gone, a pack that
+was made before has it attached.
 """
 
 from __future__ import annotations
@@ -47,13 +48,14 @@ def court_pack(
     first_day: date | None,
     law: PenaltyLaw,
     trusted: Sequence[VerifierKey],
+    note: str | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return what a pack says, and the inclusion proofs of the account's events.
 
     Its sums are of the end of the day of the instant; its statement begins with ``first_day``, or
-    with the account. Raises NotFound ``account_not_found``, ``not_sealed_yet``, ValidationFailed
-    ``invalid_instant``, ``invalid_days``, Conflict ``penalty_not_accrued``,
-    ``other_penalty_rules``, and as
+    with the account; ``note`` is the checkpoint of an earlier pack. Raises NotFound
+    ``account_not_found``, ``not_sealed_yet``, ValidationFailed ``invalid_instant``,
+    ``invalid_days``, Conflict ``penalty_not_accrued``, ``other_penalty_rules``, and as
     `sealed_events`.
     """
     recorded = _recorded_by(session, number, as_of)
@@ -68,7 +70,7 @@ def court_pack(
     if first > day:
         raise ValidationFailed("invalid_days", "The first day is after that of the instant.")
     names = names_of_services({one.position: one.event for one in recorded})
-    log, proofs = sealed_events(session.cursor, recorded, trusted)
+    log, proofs = sealed_events(session.cursor, recorded, trusted, note)
     return {
         "number": number,
         "as_of": as_of.astimezone(UTC).isoformat(),

@@ -13,21 +13,28 @@ from shared.eventstore import Recorded
 
 
 def sealed_events(
-    cursor: Any, recorded: Sequence[Recorded], trusted: Sequence[VerifierKey]
+    cursor: Any,
+    recorded: Sequence[Recorded],
+    trusted: Sequence[VerifierKey],
+    note: str | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return what a paper shows of the log, and an inclusion proof for each event.
 
-    All lead to the checkpoint that was the first to cover the last of them, so they never change.
-    Raises NotFound ``not_sealed_yet``, SealBrokenError, SignatureError.
+    All lead to the checkpoint of ``note``, which need not be stored any more; without one, to the
+    first that is stored and covers the last of them. Raises NotFound ``not_sealed_yet``,
+    ``event_not_found`` for a checkpoint that does not cover them, SealBrokenError, SignatureError,
+    NoteError.
     """
-    last = proofs.inclusion(cursor, recorded[-1].position)
-    size, note = last["size"], last["checkpoint"]
-    found = [proofs.inclusion(cursor, one.position, size) for one in recorded[:-1]] + [last]
+    if note is None:
+        note = str(proofs.inclusion(cursor, recorded[-1].position)["checkpoint"])
     key = _signer(note, trusted)
+    signed = open_checkpoint(note, (key,))
+    checkpoint = {"size": signed.size, "root": signed.root, "note": note}
+    found = [proofs.inclusion_in(cursor, one.position, checkpoint) for one in recorded]
     log = {
         "origin": key.name,
         "key": str(key),
-        "size": size,
+        "size": signed.size,
         "checkpoint": note,
         "events": [
             {

@@ -32,9 +32,7 @@ def statement_by_days(
     if first_day and last_day and first_day > last_day:
         raise ValidationFailed("invalid_days", "The first day is after the last one.")
     account, opening, movements = Account(account_id(number)), 0, []
-    for recorded in cooperatively(
-        in_order_of_effect(recorded_events(session, number), law_in_force())
-    ):
+    for recorded in cooperatively(_by_effective_day(recorded_events(session, number))):
         event: Any = recorded.event
         if last_day and event.effective_on > last_day:
             break
@@ -114,7 +112,7 @@ def _between(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return the movements of an account in given days, and their totals."""
     account, movements = Account(id_), list[dict[str, Any]]()
-    for one in cooperatively(in_order_of_effect(recorded, law_in_force())):
+    for one in cooperatively(_by_effective_day(recorded)):
         event: Any = one.event
         if event.effective_on > last_day:
             break
@@ -156,6 +154,10 @@ def event_history(session: Session, number: str) -> list[dict[str, Any]]:
             }
         )
     return history
+
+
+def _by_effective_day(history: Sequence[Recorded]) -> list[Recorded]:
+    return in_order_of_effect(history, law_in_force())
 
 
 def in_order_of_effect(history: Sequence[Recorded], law: PenaltyLaw) -> list[Recorded]:
