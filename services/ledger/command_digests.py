@@ -60,15 +60,24 @@ class _Mark(NamedTuple):
 
 
 class CommandDigester:
-    """Digests new commands into the log, a range at a time; ``run`` is a job."""
+    """Digests new commands into the log, a range at a time; ``run`` is a job.
+
+    ``idle_through`` is the time until which all commands without events are known.
+    """
 
     def __init__(self) -> None:
+        self._forget(None)
+
+    def _forget(self, store: Any) -> None:
+        self._store = store
+        self._end = self._without_commands = 0
         self._mark: _Mark | None = None
-        self._idle_through = FIRST_DAY
-        self._without_commands = 0
+        self.idle_through = FIRST_DAY
 
     def run(self, services: Services) -> int:
         """Digest the next range; return 1 when there may be more."""
+        if services.store is not self._store:
+            self._forget(services.store)
         more: bool = services.store.transact(self._digest, None)
         return int(more)
 
@@ -77,6 +86,9 @@ class CommandDigester:
         last = last_digest(cursor)
         after, idle_after = (last.through, last.idle_through) if last else (0, FIRST_DAY)
         end = cursor.execute(_POSITION).fetchone()["position"]
+        if end < self._end:  # a restored log, which has lost its tail
+            self._forget(self._store)
+        self._end = end
         counted, through = NOTHING, max(after, self._without_commands)
         while through < end and not counted.rows:
             begin, through = through, min(end, through + AT_ONCE)
@@ -108,9 +120,9 @@ class CommandDigester:
         if self._mark is None:
             self._mark = _Mark(now["next"], now["at"])
         elif now["oldest"] >= self._mark.next:
-            self._idle_through = self._mark.at - STRAGGLERS
+            self.idle_through = self._mark.at - STRAGGLERS
             self._mark = _Mark(now["next"], now["at"])
-        return self._idle_through
+        return self.idle_through
 
 
 def expire_commands(services: Services) -> int:

@@ -123,7 +123,8 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
             return "penalty_corrected", {
                 "amount": event.amount,
                 "rule": event.rule,
-                "waived": event.waived,
+                # Negative: a waiver that was lowered holds again. Its `change` has it.
+                "waived": max(0, event.waived),
                 "advance": event.advance,
             }
         case PenaltyWrittenOff():

@@ -112,17 +112,6 @@ class AccountOpened(_OfAccount):
     )
 
 
-class PayerKindChanged(_OfAccount):
-    payer_kind = fields.String(
-        required=True,
-        metadata={
-            "description": (
-                "Who pays: debts that take effect from the day on bear its penalty rules."
-            )
-        },
-    )
-
-
 class OpeningPosted(_OfAccount):
     opening = fields.List(
         fields.Nested(ServiceAmount),
@@ -222,6 +211,16 @@ class PenaltyCorrected(_OfAccount):
     )
 
 
+class PayerKindChanged(_OfAccount):
+    payer_kind = fields.String(
+        required=True, metadata={"description": "The kind of payer from that day on."}
+    )
+
+
+class AdvanceSettled(_OfAccount):
+    """Its ``change`` says all."""
+
+
 class PenaltyWrittenOff(_OfAccount):
     amount = Kopecks(required=True, metadata={"description": "What is waived, kopecks."})
 
@@ -314,6 +313,7 @@ CONTRACTS = [
     Contract("penalty_written_off", 1, PenaltyWrittenOff, "A penalty that was owed is waived."),
     Contract("payment_reversed", 1, PaymentReversed, "A payment was undone."),
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
+    Contract("advance_settled", 1, AdvanceSettled, "An advance pays a debt that is open."),
     Contract("month_closed", 1, MonthClosed, "A month and all before it are closed."),
     Contract("import_begun", 1, ImportBegun, "A file is being imported: its events follow."),
     Contract("import_finished", 1, ImportFinished, "A file has been imported."),

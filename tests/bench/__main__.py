@@ -16,7 +16,9 @@ from tests.bench.billing_file import from_a_file, memory, memory_of_lines
 from tests.bench.billing_run import beside_save, billing_run
 from tests.bench.bills import bill_pdfs
 from tests.bench.company import Bench, bench_database
+from tests.bench.held import greenlets_held
 from tests.bench.measure import RUNS, CannotMeasureError, Result
+from tests.bench.owing import of_those_who_owe
 from tests.bench.payments import of_fifty, single
 from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
@@ -43,7 +45,9 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "as-of": as_of,
     "balance": now,
     "payment-long": payment,
+    "greenlets": greenlets_held,
     "penalties": penalties,
+    "owing": of_those_who_owe,
     "memory": memory_of_reads,
     "relay": relay,
     "traces": traced,

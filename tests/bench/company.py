@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -137,15 +137,29 @@ def populate(bench: Bench, pattern: Account, accounts: int) -> int:
 
     The copies differ in account number and payment ids, and are interleaved month by month.
     """
+    return populate_with(bench, {pattern: range(accounts)})
+
+
+def populate_with(bench: Bench, patterns: Mapping[Account, Sequence[int]]) -> int:
+    """Fill log and read model with copies of several accounts: pattern -> numbers of its copies."""
     bench.reset()
-    ids = [account_id(f"{index:010}") for index in range(accounts)]
+    events = sum(_copy(bench, pattern, indices) for pattern, indices in patterns.items())
+    with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
+        session.cursor.execute(_POSTINGS)
+    with bench.as_owner() as owner:
+        owner.execute("VACUUM ANALYZE events, balances, payment_postings")
+    return events
+
+
+def _copy(bench: Bench, pattern: Account, indices: Sequence[int]) -> int:
+    ids = [account_id(f"{index:010}") for index in indices]
     events: list[Any] = list(pattern.take_pending())
     encoded = [(event.topic, bench.store.events.encode(event), event) for event in events]
 
     def states() -> Iterator[tuple[UUID, int, str, bytes]]:
         for version, (topic, state, event) in enumerate(encoded, start=1):
             paid = str(event.payment_id).encode() if isinstance(event, PaymentPosted) else b""
-            for index, id_ in enumerate(ids):
+            for index, id_ in zip(indices, ids, strict=True):
                 own = state.replace(_COPIED, b"%010d" % index)
                 if paid:
                     own = own.replace(paid, str(UUID(int=version << 64 | index)).encode())
@@ -153,16 +167,13 @@ def populate(bench: Bench, pattern: Account, accounts: int) -> int:
 
     with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
         session.copy_states(states())
-        for first in range(0, accounts, 10_000):
+        for first in range(0, len(ids), 10_000):
             rows = []
-            for index in range(first, min(first + 10_000, accounts)):
-                pattern.id, pattern.number = ids[index], f"{index:010}"
+            for index, id_ in zip(indices[first : first + 10_000], ids[first:], strict=False):
+                pattern.id, pattern.number = id_, f"{index:010}"
                 rows.append(balance_row(pattern))
             write_rows(session.cursor, rows)
-        session.cursor.execute(_POSTINGS)
-    with bench.as_owner() as owner:
-        owner.execute("VACUUM ANALYZE events, balances, payment_postings")
-    return accounts * len(events)
+    return len(ids) * len(events)
 
 
 def library(bench: Bench) -> Application[Any]:

@@ -48,7 +48,7 @@ SELECT sum(CASE WHEN starts_with(topic, 'ledger.charges_posted.')
 
 def as_of(bench: Bench, progress: Callable[[str], None]) -> Result:
     """Measure balances as of past days, and check them against SQL."""
-    _prepare(bench)
+    prepare_accounts(bench)
     first_bill, chance = date(FIRST_YEAR, 1, 1), random.Random(1)  # noqa: S311 - reproducible
     days: list[date] = []
     principals: dict[str, list[int]] = {}
@@ -95,7 +95,7 @@ def now(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
 
     One account has its history before its last bill, the other after it.
     """
-    _prepare(bench)
+    prepare_accounts(bench)
 
     def read(number: str) -> float:
         def often() -> None:
@@ -129,7 +129,7 @@ def now(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
 
 def payment(bench: Bench, progress: Callable[[str], None]) -> Result:
     """Measure single payments, one after another, on both accounts."""
-    _prepare(bench)
+    prepare_accounts(bench)
     posting = ledger_group_commit(bench.store)
 
     def pay(number: str) -> float:
@@ -155,7 +155,7 @@ def payment(bench: Bench, progress: Callable[[str], None]) -> Result:
     )
 
 
-def _prepare(bench: Bench) -> None:
+def prepare_accounts(bench: Bench) -> None:
     bench.reset()
     for account in (_long(), _short(), _billed(PAID, EVENTS), _billed(BILLED, 0)):
         events = account.take_pending()

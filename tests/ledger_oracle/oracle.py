@@ -200,7 +200,10 @@ class _Account:
         )
 
     def _write_off(self, fact: Fact) -> None:
-        self.waived += min(fact.amount, max(0, self._owed(fact.day)))
+        self.waived += min(fact.amount, max(0, self.penalty(fact.day) - self.waived))
+        # What turns out to have been paid before it was waived is money back.
+        paid_before = max(0, -self._owed(fact.day))
+        self.advance += self._take_off(self._last_first(self.penalty_paid), paid_before)
 
     # The operations on pieces.
 

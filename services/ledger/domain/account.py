@@ -160,25 +160,12 @@ class Account(DecidingAccount):
         )
         if self.complete:
             self.post(bill)
-        elif self._order_matters(bill) or self.stands_beside_a_debt:
+        elif self.order_matters(bill) or self.rate_fell(on) or self.stands_beside_a_debt:
             raise NeedsHistoryError(self.number)
         elif money := self.advance + money_back:
             self._charge_and_settle(bill, owed, money)
         else:
             self.trigger(bill)
-
-    def _order_matters(self, bill: ChargesPosted) -> bool:
-        """Return whether a bill changes what is accrued, or what later facts have paid."""
-        if max(bill.due_on, bill.effective_on).isoformat() < self.order_matters_on:
-            return True
-        if place(bill) >= self.last_fact:
-            return False
-        return (
-            bill.period <= max(self.charged_periods, default="")
-            or bool(self.advance)
-            or bill.effective_on.isoformat() <= self.order_matters_on
-            or bill.due_on.isoformat() < self.last_fact[:10]
-        )
 
     def _charge_and_settle(
         self, bill: ChargesPosted, owed: dict[str, Kopecks], money: Kopecks
@@ -186,8 +173,8 @@ class Account(DecidingAccount):
         """Post a bill that money is there for: money back and the advance pay it, then the rest."""
         items = {**self.open_items, bill.period: owed}
         allocation, rest = allocate(items, money, bill.period)
-        before_accrual = bill.effective_on.isoformat() < self.order_matters_on
-        if before_accrual or (rest and self.may_owe_penalty(bill.effective_on)):
+        on = bill.effective_on
+        if on.isoformat() < self.order_matters_on or (rest and self.may_owe_penalty(on)):
             raise NeedsHistoryError(self.number)
         self.record(replace(bill, allocation=allocation))
 
@@ -343,7 +330,10 @@ class Account(DecidingAccount):
 
     def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
         """Post a payment that comes last, changes nothing accrued, and pays no hidden penalty."""
-        if payment.effective_on.isoformat() < self.order_matters_on or self.stands_beside_a_debt:
+        on = payment.effective_on
+        if on.isoformat() < self.order_matters_on or self.stands_beside_a_debt:
+            raise NeedsHistoryError(self.number)
+        if self.rate_fell(on):
             raise NeedsHistoryError(self.number)
         first = payment.named_period or None
         allocation, rest = allocate(self.open_items, payment.amount, first, policy)

@@ -7,7 +7,7 @@ the order cannot matter, and raises :class:`~shared.eventstore.NeedsHistoryError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
@@ -28,7 +28,7 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
 )
-from services.ledger.domain.order import in_order, is_fact, place
+from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
 from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
@@ -87,6 +87,26 @@ class DecidingAccount(AccountState):
             return True
         return any(self.due_dates[period] < on for period in self.open_items)
 
+    def order_matters(self, bill: ChargesPosted) -> bool:
+        """Return whether a bill may change what is accrued, or what later facts have paid."""
+        if max(bill.due_on, bill.effective_on).isoformat() < self.order_matters_on:
+            return True
+        if place(bill) >= self.last_fact:
+            return False
+        return (
+            bill.period <= max(self.charged_periods, default="")
+            or bool(self.advance)
+            or any(line.payable < 0 for line in bill.lines)
+            or bill.effective_on.isoformat() <= self.order_matters_on
+            or bill.due_on.isoformat() < self.last_fact[:10]
+        )
+
+    def rate_fell(self, on: date) -> bool:
+        """Return whether a lower rate may have given back what was paid of a penalty."""
+        if self.law is None or not self.may_owe_penalty(on):
+            return False
+        return bool(self.law.falls(date.fromisoformat(self.last_fact[:10]), on))
+
     def record(self, event: Any, settled: Settlement | None = None, *, past: bool = False) -> None:
         """Record an event, and what it moves so that the account stands by its settlement.
 
@@ -113,18 +133,21 @@ class DecidingAccount(AccountState):
         """Record a fact, with the penalty that it pays or changes."""
         settled, outcome = self._including(fact)
         if self.law is not None:
-            for day, amount in self._missing(settled, fact):
+            for day, amount in self._missing(settled, [*self.facts, fact]):
                 self._accrue(amount, day, settled)
         self.record(_with_its_parts(fact, outcome), settled)
         through = self.accrued_through
         if self.law is None or through is None:
             return
-        if fact.effective_on <= through:
+        if fact.effective_on <= through or isinstance(fact, TAKEN_OVER):
             self.correct_accrued(through, fact.effective_on, BY_LATER_ENTRY)
         last = date.fromisoformat(self.last_fact[:10])
         if last > through and settled.penalty_by(last) < self.penalty_accrued:
             # A bill was lowered, or a rate fell, after the last day that is accrued.
             self.correct_accrued(last, last, BY_FACTS)
+        # What is left of the accrual may be less than what was paid on a later day.
+        for day, amount in self._missing(settled, self.facts):
+            self._accrue(amount, day, self.settlement(day), settled)
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -198,10 +221,10 @@ class DecidingAccount(AccountState):
             whole,
         )
 
-    def _missing(self, after: Settlement, fact: Any) -> list[tuple[date, Kopecks]]:
+    def _missing(self, after: Settlement, facts: Sequence[Any]) -> list[tuple[date, Kopecks]]:
         """Return what has to be accrued so that money, or a waiver, finds its penalty: by day."""
         days: dict[date, Kopecks] = dict(after.penalty_paid_by_day())
-        waivers = [one for one in (*self.facts, fact) if isinstance(one, PenaltyWrittenOff)]
+        waivers = [one for one in facts if isinstance(one, PenaltyWrittenOff)]
         for waiver in waivers:
             days[waiver.effective_on] = days.get(waiver.effective_on, 0) + waiver.amount
         missing, used, through = list[tuple[date, Kopecks]](), 0, self.accrued_through
@@ -213,10 +236,15 @@ class DecidingAccount(AccountState):
             short = used - booked - added
             if short > 0:
                 if through is None or day > through:
-                    by_rules = self._folded((*self.facts, fact), day).penalty_by(day)
+                    by_rules = self._folded(facts, day).penalty_by(day)
                     short = max(short, by_rules - self.penalty_accrued - added)
                 missing.append((day, short))
                 added += short
+        # What was booked by then may have been taken back on a later day.
+        waived = sum(one.waived for one in self.accruals if isinstance(one, PenaltyCorrected))
+        short = used - self.penalty_accrued - waived - added
+        if short > 0:
+            missing.append((max(days), short))
         return missing
 
     def _standing_by(self, settled: Settlement) -> Standing:
@@ -284,7 +312,7 @@ class DecidingAccount(AccountState):
 
     def _has_all(self, through: date) -> bool:
         """Return whether all facts have taken effect by a day."""
-        return through.isoformat() >= self.last_fact[:10]
+        return all(fact.effective_on <= through for fact in self.facts)
 
     def _need_history(self) -> None:
         if not self.complete:

@@ -44,14 +44,15 @@ PENALTY_REVENUE = "revenue:penalty"
 
 def postings(event: Any) -> list[Posting]:
     """Return the postings of an event; their amounts add up to zero."""
+    own = _own(event)
     if event.moved or event.moved_penalty:
         return [
-            *_own(event),
+            *own,
             *_from_advances(event.moved or ()),
             (ADVANCES, event.moved_penalty),
             (PENALTY, -event.moved_penalty),
         ]
-    return _own(event)
+    return own
 
 
 def _own(event: Any) -> list[Posting]:  # noqa: PLR0911 - one for each event

@@ -376,7 +376,7 @@ def settle_facts(
     if through is not None:
         order = _by(through, order)
     found = Settlement(law)
-    for fact in order:
+    for fact in cooperatively(order):
         found.add(fact, policies.get(getattr(fact, "policy", "")))
     if through is not None:
         found.pass_to(through)

@@ -132,15 +132,13 @@ class Standing:
                 self.advance -= item.amount
 
     def _charge(self, event: ChargesPosted) -> None:
-        owed = self.open_items.setdefault(event.period, {})
+        owed = {line.service: line.payable for line in event.lines if line.payable > 0}
+        if owed:
+            self.open_items[event.period] = owed
         for line in event.lines:
-            if line.payable > 0:
-                owed[line.service] = line.payable
-            elif line.payable < 0:
+            if line.payable < 0:
                 # A recalculation that is more than the charge is money back.
                 self.advance -= line.payable
-        if not owed:
-            del self.open_items[event.period]
         if event.allocation:
             self._pay_by_advance(event.allocation)
 

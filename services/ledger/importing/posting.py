@@ -18,6 +18,7 @@ import msgspec
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.importing.groups import Entry, Group, Refused
 from services.ledger.importing.replayed_accounts import replayed_accounts
+from services.ledger.penalties.law import law_in_force
 from services.ledger.tables.bulk_copy import balance_row, read_accounts, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from shared.errors import ServiceError
@@ -194,7 +195,7 @@ class Posting(ABC, Generic[E]):
         return left
 
     def _decide(self, account: Account, entries: Sequence[E], decided: Decided[E]) -> None:
-        before = account.version
+        account.law, before = law_in_force(), account.version
         # Nothing is noted before all are decided: an account may turn out to need its history.
         for entry, outcome in [(entry, self._post_one(account, entry)) for entry in entries]:
             match outcome:

@@ -30,8 +30,8 @@ from tests.ledger_oracle.oracle import State, states_of
 from tests.ledger_oracle.recording import LAW, Recorder
 from tests.staff_terminal import grant
 
-END = date(2026, 10, 31)
-"""A day after all facts, and before the present one."""
+LAST = date(2026, 10, 31)
+"""A day after all facts but corrections, which may take effect on the present day."""
 CLERK = "petrov"
 
 
@@ -49,6 +49,9 @@ class StoredAccount(Recorder):
         super().__init__(number)
         self.account = load_account(session, number)
 
+    def _keep(self) -> None:
+        """Leave the events to the session."""
+
 
 def record(session: Session, entry: Entry) -> None:
     StoredAccount(session, entry.number).record(entry.fact)
@@ -63,6 +66,7 @@ class Company:
             grant(database.settings, "ledger", CLERK, permission, None)
         self.group = ledger_group_commit(self.store)
         self.entries = random_company(seed, size)
+        self.today = self.store.clock.today()
         self._chance = random.Random(f"recording {seed}")  # noqa: S311 - reproducible
 
     def in_an_order(self) -> Iterator[Entry]:

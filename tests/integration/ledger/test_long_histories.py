@@ -14,6 +14,8 @@ from services.ledger.corrections import Correct, correct, preview
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.domain.proposal import AdjustCharges
+from services.ledger.penalties.account_penalty import penalty
+from services.ledger.penalties.law import law_in_force
 from services.ledger.reports import balances, bills, history, statements
 from shared import context, cooperation
 from shared.eventstore import Session
@@ -42,6 +44,8 @@ READS: dict[str, Callable[[Session], object]] = {
     "bill": lambda s: bills.bill(s, NUMBER, "2024-01"),
     "balance as of a day": lambda s: balances.balance(s, NUMBER, str(DAYS[1])),
     "balance as of an instant": lambda s: balances.balance(s, NUMBER, "2099-01-01T00:00:00+00:00"),
+    "penalty": lambda s: penalty(s, NUMBER, DAYS[1], law_in_force()),
+    "penalty that is due": lambda s: balances.balances(s, [NUMBER]),
     "preview of a correction": lambda s: preview(s, correction()),
 }
 

@@ -18,7 +18,7 @@ from services.ledger.replay.rebuild import rebuild
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.reports.balances import balances
 from tests.conftest import Database
-from tests.integration.ledger.random_company import END, Company
+from tests.integration.ledger.random_company import LAST, Company
 from tests.ledger_oracle.oracle import State, states_of
 
 pytestmark = pytest.mark.nodes
@@ -33,8 +33,8 @@ def company(module_database: Database) -> Company:
     for place, entry in enumerate(made.in_an_order(), 1):
         made.record(entry)
         if place % 200 == 0:
-            made.accrue_all(END - timedelta(300 - place % 300))
-    made.accrue_all(END)
+            made.accrue_all(LAST - timedelta(300 - place % 300))
+    made.accrue_all(made.today)
     return made
 
 
@@ -42,7 +42,7 @@ def test_rows_are_what_the_oracle_says(company: Company, module_database: Databa
     rows = {row["number"]: row for row in stored_rows(module_database)}
     assert rows.keys() == company.entries.keys()
     for number in company.entries:
-        state = company.state(number, END)
+        state = company.state(number, company.today)
         row = rows[number]
         found = (row["open_items"], row["principal"], row["penalty"], row["advance"])
         assert found == (state.principal, state.total, state.owed, state.advance), number
@@ -53,16 +53,15 @@ def test_past_days_are_what_the_oracle_says(company: Company) -> None:
     for number in company.entries:
         facts = company.facts(number)
         opened = min(fact.day for fact in facts)
-        days = [opened + timedelta(chance.randint(0, (END - opened).days)) for _ in range(3)]
+        days = [opened + timedelta(chance.randint(0, (LAST - opened).days)) for _ in range(3)]
         for day, state in states_of(facts, days).items():
             assert figures(company.balance(number, day)) == expected(state), (number, day)
 
 
 def test_present_balances_show_the_penalty_of_today(company: Company) -> None:
-    today = company.store.clock.today()
     answer = company.store.query(lambda session: balances(session, list(company.entries)))
     for found in answer["balances"]:
-        state = company.state(found["number"], today)
+        state = company.state(found["number"], company.today)
         assert figures(found) == expected(state), found["number"]
 
 

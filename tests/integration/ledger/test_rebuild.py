@@ -127,7 +127,7 @@ def test_everything_is_rebuilt_from_nothing_by_two_workers(company: SmallCompany
 
 
 def test_payments_during_a_rebuild_are_not_lost(company: SmallCompany) -> None:
-    company.as_owner("UPDATE balances SET advance = advance + 1")
+    company.as_owner("UPDATE balances SET last_bill = 0")
 
     def pay_four() -> None:
         # After the rows were made, before they are swapped: to wrong rows.
@@ -143,7 +143,7 @@ def test_payments_are_posted_between_the_slices_of_a_swap(
     company: SmallCompany, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(swap, "AT_ONCE", 3)
-    company.as_owner("UPDATE balances SET advance = advance + 1")
+    company.as_owner("UPDATE balances SET last_bill = 0")
     posted = 0
 
     def pay_all() -> None:
@@ -163,7 +163,7 @@ def test_a_row_written_from_the_old_one_after_its_swap_is_made_right(
     company: SmallCompany, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(swap, "AT_ONCE", 5)
-    company.as_owner("UPDATE balances SET advance = advance + 1")
+    company.as_owner("UPDATE balances SET last_bill = 0")
     first, *_ = sorted(NUMBERS, key=account_id)
     slices: list[None] = []
 
@@ -172,7 +172,7 @@ def test_a_row_written_from_the_old_one_after_its_swap_is_made_right(
         slices.append(None)
         if len(slices) == 2:
             pay(company, first, date(2026, 6, 1), 1_00)
-            company.as_owner(f"UPDATE balances SET advance = advance + 1 WHERE number = '{first}'")
+            company.as_owner(f"UPDATE balances SET last_bill = 0 WHERE number = '{first}'")
 
     assert rebuild(company.store, before_slice=write_late).swapped
     assert len(slices) == 3
@@ -213,7 +213,7 @@ def test_payments_go_on_during_repeated_rebuilds(company: SmallCompany) -> None:
         thread.start()
     try:
         for _ in range(5):
-            company.as_owner("UPDATE balances SET penalty = penalty + 1")
+            company.as_owner("UPDATE balances SET last_bill = 0")
             assert rebuild(company.store).swapped
     finally:
         stop.set()
@@ -225,7 +225,7 @@ def test_payments_go_on_during_repeated_rebuilds(company: SmallCompany) -> None:
 
 
 def test_a_second_rebuild_is_refused_while_one_runs(company: SmallCompany) -> None:
-    company.as_owner("UPDATE balances SET advance = advance + 1 WHERE number = '0100000001'")
+    company.as_owner("UPDATE balances SET last_bill = 0 WHERE number = '0100000001'")
     refused: list[str] = []
 
     def another() -> None:
@@ -240,7 +240,7 @@ def test_a_second_rebuild_is_refused_while_one_runs(company: SmallCompany) -> No
 @pytest.mark.parametrize("stage", ["reading", "swapping"])
 def test_a_kill_changes_nothing(company: SmallCompany, stage: str) -> None:
     right = {table: company.rows(table) for table in LIVE}
-    company.as_owner("UPDATE balances SET advance = advance + 1")
+    company.as_owner("UPDATE balances SET last_bill = 0")
     wrong = {table: company.rows(table) for table in LIVE}
     # Reading waits for the events, swapping for its turn to append: so it is where we want it.
     lock = (

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import AdvanceSettled, ChargeLine, ServiceAmount
 from shared.eventstore import Recorded
 from tests.unit.ledger.penalty_corrections import correct_penalty
 
@@ -33,10 +33,16 @@ def bill(account: Account, on: str, period: str = OCTOBER, **sums: int) -> None:
 
 
 def eventful() -> Account:
-    """Return an account with every kind of event, each figure a different one."""
+    """Return an account with every kind of event, each figure a different one.
+
+    What was taken over for the lift pays 30 of heating; what water gives back pays 40 of October.
+    The payment leaves 80, of its 100 beyond principal, to November. The recalculation gives 300
+    back, which pays waste and 275 of November; the correction 31, which pays more of it.
+    """
     account = an_account("09-01")
     taken_over = [ServiceAmount("heating", 1_000), ServiceAmount("lift", -30)]
     account.post_opening(day("09-02"), taken_over)
+    account.change_payer_kind("organisation", day("09-03"))
     lines = [
         ChargeLine("heating", "Отопление", 470, 500, recalculation=-20, concession=10),
         ChargeLine("water", "Вода", -40, 60, recalculation=-100),
@@ -51,6 +57,7 @@ def eventful() -> Account:
     correct_penalty(account, -31, day("12-02"), "rule-1", "paid", through=day("11-21"))
     account.accrue_penalty(8, day("12-03"), "rule-1")
     account.write_off_penalty(3, day("12-04"), "a court decision")
+    account.record(AdvanceSettled(account=NUMBER, effective_on=day("12-04")))
     account.reverse_payment(paid, day("12-05"), "refused by the bank")
     return account
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from services.ledger.domain import Account
-from services.ledger.domain.events import PenaltyCorrected
+from services.ledger.domain.events import PenaltyCorrected, PenaltySegment
 from shared.money import Kopecks
 
 
 def correct_penalty(
-    account: Account, amount: Kopecks, on: date, rule: str, reason: str, *, through: date
+    account: Account,
+    amount: Kopecks,
+    on: date,
+    rule: str,
+    reason: str,
+    *,
+    through: date,
+    provisional: bool = False,
+    segments: Sequence[PenaltySegment] = (),
 ) -> None:
     """Correct what is accrued by a signed sum: owed penalty first, then waived, then paid."""
     beyond = max(0, -amount - account.penalty)
@@ -24,6 +33,8 @@ def correct_penalty(
             rule=rule,
             reason=reason,
             through=through,
+            provisional=provisional,
+            segments=tuple(segments),
             waived=waived,
             advance=beyond - waived,
         )

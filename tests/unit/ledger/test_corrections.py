@@ -40,7 +40,8 @@ def ledger() -> Ledger:
 
 def test_one_person_moves_up_to_the_limit(ledger: Ledger) -> None:
     assert ledger.corrects(adjustment(-LIMIT))["state"] == "done"
-    assert ledger.balance() == (3_000_00, 0, 2_000_00)
+    # The 2 000.00 beyond the bill for heating pay that for water.
+    assert ledger.balance() == (1_000_00, 0, 0)
 
 
 def test_more_than_the_limit_waits_for_a_second_person(ledger: Ledger) -> None:
@@ -51,7 +52,7 @@ def test_more_than_the_limit_waits_for_a_second_person(ledger: Ledger) -> None:
         approve, Approve(proposal_id=UUID(result["correction_id"])), actor="staff:petrov"
     )
     assert done["state"] == "approved"
-    assert ledger.balance() == (3_000_00, 0, 2_000_01)
+    assert ledger.balance() == (999_99, 0, 0)
     entry = ledger.store.log[-1]
     assert entry.actor == "staff:petrov"
     assert entry.event.reason == "act 7"  # type: ignore[attr-defined]
@@ -107,14 +108,16 @@ def test_an_impossible_correction_is_not_proposed(ledger: Ledger) -> None:
 
 
 def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_open(ledger: Ledger) -> None:
-    ledger.accrues(9_000_00)
+    ledger.owes_a_penalty()
     proposal_id = UUID(
         ledger.corrects(WriteOffPenalty(account=FIRST, amount=9_000_00))["correction_id"]
     )
-    line = PaidLine(account=FIRST, amount=0, penalty=1_00)
+    line = PaidLine(account=FIRST, amount=90_000_00, penalty=0)
     ledger.does(
-        post_payment, PostPayment(payment_id=uuid4(), paid_on=date(2026, 11, 17), lines=(line,))
+        post_payment, PostPayment(payment_id=uuid4(), paid_on=date(2026, 5, 15), lines=(line,))
     )
+    # Paid in the 30 days that bear nothing: no penalty is owed.
+    assert ledger.balance() == (6_000_00, 0, 0)
     with pytest.raises(Conflict, match="Only a penalty that is owed"):
         ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
     [row] = ledger.store.query(proposals)

@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from services.ledger.domain import EVENTS, OPENING_PERIOD, Account, account_id
+from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
     AccountOpened,
     ChargeLine,
@@ -20,7 +22,7 @@ from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.money import MAX_AMOUNT
 
 NUMBER = "0100000001"
-DAY = date(2026, 11, 1)
+DAY, LATER = date(2026, 11, 1), date(2026, 11, 2)
 
 
 def heating(payable: int, service: str = "heating") -> ChargeLine:
@@ -70,20 +72,41 @@ def test_the_excess_over_either_debt_becomes_an_advance() -> None:
 def test_an_advance_pays_the_next_bill_and_is_allocated_in_its_event() -> None:
     account = an_account()
     account.post_payment(uuid4(), DAY, 200, 0)
-    account.post_charges("2026-10", DAY, DAY, [heating(150), heating(150, "water")])
+    account.post_charges("2026-10", LATER, LATER, [heating(150), heating(150, "water")])
     event = account.pending[-1]
     assert isinstance(event, ChargesPosted)
-    assert [(part.service, part.amount) for part in event.allocation] == [
-        ("heating", 100),
-        ("water", 100),
-    ]
+    assert event.allocation == (
+        AllocatedPart("2026-10", "heating", 100),
+        AllocatedPart("2026-10", "water", 100),
+    )
+    assert (event.moved, event.moved_penalty) == ((), 0)
     assert (account.principal, account.advance) == (100, 0)
 
 
-def test_an_opening_balance_in_favour_of_the_payer_is_an_advance() -> None:
+def test_a_bill_of_the_same_day_takes_effect_before_the_payment() -> None:
+    account = an_account()
+    account.post_payment(uuid4(), DAY, 200, 0)
+    account.post_charges("2026-10", DAY, DAY, [heating(150), heating(150, "water")])
+    event = account.pending[-1]
+    assert isinstance(event, ChargesPosted)
+    # There was no advance when it took effect; the payment, which came after it, pays it.
+    assert event.allocation == ()
+    assert event.moved == (
+        AllocatedPart("2026-10", "heating", 100),
+        AllocatedPart("2026-10", "water", 100),
+    )
+    assert (account.principal, account.advance) == (100, 0)
+
+
+def test_an_opening_balance_in_favour_of_the_payer_pays_what_he_owes_before_it_is_an_advance() -> (
+    None
+):
     account = an_account(ServiceAmount("heating", 300), ServiceAmount("water", -200))
-    assert (account.principal, account.advance) == (300, 200)
-    assert account.open_items == {OPENING_PERIOD: {"heating": 300}}
+    assert (account.principal, account.advance) == (100, 0)
+    assert account.open_items == {OPENING_PERIOD: {"heating": 100}}
+    account = an_account(ServiceAmount("heating", 300), ServiceAmount("water", -500))
+    assert (account.principal, account.advance) == (0, 200)
+    assert account.open_items == {}
 
 
 def test_a_recalculation_beyond_the_charge_is_money_back() -> None:
@@ -175,4 +198,13 @@ def test_events_keep_their_shape() -> None:
         opening=(ServiceAmount("heating", 450_000),),
     )
     assert EVENTS.decode("ledger.account_opened.v1", state) == event
-    assert EVENTS.encode(event) == state
+    # What was recorded before an event said what else it moves says nothing of it.
+    assert (event.moved, event.moved_penalty) == (None, 0)
+    moved = structs.replace(event, moved=(AllocatedPart("0001-01", "heating", 200_000),))
+    with_moved = (
+        state.removesuffix(b"}")
+        + b',"due_on":null,"moved":[{"period":"0001-01","service":"heating","amount":200000}],'
+        b'"moved_penalty":0}'
+    )
+    assert EVENTS.encode(moved) == with_moved
+    assert EVENTS.decode("ledger.account_opened.v1", with_moved) == moved

@@ -46,34 +46,65 @@ def test_an_addition_is_owed_in_its_month() -> None:
         effective_on=DAY,
         reason="no hot water",
         lines=(ServiceAmount("heating", 30), ServiceAmount("water", 5)),
+        moved=(),
     )
 
 
-def test_a_deduction_lowers_the_open_debt_and_then_becomes_an_advance() -> None:
+def test_a_deduction_lowers_the_open_debt_and_the_rest_is_money_back() -> None:
+    account = an_account()
+    bill(account, heating=100, water=50)
+    pay(account, 60, policy=HEATING_FIRST)
+    adjust(account, on=LATER, heating=-70)
+    assert last(account).released == (AllocatedPart(OCTOBER, "heating", 40),)
+    assert last(account).advance == 30
+    # The money back pays what else is open of the bill: 30 of the 50 for water.
+    assert last(account).allocation == (AllocatedPart(OCTOBER, "water", 30),)
+    assert account.open_items == {OCTOBER: {"water": 20}}
+    assert account.advance == 0
+
+
+def test_money_back_pays_the_open_debt_of_other_months() -> None:
+    account = an_account()
+    bill(account, heating=100)
+    pay(account, 100)
+    bill(account, NOVEMBER, LATER, heating=100)
+    adjust(account, on=LATER, heating=-40)
+    assert last(account).advance == 40
+    assert last(account).allocation == (AllocatedPart(NOVEMBER, "heating", 40),)
+    assert sums(account) == (60, 0, 0)
+    adjust(account, on=LATER, heating=-60)
+    assert sums(account) == (0, 0, 0)
+
+
+def test_money_back_beyond_all_debts_is_an_advance() -> None:
+    account = an_account()
+    bill(account, heating=100)
+    pay(account, 100)
+    bill(account, NOVEMBER, LATER, heating=30)
+    adjust(account, on=LATER, heating=-40)
+    assert sums(account) == (0, 0, 10)
+
+
+def test_a_deduction_of_the_day_of_a_payment_comes_before_it() -> None:
     account = an_account()
     bill(account, heating=100, water=50)
     pay(account, 60, policy=HEATING_FIRST)
     adjust(account, heating=-70)
-    assert last(account).released == (AllocatedPart(OCTOBER, "heating", 40),)
-    assert last(account).advance == 30
-    assert account.open_items == {OCTOBER: {"water": 50}}
-    assert account.advance == 30
-
-
-def test_a_deduction_from_one_service_pays_no_other_open_debt() -> None:
-    account = an_account()
-    bill(account, heating=100)
-    pay(account, 100)
-    bill(account, NOVEMBER, heating=100)
-    adjust(account, heating=-40)
-    assert sums(account) == (100, 0, 40)
+    # Of the bill, 30 for heating and 50 for water are left for the payment.
+    assert last(account).released == (AllocatedPart(OCTOBER, "heating", 70),)
+    assert last(account).advance == 0
+    assert last(account).moved == (
+        AllocatedPart(OCTOBER, "heating", -30),
+        AllocatedPart(OCTOBER, "water", 30),
+    )
+    assert account.open_items == {OCTOBER: {"water": 20}}
 
 
 def test_an_addition_is_paid_by_the_advance_and_by_the_deduction() -> None:
     account = an_account()
     bill(account, heating=100)
     pay(account, 110)
-    adjust(account, heating=-30, water=50)
+    adjust(account, on=LATER, heating=-30, water=50)
     assert last(account).allocation == (AllocatedPart(OCTOBER, "water", 40),)
     assert sums(account) == (10, 0, 0)
 
@@ -223,14 +254,25 @@ def test_one_sum_for_all_pays_the_penalty_after_principal() -> None:
     pay(account, 10, None)
     assert sums(account) == (0, 0, 5)
     account.reverse_payment(name, DAY, "x")
-    assert sums(account) == (100, 15, 5)
+    # The advance of 5 pays what is owed again; the 5 of penalty stay paid.
+    assert sums(account) == (95, 15, 0)
 
 
-def test_a_penalty_that_the_payer_named_as_nothing_waits() -> None:
+def test_money_left_after_principal_pays_the_penalty_though_the_payer_named_none() -> None:
     account = an_account(ServiceAmount("heating", 100))
     account.accrue_penalty(20, DAY, "rule-1")
     pay(account, 115, 0)
-    assert sums(account) == (0, 20, 15)
+    assert (last(account).penalty_named, last(account).penalty_allocated) == (True, 15)
+    assert sums(account) == (0, 5, 0)
+
+
+def test_a_named_penalty_beyond_what_is_owed_pays_principal() -> None:
+    account = an_account(ServiceAmount("heating", 100))
+    account.accrue_penalty(20, DAY, "rule-1")
+    pay(account, 10, 50)
+    assert last(account).allocation == (AllocatedPart(OPENING_PERIOD, "heating", 40),)
+    assert last(account).penalty_allocated == 20
+    assert sums(account) == (60, 0, 0)
 
 
 def test_a_payment_of_nothing_is_refused() -> None:
@@ -250,7 +292,6 @@ def test_an_account_that_is_not_open_takes_no_correction() -> None:
     attempts: list[Any] = [
         lambda: adjust(account, heating=1),
         lambda: account.accrue_penalty(1, DAY, "rule-1"),
-        lambda: correct(account, 1),
         lambda: account.write_off_penalty(1, DAY, "x"),
         lambda: account.reverse_payment(uuid4(), DAY, "x"),
     ]

@@ -25,7 +25,7 @@ OWED = {
 }
 NEWEST = Policy(name="newest", periods="newest_first")
 RANKED = Policy(name="ranked", services="ranked", ranking=("water", "lift"))
-DAY = date(2026, 3, 1)
+DAY, LATER, LATEST = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
 
 
 def parts(amount: int, **how: Any) -> list[tuple[str, str, int]]:
@@ -35,13 +35,7 @@ def parts(amount: int, **how: Any) -> list[tuple[str, str, int]]:
 
 def test_the_default_is_oldest_first_and_pro_rata() -> None:
     assert (
-        Policy(
-            name="oldest-pro-rata.1",
-            periods="oldest_first",
-            services="pro_rata",
-            ranking=(),
-            penalty="after_principal",
-        )
+        Policy(name="oldest-pro-rata.1", periods="oldest_first", services="pro_rata", ranking=())
         == DEFAULT_POLICY
     )
     assert POLICIES == {"oldest-pro-rata.1": DEFAULT_POLICY}
@@ -97,18 +91,15 @@ def test_only_what_is_owed_is_paid() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("policy", "penalty", "advance"),
-    [(DEFAULT_POLICY, 0, 5), (Policy(name="x"), 20, 25)],
-)
-def test_a_policy_decides_whether_one_sum_pays_the_penalty(
-    policy: Policy, penalty: int, advance: int
-) -> None:
+@pytest.mark.parametrize("policy", [DEFAULT_POLICY, NEWEST, RANKED])
+def test_by_every_policy_one_sum_pays_principal_then_the_penalty(policy: Policy) -> None:
     account = Account(account_id("1"))
     account.open("1", "household", DAY, [ServiceAmount("heating", 100)])
     account.accrue_penalty(20, DAY, "rule-1")
-    account.post_payment(uuid4(), DAY, 125, None, policy=policy)
-    assert (account.principal, account.penalty, account.advance) == (0, penalty, advance)
+    account.post_payment(uuid4(), DAY, 110, None, policy=policy)
+    assert (account.principal, account.penalty, account.advance) == (0, 10, 0)
+    account.post_payment(uuid4(), LATER, 15, None, policy=policy)
+    assert (account.principal, account.penalty, account.advance) == (0, 0, 5)
 
 
 def test_a_payment_records_its_policy_and_named_month() -> None:
@@ -132,18 +123,18 @@ def test_a_payment_pays_the_month_that_the_payer_named_first() -> None:
     )
 
 
-def test_a_bill_and_a_recalculation_are_paid_in_advance_by_their_policy() -> None:
+def test_an_advance_is_divided_by_the_policy_in_force_not_by_that_of_its_payment() -> None:
     account = Account(account_id("1"))
-    account.open("1", "household", DAY, [ServiceAmount("heating", -30)])
-    from_bill = _bill(heating=20, water=20)
-    account.post_charges("2026-03", DAY, DAY, from_bill, policy=RANKED)
+    account.open("1", "household", DAY, [])
+    account.post_payment(uuid4(), DAY, 30, 0, policy=RANKED)
+    account.post_charges("2026-03", LATER, LATER, _bill(heating=20, water=20))
     event: Any = account.pending[-1]
-    assert [(p.service, p.amount) for p in event.allocation] == [("water", 20), ("heating", 10)]
-    account.post_payment(uuid4(), DAY, 15, 0)
+    assert [(p.service, p.amount) for p in event.allocation] == [("heating", 15), ("water", 15)]
+    account.post_payment(uuid4(), LATER, 18, 0, policy=RANKED)  # 8 of it are left
     items = [ServiceAmount("lift", 3), ServiceAmount("waste", 9)]
-    account.adjust_charges(uuid4(), "2026-03", DAY, items, "x", policy=RANKED)
+    account.adjust_charges(uuid4(), "2026-03", LATEST, items, "x")
     event = account.pending[-1]
-    assert [(p.service, p.amount) for p in event.allocation] == [("lift", 3), ("waste", 2)]
+    assert [(p.service, p.amount) for p in event.allocation] == [("lift", 2), ("waste", 6)]
 
 
 def _bill(**sums: int) -> list[ChargeLine]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import pytest
 from eventful_account import ID, NUMBER, OCTOBER, an_account, bill, day, eventful
 
-from services.ledger.domain.allocation import DEFAULT_POLICY, Policy
+from services.ledger.domain.allocation import POLICIES, Policy
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import ServiceAmount
 from tests.unit.ledger.penalty_corrections import correct_penalty
@@ -42,7 +43,9 @@ def test_a_balance_taken_over_after_the_first_payments_was_owed_before_them() ->
     assert (account.principal, account.advance) == (0, 55)
     opened, opening, payment = in_effective_order(ID, account.pending)
     assert [event.effective_on for event in (opened, opening, payment)] == [day("08-20")] * 3
-    assert (opening.allocation, [part.amount for part in payment.allocation]) == ((), [100])
+    # What was taken over for the lift pays 5 of heating, and the payment the rest.
+    assert [part.amount for part in opening.allocation] == [5]
+    assert ([part.amount for part in payment.allocation], payment.advance) == ([95], 55)
     assert (opened.account, opening.opening) == (NUMBER, account.opening)
 
 
@@ -71,21 +74,23 @@ def test_a_payment_known_late_pays_what_was_owed_on_its_day() -> None:
     assert [part.amount for part in posted.allocation] == [20]
 
 
-def test_a_payment_is_replayed_by_the_policy_that_posted_it() -> None:
+def test_a_payment_is_replayed_by_the_policy_that_posted_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     newest = Policy(name="newest", periods="newest_first")
     account = an_account("09-01", ServiceAmount("heating", 100))
     account.accrue_penalty(9, day("10-31"), "rule-1")
     bill(account, "10-31", heating=50)
     account.post_payment(uuid4(), day("11-05"), 50, None, first="2026-09", policy=newest)
     account.post_payment(uuid4(), day("11-04"), 1, 0)
-    effective = in_effective_order(ID, account.pending, {"newest": newest})
-    assert [part.period for part in effective[-1].allocation] == [OCTOBER]
-    assert (effective[-1].penalty_named, effective[-1].named_period) == (False, "2026-09")
+    monkeypatch.setitem(POLICIES, newest.name, newest)
+    payment = in_effective_order(ID, account.pending)[-1]
+    assert [(part.period, part.amount) for part in payment.allocation] == [(OCTOBER, 50)]
+    assert (payment.penalty_named, payment.named_period) == (False, "2026-09")
     # A policy that is known no more: by the one that is in force.
-    assert [part.period for part in in_effective_order(ID, account.pending)[-1].allocation] == [
-        "0001-01"
-    ]
-    assert in_effective_order(ID, account.pending)[-1].policy == DEFAULT_POLICY.name
+    monkeypatch.delitem(POLICIES, newest.name)
+    payment = in_effective_order(ID, account.pending)[-1]
+    assert [(part.period, part.amount) for part in payment.allocation] == [("0001-01", 50)]
 
 
 def test_a_waiver_of_a_penalty_paid_before_gives_it_back() -> None:
@@ -108,12 +113,15 @@ def test_a_correction_of_a_penalty_paid_before_gives_it_back() -> None:
     assert (correction.amount, correction.waived, correction.advance) == (-90, 20, 60)
 
 
-def test_corrections_in_effective_order_name_what_they_correct() -> None:
+def test_corrections_in_effective_order_name_what_they_correct_by_its_version_in_the_log() -> None:
     account = eventful()
     account.accrue_penalty(1, day("08-01"), "late news")
     effective = in_effective_order(ID, account.pending)
     assert [type(event).__name__ for event in effective].count("PaymentReversed") == 1
-    by_version = dict(enumerate(effective, 1))
+    assert [event.effective_on for event in effective] == sorted(
+        event.effective_on for event in effective
+    )
+    by_version = dict(enumerate(account.pending, 1))
     reversal = next(event for event in effective if type(event).__name__ == "PaymentReversed")
     assert by_version[reversal.corrects].payment_id == reversal.payment_id
     adjustment = next(event for event in effective if type(event).__name__ == "ChargesAdjusted")

@@ -16,14 +16,17 @@ def test_only_what_was_paid_beyond_the_lowered_bill_is_given_back() -> None:
     account = an_account()
     bill(account, heating=100, water=50)
     name = pay(account, 90)  # 60 of heating, 30 of water
-    adjust(account, heating=-70, water=-10)  # 40 of it and all 10 were open still
-    assert (last(account).advance, sums(account)) == (30, (10, 0, 30))
-    account.reverse_payment(name, DAY, "refused by the bank")
+    adjust(account, on=LATER, heating=-70, water=-10)  # 40 of it and all 10 were open still
+    # Of the 30 that are given back, 10 pay what is left of water.
+    assert (last(account).advance, sums(account)) == (30, (0, 0, 20))
+    assert last(account).allocation == (AllocatedPart(OCTOBER, "water", 10),)
+    account.reverse_payment(name, LATER, "refused by the bank")
     assert last(account).restored == (
         AllocatedPart(OCTOBER, "heating", 30),
         AllocatedPart(OCTOBER, "water", 30),
     )
-    assert (last(account).advance_taken, last(account).reopened) == (30, ())
+    assert last(account).advance_taken == 20
+    assert last(account).reopened == (AllocatedPart(OCTOBER, "water", 10),)
     assert (account.open_items, sums(account)) == (
         {OCTOBER: {"heating": 30, "water": 40}},
         (70, 0, 0),

@@ -14,7 +14,6 @@ from ledger_steps import (
     adjust,
     an_account,
     bill,
-    correct,
     opened_with,
     pay,
 )
@@ -99,22 +98,13 @@ REFUSALS: list[tuple[Callable[[Account], Any], ServiceError]] = [
     (lambda a: adjust(a, heating=TOO_MUCH), beyond("adjustment")),
     (lambda a: adjust(a, advance=5), ValidationFailed("invalid_adjustment", NO_SUCH_CODE)),
     (lambda a: a.accrue_penalty(0, DAY, "rule-1"), not_positive("penalty")),
-    (lambda a: correct(a, TOO_MUCH), beyond("correction")),
-    (
-        lambda a: correct(a, -101),
-        ValidationFailed(
-            "invalid_amount", "No more penalty can be taken back than has been accrued."
-        ),
-    ),
-    (
-        lambda _: correct(an_account(), -1),
-        Conflict("no_penalty_accrued", "No penalty was accrued that could be corrected."),
-    ),
     (lambda a: a.write_off_penalty(0, DAY, "x"), not_positive("penalty to write off")),
     (
         lambda a: a.write_off_penalty(101, DAY, "x"),
         Conflict(
-            "penalty_not_owed", "Only a penalty that is owed can be written off.", penalty=100
+            "penalty_not_owed",
+            "Only a penalty that is owed can be written off: by 2026-11-10 it is 1,00.",
+            penalty=100,
         ),
     ),
     (lambda a: pay(a, -1), NOT_A_PAYMENT),

@@ -144,6 +144,17 @@ def test_recalculation_downwards_gives_back_waiver_and_penalty() -> None:
     assert (state.penalty, state.paid, state.waived, state.advance) == (0, 0, 0, 4_535_50)
 
 
+def test_penalty_that_was_paid_before_it_is_waived_is_money_back() -> None:
+    facts = [
+        opened(),
+        bill("2026-03", "2026-03-31", "2026-04-15", water=4_500_00),
+        paid("a", "2026-07-14", 4_500_00, 85_50),
+        Fact(day("2026-07-20"), "write_off", amount=100_00),
+    ]
+    state = state_of(facts, day("2026-07-20"))
+    assert (state.penalty, state.paid, state.waived, state.advance) == (85_50, 0, 85_50, 85_50)
+
+
 def test_fall_of_the_rate_between_facts_gives_money_back_on_its_day() -> None:
     facts = [
         opened("organisation"),

@@ -47,24 +47,29 @@ def _differences(seed: int) -> str:
     account = RandomAccount(seed)
     chance = random.Random(f"orders {seed}")  # noqa: S311 - reproducible
     end = max(entry.day for entry in account.entries) + timedelta(chance.choice((0, 40, 300)))
-    for _ in range(ORDERS):
-        order = an_order(account.entries, chance)
-        check = Check(order, end).run()
+    for place in range(ORDERS):
+        order, from_row = an_order(account.entries, chance), place % 2 == 1
+        check = Check(order, end, from_row=from_row).run()
         if check.differences:
-            return _report(seed, order, end, check.kinds)
+            return _report(seed, order, end, from_row, check.kinds)
     return ""
 
 
-def _report(seed: int, order: Sequence[Fact], end: date, kinds: set[str]) -> str:
+def _report(seed: int, order: Sequence[Fact], end: date, from_row: bool, kinds: set[str]) -> str:
     """Describe the fewest entries that differ in the same way."""
-    fewest = shrunk(order, lambda entries: bool(Check(entries, end).run().kinds & kinds))
-    check = Check(fewest, end).run()
+
+    def check(entries: Sequence[Fact]) -> Check:
+        return Check(entries, end, from_row=from_row).run()
+
+    fewest = shrunk(order, lambda entries: bool(check(entries).kinds & kinds))
+    found = check(fewest)
+    decided = "from the row" if from_row else "with the history"
     return "\n".join(
         [
-            f"account {seed}, through {end}, recorded in this order:",
+            f"account {seed}, through {end}, decided {decided}, recorded in this order:",
             *(f"  {entry}" for entry in fewest),
             "in the order of effect:",
-            *(f"  {fact.day} {fact.what} {fact.name}" for fact in by_effect(check.facts)),
-            *check.differences,
+            *(f"  {fact.day} {fact.what} {fact.name}" for fact in by_effect(found.facts)),
+            *found.differences,
         ]
     )

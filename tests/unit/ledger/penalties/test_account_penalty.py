@@ -18,7 +18,7 @@ from shared import context
 from shared.eventstore import MemoryStore
 from tests.fixed_clock import FixedClock
 
-RULES = load_rules(environ={})
+LAW = PenaltyLaw(load_rules(environ={}))
 NUMBER = "0100000001"
 TODAY = date(2026, 9, 1)
 JUNE, JULY, AUGUST = date(2026, 6, 20), date(2026, 7, 14), date(2026, 8, 10)
@@ -57,13 +57,13 @@ class BilledAccount:
     def accrues(self, on: date) -> None:
         def accrue_one(session: Any, _: None) -> None:
             account = session.load(Account, account_id(NUMBER))
-            accrue(account, on, PenaltyLaw(RULES))
+            accrue(account, on, LAW)
 
         with context.bind(command_id=uuid4()):
             self.store.execute(accrue_one, None)
 
     def penalty_on(self, on: date) -> dict[str, Any]:
-        return self.store.query(lambda session: penalty(session, NUMBER, on, RULES))
+        return self.store.query(lambda session: penalty(session, NUMBER, on, LAW))
 
     def sums(self, on: date) -> tuple[int, ...]:
         found = self.penalty_on(on)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import (
     ChargeLine,
+    PaymentPosted,
     PenaltyAccrued,
     PenaltyCorrected,
     ServiceAmount,
@@ -122,13 +123,16 @@ def test_a_payment_that_becomes_known_late_corrects_what_was_accrued() -> None:
     assert book.accrue(AUGUST) == 8_550 + 8_879
     assert book.last().provisional
     book.pay(200_000, JUNE)
-    book.pay(250_000, AUGUST)
-    change = book.accrue(AUGUST)
-    assert book.account.penalty == 11_963
-    assert change == 11_963 - (8_550 + 8_879)
-    correction = book.last()
+    payment, correction = book.events[-2:]
+    assert isinstance(payment, PaymentPosted)
     assert isinstance(correction, PenaltyCorrected)
-    assert (correction.corrects, correction.amount) == (3, change)
+    assert (correction.corrects, correction.amount) == (3, 11_963 - (8_550 + 8_879))
+    assert correction.provisional
+    book.pay(250_000, AUGUST)
+    # The rate of today was assumed, and is that of the day of payment: nothing to correct.
+    assert isinstance(book.last(), PaymentPosted)
+    assert book.account.penalty == 11_963
+    assert book.accrue(AUGUST) == 0
 
 
 def test_a_penalty_that_was_paid_and_is_taken_back_becomes_an_advance() -> None:
@@ -206,11 +210,15 @@ def test_rules_that_have_changed_since_correct_what_they_accrued(tmp_path: Path)
 
 
 def test_no_penalty_on_a_penalty() -> None:
-    book = Book()
-    book.bill()
+    book, never_accrued = Book(), Book()
+    for each in (book, never_accrued):
+        each.bill()
     book.accrue(JUNE)
-    without = sum(p.total for p in penalties(book.events[:2], AUGUST, RULES))
-    assert sum(p.total for p in penalties(book.events, AUGUST, RULES)) == without
+    with_it, without = (
+        sum(p.total for p in penalties(each.account, AUGUST, PenaltyLaw(RULES)))
+        for each in (book, never_accrued)
+    )
+    assert with_it == without == 8_550 + 8_879
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.decision import BY_FACTS
+from services.ledger.domain.allocation import AllocatedPart
+from services.ledger.domain.decision import BY_LATER_ENTRY
 from services.ledger.domain.events import (
     ChargeLine,
     PenaltyAccrued,
@@ -62,6 +63,7 @@ def test_an_accrual_has_the_segments_that_bear_something(account: Account) -> No
             through=JUNE,
             provisional=True,
             segments=(FIRST,),
+            moved=(),
         )
     ]
 
@@ -98,7 +100,11 @@ def test_a_payment_known_late_corrects_what_was_accrued_by_then(account: Account
     bill(account, 450_000)
     accrued(account, JULY)
     account.post_payment(UUID(int=1), JUNE, 200_000, 0)
-    correction, addition = accrued(account, AUGUST)
+    *_, payment, correction = account.pending
+    assert (payment.allocation, payment.advance) == (
+        (AllocatedPart("2026-03", "heating", 200_000),),
+        0,
+    )
     # By 20 July 250 000 were open since 21 June: 24 days by 300, 6 days by 130.
     rest = [
         FIRST,
@@ -111,13 +117,15 @@ def test_a_payment_known_late_corrects_what_was_accrued_by_then(account: Account
         account=account.number,
         corrects=3,
         amount=51_30 + 19_00 + 10_96 - 85_50 - 19_73,
-        effective_on=AUGUST,
+        effective_on=JULY,
         rule=RULES.version,
-        reason=BY_FACTS,
+        reason=BY_LATER_ENTRY,
         through=JULY,
         provisional=True,
         segments=tuple(rest),
+        moved=(),
     )
+    [addition] = accrued(account, AUGUST)
     assert addition.amount == 49_33 - 10_96
     assert (addition.through, addition.segments[-1].amount) == (AUGUST, 49_33)
 
@@ -126,7 +134,8 @@ def test_a_correction_of_a_paid_debt_is_not_provisional(account: Account) -> Non
     bill(account, 450_000)
     accrued(account, AUGUST)
     account.post_payment(UUID(int=1), JUNE, 450_000, 0)
-    [correction] = accrued(account, AUGUST)
+    correction: Any = account.pending[-1]
+    assert accrued(account, AUGUST) == []
     assert (correction.amount, correction.provisional) == (51_30 - 85_50 - 88_79, False)
     assert (correction.through, correction.segments) == (AUGUST, (FIRST,))
 

@@ -14,6 +14,7 @@ from tests.unit.ledger.settled_debts import debts
 
 MARCH = "2026-03"
 BILLED, EARLY, DUE = date(2026, 3, 31), date(2026, 4, 1), date(2026, 4, 15)
+END_OF_MAY = date(2026, 5, 31)
 MAY, JUNE, JULY = date(2026, 5, 20), date(2026, 6, 20), date(2026, 7, 20)
 
 
@@ -49,8 +50,11 @@ def due_and_parts(account: Account) -> list[tuple[date, tuple[Part, ...]]]:
 def test_a_paid_part_given_back_never_was_a_debt(account: Account) -> None:
     pay(account, JUNE, 220_000)  # heating 1 800.00, water 400.00
     adjust(account, JULY, heating=-300_000)  # 2 700.00 of it were open
-    assert account.advance == 30_000
-    assert due_and_parts(account) == [(DUE, (Part(150_000 + 40_000, JUNE), Part(60_000)))]
+    # The 300.00 that were paid already pay half of what is left of water, on that day.
+    assert account.advance == 0
+    assert due_and_parts(account) == [
+        (DUE, (Part(150_000 + 40_000, JUNE), Part(30_000, JULY), Part(30_000)))
+    ]
 
 
 def test_a_paid_debt_is_lowered_by_the_deduction(account: Account) -> None:
@@ -112,12 +116,12 @@ def test_reversal_reopens_the_part_paid_by_an_advance_alone(
     pay(account, MAY, 50_000)
     ahead = pay(account, MAY, 600_000)  # 5 000.00 of March, the rest in advance
     line = ChargeLine("water", "x", 90_000, 90_000)
-    account.post_charges("2026-05", MAY, JUNE, [line])
+    account.post_charges("2026-05", END_OF_MAY, JUNE, [line])
     pay(account, JULY, 1)
     account.reverse_payment(ahead, JULY, "refused by the bank")
     assert [debt.parts for debt in debts(account.pending)] == [
         (Part(50_000, MAY), Part(500_000)),
-        (Part(1, MAY), Part(89_999)),
+        (Part(1, END_OF_MAY), Part(89_999)),
     ]
 
 
@@ -139,19 +143,16 @@ def test_an_opening_balance_is_owed_by_service_from_its_day(at_once: bool) -> No
 def test_reversal_reopens_advance_payments_part_by_part() -> None:
     account = Account(account_id("0100000003"))
     account.open("0100000003", "household", date(2026, 1, 1))
-    first = pay(account, MAY, 30)
+    first = pay(account, EARLY, 30)
     account.post_charges(MARCH, MAY, JUNE, [ChargeLine("heating", "x", 100, 100)])
-    account.post_payment(UUID(int=999), MAY, 0, 48)  # no penalty is owed: it is in advance
+    account.post_payment(UUID(int=999), MAY, 0, 118)  # no penalty is owed: it pays the other 70
     adjust(account, JUNE, heating=20)
     adjust(account, JULY, heating=15)
-    assert (account.principal, account.advance) == (70, 13)
-    account.reverse_payment(first, JULY, "refused by the bank")  # 13 were in advance still
-    assert [
-        (part.amount, part.paid_on) for debt in debts(account.pending) for part in debt.parts
-    ] == [
-        (30, MAY),
-        (18, JUNE),
-        (52, None),
-        (20, None),
-        (15, None),
+    assert (account.principal, account.advance) == (0, 13)
+    # 13 are in advance still; the rest of the 30 has gone on, the last 15 in July.
+    account.reverse_payment(first, JULY, "refused by the bank")
+    assert [debt.parts for debt in debts(account.pending)] == [
+        (Part(100, MAY),),
+        (Part(18, JUNE), Part(2)),
+        (Part(15),),
     ]

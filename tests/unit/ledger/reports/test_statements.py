@@ -25,6 +25,7 @@ def test_a_statement_has_a_movement_for_each_event() -> None:
     assert found == [
         ("opening", 0, 0, 0),
         ("opening", 970, 0, 970),
+        ("payer_kind", 0, 0, 970),
         ("charges", 430, 0, 1_400),
         ("penalty", 0, 90, 1_490),
         ("payment", -1_500, -70, -80),
@@ -33,11 +34,13 @@ def test_a_statement_has_a_movement_for_each_event() -> None:
         ("penalty_correction", 0, -31, 214),
         ("penalty", 0, 8, 222),
         ("penalty_write_off", 0, -3, 219),
+        ("advance_settled", 0, 0, 219),
         ("payment_reversal", 1_500, 70, 1_789),
     ]
     assert [m["text"] for m in movements] == [
         "Входящее сальдо",
         "Входящее сальдо",
+        "Изменён вид плательщика",
         "Начисления за 2026-10",
         "Пени",
         "Оплата",
@@ -46,20 +49,21 @@ def test_a_statement_has_a_movement_for_each_event() -> None:
         "Уточнение пеней: paid",
         "Пени",
         "Списание пеней: a court decision",
+        "Зачёт аванса",
         "Отмена оплаты",
     ]
-    assert movements[2]["effective_on"] == "2026-10-31"
-    assert movements[2]["recorded_at"] == "2026-12-31T12:03:00+00:00"
-    assert [m["position"] for m in movements] == list(range(10, 120, 10))
+    assert movements[3]["effective_on"] == "2026-10-31"
+    assert movements[3]["recorded_at"] == "2026-12-31T12:04:00+00:00"
+    assert [m["position"] for m in movements] == list(range(10, 140, 10))
 
 
 def test_a_statement_goes_on_where_a_page_ended() -> None:
     session: Any = Stream(eventful().pending)
-    whole = statement(session, NUMBER, None, 11)
+    whole = statement(session, NUMBER, None, 13)
     assert whole["next"] is None
     page = statement(session, NUMBER, None, 4)
     assert (page["movements"], page["next"]) == (whole["movements"][:4], 40)
-    rest = statement(session, NUMBER, 40, 7)
+    rest = statement(session, NUMBER, 40, 9)
     assert (rest["movements"], rest["next"]) == (whole["movements"][4:], None)
 
 
