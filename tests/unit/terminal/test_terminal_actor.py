@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ class Found:
 
     def __iter__(self) -> Iterator[Any]:
         return iter((None, 0))
+
+    def __getitem__(self, _: str) -> int:
+        return 0
+
+    def __ge__(self, _: date) -> bool:
+        return False
 
 
 class RecordingStore:
