@@ -10,7 +10,7 @@ import msgspec
 
 from services.ledger.days import day_limits
 from services.ledger.domain import Account
-from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount, TakenElsewhere
 from services.ledger.domain.validation import check_month
 from services.ledger.loading import accounts_at_hand, load_account
 from shared.eventstore import NeedsHistoryError, Session
@@ -45,12 +45,13 @@ class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     period: str | None = None
 
 
-class PostPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """Post a captured payment to all of its accounts."""
+class PostPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Post a payment to all of its accounts: a captured one, or one ``taken`` by staff."""
 
     payment_id: UUID
     paid_on: date
     lines: tuple[PaidLine, ...]
+    taken: TakenElsewhere | None = None
 
 
 def open_account(session: Session, command: OpenAccount) -> None:
@@ -96,7 +97,12 @@ def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
 def _post_line(session: Session, command: PostPayment, line: PaidLine, account: Account) -> bool:
     def post(account: Account) -> bool:
         return account.post_payment(
-            command.payment_id, command.paid_on, line.amount, line.penalty, first=line.period
+            command.payment_id,
+            command.paid_on,
+            line.amount,
+            line.penalty,
+            first=line.period,
+            taken=command.taken,
         )
 
     try:

@@ -211,12 +211,6 @@ class PenaltyCorrected(_OfAccount):
     )
 
 
-class PayerKindChanged(_OfAccount):
-    payer_kind = fields.String(
-        required=True, metadata={"description": "The kind of payer from that day on."}
-    )
-
-
 class AdvanceSettled(_OfAccount):
     """Its ``change`` says all."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.penalties.accrual_runs import BY_SCHEDULE, accruals
 from services.ledger.penalties.schedule import read_schedule
@@ -37,25 +38,36 @@ def accruals_(
     if json:
         print_json(found)
         return
-    numbers = ("Accounts", "Changed", "Refused", "Added", "Taken back")
-    table = new_table("Accrual runs", "Begun", "Through", "By", amounts=numbers)
+    numbers = (
+        text("Accounts"),
+        text("Changed"),
+        text("Refused"),
+        text("Added"),
+        text("Taken back"),
+    )
+    table = new_table(
+        text("Accrual runs"), text("Begun"), text("Through"), text("By"), amounts=numbers
+    )
     for run in found["runs"]:
         table.add_row(*_cells(run))
     show(table)
     _show_schedule(found)
     if found["runs"] and found["runs"][0]["refused"]:
         err.print(
-            "The rules do not cover the accounts that were refused: `saldo ledger accrue "
-            f"--on {found['runs'][0]['through']} --dry-run` names them and says why.",
+            text(
+                "The rules do not cover the accounts that were refused: `saldo ledger accrue --on "
+                "{day} --dry-run` names them and says why.",
+                day=found["runs"][0]["through"],
+            ),
             soft_wrap=True,
         )
 
 
 def _cells(run: Mapping[str, Any]) -> list[str]:
-    who = "schedule" if run["by"] == BY_SCHEDULE else run["by"].removeprefix("staff:")
+    who = text("schedule") if run["by"] == BY_SCHEDULE else run["by"].removeprefix("staff:")
     begun = [run["begun_at"][:16].replace("T", " "), run["through"], who]
     if run["finished_at"] is None:
-        return [*begun, "not finished"]
+        return [*begun, text("not finished")]
     return [
         *begun,
         *(str(run[name]) for name in _COUNTS),
@@ -68,13 +80,22 @@ def _show_schedule(found: Mapping[str, Any]) -> None:
     due, following = found["due"], found["next"]
     if due:
         out.print(
-            f"due since {due['due_on']}, and not made: through {due['through']}", soft_wrap=True
+            text(
+                "due since {day}, and not made: through {through}",
+                day=due["due_on"],
+                through=due["through"],
+            ),
+            soft_wrap=True,
         )
     if following:
         out.print(
-            f"schedule {found['schedule']}: next on {following['due_on']}, through "
-            f"{following['through']}",
+            text(
+                "schedule {name}: next on {day}, through {through}",
+                name=found["schedule"],
+                day=following["due_on"],
+                through=following["through"],
+            ),
             soft_wrap=True,
         )
     else:
-        out.print("schedule off: penalties are accrued by `saldo ledger accrue` alone")
+        out.print(text("schedule off: penalties are accrued by `saldo ledger accrue` alone"))

@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from services.ledger.domain.allocation import POLICIES, Policy
-from services.ledger.domain.debts import Booked, Debt, Law
+from services.ledger.domain.debts import Booked, Debt, Law, Outcome
 from services.ledger.domain.events import (
     AdvanceSettled,
     ChargesAdjusted,
@@ -29,10 +29,12 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
 )
 from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
-from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
+from services.ledger.domain.settlement import Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
+from services.ledger.domain.validation import check_positive
 from shared.cooperation import cooperatively
+from shared.errors import NotFound
 from shared.eventstore import NeedsHistoryError
 from shared.money import Kopecks
 
@@ -64,6 +66,11 @@ class DecidingAccount(AccountState):
     def __init__(self, id: UUID) -> None:  # noqa: A002
         super().__init__(id)
         self._kept: tuple[Settlement, int, int] | None = None
+
+    def must_exist(self) -> None:
+        """Raise NotFound ``account_not_found`` for an account that is not open."""
+        if not self.version:
+            raise NotFound("account_not_found", "There is no such account in the ledger.")
 
     @property
     def accrued_through(self) -> date | None:
@@ -159,6 +166,31 @@ class DecidingAccount(AccountState):
             beyond = max(0, -event.amount - event.waived - self.penalty)
             event = replace(event, advance=beyond)
         self.record(event, self._settled_so_far(), past=True)
+
+    def accrue_penalty(
+        self,
+        amount: Kopecks,
+        on: date,
+        rule: str,
+        *,
+        through: date | None = None,
+        provisional: bool = False,
+        segments: Sequence[PenaltySegment] = (),
+    ) -> None:
+        """Add a penalty, with its segments and the rule and version that produced it."""
+        self.must_exist()
+        check_positive(amount, "penalty")
+        self.record(
+            PenaltyAccrued(
+                account=self.number,
+                amount=amount,
+                effective_on=on,
+                rule=rule,
+                through=through or on,
+                provisional=provisional,
+                segments=tuple(segments),
+            )
+        )
 
     def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""
