@@ -112,6 +112,17 @@ class AccountOpened(_OfAccount):
     )
 
 
+class PayerKindChanged(_OfAccount):
+    payer_kind = fields.String(
+        required=True,
+        metadata={
+            "description": (
+                "Who pays: debts that take effect from the day on bear its penalty rules."
+            )
+        },
+    )
+
+
 class OpeningPosted(_OfAccount):
     opening = fields.List(
         fields.Nested(ServiceAmount),

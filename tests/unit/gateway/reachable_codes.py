@@ -90,7 +90,7 @@ def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
 class _Uncaught(ast.NodeTransformer):
     """Leaves out what is tried where every refusal is caught, and none is raised again."""
 
-    def visit_Try(self, node: ast.Try) -> ast.Try:  # noqa: N802 - the visitor's own name
+    def visit_Try(self, node: ast.Try) -> ast.Try:
         self.generic_visit(node)
         for handler in node.handlers:
             caught = name_of(handler.type) if handler.type else ""
