@@ -37,7 +37,7 @@ _SYSTEMS = (
 _UNITS = {
     "м³": "m³", "м²": "m²", "Гкал": "Gcal", "кВт·ч": "kWh", "кВт*ч": "kWh", "чел.": "persons",
 }  # fmt: skip
-_OPENING = {"ru": "входящий остаток", "en": "opening balance"}
+_OPENING = {"ru": "долг на начало", "en": "opening debt"}
 
 
 def roubles(amount: Kopecks, language: str = "ru", *, sign: bool = False) -> str:
@@ -96,7 +96,7 @@ def size(count: int, language: str = "ru") -> str:
 
 
 def month(period: str, language: str = "ru", *, capital: bool = False) -> str:
-    """Write a billing month (``2026-03``): ``март 2026``; the opening balance by its name."""
+    """Write a billing month (``2026-03``): ``март 2026``; the opening debt by its name."""
     if period == OPENING_PERIOD:
         name = _OPENING[language]
     else:

@@ -14,6 +14,7 @@ from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.look import LookPages
+from gateway.cabinet.pages.papers import PaperPages
 from gateway.cabinet.pages.passwords import PasswordPages
 from gateway.cabinet.pages.paying import PayingPages
 from gateway.cabinet.pages.payments import PaymentPages
@@ -35,6 +36,7 @@ from gateway.routes.documents import DocumentRoutes
 from gateway.routes.events import EventRoutes
 from gateway.routes.health import HealthRoutes
 from gateway.routes.me import MeRoutes
+from gateway.routes.papers import PaperRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
 from gateway.routes.payments import PaymentRoutes
 from gateway.routes.proofs import ProofRoutes
@@ -92,6 +94,7 @@ class Gateway(
     ChargePages,
     ReceiptFilePages,
     StatementPages,
+    PaperPages,
     ReferencePages,
     ApiReferencePages,
     StatusPages,
@@ -104,6 +107,7 @@ class Gateway(
     AccountRoutes,
     BillRoutes,
     ChargeRoutes,
+    PaperRoutes,
     PaymentRoutes,
     ProofRoutes,
     QuestionRoutes,

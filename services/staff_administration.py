@@ -24,7 +24,7 @@ from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Setting
 from shared.database import STATEMENT_TIMEOUT_MS, connection_info
 from shared.errors import NotFound
 from shared.money import Kopecks
-from shared.staff import CLERK_UP_TO, LIMITED, PERMISSIONS, ROLES, HeldGrant
+from shared.staff import LIMITS, PERMISSIONS, ROLES, HeldGrant
 
 _TAKEN = {*SERVICES, GATEWAY, SEALER}
 
@@ -164,8 +164,7 @@ class StaffAdministration:
         cursor = _in(connection, service)
         held = {grant.permission for grant in staff.grants(cursor) if grant.name == name}
         for permission in sorted(set(permissions) - held):
-            up_to = CLERK_UP_TO if permission in LIMITED else None
-            staff.grant(cursor, name, permission, reason, up_to)
+            staff.grant(cursor, name, permission, reason, LIMITS.get(permission))
         for permission in sorted(held - set(permissions)):
             staff.revoke(cursor, name, permission, reason)
 

@@ -13,6 +13,7 @@ from typing import Any
 import amqp
 from kombu.exceptions import OperationalError
 
+from services.language import text
 from services.terminal import warn_of_actor
 from shared.bus.principals import Principal, principal_of
 from shared.bus.topology import connect
@@ -21,10 +22,6 @@ from shared.errors import Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
 
 DEADLINE_S = 15.0
-_NO_URL = (
-    "set SALDO_AMQP_URL to your own URL of the broker, which an administrator makes by "
-    "`saldo staff add`: the service knows you by it"
-)
 
 
 class StaffCalls:
@@ -36,7 +33,7 @@ class StaffCalls:
 
     def ask(self, method: str, *, deadline: float = DEADLINE_S, **arguments: Any) -> Any:
         """Call a method that only reads."""
-        return self._call(method, deadline, arguments, "Try again in a moment.")
+        return self._call(method, deadline, arguments, text("Try again in a moment."))
 
     def command(self, method: str, *, deadline: float = DEADLINE_S, **arguments: Any) -> Any:
         """Call a method that writes; its service does what is repeated once."""
@@ -44,16 +41,15 @@ class StaffCalls:
             method,
             deadline,
             arguments,
-            "Whether it was done is unknown: run the same command again, it is done once.",
+            text("Whether it was done is unknown: run the same command again, it is done once."),
         )
 
     def _call(self, method: str, deadline: float, arguments: dict[str, Any], advice: str) -> Any:
         try:
             return self._client.call(self._service, method, deadline=deadline, **arguments)
         except Unavailable as error:
-            raise Unavailable(
-                error.code, f"The service {self._service} did not answer. {advice}"
-            ) from error
+            silent = text("The service {service} did not answer.", service=self._service)
+            raise Unavailable(error.code, f"{silent} {advice}") from error
         except ValidationFailed as error:
             raise ValidationFailed(error.code, _with_fields(error), **error.params) from error
 
@@ -83,13 +79,16 @@ def reads_database(service: str) -> bool:
 def signed_in_as(settings: Settings) -> Principal:
     """Return who this terminal is at the broker; raises ConfigurationError."""
     if not settings.staff_amqp_url:
-        raise ConfigurationError(_NO_URL)
+        raise _no_url()
     user = user_of(settings.staff_amqp_url)
     principal = principal_of(user)
     if principal is None or principal.kind != "staff":
         raise ConfigurationError(
-            f"SALDO_AMQP_URL has the user {user}, who is none of the staff: an administrator makes "
-            "you one by `saldo staff add`"
+            text(
+                "SALDO_AMQP_URL has the user {user}, who is none of the staff: an administrator "
+                "makes you one by `saldo staff add`",
+                user=user,
+            )
         )
     return principal
 
@@ -108,22 +107,35 @@ def _sentence(faults: Any) -> str:
     return " ".join(map(_sentence, faults)) if isinstance(faults, list) else str(faults)
 
 
+def _no_url() -> ConfigurationError:
+    return ConfigurationError(
+        text(
+            "set SALDO_AMQP_URL to your own URL of the broker, which an administrator makes by "
+            "`saldo staff add`: the service knows you by it"
+        )
+    )
+
+
 def check_access(url: str) -> None:
     """Raise ConfigurationError for a URL that the broker does not admit, Unavailable for no broker.
 
     A client that listens would try again for ever; here nobody waits for a password to change.
     """
     if not url:
-        raise ConfigurationError(_NO_URL)
+        raise _no_url()
     try:
         with connect(url, name="saldo", heartbeat=0) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.1)
     except amqp.AccessRefused:
         raise ConfigurationError(
-            f"the broker does not admit {user_of(url)}: an administrator has removed the user, or "
-            "given it another password"
+            text(
+                "the broker does not admit {user}: an administrator has removed the user, or given "
+                "it another password",
+                user=user_of(url),
+            )
         ) from None
     except (OSError, OperationalError, amqp.AMQPError) as error:
         raise Unavailable(
-            "bus_unavailable", "The message bus does not respond; nothing was done. Try again."
+            "bus_unavailable",
+            text("The message bus does not respond; nothing was done. Try again."),
         ) from error

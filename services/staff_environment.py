@@ -16,6 +16,7 @@ from shared.config import ConfigurationError, Settings
 _EVERYBODY = (
     "SALDO_TIMEZONE",
     "SALDO_ROLE_PREFIX",
+    "SALDO_LEDGER_ACCRUALS",
     "SALDO_LEDGER_SEAL_VERIFIER",
     "SALDO_LEDGER_SEAL_VERIFIER_FILE",
     "SALDO_LEDGER_SEAL_OLD_KEYS",

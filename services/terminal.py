@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
-from typing import Annotated, Any, NamedTuple, TypeVar, overload
+from functools import wraps
+from typing import Annotated, Any, NamedTuple, TypeVar, cast, overload
 
 import msgspec
 import psycopg
 import typer
+from eventsourcing.persistence import PersistenceError
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
@@ -33,12 +35,14 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from services.discovery import UnknownServiceError, check_names, open_store
+from services.language import Lang, refusal, spoken, text
 from services.signing_in import actor_of, check_login, login_for
 from shared import reasons
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresStore
-from shared.money import format_roubles
+from shared.money import Kopecks, format_roubles, parse_roubles
+from shared.reasons import MAX_REASON
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -72,11 +76,13 @@ class StaffVerbs(typer.Typer):
 
     A reading verb has ``--json``; a writing one ``--dry-run`` and ``--reason``; a long
     one shows its progress and ends with a summary (tests/unit/terminal/test_terminal_verbs.py).
+    ``languages``: their output is in Russian or English, and each has ``--lang``.
     """
 
-    def __init__(self, help_: str) -> None:
+    def __init__(self, help_: str, *, languages: bool = False) -> None:
         super().__init__(no_args_is_help=True, pretty_exceptions_show_locals=False, help=help_)
         self.verbs: dict[str, Verb] = {}
+        self._languages = languages
 
     def reads(self, name: str, *, long: bool = False) -> Callable[[V], V]:
         """Mount a verb that changes nothing."""
@@ -90,9 +96,29 @@ class StaffVerbs(typer.Typer):
         self.verbs[name] = verb
 
         def mount(function: V) -> V:
-            return self.command(name, help=help_of(function))(function)
+            mounted = in_languages(function) if self._languages else function
+            self.command(name, help=help_of(function))(mounted)
+            return function
 
         return mount
+
+
+def in_languages(function: V) -> V:
+    """Give a verb the option ``--lang``, and run it in that language."""
+
+    @wraps(function)
+    def run(*arguments: Any, lang: Lang = None, **options: Any) -> Any:
+        with spoken(lang):
+            return function(*arguments, **options)
+
+    signature = inspect.signature(function, eval_str=True)
+    option = inspect.Parameter(
+        "lang", inspect.Parameter.KEYWORD_ONLY, annotation=Lang, default=None
+    )
+    parameters = [*signature.parameters.values(), option]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return cast(V, run)
 
 
 def help_of(function: Callable[..., Any]) -> str:
@@ -120,15 +146,17 @@ def author(actor: str | None, reason: str, *, optional: bool = False) -> tuple[s
 def warn_of_actor(actor: str | None, who: str) -> None:
     """Say on standard error that ``--actor``, where somebody gives it, has no effect."""
     if actor is not None:
-        err.print(f"--actor is not read: you act as {who}", soft_wrap=True)
+        err.print(text("--actor is not read: you act as {who}", who=who), soft_wrap=True)
 
 
-def recorded_reason(text: str) -> str:
+def recorded_reason(given: str) -> str:
     """Return a reason as it is recorded; raises ValueError that names the option."""
     try:
-        return reasons.recorded_reason(text)
-    except ValueError as error:
-        raise ValueError(f"--reason: {error}") from None
+        return reasons.recorded_reason(given)
+    except ValueError:
+        raise ValueError(
+            text("--reason: say why, in up to {most} characters; it is recorded", most=MAX_REASON)
+        ) from None
 
 
 # Refusals and the store
@@ -139,17 +167,25 @@ def reporting() -> Iterator[None]:
     """Turn a refusal into one sentence on standard error and exit code 2."""
     try:
         yield
+    except ServiceError as error:
+        raise refused(refusal_text(error)) from None
     except (
-        ServiceError,
         ConfigurationError,
         UnknownServiceError,
         ValueError,
         OSError,
     ) as error:
         raise refused(str(error)) from None
-    except psycopg.Error as error:
+    except (psycopg.Error, PersistenceError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise refused(f"The database refused or did not answer: {first_line}") from None
+        raise refused(
+            text("The database refused or did not answer: {error}", error=first_line)
+        ) from None
+
+
+def refusal_text(error: ServiceError) -> str:
+    """Return a service's refusal in the language of the output; else as the service wrote it."""
+    return refusal(error.code, error.params) or error.message
 
 
 def refused(sentence: str) -> typer.Exit:
@@ -177,13 +213,13 @@ def opened_store(service: str, *, writes: bool = False, **options: Any) -> Itera
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def printable(text: str) -> str:
+def printable(written: str) -> str:
     """Replace characters that control a terminal or turn the direction of what follows.
 
     Names, reasons and questions are written by others: they must not move the cursor, change the
     title of a window, or show an amount the other way round. Line feeds and tabs stay.
     """
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", written)
 
 
 class TextConsole(Console):
@@ -303,33 +339,59 @@ def _bar(
 
 
 @overload
-def day(text: str, option: str) -> date: ...
+def day(given: str, option: str) -> date: ...
 @overload
-def day(text: str | None, option: str) -> date | None: ...
-def day(text: str | None, option: str) -> date | None:
+def day(given: str | None, option: str) -> date | None: ...
+def day(given: str | None, option: str) -> date | None:
     """Return the day written as 2026-10-31; raises ValueError that names the option."""
-    if text is None:
+    if given is None:
         return None
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
         try:
-            return date.fromisoformat(text)
+            return date.fromisoformat(given)
         except ValueError:
             pass
-    raise ValueError(f"{option}: {text!r} is not a day; write it like 2026-10-31")
+    raise ValueError(
+        text(
+            "{option}: {given!r} is not a day; write it like 2026-10-31", option=option, given=given
+        )
+    )
 
 
-def day_or_instant(text: str | None, option: str) -> str | None:
+def day_or_instant(given: str | None, option: str) -> str | None:
     """Return a day, or an instant with its zone, in ISO 8601; raises ValueError."""
-    if text is None or len(text) == len("2026-10-31"):
-        found = day(text, option)
+    if given is None or len(given) == len("2026-10-31"):
+        found = day(given, option)
         return found.isoformat() if found else None
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(given)
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is None:
         raise ValueError(
-            f"{option}: {text!r} is neither a day (2026-10-31) nor an instant with its zone "
-            "(2026-10-31T12:00:00+03:00)"
+            text(
+                "{option}: {given!r} is neither a day (2026-10-31) nor an instant with its zone "
+                "(2026-10-31T12:00:00+03:00)",
+                option=option,
+                given=given,
+            )
         )
     return instant.isoformat()
+
+
+# Money
+
+
+def money(given: str, option: str) -> Kopecks:
+    """Return a sum written in roubles, in kopecks; raises ValueError that names the option."""
+    try:
+        return parse_roubles(given)
+    except ValueError:
+        raise ValueError(
+            text(
+                "{option}: {given!r} is not an amount in roubles, or more than the largest amount "
+                "of one posting; write it like 4500,00",
+                option=option,
+                given=given,
+            )
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Event as StopSignal
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -34,6 +35,8 @@ class WorkerServices:
     settings: Settings
     store: PostgresStore
     client: RpcClient
+    stop: StopSignal
+    """Set when the worker is to end: long work looks at it."""
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
         return self.client.call(service, method, deadline=deadline, **kwargs)
@@ -65,7 +68,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
     """Start the relay, live feed, listeners and jobs of a service; return its store."""
     store = open_store(name, settings, pool_size=6)
-    services = WorkerServices(settings, store, client)
+    services = WorkerServices(settings, store, client, worker.stop)
     publish, handoff = publisher_of(name), Handoff()
     relay = Relay(settings, store, publish, worker.stop, handoff.put)
     worker.start(f"{name} relay", relay.run)

@@ -31,6 +31,7 @@ _DERIVED_FOR = {GATEWAY: "cabinet"}
 
 MIN_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
+_ACCRUALS = re.compile(r"monthly(:([1-9]|1[0-9]|2[0-8]))?|daily|off")
 
 
 def user_of(amqp_url: str) -> str:
@@ -84,6 +85,8 @@ class Settings:
     log_level: str = "INFO"
     otlp_endpoint: str = ""
     """The collector of traces, as http://127.0.0.1:4318; without one none are recorded."""
+    ledger_accruals: str = "monthly"
+    """When the worker accrues penalties; see `services.ledger.penalties.schedule`."""
     stream_max_age: str = "90D"
     """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
     stream_max_bytes: int = 10 * 2**30
@@ -157,12 +160,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
             "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
-            "amqp_url", "amqp_admin_url", "role_prefix",
+            "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
+    accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
     databases = {
         service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
         for service in (*SERVICES, SEALER)
@@ -194,6 +198,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         **plain,
     )
+
+
+def accruals_setting(text: str) -> str:
+    """Return the setting of the schedule of accruals; raises ConfigurationError for another."""
+    if not _ACCRUALS.fullmatch(text):
+        raise ConfigurationError(
+            "SALDO_LEDGER_ACCRUALS is monthly, monthly:DAY with a day from 1 to 28, daily or off"
+        )
+    return text
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS) -> float:

@@ -22,19 +22,24 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 
 _CORRECTIONS = ("adjust", "reverse", "write-off")
 
-LIMITED = frozenset(_CORRECTIONS)
-"""The permissions that a role grants with a limit."""
-
-MONEY = LIMITED | {"approve", "post-payment"}
-"""The permissions that move money, and so may have a limit."""
-
 CLERK_UP_TO: Kopecks = 50_000_00
+CASHIER_UP_TO: Kopecks = 500_000_00
+
+LIMITS: Mapping[str, Kopecks] = {
+    **dict.fromkeys(_CORRECTIONS, CLERK_UP_TO),
+    "post-payment": CASHIER_UP_TO,
+}
+"""The permissions that a role grants with a limit of the day, and that limit."""
+
+MONEY = LIMITS.keys() | {"approve"}
+"""The permissions that move money, and so may have a limit."""
 
 _CLERK = {"ledger": (*_CORRECTIONS, "read"), "helpdesk": PERMISSIONS["helpdesk"]}
 
 ROLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "clerk": _CLERK,
     "approver": {"ledger": ("approve", "read")},
+    "cashier": {"ledger": ("post-payment", "read")},
     "auditor": {"ledger": ("read",), "payments": ("read",), "accounts": ("read",)},
     "operator": {
         **_CLERK,

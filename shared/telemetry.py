@@ -130,6 +130,16 @@ JOB_SUCCESS = Gauge(
     "When the last run that succeeded ended, in seconds since 1970.",
     ("service", "job_name"),
 )
+ACCRUAL_DUE = Gauge(
+    "saldo_accrual_due", "1 while a run of the schedule of penalties is due and not made, else 0."
+)
+ACCRUAL_REFUSED = Gauge(
+    "saldo_accrual_refused_accounts",
+    "Accounts that the penalty rules did not cover in the last accrual run.",
+)
+ACCRUAL_ACCOUNTS = Counter(
+    "saldo_accrual_accounts", "Accounts that the accrual runs of the schedule have gone over."
+)
 SEALED_EVENTS = Counter("saldo_seal_sealed_events", "Events sealed.")
 SEAL_SUCCESS = Gauge(
     "saldo_seal_last_success_timestamp_seconds",

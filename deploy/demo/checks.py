@@ -65,5 +65,5 @@ def check_receipt(letter: Letter, payment_id: str, line: PaymentLine) -> None:
 
 
 def net_balance(balance: Mapping[str, Any]) -> Kopecks:
-    """Return the debt less the advance; negative if the advance is larger."""
-    return int(balance["principal"] + balance["penalty"] - balance["advance"])
+    """Return what the book has as owed: debts and accrued penalty, less the advance."""
+    return int(balance["principal"] + balance["penalty_accrued"] - balance["advance"])

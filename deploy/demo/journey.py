@@ -169,6 +169,8 @@ def pay(journey: Journey, line: PaymentLine) -> None:
         step.outcome = f"{payment['state']}, card {payment['masked_card']}"
     with report.step("Statement and balance follow") as step:
         after = retry_until_consistent(lambda: _statement_with(client, line, before))
+        left = next(one for one in client.due() if one.account == line.account)
+        check(not left.total, "nothing due once what was due is paid")
         balances = (format_roubles(statement[-1]["balance"]) for statement in (before, after))
         step.outcome = " → ".join(balances)
     journey.paid = line

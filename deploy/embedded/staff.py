@@ -1,4 +1,4 @@
-"""The staff of an installation on one machine: a clerk, an approver, an auditor and an operator.
+"""The staff of an installation on one machine: one of each role but the administrator's.
 
 ``python -m deploy.embedded.staff`` adds them, and writes the settings of their terminals below
 `.saldo/staff`. Whoever has his settings already is left alone.
@@ -16,7 +16,7 @@ from services.staff_environment import as_shell, terminal_environment, write_pri
 from services.staff_logins import login_of
 from shared.config import Settings, load_settings
 
-STAFF = ("clerk", "approver", "auditor", "operator")
+STAFF = ("clerk", "approver", "cashier", "auditor", "operator")
 """Their names, which are also their roles."""
 
 _REASON = "made with the installation"

@@ -43,13 +43,27 @@ def operation(movement: Mapping[str, Any], language: str) -> str:
         "penalty_write_off": text("Списание пеней"),
         "payment": text("Оплата"),
         "payment_reversal": text("Отмена оплаты"),
+        "payer_kind": text("Изменён вид плательщика"),
+        "advance_settled": text("Зачёт аванса"),
     }
     if movement["kind"] not in names:
         return str(movement["text"])
     told, _, reason = movement["text"].partition(": ")
     period = _PERIOD.search(told)
     month = f", {formats.month(period[1], language)}" if period else ""
-    return names[movement["kind"]] + month + (f": {reason}" if reason else "")
+    taken_elsewhere = {
+        "Оплата в кассе": text("Оплата в кассе"),
+        "Оплата через банк": text("Оплата через банк"),
+    }
+    own_reasons = {
+        "оплата или перерасчёт": text("оплата или перерасчёт"),
+        "запись, внесённая позже своего дня": text("запись, внесённая позже своего дня"),
+    }
+    name, reason = (
+        taken_elsewhere.get(told, names[movement["kind"]]),
+        own_reasons.get(reason, reason),
+    )
+    return name + month + (f": {reason}" if reason else "")
 
 
 def rows(statements: Mapping[str, Any], language: str) -> Iterator[tuple[str, Any, str]]:

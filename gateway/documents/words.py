@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 from gateway.translation import translations
-
-_WORDS = re.compile(r'\bt\("((?:[^"\\]|\\.)*)"\)')
-_IMPORTS = re.compile(r'#import "(\w+)\.typ"')
+from shared.documents.papers import texts_of
 
 
 @lru_cache(maxsize=32)
@@ -22,9 +20,6 @@ def words(template: str, language: str) -> dict[str, str]:
 
 
 def texts(template: str) -> list[str]:
-    """Return the Russian texts inside ``t("...")`` of a template and those it imports."""
-    source = files("gateway.documents").joinpath("templates", f"{template}.typ").read_text("utf-8")
-    found = _WORDS.findall(source)
-    for imported in _IMPORTS.findall(source):
-        found += texts(imported)
-    return found
+    """Return the Russian texts of a template and those it imports."""
+    folder = Path(str(files("gateway.documents")))
+    return texts_of(folder / "templates" / f"{template}.typ")

@@ -16,6 +16,20 @@ LEDGER = {
         "ru": "Этот день не подходит. Проверьте год и число и укажите другой день.",
         "en": "This day is not valid. Check its year and date, and give another.",
     },
+    "account_in_debt": {
+        "ru": "На этот день есть долг, поэтому справки об отсутствии задолженности нет. Оплатите "
+        "долг или возьмите справку о задолженности.",
+        "en": "Something is owed on this day, so that there is no certificate of no debt. Pay the "
+        "debt, or take a certificate of it.",
+    },
+    "account_not_in_debt": {
+        "ru": "На этот день долга нет. Возьмите справку об отсутствии задолженности.",
+        "en": "Nothing is owed on this day. Take the certificate of no debt.",
+    },
+    "too_many_movements": {
+        "ru": "За эти дни слишком много движений для одного акта. Выберите меньше дней.",
+        "en": "There are too many movements in these days for one act. Choose fewer days.",
+    },
     "invalid_period": {
         "ru": "Это не месяц. Укажите его так: 2026-03.",
         "en": "This is not a month. Write it like 2026-03.",

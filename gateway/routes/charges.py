@@ -29,8 +29,9 @@ class ChargeRoutes:
             path=f"{API}/accounts/<account:number>/balance",
             tag=TAG,
             summary="The balance by service, penalty apart, now or as of the past.",
-            description="`principal`, `penalty` and `advance` come from the same instant as "
-            "`version`, the number of the last event counted.",
+            description="`principal`, `penalty_accrued` and `advance` come from the same instant "
+            "as `version`, the number of the last event counted; `penalty` is what the rules make "
+            "of these events.",
             query=shapes.BalanceQuery,
             result=shapes.Balance,
             refusals={404: ("account_not_found", "account_not_linked")},

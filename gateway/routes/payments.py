@@ -39,7 +39,8 @@ class PaymentRoutes:
             tag=TAG,
             summary="The amounts due, for the page «Платежи-Оплатить».",
             description="Debt and penalty of each account apart, less what is paid in advance; the "
-            "person may change both before paying.",
+            "person may change both before paying. The penalty is that of today: when it is paid "
+            "today, nothing is left of it.",
             result=shapes.Due,
         )
     )
@@ -211,16 +212,17 @@ def _with_message(call: Call, payment: dict[str, Any]) -> dict[str, Any]:
 def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[str, Any]:
     """Return the line of an account; one without entries in the ledger owes nothing."""
     if balance is None:
-        amount, penalty, advance = 0, 0, 0
+        amount, penalty, accrued, advance = 0, 0, 0, 0
     else:
         unpaid = balance["principal"] - balance["advance"]
         amount, advance = max(unpaid, 0), max(-unpaid, 0)
-        penalty = max(balance["penalty"], 0)
+        penalty, accrued = balance["penalty_due"], balance["penalty"]
     return {
         "account": account["number"],
         "address": account["address"],
         "amount": amount,
         "penalty": penalty,
+        "penalty_accrued": accrued,
         "total": amount + penalty,
         "advance": advance,
     }

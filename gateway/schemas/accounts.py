@@ -110,7 +110,11 @@ class ServiceBalance(Result):
 
 
 class Balance(Result):
-    """The balance of an account, with the penalty apart."""
+    """The balance of an account, with the penalty apart.
+
+    The penalty grows from day to day; it is booked when the operator accrues it, or when it is
+    paid.
+    """
 
     number = output_text("The personal account.", "0001234")
     as_of = output_text("The day or instant of the balance; null means now.", allow_none=True)
@@ -118,7 +122,17 @@ class Balance(Result):
         required=True, metadata=described("The number of the last event counted.", 17)
     )
     principal = kopecks("The debt for services", 450000)
-    penalty = kopecks("The penalty («пени»)", 1425)
+    penalty = kopecks(
+        "The penalty («пени») owed by the rules through that day, or through today",
+        1425,
+        attribute="penalty_due",
+    )
+    penalty_accrued = kopecks(
+        "The penalty that is booked by now, and neither paid nor written off; it may be less or "
+        "more than `penalty`",
+        1200,
+        attribute="penalty",
+    )
     advance = kopecks("Paid in advance", 0)
     services = fields.List(fields.Nested(ServiceBalance), required=True)
 
@@ -330,8 +344,10 @@ class Movement(Result):
     recorded_at = instant("When it was recorded.")
     kind = output_text(
         "`opening` (the debt at the takeover of the account), `charges`, `adjustment` (of a bill), "
-        "`penalty`, `penalty_correction`, `penalty_write_off`, `payment`, `payment_reversal`; "
-        "show an unknown kind by its `text`.",
+        "`penalty`, `penalty_correction`, `penalty_write_off`, `payment`, `payment_reversal`, "
+        "`payer_kind` (another kind of payer, by whose rules penalties are from that day on), "
+        "`advance_settled` (an advance has paid a debt; neither changes the balance); show an "
+        "unknown kind by its `text`.",
         "charges",
     )
     text = output_text("A description for people.", "Начисления за 2026-10")

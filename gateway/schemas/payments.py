@@ -32,8 +32,13 @@ class DueLine(Result):
         "The address; null if erased.", "г. Рязань, ул. Ленина, д. 5", allow_none=True
     )
     amount = kopecks("«Сумма»: the debt less the advance", 450000)
-    penalty = kopecks("«Пени»", 1425)
-    total = kopecks("Both", 451425)
+    penalty = kopecks("«Пени»: owed by the rules through today", 1425)
+    penalty_accrued = kopecks(
+        "The penalty that is booked by now, and neither paid nor written off; it may be less or "
+        "more than `penalty`",
+        1200,
+    )
+    total = kopecks("`amount` and `penalty`", 451425)
     advance = kopecks("«Переплата»: paid beyond the debt; 0 where there is one", 0)
 
 

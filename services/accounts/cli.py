@@ -76,7 +76,7 @@ def import_contracts(
         refused_rows = quarantine or quarantine_path(file)
         with opened_store("accounts", writes=True) as store:
             seal = BillSeal(store.hash_key(KEY_PURPOSE))
-            found = survey(source, seal, refused_rows, err)
+            found = survey(source, seal, refused_rows, err, store.clock.today())
             summary = _summary(source, found, dry_run, refused_rows)
             summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
             if not summary["differences"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +24,7 @@ CONTRACTS = FileKind(
         "living_area",
         "heated_area",
         "els",
+        "effective_on",
         "bill_number",
         "bill_total",
         # For people who read the file: which fact proves ownership. It is not loaded.
@@ -58,7 +60,7 @@ def open_contract_file(path: Path) -> ContractFile:
     return open_table(path, [CONTRACTS])
 
 
-def checked_rows(source: ContractFile, seal: BillSeal) -> Iterator[Accepted | Refused]:
+def checked_rows(source: ContractFile, seal: BillSeal, today: date) -> Iterator[Accepted | Refused]:
     """Yield every row in order, checked; memory does not grow with the file."""
     with closing(SeenNames()) as seen:
         for number, start, end, raw, fields, flaw in source.rows(source.start, source.row):
@@ -68,8 +70,9 @@ def checked_rows(source: ContractFile, seal: BillSeal) -> Iterator[Accepted | Re
             if flaw and not (flaw == CUT and fields):
                 yield Refused(line, flaw)
                 continue
+            named = dict(zip(CONTRACTS.columns, fields, strict=True))
             try:
-                row, total = read_row(dict(zip(CONTRACTS.columns, fields, strict=True)), seal)
+                row, total = read_row(named, seal, today)
             except RowRefused as refusal:
                 yield Refused(line, str(refusal), refusal.total)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,16 @@ class Survey:
         ]
 
 
-def survey(source: ContractFile, seal: BillSeal, quarantine: Path, screen: Console) -> Survey:
+def survey(
+    source: ContractFile, seal: BillSeal, quarantine: Path, screen: Console, today: date
+) -> Survey:
     """Check and count every row; refused ones go to the quarantine file with their reasons."""
     found = Survey()
     with _progress(screen) as progress:
         task = progress.add_task("Checking", total=None)
 
         def refused() -> Iterator[tuple[Line, str]]:
-            for row in checked_rows(source, seal):
+            for row in checked_rows(source, seal, today):
                 found.rows += 1
                 found.total += row.total
                 progress.advance(task)
@@ -124,7 +127,7 @@ class ContractImport:
 
     def _each_batch(self, title: str, work: Any) -> dict[str, int]:
         outcome = dict.fromkeys(OUTCOMES, 0)
-        rows = checked_rows(self._source, self._seal)
+        rows = checked_rows(self._source, self._seal, self._store.clock.today())
         accepted = (row.row for row in rows if isinstance(row, Accepted))
         with _progress(self._screen) as progress:
             task = progress.add_task(title, total=self._found.rows - self._found.refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 import msgspec
@@ -16,7 +17,8 @@ from shared.eventstore import Session
 class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
     """One checked contract of a registry; holder and address in clear.
 
-    Without a ``bill`` the digests of the last one stay.
+    Without a ``bill`` the digests of the last one stay. ``effective_on`` is the day from which an
+    amendment holds; None: today.
     """
 
     number: str
@@ -29,6 +31,7 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
     heated_area: str | None = None
     els: str | None = None
     bill: BillDigests | None = None
+    effective_on: date | None = None
 
 
 class RegisterContracts(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +83,7 @@ def register_contracts(session: Session, command: RegisterContracts) -> dict[str
             if contract.details is None:
                 contract.register(row.number, after)
             else:
-                contract.amend(after)
+                contract.amend(after, row.effective_on or session.today)
     fresh = {row.number: bill for row in command.rows if (bill := _new_bill(row, bills))}
     outcome["bills"] = len(fresh)
     session.read.bills.keep(fresh, session.now)

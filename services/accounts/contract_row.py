@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -20,10 +21,13 @@ from shared.money import Kopecks, parse_roubles
 T = TypeVar("T")
 
 MAX_RESIDENTS = 999
+FIRST_DAY = date(1992, 1, 1)
+"""An earlier day of an amendment is a wrong year."""
 
 _AREA = re.compile(r"[0-9]{1,7}(?:[.,][0-9]{1,4})?")
 _ELS = re.compile(r"[0-9A-ZА-ЯЁ]{10}")
 """ЕЛС of ГИС ЖКХ: 10 characters, digits and capital letters."""
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -35,7 +39,7 @@ class RowRefused(Exception):  # noqa: N818 - a refusal, named as people say it
         self.total = total
 
 
-def read_row(fields: Mapping[str, str], seal: BillSeal) -> tuple[ContractRow, Kopecks]:
+def read_row(fields: Mapping[str, str], seal: BillSeal, today: date) -> tuple[ContractRow, Kopecks]:
     """Return the row and its bill's total in kopecks (0: none). Raises RowRefused."""
     texts = {name: text.strip() for name, text in fields.items()}
     reasons: list[str] = []
@@ -58,6 +62,7 @@ def read_row(fields: Mapping[str, str], seal: BillSeal) -> tuple[ContractRow, Ko
         "payer_kind": read("payer_kind", _payer_kind, "household"),
         "residents": read("residents", _optional(_residents), None),
         "els": read("els", _optional(_els), None),
+        "effective_on": read("effective_on", _optional(_day_up_to(today)), None),
         "bill": seal.of_bill(number, bill_number, total) if has_bill else None,
     }
     for name in ("total_area", "living_area", "heated_area"):
@@ -113,6 +118,19 @@ def _els(text: str) -> str:
     if not _ELS.fullmatch(text.upper()):
         raise ValueError("must be 10 digits and letters")
     return text.upper()
+
+
+def _day_up_to(today: date) -> Callable[[str], date]:
+    def parse(text: str) -> date:
+        try:
+            day = date.fromisoformat(text if _DAY.fullmatch(text) else "")
+        except ValueError:
+            raise ValueError("must be a day, as 2026-03-31") from None
+        if not FIRST_DAY <= day <= today:
+            raise ValueError(f"must be a day from {FIRST_DAY} to today")
+        return day
+
+    return parse
 
 
 def _total(text: str) -> Kopecks:

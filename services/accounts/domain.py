@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -68,12 +69,16 @@ class ContractRegistered(Event, frozen=True, kw_only=True):
 
 
 class ContractAmended(Event, frozen=True, kw_only=True):
-    """A contract was changed; ``changed`` names the fields that differ."""
+    """A contract was changed; ``changed`` names the fields that differ.
+
+    ``effective_on`` is the day from which it holds; None: recorded before there was one.
+    """
 
     topic: ClassVar[str] = "accounts.contract_amended.v1"
     number: str
     details: ContractDetails
     changed: tuple[str, ...]
+    effective_on: date | None = None
 
 
 class AccountLinked(Event, frozen=True, kw_only=True):
@@ -130,8 +135,8 @@ class Contract(Aggregate):
             )
         self.trigger(ContractRegistered(number=number, details=details))
 
-    def amend(self, details: ContractDetails) -> bool:
-        """Take over what differs; return whether anything did.
+    def amend(self, details: ContractDetails, effective_on: date) -> bool:
+        """Take over what differs, from a day on; return whether anything did.
 
         An unchanged sealed field must be passed as the same sealed text: the aggregate holds no
         keys and compares what it is given. Raises NotFound when there is no such contract.
@@ -144,7 +149,11 @@ class Contract(Aggregate):
             if getattr(details, name) != getattr(self.details, name)
         )
         if changed:
-            self.trigger(ContractAmended(number=self.number, details=details, changed=changed))
+            self.trigger(
+                ContractAmended(
+                    number=self.number, details=details, changed=changed, effective_on=effective_on
+                )
+            )
         return bool(changed)
 
 

@@ -29,6 +29,7 @@ def publish(recorded: Recorded) -> Publication | None:
                     "number": event.number,
                     "payer_kind": event.details.payer_kind,
                     "changed": list(event.changed),
+                    **_effective(event),
                 },
             )
         case AccountLinked() as event:
@@ -48,3 +49,7 @@ def publish(recorded: Recorded) -> Publication | None:
                 data={"number": event.number, "person_id": str(event.person_id)},
             )
     return None
+
+
+def _effective(event: ContractAmended) -> dict[str, str]:
+    return {} if event.effective_on is None else {"effective_on": event.effective_on.isoformat()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import msgspec
 
 from services.ledger.days import day_limits
 from services.ledger.domain import Account
-from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount, TakenElsewhere
 from services.ledger.domain.validation import check_month
 from services.ledger.loading import accounts_at_hand, load_account
 from shared.eventstore import NeedsHistoryError, Session
@@ -25,6 +25,14 @@ class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
     opening: tuple[ServiceAmount, ...] = ()
 
 
+class ChangePayerKind(msgspec.Struct, frozen=True, kw_only=True):
+    """Take over another kind of payer from a day on."""
+
+    number: str
+    payer_kind: str
+    effective_on: date
+
+
 class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The line of a payment for one account: principal and penalty apart.
 
@@ -37,12 +45,13 @@ class PaidLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     period: str | None = None
 
 
-class PostPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """Post a captured payment to all of its accounts."""
+class PostPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Post a payment to all of its accounts: a captured one, or one ``taken`` by staff."""
 
     payment_id: UUID
     paid_on: date
     lines: tuple[PaidLine, ...]
+    taken: TakenElsewhere | None = None
 
 
 def open_account(session: Session, command: OpenAccount) -> None:
@@ -50,6 +59,20 @@ def open_account(session: Session, command: OpenAccount) -> None:
     account = load_account(session, command.number)
     if not account.version:
         account.open(command.number, command.payer_kind, session.today, command.opening)
+
+
+def change_payer_kind(session: Session, command: ChangePayerKind) -> bool:
+    """Take over another kind of payer; return False for the kind that the account has.
+
+    A day in a closed month becomes the first day that is open: what was reported stays. Raises
+    NotFound ``account_not_found``.
+    """
+    account = load_account(session, command.number)
+    if account.version and account.payer_kind == command.payer_kind:
+        return False
+    closed = session.read.closed_through()
+    first_open = date.min if closed is None else closed + timedelta(days=1)
+    return account.change_payer_kind(command.payer_kind, max(command.effective_on, first_open))
 
 
 def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
@@ -74,7 +97,12 @@ def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
 def _post_line(session: Session, command: PostPayment, line: PaidLine, account: Account) -> bool:
     def post(account: Account) -> bool:
         return account.post_payment(
-            command.payment_id, command.paid_on, line.amount, line.penalty, first=line.period
+            command.payment_id,
+            command.paid_on,
+            line.amount,
+            line.penalty,
+            first=line.period,
+            taken=command.taken,
         )
 
     try:

@@ -34,11 +34,14 @@ from services.ledger.limits import (
     permission_for,
 )
 from services.ledger.loading import load_account, under_the_law
+from services.ledger.penalties.calendar import recalculation_due
+from services.ledger.penalties.law import law_in_force
+from services.ledger.previews import changed_lines, changes, sums_of
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
 from shared.cooperation import cooperatively
-from shared.errors import Forbidden, NotFound, ValidationFailed
+from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
 
@@ -101,7 +104,7 @@ def preview(session: Session, command: Correct) -> dict[str, Any]:
     left = allowance(session, context.current().actor, permission_for(command.correction))
     changed, amount = _try(session, command)
     would_be = "unchanged" if not changed else "done" if left.covers(amount) else "proposed"
-    return _preview(session, command.correction_id, would_be, amount, changed)
+    return _preview(session, command, would_be, amount, changed)
 
 
 def approve(session: Session, command: Approve) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def preview_approval(session: Session, command: Approve) -> dict[str, Any]:
     _check_approval(session, made, actor)
     correction = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
     changed, amount = _try(session, correction)
-    return _preview(session, proposal_id, "done" if changed else "unchanged", amount, changed)
+    return _preview(session, correction, "done" if changed else "unchanged", amount, changed)
 
 
 def reject(session: Session, command: Reject) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def preview_rejection(session: Session, command: Reject) -> dict[str, Any]:
     _check_rejection(session, proposal, actor)
     proposal.reject(actor, command.reason)
     amount = proposal.made.amount if proposal.made else 0
-    return _preview(session, command.proposal_id, "rejected", amount, ())
+    return {**_result("dry_run", command.proposal_id, amount, ()), "would_be": "rejected"}
 
 
 def proposals(
@@ -164,6 +167,31 @@ def proposals(
 ) -> list[dict[str, Any]]:
     """Return the proposals in a state (None: all) after a position of the log, oldest first."""
     return list(session.read.proposals(state, after, limit))
+
+
+def shown_proposal(session: Session, proposal_id: UUID) -> dict[str, Any]:
+    """Return a proposal with a ``preview`` of what it would change today.
+
+    ``preview`` is as `preview` returns the sums and lines, ``{refused: {code, message}}`` for what
+    the domain refuses today, and None once it is decided. Raises NotFound ``proposal_not_found``.
+    """
+    row = session.read.proposal(proposal_id)
+    if row is None:
+        raise NotFound("proposal_not_found", "There is no such proposal.")
+    return {**row, "preview": _previewed(session, proposal_id)}
+
+
+def _previewed(session: Session, proposal_id: UUID) -> dict[str, Any] | None:
+    proposal = _copy_of_proposal(session, proposal_id)
+    if proposal.state != OPEN or proposal.made is None:
+        return None
+    made = proposal.made
+    command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
+    try:
+        changed, _ = _try(session, command)
+    except ServiceError as refused:
+        return {"refused": {"code": refused.code, "message": refused.message}}
+    return _changes(session, made.correction, changed)
 
 
 def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) -> None:
@@ -181,6 +209,17 @@ def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) 
                 f"The bill of {period} has no {line.service}; it has {', '.join(sorted(billed))}.",
                 service=line.service,
             )
+
+
+def adjustment_due(account: Account, period: str, on: date) -> date | None:
+    """Return until when what an adjustment adds is paid in time, as the operator chose.
+
+    None for a month without a bill, which the account refuses.
+    """
+    if period not in account.bills:
+        return None
+    bill = account.bills[period][1]
+    return recalculation_due(max(on, bill.effective_on), bill.due_on, law_in_force().rules)
 
 
 def _check_approval(session: Session, made: ProposalMade, actor: str) -> Allowance:
@@ -247,7 +286,12 @@ def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> 
             case AdjustCharges():
                 check_billed(account, correction.period, correction.lines)
                 done = account.adjust_charges(
-                    command.correction_id, correction.period, on, correction.lines, reason
+                    command.correction_id,
+                    correction.period,
+                    on,
+                    correction.lines,
+                    reason,
+                    due_on=adjustment_due(account, correction.period, on),
                 )
             case ReversePayment():
                 done = account.reverse_payment(correction.payment_id, on, reason)
@@ -307,28 +351,31 @@ def _result(
         "by": context.current().actor,
         "correction_id": str(correction_id),
         "amount": amount,
-        "accounts": [_balance(account) for account in accounts],
+        "accounts": [sums_of(account) for account in accounts],
     }
 
 
 def _preview(
     session: Session,
-    correction_id: UUID,
+    command: Correct,
     would_be: str,
     amount: Kopecks,
     accounts: Sequence[Account],
 ) -> dict[str, Any]:
     return {
-        **_result("dry_run", correction_id, amount, accounts),
+        **_result("dry_run", command.correction_id, amount, accounts),
         "would_be": would_be,
-        "before": [_balance(account) for account in _current(session, accounts)],
+        **_changes(session, command.correction, accounts),
     }
 
 
-def _balance(account: Account) -> dict[str, Any]:
-    return {
-        "number": account.number,
-        "principal": account.principal,
-        "penalty": account.penalty,
-        "advance": account.advance,
-    }
+def _changes(
+    session: Session, correction: Correction, changed: Sequence[Account]
+) -> dict[str, Any]:
+    """Return what a correction has changed on copies of accounts."""
+    before, lines = _current(session, changed), list[dict[str, Any]]()
+    if isinstance(correction, AdjustCharges):
+        for old, new in zip(before, changed, strict=True):
+            lines += changed_lines(old, new, correction.period)
+    sums = changes([sums_of(account) for account in before], [sums_of(new) for new in changed])
+    return {**sums, "lines": lines}

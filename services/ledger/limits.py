@@ -117,5 +117,5 @@ def _may_not(actor: str, permission: str) -> Forbidden:
         "staff_may_not",
         f"{actor.removeprefix(STAFF)} may not {permission} in the ledger; an administrator grants "
         "it by `saldo staff may`.",
-        permission=permission,
+        permissions=[permission],
     )

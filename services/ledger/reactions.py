@@ -1,4 +1,4 @@
-"""Reactions to events of other services: open accounts, post payments."""
+"""Reactions to events of other services: open accounts, change their payers, post payments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.application import (
+    ChangePayerKind,
     OpenAccount,
     PaidLine,
     PostPayment,
+    change_payer_kind,
     open_account,
     post_payment,
 )
@@ -21,9 +23,27 @@ PATIENCE = timedelta(minutes=5)
 
 
 def contract_registered(session: Session, message: Message, services: Services) -> None:
-    """Open the account of a new contract, with nothing owed."""
+    """Open the account of a new contract, with nothing owed.
+
+    One that a file has opened already takes the kind of payer of the contract.
+    """
     data = message.data
     open_account(session, OpenAccount(number=data["number"], payer_kind=data["payer_kind"]))
+    contract_amended(session, message, services)
+
+
+def contract_amended(session: Session, message: Message, services: Services) -> None:
+    """Take over the kind of payer of a contract, from the day of the amendment on."""
+    data = message.data
+    day = data.get("effective_on")
+    change_payer_kind(
+        session,
+        ChangePayerKind(
+            number=data["number"],
+            payer_kind=data["payer_kind"],
+            effective_on=date.fromisoformat(day) if day else session.clock.day_of(message.time),
+        ),
+    )
 
 
 def payment_captured(session: Session, message: Message, services: Services) -> None:
@@ -49,6 +69,9 @@ def payment_captured(session: Session, message: Message, services: Services) -> 
 
 
 REACTIONS = {
-    "accounts": {"contract_registered": contract_registered},
+    "accounts": {
+        "contract_registered": contract_registered,
+        "contract_amended": contract_amended,
+    },
     "payments": {"payment_captured": payment_captured},
 }

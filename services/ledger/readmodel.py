@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from services.ledger.domain import Account
 from services.ledger.domain.events import PaymentPosted
 from services.ledger.domain.proposal import Proposal
+from services.ledger.tables.accounts_at_hand import read_to_post, recall_payments
 from services.ledger.tables.book_rows import project_book
 from services.ledger.tables.bulk_copy import find_balances, write_balances
 from services.ledger.tables.closed_periods import closed_through
@@ -51,6 +52,21 @@ SELECT p.proposal_id, {", ".join(f"p.{name}" for name in COLUMNS[PROPOSALS])},
     ON decided.originator_id = p.proposal_id AND decided.originator_version = 2
 """
 
+_PAYMENT = (
+    "e.originator_id, e.topic, e.state, e.recorded_at, e.actor, e.notification_id AS position"
+)
+# Payments are found by a scan: an index on their sums or days would have to be written by each.
+_SOUGHT = f"""
+SELECT {_PAYMENT}
+  FROM payment_postings AS p JOIN events AS e ON e.notification_id = p.position
+ WHERE p.payment_id::text LIKE %(part)s
+   AND (%(amount)s::bigint IS NULL OR %(amount)s IN (p.amount, p.amount + p.penalty))
+   AND p.position >= %(first)s
+   AND (%(paid_on)s::text IS NULL
+        OR convert_from(e.state, 'UTF8')::json ->> 'effective_on' = %(paid_on)s)
+ ORDER BY p.position DESC LIMIT %(limit)s
+"""
+
 set_json_dumps(msgspec.json.encode)
 set_json_loads(msgspec.json.decode)
 
@@ -84,6 +100,12 @@ class ReadModel:
         # in a group of commands they all travel together.
         if rows:
             self._cursor.execute(_UPSERTS[table], (msgspec.json.encode(rows).decode(),))
+
+    def accounts_at_hand(self, ids: Sequence[UUID], payment_id: UUID) -> list[Aggregate]:
+        """Return accounts from their rows, with a payment where it is posted to them already."""
+        accounts = read_to_post(self._cursor, ids)
+        recall_payments(self._cursor, [payment_id], accounts)
+        return list(accounts.values())
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Return the row of one account."""
@@ -124,6 +146,79 @@ class ReadModel:
         """Yield the rows of accounts with an open period that was due before a day, by number."""
         self._cursor.execute(_OWING, (on,))
         yield from self._cursor
+
+    def advances(self, after: str, limit: int) -> list[dict[str, Any]]:
+        """Return the accounts with an advance after a number, by number."""
+        self._cursor.execute(
+            "SELECT number, payer_kind, advance FROM balances WHERE advance > 0 AND number > %s "
+            "ORDER BY number LIMIT %s",
+            (after, limit),
+        )
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+    def advances_in_all(self) -> dict[str, int]:
+        """Return how many accounts have an advance, and what these come to."""
+        self._cursor.execute(
+            "SELECT count(*) AS count, coalesce(sum(advance), 0)::bigint AS total "
+            "FROM balances WHERE advance > 0"
+        )
+        return self._cursor.fetchone()  # type: ignore[no-any-return]
+
+    def payments_of(self, account: UUID) -> Iterator[dict[str, Any]]:
+        """Yield the payments in an account's stream, the newest first."""
+        self._cursor.execute(
+            f"SELECT {_PAYMENT} FROM events AS e WHERE originator_id = %s "
+            "AND topic = 'ledger.payment_posted.v1' ORDER BY originator_version DESC",
+            (account,),
+        )
+        yield from self._cursor
+
+    def payments_sought(
+        self,
+        part: str,
+        amount: Kopecks | None,
+        paid_on: date | None,
+        since: datetime | None,
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """Return the payments that have this part in their id, this sum and this day.
+
+        The newest come first; those recorded before ``since`` are left out.
+        """
+        sought = {
+            "part": f"%{part}%",
+            "amount": amount,
+            "paid_on": paid_on and paid_on.isoformat(),
+            "first": self._first_position(since) if since else 1,
+            "limit": limit,
+        }
+        self._cursor.execute(_SOUGHT, sought)
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+    def reversals_in(self, accounts: Collection[UUID]) -> list[dict[str, Any]]:
+        """Return the reversals in the streams of accounts."""
+        self._cursor.execute(
+            f"SELECT {_PAYMENT} FROM events AS e WHERE originator_id = ANY(%s) "
+            "AND topic = 'ledger.payment_reversed.v1'",
+            (list(accounts),),
+        )
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+    def _first_position(self, since: datetime) -> int:
+        """Return the first position recorded since an instant; times never decrease along them."""
+        self._cursor.execute("SELECT coalesce(max(notification_id), 0) AS last FROM events")
+        first, beyond = 1, self._cursor.fetchone()["last"] + 1
+        while first < beyond:
+            middle = (first + beyond) // 2
+            self._cursor.execute(
+                "SELECT recorded_at < %s AS before FROM events WHERE notification_id = %s",
+                (since, middle),
+            )
+            if self._cursor.fetchone()["before"]:
+                first = middle + 1
+            else:
+                beyond = middle
+        return first
 
     def proposals(
         self, state: str | None = None, after: int = 0, limit: int | None = None

@@ -109,6 +109,21 @@ class StatementsBetween(Schema):
     limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 5000))
 
 
+class Reconciliation(Schema):
+    """The act of reconciliation of an account from one day to another."""
+
+    number = fields.String(required=True, validate=NUMBER)
+    first_day = fields.Date(required=True, format="iso")
+    last_day = fields.Date(required=True, format="iso")
+
+
+class Debt(Schema):
+    """What an account owes by the end of a day, past or present; today when left out."""
+
+    number = fields.String(required=True, validate=NUMBER)
+    on = fields.Date(load_default=None, allow_none=True, format="iso")
+
+
 class Penalty(Schema):
     """The penalty of one account by a day, past or future; today when left out."""
 

@@ -13,10 +13,10 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger import schemas, staff_commands, staff_schemas
+from services.ledger import schemas, staff_commands, staff_schemas, taken_payments
 from services.ledger.application import PaidLine, PostPayment
 from services.ledger.corrections import proposals
-from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.events import ServiceAmount, TakenElsewhere
 from services.ledger.domain.proposal import (
     OPEN,
     AdjustCharges,
@@ -26,22 +26,36 @@ from services.ledger.domain.proposal import (
 )
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.limits import CORRECTING
+from services.ledger.papers.certificate import debt_on
+from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.penalties.account_penalty import penalty
+from services.ledger.penalties.accrual_runs import accruals
 from services.ledger.penalties.law import law_in_force
-from services.ledger.reports import balances, bills, history, statements
+from services.ledger.penalties.schedule import read_schedule
+from services.ledger.policy import policy
+from services.ledger.reports import (
+    advances,
+    balances,
+    bills,
+    history,
+    payments,
+    statements,
+)
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
-from shared.config import GATEWAY
+from services.ledger.taken_payments import TakePayment
+from shared.config import GATEWAY, Settings
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import staff
-from shared.rpc.server import StoreProvider, rpc
+from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
 class LedgerService:
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"
+    settings: Settings = SettingsProvider()
     store = StoreProvider()
 
     @rpc(schemas.Balance, callers=(GATEWAY, staff("read")))
@@ -110,6 +124,18 @@ class LedgerService:
             lambda session: penalty(session, number, on or session.today, law_in_force())
         )
 
+    @rpc(schemas.Reconciliation, callers=(GATEWAY, staff("read")))
+    def reconciliation(self, number: str, first_day: date, last_day: date) -> Any:
+        """Return what an act of reconciliation says; see `papers.reconciliation`."""
+        return self.store.query(
+            lambda session: reconciliation(session, number, first_day, last_day)
+        )
+
+    @rpc(schemas.Debt, callers=(GATEWAY, staff("read")))
+    def debt(self, number: str, on: date | None) -> Any:
+        """Return what an account owes by the end of a day; see `papers.certificate`."""
+        return self.store.query(lambda session: debt_on(session, number, on or session.today))
+
     @rpc(schemas.PaymentProofs, callers=(GATEWAY,))
     def payment_proofs(self, payment_id: UUID) -> Any:
         """Return, for each posting of a payment, the proof of its inclusion in the sealed log."""
@@ -151,8 +177,26 @@ class LedgerService:
             paid_on=paid_on,
             lines=tuple(PaidLine(**line) for line in lines),
         )
-        return staff_commands.post_payment_taken_elsewhere(
+        return taken_payments.post_payment_taken_elsewhere(
             self.store, _group_commit(self.store), command
+        )
+
+    @rpc(staff_schemas.TakePayment, callers=(staff("post-payment"),))
+    def take_payment(
+        self,
+        account: str,
+        amount: int,
+        penalty: int,
+        period: str | None,
+        paid_on: date | None,
+        dry_run: bool,
+        **taken: Any,
+    ) -> Any:
+        """Post a payment of one account, once by its content; see `taken_payments.take_payment`."""
+        line = PaidLine(account=account, amount=amount, penalty=penalty, period=period)
+        asked = TakePayment(line=line, taken=TakenElsewhere(**taken), paid_on=paid_on)
+        return taken_payments.take_payment(
+            self.store, _group_commit(self.store), asked, dry_run=dry_run
         )
 
     @rpc(staff_schemas.Adjust, callers=(staff("adjust"),))
@@ -217,6 +261,17 @@ class LedgerService:
         """Close a month and all before it; return ``{closed_through, dry_run}``."""
         return staff_commands.close_month(self.store, period, reason, dry_run=dry_run)
 
+    @rpc(staff_schemas.Accruals, callers=(staff("read"),))
+    def accruals(self, last: int) -> Any:
+        """Return ``{schedule, due, next, runs}``; see `accrual_runs.accruals`."""
+        schedule = read_schedule(self.settings.ledger_accruals)
+        return self.store.query(lambda session: accruals(session, schedule, last))
+
+    @rpc(staff_schemas.Policy, callers=(staff("read"),))
+    def policy(self) -> Any:
+        """Return what the operator has chosen; see `policy.policy`."""
+        return policy(self.settings.ledger_accruals)
+
     @rpc(staff_schemas.StatementByDays, callers=(staff("read"),))
     def statement_by_days(
         self,
@@ -233,6 +288,23 @@ class LedgerService:
         page = whole["movements"][after : after + limit]
         more = len(whole["movements"]) > after + limit
         return {**whole, "movements": page, "next": after + limit if more else None}
+
+    @rpc(staff_schemas.Advances, callers=(staff("read"),))
+    def advances(self, after: str, limit: int) -> Any:
+        """Return a page of the accounts with an advance, and the totals of all."""
+        return self.store.query(
+            lambda session: {
+                **advances.advances(session, after, limit),
+                **advances.advances_in_all(session),
+            }
+        )
+
+    @rpc(staff_schemas.FindPayments, callers=(staff("read"),))
+    def find_payments(self, limit: int, **sought: Any) -> Any:
+        """Return the newest payments that fit what is known; see `payments.find_payments`."""
+        return self.store.query(
+            lambda session: payments.find_payments(session, payments.Sought(**sought), limit)
+        )
 
     def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
         return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)

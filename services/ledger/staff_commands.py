@@ -12,7 +12,6 @@ from uuid import UUID
 
 import msgspec
 
-from services.ledger.application import PostPayment, post_payment
 from services.ledger.corrections import (
     Approve,
     Correct,
@@ -23,14 +22,12 @@ from services.ledger.corrections import (
     preview_approval,
     preview_rejection,
     reject,
+    shown_proposal,
 )
 from services.ledger.domain.proposal import Correction
-from services.ledger.limits import POST_PAYMENT, allowance
 from services.ledger.tables.closed_periods import close_period
 from shared import context
-from shared.errors import NotFound
 from shared.eventstore import Session
-from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import NAMESPACE, derived_id
 
@@ -91,39 +88,8 @@ def close_month(store: PostgresStore, period: str, reason: str, *, dry_run: bool
 
 
 def proposal_of(store: PostgresStore, proposal_id: UUID) -> dict[str, Any]:
-    """Return one proposal; raises NotFound ``proposal_not_found``."""
-    found = store.query(lambda session: session.read.proposal(proposal_id))
-    if found is None:
-        raise NotFound("proposal_not_found", "There is no such proposal.")
-    return dict(found)
-
-
-def post_payment_taken_elsewhere(
-    store: PostgresStore, group_commit: GroupCommit, command: PostPayment
-) -> dict[str, Any]:
-    """Post a payment that the actor took, within his limit of the day if he has one."""
-    actor = context.current().actor
-    limited = store.query(lambda session: allowance(session, actor, POST_PAYMENT)).left is not None
-    with context.bind(command_id=_own_id(POST_PAYMENT, msgspec.json.encode(command).decode())):
-        # Without a limit there is no sum of the day, so concurrent payments are committed together.
-        result: dict[str, Any] = (
-            store.execute(_post_within_limit, command)
-            if limited
-            else group_commit.execute(post_payment, command)
-        )
-    return result
-
-
-def _post_within_limit(session: Session, command: PostPayment) -> dict[str, Any]:
-    session.read.hold_movements()
-    left = allowance(session, context.current().actor, POST_PAYMENT)
-    result = post_payment(session, command)
-    posted = frozenset(result["posted"])
-    amount = sum(line.amount + line.penalty for line in command.lines if line.account in posted)
-    left.check(amount)
-    if posted:
-        left.use(session, context.current().command_id or command.payment_id, amount)
-    return result
+    """Return one proposal with its preview; see `corrections.shown_proposal`."""
+    return store.query(lambda session: shown_proposal(session, proposal_id))
 
 
 def _execute(

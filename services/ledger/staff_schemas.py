@@ -11,6 +11,8 @@ from shared.reasons import MAX_REASON, Reason, printable
 
 MAX_LINES = 100
 MAX_PAGE = 5_000
+MAX_DOCUMENT = 64
+"""Characters of a document's number."""
 _PERIOD = validate.Regexp(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])\Z", error="a month is written 2026-10")
 
 
@@ -69,6 +71,21 @@ class WriteOff(_Correction):
     amount = Kopecks(required=True)
 
 
+class TakePayment(_Command):
+    """A payment of one account, taken at a cash desk or in a bank; ``paid_on`` None: today."""
+
+    account = fields.String(required=True, validate=NUMBER)
+    amount = Kopecks(required=True)
+    penalty = Kopecks(load_default=0)
+    period = fields.String(load_default=None, allow_none=True, validate=_PERIOD)
+    paid_on = fields.Date(load_default=None, allow_none=True, format="iso")
+    place = fields.String(required=True, validate=validate.OneOf(("cash_desk", "bank")))
+    document = fields.String(
+        load_default="", validate=(validate.Length(max=MAX_DOCUMENT), printable)
+    )
+    reason = Reason(required=True)
+
+
 class Approve(_Command):
     """The approval of a proposal; the second person may add a reason."""
 
@@ -104,6 +121,16 @@ class Proposal(Schema):
     proposal_id = fields.UUID(required=True)
 
 
+class Policy(Schema):
+    """The choices of the operator: all."""
+
+
+class Accruals(Schema):
+    """The last accrual runs."""
+
+    last = fields.Integer(load_default=12, strict=True, validate=validate.Range(1, MAX_PAGE))
+
+
 class StatementByDays(Schema):
     """What took effect on an account between two days; a page of it after so many movements."""
 
@@ -112,3 +139,20 @@ class StatementByDays(Schema):
     last_day = fields.Date(load_default=None, allow_none=True, format="iso")
     after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=2**62))
     limit = fields.Integer(load_default=1_000, strict=True, validate=validate.Range(1, MAX_PAGE))
+
+
+class Advances(Schema):
+    """The accounts with an advance after a number."""
+
+    after = fields.String(load_default="", validate=validate.Length(max=20))
+    limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 500))
+
+
+class FindPayments(Schema):
+    """What is known of a payment: a part of its id, its account, its day, its sum."""
+
+    part = fields.String(load_default="", validate=validate.Length(max=36))
+    account = fields.String(load_default=None, allow_none=True, validate=NUMBER)
+    paid_on = fields.Date(load_default=None, allow_none=True, format="iso")
+    amount = Kopecks(load_default=None, allow_none=True)
+    limit = fields.Integer(load_default=50, strict=True, validate=validate.Range(1, 500))

@@ -50,7 +50,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
 STAFFED = tuple(PERMISSIONS)
 """The services with methods for staff."""
 
-CALLING_ROLES = frozenset({"clerk", "approver", "operator"})
+CALLING_ROLES = frozenset({"clerk", "approver", "cashier", "operator"})
 """The roles of staff who call services; an auditor reads the database."""
 
 SUBSCRIBERS_QUEUES = r"^(subscriber\.|evt-)"

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from marshmallow import Schema, fields, validate
 
-from shared.contracts.base import AccountNumber, Contract, PersonId, PlainId
+from shared.contracts.base import AccountNumber, Contract, Day, PersonId, PlainId
 
 ABOUT = "Personal accounts (contracts with the utility) and who has linked them."
 
@@ -58,6 +58,14 @@ class ContractAmended(Schema):
         required=True,
         validate=validate.Length(min=1),
         metadata={"description": "The details that differ from before; not their values."},
+    )
+    effective_on = Day(
+        metadata={
+            "description": (
+                "The day from which the amendment holds. Messages of before this field existed "
+                "lack it: it is the day on which they were recorded."
+            )
+        },
     )
 
 

@@ -112,6 +112,17 @@ class AccountOpened(_OfAccount):
     )
 
 
+class PayerKindChanged(_OfAccount):
+    payer_kind = fields.String(
+        required=True,
+        metadata={
+            "description": (
+                "Who pays: debts that take effect from the day on bear its penalty rules."
+            )
+        },
+    )
+
+
 class OpeningPosted(_OfAccount):
     opening = fields.List(
         fields.Nested(ServiceAmount),
@@ -208,12 +219,6 @@ class PenaltyCorrected(_OfAccount):
     )
     advance = Kopecks(
         required=True, metadata={"description": "Paid already and so an advance now, kopecks."}
-    )
-
-
-class PayerKindChanged(_OfAccount):
-    payer_kind = fields.String(
-        required=True, metadata={"description": "The kind of payer from that day on."}
     )
 
 

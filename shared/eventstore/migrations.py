@@ -27,6 +27,7 @@ BASE = (
     "live_types.sql",
     "retries.sql",
     "succession.sql",
+    "first_version.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

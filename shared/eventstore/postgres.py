@@ -21,7 +21,7 @@ from shared.config import Settings
 from shared.cooperation import cooperatively
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
-from shared.eventstore.arrays import bigints, byteas, uuids
+from shared.eventstore import command_table
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.recorder import (
@@ -31,7 +31,7 @@ from shared.eventstore.recorder import (
     LoggedEvent,
     PostgresRecorder,
 )
-from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
+from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
 from shared.ids import new_id
 from shared.logs import get_logger
 from shared.privacy import PostgresVault
@@ -44,16 +44,6 @@ log = get_logger(__name__)
 ATTEMPTS = 5
 """How often a command is decided when others change the same streams concurrently. From the second
 attempt on it holds the append lock while it decides, so that it cannot lose again."""
-
-_FIND_COMMAND = "SELECT fingerprint, result FROM commands WHERE command_id = %s"
-_KEEP_COMMAND = (
-    "INSERT INTO commands (command_id, fingerprint, result, first_position, last_position) "
-    "VALUES (%s, %s, %s, %s, %s)"
-)
-_KEEP_COMMANDS = (
-    "INSERT INTO commands (command_id, fingerprint, result, first_position, last_position) "
-    "SELECT * FROM unnest(%s, %s, %s, %s, %s)"
-)
 
 
 class PostgresSession(Session):
@@ -189,14 +179,14 @@ class PostgresStore:
             return self._execute(handler, command, command_id)
 
     def _execute(self, handler: Callable[[Any, C], R], command: C, command_id: UUID) -> R:
-        fingerprint = self.fingerprint(handler, command)
+        fingerprint, from_log = self.fingerprint(handler, command), False
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.transaction() as cursor:
                     if attempt > 1:
                         self.recorder.lock(cursor)
                     result, appended = self._attempt(
-                        cursor, handler, command, command_id, fingerprint
+                        cursor, handler, command, command_id, fingerprint, from_log
                     )
                 telemetry.events_committed(self.service, appended)
                 return cast(R, result)
@@ -204,15 +194,21 @@ class PostgresStore:
                 # It may be refused because the same command, sent twice at once, was executed
                 # between look-up and decision: then its result is kept.
                 with self.transaction() as cursor:
-                    kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
+                    kept = command_table.find(cursor, command_id)
                 if kept is None:
                     raise
-                return cast(R, _result_of(kept, fingerprint))
+                return cast(R, command_table.result_of(kept, fingerprint))
             except psycopg.errors.UniqueViolation:
                 # Somebody took the version or a unique value, or executed the same command: decide
                 # again on fresh state.
                 telemetry.LOG_CONFLICTS.labels(self.service).inc()
                 log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
+            except psycopg.errors.ForeignKeyViolation:
+                # A row of the read model is ahead of its stream: the log decides.
+                if from_log:
+                    raise
+                from_log = True
+                log.warning("row_ahead_of_its_stream", command=handler.__qualname__)
             except PoolTimeout as error:
                 raise _unavailable() from error
             except psycopg.OperationalError as error:
@@ -309,20 +305,22 @@ class PostgresStore:
         command: C,
         command_id: UUID,
         fingerprint: bytes,
+        from_log: bool,
     ) -> tuple[Any, int]:
         """Return the result, and how many events were appended for it."""
         request = context.current()
-        kept = cursor.execute(_FIND_COMMAND, (command_id,)).fetchone()
+        kept = command_table.find(cursor, command_id)
         if kept is not None:
-            return _result_of(kept, fingerprint), 0
+            return command_table.result_of(kept, fingerprint), 0
         cause = Cause(command_id, request.actor, request.correlation_id)
         session = PostgresSession(self, cursor, cause)
+        session.from_log = from_log
         result = msgspec.json.encode(handler(session, command))
         session.flush()
         first, last = (
             (min(session.appended), max(session.appended)) if session.appended else (None, None)
         )
-        cursor.execute(_KEEP_COMMAND, (command_id, fingerprint, result, first, last))
+        command_table.keep(cursor, (command_id, fingerprint, result, first, last))
         return msgspec.json.decode(result), session.events_appended
 
     def rows(self, pending: Sequence[PendingEvent]) -> list[EventRow]:
@@ -375,29 +373,11 @@ class PostgresStore:
 
     def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
         """Return (fingerprint, result) by id, for the commands that were executed."""
-        cursor.execute(
-            "SELECT command_id, fingerprint, result FROM commands WHERE command_id = ANY (%s)",
-            (list(ids),),
-        )
-        return {
-            row["command_id"]: (bytes(row["fingerprint"]), bytes(row["result"]))
-            for row in cursor.fetchall()
-        }
+        return command_table.find_many(cursor, ids)
 
     def keep_commands(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         """Store (id, fingerprint, result, first position, last position) of many commands."""
-        if rows:
-            ids, fingerprints, results, firsts, lasts = zip(*rows, strict=True)
-            cursor.execute(
-                _KEEP_COMMANDS,
-                (
-                    uuids(ids),
-                    byteas(fingerprints),
-                    byteas(results),
-                    bigints(firsts),
-                    bigints(lasts),
-                ),
-            )
+        command_table.keep_many(cursor, rows)
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -408,10 +388,6 @@ class PostgresStore:
             connection.cursor() as cursor,
         ):
             yield cursor
-
-
-def _result_of(kept: dict[str, Any], fingerprint: bytes) -> Any:
-    return kept_result(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
 
 
 def _unavailable() -> Unavailable:

@@ -14,34 +14,27 @@ Differences from the library's recorder:
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-import psycopg
-from eventsourcing.persistence import (
-    ApplicationRecorder,
-    IntegrityError,
-    Notification,
-    NotSupportedError,
-    StoredEvent,
-)
+from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
 from psycopg import sql
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from shared.eventstore.arrays import bigints, byteas, texts, uuids
+from shared.eventstore.copy_encoder import CopyEncoder
+from shared.eventstore.subscription import LogSubscription, library_errors
 from shared.ids import new_id
 
 _COLUMNS = (
     "originator_id, originator_version, topic, state, notification_id, recorded_at, "
     "command_id, actor, correlation_id"
 )
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_BLOCK = 1 << 18
 _CONVERTED_AT_ONCE = 200
 
 _LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
@@ -174,7 +167,9 @@ class PostgresRecorder(ApplicationRecorder):
         Last < first when there were no rows. Raises like append.
         """
         tail = self.lock_tail(cursor)
-        encoder = _CopyEncoder(tail.position, tail.recorded_at, cause)
+        encoder = CopyEncoder(
+            tail.position, tail.recorded_at, cause.command_id, cause.actor, cause.correlation_id
+        )
         with cursor.copy(f"COPY events ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
             for block in encoder.blocks(rows):
                 copy.write(block)
@@ -232,23 +227,18 @@ class PostgresRecorder(ApplicationRecorder):
         return low
 
     # The interface of the library's ApplicationRecorder, so that its readers work on this log.
+    # It raises the library's own errors.
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        if not stored_events:
+            return None
         cause = Cause(new_id(), "service:eventsourcing", "")
-        with self._pool.connection() as connection, connection.cursor() as cursor:
-            rows = [
-                (
-                    UUID(str(stored.originator_id)),
-                    stored.originator_version,
-                    stored.topic,
-                    stored.state,
-                )
-                for stored in stored_events
-            ]
-            try:
-                return self.append(cursor, rows, [cause] * len(rows))[0] if rows else []
-            except psycopg.IntegrityError as error:
-                raise IntegrityError(str(error)) from error
+        rows = [
+            (UUID(str(stored.originator_id)), stored.originator_version, stored.topic, stored.state)
+            for stored in stored_events
+        ]
+        with self._cursor() as cursor:
+            return self.append(cursor, rows, [cause] * len(rows))[0]
 
     def select_events(
         self,
@@ -260,12 +250,16 @@ class PostgresRecorder(ApplicationRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         order = "DESC" if desc else "ASC"
-        return self._select(
-            "originator_id = %s AND originator_version > %s "
-            "AND (%s::bigint IS NULL OR originator_version <= %s) "
-            f"ORDER BY originator_version {order} LIMIT %s",
-            (originator_id, gt or 0, lte, lte, limit),
-        )
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT originator_id, originator_version, topic, state FROM events "
+                "WHERE originator_id = %s "
+                "AND (%s::bigint IS NULL OR originator_version > %s) "
+                "AND (%s::bigint IS NULL OR originator_version <= %s) "
+                f"ORDER BY originator_version {order} LIMIT %s",
+                (originator_id, gt, gt, lte, lte, limit),
+            )
+            return [StoredEvent(**row) for row in cursor.fetchall()]
 
     def select_notifications(
         self,
@@ -275,30 +269,34 @@ class PostgresRecorder(ApplicationRecorder):
         topics: Sequence[str] = (),
         *,
         inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
+    ) -> Sequence[LoggedEvent]:
         first = 1 if start is None else start if inclusive_of_start else start + 1
         only = list(topics) or None
-        return self._select(
-            "notification_id >= %s AND (%s::bigint IS NULL OR notification_id <= %s) "
-            "AND (%s::text[] IS NULL OR topic = ANY (%s)) ORDER BY notification_id LIMIT %s",
-            (first, stop, stop, only, only, limit),
-        )
+        with self._cursor() as cursor:
+            cursor.execute(
+                f"SELECT {_COLUMNS} FROM events "
+                "WHERE notification_id >= %s AND (%s::bigint IS NULL OR notification_id <= %s) "
+                "AND (%s::text[] IS NULL OR topic = ANY (%s)) ORDER BY notification_id LIMIT %s",
+                (first, stop, stop, only, only, limit),
+            )
+            return [logged(row) for row in cursor.fetchall()]
 
     def max_notification_id(self) -> int | None:
-        with self._pool.connection() as connection, connection.cursor() as cursor:
+        with self._cursor() as cursor:
             row = cursor.execute("SELECT max(notification_id) AS last FROM events").fetchone()
             return None if row is None else row["last"]
 
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> NoReturn:
-        raise NotSupportedError(
-            "the library's subscriptions crash when eventlet has patched the threads: "
-            "read the log with shared.bus.relay, or subscribe to the service's exchange"
-        )
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> LogSubscription:
+        return LogSubscription(self, str(self._pool.conninfo), self.channel, gt, topics)
 
-    def _select(self, condition: str, parameters: tuple[Any, ...]) -> list[LoggedEvent]:
-        with self._pool.connection() as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT {_COLUMNS} FROM events WHERE {condition}", parameters)
-            return [logged(row) for row in cursor.fetchall()]
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        with (
+            library_errors(),
+            self._pool.connection() as connection,
+            connection.cursor() as cursor,
+        ):
+            yield cursor
 
 
 def logged(row: dict[str, Any]) -> LoggedEvent:
@@ -314,57 +312,3 @@ def logged(row: dict[str, Any]) -> LoggedEvent:
         actor=row["actor"],
         correlation_id=row["correlation_id"],
     )
-
-
-class _CopyEncoder:
-    """Encodes rows of ``events`` in PostgreSQL's binary COPY format.
-
-    All rows of an append share their cause and time, and most share their topic. Only id, version,
-    state and position differ, so one struct per topic packs all fields before the state. This makes
-    a bulk append a quarter faster than psycopg's ``write_row``: see decision 14 in ARCHITECTURE.md.
-    """
-
-    _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
-    _POSITION = struct.Struct(">iq")
-
-    def __init__(self, position: int, recorded_at: datetime, cause: Cause) -> None:
-        self.position = position
-        microseconds = (recorded_at - _EPOCH) // timedelta(microseconds=1)
-        actor, correlation = cause.actor.encode(), cause.correlation_id.encode()
-        length = struct.Struct(">i")
-        self._tail = (
-            struct.pack(">iq", 8, microseconds)
-            + struct.pack(">i16s", 16, cause.command_id.bytes)
-            + length.pack(len(actor))
-            + actor
-            + length.pack(len(correlation))
-            + correlation
-        )
-        self._topics: dict[str, tuple[Callable[..., bytes], int, bytes]] = {}
-
-    def blocks(self, rows: Iterable[EventRow]) -> Iterable[bytes]:
-        """Yield the stream in blocks of about 256 KiB."""
-        place, tail, topics = self._POSITION.pack, self._tail, self._topics
-        position, parts, size = self.position, [self._SIGNATURE], 0
-        for originator_id, version, topic, state in rows:
-            position += 1
-            head, topic_length, topic_bytes = topics.get(topic) or self._topic(topic)
-            length = len(state)
-            parts += (
-                head(9, 16, originator_id.bytes, 8, version, topic_length, topic_bytes, length),
-                state,
-                place(8, position),
-                tail,
-            )
-            size += length + 128
-            if size > _BLOCK:
-                yield b"".join(parts)
-                parts, size = [], 0
-        self.position = position
-        parts.append(struct.pack(">h", -1))
-        yield b"".join(parts)
-
-    def _topic(self, topic: str) -> tuple[Callable[..., bytes], int, bytes]:
-        encoded = topic.encode()
-        pack = struct.Struct(f">hi16siqi{len(encoded)}si").pack
-        return self._topics.setdefault(topic, (pack, len(encoded), encoded))

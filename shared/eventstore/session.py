@@ -102,6 +102,8 @@ class Session(ABC):
 
     cursor: Any = None
     """The cursor of the transaction; None where there is no database."""
+    from_log = False
+    """Whether to read aggregates from the log alone: a row has proved to be ahead of its stream."""
 
     def adopt(self, aggregate: A) -> A:
         """Let an aggregate that was read otherwise take part in this unit of work.
@@ -122,6 +124,11 @@ class Session(ABC):
     def has(self, id: UUID) -> bool:  # noqa: A002
         """Return whether an aggregate takes part in this unit of work."""
         return id in self._aggregates
+
+    @property
+    def peek(self) -> Any:
+        """The service's read model, without the pending events."""
+        return self._read_model()
 
     @property
     def read(self) -> Any:

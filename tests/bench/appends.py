@@ -9,7 +9,8 @@ from eventsourcing.domain import event as library_event
 
 from services.ledger.application import OpenAccount, open_account
 from shared import context
-from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
+from shared.eventstore.copy_encoder import CopyEncoder
+from shared.eventstore.recorder import _COLUMNS, Cause
 from shared.ids import new_id
 from tests.bench.company import Bench, billing_run, encoded_rows, library
 from tests.bench.measure import Result, compare, seconds
@@ -69,7 +70,8 @@ def bulk(bench: Bench, progress: Callable[[str], None]) -> Result:
     if row is None:
         raise RuntimeError("the database has no clock")
     encoded = [(id_, version, event.topic, encode(event)) for id_, version, event in rows]
-    blocks = list(_CopyEncoder(0, row[0], cause).blocks(encoded))
+    encoder = CopyEncoder(0, row[0], cause.command_id, cause.actor, cause.correlation_id)
+    blocks = list(encoder.blocks(encoded))
 
     def ours() -> float:
         bench.reset()

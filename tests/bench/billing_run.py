@@ -29,7 +29,8 @@ from services.ledger.importing.kinds import open_source
 from services.ledger.importing.repeats import Repeats
 from services.ledger.importing.run import Run
 from services.ledger.tables.bulk_copy import write_balances
-from shared.eventstore.recorder import _COLUMNS, Cause, _CopyEncoder
+from shared.eventstore.copy_encoder import CopyEncoder
+from shared.eventstore.recorder import _COLUMNS, Cause
 from shared.ids import new_id
 from tests.bench.company import LINES, Bench, encoded_rows
 from tests.bench.measure import Result, compare, seconds
@@ -207,7 +208,8 @@ def _copied(bench: Bench, bills: Sequence[Bill]) -> list[bytes]:
         for bill in bills
     )
     rows = ((account_id(event.account), 2, event.topic, encode(event)) for event in events)
-    return list(_CopyEncoder(0, datetime.now(UTC), cause).blocks(rows))
+    encoder = CopyEncoder(0, datetime.now(UTC), cause.command_id, cause.actor, cause.correlation_id)
+    return list(encoder.blocks(rows))
 
 
 def _bill(index: int) -> Bill:

@@ -43,6 +43,7 @@ ADDRESSES: Mapping[str, str] = {
     "/accounts/<number>/penalty": "/accounts/{account}/penalty?on=31.12.2026",
     "/accounts/<number>/bills/<period>": "/accounts/{account}/bills/2026-10",
     "/accounts/<number>/statement": "/accounts/{account}/statement?from=01.05.2026",
+    "/accounts/<number>/certificate": "/accounts/{account}/certificate",
     "/charges": "/charges?account={account}&open=all",
     "/charges/<number>/<period>": "/charges/{account}/2026-10",
     "/pay": "/pay",
@@ -61,6 +62,7 @@ ADDRESSES: Mapping[str, str] = {
 OTHERS = (
     "/charges",
     "/accounts/{account}?on=15.06.2026",
+    "/accounts/{account}/certificate?on=01.01.2025",
     "/payments?account={account}&year=2026",
     "/payments?year=2022",
     "/questions/new?line={account}.2026-10.heating",

@@ -60,9 +60,16 @@ def test_answers_open_into_their_addends(pages: Mapping[str, Sums]) -> None:
 
 def test_what_is_due_is_the_sum_of_the_accounts(pages: Mapping[str, Sums]) -> None:
     (answer,) = [number.value for number in pages["/accounts"].numbers if number.is_answer]
-    owed = [pages[f"/accounts/{number}/statement"] for number in accounts_on(pages)]
-    closing = [list(sums.additions())[-1].total.value for sums in owed]
-    assert answer == sum(max(0, one) for one in closing)
+    owed = []
+    for number in accounts_on(pages):
+        statement, penalty = (
+            pages[f"/accounts/{number}/{name}"] for name in ("statement", "penalty")
+        )
+        closing = list(statement.additions())[-1].total.value
+        # A statement has what is accrued; the page of the penalty, what has grown since.
+        _accrued, since = [one.value for one in penalty.numbers if one.section == "tbody"][:2]
+        owed.append(max(0, closing + since))
+    assert answer == sum(owed)
 
 
 def test_months_of_all_accounts_add_up(site: Site) -> None:

@@ -135,6 +135,7 @@ def _make_history(session: Session, _command: None) -> None:
     account.reverse_payment(REVERSED, date(2026, 7, 3), "ошибка")
     accrue(account, date(2026, 8, 10), PenaltyLaw(RULES))
     account.write_off_penalty(100, date(2026, 8, 10), "по решению")
+    account.change_payer_kind("organisation", date(2026, 8, 10))
 
 
 def _events(session: Session) -> list[Any]:
@@ -151,15 +152,28 @@ def ledger() -> MemoryStore:
 def test_gateway_shapes_keep_every_member_of_an_account(ledger: MemoryStore) -> None:
     def answers(session: Session) -> list[tuple[type[Schema], dict[str, Any]]]:
         return [
-            (shapes.Balance, balances.balance(session, NUMBER, None)),
-            (shapes.Balance, balances.balance(session, NUMBER, "2026-08-01")),
             (shapes.Months, statements.charges(session, NUMBER, None, 12)),
             (shapes.Statement, statements.statement(session, NUMBER, None, 50)),
-            (shapes.PenaltyExplained, penalty(session, NUMBER, date(2026, 12, 31), RULES)),
+            (
+                shapes.PenaltyExplained,
+                penalty(session, NUMBER, date(2026, 12, 31), PenaltyLaw(RULES)),
+            ),
         ]
 
     for shape, answer in ledger.query(answers):
         assert shape().dump(answer) == answer
+
+
+@pytest.mark.parametrize("as_of", [None, "2026-08-01"])
+def test_balance_goes_out_whole_with_the_penalty_due_as_the_penalty(
+    ledger: MemoryStore, as_of: str | None
+) -> None:
+    found = ledger.query(lambda session: balances.balance(session, NUMBER, as_of))
+    assert shapes.Balance().dump(found) == {
+        **{name: value for name, value in found.items() if name != "penalty_due"},
+        "penalty": found["penalty_due"],
+        "penalty_accrued": found["penalty"],
+    }
 
 
 def test_bill_of_the_ledger_goes_out_whole(ledger: MemoryStore) -> None:
@@ -183,7 +197,7 @@ def test_statement_of_days_goes_out_whole(ledger: MemoryStore) -> None:
 def test_every_kind_of_movement_is_described(ledger: MemoryStore) -> None:
     statement = ledger.query(lambda session: statements.statement(session, NUMBER, None, 50))
     description = shapes.Movement().fields["kind"].metadata["description"]
-    assert len(kinds := {movement["kind"] for movement in statement["movements"]}) == 8
+    assert len(kinds := {movement["kind"] for movement in statement["movements"]}) == 9
     assert [kind for kind in kinds if f"`{kind}`" not in description] == []
 
 

@@ -43,6 +43,9 @@ GET /accounts/{number}/penalty
 GET /accounts/{number}/statement
 GET /accounts/{number}/bills/{period}
 GET /accounts/{number}/bills/{period}.pdf
+GET /accounts/{number}/certificate.pdf
+GET /accounts/{number}/debt
+GET /accounts/{number}/reconciliation.pdf
 GET /statement
 GET /charges
 GET /payments/due

@@ -16,7 +16,7 @@ from services.accounts.preview import MASKS
 from services.ledger.penalties.explanation import _WORDS
 from services.ledger.penalties.rules import RuleFile, load_rules
 from shared.contracts.accounts import ContractAmended, ContractRegistered, PayerKind
-from tests.simulation import lateness, scenario
+from tests.simulation import scenario
 from tests.unit.ledger.penalties import penalty_oracle
 
 KINDS = set(PayerKind)
@@ -61,5 +61,4 @@ def test_the_demo_bills_every_kind() -> None:
 
 def test_the_simulation_and_the_oracle_know_every_kind() -> None:
     assert set(scenario.KINDS) == KINDS
-    assert set(lateness.DIVISORS) == KINDS
     assert set(penalty_oracle.DIVISORS) == KINDS

@@ -143,7 +143,7 @@ def users(
     tail = secrets.token_hex(4)
     rights: dict[str, Rights] = {
         f"staff.{role}-{tail}": rights_of_staff(f"{role}-{tail}", [role])
-        for role in ("clerk", "approver", "operator", "auditor")
+        for role in ("clerk", "approver", "cashier", "operator", "auditor")
     }
     rights[f"subscriber.datamart-{tail}"] = rights_of_subscriber(
         f"datamart-{tail}", ["ledger", "payments.payment_completed"], personal=["payments"]

@@ -9,8 +9,13 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from eventsourcing.application import LocalNotificationLog
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.application import Application, LocalNotificationLog
+from eventsourcing.persistence import (
+    IntegrityError,
+    InternalError,
+    NotSupportedError,
+    StoredEvent,
+)
 
 from services.ledger.application import (
     OpenAccount,
@@ -20,7 +25,7 @@ from services.ledger.application import (
     post_payment,
 )
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.domain.events import AccountOpened, ChargeLine, ServiceAmount
 from shared import context
 from shared.errors import Conflict, Forbidden, Unavailable
 from shared.eventstore.postgres import PostgresStore
@@ -279,6 +284,29 @@ def test_library_reads_our_log(database: Database) -> None:
     assert [n.id for n in store.recorder.select_notifications(1, 5, inclusive_of_start=False)] == [
         2
     ]
+
+
+def test_application_of_the_library_reads_a_stream_and_appends_nothing(database: Database) -> None:
+    store = database.store("ledger")
+    opened(store)
+    env = {
+        "PERSISTENCE_MODULE": "shared.eventstore.library",
+        "EVENT_TYPES_TOPIC": "services.ledger.domain:EVENTS",
+        "SALDO_DATABASE_URL_LEDGER": database.settings.database_url_of("ledger"),
+    }
+
+    class Ledger(Application[UUID]):
+        """Called as the service."""
+
+    with Ledger(env) as ledger:
+        [event] = ledger.events.get(account_id(NUMBER))
+        assert isinstance(event, AccountOpened)
+        assert (event.account, event.originator_version) == (NUMBER, 1)  # type: ignore[attr-defined]
+        with pytest.raises(NotSupportedError):
+            ledger.save(event)
+        with pytest.raises(InternalError, match="read-only transaction"):
+            ledger.recorder.insert_events([StoredEvent(uuid4(), 1, "topic", b"{}")])
+    assert positions(store) == [1]
 
 
 def test_library_is_told_of_a_conflict_by_its_own_error(database: Database) -> None:

@@ -29,9 +29,9 @@ from tests.conftest import Database
 NUMBER = "0100000001"
 ID = account_id(NUMBER)
 CAUSE = Cause(UUID(int=1), "staff:ivanova", "")
-HOLE = pytest.raises(
-    (psycopg.errors.ForeignKeyViolation, IntegrityError), match="has no predecessor"
-)
+REFUSED = (psycopg.errors.ForeignKeyViolation, IntegrityError)
+HOLE = pytest.raises(REFUSED, match="has no predecessor")
+LATE = pytest.raises(REFUSED, match="comes after version 1")
 RAW = (
     "INSERT INTO events (originator_id, originator_version, topic, state, notification_id, "
     "recorded_at, command_id, actor, correlation_id) "
@@ -110,6 +110,37 @@ def test_successive_versions_are_appended(store: PostgresStore, way: Way) -> Non
     assert versions_of(store) == [1, 2, 3, 4]
 
 
+@ways
+def test_stream_may_begin_with_version_0(store: PostgresStore, way: Way) -> None:
+    stream = uuid4()
+    way(store, rows(0, 1, stream=stream))
+    way(store, rows(2, stream=stream))
+    with HOLE:
+        way(store, rows(4, stream=stream))
+    assert versions_of(store, stream) == [0, 1, 2]
+
+
+@ways
+def test_version_0_never_comes_after_version_1(store: PostgresStore, way: Way) -> None:
+    with LATE:
+        way(store, rows(0))
+    stream = uuid4()
+    with LATE:
+        way(store, rows(1, 0, stream=stream))
+    assert versions_of(store) == [1]
+    assert versions_of(store, stream) == []
+
+
+def test_negative_version_is_refused(store: PostgresStore) -> None:
+    with pytest.raises(IntegrityError, match="events_version_not_negative"):
+        insert(store, rows(-1, stream=uuid4()))
+
+
+def test_audit_finds_an_account_that_begins_with_version_0(store: PostgresStore) -> None:
+    insert(store, rows(0, stream=account_id("0100000002")))
+    assert "versions of a stream" in {found.what for found in audit(store).differences}
+
+
 def test_row_ahead_of_its_stream_leaves_no_hole_by_group_commit(
     database: Database, store: PostgresStore
 ) -> None:
@@ -150,6 +181,9 @@ def test_look_up_never_reads_the_whole_log(store: PostgresStore) -> None:
         for version in range(2, 5):
             tail = store.recorder.lock_tail(cursor)
             store.recorder.write(cursor, tail, rows(version), [CAUSE])
+        for _ in range(3):
+            tail = store.recorder.lock_tail(cursor)
+            store.recorder.write(cursor, tail, rows(0, stream=uuid4()), [CAUSE])
         row = cursor.execute(
             "SELECT seq_scan FROM pg_stat_xact_user_tables "
             "WHERE schemaname = 'ledger' AND relname = 'events'"
@@ -157,5 +191,5 @@ def test_look_up_never_reads_the_whole_log(store: PostgresStore) -> None:
         assert row["seq_scan"] == 0
 
 
-def versions_of(store: PostgresStore) -> list[int]:
-    return [event.originator_version for event in store.recorder.select_events(ID)]
+def versions_of(store: PostgresStore, stream: UUID = ID) -> list[int]:
+    return [event.originator_version for event in store.recorder.select_events(stream)]

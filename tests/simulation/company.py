@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.simulation.files import StepFile, step_file
 from tests.simulation.reading import Row, entries_of
-from tests.simulation.reference_model import Entry, ModelAccount
+from tests.simulation.reference_model import ModelAccount
 from tests.simulation.scenario import AccountScenario
 from tests.simulation.steps import Step, steps
 
@@ -24,29 +24,26 @@ class Company:
 
     files: Sequence[StepFile]
 
-    def accounts(self) -> Iterator[tuple[str, list[Entry], ModelAccount]]:
-        """Yield (number, entries in the order recorded, the account after them) from the files.
+    def accounts(self) -> Iterator[tuple[str, ModelAccount]]:
+        """Yield the accounts and their numbers from the files.
 
         All files are read in parallel, so only one account is in memory at a time.
         """
         streams = [_by_account(place, file) for place, file in enumerate(self.files)]
         merged = heapq.merge(*streams, key=lambda found: found[:2])
         for number, found in groupby(merged, key=lambda item: item[0]):
-            rows = {place: of_account for _, place, of_account in found}
-            entries, account = self._account_from(rows)
-            yield number, entries, account
+            yield number, self._account_from({place: rows for _, place, rows in found})
 
-    def _account_from(self, rows: Mapping[int, Sequence[Row]]) -> tuple[list[Entry], ModelAccount]:
-        account, entries = ModelAccount(), list[Entry]()
+    def _account_from(self, rows: Mapping[int, Sequence[Row]]) -> ModelAccount:
+        account = ModelAccount()
         for place, file in enumerate(self.files):
             step = file.step
-            if step.kind == "accrual" and account.entries:
-                entries += account.accrue(step.day)
+            if step.kind == "accrual":
+                account.accrue(step.day)
             elif place in rows:
-                for entry in entries_of(step.kind, step.day, rows[place], account):
+                for entry in entries_of(step.kind, rows[place], account):
                     account.record(entry)
-                    entries.append(entry)
-        return entries, account
+        return account
 
 
 def make_company(

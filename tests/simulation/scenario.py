@@ -1,7 +1,8 @@
 """The scenario of one account: random events, reproducible by the seed.
 
 Payers have a behaviour (prompt, in part, in advance, seldom, never), billing centres err, banks
-send their files late. Amounts depend on what is owed, which the reference model knows.
+send their files late. Amounts depend on what is owed: about that, for the oracle takes its time,
+and now and then exactly that.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ SERVICES = {
 }
 KINDS = {"household": 90, "organisation": 7, "managing_company": 3, "capital_repair": 0}
 """Payer kind -> how many of 100 accounts; capital repair is a line in the bills of the others."""
+EXACTLY = 0.1
+"""The share of payments that know to the kopeck what is owed."""
 BEHAVIOURS = ("prompt", "in_part", "in_advance", "seldom", "never")
 
 
@@ -63,7 +66,7 @@ class AccountScenario:
         }
         rows = [{"account": self.number, **row} for row in makers[step.kind](step)]
         if rows:
-            for entry in entries_of(step.kind, step.day, rows, self.account):
+            for entry in entries_of(step.kind, rows, self.account):
                 self.account.record(entry)
         return rows
 
@@ -164,7 +167,11 @@ class AccountScenario:
         return rows
 
     def _payment(self, step: Step) -> dict[str, Any]:
-        chance, owed, penalty_owed = self._chance, self.account.principal, self.account.penalty
+        chance, owed = self._chance, max(0, self.account.about)
+        penalty_owed = chance.randint(0, owed // 50)
+        if chance.random() < EXACTLY:
+            state = self.account.states([step.day])[step.day]
+            owed, penalty_owed = state.total, state.owed
         amount = {
             "prompt": owed,
             "in_part": owed * chance.randint(10, 99) // 100,
@@ -197,8 +204,10 @@ class AccountScenario:
         return [{"payment_id": chance.choice(payments), "on": day.isoformat()}]
 
     def _write_off(self, step: Step) -> list[dict[str, Any]]:
-        owed = self.account.penalty
-        if not owed or self._chance.random() > 0.1:
+        if not self.account.entries or self._chance.random() > 0.1:
+            return []
+        owed = self.account.states([step.day])[step.day].owed
+        if not owed:
             return []
         part = self._chance.choice((owed, owed // 2 or owed))
         return [{"amount": part, "on": step.day.isoformat()}]

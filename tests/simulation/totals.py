@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from tests.simulation.reference_model import Entry, ModelAccount
+from tests.ledger_oracle.facts import Fact, by_effect
+from tests.ledger_oracle.oracle import State, state_of
+from tests.simulation.reference_model import Entry, ModelAccount, state_after
 
 LAST_DAYS = (30, 60, 90, 180, 365)
-COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
+COLUMNS = ("opening", "charged", "recalculated", "concession", "paid", "closing")
 
 
 @dataclass
 class TurnoverTotals:
-    """The turnover between two days; ``rows`` is service -> column -> kopecks."""
+    """The turnover between two days; ``rows`` is service -> column -> kopecks.
+
+    There is no row of the penalty: when what of it was booked is the ledger's own affair.
+    """
 
     first: date
     last: date
@@ -24,116 +29,99 @@ class TurnoverTotals:
         default_factory=lambda: defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
     )
 
-    def add(self, entries: Sequence[Entry]) -> None:
-        """Add an account's turnover; its entries are in effective order."""
-        account, opened = ModelAccount(), False
-        for entry in entries:
-            if entry.day > self.last:
-                break
-            inside = entry.day >= self.first and entry.what != "open"
-            if inside and not opened:
-                self._put("opening", account)
-                opened = True
-            account.record(entry)
-            if inside:
+    def add(self, account: ModelAccount) -> None:
+        """Add an account's turnover."""
+        facts, before = by_effect(account.facts), self.first - timedelta(1)
+        if facts[0].day > self.last:
+            return
+        if any(fact.day <= before for fact in facts if fact.what != "open"):
+            self._put("opening", state_of(account.facts, before))
+        else:
+            # What was taken over was owed before all that happened, on whatever day it was known.
+            self._put("opening", state_after([f for f in account.facts if f.what == "open"]))
+        self._put("closing", state_of(account.facts, self.last))
+        for entry in account.entries:
+            if self.first <= entry.fact.day <= self.last:
                 self._count(entry)
-        if not opened:
-            self._put("opening", account)
-        self._put("closing", account)
 
     def finish(self) -> dict[str, dict[str, int]]:
         """Return the rows, with ``paid`` derived from the other columns."""
         for row in self.rows.values():
-            owed = row["opening"] + row["charged"] + row["recalculated"] + row["penalty"]
+            owed = row["opening"] + row["charged"] + row["recalculated"]
             row["paid"] = owed - row["concession"] - row["closing"]
         return self.rows
 
-    def _put(self, column: str, account: ModelAccount) -> None:
-        for service, amount in account.services().items():
+    def _put(self, column: str, state: State) -> None:
+        for service, amount in state.services.items():
             self.rows[service][column] += amount
-        self.rows["penalty"][column] += account.penalty
-        self.rows["advance"][column] -= account.advance
+        self.rows["advance"][column] -= state.advance
 
     def _count(self, entry: Entry) -> None:
-        match entry.what:
-            case "charge":
-                for service, (charged, recalculated, concession) in entry.values[2].items():
-                    self.rows[service]["charged"] += charged
-                    self.rows[service]["recalculated"] += recalculated
-                    self.rows[service]["concession"] -= concession
-            case "adjust":
-                for service, amount in entry.values[1].items():
-                    self.rows[service]["recalculated"] += amount
-            case "add_penalty" | "correct_penalty" | "waive_penalty":
-                self.rows["penalty"]["penalty"] += penalty_charged(entry)
+        for service, (charged, recalculated, concession) in entry.columns.items():
+            self.rows[service]["charged"] += charged
+            self.rows[service]["recalculated"] += recalculated
+            self.rows[service]["concession"] -= concession
+        if entry.fact.what == "adjust":
+            for service, amount in entry.fact.lines.items():
+                self.rows[service]["recalculated"] += amount
 
 
 @dataclass
 class DayTotals:
-    """The end of a day: the double-entry books, and the overdue debts by account."""
+    """The end of a day: the double-entry books, and the overdue debts by account.
+
+    The books of the penalty are left out, as in the turnover.
+    """
 
     day: date
     books: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     overdue: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, number: str, entries: Sequence[Entry], account: ModelAccount) -> None:
-        """Add an account after its ``entries``, which have taken effect by the end of the day."""
-        for service, amount in account.services().items():
+    def add(self, number: str, account: ModelAccount, state: State) -> None:
+        """Add an account and its figures at the end of the day."""
+        for service, amount in state.services.items():
             self.books[f"receivable:{service}"] += amount
-        self.books["receivable:penalty"] += account.penalty
-        self.books["advances"] -= account.advance
-        self.books["clearing"] += sum(amount for _, amount in account.payments.values())
-        for entry in entries:
-            self._count(entry)
-        self._add_overdue(number, account)
+        self.books["advances"] -= state.advance
+        for fact in by_effect(account.facts):
+            if fact.day <= self.day:
+                self._count(fact, account)
+        self._add_overdue(number, account, state)
 
-    def _count(self, entry: Entry) -> None:
-        match entry.what:
+    def _count(self, fact: Fact, account: ModelAccount) -> None:
+        match fact.what:
             case "open":
-                self.books["opening"] -= sum(entry.values[1].values())
-            case "charge":
-                for service, line in entry.values[2].items():
-                    self.books[f"revenue:{service}"] -= sum(line)
-            case "adjust":
-                for service, amount in entry.values[1].items():
+                self.books["opening"] -= sum(fact.lines.values())
+            case "bill" | "adjust":
+                for service, amount in fact.lines.items():
                     self.books[f"revenue:{service}"] -= amount
-            case "add_penalty" | "correct_penalty" | "waive_penalty":
-                self.books["revenue:penalty"] -= penalty_charged(entry)
+            case "pay":
+                self.books["clearing"] += fact.amount + fact.penalty
+            case "reverse":
+                self.books["clearing"] -= account.sum_of(fact.name)
 
-    def _add_overdue(self, number: str, account: ModelAccount) -> None:
-        bands = [0] * (len(LAST_DAYS) + 1)
-        for piece in account.debts:
-            days = (self.day - piece.due_on).days
-            if not piece.payer and days > 0:
-                bands[sum(1 for last in LAST_DAYS if days > last)] += piece.amount
+    def _add_overdue(self, number: str, account: ModelAccount, state: State) -> None:
+        bands, due_days = [0] * (len(LAST_DAYS) + 1), account.due_days()
+        for period, owed in state.principal.items():
+            days = (self.day - due_days[period]).days
+            if days > 0:
+                bands[sum(1 for last in LAST_DAYS if days > last)] += sum(owed.values())
         if any(bands):
             self.overdue[number] = bands
 
 
-def penalty_charged(entry: Entry) -> int:
-    """Return what an entry adds to the penalties charged."""
-    match entry.what:
-        case "add_penalty":
-            return int(entry.values[0])
-        case "correct_penalty":
-            return int(entry.values[0] + entry.values[1])
-        case _:
-            return -int(entry.values[0])
-
-
-def expected_balance(account: ModelAccount) -> dict[str, Any]:
+def expected_balance(state: State) -> dict[str, Any]:
     """Return the figures that the ledger's balance of an account should have."""
     return {
-        "principal": account.principal,
-        "penalty": account.penalty,
-        "advance": account.advance,
-        "services": account.services(),
+        "principal": state.total,
+        "penalty_due": state.owed,
+        "advance": state.advance,
+        "services": state.services,
     }
 
 
 def balance_figures(balance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same figures of the ledger's balance."""
     return {
-        **{name: balance[name] for name in ("principal", "penalty", "advance")},
+        **{name: balance[name] for name in ("principal", "penalty_due", "advance")},
         "services": {item["service"]: item["amount"] for item in balance["services"]},
     }

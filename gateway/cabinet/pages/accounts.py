@@ -172,7 +172,8 @@ def _balance(visit: Visit, number: str, as_of: str) -> Any:
         return None
     if isinstance(balance, Refused) and balance.errors.code == "account_not_found":
         # Linked, and nothing is booked on it yet.
-        return {"as_of": as_of or None, "principal": 0, "penalty": 0, "advance": 0, "services": []}
+        sums = dict.fromkeys(("principal", "penalty", "penalty_accrued", "advance"), 0)
+        return {"as_of": as_of or None, **sums, "services": []}
     return balance
 
 

@@ -95,7 +95,7 @@ class ChargePages:
         return visit.render(
             "penalty.html",
             penalty=penalty,
-            pending=max(penalty["total"] - penalty["accrued"], 0),
+            pending=penalty["total"] - penalty["accrued"],
             step=_next_step(visit, penalty["on"], today, forecast),
             open=visit.query.get("open") == "all",
             typed=typed,

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.penalties.accrual_record import accrue_on_record
 from services.ledger.penalties.accrual_run import Summary, accrue_all, count_owing
@@ -59,10 +60,14 @@ def accrue(
             check_day(by)
             if by > today and not dry_run:
                 raise ValueError(
-                    f"--on: {by} is in the future. Future dates are allowed only with --dry-run; "
-                    f"the last day that can be accrued is {today}."
+                    text(
+                        "--on: {day} is in the future. Future dates are allowed only with "
+                        "--dry-run; the last day that can be accrued is {today}.",
+                        day=by,
+                        today=today,
+                    )
                 )
-            with counting("accruing", count_owing(store, by, chosen)) as advance:
+            with counting(text("accruing"), count_owing(store, by, chosen)) as advance:
                 if dry_run:
                     summary = accrue_all(store, by, chosen, who, advance, dry_run=True)
                 else:
@@ -75,13 +80,32 @@ def accrue(
 
 
 def _show(summary: Summary, by: date, rules: str, dry_run: bool) -> None:
+    figures = {
+        "changed": summary.changed,
+        "accounts": summary.accounts,
+        "day": by,
+        "added": roubles(summary.added),
+        "taken_back": roubles(summary.taken_back),
+        "rules": rules,
+    }
     out.print(
-        f"{'would change' if dry_run else 'changed'} {summary.changed} of {summary.accounts} "
-        f"accounts by {by}: {roubles(summary.added)} added, {roubles(summary.taken_back)} taken "
-        f"back; rules {rules}",
+        text(
+            "accounts that would change by {day}: {changed} of {accounts}; {added} added, "
+            "{taken_back} taken back; rules {rules}",
+            **figures,
+        )
+        if dry_run
+        else text(
+            "accounts changed by {day}: {changed} of {accounts}; {added} added, {taken_back} taken "
+            "back; rules {rules}",
+            **figures,
+        ),
         soft_wrap=True,
     )
     for number, why in summary.refusals.items():
-        err.print(f"account {number} is left unchanged: {why}", soft_wrap=True)
+        err.print(
+            text("account {number} is left unchanged: {why}", number=number, why=why),
+            soft_wrap=True,
+        )
     if summary.refused:
-        err.print(f"{summary.refused} accounts are left unchanged")
+        err.print(text("accounts left unchanged: {count}", count=summary.refused))

@@ -7,7 +7,9 @@ from time import monotonic
 import msgspec
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import Against, Workers, opened_ledger
+from services.ledger.commands.seal_findings import described
 from services.ledger.replay import audit as auditor
 from services.ledger.seal.inspection import inspect_seal
 from services.ledger.seal.keys import verifier_keys
@@ -28,11 +30,11 @@ def audit(
     began = monotonic()
     with reporting(), opened_ledger() as store:
         events = store.recorder.max_notification_id() or 0
-        with counting("replaying", events) as advance:
+        with counting(text("replaying"), events) as advance:
             report = auditor.audit(store, advance, workers=workers)
         trusted = verifier_keys()
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
-        with counting("verifying the seal", events) as advance, store.reading() as cursor:
+        with counting(text("verifying the seal"), events) as advance, store.reading() as cursor:
             seal = inspect_seal(cursor, trusted, notes, advance)
     differences = len(report.differences) + report.unlisted
     if json:
@@ -40,18 +42,30 @@ def audit(
     else:
         for found in report.differences:
             out.print(
-                f"{found.account or 'log'}: {found.what}: the replay gives {found.replayed}, "
-                f"the table has {found.found}",
+                text(
+                    "{account}: {what}: the replay gives {replayed}, the table has {found}",
+                    account=found.account or text("log"),
+                    what=found.what,
+                    replayed=found.replayed,
+                    found=found.found,
+                ),
                 soft_wrap=True,
             )
         if report.unlisted:
-            out.print(f"and {report.unlisted} more differences")
+            out.print(text("differences that are not listed: {count}", count=report.unlisted))
         for finding in seal.findings:
-            out.print(f"seal: {finding.text}", soft_wrap=True)
+            out.print(text("seal: {finding}", finding=described(finding)), soft_wrap=True)
         out.print(
-            f"{report.accounts} accounts, {report.events} events, {seal.sealed} of them sealed; "
-            f"{differences + len(seal.findings)} differences; the trial balance is "
-            f"{sum(report.trial_balance.values())}; {monotonic() - began:.1f} s",
+            text(
+                "accounts: {accounts}, events: {events}, sealed: {sealed}; differences: "
+                "{differences}; the trial balance is {balance}; {seconds:.1f} s",
+                accounts=report.accounts,
+                events=report.events,
+                sealed=seal.sealed,
+                differences=differences + len(seal.findings),
+                balance=sum(report.trial_balance.values()),
+                seconds=monotonic() - began,
+            ),
             soft_wrap=True,
         )
     raise typer.Exit(DIFFERENCE if report.differences or seal.findings else DONE)

@@ -10,7 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from services.language import text
+from services.ledger.commands.changes import sum_names
 from services.ledger.commands.ledger_access import Number, opened_ledger
+from services.ledger.commands.movements import description, with_payment
+from services.ledger.commands.payers import payer
 from services.ledger.reports import overdue
 from services.ledger.reports.balances import balance as balance_of
 from services.ledger.reports.history import statement_by_days
@@ -26,8 +30,6 @@ from services.terminal import (
     roubles,
     show,
 )
-
-TOTALS = {"principal": "principal", "penalty": "penalty («пени»)", "advance": "advance"}
 
 
 def balance(
@@ -52,12 +54,14 @@ def balance(
     if json:
         print_json(found)
         return
-    title = f"Account {number}" + (f" as of {when}" if when else "")
-    table = new_table(title, "What", amounts=("Roubles",))
+    title = text("Account {number}", number=number)
+    if when:
+        title = text("Account {number} as of {when}", number=number, when=when)
+    table = new_table(title, text("What"), amounts=(text("Roubles"),))
     for item in found["services"]:
         table.add_row(item["service"], roubles(item["amount"]))
-    for name, title in TOTALS.items():
-        table.add_row(title, roubles(found[name]), style="bold")
+    for name, what in sum_names().items():
+        table.add_row(what, roubles(found[name]), style="bold")
     show(table)
 
 
@@ -75,21 +79,28 @@ def statement(
                 found = store.query(lambda session: statement_by_days(session, number, first, last))
         else:
             found = _called_statement(number, first, last)
+    for step in found["movements"]:
+        step["text"] = description(step)
     if json:
         print_json(found)
         return
     table = new_table(
-        f"Account {number}", "Effect", "Position", "What", amounts=("Amount", "Penalty", "Balance")
+        text("Account {number}", number=number),
+        text("Effect"),
+        text("Position"),
+        text("What"),
+        amounts=(text("Amount"), text("Penalty"), text("Balance")),
     )
-    table.add_row(from_ or "", "", "Opening balance", "", "", roubles(found["opening"]))
+    opening, closing = text("Opening balance"), text("Closing balance")
+    table.add_row(from_ or "", "", opening, "", "", roubles(found["opening"]))
     for step in found["movements"]:
         table.add_row(
             step["effective_on"],
             str(step["position"]),
-            step["text"],
+            with_payment(step["text"], step),
             *(roubles(step[name]) for name in ("amount", "penalty", "balance")),
         )
-    table.add_row(to or "", "", "Closing balance", "", "", roubles(found["closing"]), style="bold")
+    table.add_row(to or "", "", closing, "", "", roubles(found["closing"]), style="bold")
     show(table)
 
 
@@ -122,7 +133,7 @@ def overdue_(
         chosen = day(on, "--on") or store.clock.today()
         events = store.recorder.max_notification_id() or 0
         if chosen < store.clock.today():
-            with counting("reading the log", events) as advance:
+            with counting(text("reading the log"), events) as advance:
                 found = overdue.overdue_then(store, chosen, advance)
         else:
             found = store.query(lambda session: overdue.overdue_now(session, chosen))
@@ -131,26 +142,28 @@ def overdue_(
         return
     if not summary:
         table = new_table(
-            f"Overdue on {chosen.isoformat()}",
-            "Account",
-            "Payer",
-            "Since",
-            "Days",
-            amounts=(*overdue.BANDS, "Total"),
+            text("Overdue on {day}", day=chosen.isoformat()),
+            text("Account"),
+            text("Payer"),
+            text("Since"),
+            text("Days"),
+            amounts=(*overdue.BANDS, text("Total")),
         )
         for account in found.accounts:
             sums = (roubles(amount or None) for amount in account.bands)
             table.add_row(
                 account.number,
-                account.payer_kind,
+                payer(account.payer_kind),
                 account.due_on.isoformat(),
                 str(account.days),
                 *sums,
                 roubles(account.amount),
             )
         show(table)
-    table = new_table("Age bands", "Days overdue", "Accounts", amounts=("Roubles",))
+    table = new_table(
+        text("Age bands"), text("Days overdue"), text("Accounts"), amounts=(text("Roubles"),)
+    )
     for band in found.bands():
         table.add_row(band["band"], str(band["accounts"]), roubles(band["amount"]))
-    table.add_row("total", str(len(found.accounts)), roubles(found.total), style="bold")
+    table.add_row(text("total"), str(len(found.accounts)), roubles(found.total), style="bold")
     show(table)

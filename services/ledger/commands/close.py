@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from services.language import text
 from services.staff_calls import calls_to
 from services.terminal import Actor, DryRun, Json, Reason, out, print_json, reporting
 
@@ -33,5 +34,9 @@ def close(
     if json:
         print_json(closed)
     else:
-        done = "would be closed" if dry_run else "closed"
-        out.print(f"{done} through {closed['closed_through']}")
+        day = closed["closed_through"]
+        out.print(
+            text("would be closed through {day}", day=day)
+            if dry_run
+            else text("closed through {day}", day=day)
+        )

@@ -8,15 +8,17 @@ correction is meant a second time.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from services.ledger.commands.ledger_access import Number, opened_ledger
-from services.ledger.corrections import proposals
+from services.language import text
+from services.ledger.commands.changes import show_changes, show_sums
+from services.ledger.commands.ledger_access import Number
+from services.ledger.commands.proposals import state_name
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.proposal import (
     OPEN,
@@ -26,7 +28,7 @@ from services.ledger.domain.proposal import (
     WriteOffPenalty,
     as_json,
 )
-from services.staff_calls import StaffCalls, calls_to, reads_database
+from services.staff_calls import StaffCalls, calls_to
 from services.terminal import (
     Actor,
     DryRun,
@@ -34,17 +36,15 @@ from services.terminal import (
     OptionalReason,
     Reason,
     day,
-    new_table,
+    money,
     out,
     print_json,
     recorded_reason,
     reporting,
     roubles,
-    show,
 )
 from shared.config import ConfigurationError
 from shared.errors import Conflict
-from shared.money import parse_roubles
 
 APPROVAL_OVER = "SALDO_LEDGER_APPROVAL_OVER"
 
@@ -79,7 +79,7 @@ def adjust(
     approves. The exit code is 0 for both; --json has the state.
     """
     with _ledger(actor) as ledger:
-        lines = tuple(_service_amount(text) for text in service)
+        lines = tuple(_service_amount(line) for line in service)
         correction = AdjustCharges(
             account=account, period=period, lines=lines, effective_on=day(on, "--on")
         )
@@ -126,53 +126,10 @@ def write_off(
     """Write off a penalty or a part of it."""
     with _ledger(actor) as ledger:
         correction = WriteOffPenalty(
-            account=account, amount=parse_roubles(amount), effective_on=day(on, "--on")
+            account=account, amount=money(amount, "--amount"), effective_on=day(on, "--on")
         )
         result = _correct(ledger, "write_off", correction, reason, command_id, approve, dry_run)
     _print_result(result, json)
-
-
-def list_proposals(
-    all_: Annotated[bool, typer.Option("--all", help="Include decided ones.")] = False,
-    json: Json = False,
-) -> None:
-    """List the corrections that await a second person's approval."""
-    with reporting():
-        found = list(_all_proposals(all_))
-    if json:
-        print_json(found)
-        return
-    table = new_table("Proposals", "Id", amounts=("Roubles",))
-    for name in ("What", "Reason", "Proposed", *(("State", "Decided") if all_ else ())):
-        table.add_column(name)
-    for row in found:
-        cells = (
-            str(row["proposal_id"]),
-            roubles(row["amount"]),
-            _what(row),
-            row["reason"],
-            f"{row['proposed_by']} {_minute(row['proposed_at'])}",
-            row["state"],
-            f"{row['decided_by']} {_minute(row['decided_at'])}",
-        )
-        table.add_row(*cells[: len(table.columns)])
-    show(table)
-
-
-def _what(row: Mapping[str, Any]) -> str:
-    """Return what a second person approves, line by line: accounts, the month and its sums."""
-    correction = row["correction"]
-    lines = [f"{correction['type']} {', '.join(row['accounts'])}"]
-    if "lines" in correction:
-        lines.append(correction["period"])
-        lines += [f"{line['service']} {roubles(line['amount'])}" for line in correction["lines"]]
-    if "payment_id" in correction:
-        lines.append(f"{correction['payment_id']}")
-    return "\n".join(lines)
-
-
-def _minute(instant: Any) -> str:
-    return str(instant or "")[:16].replace("T", " ")
 
 
 def approve(
@@ -221,9 +178,12 @@ def _refuse_old_limit(environ: Mapping[str, str]) -> None:
     """Raise ConfigurationError where the terminal still has a limit of its own."""
     if environ.get(APPROVAL_OVER):
         raise ConfigurationError(
-            f"{APPROVAL_OVER} has no meaning any more: limits are the ledger's, for each person. "
-            "Unset it; an administrator sets a limit by `saldo staff may NAME adjust --up-to "
-            "50000,00`."
+            text(
+                "{name} has no meaning any more: limits are the ledger's, for each person. Unset "
+                "it; an administrator sets a limit by `saldo staff may NAME adjust --up-to "
+                "50000,00`.",
+                name=APPROVAL_OVER,
+            )
         )
 
 
@@ -251,83 +211,86 @@ def _check_same(ledger: StaffCalls, proposal_id: UUID, correction: Correction) -
     if ledger.ask("proposal", proposal_id=proposal_id)["correction"] != as_json(correction):
         raise Conflict(
             "another_correction",
-            "The proposal is for another correction; see `saldo ledger proposals`.",
+            text("The proposal is for another correction; see `saldo ledger proposals`."),
         )
-
-
-def _all_proposals(decided: bool) -> Iterator[dict[str, Any]]:
-    if reads_database("ledger"):
-        with opened_ledger() as store:
-            yield from store.query(lambda session: proposals(session, None if decided else OPEN))
-        return
-    with calls_to("ledger") as ledger:
-        page = ledger.ask("proposals", decided=decided)["proposals"]
-        while page:
-            yield from page
-            page = ledger.ask("proposals", decided=decided, after=page[-1]["position"])["proposals"]
 
 
 def _optional(reason: str) -> str:
     return recorded_reason(reason) if reason else ""
 
 
-def _service_amount(text: str) -> ServiceAmount:
-    service, sign, amount = text.partition("=")
+def _service_amount(line: str) -> ServiceAmount:
+    service, sign, amount = line.partition("=")
     if not service.strip() or not sign:
-        raise ValueError(f"--service: {text!r}: write a service and an amount, as heating=-150,00")
-    return ServiceAmount(service.strip(), parse_roubles(amount))
-
-
-_REPEATED = {
-    "done": "It was done before, so nothing was changed; a new --command-id makes the same "
-    "correction again.",
-    "approved": "It was approved before; nothing was changed.",
-    "rejected": "It was rejected before; nothing was changed.",
-}
+        raise ValueError(
+            text(
+                "--service: {line!r}: write a service and an amount, as heating=-150,00",
+                line=line,
+            )
+        )
+    return ServiceAmount(service.strip(), money(amount, "--service"))
 
 
 def _print_result(result: dict[str, Any], json: bool) -> None:
     if json:
         print_json(result)
         return
-    sentence = {
-        "done": "Done.",
-        "approved": "Approved and done.",
-        "rejected": "Rejected: nothing was changed.",
-        "unchanged": "It was done before; nothing was changed.",
-        "dry_run": f"Nothing was changed; it would be {result.get('would_be')}.",
-        "proposed": "Proposed: more than you may move alone today, so nothing was changed.",
-    }[result["state"]]
     if result.get("proposal", OPEN) != OPEN:
-        out.print(
-            f"It was proposed before, and is {result['proposal']}; a new --command-id makes the "
-            "same correction again.",
-            soft_wrap=True,
+        sentence = text(
+            "It was proposed before, and is {state}; a new --command-id makes the same correction "
+            "again.",
+            state=state_name(result["proposal"]),
         )
+        out.print(sentence, soft_wrap=True)
         return
-    if result.get("repeated"):
-        sentence = _REPEATED.get(result["state"], sentence)
-    out.print(f"{sentence} Amount: {roubles(result['amount'])}.", soft_wrap=True)
+    amount = text("Amount: {amount}.", amount=roubles(result["amount"]))
+    out.print(f"{_outcome(result)} {amount}", soft_wrap=True)
     if result["state"] == "proposed":
         approval = f"saldo ledger approve {result['correction_id']}"
-        out.print(f"A second person approves it by: {approval}", soft_wrap=True)
-    _print_balances("Before", result.get("before", ()))
-    _print_balances(_title(result), result["accounts"])
+        out.print(text("A second person approves it by: {verb}", verb=approval), soft_wrap=True)
+    if result.get("difference"):
+        show_changes(_title(result), result)
+    else:
+        show_sums(_title(result), result["accounts"])
+
+
+def _outcome(result: Mapping[str, Any]) -> str:
+    state = result["state"]
+    if state == "dry_run":
+        return _would_be(result["would_be"])
+    repeated = {
+        "done": text(
+            "It was done before, so nothing was changed; a new --command-id makes the same "
+            "correction again."
+        ),
+        "approved": text("It was approved before; nothing was changed."),
+        "rejected": text("It was rejected before; nothing was changed."),
+    }
+    if result.get("repeated") and state in repeated:
+        return repeated[state]
+    return {
+        "done": text("Done."),
+        "approved": text("Approved and done."),
+        "rejected": text("Rejected: nothing was changed."),
+        "unchanged": text("It was done before; nothing was changed."),
+        "proposed": text("Proposed: more than you may move alone today, so nothing was changed."),
+    }[state]
+
+
+def _would_be(state: str) -> str:
+    return {
+        "done": text("Nothing was changed; it would be done."),
+        "proposed": text("Nothing was changed; it would be proposed."),
+        "unchanged": text("Nothing was changed; it was done before."),
+        "rejected": text("Nothing was changed; it would be rejected."),
+    }[state]
 
 
 def _title(result: Mapping[str, Any]) -> str:
     if result.get("repeated"):
-        return "At that time"
-    if result.get("would_be") == "proposed":
-        return "Once approved"
-    return "Now" if result["state"] == "proposed" else "After"
-
-
-def _print_balances(title: str, accounts: Sequence[Mapping[str, Any]]) -> None:
-    if not accounts:
-        return
-    table = new_table(title, "Account", amounts=("Principal", "Penalty", "Advance"))
-    for account in accounts:
-        sums = (roubles(account[name]) for name in ("principal", "penalty", "advance"))
-        table.add_row(account["number"], *sums)
-    show(table)
+        return text("At that time")
+    if result["state"] == "dry_run":
+        return (
+            text("Once approved") if result["would_be"] == "proposed" else text("What it changes")
+        )
+    return text("Now") if result["state"] == "proposed" else text("After")

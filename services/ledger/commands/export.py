@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.reports.export import Format, What, export_to, format_of
 from services.terminal import Json, counting, day, out, print_json, reporting
@@ -33,13 +34,18 @@ def export(
     with reporting():
         chosen = format_of(file, format_)
         if (what is What.STATEMENT) != (account is not None):
-            raise ValueError("--account: needed for a statement, and for nothing else")
+            raise ValueError(text("--account: needed for a statement, and for nothing else"))
         if file.exists() and not overwrite:
-            raise ValueError(f"{file} exists; --overwrite replaces it")
+            raise ValueError(text("{file} exists; --overwrite replaces it", file=file))
         days = (day(from_, "--from"), day(to, "--to"))
-        with opened_ledger() as store, counting(f"writing {file.name}", None) as advance:
+        with (
+            opened_ledger() as store,
+            counting(text("writing {file}", file=file.name), None) as advance,
+        ):
             rows = export_to(store, file, chosen, what, account, days, advance)
     if json:
         print_json({"file": str(file), "what": what, "format": chosen, "rows": rows})
     else:
-        out.print(f"{rows} rows of {what} in {file}", soft_wrap=True)
+        out.print(
+            text("{file}: {what}, rows: {rows}", file=file, what=what, rows=rows), soft_wrap=True
+        )

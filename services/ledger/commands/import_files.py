@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.importing.imports import ImportRequest, Summary, import_file
 from services.ledger.importing.kinds import KINDS
@@ -22,6 +24,7 @@ from services.terminal import (
     Reason,
     author,
     counting_bytes,
+    money,
     new_table,
     out,
     print_json,
@@ -29,7 +32,6 @@ from services.terminal import (
     roubles,
     show,
 )
-from shared.money import parse_roubles
 from shared.tablefiles import ControlTotals
 
 
@@ -40,18 +42,10 @@ class Encoding(StrEnum):
     CP1251 = "cp1251"
 
 
-_TITLES = {
-    "imported": "Imported",
-    "imported_before": "Imported before: nothing was changed",
-    "dry_run": "Dry run: nothing was posted",
-    "refused": "Refused as a whole: nothing was posted",
-    "nothing_posted": "Nothing could be posted: the file may be tried again",
-}
-
-
 def _kind(name: str) -> str:
     if name not in KINDS:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(KINDS)}")
+        kinds = ", ".join(KINDS)
+        raise typer.BadParameter(text("{name!r} is none of {kinds}", name=name, kinds=kinds))
     return name
 
 
@@ -139,33 +133,69 @@ def _exit_code(summary: Summary) -> int:
 
 
 def _totals(rows: int | None, entries: int | None, total: str | None) -> ControlTotals:
-    amount = None if total is None else parse_roubles(total)
+    amount = None if total is None else money(total, "--total")
     return ControlTotals(rows=rows, entries=entries, total=amount)
 
 
 def _show(summary: Summary) -> None:
     counts = summary.counts
-    table = new_table(_TITLES[summary.state], summary.kind, amounts=("count", "roubles"))
-    table.add_row("rows", str(counts.rows), "")
-    posted = "would be posted" if summary.state in ("dry_run", "refused") else "posted"
-    table.add_row(f"{summary.entries} {posted}", str(counts.entries), roubles(counts.amount))
+    amounts = (text("count"), text("roubles"))
+    table = new_table(_titles()[summary.state], summary.kind, amounts=amounts)
+    table.add_row(text("rows"), str(counts.rows), "")
+    entries = _entries(summary.entries)
+    posted = (
+        text("{entries}: would be posted", entries=entries)
+        if summary.state in ("dry_run", "refused")
+        else text("{entries}: posted", entries=entries)
+    )
+    table.add_row(posted, str(counts.entries), roubles(counts.amount))
     if counts.unchanged:
-        table.add_row(f"{summary.entries} unchanged", str(counts.unchanged), "")
+        unchanged = text("{entries}: unchanged", entries=entries)
+        table.add_row(unchanged, str(counts.unchanged), "")
     for code, number in sorted(counts.refusals.items()):
-        table.add_row(f"rows refused: {code}", str(number), "")
+        table.add_row(text("rows refused: {code}", code=code), str(number), "")
     if counts.refused_rows:
         refused = roubles(counts.refused_amount)
-        table.add_row("rows refused in all", str(counts.refused_rows), refused)
+        table.add_row(text("rows refused in all"), str(counts.refused_rows), refused)
     if summary.empty_rows:
-        table.add_row("empty rows skipped", str(summary.empty_rows), "")
+        table.add_row(text("empty rows skipped"), str(summary.empty_rows), "")
     show(table)
+    for sentence in _remarks(summary):
+        out.print(sentence, soft_wrap=True)
+
+
+def _remarks(summary: Summary) -> Iterator[str]:
     if summary.by:
-        out.print(f"First imported by {summary.by}.")
+        yield text("First imported by {name}.", name=summary.by)
     if summary.resumed:
-        out.print("Resumed after an earlier run that was stopped.")
+        yield text("Resumed after an earlier run that was stopped.")
     if summary.first_position is not None:
-        out.print(f"Positions {summary.first_position}-{summary.last_position} of the log.")
+        yield text(
+            "Positions {first}-{last} of the log.",
+            first=summary.first_position,
+            last=summary.last_position,
+        )
     if summary.quarantine:
-        out.print(f"Refused rows with their reasons: {summary.quarantine}", soft_wrap=True)
+        yield text("Refused rows with their reasons: {file}", file=summary.quarantine)
     if summary.quarantine_lost:
-        out.print("The rows that the earlier run refused are missing: its quarantine file is gone.")
+        yield text(
+            "The rows that the earlier run refused are missing: its quarantine file is gone."
+        )
+
+
+def _titles() -> dict[str, str]:
+    return {
+        "imported": text("Imported"),
+        "imported_before": text("Imported before: nothing was changed"),
+        "dry_run": text("Dry run: nothing was posted"),
+        "refused": text("Refused as a whole: nothing was posted"),
+        "nothing_posted": text("Nothing could be posted: the file may be tried again"),
+    }
+
+
+def _entries(name: str) -> str:
+    return {
+        "accounts": text("accounts"),
+        "adjustments": text("adjustments"),
+        "bills": text("bills"),
+    }.get(name, name)

@@ -10,8 +10,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from services.language import text
 from services.ledger.replay.parallel import WorkerFailedError
-from services.terminal import opened_store
+from services.ledger.seal.checkpoint import SignatureError
+from services.ledger.seal.merkle import ProofError
+from services.ledger.seal.tiles import SealBrokenError
+from services.terminal import DIFFERENCE, err, opened_store, reporting
 from shared import context
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
@@ -47,6 +51,17 @@ def opened_ledger(*, writes: bool = False) -> Iterator[PostgresStore]:
             yield store
         except WorkerFailedError as error:
             raise ChildProcessError(str(error)) from error
+
+
+@contextmanager
+def reporting_seal() -> Iterator[None]:
+    """Turn a refusal into one sentence, as `reporting`, and a broken seal into exit code 1."""
+    with reporting():
+        try:
+            yield
+        except (SealBrokenError, ProofError, SignatureError) as error:
+            err.print(text("The seal is broken: {error}", error=error), soft_wrap=True)
+            raise typer.Exit(DIFFERENCE) from None
 
 
 def record_run(store: PostgresStore, who: str, run: msgspec.Struct) -> None:

@@ -9,14 +9,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from services.language import language, text
+from services.ledger.commands.payers import payer as payer_name
+from services.ledger.commands.periods import month
 from services.ledger.penalties.calculator import ChargePenalty, Penalty, calculate
 from services.ledger.penalties.calendar import check_period
-from services.ledger.penalties.explanation import LANGUAGES, as_data, as_text, days_of
+from services.ledger.penalties.explanation import as_data, as_text, days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import load_rules
-from services.terminal import Json, day, out, print_json, reporting
+from services.terminal import Json, day, money, out, print_json, reporting
 from shared.contracts.accounts import PayerKind
-from shared.money import Kopecks, format_roubles, parse_roubles
+from shared.money import Kopecks, format_roubles
 
 
 def penalty(
@@ -45,7 +48,7 @@ def penalty(
     with reporting():
         found = calculate(
             _charges(charge, due or []),
-            [_credit(text) for text in paid or []],
+            [_credit(written) for written in paid or []],
             payer,
             day(on, "--on"),
             load_rules(rules),
@@ -59,12 +62,16 @@ def penalty(
 def _charges(texts: Sequence[str], dues: Sequence[str]) -> list[Charge]:
     if dues and len(dues) != len(texts):
         raise ValueError(
-            f"there are {len(texts)} --charge and {len(dues)} --due: give one --due for each "
-            "--charge, in the same order, or none"
+            text(
+                "there are {charges} --charge and {dues} --due: give one --due for each --charge, "
+                "in the same order, or none",
+                charges=len(texts),
+                dues=len(dues),
+            )
         )
     charges = []
-    for index, text in enumerate(texts):
-        period, amount = _pair(text, "--charge", "2026-03:4500.00")
+    for index, written in enumerate(texts):
+        period, amount = _pair(written, "--charge", "2026-03:4500.00")
         due_on = day(dues[index], "--due") if dues else None
         if due_on is not None:
             check_period(period)
@@ -72,31 +79,39 @@ def _charges(texts: Sequence[str], dues: Sequence[str]) -> list[Charge]:
     return charges
 
 
-def _credit(text: str) -> Credit:
-    paid_on, amount = _pair(text, "--paid", "2026-06-20:2000.00")
+def _credit(written: str) -> Credit:
+    paid_on, amount = _pair(written, "--paid", "2026-06-20:2000.00")
     return Credit(on=day(paid_on, "--paid"), amount=amount)
 
 
-def _pair(text: str, option: str, example: str) -> tuple[str, Kopecks]:
-    key, colon, written = text.partition(":")
+def _pair(written: str, option: str, example: str) -> tuple[str, Kopecks]:
+    key, colon, sum_ = written.partition(":")
+    values = {"option": option, "given": written, "example": example}
     if not colon:
-        raise ValueError(f"{option} {text!r} has no amount; write it like {example}")
-    amount = parse_roubles(written)
+        raise ValueError(
+            text("{option} {given!r} has no amount; write it like {example}", **values)
+        )
+    amount = money(sum_, option)
     if amount <= 0:
-        raise ValueError(f"{option} {text!r}: the amount must be more than zero")
+        raise ValueError(text("{option} {given!r}: the amount must be more than zero", **values))
     return key.strip(), amount
 
 
 def _segments_table(charge: ChargePenalty) -> Table:
     table = Table(
-        title=f"{charge.period}: {format_roubles(charge.principal)}, due on {charge.due_on}",
+        title=text(
+            "{month}: {principal}, due on {day}",
+            month=month(charge.period),
+            principal=format_roubles(charge.principal),
+            day=charge.due_on,
+        ),
         show_footer=True,
     )
-    for name, footer in (("From", "Total"), ("To", "")):
+    for name, footer in ((text("From"), text("Total")), (text("To"), "")):
         table.add_column(name, footer, no_wrap=True)
-    for name in ("Days", "Debt", "Rate, %", "Part"):
+    for name in (text("Days"), text("Debt"), text("Rate, %"), text("Part")):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Penalty", format_roubles(charge.total), justify="right", no_wrap=True)
+    table.add_column(text("Penalty"), format_roubles(charge.total), justify="right", no_wrap=True)
     for segment in charge.segments:
         accrues = segment.rate is not None
         table.add_row(
@@ -105,16 +120,20 @@ def _segments_table(charge: ChargePenalty) -> Table:
             str(segment.days),
             format_roubles(segment.base),
             f"{segment.rate:f}" if accrues else "",
-            f"1/{segment.divisor}" if accrues else segment.reason,
+            f"1/{segment.divisor}" if accrues else _free(segment.reason),
             format_roubles(segment.amount),
         )
     return table
 
 
 def _days_table(charge: ChargePenalty) -> Table:
-    table = Table(title=f"{charge.period}: day by day; the penalty is exact, in kopecks")
-    table.add_column("Day", no_wrap=True)
-    for name in ("Delay", "Debt", "Rate, %", "Part", "Penalty"):
+    table = Table(
+        title=text(
+            "{month}: day by day; the penalty is exact, in kopecks", month=month(charge.period)
+        )
+    )
+    table.add_column(text("Day"), no_wrap=True)
+    for name in (text("Delay"), text("Debt"), text("Rate, %"), text("Part"), text("Penalty")):
         table.add_column(name, justify="right", no_wrap=True)
     for each in days_of(charge):
         accrues = each.rate is not None
@@ -123,31 +142,47 @@ def _days_table(charge: ChargePenalty) -> Table:
             str(each.number),
             format_roubles(each.base),
             f"{each.rate:f}" if accrues else "",
-            f"1/{each.divisor}" if accrues else each.reason,
+            f"1/{each.divisor}" if accrues else _free(each.reason),
             str(each.exact),
         )
     return table
+
+
+def _free(reason: str) -> str:
+    """Return why days bear no penalty."""
+    return {"deferment": text("deferment"), "moratorium": text("moratorium")}.get(reason, reason)
 
 
 def _print_report(found: Penalty, explain: bool) -> None:
     for charge in found.charges:
         out.print(_segments_table(charge))
     out.print(
-        f"{found.payer.value}, {found.on}, rules {found.rule_version}: "
-        f"{format_roubles(found.total)} in all",
+        text(
+            "{payer}, {day}, rules {rules}: {total} in all",
+            payer=payer_name(found.payer.value),
+            day=found.on,
+            rules=found.rule_version,
+            total=format_roubles(found.total),
+        ),
         soft_wrap=True,
     )
     # What a reader of the total must not overlook.
     if found.provisional:
-        out.print("Provisional: the day of payment will decide the rate of what is unpaid.")
+        out.print(
+            text("Provisional: the day of payment will decide the rate of what is unpaid."),
+            soft_wrap=True,
+        )
     if found.unconfirmed:
-        out.print("It rests on a rule that is marked unconfirmed.")
+        out.print(text("It rests on a rule that is marked unconfirmed."))
     if found.advance:
-        out.print(f"Paid beyond the charges: {format_roubles(found.advance)}")
+        advance = format_roubles(found.advance)
+        out.print(text("Paid beyond the charges: {amount}", amount=advance))
     for credit in found.left_out:
-        out.print(f"Left out, paid after the day: {credit.on} {format_roubles(credit.amount)}")
+        amount = format_roubles(credit.amount)
+        out.print(
+            text("Left out, paid after the day: {day} {amount}", day=credit.on, amount=amount)
+        )
     if explain:
         for charge in found.charges:
             out.print(_days_table(charge))
-        for language in LANGUAGES:
-            out.print("\n" + as_text(found, language), soft_wrap=True)
+        out.print("\n" + as_text(found, language().value), soft_wrap=True)

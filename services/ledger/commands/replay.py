@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import Run, Workers, opened_ledger, record_run
+from services.ledger.commands.movements import description, with_payment
 from services.ledger.replay.rebuild import Rebuilt, rebuild
 from services.ledger.reports.history import event_history
 from services.terminal import (
@@ -48,7 +50,7 @@ def replay(
     payments continue, and a rebuild that is killed leaves each row as it was, or right.
     """
     if (number is None) != all_:
-        raise refused("Name one account, or use --all.")
+        raise refused(text("Name one account, or use --all."))
     if number is not None:
         _show_history(number, json)
         return
@@ -58,7 +60,7 @@ def replay(
             who, why = author(actor, reason, optional=True)
             record_run(store, who, Run(verb="replay", by=who, reason=why))
         events = store.recorder.max_notification_id() or 0
-        with counting("replaying", events) as advance:
+        with counting(text("replaying"), events) as advance:
             found = rebuild(store, advance, compare_only=dry_run, workers=workers)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
@@ -68,19 +70,24 @@ def replay(
 def _show_history(number: str, json: bool) -> None:
     with reporting(), opened_ledger() as store:
         history = store.query(lambda session: event_history(session, number))
+    for step in history:
+        step["text"] = description(step)
+        if step["corrects"]:
+            corrected = history[step["corrects"]["version"] - 1]
+            step["corrects"]["text"] = corrected["text"]
     if json:
         print_json(history)
         return
     table = new_table(
-        f"Account {number}",
-        "No.",
-        "Position",
-        "Effect",
-        "Recorded",
-        "What",
-        "Who",
-        "Command",
-        amounts=("Amount", "Penalty", "Balance"),
+        text("Account {number}", number=number),
+        text("No."),
+        text("Position"),
+        text("Effect"),
+        text("Recorded"),
+        text("What"),
+        text("Who"),
+        text("Command"),
+        amounts=(text("Amount"), text("Penalty"), text("Balance")),
     )
     for step in history:
         table.add_row(
@@ -97,10 +104,15 @@ def _show_history(number: str, json: bool) -> None:
 
 
 def _what(step: dict[str, Any]) -> str:
-    corrected = step["corrects"]
-    if not corrected:
-        return str(step["text"])
-    return f"{step['text']} (corrects {corrected['version']}: {corrected['text']})"
+    corrected, what = step["corrects"], str(step["text"])
+    if corrected:
+        what = text(
+            "{what} (corrects {version}: {corrected})",
+            what=what,
+            version=corrected["version"],
+            corrected=corrected["text"],
+        )
+    return with_payment(what, step)
 
 
 def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:
@@ -109,22 +121,45 @@ def _print_summary(found: Rebuilt, seconds: float, json: bool) -> None:
         return
     for difference in found.differences:
         out.print(
-            f"{difference.account}: {difference.what}: the replay gives {difference.replayed}, "
-            f"the table has {difference.found}",
+            text(
+                "{account}: {what}: the replay gives {replayed}, the table has {found}",
+                account=difference.account,
+                what=difference.what,
+                replayed=difference.replayed,
+                found=difference.found,
+            ),
             soft_wrap=True,
         )
-    wrong = ", ".join(f"{count} of {table}" for table, count in found.wrong.items())
+    wrong = ", ".join(f"{table} {count}" for table, count in found.wrong.items())
     out.print(
-        f"{found.accounts} accounts, {found.events} events in {seconds:.1f} s; wrong rows: {wrong}",
+        text(
+            "accounts: {accounts}, events: {events}, in {seconds:.1f} s; wrong rows: {wrong}",
+            accounts=found.accounts,
+            events=found.events,
+            seconds=seconds,
+            wrong=wrong,
+        ),
         soft_wrap=True,
     )
     if found.broken:
-        unchanged = "" if found.swapped else ", so nothing was changed"
+        count = found.broken
+        sentence = (
+            text("streams that cannot be replayed: {count}: run audit", count=count)
+            if found.swapped
+            else text(
+                "streams that cannot be replayed: {count}; so nothing was changed: run audit",
+                count=count,
+            )
+        )
+        out.print(sentence, soft_wrap=True)
+    elif found.replayed_again:
         out.print(
-            f"{found.broken} streams cannot be replayed{unchanged}: run audit", soft_wrap=True
+            text(
+                "the read model matches the log; replayed again: {count}",
+                count=found.replayed_again,
+            )
         )
     elif found.swapped:
-        again = found.replayed_again
-        out.print("the read model matches the log" + (f"; {again} replayed again" if again else ""))
+        out.print(text("the read model matches the log"))
     else:
-        out.print("compared only; nothing was changed")
+        out.print(text("compared only; nothing was changed"))

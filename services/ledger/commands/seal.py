@@ -15,17 +15,17 @@ import typer
 from msgspec.structs import asdict
 from msgspec.structs import replace as replace_fields
 
-from services.ledger.commands.ledger_access import Against, opened_ledger
+from services.language import text
+from services.ledger.commands.ledger_access import Against, opened_ledger, reporting_seal
+from services.ledger.commands.seal_findings import described
 from services.ledger.seal import leaf, proofs
-from services.ledger.seal.checkpoint import SignatureError, VerifierKey, open_checkpoint
+from services.ledger.seal.checkpoint import VerifierKey, open_checkpoint
 from services.ledger.seal.inspection import SealReport, inspect_seal
 from services.ledger.seal.keys import KEY, seal_keys, verifier_keys
-from services.ledger.seal.merkle import ProofError
 from services.ledger.seal.publishing import WitnessState, given_to, witness_states
 from services.ledger.seal.reading import last_position
 from services.ledger.seal.requests import request_checkpoint
 from services.ledger.seal.sealer import Sealed, last_checkpoint
-from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.verifier import verify_inclusion
 from services.ledger.seal.witness_checks import KeptNotes, missing_from, read_kept
 from services.ledger.seal.witnesses import DIRECTORY, DIRECTORY_SETTING
@@ -37,7 +37,6 @@ from services.terminal import (
     err,
     out,
     print_json,
-    reporting,
 )
 from shared.errors import NotFound
 from shared.eventstore.postgres import PostgresStore
@@ -62,11 +61,11 @@ def checkpoint(
     json: Json = False,
 ) -> None:
     """Have the sealer seal the log up to now, and print the signed checkpoint."""
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         _, unsealed = _read(store, _last_and_unsealed)
-        with _listening(store) as connection, counting("sealing", unsealed) as advance:
+        with _listening(store) as connection, counting(text("sealing"), unsealed) as advance:
             last = request_checkpoint(connection, patience, advance)
-        err.print(f"{last.size} events are sealed")
+        err.print(text("events sealed: {count}", count=last.size))
     if not json:
         sys.stdout.write(last.note)
         return
@@ -93,12 +92,12 @@ def verify(
 
     Without --witness it reads the directory of SALDO_LEDGER_WITNESS_DIR, if that is set.
     """
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         trusted = (VerifierKey.parse(key),) if key else verifier_keys()
         kept = _kept(witness)
         notes += kept.notes if kept else []
-        with counting("verifying", _read(store, last_position)) as advance:
+        with counting(text("verifying"), _read(store, last_position)) as advance:
             with store.reading() as cursor:
                 report = inspect_seal(cursor, trusted, notes, advance)
             given = _read(store, lambda cursor: given_to(cursor, DIRECTORY))
@@ -129,7 +128,7 @@ def prove(
     json: Json = False,
 ) -> None:
     """Prove that an event is in the sealed log; --json prints the proof for a verifier."""
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         trusted = verifier_keys()
         proof = _read(store, lambda cursor: proofs.inclusion(cursor, position, size))
     if json:
@@ -138,7 +137,12 @@ def prove(
     row, _ = verify_inclusion(proof, trusted)
     for name, value in leaf.to_json(row).items():
         out.print(f"{name}: {value}", soft_wrap=True)
-    out.print(f"is at position {position} of {proof['size']} events, signed in:\n")
+    out.print(
+        text(
+            "is at position {position} of {size}, signed in:", position=position, size=proof["size"]
+        )
+        + "\n"
+    )
     sys.stdout.write(proof["checkpoint"])
 
 
@@ -151,7 +155,7 @@ def consistency(
 ) -> None:
     """Print the proof, always as JSON, that a checkpoint extends an older one unchanged."""
     del json  # every reading verb takes it; this one has no other form
-    with _reporting(), opened_ledger() as store:
+    with reporting_seal(), opened_ledger() as store:
         print_json(_read(store, lambda cursor: proofs.consistency(cursor, old_size, new_size)))
 
 
@@ -169,7 +173,7 @@ def key(
 
     Beside the sealer it is that of the private key, elsewhere the first of the settings.
     """
-    with _reporting():
+    with reporting_seal():
         trusted = seal_keys().trusted if os.environ.get(KEY) else verifier_keys()
         current = _retired(trusted[0]) if retire else trusted[0]
     if not json:
@@ -184,7 +188,7 @@ def _retired(key: VerifierKey) -> VerifierKey:
     with opened_ledger() as store:
         last = _read(store, last_checkpoint)
     if last is None:
-        raise NotFound("nothing_to_seal", "The key has signed nothing: just change it.")
+        raise NotFound("nothing_to_seal", text("The key has signed nothing: just change it."))
     return replace(key, until=open_checkpoint(last.note, (key,)).size)
 
 
@@ -207,32 +211,39 @@ def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
 
 def _print_report(report: SealReport, states: list[WitnessState]) -> None:
     for found in report.findings:
-        out.print(f"{found.kind}: {found.text}", soft_wrap=True)
+        out.print(f"{found.kind}: {described(found)}", soft_wrap=True)
     for state in states:
         out.print(_described(state), soft_wrap=True)
-    outside = f" and {report.outside} from outside" if report.outside else ""
     out.print(
-        f"{report.events} events, {report.sealed} of them sealed by {report.checkpoints} "
-        f"checkpoints{outside}, {len(report.findings)} findings",
+        text(
+            "events: {events}, sealed: {sealed}; checkpoints: {checkpoints}, kept elsewhere: "
+            "{outside}; findings: {findings}",
+            events=report.events,
+            sealed=report.sealed,
+            checkpoints=report.checkpoints,
+            outside=report.outside,
+            findings=len(report.findings),
+        ),
         soft_wrap=True,
     )
 
 
 def _described(state: WitnessState) -> str:
-    given = f"checkpoint {state.number} of {state.published_at}" if state.number else "nothing yet"
-    failing = f"; fails since {state.failing_since}: {state.failure}" if state.failure else ""
-    return f"witness {state.name}: was given {given}{failing}"
+    given = (
+        text(
+            "witness {name}: was given checkpoint {number} of {at}",
+            name=state.name,
+            number=state.number,
+            at=state.published_at,
+        )
+        if state.number
+        else text("witness {name}: was given nothing yet", name=state.name)
+    )
+    if not state.failure:
+        return given
+    failing = text("fails since {at}: {failure}", at=state.failing_since, failure=state.failure)
+    return f"{given}; {failing}"
 
 
 def _read(store: PostgresStore, read: Callable[[Any], R]) -> R:
     return store.query(lambda session: read(session.cursor))
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    with reporting():
-        try:
-            yield
-        except (SealBrokenError, ProofError, SignatureError) as error:
-            err.print(f"The seal is broken: {error}", soft_wrap=True)
-            raise typer.Exit(DIFFERENCE) from None

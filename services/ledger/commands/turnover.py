@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.domain import account_id
 from services.ledger.reports.statements import recorded_events
@@ -19,7 +20,7 @@ from services.ledger.reports.totals import (
     turnover_of,
     turnover_of_account,
 )
-from services.ledger.reports.turnover import Row
+from services.ledger.reports.turnover import ADVANCE, PENALTY, Row
 from services.terminal import (
     DIFFERENCE,
     DONE,
@@ -36,6 +37,19 @@ from services.terminal import (
 from shared.eventstore.postgres import PostgresStore
 
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
+
+
+def column_names() -> tuple[str, ...]:
+    """Return the columns in words, in the order of COLUMNS."""
+    return (
+        text("Opening"),
+        text("Charged"),
+        text("Recalculated"),
+        text("Concession"),
+        text("Penalty"),
+        text("Paid"),
+        text("Closing"),
+    )
 
 
 class By(StrEnum):
@@ -72,10 +86,16 @@ def turnover(
     if json:
         _print_as_json(first, last, account, rows, report, differences)
     else:
-        _print_as_table(f"Turnover {first} - {last}", rows, report)
+        title = text("Turnover {first} - {last}", first=first, last=last)
+        _print_as_table(title, rows, report)
         for name, closing, owed in differences:
             err.print(
-                f"{name}: closes at {roubles(closing)}, but the books have {roubles(owed)}",
+                text(
+                    "{name}: closes at {closing}, but the books have {books}",
+                    name=_row_name(name),
+                    closing=roubles(closing),
+                    books=roubles(owed),
+                ),
                 soft_wrap=True,
             )
     raise typer.Exit(DIFFERENCE if differences else DONE)
@@ -90,14 +110,15 @@ def trial_balance(
         chosen = day(on, "--on")
         with (
             opened_ledger() as store,
-            counting("reading the log", store.recorder.max_notification_id() or 0) as advance,
+            counting(text("reading the log"), store.recorder.max_notification_id() or 0) as advance,
         ):
             books = trial_balance_of(store, chosen, advance)
     total = sum(books.values())
     if json:
         print_json({"on": on, "accounts": books, "total": total})
     else:
-        table = new_table("Trial balance", "Account", amounts=("Debit", "Credit"))
+        amounts = (text("Debit"), text("Credit"))
+        table = new_table(text("Trial balance"), text("Account"), amounts=amounts)
         for name, amount in books.items():
             table.add_row(
                 name,
@@ -105,7 +126,7 @@ def trial_balance(
                 roubles(-amount if amount < 0 else None),
             )
         debit = sum(amount for amount in books.values() if amount > 0)
-        table.add_row("total", roubles(debit), roubles(debit - total), style="bold")
+        table.add_row(text("total"), roubles(debit), roubles(debit - total), style="bold")
         show(table)
     raise typer.Exit(DIFFERENCE if total else DONE)
 
@@ -114,14 +135,16 @@ def _days(from_: str | None, to: str | None, period: str | None) -> tuple[date, 
     """Return the first and the last day; raises ValueError."""
     if period is not None and from_ is None and to is None:
         if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
-            raise ValueError(f"--period: {period!r} is not a month; write it like 2026-10")
+            raise ValueError(
+                text("--period: {period!r} is not a month; write it like 2026-10", period=period)
+            )
         first = date.fromisoformat(f"{period}-01")
         return first, first.replace(day=monthrange(first.year, first.month)[1])
     begin, end = day(from_, "--from"), day(to, "--to")
     if begin is None or end is None or period is not None:
-        raise ValueError("give --period 2026-10, or both --from and --to")
+        raise ValueError(text("give --period 2026-10, or both --from and --to"))
     if begin > end:
-        raise ValueError("--from: the first day is after the last")
+        raise ValueError(text("--from: the first day is after the last"))
     return begin, end
 
 
@@ -130,16 +153,20 @@ def _report(store: PostgresStore, account: str | None, first: date, last: date) 
         history = store.query(lambda session: recorded_events(session, account))
         events = [recorded.event for recorded in history]
         return turnover_of_account(account_id(account), events, first, last)
-    with counting("reading the log", store.recorder.max_notification_id() or 0) as advance:
+    with counting(text("reading the log"), store.recorder.max_notification_id() or 0) as advance:
         return turnover_of(store, first, last, advance)
 
 
 def _print_as_table(title: str, rows: dict[str, Row], report: TurnoverReport) -> None:
-    table = new_table(title, "Service", amounts=tuple(name.capitalize() for name in COLUMNS))
+    table = new_table(title, text("Service"), amounts=column_names())
     for name, row in rows.items():
-        table.add_row(name, *_amounts(row))
-    table.add_row("total", *_amounts(report.total), style="bold")
+        table.add_row(_row_name(name), *_amounts(row))
+    table.add_row(text("total"), *_amounts(report.total), style="bold")
     show(table)
+
+
+def _row_name(name: str) -> str:
+    return {PENALTY: text("penalty"), ADVANCE: text("advance")}.get(name, name)
 
 
 def _amounts(row: Row) -> list[str]:

@@ -1,8 +1,7 @@
 """The personal account: which charges, penalties, payments and corrections are allowed.
 
-All amounts are kopecks. Nothing is ever edited: each correction is a further event that names what
-it corrects, and the balance is their sum. The events are in :mod:`services.ledger.domain.events`,
-their effect on the state in :mod:`services.ledger.domain.state`.
+All amounts are kopecks. Each correction is a further event that names what it corrects. The events
+are in :mod:`services.ledger.domain.events`, their effect in :mod:`services.ledger.domain.state`.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
     ServiceAmount,
+    TakenElsewhere,
 )
 from services.ledger.domain.order import OPENING_PERIOD, PAYMENTS, place
 from services.ledger.domain.proposal import PROPOSAL_EVENTS
@@ -288,6 +288,7 @@ class Account(DecidingAccount):
         *,
         first: str | None = None,
         policy: Policy = DEFAULT_POLICY,
+        taken: TakenElsewhere | None = None,
     ) -> bool:
         """Post a payment as the payer named it; return False if the same one was posted before.
 
@@ -320,6 +321,7 @@ class Account(DecidingAccount):
             policy=policy.name,
             named_period=first or "",
             penalty_named=penalty is not None,
+            taken=taken,
             moved=(),
         )
         if self.complete:
@@ -371,10 +373,9 @@ class Account(DecidingAccount):
     def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
         """Undo a payment exactly; return False if it was reversed before.
 
-        What it still pays is owed again, as if it had never been paid. Its money may have moved on:
-        its advance has paid later bills, or what it paid was lowered and so became an advance. That
-        is taken from the advance, and then from what advances have paid, the last first. It takes
-        effect no earlier than the payment. Raises NotFound ``payment_not_posted``.
+        What it still pays is owed again, as if it had never been paid. What of its money pays later
+        bills, or became an advance when what it paid was lowered, is taken from the advance, then
+        from what advances have paid, the last first. It takes effect no earlier than the payment.
         """
         self._must_exist()
         if payment_id in self.reversed:

@@ -13,7 +13,7 @@ had paid something else; a negative one is owed again. ``moved`` None: recorded 
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -63,6 +63,14 @@ class PenaltySegment(msgspec.Struct, frozen=True, gc=False):
     rate: str
     divisor: int
     amount: Kopecks
+
+
+class TakenElsewhere(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Where staff took a payment, by which document, and why they posted it."""
+
+    place: Literal["cash_desk", "bank"]
+    document: str = ""
+    reason: str = ""
 
 
 class AccountOpened(Event, frozen=True):
@@ -238,7 +246,8 @@ class PaymentPosted(Event, frozen=True):
     ``amount`` and ``penalty`` are what the payer named; ``allocation`` adds up, with
     ``penalty_allocated`` and ``advance``, to their sum. A payer who named one sum for all
     (``penalty_named`` false) left it to the ``policy`` whether any of it pays a penalty.
-    ``named_period`` is the month that the payer wanted paid first.
+    ``named_period`` is the month that the payer wanted paid first. ``taken`` is for what staff have
+    posted; None: the acquirer took it.
     """
 
     topic: ClassVar[str] = "ledger.payment_posted.v1"
@@ -254,6 +263,7 @@ class PaymentPosted(Event, frozen=True):
     policy: str = ""
     named_period: str = ""
     penalty_named: bool = True
+    taken: TakenElsewhere | None = None
     moved: tuple[AllocatedPart, ...] | None = None
     moved_penalty: Kopecks = 0
 

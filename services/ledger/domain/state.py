@@ -26,7 +26,7 @@ from services.ledger.domain.events import (
     ServiceAmount,
 )
 from services.ledger.domain.months import month_ranges, months_in
-from services.ledger.domain.order import OPENING_PERIOD, Place, is_fact, place
+from services.ledger.domain.order import OPENING_PERIOD, PAYMENTS, Place, is_fact, place
 from services.ledger.domain.standing import Standing
 from shared.eventstore import Aggregate
 from shared.money import Kopecks
@@ -192,9 +192,22 @@ class AccountState(Aggregate, Standing):
             self.last_fact = at
             if had_advance or self.advance or _leaves_money(fact):
                 self.order_matters_on = max(self.order_matters_on, fact.effective_on.isoformat())
-        elif not _only_owes(fact):
-            # What came after it may have left money since.
+        elif not _only_owes(fact) and not self._is_one_of_the_last(fact):
+            # What came after it may have left money since, and money may have paid on other days.
             self.order_matters_on = max(self.order_matters_on, self.last_fact[:10])
+            last = date.fromisoformat(self.last_fact[:10])
+            if fact.effective_on < last:
+                delays = [(last - due_on).days for due_on in self.due_dates.values()]
+                self.late_days = max(self.late_days, *delays, 0)
+
+    def _is_one_of_the_last(self, fact: Any) -> bool:
+        """Return whether a fact is a payment of the last day that left no money."""
+        return (
+            isinstance(fact, PaymentPosted)
+            and self.last_fact.startswith(PAYMENTS.format(fact.effective_on))
+            and not _leaves_money(fact)
+            and not fact.moved
+        )
 
     def _note_opening(self, event: AccountOpened | OpeningPosted) -> None:
         self.opening = self.opening or event.opening

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.ledger.corrections import check_billed
+from services.ledger.corrections import adjustment_due, check_billed
 from services.ledger.domain import Account
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.importing import fields as field
@@ -123,7 +123,12 @@ class Adjustments(Posting[Adjustment]):
             raise ValidationFailed("invalid_day", "an adjustment takes effect today or earlier")
         check_billed(account, entry.period, entry.lines)
         return account.adjust_charges(
-            entry.adjustment_id, entry.period, on, entry.lines, entry.reason
+            entry.adjustment_id,
+            entry.period,
+            on,
+            entry.lines,
+            entry.reason,
+            due_on=adjustment_due(account, entry.period, on),
         )
 
 

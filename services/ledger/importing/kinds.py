@@ -49,7 +49,7 @@ ADJUSTMENTS = Kind(
 OPENING = Kind(
     name="opening",
     required=("account", "service", "amount"),
-    optional=("payer_kind", "effective_on"),
+    optional=("payer_kind", "effective_on", "due_on"),
     key=1,
     entries="accounts",
 )

@@ -1,6 +1,7 @@
 """Files of opening balances: what was owed for each service when an account was taken over.
 
 A negative sum is an advance. With ``payer_kind`` the file also opens accounts that are not open.
+``due_on`` is the last day on which the debt was paid in time; without it, its own day.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Opening(Entry, kw_only=True):
     opening: tuple[ServiceAmount, ...]
     payer_kind: str
     effective_on: date | None
+    due_on: date | None
 
 
 class Openings(Posting[Opening]):
@@ -35,12 +37,14 @@ class Openings(Posting[Opening]):
 
     def read(self, group: Group) -> Opening:
         """Return the balance; raises RowsRefused with all rows that are wrong."""
-        number, kind, day = group.read[0][1][0], *group.read[0][1][3:]
+        number, kind, day, due = group.read[0][1][0], *group.read[0][1][3:]
         bad, items = dict[int, str](), []
         for row, (_, service, amount, *same) in group.read:
             try:
-                if same != [kind, day]:
-                    raise ValueError("payer_kind or effective_on is not that of the first row")
+                if same != [kind, day, due]:
+                    raise ValueError(
+                        "payer_kind, effective_on or due_on is not that of the first row"
+                    )
                 kopecks = field.kopecks(amount, "amount")
                 if kopecks:
                     items.append(ServiceAmount(field.service_code(service), kopecks))
@@ -59,6 +63,7 @@ class Openings(Posting[Opening]):
                 opening=tuple(items),
                 payer_kind=payer_kind(kind) if kind else "",
                 effective_on=field.day(day, "effective_on") if day else None,
+                due_on=field.day(due, "due_on") if due else None,
             )
         except ValueError as error:
             bad.setdefault(group.row, str(error))
@@ -78,8 +83,10 @@ class Openings(Posting[Opening]):
         """Post the balance, or open the account with it."""
         on = entry.effective_on or self.today()
         day_limits().check_bill(on, self.today(), "effective_on")
+        if entry.due_on is not None:
+            day_limits().check_bill(entry.due_on, self.today(), "due_on")
         if not account.version and entry.payer_kind:
-            account.open(entry.account, entry.payer_kind, on, entry.opening)
+            account.open(entry.account, entry.payer_kind, on, entry.opening, due_on=entry.due_on)
         elif account.opening:
             same = sorted(account.opening, key=_service) == sorted(entry.opening, key=_service)
             raise Conflict(
@@ -90,7 +97,7 @@ class Openings(Posting[Opening]):
         elif account.version and not entry.opening:
             return False  # Nothing was owed, and nothing is.
         else:
-            account.post_opening(on, entry.opening)
+            account.post_opening(on, entry.opening, due_on=entry.due_on)
         return True
 
 

@@ -7,7 +7,7 @@ from calendar import monthrange
 from datetime import date, timedelta
 from functools import lru_cache
 
-from services.ledger.penalties.rules import DueDay, Holidays, PenaltyRules
+from services.ledger.penalties.rules import DueDay, Holidays, PenaltyRules, RecalculationDue
 from shared.errors import ValidationFailed
 
 _PERIOD = re.compile(r"(20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])")
@@ -40,6 +40,20 @@ def due_day_of(period: str, rules: PenaltyRules) -> DueDay:
         f"The penalty rules name no due day for {period}: add it to due_days, or name a due date.",
         period=period,
     )
+
+
+def recalculation_due(effective_on: date, own_due: date, rules: PenaltyRules) -> date:
+    """Return the last day on which what a recalculation adds is paid in time.
+
+    It is never before that of the bill, ``own_due``, which stays where the rules name no due day
+    for the month.
+    """
+    if rules.recalculation_due is RecalculationDue.OWN_BILL:
+        return own_due
+    try:
+        return max(own_due, due_on(f"{effective_on:%Y-%m}", rules))
+    except ValidationFailed:
+        return own_due
 
 
 def check_period(period: str) -> None:

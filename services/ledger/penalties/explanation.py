@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from services.ledger.domain import OPENING_PERIOD
 from services.ledger.penalties.calculator import ChargePenalty, Penalty, Segment
 from services.ledger.penalties.timeline import Reason
 from shared.contracts.accounts import PayerKind
@@ -40,6 +41,7 @@ class _Words(NamedTuple):
     heading: str
     basis: str
     charge: str
+    opening: str
     accrued: str
     nothing: str
     of_charge: str
@@ -58,6 +60,7 @@ _WORDS: dict[Language, _Words] = {
         decimal_point=",",
         basis="Основание: {sources}.",
         heading="Пени на {on} включительно. Плательщик: {payer}. Редакция правил: {version}.",
+        opening="(долг на начало)",
         charge="Начисление{period}: {principal} руб., срок оплаты {due_on}.",
         accrued="{first} - {last}: {base} руб. × {days} дн. × {rate} % / {divisor} = {amount} руб.",
         nothing="{first} - {last}: {base} руб., {days} дн., пени не начисляются: {reason}.",
@@ -85,6 +88,7 @@ _WORDS: dict[Language, _Words] = {
         decimal_point=".",
         basis="By law: {sources}.",
         heading="Penalty as of {on}, that day included. Payer: {payer}. Rules: {version}.",
+        opening="(opening debt)",
         charge="Charge{period}: {principal} roubles, due on {due_on}.",
         accrued="{first} - {last}: {base} roubles × {days} days × {rate} % / {divisor} = "
         "{amount} roubles.",
@@ -110,10 +114,6 @@ _WORDS: dict[Language, _Words] = {
         },
     ),
 }
-
-
-LANGUAGES: tuple[Language, ...] = tuple(_WORDS)
-"""The languages of the explanation, the payer's first."""
 
 
 def days_of(charge: ChargePenalty) -> Iterator[Day]:
@@ -241,8 +241,9 @@ def _segment_data(segment: Segment) -> dict[str, Any]:
 
 
 def _lines_of(charge: ChargePenalty, words: _Words) -> Iterator[str]:
+    period = words.opening if charge.period == OPENING_PERIOD else charge.period
     yield words.charge.format(
-        period=f" {charge.period}" if charge.period else "",
+        period=f" {period}" if period else "",
         principal=format_roubles(charge.principal),
         due_on=_date(charge.due_on),
     )

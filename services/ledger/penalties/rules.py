@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,6 +132,15 @@ class Holidays(_Shape, frozen=True, kw_only=True):
             raise ValueError(f"{day} is listed as a day off and as a working day")
 
 
+class RecalculationDue(StrEnum):
+    """When what a recalculation adds to a bill falls due; the law does not say."""
+
+    MONTH_POSTED = "month_posted"
+    """With the bill of the month in which it takes effect."""
+    OWN_BILL = "own_bill"
+    """With the bill that it corrects: it is late from the day after it takes effect."""
+
+
 class RuleFile(_Shape, frozen=True, kw_only=True):
     """The whole file of rules."""
 
@@ -141,6 +151,7 @@ class RuleFile(_Shape, frozen=True, kw_only=True):
     caps: tuple[Cap, ...] = ()
     moratoria: tuple[Moratorium, ...] = ()
     due_days: tuple[DueDay, ...]
+    recalculation_due: RecalculationDue = RecalculationDue.MONTH_POSTED
     holidays: Holidays
 
     def __post_init__(self) -> None:
@@ -179,13 +190,17 @@ class PenaltyRules:
     """The law by day. Equal only to itself, so that look-ups can be cached by it."""
 
     def __init__(self, file: RuleFile) -> None:
-        content = msgspec.json.encode(msgspec.to_builtins(file, str_keys=True), order="sorted")
+        computed_by = msgspec.to_builtins(file, str_keys=True)
+        # It is kept by each recalculation itself, and changes nothing that was accrued.
+        del computed_by["recalculation_due"]
+        content = msgspec.json.encode(computed_by, order="sorted")
         digest = hashlib.sha256(content).hexdigest()
         self.version = f"{file.version}+{digest[:12]}"
         """The version to keep with every accrual: that of the file, and a digest of its content, so
         that a file changed under the same version is another one."""
         self.due_days = file.due_days
         self.holidays = file.holidays
+        self.recalculation_due = file.recalculation_due
         self._payers = file.payers
         self._moratoria = file.moratoria
         self._rate_days, self._rates = _rates_by_day(file)

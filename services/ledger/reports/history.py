@@ -12,7 +12,7 @@ import msgspec
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import AccountOpened, OpeningPosted
-from services.ledger.penalties.law import law_in_force
+from services.ledger.penalties.law import PenaltyLaw, law_in_force
 from services.ledger.reports.statements import movement, recorded_events
 from services.ledger.reports.totals import turnover_of_account
 from shared.cooperation import cooperatively
@@ -157,6 +157,11 @@ def event_history(session: Session, number: str) -> list[dict[str, Any]]:
 
 
 def _by_effective_day(history: Sequence[Recorded]) -> list[Recorded]:
+    return in_order_of_effect(history, law_in_force())
+
+
+def in_order_of_effect(history: Sequence[Recorded], law: PenaltyLaw) -> list[Recorded]:
+    """Return events as they would be, had they been recorded in the order of effect."""
     if not history:
         return []
     events: list[Any] = [recorded.event for recorded in history]
@@ -168,7 +173,7 @@ def _by_effective_day(history: Sequence[Recorded]) -> list[Recorded]:
     return [
         msgspec.structs.replace(place.get(id(event)) or next(taken_over), event=effective)
         for event, effective in zip(
-            order, in_effective_order(history[0].originator_id, events, law_in_force()), strict=True
+            order, in_effective_order(history[0].originator_id, events, law), strict=True
         )
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.domain import Account, account_id
+from services.ledger.domain.decision import BY_FACTS, BY_LATER_ENTRY
 from services.ledger.domain.events import (
     AccountOpened,
     AdvanceSettled,
@@ -174,10 +175,40 @@ def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
         "recorded_at": recorded.recorded_at.isoformat(),
         "kind": kind,
         "text": text,
+        "period": getattr(event, "period", None),
+        "reason": getattr(event, "reason", None),
+        "payment_id": _id_of_payment(event),
+        "taken": _taken(event),
         "amount": amount,
         "penalty": penalty,
         "balance": account.principal + account.penalty - account.advance,
     }
+
+
+def _id_of_payment(event: Any) -> str | None:
+    return str(event.payment_id) if isinstance(event, PaymentPosted | PaymentReversed) else None
+
+
+def _taken(event: Any) -> dict[str, str] | None:
+    """Return where staff took a payment, and by which document; the reason is not the payer's."""
+    taken = event.taken if isinstance(event, PaymentPosted) else None
+    return {"place": taken.place, "document": taken.document} if taken else None
+
+
+_PLACES = {"cash_desk": "Оплата в кассе", "bank": "Оплата через банк"}
+
+
+_OWN_REASONS = {
+    BY_FACTS: "оплата или перерасчёт",
+    BY_LATER_ENTRY: "запись, внесённая позже своего дня",
+}
+
+
+def _text_of_payment(event: PaymentPosted) -> str:
+    if event.taken is None:
+        return "Оплата"
+    document = f": № {event.taken.document}" if event.taken.document else ""
+    return _PLACES[event.taken.place] + document
 
 
 def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one return per event
@@ -195,11 +226,12 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one re
             return "penalty", "Пени", 0, event.amount
         case PenaltyCorrected():
             changed = event.amount + event.waived
-            return "penalty_correction", f"Уточнение пеней: {event.reason}", 0, changed
+            reason = _OWN_REASONS.get(event.reason, event.reason)
+            return "penalty_correction", f"Уточнение пеней: {reason}", 0, changed
         case PenaltyWrittenOff():
             return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
         case PaymentPosted():
-            return "payment", "Оплата", -event.amount, -event.penalty
+            return "payment", _text_of_payment(event), -event.amount, -event.penalty
         case PaymentReversed():
             return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
         case PayerKindChanged():

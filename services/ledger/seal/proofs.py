@@ -6,7 +6,7 @@ They are JSON; :mod:`services.ledger.seal.verifier` checks them offline, without
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from services.ledger.seal import leaf
@@ -37,6 +37,11 @@ def inclusion(cursor: Any, position: int, size: int | None = None) -> dict[str, 
     ``checkpoint_not_found``, and SealBrokenError when the event is not what was sealed.
     """
     checkpoint = _covering(cursor, position) if size is None else _of_size(cursor, size)
+    return inclusion_in(cursor, position, checkpoint)
+
+
+def inclusion_in(cursor: Any, position: int, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the proof that leads to a checkpoint, stored or not: ``{size, root, note}``."""
     if not 0 < position <= checkpoint["size"]:
         raise NotFound(
             "event_not_found",

@@ -5,9 +5,10 @@ It needs only this module, three beside it (``merkle``, ``leaf``, ``checkpoint``
 
     python -m services.ledger.seal.verifier receipt.json --key billing.example/ledger+f1e2d3c4+A...
 
-FILE is a proof of inclusion or of consistency (JSON), or a signed checkpoint; with a checkpoint,
-``--export`` names the whole exported log (JSON Lines), which must be what the checkpoint signed,
-and ``--newer`` and ``--proof`` a newer checkpoint and the proof that it continues FILE.
+FILE is a proof of inclusion or of consistency (JSON), a list of such proofs, or a signed
+checkpoint; with a checkpoint, ``--export`` names the whole exported log (JSON Lines), which must be
+what the checkpoint signed, and ``--newer`` and ``--proof`` a newer checkpoint and the proof that it
+continues FILE.
 Exit codes: 0 proven, 1 not proven, 2 the input cannot be read.
 """
 
@@ -148,12 +149,10 @@ def _parser() -> argparse.ArgumentParser:
 def _verify(options: argparse.Namespace) -> list[str]:
     keys = [_key(key) for key in options.key]
     text = options.file.read_text(encoding="utf-8")
+    if text.lstrip().startswith("["):
+        return [line for proof in _list(text) for line in _proven(proof, keys)]
     if text.lstrip().startswith("{"):
-        proof = _json(text)
-        if proof.get("format") == CONSISTENCY:
-            notes = _text(proof, "old_checkpoint"), _text(proof, "new_checkpoint")
-            return _consistency_lines(verify_consistency(*notes, proof, keys))
-        return _inclusion_lines(*verify_inclusion(proof, keys))
+        return _proven(_json(text), keys)
     if (options.newer is None) != (options.proof is None):
         raise MalformedProofError("--newer and --proof belong together")
     lines = [_checkpoint_line(open_checkpoint(text, keys))]
@@ -166,6 +165,13 @@ def _verify(options: argparse.Namespace) -> list[str]:
             verify_export(events, text, keys)
         lines.append("PROVEN: the export is the log that was signed, event by event.")
     return lines
+
+
+def _proven(proof: Mapping[str, Any], keys: Sequence[VerifierKey]) -> list[str]:
+    if proof.get("format") == CONSISTENCY:
+        notes = _text(proof, "old_checkpoint"), _text(proof, "new_checkpoint")
+        return _consistency_lines(verify_consistency(*notes, proof, keys))
+    return _inclusion_lines(*verify_inclusion(proof, keys))
 
 
 def _checkpoint_line(checkpoint: Checkpoint) -> str:
@@ -211,13 +217,24 @@ def _row(line: str | bytes, number: int) -> EventRow:
 
 
 def _json(text: str) -> dict[str, Any]:
-    try:
-        proof = json.loads(text)
-    except (ValueError, RecursionError):
-        raise MalformedProofError("the proof is not JSON") from None
+    proof = _parsed(text)
     if not isinstance(proof, dict):
         raise MalformedProofError("the proof is not a JSON object")
     return proof
+
+
+def _list(text: str) -> list[dict[str, Any]]:
+    proofs = _parsed(text)
+    if not proofs or not all(isinstance(proof, dict) for proof in proofs):
+        raise MalformedProofError("the list has no proof, or something that is none")
+    return list(proofs)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedProofError("the proof is not JSON") from None
 
 
 def _check_format(proof: Mapping[str, Any], expected: str) -> None:

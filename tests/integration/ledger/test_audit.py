@@ -24,6 +24,7 @@ from services.ledger.domain.events import (
     ChargeLine,
     ServiceAmount,
 )
+from services.ledger.loading import load_account
 from services.ledger.replay.audit import audit
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.reports.balances import balance
@@ -134,7 +135,7 @@ class RandomHistory:
 def play(session: PostgresSession, numbers: list[str]) -> None:
     for number in numbers:
         chance = random.Random(number)  # noqa: S311 - the same histories every time
-        RandomHistory(session.load(Account, account_id(number)), chance).play(number, steps=14)
+        RandomHistory(load_account(session, number), chance).play(number, steps=14)
 
 
 @pytest.fixture(scope="module")

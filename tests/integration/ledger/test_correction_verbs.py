@@ -71,6 +71,62 @@ def test_a_correction_above_the_limit_needs_a_second_person(company: SmallCompan
     assert company.run("audit").exit_code == 0
 
 
+def test_a_proposal_shows_what_it_would_change(company: SmallCompany) -> None:
+    company.may(CLERK, "adjust", 0)
+    proposed = json.loads(adjusts(company, "-1,50").stdout)["correction_id"]
+    shown = company.run_json("proposal", proposed, by="petrov")
+    preview = shown["preview"]
+    [line] = preview["lines"]
+    assert (line["period"], line["service"], line["difference"]) == ("2026-02", "heating", -150)
+    assert line["after"] - line["before"] == -150
+    dry = company.run_json("approve", proposed, "--dry-run", by="petrov")
+    for part in ("before", "accounts", "difference", "lines"):
+        assert preview[part] == dry[part]
+    [difference] = preview["difference"]
+    assert net(difference) == net(preview["accounts"][0]) - net(preview["before"][0]) < 0
+    done = company.run_json("approve", proposed, by="petrov")
+    assert done["accounts"] == preview["accounts"]
+    assert company.run_json("proposal", proposed)["preview"] is None
+    table = company.run("proposal", proposed).stdout
+    assert "staff:petrov" in table
+
+
+@pytest.mark.parametrize("number", [NUMBERS[0], NUMBERS[3], NUMBERS[5]])
+def test_what_a_dry_run_shows_is_what_is_done(company: SmallCompany, number: str) -> None:
+    payment = next(str(id_) for id_, (paid, *_) in company.payments.items() if paid == number)
+    commands = [
+        ("adjust", number, "--period", "2026-02", "--service", "heating=-1000,00"),
+        ("reverse", payment),
+        ("adjust", number, "--period", "2026-03", "--service", "heating=77,00"),
+    ]
+    if company.run_json("balance", number)["penalty"]:
+        commands.append(("write-off", number, "--amount", "0,01"))
+    for command in commands:
+        shown = company.run_json(*command, "--reason", "act 7", "--dry-run")
+        if shown["would_be"] == "unchanged":
+            continue
+        now = company.run_json("balance", number)
+        names = ("number", "principal", "penalty", "penalty_due", "advance")
+        assert shown["before"] == [{name: now[name] for name in names}]
+        assert company.run_json(*command, "--reason", "act 7")["accounts"] == shown["accounts"]
+
+
+def test_a_proposal_that_would_be_refused_today_says_so(company: SmallCompany) -> None:
+    company.may(CLERK, "write-off", 0)
+    number = next(
+        row["number"] for row in company.rows("balances") if row["penalty"] and row["advance"] == 0
+    )
+    owed = company.run_json("balance", number)["penalty_due"]
+    roubles = f"{owed // 100},{owed % 100:02}"
+    words = ("write-off", number, "--amount", roubles, "--reason", "act 7")
+    proposed = company.run_json(*words)["correction_id"]
+    company.may("zimina", "write-off")
+    company.run_json(*words, "--command-id", "act 8", by="zimina")
+    refused = company.run_json("proposal", proposed)["preview"]["refused"]
+    assert refused["code"] == "penalty_not_owed"
+    assert "Today it would be refused" in company.run("proposal", proposed).stdout
+
+
 def test_the_second_person_may_repeat_the_whole_correction(company: SmallCompany) -> None:
     company.may(CLERK, "adjust", 0)
     proposed = json.loads(adjusts(company, "1,00").stdout)
@@ -97,17 +153,24 @@ def test_a_proposal_can_be_rejected(company: SmallCompany) -> None:
 
 
 def test_a_payment_is_reversed_and_a_penalty_waived(company: SmallCompany) -> None:
-    payment_id, (number, amount, penalty) = list(company.payments.items())[-1]
-    before = company.run_json("balance", number)
+    balances = {number: company.run_json("balance", number) for number in NUMBERS}
+    payment_id, (number, amount, penalty) = next(
+        (payment_id, paid)
+        for payment_id, paid in company.payments.items()
+        if balances[paid[0]]["penalty_due"] and paid[0] not in NUMBERS[:3]
+    )
+    before = balances[number]
     words = ["reverse", str(payment_id), "--reason", "chargeback"]
     assert company.run_json(*words, "--dry-run")["would_be"] == "done"
     assert company.run_json("balance", number) == before
     assert company.run_json(*words)["amount"] == amount + penalty
     after = company.run_json("balance", number)
-    assert net(after) == net(before) + amount + penalty
+    changed = after["penalty"] - before["penalty"]
+    assert after["principal"] - before["principal"] + changed == amount + penalty
+    assert after["penalty_due"] > 0
     waive = ["write-off", number, "--amount", "0,01", "--reason", "act"]
     assert company.run_json(*waive)["state"] == "done"
-    assert company.run_json("balance", number)["penalty"] == after["penalty"] - 1
+    assert company.run_json("balance", number)["penalty_due"] == after["penalty_due"] - 1
     assert company.run("audit").exit_code == 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from services.ledger.domain import account_id
 from services.ledger.importing.charges import Charges
+from services.ledger.tables.closed_periods import close_period
 from tests.conftest import Database
 from tests.integration.ledger.import_harness import HEADER, ImportHarness, line
 from tests.staff_logins import OPERATOR
@@ -255,15 +258,30 @@ def test_a_file_of_which_nothing_was_posted_may_be_imported_again(harness: Impor
     harness.is_sound()
 
 
-def test_registries_open_only_accounts_that_are_not_open(harness: ImportHarness) -> None:
+def test_registries_open_accounts_and_change_payers(harness: ImportHarness) -> None:
     harness.opens("01", "02")
-    file = harness.file(
-        "r.csv", "01;household\n", "02;organisation\n", "03;household\n", "04;king\n",
-        header="account;payer_kind\n",
-    )  # fmt: skip
-    counts = harness.imports(file, code=1)["counts"]
-    assert (counts["entries"], counts["unchanged"]) == (1, 1)
-    assert counts["refusals"] == {"account_exists": 1, "invalid": 1}
+    header = "account;payer_kind;effective_on\n"
+    rows = ("01;household;\n", "02;organisation;2026-03-01\n", "03;household;\n", "04;king;\n")
+    counts = harness.imports(harness.file("r.csv", *rows, header=header), code=1)["counts"]
+    assert (counts["entries"], counts["unchanged"], counts["events"]) == (2, 1, 2)
+    assert counts["refusals"] == {"invalid": 1}
+    assert harness.balance("02")["payer_kind"] == "organisation"
+    history = harness.store.query(lambda session: session.history(account_id("02")))
+    changed = history[-1].event
+    assert (changed.payer_kind, changed.effective_on) == ("organisation", date(2026, 3, 1))
+    harness.is_sound()
+
+
+def test_a_payer_does_not_change_in_a_closed_month(harness: ImportHarness) -> None:
+    harness.opens("01", "02")
+    close_period(harness.store, "2026-03", "staff:test", "reported")
+    header = "account;payer_kind;effective_on\n"
+    rows = ("01;organisation;2026-03-31\n", "02;organisation;2026-04-01\n")
+    rows += ("03;organisation;2026-03-31\n",)
+    counts = harness.imports(harness.file("r.csv", *rows, header=header), code=1)["counts"]
+    assert counts["refusals"] == {"period_closed": 1}
+    kinds = [harness.balance(number)["payer_kind"] for number in ("01", "02", "03")]
+    assert kinds == ["household", "organisation", "organisation"]
 
 
 def test_opening_balances_are_posted_once(harness: ImportHarness) -> None:
@@ -276,6 +294,24 @@ def test_opening_balances_are_posted_once(harness: ImportHarness) -> None:
     other = harness.file("3.csv", "01;water;7\n", header=header)
     assert harness.imports(other, code=2)["counts"]["refusals"] == {"posted_otherwise": 1}
     assert harness.balance("01")["principal"] == 1100
+
+
+def test_an_opening_debt_keeps_the_day_since_which_it_is_late(harness: ImportHarness) -> None:
+    header = "account;service;amount;payer_kind;effective_on;due_on\n"
+    days = "household;2026-03-01;2025-12-10"
+    rows = [f"01;heat;4500;{days}\n", f"01;lift;50;{days}\n", "02;heat;1;household;2026-03-01;\n"]
+    wrong = ["03;heat;1;household;;2025-13-10\n", "04;heat;1;household;;2099-01-01\n"]
+    uneven = [f"05;heat;1;{days}\n", "05;lift;1;household;2026-03-01;\n"]
+    file = harness.file("o.csv", *rows, *wrong, *uneven, header=header)
+    counts = harness.imports(file, code=1)["counts"]
+    assert (counts["entries"], counts["refusals"]) == (2, {"invalid": 3, "invalid_day": 1})
+    due_dates = [harness.balance(number)["due_dates"]["0001-01"] for number in ("01", "02")]
+    assert due_dates == ["2025-12-10", "2026-03-01"]
+    harness.opens("06")
+    late = harness.file("p.csv", "06;heat;1;;2026-03-01;2025-12-10\n", header=header)
+    harness.imports(late)
+    assert harness.balance("06")["due_dates"]["0001-01"] == "2025-12-10"
+    harness.is_sound()
 
 
 def test_adjustments_are_posted_once_and_need_two_people_above_the_limit(

@@ -24,12 +24,12 @@ PAYMENTS = {"0300000001": 0, "0300000002": 1, "0300000003": 3_000}
 OPENED, LATE = "0300000004", "0300000005"
 NUMBERS = [*PAYMENTS, OPENED, LATE]
 NAMES = {"heating": "Отопление", "lift": "Лифт"}
-DAY = date(2026, 2, 1)
+DAY, LATER = date(2026, 2, 1), date(2026, 3, 1)
 
 
-def bill(account: Account, period: str, **names: str) -> None:
+def bill(account: Account, period: str, on: date = DAY, **names: str) -> None:
     lines = [ChargeLine(service, name, 10_000, 10_000) for service, name in names.items()]
-    account.post_charges(period, DAY, DAY, lines)
+    account.post_charges(period, on, on, lines)
 
 
 def prepare(session: PostgresSession, numbers: list[str]) -> None:
@@ -115,9 +115,9 @@ def test_group_commit_keeps_the_last_bill_of_an_account(store: PostgresStore) ->
     for number, id_ in zip(NUMBERS, ids, strict=True):
         twin: Any = commands.copy(found[id_])
         assert twin.last_bill == (0 if number == OPENED else 3)
-        twin.post_payment(uuid4(), DAY, 1, 0)
+        twin.post_payment(uuid4(), LATER, 1, 0)
         assert twin.last_bill == (0 if number == OPENED else 3)
-        bill(twin, "2026-04", lift="Лифт")
+        bill(twin, "2026-04", LATER, lift="Лифт")
         assert twin.last_bill == twin.version
 
 

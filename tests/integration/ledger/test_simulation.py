@@ -5,15 +5,12 @@ The same at full size: ``python -m tests.simulation --accounts 10000 --months 24
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.conftest import Database
 from tests.simulation.company import Company, make_company
 from tests.simulation.comparison import Comparison
 from tests.simulation.installation import Installation, QuickTerminal
-from tests.simulation.reference_model import Entry
 
 pytestmark = pytest.mark.nodes
 
@@ -44,28 +41,18 @@ def test_every_figure_is_that_of_the_reference_model(
 
 
 def test_simulated_company_has_every_kind_of_entry(company: Company) -> None:
-    entries: list[Entry] = [entry for _, recorded, _ in company.accounts() for entry in recorded]
-    kinds = {entry.what for entry in entries}
-    assert kinds == {
-        *(
-            "open",
-            "charge",
-            "adjust",
-            "add_penalty",
-            "correct_penalty",
-            "waive_penalty",
-            "pay",
-            "reverse",
-        ),
-    }
+    entries = [entry for _, account in company.accounts() for entry in account.entries]
+    kinds = {entry.fact.what for entry in entries}
+    assert kinds == {"open", "bill", "adjust", "pay", "reverse", "write_off"}
     forms = {(file.encoding, bool(file.columns)) for file in company.files if file.totals.rows}
     assert forms == {("utf-8", True), ("cp1251", True), ("utf-8", False)}
-    bills = [entry.values[2].values() for entry in entries if entry.what == "charge"]
+    bills = [entry.columns.values() for entry in entries if entry.fact.what == "bill"]
     assert any(sum(line) < 0 for lines in bills for line in lines), "a refund"
     assert any(not any(map(any, lines)) for lines in bills), "a bill of zero"
-    paid: list[Any] = [entry.values for entry in entries if entry.what == "pay"]
-    assert any(period for *_, period in paid)
-    assert any(penalty is None for _, _, penalty, _ in paid)
+    rows = [row for file in company.files for row in file.read()]
+    assert any(row.get("penalty") for row in rows if "charged" in row), "a penalty of the centre's"
+    assert any(row["period"] for row in rows if "paid_on" in row)
+    assert any(row["penalty"] is None for row in rows if "paid_on" in row)
 
 
 def test_difference_of_one_kopeck_is_found(

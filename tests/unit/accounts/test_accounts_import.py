@@ -7,6 +7,7 @@ import io
 import json
 import stat
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ DEMO = Path(__file__).parents[3] / "deploy" / "demo" / "accounts.csv"
 HEADER = "number;holder;address;residents;total_area;payer_kind;els;bill_number;bill_total"
 GOOD = "0100000009;Тестов Т.;г. Примерск, д. 4;2;54,20;household;50АД000001;2026-10/9;4500,00"
 SCREEN = Console(quiet=True)
+TODAY = date(2026, 9, 1)
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 def load(harness: Any, path: Path) -> tuple[Survey, dict[str, Any]]:
     source = open_contract_file(path)
-    found = survey(source, harness.seal, path.with_suffix(".quarantine"), SCREEN)
+    found = survey(source, harness.seal, path.with_suffix(".quarantine"), SCREEN, TODAY)
     job = ContractImport(harness.store, source, harness.seal, found, SCREEN)
     return found, job.run("staff:tester", "a test")
 
@@ -96,6 +98,34 @@ def test_an_area_written_otherwise_amends_nothing(harness: Any, write: Callable[
     load(harness, write(HEADER, GOOD))
     _, outcome = load(harness, write("", HEADER, "", GOOD.replace("54,20", "54.2"), ";;"))
     assert outcome["unchanged"] == 1
+
+
+def test_a_row_says_from_which_day_on_it_holds(harness: Any, write: Callable[..., Path]) -> None:
+    header = f"{HEADER};effective_on"
+    load(harness, write(header, f"{GOOD};2026-08-01"))
+    changed = GOOD.replace("household", "organisation")
+    _, outcome = load(harness, write(header, f"{changed};2026-08-15"))
+    assert outcome["amended"] == 1
+    assert harness.store.log[-1].event.effective_on == date(2026, 8, 15)
+
+
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        ("2026-09-02", "effective_on: must be a day from 1992-01-01 to today"),
+        ("1899-12-31", "effective_on: must be a day from 1992-01-01 to today"),
+        ("15.08.2026", "effective_on: must be a day, as 2026-03-31"),
+        ("20260815", "effective_on: must be a day, as 2026-03-31"),
+        ("2026-02-30", "effective_on: must be a day, as 2026-03-31"),
+    ],
+)
+def test_a_day_that_no_amendment_can_have_is_refused(
+    harness: Any, write: Callable[..., Path], day: str, reason: str
+) -> None:
+    path = write(f"{HEADER};effective_on", f"{GOOD};{day}")
+    found, _ = load(harness, path)
+    assert found.refused == 1
+    assert reason in path.with_suffix(".quarantine").read_text("utf-8-sig")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +218,7 @@ def test_a_file_changed_between_the_passes_is_not_loaded(
 ) -> None:
     path, before = write(HEADER, GOOD), len(harness.store.log)
     source = open_contract_file(path)
-    found = survey(source, harness.seal, path.with_suffix(".q"), SCREEN)
+    found = survey(source, harness.seal, path.with_suffix(".q"), SCREEN, TODAY)
     path.write_text(f"{HEADER}\n{GOOD}\n{GOOD}\n")
     with pytest.raises(ValidationFailed, match="was changed"):
         ContractImport(harness.store, source, harness.seal, found, SCREEN).run(
@@ -199,7 +229,7 @@ def test_a_file_changed_between_the_passes_is_not_loaded(
 
 def test_control_totals_show_their_differences(harness: Any, write: Callable[..., Path]) -> None:
     path = write(HEADER, GOOD, GOOD.replace("0100000009", "bad"))
-    found = survey(open_contract_file(path), harness.seal, path.with_suffix(".q"), SCREEN)
+    found = survey(open_contract_file(path), harness.seal, path.with_suffix(".q"), SCREEN, TODAY)
     assert found.differences(ControlTotals()) == []
     assert found.differences(ControlTotals(rows=2, total=900000)) == []
     assert len(found.differences(ControlTotals(rows=3, total=900001))) == 2

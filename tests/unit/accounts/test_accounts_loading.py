@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.accounts.contract_loading import RegisterContracts, plan_contracts
 from services.accounts.domain import Contract, ContractAmended, ContractDetails, contract_id
+from services.accounts.publishing import publish
 from shared.errors import Conflict, NotFound
 
 FIRST = "0100000001"
+DAY = date(2026, 11, 10)
 
 
 def test_the_same_row_twice_changes_nothing(harness: Any) -> None:
@@ -34,6 +38,27 @@ def test_a_changed_row_amends_and_names_what_changed(harness: Any) -> None:
     assert harness.store.vault.reveal(contract_id(FIRST), event.details.address) == moved
     # The holder has not changed, so its sealed text has not either.
     assert event.details.holder == harness.store.log[0].event.details.holder
+
+
+@pytest.mark.parametrize(
+    ("given", "day"), [(None, date(2026, 11, 10)), (date(2026, 10, 1), date(2026, 10, 1))]
+)
+def test_an_amendment_holds_from_its_day_on(harness: Any, given: date | None, day: date) -> None:
+    changes = {"payer_kind": "organisation", "effective_on": given}
+    assert harness.register(harness.row(FIRST, **changes))["amended"] == 1
+    published = publish(harness.store.log[-1])
+    assert published.data["effective_on"] == day.isoformat()
+    before = len(harness.store.log)
+    again = {"payer_kind": "organisation", "effective_on": date(2026, 9, 1)}
+    assert harness.register(harness.row(FIRST, **again))["unchanged"] == 1, "a day is no change"
+    assert len(harness.store.log) == before
+
+
+def test_an_amendment_of_before_there_were_days_is_published_without_one(harness: Any) -> None:
+    harness.register(harness.row(FIRST, residents=4))
+    recorded = harness.store.log[-1]
+    old = replace(recorded, event=replace(recorded.event, effective_on=None))
+    assert "effective_on" not in publish(old).data
 
 
 def test_an_older_registry_restores_its_row(harness: Any) -> None:
@@ -76,9 +101,9 @@ def test_a_contract_is_registered_once_and_amended_only_after_that() -> None:
     details = ContractDetails(payer_kind="household", holder="sealed", address="sealed")
     contract = Contract(contract_id(FIRST))
     with pytest.raises(NotFound):
-        contract.amend(details)
+        contract.amend(details, DAY)
     contract.register(FIRST, details)
-    assert not contract.amend(details)
+    assert not contract.amend(details, DAY)
     with pytest.raises(Conflict) as refusal:
         contract.register(FIRST, details)
     assert refusal.value.code == "contract_exists"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway_doubles import PERSON, SESSION, THING
 
 PAYMENT = {
@@ -27,7 +29,8 @@ BALANCE = {
     "as_of": None,
     "version": 3,
     "principal": 450000,
-    "penalty": 1425,
+    "penalty": 1200,
+    "penalty_due": 1425,
     "advance": 0,
     "services": [{"service": "heating", "name": "Отопление", "amount": 450000}],
 }
@@ -147,3 +150,42 @@ SESSION_ROW = {
     "created_at": "2026-05-14T09:30:00+00:00",
     "last_seen_at": "2026-05-14T09:30:00+00:00",
 }
+
+NO_TURNOVER = dict.fromkeys(
+    ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing"), 0
+)
+OWED = {
+    "number": "0100000001",
+    "on": "2026-06-30",
+    "services": [{"service": "heating", "name": "Отопление", "amount": 450000}],
+    "principal": 450000,
+    "penalty": 1425,
+    "advance": 0,
+    "owed": 451425,
+}
+PAID = {**OWED, "services": [], "principal": 0, "penalty": 0, "owed": 0}
+
+
+def act(**asked: Any) -> dict[str, Any]:
+    return {
+        "number": asked["number"],
+        "first_day": asked["first_day"],
+        "last_day": asked["last_day"],
+        "movements": [
+            {
+                **NO_TURNOVER,
+                "position": 7,
+                "effective_on": "2026-06-20",
+                "kind": "payment",
+                "text": "Оплата",
+                "period": "",
+                "reason": "",
+                "paid": 123456,
+                "balance": 450000,
+            }
+        ],
+        "services": [{**NO_TURNOVER, "service": "heating", "name": "Отопление", "closing": 450000}],
+        "totals": {**NO_TURNOVER, "opening": 573456, "paid": 123456, "closing": 450000},
+        "penalty_day": asked["last_day"],
+        "unbooked_penalty": 1425,
+    }

@@ -36,7 +36,8 @@ def test_own_account_has_a_balance(browser: Browser, services: FakeServices) -> 
     services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
     services.answers["ledger", "balance"] = BALANCE
     response = browser("GET", "/api/v1/accounts/0001/balance?as_of=2026-05-15")
-    assert response.json == BALANCE
+    shown = {name: value for name, value in BALANCE.items() if name != "penalty_due"}
+    assert response.json == {**shown, "penalty": 1425, "penalty_accrued": 1200}
     assert services.calls[-1][2] == {"number": "0001", "as_of": "2026-05-15"}
 
 

@@ -20,7 +20,7 @@ def test_due_subtracts_the_advance_and_shows_what_is_left_of_it(
     services.answers["ledger", "balances"] = {
         "balances": [
             BALANCE,
-            {**BALANCE, "number": "0002", "principal": 100, "penalty": 0, "advance": 250},
+            {**BALANCE, "number": "0002", "principal": 100, "penalty_due": 0, "advance": 250},
         ]
     }
 
@@ -30,6 +30,7 @@ def test_due_subtracts_the_advance_and_shows_what_is_left_of_it(
     assert [line["total"] for line in due["accounts"]] == [451425, 0, 0]
     assert due["accounts"][0]["amount"] == 450000
     assert due["accounts"][0]["penalty"] == 1425
+    assert due["accounts"][0]["penalty_accrued"] == 1200
     assert due["total"] == 451425
     assert [line["advance"] for line in due["accounts"]] == [0, 150, 0]
 

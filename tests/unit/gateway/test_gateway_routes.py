@@ -254,7 +254,8 @@ def test_every_operation_has_a_test() -> None:
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
         "penalty", "months", "all_charges", "receipt", "acquirer_callback_by_query", "openapi",
         "acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof", "verifier_keys",
-        "last_checkpoint", "bill", "bill_file", "statements", "events",
+        "last_checkpoint", "bill", "bill_file", "statements", "events", "reconciliation_file",
+        "debt", "certificate_file",
     }  # fmt: skip
     for name, operation in operations_of(Gateway).items():
         path = operation.template.removeprefix("/api/v1")

@@ -18,7 +18,7 @@ from shared.errors import ServiceError
 from shared.eventstore import Aggregate, MemoryStore, Recorded
 from shared.staff import Grant
 from tests.fixed_clock import FixedClock
-from tests.ledger_commands import AccruePenalty, PostCharges, accrue_penalty, post_charges
+from tests.ledger_commands import PostCharges, post_charges
 
 FIRST, SECOND = "0100000001", "0100000002"
 LIMIT = 5_000_00
@@ -128,11 +128,17 @@ class Ledger:
             assert self.log_length() == length
             return refused.code
 
-    def accrues(self, amount: int) -> None:
-        command = AccruePenalty(
-            number=FIRST, amount=amount, effective_on=date(2026, 11, 16), rule="test"
+    def owes_a_penalty(self) -> None:
+        """Bill 90 000.00 for March: 60 days at 1/300 and 129 at 1/130 of 9.5 % are 10 194.23."""
+        line = ChargeLine("heating", "heating", payable=90_000_00, charged=90_000_00)
+        command = PostCharges(
+            number=FIRST,
+            period="2026-03",
+            due_on=date(2026, 4, 15),
+            effective_on=date(2026, 3, 31),
+            lines=(line,),
         )
-        self.does(accrue_penalty, command)
+        self.does(post_charges, command)
 
     def previews(self, handler: Any, command: Any, actor: str) -> Any:
         with context.bind(actor=actor):

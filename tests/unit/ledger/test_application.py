@@ -237,3 +237,39 @@ def test_one_payment_has_one_sum_and_one_day(store: MemoryStore, other: dict[str
         again(**other)
     assert refused.value.code == "payment_posted_otherwise"
     assert "4,00" in refused.value.message
+
+
+def test_a_balance_has_the_penalty_accrued_and_the_penalty_due(
+    store: MemoryStore, clock: FixedClock
+) -> None:
+    # An opening debt of 450 000 kopecks that has been overdue since the 1st of September.
+    opening = (ServiceAmount("heating", 450_000),)
+    store.execute(
+        open_account, OpenAccount(number="0100000003", payer_kind="household", opening=opening)
+    )
+    clock.advance(timedelta(days=66))  # to 2026-11-06, the 66th day of delay
+
+    [now] = store.query(lambda session: balances(session, ["0100000003"]))["balances"]
+    assert (now["penalty"], now["penalty_due"]) == (0, 5_130)
+
+    def due(as_of: str) -> int:
+        found = store.query(lambda session: balance(session, "0100000003", as_of))
+        assert found["penalty"] == 0
+        return int(found["penalty_due"])
+
+    assert due("2026-10-01") == 0
+    assert due("2026-10-02") == 143, "the 31st day of delay"
+    assert due("2026-11-06") == 5_130
+    assert due("2026-10-02T23:30:00+03:00") == 143, "the day of that instant"
+
+
+def test_a_penalty_paid_before_it_is_accrued_is_not_due(
+    store: MemoryStore, clock: FixedClock
+) -> None:
+    clock.advance(timedelta(days=200))
+    [found] = store.query(lambda session: balances(session, [FIRST]))["balances"]
+    assert found["penalty_due"] > 0
+    pay(store, clock.today(), (FIRST, found["principal"], found["penalty_due"]))
+    [paid] = store.query(lambda session: balances(session, [FIRST]))["balances"]
+    owed = ("principal", "penalty", "penalty_due", "advance")
+    assert [paid[name] for name in owed] == [0, 0, 0, 0]

@@ -108,16 +108,16 @@ def test_an_impossible_correction_is_not_proposed(ledger: Ledger) -> None:
 
 
 def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_open(ledger: Ledger) -> None:
-    ledger.accrues(9_000_00)
+    ledger.owes_a_penalty()
     proposal_id = UUID(
         ledger.corrects(WriteOffPenalty(account=FIRST, amount=9_000_00))["correction_id"]
     )
-    line = PaidLine(account=FIRST, amount=1_00, penalty=0)
+    line = PaidLine(account=FIRST, amount=90_000_00, penalty=0)
     ledger.does(
-        post_payment, PostPayment(payment_id=uuid4(), paid_on=date(2026, 11, 16), lines=(line,))
+        post_payment, PostPayment(payment_id=uuid4(), paid_on=date(2026, 5, 15), lines=(line,))
     )
-    # It paid on a day that was accrued, and so corrected that: by the rules nothing is owed yet.
-    assert ledger.balance() == (5_999_00, 0, 0)
+    # Paid in the 30 days that bear nothing: no penalty is owed.
+    assert ledger.balance() == (6_000_00, 0, 0)
     with pytest.raises(Conflict, match="Only a penalty that is owed"):
         ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
     [row] = ledger.store.query(proposals)

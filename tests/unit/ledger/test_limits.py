@@ -84,7 +84,7 @@ def test_giving_and_taking_do_not_cancel_out(ledger: Ledger) -> None:
 
 def test_all_verbs_of_a_person_count_together(ledger: Ledger) -> None:
     assert ledger.corrects(adjustment(-LIMIT))["state"] == "done"
-    ledger.accrues(1_00)
+    ledger.owes_a_penalty()
     assert ledger.corrects(WriteOffPenalty(account=FIRST, amount=1))["state"] == "proposed"
     ledger.may("ivanova", "write-off", LIMIT + 1)
     assert ledger.corrects(WriteOffPenalty(account=FIRST, amount=1))["state"] == "done"

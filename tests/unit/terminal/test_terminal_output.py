@@ -6,7 +6,10 @@ import json
 from collections.abc import Callable
 from io import StringIO
 
+import psycopg
 import pytest
+import typer
+from eventsourcing.persistence import PersistenceError
 from rich.table import Table
 
 from services import terminal
@@ -56,3 +59,13 @@ def test_json_escapes_control_and_keeps_the_text(capsys: pytest.CaptureFixture[s
 
 def test_lines_and_tabs_of_a_message_stay() -> None:
     assert printable("Почему\n\tвыросла сумма?") == "Почему\n\tвыросла сумма?"
+
+
+@pytest.mark.parametrize("raised", [psycopg.OperationalError, PersistenceError])
+def test_error_of_the_database_is_one_sentence(
+    raised: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit), terminal.reporting():
+        raise raised("server closed the connection\nLINE 1")
+    sentence = "The database refused or did not answer: server closed the connection\n"
+    assert capsys.readouterr().err == sentence

@@ -55,7 +55,13 @@ def due_line(account: str = "0001", amount: int = 4_500_00, penalty: int = 14_25
             "total_area": "54.3",
             "linked_at": "2026-05-14T09:30:00+00:00",
         },
-        "balance": {"number": account, "principal": amount, "penalty": penalty, "advance": 0},
+        "balance": {
+            "number": account,
+            "principal": amount,
+            "penalty": penalty,
+            "penalty_due": penalty,
+            "advance": 0,
+        },
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cabinet_person import CabinetPerson, due_line, main_of, owe
-from gateway_doubles import FakeServices
+from gateway_doubles import Browser, FakeServices
 
 from shared.errors import NotFound, Unavailable
 
@@ -25,6 +25,7 @@ BALANCE = {
     "version": 3,
     "principal": 4_500_00,
     "penalty": 14_25,
+    "penalty_due": 14_25,
     "advance": 0,
     "services": [
         {"service": "heating", "name": "Отопление", "amount": 4_100_00},
@@ -141,10 +142,59 @@ def test_an_account_shows_its_balance_by_service(person: CabinetPerson) -> None:
     assert shown == ["700", "600", "500", "400", "300"], "the last five, the newest first"
 
 
+@pytest.mark.parametrize(
+    ("accrued", "language", "brief", "rest"),
+    [
+        (5_00, "ru", "Пени из них начислено 5,00 ₽", ", остальное начислим не позже дня оплаты"),
+        (0, "ru", "Пени ещё не начислены", ", начислим не позже дня оплаты 14,25 ₽"),
+        (20_00, "ru", "Пени начислено 20,00 ₽", ", лишнее снимем при следующем начислении"),
+        (5_00, "en", "of it accrued: ₽5.00", ", the rest will be accrued by the day you pay"),
+        (0, "en", "not accrued yet", "; it will be by the day you pay"),
+        (20_00, "en", "accrued: ₽20.00", ", the next accrual will take off what is too much"),
+    ],
+)
+def test_the_penalty_is_that_of_today_and_says_what_is_accrued(
+    browser: Browser,
+    services: FakeServices,
+    accrued: int,
+    language: str,
+    brief: str,
+    rest: str,
+) -> None:
+    services.answers["ledger", "balance"] = {**BALANCE, "penalty": accrued}
+    line = due_line()
+    line["balance"]["penalty"] = accrued
+    owe(services, line)
+    person = CabinetPerson(browser, language=language)
+    assert brief + rest in main_of(person.get("/accounts/0001").text)
+    words = main_of(person.get("/accounts").text)
+    assert brief in words
+    assert rest not in words
+
+
+@pytest.mark.parametrize(
+    ("accrued", "said"), [(0, "Пени не были начислены"), (5_00, "Пени из них начислено 5,00 ₽")]
+)
+def test_a_past_day_says_what_was_accrued(
+    person: CabinetPerson, services: FakeServices, accrued: int, said: str
+) -> None:
+    past = {**BALANCE, "as_of": "2026-04-15", "penalty": accrued}
+    services.answers["ledger", "balance"] = past
+    assert f"{said} 14,25 ₽" in main_of(person.get("/accounts/0001?on=15.04.26").text)
+
+
+def test_a_penalty_that_is_accrued_whole_is_not_explained(person: CabinetPerson) -> None:
+    for path in ("/accounts/0001", "/accounts"):
+        assert "начислено" not in main_of(person.get(path).text)
+
+
 def test_an_advance_is_deducted_and_named(person: CabinetPerson, services: FakeServices) -> None:
     services.answers["ledger", "balance"] = {
-        **BALANCE, "principal": 0, "penalty": 0, "advance": 120_00, "services": [],
-    }  # fmt: skip
+        **BALANCE,
+        **dict.fromkeys(("principal", "penalty", "penalty_due"), 0),
+        "advance": 120_00,
+        "services": [],
+    }
     words = main_of(person.get("/accounts/0001").text)
     assert "Переплата 120,00 ₽" in words
     assert "Переплата, вычитается −120,00 ₽ Итого −120,00 ₽" in words

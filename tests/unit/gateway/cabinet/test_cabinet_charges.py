@@ -70,15 +70,35 @@ def test_the_penalty_says_until_when_to_pay_and_what_follows(
     assert "С 15 июля ставка вырастет: 1/300 → 1/130 ключевой ставки в день." in words
 
 
-def test_the_penalty_is_divided_into_due_and_still_to_be_billed(
+def test_the_penalty_is_divided_into_what_is_accrued_and_what_has_grown_since(
     person: CabinetPerson, services: FakeServices
 ) -> None:
     services.answers["ledger", "penalty"] = lambda number, on: late(on)
     words = main_of(person.get("/accounts/0001/penalty").text)
-    assert "Пени, которые уже к оплате 50,00 ₽" in words
-    assert "Пени, которые ещё войдут в счёт 30,00 ₽" in words
+    assert "Начислено, не оплачено 50,00 ₽" in words
+    assert "После последнего начисления 30,00 ₽" in words
     assert "Пени вместе 80,00 ₽" in words
+    assert "В выписке видны только начисленные; остальное начислим не позже дня оплаты." in words
     assert "из них оплачено или списано 10,00 ₽" in words
+
+
+def test_a_penalty_accrued_beyond_the_rules_is_shown_with_what_comes_off(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["ledger", "penalty"] = lambda number, on: late(on) | {"accrued": 100_00}
+    words = main_of(person.get("/accounts/0001/penalty").text)
+    assert "Начислено, не оплачено 90,00 ₽" in words
+    assert "После последнего начисления −10,00 ₽" in words
+    assert "Пени вместе 80,00 ₽" in words
+
+
+def test_a_penalty_that_is_accrued_whole_needs_no_explanation(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["ledger", "penalty"] = lambda number, on: late(on) | {"accrued": 90_00}
+    words = main_of(person.get("/accounts/0001/penalty").text)
+    assert "После последнего начисления 0,00 ₽ Пени вместе 80,00 ₽" in words
+    assert "остальное начислим" not in words
 
 
 def test_the_penalty_stands_without_its_forecast(

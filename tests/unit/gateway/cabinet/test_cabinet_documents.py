@@ -109,7 +109,7 @@ def test_bill_says_first_what_is_to_pay_and_until_when(cabinet: CabinetBrowser) 
 
 def test_paid_bill_asks_for_nothing(cabinet: CabinetBrowser, services: FakeServices) -> None:
     paid = {"number": NUMBER, "as_of": None, "version": 9, "services": []}
-    sums = {"principal": 0, "penalty": 0, "advance": 0}
+    sums = dict.fromkeys(("principal", "penalty", "penalty_due", "advance"), 0)
     services.answers["ledger", "balances"] = {"balances": [{**paid, **sums}]}
     shown = cabinet.get(f"/accounts/{NUMBER}/bills/2026-10")
     assert "Счёт — на 31 октября 2026. Сейчас к оплате 0,00 ₽" in shown.text

@@ -220,7 +220,7 @@ def test_the_history_opens_by_month_into_what_was_settled(
     assert page.count("<h2>Май") == 1  # half past one of 1 May at the billing office
     assert "Отклонён" in words
     assert "Отопление апрель 2026 4 000,00 ₽" in words
-    assert "water входящий остаток 400,00 ₽" in words
+    assert "water долг на начало 400,00 ₽" in words
     assert "Вперёд зачтётся в следующих начислениях 100,00 ₽" in words
     assert "Пени 14,25 ₽" in words
     assert f'href="{PAGE}/receipt"' in page

@@ -15,12 +15,14 @@ from gateway_doubles import SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     BALANCE,
     MONTH,
+    PAID,
     PENALTY,
     PROFILE,
     PROOF,
     QUESTION,
     SESSION_ROW,
     TOPIC,
+    act,
 )
 from paced_services import PacedServices
 from test_cabinet_documents import ACCOUNT, BILL, MOVEMENT, NUMBER, TOTALS
@@ -40,7 +42,10 @@ PAGES = {
     "/accounts/<number>": (f"/accounts/{NUMBER}", 6, 2),
     "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 4, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 3, 2),
+    "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 3, 2),
+    "/accounts/<number>/certificate.pdf": (f"/accounts/{NUMBER}/certificate.pdf", 3, 2),
     "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 4, 2),
+    "/accounts/<number>/reconciliation.pdf": (f"/accounts/{NUMBER}/reconciliation.pdf", 3, 2),
     "/accounts/<number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/accounts/<number>/statement.<any(csv,xlsx,pdf):ending>": (
         f"/accounts/{NUMBER}/statement.csv", 3, 2,
@@ -89,6 +94,7 @@ PAGES = {
     "/verify": ("/verify", 2, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
+PAPERS = {("ledger", "debt"): PAID, ("ledger", "reconciliation"): act}
 READS = {
     "/accounts": ("/accounts", 2, 2),
     "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
@@ -99,8 +105,15 @@ READS = {
         3,
         2,
     ),
+    "/accounts/<account:number>/certificate.pdf": (f"/accounts/{NUMBER}/certificate.pdf", 3, 2),
     "/accounts/<account:number>/charges": (f"/accounts/{NUMBER}/charges", 3, 2),
+    "/accounts/<account:number>/debt": (f"/accounts/{NUMBER}/debt", 3, 2),
     "/accounts/<account:number>/penalty": (f"/accounts/{NUMBER}/penalty", 3, 2),
+    "/accounts/<account:number>/reconciliation.pdf": (
+        f"/accounts/{NUMBER}/reconciliation.pdf",
+        3,
+        2,
+    ),
     "/accounts/<account:number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/charges": ("/charges", 3, 3),
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 1, 1),
@@ -190,6 +203,7 @@ def link(services: FakeServices, count: int) -> None:
             ("helpdesk", "topics"): {"topics": [TOPIC]},
         }
     )
+    services.answers.update(PAPERS)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
 

@@ -13,6 +13,7 @@ from gateway_doubles import Browser, FakeServices
 from gateway.documents import engine
 from gateway.documents.engine import COMPILERS, MAX_WAITING, pdf
 from gateway.problems import Refusal
+from shared.documents import typesetting
 
 DATA = {"title": "t", "date": "2026-10-31"}
 
@@ -35,11 +36,11 @@ class HeldCompiler:
 def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[HeldCompiler]]:
     monkeypatch.setattr(HeldCompiler, "made", [], raising=False)
     monkeypatch.setattr(HeldCompiler, "release", threading.Event(), raising=False)
-    monkeypatch.setattr(engine.typst, "Compiler", HeldCompiler)
-    engine._free_compilers.cache_clear()
+    monkeypatch.setattr(typesetting.typst, "Compiler", HeldCompiler)
+    engine._free_typesetters.cache_clear()
     yield HeldCompiler
     HeldCompiler.release.set()
-    engine._free_compilers.cache_clear()
+    engine._free_typesetters.cache_clear()
 
 
 def begin(count: int) -> list[Any]:

@@ -74,3 +74,9 @@ def test_operations_are_named_with_month_and_reason() -> None:
     assert operation(adjusted, "en").startswith("Adjustment, May")
     unknown = samples.movement("2026-06-05", "unheard_of", "Нечто за 2026-05")
     assert operation(unknown, "ru") == "Нечто за 2026-05"
+
+
+def test_a_payment_of_a_cash_desk_is_named_with_its_document() -> None:
+    movement = {"kind": "payment", "text": "Оплата в кассе: № 117"}
+    assert operation(movement, "ru") == "Оплата в кассе: № 117"
+    assert operation(movement, "en") == "Payment at a cash desk: № 117"

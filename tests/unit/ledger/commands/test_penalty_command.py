@@ -20,10 +20,12 @@ WORKED = (
 )  # fmt: skip
 
 
-def run(*arguments: str) -> Result:
+def run(*arguments: str, **environ: str) -> Result:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command("penalty")(penalty)
-    return CliRunner().invoke(app, list(arguments), env={PATH_VARIABLE: "", "COLUMNS": "100"})
+    return CliRunner().invoke(
+        app, list(arguments), env={PATH_VARIABLE: "", "COLUMNS": "100", **environ}
+    )
 
 
 def calculated(*arguments: str) -> dict[str, Any]:
@@ -63,8 +65,11 @@ def test_the_table_and_the_explanation() -> None:
         assert part in done.stdout
     assert "2026-05-16" in done.stdout
     assert "285/2" in done.stdout
-    assert "Всего пеней" in done.stdout
     assert "Penalty in all" in done.stdout
+    assert "Всего пеней" not in done.stdout
+    russian = run("--payer", "household", *WORKED, "--explain", SALDO_LANG="ru")
+    assert "Всего пеней" in russian.stdout
+    assert "Penalty" not in russian.stdout
     assert "Provisional" not in done.stdout
     assert "day by day" not in run("--payer", "household", *WORKED).stdout
 

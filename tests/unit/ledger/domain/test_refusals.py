@@ -102,7 +102,9 @@ REFUSALS: list[tuple[Callable[[Account], Any], ServiceError]] = [
     (
         lambda a: a.write_off_penalty(101, DAY, "x"),
         Conflict(
-            "penalty_not_owed", "Only a penalty that is owed can be written off.", penalty=100
+            "penalty_not_owed",
+            "Only a penalty that is owed can be written off: by 2026-11-10 it is 1,00.",
+            penalty=100,
         ),
     ),
     (lambda a: pay(a, -1), NOT_A_PAYMENT),

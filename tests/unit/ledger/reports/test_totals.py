@@ -14,6 +14,8 @@ from trial_balance import trial_balance
 
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import law_in_force
 from services.ledger.replay.parallel import Range
 from services.ledger.reports import totals
 from services.ledger.reports.totals import (
@@ -34,25 +36,27 @@ HALVES = [
 
 
 def an_account(number: str, **owed: int) -> Account:
-    """Opened in September with what was owed, billed in October, paid in October and November."""
+    """Opened in September with what was owed since July, billed and paid in October, paid after."""
     account = Account(account_id(number))
+    account.law = law_in_force()
     opening = [ServiceAmount(service, amount) for service, amount in owed.items()]
-    account.open(number, "household", FIRST - timedelta(days=1), opening)
+    since = date(2026, 7, 1)
+    account.open(number, "household", FIRST - timedelta(days=1), opening, due_on=since)
     lines = [
         ChargeLine("heating", "Отопление", 300, 350, recalculation=-20, concession=30),
         ChargeLine("water", "Вода", 70, 70),
     ]
     account.post_charges("2026-09", DAY, DAY, lines)
     account.post_payment(uuid4(), DAY, 150, 0)
-    account.accrue_penalty(9, DAY, "rule-1")
+    accrue(account, DAY, law_in_force())
     account.post_payment(uuid4(), AFTER, 5_000, 4)
     return account
 
 
 ACCOUNTS = [
-    an_account("0100000001", heating=100),
+    an_account("0100000001", heating=1_000),
     an_account("0100000002", water=-40),
-    an_account("0100000003", heating=7, lift=5),
+    an_account("0100000003", heating=700, lift=5),
 ]
 STORE: Any = SimpleNamespace(name="the store")
 
@@ -103,17 +107,19 @@ def test_a_report_is_the_sum_of_its_accounts(progress: list[int]) -> None:
 def test_a_report_has_the_figures_of_all_accounts(progress: list[int]) -> None:
     whole = turnover_of(STORE, FIRST, LAST)
     assert whole.rows["heating"].as_dict() == {
-        "opening": 107,
+        "opening": 1_700,
         "charged": 1_050,
         "recalculated": -60,
         "concession": 90,
         "penalty": 0,
-        # By account: the opening first, an advance at once, the rest pro rata with water.
-        "paid": (100 + 41) + (32 + 122) + (7 + 112),
+        # By account: all for the opening; an advance at once, the rest pro rata with water; the
+        # opening, pro rata with the lift.
+        "paid": 150 + (32 + 122) + 149,
         "closing": whole.books["receivable:heating"],
     }
     assert whole.rows["penalty"].as_dict() | {"penalty": 0, "closing": 0} == Row().as_dict()
-    assert (whole.rows["penalty"].penalty, whole.rows["penalty"].closing) == (27, 27)
+    # 106 days of 10.00 (19 and 12 kopecks) and of 7.05 (13 and 8).
+    assert (whole.rows["penalty"].penalty, whole.rows["penalty"].closing) == (31 + 21, 31 + 21)
     assert (whole.rows["advance"].opening, whole.rows["advance"].closing) == (-40, 0)
     assert progress == []
 
@@ -122,7 +128,8 @@ def test_the_report_ends_with_its_last_day_and_so_do_its_books(progress: list[in
     whole = turnover_of(STORE, FIRST, AFTER)
     assert whole.total.closing == sum(a.principal + a.penalty - a.advance for a in ACCOUNTS)
     until = turnover_of(STORE, FIRST, LAST)
-    assert until.total.closing == whole.total.closing + 3 * 5_004
+    # 17 days more at 1/130, of 8.50 and of 5.55.
+    assert until.total.closing == whole.total.closing + 3 * 5_004 - (11 + 7)
     assert until.books["clearing"] == 3 * 150
     assert whole.books["clearing"] == 3 * 5_154
 

@@ -255,6 +255,20 @@ def test_command_exits_with_1_when_not_proven(
     assert capsys.readouterr().out.count("NOT PROVEN: ") == 3
 
 
+def test_list_of_proofs_holds_only_if_each_does(
+    written: Callable[[str, object], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    proofs = [inclusion(position, 40) for position in (3, 12)]
+    assert run(written("all.json", proofs)) == 0
+    printed = capsys.readouterr().out
+    assert "at position 3:" in printed
+    assert "at position 12:" in printed
+    spoiled = {**proofs[1], "path": proofs[0]["path"]}
+    assert run(written("one.json", [proofs[0], spoiled])) == 1
+    for nothing in ([], [proofs[0], 7]):
+        assert run(written("none.json", nothing)) == 2
+
+
 def test_command_exits_with_2_on_unreadable_input(
     written: Callable[[str, object], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,128 @@
+"""``saldo ledger proposals | proposal``: corrections that await a second person, or are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from services.language import text
+from services.ledger.commands.changes import show_changes
+from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.corrections import proposals
+from services.ledger.domain.proposal import APPROVED, OPEN, REJECTED
+from services.staff_calls import calls_to, reads_database
+from services.terminal import (
+    Json,
+    new_table,
+    out,
+    print_json,
+    refusal_text,
+    reporting,
+    roubles,
+    show,
+)
+from shared.errors import ServiceError
+
+
+def list_proposals(
+    all_: Annotated[bool, typer.Option("--all", help="Include decided ones.")] = False,
+    json: Json = False,
+) -> None:
+    """List the corrections that await a second person's approval."""
+    with reporting():
+        found = list(_all_proposals(all_))
+    if json:
+        print_json(found)
+        return
+    table = new_table(text("Proposals"), text("Id"), amounts=(text("Roubles"),))
+    decided = (text("State"), text("Decided")) if all_ else ()
+    for name in (text("What"), text("Reason"), text("Proposed"), *decided):
+        table.add_column(name)
+    for row in found:
+        cells = (
+            str(row["proposal_id"]),
+            roubles(row["amount"]),
+            _what(row),
+            row["reason"],
+            f"{row['proposed_by']} {_minute(row['proposed_at'])}",
+            state_name(row["state"]),
+            f"{row['decided_by']} {_minute(row['decided_at'])}",
+        )
+        table.add_row(*cells[: len(table.columns)])
+    show(table)
+
+
+def show_proposal(
+    proposal_id: Annotated[UUID, typer.Argument(help="The id of the proposal.")],
+    json: Json = False,
+) -> None:
+    """Show a proposal, and what it would change today: before, after, and the difference."""
+    with reporting(), calls_to("ledger") as ledger:
+        found = ledger.ask("proposal", proposal_id=proposal_id)
+    if json:
+        print_json(found)
+        return
+    table = new_table(str(found["proposal_id"]), text("What"), "")
+    for name, value in _facts(found):
+        table.add_row(name, value)
+    show(table)
+    preview = found["preview"] or {}
+    if "refused" in preview:
+        refusal = refusal_text(ServiceError(**preview["refused"]))
+        out.print(text("Today it would be refused: {refusal}", refusal=refusal), soft_wrap=True)
+    elif preview:
+        show_changes(text("Once approved"), preview)
+
+
+def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield text("Correction"), _what(row)
+    yield text("Roubles"), roubles(row["amount"])
+    yield text("Reason"), row["reason"]
+    yield text("Proposed"), f"{row['proposed_by']} {_minute(row['proposed_at'])}"
+    yield text("State"), state_name(row["state"])
+    if row["decided_by"]:
+        yield text("Decided"), f"{row['decided_by']} {_minute(row['decided_at'])}"
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    """Return what a second person approves, line by line: accounts, the month and its sums."""
+    correction = row["correction"]
+    names = {
+        "adjust_charges": text("recalculation"),
+        "reverse_payment": text("reversal"),
+        "write_off_penalty": text("write-off of penalty"),
+    }
+    lines = [f"{names[correction['type']]} {', '.join(row['accounts'])}"]
+    if "lines" in correction:
+        lines.append(correction["period"])
+        lines += [f"{line['service']} {roubles(line['amount'])}" for line in correction["lines"]]
+    if "payment_id" in correction:
+        lines.append(f"{correction['payment_id']}")
+    return "\n".join(lines)
+
+
+def state_name(state: str) -> str:
+    return {
+        OPEN: text("open"),
+        APPROVED: text("approved"),
+        REJECTED: text("rejected"),
+    }.get(state, state)
+
+
+def _minute(instant: Any) -> str:
+    return str(instant or "")[:16].replace("T", " ")
+
+
+def _all_proposals(decided: bool) -> Iterator[dict[str, Any]]:
+    if reads_database("ledger"):
+        with opened_ledger() as store:
+            yield from store.query(lambda session: proposals(session, None if decided else OPEN))
+        return
+    with calls_to("ledger") as ledger:
+        page = ledger.ask("proposals", decided=decided)["proposals"]
+        while page:
+            yield from page
+            page = ledger.ask("proposals", decided=decided, after=page[-1]["position"])["proposals"]

@@ -1,0 +1,137 @@
+"""Payments in the ledger, found by what somebody knows of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.domain import EVENTS, account_id
+from services.ledger.domain.events import PaymentPosted
+from shared.errors import NotFound, ValidationFailed
+from shared.eventstore import Session
+from shared.money import Kopecks
+
+SHORTEST_PART = 4
+_PART = re.compile(r"[0-9a-f-]{4,36}")
+
+
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a payment; ``part`` is its id, or some digits of it that stand together.
+
+    ``amount`` is the sum of its line for the account: with the penalty, or without.
+    """
+
+    part: str = ""
+    account: str | None = None
+    paid_on: date | None = None
+    amount: Kopecks | None = None
+
+    def check(self) -> None:
+        """Raise ValidationFailed for nothing, and for what is no part of an id."""
+        if not (self.part or self.account or self.paid_on or self.amount is not None):
+            raise ValidationFailed(
+                "nothing_sought", "Give an id or a part of it, an account, a day or a sum."
+            )
+        if self.part and not _PART.fullmatch(self.part):
+            raise ValidationFailed(
+                "invalid_payment_id",
+                f"A part of a payment's id is {SHORTEST_PART} or more of 0-9, a-f and hyphens.",
+            )
+
+    def fits(self, event: PaymentPosted) -> bool:
+        """Return whether a payment is what is sought."""
+        return (
+            self.part in str(event.payment_id)
+            and self.account in (None, event.account)
+            and self.paid_on in (None, event.effective_on)
+            and self.amount in (None, event.amount, event.amount + event.penalty)
+        )
+
+
+def find_payments(session: Session, sought: Sought, limit: int) -> dict[str, Any]:
+    """Return the newest ``limit`` postings that fit; ``more``: there are others.
+
+    Each has what it has paid (``allocation``), who posted it, and its reversal, if any. Raises
+    ValidationFailed ``nothing_sought`` and ``invalid_payment_id``, NotFound ``account_not_found``.
+    """
+    sought.check()
+    find = _payments_of if sought.account else _payments_of_all
+    page = find(session, sought, limit + 1)
+    reversals = _reversals(session, page[:limit])
+    return {
+        "payments": [_described(one, reversals) for one in page[:limit]],
+        "more": len(page) > limit,
+    }
+
+
+def _payments_of(session: Session, sought: Sought, limit: int) -> list[Mapping[str, Any]]:
+    number = str(sought.account)
+    if session.read.balance(number) is None:
+        raise NotFound(
+            "account_not_found", "There is no such account in the ledger.", account=number
+        )
+    rows = session.read.payments_of(account_id(number))
+    return list(islice((row for row in rows if sought.fits(_event(row))), limit))
+
+
+def _payments_of_all(session: Session, sought: Sought, limit: int) -> list[Mapping[str, Any]]:
+    day, since = sought.paid_on, None
+    if day is not None:
+        # It is recorded on its day or later, or the day before: in another zone the day had begun.
+        since = datetime.combine(day, time(), UTC) - timedelta(days=2)
+    found: list[Mapping[str, Any]] = session.read.payments_sought(
+        sought.part, sought.amount, day, since, limit
+    )
+    return found
+
+
+def _reversals(
+    session: Session, payments: Sequence[Mapping[str, Any]]
+) -> Mapping[tuple[UUID, str], Mapping[str, Any]]:
+    """Return the reversals of payments by payment and account."""
+    found = {}
+    for row in session.read.reversals_in({row["originator_id"] for row in payments}):
+        event: Any = EVENTS.decode(row["topic"], bytes(row["state"]))
+        found[event.payment_id, event.account] = {
+            "position": row["position"],
+            "effective_on": event.effective_on.isoformat(),
+            "recorded_at": row["recorded_at"].isoformat(),
+            "actor": row["actor"],
+            "reason": event.reason,
+        }
+    return found
+
+
+def _described(
+    row: Mapping[str, Any], reversals: Mapping[tuple[UUID, str], Mapping[str, Any]]
+) -> dict[str, Any]:
+    event = _event(row)
+    taken = event.taken
+    return {
+        "payment_id": str(event.payment_id),
+        "account": event.account,
+        "paid_on": event.effective_on.isoformat(),
+        "recorded_at": row["recorded_at"].isoformat(),
+        "position": row["position"],
+        "actor": row["actor"],
+        "amount": event.amount,
+        "penalty": event.penalty,
+        "allocation": msgspec.to_builtins(list(event.allocation)),
+        "penalty_allocated": event.penalty_allocated,
+        "advance": event.advance,
+        "place": taken.place if taken else None,
+        "document": taken.document if taken else "",
+        "reason": taken.reason if taken else "",
+        "reversed": reversals.get((event.payment_id, event.account)),
+    }
+
+
+def _event(row: Mapping[str, Any]) -> PaymentPosted:
+    event: Any = EVENTS.decode(row["topic"], bytes(row["state"]))
+    return cast(PaymentPosted, event)

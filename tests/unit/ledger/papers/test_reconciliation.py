@@ -1,0 +1,85 @@
+"""An act of reconciliation adds up: by movement, by service, and with the statement."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from account_sessions import AccountSession
+from eventful_account import NUMBER, an_account, bill, day, eventful
+
+from services.ledger.papers import reconciliation as module
+from services.ledger.papers.reconciliation import reconciliation
+from services.ledger.reports.history import statement_by_days
+from shared.errors import NotFound, ValidationFailed
+
+COLUMNS = ("charged", "recalculated", "concession", "penalty", "paid")
+SIGNS = {"concession": -1, "paid": -1}
+ALL = (day("09-01"), day("12-31"))
+
+
+def act(session: AccountSession, first: date, last: date) -> dict:  # type: ignore[type-arg]
+    return reconciliation(session, NUMBER, first, last)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("days", [ALL, (day("10-31"), day("11-21")), (day("12-02"), day("12-04"))])
+def test_movements_and_services_add_up_to_the_totals(days: tuple[date, date]) -> None:
+    session = AccountSession(eventful().pending)
+    found = act(session, *days)
+    totals = found["totals"]
+    for column in COLUMNS:
+        assert sum(one[column] for one in found["movements"]) == totals[column]
+    for column in (*COLUMNS, "opening", "closing"):
+        assert sum(row[column] for row in found["services"]) == totals[column]
+    balance = totals["opening"]
+    for one in found["movements"]:
+        balance += sum(SIGNS.get(column, 1) * one[column] for column in COLUMNS)
+        assert one["balance"] == balance
+    assert balance == totals["closing"]
+    shown = statement_by_days(session, NUMBER, *days)  # type: ignore[arg-type]
+    assert totals["closing"] == shown["closing"]
+
+
+def test_each_movement_stands_in_the_columns_of_its_kind() -> None:
+    found = act(AccountSession(eventful().pending), *ALL)
+    by_kind = {
+        one["kind"]: {column: one[column] for column in COLUMNS if one[column]}
+        for one in found["movements"]
+        if one["period"] != "2026-11"
+    }
+    assert by_kind == {
+        "charges": {"charged": 560, "recalculated": -120, "concession": 10},
+        "penalty": {"penalty": 8},
+        "payment": {"paid": 1_570},
+        "adjustment": {"recalculated": -275},
+        "penalty_correction": {"penalty": -31},
+        "penalty_write_off": {"penalty": -3},
+        "payment_reversal": {"paid": -1_570},
+    }
+    assert found["services"][-1]["service"] == "penalty", "services first"
+    assert {"heating": "Отопление", "water": "water"}.items() <= {
+        row["service"]: row["name"] for row in found["services"]
+    }.items(), "the name of the latest bill"
+
+
+def test_penalty_that_nobody_has_accrued_stands_apart() -> None:
+    account = an_account("01-01")
+    bill(account, "01-31", "2026-01", heating=4_500_00)
+    found = act(AccountSession(account.pending), day("01-01"), day("06-30"))
+    assert found["totals"]["penalty"] == 0
+    assert found["unbooked_penalty"] > 0
+    assert found["penalty_day"] == "2026-06-30"
+    ahead = act(AccountSession(account.pending), day("01-01"), date(2027, 3, 1))
+    assert ahead["penalty_day"] == "2026-12-31", "no forecast"
+
+
+def test_days_and_accounts_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = AccountSession(eventful().pending)
+    with pytest.raises(ValidationFailed, match="first day is after"):
+        act(session, day("12-31"), day("09-01"))
+    with pytest.raises(NotFound):
+        act(AccountSession([]), *ALL)
+    monkeypatch.setattr(module, "MOST", 5)
+    with pytest.raises(ValidationFailed) as refused:
+        act(session, *ALL)
+    assert refused.value.code == "too_many_movements"

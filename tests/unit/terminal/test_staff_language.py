@@ -1,0 +1,168 @@
+"""Staff output in one language: each text of the terminal is English, and has Russian."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import polib
+import pytest
+from typer.testing import CliRunner
+
+from services import language, staff_calls
+from services.cli import app
+from services.language import Language, of_environment, refusal, spoken, text
+
+ROOT = Path(language.__file__).parent
+CATALOGUES = sorted((ROOT / "locale" / "ru").glob("*.po"))
+TRANSLATED = [
+    *sorted((ROOT / "ledger" / "commands").glob("*.py")),
+    Path(staff_calls.__file__),
+    ROOT / "terminal.py",
+]
+SENTENCE = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
+NAMES = re.compile(r"`[^`]*`|saldo [a-z]+ [a-z-]+|--[a-z-]+|SALDO_\w+|\{[^}]*\}")
+"""What is written alike in both languages: commands, options, settings, places for values."""
+REFUSING = {"Conflict", "Forbidden", "NotFound", "ValidationFailed"}
+ENGLISH_REFUSALS = {
+    "control_totals": "names each total that differs",
+    "invalid_file": "names what is wrong in the file",
+    "unknown_charge": "a defect of the program that calls the calculator",
+    "credit_exceeds_charge": "a defect of the program that calls the calculator",
+    "proof_does_not_hold": "for programs that check proofs",
+    "proof_unreadable": "for programs that check proofs",
+    "bill_not_issued": "for the cabinet",
+    "invalid_charges": "for files, whose refused rows are in English",
+    "invalid_opening": "for files",
+    "opening_posted": "for files",
+}
+
+
+def entries() -> Iterator[polib.POEntry]:
+    for path in CATALOGUES:
+        yield from polib.pofile(str(path))
+
+
+def calls(path: Path, *names: str) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+            yield node
+
+
+def texts() -> set[str]:
+    found = set()
+    for path in sorted(ROOT.rglob("*.py")):
+        if "from services.language import" in path.read_text(encoding="utf-8"):
+            for call in calls(path, "text"):
+                assert isinstance(call.args[0], ast.Constant), f"{path.name}:{call.lineno}"
+                found.add(str(call.args[0].value))
+    return found
+
+
+def test_every_text_has_russian_and_none_is_left_over() -> None:
+    assert {entry.msgid for entry in entries() if not entry.msgctxt} == texts()
+    assert len({(entry.msgctxt, entry.msgid) for entry in entries()}) == len(list(entries()))
+
+
+def test_russian_is_russian_and_keeps_the_places_for_values() -> None:
+    for entry in entries():
+        assert not SENTENCE.search(NAMES.sub("", entry.msgstr)), entry.msgstr
+        if not entry.msgctxt:
+            assert places(entry.msgstr) == places(entry.msgid), entry.msgid
+            assert not re.search("[а-яё]", entry.msgid), entry.msgid
+
+
+def places(sentence: str) -> set[tuple[str, str, str]]:
+    return {
+        (name, spec or "", conversion or "")
+        for _, name, spec, conversion in Formatter().parse(sentence)
+        if name is not None
+    }
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_no_sentence_is_written_past_the_catalogue(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    spared = {id(node) for node in unspoken(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            plain = NAMES.sub("", node.value)
+            assert id(node) in spared or not SENTENCE.search(plain), f"{node.lineno}: {node.value}"
+            assert not re.search("[а-яё]", node.value) or id(node) in spared, node.value
+
+
+def unspoken(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield docstrings, help, and what the catalogue has."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.value
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func
+            name = called.id if isinstance(called, ast.Name) else called
+            if name in ("text", "Option", "Argument", "compile"):
+                yield from ast.walk(node)
+
+
+def test_what_the_ledger_refuses_is_refused_in_russian_too() -> None:
+    codes = set()
+    for path in {*(ROOT / "ledger").rglob("*.py")}.difference(TRANSLATED):
+        for call in calls(path, *REFUSING):
+            if call.args and isinstance(call.args[0], ast.Constant):
+                codes.add(str(call.args[0].value))
+    russian = {entry.msgid for entry in entries() if entry.msgctxt}
+    assert codes - russian == ENGLISH_REFUSALS.keys()
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "en"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "ru_RU.UTF-8"}, "ru"),
+        ({"LANG": "ru"}, "ru"),
+        ({"LANG": "rue_UA"}, "en"),
+        ({"LANG": "ru_RU.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_ALL": "ru_RU.UTF-8"}, "ru"),
+        ({"LC_ALL": "ru_RU.UTF-8", "SALDO_LANG": "en"}, "en"),
+        ({"LC_ALL": "", "SALDO_LANG": "RU"}, "ru"),
+    ],
+)
+def test_the_environment_chooses_the_language(environ: dict[str, str], expected: str) -> None:
+    assert of_environment(environ) == expected
+
+
+def test_a_flag_goes_before_the_environment() -> None:
+    words = [
+        "ledger",
+        "penalty",
+        "--payer",
+        "household",
+        "--charge",
+        "2025-03",
+        "--on",
+        "2025-07-15",
+    ]
+    for environ, lang, said in (
+        ("ru_RU.UTF-8", [], "нет суммы"),
+        ("ru_RU.UTF-8", ["--lang", "en"], "has no amount"),
+        ("C", ["--lang", "ru"], "нет суммы"),
+    ):
+        result = CliRunner().invoke(app, [*words, *lang], env={"LC_ALL": environ})
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
+def test_a_language_is_chosen_for_one_command() -> None:
+    with spoken(Language.RU):
+        assert text("total") == "итого"
+        assert refusal("service_not_billed", {"service": "lift"}) == (
+            "Услуги lift в начислениях за этот месяц нет."
+        )
+        assert refusal("service_not_billed", {}) is None
+        assert refusal("unheard_of", {}) is None
+        assert text("{braces} of others stay") == "{braces} of others stay"
+    with spoken(Language.EN):
+        assert refusal("service_not_billed", {"service": "lift"}) is None
