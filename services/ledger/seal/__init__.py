@@ -7,5 +7,6 @@ time (C2SP tlog-checkpoint, Ed25519). Reading order: :mod:`merkle`, :mod:`leaf` 
 sealer's process), :mod:`witnesses`, :mod:`publishing` and :mod:`announcing` (who else keeps
 checkpoints), :mod:`proofs` and :mod:`receipts` (for payers), :mod:`inspection` with
 :mod:`checkpoint_checks`, :mod:`verification_pass`, :mod:`diagnosis` and :mod:`witness_checks` (for
-auditors), :mod:`thinning` (which old checkpoints are deleted). The commands are in :mod:`services.ledger.commands.seal`.
+auditors), :mod:`thinning` (which old checkpoints are deleted). The commands are in
+:mod:`services.ledger.commands.seal`.
 """
