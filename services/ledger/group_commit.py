@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.ledger.application import PostPayment
 from services.ledger.domain import Account, account_id
-from services.ledger.loading import read_to_post, recall_payments
+from services.ledger.tables.accounts_at_hand import read_to_post, recall_payments
 from shared.eventstore import Aggregate
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore

@@ -13,6 +13,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from services.ledger.domain import Account
 from services.ledger.domain.events import PaymentPosted
 from services.ledger.domain.proposal import Proposal
+from services.ledger.tables.accounts_at_hand import read_to_post, recall_payments
 from services.ledger.tables.book_rows import project_book
 from services.ledger.tables.bulk_copy import find_balances, write_balances
 from services.ledger.tables.closed_periods import closed_through
@@ -99,6 +100,12 @@ class ReadModel:
         # in a group of commands they all travel together.
         if rows:
             self._cursor.execute(_UPSERTS[table], (msgspec.json.encode(rows).decode(),))
+
+    def accounts_at_hand(self, ids: Sequence[UUID], payment_id: UUID) -> list[Aggregate]:
+        """Return accounts from their rows, with a payment where it is posted to them already."""
+        accounts = read_to_post(self._cursor, ids)
+        recall_payments(self._cursor, [payment_id], accounts)
+        return list(accounts.values())
 
     def balance(self, number: str) -> dict[str, Any] | None:
         """Return the row of one account."""

@@ -126,6 +126,11 @@ class Session(ABC):
         return id in self._aggregates
 
     @property
+    def peek(self) -> Any:
+        """The service's read model, without the pending events."""
+        return self._read_model()
+
+    @property
     def read(self) -> Any:
         """The service's read model, with all pending events written."""
         self.flush()

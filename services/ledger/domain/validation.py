@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from services.ledger.domain.events import ChargeLine
-from services.ledger.domain.state import OPENING_PERIOD
+from services.ledger.domain.order import OPENING_PERIOD
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT, Kopecks
 
