@@ -45,6 +45,9 @@ class Found:
     def __getitem__(self, _: str) -> int:
         return 0
 
+    def __ge__(self, _: object) -> bool:
+        return False
+
 
 class RecordingStore:
     """Stands in for the store of any service, and records in whose name it is to write."""
