@@ -22,8 +22,8 @@ from tests.bench.owing import of_those_who_owe
 from tests.bench.payments import of_fifty, single
 from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
-from tests.bench.reads import as_of, now, payment
-from tests.bench.replays import beside_get, replay, replay_all
+from tests.bench.reads import as_of, now, payment, payment_over_the_bus
+from tests.bench.replays import audit_log, beside_get, replay, replay_all
 from tests.bench.traces import traced
 from tests.bench.web import pages, pdf_neighbours, reads
 from tests.nodes import acquire_nodes
@@ -42,9 +42,11 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "replay": replay,
     "replay-get": beside_get,
     "replay-workers": replay_all,
+    "audit": audit_log,
     "as-of": as_of,
     "balance": now,
     "payment-long": payment,
+    "payment-bus": payment_over_the_bus,
     "greenlets": greenlets_held,
     "penalties": penalties,
     "owing": of_those_who_owe,

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.group_commit import ledger_group_commit
+from services.ledger.reactions import payment_captured
 from services.ledger.readmodel import ReadModel
 from services.ledger.reports.balances import balance
 from shared import context
+from shared.bus import Message
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
 from tests.bench.company import LINES, Bench, encoded_rows
 from tests.bench.measure import Result, compare, seconds
 
 LONG, SHORT = "0000010000", "0000000001"
-PAID, BILLED = "0000010001", "0000000002"
+PAID, BILLED, FRESH = "0000010001", "0000000002", "0000000003"
+FEW = 8
 MONTHS = 110
 PAYMENTS_A_MONTH = 90
 EVENTS = 1 + MONTHS * (1 + PAYMENTS_A_MONTH)
@@ -28,6 +32,7 @@ EVENTS = 1 + MONTHS * (1 + PAYMENTS_A_MONTH)
 FIRST_YEAR = 2017
 PAST_DAYS = 3
 BALANCES = 300
+_NO_SERVICES: Any = None
 PAYMENTS = 40
 
 _AS_OF = """
@@ -155,9 +160,51 @@ def payment(bench: Bench, progress: Callable[[str], None]) -> Result:
     )
 
 
+def payment_over_the_bus(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Measure the reaction to single captured payments, each in a transaction of its own."""
+    prepare_accounts(bench)
+
+    def react(number: str) -> float:
+        def often() -> None:
+            for _ in range(PAYMENTS):
+                message = _captured(number)
+                with bench.store.session(Cause(new_id(), "service:ledger", "bench")) as session:
+                    payment_captured(session, message, _NO_SERVICES)
+
+        return seconds(often)
+
+    return compare(
+        f"payment over the bus after {EVENTS:,} events",
+        "payments/s",
+        PAYMENTS,
+        lambda: react(LONG),
+        f"the same after {FEW + 2} events",
+        lambda: react(FRESH),
+        target=1.0,
+        progress=progress,
+    )
+
+
+def _captured(number: str) -> Message:
+    line = {"account": number, "amount": 1, "penalty": 0}
+    data = {"payment_id": str(new_id()), "paid_on": "2026-11-01", "lines": [line]}
+    return Message(
+        id=str(new_id()),
+        type="payment_captured",
+        source="/saldo/payments",
+        subject=number,
+        time=datetime.now(UTC),
+        position=1,
+        predecessor=0,
+        correlation_id="bench",
+        data=data,
+    )
+
+
 def prepare_accounts(bench: Bench) -> None:
     bench.reset()
-    for account in (_long(), _short(), _billed(PAID, EVENTS), _billed(BILLED, 0)):
+    accounts = (_long(), _short(), _billed(PAID, EVENTS), _billed(BILLED, 0), _billed(FRESH, FEW))
+    for account in accounts:
         events = account.take_pending()
         with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
             rows = ((account.id, v, event) for v, event in enumerate(events, start=1))

@@ -13,6 +13,7 @@ from eventsourcing.domain import event as library_event
 
 from services.ledger.domain import Account
 from services.ledger.domain.events import ChargesPosted, PaymentPosted
+from services.ledger.replay.audit import audit
 from services.ledger.replay.parallel import gc_disabled, quiet, stream_ranges
 from services.ledger.replay.rebuild import rebuild
 from services.ledger.replay.sql_balances import aggregate
@@ -136,6 +137,29 @@ def replay_all(bench: Bench, progress: Callable[[str], None]) -> Result:
         lambda: seconds(partial(replay_with, workers)),
         "the same, 1 worker",
         lambda: seconds(partial(replay_with, 1)),
+        progress=progress,
+    )
+
+
+def audit_log(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Measure an audit by one process, for each event of the log."""
+    progress("audit: writing the log")
+    count = populate(bench, resident(MONTHS), ACCOUNTS)
+
+    def ours() -> None:
+        report = audit(bench.store, workers=1)
+        _check([report.events == count, not report.differences])
+
+    def in_sql() -> None:
+        bench.store.query(lambda session: _aggregate_in_one_process(session.cursor))
+
+    return compare(
+        "audit, 1 worker: replay, SQL and read model",
+        "events/s",
+        count,
+        lambda: seconds(ours),
+        "SQL aggregation of the same log, one process",
+        lambda: seconds(in_sql),
         progress=progress,
     )
 

@@ -152,9 +152,11 @@ class DecidingAccount(AccountState):
         if last > through and settled.penalty_by(last) < self.penalty_accrued:
             # A bill was lowered, or a rate fell, after the last day that is accrued.
             self.correct_accrued(last, last, BY_FACTS)
-        # What is left of the accrual may be less than what was paid on a later day.
-        for day, amount in self._missing(settled, self.facts):
-            self._accrue(amount, day, self.settlement(day), settled)
+        if settled.penalty_paid + settled.waived > self.penalty_accrued:
+            # What is left of the accrual is less than what was paid or waived on a later day.
+            waivers = [one for one in self.facts if isinstance(one, PenaltyWrittenOff)]
+            days = [*settled.penalty_paid_by_day(), *(one.effective_on for one in waivers)]
+            self.add_accrual(max(days))
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -177,9 +179,16 @@ class DecidingAccount(AccountState):
         provisional: bool = False,
         segments: Sequence[PenaltySegment] = (),
     ) -> None:
-        """Add a penalty, with its segments and the rule and version that produced it."""
+        """Add a penalty, with its segments and the rule and version that produced it.
+
+        One without segments is a billing centre's own figure; the rules correct it at once where
+        there is an advance that would pay it, and elsewhere before anybody pays it.
+        """
         self.must_exist()
         check_positive(amount, "penalty")
+        foreign = self.law is not None and not segments
+        if foreign and self.advance:
+            self._need_history()
         self.record(
             PenaltyAccrued(
                 account=self.number,
@@ -191,6 +200,8 @@ class DecidingAccount(AccountState):
                 segments=tuple(segments),
             )
         )
+        if foreign and self.complete:
+            self.correct_accrued(self.accrued_through or on, on, BY_FACTS)
 
     def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""
