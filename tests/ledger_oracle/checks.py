@@ -191,7 +191,7 @@ def last_day(facts: Sequence[Fact]) -> date:
 
 def reached(events: Sequence[Any]) -> date:
     """Return the day of the last fact, or through which a penalty was accrued."""
-    accrued = [event.through for event in events if hasattr(event, "through")]
+    accrued: list[date] = [event.through for event in events if hasattr(event, "through")]
     return max([last_day(facts_of(events)), *accrued])
 
 

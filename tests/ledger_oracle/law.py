@@ -7,7 +7,7 @@ from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,10 @@ def due_on(month: date) -> date:
     return day
 
 
-def penalty(kind: str, late_after: date, parts: Sequence[tuple[int, date | None]], on: date) -> int:
+@lru_cache(maxsize=100_000)
+def penalty(
+    kind: str, late_after: date, parts: tuple[tuple[int, date | None], ...], on: date
+) -> int:
     """Return the penalty by the end of a day on a debt in parts: (kopecks, day of payment).
 
     A part bears the rate of the day on which it was paid; parts of one rate are one debt. Each run

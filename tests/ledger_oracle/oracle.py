@@ -128,7 +128,7 @@ class _Account:
                 key = (debt.period, debt.kind, debt.due_on, debt.since, debt.late_after)
                 debts.setdefault(key, []).append((piece.amount, piece.paid_on))
         return sum(
-            penalty(kind, late_after, parts, day)
+            penalty(kind, late_after, tuple(parts), day)
             for (_, kind, _, _, late_after), parts in debts.items()
         )
 

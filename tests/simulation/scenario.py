@@ -108,7 +108,8 @@ class AccountScenario:
             }
             for service in services
         ]
-        if chance.random() < 0.02:
+        if chance.random() < 0.02 and self.account.about > 0:
+            # A centre charges it to those who owe; the next accrual corrects it by the rules.
             rows[0]["penalty"] = roubles(chance.randint(1, 30_000))
         return rows
 

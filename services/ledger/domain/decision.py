@@ -129,7 +129,7 @@ class DecidingAccount(AccountState):
             target = Standing.of(
                 settled.open, accrued - settled.penalty_paid - waived, settled.advance
             )
-            if target.penalty < 0 or not past:
+            if not past:
                 target.settle()
         moved, penalty = after.moved_to(target)
         if after.advance - sum([part.amount for part in moved]) - penalty != target.advance:

@@ -25,7 +25,7 @@ def test_runs_are_what_the_law_says_day_by_day(seed: int) -> None:
         penalty_oracle.of_part(kind, amount, late_after, paid_on or on) for amount, paid_on in parts
     )
     # Each run is rounded; of a debt a million times as large next to nothing is.
-    large = [(amount * 10**6, paid_on) for amount, paid_on in parts]
+    large = tuple((amount * 10**6, paid_on) for amount, paid_on in parts)
     assert abs(law.penalty(kind, late_after, large, on) - exact * 10**6) < 20
 
 
