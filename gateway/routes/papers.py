@@ -20,7 +20,6 @@ from gateway.whole_statements import days_asked
 from shared.config import Settings
 
 TAG = "Charges"
-PENALTY_REFUSALS = ("no_due_day", "no_key_rate", "no_penalty_rule")
 
 
 class PaperRoutes:
@@ -41,7 +40,14 @@ class PaperRoutes:
             media_type="application/pdf",
             refusals={
                 404: ("account_not_found", "account_not_linked"),
-                422: ("invalid_day", "invalid_days", "too_many_movements", *PENALTY_REFUSALS),
+                422: (
+                    "invalid_day",
+                    "invalid_days",
+                    "no_due_day",
+                    "no_key_rate",
+                    "no_penalty_rule",
+                    "too_many_movements",
+                ),
             },
         )
     )
@@ -73,7 +79,7 @@ class PaperRoutes:
             result=shapes.Debt,
             refusals={
                 404: ("account_not_found", "account_not_linked"),
-                422: ("invalid_day", *PENALTY_REFUSALS),
+                422: ("invalid_day",),
             },
         )
     )
@@ -93,7 +99,7 @@ class PaperRoutes:
             refusals={
                 404: ("account_not_found", "account_not_linked"),
                 409: ("account_in_debt", "account_not_in_debt"),
-                422: ("invalid_day", *PENALTY_REFUSALS),
+                422: ("invalid_day",),
             },
         )
     )

@@ -144,7 +144,7 @@ class StatementByDays(Schema):
 class Advances(Schema):
     """The accounts with an advance after a number."""
 
-    after = fields.String(load_default="", validate=validate.Length(max=20))
+    after = fields.String(load_default="", validate=validate.Regexp(r"[0-9]{0,20}\Z"))
     limit = fields.Integer(load_default=100, strict=True, validate=validate.Range(1, 500))
 
 

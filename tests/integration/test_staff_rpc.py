@@ -198,6 +198,24 @@ def test_a_clerk_who_is_removed_is_refused_within_his_open_connection(
     assert office.principal() == 90_000_01
 
 
+def test_a_cashier_posts_payments_and_corrects_nothing(office: Office) -> None:
+    office.hires("cashier", "post-payment", up_to=500_000_00)
+    words = ("pay", NUMBER, "--amount", "1000,00", "--document", "117", *WHY)
+    with office.serving():
+        for repeated in (False, True):
+            paid = office.run_json("cashier", *words)
+            assert (paid["state"], paid["repeated"]) == ("done", repeated)
+        [found] = office.run_json("cashier", "find-payment", paid["payment_id"][:8])["payments"]
+        assert found["actor"] == f"staff:{office.name('cashier')}"
+        assert "post-payment" in office.run("clerk", *words).stderr
+        assert "permission adjust" in office.adjusts("cashier", "-1,00").stderr
+        reversing = ("reverse", paid["payment_id"], *WHY)
+        assert "permission reverse" in office.run("cashier", *reversing).stderr
+        assert office.principal() == 90_000_00 - 1_000_00
+        assert office.run_json("clerk", *reversing)["state"] == "done"
+    assert office.principal() == 90_000_00
+
+
 def test_nobody_but_staff_calls_what_is_for_staff(
     office: Office, subscriber: Callable[..., BrokerUser]
 ) -> None:

@@ -86,7 +86,7 @@ class Check:
         account, recorder = self._recorder.account, self._recorder
         # A waiver takes effect no earlier than the last correction, which is made today.
         self._end = max(self._end, last_day(self.facts))
-        state = state_of(self.facts, last_day(self.facts))
+        state = state_of(self.facts, reached(recorder.events))
         self._compare_balance("when all is recorded", account, state)
         before = len(recorder.events)
         recorder.accrue(self._end)
@@ -116,8 +116,8 @@ class Check:
         # The events of one posting are recorded in one transaction, at one instant.
         chosen = [self._chance.random() for _ in range(MOMENTS)]
         for version in [self._postings[int(part * len(self._postings))] for part in chosen]:
-            known = facts_of(log.events[:version])
-            state = state_of(known, last_day(known))
+            known = log.events[:version]
+            state = state_of(facts_of(known), reached(known))
             answer = balance(log.session, NUMBER, instant_of(version).isoformat())
             self._compare_answer(f"as recorded by event {version}", answer, state)
 
@@ -187,6 +187,12 @@ class Log:
 def last_day(facts: Sequence[Fact]) -> date:
     """Return the day of the last fact; an opening takes effect before all others."""
     return max(fact.day for fact in by_effect(facts))
+
+
+def reached(events: Sequence[Any]) -> date:
+    """Return the day of the last fact, or through which a penalty was accrued."""
+    accrued = [event.through for event in events if hasattr(event, "through")]
+    return max([last_day(facts_of(events)), *accrued])
 
 
 def instant_of(version: int) -> datetime:

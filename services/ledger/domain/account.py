@@ -26,8 +26,6 @@ from services.ledger.domain.events import (
     PayerKindChanged,
     PaymentPosted,
     PaymentReversed,
-    PenaltyAccrued,
-    PenaltySegment,
     PenaltyWrittenOff,
     ServiceAmount,
     TakenElsewhere,
@@ -91,7 +89,7 @@ class Account(DecidingAccount):
 
         What is owed before keeps its rules; what takes effect from then on bears the new ones.
         """
-        self._must_exist()
+        self.must_exist()
         if payer_kind == self.payer_kind:
             return False
         self.post(PayerKindChanged(account=self.number, payer_kind=payer_kind, effective_on=on))
@@ -105,7 +103,7 @@ class Account(DecidingAccount):
         A negative sum is an advance. An advance that is there pays what it can. Needs the whole
         history. Raises Conflict ``opening_posted``, ValidationFailed for no sums.
         """
-        self._must_exist()
+        self.must_exist()
         if self.opening:
             raise Conflict(
                 "opening_posted", "The opening balance of this account is posted already."
@@ -138,7 +136,7 @@ class Account(DecidingAccount):
         adjustment instead), ValidationFailed for an invalid month, a line that does not add up or
         a service that comes twice.
         """
-        self._must_exist()
+        self.must_exist()
         check_month(period)
         if period in self.charged_periods:
             raise Conflict(
@@ -194,7 +192,7 @@ class Account(DecidingAccount):
         effect no earlier than the bill. Raises NotFound ``period_not_charged``, ValidationFailed
         for no lines, a zero, or a service that comes twice.
         """
-        self._must_exist()
+        self.must_exist()
         if adjustment_id in self.adjustments:
             return False
         bill = self.bills.get(period)
@@ -224,38 +222,13 @@ class Account(DecidingAccount):
         )
         return True
 
-    def accrue_penalty(
-        self,
-        amount: Kopecks,
-        on: date,
-        rule: str,
-        *,
-        through: date | None = None,
-        provisional: bool = False,
-        segments: Sequence[PenaltySegment] = (),
-    ) -> None:
-        """Add a penalty, with its segments and the rule and version that produced it."""
-        self._must_exist()
-        check_positive(amount, "penalty")
-        self.record(
-            PenaltyAccrued(
-                account=self.number,
-                amount=amount,
-                effective_on=on,
-                rule=rule,
-                through=through or on,
-                provisional=provisional,
-                segments=tuple(segments),
-            )
-        )
-
     def write_off_penalty(self, amount: Kopecks, on: date, reason: str) -> None:
         """Waive a penalty that is owed by a day, by the rules.
 
         What is not accrued yet is accrued with it. Without rules it takes effect no earlier than
         the last accrual. Raises Conflict ``penalty_not_owed`` for more than is owed.
         """
-        self._must_exist()
+        self.must_exist()
         check_positive(amount, "penalty to write off")
         owed = self.penalty
         if self.law is None:
@@ -298,7 +271,7 @@ class Account(DecidingAccount):
         nothing changes nothing. Raises ValidationFailed for an invalid sum,
         Conflict ``payment_posted_otherwise`` for another day or sum than it was posted with.
         """
-        self._must_exist()
+        self.must_exist()
         named = penalty or 0
         if payment_id in self.payments:
             self._must_be_same(payment_id, on, amount, named)
@@ -377,7 +350,7 @@ class Account(DecidingAccount):
         bills, or became an advance when what it paid was lowered, is taken from the advance, then
         from what advances have paid, the last first. It takes effect no earlier than the payment.
         """
-        self._must_exist()
+        self.must_exist()
         if payment_id in self.reversed:
             return False
         posted = self.payments.get(payment_id)
@@ -410,7 +383,3 @@ class Account(DecidingAccount):
                 f"penalty on {there.effective_on}. Another payment has another id.",
                 account=self.number,
             )
-
-    def _must_exist(self) -> None:
-        if not self.version:
-            raise NotFound("account_not_found", "There is no such account in the ledger.")

@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from services.ledger.domain.allocation import POLICIES, Policy
-from services.ledger.domain.debts import Booked, Debt, Law
+from services.ledger.domain.debts import Booked, Debt, Law, Outcome
 from services.ledger.domain.events import (
     AdvanceSettled,
     ChargesAdjusted,
@@ -29,10 +29,12 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
 )
 from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
-from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
+from services.ledger.domain.settlement import Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
+from services.ledger.domain.validation import check_positive
 from shared.cooperation import cooperatively
+from shared.errors import NotFound
 from shared.eventstore import NeedsHistoryError
 from shared.money import Kopecks
 
@@ -64,6 +66,11 @@ class DecidingAccount(AccountState):
     def __init__(self, id: UUID) -> None:  # noqa: A002
         super().__init__(id)
         self._kept: tuple[Settlement, int, int] | None = None
+
+    def must_exist(self) -> None:
+        """Raise NotFound ``account_not_found`` for an account that is not open."""
+        if not self.version:
+            raise NotFound("account_not_found", "There is no such account in the ledger.")
 
     @property
     def accrued_through(self) -> date | None:
@@ -145,9 +152,11 @@ class DecidingAccount(AccountState):
         if last > through and settled.penalty_by(last) < self.penalty_accrued:
             # A bill was lowered, or a rate fell, after the last day that is accrued.
             self.correct_accrued(last, last, BY_FACTS)
-        # What is left of the accrual may be less than what was paid on a later day.
-        for day, amount in self._missing(settled, self.facts):
-            self._accrue(amount, day, self.settlement(day), settled)
+        if settled.penalty_paid + settled.waived > self.penalty_accrued:
+            # What is left of the accrual is less than what was paid or waived on a later day.
+            waivers = [one for one in self.facts if isinstance(one, PenaltyWrittenOff)]
+            days = [*settled.penalty_paid_by_day(), *(one.effective_on for one in waivers)]
+            self.add_accrual(max(days))
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -159,6 +168,40 @@ class DecidingAccount(AccountState):
             beyond = max(0, -event.amount - event.waived - self.penalty)
             event = replace(event, advance=beyond)
         self.record(event, self._settled_so_far(), past=True)
+
+    def accrue_penalty(
+        self,
+        amount: Kopecks,
+        on: date,
+        rule: str,
+        *,
+        through: date | None = None,
+        provisional: bool = False,
+        segments: Sequence[PenaltySegment] = (),
+    ) -> None:
+        """Add a penalty, with its segments and the rule and version that produced it.
+
+        One without segments is a billing centre's own figure; the rules correct it at once where
+        there is an advance that would pay it, and elsewhere before anybody pays it.
+        """
+        self.must_exist()
+        check_positive(amount, "penalty")
+        foreign = self.law is not None and not segments
+        if foreign and self.advance:
+            self._need_history()
+        self.record(
+            PenaltyAccrued(
+                account=self.number,
+                amount=amount,
+                effective_on=on,
+                rule=rule,
+                through=through or on,
+                provisional=provisional,
+                segments=tuple(segments),
+            )
+        )
+        if foreign and self.complete:
+            self.correct_accrued(self.accrued_through or on, on, BY_FACTS)
 
     def correct_accrued(self, through: date, on: date, reason: str) -> Kopecks:
         """Correct what is accrued by a day, if the facts say otherwise; return the change."""

@@ -12,7 +12,6 @@ that day, and only what is still left is an advance. So no advance stands beside
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -24,7 +23,7 @@ from services.ledger.domain.allocation import (
     Policy,
     allocate,
 )
-from services.ledger.domain.debts import CAPITAL_REPAIR, Booked, Debt, Law, Paid, Slice
+from services.ledger.domain.debts import CAPITAL_REPAIR, Booked, Debt, Law, Outcome, Paid, Slice
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -40,20 +39,6 @@ from services.ledger.domain.order import OPENING_PERIOD, TAKEN_OVER, in_order
 from shared.contracts.accounts import PayerKind
 from shared.cooperation import cooperatively
 from shared.money import Kopecks
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one fact did: the parts that its event names."""
-
-    allocation: tuple[AllocatedPart, ...] = ()
-    penalty: Kopecks = 0
-    advance: Kopecks = 0
-    released: tuple[AllocatedPart, ...] = ()
-    restored: tuple[AllocatedPart, ...] = ()
-    penalty_restored: Kopecks = 0
-    advance_taken: Kopecks = 0
-    reopened: tuple[AllocatedPart, ...] = ()
 
 
 class Settlement:

@@ -34,6 +34,10 @@ from shared.money import Kopecks
 __all__ = ["OPENING_PERIOD", "AccountState"]
 
 
+FOREIGN_PENALTY = 36_500
+"""``late_days`` while a billing centre's own penalty was not compared with the rules."""
+
+
 class AccountState(Aggregate, Standing):
     """Open items by period and service, the penalty owed, the advance; all in kopecks.
 
@@ -228,7 +232,10 @@ class AccountState(Aggregate, Standing):
         self.order_matters_on = max(self.order_matters_on, event.through.isoformat())
         if isinstance(event, PenaltyCorrected):
             self.penalty_waived -= event.waived
-        if event.through.isoformat() >= self.last_fact[:10]:
+        if isinstance(event, PenaltyAccrued) and not event.segments:
+            # A billing centre's own figure: the rules are asked before anybody pays it.
+            self.late_days = FOREIGN_PENALTY
+        elif event.through.isoformat() >= self.last_fact[:10]:
             self.late_days = 0
 
     def _note_late(self, parts: Iterable[AllocatedPart], on: date) -> None:

@@ -25,6 +25,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from services.ledger.domain import EVENTS, Account
+from services.ledger.domain.book import ACCRUALS, AccrualFinished
 from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import PenaltyRules
@@ -66,7 +67,12 @@ _OWING = """
     OR penalty <> 0
     OR advance > 0 AND principal > 0
     OR last_fact = '~'
+    OR %(all)s
 """
+_LAST_RULES = (
+    "SELECT state FROM events WHERE originator_id = %s AND topic = %s "
+    "ORDER BY originator_version DESC LIMIT 1"
+)
 
 
 class Summary(msgspec.Struct):
@@ -114,10 +120,11 @@ class Accrued(msgspec.Struct, frozen=True):
 
 def count_owing(store: PostgresStore, on: date, rules: PenaltyRules) -> int:
     """Return how many accounts a run through a day goes over."""
+    parameters = _parameters(store, on, rules)
     row = store.query(
         lambda session: session.cursor.execute(
             f"SELECT count(*) AS count FROM balances WHERE {_OWING}",  # noqa: S608
-            _parameters(on, rules),
+            parameters,
         ).fetchone()
     )
     return int(row["count"])
@@ -143,7 +150,8 @@ def accrue_all(
     total, written, owing = Summary(), 0, count_owing(store, on, rules)
     law = PenaltyLaw(rules)
     ranges = stream_ranges(owing // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
-    work = partial(accrue_range, on=on, rules=rules, keep=not dry_run)
+    parameters = _parameters(store, on, rules)
+    work = partial(accrue_range, on=on, rules=rules, parameters=parameters, keep=not dry_run)
     events = owing * EVENTS_OF_AN_ACCOUNT
     for part in over_ranges(work, conninfo_of(store), ranges, events, progress, workers):
         summary, accrued = part
@@ -162,6 +170,7 @@ def accrue_range(
     *,
     on: date,
     rules: PenaltyRules,
+    parameters: dict[str, Any],
     keep: bool,
 ) -> tuple[Summary, list[Accrued]]:
     """Calculate the accounts of a range that owe; with ``keep`` also return what to write."""
@@ -171,7 +180,7 @@ def accrue_range(
         for row in connection.execute(
             f"SELECT account_id FROM balances "  # noqa: S608
             f"WHERE account_id BETWEEN %(first)s AND %(last)s AND ({_OWING}) ORDER BY account_id",
-            {**_parameters(on, rules), "first": part.first, "last": part.last},
+            {**parameters, "first": part.first, "last": part.last},
         )
     ]
     for first in range(0, len(ids), AT_ONCE):
@@ -207,8 +216,22 @@ def _accrue_one(
     return Accrued(id_, before, states, balance_row(account))
 
 
-def _parameters(on: date, rules: PenaltyRules) -> dict[str, Any]:
-    return {"on": on, "spared": Jsonb(rules.spared_days())}
+def _parameters(store: PostgresStore, on: date, rules: PenaltyRules) -> dict[str, Any]:
+    return {
+        "on": on,
+        "spared": Jsonb(rules.spared_days()),
+        "all": store.query(lambda session: _are_other_rules(session.cursor, rules)),
+    }
+
+
+def _are_other_rules(cursor: Any, rules: PenaltyRules) -> bool:
+    """Return whether the last run went by other rules: then all of the past is looked at again."""
+    cursor.execute(_LAST_RULES, (ACCRUALS, AccrualFinished.topic))
+    row = cursor.fetchone()
+    if row is None:
+        return False
+    finished = msgspec.json.decode(bytes(row["state"]), type=AccrualFinished)
+    return finished.rules != rules.version
 
 
 def _write(

@@ -31,7 +31,6 @@ VERBS: list[tuple[str, ...]] = [
     ("replay", "--all", "--dry-run"),
     ("proposals", "--all"),
     ("accruals",),
-    ("policy",),
     ("certificate", NUMBER),
     ("reconciliation", NUMBER, "--from", "2026-01-01", "--to", "2026-12-31"),
     ("find-payment", "--account", NUMBERS[3]),

@@ -42,6 +42,9 @@ class Found:
     def __iter__(self) -> Iterator[Any]:
         return iter((None, 0))
 
+    def __getitem__(self, _: str) -> int:
+        return 0
+
 
 class RecordingStore:
     """Stands in for the store of any service, and records in whose name it is to write."""

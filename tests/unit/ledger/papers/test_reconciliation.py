@@ -55,6 +55,8 @@ def test_each_movement_stands_in_the_columns_of_its_kind() -> None:
         "penalty_correction": {"penalty": -31},
         "penalty_write_off": {"penalty": -3},
         "payment_reversal": {"paid": -1_570},
+        "payer_kind": {},
+        "advance_settled": {},
     }
     assert found["services"][-1]["service"] == "penalty", "services first"
     assert {"heating": "Отопление", "water": "water"}.items() <= {
