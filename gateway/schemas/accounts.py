@@ -336,6 +336,13 @@ class StatementQuery(DaysQuery):
     limit = page_size(50, 200)
 
 
+class Taken(Result):
+    """Where a payment was taken, for one that did not come through the cabinet."""
+
+    place = output_text("`cash_desk` or `bank`.", "cash_desk")
+    document = output_text("The number of the document; may be empty.", "117")
+
+
 class Movement(Result):
     """One entry of the ledger on the account."""
 
@@ -351,6 +358,18 @@ class Movement(Result):
         "charges",
     )
     text = output_text("A description for people.", "Начисления за 2026-10")
+    period = output_text("The month of a bill; null: it is about none.", "2026-10", allow_none=True)
+    payment_id = output_text(
+        "The payment that is posted or reversed, else null.",
+        "018f3c1e-7a3b-7c11-9b1f-2f6d1c9e4a10",
+        allow_none=True,
+    )
+    taken = fields.Nested(
+        Taken,
+        required=True,
+        allow_none=True,
+        metadata=described("Where the payment was taken; null: through the cabinet, or no payment."),
+    )
     amount = kopecks("The change of the debt for services, signed", 450000)
     penalty = kopecks("The change of the penalty, signed", 0)
     balance = kopecks(

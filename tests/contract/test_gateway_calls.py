@@ -161,7 +161,18 @@ def test_gateway_shapes_keep_every_member_of_an_account(ledger: MemoryStore) -> 
         ]
 
     for shape, answer in ledger.query(answers):
-        assert shape().dump(answer) == answer
+        assert shape().dump(answer) == for_the_payer(answer)
+
+
+def for_the_payer(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer of the ledger without what stays with staff: why they did something."""
+    if "movements" not in answer:
+        return answer
+    movements = [
+        {name: value for name, value in movement.items() if name != "reason"}
+        for movement in answer["movements"]
+    ]
+    return {**answer, "movements": movements}
 
 
 @pytest.mark.parametrize("as_of", [None, "2026-08-01"])
@@ -190,7 +201,7 @@ def test_statement_of_days_goes_out_whole(ledger: MemoryStore) -> None:
         lambda session: history.statement_between(session, NUMBER, first_day, last_day, 0, 50)
     )
     gone_out = shapes.WholeStatement().dump({**found, "address": None})
-    assert gone_out["movements"] == found["movements"]
+    assert gone_out["movements"] == for_the_payer(found)["movements"]
     assert gone_out["totals"] == found["totals"]
 
 
