@@ -67,7 +67,11 @@ def _row_as_of(session: Session, number: str, as_of: str) -> dict[str, Any]:
 
 
 def _row_by_day(number: str, history: Sequence[Recorded], day: date) -> dict[str, Any] | None:
-    """Return how an account stood by its facts until a day, whenever they were recorded."""
+    """Return how an account stood by its facts until a day, whenever they were recorded.
+
+    The penalty is what was booked by then; below 0 where a payment is known whose penalty was
+    accrued only later.
+    """
     order = by_effective_day([recorded.event for recorded in history])
     events = [event for event in order if event.effective_on <= day]
     if not events:
@@ -77,7 +81,7 @@ def _row_by_day(number: str, history: Sequence[Recorded], day: date) -> dict[str
         "number": number,
         "version": len(events),
         "principal": sum(sum(owed.values()) for owed in stood.open.values()),
-        "penalty": max(0, _booked(events) - stood.penalty_paid),
+        "penalty": _booked(events) - stood.penalty_paid,
         "penalty_due": max(0, stood.penalty_owed(day)),
         "advance": stood.advance,
         "open_items": stood.open,

@@ -114,10 +114,9 @@ class RandomHistory:
             correct_penalty(self.account, amount, self.day, "rule-1", "paid", through=self.day)
 
     def write_off(self) -> None:
-        if penalty := self.account.penalty:
-            self.account.write_off_penalty(
-                self.chance.randint(1, penalty), self.day, "a court decision"
-            )
+        day = self.day
+        if penalty := self.account.penalty_due(day):
+            self.account.write_off_penalty(self.chance.randint(1, penalty), day, "a court decision")
 
     def change_kind(self) -> None:
         self.account.change_payer_kind(

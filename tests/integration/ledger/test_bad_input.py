@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from deploy.embedded.environment import REPOSITORY
+from services.ledger.domain.book import BOOK_STREAMS
 from tests.conftest import Database, fresh_database
 from tests.simulation.installation import QuickTerminal
 
@@ -48,11 +49,18 @@ class ImportHarness:
         return self.terminal.run("import", str(path), *AUTHOR, *options)
 
     def rows(self) -> list[Any]:
-        """All that a command could have changed."""
+        """All that a command could have changed; that a file was refused is on record."""
         with self.database.owner("ledger") as owner:
+            events = owner.execute(
+                "SELECT to_jsonb(t) FROM events AS t WHERE originator_id <> ALL (%s) ORDER BY 1",
+                (list(BOOK_STREAMS),),
+            ).fetchall()
             return [
-                owner.execute(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY 1").fetchall()
-                for table in ("events", "balances", "proposals")
+                events,
+                *(
+                    owner.execute(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY 1").fetchall()
+                    for table in ("balances", "proposals")
+                ),
             ]
 
     def refused(self, name: str) -> list[str]:

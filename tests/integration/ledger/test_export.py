@@ -48,10 +48,9 @@ def test_balances_and_statements_are_exported_as_csv(
     words = ["export", str(file), "--format", "jsonl", "--what", "statement"]
     shared_company.run_json(*words, "--account", NUMBERS[1], "--from", "2026-03-01")
     exported = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-    assert (
-        exported
-        == shared_company.run_json("statement", NUMBERS[1], "--from", "2026-03-01")["movements"]
-    )
+    shown = shared_company.run_json("statement", NUMBERS[1], "--from", "2026-03-01")["movements"]
+    # The terminal has the texts in its own language, a file has the payer's.
+    assert [{**one, "text": ""} for one in exported] == [{**one, "text": ""} for one in shown]
 
 
 def test_an_export_overwrites_no_file_by_default(
