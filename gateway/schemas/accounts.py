@@ -368,9 +368,7 @@ class Movement(Result):
         Taken,
         required=True,
         allow_none=True,
-        metadata=described(
-            "Where the payment was taken; null: through the cabinet, or no payment."
-        ),
+        metadata=described("Where a payment was taken; null: in the cabinet, or no payment."),
     )
     amount = kopecks("The change of the debt for services, signed", 450000)
     penalty = kopecks("The change of the penalty, signed", 0)

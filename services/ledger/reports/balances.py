@@ -11,6 +11,7 @@ from services.ledger.domain.effective_order import by_effective_day
 from services.ledger.domain.events import PenaltyAccrued, PenaltyCorrected, PenaltyWrittenOff
 from services.ledger.domain.order import is_fact
 from services.ledger.domain.settlement import settle_facts
+from services.ledger.domain.standing import Standing
 from services.ledger.penalties.account_penalty import penalties_due
 from services.ledger.penalties.law import law_in_force
 from shared.cooperation import cooperatively
@@ -77,14 +78,17 @@ def _row_by_day(number: str, history: Sequence[Recorded], day: date) -> dict[str
     if not events:
         return None
     stood = settle_facts([event for event in events if is_fact(event)], law_in_force(), day)
+    figures = Standing.of(stood.open, _booked(events) - stood.penalty_paid, stood.advance)
+    if len(events) == len(order):
+        figures.settle()
     return {
         "number": number,
         "version": len(events),
-        "principal": sum(sum(owed.values()) for owed in stood.open.values()),
-        "penalty": _booked(events) - stood.penalty_paid,
+        "principal": figures.principal,
+        "penalty": figures.penalty,
         "penalty_due": max(0, stood.penalty_owed(day)),
-        "advance": stood.advance,
-        "open_items": stood.open,
+        "advance": figures.advance,
+        "open_items": figures.open_items,
     }
 
 
