@@ -206,11 +206,18 @@ def _of_an_account(found: Operation | Page) -> bool:
     return found.method == "GET" and "{number}" in found.template
 
 
+def _asked_for(found: Operation) -> str:
+    """Return the query with which an operation answers for an account that owes something."""
+    if "certificate" in found.path:
+        return "kind=debt"
+    return "on=2026-12-31" if "penalty" in found.path else ""
+
+
 def test_unlinked_account_does_not_exist_for_any_gateway(resident: Resident) -> None:
     browser = PlainClient(resident.urls[0], resident.person)
     token = resident.client.token
     operations = [
-        f"{resident.at(found.template)}?{'on=2026-12-31' if 'penalty' in found.path else ''}"
+        f"{resident.at(found.template)}?{_asked_for(found)}"
         for found in OPERATIONS
         if _of_an_account(found)
     ]
