@@ -66,14 +66,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "organisation_missing": frozenset({"start_registration"}),
     "organisation_not_expected": frozenset({"start_registration"}),
     # The ledger holds neither wrong months nor lost postings.
-    "invalid_period": frozenset(
-        {"balance", "certificate_file", "debt", "due", "penalty", "reconciliation_file"}
-    ),
-    # Where the rules do not cover an account, a balance has what is accrued.
-    "invalid_day": frozenset({"balance", "due"}),
-    "no_due_day": frozenset({"balance", "certificate_file", "debt", "due"}),
-    "no_key_rate": frozenset({"balance", "certificate_file", "debt", "due"}),
-    "no_penalty_rule": frozenset({"balance", "certificate_file", "debt", "due"}),
+    "invalid_period": frozenset({"penalty"}),
     "checkpoint_not_found": frozenset({"receipt"}),
     "event_not_found": frozenset({"receipt"}),
     # A null in its place.
