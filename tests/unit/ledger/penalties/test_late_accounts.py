@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.events import ChargeLine
+from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
@@ -85,3 +85,27 @@ def test_a_change_of_payer_that_is_known_late_leaves_the_later_one() -> None:
     account.change_payer_kind("organisation", day("05-01"))
     account.change_payer_kind("managing_company", day("04-01"))
     assert account.payer_kind == "organisation"
+
+
+def test_an_account_is_of_its_kind_also_before_the_day_on_which_it_was_opened_here() -> None:
+    account = Account(account_id("1"))
+    account.law = LAW
+    account.open("1", "organisation", day("06-01"))
+    account.post_opening(day("03-31"), [ServiceAmount("heating", 4_500_00)])
+    account.today = day("06-01")
+    # 15 days of 1/130, and not the deferment of a household.
+    assert account.penalty_due(day("04-15")) == 49_33
+
+
+def test_a_rate_that_falls_after_the_last_entry_gives_back_where_an_opening_comes_late() -> None:
+    account = Account(account_id("1"))
+    account.law, account.today = LAW, date(2022, 9, 1)
+    account.open("1", "household", date(2021, 12, 1))
+    bill_of_december = [ChargeLine("heating", "heating", 19_662, 19_662)]
+    account.post_charges("2021-12", date(2021, 12, 31), date(2022, 1, 1), bill_of_december)
+    account.write_off_penalty(account.penalty_due(date(2022, 6, 29)), date(2022, 6, 29), "an act")
+    accrue(account, date(2022, 7, 29), LAW)
+    account.post_opening(date(2022, 8, 28), [ServiceAmount("heating", -10_000)])
+    settled = account.settlement(date(2022, 7, 29))
+    assert account.open_items == settled.open
+    assert account.penalty_waived == settled.waived
