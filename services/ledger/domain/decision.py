@@ -28,7 +28,7 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
 )
-from services.ledger.domain.order import TAKEN_OVER, in_order, is_fact, place
+from services.ledger.domain.order import TAKEN_OVER, in_effect, in_order, is_fact, place
 from services.ledger.domain.settlement import Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
@@ -156,7 +156,7 @@ class DecidingAccount(AccountState):
             # What is left of the accrual is less than what was paid or waived on a later day.
             waivers = [one for one in self.facts if isinstance(one, PenaltyWrittenOff)]
             days = [*settled.penalty_paid_by_day(), *(one.effective_on for one in waivers)]
-            self.add_accrual(max(days))
+            self.add_accrual(max(through, *days))
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -167,7 +167,10 @@ class DecidingAccount(AccountState):
         if isinstance(event, PenaltyCorrected):
             beyond = max(0, -event.amount - event.waived - self.penalty)
             event = replace(event, advance=beyond)
-        self.record(event, self._settled_so_far(), past=True)
+        settled = self._settled_so_far()
+        # A rate may have fallen since the last fact, and given back what was paid.
+        settled.pass_to(getattr(event, "through", event.effective_on))
+        self.record(event, settled, past=True)
 
     def accrue_penalty(
         self,
@@ -355,7 +358,7 @@ class DecidingAccount(AccountState):
 
     def _has_all(self, through: date) -> bool:
         """Return whether all facts have taken effect by a day."""
-        return all(fact.effective_on <= through for fact in self.facts)
+        return len(in_effect(self.facts, through)) == len(self.facts)
 
     def _need_history(self) -> None:
         if not self.complete:

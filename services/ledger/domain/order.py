@@ -7,7 +7,8 @@ keeps its recorded order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, TypeAlias
 
 from services.ledger.domain.events import (
@@ -76,3 +77,17 @@ def in_order(events: Iterable[Any]) -> list[Any]:
     given = list(events)
     places = [place(event) for event in cooperatively(given)]
     return [given[at] for at in sorted(range(len(given)), key=places.__getitem__)]
+
+
+def in_effect(facts: Sequence[Any], through: date) -> list[Any]:
+    """Return the facts that have taken effect by a day.
+
+    An account is opened, and what was taken over is owed, before whatever comes first.
+    """
+    there = [fact for fact in facts if fact.effective_on <= through]
+    first: tuple[type[Any], ...] = ()
+    if any(not isinstance(fact, TAKEN_OVER) for fact in there):
+        first = TAKEN_OVER
+    elif there:
+        first = (AccountOpened,)
+    return [fact for fact in facts if fact.effective_on <= through or isinstance(fact, first)]

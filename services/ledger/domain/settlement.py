@@ -35,7 +35,7 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.domain.order import OPENING_PERIOD, TAKEN_OVER, in_order
+from services.ledger.domain.order import OPENING_PERIOD, in_effect, in_order
 from shared.contracts.accounts import PayerKind
 from shared.cooperation import cooperatively
 from shared.money import Kopecks
@@ -294,12 +294,13 @@ class Settlement:
             if open_before > left:
                 released.append(AllocatedPart(period, line.service, open_before - left))
             back += left
-            # What is taken off beyond the bill was never paid, and finds nothing to lower.
-            for one in reversed(slices):
-                while left and one.paid:
-                    paid = one.paid[-1]
+            # The last payment first. What is taken off beyond the bill was never paid.
+            for paid, paid_slice in reversed(self._paid):
+                if not left:
+                    break
+                if paid_slice is not None and paid_slice in slices and paid.amount:
                     take = min(left, paid.amount)
-                    _shrink(paid, one, take)
+                    _shrink(paid, paid_slice, take)
                     left -= take
         return tuple(released), back
 
@@ -359,25 +360,13 @@ def settle_facts(
     """
     order = in_order(facts)
     if through is not None:
-        order = _by(through, order)
+        order = in_effect(order, through)
     found = Settlement(law)
     for fact in cooperatively(order):
         found.add(fact, policies.get(getattr(fact, "policy", "")))
     if through is not None:
         found.pass_to(through)
     return found
-
-
-def _by(through: date, facts: Sequence[Any]) -> list[Any]:
-    """Return the facts that have taken effect by a day: an opening with whatever comes first."""
-    happened = any(
-        fact.effective_on <= through for fact in facts if not isinstance(fact, TAKEN_OVER)
-    )
-    return [
-        fact
-        for fact in facts
-        if fact.effective_on <= through or (happened and isinstance(fact, TAKEN_OVER))
-    ]
 
 
 def merged(parts: Iterable[AllocatedPart]) -> tuple[AllocatedPart, ...]:

@@ -34,8 +34,9 @@ from shared.money import Kopecks
 __all__ = ["OPENING_PERIOD", "AccountState"]
 
 
-FOREIGN_PENALTY = 36_500
-"""``late_days`` while a billing centre's own penalty was not compared with the rules."""
+ANY_DELAY = 36_500
+"""``late_days`` where a shorter delay may bear a penalty than the row knows: a billing centre's own
+penalty was not compared with the rules, or debts of the account go by those of another payer."""
 
 
 class AccountState(Aggregate, Standing):
@@ -78,6 +79,8 @@ class AccountState(Aggregate, Standing):
         empty: none."""
         self.late_days = 0
         """The longest delay of what was paid late since the last accrual."""
+        self.other_kind_since: date | None = None
+        """The first day of the kind of payer, if the account had another one before."""
 
     def apply(self, event: Any) -> None:  # noqa: PLR0912 - one branch for each event
         """Change the state by one event; the most frequent cases come first."""
@@ -105,7 +108,7 @@ class AccountState(Aggregate, Standing):
             case OpeningPosted():
                 self._note_opening(event)
             case PayerKindChanged():
-                self.payer_kind = event.payer_kind
+                self._note_kind(event)
             case AdvanceSettled():
                 pass
             case _:
@@ -218,11 +221,20 @@ class AccountState(Aggregate, Standing):
         # What was taken over was owed already: without a day of its own it is late at once.
         self.due_dates[OPENING_PERIOD] = event.due_on or event.effective_on
 
+    def _note_kind(self, event: PayerKindChanged) -> None:
+        if self.other_kind_since is None or event.effective_on >= self.other_kind_since:
+            self.payer_kind, self.other_kind_since = event.payer_kind, event.effective_on
+        self.late_days = ANY_DELAY
+
     def _note_charges(self, event: ChargesPosted) -> None:
         self.charged_periods |= {event.period}
         self.due_dates[event.period] = event.due_on
         self.last_bill = self.version + 1
         self.bills[event.period] = (self.last_bill, event)
+        if event.allocation:
+            # Nobody is late with the bill itself, but with what it pays of an older one.
+            older = [part for part in event.allocation if part.period != event.period]
+            self._note_late(older, event.effective_on)
 
     def _note_accrual(self, event: PenaltyAccrued | PenaltyCorrected) -> None:
         self.accruals.append(event)
@@ -234,9 +246,9 @@ class AccountState(Aggregate, Standing):
             self.penalty_waived -= event.waived
         if isinstance(event, PenaltyAccrued) and not event.segments:
             # A billing centre's own figure: the rules are asked before anybody pays it.
-            self.late_days = FOREIGN_PENALTY
+            self.late_days = ANY_DELAY
         elif event.through.isoformat() >= self.last_fact[:10]:
-            self.late_days = 0
+            self.late_days = ANY_DELAY if self.other_kind_since else 0
 
     def _note_late(self, parts: Iterable[AllocatedPart], on: date) -> None:
         for part in parts:

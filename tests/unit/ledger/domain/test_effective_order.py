@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import uuid4
 
 import pytest
 from eventful_account import ID, NUMBER, OCTOBER, an_account, bill, day, eventful
 
+from services.ledger.domain import Account, account_id
 from services.ledger.domain.allocation import POLICIES, Policy
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
-from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.events import ChargeLine, ServiceAmount
+from services.ledger.penalties.accrual import accrue
+from services.ledger.penalties.law import PenaltyLaw
+from services.ledger.penalties.rules import load_rules
 from tests.unit.ledger.penalty_corrections import correct_penalty
+
+LAW = PenaltyLaw(load_rules(environ={}))
 
 
 def test_events_of_one_day_keep_their_recorded_order() -> None:
@@ -126,3 +133,19 @@ def test_corrections_in_effective_order_name_what_they_correct_by_its_version_in
     assert by_version[reversal.corrects].payment_id == reversal.payment_id
     adjustment = next(event for event in effective if type(event).__name__ == "ChargesAdjusted")
     assert by_version[adjustment.corrects].period == adjustment.period
+
+
+def test_a_lower_rate_gives_back_between_two_facts_in_the_order_of_effect_too() -> None:
+    account = Account(account_id("1"))
+    account.law, account.today = LAW, date(2020, 2, 12)
+    account.open("1", "organisation", date(2019, 9, 1))
+    for period, on in (("2019-10", date(2019, 10, 20)), ("2019-09", date(2019, 10, 19))):
+        line = ChargeLine("heating", "heating", 10_000_00, 10_000_00)
+        account.post_charges(period, on, date(2019, 10, 31), [line])
+    account.post_payment(uuid4(), date(2020, 2, 9), 0, account.penalty_due(date(2020, 2, 9)))
+    assert accrue(account, date(2020, 2, 12), LAW) < 0
+    again = Account(account.id)
+    for event in in_effective_order(account.id, account.pending, LAW):
+        again.replay(event)
+    assert again.open_items == account.open_items
+    assert (again.penalty, again.advance) == (account.penalty, account.advance)

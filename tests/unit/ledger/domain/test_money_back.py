@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from ledger_steps import DAY, LATER, OCTOBER, adjust, an_account, bill, last, pay, sums
+from ledger_steps import DAY, LATER, LATEST, OCTOBER, adjust, an_account, bill, last, pay, sums
 
 from services.ledger.domain import Account
 from services.ledger.domain.allocation import AllocatedPart
@@ -50,3 +50,16 @@ def test_turnover_includes_penalty_given_back() -> None:
     until = Turnover(DAY, DAY)
     until.add(in_effective_order(account.id, account.pending))
     assert until.rows == {"penalty": Row(penalty=100, paid=60), "advance": Row(paid=0)}
+
+
+def test_the_last_payment_is_given_back_first() -> None:
+    account = an_account()
+    bill(account, heating=100)
+    adjust(account, heating=50)
+    refused = pay(account, 100)
+    pay(account, 50)
+    account.reverse_payment(refused, DAY, "refused by the bank")
+    pay(account, 100, on=LATER)
+    adjust(account, on=LATEST, heating=-100)
+    [debt] = [debt for debt in account.settlement().debts if debt.paid_by_day()]
+    assert debt.paid_by_day() == {DAY: 50}
