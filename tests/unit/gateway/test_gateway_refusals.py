@@ -66,7 +66,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "organisation_missing": frozenset({"start_registration"}),
     "organisation_not_expected": frozenset({"start_registration"}),
     # The ledger holds neither wrong months nor lost postings.
-    "invalid_period": frozenset({"penalty"}),
+    "invalid_period": frozenset({"penalty", "reconciliation_file"}),
     "checkpoint_not_found": frozenset({"receipt"}),
     "event_not_found": frozenset({"receipt"}),
     # A null in its place.
