@@ -1,7 +1,7 @@
 """``make mutation``: mutate the modules of money, one place at a time, and run their tests.
 
 ``python -m tests.mutation`` runs all modules and writes the table into README.md;
-``python -m tests.mutation reversal debts`` runs some; ``--survivors`` reruns the mutants that
+``python -m tests.mutation settlement law`` runs some; ``--survivors`` reruns the mutants that
 survived last time and merges their results with the others': for added tests, not for changed
 code. All output is under ``.saldo/mutation``: an environment with mutmut, a copy of the tree, and
 ``survivors.diff``.
