@@ -35,8 +35,9 @@ def penalties(account: Account, on: date, law: PenaltyLaw) -> list[ChargePenalty
 def accrue(account: Account, on: date, law: PenaltyLaw) -> Kopecks:
     """Bring an account's penalty up to a day; return the signed change in kopecks.
 
-    The account has its whole history. Triggers at most a correction and an accrual, and lets an
-    advance pay the debt beside which an earlier version left it; nothing when nothing has changed.
+    The account has its whole history. Triggers at most an accrual between two corrections, and lets
+    an advance pay the debt beside which an earlier version left it; nothing when nothing has
+    changed.
     Raises ValidationFailed for a debt that the rules do not cover.
     """
     account.law, account.today = law, account.today or on
@@ -46,6 +47,10 @@ def accrue(account: Account, on: date, law: PenaltyLaw) -> Kopecks:
         if through is not None:
             change = account.correct_accrued(through, on, BY_FACTS)
         change += account.add_accrual(on)
+        last = date.fromisoformat(account.last_fact[:10])
+        if last > on and account.settlement().penalty_by(last) < account.penalty_accrued:
+            # A bill was lowered on a later day, which is known already.
+            change += account.correct_accrued(last, last, BY_FACTS)
     return change
 
 

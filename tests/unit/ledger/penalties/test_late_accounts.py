@@ -109,3 +109,15 @@ def test_a_rate_that_falls_after_the_last_entry_gives_back_where_an_opening_come
     settled = account.settlement(date(2022, 7, 29))
     assert account.open_items == settled.open
     assert account.penalty_waived == settled.waived
+
+
+def test_a_run_through_a_day_before_a_bill_was_lowered_takes_no_advance() -> None:
+    account = opened("organisation")
+    bill(account, "03", "03-31", "04-15", 4_500_00)
+    lowered = [ServiceAmount("heating", -5_000_00)]
+    account.adjust_charges(UUID(int=1), "2026-03", day("06-03"), lowered, "an act")
+    account.today = day("06-05")
+    assert accrue(account, day("05-31"), LAW) == 0
+    assert (account.principal, account.penalty, account.advance) == (0, 0, 500_00)
+    assert accrue(account, day("05-31"), LAW) == 0
+    assert len(account.accruals) == 2
