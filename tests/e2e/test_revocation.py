@@ -206,8 +206,8 @@ def _of_an_account(found: Operation | Page) -> bool:
     return found.method == "GET" and "{number}" in found.template
 
 
-def _asked_for(found: Operation) -> str:
-    """Return the query with which an operation answers for an account that owes something."""
+def _asked_for(found: Operation | Page) -> str:
+    """Return the query with which it answers for an account that owes something."""
     if "certificate" in found.path:
         return "kind=debt"
     return "on=2026-12-31" if "penalty" in found.path else ""
@@ -229,7 +229,7 @@ def test_unlinked_account_does_not_exist_for_any_gateway(resident: Resident) -> 
             operations
         )
         for page in pages:
-            path = resident.at(page.template)
+            path = f"{resident.at(page.template)}?{_asked_for(page)}"
             assert _open(url, page, path, browser.cookies).status_code == 200, path
 
     resident.client.unlink(LOST)
