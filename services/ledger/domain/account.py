@@ -324,7 +324,8 @@ class Account(DecidingAccount):
                 raise NeedsHistoryError(self.number)
             beyond = min(rest, self.penalty - penalty)
             penalty, rest = penalty + beyond, rest - beyond
-        self.record(
+        # Nothing is left beside what it pays, so it moves nothing.
+        self.trigger(
             replace(payment, allocation=allocation, penalty_allocated=penalty, advance=rest)
         )
 

@@ -1,8 +1,7 @@
 """How an account decides where money goes: by the settlement of all its facts.
 
-An account with its history (``complete``) settles each new fact at its place in the order of
-effect; the event says what that moves. An account from a row of the read model decides only where
-the order cannot matter, and raises :class:`~shared.eventstore.NeedsHistoryError` elsewhere.
+One with its history (``complete``) settles each new fact at its place in the order of effect; one
+from a row decides only where the order cannot matter, else ``NeedsHistoryError``.
 """
 
 from __future__ import annotations
@@ -28,7 +27,14 @@ from services.ledger.domain.events import (
     PenaltySegment,
     PenaltyWrittenOff,
 )
-from services.ledger.domain.order import TAKEN_OVER, in_effect, in_order, is_fact, place
+from services.ledger.domain.order import (
+    OPENING_PLACE,
+    TAKEN_OVER,
+    in_effect,
+    in_order,
+    is_fact,
+    place,
+)
 from services.ledger.domain.settlement import Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
@@ -61,7 +67,7 @@ class DecidingAccount(AccountState):
     """The day on which corrections of the penalty take effect; None: that of their cause."""
 
     policies: Mapping[str, Policy] = POLICIES
-    """The policies by name: a payment is settled by the one that it was posted by."""
+    """By name: a payment is settled by the one that it was posted by."""
 
     def __init__(self, id: UUID) -> None:  # noqa: A002
         super().__init__(id)
@@ -90,9 +96,8 @@ class DecidingAccount(AccountState):
 
     def may_owe_penalty(self, on: date) -> bool:
         """Return whether a penalty that is not accrued may be owed by a day; never a false no."""
-        if self.late_days:
-            return True
-        return any(self.due_dates[period] < on for period in self.open_items)
+        late = any(self.due_dates[period] < on for period in self.open_items)
+        return bool(self.late_days) or late
 
     def order_matters(self, bill: ChargesPosted) -> bool:
         """Return whether a bill may change what is accrued, or what later facts have paid."""
@@ -110,7 +115,7 @@ class DecidingAccount(AccountState):
 
     def rate_fell(self, on: date) -> bool:
         """Return whether a lower rate may have given back what was paid of a penalty."""
-        if self.law is None or not self.may_owe_penalty(on):
+        if self.law is None or self.last_fact <= OPENING_PLACE or not self.may_owe_penalty(on):
             return False
         return bool(self.law.falls(date.fromisoformat(self.last_fact[:10]), on))
 
@@ -154,9 +159,8 @@ class DecidingAccount(AccountState):
             self.correct_accrued(last, last, BY_FACTS)
         if settled.penalty_paid + settled.waived > self.penalty_accrued:
             # What is left of the accrual is less than what was paid or waived on a later day.
-            waivers = [one for one in self.facts if isinstance(one, PenaltyWrittenOff)]
-            days = [*settled.penalty_paid_by_day(), *(one.effective_on for one in waivers)]
-            self.add_accrual(max(through, *days))
+            waived = [one.effective_on for one in self.facts if isinstance(one, PenaltyWrittenOff)]
+            self.add_accrual(max(through, *settled.penalty_paid_by_day(), *waived))
 
     def redo(self, event: Any) -> None:
         """Record an event as it would have been, had all been recorded in the order of effect."""
@@ -184,8 +188,8 @@ class DecidingAccount(AccountState):
     ) -> None:
         """Add a penalty, with its segments and the rule and version that produced it.
 
-        One without segments is a billing centre's own figure; the rules correct it at once where
-        there is an advance that would pay it, and elsewhere before anybody pays it.
+        One without segments is a billing centre's own figure; the rules correct it at once where an
+        advance would pay it, and elsewhere before anybody pays it.
         """
         self.must_exist()
         check_positive(amount, "penalty")
@@ -270,8 +274,7 @@ class DecidingAccount(AccountState):
     def _missing(self, after: Settlement, facts: Sequence[Any]) -> list[tuple[date, Kopecks]]:
         """Return what has to be accrued so that money, or a waiver, finds its penalty: by day."""
         days: dict[date, Kopecks] = dict(after.penalty_paid_by_day())
-        waivers = [one for one in facts if isinstance(one, PenaltyWrittenOff)]
-        for waiver in waivers:
+        for waiver in [one for one in facts if isinstance(one, PenaltyWrittenOff)]:
             days[waiver.effective_on] = days.get(waiver.effective_on, 0) + waiver.amount
         missing, used, through = list[tuple[date, Kopecks]](), 0, self.accrued_through
         added: Kopecks = 0
