@@ -114,7 +114,7 @@ class LinkedAccount(msgspec.Struct, frozen=True, kw_only=True):
 class Contract(Aggregate):
     """One contract of the utility: a personal account («лицевой счёт»)."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the field's own word
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.number = ""
         self.details: ContractDetails | None = None
@@ -160,7 +160,7 @@ class Contract(Aggregate):
 class Cabinet(Aggregate):
     """The accounts that one person has linked."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the field's own word
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.numbers: list[str] = []
 

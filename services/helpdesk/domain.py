@@ -70,7 +70,7 @@ EVENTS = EventTypes(QuestionAsked, QuestionRouted, MessageAdded, QuestionAnswere
 class Question(Aggregate):
     """One question; its texts stay sealed here."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.person_id: UUID | None = None
         self.department = ""

@@ -146,7 +146,7 @@ def person_id_of(registration_id: UUID) -> UUID:
 class Registration(Aggregate):
     """From an e-mail address to a person."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.person_type = PersonType.INDIVIDUAL
         self.email = ""
@@ -214,7 +214,7 @@ class Registration(Aggregate):
 class Person(Aggregate):
     """Somebody who can sign in: an individual, or the representative of an organisation."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.email = ""
         self.full_name = ""
@@ -293,7 +293,7 @@ class PasswordReset(Aggregate):
     request must reveal which addresses are known.
     """
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - as in the base
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.person_id: UUID | None = None
         self.completed = False

@@ -17,7 +17,7 @@ SUMS = ("principal", "penalty_due", "penalty", "advance")
 """What is due of penalty goes by the rules, through today; ``penalty`` is what is accrued of it."""
 
 
-def replayed(id: UUID, events: Iterable[Event]) -> Account:  # noqa: A002 - the name of the field
+def replayed(id: UUID, events: Iterable[Event]) -> Account:
     """Return the account that has had these events."""
     account = Account(id)
     for event in events:

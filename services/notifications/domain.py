@@ -54,7 +54,7 @@ EVENTS = EventTypes(LetterQueued, LetterSent, LetterFailed)
 class Letter(Aggregate):
     """One letter to one address."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the base class's own word
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.state = State.NONE
         self.kind = ""

@@ -179,7 +179,7 @@ def must_be_restarted(payment_id: UUID) -> Conflict:
 class PaymentOrder(Aggregate):
     """One payment, from its start to the ledger's postings."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the base class's name
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.state = State.NONE
         self.person_id = UUID(int=0)

@@ -21,7 +21,7 @@ class Aggregate(ABC):
     alone.
     """
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002 - the standard term
+    def __init__(self, id: UUID) -> None:
         self.id = id
         self.version = 0
         self._journal: list[tuple[Any, int, Event]] = []

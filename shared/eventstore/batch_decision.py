@@ -180,13 +180,13 @@ class InMemorySession(Session):
     def vault(self) -> NoReturn:
         raise RuntimeError("a command of a batch must not use personal data")
 
-    def history(self, id: UUID) -> NoReturn:  # noqa: A002
+    def history(self, id: UUID) -> NoReturn:
         raise RuntimeError("a command of a batch must not read a whole stream")
 
     def histories(self, ids: Sequence[UUID]) -> NoReturn:
         raise RuntimeError("a command of a batch must not read whole streams")
 
-    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+    def _stream(self, id: UUID) -> Iterable[Event]:
         raise RuntimeError(f"the policy did not declare that this command needs aggregate {id}")
 
     def _append(self, pending: Sequence[PendingEvent]) -> NoReturn:

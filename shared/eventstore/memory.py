@@ -93,7 +93,7 @@ class _MemorySession(Session):
     def vault(self) -> Vault:
         return self._store.vault
 
-    def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> Sequence[Recorded]:
         self.flush()
         log = [*self._store.log, *(recorded for _, recorded in self._staged)]
         return [recorded for recorded in log if recorded.originator_id == id]
@@ -102,7 +102,7 @@ class _MemorySession(Session):
         histories = {id_: self.history(id_) for id_ in ids}
         return {id_: history for id_, history in histories.items() if history}
 
-    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+    def _stream(self, id: UUID) -> Iterable[Event]:
         for stored in self._store.recorder.select_events(id):
             yield self._store.events.decode(stored.topic, stored.state)
 

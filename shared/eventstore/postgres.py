@@ -87,7 +87,7 @@ class PostgresSession(Session):
         self.appended += [first, last] if last >= first else []
         return first, last
 
-    def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> Sequence[Recorded]:
         self.flush()
         rows = self._store.recorder.history(self.cursor, id)
         return [self._recorded(row) for row in cooperatively(rows)]
@@ -113,7 +113,7 @@ class PostgresSession(Session):
             event=self._store.events.decode(topic, state),
         )
 
-    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+    def _stream(self, id: UUID) -> Iterable[Event]:
         decode = self._store.events.decode
         for _, _, topic, state, *_ in self._store.recorder.history(self.cursor, id):
             yield decode(topic, state)

@@ -83,7 +83,7 @@ class Session(ABC):
     def today(self) -> date:
         return self.clock.today()
 
-    def load(self, cls: type[A], id: UUID) -> A:  # noqa: A002
+    def load(self, cls: type[A], id: UUID) -> A:
         """Return an aggregate with its whole history applied (version 0: there is none).
 
         Within a session the same id gives the same object, so that a later message of a batch sees
@@ -115,13 +115,13 @@ class Session(ABC):
             aggregate._journal = self._journal
         return known  # type: ignore[return-value]
 
-    def reload(self, cls: type[A], id: UUID) -> A:  # noqa: A002
+    def reload(self, cls: type[A], id: UUID) -> A:
         """Return an aggregate with its whole history, in the place of one that was adopted."""
         self.flush()
         self._aggregates.pop(id, None)
         return self.load(cls, id)
 
-    def has(self, id: UUID) -> bool:  # noqa: A002
+    def has(self, id: UUID) -> bool:
         """Return whether an aggregate takes part in this unit of work."""
         return id in self._aggregates
 
@@ -152,7 +152,7 @@ class Session(ABC):
         return recorded
 
     @abstractmethod
-    def history(self, id: UUID) -> Sequence[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> Sequence[Recorded]:
         """Return the event history of an aggregate: times, causes and events, in order."""
 
     @abstractmethod
@@ -160,7 +160,7 @@ class Session(ABC):
         """Return the event histories of several aggregates by one query, without empty ones."""
 
     @abstractmethod
-    def _stream(self, id: UUID) -> Iterable[Event]:  # noqa: A002
+    def _stream(self, id: UUID) -> Iterable[Event]:
         """Return the events of a stream, in order."""
 
     @abstractmethod

@@ -189,7 +189,7 @@ BOOK_EVENTS: tuple[type[Event], ...] = (
 class ClosedMonths(Aggregate):
     """The closed months of a book; ``last`` is the last of them, empty before the first."""
 
-    def __init__(self, id: UUID = CLOSINGS) -> None:  # noqa: A002
+    def __init__(self, id: UUID = CLOSINGS) -> None:
         super().__init__(id)
         self.last = ""
 
@@ -215,7 +215,7 @@ class ClosedMonths(Aggregate):
 class Imports(Aggregate):
     """The imports of a book: the last event of each file, by its digest."""
 
-    def __init__(self, id: UUID = IMPORTS) -> None:  # noqa: A002
+    def __init__(self, id: UUID = IMPORTS) -> None:
         super().__init__(id)
         self.last: dict[str, ImportBegun | ImportFinished | ImportRefused] = {}
 
@@ -283,7 +283,7 @@ class Imports(Aggregate):
 class Accruals(Aggregate):
     """The accrual runs of a book: ``last`` is the last one that was finished."""
 
-    def __init__(self, id: UUID = ACCRUALS) -> None:  # noqa: A002
+    def __init__(self, id: UUID = ACCRUALS) -> None:
         super().__init__(id)
         self.last: AccrualFinished | None = None
 
@@ -309,7 +309,7 @@ class Accruals(Aggregate):
 class CommandDigests(Aggregate):
     """The digests of a book's commands; the stream is appended to without being loaded."""
 
-    def __init__(self, id: UUID = COMMANDS) -> None:  # noqa: A002
+    def __init__(self, id: UUID = COMMANDS) -> None:
         super().__init__(id)
 
     def apply(self, event: Any) -> None:
@@ -321,7 +321,7 @@ class CommandDigests(Aggregate):
 class ThinnedCheckpoints(Aggregate):
     """The days whose checkpoints have been thinned."""
 
-    def __init__(self, id: UUID = CHECKPOINTS) -> None:  # noqa: A002
+    def __init__(self, id: UUID = CHECKPOINTS) -> None:
         super().__init__(id)
 
     def thin(self, thinned: CheckpointsThinned) -> None:

@@ -69,7 +69,7 @@ class DecidingAccount(AccountState):
     policies: Mapping[str, Policy] = POLICIES
     """By name: a payment is settled by the one that it was posted by."""
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self._kept: tuple[Settlement, int, int] | None = None
 

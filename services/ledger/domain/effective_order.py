@@ -32,17 +32,16 @@ def by_effective_day(events: Sequence[Any]) -> list[Any]:
     happened = [event for event in order if not isinstance(event, TAKEN_OVER)]
     day = happened[0].effective_on if happened else date.max
     opening = []
-    for event in reversed([event for event in order if isinstance(event, TAKEN_OVER)]):
-        if event.effective_on > day:
-            due_on = event.due_on or event.effective_on
-            event = replace(event, effective_on=day, due_on=due_on)  # noqa: PLW2901
-        day = event.effective_on
-        opening.append(event)
+    for taken_over in reversed([event for event in order if isinstance(event, TAKEN_OVER)]):
+        own = taken_over.effective_on
+        day = min(day, own)
+        due_on = taken_over.due_on if day == own else taken_over.due_on or own
+        opening.append(replace(taken_over, effective_on=day, due_on=due_on))
     return [*reversed(opening), *happened]
 
 
 def in_effective_order(
-    id: UUID,  # noqa: A002 - the name of the field
+    id: UUID,
     events: Sequence[Any],
     law: AccrualRules | None = None,
 ) -> list[Any]:

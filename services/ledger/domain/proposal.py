@@ -99,7 +99,7 @@ class Proposal(Aggregate):
     The id of its stream is that of the correction.
     """
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.state = ""
         self.made: ProposalMade | None = None

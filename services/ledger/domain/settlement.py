@@ -60,7 +60,7 @@ class Settlement:
         self._paid: list[tuple[Paid, Slice | None]] = []
         self._sums: dict[UUID, Kopecks] = {}
 
-    def add(self, fact: Any, policy: Policy | None = None) -> Outcome:  # noqa: PLR0911
+    def add(self, fact: Any, policy: Policy | None = None) -> Outcome:  # noqa: PLR0911 - one for each fact
         """Let a fact take effect; it is not before those that were added."""
         if isinstance(fact, AccountOpened | OpeningPosted):
             return self._take_over(fact)

@@ -48,7 +48,7 @@ class AccountState(Aggregate, Standing):
     keeps those of the open ones.
     """
 
-    def __init__(self, id: UUID) -> None:  # noqa: A002
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         Standing.__init__(self)
         self.number = ""
@@ -150,7 +150,7 @@ class AccountState(Aggregate, Standing):
         }
 
     @classmethod
-    def from_row(cls, id: UUID, row: Mapping[str, Any]) -> Self:  # noqa: A002
+    def from_row(cls, id: UUID, row: Mapping[str, Any]) -> Self:
         """Return the account that a row of the read model describes (see ``snapshot``)."""
         derived = ("account_id", "principal")
         return cls.from_values(id, **{n: value for n, value in row.items() if n not in derived})
@@ -158,7 +158,7 @@ class AccountState(Aggregate, Standing):
     @classmethod
     def from_values(
         cls,
-        id: UUID,  # noqa: A002
+        id: UUID,
         number: str,
         payer_kind: str,
         version: int,

@@ -123,7 +123,7 @@ def count_owing(store: PostgresStore, on: date, rules: PenaltyRules) -> int:
     parameters = _parameters(store, on, rules)
     row = store.query(
         lambda session: session.cursor.execute(
-            f"SELECT count(*) AS count FROM balances WHERE {_OWING}",  # noqa: S608
+            f"SELECT count(*) AS count FROM balances WHERE {_OWING}",
             parameters,
         ).fetchone()
     )
@@ -178,7 +178,7 @@ def accrue_range(
     ids = [
         row["account_id"]
         for row in connection.execute(
-            f"SELECT account_id FROM balances "  # noqa: S608
+            f"SELECT account_id FROM balances "
             f"WHERE account_id BETWEEN %(first)s AND %(last)s AND ({_OWING}) ORDER BY account_id",
             {**parameters, "first": part.first, "last": part.last},
         )

@@ -114,7 +114,7 @@ class Penalty(msgspec.Struct, frozen=True):
 
 def calculate(
     charges: Sequence[Charge],
-    credits: Sequence[Credit],  # noqa: A002
+    credits: Sequence[Credit],
     payer: PayerKind,
     on: date,
     rules: PenaltyRules,

@@ -93,7 +93,7 @@ def check_day(day: date) -> None:
         raise ValidationFailed("invalid_day", f"{day} is beyond {LAST_DAY}: check the year.")
 
 
-def match_payments(charges: Sequence[Due], credits: Sequence[Credit], on: date) -> MatchedPayments:  # noqa: A002
+def match_payments(charges: Sequence[Due], credits: Sequence[Credit], on: date) -> MatchedPayments:
     """Divide charges into parts by the day each part was paid, as of a day.
 
     Credits count in the order of their days, those after ``on`` not at all. One that names its

@@ -85,7 +85,7 @@ def _put_right(cursor: Any, wrong: WrongRow) -> None:
     if wrong.table == "imports":
         cursor.execute("DELETE FROM import_chunks WHERE digest = %s", (wrong.key,))
     key = BOOK_TABLES[wrong.table][0]
-    cursor.execute(f"DELETE FROM {wrong.table} WHERE {key} = %s", (wrong.key,))  # noqa: S608
+    cursor.execute(f"DELETE FROM {wrong.table} WHERE {key} = %s", (wrong.key,))
 
 
 def _wrong_rows(cursor: Any) -> list[WrongRow]:
@@ -120,7 +120,7 @@ def _rows_of_tables(cursor: Any) -> dict[Key, Row]:
     return {
         (table, row[names[0]]): row
         for table, names in BOOK_TABLES.items()
-        for row in cursor.execute(f"SELECT {', '.join(names)} FROM {table}").fetchall()  # noqa: S608
+        for row in cursor.execute(f"SELECT {', '.join(names)} FROM {table}").fetchall()
     }
 
 

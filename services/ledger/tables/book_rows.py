@@ -107,7 +107,7 @@ def write_row(cursor: Any, table: str, row: Row) -> None:
     changes = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
     columns = ", ".join(names)
     cursor.execute(
-        f"INSERT INTO {table} ({columns}) SELECT {columns} "  # noqa: S608 - names of this module
+        f"INSERT INTO {table} ({columns}) SELECT {columns} "
         f"FROM json_populate_record(NULL::{table}, %s::json) "
         f"ON CONFLICT ({names[0]}) DO UPDATE SET {changes}",
         (msgspec.json.encode(row).decode(),),
@@ -123,5 +123,5 @@ def chunks_digest(cursor: Any, digest: str) -> tuple[int, str]:
 def _find(cursor: Any, key: Key) -> Row | None:
     table, value = key
     columns = ", ".join(BOOK_TABLES[table])
-    query = f"SELECT {columns} FROM {table} WHERE {BOOK_TABLES[table][0]} = %s"  # noqa: S608
+    query = f"SELECT {columns} FROM {table} WHERE {BOOK_TABLES[table][0]} = %s"
     return cursor.execute(query, (value,)).fetchone()  # type: ignore[no-any-return]

@@ -21,10 +21,10 @@ from shared.eventstore.arrays import uuids
 
 _AT_ONCE = 200
 _NAMES = ", ".join(NAMES[BALANCES])
-_FIND = f"SELECT {_NAMES} FROM balances WHERE number = ANY(%s)"  # noqa: S608
+_FIND = f"SELECT {_NAMES} FROM balances WHERE number = ANY(%s)"
 # Account.from_values takes the columns in their order; principal follows from the open items.
 _VALUES = ", ".join(name for name in NAMES[BALANCES] if name != "principal")
-_READ = f"SELECT {_VALUES} FROM balances WHERE "  # noqa: S608
+_READ = f"SELECT {_VALUES} FROM balances WHERE "
 # Sent as one text: psycopg looks at each element of an array.
 _BY_NUMBER = _READ + "number = ANY(string_to_array(%s, E'\\n'))"
 _BY_ID = _READ + "account_id = ANY(%s)"
@@ -35,11 +35,10 @@ _BY_INDEX = "; ".join(f"SET LOCAL {plan} = off" for plan in _PLANS)
 _AS_BEFORE = "; ".join(f"RESET {plan}" for plan in _PLANS)
 _CHANGES = ", ".join(f"{name} = n.{name}" for name in CHANGING[BALANCES])
 _UPDATE = (
-    f"UPDATE balances AS b SET {_CHANGES} "  # noqa: S608
-    "FROM new_balances AS n WHERE b.account_id = n.account_id"
+    f"UPDATE balances AS b SET {_CHANGES} FROM new_balances AS n WHERE b.account_id = n.account_id"
 )
 _INSERT = (
-    f"INSERT INTO balances ({_NAMES}) SELECT {_NAMES} "  # noqa: S608
+    f"INSERT INTO balances ({_NAMES}) SELECT {_NAMES} "
     "FROM new_balances ON CONFLICT (account_id) DO NOTHING"
 )
 _encode = msgspec.json.encode

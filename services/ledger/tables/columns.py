@@ -101,7 +101,7 @@ def upsert(table: str) -> str:
     changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
     conflict = f"ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}" if changes else ""
     return (
-        f"INSERT INTO {table} ({names}) "  # noqa: S608 - names of this module
+        f"INSERT INTO {table} ({names}) "
         f"SELECT {names} FROM json_populate_recordset(NULL::{table}, %s::json) {conflict}"
     )
 

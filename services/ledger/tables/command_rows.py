@@ -29,11 +29,11 @@ SELECT {_DIGEST} FROM commands
    AND command_id IN (
        SELECT command_id FROM events
         WHERE notification_id > %(after)s AND notification_id <= %(through)s)
-"""  # noqa: S608 - texts of this module
+"""
 _IDLE = f"""
 SELECT {_DIGEST} FROM commands
  WHERE last_position IS NULL AND recorded_at > %(after)s AND recorded_at <= %(through)s
-"""  # noqa: S608 - texts of this module
+"""
 _BY_POSITION = f"""
 SELECT width_bucket(last_position, %(firsts)s::bigint[]) - 1 AS range, {_DIGEST}
   FROM commands
@@ -42,14 +42,14 @@ SELECT width_bucket(last_position, %(firsts)s::bigint[]) - 1 AS range, {_DIGEST}
        SELECT command_id FROM events
         WHERE notification_id > %(after)s AND notification_id <= %(through)s)
  GROUP BY 1
-"""  # noqa: S608 - texts of this module
+"""
 _BY_TIME = f"""
 SELECT width_bucket((extract(epoch FROM recorded_at) * 1000000)::bigint, %(firsts)s::bigint[]) - 1
            AS range, {_DIGEST}
   FROM commands
  WHERE last_position IS NULL AND recorded_at > %(after)s AND recorded_at <= %(through)s
  GROUP BY 1
-"""  # noqa: S608 - texts of this module
+"""
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 

@@ -68,7 +68,7 @@ class Stream:
     def __init__(self, events: list[Any]) -> None:
         self._events = events
 
-    def history(self, id: UUID) -> list[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> list[Recorded]:
         return [
             Recorded(
                 originator_id=id,

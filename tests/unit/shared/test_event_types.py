@@ -38,7 +38,7 @@ TYPES = EventTypes(Renamed, upcasts={"test.renamed.v1": _v1, "test.renamed.v2": 
 
 
 class Thing(Aggregate):
-    def __init__(self, id: UUID) -> None:  # noqa: A002
+    def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.names: list[str] = []
 

@@ -73,7 +73,7 @@ class Stream:
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         return {}
 
-    def history(self, id: UUID) -> list[Recorded]:  # noqa: A002
+    def history(self, id: UUID) -> list[Recorded]:
         return [
             Recorded(
                 originator_id=id,

@@ -33,7 +33,7 @@ def penalty_of(
     payer: PayerKind, debts: list[tuple[int, date]], paid: list[tuple[date, int]], on: date
 ) -> Penalty:
     charges = [Charge(amount=amount, due_on=due_on) for amount, due_on in debts]
-    credits = [Credit(on=day, amount=amount) for day, amount in paid]  # noqa: A001
+    credits = [Credit(on=day, amount=amount) for day, amount in paid]
     return calculate(charges, credits, payer, on, RULES)
 
 
