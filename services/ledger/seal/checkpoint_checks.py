@@ -109,6 +109,8 @@ class CheckpointChecks:
     def load(self, first: int, end: int) -> set[int]:
         """Load the checkpoints of ``first`` < size <= ``end`` events; return their sizes."""
         rows = self._cursor.execute(_WINDOW, (first, end)).fetchall()
+        # After them: of what was thinned meanwhile the log says so by now.
+        self.thinned = Thinned(self._cursor)
         self._window = {row["size"]: (row["number"], self._open_stored(row)) for row in rows}
         outside = {checkpoint.size for checkpoint in self.outside if first < checkpoint.size <= end}
         return outside | self._window.keys()

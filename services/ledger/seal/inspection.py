@@ -33,8 +33,9 @@ SELECT count(*) AS checkpoints,
 # A run of hashes begins at the edge of a tile or at the end of a checkpoint; any other start
 # means that a checkpoint is missing.
 _SEAMS = (
-    "SELECT start FROM tiles WHERE level = 0 AND start % 256 <> 0 "
-    "AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = start) ORDER BY start"
+    "SELECT start FROM tiles WHERE level = 0 AND start %% 256 <> 0 "
+    "AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = start) AND NOT start <@ %s "
+    "ORDER BY start LIMIT %s"
 )
 
 
@@ -70,8 +71,8 @@ def inspect_seal(
 ) -> SealReport:
     """Check the log against its seal, as far as both have come when it begins.
 
-    The cursor is best in autocommit mode: what is read is only added to, and one transaction for a
-    large log would hold back vacuum.
+    The cursor is best in autocommit mode: one transaction for a large log would hold back vacuum.
+    What is read is only added to, but for checkpoints; the log says which were thinned.
 
     ``trusted`` are the keys whose signatures count, ``outside`` signed notes kept out of reach of
     the database's owner; ``progress`` is called with numbers of events
@@ -86,7 +87,7 @@ def inspect_seal(
         *checks.findings,
         *checks.summary(),
         *_rewritten(checks, log),
-        *_hash_findings(cursor, log, stored["size"], hashes, checks.thinned),
+        *_hash_findings(cursor, log, stored["size"], hashes, checks),
         *_log_findings(cursor, log, checks.verified_size),
     ]
     return SealReport(
@@ -128,7 +129,7 @@ def _log_findings(cursor: Any, log: VerificationPass, verified_size: int) -> Ite
 
 
 def _hash_findings(
-    cursor: Any, log: VerificationPass, sealed: int, hashes: int, thinned: Thinned
+    cursor: Any, log: VerificationPass, sealed: int, hashes: int, checks: CheckpointChecks
 ) -> Iterator[Finding]:
     if hashes > sealed:
         text = f"the tree was sealed up to position {hashes}, its last checkpoint to {sealed}"
@@ -136,8 +137,9 @@ def _hash_findings(
     if log.unstored:
         text = f"{log.unstored} stored hashes are gone, from position {log.first_unstored} on"
         yield Finding("stored_hashes", log.first_unstored, None, text)
-    seams = [row["start"] for row in cursor.execute(_SEAMS).fetchall()]
-    for start in [start for start in seams if not thinned.has_size(start)][:MAX_NAMED]:
+    seams = cursor.execute(_SEAMS, (checks.thinned.sizes, MAX_NAMED)).fetchall()
+    thinned = Thinned(cursor)  # some may have been, since the checks read what was
+    for start in [row["start"] for row in seams if not thinned.has_size(row["start"])]:
         text = f"a checkpoint of {start} events was made and is missing"
         yield Finding("checkpoint_missing", None, start, text)
     if log.differing_count or log.missing:

@@ -19,6 +19,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
+from psycopg.types.multirange import Int8Multirange
+from psycopg.types.range import Int8Range
 
 from services.ledger.domain.book import CHECKPOINTS, CheckpointsThinned, ThinnedCheckpoints
 from shared.bus import Services
@@ -27,6 +29,8 @@ from shared.eventstore.postgres import PostgresSession
 
 DAYS = "SALDO_LEDGER_CHECKPOINT_DAYS"
 FEWEST_DAYS = 8
+_BEYOND = 1 << 62
+"""More events than a log can have."""
 
 _THINNED = (
     "SELECT state FROM events WHERE originator_id = %s AND topic = %s ORDER BY originator_version"
@@ -47,6 +51,15 @@ class Thinned:
                 self._sizes.append((day.first_size, day.last_size))
         self._numbers.sort()
         self._sizes.sort()
+
+    @property
+    def sizes(self) -> Int8Multirange:
+        """Return the sizes that those which were deleted may have."""
+        return Int8Multirange(
+            Int8Range(first, last, "[]")
+            for first, last in self._sizes
+            if 0 <= first <= last < _BEYOND  # others are no range, and a tamperer's
+        )
 
     def has_numbers(self, first: int, last: int) -> bool:
         """Whether all checkpoints of these numbers were deleted, as those of one day."""

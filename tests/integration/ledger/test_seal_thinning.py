@@ -6,6 +6,8 @@ import psycopg
 import pytest
 
 from services.ledger.domain.book import CHECKPOINTS
+from services.ledger.seal.checkpoint_checks import CheckpointChecks
+from services.ledger.seal.inspection import inspect_seal
 from services.ledger.seal.sealer import last_checkpoint
 from services.ledger.seal.thinning import DAYS, days_kept, thin_checkpoints
 from services.ledger.seal.verifier import verify_consistency, verify_inclusion
@@ -76,6 +78,23 @@ def test_a_checkpoint_that_is_missing_without_being_thinned_is_named(
     assert ("checkpoint_missing", None, 606) in ledger.found()
     ledger.tamper("DELETE FROM checkpoints WHERE number = 4")
     assert ("checkpoint_missing", None, 590) in ledger.found()
+
+
+def test_checkpoints_that_are_thinned_during_a_check_are_not_missed(
+    ledger: SealedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.tamper(AGED)
+    load = CheckpointChecks.load
+
+    def thin_before(checks: CheckpointChecks, first: int, end: int) -> set[int]:
+        thin(ledger)
+        return load(checks, first, end)
+
+    monkeypatch.setattr(CheckpointChecks, "load", thin_before)
+    with ledger.store.reading() as cursor:
+        report = inspect_seal(cursor, ledger.keys.trusted)
+    assert report.findings == []
+    assert numbers(ledger) == [4]
 
 
 def test_another_log_of_a_thinned_size_is_a_finding(ledger: SealedLedger, notes: list[str]) -> None:
