@@ -209,6 +209,18 @@ def accruals_setting(text: str) -> str:
     return text
 
 
+def days_setting(
+    env: Mapping[str, str], name: str, default: int, *, fewest: int = 0, most: int | None = None
+) -> int:
+    """Return a setting that is a number of days; raises ConfigurationError for what is none."""
+    text = env.get(name) or str(default)
+    is_number = text.isascii() and text.isdecimal()
+    if not is_number or int(text) < fewest or (most is not None and int(text) > most):
+        bounds = f"from {fewest}" if most is None else f"from {fewest} to {most}"
+        raise ConfigurationError(f"set {name} to a number of days {bounds}, not {text!r}")
+    return int(text)
+
+
 def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS) -> float:
     try:
         seconds = float(env.get(name) or default)

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import msgspec
 
-from shared.config import ConfigurationError
+from shared.config import days_setting
 from shared.errors import ValidationFailed
 
 BACK, AHEAD = "SALDO_LEDGER_DAYS_BACK", "SALDO_LEDGER_DAYS_AHEAD"
@@ -58,12 +58,6 @@ def day_limits() -> DayLimits:
 def read_limits(environ: Mapping[str, str]) -> DayLimits:
     """Read the limits; raises ConfigurationError for what is no number of days."""
     return DayLimits(
-        _days(environ, BACK, DayLimits().back), _days(environ, AHEAD, DayLimits().ahead)
+        days_setting(environ, BACK, DayLimits().back, most=_MOST),
+        days_setting(environ, AHEAD, DayLimits().ahead, most=_MOST),
     )
-
-
-def _days(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name) or str(default)
-    if not (text.isascii() and text.isdecimal() and int(text) <= _MOST):
-        raise ConfigurationError(f"set {name} to a number of days up to {_MOST}, not {text!r}")
-    return int(text)

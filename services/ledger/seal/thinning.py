@@ -24,7 +24,7 @@ from psycopg.types.range import Int8Range
 
 from services.ledger.domain.book import CHECKPOINTS, CheckpointsThinned, ThinnedCheckpoints
 from shared.bus import Services
-from shared.config import ConfigurationError
+from shared.config import days_setting
 from shared.eventstore.postgres import PostgresSession
 
 DAYS = "SALDO_LEDGER_CHECKPOINT_DAYS"
@@ -79,10 +79,7 @@ def thin_checkpoints(services: Services) -> int:
 
 def days_kept(environ: Mapping[str, str]) -> int:
     """Return how many days all checkpoints are kept; raises ConfigurationError."""
-    text = environ.get(DAYS) or "30"
-    if not (text.isascii() and text.isdecimal() and int(text) >= FEWEST_DAYS):
-        raise ConfigurationError(f"set {DAYS} to a number of days from {FEWEST_DAYS}, not {text!r}")
-    return int(text)
+    return days_setting(environ, DAYS, 30, fewest=FEWEST_DAYS)
 
 
 def _thin(session: PostgresSession, before: date) -> bool:
