@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 from services.ledger.domain import EVENTS
 from services.ledger.domain.book import COMMANDS, CommandsDigested, CommandsExpired
 from services.ledger.tables.command_rows import NOTHING, digest_of_idle, digest_of_positions
+from services.ledger.tables.newest_event import newest_event
 from shared.bus import Services
-from shared.config import ConfigurationError
+from shared.config import days_setting
 from shared.eventstore import Event
 from shared.eventstore.postgres import PostgresSession
 
@@ -33,10 +34,6 @@ FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 STRAGGLERS = timedelta(seconds=10)
 """A row may be this much older than the transaction that is seen to write it."""
 
-_LAST = (
-    "SELECT state FROM events WHERE originator_id = %s AND topic = %s "
-    "ORDER BY originator_version DESC LIMIT 1"
-)
 _VERSION = (
     "SELECT coalesce(max(originator_version), 0) AS version FROM events WHERE originator_id = %s"
 )
@@ -83,7 +80,7 @@ class CommandDigester:
 
     def _digest(self, session: PostgresSession, _: None) -> bool:
         cursor = session.cursor
-        last = last_digest(cursor)
+        last = newest_event(cursor, COMMANDS, CommandsDigested)
         after, idle_after = (last.through, last.idle_through) if last else (0, FIRST_DAY)
         end = cursor.execute(_POSITION).fetchone()["position"]
         if end < self._end:  # a restored log, which has lost its tail
@@ -99,7 +96,7 @@ class CommandDigester:
         idle = digest_of_idle(cursor, idle_after, idle_through)
         if not counted.rows and not idle.rows:
             return False
-        append(
+        _append(
             session,
             CommandsDigested(
                 after=after,
@@ -133,19 +130,10 @@ def expire_commands(services: Services) -> int:
 
 def days_kept(environ: Mapping[str, str]) -> int:
     """Return how many days a command is kept; raises ConfigurationError for another value."""
-    text = environ.get(DAYS) or "400"
-    if not (text.isascii() and text.isdecimal() and int(text) >= FEWEST_DAYS):
-        raise ConfigurationError(f"set {DAYS} to a number of days from {FEWEST_DAYS}, not {text!r}")
-    return int(text)
+    return days_setting(environ, DAYS, 400, fewest=FEWEST_DAYS)
 
 
-def last_digest(cursor: Any) -> CommandsDigested | None:
-    """Return the newest digest."""
-    found = _last(cursor, CommandsDigested)
-    return found if isinstance(found, CommandsDigested) else None
-
-
-def append(session: PostgresSession, event: Event) -> None:
+def _append(session: PostgresSession, event: Event) -> None:
     """Append to the stream of digests, which grows too long to be loaded each time."""
     version = session.cursor.execute(_VERSION, (COMMANDS,)).fetchone()["version"]
     session.copy_states([(COMMANDS, version + 1, event.topic, EVENTS.encode(event))])
@@ -153,18 +141,13 @@ def append(session: PostgresSession, event: Event) -> None:
 
 def _expire(session: PostgresSession, days: int) -> bool:
     cursor = session.cursor
-    before = _last(cursor, CommandsExpired)
-    after = before.digest_position if isinstance(before, CommandsExpired) else 0
+    before = newest_event(cursor, COMMANDS, CommandsExpired)
+    after = before.digest_position if before else 0
     digests = (COMMANDS, CommandsDigested.topic, after, timedelta(days=days))
     found = cursor.execute(_OLDEST, digests).fetchone()
     if found is None:
         return False
     position = found["notification_id"]
     row = cursor.execute("SELECT expire_commands(%s) AS count", (position,)).fetchone()
-    append(session, CommandsExpired(digest_position=position, count=row["count"]))
+    _append(session, CommandsExpired(digest_position=position, count=row["count"]))
     return True
-
-
-def _last(cursor: Any, kind: type[Event]) -> Event | None:
-    row = cursor.execute(_LAST, (COMMANDS, kind.topic)).fetchone()
-    return EVENTS.decode(kind.topic, bytes(row["state"])) if row else None

@@ -40,6 +40,7 @@ from services.ledger.replay.parallel import (
 from services.ledger.replay.streams import streams_of
 from services.ledger.tables.bulk_copy import balance_row, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
+from services.ledger.tables.newest_event import newest_event
 from shared.errors import Conflict, ServiceError
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
@@ -69,10 +70,6 @@ _OWING = """
     OR last_fact = '~'
     OR %(all)s
 """
-_LAST_RULES = (
-    "SELECT state FROM events WHERE originator_id = %s AND topic = %s "
-    "ORDER BY originator_version DESC LIMIT 1"
-)
 
 
 class Summary(msgspec.Struct):
@@ -226,12 +223,8 @@ def _parameters(store: PostgresStore, on: date, rules: PenaltyRules) -> dict[str
 
 def _are_other_rules(cursor: Any, rules: PenaltyRules) -> bool:
     """Return whether the last run went by other rules: then all of the past is looked at again."""
-    cursor.execute(_LAST_RULES, (ACCRUALS, AccrualFinished.topic))
-    row = cursor.fetchone()
-    if row is None:
-        return False
-    finished = msgspec.json.decode(bytes(row["state"]), type=AccrualFinished)
-    return finished.rules != rules.version
+    finished = newest_event(cursor, ACCRUALS, AccrualFinished)
+    return finished is not None and finished.rules != rules.version
 
 
 def _write(

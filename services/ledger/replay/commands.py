@@ -13,6 +13,7 @@ from services.ledger.domain.book import COMMANDS, CommandsDigested, CommandsExpi
 from services.ledger.replay.parallel import one_snapshot
 from services.ledger.replay.streams import CANNOT_BE_REPLAYED, Difference
 from services.ledger.tables.command_rows import NOTHING, Digest, digests_by_range
+from services.ledger.tables.newest_event import newest_event
 
 AT_ONCE = 500
 """How many digests are compared in one snapshot."""
@@ -22,22 +23,22 @@ _DIGESTS = (
     "WHERE originator_id = %s AND topic = %s AND originator_version > %s "
     "ORDER BY originator_version LIMIT %s"
 )
-_EXPIRED = (
-    "SELECT topic, state FROM events WHERE originator_id = %s AND topic = %s "
-    "ORDER BY originator_version DESC LIMIT 1"
-)
 
 
 def command_differences(cursor: Any) -> Iterator[Difference]:
     """Yield the ranges whose commands are not those that were digested, or have not expired."""
-    version, through = 0, 0
+    version, through, expired = 0, 0, _expired_through(cursor)
     while True:
         with one_snapshot(cursor):
             query = (COMMANDS, CommandsDigested.topic, version, AT_ONCE)
             rows = cursor.execute(_DIGESTS, query).fetchall()
             digests = list(_decoded(rows))
-            expired = _expired_through(cursor)
             found = digests_by_range(cursor, [one for _, one in digests])
+            if any(
+                position > expired and now != _digested(one)
+                for (position, one), now in zip(digests, found, strict=True)
+            ):
+                expired = _expired_through(cursor)  # it may have been since
         for (position, digest), now in zip(digests, found, strict=True):
             if digest.after != through:
                 what = f"digest of commands at position {position}"
@@ -60,26 +61,31 @@ def _decoded(rows: Sequence[Any]) -> Iterator[tuple[int, CommandsDigested]]:
 
 def _expired_through(cursor: Any) -> int:
     """Return the position of the last digest whose commands have expired: the oldest go first."""
-    row = cursor.execute(_EXPIRED, (COMMANDS, CommandsExpired.topic)).fetchone()
-    if row is None:
-        return 0
-    event: Any = EVENTS.decode(row["topic"], bytes(row["state"]))
-    return int(event.digest_position)
+    try:
+        expired = newest_event(cursor, COMMANDS, CommandsExpired)
+    except CANNOT_BE_REPLAYED:
+        return 0  # the replay of the stream reports it
+    return expired.digest_position if expired else 0
 
 
 def _compared(
     digest: CommandsDigested, now: tuple[Digest, Digest], *, gone: bool
 ) -> Iterator[Difference]:
-    then = (
-        Digest(digest.count, digest.digest),
-        Digest(digest.idle_count, digest.idle_digest),
-    )
+    right = (NOTHING, NOTHING) if gone else _digested(digest)
     times = (f"{at:%Y-%m-%d %H:%M:%S}" for at in (digest.idle_after, digest.idle_through))
     names = (
         f"commands with events at positions {digest.after + 1} to {digest.through}",
         f"commands without events from {' to '.join(times)}",
     )
-    for name, expected, found in zip(names, (NOTHING, NOTHING) if gone else then, now, strict=True):
+    for name, expected, found in zip(names, right, now, strict=True):
         if found != expected:
-            right, wrong = (f"{one.rows} with digest {one.digest}" for one in (expected, found))
-            yield Difference("", name, right, wrong)
+            there, here = (f"{one.rows} with digest {one.digest}" for one in (expected, found))
+            yield Difference("", name, there, here)
+
+
+def _digested(digest: CommandsDigested) -> tuple[Digest, Digest]:
+    """Return what a digest says of its range: of the commands with events, and without."""
+    return (
+        Digest(digest.count, digest.digest),
+        Digest(digest.idle_count, digest.idle_digest),
+    )
