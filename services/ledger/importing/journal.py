@@ -140,14 +140,13 @@ class Journal:
         """Record that the whole file is done: importing it again has no effect."""
 
         def finish(imports: Imports, cursor: Any) -> None:
-            chunks, digest = chunks_digest(cursor, self.digest)
             row = cursor.execute(_RANGE, (self.digest,)).fetchone()
             imports.finish(
                 self.digest,
                 counts.entries,
                 counts.refused_rows,
                 (row["first"], row["last"]),
-                (chunks, digest),
+                chunks_digest(cursor, self.digest),
             )
 
         self._record(actor, finish)

@@ -15,13 +15,12 @@ from services.ledger.replay.book import book_differences
 from services.ledger.replay.commands import command_differences
 from services.ledger.replay.comparison import orphan_postings, payment_ranges
 from services.ledger.replay.parallel import ALL_IDS, Range, key_ranges
-from services.ledger.replay.streams import Difference
+from services.ledger.replay.streams import Difference, last_position
 
 AT_ONCE = 20_000
 """How many rows a slice has."""
 
 _FIRST = -(1 << 63)
-_LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
 _BREAKS = """
 SELECT notification_id, recorded_at, before, recorded_before
   FROM (
@@ -74,7 +73,7 @@ def check_log(cursor: Any) -> Iterator[Difference]:
 
 def _order(cursor: Any) -> Iterator[Difference]:
     """Yield the gaps between positions, and the times that go back."""
-    whole = Range(_FIRST, cursor.execute(_LAST).fetchone()["position"])
+    whole = Range(_FIRST, last_position(cursor))
     before, recorded_before = 0, None
     for part in key_ranges(cursor, "events", "notification_id", whole, AT_ONCE):
         given = {**part._asdict(), "before": before, "recorded_before": recorded_before}

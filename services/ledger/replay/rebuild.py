@@ -40,6 +40,7 @@ from services.ledger.replay.parallel import (
     Progress,
     Range,
     conninfo_of,
+    one_snapshot,
     opened_connection,
     quiet,
 )
@@ -47,6 +48,7 @@ from services.ledger.replay.streams import (
     EVENTS_IN_A_RANGE,
     Difference,
     Replayed,
+    last_position,
     over_streams,
     read_streams,
     read_streams_of,
@@ -62,7 +64,6 @@ PASSES = 10
 """How often streams with new events are compared again at most, before the rest is left."""
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ledger.rebuild', 0)) AS mine"
-_LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
 _WITH_NEW_EVENTS = """
 SELECT DISTINCT originator_id AS id FROM events WHERE notification_id BETWEEN %s AND %s
 """
@@ -111,7 +112,8 @@ def rebuild(
     """
     with _exclusive(conninfo_of(store)) as connection:
         clear_shadow_tables(connection)
-        cursor, began_at = connection.cursor(), _last_position(connection)
+        cursor = connection.cursor()
+        began_at = last_position(cursor)
         work = partial(rebuild_range, compare_only=compare_only)
         total = Rebuilt()
         for part in over_streams(store, work, progress, workers):
@@ -126,7 +128,7 @@ def rebuild(
         swap = Swap(store, connection, before_slice)
         swap.run()
         for _ in range(PASSES):
-            ended_at = _last_position(connection)
+            ended_at = last_position(cursor)
             again = _compare_again(connection, Range(began_at + 1, ended_at))
             total.differences += again.differences
             total.broken += again.broken
@@ -138,10 +140,6 @@ def rebuild(
         total.replayed_again = swap.replayed_again
         total.swapped = True
         return total
-
-
-def _last_position(connection: psycopg.Connection[Any]) -> int:
-    return int((connection.execute(_LAST).fetchone() or {})["position"])
 
 
 def rebuild_range(
@@ -190,8 +188,7 @@ def _compare_again(connection: psycopg.Connection[Any], positions: Range) -> Reb
         last = min(first + EVENTS_IN_A_RANGE - 1, positions.last)
         ids = [row["id"] for row in cursor.execute(_WITH_NEW_EVENTS, (first, last)).fetchall()]
         for at in range(0, len(ids), COMPARED_AT_ONCE):
-            with connection.transaction():
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            with one_snapshot(cursor):
                 streams = read_streams_of(connection, ids[at : at + COMPARED_AT_ONCE])
                 _compare(cursor, [replay_stream(*read) for read in streams], total)
     return total

@@ -149,9 +149,14 @@ def over_streams(
     workers: int | None = None,
 ) -> Iterator[R]:
     """Yield the results of ``work`` for ranges that cover all streams; see over_ranges."""
-    events = store.query(lambda session: session.cursor.execute(_LAST).fetchone())["position"]
+    events = store.query(lambda session: last_position(session.cursor))
     ranges = stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)
     return over_ranges(work, conninfo_of(store), ranges, events, progress, workers)
+
+
+def last_position(cursor: Any) -> int:
+    """Return the last position of the log, 0 for an empty one."""
+    return int(cursor.execute(_LAST).fetchone()["position"])
 
 
 def replay_stream(
