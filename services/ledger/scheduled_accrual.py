@@ -9,9 +9,14 @@ from __future__ import annotations
 import time
 from typing import Any, Protocol
 
-from services.ledger.penalties.accrual_record import accrue_on_record
+from services.ledger.penalties.accrual_record import (
+    BY_SCHEDULE,
+    Run,
+    accrue_on_record,
+    due_run,
+    runs,
+)
 from services.ledger.penalties.accrual_run import Summary, count_owing
-from services.ledger.penalties.accrual_runs import BY_SCHEDULE, Run, due_run, runs
 from services.ledger.penalties.law import law_in_force
 from services.ledger.penalties.schedule import DueRun, Schedule, read_schedule
 from shared import telemetry

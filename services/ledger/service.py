@@ -29,7 +29,7 @@ from services.ledger.limits import CORRECTING
 from services.ledger.papers.certificate import debt_on
 from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.penalties.account_penalty import penalty
-from services.ledger.penalties.accrual_runs import accruals
+from services.ledger.penalties.accrual_record import accruals
 from services.ledger.penalties.law import law_in_force
 from services.ledger.penalties.schedule import read_schedule
 from services.ledger.policy import policy
@@ -263,7 +263,7 @@ class LedgerService:
 
     @rpc(staff_schemas.Accruals, callers=(staff("read"),))
     def accruals(self, last: int) -> Any:
-        """Return ``{schedule, due, next, runs}``; see `accrual_runs.accruals`."""
+        """Return ``{schedule, due, next, runs}``; see `accrual_record.accruals`."""
         schedule = read_schedule(self.settings.ledger_accruals)
         return self.store.query(lambda session: accruals(session, schedule, last))
 

@@ -9,7 +9,7 @@ import typer
 
 from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
-from services.ledger.penalties.accrual_runs import BY_SCHEDULE, accruals
+from services.ledger.penalties.accrual_record import BY_SCHEDULE, accruals
 from services.ledger.penalties.schedule import read_schedule
 from services.staff_calls import calls_to, reads_database
 from services.terminal import Json, err, new_table, out, print_json, reporting, roubles, show

@@ -281,29 +281,23 @@ class Imports(Aggregate):
 
 
 class Accruals(Aggregate):
-    """The accrual runs of a book: ``last`` is the last one that was finished."""
+    """The accrual runs of a book."""
 
     def __init__(self, id: UUID = ACCRUALS) -> None:
         super().__init__(id)
-        self.last: AccrualFinished | None = None
 
-    def begin(self, run_id: UUID, on: date, rules: str, by: str, reason: str) -> None:
+    def begin(self, begun: AccrualBegun) -> None:
         """Note that a run begins."""
-        self.trigger(AccrualBegun(run_id=run_id, on=on, rules=rules, by=by, reason=reason))
+        self.trigger(begun)
 
     def finish(self, finished: AccrualFinished) -> None:
         """Note the result of a run."""
         self.trigger(finished)
 
     def apply(self, event: Any) -> None:
-        """Change the state by one event."""
-        match event:
-            case AccrualBegun():
-                pass
-            case AccrualFinished():
-                self.last = event
-            case _:
-                raise TypeError(f"not an event of accruals: {type(event).__name__}")
+        """Check that the event is one of this stream."""
+        if not isinstance(event, AccrualBegun | AccrualFinished):
+            raise TypeError(f"not an event of accruals: {type(event).__name__}")
 
 
 class CommandDigests(Aggregate):

@@ -16,8 +16,7 @@ from services.ledger import scheduled_accrual
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount
-from services.ledger.penalties.accrual_record import accrue_on_record
-from services.ledger.penalties.accrual_runs import BY_SCHEDULE, Run, runs
+from services.ledger.penalties.accrual_record import BY_SCHEDULE, Run, accrue_on_record, runs
 from services.ledger.penalties.rules import load_rules
 from services.ledger.scheduled_accrual import accrue_when_due
 from services.ledger.tables.closed_periods import close_period

@@ -16,6 +16,7 @@ from services.ledger.domain.book import (
     CLOSINGS,
     COMMANDS,
     IMPORTS,
+    AccrualBegun,
     AccrualFinished,
     Accruals,
     CheckpointsThinned,
@@ -74,7 +75,11 @@ def everything() -> list[tuple[UUID, Event]]:
     imports.refuse(FILE, 5)
     begun(imports)
     imports.finish(FILE, 3, 1, (8, 9), (1, "cd" * 32))
-    accruals.begin(RUN, date(2026, 7, 14), "ru-1", "staff:ivanova", "act 7")
+    accruals.begin(
+        AccrualBegun(
+            run_id=RUN, on=date(2026, 7, 14), rules="ru-1", by="staff:ivanova", reason="act 7"
+        )
+    )
     accruals.finish(
         AccrualFinished(
             run_id=RUN,
