@@ -36,11 +36,10 @@ from services.ledger.limits import (
 from services.ledger.loading import load_account, under_the_law
 from services.ledger.penalties.calendar import recalculation_due
 from services.ledger.penalties.law import law_in_force
-from services.ledger.previews import changed_lines, changes, sums_of
+from services.ledger.previews import changed_lines, changes, replayed, sums_of
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
-from shared.cooperation import cooperatively
 from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -329,9 +328,8 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 
 def _copy(session: Session, number: str) -> Account:
-    account = Account(account_id(number))
-    for recorded in cooperatively(session.history(account.id)):
-        account.replay(recorded.event)
+    id_ = account_id(number)
+    account = replayed(id_, (recorded.event for recorded in session.history(id_)))
     if not account.version:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number
