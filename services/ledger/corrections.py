@@ -171,8 +171,9 @@ def proposals(
 def shown_proposal(session: Session, proposal_id: UUID) -> dict[str, Any]:
     """Return a proposal with a ``preview`` of what it would change today.
 
-    ``preview`` is as `preview` returns the sums and lines, ``{refused: {code, message}}`` for what
-    the domain refuses today, and None once it is decided. Raises NotFound ``proposal_not_found``.
+    ``preview`` is as `preview` returns the sums and lines, ``{refused: {code, message, params}}``
+    for what the domain refuses today, and None once it is decided. Raises NotFound
+    ``proposal_not_found``.
     """
     row = session.read.proposal(proposal_id)
     if row is None:
@@ -188,8 +189,9 @@ def _previewed(session: Session, proposal_id: UUID) -> dict[str, Any] | None:
     command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
     try:
         changed, _ = _try(session, command)
-    except ServiceError as refused:
-        return {"refused": {"code": refused.code, "message": refused.message}}
+    except ServiceError as error:
+        refused = {"code": error.code, "message": error.message, "params": error.params}
+        return {"refused": refused}
     return _changes(session, made.correction, changed)
 
 
