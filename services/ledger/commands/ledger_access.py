@@ -1,4 +1,4 @@
-"""What only the ledger's verbs share: its store, an account's number, the number of workers."""
+"""What only the ledger's verbs share: its store or its RPCs, an account's number, runs."""
 
 from __future__ import annotations
 

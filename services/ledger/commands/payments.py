@@ -176,7 +176,7 @@ def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"- {text('penalty')}", roubles(payment["penalty_allocated"])
     if payment["advance"]:
         yield f"- {text('advance')}", roubles(payment["advance"])
-    yield text("Taken"), place_name(payment)
+    yield text("Taken"), _place_name(payment)
     if payment["reason"]:
         yield text("Reason"), payment["reason"]
     recorded = text(
@@ -191,7 +191,7 @@ def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield text("Reversed by"), reversal["actor"]
 
 
-def place_name(payment: Mapping[str, Any]) -> str:
+def _place_name(payment: Mapping[str, Any]) -> str:
     """Return where a payment was taken, and its document."""
     places = {
         "cash_desk": text("at a cash desk"),
