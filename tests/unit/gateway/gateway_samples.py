@@ -79,6 +79,7 @@ PENALTY = {
     "debts": [
         {
             "period": "2026-03",
+            "payer_kind": "household",
             "due_on": "2026-04-15",
             "principal": 450000,
             "unpaid": 250000,
