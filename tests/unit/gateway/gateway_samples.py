@@ -181,6 +181,7 @@ def act(**asked: Any) -> dict[str, Any]:
                 "text": "Оплата",
                 "period": "",
                 "reason": "",
+                "taken": None,
                 "paid": 123456,
                 "balance": 450000,
             }

@@ -24,6 +24,7 @@ MOVEMENT = {
     "text": "Начисления",
     "period": "2026-05",
     "reason": "",
+    "taken": None,
     "balance": -1_05,
 }
 ACCOUNT = {
@@ -181,6 +182,23 @@ def test_sums_and_days_are_written_as_on_the_pages() -> None:
         "Долг за март 2026, взнос на капитальный ремонт: 4 500,00 ₽, срок оплаты",
     ):
         assert fact in pack
+
+
+@pytest.mark.parametrize(
+    ("taken", "language", "written"),
+    [
+        (None, "ru", "20.06.2026 Оплата 1,00"),
+        ({"place": "cash_desk", "document": "117"}, "ru", "Оплата в кассе: № 117 1,00"),
+        ({"place": "bank", "document": ""}, "ru", "Оплата через банк 1,00"),
+        ({"place": "bank", "document": "117"}, "en", "Payment through a bank: № 117 1.00"),
+    ],
+)
+def test_a_payment_says_where_it_was_taken(
+    taken: dict[str, str] | None, language: str, written: str
+) -> None:
+    paid = {**MOVEMENT, "kind": "payment", "period": "", "taken": taken, "paid": 1_00}
+    data = {**PAPERS["reconciliation"], "movements": [paid]}
+    assert written in text_of(paper_pdf("reconciliation", data, language))
 
 
 @pytest.mark.parametrize("text", ['#read("/etc/passwd")', "$x^2$ *b* _e_", "] #panic() ["])
