@@ -1,7 +1,9 @@
-"""The penalties on the bills of the demo's billing centre, computed as the law says.
+"""The penalties on the bills of the demo's billing centre, simpler than the law.
 
-They are part of the demo's input, like any file from a billing centre; the ledger does not use
-this module.
+A bill bears the rate of its payer as a whole. So capital repair inside a household's bill bears
+1/130 from day 91 on like the rest of it, where the law has 1/300 for as long as it is late (ЖК РФ
+ст. 155 ч. 14.1), and the ledger's rules do. These figures are part of the demo's input, like any
+file from a billing centre; the ledger does not use this module.
 """
 
 from __future__ import annotations

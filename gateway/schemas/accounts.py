@@ -173,10 +173,14 @@ class PenaltySegment(Result):
 
 
 class PenaltyOfDebt(Result):
-    """The penalty on the debt of one month."""
+    """The penalty on the debt of one month; capital repair is a debt of its own."""
 
     period = output_text(
         "The month, YYYY-MM; 0001-01 is the debt at the takeover of the account.", "2026-03"
+    )
+    payer_kind = output_text(
+        "The kind of payer whose rules hold for it: that of the account, or `capital_repair`.",
+        "household",
     )
     due_on = day("The due day: the last day to pay without delay.")
     principal = kopecks("The debt when it fell due", 450000)

@@ -44,7 +44,6 @@ from services.terminal import (
 
 TO_BE_FILLED_IN = {"organisation": "", "holder": "", "address": ""}
 
-
 Output = Annotated[Path | None, typer.Option("--output", dir_okay=False, help="The PDF to write.")]
 
 

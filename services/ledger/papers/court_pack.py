@@ -183,6 +183,7 @@ def _debt(debt: ChargePenalty) -> dict[str, Any]:
     bases = list(dict.fromkeys(basis for segment in debt.segments for basis in segment.basis))
     return {
         "period": debt.period,
+        "payer_kind": debt.payer,
         "due_on": debt.due_on.isoformat(),
         "principal": debt.principal,
         "unpaid": debt.unpaid,

@@ -78,11 +78,11 @@ def with_columns(movement: Mapping[str, Any], event: Any) -> dict[str, Any]:
             columns["paid"] = -movement["amount"] - movement["penalty"]
         case _:
             columns["penalty"] = movement["penalty"]
-    named = ("position", "effective_on", "kind", "text", "balance")
+    named = ("position", "effective_on", "kind", "text", "taken", "balance")
     return {
         **{name: movement[name] for name in named},
-        "period": getattr(event, "period", ""),
-        "reason": getattr(event, "reason", ""),
+        "period": movement["period"] or "",
+        "reason": movement["reason"] or "",
         **columns,
     }
 

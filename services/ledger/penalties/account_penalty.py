@@ -80,6 +80,7 @@ def penalties_due(
 def _debt(debt: ChargePenalty) -> dict[str, Any]:
     return {
         "period": debt.period,
+        "payer_kind": debt.payer,
         "due_on": debt.due_on.isoformat(),
         "principal": debt.principal,
         "unpaid": debt.unpaid,

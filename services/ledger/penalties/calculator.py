@@ -63,8 +63,12 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class ChargePenalty(msgspec.Struct, frozen=True):
-    """The penalty on one charge. ``late_after`` is the last day that was not a day of delay."""
+    """The penalty on one charge, by the rules for ``payer``.
 
+    ``late_after`` is the last day that was not a day of delay.
+    """
+
+    payer: PayerKind
     period: str
     due_on: date
     late_after: date
@@ -167,6 +171,7 @@ def penalty_on(
         segments = _segments(plan, amounts)
     is_owed = charge.effective_on is None or charge.effective_on <= on
     return ChargePenalty(
+        payer=payer,
         period=charge.period,
         due_on=charge.due_on,
         late_after=late_after,

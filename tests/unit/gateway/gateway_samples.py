@@ -79,6 +79,7 @@ PENALTY = {
     "debts": [
         {
             "period": "2026-03",
+            "payer_kind": "household",
             "due_on": "2026-04-15",
             "principal": 450000,
             "unpaid": 250000,
@@ -180,6 +181,7 @@ def act(**asked: Any) -> dict[str, Any]:
                 "text": "Оплата",
                 "period": "",
                 "reason": "",
+                "taken": None,
                 "paid": 123456,
                 "balance": 450000,
             }

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from gateway_doubles import THING, Browser, FakeServices
+from gateway_samples import PROOF
 
-PROOF = {
-    "format": "saldo-inclusion-proof-v1",
-    "position": 7,
-    "index": 6,
-    "size": 8,
-    "leaf": "bGVhZg==",
-    "path": ["A" * 43 + "="],
-    "checkpoint": "billing.example/ledger\n8\nroot\n\n— billing.example/ledger signature\n",
-}
 PROVEN = {
     "position": 7,
     "size": 8,

@@ -24,6 +24,7 @@ MOVEMENT = {
     "text": "Начисления",
     "period": "2026-05",
     "reason": "",
+    "taken": None,
     "balance": -1_05,
 }
 ACCOUNT = {
@@ -56,6 +57,19 @@ SEGMENT = {
     "reason": "accrual",
     "basis": [0],
 }
+LATE = {
+    "period": "2026-03",
+    "payer_kind": "household",
+    "due_on": "2026-04-15",
+    "principal": 4_500_00,
+    "unpaid": 4_500_00,
+    "total": 51_30,
+    "basis": ["ЖК РФ ст. 155 ч. 14"],
+    "segments": [
+        {**SEGMENT, "rate": "", "divisor": 0, "amount": 0, "reason": "deferment"},
+        SEGMENT,
+    ],
+}
 PACK = {
     **ACCOUNT,
     "as_of": "2026-06-30T09:30:00.123456+00:00",
@@ -64,20 +78,7 @@ PACK = {
     "debt": {"principal": 4_500_00, "penalty": 51_30, "advance": 0, "total": 4_551_30},
     "rules": "ru-2026-03+74a831fcd094",
     "penalty": {"by_rules": 51_30, "paid": 0, "waived": 0, "owed": 51_30, "provisional": True},
-    "debts": [
-        {
-            "period": "2026-03",
-            "due_on": "2026-04-15",
-            "principal": 4_500_00,
-            "unpaid": 4_500_00,
-            "total": 51_30,
-            "basis": ["ЖК РФ ст. 155 ч. 14"],
-            "segments": [
-                {**SEGMENT, "rate": "", "divisor": 0, "amount": 0, "reason": "deferment"},
-                SEGMENT,
-            ],
-        }
-    ],
+    "debts": [{**LATE, "period": "0001-01"}, LATE, {**LATE, "payer_kind": "capital_repair"}],
     "accruals": [
         {
             "position": 9,
@@ -174,10 +175,30 @@ def test_sums_and_days_are_written_as_on_the_pages() -> None:
     for fact in (
         "16.05.2026 – 20.06.2026 36 4 500,00 ₽ 9,5 300 [1] 51,30 ₽",
         "[1] ЖК РФ ст. 155 ч. 14",
-        "Отопление, входящий остаток 0,50 ₽; пени 0,20 ₽; вперёд 0,30 ₽",
+        "Отопление, долг на начало 0,50 ₽; пени 0,20 ₽; вперёд 0,30 ₽",
         "30.06.2026 09:30:00 UTC",
+        "Долг на начало: 4 500,00 ₽, срок оплаты 15 апреля 2026",
+        "Долг за март 2026: 4 500,00 ₽, срок оплаты",
+        "Долг за март 2026, взнос на капитальный ремонт: 4 500,00 ₽, срок оплаты",
     ):
         assert fact in pack
+
+
+@pytest.mark.parametrize(
+    ("taken", "language", "written"),
+    [
+        (None, "ru", "20.06.2026 Оплата 1,00"),
+        ({"place": "cash_desk", "document": "117"}, "ru", "Оплата в кассе: № 117 1,00"),
+        ({"place": "bank", "document": ""}, "ru", "Оплата через банк 1,00"),
+        ({"place": "bank", "document": "117"}, "en", "Payment through a bank: № 117 1.00"),
+    ],
+)
+def test_a_payment_says_where_it_was_taken(
+    taken: dict[str, str] | None, language: str, written: str
+) -> None:
+    paid = {**MOVEMENT, "kind": "payment", "period": "", "taken": taken, "paid": 1_00}
+    data = {**PAPERS["reconciliation"], "movements": [paid]}
+    assert written in text_of(paper_pdf("reconciliation", data, language))
 
 
 @pytest.mark.parametrize("text", ['#read("/etc/passwd")', "$x^2$ *b* _e_", "] #panic() ["])

@@ -7,9 +7,14 @@ from html import unescape
 from typing import Any
 
 from gateway_doubles import PERSON, THING, TOKEN, Browser, FakeServices
+from gateway_samples import PROOF
 
 KEY = "9d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b09"
 BANK_PAGE = "https://bank.example/page?mdOrder=1"
+ALLOCATION = [
+    {"period": "2026-04", "service": "heating", "name": "Отопление", "amount": 4_000_00},
+    {"period": "0001-01", "service": "water", "name": "water", "amount": 400_00},
+]
 
 
 class CabinetPerson:
@@ -97,6 +102,19 @@ def payment(state: str = "completed", **changes: Any) -> dict[str, Any]:
     }
 
 
+def settle(services: FakeServices) -> None:
+    """Let the ledger answer that the payment is posted, has paid everything, and is sealed."""
+    owe(services, due_line(amount=0, penalty=0))
+    posting = {"account": "0001", "position": 7, "amount": 4_500_00, "penalty": 14_25}
+    services.answers["ledger", "payment_postings"] = {
+        "postings": [{**posting, "allocation": ALLOCATION}]
+    }
+    services.answers["ledger", "postings_of_payments"] = {
+        "postings": [{**posting, "payment_id": THING, "allocation": ALLOCATION}]
+    }
+    services.answers["ledger", "payment_proofs"] = {"proofs": [{"account": "0001", "proof": PROOF}]}
+
+
 def words_of(page: str) -> str:
     """Return the text of a page without its tags, with single spaces."""
     without = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
@@ -108,4 +126,15 @@ def main_of(page: str) -> str:
     return words_of(page[page.index("<main") : page.index("</main>")])
 
 
-__all__ = ["BANK_PAGE", "KEY", "PERSON", "CabinetPerson", "due_line", "main_of", "owe", "payment"]
+__all__ = [
+    "ALLOCATION",
+    "BANK_PAGE",
+    "KEY",
+    "PERSON",
+    "CabinetPerson",
+    "due_line",
+    "main_of",
+    "owe",
+    "payment",
+    "settle",
+]

@@ -7,12 +7,26 @@ from collections.abc import Callable
 import pytest
 from cabinet_doubles import SETTINGS, CabinetBrowser
 from cabinet_person import CabinetPerson
-from gateway_doubles import Browser, FakeServices
+from gateway_doubles import PERSON, Browser, FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway.service import CLIENT_KEY, Gateway
 from gateway.web import SETTINGS_KEY, GatewayServer
 from shared.config import Settings
+
+PROFILE = {
+    "person_id": PERSON,
+    "person_type": "individual",
+    "email": "ivanov@example.org",
+    "organisation": None,
+    "full_name": None,
+    "phone": None,
+}
+TOPICS = {
+    "topics": [
+        {"topic": "charges", "title": "Начисления", "title_en": "Charges", "department": "billing"}
+    ]
+}
 
 
 @pytest.fixture
@@ -38,3 +52,12 @@ def cabinet_of(services: FakeServices) -> Callable[[Settings], CabinetBrowser]:
 def person(browser: Browser) -> CabinetPerson:
     """Return a person who is signed in."""
     return CabinetPerson(browser)
+
+
+@pytest.fixture
+def own_pages(services: FakeServices) -> None:
+    """Let the services answer for a person without accounts and questions."""
+    services.answers["identity", "profile"] = PROFILE
+    services.answers["accounts", "linked"] = {"accounts": []}
+    services.answers["helpdesk", "topics"] = TOPICS
+    services.answers["helpdesk", "questions"] = {"questions": []}

@@ -54,8 +54,8 @@ def late(on: str | None) -> dict[str, Any]:
         "total": 90_00, "accrued": 60_00, "owed": owed, "provisional": True,
         "debts": [
             {
-                "period": "2199-03", "due_on": "2199-04-15", "principal": 450_000,
-                "unpaid": 450_000, "total": owed, "segments": segments,
+                "period": "2199-03", "payer_kind": "household", "due_on": "2199-04-15",
+                "principal": 450_000, "unpaid": 450_000, "total": owed, "segments": segments,
             }
         ],
     }  # fmt: skip
@@ -99,6 +99,18 @@ def test_a_penalty_that_is_accrued_whole_needs_no_explanation(
     words = main_of(person.get("/accounts/0001/penalty").text)
     assert "После последнего начисления 0,00 ₽ Пени вместе 80,00 ₽" in words
     assert "остальное начислим" not in words
+
+
+def test_capital_repair_is_named_where_a_month_comes_twice(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    [debt] = late(None)["debts"]
+    debts = [debt, {**debt, "payer_kind": "capital_repair"}]
+    services.answers["ledger", "penalty"] = lambda number, on: late(on) | {"debts": debts}
+    words = main_of(person.get("/accounts/0001/penalty").text)
+    assert words.count("За март 2199") == 2
+    assert words.count("За март 2199, капитальный ремонт") == 1
+    assert "Пени за март 2199, капитальный ремонт по дням" in words
 
 
 def test_the_penalty_stands_without_its_forecast(

@@ -1,65 +1,25 @@
-"""A payment's page says what is known and no more; history, receipt, the check of a proof."""
+"""A payment's page says what is known and no more; its receipt waits for the posting."""
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from cabinet_doubles import CabinetBrowser
-from cabinet_person import BANK_PAGE, CabinetPerson, due_line, main_of, owe, payment
+from cabinet_person import BANK_PAGE, CabinetPerson, main_of, payment, settle
 from gateway_doubles import THING, Browser, FakeServices
 
 from gateway import formats
-from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
+from shared.errors import Forbidden, NotFound, Unavailable
 
 PAGE = f"/payments/{THING}"
-PROOF = {
-    "format": "saldo-inclusion-proof-v1",
-    "position": 7,
-    "index": 6,
-    "size": 8,
-    "leaf": "bGVhZg==",
-    "path": ["A" * 43 + "="],
-    "checkpoint": "billing.example/ledger\n8\nroot\n\n— billing.example/ledger signature\n",
-}
-PROVEN = {
-    "position": 7,
-    "size": 8,
-    "origin": "billing.example/ledger",
-    "recorded_at": "2026-05-14T09:31:02.000000Z",
-    "sealed_at": "2026-05-14T09:31:15+00:00",
-    "payment": {
-        "payment_id": THING,
-        "account": "0001",
-        "amount": 4_500_00,
-        "penalty": 14_25,
-        "effective_on": "2026-05-14",
-    },
-}
-ALLOCATION = [
-    {"period": "2026-04", "service": "heating", "name": "Отопление", "amount": 4_000_00},
-    {"period": "0001-01", "service": "water", "name": "water", "amount": 400_00},
-]
 
 
 @pytest.fixture(autouse=True)
-def ledger(services: FakeServices) -> None:
-    owe(services, due_line(amount=0, penalty=0))
-    posting = {"account": "0001", "position": 7, "amount": 4_500_00, "penalty": 14_25}
-    services.answers["ledger", "payment_postings"] = {
-        "postings": [{**posting, "allocation": ALLOCATION}]
-    }
-    services.answers["ledger", "postings_of_payments"] = {
-        "postings": [{**posting, "payment_id": THING, "allocation": ALLOCATION}]
-    }
-    services.answers["ledger", "payment_proofs"] = {"proofs": [{"account": "0001", "proof": PROOF}]}
-    services.answers["ledger", "verifier_keys"] = {"keys": ["billing.example/ledger+f1e2d3c4+A"]}
-    services.answers["ledger", "verify_proof"] = PROVEN
+def posted(services: FakeServices) -> None:
+    settle(services)
 
 
 def show(services: FakeServices, state: str, **changes: Any) -> None:
@@ -209,50 +169,6 @@ def test_another_persons_payment_is_a_missing_page(
         assert person.get(path).status_code == 404
 
 
-def test_the_history_opens_by_month_into_what_was_settled(
-    person: CabinetPerson, services: FakeServices
-) -> None:
-    older = payment("failed", failure="declined", created_at="2026-04-30T22:30:00+00:00")
-    answer = {"payments": [payment(), older], "next": 5}
-    services.answers["payments", "history"] = answer
-    page = person.get("/payments").text
-    words = main_of(page)
-    assert page.count("<h2>Май") == 1  # half past one of 1 May at the billing office
-    assert "Отклонён" in words
-    assert "Отопление апрель 2026 4 000,00 ₽" in words
-    assert "water долг на начало 400,00 ₽" in words
-    assert "Вперёд зачтётся в следующих начислениях 100,00 ₽" in words
-    assert "Пени 14,25 ₽" in words
-    assert f'href="{PAGE}/receipt"' in page
-    assert "<details open" not in page.replace(' class="opening"', "")
-    following = re.search(r'href="(/payments\?before=[^"]+)"', page)
-    assert following
-    person.get(following[1])
-    reads = [given for _, method, given in services.calls if method == "history"]
-    assert reads[-1]["before"] == 5
-    opened = person.get("/payments?open=all").text
-    assert opened.count('<details class="opening" open') == 2
-
-
-def test_the_history_is_filtered_by_account_and_year(
-    person: CabinetPerson, services: FakeServices
-) -> None:
-    owe(services, due_line("0001"), due_line("0002"))
-    services.answers["payments", "history"] = {"payments": [payment()], "next": 5}
-    page = person.get("/payments?account=0002&year=2026").text
-    [asked] = [given for _, method, given in services.calls if method == "history"]
-    assert asked["account"] == "0002"
-    assert asked["since"] == "2026-01-01T00:00:00+03:00"
-    assert asked["until"] == "2027-01-01T00:00:00+03:00"
-    assert '<option value="0002" selected>' in page
-    assert '<option value="2026" selected>' in page
-    assert "/payments?account=0002&amp;year=2026&amp;before=" in page
-    services.answers["payments", "history"] = {"payments": [], "next": None}
-    empty = person.get("/payments?account=0002&year=2026").text
-    assert "Таких платежей нет" in empty
-    assert 'class="button main" href="/payments"' in empty
-
-
 def test_the_page_of_a_payment_shows_what_it_has_settled(
     person: CabinetPerson, services: FakeServices
 ) -> None:
@@ -314,24 +230,6 @@ def test_another_sum_of_the_bank_is_answered_by_a_day(
     assert "ответ задержался" in main_of(person.get(PAGE).text)
 
 
-def test_the_history_stands_without_the_ledger(
-    person: CabinetPerson, services: FakeServices
-) -> None:
-    services.answers["payments", "history"] = {"payments": [payment()], "next": None}
-    services.answers["ledger", "postings_of_payments"] = Unavailable("service_unavailable", "x")
-    page = person.get("/payments")
-    assert page.status_code == 200
-    assert "сейчас не видно" in main_of(page.text)
-    assert "Услуги 4 500,00 ₽" in main_of(page.text)
-
-
-def test_an_empty_history_has_a_next_step(person: CabinetPerson, services: FakeServices) -> None:
-    services.answers["payments", "history"] = {"payments": [], "next": None}
-    page = person.get("/payments").text
-    assert "Платежей пока нет" in page
-    assert 'class="button main" href="/pay"' in page
-
-
 def test_the_receipt_has_words_parts_and_proof(
     person: CabinetPerson, services: FakeServices
 ) -> None:
@@ -373,89 +271,6 @@ def test_a_receipt_waits_for_the_posting(
     assert f'href="{PAGE}"' in page.text
 
 
-RECEIPT = {"payment": {}, "postings": [], "proofs": [{"account": "0001", "proof": PROOF}]}
-
-
-@pytest.mark.parametrize("pasted", [PROOF, RECEIPT, RECEIPT["proofs"]])
-def test_anybody_can_check_a_proof(
-    person: CabinetPerson, services: FakeServices, pasted: Any
-) -> None:
-    services.answers["identity", "authenticate"] = Forbidden("not_signed_in", "x")
-    page = person.post("/verify", {"receipt": json.dumps(pasted)})
-    assert page.status_code == 200
-    assert "Запись есть в журнале с 14 мая 2026, 12:31" in main_of(page.text)
-    assert "Оплата 4 514,25 ₽ от 14 мая 2026 на лицевой счёт 0001" in main_of(page.text)
-    assert ("ledger", "verify_proof", {"proof": PROOF}) in services.calls
-
-
-@pytest.mark.parametrize(
-    "pasted",
-    ["", "{", "[]", "7", '{"format": 1}', json.dumps([PROOF] * 11), "[" * 10_000],
-)
-def test_what_is_no_proof_is_refused_beside_the_field(person: CabinetPerson, pasted: str) -> None:
-    page = person.post("/verify", {"receipt": pasted})
-    assert page.status_code == 422
-    assert "Это не доказательство из квитанции" in main_of(page.text)
-    assert 'id="receipt-error"' in page.text
-
-
-def test_a_proof_is_taken_as_a_file(cabinet: CabinetBrowser, services: FakeServices) -> None:
-    fields = cabinet.get("/verify").fields
-    shown = cabinet.post("/verify", {**fields, "file": as_file(json.dumps(RECEIPT))})
-    assert shown.status == 200
-    assert "Запись есть в журнале с 14 мая 2026, 12:31" in shown.text
-    assert ("ledger", "verify_proof", {"proof": PROOF}) in services.calls
-
-
-@pytest.mark.parametrize("content", ["%PDF-1.7 \xff", "{}", "\x00"], ids=["PDF", "empty", "zero"])
-def test_a_file_that_is_no_proof_is_refused_beside_its_field(
-    cabinet: CabinetBrowser, content: str
-) -> None:
-    fields = cabinet.get("/verify").fields
-    shown = cabinet.post("/verify", {**fields, "file": as_file(content)})
-    assert shown.status == 422
-    assert 'id="file-error"' in shown.markup
-    assert shown.title.startswith("Ошибка:")
-
-
-def test_only_the_page_that_asks_for_a_file_takes_one(cabinet: CabinetBrowser) -> None:
-    fields = cabinet.get("/").fields
-    assert cabinet.post("/login", {**fields, "file": as_file("x")}).status == 415
-
-
-def test_a_form_with_a_file_needs_its_token(cabinet: CabinetBrowser) -> None:
-    shown = cabinet.post("/verify", {"_csrf": "x", "file": as_file(json.dumps(PROOF))})
-    assert shown.status == 403
-
-
-def test_a_broken_form_with_a_file_is_refused(cabinet: CabinetBrowser) -> None:
-    response = cabinet.client.post(
-        "/verify", data=b"--", content_type="multipart/form-data; boundary=x"
-    )
-    assert response.status_code in {400, 403}
-
-
-def as_file(content: str) -> Any:
-    return (BytesIO(content.encode("latin-1", "replace")), "proof.json", "application/json")
-
-
-def test_a_changed_digit_is_refused(person: CabinetPerson, services: FakeServices) -> None:
-    services.answers["ledger", "verify_proof"] = ValidationFailed("proof_does_not_hold", "x")
-    page = person.post("/verify", {"receipt": json.dumps(PROOF)})
-    assert page.status_code == 422
-    assert "Доказательство не сходится" in main_of(page.text)
-
-
-def test_the_page_says_how_to_check_without_us(
-    person: CabinetPerson, services: FakeServices
-) -> None:
-    page = main_of(person.get("/verify").text)
-    assert "python -m services.ledger.seal.verifier receipt.json --key KEY" in page
-    assert "billing.example/ledger+f1e2d3c4+A" in page
-    services.answers["ledger", "verifier_keys"] = Unavailable("service_unavailable", "x")
-    assert person.get("/verify").status_code == 200
-
-
 def test_the_payment_of_another_person_does_not_exist_on_the_way_back_either(
     person: CabinetPerson, services: FakeServices
 ) -> None:
@@ -464,9 +279,8 @@ def test_the_payment_of_another_person_does_not_exist_on_the_way_back_either(
     assert person.post(f"{PAGE}/check", {}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/payments", PAGE, f"{PAGE}/receipt", "/verify"])
+@pytest.mark.parametrize("path", [PAGE, f"{PAGE}/receipt"])
 def test_the_pages_speak_english(browser: Browser, services: FakeServices, path: str) -> None:
     show(services, "completed")
-    services.answers["payments", "history"] = {"payments": [payment()], "next": None}
     page = main_of(CabinetPerson(browser, language="en").get(path).text)
     assert not re.search(r"[а-яё]", page.replace("Отопление", ""), re.IGNORECASE)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 
+import pypdfium2
 import pytest
 from account_sessions import AccountSession
 from eventful_account import NUMBER, an_account, bill, day, eventful
 
+from services.ledger.domain.decision import BY_FACTS, BY_LATER_ENTRY
 from services.ledger.papers import reconciliation as module
 from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.reports.history import statement_by_days
+from shared.documents.papers import paper_pdf
 from shared.errors import NotFound, ValidationFailed
 
 COLUMNS = ("charged", "recalculated", "concession", "penalty", "paid")
@@ -62,6 +65,30 @@ def test_each_movement_stands_in_the_columns_of_its_kind() -> None:
     assert {"heating": "Отопление", "water": "water"}.items() <= {
         row["service"]: row["name"] for row in found["services"]
     }.items(), "the name of the latest bill"
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+@pytest.mark.parametrize("reason", [BY_FACTS, BY_LATER_ENTRY])
+def test_reason_that_the_ledger_gives_is_in_the_language_of_the_paper(
+    reason: str, language: str
+) -> None:
+    found = act(AccountSession(eventful().pending), *ALL)
+    corrected = next(one for one in found["movements"] if one["kind"] == "penalty_correction")
+    written = dict.fromkeys(("organisation", "holder", "address"), "")
+    pdf = paper_pdf(
+        "reconciliation",
+        {**found, **written, "movements": [{**corrected, "reason": reason}]},
+        language,
+    )
+    [page] = pypdfium2.PdfDocument(pdf)
+    words = " ".join(page.get_textpage().get_text_bounded().split())
+    told = {
+        ("ru", BY_FACTS): "Уточнение пеней: оплата или перерасчёт",
+        ("ru", BY_LATER_ENTRY): "Уточнение пеней: запись, внесённая позже своего дня",
+        ("en", BY_FACTS): "Correction of the penalty: a payment or an adjustment",
+        ("en", BY_LATER_ENTRY): "Correction of the penalty: an entry recorded after its day",
+    }
+    assert told[language, reason] in words
 
 
 def test_penalty_that_nobody_has_accrued_stands_apart() -> None:

@@ -120,6 +120,20 @@ def test_a_payment_counts_until_the_day_of_its_reversal() -> None:
     assert account.penalty_on(TODAY)["total"] > account.penalty_on(AUGUST)["total"]
 
 
+def test_capital_repair_is_a_debt_of_its_own_and_says_so() -> None:
+    account = BilledAccount()
+    lines = [
+        ChargeLine(service, service, 100_000, 100_000) for service in ("heating", "capital_repair")
+    ]
+    account.does("post_charges", "2026-04", date(2026, 4, 30), date(2026, 5, 15), lines)
+    found = [(debt["period"], debt["payer_kind"]) for debt in account.penalty_on(TODAY)["debts"]]
+    assert found == [
+        ("2026-03", "household"),
+        ("2026-04", "household"),
+        ("2026-04", "capital_repair"),
+    ]
+
+
 def test_an_opening_balance_is_late_from_its_own_day_in_the_past_too() -> None:
     # The bill of March took effect the day before the account was taken over, with its debt.
     account = BilledAccount(ServiceAmount("heating", 100_000))
