@@ -38,6 +38,7 @@ COPIED = (
     "tests/conftest.py",
     "tests/fixed_clock.py",
     "tests/ledger_commands.py",
+    "tests/ledger_history.py",
     "tests/unit/__init__.py",
 )
 COPIED_FOLDERS = ("services", "shared", "tests/unit/ledger", "tests/unit/shared")
