@@ -109,5 +109,6 @@ def _post_line(session: Session, command: PostPayment, line: PaidLine, account: 
         return post(account)
     except NeedsHistoryError:
         if session.cursor is None:
+            # A batch has rows alone: the group commit lets this command run by itself.
             raise
         return post(load_account(session, line.account))

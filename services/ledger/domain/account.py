@@ -11,11 +11,8 @@ from datetime import date
 from functools import lru_cache
 from uuid import UUID
 
-from msgspec.structs import replace
-
-from services.ledger.domain.allocation import DEFAULT_POLICY, Policy, allocate
+from services.ledger.domain.allocation import DEFAULT_POLICY, Policy
 from services.ledger.domain.book import BOOK_EVENTS
-from services.ledger.domain.decision import DecidingAccount
 from services.ledger.domain.events import (
     ACCOUNT_EVENTS,
     AccountOpened,
@@ -30,8 +27,9 @@ from services.ledger.domain.events import (
     ServiceAmount,
     TakenElsewhere,
 )
-from services.ledger.domain.order import OPENING_PERIOD, PAYMENTS, place
+from services.ledger.domain.order import OPENING_PERIOD
 from services.ledger.domain.proposal import PROPOSAL_EVENTS
+from services.ledger.domain.row_decision import RowDecidingAccount
 from services.ledger.domain.validation import (
     check_amount,
     check_month,
@@ -40,7 +38,7 @@ from services.ledger.domain.validation import (
     checked_sums,
 )
 from shared.errors import Conflict, NotFound, ValidationFailed
-from shared.eventstore import EventTypes, NeedsHistoryError
+from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks, format_roubles
 
@@ -56,7 +54,7 @@ def account_id(number: str, book: str = "main") -> UUID:
     return derived_id(NAMESPACE, "ledger", book, number)
 
 
-class Account(DecidingAccount):
+class Account(RowDecidingAccount):
     """One personal account («лицевой счёт»)."""
 
     def open(
@@ -158,23 +156,8 @@ class Account(DecidingAccount):
         )
         if self.complete:
             self.post(bill)
-        elif self.order_matters(bill) or self.rate_fell(on) or self.stands_beside_a_debt:
-            raise NeedsHistoryError(self.number)
-        elif money := self.advance + money_back:
-            self._charge_and_settle(bill, owed, money)
         else:
-            self.trigger(bill)
-
-    def _charge_and_settle(
-        self, bill: ChargesPosted, owed: dict[str, Kopecks], money: Kopecks
-    ) -> None:
-        """Post a bill that money is there for: money back and the advance pay it, then the rest."""
-        items = {**self.open_items, bill.period: owed}
-        allocation, rest = allocate(items, money, bill.period)
-        on = bill.effective_on
-        if on.isoformat() < self.order_matters_on or (rest and self.may_owe_penalty(on)):
-            raise NeedsHistoryError(self.number)
-        self.record(replace(bill, allocation=allocation))
+            self.charge_by_row(bill, owed, money_back)
 
     def adjust_charges(
         self,
@@ -281,7 +264,8 @@ class Account(DecidingAccount):
                 raise ValidationFailed("invalid_amount", "A payment is a positive sum of kopecks.")
         if amount + named == 0:
             raise ValidationFailed("nothing_to_pay", "A payment of nothing cannot be posted.")
-        self.policies = {**self.policies, policy.name: policy}
+        if self.policies.get(policy.name) is not policy:
+            self.policies = {**self.policies, policy.name: policy}
         payment = PaymentPosted(
             account=self.number,
             payment_id=payment_id,
@@ -300,49 +284,8 @@ class Account(DecidingAccount):
         if self.complete:
             self.post(payment)
         else:
-            self._pay_by_row(payment, policy)
+            self.pay_by_row(payment, policy)
         return True
-
-    def _pay_by_row(self, payment: PaymentPosted, policy: Policy) -> None:
-        """Post a payment that comes last, changes nothing accrued, and pays no hidden penalty."""
-        on = payment.effective_on
-        if on.isoformat() < self.order_matters_on or self.stands_beside_a_debt:
-            raise NeedsHistoryError(self.number)
-        if self.rate_fell(on):
-            raise NeedsHistoryError(self.number)
-        first = payment.named_period or None
-        allocation, rest = allocate(self.open_items, payment.amount, first, policy)
-        if place(payment) < self.last_fact and (rest or self._other_places_matter(payment)):
-            raise NeedsHistoryError(self.number)
-        penalty = 0
-        if payment.penalty or rest:
-            if self.may_owe_penalty(payment.effective_on):
-                raise NeedsHistoryError(self.number)
-            penalty = min(payment.penalty, self.penalty)
-            rest += payment.penalty - penalty
-            if penalty < payment.penalty and sum(p.amount for p in allocation) < self.principal:
-                raise NeedsHistoryError(self.number)
-            beyond = min(rest, self.penalty - penalty)
-            penalty, rest = penalty + beyond, rest - beyond
-        # Nothing is left beside what it pays, so it moves nothing.
-        self.trigger(
-            replace(payment, allocation=allocation, penalty_allocated=penalty, advance=rest)
-        )
-
-    def _other_places_matter(self, payment: PaymentPosted) -> bool:
-        """Return whether it matters that a payment comes before others of its day.
-
-        It does not where all of them have paid the principal alone, the oldest first, and no
-        rounding between services can differ.
-        """
-        day = payment.effective_on.isoformat()
-        return bool(
-            payment.penalty
-            or payment.named_period
-            or not self.last_fact.startswith(PAYMENTS.format(day))
-            or self.order_matters_on >= day
-            or any(len(owed) > 1 for owed in self.open_items.values())
-        )
 
     def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
         """Undo a payment exactly; return False if it was reversed before.

@@ -6,7 +6,7 @@ change of the policy never changes what has happened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -73,6 +73,15 @@ def allocate(
         ]
         amount -= take
     return tuple(allocation), amount
+
+
+def merged(parts: Iterable[AllocatedPart]) -> tuple[AllocatedPart, ...]:
+    """Return parts with one for each period and service, in the order in which they first come."""
+    sums: dict[tuple[str, str], Kopecks] = {}
+    for part in parts:
+        item = (part.period, part.service)
+        sums[item] = sums.get(item, 0) + part.amount
+    return tuple([AllocatedPart(*item, amount) for item, amount in sums.items() if amount])
 
 
 def _within(

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from services.ledger.domain.allocation import AllocatedPart
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
 
@@ -105,17 +104,3 @@ class Debt:
             for paid in one.paid:
                 by_day[paid.on] = by_day.get(paid.on, 0) + paid.amount
         return dict(sorted(by_day.items()))
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one fact did: the parts that its event names."""
-
-    allocation: tuple[AllocatedPart, ...] = ()
-    penalty: Kopecks = 0
-    advance: Kopecks = 0
-    released: tuple[AllocatedPart, ...] = ()
-    restored: tuple[AllocatedPart, ...] = ()
-    penalty_restored: Kopecks = 0
-    advance_taken: Kopecks = 0
-    reopened: tuple[AllocatedPart, ...] = ()

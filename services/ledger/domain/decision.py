@@ -14,7 +14,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from services.ledger.domain.allocation import POLICIES, Policy
-from services.ledger.domain.debts import Booked, Debt, Law, Outcome
+from services.ledger.domain.debts import Booked, Debt, Law
 from services.ledger.domain.events import (
     AdvanceSettled,
     ChargesAdjusted,
@@ -28,14 +28,13 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
 )
 from services.ledger.domain.order import (
-    OPENING_PLACE,
     TAKEN_OVER,
     in_effect,
     in_order,
     is_fact,
     place,
 )
-from services.ledger.domain.settlement import Settlement, settle_facts
+from services.ledger.domain.settlement import Outcome, Settlement, settle_facts
 from services.ledger.domain.standing import Standing
 from services.ledger.domain.state import AccountState
 from services.ledger.domain.validation import check_positive
@@ -72,6 +71,7 @@ class DecidingAccount(AccountState):
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self._kept: tuple[Settlement, int, int] | None = None
+        self._kept_by_day: tuple[Settlement, date, int, int] | None = None
 
     def must_exist(self) -> None:
         """Raise NotFound ``account_not_found`` for an account that is not open."""
@@ -88,36 +88,14 @@ class DecidingAccount(AccountState):
         self._need_history()
         if through is None:
             return self._settled_so_far()
-        return self._folded(self.facts, through)
+        known = (through, len(self.facts), len(self.accruals))
+        if self._kept_by_day is None or self._kept_by_day[1:] != known:
+            self._kept_by_day = (self._folded(self.facts, through), *known)
+        return self._kept_by_day[0]
 
     def penalty_due(self, on: date) -> Kopecks:
         """Return the penalty by the rules through a day that is neither paid nor waived."""
         return max(0, self.settlement(on).penalty_owed(on))
-
-    def may_owe_penalty(self, on: date) -> bool:
-        """Return whether a penalty that is not accrued may be owed by a day; never a false no."""
-        late = any(self.due_dates[period] < on for period in self.open_items)
-        return bool(self.late_days) or late
-
-    def order_matters(self, bill: ChargesPosted) -> bool:
-        """Return whether a bill may change what is accrued, or what later facts have paid."""
-        if max(bill.due_on, bill.effective_on).isoformat() < self.order_matters_on:
-            return True
-        if place(bill) >= self.last_fact:
-            return False
-        return (
-            bill.period <= max(self.charged_periods, default="")
-            or bool(self.advance)
-            or any(line.payable < 0 for line in bill.lines)
-            or bill.effective_on.isoformat() <= self.order_matters_on
-            or bill.due_on.isoformat() < self.last_fact[:10]
-        )
-
-    def rate_fell(self, on: date) -> bool:
-        """Return whether a lower rate may have given back what was paid of a penalty."""
-        if self.law is None or self.last_fact <= OPENING_PLACE or not self.may_owe_penalty(on):
-            return False
-        return bool(self.law.falls(date.fromisoformat(self.last_fact[:10]), on))
 
     def record(self, event: Any, settled: Settlement | None = None, *, past: bool = False) -> None:
         """Record an event, and what it moves so that the account stands by its settlement.
@@ -127,15 +105,9 @@ class DecidingAccount(AccountState):
         """
         after = self.twin()
         after.book_own(event)
-        if settled is None:
-            target = after.twin().settle()
-        else:
-            accrued, waived = self._accrued_after(event), self._waived_after(event)
-            target = Standing.of(
-                settled.open, accrued - settled.penalty_paid - waived, settled.advance
-            )
-            if not past:
-                target.settle()
+        target = after.twin() if settled is None else self._standing_by(settled, event)
+        if not past:
+            target.settle()
         moved, penalty = after.moved_to(target)
         if after.advance - sum([part.amount for part in moved]) - penalty != target.advance:
             raise RuntimeError(f"{type(event).__name__} of {self.number} does not add up")
@@ -249,7 +221,7 @@ class DecidingAccount(AccountState):
             self._accrue(change, on, settled, whole)
         elif change or waived:
             self.correct_accrued(on, on, BY_FACTS)
-        elif self.moved_to(self._standing_by(whole))[0] or self.stands_beside_a_debt:
+        elif self.moved_to(self._standing_by(whole).settle())[0] or self.stands_beside_a_debt:
             self.record(AdvanceSettled(account=self.number, effective_on=on), whole)
         return change
 
@@ -273,49 +245,48 @@ class DecidingAccount(AccountState):
 
     def _missing(self, after: Settlement, facts: Sequence[Any]) -> list[tuple[date, Kopecks]]:
         """Return what has to be accrued so that money, or a waiver, finds its penalty: by day."""
-        days: dict[date, Kopecks] = dict(after.penalty_paid_by_day())
+        days = after.penalty_paid_by_day()
         for waiver in [one for one in facts if isinstance(one, PenaltyWrittenOff)]:
             days[waiver.effective_on] = days.get(waiver.effective_on, 0) + waiver.amount
-        missing, used, through = list[tuple[date, Kopecks]](), 0, self.accrued_through
-        added: Kopecks = 0
+        booked = sorted([(one.effective_on, one.amount) for one in self.accruals], reverse=True)
+        # A waiver that was lowered since needs no penalty.
+        lacking = -sum(one.waived for one in self.accruals if isinstance(one, PenaltyCorrected))
+        missing, through = list[tuple[date, Kopecks]](), self.accrued_through
         for day in sorted(days):
-            used += days[day]
-            booked = sum(one.amount for one in self.accruals if one.effective_on <= day)
-            booked += sum(one.waived for one in self.accruals if isinstance(one, PenaltyCorrected))
-            short = used - booked - added
-            if short > 0:
+            lacking += days[day]
+            while booked and booked[-1][0] <= day:
+                lacking -= booked.pop()[1]
+            if lacking > 0:
+                short = lacking
                 if through is None or day > through:
                     by_rules = self._folded(facts, day).penalty_by(day)
+                    added = sum(amount for _, amount in missing)
                     short = max(short, by_rules - self.penalty_accrued - added)
                 missing.append((day, short))
-                added += short
+                lacking -= short
         # What was booked by then may have been taken back on a later day.
-        waived = sum(one.waived for one in self.accruals if isinstance(one, PenaltyCorrected))
-        short = used - self.penalty_accrued - waived - added
-        if short > 0:
-            missing.append((max(days), short))
+        lacking -= sum(amount for _, amount in booked)
+        if lacking > 0:
+            missing.append((max(days), lacking))
         return missing
 
-    def _standing_by(self, settled: Settlement) -> Standing:
-        owed = self.penalty_accrued - settled.penalty_paid - self.penalty_waived
-        return Standing.of(settled.open, owed, settled.advance).settle()
+    def _standing_by(self, settled: Settlement, after: Any = None) -> Standing:
+        """Return how the account stands by its settlement, with what is accrued after an event."""
+        accrued, waived = self.penalty_accrued, self.penalty_waived
+        match after:
+            case PenaltyAccrued():
+                accrued += after.amount
+            case PenaltyCorrected():
+                accrued += after.amount
+                waived -= after.waived
+            case PenaltyWrittenOff():
+                waived += after.amount
+        return Standing.of(settled.open, accrued - settled.penalty_paid - waived, settled.advance)
 
     def _settled_by(self, day: date) -> tuple[Settlement, Settlement]:
         """Return the debts by a day, and after all facts, which are the same if none is later."""
         settled = self.settlement(day)
         return settled, settled if self._has_all(day) else self._settled_so_far()
-
-    def _accrued_after(self, event: Any) -> Kopecks:
-        added = event.amount if isinstance(event, PenaltyAccrued | PenaltyCorrected) else 0
-        return self.penalty_accrued + added
-
-    def _waived_after(self, event: Any) -> Kopecks:
-        match event:
-            case PenaltyCorrected():
-                return self.penalty_waived - event.waived
-            case PenaltyWrittenOff():
-                return self.penalty_waived + event.amount
-        return self.penalty_waived
 
     def _including(self, fact: Any) -> tuple[Settlement, Outcome]:
         """Return the debts with one more fact at its place, and what that does.

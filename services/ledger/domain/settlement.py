@@ -12,6 +12,7 @@ that day, and only what is still left is an advance. So no advance stands beside
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -22,8 +23,9 @@ from services.ledger.domain.allocation import (
     AllocatedPart,
     Policy,
     allocate,
+    merged,
 )
-from services.ledger.domain.debts import CAPITAL_REPAIR, Booked, Debt, Law, Outcome, Paid, Slice
+from services.ledger.domain.debts import CAPITAL_REPAIR, Booked, Debt, Law, Paid, Slice
 from services.ledger.domain.events import (
     AccountOpened,
     ChargesAdjusted,
@@ -39,6 +41,20 @@ from services.ledger.domain.order import OPENING_PERIOD, in_effect, in_order
 from shared.contracts.accounts import PayerKind
 from shared.cooperation import cooperatively
 from shared.money import Kopecks
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one fact did: the parts that its event names."""
+
+    allocation: tuple[AllocatedPart, ...] = ()
+    penalty: Kopecks = 0
+    advance: Kopecks = 0
+    released: tuple[AllocatedPart, ...] = ()
+    restored: tuple[AllocatedPart, ...] = ()
+    penalty_restored: Kopecks = 0
+    advance_taken: Kopecks = 0
+    reopened: tuple[AllocatedPart, ...] = ()
 
 
 class Settlement:
@@ -367,15 +383,6 @@ def settle_facts(
     if through is not None:
         found.pass_to(through)
     return found
-
-
-def merged(parts: Iterable[AllocatedPart]) -> tuple[AllocatedPart, ...]:
-    """Return parts with one for each period and service, in the order in which they first come."""
-    sums: dict[tuple[str, str], Kopecks] = {}
-    for part in parts:
-        item = (part.period, part.service)
-        sums[item] = sums.get(item, 0) + part.amount
-    return tuple([AllocatedPart(*item, amount) for item, amount in sums.items() if amount])
 
 
 def _part(one: Slice, amount: Kopecks) -> AllocatedPart:

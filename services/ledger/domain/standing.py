@@ -24,6 +24,9 @@ from shared.money import Kopecks
 class Standing:
     """Open items (period -> service -> kopecks), the penalty owed, and the advance."""
 
+    _short = False
+    """Whether an item went below zero since the last check."""
+
     def __init__(self) -> None:
         self.open_items: dict[str, dict[str, Kopecks]] = {}
         self.penalty: Kopecks = 0
@@ -181,9 +184,6 @@ class Standing:
             self._short = self._short or left < 0
         if not owed:
             del self.open_items[period]
-
-    _short = False
-    """Whether an item went below zero since the last check."""
 
     def _check(self) -> None:
         self._short = False

@@ -11,13 +11,11 @@ from services.ledger.penalties.accrual import penalties
 from services.ledger.penalties.calculator import ChargePenalty
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.payment_matching import check_day
-from services.ledger.tables.columns import BALANCES, COLUMNS, UNKNOWN
+from services.ledger.tables.columns import UNKNOWN
 from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.money import Kopecks
-
-ROW = frozenset(COLUMNS[BALANCES])
 
 
 def penalty(session: Session, number: str, on: date, law: PenaltyLaw) -> dict[str, Any]:
@@ -63,8 +61,7 @@ def penalties_due(
     due = dict[str, Kopecks]()
     replayed = list[str]()
     for row in rows:
-        values = {name: value for name, value in row.items() if name in ROW}
-        account = Account.from_row(account_id(row["number"]), values)
+        account = Account.from_row(account_id(row["number"]), row)
         if account.may_owe_penalty(on) or account.last_fact == UNKNOWN:
             replayed.append(row["number"])
         else:

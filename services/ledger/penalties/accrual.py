@@ -7,7 +7,6 @@ the same day has no effect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 
 from services.ledger.domain import Account
@@ -37,14 +36,13 @@ def accrue(account: Account, on: date, law: PenaltyLaw) -> Kopecks:
 
     The account has its whole history. Triggers at most an accrual between two corrections, and lets
     an advance pay the debt beside which an earlier version left it; nothing when nothing has
-    changed.
-    Raises ValidationFailed for a debt that the rules do not cover.
+    changed. Raises ValidationFailed for a debt that the rules do not cover.
     """
     account.law, account.today = law, account.today or on
     through, change = account.accrued_through, 0
     if through is None or on >= through:
         penalties(account, on, law)
-        if through is not None:
+        if through is not None and not _is_current(account, law):
             change = account.correct_accrued(through, on, BY_FACTS)
         change += account.add_accrual(on)
         last = date.fromisoformat(account.last_fact[:10])
@@ -54,6 +52,9 @@ def accrue(account: Account, on: date, law: PenaltyLaw) -> Kopecks:
     return change
 
 
-def accrued(account: Account) -> Sequence[Kopecks]:
-    """Return the sums that were accrued and corrected."""
-    return [accrual.amount for accrual in account.accruals]
+def _is_current(account: Account, law: PenaltyLaw) -> bool:
+    """Return whether the last event is an accrual by these rules: nothing has changed since."""
+    if account.last_accrual != account.version:
+        return False
+    last = account.accruals[-1]
+    return last.rule == law.version and bool(last.segments)

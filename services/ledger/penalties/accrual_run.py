@@ -40,6 +40,7 @@ from services.ledger.replay.parallel import (
 from services.ledger.replay.streams import streams_of
 from services.ledger.tables.bulk_copy import balance_row, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
+from services.ledger.tables.columns import UNKNOWN
 from shared.errors import Conflict, ServiceError
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
@@ -58,15 +59,14 @@ NAMED = 20
 WAIT_FOR_THE_LOG = "10min"
 """How long a chunk waits for the append lock, which an import holds until it ends."""
 
-# A scan: an index on what is owed would have to be written by each payment too. '~': a row from
-# before these columns were there.
-_OWING = """
+# A scan: an index on what is owed would have to be written by each payment too.
+_OWING = f"""
     principal > 0
     AND EXISTS (SELECT FROM json_each_text(due_dates) AS due WHERE due.value::date < %(on)s)
     OR late_days > (%(spared)s::jsonb ->> payer_kind)::int
     OR penalty <> 0
     OR advance > 0 AND principal > 0
-    OR last_fact = '~'
+    OR last_fact = '{UNKNOWN}'
     OR %(all)s
 """
 _LAST_RULES = (
@@ -120,7 +120,10 @@ class Accrued(msgspec.Struct, frozen=True):
 
 def count_owing(store: PostgresStore, on: date, rules: PenaltyRules) -> int:
     """Return how many accounts a run through a day goes over."""
-    parameters = _parameters(store, on, rules)
+    return _count(store, _parameters(store, on, rules))
+
+
+def _count(store: PostgresStore, parameters: dict[str, Any]) -> int:
     row = store.query(
         lambda session: session.cursor.execute(
             f"SELECT count(*) AS count FROM balances WHERE {_OWING}",
@@ -147,10 +150,10 @@ def accrue_all(
     are committed stand.
     """
     check_open(on, store.query(lambda session: closed_through(session.cursor)))
-    total, written, owing = Summary(), 0, count_owing(store, on, rules)
-    law = PenaltyLaw(rules)
-    ranges = stream_ranges(owing // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
+    total, written, law = Summary(), 0, PenaltyLaw(rules)
     parameters = _parameters(store, on, rules)
+    owing = _count(store, parameters)
+    ranges = stream_ranges(owing // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
     work = partial(accrue_range, on=on, rules=rules, parameters=parameters, keep=not dry_run)
     events = owing * EVENTS_OF_AN_ACCOUNT
     for part in over_ranges(work, conninfo_of(store), ranges, events, progress, workers):
