@@ -264,7 +264,8 @@ def show(table: Table, *, keys: int = 1) -> None:
     """
     widths = [_width(column) for column in table.columns]
     for columns in _side_by_side(widths, out.width, keys):
-        part = Table(title=table.title)
+        # No narrower than its title, which would be folded.
+        part = Table(title=table.title, min_width=min(cell_len(str(table.title)), out.width))
         for place in columns:
             column = table.columns[place]
             part.add_column(
@@ -275,7 +276,7 @@ def show(table: Table, *, keys: int = 1) -> None:
             )
         rows = zip(*(table.columns[place].cells for place in columns), strict=True)
         for row, cells in zip(table.rows, rows, strict=True):
-            part.add_row(*cells, style=row.style)
+            part.add_row(*cells, style=row.style, end_section=row.end_section)
         out.print(part)
 
 

@@ -124,9 +124,9 @@ class HelpdeskService:
 
     @rpc(schemas.Answer, callers=(staff("answer"),))
     def answer(self, question: str, text: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Answer a question, once by the text and the messages before it.
+        """Return ``{question_id, state}`` of a question that is answered.
 
-        Returns ``{question_id, state}``; raises as `application.answer_question`.
+        The same text to the same messages is one answer. Raises as `application.answer_question`.
         """
         question_id, turn = self.store.query(lambda session: application.turn_of(session, question))
         command = application.AnswerQuestion(question_id=question_id, text=text, reason=reason)
@@ -140,9 +140,9 @@ class HelpdeskService:
 
     @rpc(schemas.Route, callers=(staff("route"),))
     def route(self, question: str, department: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Hand a question to another department.
+        """Return ``{question_id, department}`` of a question that another department has now.
 
-        Returns ``{question_id, department}``; raises as `application.QuestionUseCases.route`.
+        Raises as `application.QuestionUseCases.route`.
         """
         command = application.RouteQuestion(
             question_id=self._id_of(question), department=department, reason=reason
@@ -152,9 +152,9 @@ class HelpdeskService:
 
     @rpc(schemas.Close, callers=(staff("close"),))
     def close(self, question: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Close a question; a message of the person opens it again.
+        """Return ``{question_id, state}`` of a closed question; a message opens it again.
 
-        Returns ``{question_id, state}``; raises as `application.close_question`.
+        Raises as `application.close_question`.
         """
         command = application.CloseQuestion(question_id=self._id_of(question), reason=reason)
         with context.bind(command_id=new_id()):

@@ -36,11 +36,10 @@ from services.ledger.limits import (
 from services.ledger.loading import load_account, under_the_law
 from services.ledger.penalties.calendar import recalculation_due
 from services.ledger.penalties.law import law_in_force
-from services.ledger.previews import changed_lines, changes, sums_of
+from services.ledger.previews import changed_lines, changes, replayed, sums_of
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
-from shared.cooperation import cooperatively
 from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -172,8 +171,9 @@ def proposals(
 def shown_proposal(session: Session, proposal_id: UUID) -> dict[str, Any]:
     """Return a proposal with a ``preview`` of what it would change today.
 
-    ``preview`` is as `preview` returns the sums and lines, ``{refused: {code, message}}`` for what
-    the domain refuses today, and None once it is decided. Raises NotFound ``proposal_not_found``.
+    ``preview`` is as `preview` returns the sums and lines, ``{refused: {code, message, params}}``
+    for what the domain refuses today, and None once it is decided. Raises NotFound
+    ``proposal_not_found``.
     """
     row = session.read.proposal(proposal_id)
     if row is None:
@@ -189,8 +189,9 @@ def _previewed(session: Session, proposal_id: UUID) -> dict[str, Any] | None:
     command = Correct(correction_id=proposal_id, correction=made.correction, reason=made.reason)
     try:
         changed, _ = _try(session, command)
-    except ServiceError as refused:
-        return {"refused": {"code": refused.code, "message": refused.message}}
+    except ServiceError as error:
+        refused = {"code": error.code, "message": error.message, "params": error.params}
+        return {"refused": refused}
     return _changes(session, made.correction, changed)
 
 
@@ -329,9 +330,8 @@ def _amount(correction: Correction, account: Account) -> Kopecks:
 
 
 def _copy(session: Session, number: str) -> Account:
-    account = Account(account_id(number))
-    for recorded in cooperatively(session.history(account.id)):
-        account.replay(recorded.event)
+    id_ = account_id(number)
+    account = replayed(id_, (recorded.event for recorded in session.history(id_)))
     if not account.version:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.domain import Account
+from shared.cooperation import cooperatively
 from shared.eventstore import Event
 from shared.money import Kopecks
 
@@ -20,7 +21,7 @@ SUMS = ("principal", "penalty_due", "penalty", "advance")
 def replayed(id: UUID, events: Iterable[Event]) -> Account:
     """Return the account that has had these events."""
     account = Account(id)
-    for event in events:
+    for event in cooperatively(events):
         account.replay(event)
     return account
 

@@ -114,14 +114,14 @@ def _preview(session: Session, command: PostPayment) -> dict[str, Any]:
     # The session only reads: what this triggers is recorded nowhere.
     post_payment(session, command)
     left.check(line.amount + line.penalty)
-    pending = session.load(Account, id_).pending
-    before, after = (
-        under_the_law(session, replayed(id_, events)) for events in (history, [*history, *pending])
-    )
-    _, event = after.payments[command.payment_id]
+    account = under_the_law(session, replayed(id_, history))
+    before = sums_of(account)
+    for triggered in session.load(Account, id_).pending:
+        account.replay(triggered)
+    _, event = account.payments[command.payment_id]
     return {
         **_described(command, "dry_run"),
-        **changes([sums_of(before)], [sums_of(after)]),
+        **changes([before], [sums_of(account)]),
         "allocation": msgspec.to_builtins(list(event.allocation)),
     }
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from services.language import text
-from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.commands.ledger_access import read_or_ask
 from services.ledger.penalties.accrual_runs import BY_SCHEDULE, accruals
 from services.ledger.penalties.schedule import read_schedule
-from services.staff_calls import calls_to, reads_database
 from services.terminal import Json, err, new_table, out, print_json, reporting, roubles, show
 from shared.config import load_settings
 
@@ -28,13 +27,10 @@ def accruals_(
     does so at any time. A run without a result was stopped, or is under way.
     """
     with reporting():
-        if reads_database("ledger"):
-            schedule = read_schedule(load_settings().ledger_accruals)
-            with opened_ledger() as store:
-                found = store.query(lambda session: accruals(session, schedule, last))
-        else:
-            with calls_to("ledger") as ledger:
-                found = ledger.ask("accruals", last=last)
+        schedule = load_settings().ledger_accruals
+        found = read_or_ask(
+            lambda session: accruals(session, read_schedule(schedule), last), "accruals", last=last
+        )
     if json:
         print_json(found)
         return

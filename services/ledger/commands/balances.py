@@ -12,7 +12,7 @@ import typer
 
 from services.language import text
 from services.ledger.commands.changes import sum_names
-from services.ledger.commands.ledger_access import Number, opened_ledger
+from services.ledger.commands.ledger_access import Number, opened_ledger, read_or_ask
 from services.ledger.commands.movements import description, with_payment
 from services.ledger.commands.payers import payer
 from services.ledger.reports import overdue
@@ -45,12 +45,9 @@ def balance(
     """
     with reporting():
         when = day_or_instant(as_of, "--as-of")
-        if reads_database("ledger"):
-            with opened_ledger() as store:
-                found = store.query(lambda session: balance_of(session, number, when))
-        else:
-            with calls_to("ledger") as ledger:
-                found = ledger.ask("balance", number=number, as_of=when)
+        found = read_or_ask(
+            lambda session: balance_of(session, number, when), "balance", number=number, as_of=when
+        )
     if json:
         print_json(found)
         return

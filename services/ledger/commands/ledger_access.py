@@ -1,8 +1,8 @@
-"""What only the ledger's verbs share: its store, an account's number, the number of workers."""
+"""What only the ledger's verbs share: its store or its RPCs, an account's number, runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from services.ledger.replay.parallel import WorkerFailedError
 from services.ledger.seal.checkpoint import SignatureError
 from services.ledger.seal.merkle import ProofError
 from services.ledger.seal.tiles import SealBrokenError
+from services.staff_calls import calls_to, reads_database
 from services.terminal import DIFFERENCE, err, opened_store, reporting
 from shared import context
 from shared.eventstore import Session
@@ -51,6 +52,15 @@ def opened_ledger(*, writes: bool = False) -> Iterator[PostgresStore]:
             yield store
         except WorkerFailedError as error:
             raise ChildProcessError(str(error)) from error
+
+
+def read_or_ask(read: Callable[[Session], Any], method: str, **arguments: Any) -> Any:
+    """Return what ``read`` does of the database, or without a login of it what an RPC returns."""
+    if reads_database("ledger"):
+        with opened_ledger() as store:
+            return store.query(read)
+    with calls_to("ledger") as ledger:
+        return ledger.ask(method, **arguments)
 
 
 @contextmanager

@@ -14,7 +14,12 @@ import msgspec
 import typer
 
 from services.language import Language, asked, text
-from services.ledger.commands.ledger_access import Number, opened_ledger, reporting_seal
+from services.ledger.commands.ledger_access import (
+    Number,
+    opened_ledger,
+    read_or_ask,
+    reporting_seal,
+)
 from services.ledger.commands.turnover import COLUMNS, column_names
 from services.ledger.papers.certificate import debt_on
 from services.ledger.papers.court_pack import court_pack as pack_of
@@ -23,7 +28,6 @@ from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.reports.turnover import ADVANCE, PENALTY
 from services.ledger.seal.keys import verifier_keys
-from services.staff_calls import calls_to, reads_database
 from services.terminal import (
     DIFFERENCE,
     Json,
@@ -57,12 +61,13 @@ def reconciliation(
     """
     with reporting():
         first, last = day(from_, "--from"), day(to, "--to")
-        if reads_database("ledger"):
-            with opened_ledger() as store:
-                found = store.query(lambda session: reconciliation_of(session, number, first, last))
-        else:
-            with calls_to("ledger") as ledger:
-                found = ledger.ask("reconciliation", number=number, first_day=first, last_day=last)
+        found = read_or_ask(
+            lambda session: reconciliation_of(session, number, first, last),
+            "reconciliation",
+            number=number,
+            first_day=first,
+            last_day=last,
+        )
         write_paper("reconciliation", {**found, **TO_BE_FILLED_IN}, output)
     if json:
         print_json(found)
@@ -86,14 +91,12 @@ def certificate(
     """
     with reporting():
         chosen = day(on, "--on")
-        if reads_database("ledger"):
-            with opened_ledger() as store:
-                found = store.query(
-                    lambda session: debt_on(session, number, chosen or session.today)
-                )
-        else:
-            with calls_to("ledger") as ledger:
-                found = ledger.ask("debt", number=number, on=chosen)
+        found = read_or_ask(
+            lambda session: debt_on(session, number, chosen or session.today),
+            "debt",
+            number=number,
+            on=chosen,
+        )
         is_true = (found["owed"] > 0) == debt
         if is_true:
             write_paper("certificate", {**found, **TO_BE_FILLED_IN}, output)

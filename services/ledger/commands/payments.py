@@ -14,10 +14,11 @@ import typer
 
 from services.language import text
 from services.ledger.commands.changes import show_changes, show_sums
-from services.ledger.commands.ledger_access import Number, opened_ledger
+from services.ledger.commands.facts import show_facts
+from services.ledger.commands.ledger_access import Number, read_or_ask
 from services.ledger.commands.periods import month
 from services.ledger.reports.payments import Sought, find_payments
-from services.staff_calls import calls_to, reads_database
+from services.staff_calls import calls_to
 from services.terminal import (
     Actor,
     DryRun,
@@ -147,28 +148,21 @@ def find_payment(
             "paid_on": day(on, "--on"),
             "amount": None if amount is None else money(amount, "--amount"),
         }
-        if reads_database("ledger"):
-            with opened_ledger() as store:
-                found = store.query(lambda session: find_payments(session, Sought(**sought), limit))
-        else:
-            with calls_to("ledger") as ledger:
-                found = ledger.ask("find_payments", **sought, limit=limit)
+        found = read_or_ask(
+            lambda session: find_payments(session, Sought(**sought), limit),
+            "find_payments",
+            **sought,
+            limit=limit,
+        )
     if json:
         print_json(found)
         return
     for payment in found["payments"]:
-        _show_payment(payment)
+        show_facts(payment["payment_id"], _facts(payment))
     if not found["payments"]:
         out.print(text("No payment fits."))
     if found["more"]:
         out.print(text("There are more; --limit, a day or a sum narrows it down."), soft_wrap=True)
-
-
-def _show_payment(payment: Mapping[str, Any]) -> None:
-    table = new_table(payment["payment_id"], text("What"), "")
-    for what, value in _facts(payment):
-        table.add_row(what, value)
-    show(table)
 
 
 def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -182,7 +176,7 @@ def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"- {text('penalty')}", roubles(payment["penalty_allocated"])
     if payment["advance"]:
         yield f"- {text('advance')}", roubles(payment["advance"])
-    yield text("Taken"), place_name(payment)
+    yield text("Taken"), _place_name(payment)
     if payment["reason"]:
         yield text("Reason"), payment["reason"]
     recorded = text(
@@ -197,7 +191,7 @@ def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield text("Reversed by"), reversal["actor"]
 
 
-def place_name(payment: Mapping[str, Any]) -> str:
+def _place_name(payment: Mapping[str, Any]) -> str:
     """Return where a payment was taken, and its document."""
     places = {
         "cash_desk": text("at a cash desk"),

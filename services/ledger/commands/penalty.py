@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from services.language import language, text
 from services.ledger.commands.payers import payer as payer_name
@@ -17,7 +16,7 @@ from services.ledger.penalties.calendar import check_period
 from services.ledger.penalties.explanation import as_data, as_text, days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import load_rules
-from services.terminal import Json, day, money, out, print_json, reporting
+from services.terminal import Json, day, money, new_table, out, print_json, reporting, show
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, format_roubles
 
@@ -97,21 +96,18 @@ def _pair(written: str, option: str, example: str) -> tuple[str, Kopecks]:
     return key.strip(), amount
 
 
-def _segments_table(charge: ChargePenalty) -> Table:
-    table = Table(
-        title=text(
+def _show_segments(charge: ChargePenalty) -> None:
+    table = new_table(
+        text(
             "{month}: {principal}, due on {day}",
             month=month(charge.period),
             principal=format_roubles(charge.principal),
             day=charge.due_on,
         ),
-        show_footer=True,
+        text("From"),
+        text("To"),
+        amounts=(text("Days"), text("Debt"), text("Rate, %"), text("Part"), text("Penalty")),
     )
-    for name, footer in ((text("From"), text("Total")), (text("To"), "")):
-        table.add_column(name, footer, no_wrap=True)
-    for name in (text("Days"), text("Debt"), text("Rate, %"), text("Part")):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(text("Penalty"), format_roubles(charge.total), justify="right", no_wrap=True)
     for segment in charge.segments:
         accrues = segment.rate is not None
         table.add_row(
@@ -123,18 +119,17 @@ def _segments_table(charge: ChargePenalty) -> Table:
             f"1/{segment.divisor}" if accrues else _free(segment.reason),
             format_roubles(segment.amount),
         )
-    return table
+    table.add_section()
+    table.add_row(text("Total"), "", "", "", "", "", format_roubles(charge.total))
+    show(table, keys=2)
 
 
-def _days_table(charge: ChargePenalty) -> Table:
-    table = Table(
-        title=text(
-            "{month}: day by day; the penalty is exact, in kopecks", month=month(charge.period)
-        )
+def _show_days(charge: ChargePenalty) -> None:
+    table = new_table(
+        text("{month}: day by day; the penalty is exact, in kopecks", month=month(charge.period)),
+        text("Day"),
+        amounts=(text("Delay"), text("Debt"), text("Rate, %"), text("Part"), text("Penalty")),
     )
-    table.add_column(text("Day"), no_wrap=True)
-    for name in (text("Delay"), text("Debt"), text("Rate, %"), text("Part"), text("Penalty")):
-        table.add_column(name, justify="right", no_wrap=True)
     for each in days_of(charge):
         accrues = each.rate is not None
         table.add_row(
@@ -145,7 +140,7 @@ def _days_table(charge: ChargePenalty) -> Table:
             f"1/{each.divisor}" if accrues else _free(each.reason),
             str(each.exact),
         )
-    return table
+    show(table)
 
 
 def _free(reason: str) -> str:
@@ -155,7 +150,7 @@ def _free(reason: str) -> str:
 
 def _print_report(found: Penalty, explain: bool) -> None:
     for charge in found.charges:
-        out.print(_segments_table(charge))
+        _show_segments(charge)
     out.print(
         text(
             "{payer}, {day}, rules {rules}: {total} in all",
@@ -184,5 +179,5 @@ def _print_report(found: Penalty, explain: bool) -> None:
         )
     if explain:
         for charge in found.charges:
-            out.print(_days_table(charge))
+            _show_days(charge)
         out.print("\n" + as_text(found, language().value), soft_wrap=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from services.language import text
+from services.ledger.commands.facts import show_facts
 from services.staff_calls import calls_to
-from services.terminal import Json, new_table, print_json, reporting, show
+from services.terminal import Json, print_json, reporting
 
 
 def policy(json: Json = False) -> None:
@@ -16,16 +17,14 @@ def policy(json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    table = new_table(
-        text("What the operator has chosen"),
-        text("Choice"),
-        text("Value"),
-        text("Meaning"),
-        text("Set by"),
-    )
     for choice in found["choices"]:
-        table.add_row(choice["name"], choice["value"], _meaning(choice), _place(choice))
-    show(table)
+        show_facts(choice["name"], _facts(choice))
+
+
+def _facts(choice: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield text("Value"), choice["value"]
+    yield text("Meaning"), _meaning(choice)
+    yield text("Set by"), _place(choice)
 
 
 def _meaning(choice: Mapping[str, str]) -> str:

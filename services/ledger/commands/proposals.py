@@ -10,20 +10,12 @@ import typer
 
 from services.language import text
 from services.ledger.commands.changes import show_changes
+from services.ledger.commands.facts import show_facts
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.corrections import proposals
 from services.ledger.domain.proposal import APPROVED, OPEN, REJECTED
 from services.staff_calls import calls_to, reads_database
-from services.terminal import (
-    Json,
-    new_table,
-    out,
-    print_json,
-    refusal_text,
-    reporting,
-    roubles,
-    show,
-)
+from services.terminal import Json, out, print_json, refusal_text, reporting, roubles
 from shared.errors import ServiceError
 
 
@@ -37,22 +29,10 @@ def list_proposals(
     if json:
         print_json(found)
         return
-    table = new_table(text("Proposals"), text("Id"), amounts=(text("Roubles"),))
-    decided = (text("State"), text("Decided")) if all_ else ()
-    for name in (text("What"), text("Reason"), text("Proposed"), *decided):
-        table.add_column(name)
     for row in found:
-        cells = (
-            str(row["proposal_id"]),
-            roubles(row["amount"]),
-            _what(row),
-            row["reason"],
-            f"{row['proposed_by']} {_minute(row['proposed_at'])}",
-            state_name(row["state"]),
-            f"{row['decided_by']} {_minute(row['decided_at'])}",
-        )
-        table.add_row(*cells[: len(table.columns)])
-    show(table)
+        show_facts(str(row["proposal_id"]), _facts(row))
+    if not found:
+        out.print(text("There are no proposals."))
 
 
 def show_proposal(
@@ -65,13 +45,12 @@ def show_proposal(
     if json:
         print_json(found)
         return
-    table = new_table(str(found["proposal_id"]), text("What"), "")
-    for name, value in _facts(found):
-        table.add_row(name, value)
-    show(table)
+    show_facts(str(found["proposal_id"]), _facts(found))
     preview = found["preview"] or {}
     if "refused" in preview:
-        refusal = refusal_text(ServiceError(**preview["refused"]))
+        refused = preview["refused"]
+        error = ServiceError(refused["code"], refused["message"], **refused["params"])
+        refusal = refusal_text(error)
         out.print(text("Today it would be refused: {refusal}", refusal=refusal), soft_wrap=True)
     elif preview:
         show_changes(text("Once approved"), preview)

@@ -94,7 +94,7 @@ def _show_history(number: str, json: bool) -> None:
             str(step["version"]),
             str(step["position"]),
             step["effective_on"],
-            step["recorded_at"][:19],
+            step["recorded_at"][:19].replace("T", " "),
             _what(step),
             step["actor"],
             step["command_id"][:8],

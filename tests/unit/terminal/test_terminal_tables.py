@@ -72,3 +72,17 @@ def test_a_folded_text_takes_no_room_from_its_neighbours(monkeypatch: pytest.Mon
     terminal.show(table)
     edges = {line.rstrip()[-1] for line in written.getvalue().splitlines()[1:]}
     assert edges == set("┓┃┩│┘")
+
+
+def test_a_title_that_is_wider_than_its_columns_is_not_folded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = StringIO()
+    monkeypatch.setattr(terminal, "out", TextConsole(file=written, width=80))
+    title = "Account 0100000001 as of 2025-05-20"
+    table = terminal.new_table(title, "What", amounts=("Roubles",))
+    table.add_row("heating", "4 200,00")
+    terminal.show(table)
+    first, edge, *_ = written.getvalue().splitlines()
+    assert first.strip() == title
+    assert len(edge) == len(title)

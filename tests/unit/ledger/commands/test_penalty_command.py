@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import typer
 from penalty_rule_files import WriteRules
 from typer.testing import CliRunner, Result
 
+from services import terminal
+from services.ledger.commands import penalty as penalty_command
 from services.ledger.commands.penalty import penalty
 from services.ledger.penalties.rules import PATH_VARIABLE
+from services.terminal import TextConsole
 
 WORKED = (
     "--charge", "2026-03:4500.00", "--paid", "2026-06-20:2000.00", "--paid", "2026-08-10:2500,00",
@@ -72,6 +76,20 @@ def test_the_table_and_the_explanation() -> None:
     assert "Penalty" not in russian.stdout
     assert "Provisional" not in done.stdout
     assert "day by day" not in run("--payer", "household", *WORKED).stdout
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_narrow_terminal_cuts_no_figure(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    written = StringIO()
+    monkeypatch.setattr(terminal, "out", TextConsole(file=written, width=80))
+    monkeypatch.setattr(penalty_command, "out", terminal.out)
+    large = ("--charge", "2025-03:81000000", "--due", "2025-04-10", "--on", "2025-07-15")
+    run("--payer", "household", *large, "--explain", SALDO_LANG=language)
+    shown = written.getvalue().replace("\N{NO-BREAK SPACE}", " ")
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    assert "81 000 000,00" in shown
+    tables = [line for line in shown.splitlines() if line[:1] in ("┃", "│", "┏", "└")]
+    assert all(len(line) <= 80 for line in tables)
 
 
 def test_the_table_has_every_warning() -> None:
