@@ -32,7 +32,7 @@ from shared.eventstore.postgres import PostgresStore
 from shared.rpc.client import RpcClient
 from tests.staff_logins import OPERATOR_LOGIN, PASSWORD, drop_operator, put_operator
 
-if TYPE_CHECKING:  # the copy of the tests that mutation runs use has no nodes
+if TYPE_CHECKING:  # the copy that mutation runs test has no deploy/
     from tests.nodes import Nodes
     from tests.workers import SharedNodes
 

@@ -90,7 +90,8 @@ class Turnover(Projection[TurnoverView]):
 
     @singledispatchmethod
     def process_event(self, domain_event, tracking):
-        raise NotImplementedError(f"{type(domain_event).__name__} is not in the report")
+        # Not reached: only events of the topics arrive, and each of them has a method below.
+        raise TypeError(f"{type(domain_event).__name__} is among the topics, but has no method")
 
     @process_event.register
     def charges_posted(self, event: ChargesPosted, tracking: Tracking):

@@ -70,6 +70,11 @@ class Vault(Protocol):
 class Session(ABC):
     """One unit of work; see the module docstring."""
 
+    cursor: Any = None
+    """The cursor of the transaction; None where there is no database."""
+    from_log = False
+    """Whether to read aggregates from the log alone: a row has proved to be ahead of its stream."""
+
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._aggregates: dict[UUID, Aggregate] = {}
@@ -100,30 +105,23 @@ class Session(ABC):
             raise TypeError(f"stream {id} belongs to a {type(known).__name__}")
         return known
 
-    cursor: Any = None
-    """The cursor of the transaction; None where there is no database."""
-    from_log = False
-    """Whether to read aggregates from the log alone: a row has proved to be ahead of its stream."""
+    # An aggregate can also be read from its row (peek) and adopted, unless it takes part already
+    # (has) or rows are not to be trusted (from_log). What its row cannot decide takes a reload.
 
-    def adopt(self, aggregate: A) -> A:
-        """Let an aggregate that was read otherwise take part in this unit of work.
+    def has(self, id: UUID) -> bool:
+        """Return whether an aggregate takes part in this unit of work."""
+        return id in self._aggregates
 
-        Returns the one of this id that takes part already, where there is one.
-        """
-        known = self._aggregates.setdefault(aggregate.id, aggregate)
-        if known is aggregate:
-            aggregate._journal = self._journal
-        return known  # type: ignore[return-value]
+    def adopt(self, aggregate: Aggregate) -> None:
+        """Let an aggregate that was read from its row take part in this unit of work."""
+        aggregate._journal = self._journal
+        self._aggregates[aggregate.id] = aggregate
 
     def reload(self, cls: type[A], id: UUID) -> A:
         """Return an aggregate with its whole history, in the place of one that was adopted."""
         self.flush()
         self._aggregates.pop(id, None)
         return self.load(cls, id)
-
-    def has(self, id: UUID) -> bool:
-        """Return whether an aggregate takes part in this unit of work."""
-        return id in self._aggregates
 
     @property
     def peek(self) -> Any:

@@ -35,6 +35,7 @@ _ERRORS = {
     psycopg.OperationalError: persistence.OperationalError,
     psycopg.ProgrammingError: persistence.ProgrammingError,
     psycopg.DatabaseError: persistence.DatabaseError,
+    psycopg.Error: persistence.PersistenceError,
 }
 
 
@@ -44,8 +45,8 @@ def library_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        names = [_ERRORS[cls] for cls in type(error).__mro__ if cls in _ERRORS]
-        raise (names[0] if names else persistence.PersistenceError)(str(error)) from error
+        nearest = next(_ERRORS[cls] for cls in type(error).__mro__ if cls in _ERRORS)
+        raise nearest(str(error)) from error
 
 
 class LogSubscription(ListenNotifySubscription[ApplicationRecorder]):

@@ -4,20 +4,21 @@
 processes on the broker in SALDO_AMQP_URL, as Saldo's server and gateway are.
 """
 
+# ruff: noqa: E402 - patching must come before the other imports
 from __future__ import annotations
 
 import eventlet
 
 eventlet.monkey_patch()
 
-import json  # noqa: E402 - after patching
-import os  # noqa: E402
-import sys  # noqa: E402
-from typing import Any  # noqa: E402
+import json
+import os
+import sys
+from typing import Any
 
-from nameko.rpc import RpcProxy, rpc  # noqa: E402
-from nameko.runners import ServiceRunner  # noqa: E402
-from nameko.web.handlers import http  # noqa: E402
+from nameko.rpc import RpcProxy, rpc
+from nameko.runners import ServiceRunner
+from nameko.web.handlers import http
 
 NAME = "bench_echo"
 PATH = "/echo"

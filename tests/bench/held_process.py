@@ -1,5 +1,6 @@
 """A process of greenlets that reads a long account while one of them ticks; see ``held``."""
 
+# ruff: noqa: E402 - patching must come before the other imports
 from __future__ import annotations
 
 import os
@@ -10,27 +11,27 @@ import eventlet
 
 eventlet.monkey_patch()
 
-import json  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from datetime import date  # noqa: E402
-from typing import Any  # noqa: E402
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Any
 
-from services.discovery import open_store  # noqa: E402
-from services.ledger.corrections import Correct, correct  # noqa: E402
-from services.ledger.domain.events import ServiceAmount  # noqa: E402
-from services.ledger.domain.proposal import AdjustCharges  # noqa: E402
-from services.ledger.penalties.account_penalty import penalty  # noqa: E402
-from services.ledger.penalties.law import law_in_force  # noqa: E402
-from services.ledger.reports.balances import balance  # noqa: E402
-from services.ledger.reports.statements import statement  # noqa: E402
-from shared import context, cooperation, gc_tuning  # noqa: E402
-from shared.config import load_settings  # noqa: E402
-from shared.eventstore.postgres import PostgresStore  # noqa: E402
-from shared.ids import new_id  # noqa: E402
-from tests.bench.held import TICK_S  # noqa: E402
-from tests.bench.reads import FIRST_YEAR, LINES, LONG, MONTHS  # noqa: E402
+from services.discovery import open_store
+from services.ledger.corrections import Correct, correct
+from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.proposal import AdjustCharges
+from services.ledger.penalties.account_penalty import penalty
+from services.ledger.penalties.law import law_in_force
+from services.ledger.reports.balances import balance
+from services.ledger.reports.statements import statement
+from shared import context, cooperation, gc_tuning
+from shared.config import load_settings
+from shared.eventstore.postgres import PostgresStore
+from shared.ids import new_id
+from tests.bench.held import TICK_S
+from tests.bench.reads import FIRST_YEAR, LINES, LONG, MONTHS
 
 LAST_YEAR = FIRST_YEAR + MONTHS // 12
 _LAST_PAGE = 100

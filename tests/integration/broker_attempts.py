@@ -22,6 +22,7 @@ Outcome = Literal["allowed", "refused"]
 Attempt = Callable[[BlockingChannel, str], object]
 
 UUID = "01890000-0000-7000-8000-000000000001"
+SUBSCRIBERS_QUEUE = "subscriber.other.queue"
 
 
 def outcome_of(url: str, attempt: Attempt) -> Outcome:

@@ -1,12 +1,20 @@
-"""A worker for the tests of the bus."""
+"""A worker of the bus, all that have a user of the broker, and staff in the database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+from shared.bus.administration import BrokerAdministration
+from shared.bus.permissions import UPSTREAMS, Rights, rights_of_staff, rights_of_subscriber
+from shared.bus.topology import connect, declare_listening, declare_publishing
 from shared.bus.worker import Worker
+from shared.config import SERVICES, Settings
+from tests.conftest import Database, signed_in_as, sweep_bus
+from tests.integration.broker_attempts import SUBSCRIBERS_QUEUE, UUID
+from tests.staff_logins import SignedIn, signed_in
 
 
 @pytest.fixture
@@ -15,3 +23,59 @@ def worker() -> Iterator[Worker]:
     running = Worker()
     yield running
     running.join()
+
+
+@pytest.fixture(scope="module")
+def house(base_settings: Settings) -> Iterator[None]:
+    """The exchanges and queues of services, and a queue of another subscriber."""
+    sweep_bus(base_settings.amqp_url)
+    with connect(base_settings.amqp_url, name="tests", heartbeat=0) as broker:
+        for service in SERVICES:
+            declare_publishing(broker, service, base_settings)
+        for consumer, upstreams in UPSTREAMS.items():
+            for upstream in upstreams:
+                declare_listening(broker, consumer, upstream)
+        channel = broker.channel()
+        channel.exchange_declare("ledger.persons", "topic", durable=True, auto_delete=False)
+        names = ("rpc-ledger", "rpc-identity", f"rpc.reply-accounts.{UUID}", SUBSCRIBERS_QUEUE)
+        for name in names:
+            channel.queue_declare(name, durable=True, auto_delete=False)
+        yield
+        for name in names:
+            channel.queue_delete(name)
+    sweep_bus(base_settings.amqp_url)
+
+
+@pytest.fixture(scope="module")
+def users(
+    base_settings: Settings, administration: BrokerAdministration, house: None
+) -> Iterator[Mapping[str, str]]:
+    """The URLs of everybody: services, gateway, staff and a subscriber."""
+    tail = secrets.token_hex(4)
+    rights: dict[str, Rights] = {
+        f"staff.{role}-{tail}": rights_of_staff(f"{role}-{tail}", [role])
+        for role in ("clerk", "approver", "cashier", "operator", "auditor")
+    }
+    rights[f"subscriber.datamart-{tail}"] = rights_of_subscriber(
+        f"datamart-{tail}", ["ledger", "payments.payment_completed"], personal=["payments"]
+    )
+    urls = dict(base_settings.amqp_urls)
+    for user, given in rights.items():
+        administration.put_user(user, tail, given)
+        short = user.partition(".")[2].rpartition("-")[0]
+        urls[short] = signed_in_as(base_settings.amqp_url, user, tail)
+    yield urls
+    for user in rights:
+        administration.remove_user(user)
+
+
+@pytest.fixture
+def operator(database: Database) -> Iterator[SignedIn]:
+    with signed_in(database, "petrova", "operator") as made:
+        yield made
+
+
+@pytest.fixture
+def administrator(database: Database) -> Iterator[SignedIn]:
+    with signed_in(database, "administrator", "administrator") as made:
+        yield made

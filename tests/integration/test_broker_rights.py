@@ -7,33 +7,26 @@ table "Who can do what" names these tests.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pika
 import pytest
-from amqp.exceptions import AccessRefused
 
 from shared.bus.administration import BrokerAdministration
-from shared.bus.permissions import (
-    UPSTREAMS,
-    Rights,
-    rights_of_staff,
-    rights_of_subscriber,
-)
+from shared.bus.permissions import UPSTREAMS
 from shared.bus.principals import virtual_host_of
 from shared.bus.topology import (
     connect,
     declare_listening,
     declare_live,
     declare_publishing,
-    log_exchange,
     reaction_queue,
 )
 from shared.config import GATEWAY, SERVICES, Settings
-from tests.conftest import signed_in_as, sweep_bus
 from tests.integration.broker_attempts import (
+    SUBSCRIBERS_QUEUE,
     UUID,
     Attempt,
     Outcome,
@@ -56,7 +49,6 @@ pytestmark = pytest.mark.nodes
 
 OTHERS_REPLIES = f"reply.accounts.{UUID}"
 OTHERS_QUEUES = ("rpc-ledger", "ledger.from.payments", "ledger.dead", f"rpc.reply-accounts.{UUID}")
-SUBSCRIBERS_QUEUE = "subscriber.other.queue"
 
 Row = tuple[str, Attempt, Outcome]
 
@@ -112,50 +104,6 @@ NO_QUEUE_BY_NAME = refused(
     publishes_to_a_reaction_queue=publishes("", "ledger.from.payments"),
     publishes_to_a_subscribers_queue=publishes("", SUBSCRIBERS_QUEUE),
 )
-
-
-@pytest.fixture(scope="module")
-def house(base_settings: Settings) -> Iterator[None]:
-    """The exchanges and queues of services, and a queue of another subscriber."""
-    sweep_bus(base_settings.amqp_url)
-    with connect(base_settings.amqp_url, name="tests", heartbeat=0) as broker:
-        for service in SERVICES:
-            declare_publishing(broker, service, base_settings)
-        for consumer, upstreams in UPSTREAMS.items():
-            for upstream in upstreams:
-                declare_listening(broker, consumer, upstream)
-        channel = broker.channel()
-        channel.exchange_declare("ledger.persons", "topic", durable=True, auto_delete=False)
-        names = ("rpc-ledger", "rpc-identity", f"rpc.reply-accounts.{UUID}", SUBSCRIBERS_QUEUE)
-        for name in names:
-            channel.queue_declare(name, durable=True, auto_delete=False)
-        yield
-        for name in names:
-            channel.queue_delete(name)
-    sweep_bus(base_settings.amqp_url)
-
-
-@pytest.fixture(scope="module")
-def users(
-    base_settings: Settings, administration: BrokerAdministration, house: None
-) -> Iterator[Mapping[str, str]]:
-    """The URLs of everybody: services, gateway, staff and a subscriber."""
-    tail = secrets.token_hex(4)
-    rights: dict[str, Rights] = {
-        f"staff.{role}-{tail}": rights_of_staff(f"{role}-{tail}", [role])
-        for role in ("clerk", "approver", "cashier", "operator", "auditor")
-    }
-    rights[f"subscriber.datamart-{tail}"] = rights_of_subscriber(
-        f"datamart-{tail}", ["ledger", "payments.payment_completed"], personal=["payments"]
-    )
-    urls = dict(base_settings.amqp_urls)
-    for user, given in rights.items():
-        administration.put_user(user, tail, given)
-        short = user.partition(".")[2].rpartition("-")[0]
-        urls[short] = signed_in_as(base_settings.amqp_url, user, tail)
-    yield urls
-    for user in rights:
-        administration.remove_user(user)
 
 
 SUBSCRIBER = "{me}.queue"
@@ -386,81 +334,6 @@ def test_nobody_enters_another_virtual_host(
             assert signs_in(there) == "refused", who
     finally:
         other.remove_virtual_host()
-
-
-def test_nobody_publishes_in_the_name_of_another(base_settings: Settings) -> None:
-    url = base_settings.amqp_url_of("accounts")
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        forged = pika.BasicProperties(user_id="ledger")
-        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="user_id"):
-            channel.basic_publish("nameko-rpc", f"reply.x.{UUID}", b"{}", forged)
-
-
-def test_a_key_in_a_header_signs_for_nobody_else(
-    users: Mapping[str, str], base_settings: Settings
-) -> None:
-    """Before version 4 the broker does not check the keys in CC: the caller is the clerk still."""
-    with pika.BlockingConnection(pika.URLParameters(base_settings.amqp_url)) as house:
-        reader = house.channel()
-        reader.queue_bind("rpc-identity", "nameko-rpc", "identity.*")
-        copied = pika.BasicProperties(headers={"CC": ["identity.issue_reset_code"]})
-
-        def attempt(channel: Any, _: str) -> None:
-            channel.basic_publish("nameko-rpc", "ledger.adjust", b"{}", copied)
-
-        if outcome_of(users["clerk"], attempt) == "allowed":
-            _, properties, _ = reader.basic_get("rpc-identity", auto_ack=True)
-            assert properties.user_id is None
-        for forged in ("gateway", "notifications"):
-            copied.user_id = forged
-            assert outcome_of(users["clerk"], attempt) == "refused"
-
-
-def test_a_reply_that_is_dead_lettered_as_a_call_cannot_be_answered(
-    users: Mapping[str, str], base_settings: Settings
-) -> None:
-    """Whoever may call may let a service's reply go out again as a call, signed by the service.
-
-    It has no `reply_to`, and the server drops what has none.
-    """
-    with (
-        pika.BlockingConnection(pika.URLParameters(base_settings.amqp_url)) as house,
-        pika.BlockingConnection(pika.URLParameters(users["clerk"])) as clerk,
-        pika.BlockingConnection(pika.URLParameters(users["ledger"])) as ledger,
-    ):
-        user = pika.URLParameters(users["clerk"]).credentials.username
-        me = f"{user}.{UUID}"
-        channel = clerk.channel()
-        channel.queue_declare(
-            f"rpc.reply-{me}",
-            exclusive=True,
-            arguments={
-                "x-message-ttl": 0,
-                "x-dead-letter-exchange": "nameko-rpc",
-                "x-dead-letter-routing-key": "identity.issue_reset_code",
-            },
-        )
-        channel.queue_bind(f"rpc.reply-{me}", "nameko-rpc", f"reply.{me}")
-        reader = house.channel()
-        reader.queue_bind("rpc-identity", "nameko-rpc", "identity.*")
-        reply = pika.BasicProperties(user_id="ledger", correlation_id="1")
-        ledger.channel().basic_publish("nameko-rpc", f"reply.{me}", b"{}", reply)
-        _, properties, _ = next(reader.consume("rpc-identity", inactivity_timeout=30))
-        assert properties is not None
-        assert (properties.user_id, properties.reply_to) == ("ledger", None)
-
-
-def test_a_service_cannot_listen_in_the_name_of_another(
-    users: Mapping[str, str], house: None
-) -> None:
-    with connect(users["payments"], name="tests", heartbeat=0) as broker:
-        for consumer, upstream in (("ledger", "payments"), ("payments", "identity")):
-            with pytest.raises(AccessRefused):
-                declare_listening(broker, consumer, upstream)
-        with pytest.raises(AccessRefused), broker.channel() as channel:
-            log_exchange("ledger")(channel).declare()
 
 
 def test_a_reaction_queue_of_an_older_version_serves_on(

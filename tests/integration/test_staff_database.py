@@ -23,8 +23,8 @@ from shared.config import SEALER, SERVICES
 from shared.eventstore import privileges
 from shared.eventstore.migrations import BASE, migrate
 from shared.eventstore.privileges import access_in, reader_of, staff_admin_of, writer_of
-from shared.staff import READ_BY_AUDITORS, Grant, HeldGrant, grant, granted, grants, revoke
-from tests.conftest import Database
+from shared.staff import READ_BY_AUDITORS
+from tests.conftest import Database, role_of
 from tests.nodes import Nodes
 from tests.staff_logins import SignedIn, signed_in
 
@@ -42,32 +42,12 @@ EVENT = (
     "recorded_at, command_id, actor, correlation_id) "
     "VALUES (gen_random_uuid(), 1, 'forged', '', 1, now(), gen_random_uuid(), %s, '')"
 )
-GRANT = (
-    "INSERT INTO staff_grants (name, permission, up_to, granted, reason) "
-    "VALUES (%s, 'adjust', 100000000, true, 'because')"
-)
 
 
 @pytest.fixture
 def auditor(database: Database) -> Iterator[SignedIn]:
     with signed_in(database, "auditor", "auditor") as made:
         yield made
-
-
-@pytest.fixture
-def operator(database: Database) -> Iterator[SignedIn]:
-    with signed_in(database, "petrova", "operator") as made:
-        yield made
-
-
-@pytest.fixture
-def administrator(database: Database) -> Iterator[SignedIn]:
-    with signed_in(database, "administrator", "administrator") as made:
-        yield made
-
-
-def role_of(database: Database, service: str) -> str:
-    return database.settings.database_role_of(service)
 
 
 def tables_of(database: Database, service: str) -> set[str]:
@@ -90,10 +70,6 @@ def readable_by(connection: psycopg.Connection[Any], service: str, tables: set[s
         except REFUSED:
             pass
     return found
-
-
-def held_by(cursor: Any, name: str) -> list[HeldGrant]:
-    return [held for held in grants(cursor) if held.name == name]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -131,7 +107,7 @@ def test_auditor_writes_nothing(database: Database, auditor: SignedIn, service: 
                     connection.execute(statement)
         for right in (writer_of, str):
             with pytest.raises(REFUSED):
-                connection.execute(f"SET ROLE {right(role_of(database, service))}")
+                connection.execute(f"SET ROLE {right(role_of(service))}")
 
 
 def test_auditor_is_told_that_he_only_reads(auditor: SignedIn) -> None:
@@ -174,7 +150,7 @@ def test_only_who_writes_takes_advisory_locks(
                 keys = ", ".join(["1"] * (kinds.count(",") + 1))
                 with pytest.raises(REFUSED):
                     connection.execute(f"SELECT {name}({keys})")
-    with operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection:
+    with operator.connect("ledger", writer_of(role_of("ledger"))) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ledger.events', 0))")
 
 
@@ -182,7 +158,7 @@ def test_only_who_writes_takes_advisory_locks(
 def test_the_log_takes_no_other_name_from_an_operator(
     database: Database, operator: SignedIn, actor: str
 ) -> None:
-    with operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection:
+    with operator.connect("ledger", writer_of(role_of("ledger"))) as connection:
         with pytest.raises(psycopg.errors.CheckViolation, match="actor_is_the_login"):
             connection.execute(EVENT, (actor,))
         with pytest.raises(REFUSED):
@@ -191,7 +167,7 @@ def test_the_log_takes_no_other_name_from_an_operator(
 
 
 def test_the_database_writes_who_an_operator_is(database: Database, operator: SignedIn) -> None:
-    with operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection:
+    with operator.connect("ledger", writer_of(role_of("ledger"))) as connection:
         connection.execute(EVENT, (operator.actor,))
         connection.execute(
             "INSERT INTO commands (command_id, fingerprint, result) "
@@ -233,7 +209,7 @@ def test_a_service_writes_in_anybodys_name(database: Database) -> None:
 
 def test_operator_cannot_become_the_service(database: Database, operator: SignedIn) -> None:
     """With the runtime role itself he could change its password, and sign in as nobody."""
-    runtime = role_of(database, "ledger")
+    runtime = role_of("ledger")
     with operator.connect("ledger", writer_of(runtime)) as connection:
         for statement in (
             f"SET ROLE {runtime}",
@@ -254,46 +230,6 @@ def test_operator_writes_nothing_before_he_takes_a_role(
         connection.execute(EVENT, (operator.actor,))
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_cannot_change_what_staff_may_do(database: Database, service: str) -> None:
-    runtime = role_of(database, service)
-    with psycopg.connect(
-        database.settings.database_url_of(service), autocommit=True,
-        options=f"-c search_path={service}",
-    ) as connection:  # fmt: skip
-        for statement in (
-            GRANT.replace("%s", "'clerk'"),
-            "UPDATE staff_grants SET up_to = NULL",
-            "DELETE FROM staff_grants",
-            f"SET ROLE {staff_admin_of(runtime, service)}",
-        ):
-            with pytest.raises(REFUSED):
-                connection.execute(statement)
-
-
-def test_operator_cannot_change_what_staff_may_do(database: Database, operator: SignedIn) -> None:
-    for service in SERVICES:
-        with operator.connect(service, writer_of(role_of(database, service))) as connection:
-            for name in ("clerk", operator.name):
-                with pytest.raises(REFUSED):
-                    connection.execute(GRANT, (name,))
-
-
-def test_nobody_changes_his_own_limit(database: Database, administrator: SignedIn) -> None:
-    with administrator.connect("ledger") as connection:
-        with pytest.raises(psycopg.errors.CheckViolation, match="nobody_grants_himself"):
-            connection.execute(GRANT, (administrator.name,))
-        connection.execute(GRANT, ("clerk",))
-        with pytest.raises(REFUSED):  # nor says that somebody else did it
-            connection.execute(
-                "INSERT INTO staff_grants (name, permission, granted, reason, by) "
-                "VALUES (%s, 'adjust', true, 'because', 'staff.boss')",
-                (administrator.name,),
-            )
-        row = connection.execute("SELECT by FROM staff_grants ORDER BY id DESC LIMIT 1").fetchone()
-    assert row == (f"staff.{administrator.name}",)
-
-
 def test_administrator_of_staff_reads_and_writes_nothing_else(
     database: Database, administrator: SignedIn
 ) -> None:
@@ -303,25 +239,6 @@ def test_administrator_of_staff_reads_and_writes_nothing_else(
             assert readable_by(connection, service, tables) == {"staff_grants"}
             with pytest.raises(REFUSED):
                 connection.execute(EVENT, (administrator.actor,))
-
-
-def test_grants_of_staff_are_append_only(database: Database) -> None:
-    with database.owner("ledger") as owner, pytest.raises(REFUSED, match="append-only"):
-        owner.execute("UPDATE staff_grants SET up_to = NULL")
-
-
-def test_the_newest_row_holds(database: Database) -> None:
-    with database.owner("ledger") as owner, owner.cursor(row_factory=psycopg.rows.dict_row) as rows:
-        assert granted(rows, "clerk", "adjust") is None
-        grant(rows, "clerk", "adjust", "hired", 50_000_00)
-        grant(rows, "clerk", "adjust", "promoted", 100_000_00)
-        grant(rows, "clerk", "read", "hired")
-        assert granted(rows, "clerk", "adjust") == Grant(100_000_00)
-        reasons = {held.permission: held.reason for held in held_by(rows, "clerk")}
-        assert reasons == {"adjust": "promoted", "read": "hired"}
-        revoke(rows, "clerk", "adjust", "moved on")
-        assert granted(rows, "clerk", "adjust") is None
-        assert [held.permission for held in held_by(rows, "clerk")] == ["read"]
 
 
 @pytest.mark.parametrize("table", ["checkpoints", "tiles"])
@@ -339,7 +256,7 @@ def test_only_the_sealer_writes_the_seal(
         with pytest.raises(REFUSED):
             runtime.execute(statement)
     with (
-        operator.connect("ledger", writer_of(role_of(database, "ledger"))) as connection,
+        operator.connect("ledger", writer_of(role_of("ledger"))) as connection,
         pytest.raises(REFUSED),
     ):
         connection.execute(statement)
@@ -360,7 +277,7 @@ def test_sealer_does_nothing_but_seal(database: Database) -> None:
             EVENT.replace("INTO events", "INTO ledger.events").replace("%s", "'service:ledger'"),
             "DELETE FROM ledger.tiles",
             "UPDATE ledger.checkpoints SET note = ''",
-            f"SET ROLE {reader_of(role_of(database, 'ledger'))}",
+            f"SET ROLE {reader_of(role_of('ledger'))}",
         ):
             with pytest.raises(REFUSED):
                 sealer.execute(statement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from threading import Thread
 from uuid import uuid4
 
@@ -52,7 +53,7 @@ class Reading:
     def has(self, *positions: int) -> bool:
         return [one.id for one in self.read] == list(positions)
 
-    def end(self) -> None:
+    def close(self) -> None:
         self.opened.stop()
         self._thread.join()
 
@@ -75,13 +76,10 @@ def listener(database: Database) -> int | None:
 
 def test_new_events_follow_those_of_the_log(store: PostgresStore) -> None:
     append(store, "one", "two")
-    reading = Reading(store.recorder.subscribe(gt=1))
-    try:
+    with closing(Reading(store.recorder.subscribe(gt=1))) as reading:
         eventually(lambda: reading.has(2), "the log is read")
         append(store, "three")
         eventually(lambda: reading.has(2, 3), "the new event is read")
-    finally:
-        reading.end()
 
 
 def test_topics_are_found_across_windows(
@@ -89,13 +87,10 @@ def test_topics_are_found_across_windows(
 ) -> None:
     monkeypatch.setattr(subscription, "WINDOW", 2)
     append(store, *["other"] * 5, "wanted", "other", "wanted")
-    reading = Reading(store.recorder.subscribe(topics=["wanted"]))
-    try:
+    with closing(Reading(store.recorder.subscribe(topics=["wanted"]))) as reading:
         eventually(lambda: reading.has(6, 8), "the log is read")
         append(store, "other", "wanted")
         eventually(lambda: reading.has(6, 8, 10), "the new event is read")
-    finally:
-        reading.end()
 
 
 def test_a_notification_that_never_comes_is_made_up_for(
@@ -103,28 +98,23 @@ def test_a_notification_that_never_comes_is_made_up_for(
 ) -> None:
     monkeypatch.setattr(subscription, "POLL_S", 0.1)
     monkeypatch.setattr(store.recorder, "channel", "saldo_of_nobody")
-    reading = Reading(store.recorder.subscribe())
-    try:
+    with closing(Reading(store.recorder.subscribe())) as reading:
         append(store, "one")
         eventually(lambda: reading.has(1), "the event is read")
         append(store, "two")
         eventually(lambda: reading.has(1, 2), "the next event is read")
-    finally:
-        reading.end()
 
 
 def test_a_lost_connection_ends_it_with_the_error_of_the_library(
     database: Database, store: PostgresStore
 ) -> None:
-    reading = Reading(store.recorder.subscribe())
-    try:
+    with closing(Reading(store.recorder.subscribe())) as reading:
         pid = eventually(lambda: listener(database), "it listens")
         with database.owner("ledger") as owner:
             owner.execute("SELECT pg_terminate_backend(%s)", (pid,))
         eventually(lambda: reading.error is not None, "it has ended")
+        assert reading.error is not None
         assert isinstance(reading.error.__cause__, psycopg.OperationalError)
-    finally:
-        reading.end()
 
 
 def test_a_process_that_eventlet_has_patched_is_refused() -> None:

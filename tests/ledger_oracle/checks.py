@@ -17,6 +17,7 @@ from services.ledger.penalties.account_penalty import penalty
 from services.ledger.reports.balances import balance
 from shared.eventstore import Recorded
 from tests.fixed_clock import FixedClock
+from tests.ledger_history import history_of
 from tests.ledger_oracle.facts import Fact, by_effect, facts_of
 from tests.ledger_oracle.oracle import State, state_of, states_of
 from tests.ledger_oracle.recording import ID, LAW, NUMBER, TODAY, Recorder
@@ -166,19 +167,7 @@ class Log:
         return {}
 
     def history(self, id: UUID) -> list[Recorded]:
-        return [
-            Recorded(
-                originator_id=id,
-                originator_version=place,
-                position=place,
-                recorded_at=instant_of(place),
-                command_id=ID,
-                actor="staff:test",
-                correlation_id="",
-                event=event,
-            )
-            for place, event in enumerate(self.events, 1)
-        ]
+        return history_of(id, self.events, instant_of)
 
     def histories(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
         return {id_: self.history(id_) for id_ in ids}

@@ -32,15 +32,7 @@ VENV = WORK / "venv"
 TREE = WORK / "tree"
 RESULTS = WORK / "results.json"
 LOCKS = (ROOT / "requirements.lock", HERE / "requirements.lock")
-COPIED = (
-    "pyproject.toml",
-    "tests/__init__.py",
-    "tests/conftest.py",
-    "tests/fixed_clock.py",
-    "tests/ledger_commands.py",
-    "tests/unit/__init__.py",
-)
-COPIED_FOLDERS = ("services", "shared", "tests/unit/ledger", "tests/unit/shared")
+COPIED_FOLDERS = ("services", "shared", "tests")
 
 _SHOW = """
 import sys
@@ -132,9 +124,8 @@ def _copy(mutated: list[str]) -> None:
     for folder in COPIED_FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, TREE / folder, ignore=ignored)
-    for name in COPIED:
-        shutil.copy2(ROOT / name, TREE / name)
-    shutil.copy2(HERE / "setup.cfg", TREE / "setup.cfg")
+    for file in (ROOT / "pyproject.toml", HERE / "setup.cfg"):
+        shutil.copy2(file, TREE / file.name)
     for path in mutated:
         unwrap(TREE / path)
 

@@ -35,6 +35,7 @@ from shared.contracts.ledger import CONTRACTS
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded
 from tests.fixed_clock import FixedClock
+from tests.ledger_history import history_of
 
 pytestmark = pytest.mark.slow
 
@@ -74,19 +75,7 @@ class Stream:
         return {}
 
     def history(self, id: UUID) -> list[Recorded]:
-        return [
-            Recorded(
-                originator_id=id,
-                originator_version=place,
-                position=place,
-                recorded_at=instant_of(place),
-                command_id=ID,
-                actor="staff:test",
-                correlation_id="",
-                event=event,
-            )
-            for place, event in enumerate(self._events, 1)
-        ]
+        return history_of(id, self._events, instant_of)
 
 
 class AccountMachine(RuleBasedStateMachine):

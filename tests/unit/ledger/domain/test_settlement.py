@@ -32,6 +32,12 @@ from services.ledger.penalties.rules import load_rules
 LAW = PenaltyLaw(load_rules(environ={}))
 NUMBER = "0100000001"
 MARCH, APRIL = "2026-03", "2026-04"
+OF_AN_EARLIER_VERSION = (
+    b'{"account":"0100000001","payment_id":"7f1c5c58-3d7e-4f2a-9b61-0d8f0e6f5a21",'
+    b'"effective_on":"2026-04-10","amount":0,"penalty":50000,"allocation":[],'
+    b'"penalty_allocated":0,"advance":50000}'
+)
+"""A payment whose advance stands beside an open debt."""
 
 
 def day(text: str) -> date:
@@ -92,13 +98,7 @@ def test_a_payment_named_as_penalty_that_is_not_owed_pays_principal() -> None:
 def test_an_advance_that_an_earlier_version_left_beside_a_debt_pays_it() -> None:
     account = opened()
     bill_march(account, 4_296_04)
-    old = EVENTS.decode(
-        "ledger.payment_posted.v1",
-        b'{"account":"0100000001","payment_id":"7f1c5c58-3d7e-4f2a-9b61-0d8f0e6f5a21",'
-        b'"effective_on":"2026-04-10","amount":0,"penalty":50000,"allocation":[],'
-        b'"penalty_allocated":0,"advance":50000}',
-    )
-    account.replay(old)
+    account.replay(EVENTS.decode("ledger.payment_posted.v1", OF_AN_EARLIER_VERSION))
     assert sums(account) == (4_296_04, 0, 500_00)
     assert accrue(account, day("05-15"), LAW) == 0
     assert account.pending[-1] == AdvanceSettled(
@@ -114,13 +114,7 @@ def test_an_advance_that_an_earlier_version_left_beside_a_debt_pays_it() -> None
 def test_the_next_posting_after_an_earlier_version_settles_its_advance() -> None:
     account = opened()
     bill_march(account, 4_296_04)
-    old = EVENTS.decode(
-        "ledger.payment_posted.v1",
-        b'{"account":"0100000001","payment_id":"7f1c5c58-3d7e-4f2a-9b61-0d8f0e6f5a21",'
-        b'"effective_on":"2026-04-10","amount":0,"penalty":50000,"allocation":[],'
-        b'"penalty_allocated":0,"advance":50000}',
-    )
-    account.replay(old)
+    account.replay(EVENTS.decode("ledger.payment_posted.v1", OF_AN_EARLIER_VERSION))
     bill_april(account)
     assert account.open_items == {MARCH: {"heating": 3_796_04}, APRIL: {"heating": 1_000_00}}
     assert account.advance == 0
