@@ -292,7 +292,9 @@ def test_listener_ignores_what_the_upstream_did_not_send(
                 headers={"cloudEvents_id": "x", "saldo_position": 7, "saldo_predecessor": 1},
             )
             eventually(lambda: _has_queue(base_settings, queue), "the listener is there")
-            connection.channel().basic_publish("", queue, b"{broken", forged)
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.basic_publish("", queue, b"{broken", forged, mandatory=True)
     pay(calls.ledger, 8)
     eventually(lambda: seen(database) == list(range(2, 10)), "only the ledger's own arrived")
     named = [one["sender"] for one in logged if one["event"] == "message_of_a_stranger"]
