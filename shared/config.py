@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from shared.acquirer_settings import AcquirerSettings, acquirers_of
 from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, parse_ring
+from shared.money import Kopecks, parse_roubles
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
@@ -25,6 +27,9 @@ REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
 
 PAGE_READ_SECONDS = 2.0
+
+ACQUIRER_URL = "http://127.0.0.1:18090"
+"""Where the first acquirer answers without a setting: the simulated one."""
 
 # The gateway's keys were derived for the cabinet before it had a secret of its own.
 _DERIVED_FOR = {GATEWAY: "cabinet"}
@@ -64,11 +69,14 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
-    acquirer: str = "rbs"
-    acquirer_url: str = "http://127.0.0.1:18090"
-    acquirer_user: str = "saldo"
-    acquirer_password: str = field(default="", repr=False)
-    acquirer_secret: str = field(default="", repr=False)
+    acquirers: tuple[AcquirerSettings, ...] = (AcquirerSettings("main", "rbs", ACQUIRER_URL),)
+    """The acquirers, the one for new orders first."""
+    payments_largest: Kopecks = 300_000_00
+    """The largest payment of the cabinet."""
+    payments_open_orders: int = 3
+    """How many payments of one person may be open, each over accounts of its own."""
+    payments_mismatch: str = "return"
+    """What becomes of a charge of another sum than ordered: `return` it, or leave it to `staff`."""
     monitoring_listen: str = "127.0.0.1:0"
     """Where the process answers `/metrics` and `/readyz`; port 0: any, which the log names."""
     gateway_head_seconds: float = REQUEST_SECONDS
@@ -158,7 +166,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
-            "acquirer", "acquirer_url", "acquirer_user", "acquirer_password", "acquirer_secret",
             "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
             "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
         )
@@ -192,6 +199,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
         page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
+        acquirers=_acquirers(env),
+        payments_largest=_sum(env, "SALDO_PAYMENTS_LARGEST", Settings.payments_largest),
+        payments_open_orders=_count(
+            env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
+        ),
+        payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         stream_max_bytes=_bytes(env, "SALDO_STREAM_MAX_BYTES", Settings.stream_max_bytes),
         subscriber_queue_bytes=_bytes(
             env, "SALDO_SUBSCRIBER_QUEUE_BYTES", Settings.subscriber_queue_bytes
@@ -229,6 +242,38 @@ def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS
     if not 0 < seconds <= 3600:
         raise ConfigurationError(f"{name} must be a number of seconds, up to 3600")
     return seconds
+
+
+def _acquirers(env: Mapping[str, str]) -> tuple[AcquirerSettings, ...]:
+    try:
+        return acquirers_of(env, ACQUIRER_URL)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _sum(env: Mapping[str, str], name: str, default: Kopecks) -> Kopecks:
+    text = env.get(name)
+    try:
+        amount = parse_roubles(text) if text else default
+    except ValueError:
+        amount = 0
+    if amount <= 0:
+        raise ConfigurationError(f"{name} is a sum in roubles, as 300000")
+    return amount
+
+
+def _count(env: Mapping[str, str], name: str, default: int, *, most: int) -> int:
+    text = env.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= most:
+        raise ConfigurationError(f"{name} is a number from 1 to {most}")
+    return int(text)
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = env.get(name) or choices[0]
+    if text not in choices:
+        raise ConfigurationError(f"{name} is one of: {', '.join(choices)}")
+    return text
 
 
 def _bytes(env: Mapping[str, str], name: str, default: int) -> int:

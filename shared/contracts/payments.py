@@ -36,7 +36,18 @@ class Failure(StrEnum):
     FORM_LOST = "form_lost"
     """The order was registered, but the address of its page was lost before anybody saw it."""
     GIVEN_BACK = "given_back"
-    """The acquirer reversed or refunded the charge before payments recorded it."""
+    """The charge was returned to the card and never posted."""
+    REPLACED = "replaced"
+    """The payer started another payment of the same accounts; this one was closed unpaid."""
+
+
+class RefundCause(StrEnum):
+    """Why money went back."""
+
+    STAFF = "staff"
+    """Our staff gave it back."""
+    BANK = "bank"
+    """The acquirer returned it without us: a chargeback, or a refund at its own desk."""
 
 
 class PaymentLine(Schema):
@@ -84,7 +95,8 @@ class PaymentFailed(_OfPayment):
             "description": (
                 "declined: the card's bank refused; expired: not paid in time; "
                 "refused_by_acquirer, not_registered, form_lost: the order could not be made "
-                "payable; given_back: charged and reversed before it was noticed."
+                "payable; given_back: charged, returned to the card and never posted; replaced: "
+                "another payment was started instead."
             ),
             "grows": True,
         },
@@ -93,6 +105,46 @@ class PaymentFailed(_OfPayment):
 
 class PaymentCompleted(_WithMoney):
     pass
+
+
+class PaymentMismatched(_OfPayment):
+    ordered = Kopecks(required=True, metadata={"description": "What was ordered, kopecks."})
+    charged = Kopecks(
+        required=True, metadata={"description": "What the acquirer says it charged, kopecks."}
+    )
+
+
+class RefundedLine(Schema):
+    account = AccountNumber(
+        required=True, metadata={"description": "The personal account that it is taken from."}
+    )
+    amount = Kopecks(required=True, metadata={"description": "What went back, kopecks."})
+
+
+class PaymentRefunded(_OfPayment):
+    refund_id = PlainId(required=True, metadata={"description": "The refund."})
+    lines = fields.List(
+        fields.Nested(RefundedLine),
+        required=True,
+        metadata={"description": "What goes back of each account; no zero line."},
+    )
+    total = Kopecks(required=True, metadata={"description": "The sum that went back, kopecks."})
+    refunded_on = Day(
+        required=True, metadata={"description": "The business day on which it went back."}
+    )
+    whole = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether nothing of the payment is left after it."},
+    )
+    reason = fields.String(
+        required=True,
+        validate=validate.OneOf([cause.value for cause in RefundCause]),
+        metadata={
+            "description": "staff: our staff gave it back; bank: the acquirer returned it on its "
+            "own account.",
+            "grows": True,
+        },
+    )
 
 
 CONTRACTS = [
@@ -122,5 +174,20 @@ CONTRACTS = [
         version=1,
         schema=PaymentCompleted,
         summary="Every line of a captured payment is posted in the ledger.",
+    ),
+    Contract(
+        "payment_mismatched",
+        version=1,
+        schema=PaymentMismatched,
+        summary=(
+            "The acquirer says it charged another sum than was ordered. Nothing is posted: the sum "
+            "is returned to the card, or staff decide."
+        ),
+    ),
+    Contract(
+        "payment_refunded",
+        version=1,
+        schema=PaymentRefunded,
+        summary="Money of a captured payment went back to the card, all of it or a part.",
     ),
 ]

@@ -19,8 +19,10 @@ import requests
 from services.payments.acquirers import (
     Acquirer,
     Callback,
+    CallbackRequest,
     NewOrder,
     NumberTaken,
+    Order,
     OrderReport,
     OrderState,
     Refused,
@@ -28,7 +30,7 @@ from services.payments.acquirers import (
     Registration,
     UnknownOutcome,
 )
-from shared.config import Settings
+from shared.acquirer_settings import AcquirerSettings
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -100,21 +102,18 @@ class _StatusResponse(msgspec.Struct, rename="camel"):
     card_auth_info: _CardInfo | None = None
 
 
-def connect(settings: Settings) -> Acquirer:
-    """Return the bank at SALDO_ACQUIRER_URL."""
+def connect(settings: AcquirerSettings) -> Acquirer:
+    """Return the bank of these settings."""
     return RbsAcquirer(settings)
 
 
 class RbsAcquirer:
     """A bank on the RBS platform, reached over HTTP."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._url = settings.acquirer_url.rstrip("/")
-        self._secret = settings.acquirer_secret
-        self._credentials = {
-            "userName": settings.acquirer_user,
-            "password": settings.acquirer_password,
-        }
+    def __init__(self, settings: AcquirerSettings) -> None:
+        self._url = settings.url
+        self._secret = settings.secret
+        self._credentials = {"userName": settings.user, "password": settings.password}
 
     def register(self, order: NewOrder) -> Registration:
         """Call `register.do`: one-stage payment. The bank itself refuses a repeated number."""
@@ -143,9 +142,9 @@ class RbsAcquirer:
             return UnknownOutcome("neither order nor error")
         return Registered(response.order_id, response.form_url)
 
-    def find_order(self, order_number: str, order_id: str | None) -> OrderReport | None:
+    def find_order(self, order: Order) -> OrderReport | None:
         """Call `getOrderStatusExtended.do`: nothing else is believed about money."""
-        key = {"orderId": order_id} if order_id else {"orderNumber": order_number}
+        key = {"orderId": order.order_id} if order.order_id else {"orderNumber": order.order_number}
         response = self._call("getOrderStatusExtended.do", key, _StatusResponse)
         if isinstance(response, UnknownOutcome):
             return _unknown(response.reason)
@@ -154,15 +153,15 @@ class RbsAcquirer:
             return None
         if code != _DONE:
             return _unknown(f"error {code}")
-        if response.order_number != order_number:
+        if response.order_number != order.order_number:
             return _unknown("another order")
         return _report(response)
 
-    def read_callback(self, parameters: Mapping[str, str]) -> Callback | None:
+    def read_callback(self, request: CallbackRequest) -> Callback | None:
         """Read the parameters of a callback; None when the checksum is wrong."""
-        if not is_genuine(parameters, self._secret):
+        if not is_genuine(request.parameters, self._secret):
             return None
-        return Callback(parameters.get("orderNumber", ""))
+        return Callback(request.parameters.get("orderNumber", ""))
 
     def _call(self, call: str, parameters: Mapping[str, str], shape: type[T]) -> T | UnknownOutcome:
         try:

@@ -1,0 +1,73 @@
+"""The settings of acquirers: one by ``SALDO_ACQUIRER_*``, or several that SALDO_ACQUIRERS names.
+
+``SALDO_ACQUIRERS=main=rbs,kassa=yookassa`` names two, each with its protocol. What the first has in
+``SALDO_ACQUIRER_URL``, the others have in variables of their own, as ``SALDO_ACQUIRER_KASSA_URL``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
+_PROTOCOL = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_RESERVED = frozenset({"url", "user", "password", "secret", "title"})
+
+
+@dataclass(frozen=True)
+class AcquirerSettings:
+    """One acquirer: its name in our orders, its protocol, its API, our credentials there."""
+
+    name: str
+    protocol: str
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    """The key of callbacks (HMAC); "" where none are signed by it."""
+    public_key_file: str = ""
+    """The acquirer's certificate or public key (PEM), where callbacks are signed by it (RSA)."""
+    title: str = ""
+    """What a payer reads where he may choose; "" for the name of the way to pay alone."""
+
+
+def acquirers_of(env: Mapping[str, str], default_url: str) -> tuple[AcquirerSettings, ...]:
+    """Return the acquirers of an installation, the one for new orders first.
+
+    Raises ValueError for names that cannot be used.
+    """
+    named = env.get("SALDO_ACQUIRERS") or f"main={env.get('SALDO_ACQUIRER') or 'rbs'}"
+    pairs = [tuple(part.strip() for part in one.partition("=")[::2]) for one in named.split(",")]
+    for name, protocol in pairs:
+        if not _NAME.fullmatch(name) or not _PROTOCOL.fullmatch(protocol) or name in _RESERVED:
+            raise ValueError(
+                "SALDO_ACQUIRERS names acquirers with their protocols, as main=rbs,kassa=yookassa; "
+                "a name has up to 16 letters and digits"
+            )
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("SALDO_ACQUIRERS names an acquirer twice")
+    return tuple(
+        _acquirer(env, "SALDO_ACQUIRER" if place == 0 else f"SALDO_ACQUIRER_{name.upper()}",
+                  name, protocol, default_url if place == 0 else "")
+        for place, (name, protocol) in enumerate(pairs)
+    )  # fmt: skip
+
+
+def _acquirer(
+    env: Mapping[str, str], prefix: str, name: str, protocol: str, default_url: str
+) -> AcquirerSettings:
+    url = env.get(f"{prefix}_URL") or default_url
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"set {prefix}_URL to the address of the acquirer {name}")
+    return AcquirerSettings(
+        name=name,
+        protocol=protocol,
+        url=url.rstrip("/"),
+        user=env.get(f"{prefix}_USER") or "saldo",
+        password=env.get(f"{prefix}_PASSWORD", ""),
+        secret=env.get(f"{prefix}_SECRET", ""),
+        public_key_file=env.get(f"{prefix}_PUBLIC_KEY_FILE", ""),
+        title=env.get(f"{prefix}_TITLE", ""),
+    )
