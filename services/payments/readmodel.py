@@ -60,7 +60,7 @@ class ReadModel:
             elif not self.refunds.project(entry):
                 self._change(entry.originator_id, entry.event)
 
-    def _change(self, payment_id: UUID, event: Any) -> None:  # noqa: C901 - one case for each event
+    def _change(self, payment_id: UUID, event: Any) -> None:
         match event:
             case OrderRegistered() as order:
                 self._update(
@@ -298,5 +298,3 @@ class ReadModel:
             " AND account = %(account)s",
             {**changes, "payment_id": payment_id, "account": account},
         )
-
-
