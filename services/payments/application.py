@@ -28,13 +28,15 @@ SESSION: Final = timedelta(minutes=20)
 _SESSION_OVER: Final = SESSION + timedelta(seconds=30)
 
 #: When the acquirer is polled, counted from the moment when the outcome became unknown. The fourth
-#: poll is just after the end of the session, when the acquirer's report is final.
+#: poll is just after the end of the session, when the acquirer's report is final; some acquirers
+#: end it after an hour, whatever we ask for.
 POLL_AFTER: Final = (
     timedelta(seconds=5),
     timedelta(seconds=30),
     timedelta(minutes=5),
     _SESSION_OVER,
     timedelta(hours=1),
+    timedelta(minutes=70),
     *(timedelta(days=day) for day in range(1, 6)),
 )
 
@@ -109,6 +111,16 @@ class FailPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     payment_id: UUID
     reason: Failure
+
+
+class ReplacePayment(msgspec.Struct, frozen=True, kw_only=True):
+    """The payer started another payment of the same accounts in place of this one.
+
+    `keeps_polling`: the order is still open at the acquirer, and what is held for it is released.
+    """
+
+    payment_id: UUID
+    keeps_polling: bool
 
 
 class RecordAbsence(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,6 +312,14 @@ def fail_payment(session: Session, command: FailPayment) -> None:
         session.read.polls.put(command.payment_id, row["created_at"], attempts, due_at, "declined")
     else:
         session.read.polls.remove(command.payment_id)
+
+
+def replace_payment(session: Session, command: ReplacePayment) -> None:
+    """Record that another payment has taken the place of this one."""
+    fail_payment(session, FailPayment(payment_id=command.payment_id, reason=Failure.REPLACED))
+    if command.keeps_polling:
+        now = session.now
+        session.read.polls.put(command.payment_id, now, 0, now + POLL_AFTER[0], "replaced")
 
 
 def record_absence(session: Session, command: RecordAbsence) -> bool:

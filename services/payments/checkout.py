@@ -76,13 +76,13 @@ class Checkout:
 
         One that is open for the same split is returned in place of another one; one that is open
         for another split of the same accounts is closed first. Raises ValidationFailed (see
-        `frozen_split`; `unknown_acquirer`), NotFound `account_not_linked`, Conflict `payment_open`,
+        `frozen_split`; `acquirer_unknown`), NotFound `account_not_linked`, Conflict `payment_open`,
         `too_many_open_payments`, `payment_must_be_restarted` or `command_reused`.
         """
         split = frozen_split(lines, self._limits.largest)
         if acquirer is not None and acquirer not in self._acquirers.by_name:
             raise ValidationFailed(
-                "unknown_acquirer", "There is no such way to pay here.", field="acquirer"
+                "acquirer_unknown", "There is no such way to pay here.", field="acquirer"
             )
         command_id = context.current().command_id or new_id()
         payment_id = payment_id_of(person_id, command_id)

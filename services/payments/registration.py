@@ -13,6 +13,7 @@ from typing import Final
 from services.payments import application
 from services.payments.acquirers import (
     Acquirer,
+    Done,
     NewOrder,
     NumberTaken,
     Refused,
@@ -175,14 +176,17 @@ def close_order(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) ->
     """Close an open payment at the acquirer, so that another one may take its place.
 
     Does nothing where it turns out to be decided. Raises Conflict `payment_open` where the order
-    cannot be closed: it may still be paid.
+    cannot be closed: it may still be paid. Where a card is only held at first, an order that is
+    left takes nothing, so that one need not be closed.
     """
+    keeps_polling = False
     if payment.form_url:
         if poll_acquirer(store, acquirers, payment) is PollOutcome.DECIDED:
             return
         acquirer = acquirers.of(payment.acquirer)
         outcome = None if acquirer is None else acquirer.close(order_of(payment))
-        if isinstance(outcome, Refused) or outcome is None or isinstance(outcome, UnknownOutcome):
+        keeps_polling = acquirer is not None and acquirer.two_steps and outcome != Done()
+        if not isinstance(outcome, Done) and not keeps_polling:
             raise application.payment_open(payment.payment_id)
-    command = application.FailPayment(payment_id=payment.payment_id, reason=Failure.REPLACED)
-    store.transact(application.fail_payment, command)
+    command = application.ReplacePayment(payment_id=payment.payment_id, keeps_polling=keeps_polling)
+    store.transact(application.replace_payment, command)
