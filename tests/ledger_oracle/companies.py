@@ -41,6 +41,8 @@ class RandomAccount:
         self.entries += self._some(self._write_off, 2)
         self.entries += self._some(self._kind, 1)
         self.entries += self._some(self._accrual, 4)
+        # The last, so that the other entries of a seed stay what they were.
+        self.entries += self._some(self._refund, 4)
 
     def _some(self, make: Callable[[], Fact | None], at_most: int) -> list[Fact]:
         made = [make() for _ in range(self._chance.randint(0, at_most))]
@@ -123,6 +125,16 @@ class RandomAccount:
         self.entries.append(fact)
         return None
 
+    def _refund(self) -> Fact | None:
+        paid = [fact for fact in self.entries if fact.what == "pay"]
+        if not paid:
+            return None
+        chance, payment = self._chance, self._chance.choice(paid)
+        whole = payment.amount + payment.penalty
+        amount = chance.choice((whole, chance.randint(1, whole), chance.randint(1, whole)))
+        day = max(self._day(), payment.day)
+        return Fact(day, "refund", self._name(), amount=amount, payment=payment.name)
+
     def _write_off(self) -> Fact:
         return Fact(self._day(), "write_off", amount=self._chance.randint(1, self._scale // 30 + 1))
 
@@ -196,7 +208,8 @@ def _needs(entry: Fact, other: Fact) -> bool:
         return entry is not other
     if entry.what == "adjust":
         return other.what == "bill" and other.period == entry.period
-    return entry.what == "reverse" and other.what == "pay" and other.name == entry.name
+    paid = {"reverse": entry.name, "refund": entry.payment}.get(entry.what)
+    return other.what == "pay" and other.name == paid
 
 
 def _month(first: date, later: int) -> date:
