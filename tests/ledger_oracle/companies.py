@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -146,18 +147,27 @@ class RandomAccount:
 
 
 def random_company(seed: int, size: int) -> dict[str, list[Fact]]:
-    """Return the entries of recent accounts by number; payments are moved between them."""
+    """Return the entries of recent accounts by number; payments are moved between them.
+
+    Some are reversed and entered again by hand, some are moved by one correction.
+    """
     chance = random.Random(f"company {seed}")  # noqa: S311 - reproducible
     company = {
         f"{place + 1:010}": RandomAccount(seed * 1_000_000 + place, RECENT).entries
         for place in range(size)
     }
-    for entries in list(company.values()):
-        for reversal in [entry for entry in entries if entry.what == "reverse"]:
+    for number, entries in list(company.items()):
+        for place, reversal in enumerate(entries):
+            if reversal.what != "reverse":
+                continue
+            if chance.random() < 0.5:
+                to = chance.choice(list(company))
+                entries[place] = replace(reversal, to="" if to == number else to)
+                continue
             [moved] = [e for e in entries if e.what == "pay" and e.name == reversal.name]
-            to = company[chance.choice(list(company))]
-            if not any(entry.name == moved.name for entry in to):
-                to.append(moved)
+            others = company[chance.choice(list(company))]
+            if not any(entry.name == moved.name for entry in others):
+                others.append(moved)
     return company
 
 

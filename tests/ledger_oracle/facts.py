@@ -22,7 +22,8 @@ TAKEN_BACK = ("reverse", "refund")
 class Fact:
     """One fact; ``name`` identifies it among those of its kind and day.
 
-    ``payment`` is that of a refund. A reversal of no ``amount`` is of all that is left.
+    ``payment`` is that of a refund. A reversal of no ``amount`` is of all that is left; ``to`` is
+    the account that this is moved to.
     """
 
     day: date
@@ -35,6 +36,7 @@ class Fact:
     penalty: int = 0
     kind: str = ""
     payment: str = ""
+    to: str = ""
 
     @property
     def turn(self) -> int:
