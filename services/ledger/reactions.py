@@ -15,6 +15,7 @@ from services.ledger.application import (
     open_account,
     post_payment,
 )
+from services.ledger.domain.events import TakenElsewhere
 from shared.bus import Message, Services
 from shared.errors import NotFound, Unavailable
 from shared.eventstore import Session
@@ -68,10 +69,27 @@ def payment_captured(session: Session, message: Message, services: Services) -> 
         raise Unavailable(error.code, "The account is not open yet.") from error
 
 
+def bank_payment_accepted(session: Session, message: Message, services: Services) -> None:
+    """Post a payment of a bank's register, on the day that the bank took it."""
+    data: dict[str, Any] = message.data
+    post_payment(
+        session,
+        PostPayment(
+            payment_id=UUID(data["payment_id"]),
+            paid_on=date.fromisoformat(data["paid_on"]),
+            lines=(PaidLine(account=data["account"], amount=data["amount"], penalty=0),),
+            taken=TakenElsewhere(place="bank", document=data["document"]),
+        ),
+    )
+
+
 REACTIONS = {
     "accounts": {
         "contract_registered": contract_registered,
         "contract_amended": contract_amended,
     },
-    "payments": {"payment_captured": payment_captured},
+    "payments": {
+        "payment_captured": payment_captured,
+        "bank_payment_accepted": bank_payment_accepted,
+    },
 }

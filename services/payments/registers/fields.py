@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 from shared.money import Kopecks, format_roubles, parse_roubles
 from shared.tablefiles import shown
@@ -26,12 +27,11 @@ _NUMBER = re.compile(r"(?:[+-]?[0-9][0-9 \u00a0\u202f]*(?:[.,][0-9]*)?)")
 _ACCOUNT = re.compile(r"[0-9]{1,20}")
 
 
-class DayRange:
+class DayRange(NamedTuple):
     """The days on which a payment can have been made: the operator's first day up to today."""
 
-    def __init__(self, first: date, today: date) -> None:
-        self.first = first
-        self.today = today
+    first: date
+    today: date
 
     def check(self, found: date) -> date:
         """Return a day within the range; raises ValueError for another."""

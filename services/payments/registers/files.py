@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 import msgspec
 
 from services.payments.registers.layouts import Layout
-from services.payments.registers.statement import MAGIC, Seal, Statement
+from services.payments.registers.rows import Seal
+from services.payments.registers.statement import MAGIC, Statement
 from services.payments.registers.text_register import TextRegister
 from shared.errors import ValidationFailed
 from shared.tablefiles import BLOCK

@@ -54,18 +54,17 @@ class ReceivePayments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishRegister(msgspec.Struct, frozen=True, kw_only=True):
-    """All payments of a file are recorded."""
+    """All payments of a file are recorded: `payments` of them, without `differing` ones."""
 
     register_id: UUID
-    received: int
-    repeated: int
+    payments: int
     differing: int
 
 
 class Differing(msgspec.Struct, frozen=True):
-    """A row whose document is known with another sum or account, and what is known."""
+    """A payment whose document is known with another sum or account, and what is known."""
 
-    row: int
+    payment: Payment
     reason: str
 
 
@@ -125,7 +124,11 @@ def receive_register(session: Session, command: ReceiveRegister) -> None:
 def finish_register(session: Session, command: FinishRegister) -> None:
     """Record the end of an import; does nothing the second time."""
     register = session.load(BankRegister, command.register_id)
-    register.finish(command.received, command.repeated, command.differing)
+    if register.is_imported:
+        return
+    # An interrupted import has received some of them before.
+    received = sum(session.read.registers.states(command.register_id).values())
+    register.finish(received, command.payments - received, command.differing)
 
 
 def receive_payments(session: Session, command: ReceivePayments) -> Received:
@@ -152,7 +155,7 @@ def compare_payments(session: Session, command: ReceivePayments) -> Received:
             outcome.received += 1
             outcome.suspense += bool(payment.suspense)
         elif reason := _difference(payment, before, by_account=command.by_account):
-            outcome.differing.append(Differing(payment.row, reason))
+            outcome.differing.append(Differing(payment, reason))
         else:
             outcome.repeated += 1
     return outcome

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from collections.abc import Callable
 from datetime import date
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -59,7 +62,15 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
 
 Found: TypeAlias = Payment | Refused | Stated | Skipped
 
+Seal: TypeAlias = Callable[[str], str]
+"""A keyed digest: who paid tells payments apart, and must not be found again from an id."""
+
 WITHOUT_DOCUMENT: Final = "line"
+
+
+def seal_by(key: bytes, text: str) -> str:
+    """Return the keyed digest of a text."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def payment_id_of(bank: str, *parts: str) -> UUID:

@@ -7,7 +7,7 @@ https://v8.1c.ru/tekhnologii/obmen-dannymi-i-integratsiya/standarty-i-formaty/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from services.payments.registers.rows import (
     Found,
     Payment,
     Refused,
+    Seal,
     Skipped,
     Stated,
     payment_id_of,
@@ -34,9 +35,6 @@ _ACCOUNT_OPEN, _ACCOUNT_CLOSE = "СекцияРасчСчет", "КонецРа�
 _PAYEE: Final = ("ПолучательСчет", "ПолучательРасчСчет")
 _PAYER: Final = ("ПлательщикСчет", "ПлательщикРасчСчет")
 _PURPOSE: Final = re.compile("НазначениеПлатежа[0-9]?")
-
-Seal = Callable[[str], str]
-"""A keyed digest: who paid tells payments apart, and must not be found again from an id."""
 
 _Document = tuple[int, dict[str, str], str]
 """(row where it begins, its keys and values, its flaw)."""
