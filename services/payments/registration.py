@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from services.payments import application
+from services.payments import application, scheduling, snapshots
 from services.payments.acquirers import (
     Acquirer,
+    Done,
     NewOrder,
     NumberTaken,
     Refused,
@@ -20,8 +21,9 @@ from services.payments.acquirers import (
     Registration,
     UnknownOutcome,
 )
-from services.payments.application import SESSION, PaymentSnapshot, RecordPoll
 from services.payments.polling import Acquirers, PollOutcome, order_of, poll_acquirer
+from services.payments.scheduling import SESSION, RecordPoll
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import State
 from shared.contracts.payments import Failure
 from shared.eventstore import Store
@@ -71,7 +73,7 @@ class Registrar:
 
     def load(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return a payment as it is now."""
-        found = self._store.query(lambda s: application.snapshot(s, payment.payment_id))
+        found = self._store.query(lambda s: snapshots.snapshot(s, payment.payment_id))
         if found is None:
             raise RuntimeError(f"payment {payment.payment_id} was started but is missing")
         return found
@@ -167,7 +169,7 @@ class Registrar:
 
     def _wait(self, payment: PaymentSnapshot) -> bool:
         command = RecordPoll(payment_id=payment.payment_id, outcome=PollOutcome.UNKNOWN.value)
-        self._store.transact(application.restart_polling, command)
+        self._store.transact(scheduling.restart_polling, command)
         return False
 
 
@@ -175,14 +177,17 @@ def close_order(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) ->
     """Close an open payment at the acquirer, so that another one may take its place.
 
     Does nothing where it turns out to be decided. Raises Conflict `payment_open` where the order
-    cannot be closed: it may still be paid.
+    cannot be closed: it may still be paid. Where a card is only held at first, an order that is
+    left takes nothing, so that one need not be closed.
     """
+    keeps_polling = False
     if payment.form_url:
         if poll_acquirer(store, acquirers, payment) is PollOutcome.DECIDED:
             return
         acquirer = acquirers.of(payment.acquirer)
         outcome = None if acquirer is None else acquirer.close(order_of(payment))
-        if isinstance(outcome, Refused) or outcome is None or isinstance(outcome, UnknownOutcome):
+        keeps_polling = acquirer is not None and acquirer.two_steps and outcome != Done()
+        if not isinstance(outcome, Done) and not keeps_polling:
             raise application.payment_open(payment.payment_id)
-    command = application.FailPayment(payment_id=payment.payment_id, reason=Failure.REPLACED)
-    store.transact(application.fail_payment, command)
+    command = application.ReplacePayment(payment_id=payment.payment_id, keeps_polling=keeps_polling)
+    store.transact(application.replace_payment, command)

@@ -24,6 +24,7 @@ from shared.money import Kopecks
 #: `connect(settings: AcquirerSettings) -> Acquirer`.
 ACQUIRERS: Final = {
     "rbs": "services.payments.acquirers.rbs",
+    "yookassa": "services.payments.acquirers.yookassa",
 }
 
 
@@ -146,6 +147,9 @@ class FasterPayment(msgspec.Struct, frozen=True):
 
 class Acquirer(Protocol):
     """A bank that takes cards. An instance is safe in threads and in greenlets."""
+
+    two_steps: bool
+    """Whether a card is only HELD until `capture`: an order that nobody captures takes nothing."""
 
     def register(self, order: NewOrder) -> Registration:
         """Register an order; charges nothing. May be repeated with the same order."""
