@@ -28,6 +28,7 @@ from services.payments.events import (
 )
 from services.payments.poll_schedule import PollSchedule
 from services.payments.refund_table import RefundTable
+from services.payments.registers.tables import RegisterTables
 from services.payments.state import OPEN, State
 from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
@@ -59,9 +60,11 @@ class ReadModel:
         self._cursor = cursor
         self.polls = PollSchedule(cursor)
         self.refunds = RefundTable(cursor)
+        self.registers = RegisterTables(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Project the events into the tables of payments, orders and refunds."""
+        """Project the events into the tables of payments, orders, refunds and bank registers."""
+        self.registers.project(recorded)
         for entry in recorded:
             if isinstance(entry.event, PaymentStarted):
                 self._insert(entry, entry.event)
