@@ -31,6 +31,20 @@ _ACQUIRER = (
     "SALDO_ACQUIRER_PASSWORD",
     "SALDO_ACQUIRER_SECRET",
 )
+_FISCAL = (
+    "SALDO_FISCAL",
+    "SALDO_FISCAL_EMAIL",
+    "SALDO_FISCAL_GROUP",
+    "SALDO_FISCAL_INN",
+    "SALDO_FISCAL_METHOD",
+    "SALDO_FISCAL_PASSWORD",
+    "SALDO_FISCAL_PLACE",
+    "SALDO_FISCAL_SELLER",
+    "SALDO_FISCAL_TAXATION",
+    "SALDO_FISCAL_URL",
+    "SALDO_FISCAL_USER",
+    "SALDO_FISCAL_VAT",
+)
 _WITNESSES = (
     "SALDO_LEDGER_WITNESS_DIR",
     "SALDO_LEDGER_WITNESS_MAIL",
@@ -42,6 +56,7 @@ _SERVICES = (
     *_DATABASES,
     *_BROKER,
     *_ACQUIRER,
+    *_FISCAL,
     "SALDO_ACQUIRER",
     *_secrets_of(*SERVICES),
     "SALDO_URL",
@@ -119,6 +134,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_SMTP_URL",
     ),
     "acquirer": (*_EVERY, *_ACQUIRER, "SALDO_STATE_DIR", "SALDO_URL"),
+    "ofd": (*_EVERY, *_FISCAL, "SALDO_STATE_DIR"),
     "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
 }
 """The `SALDO_*` variables of each process, as far as they are set."""

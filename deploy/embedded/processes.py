@@ -49,6 +49,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     gateway = settings["SALDO_MONITORING_URL_GATEWAY"]
     seal = settings["SALDO_MONITORING_URL_SEAL"]
     acquirer = urlsplit(settings["SALDO_ACQUIRER_URL"]).netloc
+    ofd = urlsplit(settings["SALDO_FISCAL_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
     rpc = tuple(f"rpc-{service}" for service in SERVICES)
     reactions = tuple(
@@ -68,6 +69,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("seal", ("services", "seal"), ("migrate",), Check("http", f"{seal}/readyz")),
         ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
+        ("ofd", ("deploy.doubles.ofd",), (), Check("tcp", ofd)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
     version = code_version()

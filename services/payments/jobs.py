@@ -6,6 +6,7 @@ from typing import Final
 
 from services.payments import application
 from services.payments.acquirers import Acquirer, open_acquirer
+from services.payments.fiscal.jobs import FISCAL_JOBS
 from services.payments.polling import PollOutcome, poll_acquirer
 from shared import context
 from shared.bus import Job, Services
@@ -31,4 +32,7 @@ def poll_due(store: Store, acquirer: Acquirer) -> int:
     return len(due)
 
 
-JOBS: Final = [Job("poll_unknown_outcomes", every=1.0, run=poll_unknown_outcomes)]
+JOBS: Final = [
+    Job("poll_unknown_outcomes", every=1.0, run=poll_unknown_outcomes),
+    *FISCAL_JOBS,
+]

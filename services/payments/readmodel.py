@@ -19,6 +19,7 @@ from services.payments.domain import (
     PaymentStarted,
     State,
 )
+from services.payments.fiscal.tables import FiscalTables
 from services.payments.poll_schedule import PollSchedule
 from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
@@ -35,10 +36,13 @@ class ReadModel:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.polls = PollSchedule(cursor)
+        self.fiscal = FiscalTables(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Project the events into `payments` and `payment_lines`."""
         for entry in recorded:
+            if self.fiscal.project(entry):
+                continue
             payment_id = entry.originator_id
             match entry.event:
                 case PaymentStarted() as started:

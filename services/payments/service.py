@@ -10,7 +10,10 @@ from services.payments import application, callback, schemas
 from services.payments.acquirers import open_acquirer
 from services.payments.checkout import Checkout
 from services.payments.domain import Line
+from services.payments.fiscal import application as fiscal
+from services.payments.fiscal import schemas as fiscal_schemas
 from shared.config import GATEWAY
+from shared.rpc.callers import staff
 from shared.rpc.server import RpcClientProvider, SettingsProvider, StoreProvider, rpc
 
 
@@ -53,6 +56,37 @@ class PaymentsService:
     def acquirer_callback(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return {accepted: true}; see `receive_callback`."""
         return callback.receive_callback(self.store, open_acquirer(self.settings), parameters)
+
+    @rpc(fiscal_schemas.FiscalReceipts, callers=(GATEWAY,))
+    def fiscal_receipts(self, person_id: UUID, payment_id: UUID) -> dict[str, Any]:
+        """Return {offered, receipts, seller} of a payment of a person; see `receipts_of`."""
+        query = application.OwnPayment(person_id=person_id, payment_id=payment_id)
+
+        def found(session: Any) -> dict[str, Any]:
+            application.own_snapshot(session, query)
+            return fiscal.receipts_of(
+                session, payment_id, self.settings.fiscal, self.settings.timezone
+            )
+
+        return self._query(found)
+
+    @rpc(fiscal_schemas.OpenFiscalReceipts, callers=(staff("read"),))
+    def open_fiscal_receipts(self, limit: int) -> dict[str, Any]:
+        """Return {receipts} that are pending or refused, the oldest first."""
+        return self._query(lambda session: fiscal.open_receipts(session, limit))
+
+    @rpc(fiscal_schemas.RetryFiscalReceipt, callers=(staff("resolve"),))
+    def retry_fiscal_receipt(self, receipt_id: UUID, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Have a refused receipt sent again; return {receipt_id, attempt}."""
+        command = fiscal.RetryReceipt(receipt_id=receipt_id, reason=reason)
+        if dry_run:
+            return self._query(
+                lambda session: {
+                    **fiscal.retry_receipt(session, command),
+                    "dry_run": True,
+                }
+            )
+        return self.store.execute(fiscal.retry_receipt, command)
 
     def _query(self, handler: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.store.query(handler)

@@ -61,6 +61,7 @@ class FiscalReceiptRetried(Event, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "payments.fiscal_receipt_retried.v1"
     attempt: int
+    reason: str
 
 
 FISCAL_EVENTS: Final = (
@@ -106,7 +107,7 @@ class FiscalReceipt(Aggregate):
         if self.state is ReceiptState.REQUESTED:
             self.trigger(FiscalReceiptRefused(reason=reason))
 
-    def retry(self) -> None:
+    def retry(self, reason: str) -> None:
         """Have it sent again. Raises Conflict `fiscal_receipt_not_refused`."""
         if self.state is not ReceiptState.REFUSED:
             raise Conflict(
@@ -115,7 +116,7 @@ class FiscalReceipt(Aggregate):
                 receipt_id=str(self.id),
                 state=self.state.value,
             )
-        self.trigger(FiscalReceiptRetried(attempt=self.attempt + 1))
+        self.trigger(FiscalReceiptRetried(attempt=self.attempt + 1, reason=reason))
 
     def apply(self, event: Any) -> None:
         match event:

@@ -40,8 +40,8 @@ class FiscalTables:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
 
-    def project(self, entry: Recorded) -> None:
-        """Project an event; one that is not about fiscal receipts changes nothing."""
+    def project(self, entry: Recorded) -> bool:
+        """Project an event; return False for one that is not about fiscal receipts."""
         match entry.event:
             case FiscalReceiptRequested() as requested:
                 self._insert(entry, requested)
@@ -66,6 +66,9 @@ class FiscalTables:
                 self._update(
                     entry.originator_id, state=ReceiptState.REFUSED, reason=reason, due_at=None
                 )
+            case _:
+                return False
+        return True
 
     def of_payment(self, payment_id: UUID) -> list[dict[str, Any]]:
         """Return the receipts of a payment and its refunds, the oldest first."""
