@@ -145,7 +145,7 @@ class PaymentState(Aggregate):
                 self.state, self.charged = State.MISMATCH, event.charged
             case PaymentCaptured():
                 self.state, self.charged = State.CAPTURED, event.amount
-                self.lines = event.lines
+                self.lines, self.total = event.lines, event.amount
             case PaymentFailed():
                 self.state = State.FAILED
             case PaymentExpired():
