@@ -15,7 +15,7 @@ from shared.money import Kopecks
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "ledger": ("adjust", "reverse", "write-off", "approve", "close", "post-payment", "read"),
     "helpdesk": ("read", "answer", "route", "close"),
-    "payments": ("read",),
+    "payments": ("read", "resolve"),
     "accounts": ("read",),
 }
 """All permissions, by service."""
@@ -44,7 +44,7 @@ ROLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "operator": {
         **_CLERK,
         "ledger": (*_CORRECTIONS, "close", "read"),
-        "payments": ("read",),
+        "payments": ("read", "resolve"),
         "accounts": ("read",),
     },
     "administrator": {},

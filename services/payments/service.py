@@ -92,14 +92,12 @@ class PaymentsService:
     def retry_fiscal_receipt(self, receipt_id: UUID, reason: str, dry_run: bool) -> dict[str, Any]:
         """Have a refused receipt sent again; return {receipt_id, attempt}."""
         command = fiscal.RetryReceipt(receipt_id=receipt_id, reason=reason)
-        if dry_run:
-            return self._query(
-                lambda session: {
-                    **fiscal.retry_receipt(session, command),
-                    "dry_run": True,
-                }
-            )
-        return self.store.execute(fiscal.retry_receipt, command)
+        if not dry_run:
+            done: dict[str, Any] = self.store.execute(fiscal.retry_receipt, command)
+            return done
+        # A query keeps nothing of what it has triggered.
+        tried = self._query(lambda session: fiscal.retry_receipt(session, command))
+        return {**tried, "dry_run": True}
 
     def _query(self, handler: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.store.query(handler)
