@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 _PROTOCOL = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_RESERVED = frozenset({"url", "user", "password", "secret", "title"})
+_SITE = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+_RESERVED = frozenset({"url", "user", "password", "secret", "title", "networks", "pages"})
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ class AcquirerSettings:
     """The acquirer's certificate or public key (PEM), where callbacks are signed by it (RSA)."""
     title: str = ""
     """What a payer reads where he may choose; "" for the name of the way to pay alone."""
+    networks: tuple[str, ...] = ()
+    """Where callbacks come from that are not signed; () for what the acquirer publishes."""
+    pages: tuple[str, ...] = ()
+    """The acquirer's sites on which a payer pays, where they are not that of `url`."""
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Every site to which a payer may be led."""
+        return self.pages or (self.url,)
 
 
 def acquirers_of(env: Mapping[str, str], default_url: str) -> tuple[AcquirerSettings, ...]:
@@ -70,4 +81,27 @@ def _acquirer(
         secret=env.get(f"{prefix}_SECRET", ""),
         public_key_file=env.get(f"{prefix}_PUBLIC_KEY_FILE", ""),
         title=env.get(f"{prefix}_TITLE", ""),
+        networks=_networks(env, f"{prefix}_NETWORKS"),
+        pages=_pages(env, f"{prefix}_PAGES"),
     )
+
+
+def _networks(env: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    networks = _listed(env, variable)
+    try:
+        return tuple(str(ip_network(network)) for network in networks)
+    except ValueError:
+        raise ValueError(
+            f"{variable} must be addresses or networks, like 10.0.0.0/8, 192.0.2.7"
+        ) from None
+
+
+def _pages(env: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    pages = _listed(env, variable)
+    if not all(_SITE.fullmatch(page) for page in pages):
+        raise ValueError(f"{variable} must be sites, like https://pay.example, https://3ds.example")
+    return pages
+
+
+def _listed(env: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env.get(variable, "").split(",") if part.strip())

@@ -218,7 +218,8 @@ class ReadModel:
     ) -> dict[str, Any]:
         """Return {count, paid, refunded} of the same payments, all pages together."""
         self._cursor.execute(
-            "SELECT count(*), coalesce(sum(total) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
+            "SELECT count(*),"
+            " coalesce(sum(total) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
             " AS paid, coalesce(sum(refunded) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
             f" AS refunded FROM payments WHERE {_CHOSEN}",
             _chosen(person_id, account, since, until, states),

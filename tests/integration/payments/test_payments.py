@@ -12,7 +12,7 @@ import pytest
 
 from services.payments import application
 from services.payments.acquirers import Acquirer
-from services.payments.acquirers.rbs import OrderStatus
+from services.payments.acquirers.rbs.responses import OrderStatus
 from services.payments.application import History, OwnPayment
 from services.payments.callback import receive_callback
 from services.payments.checkout import Checkout
