@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,12 @@ class Registrar:
         return list(listed.json()["receipts"])
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class _Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Print nothing."""
@@ -59,11 +66,11 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def running_registrar(folder: Path) -> Iterator[Registrar]:
     """Run the registrar for the length of a block; its receipts are ready at once."""
-    drive = Drive(folder / "ofd.sqlite")
-    server = make_server("127.0.0.1", 0, None, threaded=True, request_handler=_Quiet)
-    url = f"http://127.0.0.1:{server.server_port}"
+    drive, port = Drive(folder / "ofd.sqlite"), free_port()
+    url = f"http://127.0.0.1:{port}"
     settings = RegistrarSettings(url, USER, PASSWORD, GROUP, INN, folder)
-    server.app = RegistrarApp(drive, FaultSwitch(), settings, get_logger("ofd"))
+    app = RegistrarApp(drive, FaultSwitch(), settings, get_logger("ofd"))
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

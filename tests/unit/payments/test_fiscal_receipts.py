@@ -87,7 +87,8 @@ def test_parts_that_go_back_add_up_and_the_last_one_gives_back_just_what_was_pai
     sums: tuple[int, int], wanted: list[int]
 ) -> None:
     line = Line("0001", *sums)
-    paid, back, left = paid_items([line]), [], line.total
+    paid, left = paid_items([line]), line.total
+    back: list[Item] = []
     for part in [*wanted, line.total]:
         amount = min(part, left)
         if not amount:
