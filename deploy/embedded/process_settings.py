@@ -37,7 +37,6 @@ _FISCAL = (
     "SALDO_FISCAL_GROUP",
     "SALDO_FISCAL_INN",
     "SALDO_FISCAL_METHOD",
-    "SALDO_FISCAL_PASSWORD",
     "SALDO_FISCAL_PLACE",
     "SALDO_FISCAL_SELLER",
     "SALDO_FISCAL_TAXATION",
@@ -105,6 +104,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (
         *_SERVICES,
+        "SALDO_FISCAL_PASSWORD",
         "SALDO_MAIL_FROM",
         "SALDO_SMTP_URL",
         "SALDO_STREAM_MAX_AGE",
@@ -134,7 +134,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_SMTP_URL",
     ),
     "acquirer": (*_EVERY, *_ACQUIRER, "SALDO_STATE_DIR", "SALDO_URL"),
-    "ofd": (*_EVERY, *_FISCAL, "SALDO_STATE_DIR"),
+    "ofd": (*_EVERY, *_FISCAL, "SALDO_FISCAL_PASSWORD", "SALDO_STATE_DIR"),
     "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
 }
 """The `SALDO_*` variables of each process, as far as they are set."""

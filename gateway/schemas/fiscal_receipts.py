@@ -85,7 +85,12 @@ class FiscalReceipts(Result):
             True,
         ),
     )
-    seller = fields.Nested(FiscalSeller, required=True, allow_none=True)
+    seller = fields.Nested(
+        FiscalSeller,
+        required=True,
+        allow_none=True,
+        metadata=described("Whose receipts they are; null where none are made here."),
+    )
     receipts = fields.List(
         fields.Nested(FiscalReceipt),
         required=True,

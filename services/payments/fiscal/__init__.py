@@ -93,8 +93,10 @@ class FiscalRegistrar(Protocol):
 def open_registrar(settings: FiscalSettings, timezone: str) -> FiscalRegistrar:
     """Return the registrar, which keeps its token; cash registers go by the time of `timezone`.
 
-    Raises ConfigurationError for an unknown protocol.
+    Raises ConfigurationError for an unknown protocol, and without a password.
     """
+    if not settings.password:
+        raise ConfigurationError("set SALDO_FISCAL_PASSWORD to our password at the registrar")
     try:
         module = REGISTRARS[settings.protocol]
     except KeyError:

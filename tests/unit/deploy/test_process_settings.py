@@ -33,10 +33,11 @@ CREDENTIALS = {
     },
     "subscribers": {*ADMINISTRATORS, *DATABASES},
     "serve": {*ACQUIRER, *BROKER, *DATABASES, *KEYS},
-    "work": {*ACQUIRER, *BROKER, *DATABASES, *KEYS},
+    "work": {*ACQUIRER, *BROKER, *DATABASES, *KEYS, "SALDO_FISCAL_PASSWORD"},
     "seal": {"SALDO_DATABASE_URL_SEALER", "SALDO_LEDGER_SEAL_KEY"},
     "gateway": {"SALDO_AMQP_URL_GATEWAY", "SALDO_SECRET_GATEWAY_FILE"},
     "acquirer": ACQUIRER,
+    "ofd": {"SALDO_FISCAL_PASSWORD"},
     "mailcatcher": set(),
 }
 """What each process may have of the installation's secrets, those in files included."""

@@ -144,6 +144,11 @@ def test_no_outcome_quotes_the_buyer_or_the_password(registrar: Registrar) -> No
         assert "password" not in outcome.reason
 
 
+def test_a_registrar_without_a_password_is_refused(registrar: Registrar) -> None:
+    with pytest.raises(ConfigurationError, match="SALDO_FISCAL_PASSWORD"):
+        open_registrar(replace(registrar.settings, password=""), "Europe/Moscow")
+
+
 def test_an_unknown_protocol_is_refused(registrar: Registrar) -> None:
     with pytest.raises(ConfigurationError, match="SALDO_FISCAL"):
         open_registrar(replace(registrar.settings, protocol="abacus"), "Europe/Moscow")

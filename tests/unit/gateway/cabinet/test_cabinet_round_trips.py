@@ -95,7 +95,11 @@ PAGES = {
     "/verify": ("/verify", 2, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
-PAPERS = {("ledger", "debt"): PAID, ("ledger", "reconciliation"): act}
+PAPERS = {
+    ("ledger", "debt"): PAID,
+    ("ledger", "reconciliation"): act,
+    ("payments", "fiscal_receipts"): {"offered": True, "seller": None, "receipts": []},
+}
 READS = {
     "/accounts": ("/accounts", 2, 2),
     "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
@@ -198,7 +202,6 @@ def link(services: FakeServices, count: int) -> None:
                 "next": None,
             },
             ("ledger", "verifier_keys"): {"keys": ["billing.example/ledger+f1e2d3c4+A"]},
-            ("payments", "fiscal_receipts"): {"offered": True, "seller": None, "receipts": []},
             ("payments", "history"): {"payments": [paid], "next": None},
             ("payments", "payment"): paid,
             ("helpdesk", "question"): {**QUESTION, "messages": []},
