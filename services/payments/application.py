@@ -1,58 +1,76 @@
 """Use cases of payments: each one transaction, each harmless when repeated.
 
-Calls to the acquirer are made in `checkout` and `polling`; their results come in here as commands.
+Calls to the acquirer are made in `checkout`, `polling` and `refunding`; their results come in here
+as commands. What is shown of payments is in `views`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from services.payments.domain import Line, PaymentOrder, State
+from services.payments.domain import PaymentOrder
+from services.payments.events import Line, Split
+from services.payments.scheduling import POLL_AFTER, SESSION, SESSION_OVER, RecordPoll, due_at
+from services.payments.splits import same_split
+from services.payments.state import State
 from shared.contracts.payments import Failure
-from shared.errors import NotFound, ValidationFailed
+from shared.errors import Conflict
 from shared.eventstore import Session
-from shared.money import Kopecks
+from shared.ids import derived_id
+from shared.money import MAX_AMOUNT, Kopecks
 
-#: How long the payer has on the acquirer's page.
-SESSION: Final = timedelta(minutes=20)
+#: How long one process may take to register an order before another may try.
+CLAIM: Final = timedelta(seconds=20)
 
-_SESSION_OVER: Final = SESSION + timedelta(seconds=30)
+BY_ITSELF: Final = "service:payments"
 
-#: When the acquirer is polled, counted from the moment when the outcome became unknown. The fourth
-#: poll is just after the end of the session, when the acquirer's report is final.
-POLL_AFTER: Final = (
-    timedelta(seconds=5),
-    timedelta(seconds=30),
-    timedelta(minutes=5),
-    _SESSION_OVER,
-    timedelta(hours=1),
-    *(timedelta(days=day) for day in range(1, 6)),
-)
+#: How long a charge of another sum must be reported before it is returned.
+MISMATCH_CONFIRMED: Final = timedelta(seconds=30)
 
 
-_OUTCOMES: Final = {"unknown": "unknown", "absent": "unknown", "mismatch": "mismatch"}
+class StartPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Start a payment; `lines` as the payer entered them, in kopecks.
 
-
-class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """Start a payment; `lines` as the payer entered them, in kopecks."""
+    `acquirer` is the one that the payer has chosen.
+    """
 
     payment_id: UUID
     person_id: UUID
     lines: tuple[Line, ...]
+    acquirer: str = ""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator allows: the largest payment, and how many a person may have open."""
+
+    largest: Kopecks = MAX_AMOUNT
+    most_open: int = 10
+
+
+NO_LIMITS: Final = Limits()
 
 
 class RecordRegistration(msgspec.Struct, frozen=True, kw_only=True):
     """The acquirer accepted the order; the payer enters the card at `form_url`."""
 
     payment_id: UUID
+    order_number: str
     acquirer_order_id: str
     form_url: str
+
+
+class LoseOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody has seen the page of the order: another one, at `acquirer`, takes its place."""
+
+    payment_id: UUID
+    order_number: str
+    acquirer: str
 
 
 class CapturePayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +80,23 @@ class CapturePayment(msgspec.Struct, frozen=True, kw_only=True):
     amount: Kopecks
     captured_at: datetime | None
     masked_card: str | None
+    credited: Split | None = None
+
+
+class RecordMismatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The acquirer reports a charge of another sum than was ordered."""
+
+    payment_id: UUID
+    charged: Kopecks
+    returns: bool
+    """Whether the operator has such charges returned by themselves."""
+
+
+class RecordReturns(msgspec.Struct, frozen=True, kw_only=True):
+    """The acquirer reports what went back of a charge in all."""
+
+    payment_id: UUID
+    returned: Kopecks
 
 
 class FailPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +106,14 @@ class FailPayment(msgspec.Struct, frozen=True, kw_only=True):
     reason: Failure
 
 
-class AbandonOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """The order is registered, but the address of its page is lost."""
+class ReplacePayment(msgspec.Struct, frozen=True, kw_only=True):
+    """The payer started another payment of the same accounts in place of this one.
+
+    `keeps_polling`: the order is still open at the acquirer, and what is held for it is released.
+    """
 
     payment_id: UUID
+    keeps_polling: bool
 
 
 class RecordAbsence(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,69 +123,112 @@ class RecordAbsence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PostLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The ledger posted the line of one account at `position` of its log."""
+    """The ledger posted the line of one account at `position` of its log.
+
+    `moved_from`: staff have moved it from that account.
+    """
 
     payment_id: UUID
     account: str
     position: int
+    moved_from: str = ""
 
 
-class RecordPoll(msgspec.Struct, frozen=True, kw_only=True):
-    """A poll or a registration left the outcome open; `outcome` says why, for staff."""
+class PostRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger has taken the refund of one account back at `position` of its log."""
 
     payment_id: UUID
-    outcome: str
+    refund_id: UUID
+    account: str
+    position: int
 
 
-class OwnPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """One payment of a person."""
+def starting(limits: Limits, first: str) -> Callable[[Session, StartPayment], dict[str, Any]]:
+    """Return `start_payment` within limits that are no part of the command, and may change."""
 
-    person_id: UUID
-    payment_id: UUID
+    @wraps(start_payment)
+    def within_limits(session: Session, command: StartPayment) -> dict[str, Any]:
+        return start_payment(session, command, limits, first)
+
+    return within_limits
 
 
-class History(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a person's payments; `before` is the cursor of an earlier page.
+def start_payment(
+    session: Session, command: StartPayment, limits: Limits = NO_LIMITS, first: str = ""
+) -> dict[str, Any]:
+    """Freeze the split; return {payment_id}, that of an open payment of the same split if any.
 
-    Optionally only those with an account, and those started from `since` to before `until`.
+    Raises Conflict `payment_open` where another open payment has one of the accounts, and
+    `too_many_open_payments`.
     """
-
-    person_id: UUID
-    before: str | None
-    limit: int
-    account: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-class PaymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields that checkout and polling need of a payment."""
-
-    payment_id: UUID
-    order_number: str
-    acquirer_order_id: str | None
-    form_url: str | None
-    state: State
-    total: Kopecks
-    created_at: datetime
-
-
-def start_payment(session: Session, command: StartPayment) -> dict[str, Any]:
-    """Freeze the split; return {payment_id, order_number, total}."""
+    session.read.hold_person(command.person_id)
     payment = session.load(PaymentOrder, command.payment_id)
-    payment.start(command.person_id, command.lines)
+    if payment.state is State.NONE:
+        other = _open_instead(session, command, limits.most_open)
+        if other is not None:
+            return {"payment_id": str(other)}
+    payment.start(command.person_id, command.lines, command.acquirer or first, limits.largest)
     session.read.polls.put(payment.id, session.now, 0, session.now + POLL_AFTER[0], "started")
-    return {
-        "payment_id": str(payment.id),
-        "order_number": payment.order_number,
-        "total": payment.total,
-    }
+    return {"payment_id": str(payment.id)}
 
 
-def record_registration(session: Session, command: RecordRegistration) -> None:
-    """Keep the address of the page. Raises Conflict when the payment has failed in the meantime."""
+def _open_instead(session: Session, command: StartPayment, most_open: int) -> UUID | None:
+    """Return the open payment that a start leads to; None where it may start one of its own."""
+    rows = session.read.open_payments(command.person_id)
+    lines = session.read.lines([row["payment_id"] for row in rows])
+    accounts = {line.account for line in command.lines}
+    for row in rows:
+        split = [
+            Line(one["account"], one["amount"], one["penalty"]) for one in lines[row["payment_id"]]
+        ]
+        payable = row["state"] != State.MISMATCH and session.now < row["created_at"] + SESSION
+        if payable and same_split(split, command.lines):
+            found: UUID = row["payment_id"]
+            return found
+        if accounts & {line.account for line in split}:
+            raise payment_open(row["payment_id"])
+    if len(rows) >= most_open:
+        raise Conflict(
+            "too_many_open_payments",
+            f"{len(rows)} payments are open already: finish one of them first.",
+            limit=most_open,
+        )
+    return None
+
+
+def payment_open(payment_id: UUID) -> Conflict:
+    """Return the error for accounts that another payment is being made for."""
+    return Conflict(
+        "payment_open",
+        "Another payment of one of these accounts is not decided yet: wait for its outcome.",
+        payment_id=str(payment_id),
+    )
+
+
+def claim_registration(session: Session, command: RecordPoll) -> bool:
+    """Return whether this call may register the order: one process at a time does."""
+    now = session.now
+    return bool(session.read.polls.claim(command.payment_id, now, now + CLAIM))
+
+
+def release_registration(session: Session, command: RecordPoll) -> None:
+    """Let another process register the order."""
+    session.read.polls.release(command.payment_id)
+
+
+def record_registration(session: Session, command: RecordRegistration) -> bool:
+    """Keep the address of the page; return whether a payer may see it."""
     payment = session.load(PaymentOrder, command.payment_id)
-    payment.record_registration(command.acquirer_order_id, command.form_url)
+    return payment.record_registration(
+        command.order_number, command.acquirer_order_id, command.form_url
+    )
+
+
+def lose_order(session: Session, command: LoseOrder) -> None:
+    """Take another order in place of one whose page nobody has seen."""
+    session.load(PaymentOrder, command.payment_id).lose_order(
+        command.order_number, command.acquirer
+    )
 
 
 def capture_payment(session: Session, command: CapturePayment) -> None:
@@ -157,9 +239,46 @@ def capture_payment(session: Session, command: CapturePayment) -> None:
     """
     captured_at = min(command.captured_at or session.now, session.now)
     session.load(PaymentOrder, command.payment_id).capture(
-        command.amount, captured_at, session.clock.day_of(captured_at), command.masked_card
+        command.amount,
+        captured_at,
+        session.clock.day_of(captured_at),
+        command.masked_card,
+        command.credited,
     )
     session.read.polls.remove(command.payment_id)
+
+
+def record_mismatch(session: Session, command: RecordMismatch) -> None:
+    """Record a charge of another sum; return it once it is confirmed, if the operator wants that.
+
+    It is polled on meanwhile: an acquirer that has misreported may correct itself.
+    """
+    payment = session.load(PaymentOrder, command.payment_id)
+    known = payment.state is State.MISMATCH and payment.charged == command.charged
+    payment.find_mismatch(command.charged)
+    if not payment.is_open:
+        return
+    poll = session.read.polls.find(command.payment_id)
+    if not known or poll is None or poll["outcome"] != "mismatch":
+        again = session.now + MISMATCH_CONFIRMED
+        session.read.polls.put(command.payment_id, session.now, 1, again, "mismatch")
+        return
+    if session.now < poll["since"] + MISMATCH_CONFIRMED:
+        return
+    attempts = poll["attempts"] + 1
+    next_at = due_at(poll["since"], attempts, session.now)
+    session.read.polls.put(command.payment_id, poll["since"], attempts, next_at, "mismatch")
+    if command.returns and not payment.refunds:
+        refund_id = derived_id(payment.id, "mismatch", str(command.charged))
+        payment.return_charge(refund_id, "another sum was charged than ordered", BY_ITSELF)
+
+
+def record_returns(session: Session, command: RecordReturns) -> None:
+    """Record what went back of a charge, as the acquirer says it in all."""
+    payment = session.load(PaymentOrder, command.payment_id)
+    payment.record_returns(command.returned, session.now, session.today)
+    if not payment.is_open:
+        session.read.polls.remove(command.payment_id)
 
 
 def fail_payment(session: Session, command: FailPayment) -> None:
@@ -170,20 +289,20 @@ def fail_payment(session: Session, command: FailPayment) -> None:
     """
     session.load(PaymentOrder, command.payment_id).fail(command.reason)
     row = session.read.payment(command.payment_id)
-    due_at = row["created_at"] + _SESSION_OVER
-    if command.reason is Failure.DECLINED and session.now < due_at:
-        attempts = POLL_AFTER.index(_SESSION_OVER)
-        session.read.polls.put(command.payment_id, row["created_at"], attempts, due_at, "declined")
+    over = row["created_at"] + SESSION_OVER
+    if command.reason is Failure.DECLINED and session.now < over:
+        attempts = POLL_AFTER.index(SESSION_OVER)
+        session.read.polls.put(command.payment_id, row["created_at"], attempts, over, "declined")
     else:
         session.read.polls.remove(command.payment_id)
 
 
-def abandon_order(session: Session, command: AbandonOrder) -> None:
-    """Give up an order whose page nobody can reach.
-
-    Polling goes on until the acquirer closes the order: money that comes after all is credited.
-    """
-    session.load(PaymentOrder, command.payment_id).abandon()
+def replace_payment(session: Session, command: ReplacePayment) -> None:
+    """Record that another payment has taken the place of this one."""
+    fail_payment(session, FailPayment(payment_id=command.payment_id, reason=Failure.REPLACED))
+    if command.keeps_polling:
+        now = session.now
+        session.read.polls.put(command.payment_id, now, 0, now + POLL_AFTER[0], "replaced")
 
 
 def record_absence(session: Session, command: RecordAbsence) -> bool:
@@ -191,6 +310,7 @@ def record_absence(session: Session, command: RecordAbsence) -> bool:
     payment = session.load(PaymentOrder, command.payment_id)
     row = session.read.payment(command.payment_id)
     if payment.state is not State.CREATED or session.now < row["created_at"] + SESSION:
+        payment.doubt()
         return False
     fail_payment(session, FailPayment(payment_id=payment.id, reason=Failure.NOT_REGISTERED))
     return True
@@ -199,151 +319,15 @@ def record_absence(session: Session, command: RecordAbsence) -> bool:
 def post_line(session: Session, command: PostLine) -> None:
     """Record the ledger's posting; ignore one of a payment from elsewhere (a bank register)."""
     payment = session.load(PaymentOrder, command.payment_id)
-    if payment.state is not State.NONE:
+    if payment.state is State.NONE:
+        return
+    if command.moved_from:
+        payment.move_line(command.moved_from, command.account, command.position)
+    else:
         payment.post_line(command.account, command.position)
 
 
-def due_polls(session: Session, limit: int) -> list[PaymentSnapshot]:
-    """Return the payments to poll now, the longest overdue first."""
-    return [_snapshot(row) for row in session.read.polls.due(session.now, limit)]
-
-
-def postpone_poll(session: Session, command: RecordPoll) -> None:
-    """Set the time of the next poll; after the last one there is none, and staff decide."""
-    poll = session.read.polls.find(command.payment_id)
-    if poll is None:
-        return
-    attempts = poll["attempts"] + 1
-    due_at = _due_at(poll["since"], attempts, session.now)
-    session.read.polls.put(command.payment_id, poll["since"], attempts, due_at, command.outcome)
-
-
-def restart_polling(session: Session, command: RecordPoll) -> None:
-    """Start the schedule again: the outcome has just become unknown."""
-    if session.read.polls.find(command.payment_id) is not None:
-        due_at = session.now + POLL_AFTER[0]
-        session.read.polls.put(command.payment_id, session.now, 0, due_at, command.outcome)
-
-
-def record_outcome(session: Session, command: RecordPoll) -> None:
-    """Keep the outcome of a poll that decided nothing; the schedule goes on as it was."""
-    session.read.polls.record_outcome(command.payment_id, command.outcome)
-
-
-def snapshot(session: Session, payment_id: UUID) -> PaymentSnapshot | None:
-    """Return a payment; None when there is no such payment."""
-    row = session.read.payment(payment_id)
-    return _snapshot(row) if row else None
-
-
-def snapshot_by_number(session: Session, order_number: str) -> PaymentSnapshot | None:
-    """Return the payment with an order number; None when the number is not ours."""
-    row = session.read.payment_by_number(order_number)
-    return _snapshot(row) if row else None
-
-
-def own_snapshot(session: Session, query: OwnPayment) -> PaymentSnapshot:
-    """Return a person's own payment. Raises NotFound for anybody else's."""
-    return _snapshot(_own_row(session, query))
-
-
-def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
-    """Return {payment_id, state, total, lines, created_at, captured_at, masked_card, failure,
-    outcome, next_check_at, redirect_url}.
-
-    The last three are those of an undecided payment, else None; `outcome` is `pending`, `unknown`
-    or `mismatch`.
-    """
-    row = _own_row(session, query)
-    return _view(row, session.read.lines([query.payment_id]))
-
-
-def history(session: Session, query: History) -> dict[str, Any]:
-    """Return {payments: [as `own_payment`], next: cursor|None}, the newest first.
-
-    Raises ValidationFailed `invalid_cursor`.
-    """
-    before = _position(query.before) if query.before is not None else None
-    rows = session.read.payments_of(
-        query.person_id,
-        before,
-        query.limit + 1,
-        account=query.account,
-        since=query.since,
-        until=query.until,
-    )
-    page = rows[: query.limit]
-    lines = session.read.lines([row["payment_id"] for row in page])
-    return {
-        "payments": [_view(row, lines) for row in page],
-        "next": _cursor(page[-1]["position"]) if len(rows) > len(page) else None,
-    }
-
-
-def _own_row(session: Session, query: OwnPayment) -> dict[str, Any]:
-    row: dict[str, Any] | None = session.read.payment(query.payment_id)
-    if row is None or row["person_id"] != query.person_id:
-        raise NotFound("payment_not_found", "There is no such payment among your payments.")
-    return row
-
-
-def _snapshot(row: dict[str, Any]) -> PaymentSnapshot:
-    return PaymentSnapshot(
-        payment_id=row["payment_id"],
-        order_number=row["order_number"],
-        acquirer_order_id=row["acquirer_order_id"],
-        form_url=row["form_url"],
-        state=State(row["state"]),
-        total=row["total"],
-        created_at=row["created_at"],
-    )
-
-
-def _view(row: dict[str, Any], lines: dict[UUID, list[dict[str, Any]]]) -> dict[str, Any]:
-    captured_at = row["captured_at"]
-    return {
-        "payment_id": str(row["payment_id"]),
-        "state": row["state"],
-        "total": row["total"],
-        "lines": lines.get(row["payment_id"], []),
-        "created_at": row["created_at"].isoformat(),
-        "captured_at": captured_at.isoformat() if captured_at else None,
-        "masked_card": row["masked_card"],
-        "failure": row["failure"],
-        **_outlook(row),
-    }
-
-
-def _outlook(row: dict[str, Any]) -> dict[str, Any]:
-    """Return how a payment goes on while the acquirer has not decided it."""
-    state, next_check_at = State(row["state"]), row["next_check_at"]
-    undecided = state in {State.CREATED, State.AWAITING_PAYMENT}
-    return {
-        "outcome": _OUTCOMES.get(row["outcome"], "pending") if undecided else None,
-        "next_check_at": next_check_at.isoformat() if undecided and next_check_at else None,
-        "redirect_url": row["form_url"] if state is State.AWAITING_PAYMENT else None,
-    }
-
-
-def _due_at(since: datetime, attempts: int, now: datetime) -> datetime | None:
-    """Return the next time of the schedule; polls missed during an outage are not made up for."""
-    for after in POLL_AFTER[attempts:]:
-        if since + after > now:
-            return since + after
-    return None
-
-
-def _cursor(position: int) -> str:
-    return base64.urlsafe_b64encode(b"p%d" % position).decode().rstrip("=")
-
-
-def _position(cursor: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        text = ""
-    if not (text.startswith("p") and text[1:].isdecimal() and len(text) <= 19):
-        raise ValidationFailed(
-            "invalid_cursor", "Take the cursor from the previous page as it is.", field="before"
-        )
-    return int(text[1:])
+def post_refund(session: Session, command: PostRefund) -> None:
+    """Record that the ledger has taken a refund back."""
+    payment = session.load(PaymentOrder, command.payment_id)
+    payment.post_refund(command.refund_id, command.account, command.position)

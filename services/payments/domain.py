@@ -1,170 +1,47 @@
-"""The payment order: the frozen split of a payment, and its state.
+"""The payment: its order at the acquirer, its capture, and the ledger's postings of it.
 
-Money is integer kopecks. Reports about an order may come twice, late or in any order: the callback
-before the redirect, the ledger's posting again, a decline after the charge. A report that is known
-already or out of date changes nothing.
+Reports about an order may come twice, late or in any order: the callback before the redirect, the
+ledger's posting again, a decline after the charge. A report that is known already or out of date
+changes nothing. The events are in :mod:`services.payments.events`, refunds in
+:mod:`services.payments.refunds`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from enum import StrEnum
-from typing import Any, ClassVar, Final
 from uuid import UUID
 
-import msgspec
-
-from shared.contracts.payments import Failure
-from shared.errors import Conflict, ValidationFailed
-from shared.eventstore import Aggregate, Event, EventTypes
+from services.payments.events import (
+    PAYMENT_EVENTS,
+    Line,
+    LineMoved,
+    LinePosted,
+    MismatchFound,
+    OrderLost,
+    OrderRegistered,
+    OutcomePending,
+    OutcomeUnknown,
+    PaymentCaptured,
+    PaymentCompleted,
+    PaymentStarted,
+    RefundPosted,
+    Split,
+)
+from services.payments.refunds import RefundablePayment
+from services.payments.splits import frozen_split
+from services.payments.state import State
+from shared.errors import Conflict
+from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
-#: As many accounts as one cabinet may hold.
-MAX_LINES: Final = 10
-
-
-class State(StrEnum):
-    """The state of a payment; NONE before it is started."""
-
-    NONE = "none"
-    CREATED = "created"
-    """Recorded here; the acquirer may or may not know it."""
-    AWAITING_PAYMENT = "awaiting_payment"
-    """The payer has the address of the acquirer's page."""
-    CAPTURED = "captured"
-    """The card was charged; the ledger has not posted every line yet."""
-    COMPLETED = "completed"
-    """The ledger has posted every line."""
-    FAILED = "failed"
-    EXPIRED = "expired"
-
-
-class Line(msgspec.Struct, frozen=True):
-    """The part of one account: `amount` towards principal, `penalty` towards penalties."""
-
-    account: str
-    amount: Kopecks
-    penalty: Kopecks
-
-    @property
-    def total(self) -> Kopecks:
-        return self.amount + self.penalty
-
-
-Split = tuple[Line, ...]
-
-
-class PaymentStarted(Event, frozen=True, kw_only=True):
-    """The payment was started; its split over the accounts is final.
-
-    The acquirer knows the order by `order_number`. It is stored before the acquirer is called, so
-    that the order can always be found again.
-    """
-
-    topic: ClassVar[str] = "payments.payment_started.v1"
-    person_id: UUID
-    order_number: str
-    lines: Split
-    total: Kopecks
-
-
-class OrderRegistered(Event, frozen=True, kw_only=True):
-    """The acquirer accepted the order; the card is entered at `form_url`."""
-
-    topic: ClassVar[str] = "payments.order_registered.v1"
-    acquirer_order_id: str
-    form_url: str
-
-
-class PaymentCaptured(Event, frozen=True, kw_only=True):
-    """The card was charged at `captured_at`, by the acquirer's clock: on business day `paid_on`."""
-
-    topic: ClassVar[str] = "payments.payment_captured.v1"
-    person_id: UUID
-    lines: Split
-    amount: Kopecks
-    captured_at: datetime
-    paid_on: date
-    masked_card: str | None
-
-
-class PaymentFailed(Event, frozen=True, kw_only=True):
-    """The payment failed, as far as is known; `reason` is a `Failure`."""
-
-    topic: ClassVar[str] = "payments.payment_failed.v1"
-    person_id: UUID
-    reason: str
-
-
-class PaymentExpired(Event, frozen=True, kw_only=True):
-    """The acquirer closed the order because the payer did not pay in time."""
-
-    topic: ClassVar[str] = "payments.payment_expired.v1"
-    person_id: UUID
-
-
-class LinePosted(Event, frozen=True, kw_only=True):
-    """The ledger posted the line of one account at `position` of its log."""
-
-    topic: ClassVar[str] = "payments.line_posted.v1"
-    account: str
-    position: int
-
-
-class PaymentCompleted(Event, frozen=True, kw_only=True):
-    """The ledger has posted every line."""
-
-    topic: ClassVar[str] = "payments.payment_completed.v1"
-    person_id: UUID
-    lines: Split
-    total: Kopecks
-
-
-EVENTS = EventTypes(
-    PaymentStarted,
-    OrderRegistered,
-    PaymentCaptured,
-    PaymentFailed,
-    PaymentExpired,
-    LinePosted,
-    PaymentCompleted,
-)
+EVENTS = EventTypes(*PAYMENT_EVENTS)
 
 
 def payment_id_of(person_id: UUID, command_id: UUID) -> UUID:
     """Return the id of the payment that a command starts; a repeated command has the same."""
     return derived_id(NAMESPACE, "payments", str(person_id), str(command_id))
-
-
-def frozen_split(lines: Sequence[Line]) -> Split:
-    """Return the lines to pay, in the order given, without those of two zeros.
-
-    Raises ValidationFailed: `negative_amount`, `amount_too_large` (also of the sum),
-    `duplicate_account`, `too_many_lines`, `nothing_to_pay` when all are zero.
-    """
-    for line in lines:
-        if line.amount < 0 or line.penalty < 0:
-            raise ValidationFailed(
-                "negative_amount", "An amount must not be negative.", account=line.account
-            )
-    split = tuple(line for line in lines if line.total)
-    if not split:
-        raise ValidationFailed(
-            "nothing_to_pay", "All sums are zero: enter a sum for at least one account."
-        )
-    if len(split) > MAX_LINES:
-        raise ValidationFailed(
-            "too_many_lines", "Pay fewer accounts at a time.", limit=MAX_LINES, given=len(split)
-        )
-    if len({line.account for line in split}) != len(split):
-        raise ValidationFailed("duplicate_account", "Name every account once.")
-    if sum(line.total for line in split) > MAX_AMOUNT:
-        raise ValidationFailed(
-            "amount_too_large", "The sum is too large; pay it in parts.", limit=MAX_AMOUNT
-        )
-    return split
 
 
 def must_be_restarted(payment_id: UUID) -> Conflict:
@@ -176,29 +53,20 @@ def must_be_restarted(payment_id: UUID) -> Conflict:
     )
 
 
-class PaymentOrder(Aggregate):
-    """One payment, from its start to the ledger's postings."""
+class PaymentOrder(RefundablePayment):
+    """One payment, from its start to the ledger's postings and to what went back of it."""
 
-    def __init__(self, id: UUID) -> None:
-        super().__init__(id)
-        self.state = State.NONE
-        self.person_id = UUID(int=0)
-        self.order_number = ""
-        self.lines: Split = ()
-        self.total: Kopecks = 0
-        self.acquirer_order_id = ""
-        self.form_url = ""
-        self.posted: set[str] = set()
-
-    @property
-    def is_captured(self) -> bool:
-        return self.state in {State.CAPTURED, State.COMPLETED}
-
-    def start(self, person_id: UUID, lines: Sequence[Line]) -> None:
+    def start(
+        self,
+        person_id: UUID,
+        lines: Sequence[Line],
+        acquirer: str = "",
+        largest: Kopecks = MAX_AMOUNT,
+    ) -> None:
         """Freeze the split. Raises what `frozen_split` raises; a second start does nothing."""
         if self.state is not State.NONE:
             return
-        split = frozen_split(lines)
+        split = frozen_split(lines, largest)
         self.trigger(
             PaymentStarted(
                 person_id=person_id,
@@ -206,41 +74,81 @@ class PaymentOrder(Aggregate):
                 order_number=self.id.hex,
                 lines=split,
                 total=sum(line.total for line in split),
+                acquirer=acquirer,
             )
         )
 
-    def record_registration(self, acquirer_order_id: str, form_url: str) -> None:
-        """Record that the acquirer accepted the order.
+    def record_registration(self, order_number: str, acquirer_order_id: str, form_url: str) -> bool:
+        """Record that the acquirer accepted the order; return whether a payer may see its page.
 
-        Raises Conflict `payment_must_be_restarted` when the payment has failed in the meantime: the
-        payer must not get the page, or a failed payment could be paid.
+        False for an order that another has taken the place of, or of a payment that was closed.
         """
-        if self.state in {State.FAILED, State.EXPIRED}:
-            raise must_be_restarted(self.id)
-        if self.state is State.CREATED:
+        if order_number != self.order_number or not self.is_open:
+            return False
+        if not self.form_url:
             self.trigger(OrderRegistered(acquirer_order_id=acquirer_order_id, form_url=form_url))
+        return self.acquirer_order_id == acquirer_order_id
+
+    def lose_order(self, order_number: str, acquirer: str) -> None:
+        """Take another order, at an acquirer, in place of one whose page nobody has seen."""
+        if order_number == self.order_number and self.is_open and not self.form_url:
+            following = derived_id(self.id, "order", str(self.orders_lost + 1)).hex
+            self.trigger(
+                OrderLost(order_number=order_number, next_number=following, acquirer=acquirer)
+            )
+
+    # What the acquirer says of it
+
+    def doubt(self) -> None:
+        """Record that the acquirer does not say what has become of an order that may be paid."""
+        if self.state is State.AWAITING_PAYMENT:
+            self.trigger(OutcomeUnknown())
+
+    def confirm_pending(self) -> None:
+        """Record that the payer has not finished, after all.
+
+        An acquirer that has said it charged the card is not believed to be waiting for it.
+        """
+        if self.state is State.UNKNOWN:
+            self.trigger(OutcomePending())
+
+    def find_mismatch(self, charged: Kopecks) -> None:
+        """Record that another sum was charged than ordered; it is never credited by itself."""
+        known = self.state is State.MISMATCH and self.charged == charged
+        if self.state is State.NONE or self.is_captured or known:
+            return
+        self.trigger(MismatchFound(person_id=self.person_id, ordered=self.total, charged=charged))
 
     def capture(
-        self, amount: Kopecks, captured_at: datetime, paid_on: date, masked_card: str | None
+        self,
+        amount: Kopecks,
+        captured_at: datetime,
+        paid_on: date,
+        masked_card: str | None,
+        credited: Split | None = None,
     ) -> None:
         """Record the charge, also after a failure: money that arrived is credited.
 
-        Raises Conflict `amount_mismatch` when the amount is not the one ordered: never credited.
+        `credited` is the split by which staff credit another sum than was ordered. Raises Conflict
+        `amount_mismatch` for an amount that the split does not add up to.
         """
         if self.state is State.NONE or self.is_captured:
             return
-        if amount != self.total:
+        lines = self.lines if credited is None else credited
+        ordered = sum(line.total for line in lines)
+        if amount != ordered:
             raise Conflict(
                 "amount_mismatch",
                 "The acquirer charged another amount than was ordered; staff must look at it.",
                 payment_id=str(self.id),
-                ordered=self.total,
+                ordered=ordered,
                 charged=amount,
             )
+        self.withdraw_requested("the charge is credited")
         self.trigger(
             PaymentCaptured(
                 person_id=self.person_id,
-                lines=self.lines,
+                lines=lines,
                 amount=amount,
                 captured_at=captured_at,
                 paid_on=paid_on,
@@ -249,19 +157,7 @@ class PaymentOrder(Aggregate):
         )
         self._complete_when_posted()
 
-    def fail(self, reason: Failure) -> None:
-        """Record a failure; does nothing once the payment is captured or has failed."""
-        if self.state not in {State.CREATED, State.AWAITING_PAYMENT}:
-            return
-        if reason is Failure.EXPIRED:
-            self.trigger(PaymentExpired(person_id=self.person_id))
-        else:
-            self.trigger(PaymentFailed(person_id=self.person_id, reason=reason.value))
-
-    def abandon(self) -> None:
-        """Fail an order whose page is unknown; does nothing when it has become known."""
-        if self.state is State.CREATED:
-            self.fail(Failure.FORM_LOST)
+    # The ledger
 
     def post_line(self, account: str, position: int) -> None:
         """Record that the ledger posted the line of one account; the last completes the payment."""
@@ -270,31 +166,22 @@ class PaymentOrder(Aggregate):
         self.trigger(LinePosted(account=account, position=position))
         self._complete_when_posted()
 
-    def _complete_when_posted(self) -> None:
-        if self.state is State.CAPTURED and len(self.posted) == len(self.lines):
-            self.trigger(
-                PaymentCompleted(person_id=self.person_id, lines=self.lines, total=self.total)
-            )
+    def move_line(self, account: str, to: str, position: int) -> None:
+        """Record that the ledger moved what one account was paid to another account."""
+        origin = {self.moved.get(line.account, line.account): line.account for line in self.lines}
+        if account in origin and to not in origin:
+            self.trigger(LineMoved(account=origin[account], to=to, position=position))
 
-    def apply(self, event: Any) -> None:
-        match event:
-            case PaymentStarted():
-                self.state = State.CREATED
-                self.person_id = event.person_id
-                self.order_number = event.order_number
-                self.lines = event.lines
-                self.total = event.total
-            case OrderRegistered():
-                self.state = State.AWAITING_PAYMENT
-                self.acquirer_order_id = event.acquirer_order_id
-                self.form_url = event.form_url
-            case PaymentCaptured():
-                self.state = State.CAPTURED
-            case PaymentFailed():
-                self.state = State.FAILED
-            case PaymentExpired():
-                self.state = State.EXPIRED
-            case LinePosted():
-                self.posted.add(event.account)
-            case PaymentCompleted():
-                self.state = State.COMPLETED
+    def post_refund(self, refund_id: UUID, account: str, position: int) -> None:
+        """Record that the ledger has taken the refund of one account back."""
+        refund = self.refunds.get(refund_id)
+        if refund is None or (refund_id, account) in self.refunds_posted:
+            return
+        if account in {line.account for line in refund.lines}:
+            self.trigger(RefundPosted(refund_id=refund_id, account=account, position=position))
+
+    def _complete_when_posted(self) -> None:
+        if self.is_captured and not self.completed and len(self.posted) == len(self.lines):
+            self.trigger(
+                PaymentCompleted(person_id=self.person_id, lines=self.lines, total=self.charged)
+            )

@@ -5,6 +5,7 @@ Mutable, and not part of the event log: when we poll is not something that happe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -36,9 +37,10 @@ class PollSchedule:
         )
 
     def find(self, payment_id: UUID) -> dict[str, Any] | None:
-        """Return {since, attempts, due_at, outcome}; None when the outcome is known."""
+        """Return {since, attempts, due_at, outcome, claimed_until}; None once it is decided."""
         self._cursor.execute(
-            "SELECT since, attempts, due_at, outcome FROM polls WHERE payment_id = %s",
+            "SELECT since, attempts, due_at, outcome, claimed_until FROM polls"
+            " WHERE payment_id = %s",
             (payment_id,),
         )
         return self._cursor.fetchone()
@@ -57,6 +59,43 @@ class PollSchedule:
             (now, limit),
         )
         return self._cursor.fetchall()
+
+    def ask_soon(self, payment_id: UUID, at: datetime, outcome: str) -> None:
+        """Have the acquirer asked at a time, or earlier where that is planned already.
+
+        A payment that was decided is asked about again: the bank has news of it.
+        """
+        self._cursor.execute(
+            "INSERT INTO polls (payment_id, since, attempts, due_at, outcome)"
+            " VALUES (%s, %s, 0, %s, %s) ON CONFLICT (payment_id) DO UPDATE SET since = %s,"
+            " attempts = 0, due_at = least(polls.due_at, excluded.due_at)",
+            (payment_id, at, at, outcome, at),
+        )
+
+    def hasten(self, acquirers: Sequence[str], now: datetime) -> int:
+        """Have acquirers that answer again asked now about what is unknown; return how many."""
+        self._cursor.execute(
+            "UPDATE polls SET due_at = %s FROM payments"
+            " WHERE payments.payment_id = polls.payment_id AND payments.acquirer = ANY(%s)"
+            " AND polls.outcome = ANY(%s) AND (polls.due_at IS NULL OR polls.due_at > %s)",
+            (now, list(acquirers), ["unknown", "absent"], now),
+        )
+        return self._cursor.rowcount
+
+    def claim(self, payment_id: UUID, now: datetime, until: datetime) -> bool:
+        """Let one process register the order until a time; False where another one does."""
+        self._cursor.execute(
+            "UPDATE polls SET claimed_until = %s WHERE payment_id = %s"
+            " AND (claimed_until IS NULL OR claimed_until <= %s)",
+            (until, payment_id, now),
+        )
+        return self._cursor.rowcount == 1
+
+    def release(self, payment_id: UUID) -> None:
+        """End a claim."""
+        self._cursor.execute(
+            "UPDATE polls SET claimed_until = NULL WHERE payment_id = %s", (payment_id,)
+        )
 
     def remove(self, payment_id: UUID) -> None:
         """Stop polling."""

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg import Cursor
 
-from services.payments.domain import (
+from services.payments.events import (
+    LineMoved,
     LinePosted,
+    MismatchFound,
+    MoneyReturned,
+    OrderLost,
     OrderRegistered,
+    OutcomePending,
+    OutcomeUnknown,
     PaymentCaptured,
     PaymentCompleted,
     PaymentExpired,
     PaymentFailed,
     PaymentStarted,
-    State,
+    Split,
 )
 from services.payments.poll_schedule import PollSchedule
+from services.payments.refund_table import RefundTable
+from services.payments.state import OPEN, State
 from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
 
 _WITH_POLLS = (
     "SELECT payments.*, polls.outcome, polls.due_at AS next_check_at"
     " FROM payments LEFT JOIN polls USING (payment_id)"
+)
+_BY_ORDER = (
+    "SELECT payments.*, orders.order_number AS number, orders.acquirer AS at, orders.lost"
+    " FROM orders JOIN payments USING (payment_id)"
+)
+
+_CHOSEN = (
+    "person_id = %(person)s"
+    " AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
+    " AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)"
+    " AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))"
+    " AND (%(account)s::text IS NULL OR EXISTS (SELECT FROM payment_lines AS line"
+    " WHERE line.payment_id = payments.payment_id AND %(account)s IN (line.account,"
+    " line.moved_to)))"
 )
 
 
@@ -35,52 +58,125 @@ class ReadModel:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.polls = PollSchedule(cursor)
+        self.refunds = RefundTable(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Project the events into `payments` and `payment_lines`."""
+        """Project the events into the tables of payments, orders and refunds."""
         for entry in recorded:
-            payment_id = entry.originator_id
-            match entry.event:
-                case PaymentStarted() as started:
-                    self._insert(entry, started)
-                case OrderRegistered() as order:
-                    self._update(
-                        payment_id,
-                        state=State.AWAITING_PAYMENT,
-                        acquirer_order_id=order.acquirer_order_id,
-                        form_url=order.form_url,
-                    )
-                case PaymentCaptured() as captured:
-                    self._update(
-                        payment_id,
-                        state=State.CAPTURED,
-                        captured_at=captured.captured_at,
-                        paid_on=captured.paid_on,
-                        masked_card=captured.masked_card,
-                        failure=None,
-                    )
-                case PaymentFailed(reason=reason):
-                    self._update(payment_id, state=State.FAILED, failure=reason)
-                case PaymentExpired():
-                    self._update(payment_id, state=State.EXPIRED, failure=Failure.EXPIRED)
-                case LinePosted(account=account, position=position):
-                    self._cursor.execute(
-                        "UPDATE payment_lines SET ledger_position = %s"
-                        " WHERE payment_id = %s AND account = %s",
-                        (position, payment_id, account),
-                    )
-                case PaymentCompleted():
-                    self._update(payment_id, state=State.COMPLETED)
+            if isinstance(entry.event, PaymentStarted):
+                self._insert(entry, entry.event)
+            elif isinstance(entry.event, MoneyReturned):
+                self._return(entry, entry.event)
+            elif not self.refunds.project(entry):
+                self._change(entry.originator_id, entry.event)
+
+    def _change(self, payment_id: UUID, event: Any) -> None:
+        match event:
+            case OrderRegistered() as order:
+                self._update(
+                    payment_id,
+                    state=State.AWAITING_PAYMENT,
+                    acquirer_order_id=order.acquirer_order_id,
+                    form_url=order.form_url,
+                )
+                self._cursor.execute(
+                    "UPDATE orders SET order_id = %s WHERE payment_id = %s AND NOT lost",
+                    (order.acquirer_order_id, payment_id),
+                )
+            case OrderLost() as lost:
+                self._update(payment_id, order_number=lost.next_number, acquirer=lost.acquirer)
+                self._cursor.execute(
+                    "UPDATE orders SET lost = true WHERE order_number = %s", (lost.order_number,)
+                )
+                self._add_order(payment_id, lost.next_number, lost.acquirer)
+            case OutcomeUnknown():
+                self._update(payment_id, state=State.UNKNOWN)
+            case OutcomePending():
+                self._update(payment_id, state=State.AWAITING_PAYMENT)
+            case MismatchFound(charged=charged):
+                self._update(payment_id, state=State.MISMATCH, charged=charged)
+            case PaymentCaptured() as captured:
+                self._update(
+                    payment_id,
+                    state=State.CAPTURED,
+                    total=captured.amount,
+                    charged=captured.amount,
+                    captured_at=captured.captured_at,
+                    paid_on=captured.paid_on,
+                    masked_card=captured.masked_card,
+                    failure=None,
+                )
+                self._replace_lines(payment_id, captured.lines)
+            case PaymentFailed(reason=reason):
+                self._update(payment_id, state=State.FAILED, failure=reason)
+            case PaymentExpired():
+                self._update(payment_id, state=State.EXPIRED, failure=Failure.EXPIRED)
+            case LinePosted(account=account, position=position):
+                self._update_line(payment_id, account, ledger_position=position)
+            case LineMoved(account=account, to=to):
+                self._update_line(payment_id, account, moved_to=to)
+            case PaymentCompleted():
+                self._cursor.execute(
+                    "UPDATE payments SET state = 'completed' WHERE payment_id = %s"
+                    " AND state = 'captured'",
+                    (payment_id,),
+                )
+
+    # Queries
+
+    def hold_person(self, person_id: UUID) -> None:
+        """Let nobody else start a payment of this person until the transaction ends."""
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('payments.person ' || %s, 0))",
+            (str(person_id),),
+        )
+
+    def open_payments(self, person_id: UUID) -> list[dict[str, Any]]:
+        """Return the rows of a person's payments that are not decided, the oldest first."""
+        self._cursor.execute(
+            f"{_WITH_POLLS} WHERE person_id = %s AND state = ANY(%s) ORDER BY position",
+            (person_id, [state.value for state in OPEN]),
+        )
+        return self._cursor.fetchall()
 
     def payment(self, payment_id: UUID) -> dict[str, Any] | None:
         """Return the row of a payment, with the outcome of its last poll and the next poll."""
         self._cursor.execute(f"{_WITH_POLLS} WHERE payment_id = %s", (payment_id,))
         return self._cursor.fetchone()
 
-    def payment_by_number(self, order_number: str) -> dict[str, Any] | None:
-        """Return the row of the payment with an order number."""
-        self._cursor.execute("SELECT * FROM payments WHERE order_number = %s", (order_number,))
+    def payment_by_order(self, order_number: str, order_id: str = "") -> dict[str, Any] | None:
+        """Return the row of the payment with an order, by our number or the acquirer's own id.
+
+        Beside it `number`, `at` (the acquirer of that order), and whether it is `lost`.
+        """
+        self._cursor.execute(
+            f"{_BY_ORDER} WHERE orders.order_number = %s OR (%s <> '' AND orders.order_id = %s)"
+            " LIMIT 1",
+            (order_number, order_id, order_id),
+        )
         return self._cursor.fetchone()
+
+    def payments_by_orders(self, numbers: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the rows of payments by the numbers of their orders, also of lost ones."""
+        self._cursor.execute(f"{_BY_ORDER} WHERE orders.order_number = ANY(%s)", (list(numbers),))
+        return {row["number"]: row for row in self._cursor.fetchall()}
+
+    def orders(self, payment_id: UUID) -> list[dict[str, Any]]:
+        """Return the orders of a payment, the lost ones first."""
+        self._cursor.execute(
+            "SELECT * FROM orders WHERE payment_id = %s ORDER BY lost DESC, order_number",
+            (payment_id,),
+        )
+        return self._cursor.fetchall()
+
+    def may_ask(self, order_number: str, now: datetime, since: datetime) -> bool:
+        """Return whether no callback has had the acquirer asked since; then it is asked now."""
+        self._cursor.execute(
+            "UPDATE orders SET asked_at = %s WHERE order_number = %s"
+            " AND (asked_at IS NULL OR asked_at < %s)",
+            (now, order_number, since),
+        )
+        return self._cursor.rowcount == 1
 
     def payments_of(
         self,
@@ -91,35 +187,46 @@ class ReadModel:
         account: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        states: Sequence[str] | None = None,
     ) -> list[dict[str, Any]]:
         """Return a person's payments older than log position `before`, the newest first.
 
-        Optionally only those with an account, and those started from `since` to before `until`.
+        Optionally only those with an account, in some states, and those started from `since` to
+        before `until`.
         """
         self._cursor.execute(
-            f"{_WITH_POLLS} WHERE person_id = %(person)s"
-            " AND (%(before)s::bigint IS NULL OR position < %(before)s)"
-            " AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
-            " AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)"
-            " AND (%(account)s::text IS NULL OR EXISTS (SELECT FROM payment_lines AS line"
-            " WHERE line.payment_id = payments.payment_id AND line.account = %(account)s))"
-            " ORDER BY position DESC LIMIT %(limit)s",
-            {
-                "person": person_id,
-                "before": before,
-                "since": since,
-                "until": until,
-                "account": account,
-                "limit": limit,
-            },
+            f"{_WITH_POLLS} WHERE {_CHOSEN} AND (%(before)s::bigint IS NULL"
+            " OR position < %(before)s) ORDER BY position DESC LIMIT %(limit)s",
+            _chosen(person_id, account, since, until, states) | {"before": before, "limit": limit},
         )
         return self._cursor.fetchall()
 
-    def lines(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-        """Return {account, amount, penalty, posted} by payment, in the order entered."""
+    def totals_of(
+        self,
+        person_id: UUID,
+        *,
+        account: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        states: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Return {count, paid, refunded} of the same payments, all pages together."""
         self._cursor.execute(
-            "SELECT payment_id, account, amount, penalty, ledger_position IS NOT NULL AS posted"
-            " FROM payment_lines WHERE payment_id = ANY(%s) ORDER BY payment_id, line",
+            "SELECT count(*),"
+            " coalesce(sum(total) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
+            " AS paid, coalesce(sum(refunded) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
+            f" AS refunded FROM payments WHERE {_CHOSEN}",
+            _chosen(person_id, account, since, until, states),
+        )
+        [row] = self._cursor.fetchall()
+        return row
+
+    def lines(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+        """Return {account, amount, penalty, posted, refunded, moved_to} by payment, as entered."""
+        self._cursor.execute(
+            "SELECT payment_id, account, amount, penalty, ledger_position IS NOT NULL AS posted,"
+            " refunded, moved_to FROM payment_lines WHERE payment_id = ANY(%s)"
+            " ORDER BY payment_id, line",
             (list(payment_ids),),
         )
         lines: dict[UUID, list[dict[str, Any]]] = {}
@@ -127,27 +234,65 @@ class ReadModel:
             lines.setdefault(row.pop("payment_id"), []).append(row)
         return lines
 
+    # Rows
+
     def _insert(self, entry: Recorded, started: PaymentStarted) -> None:
         self._cursor.execute(
-            "INSERT INTO payments (payment_id, person_id, order_number, state, total,"
-            " created_at, position) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO payments (payment_id, person_id, order_number, acquirer, state, total,"
+            " created_at, position) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 entry.originator_id,
                 started.person_id,
                 started.order_number,
+                started.acquirer,
                 State.CREATED,
                 started.total,
                 entry.recorded_at,
                 entry.position,
             ),
         )
+        self._insert_lines(entry.originator_id, started.lines)
+        self._add_order(entry.originator_id, started.order_number, started.acquirer)
+
+    def _insert_lines(self, payment_id: UUID, lines: Split) -> None:
         self._cursor.executemany(
             "INSERT INTO payment_lines (payment_id, line, account, amount, penalty)"
             " VALUES (%s, %s, %s, %s, %s)",
             [
-                (entry.originator_id, number, line.account, line.amount, line.penalty)
-                for number, line in enumerate(started.lines, start=1)
+                (payment_id, number, line.account, line.amount, line.penalty)
+                for number, line in enumerate(lines, start=1)
             ],
+        )
+
+    def _replace_lines(self, payment_id: UUID, lines: Split) -> None:
+        """Keep the split by which the money was credited: staff may have changed it."""
+        kept = [
+            {name: row[name] for name in ("account", "amount", "penalty")}
+            for row in self.lines([payment_id]).get(payment_id, ())
+        ]
+        if kept != msgspec.to_builtins(list(lines)):
+            self._cursor.execute("DELETE FROM payment_lines WHERE payment_id = %s", (payment_id,))
+            self._insert_lines(payment_id, lines)
+
+    def _add_order(self, payment_id: UUID, order_number: str, acquirer: str) -> None:
+        self._cursor.execute(
+            "INSERT INTO orders (order_number, payment_id, acquirer) VALUES (%s, %s, %s)",
+            (order_number, payment_id, acquirer),
+        )
+
+    def _return(self, entry: Recorded, event: MoneyReturned) -> None:
+        payment_id = entry.originator_id
+        self.refunds.return_money(entry, event)
+        self._cursor.execute(
+            "UPDATE payments SET refunded = refunded + %s, state = CASE WHEN captured_at IS NULL"
+            " THEN state WHEN %s THEN 'refunded' ELSE 'partly_refunded' END"
+            " WHERE payment_id = %s",
+            (event.total, event.whole, payment_id),
+        )
+        self._cursor.executemany(
+            "UPDATE payment_lines SET refunded = refunded + %s"
+            " WHERE payment_id = %s AND coalesce(moved_to, account) = %s",
+            [(line.amount, payment_id, line.account) for line in event.lines],
         )
 
     def _update(self, payment_id: UUID, **changes: Any) -> None:
@@ -157,3 +302,27 @@ class ReadModel:
             f"UPDATE payments SET {columns} WHERE payment_id = %(payment_id)s",
             {**changes, "payment_id": payment_id},
         )
+
+    def _update_line(self, payment_id: UUID, account: str, **changes: Any) -> None:
+        columns = ", ".join(f"{name} = %({name})s" for name in changes)
+        self._cursor.execute(
+            f"UPDATE payment_lines SET {columns} WHERE payment_id = %(payment_id)s"
+            " AND account = %(account)s",
+            {**changes, "payment_id": payment_id, "account": account},
+        )
+
+
+def _chosen(
+    person_id: UUID,
+    account: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    states: Sequence[str] | None,
+) -> dict[str, Any]:
+    return {
+        "person": person_id,
+        "since": since,
+        "until": until,
+        "account": account,
+        "states": None if states is None else list(states),
+    }
