@@ -8,8 +8,7 @@ import pytest
 import requests
 
 from services.payments.acquirers import Acquirer, open_acquirer
-from shared.config import Settings
-from tests.integration.payments.bank_process import PASSWORD, SECRET, BankProcess, Merchant
+from tests.integration.payments.bank_process import BankProcess, Merchant, settings_for
 from tests.serving_http import serving
 
 
@@ -36,13 +35,4 @@ def no_faults(bank: BankProcess, merchant: Merchant) -> None:
 
 @pytest.fixture
 def acquirer(bank: BankProcess) -> Acquirer:
-    return open_acquirer(
-        Settings(
-            amqp_url="",
-            secret=bytes(32),
-            acquirer_url=bank.url,
-            acquirer_user="saldo",
-            acquirer_password=PASSWORD,
-            acquirer_secret=SECRET,
-        )
-    )
+    return open_acquirer(settings_for(bank))

@@ -70,7 +70,11 @@ PAGES = {
     "/payments": ("/payments", 4, 3),
     "/payments.csv": ("/payments.csv", 2, 2),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}", 5, 3),
+<<<<<<< HEAD
     "/payments/<uuid:payment_id>/go": (f"/payments/{THING}/go", 2, 2),
+=======
+    "/payments/<uuid:payment_id>/fiscal": (f"/payments/{THING}/fiscal", 2, 2),
+>>>>>>> tL
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/<uuid:payment_id>/receipt.pdf": (f"/payments/{THING}/receipt.pdf", 4, 3),
     "/payments/<uuid:payment_id>/state": (f"/payments/{THING}/state", 2, 2),
@@ -96,7 +100,11 @@ PAGES = {
     "/verify": ("/verify", 2, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
-PAPERS = {("ledger", "debt"): PAID, ("ledger", "reconciliation"): act}
+PAPERS = {
+    ("ledger", "debt"): PAID,
+    ("ledger", "reconciliation"): act,
+    ("payments", "fiscal_receipts"): {"offered": True, "seller": None, "receipts": []},
+}
 READS = {
     "/accounts": ("/accounts", 2, 2),
     "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
@@ -125,7 +133,11 @@ READS = {
     "/payments": ("/payments?allocation=true", 3, 3),
     "/payments.csv": ("/payments.csv", 2, 2),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}?allocation=true", 3, 3),
+<<<<<<< HEAD
     "/payments/<uuid:payment_id>/faster-payment": (f"/payments/{THING}/faster-payment", 2, 2),
+=======
+    "/payments/<uuid:payment_id>/fiscal-receipts": (f"/payments/{THING}/fiscal-receipts", 2, 2),
+>>>>>>> tL
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/due": ("/payments/due", 3, 3),
     "/proofs/checkpoint": ("/proofs/checkpoint", 1, 1),
@@ -295,4 +307,4 @@ def test_every_page_and_every_read_has_its_number() -> None:
     }
     assert {path.removeprefix("/api/v1") for path in reads if path.startswith("/api/v1")} == set(
         READS
-    ) | {"/acquirer/callback"}
+    ) | {"/acquirer/callback", "/acquirer/<acquirer:name>/callback"}
