@@ -70,11 +70,8 @@ PAGES = {
     "/payments": ("/payments", 4, 3),
     "/payments.csv": ("/payments.csv", 2, 2),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}", 5, 3),
-<<<<<<< HEAD
     "/payments/<uuid:payment_id>/go": (f"/payments/{THING}/go", 2, 2),
-=======
     "/payments/<uuid:payment_id>/fiscal": (f"/payments/{THING}/fiscal", 2, 2),
->>>>>>> tL
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/<uuid:payment_id>/receipt.pdf": (f"/payments/{THING}/receipt.pdf", 4, 3),
     "/payments/<uuid:payment_id>/state": (f"/payments/{THING}/state", 2, 2),
@@ -133,11 +130,8 @@ READS = {
     "/payments": ("/payments?allocation=true", 3, 3),
     "/payments.csv": ("/payments.csv", 2, 2),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}?allocation=true", 3, 3),
-<<<<<<< HEAD
     "/payments/<uuid:payment_id>/faster-payment": (f"/payments/{THING}/faster-payment", 2, 2),
-=======
     "/payments/<uuid:payment_id>/fiscal-receipts": (f"/payments/{THING}/fiscal-receipts", 2, 2),
->>>>>>> tL
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/due": ("/payments/due", 3, 3),
     "/proofs/checkpoint": ("/proofs/checkpoint", 1, 1),
