@@ -67,6 +67,8 @@ def connect(settings: AcquirerSettings) -> Acquirer:
 class YookassaAcquirer:
     """A shop at YooKassa: `user` is its shopId, `password` its secret key."""
 
+    two_steps = True
+
     def __init__(self, settings: AcquirerSettings) -> None:
         self._api = Api(settings)
         self._networks = networks_of(settings.networks)
