@@ -108,7 +108,7 @@ class YookassaAcquirer:
             return None
         if not isinstance(payment, Payment):
             return unknown(payment.reason)
-        if payment.order_number != order.order_number:
+        if payment.order_number != order.order_number or order.order_id not in {None, payment.id}:
             return unknown("another order")
         return report_of(payment)
 
