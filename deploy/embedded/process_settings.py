@@ -129,7 +129,13 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_MAIL_FROM",
         "SALDO_SMTP_URL",
     ),
-    "acquirer": (*_EVERY, *_ACQUIRER, "SALDO_STATE_DIR", "SALDO_URL"),
+    "acquirer": (
+        *_EVERY,
+        *_ACQUIRER,
+        "SALDO_ACQUIRER_SIGNATURE",
+        "SALDO_STATE_DIR",
+        "SALDO_URL",
+    ),
     "yookassa": (*_EVERY, *_KASSA, "SALDO_STATE_DIR", "SALDO_URL"),
     "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
 }
