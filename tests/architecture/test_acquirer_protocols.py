@@ -35,7 +35,6 @@ PLAIN_WORDS = {
         "expired_on_confirmation",
         "first6",
         "last4",
-        "next_cursor",
         "refunded_amount",
         "waiting_for_capture",
     },
