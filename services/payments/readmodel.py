@@ -26,8 +26,10 @@ from services.payments.events import (
     PaymentStarted,
     Split,
 )
+from services.payments.fiscal.tables import FiscalTables
 from services.payments.poll_schedule import PollSchedule
 from services.payments.refund_table import RefundTable
+from services.payments.registers.tables import RegisterTables
 from services.payments.state import OPEN, State
 from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
@@ -58,16 +60,19 @@ class ReadModel:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.polls = PollSchedule(cursor)
+        self.fiscal = FiscalTables(cursor)
         self.refunds = RefundTable(cursor)
+        self.registers = RegisterTables(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Project the events into the tables of payments, orders and refunds."""
+        """Project the events into the tables of payments, orders, refunds and bank registers."""
+        self.registers.project(recorded)
         for entry in recorded:
             if isinstance(entry.event, PaymentStarted):
                 self._insert(entry, entry.event)
             elif isinstance(entry.event, MoneyReturned):
                 self._return(entry, entry.event)
-            elif not self.refunds.project(entry):
+            elif not (self.refunds.project(entry) or self.fiscal.project(entry)):
                 self._change(entry.originator_id, entry.event)
 
     def _change(self, payment_id: UUID, event: Any) -> None:
@@ -92,11 +97,7 @@ class ReadModel:
             case OutcomeUnknown():
                 self._update(payment_id, state=State.UNKNOWN)
             case OutcomePending():
-                self._cursor.execute(
-                    "UPDATE payments SET charged = NULL, state = CASE WHEN form_url IS NULL"
-                    " THEN 'created' ELSE 'awaiting_payment' END WHERE payment_id = %s",
-                    (payment_id,),
-                )
+                self._update(payment_id, state=State.AWAITING_PAYMENT)
             case MismatchFound(charged=charged):
                 self._update(payment_id, state=State.MISMATCH, charged=charged)
             case PaymentCaptured() as captured:
