@@ -112,7 +112,7 @@ def test_an_interrupted_import_is_repeated(
     def dying(handler: object, command: object) -> object:
         if handler is importing.receive_payments and next(calls, "over") == "over":
             raise KeyboardInterrupt
-        return transact(handler, command)  # type: ignore[arg-type]
+        return transact(handler, command)
 
     monkeypatch.setattr(bank.store, "transact", dying)
     with pytest.raises(KeyboardInterrupt):
