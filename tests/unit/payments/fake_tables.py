@@ -249,8 +249,7 @@ class FakeReadModel:
             case OutcomeUnknown():
                 row |= {"state": "unknown"}
             case OutcomePending():
-                row |= {"state": "awaiting_payment" if row["form_url"] else "created"}
-                row |= {"charged": None}
+                row |= {"state": "awaiting_payment"}
             case MismatchFound(charged=charged):
                 row |= {"state": "mismatch", "charged": charged}
             case PaymentCaptured():
