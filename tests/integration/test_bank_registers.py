@@ -265,6 +265,20 @@ def import_here(desk: BankDesk, path: Path) -> importing.Summary:
     return importing.import_file(desk.payments, request, str, lambda *_: nullcontext(int))
 
 
+def test_a_document_that_a_clerk_has_entered_waits_for_him(desk: BankDesk) -> None:
+    grant(desk.database.settings, "ledger", CLERK, "post-payment", None)
+    clerk = ServicesHere(desk.stores, staff_amqp_url(CLERK))
+    entered = {"account": KNOWN[0], "amount": 450_000, "place": "bank", "document": "1"}
+    entered |= {"paid_on": YESTERDAY.isoformat(), "reason": "his receipt"}
+    clerk.call("ledger", "take_payment", **entered)
+    desk.load(desk.write(row("1"), row("2")))
+    desk.work()
+    assert desk.states() == {"1": "suspended", "2": "posted"}
+    [waiting] = desk.run_json("suspense")["payments"]
+    assert waiting["reason"] == "entered_already"
+    assert desk.advance(KNOWN[0]) == 2 * 450_000
+
+
 def test_a_reversed_posting_goes_to_another_account(desk: BankDesk) -> None:
     desk.load(desk.write(row("1")))
     desk.work()
