@@ -36,11 +36,12 @@ CREDENTIALS = {
     },
     "subscribers": {*ADMINISTRATORS, *DATABASES},
     "serve": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS},
-    "work": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS},
+    "work": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS, "SALDO_FISCAL_PASSWORD"},
     "seal": {"SALDO_DATABASE_URL_SEALER", "SALDO_LEDGER_SEAL_KEY"},
     "gateway": {"SALDO_AMQP_URL_GATEWAY", "SALDO_SECRET_GATEWAY_FILE"},
     "acquirer": ACQUIRER,
     "yookassa": KASSA,
+    "ofd": {"SALDO_FISCAL_PASSWORD"},
     "mailcatcher": set(),
 }
 """What each process may have of the installation's secrets, those in files included."""
@@ -83,7 +84,8 @@ def test_nothing_but_listed_settings_reaches_a_process(state: StateDir) -> None:
     assert settings_of("gateway", more)["SALDO_PAYEES"] == "/etc/payees.yaml"
     for process in SETTINGS:
         assert "SALDO_NOT_LISTED" not in settings_of(process, more)
-        assert ("SALDO_PAYEES" in settings_of(process, more)) == (process == "gateway")
+        has_payees = "SALDO_PAYEES" in settings_of(process, more)
+        assert has_payees == (process in {"gateway", "staff"})
 
 
 def test_each_acquirer_is_known_where_it_is_needed(state: StateDir) -> None:
