@@ -16,6 +16,8 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "ledger pay": ("01", "--amount", "1,00", "--on", "2026-10-02", "--at", "bank", *WHY),
     "ledger approve": (PAYMENT,),
     "ledger reject": (PAYMENT, *WHY),
+    "payments assign": (PAYMENT, "--account", "01", *WHY),
+    "payments return": (PAYMENT, *WHY),
     "helpdesk answer": ("7", "--text", "Зима."),
     "helpdesk route": ("7", "metering", *WHY),
     "helpdesk close": ("7", *WHY),
@@ -31,6 +33,8 @@ READING: Mapping[str, tuple[str, ...]] = {
     "ledger find-payment": ("1111-2222", "--on", "2026-10-01", "--amount", "1,00"),
     "ledger accruals": ("--last", "3"),
     "ledger policy": (),
+    "payments suspense": ("--after", "7"),
+    "payments registers": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
 }
