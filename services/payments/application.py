@@ -19,6 +19,7 @@ from services.payments.state import State
 from shared.contracts.payments import Failure
 from shared.errors import Conflict
 from shared.eventstore import Session
+from shared.ids import derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
 #: How long the payer has on the acquirer's page.
@@ -27,13 +28,15 @@ SESSION: Final = timedelta(minutes=20)
 _SESSION_OVER: Final = SESSION + timedelta(seconds=30)
 
 #: When the acquirer is polled, counted from the moment when the outcome became unknown. The fourth
-#: poll is just after the end of the session, when the acquirer's report is final.
+#: poll is just after the end of the session, when the acquirer's report is final; some acquirers
+#: end it after an hour, whatever we ask for.
 POLL_AFTER: Final = (
     timedelta(seconds=5),
     timedelta(seconds=30),
     timedelta(minutes=5),
     _SESSION_OVER,
     timedelta(hours=1),
+    timedelta(minutes=70),
     *(timedelta(days=day) for day in range(1, 6)),
 )
 
@@ -42,6 +45,8 @@ CLAIM: Final = timedelta(seconds=20)
 
 #: How often callbacks may have the acquirer asked about one order.
 CALLBACK_PAUSE: Final = timedelta(seconds=2)
+
+BY_ITSELF: Final = "service:payments"
 
 #: How long a charge of another sum must be reported before it is returned.
 MISMATCH_CONFIRMED: Final = timedelta(seconds=30)
@@ -106,6 +111,16 @@ class FailPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     payment_id: UUID
     reason: Failure
+
+
+class ReplacePayment(msgspec.Struct, frozen=True, kw_only=True):
+    """The payer started another payment of the same accounts in place of this one.
+
+    `keeps_polling`: the order is still open at the acquirer, and what is held for it is released.
+    """
+
+    payment_id: UUID
+    keeps_polling: bool
 
 
 class RecordAbsence(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,8 +195,11 @@ def _open_instead(session: Session, command: StartPayment) -> UUID | None:
     lines = session.read.lines([row["payment_id"] for row in rows])
     accounts = {line.account for line in command.lines}
     for row in rows:
-        split = [Line(one["account"], one["amount"], one["penalty"]) for one in lines[row["payment_id"]]]
-        if same_split(split, command.lines) and row["state"] != State.MISMATCH:
+        split = [
+            Line(one["account"], one["amount"], one["penalty"]) for one in lines[row["payment_id"]]
+        ]
+        payable = row["state"] != State.MISMATCH and session.now < row["created_at"] + SESSION
+        if payable and same_split(split, command.lines):
             found: UUID = row["payment_id"]
             return found
         if accounts & {line.account for line in split}:
@@ -255,18 +273,21 @@ def record_mismatch(session: Session, command: RecordMismatch) -> None:
     payment = session.load(PaymentOrder, command.payment_id)
     known = payment.state is State.MISMATCH and payment.charged == command.charged
     payment.find_mismatch(command.charged)
+    if not payment.is_open:
+        return
     poll = session.read.polls.find(command.payment_id)
     if not known or poll is None or poll["outcome"] != "mismatch":
         due_at = session.now + MISMATCH_CONFIRMED
         session.read.polls.put(command.payment_id, session.now, 1, due_at, "mismatch")
-    elif (
-        command.returns
-        and session.now >= poll["since"] + MISMATCH_CONFIRMED
-        and not payment.refunds
-    ):
-        payment.return_charge(
-            session.new_id(), "another sum was charged than ordered", "service:payments"
-        )
+        return
+    if session.now < poll["since"] + MISMATCH_CONFIRMED:
+        return
+    attempts = poll["attempts"] + 1
+    next_at = _due_at(poll["since"], attempts, session.now)
+    session.read.polls.put(command.payment_id, poll["since"], attempts, next_at, "mismatch")
+    if command.returns and not payment.refunds:
+        refund_id = derived_id(payment.id, "mismatch", str(command.charged))
+        payment.return_charge(refund_id, "another sum was charged than ordered", BY_ITSELF)
 
 
 def record_returns(session: Session, command: RecordReturns) -> None:
@@ -291,6 +312,14 @@ def fail_payment(session: Session, command: FailPayment) -> None:
         session.read.polls.put(command.payment_id, row["created_at"], attempts, due_at, "declined")
     else:
         session.read.polls.remove(command.payment_id)
+
+
+def replace_payment(session: Session, command: ReplacePayment) -> None:
+    """Record that another payment has taken the place of this one."""
+    fail_payment(session, FailPayment(payment_id=command.payment_id, reason=Failure.REPLACED))
+    if command.keeps_polling:
+        now = session.now
+        session.read.polls.put(command.payment_id, now, 0, now + POLL_AFTER[0], "replaced")
 
 
 def record_absence(session: Session, command: RecordAbsence) -> bool:

@@ -2,65 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.payments import application
-from services.payments.acquirers import Acquirer
-from services.payments.application import OwnPayment, PaymentSnapshot
-from services.payments.domain import State
-from services.payments.polling import PollOutcome, poll_acquirer
-from shared.errors import Forbidden, Unavailable
+from services.payments import application, views
+from services.payments.acquirers import CallbackRequest
+from services.payments.application import PaymentSnapshot, RecordPoll
+from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
+from services.payments.state import OPEN
+from services.payments.views import OwnPayment
+from shared.errors import Forbidden, NotFound, Unavailable
 from shared.eventstore import Store
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-_CAPTURED = frozenset({State.CAPTURED, State.COMPLETED})
-
 
 def receive_callback(
-    store: Store, acquirer: Acquirer, parameters: Mapping[str, str]
+    store: Store, acquirers: Acquirers, name: str, request: CallbackRequest
 ) -> dict[str, Any]:
     """Poll the acquirer because of a genuine callback; return {accepted: true}.
 
-    Raises Forbidden `callback_forged`, and Unavailable when the acquirer does not answer the poll:
-    it then sends the callback again.
+    Callbacks about one order that follow each other closely have it polled once more, soon. Raises
+    NotFound `acquirer_not_found`, Forbidden `callback_forged`, and Unavailable when the acquirer
+    does not answer the poll: it then sends the callback again.
     """
-    callback = acquirer.read_callback(parameters)
+    acquirer = acquirers.of(name)
+    if acquirer is None:
+        raise NotFound("acquirer_not_found", "There is no acquirer of this name here.")
+    callback = acquirer.read_callback(request)
     if callback is None:
-        log.warning("callback_forged")
+        log.warning("callback_forged", acquirer=name)
         raise Forbidden(
             "callback_forged", "The signature of the callback is wrong; check the callback key."
         )
-    payment = store.query(lambda s: application.snapshot_by_number(s, callback.order_number))
+    payment = store.query(
+        lambda session: application.snapshot_by_order(
+            session, callback.order_number, callback.order_id
+        )
+    )
     if payment is None:
         # Genuine, but of another shop under the same contract: refusing it would only repeat it.
-        log.warning("callback_of_unknown_order")
+        log.warning("callback_of_unknown_order", acquirer=name)
         return {"accepted": True}
-    if payment.state not in _CAPTURED and _poll(store, acquirer, payment) is PollOutcome.UNKNOWN:
+    soon = RecordPoll(payment_id=payment.payment_id, outcome="callback")
+    if not store.transact(application.may_ask, payment.order_number):
+        store.transact(application.ask_soon, soon)
+    elif poll_now(store, acquirers, payment) is PollOutcome.UNKNOWN:
+        store.transact(application.ask_soon, soon)
         raise Unavailable("acquirer_unavailable", "Call back again: the status call failed.")
     return {"accepted": True}
 
 
-def refresh_own(store: Store, acquirer: Acquirer, person_id: UUID, payment_id: UUID) -> None:
-    """Poll the acquirer when the payer returns from its page, unless the money is captured.
+def refresh_own(store: Store, acquirers: Acquirers, person_id: UUID, payment_id: UUID) -> None:
+    """Poll the acquirer when the payer returns from its page, unless the payment is decided.
 
-    If the acquirer does not answer, nothing changes here and polling goes on by schedule.
-    Raises NotFound for a payment of somebody else.
+    If the acquirer does not answer, polling goes on by schedule. Raises NotFound for a payment of
+    somebody else.
     """
     query = OwnPayment(person_id=person_id, payment_id=payment_id)
-    payment = store.query(lambda session: application.own_snapshot(session, query))
-    if payment.state not in _CAPTURED:
-        _poll(store, acquirer, payment)
+    payment = store.query(lambda session: views.own_snapshot(session, query))
+    if payment.state in OPEN and payment.form_url:
+        poll_now(store, acquirers, payment)
 
 
-def _poll(store: Store, acquirer: Acquirer, payment: PaymentSnapshot) -> PollOutcome:
-    outcome = poll_acquirer(store, acquirer, payment)
-    command = application.RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
+def poll_now(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> PollOutcome:
+    """Poll the acquirer between two times of the schedule, and record the outcome."""
+    outcome = poll_acquirer(store, acquirers, payment)
+    command = RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
+    if payment.state not in OPEN and outcome is not PollOutcome.DECIDED:
+        return outcome
     if outcome is PollOutcome.UNKNOWN:
         store.transact(application.restart_polling, command)
-    elif outcome is not PollOutcome.DECIDED:
+    elif outcome not in {PollOutcome.DECIDED, PollOutcome.MISMATCH}:
         store.transact(application.record_outcome, command)
     return outcome

@@ -1,54 +1,53 @@
 """Starting a payment: our own record first, then the order at the acquirer, then its page.
 
 Every step may be the last one before a crash, so the same command can always be sent again: it
-resumes where the first one stopped, and returns what the first would have returned.
+resumes where the first one stopped. What it returns is honest at any moment: the bank's page, or
+our own page that leads on to it as soon as there is one.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from math import ceil
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from services.payments import application
-from services.payments.acquirers import (
-    Acquirer,
-    NewOrder,
-    NumberTaken,
-    Refused,
-    Registered,
-    UnknownOutcome,
-)
-from services.payments.application import SESSION, PaymentSnapshot
-from services.payments.domain import (
-    Line,
-    Split,
-    State,
-    frozen_split,
-    must_be_restarted,
-    payment_id_of,
-)
-from services.payments.polling import PollOutcome, poll_acquirer
+from services.payments.application import PaymentSnapshot
+from services.payments.domain import must_be_restarted, payment_id_of
+from services.payments.events import Line, Split
+from services.payments.polling import Acquirers
+from services.payments.registration import Registrar, close_order
+from services.payments.splits import frozen_split
+from services.payments.state import State
 from shared import context
 from shared.clock import Clock
-from shared.contracts.payments import Failure
-from shared.errors import NotFound, Unavailable
+from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Store
-from shared.ids import derived_id, new_id
-from shared.logs import get_logger
+from shared.ids import new_id
+from shared.money import MAX_AMOUNT, Kopecks
 
-log = get_logger(__name__)
+#: Seconds that one call waits for another that is registering the same order.
+PATIENCE: Final = 6.0
+_PAUSE: Final = 0.1
 
-#: An order that the acquirer knows, but whose page we do not, may belong to a concurrent call of
-#: the same command. That call has this long to finish before the payment is given up.
-REGISTRATION_GRACE: Final = timedelta(seconds=12)
-
-_DESCRIPTION: Final = "Оплата по лицевым счетам"
+#: As many open payments of one person can stand in the way of another one.
+_MOST_CLOSED: Final = 10
 
 #: (person, account numbers) -> those that the person has not linked.
 FindUnlinked = Callable[[UUID, list[str]], Sequence[str]]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator allows: the largest payment, and how many a person may have open."""
+
+    largest: Kopecks = MAX_AMOUNT
+    most_open: int = 10
+
+
+NO_LIMITS: Final = Limits()
 
 
 class Checkout:
@@ -57,38 +56,84 @@ class Checkout:
     def __init__(
         self,
         store: Store,
-        acquirer: Acquirer,
+        acquirers: Acquirers,
         clock: Clock,
         find_unlinked: FindUnlinked,
         return_url: str,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._store = store
-        self._acquirer = acquirer
+        self._acquirers = acquirers
         self._clock = clock
         self._find_unlinked = find_unlinked
-        self._return_url = return_url
+        self._registrar = Registrar(store, acquirers, return_url)
+        self._limits = limits
 
-    def start(self, person_id: UUID, lines: Sequence[Line]) -> dict[str, Any]:
-        """Register the order; return {payment_id, total, redirect_url, state}.
+    def start(
+        self, person_id: UUID, lines: Sequence[Line], acquirer: str | None = None
+    ) -> dict[str, Any]:
+        """Start a payment; return {payment_id, total, redirect_url, state}.
 
-        Raises ValidationFailed (see `frozen_split`), NotFound `account_not_linked`, Conflict
-        `payment_must_be_restarted` or `command_reused`, and Unavailable when the outcome is
-        unknown: then send the same command again.
+        One that is open for the same split is returned in place of another one; one that is open
+        for another split of the same accounts is closed first. Raises ValidationFailed (see
+        `frozen_split`; `acquirer_unknown`), NotFound `account_not_linked`, Conflict `payment_open`,
+        `too_many_open_payments`, `payment_must_be_restarted` or `command_reused`.
         """
-        split = frozen_split(lines)
+        split = frozen_split(lines, self._limits.largest)
+        if acquirer is not None and acquirer not in self._acquirers.by_name:
+            raise ValidationFailed(
+                "acquirer_unknown", "There is no such way to pay here.", field="acquirer"
+            )
         command_id = context.current().command_id or new_id()
         payment_id = payment_id_of(person_id, command_id)
         if self._find(payment_id) is None:
             self._check_linked(person_id, split)
+        command = application.StartPayment(
+            payment_id=payment_id,
+            person_id=person_id,
+            lines=split,
+            acquirer=acquirer or self._acquirers.first,
+            largest=self._limits.largest,
+            most_open=self._limits.most_open,
+        )
         with context.bind(command_id=command_id):
-            command = application.StartPayment(
-                payment_id=payment_id, person_id=person_id, lines=split
-            )
-            self._store.execute(application.start_payment, command)
-            payment = self._load(payment_id)
-            if payment.form_url is None and payment.state is State.CREATED:
-                payment = self._register(payment, command_id)
-            return self._result(payment)
+            payment = self._started(command)
+            if payment.state is State.CREATED and not payment.form_url:
+                payment = self._with_page(payment)
+        return self._result(payment)
+
+    def _started(self, command: application.StartPayment) -> PaymentSnapshot:
+        """Start the payment, closing those that stand in its way."""
+        for _ in range(_MOST_CLOSED):
+            try:
+                result = self._store.execute(application.start_payment, command)
+            except Conflict as error:
+                if error.code != "payment_open":
+                    raise
+                in_the_way = self._load(UUID(error.params["payment_id"]))
+                if in_the_way.state is State.MISMATCH:
+                    raise
+                close_order(self._store, self._acquirers, in_the_way)
+                if self._load(in_the_way.payment_id).state is not in_the_way.state:
+                    continue
+                raise
+            return self._load(UUID(result["payment_id"]))
+        raise application.payment_open(command.payment_id)
+
+    def _with_page(self, payment: PaymentSnapshot) -> PaymentSnapshot:
+        """Return the payment with its page, where an acquirer has one for it soon."""
+        payment = self._registrar.register(payment)
+        waited = 0.0
+        while payment.state is State.CREATED and self._is_claimed(payment) and waited < PATIENCE:
+            time.sleep(_PAUSE)
+            waited += _PAUSE
+            payment = self._registrar.load(payment)
+        return payment
+
+    def _is_claimed(self, payment: PaymentSnapshot) -> bool:
+        poll = self._store.query(lambda session: session.read.polls.find(payment.payment_id))
+        until = poll["claimed_until"] if poll else None
+        return until is not None and until > self._clock.now()
 
     def _check_linked(self, person_id: UUID, split: Split) -> None:
         unlinked = self._find_unlinked(person_id, [line.account for line in split])
@@ -99,71 +144,20 @@ class Checkout:
                 accounts=list(unlinked),
             )
 
-    def _register(self, payment: PaymentSnapshot, command_id: UUID) -> PaymentSnapshot:
-        order = NewOrder(
-            order_number=payment.order_number,
-            amount=payment.total,
-            description=_DESCRIPTION,
-            return_url=self._page_of(payment),
-            session_seconds=int(SESSION.total_seconds()),
-        )
-        match self._acquirer.register(order):
-            case Registered(order_id=order_id, form_url=form_url):
-                command = application.RecordRegistration(
-                    payment_id=payment.payment_id, acquirer_order_id=order_id, form_url=form_url
-                )
-                with context.bind(command_id=derived_id(command_id, "registered")):
-                    self._store.execute(application.record_registration, command)
-            case NumberTaken():
-                self._recover(payment)
-            case Refused(reason=reason):
-                log.error("order_refused", payment_id=str(payment.payment_id), reason=reason)
-                refusal = application.FailPayment(
-                    payment_id=payment.payment_id, reason=Failure.REFUSED
-                )
-                self._store.transact(application.fail_payment, refusal)
-            case UnknownOutcome(reason=reason):
-                self._restart_polling(payment, reason)
-                raise _acquirer_unavailable()
-        return self._load(payment.payment_id)
-
-    def _recover(self, payment: PaymentSnapshot) -> None:
-        """Resume after a call that registered the order: it was lost, or is still recording it."""
-        outcome = poll_acquirer(self._store, self._acquirer, payment)
-        if outcome is PollOutcome.DECIDED or self._load(payment.payment_id).form_url:
-            return
-        if outcome is not PollOutcome.PENDING:
-            self._restart_polling(payment, outcome.value)
-            raise _acquirer_unavailable()
-        grace = payment.created_at + REGISTRATION_GRACE - self._clock.now()
-        if grace > timedelta(0):
-            raise Unavailable(
-                "payment_under_way",
-                "The same payment is being started; send the same command again in some seconds.",
-                retry_after_seconds=ceil(grace.total_seconds()),
-            )
-        # Nobody has seen the page, so nothing can have been charged.
-        command = application.AbandonOrder(payment_id=payment.payment_id)
-        self._store.transact(application.abandon_order, command)
-
-    def _restart_polling(self, payment: PaymentSnapshot, outcome: str) -> None:
-        command = application.RecordPoll(payment_id=payment.payment_id, outcome=outcome)
-        self._store.transact(application.restart_polling, command)
-
     def _result(self, payment: PaymentSnapshot) -> dict[str, Any]:
-        """Return what the first call returned, whatever has happened since."""
-        taken = payment.state in {State.CAPTURED, State.COMPLETED}
-        if payment.form_url is None and not taken:
+        if payment.state in {State.FAILED, State.EXPIRED}:
             raise must_be_restarted(payment.payment_id)
+        address = self._registrar.page_of(payment)
+        if payment.state is State.CREATED:
+            address += "/go"
+        elif payment.state is State.AWAITING_PAYMENT and payment.form_url:
+            address = payment.form_url
         return {
             "payment_id": str(payment.payment_id),
             "total": payment.total,
-            "redirect_url": payment.form_url or self._page_of(payment),
-            "state": (State.AWAITING_PAYMENT if payment.form_url else payment.state).value,
+            "redirect_url": address,
+            "state": payment.state.value,
         }
-
-    def _page_of(self, payment: PaymentSnapshot) -> str:
-        return self._return_url.format(payment_id=payment.payment_id)
 
     def _find(self, payment_id: UUID) -> PaymentSnapshot | None:
         return self._store.query(lambda session: application.snapshot(session, payment_id))
@@ -173,10 +167,3 @@ class Checkout:
         if payment is None:
             raise RuntimeError(f"payment {payment_id} was started but is missing")
         return payment
-
-
-def _acquirer_unavailable() -> Unavailable:
-    return Unavailable(
-        "acquirer_unavailable",
-        "The acquirer did not answer; nothing was charged. Send the same command again.",
-    )

@@ -1,34 +1,103 @@
-"""The scheduled job of payments: polling the acquirer about undecided payments."""
+"""The scheduled jobs of payments: orders to register, polls, refunds, and the sweep."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 from services.payments import application
-from services.payments.acquirers import Acquirer, open_acquirer
-from services.payments.polling import PollOutcome, poll_acquirer
+from services.payments.application import SESSION, PaymentSnapshot, RecordPoll
+from services.payments.configured import acquirers_of, return_url_of
+from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
+from services.payments.refunding import due_refunds, make_refund
+from services.payments.registration import Registrar
+from services.payments.state import OPEN, State
+from services.payments.sweep import Sweep
 from shared import context
 from shared.bus import Job, Services
 from shared.eventstore import Store
+from shared.logs import get_logger
 
-_BATCH: Final = 20
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+_BATCH: Final = 40
+#: An acquirer that hangs must not hold up what others decide.
+_THREADS: Final = 8
 
 
-def poll_unknown_outcomes(services: Services) -> int:
-    """Poll the acquirer about the payments that are due; return their number."""
-    with context.bind(actor="service:payments", command_id=None, correlation_id=""):
-        return poll_due(services.store, open_acquirer(services.settings))
+def poll_undecided(services: Services) -> int:
+    """Poll the acquirers about the payments that are due; return their number."""
+    settings = services.settings
+    return poll_due(services.store, acquirers_of(settings), return_url_of(settings))
 
 
-def poll_due(store: Store, acquirer: Acquirer) -> int:
+def poll_due(store: Store, acquirers: Acquirers, return_url: str) -> int:
     """Record what is decided, and postpone what is not; return the number of payments polled."""
+    registrar = Registrar(store, acquirers, return_url)
     due = store.query(lambda session: application.due_polls(session, _BATCH))
-    for payment in due:
-        outcome = poll_acquirer(store, acquirer, payment)
-        if outcome is not PollOutcome.DECIDED:
-            command = application.RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
-            store.transact(application.postpone_poll, command)
-    return len(due)
+    return _together(due, lambda payment: poll_one(store, acquirers, registrar, payment))
 
 
-JOBS: Final = [Job("poll_unknown_outcomes", every=1.0, run=poll_unknown_outcomes)]
+def poll_one(
+    store: Store, acquirers: Acquirers, registrar: Registrar, payment: PaymentSnapshot
+) -> None:
+    """Register the order of a payment that has no page yet; poll the acquirer about any other."""
+    without_page = payment.state is State.CREATED and not payment.form_url
+    if without_page and store.clock.now() < payment.created_at + SESSION:
+        payment = registrar.register(payment)
+        outcome = PollOutcome.PENDING if payment.form_url else PollOutcome.UNKNOWN
+    else:
+        outcome = poll_acquirer(store, acquirers, payment)
+    command = RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
+    if payment.state not in OPEN and outcome is PollOutcome.DECIDED:
+        store.transact(application.settle_poll, command)
+    elif outcome not in {PollOutcome.DECIDED, PollOutcome.MISMATCH}:
+        store.transact(application.postpone_poll, command)
+
+
+def make_refunds(services: Services) -> int:
+    """Make the refunds that are due; return their number."""
+    store, acquirers = services.store, acquirers_of(services.settings)
+    due = store.query(lambda session: due_refunds(session, _BATCH))
+    return _together(due, lambda refund: make_refund(store, acquirers, refund))
+
+
+def _together(items: list[T], work: Callable[[T], None]) -> int:
+    """Work on items in threads; return how many are done. One that fails is logged, and due on."""
+
+    def guarded(item: T) -> bool:
+        with context.bind(actor="service:payments", command_id=None):
+            try:
+                work(item)
+            except Exception:
+                log.exception("payment_job_failed")
+                return False
+        return True
+
+    if not items:
+        return 0
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="payments") as threads:
+        return sum(threads.map(guarded, items))
+
+
+class _Sweeping:
+    """One sweep of this worker, which remembers when it reached each acquirer."""
+
+    def __init__(self) -> None:
+        self._sweep = Sweep()
+
+    def run(self, services: Services) -> int:
+        """Sweep the acquirers; return 0: the next sweep waits for its time."""
+        with context.bind(actor="service:payments", command_id=None):
+            self._sweep.run(services.store, acquirers_of(services.settings))
+        return 0
+
+
+JOBS: Final = [
+    Job("poll_undecided", every=1.0, run=poll_undecided),
+    Job("make_refunds", every=1.0, run=make_refunds),
+    Job("sweep_acquirers", every=30.0, run=_Sweeping().run),
+]

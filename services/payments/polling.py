@@ -6,11 +6,14 @@ counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.payments import application
-from services.payments.acquirers import Acquirer, OrderReport, OrderState
+from services.payments.acquirers import Acquirer, Done, Order, OrderReport, OrderState
 from services.payments.application import PaymentSnapshot
+from services.payments.state import CAPTURED, OPEN, State
 from shared.contracts.payments import Failure
 from shared.errors import Conflict
 from shared.eventstore import Store
@@ -31,31 +34,109 @@ class PollOutcome(StrEnum):
     UNKNOWN = "unknown"
     """The acquirer did not answer, or not reliably."""
     MISMATCH = "mismatch"
-    """The money differs from what was ordered: staff must decide."""
+    """Another sum was charged than ordered; it is polled on, returned or left to staff."""
 
 
-def poll_acquirer(store: Store, acquirer: Acquirer, payment: PaymentSnapshot) -> PollOutcome:
-    """Ask the acquirer about an order, and record what it decided. Charges nothing."""
-    report = acquirer.find_order(payment.order_number, payment.acquirer_order_id)
+class Acquirers(NamedTuple):
+    """The acquirers by name, the first for new orders; and what becomes of a mismatch."""
+
+    by_name: Mapping[str, Acquirer]
+    returns_mismatch: bool = True
+
+    @property
+    def first(self) -> str:
+        return next(iter(self.by_name))
+
+    def of(self, name: str) -> Acquirer | None:
+        """Return one; "" is the first. None for one that is not configured any more."""
+        return self.by_name.get(name or self.first)
+
+
+def order_of(payment: PaymentSnapshot) -> Order:
+    """Return the order of a payment as the acquirer knows it."""
+    return Order(order_number=payment.order_number, order_id=payment.acquirer_order_id)
+
+
+def poll_acquirer(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> PollOutcome:
+    """Ask the acquirer about an order, and record what it decided. Charges what is held for it."""
+    acquirer = acquirers.of(payment.acquirer)
+    if acquirer is None:
+        log.error("acquirer_not_configured", acquirer=payment.acquirer)
+        return PollOutcome.UNKNOWN
+    report = acquirer.find_order(order_of(payment))
+    if report is not None and report.state is OrderState.HELD:
+        report = _charge(acquirer, payment, report)
     if report is None:
         command = application.RecordAbsence(payment_id=payment.payment_id)
         failed = store.transact(application.record_absence, command)
         return PollOutcome.DECIDED if failed else PollOutcome.ABSENT
+    return record_report(store, acquirers, payment, report)
+
+
+def record_report(
+    store: Store, acquirers: Acquirers, payment: PaymentSnapshot, report: OrderReport
+) -> PollOutcome:
+    """Record what the acquirer says of an order; return what is known of it now."""
     match report.state:
-        case OrderState.PENDING:
-            return PollOutcome.PENDING
-        case OrderState.PAID:
-            return _capture(store, payment, report)
+        case OrderState.PENDING | OrderState.HELD:
+            # An acquirer that has charged the card and says otherwise lags, or is mistaken.
+            return PollOutcome.UNKNOWN if payment.state in CAPTURED else PollOutcome.PENDING
+        case OrderState.PAID | OrderState.RETURNED:
+            return _record_charge(store, acquirers, payment, report)
         case OrderState.DECLINED | OrderState.EXPIRED:
+            if payment.state in CAPTURED:
+                return PollOutcome.UNKNOWN
             expired = report.state is OrderState.EXPIRED
             return _fail(store, payment, Failure.EXPIRED if expired else Failure.DECLINED)
-        case OrderState.RETURNED:
-            return _record_return(store, payment, report)
         case OrderState.UNKNOWN:
             return PollOutcome.UNKNOWN
 
 
-def _capture(store: Store, payment: PaymentSnapshot, report: OrderReport) -> PollOutcome:
+def _charge(
+    acquirer: Acquirer, payment: PaymentSnapshot, report: OrderReport
+) -> OrderReport | None:
+    """Charge what is held for an order as it was ordered, release any other; ask again."""
+    order = order_of(payment)
+    wanted = payment.state in OPEN and report.charged == payment.total
+    outcome = acquirer.capture(order, payment.total) if wanted else acquirer.close(order)
+    if not isinstance(outcome, Done):
+        log.warning("held_order_not_settled", payment_id=str(payment.payment_id), wanted=wanted)
+    return acquirer.find_order(order)
+
+
+def _record_charge(
+    store: Store, acquirers: Acquirers, payment: PaymentSnapshot, report: OrderReport
+) -> PollOutcome:
+    captured = payment.state in CAPTURED
+    if not captured and report.returned >= report.charged:
+        return _record_full_return(store, payment, report)
+    if not captured and not _capture(store, payment, report):
+        command = application.RecordMismatch(
+            payment_id=payment.payment_id,
+            charged=report.charged,
+            returns=acquirers.returns_mismatch,
+        )
+        store.transact(application.record_mismatch, command)
+        return PollOutcome.MISMATCH
+    if report.returned > payment.refunded:
+        _record_returns(store, payment, report)
+    return PollOutcome.DECIDED
+
+
+def _record_full_return(store: Store, payment: PaymentSnapshot, report: OrderReport) -> PollOutcome:
+    """Fail a payment whose charge went back before it was credited."""
+    if payment.state is State.MISMATCH:
+        _record_returns(store, payment, report)
+    return _fail(store, payment, Failure.GIVEN_BACK)
+
+
+def _record_returns(store: Store, payment: PaymentSnapshot, report: OrderReport) -> None:
+    command = application.RecordReturns(payment_id=payment.payment_id, returned=report.returned)
+    store.transact(application.record_returns, command)
+
+
+def _capture(store: Store, payment: PaymentSnapshot, report: OrderReport) -> bool:
+    """Credit the charge; return whether it is what was ordered."""
     command = application.CapturePayment(
         payment_id=payment.payment_id,
         # What left the card, whatever was ordered.
@@ -69,19 +150,11 @@ def _capture(store: Store, payment: PaymentSnapshot, report: OrderReport) -> Pol
         if error.code != "amount_mismatch":
             raise
         log.error("amount_mismatch", **error.params)  # noqa: TRY400 - decided, not crashed
-        return PollOutcome.MISMATCH
-    return PollOutcome.DECIDED
+        return False
+    return True
 
 
 def _fail(store: Store, payment: PaymentSnapshot, reason: Failure) -> PollOutcome:
     command = application.FailPayment(payment_id=payment.payment_id, reason=reason)
     store.transact(application.fail_payment, command)
     return PollOutcome.DECIDED
-
-
-def _record_return(store: Store, payment: PaymentSnapshot, report: OrderReport) -> PollOutcome:
-    """Fail the payment after a full return; leave a partial one to staff."""
-    if report.returned < report.ordered:
-        log.error("partly_refunded_before_capture", payment_id=str(payment.payment_id))
-        return PollOutcome.MISMATCH
-    return _fail(store, payment, Failure.GIVEN_BACK)

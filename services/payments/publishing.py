@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.payments.domain import (
+from services.payments.events import (
+    MismatchFound,
+    MoneyReturned,
     PaymentCaptured,
     PaymentCompleted,
     PaymentExpired,
@@ -18,7 +20,7 @@ from shared.contracts.payments import Failure
 from shared.eventstore import Recorded
 
 
-def publish(recorded: Recorded) -> Publication | None:
+def publish(recorded: Recorded) -> Publication | None:  # noqa: PLR0911 - one for each event
     """Return the published form of a domain event; None for an internal one."""
     match recorded.event:
         case PaymentStarted() as event:
@@ -42,8 +44,24 @@ def publish(recorded: Recorded) -> Publication | None:
             return _publication("payment_failed", recorded, event.person_id, reason)
         case PaymentCompleted() as event:
             return _publication("payment_completed", recorded, event.person_id, _money(event.lines))
+        case MismatchFound() as event:
+            sums = {"ordered": event.ordered, "charged": event.charged}
+            return _publication("payment_mismatched", recorded, event.person_id, sums)
+        case MoneyReturned() as event if event.lines:
+            return _publication("payment_refunded", recorded, event.person_id, _returned(event))
         case _:
             return None
+
+
+def _returned(event: MoneyReturned) -> dict[str, Any]:
+    return {
+        "refund_id": str(event.refund_id),
+        "lines": [{"account": line.account, "amount": line.amount} for line in event.lines],
+        "total": event.total,
+        "refunded_on": event.refunded_on.isoformat(),
+        "whole": event.whole,
+        "reason": event.cause,
+    }
 
 
 def _publication(

@@ -41,6 +41,16 @@ _BY_ORDER = (
     " FROM orders JOIN payments USING (payment_id)"
 )
 
+_CHOSEN = (
+    "person_id = %(person)s"
+    " AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
+    " AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)"
+    " AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))"
+    " AND (%(account)s::text IS NULL OR EXISTS (SELECT FROM payment_lines AS line"
+    " WHERE line.payment_id = payments.payment_id AND %(account)s IN (line.account,"
+    " line.moved_to)))"
+)
+
 
 class ReadModel:
     """The tables of the service, within one transaction."""
@@ -60,7 +70,7 @@ class ReadModel:
             elif not self.refunds.project(entry):
                 self._change(entry.originator_id, entry.event)
 
-    def _change(self, payment_id: UUID, event: Any) -> None:  # noqa: C901 - one case for each event
+    def _change(self, payment_id: UUID, event: Any) -> None:
         match event:
             case OrderRegistered() as order:
                 self._update(
@@ -189,25 +199,30 @@ class ReadModel:
         before `until`.
         """
         self._cursor.execute(
-            f"{_WITH_POLLS} WHERE person_id = %(person)s"
-            " AND (%(before)s::bigint IS NULL OR position < %(before)s)"
-            " AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
-            " AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)"
-            " AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))"
-            " AND (%(account)s::text IS NULL OR EXISTS (SELECT FROM payment_lines AS line"
-            " WHERE line.payment_id = payments.payment_id AND %(account)s IN (line.account,"
-            " line.moved_to))) ORDER BY position DESC LIMIT %(limit)s",
-            {
-                "person": person_id,
-                "before": before,
-                "since": since,
-                "until": until,
-                "account": account,
-                "states": None if states is None else list(states),
-                "limit": limit,
-            },
+            f"{_WITH_POLLS} WHERE {_CHOSEN} AND (%(before)s::bigint IS NULL"
+            " OR position < %(before)s) ORDER BY position DESC LIMIT %(limit)s",
+            _chosen(person_id, account, since, until, states) | {"before": before, "limit": limit},
         )
         return self._cursor.fetchall()
+
+    def totals_of(
+        self,
+        person_id: UUID,
+        *,
+        account: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        states: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Return {count, paid, refunded} of the same payments, all pages together."""
+        self._cursor.execute(
+            "SELECT count(*), coalesce(sum(total) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
+            " AS paid, coalesce(sum(refunded) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
+            f" AS refunded FROM payments WHERE {_CHOSEN}",
+            _chosen(person_id, account, since, until, states),
+        )
+        [row] = self._cursor.fetchall()
+        return row
 
     def lines(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
         """Return {account, amount, penalty, posted, refunded, moved_to} by payment, as entered."""
@@ -300,3 +315,17 @@ class ReadModel:
         )
 
 
+def _chosen(
+    person_id: UUID,
+    account: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    states: Sequence[str] | None,
+) -> dict[str, Any]:
+    return {
+        "person": person_id,
+        "since": since,
+        "until": until,
+        "account": account,
+        "states": None if states is None else list(states),
+    }

@@ -43,7 +43,7 @@ class RefundablePayment(PaymentState):
         """Propose a refund to a second person; raises as `request_refund`."""
         if refund_id in self.refunds:
             return
-        lines = self._refundable(wanted)
+        lines = self.refundable(wanted)
         self.trigger(
             RefundProposed(
                 refund_id=refund_id, lines=lines, total=_sum(lines), reason=reason, by=by
@@ -60,7 +60,7 @@ class RefundablePayment(PaymentState):
         """
         if refund_id in self.refunds:
             return
-        lines = self._refundable(wanted)
+        lines = self.refundable(wanted)
         self.trigger(
             RefundRequested(
                 refund_id=refund_id, lines=lines, total=_sum(lines), reason=reason, by=by
@@ -81,7 +81,7 @@ class RefundablePayment(PaymentState):
         self.trigger(
             RefundRequested(
                 refund_id=refund_id,
-                lines=self._refundable(proposed.lines),
+                lines=self.refundable(proposed.lines),
                 total=proposed.total,
                 reason=proposed.reason,
                 by=by,
@@ -159,7 +159,12 @@ class RefundablePayment(PaymentState):
             )
         )
 
-    def _refundable(self, wanted: Sequence[RefundLine]) -> RefundSplit:
+    def refundable(self, wanted: Sequence[RefundLine]) -> RefundSplit:
+        """Return what goes back of each account: what is wanted, or all that is left.
+
+        Raises Conflict `payment_not_captured` and `refund_too_large`, ValidationFailed
+        `invalid_refund`.
+        """
         if not self.is_captured:
             raise Conflict(
                 "payment_not_captured",

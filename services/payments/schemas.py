@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from services.payments.state import State
 from shared.contracts.base import AccountNumber
 
 _PERSON = {"description": "The person whose payment it is."}
@@ -31,6 +32,12 @@ class Start(Schema):
         required=True,
         validate=validate.Length(max=100),
         metadata={"description": "The accounts and sums; accounts with two zeros are left out."},
+    )
+    acquirer = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=32),
+        metadata={"description": "The acquirer that the payer chose; null: the first."},
     )
 
 
@@ -76,15 +83,43 @@ class History(Schema):
         allow_none=True,
         metadata={"description": "Only payments started before this instant."},
     )
+    states = fields.List(
+        fields.String(validate=validate.OneOf([state.value for state in State])),
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Only payments in these states; null: all."},
+    )
+
+
+class FasterPayment(Schema):
+    """The QR code of an open payment of a person."""
+
+    person_id = fields.UUID(required=True, metadata=_PERSON)
+    payment_id = fields.UUID(required=True, metadata=_PAYMENT)
 
 
 class AcquirerCallback(Schema):
-    """A callback of the acquirer, as received: it counts only when its signature is right."""
+    """A callback of an acquirer, as received: it counts only when the acquirer has sent it."""
 
+    acquirer = fields.String(
+        load_default="",
+        validate=validate.Length(max=32),
+        metadata={"description": "Whose address for callbacks it is; empty: the first's."},
+    )
     parameters = fields.Dict(
         keys=fields.String(validate=validate.Length(max=100)),
-        values=fields.String(validate=validate.Length(max=1000)),
-        required=True,
-        validate=validate.Length(min=1, max=50),
+        values=fields.String(validate=validate.Length(max=2000)),
+        load_default={},
+        validate=validate.Length(max=50),
         metadata={"description": "The parameters of the request, signature included."},
+    )
+    body = fields.String(
+        load_default="",
+        validate=validate.Length(max=65_536),
+        metadata={"description": "A JSON body as it came."},
+    )
+    remote_address = fields.String(
+        load_default="",
+        validate=validate.Length(max=64),
+        metadata={"description": "Where it came from."},
     )

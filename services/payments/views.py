@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.payments.application import PaymentSnapshot, snapshot_of
+from services.payments.application import SESSION, PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
@@ -50,10 +50,11 @@ def own_snapshot(session: Session, query: OwnPayment) -> PaymentSnapshot:
 
 def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
     """Return {payment_id, state, total, lines, created_at, captured_at, masked_card, failure,
-    acquirer, refunded, refunds, charged, outcome, next_check_at, redirect_url}.
+    acquirer, refunded, refunds, charged, outcome, next_check_at, closes_at, redirect_url}.
 
-    The last four are those of an undecided payment, else None; `outcome` is `pending`, `unknown`
-    or `mismatch`, `charged` what the acquirer took in a mismatch.
+    The last five are those of an undecided payment, else None; `outcome` is `pending`, `unknown`
+    or `mismatch`, `charged` what the acquirer took in a mismatch, `closes_at` when the card can no
+    longer be entered.
     """
     row = _own_row(session, query)
     found = [query.payment_id]
@@ -61,26 +62,25 @@ def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
 
 
 def history(session: Session, query: History) -> dict[str, Any]:
-    """Return {payments: [as `own_payment`], next: cursor|None}, the newest first.
+    """Return {payments: [as `own_payment`], next: cursor|None, totals}, the newest first.
 
-    Raises ValidationFailed `invalid_cursor`.
+    `totals` are {count, paid, refunded} of all pages. Raises ValidationFailed `invalid_cursor`.
     """
     before = _position(query.before) if query.before is not None else None
-    rows = session.read.payments_of(
-        query.person_id,
-        before,
-        query.limit + 1,
-        account=query.account,
-        since=query.since,
-        until=query.until,
-        states=query.states,
-    )
+    chosen = {
+        "account": query.account,
+        "since": query.since,
+        "until": query.until,
+        "states": query.states,
+    }
+    rows = session.read.payments_of(query.person_id, before, query.limit + 1, **chosen)
     page = rows[: query.limit]
     found = [row["payment_id"] for row in page]
     lines, refunds = session.read.lines(found), session.read.refunds.of_payments(found)
     return {
         "payments": [_view(row, lines, refunds) for row in page],
         "next": _cursor(page[-1]["position"]) if len(rows) > len(page) else None,
+        "totals": session.read.totals_of(query.person_id, **chosen),
     }
 
 
@@ -142,6 +142,7 @@ def _outlook(row: dict[str, Any]) -> dict[str, Any]:
         "charged": row["charged"] if state is State.MISMATCH else None,
         "outcome": outcome if undecided else None,
         "next_check_at": next_check_at.isoformat() if undecided and next_check_at else None,
+        "closes_at": (row["created_at"] + SESSION).isoformat() if undecided else None,
         "redirect_url": row["form_url"] if state is State.AWAITING_PAYMENT else None,
     }
 

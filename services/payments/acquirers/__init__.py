@@ -7,7 +7,7 @@ nothing about what the acquirer did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from shared.acquirer_settings import AcquirerSettings
-from shared.config import ConfigurationError, Settings
+from shared.config import ConfigurationError
 from shared.money import Kopecks
 
 #: The protocols of SALDO_ACQUIRERS, each with the module that speaks it. A module has
@@ -147,6 +147,9 @@ class FasterPayment(msgspec.Struct, frozen=True):
 class Acquirer(Protocol):
     """A bank that takes cards. An instance is safe in threads and in greenlets."""
 
+    two_steps: bool
+    """Whether a card is only HELD until `capture`: an order that nobody captures takes nothing."""
+
     def register(self, order: NewOrder) -> Registration:
         """Register an order; charges nothing. May be repeated with the same order."""
         ...
@@ -209,6 +212,6 @@ def open_acquirer(settings: AcquirerSettings) -> Acquirer:
     return acquirer
 
 
-def open_acquirers(settings: Settings) -> Mapping[str, Acquirer]:
-    """Return the acquirers by name, the first of which new orders go to."""
-    return {one.name: open_acquirer(one) for one in settings.acquirers}
+def open_acquirers(settings: Iterable[AcquirerSettings]) -> Mapping[str, Acquirer]:
+    """Return the acquirers by name, in the order of their settings."""
+    return {one.name: open_acquirer(one) for one in settings}
