@@ -317,9 +317,7 @@ class LedgerService:
     @rpc(staff_schemas.PaymentsPosted, callers=("payments", staff("read")))
     def payments_posted(self, payment_ids: list[UUID]) -> Any:
         """Return ``{payments}``, what is posted of these; see `payment_days.payments_posted`."""
-        found = self.store.query(
-            lambda session: payment_days.payments_posted(session, payment_ids)
-        )
+        found = self.store.query(lambda session: payment_days.payments_posted(session, payment_ids))
         return {"payments": found}
 
     def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:

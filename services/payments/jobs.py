@@ -10,6 +10,7 @@ from services.payments import application
 from services.payments.application import SESSION, PaymentSnapshot, RecordPoll
 from services.payments.configured import acquirers_of, return_url_of
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
+from services.payments.reconciliation.worker import Reconciliations
 from services.payments.refunding import due_refunds, make_refund
 from services.payments.registration import Registrar
 from services.payments.state import OPEN, State
@@ -100,4 +101,5 @@ JOBS: Final = [
     Job("poll_undecided", every=1.0, run=poll_undecided),
     Job("make_refunds", every=1.0, run=make_refunds),
     Job("sweep_acquirers", every=30.0, run=_Sweeping().run),
+    Job("reconcile", every=1.0, run=Reconciliations().run),
 ]

@@ -107,19 +107,17 @@ def _judged(finding: Finding, sources: Collection[Source]) -> Finding:
     if finding.register or _is_of_bank(finding):
         if Source.REGISTER in sources:
             found += _with_register(finding)
-    elif finding.postings or finding.ours:
-        if Source.LEDGER in sources:
-            found += _with_ledger(finding)
+    elif Source.LEDGER in sources and (finding.postings or finding.ours):
+        found += _with_ledger(finding)
     settled = tuple(settled_by(finding, difference) for difference in found)
     return msgspec.structs.replace(finding, differences=settled)
 
 
 def _with_acquirer(finding: Finding) -> Iterator[Difference]:
     ours, bank = finding.ours, held(finding.orders)
-    captured = ours.amount if ours else 0
     there = _bank_text(finding.orders)
     here = _our_text(ours)
-    if not captured:
+    if ours is None or not ours.amount:
         if bank.amount > bank.returned:
             mismatch = ours is not None and ours.state == MISMATCH
             yield Difference(
@@ -130,7 +128,6 @@ def _with_acquirer(finding: Finding) -> Iterator[Difference]:
                 there=there,
             )
         return
-    assert ours is not None
     if not bank.amount:
         yield Difference(
             source=Source.ACQUIRER,

@@ -144,6 +144,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return next((kind for kind in Kind if kind in found), Kind.MATCHED)
 
     @property
+    def polls(self) -> bool:
+        """Whether asking the acquirer again may settle any of it."""
+        return any(difference.polls for difference in self.differences)
+
+    @property
     def is_by_staff(self) -> bool:
         """Whether staff entered it in the ledger, so that there is nothing to compare it with."""
         return not (self.ours or self.orders or self.register) and all(

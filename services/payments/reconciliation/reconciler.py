@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Final, TypeAlias
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -27,10 +28,12 @@ from shared.eventstore import Store
 EARLIER_DAYS: Final = 30
 """How many days before are looked at again, for what went back since, or was charged late."""
 
+POLLS: Final = "polls"
+
 Progress: TypeAlias = Callable[[str, int], None]
 """Told what is read, and how many records of it more."""
-Poll: TypeAlias = Callable[[str], None]
-"""Asks the acquirer about a payment of this id, and records what it says."""
+Poll: TypeAlias = Callable[[UUID, Sequence[str]], None]
+"""Asks the acquirer about a payment and its orders of these numbers, and records what it says."""
 
 
 class Polled(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +67,7 @@ class Reconciler:
         zone: ZoneInfo,
         ask: AskLedger,
         poll: Poll,
-        registers: Registers = sources.no_registers,
+        registers: Registers,
         progress: Progress = lambda _what, _more: None,
     ) -> None:
         self._store = store
@@ -176,24 +179,20 @@ class Reconciler:
         ours = dict[str, OurPayment]()
         self._add_by_numbers(ours, orders)
         found = compare(Records(ours=list(ours.values()), orders=orders), {Source.ACQUIRER})
-        suspects |= {
-            one.ours.payment_id: one.ours for one in found if one.ours and one.differences
-        }
+        suspects |= {one.ours.payment_id: one.ours for one in found if one.ours and one.differences}
         return [one for one in found if one.ours is None and one.differences]
 
     # Polling
 
     def _poll_all(self, findings: Sequence[Finding]) -> dict[str, Polled]:
         """Poll what asking the acquirer may settle, at once; return what it came to."""
-        asked = [
-            one.payment_id
-            for one in findings
-            if one.ours and one.payment_id and any(each.polls for each in one.differences)
-        ]
         polled = {}
-        for payment_id in asked:
-            self._progress("polls", 1)
-            self._poll(payment_id)
+        for finding in findings:
+            payment_id = finding.payment_id
+            if finding.ours is None or payment_id is None or not finding.polls:
+                continue
+            self._progress(POLLS, 1)
+            self._poll(UUID(payment_id), [order.order_number for order in finding.orders])
             [after] = self._store.query(partial(sources.ours_by_ids, payment_ids=[payment_id]))
             records = Records(ours=[after], orders=self._other_orders([after], ()))
             [now] = compare(records, {Source.ACQUIRER})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -19,11 +19,12 @@ from shared.ids import new_id
 
 BY_SCHEDULE: Final = "service:payments"
 KEEP_MATCHED: Final = timedelta(days=35)
-REQUESTED, RUNNING, MADE, FAILED = "requested", "running", "done", "failed"
+REQUESTED, MADE, FAILED = "requested", "done", "failed"
+DIFFERING: Final = tuple(kind.value for kind in Kind if kind is not Kind.MATCHED)
 
 _SHOWN: Final = (
-    "reconciliation_id, day, state, requested_by, requested_at, finished_at, progress, summary,"
-    " failure"
+    "SELECT reconciliation_id, day, state, requested_by, requested_at, finished_at, progress,"
+    " summary, failure FROM reconciliations"
 )
 
 
@@ -139,9 +140,7 @@ def run(
 
     Raises NotFound `reconciliation_not_found`.
     """
-    session.cursor.execute(
-        f"SELECT {_SHOWN} FROM reconciliations WHERE reconciliation_id = %s", (reconciliation_id,)
-    )
+    session.cursor.execute(f"{_SHOWN} WHERE reconciliation_id = %s", (reconciliation_id,))
     found = session.cursor.fetchone()
     if found is None:
         raise NotFound("reconciliation_not_found", "There is no such reconciliation.")
@@ -160,9 +159,7 @@ def run(
 
 def newest(session: Session, limit: int) -> list[dict[str, Any]]:
     """Return the reconciliations without their findings, the newest first."""
-    session.cursor.execute(
-        f"SELECT {_SHOWN} FROM reconciliations ORDER BY requested_at DESC LIMIT %s", (limit,)
-    )
+    session.cursor.execute(f"{_SHOWN} ORDER BY requested_at DESC LIMIT %s", (limit,))
     return [_plain(row) for row in session.cursor.fetchall()]
 
 
@@ -184,7 +181,7 @@ def summary_of(result: Result) -> dict[str, Any]:
                 continue
             kinds = sums[source]
             kinds[finding.kind] = kinds.get(finding.kind, Held()) + found
-    counted = {kind: 0 for kind in Kind}
+    counted = dict.fromkeys(Kind, 0)
     for finding in result.findings:
         if not finding.is_by_staff:
             counted[finding.kind] += 1
@@ -213,13 +210,10 @@ def _sum(parts: Any) -> dict[str, int]:
 
 def _rows(result: Result) -> list[dict[str, Any]]:
     """Return the findings as they are kept, those that do not agree first."""
-    agreed = [
-        one for one in result.findings if one.kind is Kind.MATCHED and not one.is_by_staff
-    ]
+    agreed = [one for one in result.findings if one.kind is Kind.MATCHED and not one.is_by_staff]
     earlier = {id(one) for one in result.earlier}
     return [
-        _row(one, result.polled, earlier=id(one) in earlier)
-        for one in (*result.differing, *agreed)
+        _row(one, result.polled, earlier=id(one) in earlier) for one in (*result.differing, *agreed)
     ]
 
 
@@ -253,7 +247,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 def last_nightly(session: Session) -> dict[str, Any] | None:
     """Return the newest day that was reconciled by the schedule; None: none was."""
     session.cursor.execute(
-        f"SELECT {_SHOWN} FROM reconciliations WHERE requested_by = %s AND state = 'done'"
+        f"{_SHOWN} WHERE requested_by = %s AND state = 'done'"
         " ORDER BY day DESC, requested_at DESC LIMIT 1",
         (BY_SCHEDULE,),
     )

@@ -40,11 +40,8 @@ def _of_acquirer(finding: Finding, difference: Difference) -> tuple[str, bool]:
         [order] = finding.orders
         left = _plain(order.amount - order.returned)
         day = f" --on {order.day}" if order.day else ""
-        return (
-            f"saldo ledger pay ACCOUNT --amount {left}{day} --at bank "
-            f"--document {order.order_number[:64]} {REASON} WHY",
-            False,
-        )
+        paid = f"saldo ledger pay ACCOUNT --amount {left}{day} --at bank"
+        return f"{paid} --document {order.order_number[:64]} {REASON} WHY", False
     if difference.kind is Kind.MISSING_THERE:
         return f"saldo ledger reverse {payment_id} {REASON} WHY", True
     if What.SUM in difference.what:

@@ -33,14 +33,14 @@ SELECT payments.payment_id, payments.acquirer, payments.state, payments.paid_on,
           FROM payment_lines AS line WHERE line.payment_id = payments.payment_id) AS lines
   FROM payments
 """
-_OF_DAY: Final = f"""{_OURS}
- WHERE paid_on = %(day)s
-    OR payment_id IN (SELECT payment_id FROM refunds WHERE refunded_on = %(day)s)
- ORDER BY position
-"""
-_BY_NUMBERS: Final = f"""{_OURS}
- WHERE payment_id IN (SELECT payment_id FROM orders WHERE order_number = ANY(%s)) ORDER BY position
-"""
+_OF_DAY: Final = (
+    " WHERE paid_on = %(day)s OR payment_id IN"
+    " (SELECT payment_id FROM refunds WHERE refunded_on = %(day)s)"
+)
+_BY_NUMBERS: Final = (
+    " WHERE payment_id IN (SELECT payment_id FROM orders WHERE order_number = ANY(%s))"
+)
+_IN_ORDER: Final = " ORDER BY position"
 
 AskLedger: TypeAlias = Callable[..., Any]
 """Calls a method of the ledger."""
@@ -59,21 +59,21 @@ def instants_of(first: date, last: date, zone: ZoneInfo) -> tuple[datetime, date
 
 def ours_of_day(session: Session, day: date) -> list[OurPayment]:
     """Return the payments that were captured on a day, or of which money went back on it."""
-    session.cursor.execute(_OF_DAY, {"day": day})
+    session.cursor.execute(f"{_OURS}{_OF_DAY}{_IN_ORDER}", {"day": day})
     return [_ours(row) for row in session.cursor.fetchall()]
 
 
 def ours_by_ids(session: Session, payment_ids: Collection[str]) -> list[OurPayment]:
     """Return payments by their ids; those that are not ours are left out."""
     session.cursor.execute(
-        f"{_OURS} WHERE payment_id = ANY(%s) ORDER BY position", ([*map(UUID, payment_ids)],)
+        f"{_OURS} WHERE payment_id = ANY(%s){_IN_ORDER}", ([*map(UUID, payment_ids)],)
     )
     return [_ours(row) for row in session.cursor.fetchall()]
 
 
 def ours_by_numbers(session: Session, numbers: Collection[str]) -> list[OurPayment]:
     """Return the payments that have orders of these numbers."""
-    session.cursor.execute(_BY_NUMBERS, (list(numbers),))
+    session.cursor.execute(f"{_OURS}{_BY_NUMBERS}{_IN_ORDER}", (list(numbers),))
     return [_ours(row) for row in session.cursor.fetchall()]
 
 
@@ -185,9 +185,7 @@ def posted(ask: AskLedger, payment_ids: Sequence[str]) -> list[Posting]:
 def _postings(rows: Collection[Mapping[str, Any]]) -> list[Posting]:
     """Return the postings, each under the account that was paid, wherever it was moved since."""
     moved = {
-        (row["payment_id"], row["account"]): row["moved_from"]
-        for row in rows
-        if row["moved_from"]
+        (row["payment_id"], row["account"]): row["moved_from"] for row in rows if row["moved_from"]
     }
     return [_posting(row, moved) for row in rows]
 
@@ -216,8 +214,3 @@ def _posting(row: Mapping[str, Any], moved: Mapping[tuple[str, str], str]) -> Po
 
 Registers: TypeAlias = Callable[[Session, date], Sequence[RegisterLine]]
 """Returns the lines of bank registers that were paid on a day."""
-
-
-def no_registers(session: Session, day: date) -> Sequence[RegisterLine]:
-    """Return nothing: there are no registers."""
-    return ()

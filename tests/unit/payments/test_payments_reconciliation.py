@@ -118,9 +118,7 @@ def test_two_charged_orders_of_one_payment_differ_by_their_sum() -> None:
 def test_a_refund_at_the_bank_without_us_is_polled() -> None:
     records = replaced(GOOD, orders=[replaced(ORDER, state="returned", returned=500)])
     assert differences(records) == [(Source.ACQUIRER, Kind.DIFFERING, (What.RETURNED,))]
-    [polled] = [
-        difference for finding in compare(records) for difference in finding.differences
-    ]
+    [polled] = [difference for finding in compare(records) for difference in finding.differences]
     assert polled.polls
 
 
@@ -178,7 +176,11 @@ def test_what_staff_entered_in_the_ledger_is_compared_with_nothing() -> None:
 
 def test_a_register_line_in_suspense_is_missing_here_with_its_command() -> None:
     suspended = replaced(
-        REGISTERED, payment_id=None, account=None, state="suspended", command="saldo payments assign"
+        REGISTERED,
+        payment_id=None,
+        account=None,
+        state="suspended",
+        command="saldo payments assign",
     )
     records = replaced(GOOD, postings=POSTINGS, lines=[suspended])
     assert differences(records) == [(Source.REGISTER, Kind.MISSING_HERE, (What.STATE,))]
@@ -286,9 +288,7 @@ def test_every_kopeck_of_each_side_is_in_exactly_one_finding(records: Records) -
     given_ = [*records.ours, *records.orders, *records.postings, *records.lines]
     assert of(findings) == Counter(given_)
     for source in Source:
-        added = sum(
-            (found for one in findings if (found := one.held(source)) is not None), Held()
-        )
+        added = sum((found for one in findings if (found := one.held(source)) is not None), Held())
         assert added == records.held(source)
 
 

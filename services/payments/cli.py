@@ -1,0 +1,24 @@
+"""``saldo payments``: the verbs of whoever looks after payments.
+
+A verb is a function of a module of :mod:`services.payments.commands`. This is their only list.
+"""
+
+from __future__ import annotations
+
+from services.payments.commands import export, payments, reconcile, refunds, resolve
+from services.terminal import StaffVerbs
+
+app = StaffVerbs(
+    "Payments of the cabinet: refunds, what is stuck, reconciliation, export.", languages=True
+)
+app.reads("list")(payments.list_payments)
+app.reads("show")(payments.show_payment)
+app.reads("stuck")(payments.stuck)
+app.writes("refund")(refunds.refund)
+app.reads("refunds")(refunds.list_refunds)
+app.writes("approve-refund")(refunds.approve_refund)
+app.writes("reject-refund")(refunds.reject_refund)
+app.writes("resolve")(resolve.resolve)
+app.reads("reconcile", long=True)(reconcile.reconcile)
+app.reads("reconciliations")(reconcile.reconciliations)
+app.reads("export", long=True)(export.export)
