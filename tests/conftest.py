@@ -22,11 +22,12 @@ from kombu import Exchange, Queue
 from psycopg import sql
 
 from services.discovery import migrations_of, open_store
+from shared.acquirer_settings import AcquirerSettings
 from shared.bus.administration import BrokerAdministration
 from shared.bus.permissions import Rights, rights_of_staff, rights_of_subscriber
 from shared.bus.principals import virtual_host_of
 from shared.bus.topology import connect, dead_queue, reaction_queue
-from shared.config import SEALER, SERVICES, Settings
+from shared.config import ACQUIRER_URL, SEALER, SERVICES, Settings
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.client import RpcClient
@@ -145,8 +146,15 @@ def base_settings(nodes: Nodes) -> Settings:
         staff_amqp_url=nodes.amqp_url,
         staff_database_url=nodes.database_url,
         secret=bytes(range(32)),
-        acquirer_password="acquirer-password",
-        acquirer_secret="acquirer-secret",
+        acquirers=(
+            AcquirerSettings(
+                name="main",
+                protocol="rbs",
+                url=ACQUIRER_URL,
+                password="acquirer-password",
+                secret="acquirer-secret",
+            ),
+        ),
         database_url=nodes.database_url,
     )
 

@@ -26,7 +26,8 @@ def secure_page(request: Request, response: Response, settings: Settings) -> Res
     bank = ""
     if GOES_TO_BANK in request.environ:
         # A browser applies form-action to the redirect that answers a form, too.
-        bank = "".join(f" {origin_of(one.url)}" for one in settings.acquirers)
+        sites = [site for one in settings.acquirers for site in one.sites]
+        bank = "".join(f" {origin}" for origin in dict.fromkeys(map(origin_of, sites)))
     response.headers["Content-Security-Policy"] = _POLICY.format(bank=bank)
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Referrer-Policy"] = "same-origin"

@@ -51,6 +51,14 @@ class Balances(Schema):
     )
 
 
+class KnownAccounts(Schema):
+    """Numbers of which some may be accounts."""
+
+    numbers = fields.List(
+        fields.String(validate=NUMBER), required=True, validate=validate.Length(max=1_000)
+    )
+
+
 class Charges(Schema):
     """The months of an account, newest first; ``before`` is a period to go on below."""
 
@@ -139,6 +147,12 @@ class PaymentProofs(Schema):
 
 class PaymentPostings(Schema):
     """The postings of one payment."""
+
+    payment_id = fields.UUID(required=True)
+
+
+class Refundable(Schema):
+    """What is left of one payment."""
 
     payment_id = fields.UUID(required=True)
 

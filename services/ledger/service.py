@@ -21,6 +21,7 @@ from services.ledger.domain.proposal import (
     OPEN,
     AdjustCharges,
     Correction,
+    MovePayment,
     ReversePayment,
     WriteOffPenalty,
 )
@@ -42,6 +43,7 @@ from services.ledger.reports import (
     payments,
     statements,
 )
+from services.ledger.reports.refundable import refundable
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import TakePayment
@@ -68,6 +70,12 @@ class LedgerService:
     def balances(self, numbers: list[str]) -> Any:
         """Return the balances of several accounts, now."""
         return self.store.query(lambda session: balances.balances(session, numbers))
+
+    @rpc(schemas.KnownAccounts, callers=("payments",))
+    def known_accounts(self, numbers: list[str]) -> Any:
+        """Return ``{known}``: those numbers that are open accounts."""
+        rows = self.store.query(lambda session: session.read.balances(numbers))
+        return {"known": [row["number"] for row in rows]}
 
     @rpc(schemas.Charges, callers=(GATEWAY,))
     def charges(self, number: str, before: str | None, limit: int) -> Any:
@@ -149,6 +157,11 @@ class LedgerService:
             lambda session: statements.postings_of_payments(session, payment_ids)
         )
 
+    @rpc(schemas.Refundable, callers=("payments",))
+    def refundable(self, payment_id: UUID) -> Any:
+        """Return what is left of a payment by account; see `refundable.refundable`."""
+        return self.store.query(lambda session: refundable(session, payment_id))
+
     @rpc(schemas.VerifyProof, callers=(GATEWAY,))
     def verify_proof(self, proof: dict[str, Any]) -> Any:
         """Return which record an inclusion proof proves, and since when it is sealed."""
@@ -224,6 +237,26 @@ class LedgerService:
         return self._correct(
             ReversePayment(
                 payment_id=payment_id, accounts=tuple(accounts), effective_on=effective_on
+            ),
+            **how,
+        )
+
+    @rpc(staff_schemas.MovePayment, callers=(staff("reverse"),))
+    def move_payment(
+        self,
+        payment_id: UUID,
+        account: str,
+        to_account: str,
+        effective_on: date | None,
+        **how: Any,
+    ) -> Any:
+        """Move a payment to the account that it was meant for; returns as `adjust`."""
+        return self._correct(
+            MovePayment(
+                payment_id=payment_id,
+                account=account,
+                to_account=to_account,
+                effective_on=effective_on,
             ),
             **how,
         )

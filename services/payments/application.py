@@ -6,7 +6,9 @@ as commands. What is shown of payments is in `views`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +16,7 @@ import msgspec
 
 from services.payments.domain import PaymentOrder
 from services.payments.events import Line, Split
+from services.payments.scheduling import POLL_AFTER, SESSION, SESSION_OVER, RecordPoll, due_at
 from services.payments.splits import same_split
 from services.payments.state import State
 from shared.contracts.payments import Failure
@@ -22,29 +25,8 @@ from shared.eventstore import Session
 from shared.ids import derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
-#: How long the payer has on the acquirer's page.
-SESSION: Final = timedelta(minutes=20)
-
-_SESSION_OVER: Final = SESSION + timedelta(seconds=30)
-
-#: When the acquirer is polled, counted from the moment when the outcome became unknown. The fourth
-#: poll is just after the end of the session, when the acquirer's report is final; some acquirers
-#: end it after an hour, whatever we ask for.
-POLL_AFTER: Final = (
-    timedelta(seconds=5),
-    timedelta(seconds=30),
-    timedelta(minutes=5),
-    _SESSION_OVER,
-    timedelta(hours=1),
-    timedelta(minutes=70),
-    *(timedelta(days=day) for day in range(1, 6)),
-)
-
 #: How long one process may take to register an order before another may try.
 CLAIM: Final = timedelta(seconds=20)
-
-#: How often callbacks may have the acquirer asked about one order.
-CALLBACK_PAUSE: Final = timedelta(seconds=2)
 
 BY_ITSELF: Final = "service:payments"
 
@@ -52,15 +34,26 @@ BY_ITSELF: Final = "service:payments"
 MISMATCH_CONFIRMED: Final = timedelta(seconds=30)
 
 
-class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """Start a payment; `lines` as the payer entered them, in kopecks."""
+class StartPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Start a payment; `lines` as the payer entered them, in kopecks.
+
+    `acquirer` is the one that the payer has chosen.
+    """
 
     payment_id: UUID
     person_id: UUID
     lines: tuple[Line, ...]
     acquirer: str = ""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator allows: the largest payment, and how many a person may have open."""
+
     largest: Kopecks = MAX_AMOUNT
     most_open: int = 10
+
+
+NO_LIMITS: Final = Limits()
 
 
 class RecordRegistration(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,29 +144,19 @@ class PostRefund(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
-class RecordPoll(msgspec.Struct, frozen=True, kw_only=True):
-    """A poll or a registration left the outcome open; `outcome` says why."""
+def starting(limits: Limits, first: str) -> Callable[[Session, StartPayment], dict[str, Any]]:
+    """Return `start_payment` within limits that are no part of the command, and may change."""
 
-    payment_id: UUID
-    outcome: str
+    @wraps(start_payment)
+    def within_limits(session: Session, command: StartPayment) -> dict[str, Any]:
+        return start_payment(session, command, limits, first)
 
-
-class PaymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields that checkout and polling need of a payment."""
-
-    payment_id: UUID
-    acquirer: str
-    order_number: str
-    acquirer_order_id: str | None
-    form_url: str | None
-    state: State
-    total: Kopecks
-    charged: Kopecks | None
-    refunded: Kopecks
-    created_at: datetime
+    return within_limits
 
 
-def start_payment(session: Session, command: StartPayment) -> dict[str, Any]:
+def start_payment(
+    session: Session, command: StartPayment, limits: Limits = NO_LIMITS, first: str = ""
+) -> dict[str, Any]:
     """Freeze the split; return {payment_id}, that of an open payment of the same split if any.
 
     Raises Conflict `payment_open` where another open payment has one of the accounts, and
@@ -182,15 +165,15 @@ def start_payment(session: Session, command: StartPayment) -> dict[str, Any]:
     session.read.hold_person(command.person_id)
     payment = session.load(PaymentOrder, command.payment_id)
     if payment.state is State.NONE:
-        other = _open_instead(session, command)
+        other = _open_instead(session, command, limits.most_open)
         if other is not None:
             return {"payment_id": str(other)}
-    payment.start(command.person_id, command.lines, command.acquirer, command.largest)
+    payment.start(command.person_id, command.lines, command.acquirer or first, limits.largest)
     session.read.polls.put(payment.id, session.now, 0, session.now + POLL_AFTER[0], "started")
     return {"payment_id": str(payment.id)}
 
 
-def _open_instead(session: Session, command: StartPayment) -> UUID | None:
+def _open_instead(session: Session, command: StartPayment, most_open: int) -> UUID | None:
     """Return the open payment that a start leads to; None where it may start one of its own."""
     rows = session.read.open_payments(command.person_id)
     lines = session.read.lines([row["payment_id"] for row in rows])
@@ -205,11 +188,11 @@ def _open_instead(session: Session, command: StartPayment) -> UUID | None:
             return found
         if accounts & {line.account for line in split}:
             raise payment_open(row["payment_id"])
-    if len(rows) >= command.most_open:
+    if len(rows) >= most_open:
         raise Conflict(
             "too_many_open_payments",
             f"{len(rows)} payments are open already: finish one of them first.",
-            limit=command.most_open,
+            limit=most_open,
         )
     return None
 
@@ -279,13 +262,13 @@ def record_mismatch(session: Session, command: RecordMismatch) -> None:
         return
     poll = session.read.polls.find(command.payment_id)
     if not known or poll is None or poll["outcome"] != "mismatch":
-        due_at = session.now + MISMATCH_CONFIRMED
-        session.read.polls.put(command.payment_id, session.now, 1, due_at, "mismatch")
+        again = session.now + MISMATCH_CONFIRMED
+        session.read.polls.put(command.payment_id, session.now, 1, again, "mismatch")
         return
     if session.now < poll["since"] + MISMATCH_CONFIRMED:
         return
     attempts = poll["attempts"] + 1
-    next_at = _due_at(poll["since"], attempts, session.now)
+    next_at = due_at(poll["since"], attempts, session.now)
     session.read.polls.put(command.payment_id, poll["since"], attempts, next_at, "mismatch")
     if command.returns and not payment.refunds:
         refund_id = derived_id(payment.id, "mismatch", str(command.charged))
@@ -308,10 +291,10 @@ def fail_payment(session: Session, command: FailPayment) -> None:
     """
     session.load(PaymentOrder, command.payment_id).fail(command.reason)
     row = session.read.payment(command.payment_id)
-    due_at = row["created_at"] + _SESSION_OVER
-    if command.reason is Failure.DECLINED and session.now < due_at:
-        attempts = POLL_AFTER.index(_SESSION_OVER)
-        session.read.polls.put(command.payment_id, row["created_at"], attempts, due_at, "declined")
+    over = row["created_at"] + SESSION_OVER
+    if command.reason is Failure.DECLINED and session.now < over:
+        attempts = POLL_AFTER.index(SESSION_OVER)
+        session.read.polls.put(command.payment_id, row["created_at"], attempts, over, "declined")
     else:
         session.read.polls.remove(command.payment_id)
 
@@ -350,104 +333,3 @@ def post_refund(session: Session, command: PostRefund) -> None:
     """Record that the ledger has taken a refund back."""
     payment = session.load(PaymentOrder, command.payment_id)
     payment.post_refund(command.refund_id, command.account, command.position)
-
-
-def due_polls(session: Session, limit: int) -> list[PaymentSnapshot]:
-    """Return the payments to poll now, the longest overdue first."""
-    return [snapshot_of(row) for row in session.read.polls.due(session.now, limit)]
-
-
-def postpone_poll(session: Session, command: RecordPoll) -> None:
-    """Set the time of the next poll; after the last one there is none, and staff decide."""
-    poll = session.read.polls.find(command.payment_id)
-    if poll is None:
-        return
-    record_doubt(session, command)
-    attempts = poll["attempts"] + 1
-    due_at = _due_at(poll["since"], attempts, session.now)
-    session.read.polls.put(command.payment_id, poll["since"], attempts, due_at, command.outcome)
-
-
-def restart_polling(session: Session, command: RecordPoll) -> None:
-    """Start the schedule again: the outcome has just become unknown."""
-    record_doubt(session, command)
-    if session.read.polls.find(command.payment_id) is not None:
-        due_at = session.now + POLL_AFTER[0]
-        session.read.polls.put(command.payment_id, session.now, 0, due_at, command.outcome)
-
-
-def record_outcome(session: Session, command: RecordPoll) -> None:
-    """Keep the outcome of a poll that decided nothing; the schedule goes on as it was."""
-    record_doubt(session, command)
-    session.read.polls.record_outcome(command.payment_id, command.outcome)
-
-
-def record_doubt(session: Session, command: RecordPoll) -> None:
-    """Record that the outcome is unknown, or that the payer has not finished after all."""
-    payment = session.load(PaymentOrder, command.payment_id)
-    if command.outcome in {"unknown", "absent"}:
-        payment.doubt()
-    elif command.outcome == "pending":
-        payment.confirm_pending()
-
-
-def ask_soon(session: Session, command: RecordPoll) -> None:
-    """Have the acquirer asked again about a payment, also about one that is decided."""
-    session.read.polls.ask_soon(command.payment_id, session.now + CALLBACK_PAUSE, command.outcome)
-
-
-def may_ask(session: Session, order_number: str) -> bool:
-    """Return whether a callback may have the acquirer asked now; it is asked soon otherwise."""
-    return bool(session.read.may_ask(order_number, session.now, session.now - CALLBACK_PAUSE))
-
-
-def settle_poll(session: Session, command: RecordPoll) -> None:
-    """End the polls about a payment that is decided."""
-    session.read.polls.remove(command.payment_id)
-
-
-def snapshot(session: Session, payment_id: UUID) -> PaymentSnapshot | None:
-    """Return a payment; None when there is no such payment."""
-    row = session.read.payment(payment_id)
-    return snapshot_of(row) if row else None
-
-
-def snapshot_by_order(
-    session: Session, order_number: str, order_id: str = ""
-) -> PaymentSnapshot | None:
-    """Return the payment with an order; None when the order is not ours.
-
-    It is shown by that order, also where another one has taken its place.
-    """
-    row = session.read.payment_by_order(order_number, order_id)
-    return of_order(row) if row else None
-
-
-def of_order(row: dict[str, Any]) -> PaymentSnapshot:
-    """Return a payment by one of its orders, which may have been lost."""
-    lost = {"acquirer_order_id": None} if row["lost"] else {}
-    return snapshot_of(row | {"order_number": row["number"], "acquirer": row["at"]} | lost)
-
-
-def snapshot_of(row: dict[str, Any]) -> PaymentSnapshot:
-    """Return what a row of payments says of one."""
-    return PaymentSnapshot(
-        payment_id=row["payment_id"],
-        acquirer=row["acquirer"],
-        order_number=row["order_number"],
-        acquirer_order_id=row["acquirer_order_id"],
-        form_url=row["form_url"],
-        state=State(row["state"]),
-        total=row["total"],
-        charged=row["charged"],
-        refunded=row["refunded"],
-        created_at=row["created_at"],
-    )
-
-
-def _due_at(since: datetime, attempts: int, now: datetime) -> datetime | None:
-    """Return the next time of the schedule; polls missed during an outage are not made up for."""
-    for after in POLL_AFTER[attempts:]:
-        if since + after > now:
-            return since + after
-    return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.payments import application, views
+from services.payments import scheduling, snapshots, views
 from services.payments.acquirers import CallbackRequest
-from services.payments.application import PaymentSnapshot, RecordPoll
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
+from services.payments.scheduling import RecordPoll
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import OPEN
 from services.payments.views import OwnPayment
 from shared.errors import Forbidden, NotFound, Unavailable
@@ -37,7 +38,7 @@ def receive_callback(
             "callback_forged", "The signature of the callback is wrong; check the callback key."
         )
     payment = store.query(
-        lambda session: application.snapshot_by_order(
+        lambda session: snapshots.snapshot_by_order(
             session, callback.order_number, callback.order_id
         )
     )
@@ -46,10 +47,11 @@ def receive_callback(
         log.warning("callback_of_unknown_order", acquirer=name)
         return {"accepted": True}
     soon = RecordPoll(payment_id=payment.payment_id, outcome="callback")
-    if not store.transact(application.may_ask, payment.order_number):
-        store.transact(application.ask_soon, soon)
+    if not store.transact(scheduling.may_ask, payment.order_number):
+        store.transact(scheduling.ask_soon, soon)
     elif poll_now(store, acquirers, payment) is PollOutcome.UNKNOWN:
-        store.transact(application.ask_soon, soon)
+        if payment.state not in OPEN:
+            store.transact(scheduling.ask_soon, soon)
         raise Unavailable("acquirer_unavailable", "Call back again: the status call failed.")
     return {"accepted": True}
 
@@ -73,7 +75,7 @@ def poll_now(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> Po
     if payment.state not in OPEN and outcome is not PollOutcome.DECIDED:
         return outcome
     if outcome is PollOutcome.UNKNOWN:
-        store.transact(application.restart_polling, command)
+        store.transact(scheduling.restart_polling, command)
     elif outcome not in {PollOutcome.DECIDED, PollOutcome.MISMATCH}:
-        store.transact(application.record_outcome, command)
+        store.transact(scheduling.record_outcome, command)
     return outcome

@@ -12,14 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-
-from services.payments import application
-from services.payments.application import PaymentSnapshot
+from services.payments import application, snapshots
+from services.payments.application import NO_LIMITS, Limits
 from services.payments.domain import must_be_restarted, payment_id_of
 from services.payments.events import Line, Split
 from services.payments.polling import Acquirers
 from services.payments.registration import Registrar, close_order
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.splits import frozen_split
 from services.payments.state import State
 from shared import context
@@ -27,7 +26,6 @@ from shared.clock import Clock
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Store
 from shared.ids import new_id
-from shared.money import MAX_AMOUNT, Kopecks
 
 #: Seconds that one call waits for another that is registering the same order.
 PATIENCE: Final = 6.0
@@ -38,16 +36,6 @@ _MOST_CLOSED: Final = 10
 
 #: (person, account numbers) -> those that the person has not linked.
 FindUnlinked = Callable[[UUID, list[str]], Sequence[str]]
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator allows: the largest payment, and how many a person may have open."""
-
-    largest: Kopecks = MAX_AMOUNT
-    most_open: int = 10
-
-
-NO_LIMITS: Final = Limits()
 
 
 class Checkout:
@@ -68,6 +56,7 @@ class Checkout:
         self._find_unlinked = find_unlinked
         self._registrar = Registrar(store, acquirers, return_url)
         self._limits = limits
+        self._start = application.starting(limits, acquirers.first)
 
     def start(
         self, person_id: UUID, lines: Sequence[Line], acquirer: str | None = None
@@ -92,9 +81,7 @@ class Checkout:
             payment_id=payment_id,
             person_id=person_id,
             lines=split,
-            acquirer=acquirer or self._acquirers.first,
-            largest=self._limits.largest,
-            most_open=self._limits.most_open,
+            acquirer=acquirer or "",
         )
         with context.bind(command_id=command_id):
             payment = self._started(command)
@@ -106,7 +93,7 @@ class Checkout:
         """Start the payment, closing those that stand in its way."""
         for _ in range(_MOST_CLOSED):
             try:
-                result = self._store.execute(application.start_payment, command)
+                result = self._store.execute(self._start, command)
             except Conflict as error:
                 if error.code != "payment_open":
                     raise
@@ -160,7 +147,7 @@ class Checkout:
         }
 
     def _find(self, payment_id: UUID) -> PaymentSnapshot | None:
-        return self._store.query(lambda session: application.snapshot(session, payment_id))
+        return self._store.query(lambda session: snapshots.snapshot(session, payment_id))
 
     def _load(self, payment_id: UUID) -> PaymentSnapshot:
         payment = self._find(payment_id)

@@ -5,11 +5,19 @@ A verb is a function of a module of :mod:`services.payments.commands`. This is t
 
 from __future__ import annotations
 
-from services.payments.commands import export, payments, reconcile, refunds, resolve
+from services.payments.commands import (
+    export,
+    payments,
+    reconcile,
+    refunds,
+    registers,
+    resolve,
+)
 from services.terminal import StaffVerbs
 
 app = StaffVerbs(
-    "Payments of the cabinet: refunds, what is stuck, reconciliation, export.", languages=True
+    "Payments: refunds, what is stuck, reconciliation, export; the files of banks, suspense.",
+    languages=True,
 )
 app.reads("list")(payments.list_payments)
 app.reads("show")(payments.show_payment)
@@ -22,3 +30,8 @@ app.writes("resolve")(resolve.resolve)
 app.reads("reconcile", long=True)(reconcile.reconcile)
 app.reads("reconciliations")(reconcile.reconciliations)
 app.reads("export", long=True)(export.export)
+app.writes("import", long=True)(registers.import_)
+app.reads("suspense")(registers.suspense)
+app.writes("assign")(registers.assign)
+app.writes("return")(registers.return_)
+app.reads("registers")(registers.registers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from services.payments.acquirers import open_acquirers
-from services.payments.checkout import Limits
+from services.payments.application import Limits
 from services.payments.polling import Acquirers
 from shared.acquirer_settings import AcquirerSettings
 from shared.config import Settings

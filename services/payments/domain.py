@@ -29,6 +29,7 @@ from services.payments.events import (
     Split,
 )
 from services.payments.refunds import RefundablePayment
+from services.payments.registers.bank_payment import REGISTER_EVENTS
 from services.payments.splits import frozen_split
 from services.payments.state import State
 from shared.errors import Conflict
@@ -36,7 +37,7 @@ from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
-EVENTS = EventTypes(*PAYMENT_EVENTS)
+EVENTS = EventTypes(*PAYMENT_EVENTS, *REGISTER_EVENTS)
 
 
 def payment_id_of(person_id: UUID, command_id: UUID) -> UUID:
@@ -105,8 +106,11 @@ class PaymentOrder(RefundablePayment):
             self.trigger(OutcomeUnknown())
 
     def confirm_pending(self) -> None:
-        """Record that the payer has not finished, after all."""
-        if self.state in {State.UNKNOWN, State.MISMATCH}:
+        """Record that the payer has not finished, after all.
+
+        An acquirer that has said it charged the card is not believed to be waiting for it.
+        """
+        if self.state is State.UNKNOWN:
             self.trigger(OutcomePending())
 
     def find_mismatch(self, charged: Kopecks) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from services.payments import application
-from services.payments.application import SESSION, PaymentSnapshot, RecordPoll
+from services.payments import scheduling
 from services.payments.configured import acquirers_of, return_url_of
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.reconciliation.worker import Reconciliations
 from services.payments.refunding import due_refunds, make_refund
+from services.payments.registers.taking import take_bank_payments
 from services.payments.registration import Registrar
+from services.payments.scheduling import SESSION, RecordPoll
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import OPEN, State
 from services.payments.sweep import Sweep
 from shared import context
@@ -38,7 +40,7 @@ def poll_undecided(services: Services) -> int:
 def poll_due(store: Store, acquirers: Acquirers, return_url: str) -> int:
     """Record what is decided, and postpone what is not; return the number of payments polled."""
     registrar = Registrar(store, acquirers, return_url)
-    due = store.query(lambda session: application.due_polls(session, _BATCH))
+    due = store.query(lambda session: scheduling.due_polls(session, _BATCH))
     return _together(due, lambda payment: poll_one(store, acquirers, registrar, payment))
 
 
@@ -54,9 +56,9 @@ def poll_one(
         outcome = poll_acquirer(store, acquirers, payment)
     command = RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
     if payment.state not in OPEN and outcome is PollOutcome.DECIDED:
-        store.transact(application.settle_poll, command)
+        store.transact(scheduling.settle_poll, command)
     elif outcome not in {PollOutcome.DECIDED, PollOutcome.MISMATCH}:
-        store.transact(application.postpone_poll, command)
+        store.transact(scheduling.postpone_poll, command)
 
 
 def make_refunds(services: Services) -> int:
@@ -100,6 +102,7 @@ class _Sweeping:
 JOBS: Final = [
     Job("poll_undecided", every=1.0, run=poll_undecided),
     Job("make_refunds", every=1.0, run=make_refunds),
+    Job("take_bank_payments", every=1.0, run=take_bank_payments),
     Job("sweep_acquirers", every=30.0, run=_Sweeping().run),
     Job("reconcile", every=1.0, run=Reconciliations().run),
 ]

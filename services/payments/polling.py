@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from services.payments import application
 from services.payments.acquirers import Acquirer, Done, Order, OrderReport, OrderState
-from services.payments.application import PaymentSnapshot
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import CAPTURED, OPEN, State
 from shared.contracts.payments import Failure
 from shared.errors import Conflict

@@ -28,6 +28,7 @@ from services.payments.events import (
 )
 from services.payments.poll_schedule import PollSchedule
 from services.payments.refund_table import RefundTable
+from services.payments.registers.tables import RegisterTables
 from services.payments.state import OPEN, State
 from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
@@ -59,9 +60,11 @@ class ReadModel:
         self._cursor = cursor
         self.polls = PollSchedule(cursor)
         self.refunds = RefundTable(cursor)
+        self.registers = RegisterTables(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Project the events into the tables of payments, orders and refunds."""
+        """Project the events into the tables of payments, orders, refunds and bank registers."""
+        self.registers.project(recorded)
         for entry in recorded:
             if isinstance(entry.event, PaymentStarted):
                 self._insert(entry, entry.event)
@@ -92,11 +95,7 @@ class ReadModel:
             case OutcomeUnknown():
                 self._update(payment_id, state=State.UNKNOWN)
             case OutcomePending():
-                self._cursor.execute(
-                    "UPDATE payments SET charged = NULL, state = CASE WHEN form_url IS NULL"
-                    " THEN 'created' ELSE 'awaiting_payment' END WHERE payment_id = %s",
-                    (payment_id,),
-                )
+                self._update(payment_id, state=State.AWAITING_PAYMENT)
             case MismatchFound(charged=charged):
                 self._update(payment_id, state=State.MISMATCH, charged=charged)
             case PaymentCaptured() as captured:
@@ -216,7 +215,8 @@ class ReadModel:
     ) -> dict[str, Any]:
         """Return {count, paid, refunded} of the same payments, all pages together."""
         self._cursor.execute(
-            "SELECT count(*), coalesce(sum(total) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
+            "SELECT count(*),"
+            " coalesce(sum(total) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
             " AS paid, coalesce(sum(refunded) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
             f" AS refunded FROM payments WHERE {_CHOSEN}",
             _chosen(person_id, account, since, until, states),

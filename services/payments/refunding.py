@@ -12,11 +12,11 @@ from uuid import UUID
 
 import msgspec
 
-from services.payments import application
+from services.payments import snapshots
 from services.payments.acquirers import Done, OrderReport, OrderState, Refused, UnknownOutcome
-from services.payments.application import PaymentSnapshot
 from services.payments.domain import PaymentOrder
 from services.payments.polling import Acquirers, order_of, record_report
+from services.payments.snapshots import PaymentSnapshot
 from shared.eventstore import Session, Store
 from shared.logs import get_logger
 from shared.money import Kopecks
@@ -51,7 +51,7 @@ def due_refunds(session: Session, limit: int) -> list[DueRefund]:
 
 
 def _due(session: Session, row: dict[str, Any]) -> DueRefund:
-    payment = application.snapshot(session, row["payment_id"])
+    payment = snapshots.snapshot(session, row["payment_id"])
     if payment is None:
         raise RuntimeError(f"refund {row['refund_id']} is of no payment")
     return DueRefund(refund_id=row["refund_id"], total=row["total"], payment=payment)
@@ -86,7 +86,7 @@ def make_refund(store: Store, acquirers: Acquirers, refund: DueRefund) -> None:
 
 
 def _now(store: Store, payment: PaymentSnapshot) -> PaymentSnapshot:
-    found = store.query(lambda session: application.snapshot(session, payment.payment_id))
+    found = store.query(lambda session: snapshots.snapshot(session, payment.payment_id))
     return found or payment
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from services.payments import application
+from services.payments import application, scheduling, snapshots
 from services.payments.acquirers import (
     Acquirer,
     Done,
@@ -21,8 +21,9 @@ from services.payments.acquirers import (
     Registration,
     UnknownOutcome,
 )
-from services.payments.application import SESSION, PaymentSnapshot, RecordPoll
 from services.payments.polling import Acquirers, PollOutcome, order_of, poll_acquirer
+from services.payments.scheduling import SESSION, RecordPoll
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import State
 from shared.contracts.payments import Failure
 from shared.eventstore import Store
@@ -72,7 +73,7 @@ class Registrar:
 
     def load(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return a payment as it is now."""
-        found = self._store.query(lambda s: application.snapshot(s, payment.payment_id))
+        found = self._store.query(lambda s: snapshots.snapshot(s, payment.payment_id))
         if found is None:
             raise RuntimeError(f"payment {payment.payment_id} was started but is missing")
         return found
@@ -168,7 +169,7 @@ class Registrar:
 
     def _wait(self, payment: PaymentSnapshot) -> bool:
         command = RecordPoll(payment_id=payment.payment_id, outcome=PollOutcome.UNKNOWN.value)
-        self._store.transact(application.restart_polling, command)
+        self._store.transact(scheduling.restart_polling, command)
         return False
 
 

@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from services.payments import application
+from services.payments import application, snapshots
 from services.payments.acquirers import OrderReport, OrderState
-from services.payments.application import CapturePayment, PaymentSnapshot
+from services.payments.application import CapturePayment
 from services.payments.callback import poll_now
 from services.payments.events import Line
 from services.payments.polling import Acquirers, order_of
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.splits import frozen_split
 from services.payments.staff_refunds import loaded
 from shared import context
@@ -73,7 +74,7 @@ def resolve(
 
 
 def _found(store: PostgresStore, payment_id: UUID) -> PaymentSnapshot:
-    found = store.query(lambda session: application.snapshot(session, payment_id))
+    found = store.query(lambda session: snapshots.snapshot(session, payment_id))
     if found is None:
         raise NotFound("payment_not_found", "There is no such payment.")
     return found

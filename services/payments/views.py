@@ -11,7 +11,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.payments.application import SESSION, PaymentSnapshot, snapshot_of
+from services.payments.scheduling import SESSION
+from services.payments.snapshots import PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session

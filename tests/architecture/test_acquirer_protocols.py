@@ -21,7 +21,7 @@ PRODUCT = [REPOSITORY / "services", REPOSITORY / "gateway"]
 SOURCES = {".py", ".sql", ".yaml", ".json", ".html", ".j2", ".js"}
 
 #: Words that are not found by their form: neither camelCase nor a path.
-PLAIN_WORDS = {"rbs": {"RBS", "rbs", "mdOrder", "checksum", "-2007"}}
+PLAIN_WORDS = {"rbs": {"RBS", "rbs", "mdOrder", "checksum", "sign_alias", "-2007", "DEPOSITED"}}
 
 
 def vocabulary(name: str) -> set[str]:
@@ -42,7 +42,9 @@ def vocabulary(name: str) -> set[str]:
             for field in msgspec.structs.fields(value)
         }
         words |= {
-            word for word in literals | names if re.fullmatch(r"[a-z]+([A-Z][a-z]*)+|\w+\.do", word)
+            word
+            for word in literals | names
+            if re.fullmatch(r"[a-z]+([A-Z][a-z]*)+|[\w/]+\.do", word)
         }
     return words
 
@@ -89,6 +91,7 @@ def test_nobody_else_knows_the_protocol(name: str) -> None:
 def test_vocabulary_of_rbs_is_recognised() -> None:
     words = vocabulary("rbs")
     assert {"orderStatus", "mdOrder", "orderNumber", "formUrl", "errorCode", "register.do"} <= words
+    assert {"sbp/c2b/qr/dynamic/get.do", "totalCount"} <= words
     text = 'if parameters["orderStatus"] == 2 and checksum(parameters): ...  # RBS'
     assert found_in(words, {"leak.py": text}) == {"leak.py": ["RBS", "checksum", "orderStatus"]}
     assert found_in(words, {"clean.py": "order_number amount checksums"}) == {}

@@ -24,6 +24,7 @@ from shared.money import Kopecks
 #: `connect(settings: AcquirerSettings) -> Acquirer`.
 ACQUIRERS: Final = {
     "rbs": "services.payments.acquirers.rbs",
+    "yookassa": "services.payments.acquirers.yookassa",
 }
 
 

@@ -1,1 +1,1 @@
-"""The verbs of ``saldo payments``: each asks the service by RPC, as whoever runs it."""
+"""The verbs of ``saldo payments``, by subject."""

@@ -32,6 +32,9 @@ MISMATCH = "mismatch"
 SUSPENSE = "suspended"
 SENT_BACK = "returned"
 """A line of a register whose money was never credited, and went back to the bank."""
+DIFFERS = "differs"
+"""A row of a later file that says another sum or account of a payment that is known."""
+_OF_STATE = {SUSPENSE: What.STATE, DIFFERS: What.SUM}
 BANK = "bank"
 NOTHING = "-"
 
@@ -229,10 +232,11 @@ def _with_register(finding: Finding) -> Iterator[Difference]:
     if not finding.postings:
         if line.state == SENT_BACK:
             return
+        kind = Kind.DIFFERING if line.state == DIFFERS else Kind.MISSING_HERE
         yield Difference(
             source=Source.REGISTER,
-            kind=Kind.MISSING_HERE,
-            what=(What.STATE,) if line.state == SUSPENSE else (What.PAYMENT,),
+            kind=kind,
+            what=(_OF_STATE.get(line.state, What.PAYMENT),),
             here=NOTHING,
             there=there,
         )

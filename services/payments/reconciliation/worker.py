@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.payments import application
+from services.payments import snapshots
 from services.payments.callback import poll_now
 from services.payments.configured import acquirers_of
 from services.payments.polling import Acquirers
@@ -140,9 +140,8 @@ def poll(
 ) -> None:
     """Ask the acquirer about a payment: about its orders of these numbers, or its order today."""
     found = [
-        store.query(partial(application.snapshot_by_order, order_number=number))
-        for number in numbers
-    ] or [store.query(partial(application.snapshot, payment_id=payment_id))]
+        store.query(partial(snapshots.snapshot_by_order, order_number=number)) for number in numbers
+    ] or [store.query(partial(snapshots.snapshot, payment_id=payment_id))]
     for payment in found:
         if payment is not None:
             poll_now(store, acquirers, payment)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from services.payments.acquirers import Acquirer, open_acquirer
-from shared.config import Settings
+from shared.acquirer_settings import AcquirerSettings
 from tests.integration.payments.bank_process import PASSWORD, SECRET, BankProcess, Merchant
 from tests.serving_http import serving
 
@@ -37,12 +37,12 @@ def no_faults(bank: BankProcess, merchant: Merchant) -> None:
 @pytest.fixture
 def acquirer(bank: BankProcess) -> Acquirer:
     return open_acquirer(
-        Settings(
-            amqp_url="",
-            secret=bytes(32),
-            acquirer_url=bank.url,
-            acquirer_user="saldo",
-            acquirer_password=PASSWORD,
-            acquirer_secret=SECRET,
+        AcquirerSettings(
+            name="main",
+            protocol="rbs",
+            url=bank.url,
+            user="saldo",
+            password=PASSWORD,
+            secret=SECRET,
         )
     )

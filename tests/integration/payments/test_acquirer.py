@@ -18,7 +18,7 @@ from services.payments.acquirers import (
     OrderState,
     Registered,
 )
-from services.payments.acquirers.rbs import OrderStatus
+from services.payments.acquirers.rbs.responses import OrderStatus
 from tests.integration.payments.bank_process import (
     ASKS,
     DECLINES,

@@ -11,6 +11,7 @@ import pytest
 from gateway_doubles import Browser, FakeServices
 from werkzeug.wrappers import Request, Response
 
+from shared.acquirer_settings import AcquirerSettings
 from shared.config import Settings
 
 with warnings.catch_warnings():
@@ -22,7 +23,11 @@ with warnings.catch_warnings():
     from gateway.service import CLIENT_KEY, Gateway
     from gateway.web import SETTINGS_KEY, GatewayServer, Route
 
-SETTINGS = Settings(amqp_url="", secret=bytes(32), acquirer_url="https://bank.example")
+SETTINGS = Settings(
+    amqp_url="",
+    secret=bytes(32),
+    acquirers=(AcquirerSettings("main", "rbs", "https://bank.example"),),
+)
 
 
 @pytest.fixture

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
-import requests
 
-from deploy.doubles.acquirer.signature import checksum
 from services.payments.acquirers import (
-    Callback,
+    Done,
+    FasterPayment,
     NewOrder,
     NumberTaken,
+    Order,
     OrderReport,
     OrderState,
+    Outcome,
     Refused,
     Registered,
     UnknownOutcome,
 )
-from services.payments.acquirers.rbs import RbsAcquirer, is_genuine, only_masked
-from shared.config import Settings
+from services.payments.acquirers.exchange import Answer
+from services.payments.acquirers.rbs.client import RbsAcquirer
+from services.payments.acquirers.rbs.translation import only_masked
+from shared.acquirer_settings import AcquirerSettings
 
 ORDER = NewOrder(
     order_number="n1",
@@ -30,22 +35,32 @@ ORDER = NewOrder(
     return_url="https://saldo.example/payments/1",
     session_seconds=1200,
 )
+KNOWN = Order(order_number="n1", order_id="b1")
+NUMBER_ONLY = Order(order_number="n1", order_id=None)
+REFUND = UUID(int=1)
 PAID = {
     "errorCode": "0",
     "orderNumber": "n1",
     "orderStatus": 2,
     "actionCode": 0,
     "amount": 450_000,
+    "currency": "643",
     "date": 1_795_000_000_000,
     "authDateTime": 1_795_000_060_000,
-    "paymentAmountInfo": {"depositedAmount": 450_000, "refundedAmount": 0, "feeAmount": 1},
+    "attributes": [{"name": "mdOrder", "value": "b1"}],
+    "paymentAmountInfo": {
+        "approvedAmount": 450_000,
+        "depositedAmount": 450_000,
+        "refundedAmount": 0,
+        "feeAmount": 1,
+    },
     "cardAuthInfo": {"maskedPan": "411111**1111"},
     "somethingNew": {"a": 1},
 }
 
 
 def unknown(reason: str) -> OrderReport:
-    return OrderReport(state=OrderState.UNKNOWN, reason=reason)
+    return OrderReport(state=OrderState.UNKNOWN, reason=reason, order_number="n1", order_id="b1")
 
 
 def is_unknown(report: OrderReport | None) -> bool:
@@ -53,97 +68,63 @@ def is_unknown(report: OrderReport | None) -> bool:
 
 
 class Wire:
-    """Stands in for `requests.post`."""
+    """Stands in for the exchange with the bank; `by_call` holds what it responds to each."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        self.status = 200
-        self.body = b"{}"
-        self.error: Exception | None = None
+        self.sent: list[tuple[str, dict[str, str]]] = []
+        self.default: Answer | UnknownOutcome = Answer(200, b"{}")
+        self.by_call: dict[str, Answer | UnknownOutcome] = {}
 
-    def post(self, url: str, *, data: dict[str, str], **options: Any) -> requests.Response:
-        self.sent.append((url, data, options))
-        if self.error:
-            raise self.error
-        response = requests.Response()
-        response.status_code = self.status
-        response._content = self.body
-        return response
+    def exchange(
+        self, method: str, url: str, *, data: Mapping[str, str]
+    ) -> Answer | UnknownOutcome:
+        assert method == "POST"
+        self.sent.append((url, dict(data)))
+        return self.by_call.get(url.rpartition("/")[2], self.default)
 
-    def answers(self, answer: Any) -> None:
-        self.body = json.dumps(answer).encode()
+    def answers(self, answer: Any, call: str = "") -> None:
+        response = Answer(200, json.dumps(answer).encode())
+        if call:
+            self.by_call[call] = response
+        else:
+            self.default = response
+
+    @property
+    def calls(self) -> list[str]:
+        return [url.rpartition("/")[2] for url, _ in self.sent]
 
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     wire = Wire()
-    monkeypatch.setattr("services.payments.acquirers.rbs.requests.post", wire.post)
+    monkeypatch.setattr("services.payments.acquirers.rbs.client.exchange", wire.exchange)
     return wire
 
 
 @pytest.fixture
 def client() -> RbsAcquirer:
     return RbsAcquirer(
-        Settings(
-            amqp_url="amqp://nowhere",
-            secret=bytes(32),
-            acquirer_url="https://bank.example/payment/",
-            acquirer_user="saldo-api",
-            acquirer_password="pass-word",
-            acquirer_secret="secret",
+        AcquirerSettings(
+            name="main",
+            protocol="rbs",
+            url="https://bank.example/payment",
+            user="saldo-api",
+            password="pass-word",
+            secret="secret",
         )
     )
-
-
-def test_only_the_exact_parameters_of_the_worked_example_are_genuine() -> None:
-    parameters = {
-        "mdOrder": "3ff6962a-7dcc-4283-ab50-a6d7dd3386fe",
-        "operation": "deposited",
-        "orderNumber": "10747",
-        "status": "1",
-        "checksum": "0A40D6D0B2BC3B75C4B4B28CD5E4C8F75D0D9ADB50546D05A576828A55A17A8B",
-    }
-    assert is_genuine(parameters, "secret")
-    assert not is_genuine(parameters, "Secret")
-    assert not is_genuine(parameters, "")
-    for key in parameters:
-        assert not is_genuine({**parameters, key: "x"}, "secret")
-        assert not is_genuine({k: v for k, v in parameters.items() if k != key}, "secret")
-    assert not is_genuine({**parameters, "amount": "1"}, "secret")
-
-
-@pytest.mark.parametrize("key", ["mdOrder", "operation", "orderNumber", "status", "checksum"])
-def test_changed_or_incomplete_callback_is_not_read(client: RbsAcquirer, key: str) -> None:
-    # The bank's own implementation signs, ours verifies.
-    parameters = {"mdOrder": "b1", "orderNumber": "n1", "operation": "deposited", "status": "1"}
-    parameters |= {"checksum": checksum(parameters, "secret")}
-    assert client.read_callback(parameters) == Callback("n1")
-    assert client.read_callback({**parameters, key: "подделка"}) is None
-    assert client.read_callback({k: v for k, v in parameters.items() if k != key}) is None
-    lower = {**parameters, "checksum": parameters["checksum"].lower()}
-    assert client.read_callback(lower) is None
-
-
-def test_no_callback_is_read_without_a_secret() -> None:
-    parameters = {"mdOrder": "b1", "orderNumber": "n1", "operation": "deposited", "status": "1"}
-    settings = Settings(amqp_url="amqp://nowhere", secret=bytes(32))
-    for secret in ("", "secret"):
-        signed = {**parameters, "checksum": checksum(parameters, secret)}
-        assert RbsAcquirer(settings).read_callback(signed) is None
 
 
 def test_registration_sends_order_and_credentials(wire: Wire, client: RbsAcquirer) -> None:
     wire.answers({"orderId": "b1", "formUrl": "https://bank.example/form?mdOrder=b1"})
     assert client.register(ORDER) == Registered("b1", "https://bank.example/form?mdOrder=b1")
-    url, data, options = wire.sent[0]
+    url, data = wire.sent[0]
     assert url == "https://bank.example/payment/rest/register.do"
     assert data["orderNumber"] == "n1"
     assert data["amount"] == "450000"
     assert data["returnUrl"] == data["failUrl"] == ORDER.return_url
     assert data["sessionTimeoutSecs"] == "1200"
-    assert data["userName"] == "saldo-api"
-    assert options["timeout"]
-    assert options["allow_redirects"] is False
+    assert (data["userName"], data["password"]) == ("saldo-api", "pass-word")
 
 
 @pytest.mark.parametrize(
@@ -153,8 +134,17 @@ def test_registration_sends_order_and_credentials(wire: Wire, client: RbsAcquire
         ({"errorCode": 1}, NumberTaken()),
         ({"errorCode": "5"}, Refused("5")),
         ({"errorCode": "0"}, UnknownOutcome("neither order nor error")),
+        ({"errorCode": "сбой"}, UnknownOutcome("neither order nor error")),
         ({"orderId": "b1"}, UnknownOutcome("neither order nor error")),
         ({"orderId": "b1", "formUrl": "javascript:1"}, UnknownOutcome("neither order nor error")),
+        (
+            {"orderId": "b1", "formUrl": "https://" + "x" * 4096},
+            UnknownOutcome("neither order nor error"),
+        ),
+        (
+            {"orderId": "<b>", "formUrl": "https://bank.example/form"},
+            UnknownOutcome("neither order nor error"),
+        ),
     ],
 )
 def test_registration_response_has_one_meaning(
@@ -165,90 +155,161 @@ def test_registration_response_has_one_meaning(
 
 
 def test_outcome_is_unknown_without_a_usable_response(wire: Wire, client: RbsAcquirer) -> None:
-    for error in (requests.ReadTimeout(), requests.ConnectionError()):
-        wire.error = error
+    unusable: list[Answer | UnknownOutcome] = [
+        UnknownOutcome("ReadTimeout"),
+        Answer(500, b"{}"),
+        Answer(302, b"{}"),
+        *(
+            Answer(200, body)
+            for body in (
+                b"<html>",
+                b"[]",
+                b"",
+                b'{"errorCode"',
+                b"\xff",
+                b'{"a":' * 100_000,
+                b'{"amount": 1' + b"0" * 5000 + b', "orderNumber": "n1", "orderStatus": 2}',
+            )
+        ),
+    ]
+    for wire.default in unusable:
         assert isinstance(client.register(ORDER), UnknownOutcome)
-        assert is_unknown(client.find_order("n1", None))
-    wire.error = None
-    for status, body in ((500, b"{}"), (302, b"{}"), (200, b"<html>"), (200, b"[]"), (200, b"")):
-        wire.status, wire.body = status, body
-        assert isinstance(client.register(ORDER), UnknownOutcome)
-        assert is_unknown(client.find_order("n1", None))
+        assert is_unknown(client.find_order(NUMBER_ONLY))
+        assert isinstance(client.close(KNOWN), UnknownOutcome)
+        assert isinstance(client.give_back(KNOWN, 1, 2, REFUND), UnknownOutcome)
+        assert client.faster_payment(KNOWN) is None
 
 
 def test_paid_order_is_reported_with_charge_time_and_card(wire: Wire, client: RbsAcquirer) -> None:
     wire.answers(PAID)
-    report = client.find_order("n1", "b1")
-    assert report == OrderReport(
+    assert client.find_order(KNOWN) == OrderReport(
         state=OrderState.PAID,
         ordered=450_000,
         charged=450_000,
         returned=0,
         charged_at=datetime.fromtimestamp(1_795_000_060, UTC),
         masked_card="411111**1111",
+        order_number="n1",
+        order_id="b1",
     )
     assert wire.sent[0][1]["orderId"] == "b1"
-    client.find_order("n1", None)
+    client.find_order(NUMBER_ONLY)
     assert wire.sent[1][1]["orderNumber"] == "n1"
 
 
 def test_report_on_another_order_is_unknown(wire: Wire, client: RbsAcquirer) -> None:
+    lost = OrderReport(state=OrderState.UNKNOWN, reason="another order")
     wire.answers({**PAID, "orderNumber": "n2"})
-    assert client.find_order("n1", "b1") == unknown("another order")
+    assert client.find_order(KNOWN) == lost
+    wire.answers({**PAID, "attributes": [{"name": "mdOrder", "value": "b2"}]})
+    assert client.find_order(KNOWN) == lost
 
 
 @pytest.mark.parametrize(
     ("changes", "outcome"),
     [
         ({"errorCode": "6"}, None),
-        ({"errorCode": "5"}, unknown("error 5")),
+        ({"errorCode": "5"}, OrderReport(state=OrderState.UNKNOWN, reason="error 5")),
         ({"orderStatus": 99}, unknown("unknown status")),
         ({"orderStatus": None}, unknown("unknown status")),
+        ({"currency": "840"}, unknown("not roubles")),
+        ({"amount": 0}, unknown("no amount")),
+        ({"amount": -450_000}, unknown("amount out of range")),
+        ({"amount": 10**15}, unknown("amount out of range")),
+        ({"authDateTime": 10**17}, unknown("no such time")),
+        ({"authDateTime": -1}, unknown("no such time")),
+        ({"orderStatus": 0}, unknown("charged, and yet not paid")),
+        ({"orderStatus": 6}, unknown("charged, and yet not paid")),
+        ({"orderStatus": 4}, unknown("refunded, and yet nothing returned")),
     ],
 )
-def test_report_without_a_status_is_absent_or_unknown(
+def test_report_that_cannot_be_is_absent_or_unknown(
     wire: Wire, client: RbsAcquirer, changes: dict[str, Any], outcome: Any
 ) -> None:
     wire.answers({**PAID, **changes})
-    assert client.find_order("n1", None) == outcome
+    assert client.find_order(NUMBER_ONLY) == outcome
+
+
+@pytest.mark.parametrize(
+    ("amounts", "reason"),
+    [
+        ({"depositedAmount": -1}, "amount out of range"),
+        ({"depositedAmount": 10**15}, "amount out of range"),
+        ({"depositedAmount": 450_000, "refundedAmount": 450_001}, "more returned than charged"),
+        ({"depositedAmount": 450_000, "refundedAmount": -1}, "amount out of range"),
+        ({"approvedAmount": 0, "depositedAmount": 0}, "nothing charged"),
+    ],
+)
+def test_amounts_that_contradict_each_other_are_unknown(
+    wire: Wire, client: RbsAcquirer, amounts: dict[str, int], reason: str
+) -> None:
+    wire.answers({**PAID, "paymentAmountInfo": amounts})
+    assert client.find_order(KNOWN) == unknown(reason)
 
 
 @pytest.mark.parametrize(
     ("status", "action_code", "state"),
     [
-        (0, 0, OrderState.PENDING),
+        (0, -100, OrderState.PENDING),
         (1, 0, OrderState.PENDING),
-        (2, 0, OrderState.PAID),
-        (3, 0, OrderState.RETURNED),
-        (4, 0, OrderState.RETURNED),
         (5, 0, OrderState.PENDING),
         (6, 116, OrderState.DECLINED),
         (6, -2007, OrderState.EXPIRED),
+        (6, -100, OrderState.EXPIRED),
     ],
 )
-def test_every_status_has_a_neutral_state(
+def test_unpaid_order_charges_nothing(
     wire: Wire, client: RbsAcquirer, status: int, action_code: int, state: OrderState
 ) -> None:
-    wire.answers({**PAID, "orderStatus": status, "actionCode": action_code})
-    report = client.find_order("n1", None)
+    amounts = {"approvedAmount": 450_000 if status == 1 else 0, "depositedAmount": 0}
+    unpaid = {"orderStatus": status, "actionCode": action_code, "paymentAmountInfo": amounts}
+    wire.answers({**PAID, **unpaid})
+    report = client.find_order(KNOWN)
     assert report is not None
-    assert report.state is state
+    assert (report.state, report.charged, report.returned) == (state, 0, 0)
+    assert report.charged_at is None
     assert report.reason == (str(action_code) if action_code else "")
 
 
-def test_reversal_returns_the_whole_charge(wire: Wire, client: RbsAcquirer) -> None:
-    wire.answers({**PAID, "orderStatus": 3})
-    report = client.find_order("n1", None)
+@pytest.mark.parametrize(
+    ("status", "amounts", "told"),
+    [
+        (2, {"depositedAmount": 450_100}, (OrderState.PAID, 450_100, 0)),
+        (2, {"approvedAmount": 449_900}, (OrderState.PAID, 449_900, 0)),
+        (2, {}, (OrderState.PAID, 450_000, 0)),
+        (2, None, (OrderState.PAID, 450_000, 0)),
+        (2, {"depositedAmount": 450_000, "refundedAmount": 7}, (OrderState.RETURNED, 450_000, 7)),
+        (3, {"depositedAmount": 450_000}, (OrderState.RETURNED, 450_000, 450_000)),
+        (
+            3,
+            {"approvedAmount": 0, "depositedAmount": 0},
+            (OrderState.RETURNED, 450_000, 450_000),
+        ),
+        (3, {"depositedAmount": 450_100}, (OrderState.RETURNED, 450_100, 450_100)),
+        (
+            4,
+            {"depositedAmount": 450_000, "refundedAmount": 1},
+            (OrderState.RETURNED, 450_000, 1),
+        ),
+        (
+            4,
+            {"approvedAmount": 450_000, "depositedAmount": 449_999, "refundedAmount": 1},
+            (OrderState.RETURNED, 450_000, 1),
+        ),
+    ],
+)
+def test_charged_and_returned_are_what_left_the_card_and_what_went_back(
+    wire: Wire,
+    client: RbsAcquirer,
+    status: int,
+    amounts: dict[str, int] | None,
+    told: tuple[OrderState, int, int],
+) -> None:
+    wire.answers({**PAID, "orderStatus": status, "paymentAmountInfo": amounts})
+    report = client.find_order(KNOWN)
     assert report is not None
-    assert report.returned == report.ordered == 450_000
-
-
-def test_refund_returns_the_part_that_the_bank_reports(wire: Wire, client: RbsAcquirer) -> None:
-    amounts = {"depositedAmount": 450_000, "refundedAmount": 1}
-    wire.answers({**PAID, "orderStatus": 4, "paymentAmountInfo": amounts})
-    report = client.find_order("n1", None)
-    assert report is not None
-    assert (report.ordered, report.returned) == (450_000, 1)
+    assert (report.state, report.charged, report.returned) == told
+    assert report.ordered == 450_000
 
 
 def test_unmasked_card_is_dropped() -> None:
@@ -256,3 +317,109 @@ def test_unmasked_card_is_dropped() -> None:
     assert only_masked("411111******1111") == "411111******1111"
     for card in ("4111111111111111", "", "411111*1111", "411111**11111", "4111111**11111"):
         assert only_masked(card) is None
+
+
+def test_nothing_is_captured_in_a_second_step(wire: Wire, client: RbsAcquirer) -> None:
+    assert client.capture(KNOWN, 450_000) == Refused("one_stage")
+    assert wire.sent == []
+
+
+def test_open_order_is_closed_for_its_merchant(wire: Wire, client: RbsAcquirer) -> None:
+    wire.answers({"errorCode": "0"}, "decline.do")
+    assert client.close(KNOWN) == Done()
+    assert wire.calls == ["decline.do"]
+    assert (wire.sent[0][1]["orderId"], wire.sent[0][1]["merchantLogin"]) == ("b1", "saldo")
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        (PAID, Refused("7")),
+        ({"errorCode": "6"}, Refused("7")),
+        ({**PAID, "orderStatus": 6, "paymentAmountInfo": None, "actionCode": 116}, Done()),
+        ({**PAID, "orderStatus": 6, "paymentAmountInfo": None, "actionCode": -2007}, Done()),
+        ({**PAID, "orderStatus": 0, "paymentAmountInfo": None}, Refused("7")),
+    ],
+)
+def test_closing_is_refused_unless_the_order_is_closed_already(
+    wire: Wire, client: RbsAcquirer, found: dict[str, Any], outcome: Outcome
+) -> None:
+    wire.answers({"errorCode": "7"}, "decline.do")
+    wire.answers(found, "getOrderStatusExtended.do")
+    assert client.close(KNOWN) == outcome
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ({"errorCode": "0"}, Done()),
+        ({"errorCode": 0}, Done()),
+        ({"errorCode": "5"}, Refused("5")),
+        ({"errorCode": "7"}, Refused("7")),
+        ({}, UnknownOutcome("neither done nor error")),
+        ({"errorCode": "сбой"}, UnknownOutcome("neither done nor error")),
+    ],
+)
+def test_part_of_the_charge_is_refunded(
+    wire: Wire, client: RbsAcquirer, answer: dict[str, Any], outcome: Outcome
+) -> None:
+    wire.answers(answer, "refund.do")
+    assert client.give_back(KNOWN, 1000, 450_000, REFUND) == outcome
+    assert wire.calls == ["refund.do"]
+    assert (wire.sent[0][1]["orderId"], wire.sent[0][1]["amount"]) == ("b1", "1000")
+
+
+@pytest.mark.parametrize(
+    ("reversal", "calls", "outcome"),
+    [
+        ({"errorCode": "0"}, ["reverse.do"], Done()),
+        ({"errorCode": "7"}, ["reverse.do", "refund.do"], Done()),
+        ({"errorCode": "5"}, ["reverse.do"], Refused("5")),
+        ({}, ["reverse.do"], UnknownOutcome("neither done nor error")),
+    ],
+)
+def test_whole_charge_is_reversed_and_refunded_only_where_it_is_settled(
+    wire: Wire,
+    client: RbsAcquirer,
+    reversal: dict[str, Any],
+    calls: list[str],
+    outcome: Outcome,
+) -> None:
+    wire.answers(reversal, "reverse.do")
+    wire.answers({"errorCode": "0"}, "refund.do")
+    assert client.give_back(KNOWN, 450_000, 450_000, REFUND) == outcome
+    assert wire.calls == calls
+
+
+def test_order_without_the_banks_id_is_looked_up_first(wire: Wire, client: RbsAcquirer) -> None:
+    wire.answers(PAID, "getOrderStatusExtended.do")
+    wire.answers({"errorCode": "0"}, "refund.do")
+    assert client.give_back(NUMBER_ONLY, 1, 450_000, REFUND) == Done()
+    assert wire.sent[-1][1]["orderId"] == "b1"
+    wire.answers({"errorCode": "6"}, "getOrderStatusExtended.do")
+    assert client.close(NUMBER_ONLY) == Refused("6")
+    wire.answers({**PAID, "attributes": []}, "getOrderStatusExtended.do")
+    assert client.close(NUMBER_ONLY) == UnknownOutcome("no id of the order")
+
+
+@pytest.mark.parametrize(
+    ("answer", "payment"),
+    [
+        (
+            {"errorCode": "0", "payload": "https://qr.nspk.ru/AD1"},
+            FasterPayment("https://qr.nspk.ru/AD1"),
+        ),
+        ({"payload": "https://qr.nspk.ru/AD1"}, FasterPayment("https://qr.nspk.ru/AD1")),
+        ({"errorCode": "5", "payload": "https://qr.nspk.ru/AD1"}, None),
+        ({"errorCode": "0"}, None),
+        ({"errorCode": "0", "payload": "javascript:alert(1)"}, None),
+    ],
+)
+def test_order_has_a_code_of_faster_payments_or_none(
+    wire: Wire, client: RbsAcquirer, answer: dict[str, Any], payment: FasterPayment | None
+) -> None:
+    wire.answers(answer)
+    assert client.faster_payment(KNOWN) == payment
+    url, data = wire.sent[0]
+    assert url == "https://bank.example/payment/rest/sbp/c2b/qr/dynamic/get.do"
+    assert data["mdOrder"] == "b1"

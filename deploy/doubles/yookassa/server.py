@@ -1,0 +1,88 @@
+"""The process: a threaded HTTP server, and the thread that sends notifications."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from deploy.doubles.yookassa.api import Api
+from deploy.doubles.yookassa.database import Database
+from deploy.doubles.yookassa.faults import FaultSwitch
+from deploy.doubles.yookassa.lists import Lists
+from deploy.doubles.yookassa.notifications import NotificationSender
+from deploy.doubles.yookassa.payments import Payments
+from deploy.doubles.yookassa.settings import ShopSettings
+from deploy.doubles.yookassa.web import App
+
+
+class _Handler(WSGIRequestHandler):
+    # Close an idle connection, which would keep a thread.
+    timeout = 30
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing: each call is logged by its name."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - as the base class
+        """Log nothing, for the same reason."""
+
+
+class Process:
+    """The simulated YooKassa. `start` returns at once; `wait` blocks until `stop_soon`."""
+
+    def __init__(self, settings: ShopSettings, log: Any) -> None:
+        self._database = Database(settings.state_dir / "yookassa.sqlite")
+        self._stopping = threading.Event()
+        faults = FaultSwitch()
+        self._sender = NotificationSender(self._database, settings.callback_url, log)
+        self._payments = Payments(
+            self._database, faults, settings.url, on_notification=self._sender.wake
+        )
+        lists = Lists(self._database)
+        api = Api(self._payments, lists, settings, faults, self._database)
+        app = App(self._payments, lists, api, faults, settings.prefix, log)
+        self._server: BaseWSGIServer = make_server(
+            settings.host, settings.port, app, threaded=True, request_handler=_Handler
+        )
+        self._failed: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._guard, args=(work,), name=name)
+            for name, work in (
+                ("http", self._server.serve_forever),
+                ("notifications", self._send_notifications),
+            )
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self) -> None:
+        """Block until `stop_soon`. Raises the exception that ended a thread."""
+        self._stopping.wait()
+        self._server.shutdown()
+        self._sender.wake()
+        for thread in self._threads:
+            thread.join()
+        self._server.server_close()
+        self._database.close()
+        if self._failed is not None:
+            raise self._failed
+
+    def stop_soon(self) -> None:
+        """Stop both threads; safe in a signal handler."""
+        self._stopping.set()
+
+    def _send_notifications(self) -> None:
+        self._sender.run(self._stopping, self._payments.tidy)
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """End the process with a thread that dies, so that the supervisor restarts it whole."""
+        try:
+            work()
+        except BaseException as error:
+            self._failed = error
+            self._stopping.set()
+            raise

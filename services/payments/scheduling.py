@@ -1,0 +1,103 @@
+"""When acquirers are asked about payments: the schedule of polls, and what hastens them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from services.payments.domain import PaymentOrder
+from services.payments.snapshots import PaymentSnapshot, snapshot_of
+from shared.eventstore import Session
+
+#: How long the payer has on the acquirer's page.
+SESSION: Final = timedelta(minutes=20)
+
+SESSION_OVER: Final = SESSION + timedelta(seconds=30)
+
+#: When the acquirer is polled, counted from the moment when the outcome became unknown. The fourth
+#: poll is just after the end of the session, when the acquirer's report is final; some acquirers
+#: end it after an hour, whatever we ask for.
+POLL_AFTER: Final = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=5),
+    SESSION_OVER,
+    timedelta(hours=1),
+    timedelta(minutes=70),
+    *(timedelta(days=day) for day in range(1, 6)),
+)
+
+#: How often callbacks may have the acquirer asked about one order.
+CALLBACK_PAUSE: Final = timedelta(seconds=2)
+
+
+class RecordPoll(msgspec.Struct, frozen=True, kw_only=True):
+    """A poll or a registration left the outcome open; `outcome` says why."""
+
+    payment_id: UUID
+    outcome: str
+
+
+def due_polls(session: Session, limit: int) -> list[PaymentSnapshot]:
+    """Return the payments to poll now, the longest overdue first."""
+    return [snapshot_of(row) for row in session.read.polls.due(session.now, limit)]
+
+
+def postpone_poll(session: Session, command: RecordPoll) -> None:
+    """Set the time of the next poll; after the last one there is none, and staff decide."""
+    poll = session.read.polls.find(command.payment_id)
+    if poll is None:
+        return
+    record_doubt(session, command)
+    attempts = poll["attempts"] + 1
+    next_at = due_at(poll["since"], attempts, session.now)
+    session.read.polls.put(command.payment_id, poll["since"], attempts, next_at, command.outcome)
+
+
+def restart_polling(session: Session, command: RecordPoll) -> None:
+    """Start the schedule again: the outcome has just become unknown."""
+    record_doubt(session, command)
+    if session.read.polls.find(command.payment_id) is not None:
+        soon = session.now + POLL_AFTER[0]
+        session.read.polls.put(command.payment_id, session.now, 0, soon, command.outcome)
+
+
+def record_outcome(session: Session, command: RecordPoll) -> None:
+    """Keep the outcome of a poll that decided nothing; the schedule goes on as it was."""
+    record_doubt(session, command)
+    session.read.polls.record_outcome(command.payment_id, command.outcome)
+
+
+def record_doubt(session: Session, command: RecordPoll) -> None:
+    """Record that the outcome is unknown, or that the payer has not finished after all."""
+    payment = session.load(PaymentOrder, command.payment_id)
+    if command.outcome in {"unknown", "absent"}:
+        payment.doubt()
+    elif command.outcome == "pending":
+        payment.confirm_pending()
+
+
+def ask_soon(session: Session, command: RecordPoll) -> None:
+    """Have the acquirer asked again about a payment, also about one that is decided."""
+    session.read.polls.ask_soon(command.payment_id, session.now + CALLBACK_PAUSE, command.outcome)
+
+
+def may_ask(session: Session, order_number: str) -> bool:
+    """Return whether a callback may have the acquirer asked now; it is asked soon otherwise."""
+    return bool(session.read.may_ask(order_number, session.now, session.now - CALLBACK_PAUSE))
+
+
+def settle_poll(session: Session, command: RecordPoll) -> None:
+    """End the polls about a payment that is decided."""
+    session.read.polls.remove(command.payment_id)
+
+
+def due_at(since: datetime, attempts: int, now: datetime) -> datetime | None:
+    """Return the next time of the schedule; polls missed during an outage are not made up for."""
+    for after in POLL_AFTER[attempts:]:
+        if since + after > now:
+            return since + after
+    return None
