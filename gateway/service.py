@@ -13,6 +13,7 @@ from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.entry import EntryPages
+from gateway.cabinet.pages.fiscal_receipts import FiscalReceiptPages
 from gateway.cabinet.pages.look import LookPages
 from gateway.cabinet.pages.papers import PaperPages
 from gateway.cabinet.pages.passwords import PasswordPages
@@ -34,6 +35,7 @@ from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
 from gateway.routes.events import EventRoutes
+from gateway.routes.fiscal_receipts import FiscalReceiptRoutes
 from gateway.routes.health import HealthRoutes
 from gateway.routes.me import MeRoutes
 from gateway.routes.papers import PaperRoutes
@@ -84,6 +86,7 @@ class Gateway(
     PasswordPages,
     RegistrationPages,
     DocumentPages,
+    FiscalReceiptPages,
     LookPages,
     PayingPages,
     PaymentPages,
@@ -113,6 +116,7 @@ class Gateway(
     QuestionRoutes,
     AcquirerRoutes,
     EventRoutes,
+    FiscalReceiptRoutes,
     HealthRoutes,
 ):
     """The API: the routes of every subject."""

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from shared.acquirer_settings import AcquirerSettings, acquirers_of
+from shared.fiscal_settings import FiscalSettings, fiscal_of
 from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, parse_ring
 from shared.money import Kopecks, parse_roubles
 
@@ -81,6 +82,8 @@ class Settings:
     """What becomes of a charge of another sum than ordered: `return` it, or leave it to `staff`."""
     payments_reconcile_at: time = time(5)
     """From when, by the operator's clock, the worker reconciles the day before."""
+    fiscal: FiscalSettings | None = None
+    """The registrar of fiscal receipts; None: the operator has them made elsewhere."""
     monitoring_listen: str = "127.0.0.1:0"
     """Where the process answers `/metrics` and `/readyz`; port 0: any, which the log names."""
     gateway_head_seconds: float = REQUEST_SECONDS
@@ -208,6 +211,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         payments_open_orders=_count(
             env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
         ),
+        fiscal=_fiscal(env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(
             env, "SALDO_PAYMENTS_RECONCILE_AT", Settings.payments_reconcile_at
@@ -254,6 +258,13 @@ def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS
 def _acquirers(env: Mapping[str, str]) -> tuple[AcquirerSettings, ...]:
     try:
         return acquirers_of(env, ACQUIRER_URL)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _fiscal(env: Mapping[str, str], site: str) -> FiscalSettings | None:
+    try:
+        return fiscal_of(env, site)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
 

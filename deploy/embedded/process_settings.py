@@ -38,6 +38,19 @@ _KASSA = (
     "SALDO_ACQUIRER_KASSA_USER",
     "SALDO_ACQUIRER_KASSA_PASSWORD",
 )
+_FISCAL = (
+    "SALDO_FISCAL",
+    "SALDO_FISCAL_EMAIL",
+    "SALDO_FISCAL_GROUP",
+    "SALDO_FISCAL_INN",
+    "SALDO_FISCAL_METHOD",
+    "SALDO_FISCAL_PLACE",
+    "SALDO_FISCAL_SELLER",
+    "SALDO_FISCAL_TAXATION",
+    "SALDO_FISCAL_URL",
+    "SALDO_FISCAL_USER",
+    "SALDO_FISCAL_VAT",
+)
 _WITNESSES = (
     "SALDO_LEDGER_WITNESS_DIR",
     "SALDO_LEDGER_WITNESS_MAIL",
@@ -50,6 +63,7 @@ _SERVICES = (
     *_BROKER,
     *_ACQUIRERS,
     *acquirer_variables({}),
+    *_FISCAL,
     *_secrets_of(*SERVICES),
     "SALDO_URL",
     "SALDO_ACCOUNTS_POLICY",
@@ -100,6 +114,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (
         *_SERVICES,
+        "SALDO_FISCAL_PASSWORD",
         "SALDO_MAIL_FROM",
         "SALDO_SMTP_URL",
         "SALDO_STREAM_MAX_AGE",
@@ -131,6 +146,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "acquirer": (*_EVERY, *_ACQUIRER, "SALDO_STATE_DIR", "SALDO_URL"),
     "yookassa": (*_EVERY, *_KASSA, "SALDO_STATE_DIR", "SALDO_URL"),
+    "ofd": (*_EVERY, *_FISCAL, "SALDO_FISCAL_PASSWORD", "SALDO_STATE_DIR"),
     "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
 }
 """The `SALDO_*` variables of each process, as far as they are set.

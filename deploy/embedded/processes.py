@@ -62,6 +62,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     seal = settings["SALDO_MONITORING_URL_SEAL"]
     acquirer = urlsplit(settings["SALDO_ACQUIRER_URL"]).netloc
     yookassa = urlsplit(settings["SALDO_ACQUIRER_KASSA_URL"]).netloc
+    ofd = urlsplit(settings["SALDO_FISCAL_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
     rpc = tuple(f"rpc-{service}" for service in SERVICES)
     reactions = tuple(
@@ -82,6 +83,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
         ("yookassa", ("deploy.doubles.yookassa",), (), Check("tcp", yookassa)),
+        ("ofd", ("deploy.doubles.ofd",), (), Check("tcp", ofd)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
     version = code_version()

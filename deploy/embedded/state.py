@@ -27,6 +27,7 @@ DEFAULT_PORTS = {
     "mailbox": 18026,
     "acquirer": 18090,
     "yookassa": 18091,
+    "ofd": 18095,
     "postgres": 15433,
     "amqp": 15673,
     "amqp_distribution": 15674,
@@ -181,6 +182,7 @@ class StateDir:
             "acquirer",
             "acquirer_callback",
             "acquirer_kassa",
+            "fiscal",
         )
         made = kept | {name: kept.get(name) or secrets.token_hex(32) for name in names}
         if made != kept:

@@ -232,7 +232,7 @@ class IdentityService:
         self.store.execute(application.update_profile, command)
         return self.store.query(lambda session: application.profile(session, person_id))
 
-    # For notifications only: a secret is generated when its letter is written
+    # For notifications: a secret is generated when its letter is written
 
     @rpc(schemas.RegistrationId, callers=("notifications",))
     def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
@@ -260,7 +260,7 @@ class IdentityService:
         issued = self.store.transact(recovery.issue_reset_code, command)
         return {**issued, "code": code, "valid_minutes": _CODE_MINUTES}
 
-    @rpc(schemas.PersonId, callers=("notifications",))
+    @rpc(schemas.PersonId, callers=("notifications", "payments"))
     def contact(self, person_id: UUID) -> dict[str, Any]:
         found = self.store.query(lambda session: application.profile(session, person_id))
         return {"email": found["email"], "full_name": found["full_name"]}

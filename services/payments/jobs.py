@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from services.payments import scheduling
 from services.payments.configured import acquirers_of, return_url_of
+from services.payments.fiscal.jobs import FISCAL_JOBS
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.reconciliation.worker import Reconciliations
 from services.payments.refunding import due_refunds, make_refund
@@ -105,4 +106,5 @@ JOBS: Final = [
     Job("take_bank_payments", every=1.0, run=take_bank_payments),
     Job("sweep_acquirers", every=30.0, run=_Sweeping().run),
     Job("reconcile", every=1.0, run=Reconciliations().run),
+    *FISCAL_JOBS,
 ]

@@ -26,6 +26,7 @@ from services.payments.events import (
     PaymentStarted,
     Split,
 )
+from services.payments.fiscal.tables import FiscalTables
 from services.payments.poll_schedule import PollSchedule
 from services.payments.refund_table import RefundTable
 from services.payments.registers.tables import RegisterTables
@@ -59,6 +60,7 @@ class ReadModel:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.polls = PollSchedule(cursor)
+        self.fiscal = FiscalTables(cursor)
         self.refunds = RefundTable(cursor)
         self.registers = RegisterTables(cursor)
 
@@ -70,7 +72,7 @@ class ReadModel:
                 self._insert(entry, entry.event)
             elif isinstance(entry.event, MoneyReturned):
                 self._return(entry, entry.event)
-            elif not self.refunds.project(entry):
+            elif not (self.refunds.project(entry) or self.fiscal.project(entry)):
                 self._change(entry.originator_id, entry.event)
 
     def _change(self, payment_id: UUID, event: Any) -> None:

@@ -21,6 +21,8 @@ from services.payments.acquirers import CallbackRequest
 from services.payments.checkout import Checkout
 from services.payments.configured import acquirers_of, limits_of, return_url_of
 from services.payments.events import Line, RefundLine
+from services.payments.fiscal import application as fiscal
+from services.payments.fiscal import schemas as fiscal_schemas
 from services.payments.reconciliation import runs
 from services.payments.registers import reports, staff_commands
 from services.payments.registers import schemas as register_schemas
@@ -203,6 +205,35 @@ class PaymentsService:
     def _known(self, numbers: list[str]) -> list[str]:
         answer = self.services.call("ledger", "known_accounts", numbers=numbers)
         return [str(number) for number in answer["known"]]
+
+    @rpc(fiscal_schemas.FiscalReceipts, callers=(GATEWAY,))
+    def fiscal_receipts(self, person_id: UUID, payment_id: UUID) -> dict[str, Any]:
+        """Return {offered, receipts, seller} of a payment of a person; see `receipts_of`."""
+        query = views.OwnPayment(person_id=person_id, payment_id=payment_id)
+
+        def found(session: Any) -> dict[str, Any]:
+            views.own_payment(session, query)
+            return fiscal.receipts_of(
+                session, payment_id, self.settings.fiscal, self.settings.timezone
+            )
+
+        return self._query(found)
+
+    @rpc(fiscal_schemas.OpenFiscalReceipts, callers=(staff("read"),))
+    def open_fiscal_receipts(self, limit: int) -> dict[str, Any]:
+        """Return {receipts} that are pending or refused, the oldest first."""
+        return self._query(lambda session: fiscal.open_receipts(session, limit))
+
+    @rpc(fiscal_schemas.RetryFiscalReceipt, callers=(staff("resolve"),))
+    def retry_fiscal_receipt(self, receipt_id: UUID, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Have a refused receipt sent again; return {receipt_id, attempt}."""
+        command = fiscal.RetryReceipt(receipt_id=receipt_id, reason=reason)
+        if not dry_run:
+            done: dict[str, Any] = self.store.execute(fiscal.retry_receipt, command)
+            return done
+        # A query keeps nothing of what it has triggered.
+        tried = self._query(lambda session: fiscal.retry_receipt(session, command))
+        return {**tried, "dry_run": True}
 
     def _query(self, handler: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.store.query(handler)

@@ -53,6 +53,7 @@ POST /payments
 GET /payments
 GET /payments/{payment_id}
 GET /payments/{payment_id}/receipt
+GET /payments/{payment_id}/fiscal-receipts
 POST /proofs/verify
 GET /proofs/keys
 GET /proofs/checkpoint

@@ -1,1 +1,1 @@
-"""The verbs of ``saldo payments``, by subject."""
+"""The verbs of `saldo payments`, a module for each subject."""

@@ -35,11 +35,12 @@ CREDENTIALS = {
     },
     "subscribers": {*ADMINISTRATORS, *DATABASES},
     "serve": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS},
-    "work": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS},
+    "work": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS, "SALDO_FISCAL_PASSWORD"},
     "seal": {"SALDO_DATABASE_URL_SEALER", "SALDO_LEDGER_SEAL_KEY"},
     "gateway": {"SALDO_AMQP_URL_GATEWAY", "SALDO_SECRET_GATEWAY_FILE"},
     "acquirer": ACQUIRER,
     "yookassa": KASSA,
+    "ofd": {"SALDO_FISCAL_PASSWORD"},
     "mailcatcher": set(),
 }
 """What each process may have of the installation's secrets, those in files included."""

@@ -191,3 +191,56 @@ def act(**asked: Any) -> dict[str, Any]:
         "penalty_day": asked["last_day"],
         "unbooked_penalty": 1425,
     }
+
+
+FISCAL_RECEIPT = {
+    "receipt_id": THING,
+    "refund_id": None,
+    "kind": "income",
+    "kind_code": 1,
+    "state": "registered",
+    "total": 451425,
+    "taxation": "osn",
+    "taxation_code": 1,
+    "items": [
+        {
+            "name": "Оплата жилищно-коммунальных услуг, лицевой счёт 0001",
+            "price": 450000,
+            "quantity": 1,
+            "measure_code": 0,
+            "sum": 450000,
+            "vat": "vat22",
+            "vat_code": 11,
+            "subject_code": 4,
+            "method_code": 4,
+        },
+        {
+            "name": "Пени, лицевой счёт 0001",
+            "price": 1425,
+            "quantity": 1,
+            "measure_code": 0,
+            "sum": 1425,
+            "vat": "none",
+            "vat_code": 6,
+            "subject_code": 10,
+            "method_code": 4,
+        },
+    ],
+    "requested_at": "2026-05-14T09:31:00+00:00",
+    "issued_at": "2026-05-14T09:31:30+00:00",
+    "drive": "9960440300000001",
+    "document": "17",
+    "sign": "2938475610",
+    "register": "0000000001000001",
+    "url": "https://ofd.example/receipts/17",
+    "code": "t=20260514T1231&s=4514.25&fn=9960440300000001&i=17&fp=2938475610&n=1",
+}
+FISCAL_RECEIPTS = {
+    "offered": True,
+    "seller": {
+        "name": "ООО «Примерский расчётный центр»",
+        "inn": "6200098765",
+        "place": "https://saldo.example",
+    },
+    "receipts": [FISCAL_RECEIPT],
+}

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 from gateway_doubles import PERSON, SESSION, THING, Browser, FakeServices
-from gateway_samples import ACCOUNT, PAYMENT, PROFILE, QUESTION, SESSION_ROW, SIGNED_IN, TOPIC
+from gateway_samples import (
+    ACCOUNT,
+    FISCAL_RECEIPTS,
+    PAYMENT,
+    PROFILE,
+    QUESTION,
+    SESSION_ROW,
+    SIGNED_IN,
+    TOPIC,
+)
 
 from gateway import routes
 from gateway.openapi import operations_of
@@ -113,6 +122,11 @@ PLAIN: list[tuple[Any, ...]] = [
         "GET", f"/payments/{THING}?refresh=true", None,
         "payments", "payment", {"person_id": PERSON, "payment_id": THING, "refresh": True},
         PAYMENT, 200, PAYMENT,
+    ),
+    (
+        "GET", f"/payments/{THING}/fiscal-receipts", None,
+        "payments", "fiscal_receipts", {"person_id": PERSON, "payment_id": THING},
+        FISCAL_RECEIPTS, 200, FISCAL_RECEIPTS,
     ),
     (
         "GET", "/questions/topics", None, "helpdesk", "topics", {},

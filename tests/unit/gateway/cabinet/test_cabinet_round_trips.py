@@ -69,6 +69,7 @@ PAGES = {
     "/pay/check": ("/pay/check", 1, 1),
     "/payments": ("/payments", 4, 3),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}", 5, 3),
+    "/payments/<uuid:payment_id>/fiscal": (f"/payments/{THING}/fiscal", 2, 2),
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/<uuid:payment_id>/receipt.pdf": (f"/payments/{THING}/receipt.pdf", 4, 3),
     "/payments/<uuid:payment_id>/state": (f"/payments/{THING}/state", 2, 2),
@@ -94,7 +95,11 @@ PAGES = {
     "/verify": ("/verify", 2, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
-PAPERS = {("ledger", "debt"): PAID, ("ledger", "reconciliation"): act}
+PAPERS = {
+    ("ledger", "debt"): PAID,
+    ("ledger", "reconciliation"): act,
+    ("payments", "fiscal_receipts"): {"offered": True, "seller": None, "receipts": []},
+}
 READS = {
     "/accounts": ("/accounts", 2, 2),
     "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
@@ -122,6 +127,7 @@ READS = {
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}?allocation=true", 3, 3),
+    "/payments/<uuid:payment_id>/fiscal-receipts": (f"/payments/{THING}/fiscal-receipts", 2, 2),
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/due": ("/payments/due", 3, 3),
     "/proofs/checkpoint": ("/proofs/checkpoint", 1, 1),
