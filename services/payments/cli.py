@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from services.payments.commands import (
     export,
+    fiscal,
     payments,
     reconcile,
     refunds,
@@ -16,7 +17,7 @@ from services.payments.commands import (
 from services.terminal import StaffVerbs
 
 app = StaffVerbs(
-    "Payments: refunds, what is stuck, reconciliation, export; the files of banks, suspense.",
+    "Payments: refunds, reconciliation, export; the files of banks, suspense; fiscal receipts.",
     languages=True,
 )
 app.reads("list")(payments.list_payments)
@@ -35,3 +36,5 @@ app.reads("suspense")(registers.suspense)
 app.writes("assign")(registers.assign)
 app.writes("return")(registers.return_)
 app.reads("registers")(registers.registers)
+app.reads("fiscal")(fiscal.fiscal)
+app.writes("fiscal-retry")(fiscal.fiscal_retry)

@@ -23,6 +23,7 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "payments approve-refund": (PAYMENT,),
     "payments reject-refund": (PAYMENT, *WHY),
     "payments resolve": (PAYMENT, "--poll", *WHY),
+    "payments fiscal-retry": (PAYMENT, *WHY),
 }
 """Verb that writes -> arguments."""
 
@@ -40,6 +41,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "payments list": ("--state", "mismatch", "--account", "01", "--day", "2026-10-01"),
     "payments show": (PAYMENT,),
     "payments stuck": (),
+    "payments fiscal": (),
     "payments refunds": ("--state", "proposed"),
     "payments reconcile": ("--day", "2026-10-01"),
     "payments reconciliations": (),
