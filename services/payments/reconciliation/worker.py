@@ -68,9 +68,14 @@ class Reconciliations:
         self._thread: threading.Thread | None = None
         self._next_look = 0.0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a reconciliation is being made."""
+        return self._thread is not None and self._thread.is_alive()
+
     def run(self, services: Services) -> int:
         """Begin what is to be made (a job); return 0, so that it waits for its next time."""
-        if self._thread is not None and self._thread.is_alive():
+        if self.is_busy:
             return 0
         if monotonic() >= self._next_look:
             self._next_look = monotonic() + LOOK_EVERY
