@@ -40,5 +40,5 @@ def request_due(session: Session, zone: ZoneInfo, at: time) -> date | None:
     tried = runs.last_try(session, day)
     if tried is not None and session.now - tried < RETRY_AFTER:
         return None
-    runs.request(session, day)
+    runs.request_as(session, day, runs.BY_SCHEDULE)
     return day
