@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
@@ -43,11 +43,30 @@ class AcquirerSettings:
         return self.pages or (self.url,)
 
 
+OF_EACH = ("URL", "PAGES", "TITLE", "NETWORKS", "USER", "PASSWORD", "SECRET", "PUBLIC_KEY_FILE")
+"""What a setting of one acquirer is called, below its prefix."""
+FOR_PAGES = ("URL", "PAGES", "TITLE")
+"""Those that whoever leads a payer to an acquirer must know: no credentials."""
+
+
+def acquirer_variables(env: Mapping[str, str], kinds: Sequence[str] = OF_EACH) -> tuple[str, ...]:
+    """Return the variables of some kinds of every acquirer that an environment names."""
+    return tuple(f"{prefix}_{kind}" for prefix, _, _ in _named(env) for kind in kinds)
+
+
 def acquirers_of(env: Mapping[str, str], default_url: str) -> tuple[AcquirerSettings, ...]:
     """Return the acquirers of an installation, the one for new orders first.
 
     Raises ValueError for names that cannot be used.
     """
+    return tuple(
+        _acquirer(env, prefix, name, protocol, default_url if place == 0 else "")
+        for place, (prefix, name, protocol) in enumerate(_named(env))
+    )
+
+
+def _named(env: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return the prefix, the name and the protocol of each acquirer."""
     named = env.get("SALDO_ACQUIRERS") or f"main={env.get('SALDO_ACQUIRER') or 'rbs'}"
     pairs = [tuple(part.strip() for part in one.partition("=")[::2]) for one in named.split(",")]
     for name, protocol in pairs:
@@ -59,11 +78,10 @@ def acquirers_of(env: Mapping[str, str], default_url: str) -> tuple[AcquirerSett
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         raise ValueError("SALDO_ACQUIRERS names an acquirer twice")
-    return tuple(
-        _acquirer(env, "SALDO_ACQUIRER" if place == 0 else f"SALDO_ACQUIRER_{name.upper()}",
-                  name, protocol, default_url if place == 0 else "")
+    return [
+        ("SALDO_ACQUIRER" if place == 0 else f"SALDO_ACQUIRER_{name.upper()}", name, protocol)
         for place, (name, protocol) in enumerate(pairs)
-    )  # fmt: skip
+    ]
 
 
 def _acquirer(

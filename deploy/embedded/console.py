@@ -87,7 +87,8 @@ def addresses(environment: Mapping[str, str], state: StateDir) -> Table:
     table.add_row("API", f"{url}/api/docs")
     table.add_row("  OpenAPI", f"{url}/api/v1/openapi.json")
     table.add_row("mailbox", environment["SALDO_MAILBOX_URL"])
-    table.add_row("acquirer", environment["SALDO_ACQUIRER_URL"])
+    table.add_row("acquirer", f"{environment['SALDO_ACQUIRER_URL']}/admin")
+    table.add_row("  YooKassa", f"{environment['SALDO_ACQUIRER_KASSA_URL']}/admin")
     for name, variable in (("PostgreSQL", "SALDO_DATABASE_URL"), ("RabbitMQ", "SALDO_AMQP_URL")):
         table.add_row(name, environment[variable].rpartition("@")[2])
     # Without the user and password of the URL: what is printed ends in logs.

@@ -55,11 +55,17 @@ def generate_settings(
         "SALDO_STATE_DIR": str(state.root),
         "SALDO_URL": f"http://127.0.0.1:{ports['gateway']}",
         "SALDO_GATEWAY_LISTEN": f"127.0.0.1:{ports['gateway']}",
-        "SALDO_ACQUIRER": "rbs",
+        "SALDO_ACQUIRERS": "main=rbs,kassa=yookassa",
         "SALDO_ACQUIRER_URL": f"http://127.0.0.1:{ports['acquirer']}",
         "SALDO_ACQUIRER_USER": "saldo",
         "SALDO_ACQUIRER_PASSWORD": secrets["acquirer"],
         "SALDO_ACQUIRER_SECRET": secrets["acquirer_callback"],
+        "SALDO_ACQUIRER_TITLE": "Учебный банк",
+        "SALDO_ACQUIRER_KASSA_URL": f"http://127.0.0.1:{ports['yookassa']}",
+        "SALDO_ACQUIRER_KASSA_USER": "saldo",
+        "SALDO_ACQUIRER_KASSA_PASSWORD": secrets["acquirer_kassa"],
+        "SALDO_ACQUIRER_KASSA_NETWORKS": "127.0.0.0/8",
+        "SALDO_ACQUIRER_KASSA_TITLE": "Учебная касса",
         "SALDO_FISCAL": "atol",
         "SALDO_FISCAL_URL": f"http://127.0.0.1:{ports['ofd']}",
         "SALDO_FISCAL_USER": "saldo",
@@ -104,10 +110,14 @@ def apply_overrides(
     """Return the generated settings with the overrides applied.
 
     Another owner's URL also changes the URLs of the services' roles, another administrator's those
-    of the broker's users: same server, own passwords. Raises StateError for a broker without the
-    URL of its management API.
+    of the broker's users: same server, own passwords. An acquirer of the operator's own takes the
+    place of both simulated ones: nobody may pay him with money that is none. Raises StateError for
+    a broker without the URL of its management API.
     """
     derived: dict[str, str] = {}
+    if {"SALDO_ACQUIRER", "SALDO_ACQUIRER_URL"} & overrides.keys():
+        derived["SALDO_ACQUIRERS"] = f"main={overrides.get('SALDO_ACQUIRER', 'rbs')}"
+        derived["SALDO_ACQUIRER_TITLE"] = ""
     if "SALDO_DATABASE_URL" in overrides:
         derived |= role_urls(overrides["SALDO_DATABASE_URL"], secrets["roles"])
     if "SALDO_AMQP_URL" in overrides:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from deploy.embedded.environment import MONITORED
+from shared.acquirer_settings import FOR_PAGES, acquirer_variables
 from shared.config import GATEWAY, SERVICES
 
 
@@ -25,11 +26,17 @@ _VERIFIERS = (
     "SALDO_LEDGER_SEAL_VERIFIER",
     "SALDO_LEDGER_SEAL_VERIFIER_FILE",
 )
+_ACQUIRERS = ("SALDO_ACQUIRER", "SALDO_ACQUIRERS")
 _ACQUIRER = (
     "SALDO_ACQUIRER_URL",
     "SALDO_ACQUIRER_USER",
     "SALDO_ACQUIRER_PASSWORD",
     "SALDO_ACQUIRER_SECRET",
+)
+_KASSA = (
+    "SALDO_ACQUIRER_KASSA_URL",
+    "SALDO_ACQUIRER_KASSA_USER",
+    "SALDO_ACQUIRER_KASSA_PASSWORD",
 )
 _FISCAL = (
     "SALDO_FISCAL",
@@ -54,9 +61,9 @@ _SERVICES = (
     *_TRACED,
     *_DATABASES,
     *_BROKER,
-    *_ACQUIRER,
+    *_ACQUIRERS,
+    *acquirer_variables({}),
     *_FISCAL,
-    "SALDO_ACQUIRER",
     *_secrets_of(*SERVICES),
     "SALDO_URL",
     "SALDO_ACCOUNTS_POLICY",
@@ -67,6 +74,9 @@ _SERVICES = (
     "SALDO_LEDGER_DAYS_AHEAD",
     "SALDO_LEDGER_DAYS_BACK",
     "SALDO_LEDGER_PENALTY_RULES",
+    "SALDO_PAYMENTS_LARGEST",
+    "SALDO_PAYMENTS_MISMATCH",
+    "SALDO_PAYMENTS_OPEN_ORDERS",
     *_VERIFIERS,
 )
 
@@ -113,7 +123,8 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "gateway": (
         *_TRACED,
         _BROKER_GATEWAY,
-        "SALDO_ACQUIRER_URL",
+        *_ACQUIRERS,
+        *acquirer_variables({}, FOR_PAGES),
         "SALDO_GATEWAY_BODY_SECONDS",
         "SALDO_GATEWAY_HEAD_SECONDS",
         "SALDO_GATEWAY_LISTEN",
@@ -134,16 +145,28 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_SMTP_URL",
     ),
     "acquirer": (*_EVERY, *_ACQUIRER, "SALDO_STATE_DIR", "SALDO_URL"),
+    "yookassa": (*_EVERY, *_KASSA, "SALDO_STATE_DIR", "SALDO_URL"),
     "ofd": (*_EVERY, *_FISCAL, "SALDO_FISCAL_PASSWORD", "SALDO_STATE_DIR"),
     "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
 }
-"""The `SALDO_*` variables of each process, as far as they are set."""
+"""The `SALDO_*` variables of each process, as far as they are set.
+
+Those of a second acquirer are named after it: see `_of_acquirers`.
+"""
 
 
 def settings_of(process: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of one process, with the address on which it answers its supervisor."""
-    own = {name: settings[name] for name in SETTINGS[process] if name in settings}
+    names = (*SETTINGS[process], *_of_acquirers(process, settings))
+    own = {name: settings[name] for name in names if name in settings}
     if process in MONITORED:
         url = settings[f"SALDO_MONITORING_URL_{process.upper()}"]
         own["SALDO_MONITORING_LISTEN"] = urlsplit(url).netloc
     return own
+
+
+def _of_acquirers(process: str, settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables of every acquirer that a process needs; the credentials only to pay."""
+    if process in {"serve", "work"}:
+        return acquirer_variables(settings)
+    return acquirer_variables(settings, FOR_PAGES) if process == "gateway" else ()

@@ -32,7 +32,7 @@ def process_specs(
     settings: Mapping[str, str],
     overrides: Mapping[str, str],
 ) -> tuple[ProcessSpec, ...]:
-    """Return all processes; a node whose URL is overridden is left out."""
+    """Return all processes; a node or an acquirer whose URL is overridden is left out."""
     specs: list[ProcessSpec] = []
     user = system_user()
     if "SALDO_DATABASE_URL" not in overrides:
@@ -41,7 +41,19 @@ def process_specs(
     if "SALDO_AMQP_URL" not in overrides:
         url = settings["SALDO_AMQP_URL"]
         specs += rabbitmq.processes(state.root / "rabbitmq", ports, secrets, url, user)
-    return (*specs, *_services({**sealer_settings(state), **settings}))
+    left_out = _acquirers_elsewhere(settings, overrides)
+    services = _services({**sealer_settings(state), **settings})
+    return (*specs, *(spec for spec in services if spec.name not in left_out))
+
+
+def _acquirers_elsewhere(settings: Mapping[str, str], overrides: Mapping[str, str]) -> set[str]:
+    """Return the simulated acquirers that nobody is sent to."""
+    simulated = {
+        "acquirer": "SALDO_ACQUIRER_URL" not in overrides,
+        "yookassa": "SALDO_ACQUIRER_KASSA_URL" not in overrides
+        and "kassa=yookassa" in settings["SALDO_ACQUIRERS"],
+    }
+    return {name for name, is_here in simulated.items() if not is_here}
 
 
 def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
@@ -49,6 +61,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     gateway = settings["SALDO_MONITORING_URL_GATEWAY"]
     seal = settings["SALDO_MONITORING_URL_SEAL"]
     acquirer = urlsplit(settings["SALDO_ACQUIRER_URL"]).netloc
+    yookassa = urlsplit(settings["SALDO_ACQUIRER_KASSA_URL"]).netloc
     ofd = urlsplit(settings["SALDO_FISCAL_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
     rpc = tuple(f"rpc-{service}" for service in SERVICES)
@@ -69,6 +82,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("seal", ("services", "seal"), ("migrate",), Check("http", f"{seal}/readyz")),
         ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
+        ("yookassa", ("deploy.doubles.yookassa",), (), Check("tcp", yookassa)),
         ("ofd", ("deploy.doubles.ofd",), (), Check("tcp", ofd)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]

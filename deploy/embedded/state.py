@@ -26,6 +26,7 @@ DEFAULT_PORTS = {
     "smtp": 18025,
     "mailbox": 18026,
     "acquirer": 18090,
+    "yookassa": 18091,
     "ofd": 18095,
     "postgres": 15433,
     "amqp": 15673,
@@ -180,6 +181,7 @@ class StateDir:
             "cookie",
             "acquirer",
             "acquirer_callback",
+            "acquirer_kassa",
             "fiscal",
         )
         made = kept | {name: kept.get(name) or secrets.token_hex(32) for name in names}

@@ -50,7 +50,8 @@ def receive_callback(
     if not store.transact(scheduling.may_ask, payment.order_number):
         store.transact(scheduling.ask_soon, soon)
     elif poll_now(store, acquirers, payment) is PollOutcome.UNKNOWN:
-        store.transact(scheduling.ask_soon, soon)
+        if payment.state not in OPEN:
+            store.transact(scheduling.ask_soon, soon)
         raise Unavailable("acquirer_unavailable", "Call back again: the status call failed.")
     return {"accepted": True}
 

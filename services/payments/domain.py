@@ -106,8 +106,11 @@ class PaymentOrder(RefundablePayment):
             self.trigger(OutcomeUnknown())
 
     def confirm_pending(self) -> None:
-        """Record that the payer has not finished, after all."""
-        if self.state in {State.UNKNOWN, State.MISMATCH}:
+        """Record that the payer has not finished, after all.
+
+        An acquirer that has said it charged the card is not believed to be waiting for it.
+        """
+        if self.state is State.UNKNOWN:
             self.trigger(OutcomePending())
 
     def find_mismatch(self, charged: Kopecks) -> None:

@@ -37,9 +37,10 @@ class PollSchedule:
         )
 
     def find(self, payment_id: UUID) -> dict[str, Any] | None:
-        """Return {since, attempts, due_at, outcome}; None when the outcome is known."""
+        """Return {since, attempts, due_at, outcome, claimed_until}; None once it is decided."""
         self._cursor.execute(
-            "SELECT since, attempts, due_at, outcome FROM polls WHERE payment_id = %s",
+            "SELECT since, attempts, due_at, outcome, claimed_until FROM polls"
+            " WHERE payment_id = %s",
             (payment_id,),
         )
         return self._cursor.fetchone()

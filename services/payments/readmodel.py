@@ -94,11 +94,7 @@ class ReadModel:
             case OutcomeUnknown():
                 self._update(payment_id, state=State.UNKNOWN)
             case OutcomePending():
-                self._cursor.execute(
-                    "UPDATE payments SET charged = NULL, state = CASE WHEN form_url IS NULL"
-                    " THEN 'created' ELSE 'awaiting_payment' END WHERE payment_id = %s",
-                    (payment_id,),
-                )
+                self._update(payment_id, state=State.AWAITING_PAYMENT)
             case MismatchFound(charged=charged):
                 self._update(payment_id, state=State.MISMATCH, charged=charged)
             case PaymentCaptured() as captured:

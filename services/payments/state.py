@@ -139,8 +139,7 @@ class PaymentState(Aggregate):
             case OutcomeUnknown():
                 self.state = State.UNKNOWN
             case OutcomePending():
-                self.state = State.AWAITING_PAYMENT if self.form_url else State.CREATED
-                self.charged = 0
+                self.state = State.AWAITING_PAYMENT
             case MismatchFound():
                 self.state, self.charged = State.MISMATCH, event.charged
             case PaymentCaptured():

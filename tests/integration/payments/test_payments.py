@@ -9,20 +9,23 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import requests
 
-from services.payments import application
-from services.payments.acquirers import Acquirer
-from services.payments.acquirers.rbs.responses import OrderStatus
-from services.payments.application import History, OwnPayment
+from services.payments.acquirers import Acquirer, CallbackRequest
 from services.payments.callback import receive_callback
 from services.payments.checkout import Checkout
-from services.payments.domain import Line, payment_id_of
+from services.payments.domain import PaymentOrder
+from services.payments.events import Line, RefundLine
 from services.payments.jobs import poll_due
+from services.payments.polling import Acquirers
 from services.payments.reactions import payment_posted
+from services.payments.refunding import due_refunds, make_refund
+from services.payments.sweep import Sweep
+from services.payments.views import History, OwnPayment, history, own_payment
 from shared import context
 from shared.bus import Message
 from shared.clock import SystemClock
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import NotFound
 from tests.integration.payments.bank_process import (
     DECLINES,
     PAYS,
@@ -40,15 +43,37 @@ class PaymentHarness:
 
     def __init__(self, store: Any, acquirer: Acquirer, merchant: Merchant) -> None:
         self.store = store
-        self.acquirer = acquirer
+        self.acquirers = Acquirers({"main": acquirer})
+        self.return_url = f"{merchant.url}/payments/{{payment_id}}"
         self.person_id = uuid4()
         self.checkout = Checkout(
             store,
-            acquirer,
+            self.acquirers,
             SystemClock(),
             lambda _person, _numbers: [],
-            f"{merchant.url}/payments/{{payment_id}}",
+            self.return_url,
         )
+
+    def call_back(self, parameters: dict[str, str]) -> dict[str, Any]:
+        request = CallbackRequest(parameters=parameters)
+        return receive_callback(self.store, self.acquirers, "", request)
+
+    def poll(self) -> int:
+        return poll_due(self.store, self.acquirers, self.return_url)
+
+    def make_refunds(self) -> None:
+        for refund in self.store.query(lambda session: due_refunds(session, 10)):
+            make_refund(self.store, self.acquirers, refund)
+
+    def captured(self, *lines: Line) -> dict[str, Any]:
+        started = self.start(*lines)
+        press_pay(started["redirect_url"], PAYS)
+        self.sweep()
+        assert self.poll() == 1
+        return started
+
+    def sweep(self) -> None:
+        Sweep().run(self.store, self.acquirers)
 
     def start(self, *lines: Line, command_id: UUID | None = None) -> dict[str, Any]:
         with context.bind(command_id=command_id or uuid4()):
@@ -56,7 +81,7 @@ class PaymentHarness:
 
     def view(self, started: dict[str, Any]) -> dict[str, Any]:
         query = OwnPayment(person_id=self.person_id, payment_id=UUID(started["payment_id"]))
-        view: dict[str, Any] = self.store.query(lambda s: application.own_payment(s, query))
+        view: dict[str, Any] = self.store.query(lambda s: own_payment(s, query))
         return view
 
     def ledger_posts(self, payment_id: str, account: str, position: int) -> None:
@@ -93,7 +118,7 @@ def test_payment_goes_from_its_start_to_the_ledger(
     number = UUID(started["payment_id"]).hex
     got = eventually(lambda: merchant.of(number), "the callback")[0]
     for _ in range(2):
-        receive_callback(harness.store, harness.acquirer, got)
+        harness.call_back(got)
     assert harness.view(started)["state"] == "captured"
     for _ in range(2):
         harness.ledger_posts(started["payment_id"], "0001", 1)
@@ -105,7 +130,8 @@ def test_payment_goes_from_its_start_to_the_ledger(
         ("0001", True),
         ("0002", True),
     ]
-    assert harness.start(ONE, TWO, command_id=command_id) == started
+    again = harness.start(ONE, TWO, command_id=command_id)
+    assert (again["payment_id"], again["state"]) == (started["payment_id"], "completed")
     topics = [logged.topic for logged in harness.store.log_after(0, 100)]
     assert [topic.split(".")[1] for topic in topics] == [
         "payment_started",
@@ -123,58 +149,104 @@ def test_job_captures_after_a_dropped_callback(
     bank.faults(drop_callbacks=True, error_after_charge=True)
     started = harness.start(ONE)
     assert press_pay(started["redirect_url"], PAYS).status_code == 500
-    assert poll_due(harness.store, harness.acquirer) == 0
+    assert harness.poll() == 0
     with psycopg.connect(database.settings.database_url_of("payments")) as connection:
         connection.execute("UPDATE payments.polls SET due_at = now()")
-    assert poll_due(harness.store, harness.acquirer) == 1
+    assert harness.poll() == 1
     assert harness.view(started)["state"] == "captured"
     number = UUID(started["payment_id"]).hex
     assert bank.orders()[number]["amount"] == harness.view(started)["total"]
 
 
-def test_lost_registration_never_charges_twice(
+def test_lost_registration_leads_to_another_order(
     harness: PaymentHarness, bank: BankProcess, database: Any
 ) -> None:
     bank.faults(lose_register_answer=True)
-    command_id = uuid4()
-    with pytest.raises(Unavailable):
-        harness.start(ONE, command_id=command_id)
+    started = harness.start(ONE)
+    assert started["state"] == "created"
+    assert started["redirect_url"].endswith(f"/payments/{started['payment_id']}/go")
     bank.faults(lose_register_answer=False)
-    with pytest.raises(Unavailable):
-        harness.start(ONE, command_id=command_id)
     with psycopg.connect(database.settings.database_url_of("payments")) as connection:
-        connection.execute("UPDATE payments.payments SET created_at = now() - interval '1 min'")
-    with pytest.raises(Conflict) as refusal:
-        harness.start(ONE, command_id=command_id)
-    assert refusal.value.code == "payment_must_be_restarted"
-    number = payment_id_of(harness.person_id, command_id).hex
-    assert bank.orders()[number]["status"] == OrderStatus.REGISTERED
+        connection.execute("UPDATE payments.polls SET due_at = now()")
+    assert harness.poll() == 1
+    page = harness.view(started)["redirect_url"]
+    assert press_pay(page, PAYS).status_code == 303
+    harness.sweep()
+    harness.poll()
+    assert harness.view(started)["state"] == "captured"
+    charged = [order for order in bank.orders().values() if order["chargedAt"] is not None]
+    assert UUID(started["payment_id"]).hex not in {order["orderNumber"] for order in charged}
 
 
 def test_concurrent_starts_of_one_command_make_one_order(
     harness: PaymentHarness, bank: BankProcess
 ) -> None:
+    bank.faults(status_delay_seconds=1.0)
     command_id = uuid4()
-
-    def attempt(_: int) -> dict[str, Any]:
-        started = eventually(lambda: _started_or_none(harness, command_id), "the start")
-        assert started is not None
-        return started
-
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(attempt, range(6)))
+        answers = list(pool.map(lambda _: harness.start(ONE, command_id=command_id), range(6)))
     assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["state"] == "awaiting_payment"
     topics = [logged.topic for logged in harness.store.log_after(0, 100)]
     assert topics == ["payments.payment_started.v1", "payments.order_registered.v1"]
     assert UUID(answers[0]["payment_id"]).hex in bank.orders()
 
 
-def _started_or_none(harness: PaymentHarness, command_id: UUID) -> dict[str, Any] | None:
-    """Start a payment; None while the same command is under way."""
-    try:
-        return harness.start(ONE, command_id=command_id)
-    except Unavailable:
-        return None
+def test_concurrent_starts_of_one_debt_make_one_order(harness: PaymentHarness) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: harness.start(ONE, TWO), range(6)))
+    assert len({answer["redirect_url"] for answer in answers}) == 1
+    topics = [logged.topic for logged in harness.store.log_after(0, 100)]
+    assert topics.count("payments.payment_started.v1") == 1
+
+
+def test_changed_split_closes_the_order_at_the_bank(harness: PaymentHarness) -> None:
+    first = harness.start(ONE)
+    second = harness.start(Line("0001", 100, 0))
+    assert harness.view(first)["failure"] == "replaced"
+    assert "form" not in press_pay_if_open(first["redirect_url"])
+    press_pay(second["redirect_url"], PAYS)
+    harness.sweep()
+    harness.poll()
+    assert harness.view(second)["state"] == "captured"
+    assert harness.view(first)["state"] == "failed"
+
+
+def press_pay_if_open(page: str) -> str:
+    """Return the page of an order that is not open: it has no form."""
+    return requests.get(page, timeout=5, allow_redirects=False).text
+
+
+def test_refunds_in_part_and_of_the_rest(harness: PaymentHarness, bank: BankProcess) -> None:
+    started = harness.captured(ONE, TWO)
+    payment_id = UUID(started["payment_id"])
+
+    def request(session: Any, lines: tuple[RefundLine, ...]) -> None:
+        payment = session.load(PaymentOrder, payment_id)
+        payment.request_refund(uuid4(), lines, "paid twice", "staff:a")
+
+    harness.store.transact(request, (RefundLine("0001", 1_000),))
+    harness.make_refunds()
+    assert harness.view(started)["state"] == "partly_refunded"
+    harness.store.transact(request, ())
+    harness.make_refunds()
+    shown = harness.view(started)
+    assert (shown["state"], shown["refunded"]) == ("refunded", shown["total"])
+    assert [line["refunded"] for line in shown["lines"]] == [451_250, 700]
+    assert bank.orders()[payment_id.hex]["refunded"] == shown["total"]
+
+
+def test_mismatch_is_a_state_of_its_own(harness: PaymentHarness, bank: BankProcess) -> None:
+    bank.faults(status_misreports=True)
+    started = harness.captured(ONE)
+    shown = harness.view(started)
+    assert (shown["state"], shown["charged"]) == ("mismatch", 451_350)
+    bank.faults(status_misreports=False)
+    harness.sweep()
+    with harness.store.session() as session:
+        session.cursor.execute("UPDATE polls SET due_at = now()")
+    harness.poll()
+    assert harness.view(started)["state"] == "captured"
 
 
 def test_concurrent_callbacks_credit_one_charge_once(
@@ -185,9 +257,7 @@ def test_concurrent_callbacks_credit_one_charge_once(
     number = UUID(started["payment_id"]).hex
     got = eventually(lambda: merchant.of(number), "the callback")[0]
     with ThreadPoolExecutor(6) as pool:
-        for answer in pool.map(
-            lambda _: receive_callback(harness.store, harness.acquirer, got), range(12)
-        ):
+        for answer in pool.map(lambda _: harness.call_back(got), range(12)):
             assert answer == {"accepted": True}
     topics = [logged.topic for logged in harness.store.log_after(0, 100)]
     assert topics.count("payments.payment_captured.v1") == 1
@@ -200,12 +270,12 @@ def test_history_shows_failed_and_open_payments(
     press_pay(declined["redirect_url"], DECLINES)
     number = UUID(declined["payment_id"]).hex
     got = eventually(lambda: merchant.of(number), "the callback")[0]
-    receive_callback(harness.store, harness.acquirer, got)
+    harness.call_back(got)
     assert harness.view(declined)["failure"] == "declined"
 
     def page(before: str | None) -> dict[str, Any]:
         query = History(person_id=harness.person_id, before=before, limit=1)
-        found: dict[str, Any] = harness.store.query(lambda s: application.history(s, query))
+        found: dict[str, Any] = harness.store.query(lambda s: history(s, query))
         return found
 
     first = page(None)
@@ -215,7 +285,7 @@ def test_history_shows_failed_and_open_payments(
     assert second["next"] is None
     of_another = OwnPayment(person_id=uuid4(), payment_id=UUID(open_["payment_id"]))
     with pytest.raises(NotFound):
-        harness.store.query(lambda s: application.own_payment(s, of_another))
+        harness.store.query(lambda s: own_payment(s, of_another))
 
 
 def test_database_holds_no_card(harness: PaymentHarness, merchant: Merchant) -> None:
@@ -223,7 +293,7 @@ def test_database_holds_no_card(harness: PaymentHarness, merchant: Merchant) -> 
     press_pay(started["redirect_url"], PAYS)
     number = UUID(started["payment_id"]).hex
     got = eventually(lambda: merchant.of(number), "the callback")[0]
-    receive_callback(harness.store, harness.acquirer, got)
+    harness.call_back(got)
     states = b"".join(bytes(logged.state) for logged in harness.store.log_after(0, 100))
     assert b"411111**1111" in states
     assert re.search(rb"4111 ?1111 ?1111 ?1111", states) is None

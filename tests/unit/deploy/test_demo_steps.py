@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "SALDO_URL": "http://127.0.0.1:1",
     "SALDO_MAILBOX_URL": "http://127.0.0.1:2",
     "SALDO_ACQUIRER_URL": "http://127.0.0.1:3",
+    "SALDO_ACQUIRER_KASSA_URL": "http://127.0.0.1:11",
     "SALDO_DATABASE_URL": "postgresql://owner:secret@127.0.0.1:4/saldo",
     "SALDO_AMQP_URL": "amqp://saldo:secret@127.0.0.1:5/",
     "SALDO_AMQP_ADMIN_URL": "http://saldo:secret@127.0.0.1:10",

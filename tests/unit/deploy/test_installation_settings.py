@@ -19,6 +19,7 @@ from deploy.embedded.environment import (
     role_urls,
 )
 from deploy.embedded.keys import make_keys
+from deploy.embedded.processes import process_specs
 from deploy.embedded.state import DEFAULT_PORTS, StateDir, StateError, is_free
 from shared.config import GATEWAY, SEALER, SERVICES, load_settings
 
@@ -68,6 +69,46 @@ def test_generated_settings_are_those_that_services_read(state: StateDir) -> Non
         url = urlsplit(settings.database_url_of(service))
         assert url.username == f"saldo_{service}"
         assert url.port == DEFAULT_PORTS["postgres"]
+
+
+def test_installation_has_two_acquirers(state: StateDir) -> None:
+    main, kassa = load_settings(_settings(state)).acquirers
+    assert (main.name, main.protocol, main.url) == ("main", "rbs", "http://127.0.0.1:18090")
+    assert (kassa.name, kassa.protocol, kassa.url) == (
+        "kassa",
+        "yookassa",
+        "http://127.0.0.1:18091",
+    )
+    assert kassa.networks == ("127.0.0.0/8",)
+    assert len({main.password, main.secret, kassa.password}) == 3
+
+
+def test_acquirer_of_the_operators_own_takes_the_place_of_the_simulated_ones(
+    state: StateDir,
+) -> None:
+    own = {"SALDO_ACQUIRER_URL": "https://bank.example", "SALDO_ACQUIRER_PASSWORD": "own"}
+    settings = apply_overrides(_settings(state), own, state.secrets())
+    assert [one.url for one in load_settings(settings).acquirers] == ["https://bank.example"]
+    specs = process_specs(state, DEFAULT_PORTS, state.secrets(), settings, own)
+    assert not {"acquirer", "yookassa"} & {spec.name for spec in specs}
+    two = {**own, "SALDO_ACQUIRERS": "main=rbs,kassa=yookassa"}
+    settings = apply_overrides(_settings(state), two, state.secrets())
+    specs = process_specs(state, DEFAULT_PORTS, state.secrets(), settings, two)
+    assert {"acquirer", "yookassa"} & {spec.name for spec in specs} == {"yookassa"}
+
+
+def test_installation_from_before_gets_the_second_acquirer(state: StateDir) -> None:
+    """Its ports and secrets stay as they were."""
+    ports, secrets = dict(DEFAULT_PORTS), state.secrets()
+    ports.pop("yookassa")
+    secrets.pop("acquirer_kassa")
+    (state.root / "ports.json").write_text(json.dumps(ports), encoding="ascii")
+    (state.root / "secrets.json").write_text(json.dumps(secrets), encoding="ascii")
+    now = state.ports(DEFAULT_PORTS, renew=False)
+    assert {name: port for name, port in now.items() if name != "yookassa"} == ports
+    assert now["yookassa"]
+    assert {k: v for k, v in state.secrets().items() if k != "acquirer_kassa"} == secrets
+    assert len(state.secrets()["acquirer_kassa"]) == 64
 
 
 def test_each_role_has_its_own_password() -> None:

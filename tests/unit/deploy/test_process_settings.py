@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deploy.embedded.environment import generate_settings
+from deploy.embedded.keys import make_keys
 from deploy.embedded.process_settings import SETTINGS, settings_of
 from deploy.embedded.processes import process_specs
 from deploy.embedded.state import DEFAULT_PORTS, StateDir
@@ -17,6 +18,7 @@ from shared.config import GATEWAY, SERVICES, load_settings
 DATABASES = {f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES}
 BROKER = {f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES}
 ACQUIRER = {"SALDO_ACQUIRER_PASSWORD", "SALDO_ACQUIRER_SECRET"}
+KASSA = {"SALDO_ACQUIRER_KASSA_PASSWORD"}
 
 KEYS = {f"SALDO_SECRET_{service.upper()}_FILE" for service in SERVICES}
 ADMINISTRATORS = {"SALDO_AMQP_ADMIN_URL", "SALDO_AMQP_URL", "SALDO_DATABASE_URL"}
@@ -32,11 +34,12 @@ CREDENTIALS = {
         "SALDO_SECRET_LEDGER_FILE",
     },
     "subscribers": {*ADMINISTRATORS, *DATABASES},
-    "serve": {*ACQUIRER, *BROKER, *DATABASES, *KEYS},
-    "work": {*ACQUIRER, *BROKER, *DATABASES, *KEYS, "SALDO_FISCAL_PASSWORD"},
+    "serve": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS},
+    "work": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS, "SALDO_FISCAL_PASSWORD"},
     "seal": {"SALDO_DATABASE_URL_SEALER", "SALDO_LEDGER_SEAL_KEY"},
     "gateway": {"SALDO_AMQP_URL_GATEWAY", "SALDO_SECRET_GATEWAY_FILE"},
     "acquirer": ACQUIRER,
+    "yookassa": KASSA,
     "ofd": {"SALDO_FISCAL_PASSWORD"},
     "mailcatcher": set(),
 }
@@ -81,6 +84,26 @@ def test_nothing_but_listed_settings_reaches_a_process(state: StateDir) -> None:
     for process in SETTINGS:
         assert "SALDO_NOT_LISTED" not in settings_of(process, more)
         assert ("SALDO_PAYEES" in settings_of(process, more)) == (process == "gateway")
+
+
+def test_each_acquirer_is_known_where_it_is_needed(state: StateDir) -> None:
+    """Also those that an operator names himself."""
+    named = {
+        "SALDO_ACQUIRERS": "main=rbs,kassa=yookassa,spare=rbs",
+        "SALDO_ACQUIRER_SPARE_URL": "https://spare.example",
+        "SALDO_ACQUIRER_SPARE_PAGES": "https://pay.spare.example",
+        "SALDO_ACQUIRER_SPARE_PASSWORD": "spare-password",
+    }
+    make_keys(state, "")
+    settings = {**generate_settings(state, DEFAULT_PORTS, state.secrets()), **named}
+    for process in SETTINGS:
+        given = settings_of(process, settings)
+        assert ("SALDO_ACQUIRER_SPARE_PASSWORD" in given) == (process in {"serve", "work"})
+        if process in {"serve", "work", "gateway"}:
+            acquirers = load_settings(given).acquirers
+            assert [one.name for one in acquirers] == ["main", "kassa", "spare"]
+            assert acquirers[2].sites == ("https://pay.spare.example",)
+    assert not load_settings(settings_of("gateway", settings)).acquirers[1].password
 
 
 class Asked(dict[str, str]):

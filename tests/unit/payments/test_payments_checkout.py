@@ -5,13 +5,15 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
-from payment_doubles import OTHER_PERSON, PERSON, Harness
+from payment_doubles import OTHER_PERSON, PERSON, SIGNATURE, FakeAcquirer, Harness
 
 from services.payments import application
-from services.payments.acquirers import Refused
-from services.payments.domain import Line, payment_id_of
+from services.payments.acquirers import CallbackRequest, Refused
+from services.payments.callback import receive_callback
+from services.payments.domain import payment_id_of
+from services.payments.events import Line
 from shared import context
-from shared.errors import Conflict, NotFound, Unavailable, ValidationFailed
+from shared.errors import Conflict, NotFound, ValidationFailed
 
 ONE = Line("0001", 450_000, 1_250)
 TWO = Line("0002", 20_000, 0)
@@ -31,10 +33,10 @@ def test_one_order_pays_several_accounts(harness: Harness) -> None:
 
 def test_number_is_stored_before_the_order_is_registered(harness: Harness) -> None:
     harness.acquirer.is_silent = True
-    with pytest.raises(Unavailable) as refusal:
-        harness.start(ONE)
-    assert refusal.value.code == "acquirer_unavailable"
+    started = harness.start(ONE)
     assert harness.events() == ["PaymentStarted"]
+    assert started["state"] == "created"
+    assert started["redirect_url"] == f"https://saldo.example/payments/{started['payment_id']}/go"
 
 
 def test_unlinked_account_cannot_be_paid(harness: Harness) -> None:
@@ -78,11 +80,19 @@ def test_same_command_id_of_another_person_is_refused(harness: Harness) -> None:
 def test_same_command_resumes_after_an_outage_of_the_acquirer(harness: Harness) -> None:
     command_id = uuid4()
     harness.acquirer.is_silent = True
-    with pytest.raises(Unavailable):
-        harness.start(ONE, command_id=command_id)
+    assert harness.start(ONE, command_id=command_id)["state"] == "created"
     harness.acquirer.is_silent = False
     assert harness.start(ONE, command_id=command_id)["state"] == "awaiting_payment"
     assert harness.events() == ["PaymentStarted", "OrderRegistered"]
+
+
+def test_worker_gets_the_page_after_an_outage_of_the_acquirer(harness: Harness) -> None:
+    harness.acquirer.is_silent = True
+    started = harness.start(ONE)
+    harness.acquirer.is_silent = False
+    harness.advance(seconds=5)
+    harness.poll()
+    assert harness.view(started)["redirect_url"].startswith("https://bank.example/page")
 
 
 def test_start_resumes_after_a_crash_before_the_registration(harness: Harness) -> None:
@@ -96,39 +106,57 @@ def test_start_resumes_after_a_crash_before_the_registration(harness: Harness) -
     assert len(harness.acquirer.registered) == 1
 
 
-def test_lost_registration_fails_the_payment_and_charges_nothing(harness: Harness) -> None:
-    command_id = uuid4()
-    harness.acquirer.lose_next = True
-    with pytest.raises(Unavailable):
-        harness.start(ONE, command_id=command_id)
-    # At first a concurrent call of the same command may still be recording the page.
-    with pytest.raises(Unavailable) as refusal:
-        harness.start(ONE, command_id=command_id)
-    assert refusal.value.code == "payment_under_way"
-    assert refusal.value.params == {"retry_after_seconds": 12}
-    harness.advance(seconds=refusal.value.params["retry_after_seconds"])
-    for _ in range(2):
-        with pytest.raises(Conflict) as conflict:
-            harness.start(ONE, command_id=command_id)
-        assert conflict.value.code == "payment_must_be_restarted"
-    assert harness.events() == ["PaymentStarted", "PaymentFailed"]
-    assert harness.start(ONE)["state"] == "awaiting_payment"
+def test_answer_that_is_lost_leads_to_another_order(harness: Harness) -> None:
+    harness.acquirer.lose_next = 1
+    started = harness.start(ONE)
+    assert started["state"] == "awaiting_payment"
+    assert harness.events() == ["PaymentStarted", "OrderLost", "OrderRegistered"]
+    first, second = harness.acquirer.registered
+    assert first.order_number != second.order_number
+    assert len(second.order_number) == 32
+    assert second.order_number in started["redirect_url"]
+    assert harness.acquirer.closed == [first.order_number]
 
 
-def test_call_slower_than_its_repetition_returns_no_page(harness: Harness) -> None:
-    command_id = uuid4()
-    harness.acquirer.lose_next = True
-    with pytest.raises(Unavailable):
-        harness.start(ONE, command_id=command_id)
-    payment_id = payment_id_of(PERSON, command_id)
-    harness.store.transact(
-        application.abandon_order, application.AbandonOrder(payment_id=payment_id)
-    )
-    late = application.RecordRegistration(
-        payment_id=payment_id, acquirer_order_id="b", form_url="https://bank.example/b"
-    )
-    with pytest.raises(Conflict):
-        harness.store.execute(application.record_registration, late)
+def test_charge_of_an_order_that_was_lost_is_credited(harness: Harness) -> None:
+    harness.acquirer.can_close = False
+    harness.acquirer.lose_next = 1
+    started = harness.start(ONE)
+    lost = harness.acquirer.registered[0].order_number
+    harness.acquirer.pay(lost)
+    parameters = {"order": lost, "signature": SIGNATURE}
+    receive_callback(harness.store, harness.acquirers, "", CallbackRequest(parameters=parameters))
+    assert harness.view(started)["state"] == "captured"
+
+
+def test_another_acquirer_takes_what_the_first_refuses(harness: Harness) -> None:
+    harness.others["kassa"] = FakeAcquirer(harness.clock)
+    harness.acquirer.refuses_with = Refused("5")
+    started = harness.start(ONE)
+    assert started["state"] == "awaiting_payment"
+    assert harness.view(started)["acquirer"] == "kassa"
+    [order] = harness.others["kassa"].registered
+    harness.others["kassa"].pay(order.order_number)
+    harness.call_back(started)
+    harness.advance(minutes=1)
+    harness.poll()
+    assert harness.view(started)["state"] == "captured"
+
+
+def test_another_acquirer_takes_what_the_first_does_not_answer(harness: Harness) -> None:
+    harness.others["kassa"] = FakeAcquirer(harness.clock)
+    harness.acquirer.is_silent = True
+    started = harness.start(ONE)
+    assert harness.view(started)["acquirer"] == "kassa"
+    assert started["state"] == "awaiting_payment"
+
+
+def test_payer_chooses_an_acquirer(harness: Harness) -> None:
+    harness.others["kassa"] = FakeAcquirer(harness.clock)
+    assert harness.view(harness.start(ONE, acquirer="kassa"))["acquirer"] == "kassa"
+    with pytest.raises(ValidationFailed) as refusal:
+        harness.start(TWO, acquirer="unheard-of")
+    assert refusal.value.code == "acquirer_unknown"
 
 
 def test_refused_order_fails_the_payment(harness: Harness) -> None:
@@ -142,6 +170,100 @@ def test_refused_order_fails_the_payment(harness: Harness) -> None:
     assert harness.tables.polls.rows == {}
 
 
-def test_every_start_without_a_command_id_is_a_new_payment(harness: Harness) -> None:
-    first, second = harness.checkout.start(PERSON, [ONE]), harness.checkout.start(PERSON, [ONE])
-    assert first["payment_id"] != second["payment_id"]
+def test_second_start_of_the_same_split_leads_to_the_first_page(harness: Harness) -> None:
+    first = harness.start(ONE, TWO)
+    command_id = uuid4()
+    assert harness.start(TWO, ONE, command_id=command_id) == first
+    assert len(harness.acquirer.registered) == 1
+    # The repetition of a command that led to another one's payment never makes an order.
+    harness.acquirer.pay(harness.number(first))
+    harness.call_back(first)
+    assert harness.start(TWO, ONE, command_id=command_id)["payment_id"] == first["payment_id"]
+    assert len(harness.acquirer.registered) == 1
+
+
+def test_payments_of_other_persons_do_not_meet(harness: Harness) -> None:
+    assert harness.start(ONE) != harness.start(ONE, person=OTHER_PERSON)
+
+
+def test_changed_split_closes_the_first_order(harness: Harness) -> None:
+    first = harness.start(ONE)
+    second = harness.start(Line("0001", 100, 0))
+    assert second["payment_id"] != first["payment_id"]
+    assert harness.acquirer.closed == [harness.number(first)]
+    shown = harness.view(first)
+    assert (shown["state"], shown["failure"]) == ("failed", "replaced")
+
+
+def test_changed_split_waits_for_an_order_that_cannot_be_closed(harness: Harness) -> None:
+    first = harness.start(ONE)
+    harness.acquirer.can_close = False
+    with pytest.raises(Conflict) as refusal:
+        harness.start(Line("0001", 100, 0))
+    assert refusal.value.code == "payment_open"
+    assert refusal.value.params["payment_id"] == first["payment_id"]
+    assert harness.view(first)["state"] == "awaiting_payment"
+    assert len(harness.acquirer.registered) == 1
+
+
+def test_changed_split_finds_that_the_first_order_was_paid(harness: Harness) -> None:
+    first = harness.start(ONE)
+    harness.acquirer.pay(harness.number(first))
+    harness.start(Line("0001", 100, 0))
+    assert harness.view(first)["state"] == "captured"
+
+
+def test_order_that_is_only_held_need_not_be_closed(harness: Harness) -> None:
+    harness.others["kassa"] = kassa = FakeAcquirer(harness.clock, two_steps=True)
+    kassa.can_close = False
+    first = harness.start(ONE, acquirer="kassa")
+    harness.start(Line("0001", 100, 0), acquirer="kassa")
+    assert harness.view(first)["failure"] == "replaced"
+    kassa.pay(harness.number(first))
+    harness.advance(seconds=5)
+    harness.poll()
+    assert kassa.closed == [harness.number(first)]
+    assert kassa.orders[harness.number(first)]["charged"] == 0
+    assert harness.view(first)["failure"] == "replaced"
+
+
+def test_open_payments_of_a_person_are_limited(harness: Harness) -> None:
+    harness.allow(most_open=2)
+    harness.start(ONE)
+    harness.start(TWO)
+    with pytest.raises(Conflict) as refusal:
+        harness.start(Line("0003", 1, 0))
+    assert refusal.value.code == "too_many_open_payments"
+    assert refusal.value.params == {"limit": 2}
+
+
+def test_largest_payment_is_the_operators(harness: Harness) -> None:
+    harness.allow(largest=451_250)
+    harness.start(ONE)
+    with pytest.raises(ValidationFailed) as refusal:
+        harness.start(ONE, TWO)
+    assert refusal.value.code == "amount_too_large"
+    assert refusal.value.params == {"limit": 451_250}
+
+
+def test_mismatch_blocks_its_accounts(harness: Harness) -> None:
+    first = harness.start(ONE)
+    harness.acquirer.pay(harness.number(first), amount=7)
+    harness.call_back(first)
+    with pytest.raises(Conflict) as refusal:
+        harness.start(ONE)
+    assert refusal.value.code == "payment_open"
+
+
+def test_order_whose_session_is_over_is_not_paid_again(harness: Harness) -> None:
+    first = harness.start(ONE)
+    harness.acquirer.decline(harness.number(first), late=True)
+    harness.advance(minutes=21)
+    second = harness.start(ONE)
+    assert second["payment_id"] != first["payment_id"]
+    assert harness.view(first)["state"] == "expired"
+
+
+def test_decided_payment_does_not_stand_in_the_way(harness: Harness) -> None:
+    first = harness.captured(ONE)
+    assert harness.start(ONE)["payment_id"] != first["payment_id"]

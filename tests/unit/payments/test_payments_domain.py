@@ -9,19 +9,17 @@ from uuid import uuid4
 import pytest
 from payment_doubles import PERSON
 
-from services.payments.domain import (
-    MAX_LINES,
+from services.payments.domain import PaymentOrder, payment_id_of
+from services.payments.events import (
     Line,
     OrderRegistered,
     PaymentCaptured,
     PaymentCompleted,
     PaymentExpired,
     PaymentFailed,
-    PaymentOrder,
-    State,
-    frozen_split,
-    payment_id_of,
 )
+from services.payments.splits import MAX_LINES, frozen_split
+from services.payments.state import State
 from shared.contracts.payments import Failure
 from shared.errors import Conflict, ValidationFailed
 from shared.money import MAX_AMOUNT
@@ -39,7 +37,7 @@ def started(*lines: Line) -> PaymentOrder:
 
 def awaiting() -> PaymentOrder:
     order = started()
-    order.record_registration("bank-1", "https://bank.example/1")
+    order.record_registration(order.order_number, "bank-1", "https://bank.example/1")
     return order
 
 
@@ -123,7 +121,7 @@ def test_different_amount_is_never_credited() -> None:
     assert order.state is State.AWAITING_PAYMENT
 
 
-@pytest.mark.parametrize("reason", [Failure.DECLINED, Failure.EXPIRED, Failure.FORM_LOST])
+@pytest.mark.parametrize("reason", [Failure.DECLINED, Failure.EXPIRED, Failure.REPLACED])
 def test_charge_after_a_failure_is_credited(reason: Failure) -> None:
     order = awaiting()
     order.fail(reason)
@@ -138,22 +136,14 @@ def test_failure_reported_after_the_charge_changes_nothing() -> None:
     order = awaiting()
     order.capture(order.total, AT, DAY, None)
     order.fail(Failure.DECLINED)
-    order.abandon()
     assert order.state is State.CAPTURED
 
 
-def test_abandoned_payment_cannot_be_registered() -> None:
+def test_failed_payment_has_no_page() -> None:
     order = started()
-    order.abandon()
-    with pytest.raises(Conflict) as refusal:
-        order.record_registration("bank-1", "https://bank.example/1")
-    assert refusal.value.code == "payment_must_be_restarted"
-
-
-def test_payment_with_a_known_page_is_not_abandoned() -> None:
-    order = awaiting()
-    order.abandon()
-    assert order.state is State.AWAITING_PAYMENT
+    order.fail(Failure.REFUSED)
+    assert not order.record_registration(order.order_number, "bank-1", "https://bank.example/1")
+    assert "OrderRegistered" not in names(order)
 
 
 def test_posting_of_an_unknown_account_changes_nothing() -> None:
@@ -166,7 +156,7 @@ def test_reports_in_any_order_end_in_the_same_state() -> None:
     def report(order: PaymentOrder, what: str) -> None:
         match what:
             case "registered":
-                order.record_registration("bank-1", "https://bank.example/1")
+                order.record_registration(order.order_number, "bank-1", "https://bank.example/1")
             case "captured":
                 order.capture(order.total, AT, DAY, None)
             case "captured again":
