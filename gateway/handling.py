@@ -68,8 +68,10 @@ def _run(
     actor = f"person:{person.person_id}" if person else "anonymous"
     command_id = command_id_of(request, operation, person, ip)
     body: bytes = request.environ[BODY]
+    text = ""
     if operation.free_parameters:
-        query, data = free_parameters(request, body), {}
+        data: dict[str, Any] = {}
+        query, text = free_parameters(request, body)
     else:
         query = query_parameters(request, operation.query)
         data = json_body(request, body, operation.body)
@@ -81,6 +83,7 @@ def _run(
         path=path,
         query=query,
         body=data,
+        text=text,
         person=person,
         subscriber=subscriber,
     )

@@ -23,7 +23,7 @@ from gateway.openapi_responses import (
     shared_refusals,
 )
 from gateway.operations import PATH_PARTS, Access, Idempotency, Operation
-from gateway.reading import FREE_PARAMETERS
+from gateway.reading import FORM, FREE_PARAMETERS, JSON
 from gateway.schemas import patterns
 from gateway.schemas.base import ID_EXAMPLE
 
@@ -168,7 +168,10 @@ def _described(name: str, operation: Operation, shared: Mapping[Refused, str]) -
     elif operation.free_parameters and operation.method == "POST":
         described["requestBody"] = {
             "required": True,
-            "content": {"application/x-www-form-urlencoded": {"schema": FREE_PARAMETERS}},
+            "content": {
+                FORM: {"schema": FREE_PARAMETERS},
+                JSON: {"schema": {"type": "object", "description": "The acquirer's."}},
+            },
         }
     return described
 

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 from gateway.operations import Operation
 from gateway.schemas.base import ID_EXAMPLE
 
-OF_PATHS: Mapping[str, str] = {"number": "0001234", "period": "2026-10"}
+OF_PATHS: Mapping[str, str] = {"number": "0001234", "period": "2026-10", "name": "main"}
 """Examples of the parts of a path that are neither ids nor one of a few words."""
 
 

@@ -34,7 +34,17 @@ class MonthPart(BaseConverter):
     regex = "[0-9]{4}-(0[1-9]|1[0-2])"
 
 
-PATH_PARTS: Mapping[str, type[BaseConverter]] = {"account": AccountPart, "month": MonthPart}
+class AcquirerPart(BaseConverter):
+    """The part ``<acquirer:name>`` of a path: what an installation calls an acquirer."""
+
+    regex = "[a-z][a-z0-9]{0,15}"
+
+
+PATH_PARTS: Mapping[str, type[BaseConverter]] = {
+    "account": AccountPart,
+    "month": MonthPart,
+    "acquirer": AcquirerPart,
+}
 """Converters of paths, besides werkzeug's."""
 
 SERVICE_TIMEOUT = 5.0
@@ -112,7 +122,7 @@ class Operation:
     media_type: str = "application/json"
     idempotency: Idempotency = Idempotency.NONE
     free_parameters: bool = False
-    """Whether the parameters are another system's: any names, in the query or in a form."""
+    """Whether the parameters are another system's: any names, in the query or a form, or JSON."""
     refusals: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """The codes of its own refusals by status; ``gateway.refusals`` adds those of every route."""
     asks_services: bool = True
@@ -159,6 +169,8 @@ class Call:
     path: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    """The JSON of another system (`free_parameters`), as it came."""
     person: Person | None = None
     subscriber: Any = None
     """Who asks, where the operation is for other systems (`gateway.subscriptions.Subscriber`)."""

@@ -110,17 +110,25 @@ def query_parameters(request: Request, schema: type[Schema] | None) -> dict[str,
     return loaded(schema, _single_values(request.args), "parameter")
 
 
-def free_parameters(request: Request, body: bytes) -> dict[str, str]:
-    """Return another system's parameters, from the query and a form, each named once."""
-    parameters = MultiDict(request.args)
+def free_parameters(request: Request, body: bytes) -> tuple[dict[str, str], str]:
+    """Return another system's parameters, from the query and a form, and its JSON as it came.
+
+    Each parameter is named once. Whoever knows the system reads its JSON.
+    """
+    parameters, text = MultiDict(request.args), ""
     if body:
-        if request.mimetype != FORM:
-            raise Refusal(415, "body_not_form", headers=_accepted(request, FORM))
+        if request.mimetype not in {FORM, JSON}:
+            raise Refusal(415, "body_not_form", headers=_accepted(request, f"{FORM}, {JSON}"))
         try:
             text = body.decode("utf-8")
-            form = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+            form = (
+                parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+                if request.mimetype == FORM
+                else []
+            )
         except ValueError as error:
             raise Refusal(400, "parameters_unusable") from error
+        text = text if request.mimetype == JSON else ""
         for name, value in form:
             parameters.add(name, value)
     values = _single_values(parameters)
@@ -128,9 +136,9 @@ def free_parameters(request: Request, body: bytes) -> dict[str, str]:
         len(name) <= MAX_NAME_LENGTH and len(value) <= MAX_VALUE_LENGTH
         for name, value in values.items()
     )
-    if not (fits and 1 <= len(values) <= MAX_PARAMETERS):
+    if not (fits and len(values) <= MAX_PARAMETERS and (values or text)):
         raise Refusal(400, "parameters_unusable")
-    return values
+    return values, text
 
 
 def _single_values(parameters: MultiDict[str, str]) -> dict[str, str]:

@@ -27,6 +27,10 @@ PAYMENTS = {
         "ru": "Такого платежа среди Ваших нет. Откройте «Платежи-История платежей».",
         "en": "There is no such payment among yours. Open the history of payments.",
     },
+    "acquirer_not_found": {
+        "ru": "Такого банка здесь нет. Проверьте адрес для уведомлений в его настройках.",
+        "en": "There is no such acquirer here. Check the address for callbacks in its settings.",
+    },
     "payment_must_be_restarted": {
         "ru": "Платёж не прошёл, деньги не списаны. Начните новый платёж.",
         "en": "The payment did not go through and nothing was charged. Start a new one.",

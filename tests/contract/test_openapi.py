@@ -59,6 +59,8 @@ GET /proofs/keys
 GET /proofs/checkpoint
 POST /acquirer/callback
 GET /acquirer/callback
+POST /acquirer/{name}/callback
+GET /acquirer/{name}/callback
 GET /questions/topics
 POST /questions
 GET /questions
@@ -135,7 +137,8 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
     assert public == {
         "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
         "request_password_reset", "confirm_password_reset", "acquirer_callback_by_query",
-        "acquirer_callback_by_form", "alive", "openapi", "verify_proof",
+        "acquirer_callback_by_form", "named_acquirer_callback_by_query",
+        "named_acquirer_callback_by_form", "alive", "openapi", "verify_proof",
         "verifier_keys", "last_checkpoint",
     }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from typing import Any
 
 import pytest
 from gateway_doubles import PERSON, THING, Browser, FakeServices
@@ -136,19 +137,42 @@ def test_receipt_of_a_captured_payment_may_lack_postings(
     assert (receipt["postings"], receipt["proofs"]) == ([], [])
 
 
-def test_callback_comes_by_query_or_by_form(browser: Browser, services: FakeServices) -> None:
+def test_callback_comes_by_query_form_or_json(browser: Browser, services: FakeServices) -> None:
     services.answers["payments", "acquirer_callback"] = {"accepted": True}
     path = "/api/v1/acquirer/callback"
 
+    def passed_on(**expected: Any) -> bool:
+        nothing = {"acquirer": "", "parameters": {}, "body": "", "remote_address": "127.0.0.1"}
+        return bool(services.calls[-1][2] == {**nothing, **expected})
+
     in_query = browser("GET", f"{path}?mdOrder=1&status=1&new=x", token=None)
     assert (in_query.status_code, in_query.json) == (200, {"accepted": True})
-    assert services.calls[-1][2] == {"parameters": {"mdOrder": "1", "status": "1", "new": "x"}}
+    assert passed_on(parameters={"mdOrder": "1", "status": "1", "new": "x"})
 
     browser("POST", path, token=None, data={"mdOrder": "2", "status": "0"})
-    assert services.calls[-1][2] == {"parameters": {"mdOrder": "2", "status": "0"}}
+    assert passed_on(parameters={"mdOrder": "2", "status": "0"})
+
+    # JSON is passed on as it came: also what is none, which payments then does not take.
+    for body in ('{"event": "payment.succeeded", "event": 1}', "no JSON"):
+        browser("POST", path, token=None, data=body, content_type="application/json")
+        assert passed_on(body=body)
+
+    named = "/api/v1/acquirer/kassa/callback"
+    browser("GET", f"{named}?mdOrder=1", token=None)
+    assert passed_on(acquirer="kassa", parameters={"mdOrder": "1"})
+    browser("POST", f"{named}?mdOrder=1", token=None, json={"id": "7"})
+    assert passed_on(acquirer="kassa", parameters={"mdOrder": "1"}, body='{"id": "7"}')
+    assert browser("GET", "/api/v1/acquirer/Kassa/callback?a=1", token=None).status_code == 404
 
     twice = browser("POST", f"{path}?mdOrder=1", token=None, data={"mdOrder": "2"})
     assert (twice.status_code, twice.json["code"]) == (400, "parameter_repeated")
-    assert browser("POST", path, token=None, json={}).status_code == 415
+    image = browser("POST", path, token=None, data=b"x", content_type="image/png")
+    assert (image.status_code, image.json["code"]) == (415, "body_not_form")
+    assert image.headers["Accept-Post"] == "application/x-www-form-urlencoded, application/json"
+    unreadable = browser("POST", path, token=None, data=b"\xff", content_type="application/json")
+    assert (unreadable.status_code, unreadable.json["code"]) == (400, "parameters_unusable")
+    huge = b'"' + b"a" * 65_536 + b'"'
+    refused = browser("POST", path, token=None, data=huge, content_type="application/json")
+    assert (refused.status_code, refused.json["code"]) == (413, "body_too_large")
     many = {f"p{number}": "1" for number in range(51)}
     assert browser("POST", path, token=None, data=many).json["code"] == "parameters_unusable"

@@ -35,8 +35,11 @@ def test_another_media_type_is_refused_with_the_right_one(
         refused = browser(method, path, data=b"{}", headers={"Content-Type": media_type})
         assert (refused.status_code, refused.json["code"]) == (415, "body_not_json")
         assert refused.headers["Accept"] == refused.headers[header] == "application/json"
-    refused = browser("POST", CALLBACK, token=None, data=b"a=1", headers=JSON)
-    assert refused.headers["Accept-Post"] == "application/x-www-form-urlencoded"
+    refused = browser(
+        "POST", CALLBACK, token=None, data=b"a=1", headers={"Content-Type": media_type}
+    )
+    both = "application/x-www-form-urlencoded, application/json"
+    assert refused.headers["Accept-Post"] == both
 
 
 @pytest.mark.parametrize(

@@ -267,8 +267,10 @@ def test_every_operation_has_a_test() -> None:
     elsewhere = {
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
         "penalty", "months", "all_charges", "receipt", "acquirer_callback_by_query", "openapi",
-        "acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof", "verifier_keys",
-        "last_checkpoint", "bill", "bill_file", "statements", "events", "reconciliation_file",
+        "acquirer_callback_by_form", "named_acquirer_callback_by_query",
+        "named_acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof",
+        "verifier_keys", "last_checkpoint", "bill", "bill_file", "statements", "events",
+        "reconciliation_file",
         "debt", "certificate_file",
     }  # fmt: skip
     for name, operation in operations_of(Gateway).items():

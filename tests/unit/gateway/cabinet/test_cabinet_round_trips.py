@@ -292,4 +292,4 @@ def test_every_page_and_every_read_has_its_number() -> None:
     }
     assert {path.removeprefix("/api/v1") for path in reads if path.startswith("/api/v1")} == set(
         READS
-    ) | {"/acquirer/callback"}
+    ) | {"/acquirer/callback", "/acquirer/<acquirer:name>/callback"}
