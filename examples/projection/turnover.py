@@ -26,6 +26,7 @@ from services.ledger.domain.events import (
     ChargesAdjusted,
     ChargesPosted,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
 )
 
@@ -85,7 +86,14 @@ class Turnover(Projection[TurnoverView]):
 
     name = "turnover"
     topics = tuple(
-        event.topic for event in (ChargesPosted, ChargesAdjusted, PaymentPosted, PaymentReversed)
+        event.topic
+        for event in (
+            ChargesPosted,
+            ChargesAdjusted,
+            PaymentPosted,
+            PaymentReversed,
+            PaymentRefunded,
+        )
     )  # the log has others, which are none of this report's business
 
     @singledispatchmethod
@@ -113,6 +121,10 @@ class Turnover(Projection[TurnoverView]):
     @process_event.register
     def payment_reversed(self, event: PaymentReversed, tracking: Tracking):
         self.view.pay(month_of(event), -event.amount - event.penalty, tracking)
+
+    @process_event.register
+    def payment_refunded(self, event: PaymentRefunded, tracking: Tracking):
+        self.view.pay(month_of(event), -event.amount, tracking)
 
 
 def month_of(event):

@@ -43,6 +43,9 @@ def operation(movement: Mapping[str, Any], language: str) -> str:
         "penalty_write_off": text("Списание пеней"),
         "payment": text("Оплата"),
         "payment_reversal": text("Отмена оплаты"),
+        "payment_refund": text("Возврат оплаты"),
+        "payment_moved_here": text("Оплата перенесена с другого лицевого счёта"),
+        "payment_moved_away": text("Оплата перенесена на другой лицевой счёт"),
         "payer_kind": text("Изменён вид плательщика"),
         "advance_settled": text("Зачёт аванса"),
     }

@@ -30,6 +30,8 @@ class Movement(Result):
     kind = output_text(
         "`opening` (the debt at the takeover of the account), `charges`, `adjustment` (of a bill), "
         "`penalty`, `penalty_correction`, `penalty_write_off`, `payment`, `payment_reversal`, "
+        "`payment_refund` (money went back to the payer), `payment_moved_here` and "
+        "`payment_moved_away` (a payment was made to the wrong account), "
         "`payer_kind` (another kind of payer, by whose rules penalties are from that day on), "
         "`advance_settled` (an advance has paid a debt; neither changes the balance); show an "
         "unknown kind by its `text`.",
@@ -38,7 +40,7 @@ class Movement(Result):
     text = output_text("A description for people.", "Начисления за 2026-10")
     period = output_text("The month of a bill; null: it is about none.", "2026-10", allow_none=True)
     payment_id = output_text(
-        "The payment that is posted or reversed, else null.",
+        "The payment that is posted, reversed, refunded or moved, else null.",
         "018f3c1e-7a3b-7c11-9b1f-2f6d1c9e4a10",
         allow_none=True,
     )

@@ -54,6 +54,22 @@ class PostPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     taken: TakenElsewhere | None = None
 
 
+class RefundedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What went back of the line of a payment for one account."""
+
+    account: str
+    amount: Kopecks
+
+
+class RefundPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """Take back, on each of its accounts, what went back of a payment on a day."""
+
+    payment_id: UUID
+    refund_id: UUID
+    refunded_on: date
+    lines: tuple[RefundedLine, ...]
+
+
 def open_account(session: Session, command: OpenAccount) -> None:
     """Open an account; no effect on one that is open already."""
     account = load_account(session, command.number)
@@ -92,6 +108,34 @@ def post_payment(session: Session, command: PostPayment) -> dict[str, Any]:
         if _post_line(session, command, line, accounts[line.account]):
             posted.append(line.account)
     return {"payment_id": str(command.payment_id), "posted": posted}
+
+
+def refund_payment(session: Session, command: RefundPayment) -> dict[str, Any]:
+    """Take back what went back of a payment; return ``{refunded, without_effect}``: accounts.
+
+    A payment that was moved is taken back where it is now. No effect on an account that knows the
+    refund, or where staff had reversed the payment before: nothing of it is left there. A month
+    that was closed meanwhile takes it, as it takes payments: the money did move on that day. Raises
+    NotFound ``payment_not_posted`` and ``account_not_found``, Conflict ``refund_too_large``; then
+    nothing is taken back of any.
+    """
+    day_limits().check_payment(command.refunded_on, session.today)
+    refunded, without_effect = list[str](), list[str]()
+    for line in command.lines:
+        account = _where_it_is(session, command, line.account)
+        done = account.refund_payment(
+            command.payment_id, command.refund_id, line.amount, command.refunded_on
+        )
+        (refunded if done else without_effect).append(account.number)
+    return {"refunded": refunded, "without_effect": without_effect}
+
+
+def _where_it_is(session: Session, command: RefundPayment, number: str) -> Account:
+    """Return the account that has a payment now, or that has had its refund."""
+    account = load_account(session, number)
+    while command.payment_id in account.moves and command.refund_id not in account.refunds:
+        account = load_account(session, account.moves[command.payment_id])
+    return account
 
 
 def _post_line(session: Session, command: PostPayment, line: PaidLine, account: Account) -> bool:

@@ -1,4 +1,4 @@
-"""Corrections by staff: adjust a bill, reverse a payment, write off a penalty.
+"""Corrections by staff: adjust a bill, reverse or move a payment, write off a penalty.
 
 A correction of more money than its author may still move today (:mod:`services.ledger.limits`) is
 proposed instead, and made when a second person approves it
@@ -7,23 +7,20 @@ proposed instead, and made when a second person approves it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from services.ledger.correction_effects import Making, accounts_of, amount_on, make
 from services.ledger.domain import Account, account_id
-from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.proposal import (
     OPEN,
     AdjustCharges,
     Correction,
     Proposal,
     ProposalMade,
-    ReversePayment,
-    WriteOffPenalty,
 )
 from services.ledger.limits import (
     STAFF,
@@ -34,13 +31,11 @@ from services.ledger.limits import (
     permission_for,
 )
 from services.ledger.loading import load_account, under_the_law
-from services.ledger.penalties.calendar import recalculation_due
-from services.ledger.penalties.law import law_in_force
 from services.ledger.previews import changed_lines, changes, replayed, sums_of
 from services.ledger.tables.closed_periods import check_open
 from services.ledger.tables.staff_movements import APPROVE
 from shared import context
-from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
+from shared.errors import Forbidden, NotFound, ServiceError
 from shared.eventstore import Session
 from shared.money import Kopecks
 
@@ -67,9 +62,6 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Load = Callable[[str], Account]
-
-
 def correct(session: Session, command: Correct) -> dict[str, Any]:
     """Make a correction; propose it, where it is more than its author may still move today.
 
@@ -90,7 +82,7 @@ def correct(session: Session, command: Correct) -> dict[str, Any]:
             command.correction, numbers, amount, command.reason, actor
         )
         return _result("proposed", command.correction_id, amount, _current(session, changed))
-    made = _make(command, lambda number: load_account(session, number), numbers, session.today)
+    made = _make(session, command.correction_id, command, numbers)
     if not made:
         # Somebody else made it since the trial.
         return _result("unchanged", command.correction_id, 0, ())
@@ -120,12 +112,7 @@ def approve(session: Session, command: Approve) -> dict[str, Any]:
     made = proposal.approve(actor, command.reason)
     left = _check_approval(session, made, actor)
     _check_open(session, made.correction)
-    accounts = _make(
-        Correct(correction_id=command.proposal_id, correction=made.correction, reason=made.reason),
-        lambda number: load_account(session, number),
-        made.accounts,
-        session.today,
-    )
+    accounts = _make(session, command.proposal_id, made, made.accounts)
     left.use(session, command.proposal_id, made.amount)
     return _result("approved", command.proposal_id, made.amount, accounts)
 
@@ -195,34 +182,6 @@ def _previewed(session: Session, proposal_id: UUID) -> dict[str, Any] | None:
     return _changes(session, made.correction, changed)
 
 
-def check_billed(account: Account, period: str, lines: Sequence[ServiceAmount]) -> None:
-    """Refuse a deduction from a service that the month has no charge for: it is a typing error.
-
-    Raises ValidationFailed ``service_not_billed``; the account refuses a month without a bill.
-    """
-    if period not in account.bills:
-        return
-    billed = account.billed(period)
-    for line in lines:
-        if line.amount < 0 and line.service not in billed:
-            raise ValidationFailed(
-                "service_not_billed",
-                f"The bill of {period} has no {line.service}; it has {', '.join(sorted(billed))}.",
-                service=line.service,
-            )
-
-
-def adjustment_due(account: Account, period: str, on: date) -> date | None:
-    """Return until when what an adjustment adds is paid in time, as the operator chose.
-
-    None for a month without a bill, which the account refuses.
-    """
-    if period not in account.bills:
-        return None
-    bill = account.bills[period][1]
-    return recalculation_due(max(on, bill.effective_on), bill.due_on, law_in_force().rules)
-
-
 def _check_approval(session: Session, made: ProposalMade, actor: str) -> Allowance:
     """Return what the second person may still approve today; both must have their permission."""
     if not may(session, made.by, permission_for(made.correction)):
@@ -265,68 +224,24 @@ def _copy_of_proposal(session: Session, proposal_id: UUID) -> Proposal:
 
 def _try(session: Session, command: Correct) -> tuple[Sequence[Account], Kopecks]:
     """Make a correction on copies of its accounts; return those it changes, and the amount."""
-    amount, numbers = 0, _accounts(session, command.correction)
+    amount, numbers = 0, accounts_of(session, command.correction)
     before = {number: _copy(session, number) for number in numbers}
     for account in before.values():
-        amount += _amount(command.correction, account)
+        amount += amount_on(command.correction, account)
     _check_open(session, command.correction)
-    changed = _make(command, before.__getitem__, numbers, session.today)
+    making = Making(before.__getitem__, session.today)
+    changed = make(command.correction_id, command.correction, command.reason, numbers, making)
     return changed, amount
 
 
-def _make(command: Correct, load: Load, numbers: Sequence[str], today: date) -> Sequence[Account]:
-    """Make a correction; return the accounts that it has changed."""
-    correction, reason = command.correction, command.reason
-    on = correction.effective_on or today
-    if on > today:
-        raise ValidationFailed("invalid_day", "A correction takes effect today or earlier.")
-    changed = []
-    for number in numbers:
-        account = load(number)
-        match correction:
-            case AdjustCharges():
-                check_billed(account, correction.period, correction.lines)
-                done = account.adjust_charges(
-                    command.correction_id,
-                    correction.period,
-                    on,
-                    correction.lines,
-                    reason,
-                    due_on=adjustment_due(account, correction.period, on),
-                )
-            case ReversePayment():
-                done = account.reverse_payment(correction.payment_id, on, reason)
-            case WriteOffPenalty():
-                account.write_off_penalty(correction.amount, on, reason)
-                done = True
-        if done:
-            changed.append(account)
-    return changed
-
-
-def _accounts(session: Session, correction: Correction) -> Sequence[str]:
-    if not isinstance(correction, ReversePayment):
-        return (correction.account,)
-    if correction.accounts:
-        return correction.accounts
-    posted = session.read.postings_of(correction.payment_id)
-    if not posted:
-        raise NotFound("payment_not_posted", "This payment is not in the ledger.")
-    return [row["account"] for row in posted]
-
-
-def _amount(correction: Correction, account: Account) -> Kopecks:
-    """Return the money that a correction moves on an account, whatever its sign."""
-    match correction:
-        case AdjustCharges():
-            return sum(abs(line.amount) for line in correction.lines)
-        case WriteOffPenalty():
-            return correction.amount
-        case ReversePayment():
-            _, payment = account.payments.get(correction.payment_id, (0, None))
-            if payment is None or correction.payment_id in account.reversed:
-                return 0
-            return payment.amount + payment.penalty
+def _make(
+    session: Session,
+    correction_id: UUID,
+    asked: Correct | ProposalMade,
+    numbers: Sequence[str],
+) -> Sequence[Account]:
+    making = Making(lambda number: load_account(session, number), session.today)
+    return make(correction_id, asked.correction, asked.reason, numbers, making)
 
 
 def _copy(session: Session, number: str) -> Account:

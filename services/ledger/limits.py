@@ -18,6 +18,7 @@ import msgspec
 from services.ledger.domain.proposal import (
     AdjustCharges,
     Correction,
+    MovePayment,
     ReversePayment,
     WriteOffPenalty,
 )
@@ -35,6 +36,7 @@ STAFF = "staff:"
 _PERMISSIONS: dict[type[Correction], str] = {
     AdjustCharges: ADJUST,
     ReversePayment: REVERSE,
+    MovePayment: REVERSE,
     WriteOffPenalty: WRITE_OFF,
 }
 

@@ -28,6 +28,7 @@ from services.ledger.domain.events import (
     OpeningPosted,
     PayerKindChanged,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -133,6 +134,8 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
             return "payment_posted", _payment(event)
         case PaymentReversed():
             return "payment_reversed", _reversal(event)
+        case PaymentRefunded():
+            return "payment_refunded", _refund(event)
         case PayerKindChanged():
             return "payer_kind_changed", {"payer_kind": event.payer_kind}
         case AdvanceSettled():
@@ -173,6 +176,22 @@ def _reversal(event: PaymentReversed) -> dict[str, Any]:
         "payment_id": str(event.payment_id),
         "amount": event.amount,
         "penalty": event.penalty,
+        **_taken_back(event),
+        **({"moved_to": event.moved_to} if event.moved_to else {}),
+    }
+
+
+def _refund(event: PaymentRefunded) -> dict[str, Any]:
+    return {
+        "payment_id": str(event.payment_id),
+        "refund_id": str(event.refund_id),
+        "amount": event.amount,
+        **_taken_back(event),
+    }
+
+
+def _taken_back(event: PaymentReversed | PaymentRefunded) -> dict[str, Any]:
+    return {
         "restored": _allocation(event.restored),
         "penalty_restored": event.penalty_restored,
         "advance_taken": event.advance_taken,
@@ -208,6 +227,7 @@ def _payment(event: PaymentPosted) -> dict[str, Any]:
         "allocation": _allocation(event.allocation),
         "penalty_allocated": event.penalty_allocated,
         "advance": event.advance,
+        **({"moved_from": event.moved_from} if event.moved_from else {}),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,13 +13,19 @@ from services.ledger.application import (
     OpenAccount,
     PaidLine,
     PostPayment,
+    RefundedLine,
+    RefundPayment,
     change_payer_kind,
     open_account,
     post_payment,
+    refund_payment,
 )
 from shared.bus import Message, Services
 from shared.errors import NotFound, Unavailable
 from shared.eventstore import Session
+from shared.logs import get_logger
+
+log = get_logger(__name__)
 
 PATIENCE = timedelta(minutes=5)
 
@@ -58,14 +66,46 @@ def payment_captured(session: Session, message: Message, services: Services) -> 
         paid_on=date.fromisoformat(data["paid_on"]),
         lines=lines,
     )
-    try:
+    # The contract arrives by another queue, which may be behind this one.
+    with _waiting(session, message, "The account is not open yet."):
         post_payment(session, command)
+
+
+def payment_refunded(session: Session, message: Message, services: Services) -> None:
+    """Take back what went back of a payment, on all of its accounts or on none.
+
+    Where staff had reversed the payment before, nothing is left to take back, and nothing is
+    recorded.
+    """
+    data: dict[str, Any] = message.data
+    command = RefundPayment(
+        payment_id=UUID(data["payment_id"]),
+        refund_id=UUID(data["refund_id"]),
+        refunded_on=date.fromisoformat(data["refunded_on"]),
+        lines=tuple(
+            RefundedLine(account=line["account"], amount=line["amount"]) for line in data["lines"]
+        ),
+    )
+    with _waiting(session, message, "The payment is not posted yet."):
+        result = refund_payment(session, command)
+    if result["without_effect"]:
+        log.warning(
+            "refund_without_effect",
+            payment_id=data["payment_id"],
+            refund_id=data["refund_id"],
+            accounts=result["without_effect"],
+        )
+
+
+@contextmanager
+def _waiting(session: Session, message: Message, why: str) -> Iterator[None]:
+    """Let a recent message be handled again later; an old one is parked for staff."""
+    try:
+        yield
     except NotFound as error:
-        # The contract arrives by another queue, which may be behind this one: a recent payment
-        # waits for it; an old one is parked for staff.
         if session.now - message.time > PATIENCE:
             raise
-        raise Unavailable(error.code, "The account is not open yet.") from error
+        raise Unavailable(error.code, why) from error
 
 
 REACTIONS = {
@@ -73,5 +113,8 @@ REACTIONS = {
         "contract_registered": contract_registered,
         "contract_amended": contract_amended,
     },
-    "payments": {"payment_captured": payment_captured},
+    "payments": {
+        "payment_captured": payment_captured,
+        "payment_refunded": payment_refunded,
+    },
 }

@@ -195,11 +195,12 @@ class ReadModel:
         self._cursor.execute(_SOUGHT, sought)
         return self._cursor.fetchall()  # type: ignore[no-any-return]
 
-    def reversals_in(self, accounts: Collection[UUID]) -> list[dict[str, Any]]:
-        """Return the reversals in the streams of accounts."""
+    def taken_back_in(self, accounts: Collection[UUID]) -> list[dict[str, Any]]:
+        """Return the reversals and refunds in the streams of accounts, in the order of the log."""
         self._cursor.execute(
             f"SELECT {_PAYMENT} FROM events AS e WHERE originator_id = ANY(%s) "
-            "AND topic = 'ledger.payment_reversed.v1'",
+            "AND topic IN ('ledger.payment_reversed.v1', 'ledger.payment_refunded.v1') "
+            "ORDER BY position",
             (list(accounts),),
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]

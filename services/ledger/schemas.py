@@ -143,6 +143,12 @@ class PaymentPostings(Schema):
     payment_id = fields.UUID(required=True)
 
 
+class Refundable(Schema):
+    """What is left of one payment."""
+
+    payment_id = fields.UUID(required=True)
+
+
 class PostingsOfPayments(Schema):
     """Where several payments stand in the ledger."""
 

@@ -21,6 +21,7 @@ from services.ledger.domain.proposal import (
     OPEN,
     AdjustCharges,
     Correction,
+    MovePayment,
     ReversePayment,
     WriteOffPenalty,
 )
@@ -41,6 +42,7 @@ from services.ledger.reports import (
     payments,
     statements,
 )
+from services.ledger.reports.refundable import refundable
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import TakePayment
@@ -148,6 +150,11 @@ class LedgerService:
             lambda session: statements.postings_of_payments(session, payment_ids)
         )
 
+    @rpc(schemas.Refundable, callers=("payments",))
+    def refundable(self, payment_id: UUID) -> Any:
+        """Return what is left of a payment by account; see `refundable.refundable`."""
+        return self.store.query(lambda session: refundable(session, payment_id))
+
     @rpc(schemas.VerifyProof, callers=(GATEWAY,))
     def verify_proof(self, proof: dict[str, Any]) -> Any:
         """Return which record an inclusion proof proves, and since when it is sealed."""
@@ -223,6 +230,26 @@ class LedgerService:
         return self._correct(
             ReversePayment(
                 payment_id=payment_id, accounts=tuple(accounts), effective_on=effective_on
+            ),
+            **how,
+        )
+
+    @rpc(staff_schemas.MovePayment, callers=(staff("reverse"),))
+    def move_payment(
+        self,
+        payment_id: UUID,
+        account: str,
+        to_account: str,
+        effective_on: date | None,
+        **how: Any,
+    ) -> Any:
+        """Move a payment to the account that it was meant for; returns as `adjust`."""
+        return self._correct(
+            MovePayment(
+                payment_id=payment_id,
+                account=account,
+                to_account=to_account,
+                effective_on=effective_on,
             ),
             **how,
         )

@@ -64,6 +64,14 @@ class Reverse(_Correction):
         return {**loaded, "accounts": sorted(set(loaded["accounts"]))}
 
 
+class MovePayment(_Correction):
+    """The move of a payment to the account that it was meant for."""
+
+    payment_id = fields.UUID(required=True)
+    account = fields.String(required=True, validate=NUMBER)
+    to_account = fields.String(required=True, validate=NUMBER)
+
+
 class WriteOff(_Correction):
     """The waiver of a penalty, or of a part of it."""
 

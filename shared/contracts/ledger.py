@@ -180,6 +180,13 @@ class PaymentPosted(_OfAccount):
         required=True, metadata={"description": "The part of the penalty it paid, kopecks."}
     )
     advance = Kopecks(required=True, metadata={"description": "What became an advance, kopecks."})
+    moved_from = AccountNumber(
+        metadata={
+            "description": (
+                "The account that it was posted to by mistake, and is reversed on: no new money."
+            )
+        },
+    )
 
 
 class ChargesAdjusted(_OfAccount):
@@ -230,10 +237,8 @@ class PenaltyWrittenOff(_OfAccount):
     amount = Kopecks(required=True, metadata={"description": "What is waived, kopecks."})
 
 
-class PaymentReversed(_OfAccount):
-    payment_id = PlainId(required=True, metadata={"description": "The payment undone."})
-    amount = Kopecks(required=True, metadata={"description": "Its principal part, kopecks."})
-    penalty = Kopecks(required=True, metadata={"description": "Its penalty part, kopecks."})
+class _TakenBack(_OfAccount):
+    payment_id = PlainId(required=True, metadata={"description": "The payment."})
     restored = fields.List(
         fields.Nested(AllocatedPart),
         required=True,
@@ -243,12 +248,38 @@ class PaymentReversed(_OfAccount):
         required=True, metadata={"description": "The penalty that is owed again, kopecks."}
     )
     advance_taken = Kopecks(
-        required=True, metadata={"description": "What was left of its advance, kopecks."}
+        required=True, metadata={"description": "What was taken of its advance, kopecks."}
     )
     reopened = fields.List(
         fields.Nested(AllocatedPart),
         required=True,
         metadata={"description": "The debts its advance had paid since, which are owed again."},
+    )
+
+
+class PaymentReversed(_TakenBack):
+    amount = Kopecks(
+        required=True,
+        metadata={"description": "Its principal part, less what had gone back, kopecks."},
+    )
+    penalty = Kopecks(
+        required=True,
+        metadata={"description": "Its penalty part, less what had gone back, kopecks."},
+    )
+    moved_to = AccountNumber(
+        metadata={
+            "description": (
+                "The account that it is posted to instead: it was made to this one by mistake."
+            )
+        },
+    )
+
+
+class PaymentRefunded(_TakenBack):
+    refund_id = PlainId(required=True, metadata={"description": "The refund."})
+    amount = Kopecks(
+        required=True,
+        metadata={"description": "What went back of the payment on this account, kopecks."},
     )
 
 
@@ -317,6 +348,7 @@ CONTRACTS = [
     Contract("penalty_corrected", 1, PenaltyCorrected, "An accrued penalty was corrected."),
     Contract("penalty_written_off", 1, PenaltyWrittenOff, "A penalty that was owed is waived."),
     Contract("payment_reversed", 1, PaymentReversed, "A payment was undone."),
+    Contract("payment_refunded", 1, PaymentRefunded, "Money of a payment went back to the payer."),
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
     Contract("advance_settled", 1, AdvanceSettled, "An advance pays a debt that is open."),
     Contract("month_closed", 1, MonthClosed, "A month and all before it are closed."),

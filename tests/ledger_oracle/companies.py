@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -41,6 +42,8 @@ class RandomAccount:
         self.entries += self._some(self._write_off, 2)
         self.entries += self._some(self._kind, 1)
         self.entries += self._some(self._accrual, 4)
+        # The last, so that the other entries of a seed stay what they were.
+        self.entries += self._some(self._refund, 4)
 
     def _some(self, make: Callable[[], Fact | None], at_most: int) -> list[Fact]:
         made = [make() for _ in range(self._chance.randint(0, at_most))]
@@ -123,6 +126,16 @@ class RandomAccount:
         self.entries.append(fact)
         return None
 
+    def _refund(self) -> Fact | None:
+        paid = [fact for fact in self.entries if fact.what == "pay"]
+        if not paid:
+            return None
+        chance, payment = self._chance, self._chance.choice(paid)
+        whole = payment.amount + payment.penalty
+        amount = chance.choice((whole, chance.randint(1, whole), chance.randint(1, whole)))
+        day = max(self._day(), payment.day)
+        return Fact(day, "refund", self._name(), amount=amount, payment=payment.name)
+
     def _write_off(self) -> Fact:
         return Fact(self._day(), "write_off", amount=self._chance.randint(1, self._scale // 30 + 1))
 
@@ -134,18 +147,27 @@ class RandomAccount:
 
 
 def random_company(seed: int, size: int) -> dict[str, list[Fact]]:
-    """Return the entries of recent accounts by number; payments are moved between them."""
+    """Return the entries of recent accounts by number; payments are moved between them.
+
+    Some are reversed and entered again by hand, some are moved by one correction.
+    """
     chance = random.Random(f"company {seed}")  # noqa: S311 - reproducible
     company = {
         f"{place + 1:010}": RandomAccount(seed * 1_000_000 + place, RECENT).entries
         for place in range(size)
     }
-    for entries in list(company.values()):
-        for reversal in [entry for entry in entries if entry.what == "reverse"]:
+    for number, entries in list(company.items()):
+        for place, reversal in enumerate(entries):
+            if reversal.what != "reverse":
+                continue
+            if chance.random() < 0.5:
+                to = chance.choice(list(company))
+                entries[place] = replace(reversal, to="" if to == number else to)
+                continue
             [moved] = [e for e in entries if e.what == "pay" and e.name == reversal.name]
-            to = company[chance.choice(list(company))]
-            if not any(entry.name == moved.name for entry in to):
-                to.append(moved)
+            others = company[chance.choice(list(company))]
+            if not any(entry.name == moved.name for entry in others):
+                others.append(moved)
     return company
 
 
@@ -196,7 +218,8 @@ def _needs(entry: Fact, other: Fact) -> bool:
         return entry is not other
     if entry.what == "adjust":
         return other.what == "bill" and other.period == entry.period
-    return entry.what == "reverse" and other.what == "pay" and other.name == entry.name
+    paid = {"reverse": entry.name, "refund": entry.payment}.get(entry.what)
+    return other.what == "pay" and other.name == paid
 
 
 def _month(first: date, later: int) -> date:

@@ -13,13 +13,18 @@ from typing import Any
 from tests.ledger_oracle.law import due_on
 
 TAKEN_OVER = "0001-01"
-ORDER = ("open", "kind", "bill", "adjust", "pay", "reverse", "write_off")
+ORDER = ("open", "kind", "bill", "adjust", "pay", "take_back", "write_off")
 """The order of facts within a day."""
+TAKEN_BACK = ("reverse", "refund")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact; ``name`` identifies it among those of its kind and day."""
+    """One fact; ``name`` identifies it among those of its kind and day.
+
+    ``payment`` is that of a refund. A reversal of no ``amount`` is of all that is left; ``to`` is
+    the account that this is moved to.
+    """
 
     day: date
     what: str
@@ -30,6 +35,13 @@ class Fact:
     amount: int = 0
     penalty: int = 0
     kind: str = ""
+    payment: str = ""
+    to: str = ""
+
+    @property
+    def turn(self) -> int:
+        """Its place within a day."""
+        return ORDER.index("take_back" if self.what in TAKEN_BACK else self.what)
 
 
 def facts_of(events: Iterable[Any]) -> list[Fact]:
@@ -42,7 +54,7 @@ def by_effect(facts: Sequence[Fact]) -> list[Fact]:
     """Return facts in the order of effect; what was taken over was owed before all the others."""
     happened = sorted(
         (fact for fact in facts if fact.what != "open"),
-        key=lambda fact: (fact.day, ORDER.index(fact.what), fact.name),
+        key=lambda fact: (fact.day, fact.turn, fact.name),
     )
     first = happened[0].day if happened else date.max
     opened: list[Fact] = []
@@ -79,7 +91,10 @@ def _fact(event: Any) -> Fact | None:  # noqa: PLR0911 - one for each event
                 penalty=event.penalty,
             )
         case "PaymentReversed":
-            return Fact(day, "reverse", str(event.payment_id))
+            return Fact(day, "reverse", str(event.payment_id), amount=event.amount + event.penalty)
+        case "PaymentRefunded":
+            name, payment = str(event.refund_id), str(event.payment_id)
+            return Fact(day, "refund", name, amount=event.amount, payment=payment)
         case "PenaltyWrittenOff":
             return Fact(day, "write_off", amount=event.amount)
     return None

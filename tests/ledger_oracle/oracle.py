@@ -185,19 +185,36 @@ class _Account:
         self.advance += self._pay_penalty(fact.name, rest, fact.day)
 
     def _reverse(self, fact: Fact) -> None:
-        left = self.received.pop(fact.name)
-        for piece in [*self.pieces, *self.penalty_paid]:
-            if piece.payer == fact.name:
-                left -= self._unpay(piece, piece.amount)
-        taken = min(left, self.advance)
-        self.advance -= taken
-        left -= taken
-        for piece in self._last_first([*self.pieces, *self.penalty_paid]):
-            if piece.payer == ADVANCE:
-                left -= self._unpay(piece, min(left, piece.amount))
-        assert left == 0, (
+        self._undo(fact.name, fact.amount or self.received[fact.name])
+
+    def _refund(self, fact: Fact) -> None:
+        self._undo(fact.payment, fact.amount)
+
+    def _undo(self, name: str, amount: int) -> None:
+        """Undo the last that a payment did: what it left over, the penalty, the newest month."""
+        own = [p for p in [*self.pieces, *self.penalty_paid] if p.payer == name]
+        over = self.received[name] - sum(piece.amount for piece in own)
+        self.received[name] -= amount
+        left = amount - self._take_what_was_left_over(min(amount, over))
+        left -= self._unpay_last_first((p for p in own if p.debt is PENALTY), left)
+        for month in sorted({p.debt.period for p in own if p.debt is not PENALTY}, reverse=True):
+            paid: dict[str, int] = {}
+            of_month = [p for p in own if p.debt is not PENALTY and p.debt.period == month]
+            for piece in of_month:
+                paid[piece.debt.service] = paid.get(piece.debt.service, 0) + piece.amount
+            for service, share in shares(min(left, sum(paid.values())), paid).items():
+                of_service = [p for p in of_month if p.debt.service == service]
+                left -= self._unpay_last_first(of_service, share)
+        assert left == 0, "no more goes back than there was"
+
+    def _take_what_was_left_over(self, amount: int) -> int:
+        left = amount - min(amount, self.advance)
+        self.advance -= amount - left
+        spent = (p for p in [*self.pieces, *self.penalty_paid] if p.payer == ADVANCE)
+        assert self._unpay_last_first(spent, left) == left, (
             "a payment's money is in what it pays, in the advance, or in what that paid"
         )
+        return amount
 
     def _write_off(self, fact: Fact) -> None:
         self.waived += min(fact.amount, max(0, self.penalty(fact.day) - self.waived))
@@ -258,6 +275,13 @@ class _Account:
         if amount and piece.debt is not PENALTY:
             self.pieces.append(Piece(amount, piece.debt))
         return amount
+
+    def _unpay_last_first(self, pieces: Iterable[Piece], amount: int) -> int:
+        """Let at most an amount of pieces be owed again; return how much of it there was."""
+        left = amount
+        for piece in self._last_first(pieces):
+            left -= self._unpay(piece, min(left, piece.amount))
+        return amount - left
 
     def _take_off(self, pieces: Iterable[Piece], amount: int) -> int:
         """Take kopecks off pieces in their order; return how many there were."""

@@ -22,6 +22,7 @@ ID = account_id(NUMBER)
 LAW = PenaltyLaw(load_rules(environ={}))
 TODAY = date(2027, 6, 1)
 """The day on which all is recorded."""
+_REFUSED_FOR = {"write_off": "penalty_not_owed", "refund": "refund_too_large"}
 
 
 class Recorder:
@@ -40,12 +41,16 @@ class Recorder:
         return self._events
 
     def record(self, entry: Fact) -> bool:
-        """Record an entry; return False for a penalty that is not owed and so not written off."""
-        if entry.what == "write_off":
+        """Record an entry; return False for what is refused, since there is not so much of it.
+
+        That is a penalty that is not owed and so not written off, and a refund of more than is left
+        of its payment.
+        """
+        if entry.what in _REFUSED_FOR:
             try:
-                self.account.write_off_penalty(entry.amount, entry.day, "an act")
+                getattr(self, f"_{entry.what}")(self.account, entry)
             except Conflict as refused:
-                if refused.code != "penalty_not_owed":
+                if refused.code != _REFUSED_FOR[entry.what]:
                     raise
                 return False
         elif not self._recorded_from_row(entry):
@@ -101,7 +106,18 @@ class Recorder:
         )
 
     def _reverse(self, account: Account, entry: Fact) -> None:
-        assert account.reverse_payment(UUID(entry.name), entry.day, "refused")
+        name = UUID(entry.name)
+        nothing_left = not account.left_of(name)
+        assert account.reverse_payment(name, entry.day, "refused") is not nothing_left
+
+    def _refund(self, account: Account, entry: Fact) -> None:
+        payment = UUID(entry.payment)
+        reversed_ = payment in account.reversed
+        done = account.refund_payment(payment, UUID(entry.name), entry.amount, entry.day)
+        assert done is not reversed_
+
+    def _write_off(self, account: Account, entry: Fact) -> None:
+        account.write_off_penalty(entry.amount, entry.day, "an act")
 
     def _kind(self, account: Account, entry: Fact) -> None:
         account.change_payer_kind(entry.kind, entry.day)

@@ -1,4 +1,4 @@
-"""``saldo ledger adjust | reverse | write-off | proposals | approve | reject``: corrections.
+"""``saldo ledger adjust | reverse | move-payment | write-off | approve | reject``: corrections.
 
 The ledger makes them: a verb calls it by RPC, under the broker's user of whoever runs it. Repeating
 a command has no effect: its id is derived from its content, or from --command-id where the same
@@ -24,6 +24,7 @@ from services.ledger.domain.proposal import (
     OPEN,
     AdjustCharges,
     Correction,
+    MovePayment,
     ReversePayment,
     WriteOffPenalty,
     as_json,
@@ -109,6 +110,31 @@ def reverse(
             effective_on=day(on, "--on"),
         )
         result = _correct(ledger, "reverse", correction, reason, command_id, approve, dry_run)
+    _print_result(result, json)
+
+
+def move_payment(
+    payment_id: Annotated[UUID, typer.Argument(help="The id of the payment.")],
+    from_: Annotated[str, typer.Option("--from", help="The account that it was made to.")],
+    to: Annotated[str, typer.Option("--to", help="The account that it was meant for.")],
+    reason: Reason,
+    actor: Actor = None,
+    on: On = None,
+    command_id: CommandId = None,
+    approve: ApproveId = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Move a payment that was made to the wrong account: it keeps its id, its sum and its day.
+
+    What it paid there is owed again, as if never paid; here it pays as if it had come at once.
+    --on is the day on which it is undone there.
+    """
+    with _ledger(actor) as ledger:
+        correction = MovePayment(
+            payment_id=payment_id, account=from_, to_account=to, effective_on=day(on, "--on")
+        )
+        result = _correct(ledger, "move_payment", correction, reason, command_id, approve, dry_run)
     _print_result(result, json)
 
 

@@ -23,12 +23,17 @@ def description(movement: Mapping[str, Any]) -> str:
         "penalty_correction": text("Correction of the penalty"),
         "penalty_write_off": text("Write-off of penalty"),
         "payment_reversal": text("Reversal of a payment"),
+        "payment_refund": text("Refund of a payment"),
+        "payment_moved_here": text("Payment moved from another account"),
+        "payment_moved_away": text("Payment moved to another account"),
         "payer_kind": text("Change of the payer's kind"),
         "advance_settled": text("Advance settled"),
     }
     if kind not in names:
         return str(movement["text"])
     name, period, reason = names[kind], movement["period"], movement["reason"]
+    if movement["other_account"]:
+        name = f"{name}, {movement['other_account']}"
     if period:
         name = text("{what} for {month}", what=name, month=month(period))
     return f"{name}: {_reason(reason)}" if reason else name

@@ -140,7 +140,7 @@ def find_payment(
     limit: Annotated[int, typer.Option(min=1, max=500, help="Show the newest so many.")] = 50,
     json: Json = False,
 ) -> None:
-    """Find payments by id, account, day or sum, the newest first; what they paid, and reversals."""
+    """Find payments by id, account, day or sum, newest first: what they paid, what went back."""
     with reporting():
         sought: dict[str, Any] = {
             "part": part.strip().lower(),
@@ -186,7 +186,13 @@ def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield text("Recorded"), recorded
     yield text("Who"), payment["actor"]
+    if payment["moved_from"]:
+        yield text("Moved from"), payment["moved_from"]
+    for refund in payment["refunds"]:
+        yield text("Refunded"), f"{refund['effective_on']}: {roubles(refund['amount'])}"
     if reversal := payment["reversed"]:
+        if reversal["moved_to"]:
+            yield text("Moved to"), reversal["moved_to"]
         yield text("Reversed"), f"{reversal['effective_on']}: {reversal['reason']}"
         yield text("Reversed by"), reversal["actor"]
 

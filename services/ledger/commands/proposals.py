@@ -72,6 +72,7 @@ def _what(row: Mapping[str, Any]) -> str:
     names = {
         "adjust_charges": text("recalculation"),
         "reverse_payment": text("reversal"),
+        "move_payment": text("move of a payment"),
         "write_off_penalty": text("write-off of penalty"),
     }
     lines = [f"{names[correction['type']]} {', '.join(row['accounts'])}"]

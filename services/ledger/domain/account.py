@@ -22,14 +22,13 @@ from services.ledger.domain.events import (
     OpeningPosted,
     PayerKindChanged,
     PaymentPosted,
-    PaymentReversed,
     PenaltyWrittenOff,
     ServiceAmount,
     TakenElsewhere,
 )
 from services.ledger.domain.order import OPENING_PERIOD
 from services.ledger.domain.proposal import PROPOSAL_EVENTS
-from services.ledger.domain.row_decision import RowDecidingAccount
+from services.ledger.domain.reversal import ReversingAccount
 from services.ledger.domain.validation import (
     check_amount,
     check_month,
@@ -54,7 +53,7 @@ def account_id(number: str, book: str = "main") -> UUID:
     return derived_id(NAMESPACE, "ledger", book, number)
 
 
-class Account(RowDecidingAccount):
+class Account(ReversingAccount):
     """One personal account («лицевой счёт»)."""
 
     def open(
@@ -245,6 +244,7 @@ class Account(RowDecidingAccount):
         first: str | None = None,
         policy: Policy = DEFAULT_POLICY,
         taken: TakenElsewhere | None = None,
+        moved_from: str = "",
     ) -> bool:
         """Post a payment as the payer named it; return False if the same one was posted before.
 
@@ -279,6 +279,7 @@ class Account(RowDecidingAccount):
             named_period=first or "",
             penalty_named=penalty is not None,
             taken=taken,
+            moved_from=moved_from,
             moved=(),
         )
         if self.complete:
@@ -287,35 +288,38 @@ class Account(RowDecidingAccount):
             self.pay_by_row(payment, policy)
         return True
 
-    def reverse_payment(self, payment_id: UUID, on: date, reason: str) -> bool:
-        """Undo a payment exactly; return False if it was reversed before.
+    def move_payment(self, payment_id: UUID, to: Account, on: date, reason: str) -> bool:
+        """Undo a payment here, and post what is left of it to another account, on its own day.
 
-        What it still pays is owed again, as if it had never been paid. What of its money pays later
-        bills, or became an advance when what it paid was lowered, is taken from the advance, then
-        from what advances have paid, the last first. It takes effect no earlier than the payment.
+        Returns False if it was moved there before. Raises NotFound ``payment_not_posted``, Conflict
+        ``nothing_left`` where it is reversed or went back, ``payment_posted_there`` where the other
+        account has it already.
         """
         self.must_exist()
-        if payment_id in self.reversed:
+        to.must_exist()
+        if self.moves.get(payment_id) == to.number:
             return False
-        posted = self.payments.get(payment_id)
-        if posted is None:
-            raise NotFound("payment_not_posted", "This payment is not posted to the account.")
-        version, payment = posted
-        self.post(
-            PaymentReversed(
-                account=self.number,
-                payment_id=payment_id,
-                corrects=version,
-                effective_on=max(on, payment.effective_on),
-                reason=reason,
-                amount=payment.amount,
-                penalty=payment.penalty,
-                restored=(),
-                penalty_restored=0,
-                advance_taken=0,
+        _, payment = self.posted(payment_id)
+        amount, penalty = self.left_by_name(payment_id)
+        if not amount + penalty:
+            raise Conflict("nothing_left", "Nothing is left of this payment: it cannot be moved.")
+        if payment_id in to.payments:
+            raise Conflict(
+                "payment_posted_there",
+                f"This payment is posted to {to.number} already: reverse it here instead.",
+                account=to.number,
             )
+        self.reverse_payment(payment_id, on, reason, moved_to=to.number)
+        return to.post_payment(
+            payment_id,
+            payment.effective_on,
+            amount,
+            penalty if payment.penalty_named else None,
+            first=payment.named_period or None,
+            policy=self.policies.get(payment.policy, DEFAULT_POLICY),
+            taken=payment.taken,
+            moved_from=self.number,
         )
-        return True
 
     def _must_be_same(self, payment_id: UUID, on: date, amount: Kopecks, penalty: Kopecks) -> None:
         _, there = self.payments[payment_id]

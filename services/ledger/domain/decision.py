@@ -21,6 +21,7 @@ from services.ledger.domain.events import (
     ChargesPosted,
     OpeningPosted,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -358,7 +359,7 @@ def _with_its_parts(fact: Any, outcome: Outcome) -> Any:
                 advance=outcome.advance,
                 allocation=outcome.allocation,
             )
-        case PaymentReversed():
+        case PaymentReversed() | PaymentRefunded():
             return replace(
                 fact,
                 restored=outcome.restored,

@@ -26,6 +26,7 @@ from services.ledger.domain.events import (
     OpeningPosted,
     PayerKindChanged,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -67,14 +68,9 @@ def _own(event: Any) -> list[Posting]:  # noqa: PLR0911 - one for each event
                 (ADVANCES, -event.advance),
             ]
         case PaymentReversed():
-            reopened = sum(part.amount for part in event.reopened)
-            return [
-                (CLEARING, -event.amount - event.penalty),
-                *_receivables(event.restored, 1),
-                (PENALTY, event.penalty_restored),
-                (ADVANCES, event.advance_taken + reopened),
-                *_from_advances(event.reopened, -1),
-            ]
+            return [(CLEARING, -event.amount - event.penalty), *_taken_back(event)]
+        case PaymentRefunded():
+            return [(CLEARING, -event.amount), *_taken_back(event)]
         case ChargesAdjusted():
             return [*_adjustment(event), *_from_advances(event.allocation)]
         case PenaltyAccrued():
@@ -121,6 +117,13 @@ def _adjustment(event: ChargesAdjusted) -> Iterator[Posting]:
             yield f"receivable:{line.service}", line.amount
     yield from _receivables(event.released, -1)
     yield ADVANCES, -event.advance
+
+
+def _taken_back(event: PaymentReversed | PaymentRefunded) -> Iterator[Posting]:
+    yield from _receivables(event.restored, 1)
+    yield PENALTY, event.penalty_restored
+    yield ADVANCES, event.advance_taken + sum(part.amount for part in event.reopened)
+    yield from _from_advances(event.reopened, -1)
 
 
 def _receivables(parts: Sequence[AllocatedPart], sign: int) -> Iterator[Posting]:

@@ -247,7 +247,8 @@ class PaymentPosted(Event, frozen=True):
     ``penalty_allocated`` and ``advance``, to their sum. A payer who named one sum for all
     (``penalty_named`` false) left it to the ``policy`` whether any of it pays a penalty.
     ``named_period`` is the month that the payer wanted paid first. ``taken`` is for what staff have
-    posted; None: the acquirer took it.
+    posted; None: the acquirer took it. ``moved_from`` is the account that it was posted to by
+    mistake, and reversed on in the same transaction.
     """
 
     topic: ClassVar[str] = "ledger.payment_posted.v1"
@@ -264,6 +265,7 @@ class PaymentPosted(Event, frozen=True):
     named_period: str = ""
     penalty_named: bool = True
     taken: TakenElsewhere | None = None
+    moved_from: str = ""
     moved: tuple[AllocatedPart, ...] | None = None
     moved_penalty: Kopecks = 0
 
@@ -271,6 +273,8 @@ class PaymentPosted(Event, frozen=True):
 class PaymentReversed(Event, frozen=True):
     """A payment is undone: what it paid is owed again, exactly.
 
+    ``amount`` and ``penalty`` are what was left of it, which is less than the payment where a part
+    had gone back before. ``moved_to`` is the account that this is posted to instead.
     ``advance_taken`` is what was left of its advance; where later bills have been paid out of it,
     ``reopened`` says what of them is owed again (the last ones first). What it had paid of a bill
     or a penalty that was lowered since has become an advance by that, and is taken out of it.
@@ -291,6 +295,31 @@ class PaymentReversed(Event, frozen=True):
     reopened: tuple[AllocatedPart, ...] = ()
     moved: tuple[AllocatedPart, ...] | None = None
     moved_penalty: Kopecks = 0
+    moved_to: str = ""
+
+
+class PaymentRefunded(Event, frozen=True):
+    """Money of a payment went back to the payer: ``amount``, all of it or a part.
+
+    It undoes what the payment did, the last first: its advance (``advance_taken``, and
+    ``reopened``, what advances have paid since), the penalty that it pays, then its bills, the
+    newest first (``restored``). ``corrects`` is the payment.
+    """
+
+    topic: ClassVar[str] = "ledger.payment_refunded.v1"
+
+    account: str
+    payment_id: UUID
+    refund_id: UUID
+    corrects: int
+    effective_on: date
+    amount: Kopecks
+    restored: tuple[AllocatedPart, ...] = ()
+    penalty_restored: Kopecks = 0
+    advance_taken: Kopecks = 0
+    reopened: tuple[AllocatedPart, ...] = ()
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
 
 
 ACCOUNT_EVENTS: tuple[type[Event], ...] = (
@@ -304,5 +333,6 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     PenaltyWrittenOff,
     PaymentPosted,
     PaymentReversed,
+    PaymentRefunded,
     AdvanceSettled,
 )

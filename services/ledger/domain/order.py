@@ -1,8 +1,8 @@
 """The order of effect: by the day, and within a day by a rule that knows no order of recording.
 
 An opening comes before all that happened here. On one day a bill comes before a payment, and two of
-a kind go by what they are about (period, payment id); what has no such name, accruals and waivers,
-keeps its recorded order.
+a kind go by what they are about (period, payment id). Reversals and refunds are of one kind: they
+take payments back. What has no such name, accruals and waivers, keeps its recorded order.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from services.ledger.domain.events import (
     OpeningPosted,
     PayerKindChanged,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -42,6 +43,7 @@ _RANKS: dict[type[Any], int] = {
     PenaltyCorrected: 4,
     PaymentPosted: 5,
     PaymentReversed: 6,
+    PaymentRefunded: 6,
     PenaltyWrittenOff: 7,
     AdvanceSettled: 8,
 }
@@ -60,6 +62,8 @@ def place(event: Any) -> Place:
         name = event.period
     elif kind is PaymentPosted or kind is PaymentReversed:
         name = str(event.payment_id)
+    elif kind is PaymentRefunded:
+        name = str(event.refund_id)
     elif kind in TAKEN_OVER:
         return OPENING_PLACE
     else:

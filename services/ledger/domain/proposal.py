@@ -38,6 +38,15 @@ class ReversePayment(msgspec.Struct, frozen=True, kw_only=True, tag="reverse_pay
     effective_on: date | None = None
 
 
+class MovePayment(msgspec.Struct, frozen=True, kw_only=True, tag="move_payment"):
+    """Undo a payment in the account that it was made to by mistake, and post it to another."""
+
+    payment_id: UUID
+    account: str
+    to_account: str
+    effective_on: date | None = None
+
+
 class WriteOffPenalty(msgspec.Struct, frozen=True, kw_only=True, tag="write_off_penalty"):
     """Waive a part of the penalty that an account owes."""
 
@@ -46,7 +55,7 @@ class WriteOffPenalty(msgspec.Struct, frozen=True, kw_only=True, tag="write_off_
     effective_on: date | None = None
 
 
-Correction: TypeAlias = AdjustCharges | ReversePayment | WriteOffPenalty
+Correction: TypeAlias = AdjustCharges | ReversePayment | MovePayment | WriteOffPenalty
 
 
 def as_json(correction: Correction) -> dict[str, Any]:

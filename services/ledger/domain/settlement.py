@@ -33,11 +33,18 @@ from services.ledger.domain.events import (
     OpeningPosted,
     PayerKindChanged,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyWrittenOff,
     ServiceAmount,
 )
 from services.ledger.domain.order import OPENING_PERIOD, in_effect, in_order
+from services.ledger.domain.taking_back import (
+    bills_of,
+    last_first,
+    penalty_of,
+    spent_last_first,
+)
 from shared.contracts.accounts import PayerKind
 from shared.cooperation import cooperatively
 from shared.money import Kopecks
@@ -92,7 +99,9 @@ class Settlement:
             case ChargesAdjusted():
                 return self._adjust(fact, on)
             case PaymentReversed():
-                return self._reverse(fact.payment_id, on)
+                return self._take_out(fact.payment_id, fact.amount + fact.penalty, on)
+            case PaymentRefunded():
+                return self._take_out(fact.payment_id, fact.amount, on)
             case PenaltyWrittenOff():
                 return self._waive(fact.amount, on)
             case PayerKindChanged():
@@ -140,6 +149,10 @@ class Settlement:
             if one is None and paid.amount:
                 days[paid.on] = days.get(paid.on, 0) + paid.amount
         return days
+
+    def ahead(self, payment_id: UUID) -> Kopecks:
+        """Return what of a payment pays nothing by itself: an advance, or what that has paid."""
+        return self._sums[payment_id] - sum(paid.amount for paid, _ in self._own(payment_id))
 
     # The facts
 
@@ -189,37 +202,30 @@ class Settlement:
             self.advance += rest
         return Outcome(allocation=allocation, penalty=penalty, advance=rest)
 
-    def _reverse(self, payment_id: UUID, on: date) -> Outcome:
-        own = [(paid, one) for paid, one in self._paid if paid.payer == payment_id and paid.amount]
-        restored = [_part(one, paid.amount) for paid, one in own if one is not None]
-        penalty = sum(paid.amount for paid, one in own if one is None)
-        money = self._sums.pop(payment_id) - penalty - sum(part.amount for part in restored)
-        for paid, one in own:
-            self._take_back(paid, one, paid.amount)
+    def _take_out(self, payment_id: UUID, amount: Kopecks, on: date) -> Outcome:
+        """Undo a sum of a payment, the last of what it did first; all of it is a reversal."""
+        money = min(amount, self.ahead(payment_id))
+        own = last_first(self._own(payment_id), amount - money)
+        self._sums[payment_id] -= amount
         taken = min(money, self.advance)
         self.advance -= taken
-        money -= taken
-        reopened, penalty_reopened = [], 0
-        for paid, one in reversed(self._paid):
-            amount = min(money, paid.amount) if paid.payer is None else 0
-            if amount:
-                if one is None:
-                    penalty_reopened += amount
-                else:
-                    reopened.append(_part(one, amount))
-                self._take_back(paid, one, amount)
-                money -= amount
+        spent = spent_last_first(self._paid, money - taken)
+        for paid, one, take in (*own, *spent):
+            self._take_back(paid, one, take)
         self._paid = [(paid, one) for paid, one in self._paid if paid.amount]
         outcome = Outcome(
-            restored=merged(restored),
-            penalty_restored=penalty + penalty_reopened,
+            restored=bills_of(own),
+            penalty_restored=penalty_of((*own, *spent)),
             advance_taken=taken,
-            reopened=merged(reopened),
+            reopened=bills_of(spent),
         )
         # What is owed again goes by the rate of today, which may be lower than that of then.
         if money := self.advance + self._give_back(on):
             outcome.allocation, outcome.penalty, self.advance = self._settle(money, on)
         return outcome
+
+    def _own(self, payment_id: UUID) -> list[tuple[Paid, Slice | None]]:
+        return [(paid, one) for paid, one in self._paid if paid.payer == payment_id and paid.amount]
 
     def _waive(self, amount: Kopecks, on: date) -> Outcome:
         by_rules = self.penalty_by(on)
@@ -383,10 +389,6 @@ def settle_facts(
     if through is not None:
         found.pass_to(through)
     return found
-
-
-def _part(one: Slice, amount: Kopecks) -> AllocatedPart:
-    return AllocatedPart(one.period, one.service, amount)
 
 
 def _shrink(paid: Paid, one: Slice, amount: Kopecks) -> None:

@@ -12,6 +12,7 @@ from services.ledger.domain.events import (
     ChargesPosted,
     OpeningPosted,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -108,7 +109,7 @@ class Standing:
             case PenaltyWrittenOff():
                 self.penalty -= event.amount - event.advance
                 self.advance += event.advance
-            case PaymentReversed():
+            case PaymentReversed() | PaymentRefunded():
                 self.penalty += event.penalty_restored
                 self.advance -= event.advance_taken
                 self._owe(event.restored)

@@ -19,6 +19,7 @@ from services.ledger.domain.events import (
     OpeningPosted,
     PayerKindChanged,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -63,6 +64,9 @@ class AccountState(Aggregate, Standing):
         self.bills: dict[str, tuple[int, ChargesPosted]] = {}
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
         self.reversed: set[UUID] = set()
+        self.moves: dict[UUID, str] = {}
+        """The accounts that payments were moved to from here."""
+        self.refunds: dict[UUID, PaymentRefunded] = {}
         self.adjustments: dict[UUID, ChargesAdjusted] = {}
         self.facts: list[Any] = []
         """What happened, as recorded (see :mod:`services.ledger.domain.order`)."""
@@ -102,6 +106,10 @@ class AccountState(Aggregate, Standing):
                 self.penalty_changed_on = max(self.penalty_changed_on, event.effective_on)
             case PaymentReversed():
                 self.reversed.add(event.payment_id)
+                if event.moved_to:
+                    self.moves[event.payment_id] = event.moved_to
+            case PaymentRefunded():
+                self.refunds[event.refund_id] = event
             case AccountOpened():
                 self.number, self.payer_kind = event.account, event.payer_kind
                 self._note_opening(event)
@@ -118,6 +126,14 @@ class AccountState(Aggregate, Standing):
             self._note_late(event.moved, event.effective_on)
         if is_fact(event):
             self._note_fact(event, had_advance)
+
+    def left_of(self, payment_id: UUID) -> Kopecks:
+        """Return what of a payment has neither gone back nor been reversed."""
+        if payment_id in self.reversed or payment_id not in self.payments:
+            return 0
+        _, payment = self.payments[payment_id]
+        back = [one.amount for one in self.refunds.values() if one.payment_id == payment_id]
+        return payment.amount + payment.penalty - sum(back)
 
     def billed(self, period: str) -> dict[str, Kopecks]:
         """Return what a month's bill comes to by service, its recalculations included."""

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.ledger.corrections import adjustment_due, check_billed
+from services.ledger.correction_effects import adjustment_due, check_billed
 from services.ledger.domain import Account
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.importing import fields as field

@@ -17,6 +17,7 @@ from services.ledger.domain.events import (
     AccountOpened,
     OpeningPosted,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -225,11 +226,11 @@ def _accrual(one: Recorded) -> dict[str, Any]:
 
 
 def _is_payment(one: Recorded) -> bool:
-    return isinstance(one.event, PaymentPosted | PaymentReversed)
+    return isinstance(one.event, PaymentPosted | PaymentReversed | PaymentRefunded)
 
 
 def _payment(one: Recorded, names: dict[str, str]) -> dict[str, Any]:
-    """Return a payment with what it paid on its day, or a reversal with what it took back."""
+    """Return a payment with what it paid on its day, or what a reversal or a refund took back."""
     event = _event(one)
     is_paid = isinstance(event, PaymentPosted)
     parts = event.allocation if is_paid else (*event.restored, *event.reopened)
@@ -238,8 +239,9 @@ def _payment(one: Recorded, names: dict[str, str]) -> dict[str, Any]:
         "position": one.position,
         "effective_on": event.effective_on.isoformat(),
         "payment_id": str(event.payment_id),
-        "is_reversal": not is_paid,
-        "amount": sign * (event.amount + event.penalty),
+        "is_reversal": isinstance(event, PaymentReversed),
+        "is_refund": isinstance(event, PaymentRefunded),
+        "amount": sign * (event.amount + getattr(event, "penalty", 0)),
         "parts": [
             {
                 "name": names.get(part.service, part.service),

@@ -74,7 +74,7 @@ def with_columns(movement: Mapping[str, Any], event: Any) -> dict[str, Any]:
             columns["concession"] = sum(line.concession for line in event.lines)
         case "adjustment":
             columns["recalculated"] = movement["amount"]
-        case "payment" | "payment_reversal":
+        case kind if kind.startswith("payment"):
             columns["paid"] = -movement["amount"] - movement["penalty"]
         case _:
             columns["penalty"] = movement["penalty"]

@@ -71,10 +71,12 @@ sums AS (
                    THEN (e ->> 'advance')::bigint - (e ->> 'amount')::bigint
                WHEN 'payment_posted' THEN -(e ->> 'penalty_allocated')::bigint
                WHEN 'payment_reversed' THEN (e ->> 'penalty_restored')::bigint
+               WHEN 'payment_refunded' THEN (e ->> 'penalty_restored')::bigint
                ELSE 0
            END - coalesce((e ->> 'moved_penalty')::bigint, 0)) AS penalty,
            sum(CASE kind
                WHEN 'payment_reversed' THEN -(e ->> 'advance_taken')::bigint
+               WHEN 'payment_refunded' THEN -(e ->> 'advance_taken')::bigint
                ELSE coalesce((e ->> 'advance')::bigint, 0)
            END - coalesce((e ->> 'moved_penalty')::bigint, 0)) AS advance
       FROM log

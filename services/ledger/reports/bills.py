@@ -17,6 +17,7 @@ from services.ledger.domain.events import (
     ChargesAdjusted,
     ChargesPosted,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -144,10 +145,18 @@ def _penalties(within: Sequence[Any]) -> Iterable[dict[str, Any]]:
 
 def _payments(within: Sequence[Any]) -> Iterable[dict[str, Any]]:
     for event in within:
-        if isinstance(event, PaymentPosted | PaymentReversed):
-            sign = 1 if isinstance(event, PaymentPosted) else -1
-            yield {
-                "effective_on": event.effective_on.isoformat(),
-                "amount": sign * event.amount,
-                "penalty": sign * event.penalty,
-            }
+        match event:
+            case PaymentPosted():
+                amount, penalty = event.amount, event.penalty
+            case PaymentReversed():
+                amount, penalty = -event.amount, -event.penalty
+            case PaymentRefunded():
+                penalty = -event.penalty_restored
+                amount = -event.amount - penalty
+            case _:
+                continue
+        yield {
+            "effective_on": event.effective_on.isoformat(),
+            "amount": amount,
+            "penalty": penalty,
+        }

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
 
 from services.ledger.domain import EVENTS, account_id
-from services.ledger.domain.events import PaymentPosted
+from services.ledger.domain.events import PaymentPosted, PaymentRefunded
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.money import Kopecks
@@ -57,15 +57,16 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
 def find_payments(session: Session, sought: Sought, limit: int) -> dict[str, Any]:
     """Return the newest ``limit`` postings that fit; ``more``: there are others.
 
-    Each has what it has paid (``allocation``), who posted it, and its reversal, if any. Raises
-    ValidationFailed ``nothing_sought`` and ``invalid_payment_id``, NotFound ``account_not_found``.
+    Each has what it has paid (``allocation``), who posted it, its ``refunds``, and its reversal, if
+    any. Raises ValidationFailed ``nothing_sought`` and ``invalid_payment_id``, NotFound
+    ``account_not_found``.
     """
     sought.check()
     find = _payments_of if sought.account else _payments_of_all
     page = find(session, sought, limit + 1)
-    reversals = _reversals(session, page[:limit])
+    taken_back = _taken_back(session, page[:limit])
     return {
-        "payments": [_described(one, reversals) for one in page[:limit]],
+        "payments": [_described(one, taken_back) for one in page[:limit]],
         "more": len(page) > limit,
     }
 
@@ -91,27 +92,31 @@ def _payments_of_all(session: Session, sought: Sought, limit: int) -> list[Mappi
     return found
 
 
-def _reversals(
-    session: Session, payments: Sequence[Mapping[str, Any]]
-) -> Mapping[tuple[UUID, str], Mapping[str, Any]]:
-    """Return the reversals of payments by payment and account."""
-    found = {}
-    for row in session.read.reversals_in({row["originator_id"] for row in payments}):
+TakenBack: TypeAlias = Mapping[tuple[UUID, str], Sequence[Mapping[str, Any]]]
+
+
+def _taken_back(session: Session, payments: Sequence[Mapping[str, Any]]) -> TakenBack:
+    """Return the refunds and reversals of payments by payment and account."""
+    found: dict[tuple[UUID, str], list[Mapping[str, Any]]] = {}
+    for row in session.read.taken_back_in({row["originator_id"] for row in payments}):
         event: Any = EVENTS.decode(row["topic"], bytes(row["state"]))
-        found[event.payment_id, event.account] = {
+        about = {
             "position": row["position"],
             "effective_on": event.effective_on.isoformat(),
             "recorded_at": row["recorded_at"].isoformat(),
             "actor": row["actor"],
-            "reason": event.reason,
         }
+        if isinstance(event, PaymentRefunded):
+            about |= {"refund_id": str(event.refund_id), "amount": event.amount}
+        else:
+            about |= {"reason": event.reason, "moved_to": event.moved_to or None}
+        found.setdefault((event.payment_id, event.account), []).append(about)
     return found
 
 
-def _described(
-    row: Mapping[str, Any], reversals: Mapping[tuple[UUID, str], Mapping[str, Any]]
-) -> dict[str, Any]:
+def _described(row: Mapping[str, Any], taken_back: TakenBack) -> dict[str, Any]:
     event = _event(row)
+    back = taken_back.get((event.payment_id, event.account), ())
     taken = event.taken
     return {
         "payment_id": str(event.payment_id),
@@ -128,7 +133,9 @@ def _described(
         "place": taken.place if taken else None,
         "document": taken.document if taken else "",
         "reason": taken.reason if taken else "",
-        "reversed": reversals.get((event.payment_id, event.account)),
+        "moved_from": event.moved_from or None,
+        "refunds": [one for one in back if "refund_id" in one],
+        "reversed": next((one for one in back if "refund_id" not in one), None),
     }
 
 

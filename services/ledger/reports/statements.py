@@ -20,6 +20,7 @@ from services.ledger.domain.events import (
     OpeningPosted,
     PayerKindChanged,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -179,6 +180,7 @@ def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
         "reason": getattr(event, "reason", None),
         "payment_id": _id_of_payment(event),
         "taken": _taken(event),
+        "other_account": _other_account(event),
         "amount": amount,
         "penalty": penalty,
         "balance": account.principal + account.penalty - account.advance,
@@ -186,7 +188,13 @@ def movement(recorded: Recorded, account: Account) -> dict[str, Any]:
 
 
 def _id_of_payment(event: Any) -> str | None:
-    return str(event.payment_id) if isinstance(event, PaymentPosted | PaymentReversed) else None
+    of_payments = PaymentPosted | PaymentReversed | PaymentRefunded
+    return str(event.payment_id) if isinstance(event, of_payments) else None
+
+
+def _other_account(event: Any) -> str | None:
+    """Return the account that a payment was moved to or from; it is for staff, not for payers."""
+    return getattr(event, "moved_to", "") or getattr(event, "moved_from", "") or None
 
 
 def _taken(event: Any) -> dict[str, str] | None:
@@ -202,6 +210,25 @@ _OWN_REASONS = {
     BY_FACTS: "оплата или перерасчёт",
     BY_LATER_ENTRY: "запись, внесённая позже своего дня",
 }
+
+
+def _kind_of_payment(
+    event: PaymentPosted | PaymentReversed | PaymentRefunded,
+) -> tuple[str, str, int, int]:
+    match event:
+        case PaymentPosted(moved_from=""):
+            return "payment", _text_of_payment(event), -event.amount, -event.penalty
+        case PaymentPosted():
+            text = "Оплата перенесена с другого лицевого счёта"
+            return "payment_moved_here", text, -event.amount, -event.penalty
+        case PaymentReversed(moved_to=""):
+            return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
+        case PaymentReversed():
+            text = "Оплата перенесена на другой лицевой счёт"
+            return "payment_moved_away", text, event.amount, event.penalty
+        case PaymentRefunded():
+            penalty = event.penalty_restored
+            return "payment_refund", "Возврат оплаты", event.amount - penalty, penalty
 
 
 def _text_of_payment(event: PaymentPosted) -> str:
@@ -230,10 +257,8 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one re
             return "penalty_correction", f"Уточнение пеней: {reason}", 0, changed
         case PenaltyWrittenOff():
             return "penalty_write_off", f"Списание пеней: {event.reason}", 0, -event.amount
-        case PaymentPosted():
-            return "payment", _text_of_payment(event), -event.amount, -event.penalty
-        case PaymentReversed():
-            return "payment_reversal", "Отмена оплаты", event.amount, event.penalty
+        case PaymentPosted() | PaymentReversed() | PaymentRefunded():
+            return _kind_of_payment(event)
         case PayerKindChanged():
             return "payer_kind", "Изменён вид плательщика", 0, 0
         case AdvanceSettled():

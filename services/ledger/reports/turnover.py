@@ -22,6 +22,7 @@ from services.ledger.domain.events import (
     ChargesPosted,
     OpeningPosted,
     PaymentPosted,
+    PaymentRefunded,
     PaymentReversed,
     PenaltyAccrued,
     PenaltyCorrected,
@@ -113,7 +114,7 @@ def _movements(event: Any) -> Iterable[tuple[str, str, Kopecks]]:  # noqa: PLR09
             yield from (((part.service, "paid", part.amount)) for part in event.allocation)
             yield PENALTY, "paid", event.penalty_allocated
             yield ADVANCE, "paid", event.advance
-        case PaymentReversed():
+        case PaymentReversed() | PaymentRefunded():
             for part in (*event.restored, *event.reopened):
                 yield part.service, "paid", -part.amount
             yield PENALTY, "paid", -event.penalty_restored

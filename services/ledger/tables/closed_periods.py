@@ -3,7 +3,8 @@
 Closing a month closes all before it, for good. Imports, corrections and accruals that would take
 effect in a closed month are refused; a mistake found later is corrected in the open month, by an
 adjustment that names the month it corrects. Payments are not refused: the day of a payment is the
-day on which the money was taken, however late its register arrives.
+day on which the money was taken, however late its register arrives. Refunds are not refused either:
+the money went back on that day.
 
 A closing is an event, and what is closed is decided by the log alone: the table ``closings`` only
 shows it.

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
-from services.ledger.application import PaidLine, PostPayment, post_payment
+from services.ledger.application import (
+    PaidLine,
+    PostPayment,
+    RefundedLine,
+    RefundPayment,
+    post_payment,
+    refund_payment,
+)
 from services.ledger.corrections import Correct, correct
 from services.ledger.domain import account_id
-from services.ledger.domain.proposal import ReversePayment, WriteOffPenalty
+from services.ledger.domain.proposal import MovePayment, ReversePayment, WriteOffPenalty
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.limits import CORRECTING
 from services.ledger.loading import load_account
@@ -92,12 +100,16 @@ class Company:
                     )
                     paid = PostPayment(payment_id=UUID(fact.name), paid_on=fact.day, lines=(line,))
                     self.group.execute(post_payment, paid)
+                case "reverse" if fact.to and self.balance_now(fact.to):
+                    self._move(number, fact)
                 case "reverse":
                     self._correct(
                         ReversePayment(
                             payment_id=UUID(fact.name), accounts=(number,), effective_on=fact.day
                         )
                     )
+                case "refund":
+                    self._refund(number, fact)
                 case "write_off":
                     self._write_off(number, fact)
                 case _:
@@ -123,14 +135,38 @@ class Company:
         """Return the row of an account in the read model."""
         return self.store.query(lambda session: session.read.balance(number))
 
+    def _move(self, number: str, fact: Fact) -> None:
+        move = MovePayment(
+            payment_id=UUID(fact.name), account=number, to_account=fact.to, effective_on=fact.day
+        )
+        with _unless("nothing_left"):
+            self._correct(move)
+
+    def _refund(self, number: str, fact: Fact) -> None:
+        refund = RefundPayment(
+            payment_id=UUID(fact.payment),
+            refund_id=UUID(fact.name),
+            refunded_on=fact.day,
+            lines=(RefundedLine(account=number, amount=fact.amount),),
+        )
+        with _unless("refund_too_large"):
+            self.store.execute(refund_payment, refund)
+
     def _write_off(self, number: str, fact: Fact) -> None:
         correction = WriteOffPenalty(account=number, amount=fact.amount, effective_on=fact.day)
-        try:
+        with _unless("penalty_not_owed"):
             self._correct(correction)
-        except Conflict as refused:
-            if refused.code != "penalty_not_owed":
-                raise
 
     def _correct(self, correction: Any) -> None:
         command = Correct(correction_id=uuid4(), correction=correction, reason="an act")
         assert self.store.execute(correct, command)["state"] in ("done", "unchanged")
+
+
+@contextmanager
+def _unless(code: str) -> Iterator[None]:
+    """Go on where there is not so much of it: that is refused, as it should be."""
+    try:
+        yield
+    except Conflict as refused:
+        if refused.code != code:
+            raise

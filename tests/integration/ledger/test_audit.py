@@ -58,7 +58,7 @@ class RandomHistory:
         for month in range(1, self.chance.randint(2, 9)):
             self.bill(f"2026-{month:02}")
         actions = [self.pay, self.pay, self.adjust, self.reverse, self.accrue, self.correct]
-        actions += [self.write_off, self.take_over, self.change_kind, self.settle]
+        actions += [self.write_off, self.take_over, self.change_kind, self.settle, self.refund]
         for _ in range(steps):
             self.chance.choice(actions)()
         self.bill("2026-12")
@@ -104,6 +104,13 @@ class RandomHistory:
         not_reversed = sorted(self.account.payments.keys() - self.account.reversed)
         if not_reversed:
             self.account.reverse_payment(self.chance.choice(not_reversed), self.day, "refused")
+
+    def refund(self) -> None:
+        left = {name: self.account.left_of(name) for name in sorted(self.account.payments)}
+        if some := [name for name, amount in left.items() if amount]:
+            payment = self.chance.choice(some)
+            amount = self.chance.randint(1, left[payment])
+            self.account.refund_payment(payment, self.name, amount, self.day)
 
     def accrue(self) -> None:
         self.account.accrue_penalty(self.chance.randint(1, 9_000), self.day, "rule-1")
@@ -204,6 +211,13 @@ FIGURES = {
     "penalty_written_off": ("amount", "advance"),
     "payment_posted": ("amount", "penalty", "allocation,0,amount", "penalty_allocated", "advance"),
     "payment_reversed": (
+        "amount",
+        "restored,0,amount",
+        "penalty_restored",
+        "advance_taken",
+        "reopened,0,amount",
+    ),
+    "payment_refunded": (
         "amount",
         "restored,0,amount",
         "penalty_restored",

@@ -10,7 +10,7 @@ from ledger_steps import an_account
 from penalty_rule_files import WriteRules
 
 from services.ledger import policy as operator_policy
-from services.ledger.corrections import adjustment_due
+from services.ledger.correction_effects import adjustment_due
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.penalties.calendar import recalculation_due
 from services.ledger.penalties.law import PenaltyLaw
@@ -70,7 +70,7 @@ def test_a_correction_gets_the_due_day_that_the_operator_chose(
     assert adjustment_due(account, "2026-03", posted) == date(2026, 10, 15)
     assert adjustment_due(account, "2026-04", posted) is None
     own = PenaltyLaw(load_rules(write_rules(recalculation_due="own_bill")))
-    monkeypatch.setattr("services.ledger.corrections.law_in_force", lambda: own)
+    monkeypatch.setattr("services.ledger.correction_effects.law_in_force", lambda: own)
     assert adjustment_due(account, "2026-03", posted) == MARCH_DUE
 
 

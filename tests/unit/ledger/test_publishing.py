@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from eventful_account import ID, NUMBER, OCTOBER, Stream, day, eventful
 
@@ -22,7 +23,11 @@ OLD_ADVANCE_SETTLED = AdvanceSettled(
 def test_every_event_of_an_account_is_published_by_its_contract() -> None:
     contracts = {contract.type: contract for contract in CONTRACTS}
     published: dict[str, Any] = {}
-    for recorded in Stream([*eventful().pending, OLD_ADVANCE_SETTLED]).history(ID):
+    account = eventful()
+    again = uuid4()
+    account.post_payment(again, day("12-06"), 500, 0)
+    account.refund_payment(again, uuid4(), 130, day("12-07"))
+    for recorded in Stream([*account.pending, OLD_ADVANCE_SETTLED]).history(ID):
         publication = publish(recorded)
         assert publication is not None
         assert publication.subject == str(ID)
@@ -45,6 +50,8 @@ def test_every_event_of_an_account_is_published_by_its_contract() -> None:
     assert (reversal["advance_taken"], reversal["penalty_restored"]) == (0, 59)
     assert [part["amount"] for part in reversal["restored"]] == [970, 130]
     assert [part["amount"] for part in reversal["reopened"]] == [386, 25]
+    refund = published["payment_refunded"]
+    assert refund["amount"] == sum(part["amount"] for part in refund["restored"]) == 130
     assert published["charges_adjusted"]["released"] == []
     assert published["payer_kind_changed"]["payer_kind"] == "organisation"
     assert published["advance_settled"] == {

@@ -95,6 +95,7 @@ PACK = {
             "effective_on": "2026-06-20",
             "payment_id": "8f4e",
             "is_reversal": False,
+            "is_refund": False,
             "amount": 100,
             "parts": [{"name": "Отопление", "period": "0001-01", "amount": 50}],
             "penalty": 20,

@@ -10,6 +10,7 @@ WHY = ("--reason", "order 17")
 BY_RPC: Mapping[str, tuple[str, ...]] = {
     "ledger close": ("2026-01", *WHY),
     "ledger adjust": ("01", "--period", "2026-10", "--service", "heating=1,00", *WHY),
+    "ledger move-payment": (PAYMENT, "--from", "01", "--to", "02", *WHY),
     "ledger reverse": (PAYMENT, "--account", "02", "--account", "01", *WHY),
     "ledger write-off": ("01", "--amount", "1,00", "--on", "2026-10-02", *WHY),
     "ledger pay": ("01", "--amount", "1,00", "--on", "2026-10-02", "--at", "bank", *WHY),

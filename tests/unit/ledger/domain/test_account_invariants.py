@@ -32,7 +32,7 @@ from services.ledger.reports.balances import balance
 from services.ledger.reports.statements import statement
 from services.ledger.reports.turnover import Turnover
 from shared.contracts.ledger import CONTRACTS
-from shared.errors import ValidationFailed
+from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Recorded
 from tests.fixed_clock import FixedClock
 from tests.ledger_history import history_of
@@ -180,6 +180,21 @@ class AccountMachine(RuleBasedStateMachine):
         self.money += self.paid.pop(name)
         assert self.account.reverse_payment(name, day, "refused by the bank") is True
         assert self.account.reverse_payment(name, day, "refused by the bank") is False
+
+    @precondition(lambda self: self.paid)
+    @rule(data=st.data(), day=DAYS, name=st.uuids())
+    def refund(self, data: st.DataObject, day: date, name: UUID) -> None:
+        payment = data.draw(st.sampled_from(list(self.paid)))
+        amount = data.draw(st.integers(1, self.paid[payment]))
+        with pytest.raises(Conflict):
+            self.account.refund_payment(payment, name, self.paid[payment] + 1, day)
+        assert self.account.refund_payment(payment, name, amount, day) is True
+        assert self.account.refund_payment(payment, name, amount, day) is False
+        self.money += amount
+        self.paid[payment] -= amount
+        if not self.paid[payment]:
+            del self.paid[payment]
+            assert self.account.reverse_payment(payment, day, "nothing is left") is False
 
     @property
     def events(self) -> list[Any]:

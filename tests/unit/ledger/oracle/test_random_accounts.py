@@ -43,7 +43,7 @@ def test_an_order_that_was_wrong_once(seed: int, order: int) -> None:
 def test_random_accounts_have_all_that_can_happen() -> None:
     entries = [entry for seed in range(60) for entry in RandomAccount(seed).entries]
     assert {entry.what for entry in entries} == {
-        *("open", "kind", "bill", "adjust", "pay", "reverse", "write_off", "accrue")
+        *("open", "kind", "bill", "adjust", "pay", "reverse", "refund", "write_off", "accrue")
     }
     assert any(entry.what == "bill" and min(entry.lines.values()) < 0 for entry in entries)
     assert any(entry.what == "pay" and entry.penalty and not entry.amount for entry in entries)
