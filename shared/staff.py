@@ -15,7 +15,7 @@ from shared.money import Kopecks
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "ledger": ("adjust", "reverse", "write-off", "approve", "close", "post-payment", "read"),
     "helpdesk": ("read", "answer", "route", "close"),
-    "payments": ("read", "resolve"),
+    "payments": ("refund", "approve", "resolve", "import", "read"),
     "accounts": ("read",),
 }
 """All permissions, by service."""
@@ -26,7 +26,7 @@ CLERK_UP_TO: Kopecks = 50_000_00
 CASHIER_UP_TO: Kopecks = 500_000_00
 
 LIMITS: Mapping[str, Kopecks] = {
-    **dict.fromkeys(_CORRECTIONS, CLERK_UP_TO),
+    **dict.fromkeys((*_CORRECTIONS, "refund"), CLERK_UP_TO),
     "post-payment": CASHIER_UP_TO,
 }
 """The permissions that a role grants with a limit of the day, and that limit."""
@@ -34,17 +34,21 @@ LIMITS: Mapping[str, Kopecks] = {
 MONEY = LIMITS.keys() | {"approve"}
 """The permissions that move money, and so may have a limit."""
 
-_CLERK = {"ledger": (*_CORRECTIONS, "read"), "helpdesk": PERMISSIONS["helpdesk"]}
+_CLERK = {
+    "ledger": (*_CORRECTIONS, "read"),
+    "helpdesk": PERMISSIONS["helpdesk"],
+    "payments": ("refund", "resolve", "read"),
+}
 
 ROLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "clerk": _CLERK,
-    "approver": {"ledger": ("approve", "read")},
-    "cashier": {"ledger": ("post-payment", "read")},
+    "approver": {"ledger": ("approve", "read"), "payments": ("approve", "read")},
+    "cashier": {"ledger": ("post-payment", "read"), "payments": ("import", "read")},
     "auditor": {"ledger": ("read",), "payments": ("read",), "accounts": ("read",)},
     "operator": {
         **_CLERK,
         "ledger": (*_CORRECTIONS, "close", "read"),
-        "payments": ("read", "resolve"),
+        "payments": ("refund", "resolve", "import", "read"),
         "accounts": ("read",),
     },
     "administrator": {},

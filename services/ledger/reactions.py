@@ -20,6 +20,7 @@ from services.ledger.application import (
     post_payment,
     refund_payment,
 )
+from services.ledger.domain.events import TakenElsewhere
 from shared.bus import Message, Services
 from shared.errors import NotFound, Unavailable
 from shared.eventstore import Session
@@ -108,6 +109,20 @@ def _waiting(session: Session, message: Message, why: str) -> Iterator[None]:
         raise Unavailable(error.code, why) from error
 
 
+def bank_payment_accepted(session: Session, message: Message, services: Services) -> None:
+    """Post a payment of a bank's register, on the day that the bank took it."""
+    data: dict[str, Any] = message.data
+    post_payment(
+        session,
+        PostPayment(
+            payment_id=UUID(data["payment_id"]),
+            paid_on=date.fromisoformat(data["paid_on"]),
+            lines=(PaidLine(account=data["account"], amount=data["amount"], penalty=0),),
+            taken=TakenElsewhere(place="bank", document=data["document"]),
+        ),
+    )
+
+
 REACTIONS = {
     "accounts": {
         "contract_registered": contract_registered,
@@ -116,5 +131,6 @@ REACTIONS = {
     "payments": {
         "payment_captured": payment_captured,
         "payment_refunded": payment_refunded,
+        "bank_payment_accepted": bank_payment_accepted,
     },
 }

@@ -51,6 +51,14 @@ class Balances(Schema):
     )
 
 
+class KnownAccounts(Schema):
+    """Numbers of which some may be accounts."""
+
+    numbers = fields.List(
+        fields.String(validate=NUMBER), required=True, validate=validate.Length(max=1_000)
+    )
+
+
 class Charges(Schema):
     """The months of an account, newest first; ``before`` is a period to go on below."""
 

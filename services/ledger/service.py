@@ -70,6 +70,12 @@ class LedgerService:
         """Return the balances of several accounts, now."""
         return self.store.query(lambda session: balances.balances(session, numbers))
 
+    @rpc(schemas.KnownAccounts, callers=("payments",))
+    def known_accounts(self, numbers: list[str]) -> Any:
+        """Return ``{known}``: those numbers that are open accounts."""
+        rows = self.store.query(lambda session: session.read.balances(numbers))
+        return {"known": [row["number"] for row in rows]}
+
     @rpc(schemas.Charges, callers=(GATEWAY,))
     def charges(self, number: str, before: str | None, limit: int) -> Any:
         """Return the months of an account with their lines, newest first."""

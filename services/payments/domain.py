@@ -30,6 +30,7 @@ from services.payments.events import (
 )
 from services.payments.fiscal.domain import FISCAL_EVENTS
 from services.payments.refunds import RefundablePayment
+from services.payments.registers.bank_payment import REGISTER_EVENTS
 from services.payments.splits import frozen_split
 from services.payments.state import State
 from shared.errors import Conflict
@@ -37,7 +38,7 @@ from shared.eventstore import EventTypes
 from shared.ids import NAMESPACE, derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
-EVENTS = EventTypes(*PAYMENT_EVENTS, *FISCAL_EVENTS)
+EVENTS = EventTypes(*PAYMENT_EVENTS, *REGISTER_EVENTS, *FISCAL_EVENTS)
 
 
 def payment_id_of(person_id: UUID, command_id: UUID) -> UUID:

@@ -11,6 +11,7 @@ from services.payments.configured import acquirers_of, return_url_of
 from services.payments.fiscal.jobs import FISCAL_JOBS
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.refunding import due_refunds, make_refund
+from services.payments.registers.taking import take_bank_payments
 from services.payments.registration import Registrar
 from services.payments.scheduling import SESSION, RecordPoll
 from services.payments.snapshots import PaymentSnapshot
@@ -101,6 +102,7 @@ class _Sweeping:
 JOBS: Final = [
     Job("poll_undecided", every=1.0, run=poll_undecided),
     Job("make_refunds", every=1.0, run=make_refunds),
+    Job("take_bank_payments", every=1.0, run=take_bank_payments),
     Job("sweep_acquirers", every=30.0, run=_Sweeping().run),
     *FISCAL_JOBS,
 ]

@@ -15,6 +15,7 @@ from services.payments.events import (
     PaymentStarted,
     Split,
 )
+from services.payments.registers.bank_payment import BankPaymentAccepted
 from shared.bus import Publication
 from shared.contracts.payments import Failure
 from shared.eventstore import Recorded
@@ -49,8 +50,22 @@ def publish(recorded: Recorded) -> Publication | None:  # noqa: PLR0911 - one fo
             return _publication("payment_mismatched", recorded, event.person_id, sums)
         case MoneyReturned() as event if event.lines:
             return _publication("payment_refunded", recorded, event.person_id, _returned(event))
+        case BankPaymentAccepted() as event:
+            return _accepted(recorded, event)
         case _:
             return None
+
+
+def _accepted(recorded: Recorded, event: BankPaymentAccepted) -> Publication:
+    payment_id = str(recorded.originator_id)
+    data = {
+        "payment_id": payment_id,
+        "account": event.account,
+        "amount": event.amount,
+        "paid_on": event.paid_on.isoformat(),
+        "document": event.document,
+    }
+    return Publication(type="bank_payment_accepted", subject=payment_id, data=data)
 
 
 def _returned(event: MoneyReturned) -> dict[str, Any]:

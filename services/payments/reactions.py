@@ -6,6 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from services.payments.application import PostLine, PostRefund, post_line, post_refund
+from services.payments.registers.receiving import (
+    RecordPosting,
+    post_bank_payment,
+    reverse_bank_payment,
+)
 from shared.bus import Message, Services
 from shared.eventstore import Session
 
@@ -17,7 +22,10 @@ def payment_posted(session: Session, message: Message, services: Services) -> No
     """
     payment_id = _uuid_or_none(str(message.data["payment_id"]))
     if payment_id is None:
-        # A payment from a bank register is posted under the bank's own id.
+        # A payment of a cash desk is posted under the desk's own id.
+        return
+    if _is_of_register(session, payment_id):
+        post_bank_payment(session, _posting(payment_id, message))
         return
     post_line(
         session,
@@ -47,6 +55,23 @@ def payment_refunded(session: Session, message: Message, services: Services) -> 
     )
 
 
+def payment_reversed(session: Session, message: Message, services: Services) -> None:
+    """Put a payment from a bank's register back into suspense."""
+    payment_id = _uuid_or_none(str(message.data["payment_id"]))
+    if payment_id is not None and _is_of_register(session, payment_id):
+        reverse_bank_payment(session, _posting(payment_id, message))
+
+
+def _is_of_register(session: Session, payment_id: UUID) -> bool:
+    return session.peek.registers.payment(payment_id) is not None
+
+
+def _posting(payment_id: UUID, message: Message) -> RecordPosting:
+    return RecordPosting(
+        payment_id=payment_id, account=message.data["account"], position=message.position
+    )
+
+
 def _uuid_or_none(text: str) -> UUID | None:
     try:
         return UUID(text)
@@ -55,5 +80,9 @@ def _uuid_or_none(text: str) -> UUID | None:
 
 
 REACTIONS: Final = {
-    "ledger": {"payment_posted": payment_posted, "payment_refunded": payment_refunded}
+    "ledger": {
+        "payment_posted": payment_posted,
+        "payment_refunded": payment_refunded,
+        "payment_reversed": payment_reversed,
+    }
 }

@@ -29,6 +29,7 @@ from services.payments.events import (
 from services.payments.fiscal.tables import FiscalTables
 from services.payments.poll_schedule import PollSchedule
 from services.payments.refund_table import RefundTable
+from services.payments.registers.tables import RegisterTables
 from services.payments.state import OPEN, State
 from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
@@ -61,9 +62,11 @@ class ReadModel:
         self.polls = PollSchedule(cursor)
         self.fiscal = FiscalTables(cursor)
         self.refunds = RefundTable(cursor)
+        self.registers = RegisterTables(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Project the events into the tables of payments, orders and refunds."""
+        """Project the events into the tables of payments, orders, refunds and bank registers."""
+        self.registers.project(recorded)
         for entry in recorded:
             if isinstance(entry.event, PaymentStarted):
                 self._insert(entry, entry.event)

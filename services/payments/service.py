@@ -13,6 +13,9 @@ from services.payments.configured import acquirers_of, limits_of, return_url_of
 from services.payments.events import Line
 from services.payments.fiscal import application as fiscal
 from services.payments.fiscal import schemas as fiscal_schemas
+from services.payments.registers import reports, staff_commands
+from services.payments.registers import schemas as register_schemas
+from services.payments.registers.receiving import AssignPayment, ReturnPayment
 from shared.config import GATEWAY
 from shared.rpc.callers import staff
 from shared.rpc.server import RpcClientProvider, SettingsProvider, StoreProvider, rpc
@@ -69,6 +72,34 @@ class PaymentsService:
         """Return {accepted: true}; see `receive_callback`."""
         request = CallbackRequest(parameters=parameters, body=body, remote_address=remote_address)
         return callback.receive_callback(self.store, acquirers_of(self.settings), acquirer, request)
+
+    @rpc(register_schemas.BankSuspense, callers=(staff("read"),))
+    def bank_suspense(self, after: int, limit: int) -> dict[str, Any]:
+        """Return {payments, next}: the bank payments of which staff must say whose they are."""
+        return self._query(lambda session: reports.suspense(session, after, limit))
+
+    @rpc(register_schemas.BankRegisters, callers=(staff("read"),))
+    def bank_registers(self, limit: int) -> dict[str, Any]:
+        """Return {registers}: the newest files of banks with what became of their payments."""
+        return self._query(lambda session: reports.registers(session, limit))
+
+    @rpc(register_schemas.AssignBankPayment, callers=(staff("resolve"),))
+    def assign_bank_payment(
+        self, payment_id: UUID, account: str, reason: str, dry_run: bool
+    ) -> dict[str, Any]:
+        """Say whose a bank payment in suspense is; see `staff_commands.assign`."""
+        command = AssignPayment(payment_id=payment_id, account=account, reason=reason)
+        return staff_commands.assign(self.store, self._known, command, dry_run=dry_run)
+
+    @rpc(register_schemas.ReturnBankPayment, callers=(staff("resolve"),))
+    def return_bank_payment(self, payment_id: UUID, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Have the bank return a payment in suspense; see `staff_commands.give_back`."""
+        command = ReturnPayment(payment_id=payment_id, reason=reason)
+        return staff_commands.give_back(self.store, command, dry_run=dry_run)
+
+    def _known(self, numbers: list[str]) -> list[str]:
+        answer = self.services.call("ledger", "known_accounts", numbers=numbers)
+        return [str(number) for number in answer["known"]]
 
     @rpc(fiscal_schemas.FiscalReceipts, callers=(GATEWAY,))
     def fiscal_receipts(self, person_id: UUID, payment_id: UUID) -> dict[str, Any]:

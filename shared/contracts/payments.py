@@ -147,6 +147,23 @@ class PaymentRefunded(_OfPayment):
     )
 
 
+class BankPaymentAccepted(Schema):
+    payment_id = PlainId(required=True, metadata={"description": "The payment."})
+    account = AccountNumber(
+        required=True, metadata={"description": "The personal account that is paid."}
+    )
+    amount = Kopecks(
+        required=True,
+        metadata={"description": "What was paid, kopecks; the bank's fee is not taken off."},
+    )
+    paid_on = Day(required=True, metadata={"description": "The day of the payment, by the bank."})
+    document = fields.String(
+        required=True,
+        validate=validate.Length(max=64),
+        metadata={"description": "The bank's number of it; empty where the register has none."},
+    )
+
+
 CONTRACTS = [
     Contract(
         "payment_started",
@@ -189,5 +206,14 @@ CONTRACTS = [
         version=1,
         schema=PaymentRefunded,
         summary="Money of a captured payment went back to the card, all of it or a part.",
+    ),
+    Contract(
+        "bank_payment_accepted",
+        version=1,
+        schema=BankPaymentAccepted,
+        summary=(
+            "A payment of a bank's register or statement is of a known account: it is due to be "
+            "posted."
+        ),
     ),
 ]

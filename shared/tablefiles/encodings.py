@@ -7,6 +7,8 @@ alone.
 
 from __future__ import annotations
 
+from shared.tablefiles.lines import MAX_ROW
+
 UTF_8, CP1251 = "utf-8", "cp1251"
 
 
@@ -23,13 +25,15 @@ class EncodingVote:
         if block.isascii() and self._carry.isascii():
             self._carry = b""
             return
-        head, _, rest = block.rpartition(b"\n")
-        if not head:
-            # A line longer than a block has no vote: it is refused for its length in any case.
+        head, end, rest = block.rpartition(b"\n")
+        if end:
+            self._vote(self._carry + head)
+            self._carry = rest
+        elif len(self._carry) + len(rest) <= MAX_ROW:
+            self._carry += rest
+        else:
+            # It has no vote: it is refused for its length in any case.
             self._carry = b""
-            return
-        self._vote(self._carry + head)
-        self._carry = rest
 
     @property
     def winner(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import requests
 
-from deploy.doubles.acquirer.orders import PAID
+from deploy.doubles.acquirer.order import PAID
 from deploy.doubles.acquirer.signature import checksum
 from tests.browser.site import Site
 from tests.waiting import eventually

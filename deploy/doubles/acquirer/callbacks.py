@@ -11,12 +11,12 @@ from typing import Any, Final
 import requests
 
 from deploy.doubles.acquirer.database import Database
-from deploy.doubles.acquirer.orders import epoch_ms
-from deploy.doubles.acquirer.signature import checksum
+from deploy.doubles.acquirer.order import epoch_ms
+from deploy.doubles.acquirer.signature import Signer
 
 _TIMEOUT_SECONDS: Final = (3.05, 10.0)
 _SENDERS: Final = 4
-_LONGEST_PAUSE_MS: Final = 5 * 60 * 1000
+_LONGEST_PAUSE_MS: Final = 30 * 1000
 _GIVE_UP_AFTER_MS: Final = 3 * 24 * 3600 * 1000
 
 
@@ -32,7 +32,7 @@ class Callback:
     queued_at: int
     attempts: int
 
-    def signed_parameters(self, secret: str) -> dict[str, str]:
+    def signed_parameters(self, sign: Signer) -> dict[str, str]:
         """Return the query of the GET request, checksum included."""
         parameters = {
             "mdOrder": self.order_id,
@@ -40,7 +40,7 @@ class Callback:
             "operation": self.operation,
             "status": str(self.status),
         }
-        return {**parameters, "checksum": checksum(parameters, secret)}
+        return {**parameters, "checksum": sign(parameters)}
 
 
 class CallbackSender:
@@ -54,13 +54,13 @@ class CallbackSender:
         self,
         database: Database,
         callback_url: str,
-        secret: str,
+        sign: Signer,
         log: Any,
         clock: Callable[[], int] = epoch_ms,
     ) -> None:
         self._database = database
         self._callback_url = callback_url
-        self._secret = secret
+        self._sign = sign
         self._log = log
         self._clock = clock
         self._queued = threading.Event()
@@ -118,7 +118,7 @@ class CallbackSender:
         try:
             response = requests.get(
                 self._callback_url,
-                params=callback.signed_parameters(self._secret),
+                params=callback.signed_parameters(self._sign),
                 timeout=_TIMEOUT_SECONDS,
                 allow_redirects=False,
             )

@@ -1,87 +1,40 @@
-"""The bank's orders: registered, charged, reversed, refunded, and reported by callbacks.
+"""What happens to the bank's orders: registered, charged, closed, returned, and called back.
 
 A change of an order and the callback that reports it are one transaction, so no kill comes between
-them. As in the protocol, amounts are integer kopecks, and instants are milliseconds of the Unix
-epoch.
+them.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.doubles.acquirer.cards import Card, IssuerResponse
 from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.faults import FaultSwitch
-
-REGISTERED: Final = 0
-PAID: Final = 2
-REVERSED: Final = 3
-REFUNDED: Final = 4
-CODE_REQUESTED: Final = 5
-DECLINED: Final = 6
-
-#: Why an order was declined (`actionCode`): refused by the issuer; session timed out; wrong 3-D
-#: Secure code.
-BY_ISSUER: Final = 116
-BY_TIMEOUT: Final = -2007
-BY_WRONG_CODE: Final = -2019
+from deploy.doubles.acquirer.order import (
+    BY_CARD,
+    BY_ISSUER,
+    BY_QR,
+    BY_TIMEOUT,
+    BY_WRONG_CODE,
+    CODE_REQUESTED,
+    DECLINED,
+    PAID,
+    REFUNDED,
+    REGISTERED,
+    REVERSED,
+    WITHOUT_ATTEMPT,
+    NewOrder,
+    Order,
+    OrderRefusedError,
+    epoch_ms,
+)
 
 _SETTLED_AFTER_MS: Final = 24 * 3600 * 1000
 _CODE_ATTEMPTS: Final = 3
-
-
-class OrderRefusedError(Exception):
-    """An operation that the bank refuses; `code` and `text` go into the response."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
-        self.text = text
-
-
-@dataclass(frozen=True)
-class NewOrder:
-    """The order that a merchant registers."""
-
-    order_number: str
-    amount: int
-    return_url: str
-    fail_url: str
-    description: str
-    session_seconds: int
-
-
-@dataclass(frozen=True)
-class Order:
-    """One order; the fields are the columns of the table."""
-
-    order_id: str
-    order_number: str
-    amount: int
-    refunded: int
-    return_url: str
-    fail_url: str
-    description: str
-    status: int
-    action_code: int
-    registered_at: int
-    expires_at: int
-    charged_at: int | None
-    masked_pan: str | None
-    code_attempts: int
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in {REGISTERED, CODE_REQUESTED}
-
-
-def epoch_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Orders:
@@ -129,38 +82,28 @@ class Orders:
         self.expire()
         with self._database.transaction() as db:
             row = db.execute(
-                "SELECT * FROM orders WHERE order_id = ? OR (? = '' AND order_number = ?)",
-                (order_id, order_id, order_number),
+                "SELECT * FROM orders WHERE order_id = ?"
+                if order_id
+                else "SELECT * FROM orders WHERE order_number = ?",
+                (order_id or order_number,),
             ).fetchone()
         if row is None:
             raise OrderRefusedError(6, "Заказ не найден")
         return Order(**row)
 
-    def pay(self, order_id: str, card: Card) -> Order:
+    def pay(self, order_id: str, card: Card, difference: int = 0) -> Order:
         """Charge, decline, or ask for the code: the payer submitted the card form.
 
         An order that is no longer open is returned unchanged: a second submit charges nothing.
+        `difference` is by how much the bank errs.
         """
-        self.expire()
-        with self._database.transaction() as db:
-            order = _one(db, order_id)
-            if order.status != REGISTERED:
-                return order
-            db.execute(
-                "UPDATE orders SET masked_pan = ? WHERE order_id = ?", (card.masked_pan, order_id)
-            )
-            match card.issuer_response:
-                case IssuerResponse.APPROVE:
-                    self._charge(db, order_id)
-                case IssuerResponse.DECLINE:
-                    self._decline(db, order_id, BY_ISSUER)
-                case IssuerResponse.CHALLENGE:
-                    _set_status(db, order_id, CODE_REQUESTED)
-            order = _one(db, order_id)
-        self._on_callback()
-        return order
+        return self._pay(order_id, card.issuer_response, BY_CARD, card.masked_pan, difference)
 
-    def confirm_code(self, order_id: str, *, accepted: bool) -> Order:
+    def pay_by_qr(self, order_id: str, response: IssuerResponse, difference: int = 0) -> Order:
+        """Do the same with the payer's account: it was confirmed in the application of his bank."""
+        return self._pay(order_id, response, BY_QR, None, difference)
+
+    def confirm_code(self, order_id: str, *, accepted: bool, difference: int = 0) -> Order:
         """Check the code from the issuer's page; the third wrong one declines the payment."""
         self.expire()
         with self._database.transaction() as db:
@@ -168,7 +111,7 @@ class Orders:
             if order.status != CODE_REQUESTED:
                 return order
             if accepted:
-                self._charge(db, order_id)
+                self._charge(db, order, difference)
             elif order.code_attempts + 1 >= _CODE_ATTEMPTS:
                 self._decline(db, order_id, BY_WRONG_CODE)
             else:
@@ -180,6 +123,16 @@ class Orders:
         self._on_callback()
         return order
 
+    def close(self, order_id: str) -> Order:
+        """Close an order that nobody has paid: the merchant wants no payment any more."""
+        self.expire()
+        with self._database.transaction() as db:
+            order = _one(db, order_id)
+            if not order.is_open:
+                raise OrderRefusedError(7, "Заказ в этом состоянии закрыть нельзя")
+            _set_status(db, order_id, DECLINED, WITHOUT_ATTEMPT)
+            return _one(db, order_id)
+
     def reverse(self, order_id: str) -> Order:
         """Reverse a charge before settlement (here: within a day); later it takes a refund."""
         with self._database.transaction() as db:
@@ -187,28 +140,32 @@ class Orders:
             settled = (order.charged_at or 0) + _SETTLED_AFTER_MS <= self._clock()
             if order.status != PAID or settled:
                 raise OrderRefusedError(7, "Отмена невозможна для текущего состояния заказа")
-            _set_status(db, order_id, REVERSED)
-            self._queue_callback(db, order_id, "reversed", 1)
+            self._return(db, order, REVERSED, order.charged)
             order = _one(db, order_id)
         self._on_callback()
         return order
 
-    def refund(self, order_id: str, amount: int) -> Order:
-        """Refund all or a part; partial refunds may add up to the amount."""
+    def refund(self, order_id: str, amount: int | None = None) -> Order:
+        """Refund all that is left, or a part; partial refunds may add up to what was charged."""
         with self._database.transaction() as db:
             order = _one(db, order_id)
             if order.status not in {PAID, REFUNDED}:
                 raise OrderRefusedError(7, "Возврат невозможен для текущего состояния заказа")
-            if not 0 < amount <= order.amount - order.refunded:
+            amount = order.left if amount is None else amount
+            if not 0 < amount <= order.left:
                 raise OrderRefusedError(7, "Сумма возврата превышает остаток платежа")
-            db.execute(
-                "UPDATE orders SET status = ?, refunded = refunded + ? WHERE order_id = ?",
-                (REFUNDED, amount, order_id),
-            )
-            self._queue_callback(db, order_id, "refunded", 1)
+            self._return(db, order, REFUNDED, amount)
             order = _one(db, order_id)
         self._on_callback()
         return order
+
+    def call_back_again(self, order_id: str) -> None:
+        """Queue the callback of the order's present state once more, whatever fault is on."""
+        with self._database.transaction() as db:
+            order = _one(db, order_id)
+            operation, status = _last_operation(order)
+            self._insert_callback(db, order_id, operation, status, self._clock())
+        self._on_callback()
 
     def expire(self) -> int:
         """Decline the open orders whose session is over; return their number."""
@@ -225,37 +182,83 @@ class Orders:
             self._on_callback()
         return len(due)
 
-    def all_orders(self) -> list[Order]:
-        """Return all orders, oldest first: for reconciliation."""
+    def _pay(
+        self,
+        order_id: str,
+        response: IssuerResponse,
+        paid_by: str,
+        masked_pan: str | None,
+        difference: int,
+    ) -> Order:
+        self.expire()
         with self._database.transaction() as db:
-            rows = db.execute("SELECT * FROM orders ORDER BY registered_at, rowid").fetchall()
-        return [Order(**row) for row in rows]
+            order = _one(db, order_id)
+            if order.status != REGISTERED:
+                return order
+            db.execute(
+                "UPDATE orders SET paid_by = ?, masked_pan = ? WHERE order_id = ?",
+                (paid_by, masked_pan, order_id),
+            )
+            match response:
+                case IssuerResponse.APPROVE:
+                    self._charge(db, order, difference)
+                case IssuerResponse.DECLINE:
+                    self._decline(db, order_id, BY_ISSUER)
+                case IssuerResponse.CHALLENGE:
+                    _set_status(db, order_id, CODE_REQUESTED)
+            order = _one(db, order_id)
+        self._on_callback()
+        return order
 
-    def _charge(self, db: sqlite3.Connection, order_id: str) -> None:
+    def _charge(self, db: sqlite3.Connection, order: Order, difference: int) -> None:
+        charged = order.amount + difference
+        if charged <= 0:
+            charged = order.amount - difference
         db.execute(
-            "UPDATE orders SET status = ?, charged_at = ? WHERE order_id = ?",
-            (PAID, self._clock(), order_id),
+            "UPDATE orders SET status = ?, charged = ?, charged_at = ? WHERE order_id = ?",
+            (PAID, charged, self._clock(), order.order_id),
         )
-        self._queue_callback(db, order_id, "deposited", 1)
+        self._queue_callback(db, order.order_id, "deposited", 1)
 
     def _decline(self, db: sqlite3.Connection, order_id: str, action_code: int) -> None:
         _set_status(db, order_id, DECLINED, action_code)
         # A one-stage payment that fails is reported as a deposit that did not happen.
         self._queue_callback(db, order_id, "deposited", 0)
 
+    def _return(self, db: sqlite3.Connection, order: Order, status: int, amount: int) -> None:
+        db.execute(
+            "UPDATE orders SET status = ?, returned = returned + ? WHERE order_id = ?",
+            (status, amount, order.order_id),
+        )
+        operation = "reversed" if status == REVERSED else "refunded"
+        self._queue_callback(db, order.order_id, operation, 1)
+
     def _queue_callback(
         self, db: sqlite3.Connection, order_id: str, operation: str, status: int
     ) -> None:
-        faults = self._faults.now
+        faults = self._faults.drawn("callback")
         copies = 0 if faults.drop_callbacks else 2 if faults.double_callbacks else 1
-        now = self._clock()
-        due_at = now + round(faults.callback_delay_seconds * 1000)
+        due_at = self._clock() + round(faults.callback_delay_seconds * 1000)
         for _ in range(copies):
-            db.execute(
-                "INSERT INTO callbacks (order_id, operation, status, queued_at, due_at)"
-                " VALUES (?,?,?,?,?)",
-                (order_id, operation, status, now, due_at),
-            )
+            self._insert_callback(db, order_id, operation, status, due_at)
+
+    def _insert_callback(
+        self, db: sqlite3.Connection, order_id: str, operation: str, status: int, due_at: int
+    ) -> None:
+        db.execute(
+            "INSERT INTO callbacks (order_id, operation, status, queued_at, due_at)"
+            " VALUES (?,?,?,?,?)",
+            (order_id, operation, status, self._clock(), due_at),
+        )
+
+
+def _last_operation(order: Order) -> tuple[str, int]:
+    """Return the operation, and whether it succeeded, that led to the order's state."""
+    if order.is_open:
+        raise OrderRefusedError(7, "Об открытом заказе сообщать нечего")
+    if order.status == DECLINED:
+        return ("declinedByTimeout", 1) if order.action_code == BY_TIMEOUT else ("deposited", 0)
+    return {PAID: "deposited", REVERSED: "reversed", REFUNDED: "refunded"}[order.status], 1
 
 
 def _one(db: sqlite3.Connection, order_id: str) -> Order:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from deploy.doubles.acquirer.faults import FaultSwitch
-from deploy.doubles.acquirer.orders import (
+from deploy.doubles.acquirer.faults import ROUBLE, Faults
+from deploy.doubles.acquirer.order import (
     BY_TIMEOUT,
+    CHARGED,
+    CODE_REQUESTED,
     DECLINED,
     PAID,
     REFUNDED,
@@ -23,41 +27,58 @@ from deploy.doubles.acquirer.orders import (
     NewOrder,
     Order,
     OrderRefusedError,
-    Orders,
 )
+from deploy.doubles.acquirer.order_list import OrderList
+from deploy.doubles.acquirer.orders import Orders
 from deploy.doubles.acquirer.settings import BankSettings
 
 _LARGEST_AMOUNT: Final = 10**14
 _DEFAULT_SESSION_SECONDS: Final = 1200
 _LONGEST_SESSION_SECONDS: Final = 24 * 3600
+_LARGEST_PAGE: Final = 200
+_ZONE: Final = ZoneInfo("Europe/Moscow")
+
+#: `paymentState`, and the statuses that each comprises in the report of a period.
 _STATES: Final = {PAID: "DEPOSITED", REVERSED: "REVERSED", REFUNDED: "REFUNDED"}
+_STATUSES: Final = {
+    "CREATED": {REGISTERED, CODE_REQUESTED},
+    "APPROVED": set[int](),
+    "DEPOSITED": {PAID},
+    "DECLINED": {DECLINED},
+    "REVERSED": {REVERSED},
+    "REFUNDED": {REFUNDED},
+}
+_DONE: Final = {"errorCode": "0", "errorMessage": "Успешно"}
 
 Parameters = Mapping[str, str]
 
 
 class MerchantApi:
-    """The four calls of a merchant."""
+    """The calls of a merchant."""
 
-    def __init__(self, orders: Orders, settings: BankSettings, faults: FaultSwitch) -> None:
+    def __init__(self, orders: Orders, order_list: OrderList, settings: BankSettings) -> None:
         self._orders = orders
+        self._list = order_list
         self._settings = settings
-        self._faults = faults
-        self._calls: dict[str, Callable[[Parameters], dict[str, Any]]] = {
+        self._calls: dict[str, Callable[[Parameters, Faults], dict[str, Any]]] = {
             "register.do": self._register,
             "getOrderStatusExtended.do": self._status,
+            "decline.do": self._decline,
             "reverse.do": self._reverse,
             "refund.do": self._refund,
+            "getLastOrdersForMerchants.do": self._report,
+            "sbp/c2b/qr/dynamic/get.do": self._qr,
         }
 
     @property
     def calls(self) -> frozenset[str]:
         return frozenset(self._calls)
 
-    def answer(self, call: str, parameters: Parameters) -> dict[str, Any]:
+    def answer(self, call: str, parameters: Parameters, faults: Faults) -> dict[str, Any]:
         """Return the response to a call; a refusal is a response, too."""
         try:
             self._check_credentials(parameters)
-            return self._calls[call](parameters)
+            return self._calls[call](parameters, faults)
         except OrderRefusedError as refusal:
             return {"errorCode": str(refusal.code), "errorMessage": refusal.text}
 
@@ -67,7 +88,7 @@ class MerchantApi:
         if not hmac.compare_digest(given.encode(), right.encode()):
             raise OrderRefusedError(5, "Доступ запрещён")
 
-    def _register(self, parameters: Parameters) -> dict[str, Any]:
+    def _register(self, parameters: Parameters, _faults: Faults) -> dict[str, Any]:
         order_number = _required(parameters, "orderNumber")
         if len(order_number) > 36:
             raise OrderRefusedError(4, "Номер заказа длиннее 36 знаков")
@@ -88,35 +109,83 @@ class MerchantApi:
         form_url = f"{self._settings.url}/payment/page?mdOrder={order.order_id}"
         return {"orderId": order.order_id, "formUrl": form_url}
 
-    def _status(self, parameters: Parameters) -> dict[str, Any]:
+    def _status(self, parameters: Parameters, faults: Faults) -> dict[str, Any]:
         order_id = parameters.get("orderId", "")
         order_number = parameters.get("orderNumber", "")
         if not order_id and not order_number:
             raise OrderRefusedError(4, "Укажите orderId или orderNumber")
         order = self._orders.find(order_id=order_id, order_number=order_number)
-        faults = self._faults.now
         if faults.status_denies:
             raise OrderRefusedError(6, "Заказ не найден")
         if faults.status_lags:
             order = replace(
-                order, status=REGISTERED, action_code=0, charged_at=None, masked_pan=None
+                order,
+                status=REGISTERED,
+                action_code=0,
+                charged=0,
+                returned=0,
+                charged_at=None,
+                masked_pan=None,
             )
         if faults.status_misreports:
-            order = replace(order, amount=order.amount + 100)
+            charged = order.charged + ROUBLE if order.charged else 0
+            order = replace(order, amount=order.amount + ROUBLE, charged=charged)
         return describe(order)
 
-    def _reverse(self, parameters: Parameters) -> dict[str, Any]:
-        self._orders.reverse(_required(parameters, "orderId"))
-        return {"errorCode": "0", "errorMessage": "Успешно"}
+    def _decline(self, parameters: Parameters, _faults: Faults) -> dict[str, Any]:
+        _required(parameters, "merchantLogin")
+        self._orders.close(_required(parameters, "orderId"))
+        return _DONE
 
-    def _refund(self, parameters: Parameters) -> dict[str, Any]:
-        self._orders.refund(_required(parameters, "orderId"), _amount(parameters))
-        return {"errorCode": "0", "errorMessage": "Успешно"}
+    def _reverse(self, parameters: Parameters, faults: Faults) -> dict[str, Any]:
+        order_id = _required(parameters, "orderId")
+        _refuse_returns(faults)
+        self._orders.reverse(order_id)
+        return _DONE
+
+    def _refund(self, parameters: Parameters, faults: Faults) -> dict[str, Any]:
+        order_id, amount = _required(parameters, "orderId"), _amount(parameters)
+        _refuse_returns(faults)
+        self._orders.refund(order_id, amount)
+        return _DONE
+
+    def _report(self, parameters: Parameters, _faults: Faults) -> dict[str, Any]:
+        states = [state.strip() for state in _required(parameters, "transactionStates").split(",")]
+        if not set(states) <= _STATUSES.keys():
+            raise OrderRefusedError(5, "Неверное состояние в параметре transactionStates")
+        size = _whole(parameters.get("size") or "100", 1, _LARGEST_PAGE)
+        page = _whole(parameters.get("page") or "0", 0, 10**6)
+        self._orders.expire()
+        orders, total = self._list.of_period(
+            _instant(parameters, "from"),
+            _instant(parameters, "to"),
+            {status for state in states for status in _STATUSES[state]},
+            created=parameters.get("searchByCreatedDate", "false") == "true",
+            size=size,
+            page=page,
+        )
+        return {
+            "errorCode": "0",
+            "orderStatuses": [describe(order) for order in orders],
+            "totalCount": total,
+            "page": page,
+            "pageSize": size,
+        }
+
+    def _qr(self, parameters: Parameters, _faults: Faults) -> dict[str, Any]:
+        order = self._orders.find(order_id=_required(parameters, "mdOrder"))
+        if not order.is_open:
+            raise OrderRefusedError(5, "Заказ уже оплачен или закрыт")
+        return {
+            "errorCode": "0",
+            "qrId": f"AD{order.order_id.replace('-', '').upper()}",
+            "payload": f"{self._settings.url}/payment/qr?mdOrder={order.order_id}",
+            "qrStatus": "STARTED",
+        }
 
 
 def describe(order: Order) -> dict[str, Any]:
     """Return the response of `getOrderStatusExtended.do`; instants are epoch milliseconds."""
-    deposited = order.amount if order.status in _STATES else 0
     answer: dict[str, Any] = {
         "errorCode": "0",
         "errorMessage": "Успешно",
@@ -130,11 +199,13 @@ def describe(order: Order) -> dict[str, Any]:
         "attributes": [{"name": "mdOrder", "value": order.order_id}],
         "paymentAmountInfo": {
             "paymentState": _STATES.get(order.status, "CREATED"),
-            "approvedAmount": deposited,
-            "depositedAmount": deposited,
-            "refundedAmount": order.refunded,
+            "approvedAmount": order.charged,
+            "depositedAmount": order.charged,
+            "refundedAmount": 0 if order.status == REVERSED else order.returned,
         },
     }
+    if order.status in CHARGED:
+        answer["paymentWay"] = order.paid_by
     if order.status == DECLINED:
         answer["paymentAmountInfo"]["paymentState"] = "DECLINED"
     if order.masked_pan:
@@ -150,6 +221,21 @@ def _why(order: Order) -> str:
     if order.action_code == BY_TIMEOUT:
         return "Истекло время, отведённое на оплату"
     return "Операция отклонена"
+
+
+def _refuse_returns(faults: Faults) -> None:
+    if faults.refuse_refunds:
+        raise OrderRefusedError(7, "Возврат временно невозможен")
+
+
+def _instant(parameters: Parameters, name: str) -> int:
+    """Read a time to the second, of the bank's zone."""
+    text = _required(parameters, name)
+    try:
+        instant = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=_ZONE)
+    except ValueError:
+        raise OrderRefusedError(5, f"Неверное время в параметре {name}") from None
+    return round(instant.timestamp() * 1000)
 
 
 def _required(parameters: Parameters, name: str) -> str:

@@ -10,9 +10,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from deploy.doubles.acquirer.callbacks import CallbackSender
 from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.faults import FaultSwitch
+from deploy.doubles.acquirer.order_list import OrderList
 from deploy.doubles.acquirer.orders import Orders
-from deploy.doubles.acquirer.protocol import MerchantApi
 from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.acquirer.signature import by_own_key, by_secret
 from deploy.doubles.acquirer.web import BankApp
 
 
@@ -33,11 +34,15 @@ class Bank:
     def __init__(self, settings: BankSettings, log: Any) -> None:
         self._database = Database(settings.state_dir / "acquirer.sqlite")
         self._stopping = threading.Event()
-        faults = FaultSwitch()
-        self._sender = CallbackSender(self._database, settings.callback_url, settings.secret, log)
-        self._orders = Orders(self._database, faults, on_callback=self._sender.wake)
-        api = MerchantApi(self._orders, settings, faults)
-        app = BankApp(self._orders, api, faults, settings.prefix, log)
+        self._faults = FaultSwitch()
+        sign = (
+            by_own_key(settings.state_dir)
+            if settings.signs_by_own_key
+            else by_secret(settings.secret)
+        )
+        self._sender = CallbackSender(self._database, settings.callback_url, sign, log)
+        self._orders = Orders(self._database, self._faults, on_callback=self._sender.wake)
+        app = BankApp(self._orders, OrderList(self._database), self._faults, settings, log)
         self._server: BaseWSGIServer = make_server(
             settings.host, settings.port, app, threaded=True, request_handler=_Handler
         )
@@ -54,6 +59,7 @@ class Bank:
     def wait(self) -> None:
         """Block until `stop_soon`. Raises the exception that ended a thread."""
         self._stopping.wait()
+        self._faults.release()
         self._server.shutdown()
         self._sender.wake()
         for thread in self._threads:

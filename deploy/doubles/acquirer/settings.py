@@ -28,6 +28,8 @@ class BankSettings:
     secret: str = field(repr=False)
     callback_url: str
     state_dir: Path
+    signs_by_own_key: bool = False
+    """Callbacks are signed by the bank's RSA key, in `state_dir`, instead of by `secret`."""
     log_level: str = "INFO"
 
     @property
@@ -61,8 +63,16 @@ def load_bank_settings(environ: Mapping[str, str] | None = None) -> BankSettings
         secret=_required(env, "SALDO_ACQUIRER_SECRET"),
         callback_url=f"{merchant.rstrip('/')}/api/v1/acquirer/callback",
         state_dir=Path(env.get("SALDO_STATE_DIR") or ".saldo") / "acquirer",
+        signs_by_own_key=_signature(env) == "rsa",
         log_level=env.get("SALDO_LOG_LEVEL") or "INFO",
     )
+
+
+def _signature(env: Mapping[str, str]) -> str:
+    value = env.get("SALDO_ACQUIRER_SIGNATURE") or "hmac"
+    if value not in {"hmac", "rsa"}:
+        raise SettingsError("SALDO_ACQUIRER_SIGNATURE is hmac (the default) or rsa.")
+    return value
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

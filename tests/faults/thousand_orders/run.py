@@ -109,7 +109,7 @@ def _persons(
 
 @contextmanager
 def _threads(
-    stop: threading.Event, works: list[Callable[[threading.Event], None]]
+    stop: threading.Event, works: Sequence[Callable[[threading.Event], None]]
 ) -> Iterator[None]:
     """Work in threads for the length of a block; raises what one of them has raised."""
     with ThreadPoolExecutor(len(works)) as pool:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import requests
 
+from shared.acquirer_settings import AcquirerSettings
 from tests.waiting import eventually
 
 PASSWORD, SECRET = "acquirer-password", "callback-key"
@@ -48,8 +50,9 @@ class Merchant:
 class BankProcess:
     """`python -m deploy.doubles.acquirer`, to be killed and started again on the same folder."""
 
-    def __init__(self, folder: Path, merchant: Merchant) -> None:
+    def __init__(self, folder: Path, merchant: Merchant, **settings: str) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.folder = folder / "acquirer"
         self._environment = os.environ | {
             "SALDO_ACQUIRER_URL": self.url,
             "SALDO_ACQUIRER_USER": "saldo",
@@ -57,6 +60,7 @@ class BankProcess:
             "SALDO_ACQUIRER_SECRET": SECRET,
             "SALDO_URL": merchant.url,
             "SALDO_STATE_DIR": str(folder),
+            **settings,
         }
         self.log = folder / "acquirer.log"
         self.start()
@@ -89,9 +93,23 @@ class BankProcess:
     def faults(self, **faults: Any) -> None:
         requests.put(f"{self.url}/admin/faults", json=faults, timeout=5).raise_for_status()
 
+    def refund(self, order_id: str, amount: int | None = None) -> None:
+        """Return money without the merchant, all that is left or a part."""
+        body = {} if amount is None else {"amount": amount}
+        path = f"{self.url}/admin/orders/{order_id}/refund"
+        requests.post(path, json=body, timeout=5).raise_for_status()
+
     def orders(self) -> dict[str, dict[str, Any]]:
         listed = requests.get(f"{self.url}/admin/orders", timeout=5).json()["orders"]
         return {order["orderNumber"]: order for order in listed}
+
+
+def settings_for(bank: BankProcess, **changes: str) -> AcquirerSettings:
+    """Return the settings of a merchant of this bank."""
+    settings = AcquirerSettings(
+        name="main", protocol="rbs", url=bank.url, user="saldo", password=PASSWORD, secret=SECRET
+    )
+    return replace(settings, **changes)
 
 
 def press_pay(form_url: str, card: str) -> requests.Response:

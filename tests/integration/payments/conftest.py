@@ -8,8 +8,7 @@ import pytest
 import requests
 
 from services.payments.acquirers import Acquirer, open_acquirer
-from shared.acquirer_settings import AcquirerSettings
-from tests.integration.payments.bank_process import PASSWORD, SECRET, BankProcess, Merchant
+from tests.integration.payments.bank_process import BankProcess, Merchant, settings_for
 from tests.serving_http import serving
 
 
@@ -36,13 +35,4 @@ def no_faults(bank: BankProcess, merchant: Merchant) -> None:
 
 @pytest.fixture
 def acquirer(bank: BankProcess) -> Acquirer:
-    return open_acquirer(
-        AcquirerSettings(
-            name="main",
-            protocol="rbs",
-            url=bank.url,
-            user="saldo",
-            password=PASSWORD,
-            secret=SECRET,
-        )
-    )
+    return open_acquirer(settings_for(bank))

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.demo.acquirer_page import PageError, Payer, read_form
 from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
-from deploy.doubles.acquirer.orders import Order
+from deploy.doubles.acquirer.order import Order
 from deploy.doubles.acquirer.pages import card_form, code_form
 
 LINE = PaymentLine("0100000001", 4500_00, 14_25)
@@ -112,7 +112,8 @@ ORDER = Order(
     order_id="o-1",
     order_number="n-1",
     amount=4500_00,
-    refunded=0,
+    charged=0,
+    returned=0,
     return_url="http://127.0.0.1/back",
     fail_url="http://127.0.0.1/back",
     description="",
@@ -121,6 +122,7 @@ ORDER = Order(
     registered_at=0,
     expires_at=0,
     charged_at=None,
+    paid_by="CARD",
     masked_pan=None,
     code_attempts=0,
 )

@@ -11,9 +11,10 @@ from werkzeug.test import Client, TestResponse
 from deploy.doubles.acquirer.callbacks import Callback, CallbackSender
 from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.faults import FaultSwitch
+from deploy.doubles.acquirer.order_list import OrderList
 from deploy.doubles.acquirer.orders import Orders
-from deploy.doubles.acquirer.protocol import MerchantApi
 from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.acquirer.signature import by_secret
 from deploy.doubles.acquirer.web import BankApp
 
 PAYS = "4111 1111 1111 1111"
@@ -50,12 +51,12 @@ class BankHarness:
         self.sender = CallbackSender(
             self.database,
             self.settings.callback_url,
-            self.settings.secret,
+            by_secret(self.settings.secret),
             self.log,
             clock=lambda: self.now,
         )
-        api = MerchantApi(self.orders, self.settings, self.faults)
-        self.app = BankApp(self.orders, api, self.faults, prefix, self.log)
+        self.list = OrderList(self.database)
+        self.app = BankApp(self.orders, self.list, self.faults, self.settings, self.log)
         self.http = LoopbackClient(self.app)
 
     def call(self, call: str, **parameters: Any) -> dict[str, Any]:

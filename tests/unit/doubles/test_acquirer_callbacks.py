@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,16 @@ from typing import Any
 import pytest
 import requests
 from bank_doubles import PAYS, BankHarness
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from deploy.doubles.acquirer.signature import checksum
+from deploy.doubles.acquirer.signature import (
+    PRIVATE_KEY_FILE,
+    PUBLIC_KEY_FILE,
+    by_own_key,
+    checksum,
+)
 
 
 class Merchant:
@@ -132,7 +141,7 @@ def test_lost_response_keeps_the_order(bank: BankHarness) -> None:
     login = {"userName": "saldo", "password": "pass-word"}
     order = {"orderNumber": "n1", "amount": "1", "returnUrl": "http://m.example"}
     assert bank.http.post("/rest/register.do", data=login | order).status_code == 500
-    assert len(bank.orders.all_orders()) == 1
+    assert len(bank.list.all_orders()) == 1
     status = bank.http.post("/rest/getOrderStatusExtended.do", data=login)
     assert status.status_code == 500
 
@@ -144,7 +153,9 @@ def test_unknown_fault_is_refused(bank: BankHarness, body: Any) -> None:
     assert bank.http.put("/admin/faults", json=body).status_code == 422
 
 
-def test_admin_endpoints_answer_loopback_only(bank: BankHarness, pay: Callable[[str], str]) -> None:
+def test_listed_orders_are_what_reconciliation_compares(
+    bank: BankHarness, pay: Callable[[str], str]
+) -> None:
     order_id = pay("n1")
     listed = bank.http.get("/admin/orders").get_json()["orders"]
     assert listed[0] | {"chargedAt": 0} == {
@@ -154,12 +165,21 @@ def test_admin_endpoints_answer_loopback_only(bank: BankHarness, pay: Callable[[
         "status": 2,
         "refunded": 0,
         "chargedAt": 0,
+        "charged": 450_000,
+        "returned": 0,
     }
-    for path, method in (("orders", "GET"), ("faults", "PUT"), ("faults", "DELETE")):
-        answer = bank.http.open(
-            f"/admin/{path}", method=method, environ_overrides={"REMOTE_ADDR": "192.0.2.7"}
-        )
-        assert answer.status_code == 403
+
+
+def test_callback_of_the_banks_own_key_verifies_with_the_public_one(tmp_path: Path) -> None:
+    sign = by_own_key(tmp_path)
+    public = serialization.load_pem_public_key((tmp_path / PUBLIC_KEY_FILE).read_bytes())
+    assert isinstance(public, RSAPublicKey)
+    signature = sign({"status": "1", "mdOrder": "b1", "checksum": "ignored"})
+    assert re.fullmatch(r"[0-9A-F]{512}", signature)
+    public.verify(bytes.fromhex(signature), b"mdOrder;b1;status;1;", PKCS1v15(), hashes.SHA512())
+    assert (tmp_path / PRIVATE_KEY_FILE).stat().st_mode & 0o777 == 0o600
+    # Another process signs by the same key.
+    assert by_own_key(tmp_path)({"status": "1", "mdOrder": "b1"}) == signature
 
 
 def test_base_url_may_have_a_path(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from bank_doubles import ASKS_FOR_CODE, DECLINES, PAYS, BankHarness
@@ -148,7 +149,7 @@ def test_invalid_registration_is_refused(
 ) -> None:
     parameters = {"orderNumber": "n1", "amount": "100", "returnUrl": "http://m.example"}
     assert bank.call("register.do", **{**parameters, **changes})["errorCode"] == code
-    assert bank.orders.all_orders() == []
+    assert bank.list.all_orders() == []
 
 
 def test_unknown_orders_and_calls_are_refused(bank: BankHarness) -> None:
@@ -181,6 +182,102 @@ def test_reversal_is_possible_within_a_day_only(bank: BankHarness) -> None:
     bank.now += 25 * 3600 * 1000
     assert bank.call("reverse.do", orderId=later)["errorCode"] == "7"
     assert (bank.status(order_id), bank.status(later)) == (3, 2)
+
+
+def test_open_order_is_closed_for_the_merchant(bank: BankHarness) -> None:
+    order_id, asking, paid = bank.register("n1"), bank.register("n2"), bank.register("n3")
+    bank.enter_card(asking, ASKS_FOR_CODE)
+    bank.enter_card(paid, PAYS)
+    for one in (order_id, asking):
+        closed = bank.call("decline.do", orderId=one, merchantLogin="saldo")
+        assert closed["errorCode"] == "0"
+        report = bank.call("getOrderStatusExtended.do", orderId=one)
+        assert (report["orderStatus"], report["actionCode"]) == (6, -100)
+    assert bank.enter_card(order_id, PAYS).location.startswith("http://merchant.example/failed")
+    assert bank.enter_code(asking, "123456").location.startswith("http://merchant.example/failed")
+    for one in (order_id, paid):
+        refused = bank.call("decline.do", orderId=one, merchantLogin="saldo")
+        assert refused["errorCode"] == "7"
+    assert bank.status(paid) == 2
+    assert bank.call("decline.do", orderId=paid)["errorCode"] == "4"
+
+
+@pytest.mark.parametrize(("account", "status"), [("approve", 2), ("decline", 6), ("challenge", 5)])
+def test_order_is_paid_by_qr_in_the_application_of_the_payers_bank(
+    bank: BankHarness, account: str, status: int
+) -> None:
+    order_id = bank.register()
+    qr = bank.call("sbp/c2b/qr/dynamic/get.do", mdOrder=order_id, qrFormat="matrix")
+    assert qr == bank.call("sbp/c2b/qr/dynamic/get.do", mdOrder=order_id), "the same code again"
+    assert qr["payload"].startswith("http://bank.example/payment/qr?")
+    path = qr["payload"].removeprefix("http://bank.example")
+    assert "4\u00a0500,00\u00a0₽" in bank.http.get(path).text
+    assert bank.http.post(path, data={"account": "?"}).status_code == 422
+    assert bank.http.post(path, data={"account": account}).status_code == 303
+    report = bank.call("getOrderStatusExtended.do", orderId=order_id)
+    assert report["orderStatus"] == status
+    if status == 2:
+        assert report["paymentWay"] == "SBP_C2B"
+        assert "cardAuthInfo" not in report
+    if status == 5:
+        assert "Карта" not in bank.http.get(f"/payment/code?mdOrder={order_id}").text
+        assert bank.enter_code(order_id, "123456").location.startswith("http://merchant.example/")
+        assert bank.status(order_id) == 2
+    else:
+        gone = bank.call("sbp/c2b/qr/dynamic/get.do", mdOrder=order_id)
+        assert gone["errorCode"] == "5"
+
+
+def report_of(bank: BankHarness, **changes: str) -> dict[str, Any]:
+    # The bank's clock stands at 2026-11-18 15:26:40 in Moscow.
+    parameters = {
+        "from": "20261118000000",
+        "to": "20261119000000",
+        "transactionStates": "DEPOSITED,REVERSED,REFUNDED",
+        **changes,
+    }
+    return bank.call("getLastOrdersForMerchants.do", **parameters)
+
+
+def test_report_has_what_was_charged_in_a_period_as_it_is_now(bank: BankHarness) -> None:
+    orders = {number: bank.register(number) for number in ("n1", "n2", "n3", "n4", "n5")}
+    for number in ("n1", "n2", "n3"):
+        bank.now += 1000
+        bank.enter_card(orders[number], PAYS)
+    bank.enter_card(orders["n4"], DECLINES)
+    bank.call("reverse.do", orderId=orders["n1"])
+    bank.call("refund.do", orderId=orders["n2"], amount=1000)
+    report = report_of(bank)
+    told = [(one["orderNumber"], one["orderStatus"]) for one in report["orderStatuses"]]
+    assert told == [("n3", 2), ("n2", 4), ("n1", 3)], "the newest first"
+    assert (report["errorCode"], report["totalCount"], report["page"]) == ("0", 3, 0)
+    assert report["orderStatuses"][1] == bank.call(
+        "getOrderStatusExtended.do", orderId=orders["n2"]
+    )
+    second = report_of(bank, size="2", page="1")
+    assert [one["orderNumber"] for one in second["orderStatuses"]] == ["n1"]
+    assert second["totalCount"] == 3
+    assert report_of(bank, **{"from": "20261119000000", "to": "20261120000000"})["totalCount"] == 0
+    every = "CREATED,APPROVED,DEPOSITED,DECLINED,REVERSED,REFUNDED"
+    created = report_of(bank, transactionStates=every, searchByCreatedDate="true")
+    assert created["totalCount"] == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"from": ""}, "4"),
+        ({"from": "20261399000000"}, "5"),
+        ({"to": "yesterday"}, "5"),
+        ({"transactionStates": "PAID"}, "5"),
+        ({"size": "201"}, "5"),
+        ({"page": "-1"}, "5"),
+    ],
+)
+def test_invalid_request_for_a_report_is_refused(
+    bank: BankHarness, changes: dict[str, str], code: str
+) -> None:
+    assert report_of(bank, **changes)["errorCode"] == code
 
 
 def test_neither_card_nor_cvc_reaches_file_or_log(

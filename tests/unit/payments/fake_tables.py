@@ -168,6 +168,13 @@ class FakeRefundTable:
         self.rows[refund_id]["sent_at"] = None
 
 
+class FakeRegisters:
+    """The tables of bank registers: empty."""
+
+    def payment(self, payment_id: UUID) -> Row | None:
+        return None
+
+
 class FakeReadModel:
     """The tables of payments."""
 
@@ -177,6 +184,7 @@ class FakeReadModel:
         self.order_rows: dict[str, Row] = {}
         self.polls = FakePollSchedule(self.payments)
         self.refunds = FakeRefundTable()
+        self.registers = FakeRegisters()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

@@ -67,6 +67,8 @@ T = TypeVar("T")
 class RbsAcquirer:
     """A bank on the RBS platform, reached over HTTP."""
 
+    two_steps = False
+
     def __init__(self, settings: AcquirerSettings) -> None:
         self._url = settings.url
         self._credentials = {"userName": settings.user, "password": settings.password}

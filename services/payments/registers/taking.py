@@ -1,0 +1,35 @@
+"""The worker's job: received payments are accepted for the ledger, or wait in suspense."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.payments.registers.receiving import TakePayments, cover_transfers, take_payments
+from shared import context
+from shared.bus import Services
+from shared.errors import Unavailable
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+_BATCH: Final = 500
+
+
+def take_bank_payments(services: Services) -> int:
+    """Ask the ledger which accounts it knows, and decide; return how many were decided."""
+    with context.bind(actor="service:payments", command_id=None, correlation_id=""):
+        due = services.store.query(lambda session: session.read.registers.to_take(_BATCH))
+        if due:
+            numbers = sorted({row["account"] for row in due})
+            try:
+                answer = services.call("ledger", "known_accounts", numbers=numbers)
+            except Unavailable:
+                log.warning("bank_payments_wait_for_the_ledger", payments=len(due))
+                return 0
+            command = TakePayments(
+                payment_ids=tuple(row["payment_id"] for row in due),
+                known=frozenset(answer["known"]),
+            )
+            services.store.transact(take_payments, command)
+        covered = services.store.transact(cover_transfers, None)
+    return len(due) + covered
