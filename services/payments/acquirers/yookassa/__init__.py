@@ -67,6 +67,8 @@ def connect(settings: AcquirerSettings) -> Acquirer:
 class YookassaAcquirer:
     """A shop at YooKassa: `user` is its shopId, `password` its secret key."""
 
+    two_steps = True
+
     def __init__(self, settings: AcquirerSettings) -> None:
         self._api = Api(settings)
         self._networks = networks_of(settings.networks)
@@ -106,7 +108,7 @@ class YookassaAcquirer:
             return None
         if not isinstance(payment, Payment):
             return unknown(payment.reason)
-        if payment.order_number != order.order_number:
+        if payment.order_number != order.order_number or order.order_id not in {None, payment.id}:
             return unknown("another order")
         return report_of(payment)
 
