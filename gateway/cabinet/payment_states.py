@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway import formats
 from gateway.cabinet.visit import Visit
 from gateway.documents.payment_table import state_name
-
-SESSION = timedelta(minutes=20)
-"""How long the bank keeps an order open for the card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,18 +67,19 @@ def is_open(payment: Mapping[str, Any]) -> bool:
     return payment["state"] in {"created", "awaiting_payment"} and not may_be_taken(payment)
 
 
-def closes_at(payment: Mapping[str, Any]) -> datetime:
+def closing_time(visit: Visit, payment: Mapping[str, Any]) -> str:
     """Return when an open payment closes by itself at most banks."""
-    return datetime.fromisoformat(payment["created_at"]) + SESSION
+    return _clock(visit, payment["closes_at"])
 
 
-def _created(visit: Visit, _: Mapping[str, Any], tag: str) -> Outlook:
+def _created(visit: Visit, payment: Mapping[str, Any], tag: str) -> Outlook:
     return Outlook(
         title=visit.text("Платёж ещё не начат"),
         text=visit.text(
-            "Карта не тронута: страница банка ещё не открылась. Если она не откроется, через "
-            "20 минут платёж закроется сам."
-        ),
+            "Карта не тронута: страница банка ещё не открылась. Если она не откроется, платёж "
+            "закроется сам в %s."
+        )
+        % closing_time(visit, payment),
         tag=tag,
         kind="warning",
         undecided=True,

@@ -96,8 +96,8 @@ NOTICES = {
     "payment_failed": {
         "ru": "Платёж не прошёл. По данным банка, деньги не списаны или уже возвращены: проверьте "
         "карту и начните новый платёж.",
-        "en": "The payment did not go through. By the bank's account nothing was charged, or it "
-        "was given back: check the card and start a new payment.",
+        "en": "The payment did not go through. By the bank's account nothing was charged or all "
+        "was returned: check the card, start anew.",
     },
     "payment_expired": {
         "ru": "Время на оплату вышло. По данным банка, деньги не списаны: начните новый платёж.",

@@ -40,6 +40,10 @@ PAYMENTS = {
         "en": "Too many payments are open: no more than {limit} may be. Finish one of them in the "
         "payment history.",
     },
+    "nothing_to_return": {
+        "ru": "Возвращать больше нечего. Обновите страницу платежа: она покажет, что вернулось.",
+        "en": "Nothing is left to return. Refresh the page of the payment to see what went back.",
+    },
     "payment_not_found": {
         "ru": "Такого платежа среди Ваших нет. Откройте «Платежи-История платежей».",
         "en": "There is no such payment among yours. Open the history of payments.",
@@ -57,12 +61,6 @@ PAYMENTS = {
         "разбираются.",
         "en": "Another amount was charged than was ordered. Do not pay again: the staff are "
         "looking into it.",
-    },
-    "payment_under_way": {
-        "ru": "Этот платёж уже начинается. Подождите несколько секунд и повторите тот же запрос: "
-        "дважды деньги не спишутся.",
-        "en": "This payment is being started. Wait a few seconds and send the same request again: "
-        "nothing is charged twice.",
     },
     "acquirer_unavailable": {
         "ru": "Банк не отвечает. Повторите тот же запрос через несколько секунд: дважды деньги "

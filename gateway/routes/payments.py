@@ -78,7 +78,7 @@ class PaymentRoutes:
             result=shapes.PaymentStarted,
             refusals={
                 404: ("account_not_linked",),
-                409: ("payment_open", "too_many_open_payments"),
+                409: ("payment_must_be_restarted", "payment_open", "too_many_open_payments"),
                 422: (
                     "acquirer_unknown",
                     "amount_too_large",
@@ -172,6 +172,25 @@ class PaymentRoutes:
     def payment(self, call: Call) -> Any:
         payment = _payment(call, refresh=call.query["refresh"])
         return _with_allocation(call, [payment])[0] if call.query["allocation"] else payment
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/payments/<uuid:payment_id>/faster-payment",
+            tag=TAG,
+            summary="What a QR code for the system of faster payments («СБП») says.",
+            description="It pays the same order as the card: only one of the two is taken.",
+            result=shapes.FasterPayment,
+            refusals={404: ("payment_not_found",)},
+        )
+    )
+    def faster_payment(self, call: Call) -> Any:
+        return call.ask(
+            "payments",
+            "faster_payment",
+            person_id=call.person_id,
+            payment_id=str(call.path["payment_id"]),
+        )
 
     @route(
         Operation(

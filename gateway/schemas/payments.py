@@ -203,20 +203,29 @@ class Payment(Result):
     next_check_at = instant(
         "When the acquirer is polled next; null when it is not polled any more.", allow_none=True
     )
+    closes_at = instant(
+        "When an undecided payment closes by itself at most acquirers; else null.", allow_none=True
+    )
     redirect_url = output_text(
         "The acquirer's page of this payment, as long as the card can be entered there.",
         allow_none=True,
     )
     acquirer = output_text("The acquirer that takes it.", "main")
-    qr_payload = output_text(
-        "What a QR code for a transfer by the system of faster payments («СБП») says, as long as "
-        "the payment can be made so; null where the acquirer has none.",
-        allow_none=True,
-    )
     refunds = fields.List(
         fields.Nested(Refund), required=True, metadata=described("The oldest first.")
     )
     message = notice()
+
+
+class FasterPayment(Result):
+    """A payment by the system of faster payments («СБП»)."""
+
+    payload = output_text(
+        "What the QR code says, as long as the payment can be made so; null where the acquirer has "
+        "none.",
+        "https://qr.nspk.example/AS10003P3RH0LJ2A9ROO038L6NT5RU1M",
+        allow_none=True,
+    )
 
 
 def _with_allocation() -> fields.Boolean:

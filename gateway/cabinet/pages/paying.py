@@ -9,7 +9,6 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway import formats
 from gateway.cabinet.forms import COMMAND, FormErrors
 from gateway.cabinet.page import KEPT_SECONDS, page
 from gateway.cabinet.pay_form import (
@@ -25,7 +24,7 @@ from gateway.cabinet.pay_form import (
     ways_to_pay,
     wrong_sums,
 )
-from gateway.cabinet.payment_states import closes_at, is_open, may_be_taken
+from gateway.cabinet.payment_states import closing_time, is_open, may_be_taken
 from gateway.cabinet.policy import GOES_TO_BANK, is_of_acquirer
 from gateway.cabinet.visit import Refused, Visit
 from gateway.problems import RETRY_AFTER_SECONDS, Refusal
@@ -87,7 +86,12 @@ class PayingPages:
         started = datetime.fromisoformat(payment["created_at"])
         waits = datetime.now(UTC) < started + GO_ON_FOR
         response = visit.render(
-            "payment_go.html", payment=payment, address=address, bank_page=bank_page, waits=waits
+            "payment_go.html",
+            payment=payment,
+            address=address,
+            bank_page=bank_page,
+            waits=waits,
+            closes=closing_time(visit, payment),
         )
         if bank_page:
             # Another host than that of the bank's API: the policy of the form that led here would
@@ -121,11 +125,7 @@ def _pay_page(visit: Visit, errors: FormErrors | None = None) -> Response:
         free=free,
         due=due["total"],
         uncertain=[one for one in uncertain if any(line["blocked"] is one for line in lines)],
-        started=[
-            (one, formats.clock(closes_at(one), visit.settings.timezone))
-            for one in payments
-            if is_open(one)
-        ],
+        started=[(one, closing_time(visit, one)) for one in payments if is_open(one)],
         total=None if None in paid else sum(paid),
         ways=ways_to_pay(visit),
         way=chosen_acquirer(visit) or "",

@@ -87,6 +87,7 @@ class PaymentPages:
             "payment.html",
             payment=payment,
             outlook=outlook,
+            faster_payment=_faster_payment(visit) if payment["redirect_url"] else None,
             names=_service_names([payment]),
             question=urlencode({"topic": "payment", "text": outlook.question}),
             open=visit.query.get("open") == "all",
@@ -161,6 +162,12 @@ def _allocated(visit: Visit) -> dict[str, Any]:
     except (Unavailable, InternalError):
         return _payment(visit)
     return found
+
+
+def _faster_payment(visit: Visit) -> str | None:
+    """Return what the QR code of «СБП» says; None where there is none, or none in time."""
+    found = visit.aside(lambda: visit.api(PaymentRoutes.faster_payment, path=visit.path))()
+    return found["payload"] if found else None
 
 
 def _refreshed(visit: Visit) -> dict[str, Any] | None:

@@ -28,7 +28,6 @@ PAYMENT = {
     "refunded": 0,
     "refunds": [],
     "charged": None,
-    "qr_payload": None,
 }
 HISTORY_TOTALS = {"count": 1, "paid": 451425, "refunded": 0}
 PROFILE = {

@@ -110,7 +110,7 @@ def payment(state: str = "completed", **changes: Any) -> dict[str, Any]:
         "refunded": 0,
         "refunds": [],
         "charged": None,
-        "qr_payload": None,
+        "closes_at": "2026-05-14T09:50:00+00:00" if state in OUTCOMES else None,
         **changes,
     }
 
@@ -154,6 +154,7 @@ def history_of(*payments: dict[str, Any], following: str | None = None) -> dict[
 def settle(services: FakeServices) -> None:
     """Let the ledger answer that the payment is posted, has paid everything, and is sealed."""
     owe(services, due_line(amount=0, penalty=0))
+    services.answers["payments", "faster_payment"] = {"payload": None}
     posting = {"account": "0001", "position": 7, "amount": 4_500_00, "penalty": 14_25}
     services.answers["ledger", "payment_postings"] = {
         "postings": [{**posting, "allocation": ALLOCATION}]

@@ -23,7 +23,7 @@ from gateway_doubles import THING, Browser, FakeServices
 
 from shared.acquirer_settings import AcquirerSettings
 from shared.config import Settings
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, Unavailable
 
 PAGE = f"/payments/{THING}"
 GO = f"{PAGE}/go"
@@ -118,7 +118,7 @@ def test_an_open_payment_may_go_on_or_be_replaced(
     page = person.get("/pay").text
     assert f'href="{GO}"' in page
     assert words in main_of(page)
-    assert "сам он закроется обычно в 12:50" in main_of(page)
+    assert "сам он закроется обычно в 14 мая 2026, 12:50" in main_of(page)
     assert 'name="amount-0001"' in page
 
 
@@ -197,16 +197,23 @@ def test_the_chosen_bank_survives_the_question(
 def test_a_code_for_faster_payments_stands_beside_the_card(
     person: CabinetPerson, services: FakeServices
 ) -> None:
-    show(services, "awaiting_payment")
-    assert "СБП" not in main_of(person.get(PAGE).text)
     link = "https://qr.nspk.example/AS10003P3RH0LJ2A9ROO038L6NT5RU1M"
-    show(services, "awaiting_payment", qr_payload=link)
-    page = person.get(PAGE).text
-    assert "Или через СБП" in main_of(page)
-    assert re.search(r'class="qr" role="img"[^>]*><svg', page)
-    assert f'href="{link}"' in page
-    show(services, "unknown", qr_payload=link)
-    assert "СБП" not in main_of(person.get(PAGE).text)
+    for answer, stands in (
+        ({"payload": None}, False),
+        (Unavailable("service_unavailable", "x"), False),
+        ({"payload": link}, True),
+    ):
+        services.answers["payments", "faster_payment"] = answer
+        show(services, "awaiting_payment")
+        page = person.get(PAGE).text
+        assert ("Или через СБП" in main_of(page)) is stands
+        assert (re.search(r'class="qr" role="img"[^>]*><svg', page) is not None) is stands
+        assert (f'href="{link}"' in page) is stands
+    services.calls.clear()
+    for state in ("created", "unknown", "completed"):
+        show(services, state)
+        assert "СБП" not in main_of(person.get(PAGE).text)
+    assert not [method for _, method, _ in services.calls if method == "faster_payment"]
 
 
 def test_the_way_speaks_english(browser: Browser, services: FakeServices) -> None:
@@ -215,7 +222,8 @@ def test_the_way_speaks_english(browser: Browser, services: FakeServices) -> Non
     for minutes in (0.1, 2):
         show(services, "created", created_at=started(minutes))
         assert not re.search("[а-яё]", main_of(english.get(GO).text), re.IGNORECASE)
-    show(services, "awaiting_payment", qr_payload="https://qr.example/1")
+    services.answers["payments", "faster_payment"] = {"payload": "https://qr.example/1"}
+    show(services, "awaiting_payment")
     assert not re.search("[а-яё]", main_of(english.get(PAGE).text), re.IGNORECASE)
 
 
