@@ -140,6 +140,15 @@ ACCRUAL_REFUSED = Gauge(
 ACCRUAL_ACCOUNTS = Counter(
     "saldo_accrual_accounts", "Accounts that the accrual runs of the schedule have gone over."
 )
+RECONCILIATION_DIFFERENCES = Gauge(
+    "saldo_payments_reconciliation_differences",
+    "Payments on which the books do not agree, in the newest reconciliations of the last days.",
+    ("kind",),
+)
+RECONCILED_AT = Gauge(
+    "saldo_payments_reconciliation_last_success_timestamp_seconds",
+    "When the last nightly reconciliation ended, in seconds since 1970.",
+)
 SEALED_EVENTS = Counter("saldo_seal_sealed_events", "Events sealed.")
 SEAL_SUCCESS = Gauge(
     "saldo_seal_last_success_timestamp_seconds",

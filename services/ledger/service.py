@@ -39,6 +39,7 @@ from services.ledger.reports import (
     balances,
     bills,
     history,
+    payment_days,
     payments,
     statements,
 )
@@ -338,6 +339,19 @@ class LedgerService:
         return self.store.query(
             lambda session: payments.find_payments(session, payments.Sought(**sought), limit)
         )
+
+    @rpc(staff_schemas.PaymentsOfDay, callers=("payments", staff("read")))
+    def payments_of_day(self, day: date, after: int, limit: int) -> Any:
+        """Return a page of what is posted of the payments of a day; see `payment_days`."""
+        return self.store.query(
+            lambda session: payment_days.payments_of_day(session, day, after, limit)
+        )
+
+    @rpc(staff_schemas.PaymentsPosted, callers=("payments", staff("read")))
+    def payments_posted(self, payment_ids: list[UUID]) -> Any:
+        """Return ``{payments}``, what is posted of these; see `payment_days.payments_posted`."""
+        found = self.store.query(lambda session: payment_days.payments_posted(session, payment_ids))
+        return {"payments": found}
 
     def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
         return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)
