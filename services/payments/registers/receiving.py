@@ -100,10 +100,15 @@ class ReturnPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TakePayments(msgspec.Struct, frozen=True, kw_only=True):
-    """Accept the payments whose account is among the `known` ones, and suspend the others."""
+    """Accept the payments whose account is among the `known` ones, and suspend the others.
+
+    Those that staff have `entered` by hand are suspended, too: posted once more they would count
+    twice.
+    """
 
     payment_ids: tuple[UUID, ...]
     known: frozenset[str]
+    entered: frozenset[UUID] = frozenset()
 
 
 class RecordPosting(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,10 +169,12 @@ def compare_payments(session: Session, command: ReceivePayments) -> Received:
 def take_payments(session: Session, command: TakePayments) -> None:
     """Decide on payments that were received; does nothing for those decided already."""
     for payment in _loaded(session, command.payment_ids):
-        if payment.account in command.known:
-            payment.accept()
-        else:
+        if payment.account not in command.known:
             payment.suspend(Suspense.UNKNOWN_ACCOUNT)
+        elif payment.id in command.entered:
+            payment.suspend(Suspense.ENTERED_ALREADY)
+        else:
+            payment.accept()
 
 
 def cover_transfers(session: Session, _: None) -> int:

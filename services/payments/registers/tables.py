@@ -157,10 +157,10 @@ class RegisterTables:
         return {row["state"]: row["number"] for row in self._cursor}
 
     def to_take(self, limit: int) -> list[dict[str, Any]]:
-        """Return {payment_id, account} of payments to decide on, the oldest first."""
+        """Return {payment_id, account, paid_on, document} to decide on, the oldest first."""
         self._cursor.execute(
-            "SELECT payment_id, account FROM bank_payments WHERE state = 'received'"
-            " ORDER BY position LIMIT %s",
+            "SELECT payment_id, account, paid_on, document FROM bank_payments"
+            " WHERE state = 'received' ORDER BY position LIMIT %s",
             (limit,),
         )
         return self._cursor.fetchall()

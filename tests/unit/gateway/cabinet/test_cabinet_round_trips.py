@@ -72,8 +72,6 @@ PAGES = {
     "/payments/<uuid:payment_id>": (f"/payments/{THING}", 5, 3),
     "/payments/<uuid:payment_id>/fiscal": (f"/payments/{THING}/fiscal", 2, 2),
     "/payments/<uuid:payment_id>/go": (f"/payments/{THING}/go", 2, 2),
-    "/payments/<uuid:payment_id>/go": (f"/payments/{THING}/go", 2, 2),
-    "/payments/<uuid:payment_id>/fiscal": (f"/payments/{THING}/fiscal", 2, 2),
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/<uuid:payment_id>/receipt.pdf": (f"/payments/{THING}/receipt.pdf", 4, 3),
     "/payments/<uuid:payment_id>/state": (f"/payments/{THING}/state", 2, 2),
