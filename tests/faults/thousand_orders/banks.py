@@ -36,6 +36,8 @@ class BankOrder(NamedTuple):
     money: Money
     held: int
     is_open: bool
+    order_id: str = ""
+    """The bank's own."""
 
 
 class Bank:
@@ -61,11 +63,12 @@ class Bank:
     def clear_faults(self) -> None:
         self._ask(lambda: requests.delete(f"{self.url}/admin/faults", timeout=_TIMEOUTS))
 
-    def give_back(self, number: str, amount: int | None) -> bool:
+    def give_back(self, order: BankOrder, amount: int | None) -> bool:
         """Return money at the bank's own desk; False where it cannot be done any more."""
-        body = {"orderNumber": number} | ({} if amount is None else {"amount": amount})
+        url = f"{self.url}/admin/orders/{order.order_id}/refund"
+        body = {} if amount is None else {"amount": amount}
         try:
-            answer = requests.post(f"{self.url}/admin/refunds", json=body, timeout=_TIMEOUTS)
+            answer = requests.post(url, json=body, timeout=_TIMEOUTS)
         except requests.RequestException:
             return False
         return answer.ok
@@ -89,4 +92,6 @@ def _order(row: dict[str, Any]) -> BankOrder:
     status = row["status"]
     charged = row.get("charged", row["amount"] if status in _CHARGED else 0)
     returned = row.get("returned", row["amount"] if status == _REVERSED else row.get("refunded", 0))
-    return BankOrder(Money(charged, returned), row.get("held") or 0, status in _OPEN)
+    return BankOrder(
+        Money(charged, returned), row.get("held") or 0, status in _OPEN, row["orderId"]
+    )

@@ -38,17 +38,20 @@ FAULTS: Sequence[dict[str, Any]] = (
     {"lose_refund_call": True},
     {"lose_report_answer": True},
     {"status_delay_seconds": 2},
-    {"hang_seconds": 8},
+    {"hang": True},
+    {"register_hangs": True},
+    {"refuse_refunds": True},
+    {"lose_decline_answer": True},
     {"status_lags": True},
     {"status_denies": True},
     {"status_misreports": True},
-    {"charge_wrong_amount": True},
-    {"charges_other_amount": True},
+    {"charges_other_amount": 100},
+    {"charges_other_amount": 3},
     {"refund_pending_seconds": 5},
 )
 """Those that a bank does not have are left out."""
 
-BETWEEN_FAULTS_S = (0.5, 3.0)
+BETWEEN_FAULTS_S = (0.5, 4.0)
 BETWEEN_KILLS_S = (6.0, 14.0)
 REFUND_AT_BANK = 0.4
 
@@ -96,9 +99,9 @@ class Trouble:
             bank.set_faults(end_sessions=True)
 
     def _give_back(self, bank: Bank, chance: random.Random) -> None:
-        charged = [(number, one) for number, one in bank.orders().items() if one.money.kept > 1]
+        charged = [order for order in bank.orders().values() if order.money.kept > 1]
         if charged:
-            number, order = chance.choice(charged)
+            order = chance.choice(charged)
             amount = None if chance.random() < 0.5 else chance.randint(1, order.money.kept - 1)
-            done = bank.give_back(number, amount)
+            done = bank.give_back(order, amount)
             self.counts["refunds at the bank" if done else "refund at the bank refused"] += 1
