@@ -111,10 +111,14 @@ class Checkout:
         """Return the payment with its page, where an acquirer has one for it soon."""
         payment = self._registrar.register(payment)
         waited = 0.0
-        while payment.state is State.CREATED and self._is_claimed(payment) and waited < PATIENCE:
+        while payment.state is State.CREATED and waited < PATIENCE:
+            # In this order: whoever has the claim records the page before the claim ends.
+            under_way = self._is_claimed(payment)
+            payment = self._registrar.load(payment)
+            if not under_way:
+                break
             time.sleep(_PAUSE)
             waited += _PAUSE
-            payment = self._registrar.load(payment)
         return payment
 
     def _is_claimed(self, payment: PaymentSnapshot) -> bool:

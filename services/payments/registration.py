@@ -182,8 +182,12 @@ def close_order(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) ->
     """
     keeps_polling = False
     if payment.form_url:
-        if poll_acquirer(store, acquirers, payment) is PollOutcome.DECIDED:
+        polled = poll_acquirer(store, acquirers, payment)
+        if polled is PollOutcome.DECIDED:
             return
+        if polled is PollOutcome.UNKNOWN:
+            # It may be paid by now, and an acquirer that is silent closes nothing, either.
+            raise application.payment_open(payment.payment_id)
         acquirer = acquirers.of(payment.acquirer)
         outcome = None if acquirer is None else acquirer.close(order_of(payment))
         keeps_polling = acquirer is not None and acquirer.two_steps and outcome != Done()
