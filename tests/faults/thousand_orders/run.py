@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -78,7 +79,7 @@ def run(
         looks=watch.looks,
         settled_after=after,
         taken=sum(order.money.kept for order in books.orders.values()),
-        counts=tally.counts + trouble.counts,
+        counts=tally.counts + trouble.counts + _logged(installation),
         found=[*tally.violations, *watch.found, *differences(books), *left],
     )
 
@@ -147,6 +148,18 @@ def _settle(look: Callable[[], Books]) -> tuple[Books, list[str], float]:
         if not (left or differences(books)) or after > SETTLED_S:
             return books, left, after
         time.sleep(LOOK_EVERY_S)
+
+
+def _logged(installation: Installation) -> Counter[str]:
+    """Return how often our processes have logged which errors."""
+    counts: Counter[str] = Counter()
+    for name in ("serve", "work", "gateway"):
+        for line in installation.state.log_of(name).read_text(encoding="utf-8").splitlines():
+            if '"level": "error"' in line:
+                entry = json.loads(line)
+                event = entry["event"].partition(":")[0][:60]
+                counts[f"logged by {name}: {event} {entry.get('error', '')}".rstrip()] += 1
+    return counts
 
 
 def _progress(tally: Tally, watch: Watch, trouble: Trouble) -> str:
