@@ -145,9 +145,12 @@ RECONCILIATION_DIFFERENCES = Gauge(
     "Payments on which the books do not agree, in the newest reconciliations of the last days.",
     ("kind",),
 )
-RECONCILED_AT = Gauge(
-    "saldo_payments_reconciliation_last_success_timestamp_seconds",
-    "When the last nightly reconciliation ended, in seconds since 1970.",
+RECONCILIATION_DUE = Gauge(
+    "saldo_payments_reconciliation_due",
+    "1 while a day of payments is to be reconciled and is not, else 0.",
+)
+PAYMENTS_STUCK = Gauge(
+    "saldo_payments_stuck", "Payments and refunds that do not go on by themselves.", ("what",)
 )
 SEALED_EVENTS = Counter("saldo_seal_sealed_events", "Events sealed.")
 SEAL_SUCCESS = Gauge(

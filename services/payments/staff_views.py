@@ -15,6 +15,7 @@ from shared.eventstore import Session
 
 OVERDUE: Final = timedelta(minutes=1)
 """How long the ledger and the worker may take before something counts as stuck."""
+MOST_COUNTED: Final = 10_000
 REFUSED_SHOWN: Final = timedelta(days=30)
 
 _ROW: Final = (
@@ -185,6 +186,20 @@ def stuck(session: Session, limit: int) -> list[dict[str, Any]]:
         {**_plain(row), "command": _command(row["what"], row["payment_id"])}
         for row in session.cursor.fetchall()
     ]
+
+
+TROUBLES: Final = (
+    "unknown", "mismatch", "not_polled", "not_posted",
+    "refund_not_made", "refund_refused", "refund_not_posted",
+)  # fmt: skip
+
+
+def stuck_counts(session: Session) -> dict[str, int]:
+    """Return how many are stuck, by what."""
+    counts = dict.fromkeys(TROUBLES, 0)
+    for row in stuck(session, MOST_COUNTED):
+        counts[row["what"]] += 1
+    return counts
 
 
 def _command(what: str, payment_id: UUID) -> str:

@@ -26,14 +26,19 @@ def due_day(now: datetime, zone: ZoneInfo, at: time, last: date | None) -> date 
     return first if first <= over else None
 
 
+def due(session: Session, zone: ZoneInfo, at: time) -> date | None:
+    """Return the day that is due and not reconciled yet."""
+    last = runs.last_nightly(session)
+    return due_day(session.now, zone, at, last["day"] if last else None)
+
+
 def request_due(session: Session, zone: ZoneInfo, at: time) -> date | None:
     """Ask for the day that is due, an hour after an attempt that failed at the soonest."""
-    last = runs.last_nightly(session)
-    day = due_day(session.now, zone, at, last["day"] if last else None)
+    day = due(session, zone, at)
     if day is None:
         return None
     tried = runs.last_try(session, day)
     if tried is not None and session.now - tried < RETRY_AFTER:
         return None
-    runs.request(session, day)
+    runs.request_as(session, day, runs.BY_SCHEDULE)
     return day

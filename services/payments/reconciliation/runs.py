@@ -37,6 +37,11 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 def request(session: Session, day: date) -> dict[str, Any]:
+    """Ask for the reconciliation of a day as the actor; see `request_as`."""
+    return request_as(session, day, context.current().actor)
+
+
+def request_as(session: Session, day: date, by: str) -> dict[str, Any]:
     """Ask for the reconciliation of a day; return {reconciliation_id, state}.
 
     One that is asked for or being made already is returned. Raises ValidationFailed `invalid_day`.
@@ -56,7 +61,7 @@ def request(session: Session, day: date) -> dict[str, Any]:
         cursor.execute(
             "INSERT INTO reconciliations (reconciliation_id, day, state, requested_by,"
             " requested_at) VALUES (%s, %s, %s, %s, %s)",
-            (row["reconciliation_id"], day, REQUESTED, context.current().actor, session.now),
+            (row["reconciliation_id"], day, REQUESTED, by, session.now),
         )
     return {"reconciliation_id": str(row["reconciliation_id"]), "state": row["state"]}
 

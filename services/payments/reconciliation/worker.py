@@ -7,15 +7,15 @@ payments. A worker that ends leaves its run to the next one, which begins it aga
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any, Final, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.payments import snapshots
+from services.payments import snapshots, staff_views
 from services.payments.callback import poll_now
 from services.payments.configured import acquirers_of
 from services.payments.polling import Acquirers
@@ -68,12 +68,17 @@ class Reconciliations:
         self._thread: threading.Thread | None = None
         self._next_look = 0.0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a reconciliation is being made."""
+        return self._thread is not None and self._thread.is_alive()
+
     def run(self, services: Services) -> int:
         """Begin what is to be made (a job); return 0, so that it waits for its next time."""
-        if self._thread is not None and self._thread.is_alive():
+        if self.is_busy:
             return 0
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + LOOK_EVERY
+        if monotonic() >= self._next_look:
+            self._next_look = monotonic() + LOOK_EVERY
             look(services)
         claimed = services.store.transact(lambda session, _: runs.claim(session), None)
         if claimed is not None:
@@ -89,16 +94,17 @@ def look(services: Services) -> None:
     """Ask for the day that is due by the schedule, and show what is open."""
     zone, at = ZoneInfo(services.settings.timezone), services.settings.payments_reconcile_at
     services.store.transact(lambda session, _: nightly.request_due(session, zone, at), None)
-    services.store.query(_expose)
+    services.store.query(lambda session: _expose(session, zone, at))
 
 
-def _expose(session: Session) -> None:
-    last = runs.last_nightly(session)
-    if last is not None:
-        telemetry.RECONCILED_AT.set(last["finished_at"].timestamp())
-    found = runs.open_differences(session, session.today - timedelta(days=EARLIER_DAYS))
+def _expose(session: Session, zone: ZoneInfo, at: time) -> None:
+    due = nightly.due(session, zone, at)
+    telemetry.RECONCILIATION_DUE.set(0 if due is None else 1)
+    open_ = runs.open_differences(session, session.today - timedelta(days=EARLIER_DAYS))
     for kind in runs.DIFFERING:
-        telemetry.RECONCILIATION_DIFFERENCES.labels(kind).set(found.get(kind, 0))
+        telemetry.RECONCILIATION_DIFFERENCES.labels(kind).set(open_.get(kind, 0))
+    for what, count in staff_views.stuck_counts(session).items():
+        telemetry.PAYMENTS_STUCK.labels(what).set(count)
 
 
 def make(services: Services, claimed: Claim) -> None:
@@ -178,8 +184,8 @@ class _Progress:
         if self._services.stop.is_set():
             raise StoppedError
         self._read[what] = self._read.get(what, 0) + more
-        if time.monotonic() >= self._next_note:
-            self._next_note = time.monotonic() + NOTE_EVERY
+        if monotonic() >= self._next_note:
+            self._next_note = monotonic() + NOTE_EVERY
             self._services.store.transact(
                 lambda session, _: runs.note_progress(session, self._claimed, self._read), None
             )

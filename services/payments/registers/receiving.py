@@ -121,6 +121,7 @@ class RecordPosting(msgspec.Struct, frozen=True, kw_only=True):
 
 def receive_register(session: Session, command: ReceiveRegister) -> None:
     """Record a file; does nothing for one that is known."""
+    session.peek.registers.wait_for_writers()
     fields = msgspec.structs.asdict(command)
     register = session.load(BankRegister, fields.pop("register_id"))
     register.receive(RegisterReceived(**fields))
@@ -128,6 +129,7 @@ def receive_register(session: Session, command: ReceiveRegister) -> None:
 
 def finish_register(session: Session, command: FinishRegister) -> None:
     """Record the end of an import; does nothing the second time."""
+    session.peek.registers.wait_for_writers()
     register = session.load(BankRegister, command.register_id)
     if register.is_imported:
         return
@@ -138,6 +140,7 @@ def finish_register(session: Session, command: FinishRegister) -> None:
 
 def receive_payments(session: Session, command: ReceivePayments) -> Received:
     """Record the payments that are new, and return what became of each row."""
+    session.peek.registers.wait_for_writers()
     known = _known(session, command.payments)
     outcome = compare_payments(session, command)
     for payment in command.payments:
@@ -168,6 +171,7 @@ def compare_payments(session: Session, command: ReceivePayments) -> Received:
 
 def take_payments(session: Session, command: TakePayments) -> None:
     """Decide on payments that were received; does nothing for those decided already."""
+    session.peek.registers.wait_for_writers()
     for payment in _loaded(session, command.payment_ids):
         if payment.account not in command.known:
             payment.suspend(Suspense.UNKNOWN_ACCOUNT)
@@ -179,6 +183,7 @@ def take_payments(session: Session, command: TakePayments) -> None:
 
 def cover_transfers(session: Session, _: None) -> int:
     """Mark the transfers whose register is imported; return how many."""
+    session.peek.registers.wait_for_writers()
     transfers = session.read.registers.transfers()
     for payment_id, register_id in transfers.items():
         session.load(BankPayment, payment_id).cover(register_id)

@@ -13,7 +13,7 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-_BATCH: Final = 500
+_BATCH: Final = 200
 
 
 def take_bank_payments(services: Services) -> int:
@@ -22,11 +22,10 @@ def take_bank_payments(services: Services) -> int:
         due = services.store.query(lambda session: session.read.registers.to_take(_BATCH))
         if due:
             try:
-                command = _decided(services, due)
-            except Unavailable:
-                log.warning("bank_payments_wait_for_the_ledger", payments=len(due))
+                services.store.transact(take_payments, _decided(services, due))
+            except Unavailable as error:
+                log.warning("bank_payments_wait", payments=len(due), error=error.code)
                 return 0
-            services.store.transact(take_payments, command)
         covered = services.store.transact(cover_transfers, None)
     return len(due) + covered
 

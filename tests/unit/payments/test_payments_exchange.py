@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,9 +13,12 @@ import pytest
 
 from services.payments.acquirers import UnknownOutcome
 from services.payments.acquirers import exchange as exchanges
-from services.payments.acquirers.exchange import Answer, Deadline, exchange
+from services.payments.acquirers.exchange import MOST_BYTES, Answer, Deadline, exchange
 
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+
+#: A body that is small until it is unpacked.
+PACKED = gzip.compress(b" " * (2 * MOST_BYTES))
 
 
 @contextmanager
@@ -51,7 +55,10 @@ def test_response_of_any_status_is_an_answer() -> None:
         ([HEAD, b"Content-Length: 100\r\n\r\n", b"{"], "ProtocolError"),
         ([HEAD, b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\n{"], "ProtocolError"),
         ([HEAD, b"Content-Encoding: gzip\r\n\r\n", b"no gzip"], "DecodeError"),
+        ([HEAD, b"X: " + b"x" * 100_000, b"\r\n\r\n"], "ConnectionError"),
+        ([HEAD, b"X: x\r\n" * 1000, b"\r\n"], "ConnectionError"),
         (chain([HEAD + b"\r\n"], repeat(b"x" * 65_536)), "response too large"),
+        ([HEAD, b"Content-Encoding: gzip\r\n\r\n", PACKED], "response too large"),
     ],
 )
 def test_outcome_is_unknown_without_a_whole_response(chunks: Iterable[bytes], reason: str) -> None:

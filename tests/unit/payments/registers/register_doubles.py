@@ -80,6 +80,9 @@ class FakeRegisterTables:
                 row["reason"] = getattr(event, "reason", None)
                 row["covered_by"] = getattr(event, "register_id", None)
 
+    def wait_for_writers(self) -> None:
+        """Have nobody to wait for."""
+
     def known(self, ids: Sequence[UUID]) -> Mapping[UUID, Known]:
         found = {id_: self.payments[id_] for id_ in ids if id_ in self.payments}
         return {id_: Known(row["amount"], row["named"]) for id_, row in found.items()}
