@@ -401,7 +401,7 @@ def test_report_that_breaks_off_is_no_report(kassa: YookassaAcquirer, wire: Wire
         assert refused.value.code == "acquirer_unavailable"
 
 
-def test_code_of_faster_payments_is_on_the_page_of_yookassa_alone(
+def test_payment_in_two_steps_has_no_code_of_faster_payments(
     kassa: YookassaAcquirer, wire: Wire
 ) -> None:
     assert kassa.faster_payment(ORDER) is None

@@ -159,10 +159,7 @@ class YookassaAcquirer:
             yield from map(report_of, page.items)
 
     def faster_payment(self, order: Order) -> FasterPayment | None:
-        """Return None: the QR code of «СБП» is on YooKassa's page, beside the other ways to pay.
-
-        The API has it only for a payment that can be paid in no other way.
-        """
+        """Return None: «СБП» cannot be paid in two steps, and every payment here has two."""
         return None
 
     def read_callback(self, request: CallbackRequest) -> Callback | None:
