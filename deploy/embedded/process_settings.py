@@ -77,6 +77,7 @@ _SERVICES = (
     "SALDO_PAYMENTS_LARGEST",
     "SALDO_PAYMENTS_MISMATCH",
     "SALDO_PAYMENTS_OPEN_ORDERS",
+    "SALDO_PAYMENTS_RECONCILE_AT",
     *_VERIFIERS,
 )
 
@@ -96,8 +97,12 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_AMQP_URL",
         "SALDO_DATABASE_URL",
         *_VERIFIERS,
-        *_secrets_of("accounts", "ledger"),
+        *_secrets_of("accounts", "ledger", "payments"),
         "SALDO_LEDGER_ACCRUALS",
+        "SALDO_PAYEES",
+        "SALDO_PAYMENTS_FIRST_DAY",
+        "SALDO_PAYMENTS_REGISTER_LAYOUT",
+        "SALDO_PAYMENTS_SETTLEMENT_ACCOUNTS",
         "SALDO_ROLE_PREFIX",
         "SALDO_STATE_DIR",
         "SALDO_URL",

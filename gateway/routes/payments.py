@@ -159,7 +159,13 @@ class PaymentRoutes:
                 lambda: call.ask("ledger", "payment_proofs", payment_id=payment_id),
             ]
         )
-        return {"payment": payment, **postings, **proofs}
+        # One that was made to a wrong account is posted to another one since, perhaps not his own.
+        paid = {line["account"] for line in payment["lines"]}
+        return {
+            "payment": payment,
+            "postings": [one for one in postings["postings"] if one["account"] in paid],
+            "proofs": [one for one in proofs["proofs"] if one["account"] in paid],
+        }
 
 
 def _chosen(call: Call, settings: Settings) -> dict[str, Any]:

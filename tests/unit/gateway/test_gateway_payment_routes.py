@@ -127,6 +127,24 @@ def test_receipt_needs_a_captured_payment(browser: Browser, services: FakeServic
         assert services.calls[-1] == ("ledger", "payment_proofs", {"payment_id": THING})
 
 
+def test_a_receipt_is_of_the_accounts_that_were_paid(
+    browser: Browser, services: FakeServices
+) -> None:
+    """Staff have moved the payment to an account that may be somebody else's."""
+    posting = {"position": 7, "amount": 450000, "penalty": 1425, "allocation": []}
+    both = ("0001", "0777")
+    services.answers["payments", "payment"] = PAYMENT
+    services.answers["ledger", "payment_postings"] = {
+        "postings": [{"account": account, **posting} for account in both]
+    }
+    services.answers["ledger", "payment_proofs"] = {
+        "proofs": [{"account": account, "proof": PROOF} for account in both]
+    }
+    receipt = browser("GET", f"/api/v1/payments/{THING}/receipt").json
+    assert [one["account"] for one in receipt["postings"]] == ["0001"]
+    assert [one["account"] for one in receipt["proofs"]] == ["0001"]
+
+
 def test_receipt_of_a_captured_payment_may_lack_postings(
     browser: Browser, services: FakeServices
 ) -> None:
