@@ -40,7 +40,7 @@ class BillPenalty(Result):
 
 
 class BillPayment(Result):
-    """A payment in the days of this bill; negative: one that was reversed."""
+    """A payment in the days of this bill; negative: money that went back, or a reversal."""
 
     effective_on = day("The day on which it was paid.")
     amount = kopecks("For services", 450000)

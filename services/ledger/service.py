@@ -46,7 +46,7 @@ from services.ledger.reports import (
 from services.ledger.reports.refundable import refundable
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
-from services.ledger.taken_payments import TakePayment
+from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
 from shared.config import GATEWAY, Settings
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
@@ -76,6 +76,13 @@ class LedgerService:
         """Return ``{known}``: those numbers that are open accounts."""
         rows = self.store.query(lambda session: session.read.balances(numbers))
         return {"known": [row["number"] for row in rows]}
+
+    @rpc(schemas.EnteredDocuments, callers=("payments",))
+    def entered_documents(self, documents: list[dict[str, Any]]) -> Any:
+        """Return ``{entered}``: the places of the documents that staff have posted by hand."""
+        asked = [BankDocument(**one) for one in documents]
+        entered = self.store.query(lambda session: entered_documents(session, asked))
+        return {"entered": entered}
 
     @rpc(schemas.Charges, callers=(GATEWAY,))
     def charges(self, number: str, before: str | None, limit: int) -> Any:

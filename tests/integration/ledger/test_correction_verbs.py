@@ -174,6 +174,49 @@ def test_a_payment_is_reversed_and_a_penalty_waived(company: SmallCompany) -> No
     assert company.run("audit").exit_code == 0
 
 
+def test_a_payment_is_moved_to_the_account_that_it_was_meant_for(company: SmallCompany) -> None:
+    payment_id, (number, amount, penalty) = next(iter(company.payments.items()))
+    other = next(one for one in NUMBERS if one != number)
+    before = [company.run_json("balance", one) for one in (number, other)]
+    words = ["move-payment", str(payment_id), "--from", number, "--to", other]
+    look = company.run_json(*words, "--reason", "a wrong account", "--dry-run")
+    assert (look["would_be"], look["amount"]) == ("done", amount + penalty)
+    assert [row["number"] for row in look["before"]] == [number, other]
+    assert [company.run_json("balance", one) for one in (number, other)] == before
+    assert company.run_json(*words, "--reason", "a wrong account")["state"] == "done"
+    after = [company.run_json("balance", one) for one in (number, other)]
+    for old, new, difference in zip(before, after, look["difference"], strict=True):
+        for sum_ in ("principal", "penalty", "advance"):
+            assert new[sum_] - old[sum_] == difference[sum_]
+    assert net(after[0]) - net(before[0]) >= amount + penalty
+    assert net(after[1]) - net(before[1]) <= -amount - penalty
+    again = company.run_json(*words, "--reason", "a wrong account")
+    assert (again["state"], again["repeated"]) == ("done", True)
+    assert company.run_json(*words, "--reason", "once more")["state"] == "unchanged"
+    found = company.run("find-payment", str(payment_id)).stdout
+    assert "Moved to" in found
+    assert "Moved from" in found
+    assert f"Payment moved to another account, {other}" in company.run("statement", number).stdout
+    in_russian = company.run("statement", other, "--lang", "ru").stdout
+    assert "Оплата перенесена с другого счёта" in in_russian
+    assert company.run("audit").exit_code == 0
+
+
+def test_a_move_above_the_limit_takes_two_people(company: SmallCompany) -> None:
+    company.may(CLERK, "reverse", 0)
+    payment_id, (number, *_) = next(iter(company.payments.items()))
+    other = next(one for one in NUMBERS if one != number)
+    words = ["move-payment", str(payment_id), "--from", number, "--to", other, "--reason", "typo"]
+    proposed = company.run_json(*words)
+    assert proposed["state"] == "proposed"
+    shown = company.run("proposal", proposed["correction_id"]).stdout
+    assert "move of a payment" in shown
+    assert other in shown
+    done = company.run_json(*words, "--approve", proposed["correction_id"], by="petrov")
+    assert done["state"] == "approved"
+    assert company.run("audit").exit_code == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -189,6 +232,8 @@ def test_a_payment_is_reversed_and_a_penalty_waived(company: SmallCompany) -> No
         ["write-off", NUMBERS[5], "--amount", "100000000000"],
         ["reverse", "11111111-2222-4333-8444-555555555555"],
         ["reverse", "not-an-id"],
+        ["move-payment", "11111111-2222-4333-8444-555555555555", "--from", "1", "--to", "2"],
+        ["move-payment", "not-an-id", "--from", NUMBERS[5], "--to", NUMBERS[6]],
     ],
 )
 def test_a_bad_correction_changes_nothing(shared_company: SmallCompany, words: list[str]) -> None:

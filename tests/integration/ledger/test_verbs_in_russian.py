@@ -54,6 +54,14 @@ REFUSED: list[tuple[str, ...]] = [
     ("adjust", NUMBER, "--period", "2026-02", "--service", "heatng=-1", "--reason", "r"),
     ("adjust", NUMBER, "--period", "2026-02", "--service", "heating", "--reason", "r"),
     ("reverse", "11111111-2222-4333-8444-555555555555", "--reason", "r"),
+    (
+        *("move-payment", "11111111-2222-4333-8444-555555555555"),
+        *("--from", NUMBER, "--to", NUMBERS[1], "--reason", "r"),
+    ),
+    (
+        *("move-payment", "11111111-2222-4333-8444-555555555555"),
+        *("--from", NUMBER, "--to", NUMBER, "--reason", "r"),
+    ),
     ("approve", "11111111-2222-4333-8444-555555555555"),
     ("close", "2026-01", "--reason", "r"),
 ]

@@ -185,6 +185,15 @@ def test_sums_and_days_are_written_as_on_the_pages() -> None:
         assert fact in pack
 
 
+def test_what_a_refund_took_back_is_said_to_the_court() -> None:
+    [paid] = PACK["payments"]
+    back = {**paid, "is_refund": True, "amount": -50, "penalty": 0, "ahead": 0}
+    part = {**paid["parts"][0], "amount": -50}
+    data = {**PACK, "payments": [paid, {**back, "parts": [part]}]}
+    pack = text_of(paper_pdf("court_pack", data, "ru"))
+    assert "Возврат оплаты: Отопление, долг на начало −0,50 ₽" in pack
+
+
 @pytest.mark.parametrize(
     ("taken", "language", "written"),
     [

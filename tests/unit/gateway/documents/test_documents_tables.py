@@ -76,6 +76,28 @@ def test_operations_are_named_with_month_and_reason() -> None:
     assert operation(unknown, "ru") == "Нечто за 2026-05"
 
 
+@pytest.mark.parametrize(
+    ("kind", "russian", "english"),
+    [
+        ("payment_refund", "Возврат оплаты", "Payment refunded"),
+        (
+            "payment_moved_here",
+            "Оплата перенесена с другого лицевого счёта",
+            "Payment moved from another account",
+        ),
+        (
+            "payment_moved_away",
+            "Оплата перенесена на другой лицевой счёт",
+            "Payment moved to another account",
+        ),
+    ],
+)
+def test_what_is_done_to_a_payment_is_named(kind: str, russian: str, english: str) -> None:
+    movement = {"kind": kind, "text": russian}
+    assert operation(movement, "ru") == russian
+    assert operation(movement, "en") == english
+
+
 def test_a_payment_of_a_cash_desk_is_named_with_its_document() -> None:
     movement = {"kind": "payment", "text": "Оплата в кассе: № 117"}
     assert operation(movement, "ru") == "Оплата в кассе: № 117"

@@ -32,6 +32,10 @@ def adjusted(name: str, period: str, on: str, **lines: int) -> Fact:
     return Fact(day(on), "adjust", name, period, lines, law.due_on(day(on)))
 
 
+def refunded(name: str, on: str, payment: str, amount: int) -> Fact:
+    return Fact(day(on), "refund", name, amount=amount, payment=payment)
+
+
 def reversed_(name: str, on: str) -> Fact:
     return Fact(day(on), "reverse", name)
 
@@ -107,6 +111,35 @@ def test_reversal_takes_the_advance_and_then_what_it_paid_the_last_first() -> No
         "2026-04": {"water": 60_00, "lift": 40_00},
     }
     assert state.advance == 0
+
+
+def test_a_refund_takes_what_is_left_over_the_penalty_and_the_newest_month() -> None:
+    facts = [
+        opened(),
+        bill("2026-03", "2026-03-31", "2026-04-15", heating=3_000_00, water=1_500_00),
+        bill("2026-04", "2026-04-30", "2026-05-15", heating=2_000_00, water=1_000_00),
+        paid("a", "2026-06-20", 7_600_00, 57_00),
+        refunded("x", "2026-07-01", "a", 60_00),
+    ]
+    assert sums(state_of(facts, day("2026-07-01"))) == (0, 0, 40_00)
+    facts.append(refunded("y", "2026-07-01", "a", 1_060_00))
+    state = state_of(facts, day("2026-07-01"))
+    assert state.principal == {"2026-04": {"heating": 642_00, "water": 321_00}}
+    assert (state.paid, state.advance) == (0, 0)
+    facts.append(refunded("z", "2026-07-01", "a", 6_537_00))
+    assert sums(state_of(facts, day("2026-07-01"))) == (7_500_00, 83_13, 0)
+
+
+def test_a_reversal_undoes_what_refunds_have_left() -> None:
+    facts = [
+        opened(),
+        bill("2026-03", "2026-03-31", "2026-04-15", water=100_00),
+        paid("a", "2026-04-10", 100_00),
+        refunded("x", "2026-05-01", "a", 30_00),
+        Fact(day("2026-04-20"), "reverse", "a", amount=70_00),
+    ]
+    assert sums(state_of(facts, day("2026-04-20"))) == (70_00, 0, 0)
+    assert sums(state_of(facts, day("2026-05-01"))) == (100_00, 0, 0)
 
 
 def test_another_payments_advance_pays_what_a_reversal_reopens() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import uuid4
 
 import pypdfium2
 import pytest
 from account_sessions import AccountSession
-from eventful_account import NUMBER, an_account, bill, day, eventful
+from eventful_account import ID, NUMBER, an_account, bill, day, eventful
 
 from services.ledger.domain.decision import BY_FACTS, BY_LATER_ENTRY
 from services.ledger.papers import reconciliation as module
 from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.reports.history import statement_by_days
+from services.ledger.reports.totals import turnover_of_account
 from shared.documents.papers import paper_pdf
 from shared.errors import NotFound, ValidationFailed
 
@@ -65,6 +67,30 @@ def test_each_movement_stands_in_the_columns_of_its_kind() -> None:
     assert {"heating": "Отопление", "water": "water"}.items() <= {
         row["service"]: row["name"] for row in found["services"]
     }.items(), "the name of the latest bill"
+
+
+def test_refunds_and_moves_lower_what_is_paid() -> None:
+    account, other = an_account("09-01"), an_account("09-01")
+    bill(account, "10-31", heating=1_000)
+    first, second = uuid4(), uuid4()
+    account.post_payment(first, day("11-10"), 600, 0)
+    account.refund_payment(first, uuid4(), 150, day("11-12"))
+    account.post_payment(second, day("11-13"), 300, 0)
+    account.move_payment(second, other, day("11-14"), "a wrong account")
+    found = act(AccountSession(account.pending), *ALL)
+    assert [(one["kind"], one["paid"], one["balance"]) for one in found["movements"]] == [
+        ("charges", 0, 1_000),
+        ("payment", 600, 400),
+        ("payment_refund", -150, 550),
+        ("payment", 300, 250),
+        ("payment_moved_away", -300, 550),
+    ]
+    assert (found["totals"]["paid"], found["totals"]["closing"]) == (450, 550)
+    assert turnover_of_account(ID, account.pending, *ALL).books["clearing"] == 450
+    there = act(AccountSession(other.pending), *ALL)
+    assert [(one["kind"], one["paid"]) for one in there["movements"]] == [
+        ("payment_moved_here", 300)
+    ]
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

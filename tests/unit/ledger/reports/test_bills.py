@@ -127,6 +127,21 @@ def test_bill_has_what_was_posted_and_why(ledger: MemoryStore) -> None:
     assert may["other_bills"] == []
 
 
+def test_bill_has_what_went_back(ledger: MemoryStore) -> None:
+    def refund(session: Session, _command: None) -> None:
+        account = session.load(Account, account_id(NUMBER))
+        account.refund_payment(UUID(int=1), UUID(int=9), 500, date(2026, 4, 20))
+
+    before = bill_of(ledger, "2026-04")
+    ledger.transact(refund, None)
+    after = bill_of(ledger, "2026-04")
+    assert after["payments"] == [
+        *before["payments"],
+        {"effective_on": "2026-04-20", "amount": -480, "penalty": -20},
+    ]
+    assert after["totals"]["paid"] == before["totals"]["paid"] - 500
+
+
 def test_bill_equals_the_turnover_sheet_of_its_days(ledger: MemoryStore) -> None:
     sheet = turnover_of_account(
         account_id(NUMBER), events_of(ledger), date(2026, 3, 1), date(2026, 3, 31)
