@@ -23,6 +23,7 @@ from services.ledger.application import (
     open_account,
     post_payment,
 )
+from services.ledger.domain.events import TakenElsewhere
 from services.ledger.loading import load_account
 from services.ledger.reports import payment_days
 from services.payments import application, staff_views
@@ -38,9 +39,11 @@ from services.payments.registers.receiving import (
     FinishRegister,
     ReceivePayments,
     ReceiveRegister,
+    TakePayments,
     finish_register,
     receive_payments,
     receive_register,
+    take_payments,
 )
 from services.payments.registers.rows import Payment
 from shared import context
@@ -107,6 +110,41 @@ class Books:
         acquirer = self.payments.acquirers.by_name["main"]
         charged = self.bank.orders()[order.order_number]["charged"]
         acquirer.give_back(order, amount, charged, uuid4())
+
+    def register(self, *, account: str, suspense: str) -> UUID:
+        """Import a bank's register with one payment of 8,00."""
+        register_id, payment_id = uuid4(), uuid4()
+        row = Payment(
+            payment_id=payment_id,
+            row=1,
+            bank="sber",
+            document="17",
+            paid_on=self.today,
+            amount=800,
+            fee=8,
+            account=account,
+            suspense=suspense,
+        )
+        register = ReceiveRegister(
+            register_id=register_id,
+            file="r.txt",
+            digest="0" * 64,
+            kind="register",
+            bank="sber",
+            rows=1,
+            refused=0,
+            total=800,
+            fee=8,
+            last_day=self.today,
+            by="staff:ivanova",
+            reason="r",
+        )
+        self.store.transact(receive_register, register)
+        received = ReceivePayments(register_id=register_id, payments=(row,), by_account=True)
+        self.store.transact(receive_payments, received)
+        finished = FinishRegister(register_id=register_id, payments=1, differing=0)
+        self.store.transact(finish_register, finished)
+        return payment_id
 
     def ask(self, method: str, **arguments: Any) -> Any:
         """Call the ledger as its service does, and pass the answer on as the bus does."""
@@ -246,41 +284,32 @@ def test_a_refund_of_an_earlier_day_is_found_by_the_look_back(books: Books) -> N
 
 
 def test_a_register_line_in_suspense_is_missing_here(books: Books) -> None:
-    register_id, payment_id = uuid4(), uuid4()
-    row = Payment(
-        payment_id=payment_id,
-        row=1,
-        bank="sber",
-        document="17",
-        paid_on=books.today,
-        amount=800,
-        fee=8,
-        account="",
-        suspense="no_account",
-    )
-    register = ReceiveRegister(
-        register_id=register_id,
-        file="r.txt",
-        digest="0" * 64,
-        kind="register",
-        bank="sber",
-        rows=1,
-        refused=0,
-        total=800,
-        fee=8,
-        last_day=books.today,
-        by="staff:ivanova",
-        reason="r",
-    )
-    books.store.transact(receive_register, register)
-    received = ReceivePayments(register_id=register_id, payments=(row,), by_account=True)
-    books.store.transact(receive_payments, received)
-    finished = FinishRegister(register_id=register_id, payments=1, differing=0)
-    books.store.transact(finish_register, finished)
+    payment_id = books.register(account="", suspense="no_account")
     finding = of(books.reconcile(), str(payment_id))
     assert whats(finding) == [(Source.REGISTER, Kind.MISSING_HERE, (What.STATE,))]
     [difference] = finding.differences
     assert difference.command.startswith(f"saldo payments assign {payment_id}")
+
+
+def test_a_posted_register_line_is_matched_with_its_posting(books: Books) -> None:
+    payment_id = books.register(account=A, suspense="")
+    known = TakePayments(payment_ids=(payment_id,), known=frozenset({A}))
+    books.store.transact(take_payments, known)
+    finding = of(books.reconcile(), str(payment_id))
+    assert whats(finding) == [(Source.REGISTER, Kind.MISSING_HERE, (What.PAYMENT,))]
+
+    command = PostPayment(
+        payment_id=payment_id,
+        paid_on=books.today,
+        lines=(PaidLine(account=A, amount=800, penalty=0),),
+        taken=TakenElsewhere(place="bank", document="17"),
+    )
+    with context.bind(actor="service:ledger"):
+        books.ledger.execute(post_payment, command)
+    assert of(books.reconcile(), str(payment_id)).kind is Kind.MATCHED
+    books.reverse(str(payment_id), A)
+    finding = of(books.reconcile(), str(payment_id))
+    assert whats(finding) == [(Source.REGISTER, Kind.DIFFERING, (What.STATE,))]
 
 
 def test_the_sums_by_kind_are_what_each_source_holds(books: Books) -> None:
