@@ -44,6 +44,8 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         {
             "acquirer_callback_by_form",
             "acquirer_callback_by_query",
+            "named_acquirer_callback_by_form",
+            "named_acquirer_callback_by_query",
             "payment",
             "receipt",
             "start_payment",
