@@ -26,9 +26,16 @@ _OPERATOR = (
     "SALDO_SECRET_LEDGER_FILE",
     "SALDO_SECRET_ACCOUNTS",
     "SALDO_SECRET_ACCOUNTS_FILE",
+    "SALDO_SECRET_PAYMENTS",
+    "SALDO_SECRET_PAYMENTS_FILE",
+    "SALDO_PAYEES",
+    "SALDO_PAYMENTS_FIRST_DAY",
+    "SALDO_PAYMENTS_REGISTER_LAYOUT",
+    "SALDO_PAYMENTS_SETTLEMENT_ACCOUNTS",
     "SALDO_URL",
 )
-"""An operator's commands are fingerprinted, and contracts sealed, with the keys of the service."""
+"""An operator's commands are fingerprinted, contracts sealed, and payers of statements told apart,
+with the keys of the service."""
 
 
 def terminal_environment(

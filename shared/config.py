@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -37,6 +38,7 @@ _DERIVED_FOR = {GATEWAY: "cabinet"}
 
 MIN_BYTES = 2**20
 _AGE = re.compile(r"[1-9][0-9]{0,8}[YMDhms]")
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ACCRUALS = re.compile(r"monthly(:([1-9]|1[0-9]|2[0-8]))?|daily|off")
 
 
@@ -78,6 +80,8 @@ class Settings:
     """How many payments of one person may be open, each over accounts of its own."""
     payments_mismatch: str = "return"
     """What becomes of a charge of another sum than ordered: `return` it, or leave it to `staff`."""
+    payments_reconcile_at: time = time(5)
+    """From when, by the operator's clock, the worker reconciles the day before."""
     fiscal: FiscalSettings | None = None
     """The registrar of fiscal receipts; None: the operator has them made elsewhere."""
     monitoring_listen: str = "127.0.0.1:0"
@@ -209,6 +213,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         fiscal=_fiscal(env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
+        payments_reconcile_at=_time_of_day(
+            env, "SALDO_PAYMENTS_RECONCILE_AT", Settings.payments_reconcile_at
+        ),
         stream_max_bytes=_bytes(env, "SALDO_STREAM_MAX_BYTES", Settings.stream_max_bytes),
         subscriber_queue_bytes=_bytes(
             env, "SALDO_SUBSCRIBER_QUEUE_BYTES", Settings.subscriber_queue_bytes
@@ -285,6 +292,13 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
         raise ConfigurationError(f"{name} is one of: {', '.join(choices)}")
     return text
+
+
+def _time_of_day(env: Mapping[str, str], name: str, default: time) -> time:
+    text = env.get(name) or default.isoformat("minutes")
+    if not _TIME_OF_DAY.fullmatch(text):
+        raise ConfigurationError(f"{name} is a time of day, as 05:00")
+    return time.fromisoformat(text)
 
 
 def _bytes(env: Mapping[str, str], name: str, default: int) -> int:

@@ -140,6 +140,18 @@ ACCRUAL_REFUSED = Gauge(
 ACCRUAL_ACCOUNTS = Counter(
     "saldo_accrual_accounts", "Accounts that the accrual runs of the schedule have gone over."
 )
+RECONCILIATION_DIFFERENCES = Gauge(
+    "saldo_payments_reconciliation_differences",
+    "Payments on which the books do not agree, in the newest reconciliations of the last days.",
+    ("kind",),
+)
+RECONCILIATION_DUE = Gauge(
+    "saldo_payments_reconciliation_due",
+    "1 while a day of payments is to be reconciled and is not, else 0.",
+)
+PAYMENTS_STUCK = Gauge(
+    "saldo_payments_stuck", "Payments and refunds that do not go on by themselves.", ("what",)
+)
 SEALED_EVENTS = Counter("saldo_seal_sealed_events", "Events sealed.")
 SEAL_SUCCESS = Gauge(
     "saldo_seal_last_success_timestamp_seconds",

@@ -88,6 +88,7 @@ class ServicesHere:
         """Serve a request as it was decoded; raises what the method raises."""
         serving: Any = hosted(_class_of(service))()
         serving.store = self._stores[service]
+        serving.services = ServicesHere(self._stores, f"amqp://{service}:secret@127.0.0.1:1/")
         serving.server_context = SimpleNamespace(store=serving.store)
         (entrypoint,) = getattr(type(serving), method).nameko_entrypoints
         assert isinstance(entrypoint, Method)

@@ -26,6 +26,7 @@ from deploy.demo.loading import load as load_demo
 from deploy.demo.loop import Place, Record, read_beliefs, run_loop
 from deploy.demo.reconciliation import (
     OUTAGES,
+    acquirer_urls,
     audit,
     compare_beliefs,
     parked_messages,
@@ -142,14 +143,13 @@ def reconcile(
         Path | None, typer.Option(exists=True, help="Also compare with the beliefs of a loop.")
     ] = None,
 ) -> None:
-    """Compare acquirer, payments and ledger to the kopeck. Exit code 1: something differs."""
+    """Compare acquirers, payments and ledger to the kopeck. Exit code 1: something differs."""
     database_url = setting("SALDO_DATABASE_URL")
-    acquirer_url = setting("SALDO_ACQUIRER_URL")
+    setting("SALDO_ACQUIRER_URL")
+    acquirers = acquirer_urls(os.environ)
     beliefs = read_beliefs(record) if record else []
-    with out.status("Comparing acquirer, payments and ledger"):
-        snapshot, found = wait_for_agreement(
-            lambda: take_snapshot(database_url, acquirer_url), wait
-        )
+    with out.status("Comparing acquirers, payments and ledger"):
+        snapshot, found = wait_for_agreement(lambda: take_snapshot(database_url, acquirers), wait)
         found += compare_beliefs(beliefs, snapshot)
         found += parked_messages(database_url)
         found += audit()

@@ -1,6 +1,6 @@
-"""Reconciliation of acquirer, payments and ledger, to the kopeck, each read at its own source.
+"""Reconciliation of acquirers, payments and ledger, to the kopeck, each read at its own source.
 
-The orders come from the acquirer, the payments from their tables, the postings from the events in
+The orders come from the acquirers, the payments from their tables, the postings from the events in
 the ledger's log. The comparison itself is a pure function.
 """
 
@@ -25,14 +25,15 @@ from deploy.embedded.environment import REPOSITORY
 from shared.config import SERVICES
 from shared.money import Kopecks, format_roubles
 
-PAID, REVERSED, REFUNDED = 2, 3, 4
 TAKEN = frozenset({"captured", "completed"})
 POLL_SECONDS = 0.5
 OUTAGES = (psycopg.OperationalError, requests.RequestException)
-"""Raised while the database or the acquirer cannot be reached."""
+"""Raised while the database or an acquirer cannot be reached."""
 
 _PAYMENTS = """
-SELECT p.payment_id::text AS id, p.order_number, p.state, p.total,
+SELECT p.payment_id::text AS id, p.state, p.total,
+       (SELECT array_agg(o.order_number) FROM payments.orders AS o
+         WHERE o.payment_id = p.payment_id) AS order_numbers,
        array_agg(ARRAY[l.account, l.amount::text, l.penalty::text] ORDER BY l.line) AS lines
   FROM payments.payments AS p JOIN payments.payment_lines AS l USING (payment_id)
  GROUP BY p.payment_id
@@ -47,16 +48,16 @@ SELECT e.posted ->> 'payment_id' AS payment_id, e.posted ->> 'account' AS accoun
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel"):
-    """An order at the acquirer; `deposited` is what it has charged less refunds, in kopecks."""
+    """An order at an acquirer: what it has charged, and returned since, in kopecks."""
 
     order_number: str
     amount: Kopecks
-    status: int
-    refunded: Kopecks = 0
+    charged: Kopecks = 0
+    returned: Kopecks = 0
 
     @property
     def deposited(self) -> Kopecks:
-        return self.amount - self.refunded if self.status in {PAID, REFUNDED} else 0
+        return self.charged - self.returned
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Payment:
     """A payment as the payments service has it."""
 
     payment_id: str
-    order_number: str
+    order_numbers: tuple[str, ...]
     state: str
     total: Kopecks
     lines: tuple[PaymentLine, ...]
@@ -95,13 +96,13 @@ class Snapshot:
 def compare(snapshot: Snapshot) -> list[str]:
     """Return a sentence for each difference between the three."""
     orders = {order.order_number: order for order in snapshot.orders}
-    payments = {payment.order_number: payment for payment in snapshot.payments}
+    numbers = {number for payment in snapshot.payments for number in payment.order_numbers}
     found: list[str] = []
     for number, order in orders.items():
-        if order.deposited and number not in payments:
+        if order.deposited and number not in numbers:
             found.append(f"order {number}: charged, and no payment has this number")
-    for number, payment in payments.items():
-        found += _against_order(payment, orders.get(number))
+    for payment in snapshot.payments:
+        found += _against_orders(payment, _orders_of(payment, orders))
     found += _against_ledger(snapshot.payments, snapshot.postings)
     sums = snapshot.sums
     if len(set(sums.values())) > 1:
@@ -120,8 +121,7 @@ def compare_beliefs(beliefs: Sequence[Belief], snapshot: Snapshot) -> list[str]:
             if belief.payment_id:
                 found.append(f"payment {belief.payment_id}: was started, and is missing")
             continue
-        order = orders.get(payment.order_number)
-        charged = order.deposited if order else 0
+        charged = sum(order.deposited for order in _orders_of(payment, orders))
         expected = {"yes": {belief.total}, "no": {0}}.get(belief.charged, {0, belief.total})
         if charged not in expected:
             found.append(
@@ -134,14 +134,22 @@ def compare_beliefs(beliefs: Sequence[Belief], snapshot: Snapshot) -> list[str]:
     return found
 
 
-def take_snapshot(database_url: str, acquirer_url: str) -> Snapshot:
-    """Read all three, the acquirer first: what it charges later is still under way."""
-    response = requests.get(f"{acquirer_url.rstrip('/')}/admin/orders", timeout=(3.05, 30))
-    response.raise_for_status()
-    orders = msgspec.json.decode(response.content, type=dict[str, list[Order]])["orders"]
+def acquirer_urls(environ: Mapping[str, str]) -> list[str]:
+    """Return where the acquirers of an installation answer."""
+    names = ("SALDO_ACQUIRER_URL", "SALDO_ACQUIRER_KASSA_URL")
+    return [environ[name].rstrip("/") for name in names if environ.get(name)]
+
+
+def take_snapshot(database_url: str, acquirers: Sequence[str]) -> Snapshot:
+    """Read all three, the acquirers first: what they charge later is still under way."""
+    orders: list[Order] = []
+    for url in acquirers:
+        response = requests.get(f"{url}/admin/orders", timeout=(3.05, 30))
+        response.raise_for_status()
+        orders += msgspec.json.decode(response.content, type=dict[str, list[Order]])["orders"]
     with open_snapshot(database_url) as cursor:
         payments = [
-            Payment(row["id"], row["order_number"], row["state"], row["total"], _lines(row))
+            Payment(row["id"], tuple(row["order_numbers"]), row["state"], row["total"], _lines(row))
             for row in cursor.execute(_PAYMENTS).fetchall()
         ]
         postings = [
@@ -202,14 +210,20 @@ def audit() -> list[str]:
     return found
 
 
-def _against_order(payment: Payment, order: Order | None) -> Iterator[str]:
-    deposited = order.deposited if order else 0
+def _orders_of(payment: Payment, orders: Mapping[str, Order]) -> list[Order]:
+    """Return the orders of a payment: one whose page was lost has a successor."""
+    return [orders[number] for number in payment.order_numbers if number in orders]
+
+
+def _against_orders(payment: Payment, orders: Sequence[Order]) -> Iterator[str]:
+    deposited = sum(order.deposited for order in orders)
     name = f"payment {payment.payment_id} ({payment.state})"
-    if order and order.amount != payment.total:
-        yield (
-            f"{name}: an order over {format_roubles(order.amount)} for a payment of "
-            f"{format_roubles(payment.total)}"
-        )
+    for order in orders:
+        if order.amount != payment.total:
+            yield (
+                f"{name}: an order over {format_roubles(order.amount)} for a payment of "
+                f"{format_roubles(payment.total)}"
+            )
     if deposited and payment.state != "completed":
         yield f"{name}: the acquirer has taken {format_roubles(deposited)}"
     if payment.taken and deposited != payment.total:

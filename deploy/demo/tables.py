@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from deploy.demo.loop import Belief
-from deploy.demo.reconciliation import PAID, Snapshot
+from deploy.demo.reconciliation import Snapshot
 from shared.money import format_roubles
 
 
@@ -38,7 +38,7 @@ def reconciliation_table(snapshot: Snapshot, beliefs: int) -> Table:
     for name in ("Taken", "Roubles"):
         table.add_column(name, justify="right")
     taken = {
-        "acquirer": sum(order.status == PAID for order in snapshot.orders),
+        "acquirer": sum(order.deposited > 0 for order in snapshot.orders),
         "payments": sum(payment.taken > 0 for payment in snapshot.payments),
         "ledger": len({payment_id for payment_id, _ in snapshot.postings}),
     }

@@ -189,7 +189,7 @@ class ReadModel:
             "part": f"%{part}%",
             "amount": amount,
             "paid_on": paid_on and paid_on.isoformat(),
-            "first": self._first_position(since) if since else 1,
+            "first": self.first_position(since) if since else 1,
             "limit": limit,
         }
         self._cursor.execute(_SOUGHT, sought)
@@ -205,7 +205,7 @@ class ReadModel:
         )
         return self._cursor.fetchall()  # type: ignore[no-any-return]
 
-    def _first_position(self, since: datetime) -> int:
+    def first_position(self, since: datetime) -> int:
         """Return the first position recorded since an instant; times never decrease along them."""
         self._cursor.execute("SELECT coalesce(max(notification_id), 0) AS last FROM events")
         first, beyond = 1, self._cursor.fetchone()["last"] + 1

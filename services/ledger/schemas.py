@@ -59,6 +59,22 @@ class KnownAccounts(Schema):
     )
 
 
+class BankDocument(Schema):
+    """The document of a payment in a bank's register."""
+
+    account = fields.String(required=True, validate=NUMBER)
+    paid_on = fields.Date(required=True, format="iso")
+    document = fields.String(required=True, validate=validate.Length(min=1, max=64))
+
+
+class EnteredDocuments(Schema):
+    """Documents of which staff may have entered some by hand."""
+
+    documents = fields.List(
+        fields.Nested(BankDocument), required=True, validate=validate.Length(max=1_000)
+    )
+
+
 class Charges(Schema):
     """The months of an account, newest first; ``before`` is a period to go on below."""
 

@@ -39,13 +39,14 @@ from services.ledger.reports import (
     balances,
     bills,
     history,
+    payment_days,
     payments,
     statements,
 )
 from services.ledger.reports.refundable import refundable
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
-from services.ledger.taken_payments import TakePayment
+from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
 from shared.config import GATEWAY, Settings
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
@@ -75,6 +76,13 @@ class LedgerService:
         """Return ``{known}``: those numbers that are open accounts."""
         rows = self.store.query(lambda session: session.read.balances(numbers))
         return {"known": [row["number"] for row in rows]}
+
+    @rpc(schemas.EnteredDocuments, callers=("payments",))
+    def entered_documents(self, documents: list[dict[str, Any]]) -> Any:
+        """Return ``{entered}``: the places of the documents that staff have posted by hand."""
+        asked = [BankDocument(**one) for one in documents]
+        entered = self.store.query(lambda session: entered_documents(session, asked))
+        return {"entered": entered}
 
     @rpc(schemas.Charges, callers=(GATEWAY,))
     def charges(self, number: str, before: str | None, limit: int) -> Any:
@@ -156,7 +164,7 @@ class LedgerService:
             lambda session: statements.postings_of_payments(session, payment_ids)
         )
 
-    @rpc(schemas.Refundable, callers=("payments",))
+    @rpc(schemas.Refundable, callers=("payments", staff("read")))
     def refundable(self, payment_id: UUID) -> Any:
         """Return what is left of a payment by account; see `refundable.refundable`."""
         return self.store.query(lambda session: refundable(session, payment_id))
@@ -338,6 +346,19 @@ class LedgerService:
         return self.store.query(
             lambda session: payments.find_payments(session, payments.Sought(**sought), limit)
         )
+
+    @rpc(staff_schemas.PaymentsOfDay, callers=("payments", staff("read")))
+    def payments_of_day(self, day: date, after: int, limit: int) -> Any:
+        """Return a page of what is posted of the payments of a day; see `payment_days`."""
+        return self.store.query(
+            lambda session: payment_days.payments_of_day(session, day, after, limit)
+        )
+
+    @rpc(staff_schemas.PaymentsPosted, callers=("payments", staff("read")))
+    def payments_posted(self, payment_ids: list[UUID]) -> Any:
+        """Return ``{payments}``, what is posted of these; see `payment_days.payments_posted`."""
+        found = self.store.query(lambda session: payment_days.payments_posted(session, payment_ids))
+        return {"payments": found}
 
     def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
         return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)

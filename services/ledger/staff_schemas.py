@@ -164,3 +164,19 @@ class FindPayments(Schema):
     paid_on = fields.Date(load_default=None, allow_none=True, format="iso")
     amount = Kopecks(load_default=None, allow_none=True)
     limit = fields.Integer(load_default=50, strict=True, validate=validate.Range(1, 500))
+
+
+class PaymentsOfDay(Schema):
+    """The payments of a day after a position of the log."""
+
+    day = fields.Date(required=True, format="iso")
+    after = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=2**62))
+    limit = fields.Integer(load_default=500, strict=True, validate=validate.Range(1, 1_000))
+
+
+class PaymentsPosted(Schema):
+    """Some payments by their ids."""
+
+    payment_ids = fields.List(
+        fields.UUID(), required=True, validate=validate.Length(min=1, max=1_000)
+    )

@@ -6,7 +6,7 @@ one the same sums, are posted once, whoever enters them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -87,17 +87,33 @@ def _post_within_limit(session: Session, command: PostPayment) -> dict[str, Any]
     return result
 
 
+class BankDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The document of a payment in a bank's register."""
+
+    account: str
+    paid_on: date
+    document: str
+
+
+def entered_documents(session: Session, documents: Sequence[BankDocument]) -> list[int]:
+    """Return the places of those documents that staff have entered by `take_payment`.
+
+    One that was entered and reversed counts, too: staff decide what it is.
+    """
+    ids = [_id_of_document(one.account, one.paid_on, "bank", one.document) for one in documents]
+    entered = {UUID(row["payment_id"]) for row in session.read.postings_of_all(ids)}
+    return [place for place, id_ in enumerate(ids) if id_ in entered]
+
+
 def _command(asked: TakePayment, today: date) -> PostPayment:
     paid_on, line, taken = asked.paid_on or today, asked.line, asked.taken
     if paid_on > today:
         raise ValidationFailed("invalid_day", f"Nobody has paid on {paid_on} yet: it is {today}.")
-    told_apart = (
-        ("document", taken.document)
-        if taken.document
-        else ("sums", line.amount, line.penalty, line.period or "")
-    )
+    sums = ("sums", line.amount, line.penalty, line.period or "")
     return PostPayment(
-        payment_id=_id("taken-payment", line.account, paid_on, taken.place, *told_apart),
+        payment_id=_id_of_document(line.account, paid_on, taken.place, taken.document)
+        if taken.document
+        else _id("taken-payment", line.account, paid_on, taken.place, *sums),
         paid_on=paid_on,
         lines=(line,),
         taken=taken,
@@ -196,6 +212,10 @@ def _naming_the_document(command: PostPayment) -> Iterator[None]:
             paid_on=command.paid_on.isoformat(),
             account=command.lines[0].account,
         ) from error
+
+
+def _id_of_document(account: str, paid_on: date, place: str, document: str) -> UUID:
+    return _id("taken-payment", account, paid_on, place, "document", document)
 
 
 def _id(*parts: object) -> UUID:

@@ -81,6 +81,7 @@ class CapturePayment(msgspec.Struct, frozen=True, kw_only=True):
     captured_at: datetime | None
     masked_card: str | None
     credited: Split | None = None
+    reason: str = ""
 
 
 class RecordMismatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +245,7 @@ def capture_payment(session: Session, command: CapturePayment) -> None:
         session.clock.day_of(captured_at),
         command.masked_card,
         command.credited,
+        command.reason,
     )
     session.read.polls.remove(command.payment_id)
 

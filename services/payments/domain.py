@@ -128,10 +128,12 @@ class PaymentOrder(RefundablePayment):
         paid_on: date,
         masked_card: str | None,
         credited: Split | None = None,
+        reason: str = "",
     ) -> None:
         """Record the charge, also after a failure: money that arrived is credited.
 
-        `credited` is the split by which staff credit another sum than was ordered. Raises Conflict
+        `credited` is the split by which staff credit another sum than was ordered, and `reason`
+        why. Raises Conflict
         `amount_mismatch` for an amount that the split does not add up to.
         """
         if self.state is State.NONE or self.is_captured:
@@ -155,6 +157,7 @@ class PaymentOrder(RefundablePayment):
                 captured_at=captured_at,
                 paid_on=paid_on,
                 masked_card=masked_card,
+                reason=reason,
             )
         )
         self._complete_when_posted()

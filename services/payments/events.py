@@ -99,7 +99,7 @@ class MismatchFound(Event, frozen=True, kw_only=True):
 class PaymentCaptured(Event, frozen=True, kw_only=True):
     """The card was charged at `captured_at`, by the acquirer's clock: on business day `paid_on`.
 
-    `lines` are those of the start, or those by which staff credited another sum.
+    `lines` are those of the start, or those by which staff credited another sum, for a `reason`.
     """
 
     topic: ClassVar[str] = "payments.payment_captured.v1"
@@ -109,6 +109,7 @@ class PaymentCaptured(Event, frozen=True, kw_only=True):
     captured_at: datetime
     paid_on: date
     masked_card: str | None
+    reason: str = ""
 
 
 class PaymentFailed(Event, frozen=True, kw_only=True):

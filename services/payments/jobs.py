@@ -10,6 +10,7 @@ from services.payments import scheduling
 from services.payments.configured import acquirers_of, return_url_of
 from services.payments.fiscal.jobs import FISCAL_JOBS
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
+from services.payments.reconciliation.worker import Reconciliations
 from services.payments.refunding import due_refunds, make_refund
 from services.payments.registers.taking import take_bank_payments
 from services.payments.registration import Registrar
@@ -104,5 +105,6 @@ JOBS: Final = [
     Job("make_refunds", every=1.0, run=make_refunds),
     Job("take_bank_payments", every=1.0, run=take_bank_payments),
     Job("sweep_acquirers", every=30.0, run=_Sweeping().run),
+    Job("reconcile", every=1.0, run=Reconciliations().run),
     *FISCAL_JOBS,
 ]

@@ -73,7 +73,7 @@ class RefundablePayment(PaymentState):
         Raises NotFound `refund_not_found`, Conflict `refund_decided`, Forbidden
         `second_person_needed`, and what `request_refund` raises of what is left today.
         """
-        proposed = self._proposed(refund_id)
+        proposed = self.proposed_refund(refund_id)
         if proposed.by == by:
             raise Forbidden(
                 "second_person_needed", "Somebody else than who proposed it must approve it."
@@ -91,7 +91,7 @@ class RefundablePayment(PaymentState):
 
     def reject_refund(self, refund_id: UUID, reason: str, by: str) -> None:
         """Reject a proposed refund, or withdraw one's own; raises as `approve_refund`."""
-        self._proposed(refund_id)
+        self.proposed_refund(refund_id)
         self.trigger(RefundRejected(refund_id=refund_id, reason=reason, by=by))
 
     def return_charge(self, refund_id: UUID, reason: str, by: str) -> None:
@@ -173,7 +173,8 @@ class RefundablePayment(PaymentState):
             )
         return refund_of(self.left, wanted)
 
-    def _proposed(self, refund_id: UUID) -> Refund:
+    def proposed_refund(self, refund_id: UUID) -> Refund:
+        """Return a refund that awaits a second person; raises as `approve_refund`."""
         refund = self.refunds.get(refund_id)
         if refund is None:
             raise NotFound("refund_not_found", "There is no such refund.")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.payments import callback, faster_payments, schemas, views
+from services.payments import (
+    callback,
+    faster_payments,
+    resolving,
+    schemas,
+    staff_refunds,
+    staff_schemas,
+    staff_views,
+    views,
+)
 from services.payments.acquirers import CallbackRequest
 from services.payments.checkout import Checkout
 from services.payments.configured import acquirers_of, limits_of, return_url_of
-from services.payments.events import Line
+from services.payments.events import Line, RefundLine
 from services.payments.fiscal import application as fiscal
 from services.payments.fiscal import schemas as fiscal_schemas
+from services.payments.reconciliation import runs
 from services.payments.registers import reports, staff_commands
 from services.payments.registers import schemas as register_schemas
 from services.payments.registers.receiving import AssignPayment, ReturnPayment
@@ -72,6 +83,100 @@ class PaymentsService:
         """Return {accepted: true}; see `receive_callback`."""
         request = CallbackRequest(parameters=parameters, body=body, remote_address=remote_address)
         return callback.receive_callback(self.store, acquirers_of(self.settings), acquirer, request)
+
+    # Staff
+
+    @rpc(staff_schemas.Refund, callers=(staff("refund"),))
+    def refund(
+        self,
+        payment_id: UUID,
+        lines: list[dict[str, Any]],
+        reason: str,
+        key: str | None,
+        dry_run: bool,
+    ) -> dict[str, Any]:
+        """Give money back, or propose it; see `staff_refunds.refund_payment`."""
+        wanted = [RefundLine(**line) for line in lines]
+        return staff_refunds.refund_payment(
+            self.store, payment_id, wanted, reason, key, dry_run=dry_run
+        )
+
+    @rpc(staff_schemas.ApproveRefund, callers=(staff("approve"),))
+    def approve_refund(self, refund_id: UUID, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Approve a proposed refund; see `staff_refunds.approve_refund`."""
+        return staff_refunds.approve_refund(self.store, refund_id, reason, dry_run=dry_run)
+
+    @rpc(staff_schemas.RejectRefund, callers=(staff("approve"), staff("refund")))
+    def reject_refund(self, refund_id: UUID, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Reject a proposed refund, or withdraw one's own; see `staff_refunds.reject_refund`."""
+        return staff_refunds.reject_refund(self.store, refund_id, reason, dry_run=dry_run)
+
+    @rpc(staff_schemas.Resolve, callers=(staff("resolve"),))
+    def resolve(
+        self,
+        payment_id: UUID,
+        how: resolving.How,
+        lines: list[dict[str, Any]],
+        reason: str,
+        dry_run: bool,
+    ) -> dict[str, Any]:
+        """Ask the acquirer, return a charge, or credit it; see `resolving.resolve`."""
+        split = [Line(**line) for line in lines]
+        return resolving.resolve(
+            self.store, acquirers_of(self.settings), payment_id, how, split, reason,
+            dry_run=dry_run,
+        )  # fmt: skip
+
+    @rpc(staff_schemas.ListPayments, callers=(staff("read"),))
+    def list_payments(self, **query: Any) -> dict[str, Any]:
+        """Return {payments, next}, the newest first; see `staff_views.listed`."""
+        wanted = staff_views.Listed(**query)
+        return self._query(lambda session: staff_views.listed(session, wanted))
+
+    @rpc(staff_schemas.ShowPayment, callers=(staff("read"),))
+    def show_payment(self, payment_id: UUID) -> dict[str, Any]:
+        """Return all of one payment; see `staff_views.shown`."""
+        return self._query(lambda session: staff_views.shown(session, payment_id))
+
+    @rpc(staff_schemas.Stuck, callers=(staff("read"),))
+    def stuck(self, limit: int) -> dict[str, Any]:
+        """Return {stuck}, what does not go on by itself; see `staff_views.stuck`."""
+        return {"stuck": self.store.query(lambda session: staff_views.stuck(session, limit))}
+
+    @rpc(staff_schemas.Refunds, callers=(staff("read"),))
+    def refunds(self, state: str | None, limit: int) -> dict[str, Any]:
+        """Return {refunds}, the newest first."""
+        found = self.store.query(lambda session: staff_views.refunds(session, state, limit))
+        return {"refunds": found}
+
+    @rpc(staff_schemas.Money, callers=(staff("read"),))
+    def money(self, first: date, last: date, after: list[str] | None, limit: int) -> dict[str, Any]:
+        """Return {rows} for accounting: charges, and refunds; see `staff_views.money`."""
+        since = None if after is None else tuple(after)
+        rows = self.store.query(
+            lambda session: staff_views.money(session, first, last, since, limit)
+        )
+        return {"rows": rows}
+
+    @rpc(staff_schemas.Reconcile, callers=(staff("read"),))
+    def reconcile(self, day: date) -> dict[str, Any]:
+        """Have the worker reconcile a day; return {reconciliation_id, state}."""
+        asked: dict[str, Any] = self.store.transact(runs.request, day)
+        return asked
+
+    @rpc(staff_schemas.Reconciliation, callers=(staff("read"),))
+    def reconciliation(
+        self, reconciliation_id: UUID, after: int, limit: int, matched: bool
+    ) -> dict[str, Any]:
+        """Return a reconciliation with a page of its findings; see `runs.run`."""
+        return self._query(
+            lambda session: runs.run(session, reconciliation_id, after, limit, matched=matched)
+        )
+
+    @rpc(staff_schemas.ListReconciliations, callers=(staff("read"),))
+    def reconciliations(self, limit: int) -> dict[str, Any]:
+        """Return {reconciliations}, the newest first, without their findings."""
+        return {"reconciliations": self.store.query(lambda session: runs.newest(session, limit))}
 
     @rpc(register_schemas.BankSuspense, callers=(staff("read"),))
     def bank_suspense(self, after: int, limit: int) -> dict[str, Any]:

@@ -21,7 +21,24 @@ PRODUCT = [REPOSITORY / "services", REPOSITORY / "gateway"]
 SOURCES = {".py", ".sql", ".yaml", ".json", ".html", ".j2", ".js"}
 
 #: Words that are not found by their form: neither camelCase nor a path.
-PLAIN_WORDS = {"rbs": {"RBS", "rbs", "mdOrder", "checksum", "sign_alias", "-2007", "DEPOSITED"}}
+PLAIN_WORDS = {
+    "rbs": {"RBS", "rbs", "mdOrder", "checksum", "sign_alias", "-2007", "DEPOSITED"},
+    "yookassa": {
+        "YooKassa",
+        "yookassa",
+        "Idempotence-Key",
+        "canceled",
+        "canceled_by_merchant",
+        "cancellation_details",
+        "confirmation_url",
+        "expired_on_capture",
+        "expired_on_confirmation",
+        "first6",
+        "last4",
+        "refunded_amount",
+        "waiting_for_capture",
+    },
+}
 
 
 def vocabulary(name: str) -> set[str]:
@@ -95,3 +112,15 @@ def test_vocabulary_of_rbs_is_recognised() -> None:
     text = 'if parameters["orderStatus"] == 2 and checksum(parameters): ...  # RBS'
     assert found_in(words, {"leak.py": text}) == {"leak.py": ["RBS", "checksum", "orderStatus"]}
     assert found_in(words, {"clean.py": "order_number amount checksums"}) == {}
+
+
+def test_vocabulary_of_yookassa_is_recognised() -> None:
+    """It has words of no form of its own, so that each of the list must be one of the protocol."""
+    words = vocabulary("yookassa")
+    spoken = {
+        f"{number}.py": inspect.getsource(one) for number, one in enumerate(modules_of("yookassa"))
+    }
+    assert set().union(*found_in(words, spoken).values()) == words
+    text = 'if payment.status == "waiting_for_capture": ...  # YooKassa'
+    assert found_in(words, {"leak.py": text}) == {"leak.py": ["YooKassa", "waiting_for_capture"]}
+    assert found_in(words, {"clean.py": "payment.status captured_at Idempotency-Key"}) == {}

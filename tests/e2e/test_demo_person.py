@@ -49,7 +49,7 @@ def test_demo_person_logs_in_to_a_cabinet_with_something_on_each_page(
     assert [question["state"] for question in questions] == ["open", "answered"]
 
     snapshot = reconciliation.take_snapshot(
-        environment["SALDO_DATABASE_URL"], environment["SALDO_ACQUIRER_URL"]
+        environment["SALDO_DATABASE_URL"], reconciliation.acquirer_urls(environment)
     )
     assert reconciliation.compare(snapshot) == []
     assert reconciliation.audit() == []

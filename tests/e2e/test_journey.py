@@ -78,7 +78,7 @@ def test_customer_registers_links_pays_and_asks(
     _check_event_history(database_url, journey)
     _check_that_no_secret_is_in_clear(installation, journey)
     check_metrics(environment)
-    snapshot = reconciliation.take_snapshot(database_url, environment["SALDO_ACQUIRER_URL"])
+    snapshot = reconciliation.take_snapshot(database_url, reconciliation.acquirer_urls(environment))
     assert snapshot.sums == dict.fromkeys(snapshot.sums, journey.paid.total if journey.paid else 0)
     assert reconciliation.compare(snapshot) == []
     assert reconciliation.parked_messages(database_url) == []
@@ -134,7 +134,11 @@ def _check_that_no_secret_is_in_clear(installation: Installation, journey: Journ
     for account in demo_accounts():
         secrets[f"holder of {account.number}"] = account.holder
         secrets[f"address of {account.number}"] = account.address
-    for name in ("SALDO_ACQUIRER_PASSWORD", "SALDO_ACQUIRER_SECRET"):
+    for name in (
+        "SALDO_ACQUIRER_PASSWORD",
+        "SALDO_ACQUIRER_SECRET",
+        "SALDO_ACQUIRER_KASSA_PASSWORD",
+    ):
         secrets[name] = installation.environment[name]
     for ring in installation.state.keys.iterdir():
         [key] = parse_ring(ring.read_text(encoding="ascii"))
@@ -145,8 +149,9 @@ def _check_that_no_secret_is_in_clear(installation: Installation, journey: Journ
     assert {"serve.log", "work.log", "seal.log", "gateway.log", "acquirer.log"} <= {
         log.name for log in logs
     }
-    kept = [path for path in installation.state.root.glob("acquirer/*") if path.is_file()]
-    assert kept, "the acquirer keeps its orders in a file"
+    folders = [installation.state.root / name for name in ("acquirer", "yookassa")]
+    kept = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    assert {path.parent for path in kept} == set(folders), "each keeps its orders in a file"
 
     # The search finds what is there, so that finding nothing means something.
     harmless = {"payment": journey.payment_id, "order": journey.payment_id.replace("-", "")}

@@ -28,7 +28,8 @@ from tests.waiting import eventually
 
 # Killed once each, in this order.
 VICTIMS = (
-    "serve", "work", "gateway", "acquirer", "postgres", "mailcatcher", "rabbitmq", "supervisor",
+    "serve", "work", "gateway", "acquirer", "yookassa", "postgres", "mailcatcher", "rabbitmq",
+    "supervisor",
 )  # fmt: skip
 RESTART_S = 60.0
 LOOP_S = 600.0  # at most: the test ends it

@@ -146,6 +146,11 @@ class Cabinets:
             "verify_proof": {"body": self._owner.receipt(self._paid)["proofs"][0]["proof"]},
             "acquirer_callback_by_form": {"body": callback},
             "acquirer_callback_by_query": {"query": {"parameters": callback}},
+            "named_acquirer_callback_by_form": {"path": {"name": "main"}, "body": callback},
+            "named_acquirer_callback_by_query": {
+                "path": {"name": "main"},
+                "query": {"parameters": callback},
+            },
         }
 
     def _callback(self) -> dict[str, str]:

@@ -179,7 +179,11 @@ def test_another_role_takes_away_what_the_first_gave(
 ) -> None:
     saldo("add", NAME, "--role", "operator", *BY)
     assert saldo("add", NAME, "--role", "approver", *BY).exit_code == 0
-    assert permissions(saldo) == {("ledger", "approve", None), ("ledger", "read", None)}
+    assert permissions(saldo) == {
+        (service, permission, None)
+        for service in ("ledger", "payments")
+        for permission in ("approve", "read")
+    }
     with database.owner("ledger") as owner:
         assert not drop_login(owner, NAME)
     assert f"staff.{NAME}" in broker.known
@@ -189,7 +193,10 @@ def test_another_role_takes_away_what_the_first_gave(
 
 def test_a_permission_is_given_limited_and_taken(saldo: Any) -> None:
     saldo("add", NAME, "--role", "clerk", *BY)
-    assert saldo("may", NAME, "approve", "--up-to", "10,00", *BY).exit_code == 0
+    both = saldo("may", NAME, "approve", "--up-to", "10,00", *BY)
+    assert "--service: approve is a permission in ledger, payments" in both.output
+    limited = ("approve", "--service", "ledger", "--up-to", "10,00")
+    assert saldo("may", NAME, *limited, *BY).exit_code == 0
     assert ("ledger", "approve", 10_00) in permissions(saldo)
     assert saldo("may", NAME, "close", "--service", "helpdesk", "--not", *BY).exit_code == 0
     assert ("helpdesk", "close", None) not in permissions(saldo)

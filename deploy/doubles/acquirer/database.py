@@ -55,6 +55,15 @@ CREATE INDEX callbacks_due ON callbacks (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX callbacks_of_order ON callbacks (order_id);
 """
 
+# The merchant's own names of its refunds, by which the bank knows a repeated call.
+_REFUNDS: Final = """
+CREATE TABLE IF NOT EXISTS refunds (
+    refund_id TEXT PRIMARY KEY,
+    order_id  TEXT NOT NULL REFERENCES orders,
+    amount    INTEGER NOT NULL CHECK (amount > 0)
+) STRICT;
+"""
+
 # A file of the first version knows neither `charged` nor `returned`.
 _ASIDE: Final = """
 DROP INDEX orders_open;
@@ -93,6 +102,7 @@ class Database:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._create_tables()
+        self._connection.executescript(_REFUNDS)
         self._connection.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager

@@ -47,7 +47,8 @@ class Faults:
     - `status_lags`: the status call reports each order as it was registered.
     - `status_denies`: the status call knows no order.
     - `status_misreports`: the status call reports a rouble more than was charged.
-    - `lose_decline_answer`: the order is closed, then the call answers 500.
+    - `lose_close_call`: the call that closes an order answers 500 and closes nothing.
+    - `lose_close_answer`: the order is closed, then the call answers 500.
     - `refuse_refunds`: reversals and refunds are refused.
     - `lose_refund_call`: reversals and refunds answer 500 and return nothing.
     - `lose_refund_answer`: the money is returned, then the call answers 500.
@@ -76,7 +77,8 @@ class Faults:
     status_lags: bool = False
     status_denies: bool = False
     status_misreports: bool = False
-    lose_decline_answer: bool = False
+    lose_close_call: bool = False
+    lose_close_answer: bool = False
     refuse_refunds: bool = False
     lose_refund_call: bool = False
     lose_refund_answer: bool = False
@@ -98,7 +100,7 @@ OCCASIONS: Final = {
         "status_misreports",
         "hang",
     ),
-    "decline.do": ("lose_decline_answer", "hang"),
+    "decline.do": ("lose_close_call", "lose_close_answer", "hang"),
     "reverse.do": _RETURNS,
     "refund.do": _RETURNS,
     "getLastOrdersForMerchants.do": ("lose_report_answer", "hang"),

@@ -145,15 +145,22 @@ class Orders:
         self._on_callback()
         return order
 
-    def refund(self, order_id: str, amount: int | None = None) -> Order:
-        """Refund all that is left, or a part; partial refunds may add up to what was charged."""
+    def refund(self, order_id: str, amount: int | None = None, refund_id: str = "") -> Order:
+        """Refund all that is left, or a part; partial refunds may add up to what was charged.
+
+        A refund that the bank knows by the merchant's id is not made again.
+        """
         with self._database.transaction() as db:
             order = _one(db, order_id)
+            if refund_id and _is_made(db, refund_id, order_id, amount):
+                return order
             if order.status not in {PAID, REFUNDED}:
                 raise OrderRefusedError(7, "Возврат невозможен для текущего состояния заказа")
             amount = order.left if amount is None else amount
             if not 0 < amount <= order.left:
                 raise OrderRefusedError(7, "Сумма возврата превышает остаток платежа")
+            if refund_id:
+                db.execute("INSERT INTO refunds VALUES (?,?,?)", (refund_id, order_id, amount))
             self._return(db, order, REFUNDED, amount)
             order = _one(db, order_id)
         self._on_callback()
@@ -259,6 +266,16 @@ def _last_operation(order: Order) -> tuple[str, int]:
     if order.status == DECLINED:
         return ("declinedByTimeout", 1) if order.action_code == BY_TIMEOUT else ("deposited", 0)
     return {PAID: "deposited", REVERSED: "reversed", REFUNDED: "refunded"}[order.status], 1
+
+
+def _is_made(db: sqlite3.Connection, refund_id: str, order_id: str, amount: int | None) -> bool:
+    """Return whether this very refund was made; refuse another one under the same id."""
+    row = db.execute(
+        "SELECT order_id, amount FROM refunds WHERE refund_id = ?", (refund_id,)
+    ).fetchone()
+    if row is not None and tuple(row) != (order_id, amount):
+        raise OrderRefusedError(7, "Возврат с этим номером уже сделан, и он другой")
+    return row is not None
 
 
 def _one(db: sqlite3.Connection, order_id: str) -> Order:

@@ -146,7 +146,7 @@ class MerchantApi:
     def _refund(self, parameters: Parameters, faults: Faults) -> dict[str, Any]:
         order_id, amount = _required(parameters, "orderId"), _amount(parameters)
         _refuse_returns(faults)
-        self._orders.refund(order_id, amount)
+        self._orders.refund(order_id, amount, parameters.get("externalRefundId", "")[:32])
         return _DONE
 
     def _report(self, parameters: Parameters, _faults: Faults) -> dict[str, Any]:

@@ -34,13 +34,14 @@ _WRONG_CODE: Final = "Код неверный. Введите код, показ
 #: The fault that loses a call before it takes effect, and the one that loses its answer after.
 _LOST_CALLS: Final = {
     "register.do": "lose_register_call",
+    "decline.do": "lose_close_call",
     "reverse.do": "lose_refund_call",
     "refund.do": "lose_refund_call",
 }
 _LOST_ANSWERS: Final = {
     "register.do": "lose_register_answer",
     "getOrderStatusExtended.do": "lose_status_answer",
-    "decline.do": "lose_decline_answer",
+    "decline.do": "lose_close_answer",
     "reverse.do": "lose_refund_answer",
     "refund.do": "lose_refund_answer",
     "getLastOrdersForMerchants.do": "lose_report_answer",

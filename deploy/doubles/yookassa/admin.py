@@ -18,9 +18,9 @@ from deploy.doubles.yookassa.objects import (
     WAITING_FOR_CAPTURE,
     Payment,
     RefusedError,
-    absent,
+    invalid,
 )
-from deploy.doubles.yookassa.payments import Payments
+from deploy.doubles.yookassa.payments import NewRefund, Payments
 from deploy.doubles.yookassa.responses import html, json_object, redirect
 
 _BY_THE_BANK = "Возврат банком"
@@ -41,7 +41,8 @@ class Admin:
             ("", "GET", self.panel),
             ("", "POST", self.panel_switched),
             ("/orders", "GET", self.orders),
-            ("/refunds", "POST", self.refund),
+            ("/refunds", "POST", self.refund_submitted),
+            ("/orders/<payment_id>/refund", "POST", self.refund),
             ("/faults", "GET", self.show_faults),
             ("/faults", "PUT", self.set_faults),
             ("/faults", "POST", self.set_faults),
@@ -60,7 +61,7 @@ class Admin:
         wanted: dict[str, Any] = {}
         for name, value in self._faults.change({}).items():
             given = request.form.get(name, "")
-            wanted[name] = given == "true" if isinstance(value, bool) else _number(given)
+            wanted[name] = given == "true" if isinstance(value, bool) else _number(value, given)
         try:
             self._faults.change(wanted)
         except InvalidFaultError as error:
@@ -70,25 +71,26 @@ class Admin:
     def orders(self, _request: Request) -> Response:
         return json_object({"orders": [_order(one) for one in self._lists.all_payments()]})
 
-    def refund(self, request: Request) -> Response:
-        """Return money as the bank does by itself: by a form, or by JSON with a number of kopecks.
+    def refund(self, request: Request, payment_id: str) -> Response:
+        """Return money as the bank does by itself: `{"amount": kopecks}`, or {} for all of it."""
+        body = request.get_json(force=True) if request.get_data() else {}
+        amount = body.get("amount") if isinstance(body, dict) else -1
+        if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int)):
+            return json_object({"error": "amount is a whole number of kopecks."}, 422)
+        try:
+            payment = self._payments.find(payment_id)
+            left = payment.amount - payment.refunded
+            self._return(payment_id, left if amount is None else amount)
+        except RefusedError as refusal:
+            return json_object({"error": refusal.description}, refusal.status)
+        return json_object(_order(self._payments.find(payment_id)))
 
-        JSON names the payment by `orderNumber`; without an `amount` all that is left goes back.
-        """
-        if request.is_json:
-            asked = request.get_json()
-            try:
-                payment = self._numbered(str(asked.get("orderNumber", "")))
-                amount = asked.get("amount") or payment.amount - payment.refunded
-                self._payments.refund(payment.payment_id, amount, _BY_THE_BANK, None)
-            except RefusedError as refusal:
-                return json_object({"error": refusal.description}, refusal.status)
-            return json_object(_order(self._payments.find(payment.payment_id)))
-        payment = self._payments.find(request.form.get("payment_id", ""))
+    def refund_submitted(self, request: Request) -> Response:
+        """Return money as the bank does by itself: the form of the panel, in roubles."""
         value = request.form.get("roubles", "").strip().replace(",", ".")
         try:
             amount = amount_of({"amount": {"value": value, "currency": "RUB"}})
-            self._payments.refund(payment.payment_id, amount, _BY_THE_BANK, None)
+            self._return(request.form.get("payment_id", ""), amount)
         except RefusedError as refusal:
             return self._panel(f"Не возвращено: {refusal.description}", 422)
         return redirect(f"{self._prefix}/admin")
@@ -111,11 +113,10 @@ class Admin:
         faults = self._faults.change({})
         return html(pages.panel(newest, faults, self._prefix, problem), status)
 
-    def _numbered(self, order_number: str) -> Payment:
-        for payment in reversed(self._lists.all_payments()):
-            if payment.order_number == order_number:
-                return payment
-        raise absent("Payment")
+    def _return(self, payment_id: str, amount: int) -> None:
+        if amount <= 0:
+            raise invalid("A sum above nothing", "amount")
+        self._payments.refund(NewRefund(payment_id, amount, _BY_THE_BANK))
 
 
 def _order(payment: Payment) -> dict[str, Any]:
@@ -131,9 +132,9 @@ def _order(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _number(text: str) -> float | None:
+def _number(example: float, text: str) -> float | None:
     try:
-        return float(text.replace(",", ".") or 0)
+        return type(example)(text.strip().replace(",", ".") or 0)
     except ValueError:
         return None
 
@@ -141,7 +142,7 @@ def _number(text: str) -> float | None:
 def _local(handler: Any) -> Any:
     """Return a handler that refuses other machines, and pages of other sites in a browser here."""
 
-    def guarded(request: Request) -> Response:
+    def guarded(request: Request, **arguments: Any) -> Response:
         try:
             local = ipaddress.ip_address(request.remote_addr or "").is_loopback
         except ValueError:
@@ -151,7 +152,7 @@ def _local(handler: Any) -> Any:
             "same-origin",
         }:
             raise Forbidden("This endpoint is open to the local machine only.")
-        response: Response = handler(request)
+        response: Response = handler(request, **arguments)
         return response
 
     return guarded

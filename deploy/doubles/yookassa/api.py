@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from deploy.doubles.yookassa.bodies import amount_of, new_payment_of, read_json, refund_of
 from deploy.doubles.yookassa.database import Database
-from deploy.doubles.yookassa.faults import FaultSwitch
+from deploy.doubles.yookassa.faults import ROUBLE, Faults, FaultSwitch
 from deploy.doubles.yookassa.keys import KeyedCall, remember_refusal
 from deploy.doubles.yookassa.lists import Lists
 from deploy.doubles.yookassa.objects import (
@@ -27,7 +27,7 @@ from deploy.doubles.yookassa.objects import (
     epoch_ms,
     invalid,
 )
-from deploy.doubles.yookassa.payments import Payments
+from deploy.doubles.yookassa.payments import NewRefund, Payments
 from deploy.doubles.yookassa.settings import ShopSettings
 
 _LONGEST_KEY: Final = 64
@@ -101,13 +101,15 @@ class Api:
         ids: tuple[str, ...],
     ) -> dict[str, Any]:
         self._check_credentials(request)
+        faults = self._faults.drawn(name)
         lost = RefusedError(500, "internal_server_error", "Lost: a fault is switched on")
-        if self._faults.strikes(f"lose_{name}_call"):
+        if faults.hang:
+            self._faults.hang()
+        if faults.loses(name, "call"):
             raise lost
-        described = call(request, *ids)
-        faults = self._faults.now
-        time.sleep(faults.hang_seconds + (faults.status_delay_seconds if name == "status" else 0))
-        if self._faults.strikes(f"lose_{name}_answer"):
+        described = call(request, faults, *ids)
+        time.sleep(faults.status_delay_seconds if name == "status" else 0)
+        if faults.loses(name, "answer"):
             raise lost
         return described
 
@@ -117,56 +119,49 @@ class Api:
         if not hmac.compare_digest(given.encode(), right.encode()):
             raise RefusedError(401, "invalid_credentials", "Basic authentication failed")
 
-    def _create(self, request: ApiRequest) -> dict[str, Any]:
+    def _create(self, request: ApiRequest, _faults: Faults) -> dict[str, Any]:
         with self._refusals_kept(request.keyed):
             new = new_payment_of(read_json(request.body))
             return self._described(self._payments.create(new, request.keyed))
 
-    def _show(self, _request: ApiRequest, payment_id: str) -> dict[str, Any]:
+    def _show(self, _request: ApiRequest, faults: Faults, payment_id: str) -> dict[str, Any]:
         payment = self._payments.find(payment_id)
-        if self._faults.now.status_denies:
+        if faults.status_denies:
             raise absent("Payment")
-        return self._described(self._misreported(payment))
+        return self._described(_misreported(payment, faults))
 
-    def _capture(self, request: ApiRequest, payment_id: str) -> dict[str, Any]:
+    def _capture(self, request: ApiRequest, _faults: Faults, payment_id: str) -> dict[str, Any]:
         with self._refusals_kept(request.keyed):
             body = read_json(request.body)
             amount = amount_of(body) if "amount" in body else None
             return self._described(self._payments.capture(payment_id, amount, request.keyed))
 
-    def _cancel(self, request: ApiRequest, payment_id: str) -> dict[str, Any]:
+    def _cancel(self, request: ApiRequest, _faults: Faults, payment_id: str) -> dict[str, Any]:
         with self._refusals_kept(request.keyed):
             return self._described(self._payments.cancel(payment_id, request.keyed))
 
-    def _refund(self, request: ApiRequest) -> dict[str, Any]:
+    def _refund(self, request: ApiRequest, faults: Faults) -> dict[str, Any]:
         with self._refusals_kept(request.keyed):
+            if faults.refuse_refunds:
+                raise invalid("Refused: this fault is switched on")
             payment_id, amount, description = refund_of(read_json(request.body))
-            refund = self._payments.refund(payment_id, amount, description, request.keyed)
-            return describe_refund(refund)
+            new = NewRefund(payment_id, amount, description, faults.refund_pending_seconds)
+            return describe_refund(self._payments.refund(new, request.keyed))
 
-    def _list_payments(self, request: ApiRequest) -> dict[str, Any]:
+    def _list_payments(self, request: ApiRequest, faults: Faults) -> dict[str, Any]:
         self._payments.tidy()
         payments, cursor = self._lists.payments(request.query)
-        if self._faults.now.status_denies:
+        if faults.status_denies:
             payments, cursor = [], ""
         return _listed([self._described(payment) for payment in payments], cursor)
 
-    def _list_refunds(self, request: ApiRequest) -> dict[str, Any]:
+    def _list_refunds(self, request: ApiRequest, _faults: Faults) -> dict[str, Any]:
         self._payments.tidy()
         refunds, cursor = self._lists.refunds(request.query)
         return _listed([describe_refund(refund) for refund in refunds], cursor)
 
     def _described(self, payment: Payment) -> dict[str, Any]:
         return describe_payment(payment, self._settings.url)
-
-    def _misreported(self, payment: Payment) -> Payment:
-        if self._faults.strikes("status_lags"):
-            payment = replace(
-                payment, status=PENDING, reason="", refunded=0, captured_at=None, masked_pan=None
-            )
-        if self._faults.now.status_misreports:
-            payment = replace(payment, amount=payment.amount + 100)
-        return payment
 
     @contextmanager
     def _refusals_kept(self, call: KeyedCall) -> Iterator[None]:
@@ -177,6 +172,16 @@ class Api:
             with self._database.transaction() as db:
                 remember_refusal(db, call, refusal, self._clock())
             raise
+
+
+def _misreported(payment: Payment, faults: Faults) -> Payment:
+    if faults.status_lags:
+        payment = replace(
+            payment, status=PENDING, reason="", refunded=0, captured_at=None, masked_pan=None
+        )
+    if faults.status_misreports:
+        payment = replace(payment, amount=payment.amount + ROUBLE)
+    return payment
 
 
 def _listed(items: list[dict[str, Any]], cursor: str) -> dict[str, Any]:

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS keys (
     refusal    TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS keys_by_age ON keys (created_at);
 CREATE TABLE IF NOT EXISTS notifications (
     notification_id INTEGER PRIMARY KEY,
     payment_id      TEXT NOT NULL REFERENCES payments (payment_id),

@@ -47,6 +47,16 @@ class NewPayment:
     return_url: str
 
 
+@dataclass(frozen=True)
+class NewRefund:
+    """A refund to make; it stays pending for a time."""
+
+    payment_id: str
+    amount: int
+    description: str
+    pending_seconds: float = 0.0
+
+
 class Payments:
     """The operations on payments; each is atomic and thread-safe."""
 
@@ -95,10 +105,11 @@ class Payments:
         with self._database.transaction() as db:
             return one_payment(db, payment_id)
 
-    def pay(self, payment_id: str, card: Card) -> Payment:
+    def pay(self, payment_id: str, card: Card, other: int = 0) -> Payment:
         """Hold or charge the sum, decline, or ask for the code: the card was entered.
 
-        A payment that is no longer open is returned unchanged: a second submit takes nothing.
+        `other` is what is taken beyond the sum, by mistake. A payment that is no longer open is
+        returned unchanged: a second submit takes nothing.
         """
         self.tidy()
         with self._database.transaction() as db:
@@ -108,7 +119,7 @@ class Payments:
             _set(db, payment_id, masked_pan=card.masked_pan)
             match card.issuer_response:
                 case IssuerResponse.APPROVE:
-                    self._take(db, payment)
+                    self._take(db, payment, other)
                 case IssuerResponse.DECLINE:
                     self._cancel(db, payment_id, "payment_network", "general_decline")
                 case IssuerResponse.CHALLENGE:
@@ -117,7 +128,7 @@ class Payments:
         self._on_notification()
         return payment
 
-    def confirm_code(self, payment_id: str, *, accepted: bool) -> Payment:
+    def confirm_code(self, payment_id: str, *, accepted: bool, other: int = 0) -> Payment:
         """Check the code of the issuer's page; the third wrong one cancels the payment."""
         self.tidy()
         with self._database.transaction() as db:
@@ -125,7 +136,7 @@ class Payments:
             if not payment.awaits_code:
                 return payment
             if accepted:
-                self._take(db, payment)
+                self._take(db, payment, other)
             elif payment.code_attempts + 1 >= _CODE_ATTEMPTS:
                 self._cancel(db, payment_id, "payment_network", "3d_secure_failed")
             else:
@@ -167,35 +178,30 @@ class Payments:
         self._on_notification()
         return payment
 
-    def refund(
-        self, payment_id: str, amount: int, description: str, call: KeyedCall | None
-    ) -> Refund:
+    def refund(self, new: NewRefund, call: KeyedCall | None = None) -> Refund:
         """Return all of a payment or a part; without a key it is a refund by the bank itself."""
         now = self._clock()
         with self._database.transaction() as db:
             if call and (known := known_object(db, call, now)):
                 return one_refund(db, known)
-            payment = one_payment(db, payment_id)
+            payment = one_payment(db, new.payment_id)
             under_way = db.execute(
                 "SELECT coalesce(sum(amount), 0) FROM refunds WHERE payment_id = ? AND status = ?",
-                (payment_id, PENDING),
+                (new.payment_id, PENDING),
             ).fetchone()[0]
             if payment.status != SUCCEEDED:
                 raise invalid("Payment should be in the succeeded status", "payment_id")
-            if amount > payment.amount - payment.refunded - under_way:
+            if new.amount > payment.amount - payment.refunded - under_way:
                 raise invalid("The amount is larger than what is left", "amount.value")
-            refund_id, pending_ms = (
-                str(uuid.uuid4()),
-                self._faults.now.refund_pending_seconds * 1000,
-            )
+            refund_id, due_at = str(uuid.uuid4()), now + round(new.pending_seconds * 1000)
             db.execute(
                 "INSERT INTO refunds (refund_id, payment_id, amount, status, description,"
                 " created_at, due_at) VALUES (?,?,?,?,?,?,?)",
-                (refund_id, payment_id, amount, PENDING, description, now, now + round(pending_ms)),
+                (refund_id, new.payment_id, new.amount, PENDING, new.description, now, due_at),
             )
             if call:
                 remember(db, call, refund_id, now)
-            if not pending_ms:
+            if due_at <= now:
                 self._complete(db, one_refund(db, refund_id))
             refund = one_refund(db, refund_id)
         self._on_notification()
@@ -219,9 +225,8 @@ class Payments:
             self._on_notification()
         return ended
 
-    def _take(self, db: sqlite3.Connection, payment: Payment) -> None:
-        more = 100 if self._faults.strikes("charge_wrong_amount") else 0
-        _set(db, payment.payment_id, amount=payment.amount + more)
+    def _take(self, db: sqlite3.Connection, payment: Payment, other: int) -> None:
+        _set(db, payment.payment_id, amount=max(1, payment.amount + other))
         if payment.capture:
             self._charge(db, payment.payment_id)
             return
@@ -257,10 +262,9 @@ class Payments:
     def _notify(
         self, db: sqlite3.Connection, payment_id: str, event: str, about: dict[str, Any]
     ) -> None:
-        now, faults = self._clock(), self._faults
+        now, faults = self._clock(), self._faults.drawn("callback")
         body = {"type": "notification", "event": event, "object": about}
-        copies = 0 if faults.strikes("drop_callbacks") else 1
-        copies += copies and faults.strikes("double_callbacks")
+        copies = 0 if faults.drop_callbacks else 2 if faults.double_callbacks else 1
         for _ in range(copies):
             db.execute(
                 "INSERT INTO notifications (payment_id, event, body, queued_at, due_at)"
@@ -270,7 +274,7 @@ class Payments:
                     event,
                     json.dumps(body, ensure_ascii=False),
                     now,
-                    now + round(faults.now.callback_delay_seconds * 1000),
+                    now + round(faults.callback_delay_seconds * 1000),
                 ),
             )
 

@@ -35,7 +35,7 @@ class Process:
     def __init__(self, settings: ShopSettings, log: Any) -> None:
         self._database = Database(settings.state_dir / "yookassa.sqlite")
         self._stopping = threading.Event()
-        faults = FaultSwitch()
+        self._faults = faults = FaultSwitch()
         self._sender = NotificationSender(self._database, settings.callback_url, log)
         self._payments = Payments(
             self._database, faults, settings.url, on_notification=self._sender.wake
@@ -62,6 +62,7 @@ class Process:
     def wait(self) -> None:
         """Block until `stop_soon`. Raises the exception that ended a thread."""
         self._stopping.wait()
+        self._faults.release()
         self._server.shutdown()
         self._sender.wake()
         for thread in self._threads:

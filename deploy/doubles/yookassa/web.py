@@ -15,7 +15,7 @@ from deploy.doubles.acquirer.cards import InvalidCardError, check_card
 from deploy.doubles.yookassa import pages
 from deploy.doubles.yookassa.admin import Admin
 from deploy.doubles.yookassa.api import Api, ApiRequest
-from deploy.doubles.yookassa.faults import FaultSwitch
+from deploy.doubles.yookassa.faults import Faults, FaultSwitch
 from deploy.doubles.yookassa.lists import Lists
 from deploy.doubles.yookassa.objects import (
     PENDING,
@@ -113,10 +113,12 @@ class App:
         except InvalidCardError as invalid:
             again = pages.card_form(payment, self._prefix, invalid.problems)
             return self._next_page(payment) or html(again, 422)
-        if self._faults.strikes("error_before_charge"):
+        faults = self._faults.drawn("payment")
+        if faults.error_before_charge:
             raise InternalServerError("Nothing was taken: this fault is switched on.")
         was_open = payment.status == PENDING
-        return self._after_submit(self._payments.pay(payment.payment_id, card), was_open)
+        payment = self._payments.pay(payment.payment_id, card, faults.charges_other_amount)
+        return self._after_submit(payment, was_open, faults)
 
     def code_form(self, request: Request) -> Response:
         payment = self._payment_of(request)
@@ -130,10 +132,13 @@ class App:
         # Any code of the usual length is right, except the one reserved as wrong.
         code = request.form.get("code", "").strip()
         accepted = re.fullmatch(r"[0-9]{4,8}", code) is not None and code != pages.WRONG_CODE
-        payment = self._payments.confirm_code(payment.payment_id, accepted=accepted)
+        faults = self._faults.drawn("payment")
+        payment = self._payments.confirm_code(
+            payment.payment_id, accepted=accepted, other=faults.charges_other_amount
+        )
         if payment.awaits_code:
             return html(pages.code_form(payment, self._prefix, {"code": _WRONG_CODE}), 422)
-        return self._after_submit(payment, was_open)
+        return self._after_submit(payment, was_open, faults)
 
     def health(self, _request: Request) -> Response:
         return json_object({"status": "ok"})
@@ -141,9 +146,9 @@ class App:
     def _payment_of(self, request: Request) -> Payment:
         return self._payments.find(request.args.get("orderId", "") or "-")
 
-    def _after_submit(self, payment: Payment, was_open: bool) -> Response:
+    def _after_submit(self, payment: Payment, was_open: bool, faults: Faults) -> Response:
         taken = was_open and payment.status in {WAITING_FOR_CAPTURE, SUCCEEDED}
-        if taken and self._faults.strikes("error_after_charge"):
+        if taken and faults.error_after_charge:
             raise InternalServerError("The sum was taken: this fault is switched on.")
         return self._next_page(payment) or self._to_page(payment)
 

@@ -62,39 +62,46 @@ class Encoding(StrEnum):
     CP866 = "cp866"
 
 
+BankFile = Annotated[
+    Path,
+    typer.Argument(exists=True, dir_okay=False, help="A text register or 1CClientBankExchange."),
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="The format; detected when left out.")
+]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(help="The layout of a register without a header: a name, or a YAML file."),
+]
+BankOption = Annotated[
+    str, typer.Option(help="Whose documents these are; the layout says it when left out.")
+]
+EncodingOption = Annotated[Encoding | None, typer.Option(help="Detected when left out.")]
+RowsOption = Annotated[int | None, typer.Option(help="Control total: the number of rows.")]
+TotalOption = Annotated[
+    str | None, typer.Option(help="Control total: the sum that was paid, as 4500,00.")
+]
+QuarantineOption = Annotated[
+    Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
+]
+WaitOption = Annotated[
+    int, typer.Option(min=0, max=3600, help="Wait so many seconds until all are posted.")
+]
 PaymentId = Annotated[
     UUID, typer.Argument(metavar="ID", help="The id of the payment, as `suspense` lists it.")
 ]
 
 
 def import_(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, dir_okay=False, help="A text register or 1CClientBankExchange."
-        ),
-    ],
-    format_: Annotated[
-        Format, typer.Option("--format", help="The format; detected when left out.")
-    ] = Format.AUTO,
-    layout: Annotated[
-        str | None,
-        typer.Option(help="The layout of a register without a header: a name, or a YAML file."),
-    ] = None,
-    bank: Annotated[
-        str, typer.Option(help="Whose documents these are; the layout says it when left out.")
-    ] = "",
-    encoding: Annotated[Encoding | None, typer.Option(help="Detected when left out.")] = None,
-    rows: Annotated[int | None, typer.Option(help="Control total: the number of rows.")] = None,
-    total: Annotated[
-        str | None, typer.Option(help="Control total: the sum that was paid, as 4500,00.")
-    ] = None,
-    quarantine: Annotated[
-        Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
-    ] = None,
-    wait: Annotated[
-        int, typer.Option(min=0, max=3600, help="Wait so many seconds until all are posted.")
-    ] = 60,
+    file: BankFile,
+    format_: FormatOption = Format.AUTO,
+    layout: LayoutOption = None,
+    bank: BankOption = "",
+    encoding: EncodingOption = None,
+    rows: RowsOption = None,
+    total: TotalOption = None,
+    quarantine: QuarantineOption = None,
+    wait: WaitOption = 60,
     actor: Actor = None,
     reason: OptionalReason = "",
     dry_run: DryRun = False,
@@ -108,6 +115,13 @@ def import_(
     """
     with reporting():
         by, why = ("", "") if dry_run else author(actor, reason)
+        opening = Opening(
+            format=format_.value,
+            encoding=encoding.value if encoding else "",
+            layout=layout_of(os.environ, layout),
+            bank=bank.strip(),
+            settlement_accounts=settlement_accounts(os.environ),
+        )
         totals = ControlTotals(rows=rows, total=None if total is None else money(total, "--total"))
         with opened_store("payments", writes=True) as store:
             request = ImportRequest(
@@ -115,23 +129,14 @@ def import_(
                 by=by,
                 reason=why,
                 days=day_range(os.environ, store.clock.today()),
-                opening=Opening(
-                    format=format_.value,
-                    encoding=encoding.value if encoding else "",
-                    layout=layout_of(os.environ, layout),
-                    bank=bank.strip(),
-                    settlement_accounts=settlement_accounts(os.environ),
-                ),
+                opening=opening,
                 totals=totals,
                 dry_run=dry_run,
                 quarantine=quarantine or quarantine_path(file),
             )
             summary = import_file(store, request, _seal(store), counting)
             states = {} if dry_run else _settled(store, summary, wait)
-    if json:
-        print_json({**msgspec.to_builtins(summary), "states": states})
-    else:
-        _show(summary, states)
+    _print_summary(summary, states, json)
     raise typer.Exit(DIFFERENCE if summary.refused else DONE)
 
 
@@ -266,6 +271,13 @@ def _settled(store: PostgresStore, summary: Summary, wait: int) -> dict[str, int
             if not open_ or time.monotonic() >= until:
                 return states
             time.sleep(LOOK_EVERY_S)
+
+
+def _print_summary(summary: Summary, states: Mapping[str, int], json: bool) -> None:
+    if json:
+        print_json({**msgspec.to_builtins(summary), "states": states})
+    else:
+        _show(summary, states)
 
 
 def _show(summary: Summary, states: Mapping[str, int]) -> None:

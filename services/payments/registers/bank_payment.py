@@ -44,6 +44,8 @@ class Suspense(StrEnum):
     """It names several."""
     UNKNOWN_ACCOUNT = "unknown_account"
     """The ledger has no such account."""
+    ENTERED_ALREADY = "entered_already"
+    """Staff have posted this document to the account by hand."""
     REGISTER_TRANSFER = "register_transfer"
     """It is the total of a register that is not imported, or that cannot be told."""
     REVERSED = "reversed"

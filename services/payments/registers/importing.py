@@ -42,7 +42,8 @@ from shared.tablefiles import ControlTotals, SeenNames
 from shared.tablefiles.formulae import csv_line
 from shared.tablefiles.kinds import QUARANTINE_COLUMNS
 
-CHUNK: Final = 500
+CHUNK: Final = 200
+"""Payments of a transaction: the log is locked for so many, and payers wait for it, too."""
 
 Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 """(title, number of rows or None) -> shows a progress bar; yields the function that advances it."""

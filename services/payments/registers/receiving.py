@@ -100,10 +100,15 @@ class ReturnPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TakePayments(msgspec.Struct, frozen=True, kw_only=True):
-    """Accept the payments whose account is among the `known` ones, and suspend the others."""
+    """Accept the payments whose account is among the `known` ones, and suspend the others.
+
+    Those that staff have `entered` by hand are suspended, too: posted once more they would count
+    twice.
+    """
 
     payment_ids: tuple[UUID, ...]
     known: frozenset[str]
+    entered: frozenset[UUID] = frozenset()
 
 
 class RecordPosting(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +121,7 @@ class RecordPosting(msgspec.Struct, frozen=True, kw_only=True):
 
 def receive_register(session: Session, command: ReceiveRegister) -> None:
     """Record a file; does nothing for one that is known."""
+    session.peek.registers.wait_for_writers()
     fields = msgspec.structs.asdict(command)
     register = session.load(BankRegister, fields.pop("register_id"))
     register.receive(RegisterReceived(**fields))
@@ -123,6 +129,7 @@ def receive_register(session: Session, command: ReceiveRegister) -> None:
 
 def finish_register(session: Session, command: FinishRegister) -> None:
     """Record the end of an import; does nothing the second time."""
+    session.peek.registers.wait_for_writers()
     register = session.load(BankRegister, command.register_id)
     if register.is_imported:
         return
@@ -133,6 +140,7 @@ def finish_register(session: Session, command: FinishRegister) -> None:
 
 def receive_payments(session: Session, command: ReceivePayments) -> Received:
     """Record the payments that are new, and return what became of each row."""
+    session.peek.registers.wait_for_writers()
     known = _known(session, command.payments)
     outcome = compare_payments(session, command)
     for payment in command.payments:
@@ -163,15 +171,19 @@ def compare_payments(session: Session, command: ReceivePayments) -> Received:
 
 def take_payments(session: Session, command: TakePayments) -> None:
     """Decide on payments that were received; does nothing for those decided already."""
+    session.peek.registers.wait_for_writers()
     for payment in _loaded(session, command.payment_ids):
-        if payment.account in command.known:
-            payment.accept()
-        else:
+        if payment.account not in command.known:
             payment.suspend(Suspense.UNKNOWN_ACCOUNT)
+        elif payment.id in command.entered:
+            payment.suspend(Suspense.ENTERED_ALREADY)
+        else:
+            payment.accept()
 
 
 def cover_transfers(session: Session, _: None) -> int:
     """Mark the transfers whose register is imported; return how many."""
+    session.peek.registers.wait_for_writers()
     transfers = session.read.registers.transfers()
     for payment_id, register_id in transfers.items():
         session.load(BankPayment, payment_id).cover(register_id)

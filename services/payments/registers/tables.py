@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -29,10 +30,35 @@ from shared.money import Kopecks
 TRANSFER_DAYS: Final = 10
 """How many days after the last payment of a register the bank transfers its total."""
 
-_INSERT_PAYMENTS = (
+WAIT_FOR_THE_LOG: Final = "60s"
+
+_INSERT_REGISTER = (
+    "INSERT INTO bank_registers (register_id, file, digest, kind, bank, rows, refused, total, fee,"
+    " last_day, taken_by, taken_at, position)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
+_FINISH_REGISTER = (
+    "UPDATE bank_registers SET imported_at = %s, received = %s, repeated = %s, differing = %s"
+    " WHERE register_id = %s"
+)
+_INSERT_PAYMENT = (
     "INSERT INTO bank_payments (payment_id, register_id, row, bank, document, paid_on, amount,"
     " fee, account, named, state, position)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, nullif(%s, ''), %s, %s, %s)"
+)
+_SUSPEND = (
+    "UPDATE bank_payments SET state = 'suspended', reason = %s, ledger_position = NULL"
+    " WHERE payment_id = %s"
+)
+_ACCEPT = (
+    "UPDATE bank_payments SET state = 'accepted', account = %s, reason = NULL WHERE payment_id = %s"
+)
+_POST = "UPDATE bank_payments SET state = 'posted', ledger_position = %s WHERE payment_id = %s"
+_RETURN = "UPDATE bank_payments SET state = 'returned' WHERE payment_id = %s"
+_COVER = "UPDATE bank_payments SET state = 'covered', covered_by = %s WHERE payment_id = %s"
+_INSERT_DIFFERENCE = (
+    "INSERT INTO register_differences (register_id, row, payment_id, amount, account)"
+    " VALUES (%s, %s, %s, %s, %s)"
 )
 _TRANSFERS = (
     "SELECT payment.payment_id, min(register.register_id::text)::uuid AS register_id"
@@ -65,58 +91,24 @@ class RegisterTables:
         self._cursor = cursor
 
     def project(self, recorded: Sequence[Recorded]) -> None:
-        """Project the events; those of other aggregates are left alone."""
-        new = [entry for entry in recorded if isinstance(entry.event, BankPaymentReceived)]
-        if new:
-            self._cursor.executemany(_INSERT_PAYMENTS, [_payment_row(entry) for entry in new])
-        for entry in recorded:
-            self._project(entry)
+        """Project the events; those of other aggregates are left alone.
 
-    def _project(self, entry: Recorded) -> None:
-        match entry.event:
-            case RegisterReceived() as received:
-                self._insert_register(entry, received)
-            case RegisterImported() as imported:
-                self._cursor.execute(
-                    "UPDATE bank_registers SET imported_at = %s, received = %s, repeated = %s,"
-                    " differing = %s WHERE register_id = %s",
-                    (
-                        entry.recorded_at,
-                        imported.received,
-                        imported.repeated,
-                        imported.differing,
-                        entry.originator_id,
-                    ),
-                )
-            case BankPaymentSuspended(reason=reason):
-                self._update(entry, state=BankState.SUSPENDED, reason=reason)
-            case BankPaymentAccepted(account=account):
-                self._update(entry, state=BankState.ACCEPTED, account=account, reason=None)
-            case BankPaymentPosted(position=position):
-                self._update(entry, state=BankState.POSTED, ledger_position=position)
-            case BankPaymentReversed():
-                self._update(
-                    entry,
-                    state=BankState.SUSPENDED,
-                    reason=Suspense.REVERSED,
-                    ledger_position=None,
-                )
-            case BankPaymentReturned():
-                self._update(entry, state=BankState.RETURNED)
-            case BankPaymentCovered(register_id=register_id):
-                self._update(entry, state=BankState.COVERED, covered_by=register_id)
-            case BankPaymentDiffered() as differed:
-                self._cursor.execute(
-                    "INSERT INTO register_differences (register_id, row, payment_id, amount,"
-                    " account) VALUES (%s, %s, %s, %s, %s)",
-                    (
-                        differed.register_id,
-                        differed.row,
-                        entry.originator_id,
-                        differed.amount,
-                        differed.account,
-                    ),
-                )
+        The log is locked meanwhile, so the rows are sent together, not one by one: first the first
+        events of all aggregates, then the second ones.
+        """
+        turns: Counter[UUID] = Counter()
+        rows: dict[tuple[int, str], list[tuple[Any, ...]]] = {}
+        for entry in recorded:
+            if (change := _change(entry)) is not None:
+                statement, row = change
+                turns[entry.originator_id] += 1
+                rows.setdefault((turns[entry.originator_id], statement), []).append(row)
+        for (_, statement), changed in sorted(rows.items(), key=lambda item: item[0][0]):
+            self._cursor.executemany(statement, changed)
+
+    def wait_for_writers(self) -> None:
+        """Let this transaction wait for its turn in the log: it has time, payers have not."""
+        self._cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
 
     def known(self, ids: Sequence[UUID]) -> Mapping[UUID, Known]:
         """Return what is known of those payments that are recorded."""
@@ -157,10 +149,10 @@ class RegisterTables:
         return {row["state"]: row["number"] for row in self._cursor}
 
     def to_take(self, limit: int) -> list[dict[str, Any]]:
-        """Return {payment_id, account} of payments to decide on, the oldest first."""
+        """Return {payment_id, account, paid_on, document} to decide on, the oldest first."""
         self._cursor.execute(
-            "SELECT payment_id, account FROM bank_payments WHERE state = 'received'"
-            " ORDER BY position LIMIT %s",
+            "SELECT payment_id, account, paid_on, document FROM bank_payments"
+            " WHERE state = 'received' ORDER BY position LIMIT %s",
             (limit,),
         )
         return self._cursor.fetchall()
@@ -207,39 +199,58 @@ class RegisterTables:
         )
         return self._cursor.fetchall()
 
-    def _insert_register(self, entry: Recorded, received: RegisterReceived) -> None:
-        self._cursor.execute(
-            "INSERT INTO bank_registers (register_id, file, digest, kind, bank, rows, refused,"
-            " total, fee, last_day, taken_by, taken_at, position)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                entry.originator_id,
-                received.file,
-                received.digest,
-                received.kind,
-                received.bank,
-                received.rows,
-                received.refused,
-                received.total,
-                received.fee,
-                received.last_day,
-                received.by,
-                entry.recorded_at,
-                entry.position,
-            ),
-        )
 
-    def _update(self, entry: Recorded, **changes: Any) -> None:
-        # The names are the keywords of the calls above, never input.
-        columns = ", ".join(f"{name} = %({name})s" for name in changes)
-        self._cursor.execute(
-            f"UPDATE bank_payments SET {columns} WHERE payment_id = %(payment_id)s",
-            {**changes, "payment_id": entry.originator_id},
-        )
+def _change(  # noqa: PLR0911 - one for each event
+    entry: Recorded,
+) -> tuple[str, tuple[Any, ...]] | None:
+    """Return a statement and its row for an event; None for one of another aggregate."""
+    id_ = entry.originator_id
+    match entry.event:
+        case RegisterReceived() as event:
+            return _INSERT_REGISTER, _register_row(entry, event)
+        case RegisterImported() as event:
+            counts = (event.received, event.repeated, event.differing)
+            return _FINISH_REGISTER, (entry.recorded_at, *counts, id_)
+        case BankPaymentReceived() as event:
+            return _INSERT_PAYMENT, _payment_row(entry, event)
+        case BankPaymentSuspended(reason=reason):
+            return _SUSPEND, (reason, id_)
+        case BankPaymentAccepted(account=account):
+            return _ACCEPT, (account, id_)
+        case BankPaymentPosted(position=position):
+            return _POST, (position, id_)
+        case BankPaymentReversed():
+            return _SUSPEND, (Suspense.REVERSED.value, id_)
+        case BankPaymentReturned():
+            return _RETURN, (id_,)
+        case BankPaymentCovered(register_id=register_id):
+            return _COVER, (register_id, id_)
+        case BankPaymentDiffered() as event:
+            row = (event.register_id, event.row, id_, event.amount, event.account)
+            return _INSERT_DIFFERENCE, row
+        case _:
+            return None
 
 
-def _payment_row(entry: Recorded) -> tuple[Any, ...]:
-    event: Any = entry.event
+def _register_row(entry: Recorded, event: RegisterReceived) -> tuple[Any, ...]:
+    return (
+        entry.originator_id,
+        event.file,
+        event.digest,
+        event.kind,
+        event.bank,
+        event.rows,
+        event.refused,
+        event.total,
+        event.fee,
+        event.last_day,
+        event.by,
+        entry.recorded_at,
+        entry.position,
+    )
+
+
+def _payment_row(entry: Recorded, event: BankPaymentReceived) -> tuple[Any, ...]:
     return (
         entry.originator_id,
         event.register_id,

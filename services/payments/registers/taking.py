@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from services.payments.registers.receiving import TakePayments, cover_transfers, take_payments
 from shared import context
@@ -12,7 +13,7 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-_BATCH: Final = 500
+_BATCH: Final = 200
 
 
 def take_bank_payments(services: Services) -> int:
@@ -20,16 +21,30 @@ def take_bank_payments(services: Services) -> int:
     with context.bind(actor="service:payments", command_id=None, correlation_id=""):
         due = services.store.query(lambda session: session.read.registers.to_take(_BATCH))
         if due:
-            numbers = sorted({row["account"] for row in due})
             try:
-                answer = services.call("ledger", "known_accounts", numbers=numbers)
-            except Unavailable:
-                log.warning("bank_payments_wait_for_the_ledger", payments=len(due))
+                services.store.transact(take_payments, _decided(services, due))
+            except Unavailable as error:
+                log.warning("bank_payments_wait", payments=len(due), error=error.code)
                 return 0
-            command = TakePayments(
-                payment_ids=tuple(row["payment_id"] for row in due),
-                known=frozenset(answer["known"]),
-            )
-            services.store.transact(take_payments, command)
         covered = services.store.transact(cover_transfers, None)
     return len(due) + covered
+
+
+def _decided(services: Services, due: Sequence[Mapping[str, Any]]) -> TakePayments:
+    numbers = sorted({row["account"] for row in due})
+    documented = [row for row in due if row["document"]]
+    documents = [
+        {
+            "account": row["account"],
+            "paid_on": row["paid_on"].isoformat(),
+            "document": row["document"],
+        }
+        for row in documented
+    ]
+    known = services.call("ledger", "known_accounts", numbers=numbers)["known"]
+    entered = services.call("ledger", "entered_documents", documents=documents)["entered"]
+    return TakePayments(
+        payment_ids=tuple(row["payment_id"] for row in due),
+        known=frozenset(known),
+        entered=frozenset(documented[place]["payment_id"] for place in entered),
+    )

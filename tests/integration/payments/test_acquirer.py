@@ -200,6 +200,18 @@ def test_lost_answer_about_a_refund_is_unknown_and_the_report_tells(
         bank.faults(**{fault: False})
 
 
+def test_refund_that_hung_and_was_called_again_is_made_once(
+    acquirer: Acquirer, merchant: Merchant, bank: BankProcess
+) -> None:
+    order, refund_id = pay(acquirer, merchant), uuid4()
+    bank.faults(hang=True)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(acquirer.give_back, order, 1000, 451_250, refund_id) for _ in range(2)]
+        bank.faults(hang=False)
+        assert [call.result(timeout=20) for call in calls] == [Done(), Done()]
+    assert reported(acquirer, order.order_number).returned == 1000
+
+
 def test_refund_at_the_bank_is_called_back_and_reported(
     acquirer: Acquirer, merchant: Merchant, bank: BankProcess
 ) -> None:

@@ -22,12 +22,12 @@ from deploy.demo.reconciliation import (
 
 LINES = (PaymentLine("0100000001", 4500_00, 14_25), PaymentLine("0100000038", 713_27))
 TOTAL = sum(line.total for line in LINES)
-ORDER = Order(order_number="n1", amount=TOTAL, status=2)
-PAYMENT = Payment("p1", "n1", "completed", TOTAL, LINES)
+ORDER = Order(order_number="n1", amount=TOTAL, charged=TOTAL)
+PAYMENT = Payment("p1", ("n0", "n1"), "completed", TOTAL, LINES)
 POSTINGS = tuple(("p1", line) for line in LINES)
 OPEN = Snapshot(
-    [Order(order_number="n2", amount=100, status=0)],
-    [Payment("p2", "n2", "awaiting_payment", 100, (PaymentLine("1", 100),))],
+    [Order(order_number="n2", amount=100)],
+    [Payment("p2", ("n2",), "awaiting_payment", 100, (PaymentLine("1", 100),))],
     [],
 )
 AGREED = Snapshot([ORDER], [PAYMENT], POSTINGS)
@@ -54,7 +54,11 @@ def test_agreeing_records_have_no_differences() -> None:
             "an order over",
         ),
         (
-            replace(AGREED, orders=[msgspec.structs.replace(ORDER, status=4, refunded=1)]),
+            replace(AGREED, orders=[msgspec.structs.replace(ORDER, returned=1)]),
+            "the acquirer has",
+        ),
+        (
+            replace(AGREED, orders=[ORDER, msgspec.structs.replace(ORDER, order_number="n0")]),
             "the acquirer has",
         ),
         (replace(AGREED, postings=POSTINGS[:1]), "account 0100000038, 713,27 is missing"),

@@ -98,7 +98,7 @@ def test_no_terminal_of_staff_has_a_key_from_which_the_seals_follows(
     assert "saldo_sealer" not in given
     assert OLD_SECRET not in given
     rings = {name for name in terminal if name.startswith("SALDO_SECRET")}
-    operators = {"SALDO_SECRET_LEDGER_FILE", "SALDO_SECRET_ACCOUNTS_FILE"}
+    operators = {f"SALDO_SECRET_{service}_FILE" for service in ("LEDGER", "ACCOUNTS", "PAYMENTS")}
     assert rings == (operators if role == "operator" else set())
 
 

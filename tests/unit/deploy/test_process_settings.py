@@ -32,6 +32,7 @@ CREDENTIALS = {
         *DATABASES,
         "SALDO_SECRET_ACCOUNTS_FILE",
         "SALDO_SECRET_LEDGER_FILE",
+        "SALDO_SECRET_PAYMENTS_FILE",
     },
     "subscribers": {*ADMINISTRATORS, *DATABASES},
     "serve": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS},
@@ -83,7 +84,8 @@ def test_nothing_but_listed_settings_reaches_a_process(state: StateDir) -> None:
     assert settings_of("gateway", more)["SALDO_PAYEES"] == "/etc/payees.yaml"
     for process in SETTINGS:
         assert "SALDO_NOT_LISTED" not in settings_of(process, more)
-        assert ("SALDO_PAYEES" in settings_of(process, more)) == (process == "gateway")
+        has_payees = "SALDO_PAYEES" in settings_of(process, more)
+        assert has_payees == (process in {"gateway", "staff"})
 
 
 def test_each_acquirer_is_known_where_it_is_needed(state: StateDir) -> None:

@@ -99,10 +99,13 @@ def test_refunds_may_be_refused_or_lost(bank: BankHarness) -> None:
     assert bank.orders.find(order_id=order_id).returned == 100
 
 
-def test_answers_about_closing_and_the_report_may_be_lost(bank: BankHarness) -> None:
+def test_closing_and_the_report_may_be_lost(bank: BankHarness) -> None:
     order_id = bank.register()
-    switch_on(bank, lose_decline_answer=True, lose_report_answer=True)
     closing = LOGIN | {"orderId": order_id, "merchantLogin": "saldo"}
+    switch_on(bank, lose_close_call=True)
+    assert bank.http.post("/rest/decline.do", data=closing).status_code == 500
+    assert bank.status(order_id) == 0
+    switch_on(bank, lose_close_call=False, lose_close_answer=True, lose_report_answer=True)
     assert bank.http.post("/rest/decline.do", data=closing).status_code == 500
     assert bank.status(order_id) == 6
     assert bank.http.post("/rest/getLastOrdersForMerchants.do", data=LOGIN).status_code == 500

@@ -173,6 +173,22 @@ def test_partial_refunds_add_up_to_the_amount_at_most(bank: BankHarness) -> None
     assert [c.operation for c in bank.callbacks()] == ["deposited", "refunded", "refunded"]
 
 
+def test_refund_that_the_bank_knows_by_its_id_is_made_once(bank: BankHarness) -> None:
+    order_id, other = bank.register("n1", amount=1000), bank.register("n2", amount=1000)
+    for one in (order_id, other):
+        bank.enter_card(one, PAYS)
+    for _ in range(2):
+        again = bank.call("refund.do", orderId=order_id, amount=400, externalRefundId="r1")
+        assert again["errorCode"] == "0"
+    assert bank.orders.find(order_id=order_id).returned == 400
+    assert len(bank.callbacks()) == 3
+    for changes in ({"amount": 401}, {"orderId": other}):
+        refund = {"orderId": order_id, "amount": 400, "externalRefundId": "r1", **changes}
+        assert bank.call("refund.do", **refund)["errorCode"] == "7"
+    bank.call("refund.do", orderId=order_id, amount=400, externalRefundId="r2")
+    assert bank.orders.find(order_id=order_id).returned == 800
+
+
 def test_reversal_is_possible_within_a_day_only(bank: BankHarness) -> None:
     order_id, later = bank.register("n1"), bank.register("n2")
     for order in (order_id, later):

@@ -120,7 +120,10 @@ def test_acquirers_are_chosen_by_a_setting() -> None:
     (only,) = load_settings(environment).acquirers
     assert only.protocol in ACQUIRERS
     two = {"SALDO_ACQUIRERS": "main=rbs,spare=rbs", "SALDO_ACQUIRER_SPARE_URL": "http://spare"}
-    assert list(open_acquirers(load_settings({**environment, **two}).acquirers)) == ["main", "spare"]
+    assert list(open_acquirers(load_settings({**environment, **two}).acquirers)) == [
+        "main",
+        "spare",
+    ]
     chosen = load_settings({**environment, "SALDO_ACQUIRER": "nosuchbank"})
     with pytest.raises(ConfigurationError, match=r"main speaks 'nosuchbank'.*rbs"):
         open_acquirers(chosen.acquirers)

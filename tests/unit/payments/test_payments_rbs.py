@@ -296,6 +296,12 @@ def test_unpaid_order_charges_nothing(
             {"approvedAmount": 450_000, "depositedAmount": 449_999, "refundedAmount": 1},
             (OrderState.RETURNED, 450_000, 1),
         ),
+        (4, {"depositedAmount": 449_999, "refundedAmount": 1}, (OrderState.RETURNED, 450_000, 1)),
+        (
+            4,
+            {"depositedAmount": 0, "refundedAmount": 450_000},
+            (OrderState.RETURNED, 450_000, 450_000),
+        ),
     ],
 )
 def test_charged_and_returned_are_what_left_the_card_and_what_went_back(
@@ -367,6 +373,7 @@ def test_part_of_the_charge_is_refunded(
     assert client.give_back(KNOWN, 1000, 450_000, REFUND) == outcome
     assert wire.calls == ["refund.do"]
     assert (wire.sent[0][1]["orderId"], wire.sent[0][1]["amount"]) == ("b1", "1000")
+    assert wire.sent[0][1]["externalRefundId"] == REFUND.hex
 
 
 @pytest.mark.parametrize(

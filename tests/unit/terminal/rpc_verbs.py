@@ -16,9 +16,16 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "ledger pay": ("01", "--amount", "1,00", "--on", "2026-10-02", "--at", "bank", *WHY),
     "ledger approve": (PAYMENT,),
     "ledger reject": (PAYMENT, *WHY),
+    "payments assign": (PAYMENT, "--account", "01", *WHY),
+    "payments return": (PAYMENT, *WHY),
     "helpdesk answer": ("7", "--text", "Зима."),
     "helpdesk route": ("7", "metering", *WHY),
     "helpdesk close": ("7", *WHY),
+    "payments refund": (PAYMENT, "--account", "01", "--amount", "1,00", *WHY),
+    "payments approve-refund": (PAYMENT,),
+    "payments reject-refund": (PAYMENT, *WHY),
+    "payments resolve": (PAYMENT, "--poll", *WHY),
+    "payments fiscal-retry": (PAYMENT, *WHY),
 }
 """Verb that writes -> arguments."""
 
@@ -31,7 +38,16 @@ READING: Mapping[str, tuple[str, ...]] = {
     "ledger find-payment": ("1111-2222", "--on", "2026-10-01", "--amount", "1,00"),
     "ledger accruals": ("--last", "3"),
     "ledger policy": (),
+    "payments suspense": ("--after", "7"),
+    "payments registers": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
+    "payments list": ("--state", "mismatch", "--account", "01", "--day", "2026-10-01"),
+    "payments show": (PAYMENT,),
+    "payments stuck": (),
+    "payments fiscal": (),
+    "payments refunds": ("--state", "proposed"),
+    "payments reconcile": ("--day", "2026-10-01"),
+    "payments reconciliations": (),
 }
 """Verb that reads -> arguments; those of the ledger ask it where there is no database."""

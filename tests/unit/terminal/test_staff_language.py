@@ -20,6 +20,7 @@ ROOT = Path(language.__file__).parent
 CATALOGUES = sorted((ROOT / "locale" / "ru").glob("*.po"))
 TRANSLATED = [
     *sorted((ROOT / "ledger" / "commands").glob("*.py")),
+    *sorted((ROOT / "payments" / "commands").glob("*.py")),
     Path(staff_calls.__file__),
     ROOT / "terminal.py",
 ]
@@ -39,6 +40,9 @@ ENGLISH_REFUSALS = {
     "invalid_opening": "for files",
     "opening_posted": "for files",
 }
+
+PAYERS_REFUSALS = {"negative_amount", "amount_too_large", "duplicate_account", "too_many_lines"}
+"""Of the split of a payment, which the gateway shows to payers; staff may read them in English."""
 
 
 def entries() -> Iterator[polib.POEntry]:
@@ -114,6 +118,14 @@ def test_what_the_ledger_refuses_is_refused_in_russian_too() -> None:
                 codes.add(str(call.args[0].value))
     russian = {entry.msgid for entry in entries() if entry.msgctxt}
     assert codes - russian == ENGLISH_REFUSALS.keys()
+
+
+def test_what_payments_refuse_to_staff_is_refused_in_russian_too() -> None:
+    russian = {entry.msgid for entry in entries() if entry.msgctxt}
+    for name in ("refunds", "splits", "staff_limits", "staff_refunds", "resolving", "staff_views"):
+        for call in calls(ROOT / "payments" / f"{name}.py", *REFUSING):
+            code = str(getattr(call.args[0], "value", ""))
+            assert code in russian | PAYERS_REFUSALS, code
 
 
 @pytest.mark.parametrize(

@@ -110,12 +110,14 @@ def contracts(tmp_path: Path) -> Path:
     return file
 
 
+BANK_REGISTER = Path(__file__).parents[3] / "deploy" / "demo" / "bank_register.txt"
 WRITING = {
     "ledger import": ("CONTRACTS",),
     "bus replay": ("ledger", "--to-queue", "subscriber.erp.ledger"),
     "ledger accrue": ("--on", "2026-01-31"),
     "ledger replay": ("--all",),
     "accounts import": ("CONTRACTS",),
+    "payments import": (str(BANK_REGISTER),),
     "bus parked": ("ledger", "--drop", "7"),
 }
 

@@ -143,13 +143,14 @@ class RbsAcquirer:
         """Call `reverse.do` for the whole charge, else `refund.do`.
 
         A reversal costs nothing, but ends with the settlement; the bank then refuses it, and the
-        whole is refunded.
+        whole is refunded. A refund that the bank knows by its id is not made twice.
         """
         if amount == charged:
             outcome = self._act("reverse.do", order, {})
             if outcome != Refused(_NOT_IN_THIS_STATE):
                 return outcome
-        return self._act("refund.do", order, {"amount": str(amount)})
+        refund = {"amount": str(amount), "externalRefundId": refund_id.hex}
+        return self._act("refund.do", order, refund)
 
     def report(self, since: datetime, until: datetime) -> Iterator[OrderReport]:
         """Call `getLastOrdersForMerchants.do`, by the time of the charge."""

@@ -122,9 +122,11 @@ def _money(response: StatusResponse, status: OrderStatus) -> tuple[int, int]:
         if deposited or amounts.refunded_amount:
             raise _ContradictionError("charged, and yet not paid")
         return 0, 0
-    # What is approved stays when a refund lowers what is deposited; both are nothing after a
-    # reversal. Banks that give neither charge the whole order: the payment has one stage.
+    # What is approved stays when a refund lowers what is deposited, as it does at some banks; both
+    # are nothing after a reversal. Banks that give neither charge the whole order: one stage.
     charged = max(approved or 0, deposited or 0)
+    if approved is None and charged + amounts.refunded_amount == response.amount:
+        charged = response.amount
     if not charged and (status is OrderStatus.REVERSED or (approved, deposited) == (None, None)):
         charged = response.amount
     returned = charged if status is OrderStatus.REVERSED else amounts.refunded_amount

@@ -67,6 +67,8 @@ def connect(settings: AcquirerSettings) -> Acquirer:
 class YookassaAcquirer:
     """A shop at YooKassa: `user` is its shopId, `password` its secret key."""
 
+    two_steps = True
+
     def __init__(self, settings: AcquirerSettings) -> None:
         self._api = Api(settings)
         self._networks = networks_of(settings.networks)
@@ -106,7 +108,7 @@ class YookassaAcquirer:
             return None
         if not isinstance(payment, Payment):
             return unknown(payment.reason)
-        if payment.order_number != order.order_number:
+        if payment.order_number != order.order_number or order.order_id not in {None, payment.id}:
             return unknown("another order")
         return report_of(payment)
 
@@ -157,10 +159,7 @@ class YookassaAcquirer:
             yield from map(report_of, page.items)
 
     def faster_payment(self, order: Order) -> FasterPayment | None:
-        """Return None: the QR code of «СБП» is on YooKassa's page, beside the other ways to pay.
-
-        The API has it only for a payment that can be paid in no other way.
-        """
+        """Return None: «СБП» cannot be paid in two steps, and every payment here has two."""
         return None
 
     def read_callback(self, request: CallbackRequest) -> Callback | None:

@@ -138,13 +138,13 @@ def report_of(payment: Payment) -> OrderReport:
         amount = kopecks_of(payment.amount)
         returned = kopecks_of(payment.refunded_amount) if payment.refunded_amount else 0
     except ValueError:
-        return unknown("amount")
+        return unknown("amount", payment)
     taken = payment.status in {WAITING_FOR_CAPTURE, SUCCEEDED}
     if taken != payment.paid or returned > (amount if payment.status == SUCCEEDED else 0):
-        return unknown("contradiction")
+        return unknown("contradiction", payment)
     state = _state_of(payment, returned)
     if state is OrderState.UNKNOWN:
-        return unknown("unknown status")
+        return unknown("unknown status", payment)
     return OrderReport(
         state=state,
         ordered=amount,
@@ -163,9 +163,14 @@ def reason_of(cancellation: Cancellation | None) -> str:
     return cancellation.reason[:64] if cancellation else ""
 
 
-def unknown(reason: str) -> OrderReport:
-    """Return the report of an order of which nothing reliable is known."""
-    return OrderReport(state=OrderState.UNKNOWN, reason=reason)
+def unknown(reason: str, payment: Payment | None = None) -> OrderReport:
+    """Return the report of an order of which nothing reliable is known, but whose it is."""
+    return OrderReport(
+        state=OrderState.UNKNOWN,
+        reason=reason,
+        order_number=payment.order_number if payment else "",
+        order_id=payment.id if payment else "",
+    )
 
 
 def _state_of(payment: Payment, returned: Kopecks) -> OrderState:

@@ -80,6 +80,9 @@ class FakeRegisterTables:
                 row["reason"] = getattr(event, "reason", None)
                 row["covered_by"] = getattr(event, "register_id", None)
 
+    def wait_for_writers(self) -> None:
+        """Have nobody to wait for."""
+
     def known(self, ids: Sequence[UUID]) -> Mapping[UUID, Known]:
         found = {id_: self.payments[id_] for id_ in ids if id_ in self.payments}
         return {id_: Known(row["amount"], row["named"]) for id_, row in found.items()}
@@ -133,7 +136,7 @@ class BankHarness:
         self.tables = RegistersReadModel()
         self.store = MemoryStore(EVENTS, self.tables, self.clock)
         self.accounts = {"0100000001", "0100000002"}
-        self.asked: list[list[str]] = []
+        self.entered: set[tuple[str, str]] = set()
         self.silent = False
 
     def write(self, text: str | bytes, name: str = "bank.txt", encoding: str = "cp1251") -> Path:
@@ -160,12 +163,14 @@ class BankHarness:
         services: Any = SimpleNamespace(store=self.store, call=self._call)
         return take_bank_payments(services)
 
-    def _call(self, service: str, method: str, *, numbers: list[str], **_: Any) -> Any:
+    def _call(self, service: str, method: str, **arguments: Any) -> Any:
         if self.silent:
             raise Unavailable("no_answer", "The ledger is silent.")
+        if method == "entered_documents":
+            documents = [(one["account"], one["document"]) for one in arguments["documents"]]
+            return {"entered": [documents.index(one) for one in self.entered if one in documents]}
         assert (service, method) == ("ledger", "known_accounts")
-        self.asked.append(numbers)
-        return {"known": [number for number in numbers if number in self.accounts]}
+        return {"known": [one for one in arguments["numbers"] if one in self.accounts]}
 
     def payments(self) -> list[dict[str, Any]]:
         return list(self.tables.registers.payments.values())

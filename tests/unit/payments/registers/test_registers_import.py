@@ -70,6 +70,16 @@ def test_known_accounts_are_accepted_and_the_others_wait(bank: BankHarness) -> N
     assert bank.take() == 0
 
 
+def test_a_document_that_a_clerk_has_entered_is_not_posted_again(bank: BankHarness) -> None:
+    bank.entered = {("0100000001", "777")}
+    bank.load(bank.write(f"{KNOWN}\n{KNOWN.replace('777', '780')}"))
+    bank.take()
+    assert [(row["state"], row["reason"]) for row in bank.payments()] == [
+        ("suspended", "entered_already"),
+        ("accepted", None),
+    ]
+
+
 def test_payments_wait_while_the_ledger_is_silent(bank: BankHarness) -> None:
     bank.load(bank.write(KNOWN))
     bank.silent = True
@@ -112,7 +122,7 @@ def test_an_interrupted_import_is_repeated(
     def dying(handler: object, command: object) -> object:
         if handler is importing.receive_payments and next(calls, "over") == "over":
             raise KeyboardInterrupt
-        return transact(handler, command)  # type: ignore[arg-type]
+        return transact(handler, command)
 
     monkeypatch.setattr(bank.store, "transact", dying)
     with pytest.raises(KeyboardInterrupt):

@@ -14,6 +14,7 @@ from services.payments.registers.layouts import named_layout
 from services.payments.registers.rows import Payment, Refused, Stated
 from shared.errors import ValidationFailed
 
+EXAMPLE = Path(__file__).parents[4] / "deploy" / "demo" / "bank_register.txt"
 PLAIN = "21/11/2026;4500,00;45,00;0100000001;777"
 SBER = (
     "21-11-2026;12-10-15;9038;0001;A1B2C3;0100000001;ФЁДОРОВА А. П.;г. Примерск, д. 4;1026;"
@@ -214,3 +215,8 @@ def test_whatever_bytes_come_each_row_is_a_payment_or_refused(bank: BankHarness,
             assert row.account.isdecimal() or row.suspense
         else:
             assert row.reason
+
+
+def test_the_example_of_the_documents_is_a_register(bank: BankHarness) -> None:
+    summary = bank.load(EXAMPLE)
+    assert (summary.rows, summary.matched, summary.total, summary.fee) == (3, 3, 605_040, 6_050)
