@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -181,10 +182,15 @@ def _accepted(request: Request, media_type: str) -> dict[str, str]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; programs disagree on which of two equal names counts (RFC 8259, 4)."""
+    """Return a JSON object; programs disagree on which of two equal names counts (RFC 8259, 4).
+
+    Raises Refusal 400 that quotes a name that stands twice.
+    """
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a name stands twice in an object")
+        ((repeated, _),) = Counter(name for name, _ in pairs).most_common(1)
+        quoted = repeated[:MAX_NAME_LENGTH].encode(errors="replace").decode()
+        raise Refusal(400, "json_name_repeated", name=quoted)
     return members
 
 

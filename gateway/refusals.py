@@ -61,5 +61,6 @@ def _of_body(operation: Operation) -> Iterator[tuple[int, str]]:
     if operation.body is None:
         yield 400, "body_unexpected"
     else:
+        yield 400, "json_name_repeated"
         yield 400, "malformed_json"
         yield 415, "body_not_json"

@@ -20,8 +20,8 @@ from gateway.reading import loaded
 from gateway.schemas.payments import StartPayment
 from shared.money import MAX_AMOUNT, Kopecks
 
-UNDECIDED = frozenset({"created", "awaiting_payment", "captured"})
-"""States in which money may be on its way: the debt still shows what may be paid already."""
+ACQUIRER = "acquirer"
+"""The field with the way to pay, where there are several."""
 
 _AMOUNT = re.compile(r"amount-([0-9]{1,20})")
 _WAS = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
@@ -93,15 +93,33 @@ def typed_lines(form: Mapping[str, str]) -> list[TypedLine]:
     return lines
 
 
-def order_body(lines: Sequence[TypedLine]) -> dict[str, Any]:
+def order_body(lines: Sequence[TypedLine], acquirer: str | None = None) -> dict[str, Any]:
     """Return the order as the API takes it, without the accounts that are left out."""
+    chosen = {} if acquirer is None else {ACQUIRER: acquirer}
     return {
         "lines": [
             {"account": line.account, "amount": line.amount, "penalty": line.penalty}
             for line in lines
             if not line.is_left_out
-        ]
+        ],
+        **chosen,
     }
+
+
+def ways_to_pay(visit: Visit) -> list[tuple[str, str]]:
+    """Return the acquirers to choose from, each with its words; none where there is one alone."""
+    acquirers = visit.settings.acquirers
+    if len(acquirers) == 1:
+        return []
+    words = visit.text("Карта, %s")
+    return [(one.name, words % (one.title or one.name)) for one in acquirers]
+
+
+def chosen_acquirer(visit: Visit) -> str | None:
+    """Return the acquirer that was chosen; the first of several, None where there is one alone."""
+    names = [name for name, _ in ways_to_pay(visit)]
+    chosen = visit.form.get(ACQUIRER, "")
+    return chosen if chosen in names else next(iter(names), None)
 
 
 def wrong_sums(visit: Visit, lines: Sequence[TypedLine]) -> FormErrors | None:
@@ -115,6 +133,12 @@ def wrong_sums(visit: Visit, lines: Sequence[TypedLine]) -> FormErrors | None:
         loaded(StartPayment, order_body(lines), "pointer")
     except Refusal as refusal:
         return refused_order(visit, refusal, paid).errors
+    largest = visit.settings.payments_largest
+    if sum(line.total or 0 for line in paid) > largest:
+        text = visit.message("amount_too_large", limit=largest)
+        most = max(paid, key=lambda line: line.total or 0)
+        fields = {f"amount-{most.account}": text}
+        return FormErrors(code="amount_too_large", text=text, fields=fields)
     return None
 
 
@@ -139,7 +163,7 @@ def _words(visit: Visit, value: Kopecks | str) -> str:
     if value < 0:
         return visit.text("Сумма со знаком минус не подходит. Введите 0 или больше.")
     if value > MAX_AMOUNT:
-        return visit.message("amount_too_large")
+        return visit.message("amount_too_large", limit=visit.settings.payments_largest)
     return visit.text("Проверьте эту сумму.")
 
 

@@ -48,6 +48,11 @@ def compressed(request: Request, response: Response) -> Response:
     return response
 
 
+def is_of_acquirer(url: str, settings: Settings) -> bool:
+    """Return whether a form of a page with GOES_TO_BANK may lead to an address."""
+    return origin_of(url) in {origin_of(one.url) for one in settings.acquirers}
+
+
 def origin_of(url: str) -> str:
     """Return scheme and host of a URL."""
     parts = urlsplit(url)

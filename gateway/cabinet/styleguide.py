@@ -180,20 +180,30 @@ def _outlooks(visit: Visit) -> list[Outlook]:
         "created_at": _MOMENT,
         "captured_at": None,
         "total": 4_812_30, "outcome": None, "failure": None, "next_check_at": None,
+        "closes_at": _MOMENT, "charged": None, "refunded": 0, "refunds": [],
+        "lines": [{"account": "0001234", "posted": True}],
     }  # fmt: skip
     states: list[dict[str, Any]] = [
         {"state": "created"},
         {"state": "awaiting_payment", "outcome": "pending"},
-        {"state": "awaiting_payment", "outcome": "unknown", "next_check_at": _MOMENT},
-        {"state": "awaiting_payment", "outcome": "unknown"},
-        {"state": "awaiting_payment", "outcome": "mismatch"},
+        {"state": "unknown", "next_check_at": _MOMENT},
+        {"state": "unknown"},
+        {"state": "mismatch", "charged": 48_12},
         {"state": "captured"},
         {"state": "completed"},
+        {"state": "completed", "refunds": [_refund("requested", None)]},
+        {"state": "partly_refunded", "refunded": 1_000_00, "refunds": [_refund("made", _MOMENT)]},
+        {"state": "refunded", "refunded": 4_812_30, "refunds": [_refund("made", _MOMENT)]},
         {"state": "failed", "failure": "declined"},
         {"state": "failed", "failure": "expired"},
         {"state": "failed", "failure": "given_back"},
+        {"state": "failed", "failure": "replaced"},
     ]
     return [outlook_of(visit, payment | state) for state in states]
+
+
+def _refund(state: str, returned_at: str | None) -> dict[str, Any]:
+    return {"state": state, "total": 1_000_00, "returned_at": returned_at}
 
 
 _MOMENT = "2026-08-10T11:08:00+00:00"
@@ -202,6 +212,8 @@ _LINES = [
         "account": "0100000001",
         "amount": 4_500_00,
         "penalty": 14_25,
+        "refunded": 1_000_00,
+        "moved_to": None,
         "allocation": [{"service": "heating", "period": "2026-08", "amount": 4_000_00}],
     }
 ]

@@ -40,11 +40,11 @@ def _csv(statements: Mapping[str, Any], language: str) -> bytes:
         amount, penalty = movement["amount"], movement["penalty"]
         sums = (amount, penalty, amount + penalty, movement["balance"])
         day = f"{date.fromisoformat(movement['effective_on']):%d.%m.%Y}"
-        writer.writerow([number, day, _plain(text), *map(_roubles, sums)])
+        writer.writerow([number, day, plain_cell(text), *map(typed_sum, sums)])
     writer.writerow([])
     writer.writerow(_totals_header(language))
     for name, totals in _totals(statements, language):
-        writer.writerow([_plain(name), *(_roubles(totals[column]) for column in COLUMNS)])
+        writer.writerow([plain_cell(name), *(typed_sum(totals[column]) for column in COLUMNS)])
     return file.getvalue().encode("utf-8-sig")
 
 
@@ -114,11 +114,12 @@ def _totals(
     return [*by_account, (translations(language).gettext("Итого"), statements["totals"])]
 
 
-def _plain(text: str) -> str:
+def plain_cell(text: str) -> str:
     """Return a text that a spreadsheet does not take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _roubles(amount: Kopecks) -> str:
+def typed_sum(amount: Kopecks) -> str:
+    """Return a sum as a cell of CSV has it: ``-1234,56``."""
     sign = "-" if amount < 0 else ""
     return f"{sign}{abs(amount) // 100},{abs(amount) % 100:02d}"

@@ -2,17 +2,19 @@
 
 Only codes that a route can meet have a text; those that staff alone meet do not. The first
 sentence of a text says what happened, the others what to do next. A text may name parameters of
-the error (``{attempts_left}``). When one is missing the text of the kind is used instead, so that
-nobody sees a placeholder.
+the error (``{attempts_left}``, ``{limit:roubles}``). When one is missing the text of the kind is
+used instead, so that nobody sees a placeholder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import Formatter
 from typing import Any
 
 from werkzeug.datastructures import LanguageAccept
 
+from gateway.formats import roubles
 from gateway.messages.accounts import ACCOUNTS
 from gateway.messages.fields import FIELDS
 from gateway.messages.gateway import GATEWAY, KINDS
@@ -43,7 +45,7 @@ def text_of(code: str, kind: str, language: str, params: Mapping[str, Any]) -> s
     """Return the text of a code, or of its kind when the catalogue has no such code."""
     of_kind = KINDS.get(kind, KINDS["internal"])
     try:
-        return CATALOGUE.get(code, of_kind)[language].format_map(params)
+        return _Words(language).vformat(CATALOGUE.get(code, of_kind)[language], (), params)
     except KeyError:
         return of_kind[language]
 
@@ -63,13 +65,26 @@ def text_explained(code: str, language: str) -> tuple[str, str]:
 
     A value that only one occurrence has, such as a time, is written as an ellipsis.
     """
-    cause, _, remedy = CATALOGUE[code][language].format_map(_Elided()).partition(". ")
+    text = _Words(language).vformat(CATALOGUE[code][language], (), _Elided())
+    cause, _, remedy = text.partition(". ")
     return cause.rstrip("."), remedy
 
 
 def fields_explained(language: str) -> list[tuple[str, str]]:
     """Return the codes of wrong members with their texts."""
     return [(code, words[language].format("…", "…")) for code, words in FIELDS.items()]
+
+
+class _Words(Formatter):
+    """Fills in the places of a text: ``{limit}``, or ``{limit:roubles}`` for kopecks."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "roubles":
+            return roubles(value, self._language) if isinstance(value, int) else str(value)
+        return str(super().format_field(value, format_spec))
 
 
 class _Elided(dict[str, str]):

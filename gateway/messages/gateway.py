@@ -66,6 +66,10 @@ GATEWAY = {
         "en": "The request is not filled in correctly. Correct the fields listed in errors and "
         "send it again.",
     },
+    "json_name_repeated": {
+        "ru": "В одном объекте JSON имя «{name}» стоит дважды. Оставьте одно из двух значений.",
+        "en": "The name “{name}” stands twice in one JSON object. Leave one of the two values.",
+    },
     "malformed_json": {
         "ru": "Тело запроса — не JSON. Отправьте правильный JSON в кодировке UTF-8.",
         "en": "The body is not JSON. Send well-formed JSON in UTF-8.",

@@ -48,14 +48,28 @@ NOTICES = {
         "and come by e-mail.",
     },
     "payment_created": {
-        "ru": "Платёж создаётся. Подождите несколько секунд и обновите страницу.",
-        "en": "The payment is being made. Wait a few seconds and refresh the page.",
+        "ru": "Страница банка ещё не открылась, карта не тронута. Подождите несколько секунд и "
+        "обновите страницу.",
+        "en": "The bank's page has not opened yet, the card is not touched. Wait a few seconds and "
+        "refresh the page.",
     },
     "payment_awaiting_payment": {
         "ru": "Платёж ожидает оплаты. Введите данные карты на странице банка; если Вы уже "
         "заплатили, подождите подтверждения и не платите ещё раз.",
         "en": "The payment is pending. Enter the card on the bank's page; if you have paid "
         "already, wait for the confirmation and do not pay again.",
+    },
+    "payment_unknown": {
+        "ru": "Банк пока не ответил. Не платите второй раз: если деньги списаны, они зачтутся или "
+        "вернутся.",
+        "en": "The bank has not answered yet. Do not pay again: if the card was charged, the money "
+        "is credited or comes back.",
+    },
+    "payment_mismatch": {
+        "ru": "Банк сообщил другую сумму, чем заказана. Не платите второй раз: деньги зачтутся или "
+        "вернутся.",
+        "en": "The bank reports another sum than was ordered. Do not pay again: the money is "
+        "credited or comes back.",
     },
     "payment_captured": {
         "ru": "Деньги списаны. Платёж вот-вот появится на лицевом счёте, квитанция придёт на "
@@ -69,14 +83,25 @@ NOTICES = {
         "en": "The payment is complete. The receipt has been sent by e-mail; the payment is in "
         "the history.",
     },
+    "payment_partly_refunded": {
+        "ru": "Часть денег вернулась на карту. Когда их будет видно, скажет банк карты; остальное "
+        "осталось на лицевых счетах.",
+        "en": "A part of the money went back to the card. Its bank says when it shows; the rest "
+        "stayed on the accounts.",
+    },
+    "payment_refunded": {
+        "ru": "Деньги вернулись на карту. Когда их будет видно, скажет банк карты.",
+        "en": "The money went back to the card. Its bank says when it shows.",
+    },
     "payment_failed": {
-        "ru": "Платёж не прошёл, деньги не списаны или уже возвращены. Проверьте карту и начните "
-        "новый платёж.",
-        "en": "The payment did not go through: nothing was charged, or it was given back. Check "
-        "the card and start a new payment.",
+        "ru": "Платёж не прошёл. По данным банка, деньги не списаны или уже возвращены: проверьте "
+        "карту и начните новый платёж.",
+        "en": "The payment did not go through. By the bank's account nothing was charged or all "
+        "was returned: check the card, start anew.",
     },
     "payment_expired": {
-        "ru": "Время на оплату вышло, деньги не списаны. Начните новый платёж.",
-        "en": "The time to pay is over and nothing was charged. Start a new payment.",
+        "ru": "Время на оплату вышло. По данным банка, деньги не списаны: начните новый платёж.",
+        "en": "The time to pay is over. By the bank's account nothing was charged: start a new "
+        "payment.",
     },
 }

@@ -12,8 +12,9 @@ PAYMENTS = {
         "en": "A sum cannot be negative. Correct it.",
     },
     "amount_too_large": {
-        "ru": "Сумма слишком велика для одного платежа. Заплатите частями.",
-        "en": "The sum is too large for one payment. Pay it in parts.",
+        "ru": "Сумма слишком велика: одним платежом можно внести до {limit:roubles}. Заплатите "
+        "частями.",
+        "en": "The sum is too large: one payment takes up to {limit:roubles}. Pay it in parts.",
     },
     "too_many_lines": {
         "ru": "В одном платеже может быть до {limit} лицевых счетов. Заплатите остальные отдельно.",
@@ -22,6 +23,26 @@ PAYMENTS = {
     "duplicate_account": {
         "ru": "Лицевой счёт указан дважды. Оставьте каждый счёт один раз.",
         "en": "An account is named twice. Name every account once.",
+    },
+    "acquirer_unknown": {
+        "ru": "Такого банка для оплаты здесь нет. Выберите другой или не указывайте его.",
+        "en": "There is no such bank to pay through here. Choose another one, or name none.",
+    },
+    "payment_open": {
+        "ru": "По этим счетам уже открыт платёж, и банк его не закрывает. Завершите его или "
+        "подождите, пока он закроется сам.",
+        "en": "A payment of these accounts is open, and the bank does not close it. Finish it, or "
+        "wait until it closes by itself.",
+    },
+    "too_many_open_payments": {
+        "ru": "Открыто слишком много платежей, больше {limit} начать нельзя. Завершите один из "
+        "них в Истории платежей.",
+        "en": "Too many payments are open: no more than {limit} may be. Finish one of them in the "
+        "payment history.",
+    },
+    "nothing_to_return": {
+        "ru": "Возвращать больше нечего. Обновите страницу платежа: она покажет, что вернулось.",
+        "en": "Nothing is left to return. Refresh the page of the payment to see what went back.",
     },
     "payment_not_found": {
         "ru": "Такого платежа среди Ваших нет. Откройте «Платежи-История платежей».",
@@ -40,12 +61,6 @@ PAYMENTS = {
         "разбираются.",
         "en": "Another amount was charged than was ordered. Do not pay again: the staff are "
         "looking into it.",
-    },
-    "payment_under_way": {
-        "ru": "Этот платёж уже начинается. Подождите несколько секунд и повторите тот же запрос: "
-        "дважды деньги не спишутся.",
-        "en": "This payment is being started. Wait a few seconds and send the same request again: "
-        "nothing is charged twice.",
     },
     "acquirer_unavailable": {
         "ru": "Банк не отвечает. Повторите тот же запрос через несколько секунд: дважды деньги "

@@ -6,8 +6,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from werkzeug.wrappers import Response
+
 from gateway.concurrently import all_of
 from gateway.cursors import decode_cursor, encode_cursor
+from gateway.documents.files import file_response
+from gateway.documents.payment_table import payments_csv
+from gateway.messages import language_of
 from gateway.operations import (
     ACQUIRER_TIMEOUT,
     API,
@@ -24,7 +29,10 @@ from shared.config import Settings
 
 TAG = "Payments"
 _HISTORY = "payments"
-_PAID_STATES = {"captured", "completed"}
+_PIECE = 100
+"""Payments of a file that are asked for at a time."""
+TAKEN = frozenset({"captured", "completed", "partly_refunded", "refunded"})
+"""States of a payment whose card was charged as ordered."""
 
 
 class PaymentRoutes:
@@ -61,16 +69,22 @@ class PaymentRoutes:
             tag=TAG,
             summary="«Заплатить»: one order; the card is entered at redirect_url.",
             description="Nothing is charged yet: open `redirect_url` in the browser. Repeating the "
-            "request with the same key returns the same payment and never makes a second order.",
+            "request with the same key returns the same payment and never makes a second order; "
+            "so does another request for the same sums while the first is open. Other sums for an "
+            "account of an open payment close that one at the acquirer first.",
             idempotency=Idempotency.REQUIRED,
             body=shapes.StartPayment,
             status=201,
             result=shapes.PaymentStarted,
             refusals={
                 404: ("account_not_linked",),
-                409: ("payment_must_be_restarted",),
-                422: ("duplicate_account", "nothing_to_pay"),
-                503: ("acquirer_unavailable", "payment_under_way"),
+                409: ("payment_must_be_restarted", "payment_open", "too_many_open_payments"),
+                422: (
+                    "acquirer_unknown",
+                    "amount_too_large",
+                    "duplicate_account",
+                    "nothing_to_pay",
+                ),
             },
             location=f"{API}/payments/{{payment_id}}",
             links=(
@@ -80,12 +94,17 @@ class PaymentRoutes:
         )
     )
     def start_payment(self, call: Call) -> Any:
+        acquirer = call.body["acquirer"]
+        if acquirer not in {None, *(one.name for one in self.settings.acquirers)}:
+            wrong = {"pointer": "#/acquirer", "message": "field_choice"}
+            raise Refusal(422, "acquirer_unknown", errors=[wrong])
         return call.command(
             "payments",
             "start",
             deadline=ACQUIRER_TIMEOUT,
             person_id=call.person_id,
             lines=call.body["lines"],
+            acquirer=acquirer,
         )
 
     @route(
@@ -101,21 +120,40 @@ class PaymentRoutes:
         )
     )
     def history(self, call: Call) -> Any:
-        page = call.ask(
-            "payments",
-            "history",
-            person_id=call.person_id,
-            before=decode_cursor(_HISTORY, "before", call.query["before"]),
-            limit=call.query["limit"],
-            **_chosen(call, self.settings),
-        )
+        before = decode_cursor(_HISTORY, "before", call.query["before"])
+        page = _history(call, self.settings, before, call.query["limit"])
         payments = page["payments"]
         if call.query["allocation"]:
             payments = _with_allocation(call, payments)
         return {
             "payments": [_with_message(call, payment) for payment in payments],
             "next": encode_cursor(_HISTORY, page["next"]),
+            "totals": page["totals"],
         }
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/payments.csv",
+            tag=TAG,
+            summary="«Платежи-История платежей» as CSV for accountants, all pages of it.",
+            description="A row for each account of each payment, then the totals: UTF-8 with its "
+            "mark, `;`, decimal comma. The language follows `Accept-Language`.",
+            query=shapes.HistoryFilter,
+            media_type="text/csv",
+        )
+    )
+    def history_file(self, call: Call) -> Response:
+        page = _history(call, self.settings, None, _PIECE)
+        payments = page["payments"]
+        while page["next"] is not None:
+            page = _history(call, self.settings, page["next"], _PIECE)
+            payments += page["payments"]
+        found = {"payments": payments, "totals": page["totals"]}
+        language = language_of(call.request.accept_languages)
+        names = ("payments", call.query["account"], call.query["year"], call.query["state"])
+        name = "-".join(str(part) for part in names if part is not None)
+        return file_response(payments_csv(found, self.settings.timezone, language), name, "csv")
 
     @route(
         Operation(
@@ -138,6 +176,25 @@ class PaymentRoutes:
     @route(
         Operation(
             method="GET",
+            path=f"{API}/payments/<uuid:payment_id>/faster-payment",
+            tag=TAG,
+            summary="What a QR code for the system of faster payments («СБП») says.",
+            description="It pays the same order as the card: only one of the two is taken.",
+            result=shapes.FasterPayment,
+            refusals={404: ("payment_not_found",)},
+        )
+    )
+    def faster_payment(self, call: Call) -> Any:
+        return call.ask(
+            "payments",
+            "faster_payment",
+            person_id=call.person_id,
+            payment_id=str(call.path["payment_id"]),
+        )
+
+    @route(
+        Operation(
+            method="GET",
             path=f"{API}/payments/<uuid:payment_id>/receipt",
             tag=TAG,
             summary="The payment, the ledger's entries for it, and their inclusion proofs.",
@@ -150,7 +207,7 @@ class PaymentRoutes:
     )
     def receipt(self, call: Call) -> Any:
         payment = _payment(call, refresh=False)
-        if payment["state"] not in _PAID_STATES:
+        if payment["state"] not in TAKEN:
             raise Refusal(409, "receipt_not_ready", state=payment["state"])
         payment_id = payment["payment_id"]
         postings, proofs = all_of(
@@ -168,11 +225,24 @@ class PaymentRoutes:
         }
 
 
+def _history(call: Call, settings: Settings, before: str | None, limit: int) -> Any:
+    return call.ask(
+        "payments",
+        "history",
+        person_id=call.person_id,
+        before=before,
+        limit=limit,
+        **_chosen(call, settings),
+    )
+
+
 def _chosen(call: Call, settings: Settings) -> dict[str, Any]:
     """Return the filters of the history; a year is one of the billing office."""
     chosen: dict[str, Any] = {}
     if call.query["account"] is not None:
         chosen["account"] = call.query["account"]
+    if call.query["state"] is not None:
+        chosen["states"] = list(shapes.STATES_OF[call.query["state"]])
     year = call.query["year"]
     if year is not None:
         zone = ZoneInfo(settings.timezone)
@@ -195,7 +265,7 @@ def _payment(call: Call, *, refresh: bool) -> dict[str, Any]:
 
 def _with_allocation(call: Call, payments: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return payments with the allocation of each line that the ledger has posted."""
-    paid = [payment["payment_id"] for payment in payments if payment["state"] in _PAID_STATES]
+    paid = [payment["payment_id"] for payment in payments if payment["state"] in TAKEN]
     if not paid:
         return payments
     found = call.ask("ledger", "postings_of_payments", payment_ids=paid)["postings"]

@@ -14,6 +14,7 @@ VISIBLE = f"^[^{CONTROL}]*[^{CONTROL}{_SPACE}][^{CONTROL}]*$"
 """Text with something to see in it."""
 
 ACCOUNT = "^ *[0-9]{1,20} *$"
+ACQUIRER = "^ *[a-z][a-z0-9]{0,15} *$"
 CURSOR = "^[A-Za-z0-9_-]+$"
 IDEMPOTENCY_KEY = "^[!-~]+$"
 BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from marshmallow import fields, validate
 
+from gateway.schemas import patterns
 from gateway.schemas.base import (
     QueryInteger,
     Result,
     Shape,
+    Text,
     account_number,
     cursor,
     described,
+    formed,
     identifier,
     input_amount,
     instant,
@@ -18,6 +23,7 @@ from gateway.schemas.base import (
     length,
     next_cursor,
     notice,
+    one_of,
     output_text,
     page_size,
 )
@@ -77,6 +83,13 @@ class StartPayment(Shape):
         validate=length(1, MOST_LINES),
         metadata=described("Each linked account at most once; not all amounts are zero."),
     )
+    acquirer = Text(
+        load_default=None,
+        validate=formed(patterns.ACQUIRER, 16),
+        metadata=described(
+            "Which of the installation's acquirers takes the payment; by default the first one."
+        ),
+    )
 
 
 class PaymentStarted(Result):
@@ -84,8 +97,15 @@ class PaymentStarted(Result):
 
     payment_id = identifier("The id of the payment.")
     total = kopecks("The total to be charged", 451425)
-    redirect_url = output_text("The acquirer's page.", allow_none=True)
-    state = output_text("Usually `awaiting_payment`.", "awaiting_payment")
+    redirect_url = output_text(
+        "The page to open: the acquirer's, or, while that is not known, one of ours that leads on "
+        "to it. Null where nothing is left to be paid.",
+        allow_none=True,
+    )
+    state = output_text(
+        "`awaiting_payment`; `created` or `unknown` while the acquirer does not respond.",
+        "awaiting_payment",
+    )
 
 
 class Allocation(Result):
@@ -110,6 +130,10 @@ class PaymentLine(Result):
     posted = fields.Boolean(
         required=True, metadata=described("Whether the ledger has posted it.", True)
     )
+    refunded = kopecks("What of both went back to the card", 0)
+    moved_to = output_text(
+        "The account to which staff have moved the line; null for most.", allow_none=True
+    )
     allocation = fields.List(
         fields.Nested(Allocation),
         metadata=described(
@@ -119,16 +143,52 @@ class PaymentLine(Result):
     )
 
 
+class RefundedLine(Result):
+    """The part of a refund that is taken from one account."""
+
+    account = output_text("The personal account.", "0001234")
+    amount = kopecks("The part", 100000)
+
+
+class Refund(Result):
+    """Money of a payment that goes back to the card."""
+
+    refund_id = identifier("The id of the refund.")
+    state = output_text(
+        "`requested` (the acquirer has not confirmed it yet), `made`, `refused`.", "made"
+    )
+    total = kopecks("The sum of its lines", 100000)
+    lines = fields.List(fields.Nested(RefundedLine), required=True)
+    requested_at = instant("When it was requested.")
+    returned_at = instant(
+        "When the acquirer returned the money; null before that.", allow_none=True
+    )
+    cause = output_text(
+        "`staff` (we gave it back) or `bank` (the acquirer did so on its own account).", "staff"
+    )
+
+
 class Payment(Result):
     """A payment and its state."""
 
     payment_id = identifier("The id of the payment.")
     state = output_text(
-        "`created`, `awaiting_payment`, `captured` (the card is charged), `completed` (every line "
-        "is in the ledger), `failed`, `expired`.",
+        "`created` (no page of the acquirer yet), `awaiting_payment`, `unknown` (the acquirer does "
+        "not report), `mismatch` (it reports another amount than ordered), `captured` (the card is "
+        "charged), `completed` (every line is in the ledger), `partly_refunded`, `refunded`, "
+        "`failed`, `expired`.",
         "completed",
     )
     total = kopecks("The sum of its lines", 451425)
+    refunded = kopecks("What of it went back to the card", 0)
+    charged = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata=described(
+            "What the acquirer reports as charged where that is not `total`, kopecks; else null.",
+            format="int64",
+        ),
+    )
     lines = fields.List(fields.Nested(PaymentLine), required=True)
     created_at = instant("When it was started.")
     captured_at = instant("When the card was charged; null before that.", allow_none=True)
@@ -143,11 +203,29 @@ class Payment(Result):
     next_check_at = instant(
         "When the acquirer is polled next; null when it is not polled any more.", allow_none=True
     )
+    closes_at = instant(
+        "When an undecided payment closes by itself at most acquirers; else null.", allow_none=True
+    )
     redirect_url = output_text(
         "The acquirer's page of this payment, as long as the card can be entered there.",
         allow_none=True,
     )
+    acquirer = output_text("The acquirer that takes it.", "main")
+    refunds = fields.List(
+        fields.Nested(Refund), required=True, metadata=described("The oldest first.")
+    )
     message = notice()
+
+
+class FasterPayment(Result):
+    """A payment by the system of faster payments («СБП»)."""
+
+    payload = output_text(
+        "What the QR code says, as long as the payment can be made so; null where the acquirer has "
+        "none.",
+        "https://qr.nspk.example/AS10003P3RH0LJ2A9ROO038L6NT5RU1M",
+        allow_none=True,
+    )
 
 
 def _with_allocation() -> fields.Boolean:
@@ -171,18 +249,48 @@ class PaymentQuery(Shape):
     allocation = _with_allocation()
 
 
-class HistoryQuery(Shape):
-    """A page of payments, newest first."""
+STATES_OF: Mapping[str, tuple[str, ...]] = {
+    "paid": ("captured", "completed", "partly_refunded"),
+    "returned": ("partly_refunded", "refunded"),
+    "failed": ("failed", "expired"),
+}
+"""The states of each choice in the history."""
 
-    before = cursor("Payments before", "WyJwYXltZW50cyIsImNERTMiXQ")
-    limit = page_size(20, 100)
+
+class HistoryFilter(Shape):
+    """Which payments of the history."""
+
     account = account_number(required=False, load_default=None)
     year = QueryInteger(
         load_default=None,
         validate=validate.Range(min=2000, max=2199, error="field_range 2000 2199"),
         metadata=described("Only payments started in this year.", 2026),
     )
+    state = fields.String(
+        load_default=None,
+        validate=one_of(*STATES_OF),
+        metadata=described(
+            "Only payments that were `paid`, of which money was `returned`, or that `failed`; one "
+            "of which a part was returned is among the first two.",
+            "paid",
+        ),
+    )
+
+
+class HistoryQuery(HistoryFilter):
+    """A page of payments, newest first."""
+
+    before = cursor("Payments before", "WyJwYXltZW50cyIsImNERTMiXQ")
+    limit = page_size(20, 100)
     allocation = _with_allocation()
+
+
+class HistoryTotals(Result):
+    """The payments of the whole filter together, on whatever page they stand."""
+
+    count = fields.Integer(required=True, metadata=described("How many payments.", 12))
+    paid = kopecks("What was charged", 5417100)
+    refunded = kopecks("What of it went back to the card", 0)
 
 
 class History(Result):
@@ -190,6 +298,7 @@ class History(Result):
 
     payments = fields.List(fields.Nested(Payment), required=True)
     next = next_cursor()
+    totals = fields.Nested(HistoryTotals, required=True)
 
 
 class Posting(Result):

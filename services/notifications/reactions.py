@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from services.notifications import letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
-from shared.contracts.payments import Failure
+from shared.contracts.payments import Failure, RefundCause
 from shared.eventstore import Session
 from shared.logs import get_logger
 
@@ -130,8 +131,13 @@ def payment_completed(session: Session, message: Message, services: Services) ->
 
 
 def payment_failed(session: Session, message: Message, services: Services) -> None:
-    """Inform the payer of the failure, its reason, and what to do next."""
+    """Inform the payer of the failure, its reason, and what to do next.
+
+    Whoever has started another payment instead knows of it.
+    """
     writer = Writer(session, message, services)
+    if writer.event["reason"] == Failure.REPLACED:
+        return
     payment = _payment(writer)
     if payment is None:
         return
@@ -144,6 +150,43 @@ def payment_failed(session: Session, message: Message, services: Services) -> No
         "failure_en": failure_en,
     }
     writer.notify(writer.event["person_id"], LetterKind.PAYMENT_FAILED, facts)
+
+
+def payment_refunded(session: Session, message: Message, services: Services) -> None:
+    """Tell the payer what went back to the card, and from which accounts."""
+    writer = Writer(session, message, services)
+    payment = _payment(writer)
+    if payment is None:
+        return
+    event = writer.event
+    facts = {
+        "payment_id": event["payment_id"],
+        "lines": event["lines"],
+        "total": event["total"],
+        "paid": payment["total"],
+        "whole": event["whole"],
+        "by_bank": event["reason"] == RefundCause.BANK,
+        "refunded_on": letters.local_day(event["refunded_on"]),
+    }
+    writer.notify(
+        event["person_id"], LetterKind.PAYMENT_REFUNDED, facts, once_for=event["refund_id"]
+    )
+
+
+def payment_mismatched(session: Session, message: Message, services: Services) -> None:
+    """Tell the payer that the bank reports another sum, what we do, and not to pay again."""
+    writer = Writer(session, message, services)
+    event = writer.event
+    facts = {
+        "payment_id": event["payment_id"],
+        "case": event["payment_id"][:8],
+        "ordered": event["ordered"],
+        "charged": event["charged"],
+        "returns": writer.settings.payments_mismatch == "return",
+    }
+    writer.notify(
+        event["person_id"], LetterKind.PAYMENT_MISMATCHED, facts, once_for=event["payment_id"]
+    )
 
 
 def question_asked(session: Session, message: Message, services: Services) -> None:
@@ -226,7 +269,12 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "password_changed": password_changed,
     },
     "accounts": {"account_linked": account_linked},
-    "payments": {"payment_completed": payment_completed, "payment_failed": payment_failed},
+    "payments": {
+        "payment_completed": payment_completed,
+        "payment_failed": payment_failed,
+        "payment_refunded": payment_refunded,
+        "payment_mismatched": payment_mismatched,
+    },
     "helpdesk": {
         "question_asked": question_asked,
         "question_routed": question_routed,

@@ -15,6 +15,7 @@ from uuid import UUID
 from services.notifications import application, letters
 from services.notifications.envelope import Attachment, seal
 from shared.bus import Message, Services
+from shared.config import Settings
 from shared.contracts.notifications import LetterKind
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
@@ -31,6 +32,11 @@ class Writer:
         self._session = session
         self._message = message
         self._services = services
+
+    @property
+    def settings(self) -> Settings:
+        settings: Settings = self._services.settings
+        return settings
 
     @property
     def event(self) -> dict[str, Any]:
@@ -66,7 +72,7 @@ class Writer:
         moment = self._message.time if instant is None else instant
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
-        return letters.local_time(moment, self._services.settings)
+        return letters.local_time(moment, self.settings)
 
     def queue(
         self,
@@ -83,7 +89,7 @@ class Writer:
 
         `secret` is the topic of the secret among them, and how long it is valid.
         """
-        settings = self._services.settings
+        settings = self.settings
         content = letters.render(kind, to, settings, facts, attachments)
         topic, validity = secret or (None, None)
         command = application.QueueLetter(
@@ -96,9 +102,16 @@ class Writer:
         )
         application.queue_letter(self._session, command)
 
-    def notify(self, person_id: str, kind: LetterKind, facts: Mapping[str, Any]) -> None:
-        """Queue a letter without a secret to a person, at the current address."""
+    def notify(
+        self, person_id: str, kind: LetterKind, facts: Mapping[str, Any], *, once_for: str = ""
+    ) -> None:
+        """Queue a letter without a secret to a person, at the current address.
+
+        `once_for` is what the person gets one such letter about, however many events call for it.
+        """
         letter_id = self.letter_id(kind.value, person_id)
+        if once_for:
+            letter_id = derived_id(NAMESPACE, "letter", kind.value, person_id, once_for)
         if self.is_queued(letter_id):
             return
         contact = self.ask("identity", "contact", person_id=person_id)

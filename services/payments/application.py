@@ -16,7 +16,13 @@ import msgspec
 
 from services.payments.domain import PaymentOrder
 from services.payments.events import Line, Split
-from services.payments.scheduling import POLL_AFTER, SESSION, SESSION_OVER, RecordPoll, due_at
+from services.payments.scheduling import (
+    POLL_AFTER,
+    SESSION,
+    SESSION_OVER,
+    RecordPoll,
+    mismatch_due_at,
+)
 from services.payments.splits import same_split
 from services.payments.state import State
 from shared.contracts.payments import Failure
@@ -31,7 +37,7 @@ CLAIM: Final = timedelta(seconds=20)
 BY_ITSELF: Final = "service:payments"
 
 #: How long a charge of another sum must be reported before it is returned.
-MISMATCH_CONFIRMED: Final = timedelta(seconds=30)
+MISMATCH_CONFIRMED: Final = timedelta(seconds=15)
 
 
 class StartPayment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,6 +95,8 @@ class RecordMismatch(msgspec.Struct, frozen=True, kw_only=True):
 
     payment_id: UUID
     charged: Kopecks
+    returned: Kopecks
+    """What of it the acquirer has returned by itself."""
     returns: bool
     """Whether the operator has such charges returned by themselves."""
 
@@ -267,12 +275,14 @@ def record_mismatch(session: Session, command: RecordMismatch) -> None:
         return
     if session.now < poll["since"] + MISMATCH_CONFIRMED:
         return
-    attempts = poll["attempts"] + 1
-    next_at = due_at(poll["since"], attempts, session.now)
-    session.read.polls.put(command.payment_id, poll["since"], attempts, next_at, "mismatch")
-    if command.returns and not payment.refunds:
-        refund_id = derived_id(payment.id, "mismatch", str(command.charged))
-        payment.return_charge(refund_id, "another sum was charged than ordered", BY_ITSELF)
+    next_at = mismatch_due_at(poll["since"], session.now)
+    session.read.polls.put(command.payment_id, poll["since"], 1, next_at, "mismatch")
+    if command.returns:
+        # The acquirer may have refused an earlier one: each has an id of its own.
+        refund_id = derived_id(payment.id, "mismatch", str(len(payment.refunds)))
+        payment.return_charge(
+            refund_id, "another sum was charged than ordered", BY_ITSELF, command.returned
+        )
 
 
 def record_returns(session: Session, command: RecordReturns) -> None:

@@ -80,7 +80,8 @@ def record_report(
     match report.state:
         case OrderState.PENDING | OrderState.HELD:
             # An acquirer that has charged the card and says otherwise lags, or is mistaken.
-            return PollOutcome.UNKNOWN if payment.state in CAPTURED else PollOutcome.PENDING
+            has_charged = payment.state in CAPTURED or payment.state is State.MISMATCH
+            return PollOutcome.UNKNOWN if has_charged else PollOutcome.PENDING
         case OrderState.PAID | OrderState.RETURNED:
             return _record_charge(store, acquirers, payment, report)
         case OrderState.DECLINED | OrderState.EXPIRED:
@@ -114,6 +115,7 @@ def _record_charge(
         command = application.RecordMismatch(
             payment_id=payment.payment_id,
             charged=report.charged,
+            returned=report.returned,
             returns=acquirers.returns_mismatch,
         )
         store.transact(application.record_mismatch, command)

@@ -94,8 +94,8 @@ class RefundablePayment(PaymentState):
         self.proposed_refund(refund_id)
         self.trigger(RefundRejected(refund_id=refund_id, reason=reason, by=by))
 
-    def return_charge(self, refund_id: UUID, reason: str, by: str) -> None:
-        """Have a charge of another sum than ordered go back, all of it.
+    def return_charge(self, refund_id: UUID, reason: str, by: str, returned: Kopecks = 0) -> None:
+        """Have a charge of another sum than ordered go back: all that has not `returned` already.
 
         Does nothing where that is under way. Raises Conflict `nothing_to_return`.
         """
@@ -109,7 +109,7 @@ class RefundablePayment(PaymentState):
             RefundRequested(
                 refund_id=refund_id,
                 lines=(),
-                total=self.charged - self.returned,
+                total=self.charged - max(self.returned, returned),
                 reason=reason,
                 by=by,
             )

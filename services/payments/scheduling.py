@@ -10,6 +10,7 @@ import msgspec
 
 from services.payments.domain import PaymentOrder
 from services.payments.snapshots import PaymentSnapshot, snapshot_of
+from services.payments.state import State
 from shared.eventstore import Session
 
 #: How long the payer has on the acquirer's page.
@@ -29,6 +30,10 @@ POLL_AFTER: Final = (
     timedelta(minutes=70),
     *(timedelta(days=day) for day in range(1, 6)),
 )
+
+#: A charge of another sum is not left to lie: how often, and for how long, it is asked about.
+MISMATCH_AGAIN: Final = timedelta(seconds=15)
+MISMATCH_SOON: Final = timedelta(hours=1)
 
 #: How often callbacks may have the acquirer asked about one order.
 CALLBACK_PAUSE: Final = timedelta(seconds=2)
@@ -54,6 +59,8 @@ def postpone_poll(session: Session, command: RecordPoll) -> None:
     record_doubt(session, command)
     attempts = poll["attempts"] + 1
     next_at = due_at(poll["since"], attempts, session.now)
+    if session.load(PaymentOrder, command.payment_id).state is State.MISMATCH:
+        next_at = mismatch_due_at(poll["since"], session.now)
     session.read.polls.put(command.payment_id, poll["since"], attempts, next_at, command.outcome)
 
 
@@ -93,6 +100,11 @@ def may_ask(session: Session, order_number: str) -> bool:
 def settle_poll(session: Session, command: RecordPoll) -> None:
     """End the polls about a payment that is decided."""
     session.read.polls.remove(command.payment_id)
+
+
+def mismatch_due_at(since: datetime, now: datetime) -> datetime | None:
+    """Return when the acquirer is asked again about another sum than ordered: soon, for an hour."""
+    return now + MISMATCH_AGAIN if now < since + MISMATCH_SOON else due_at(since, 0, now)
 
 
 def due_at(since: datetime, attempts: int, now: datetime) -> datetime | None:

@@ -43,7 +43,7 @@ class Allowance(msgspec.Struct, frozen=True):
         """Return whether an amount is within what is left."""
         return self.left is None or amount <= self.left
 
-    def check(self, amount: Kopecks) -> None:
+    def refuse_beyond(self, amount: Kopecks) -> None:
         """Raise Forbidden `above_limit` for an amount beyond what is left."""
         if not self.covers(amount):
             raise Forbidden(

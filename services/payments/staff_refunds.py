@@ -178,7 +178,7 @@ def _check_approval(session: Session, command: DecideRefund) -> tuple[Allowance,
             f"{proposed.by}, who proposed it, may no longer do so: reject it, and propose it "
             "again.",
         )
-    left.check(proposed.total)
+    left.refuse_beyond(proposed.total)
     return left, proposed.total
 
 

@@ -25,6 +25,8 @@ class LetterKind(StrEnum):
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_FAILED = "payment_failed"
+    PAYMENT_REFUNDED = "payment_refunded"
+    PAYMENT_MISMATCHED = "payment_mismatched"
     QUESTION_ACCEPTED = "question_accepted"
     QUESTION_TO_DEPARTMENT = "question_to_department"
     QUESTION_ANSWERED = "question_answered"

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from eventlet import sleep
 from werkzeug.wrappers import Response
 
 from gateway.cabinet.forms import COMMAND, FormErrors
 from gateway.cabinet.page import KEPT_SECONDS, page
 from gateway.cabinet.pay_form import (
-    UNDECIDED,
+    ACQUIRER,
     CheckedLine,
     TypedLine,
     checked_lines,
+    chosen_acquirer,
     confirm_fields,
     order_body,
     shown_lines,
     typed_lines,
+    ways_to_pay,
     wrong_sums,
 )
-from gateway.cabinet.policy import GOES_TO_BANK
+from gateway.cabinet.payment_states import closing_time, is_open, may_be_taken
+from gateway.cabinet.policy import GOES_TO_BANK, is_of_acquirer
 from gateway.cabinet.visit import Refused, Visit
 from gateway.problems import RETRY_AFTER_SECONDS, Refusal
 from gateway.routes.payments import PaymentRoutes
@@ -30,8 +33,10 @@ from shared.errors import Unavailable
 
 NEWEST = "50"
 """How many payments are looked through for one that is not decided."""
-UNDER_WAY_PAUSES = (0.2, 0.4, 0.8, 1.6, 3.0)
-"""Seconds between two questions whether the first of several equal requests is through."""
+GO_SECONDS = 2
+"""How often the page that leads to the bank looks whether the bank's page is known."""
+GO_ON_FOR = timedelta(minutes=1)
+"""How long it does so after the payment was started; then the payer decides."""
 
 
 class PayingPages:
@@ -65,7 +70,36 @@ class PayingPages:
             return visit.redirect("/pay")
         lines = typed_lines(kept["fields"])
         checked = checked_lines(lines, visit.api(PaymentRoutes.due)["accounts"])
-        return _question(visit, checked, kept["command"])
+        asked = visit.with_form(kept["fields"])
+        return _question(asked, checked, kept["command"])
+
+    @page("GET", "/payments/<uuid:payment_id>/go")
+    def go_to_bank(self, visit: Visit) -> Response:
+        """Lead to the bank's page of a payment; while there is none, wait for it a while."""
+        address = f"/payments/{visit.path['payment_id']}"
+        payment = visit.api(PaymentRoutes.payment, path=visit.path, query={"refresh": "false"})
+        bank_page = payment["redirect_url"]
+        if bank_page and is_of_acquirer(bank_page, visit.settings):
+            return visit.redirect(bank_page)
+        if not bank_page and payment["state"] != "created":
+            return visit.redirect(address)
+        started = datetime.fromisoformat(payment["created_at"])
+        waits = datetime.now(UTC) < started + GO_ON_FOR
+        response = visit.render(
+            "payment_go.html",
+            payment=payment,
+            address=address,
+            bank_page=bank_page,
+            waits=waits,
+            closes=closing_time(visit, payment),
+        )
+        if bank_page:
+            # Another host than that of the bank's API: the policy of the form that led here would
+            # stop a redirect.
+            response.headers["Refresh"] = f"0; url={bank_page}"
+        elif waits:
+            response.headers["Refresh"] = str(GO_SECONDS)
+        return response
 
 
 def _pay_page(visit: Visit, errors: FormErrors | None = None) -> Response:
@@ -78,8 +112,9 @@ def _pay_page(visit: Visit, errors: FormErrors | None = None) -> Response:
     only = visit.query.get("account")
     if only is not None and only not in {line["account"] for line in due["accounts"]}:
         raise Refusal(404, "account_not_linked")
-    undecided = [one for one in history["payments"] if one["state"] in UNDECIDED]
-    blocked = {line["account"]: one for one in undecided for line in one["lines"]}
+    payments = history["payments"]
+    uncertain = [one for one in payments if may_be_taken(one)]
+    blocked = {line["account"]: one for one in uncertain for line in one["lines"]}
     lines = shown_lines(visit, due["accounts"], blocked)
     free = [line for line in lines if not line["blocked"]]
     paid = [line["paid"] for line in free]
@@ -89,23 +124,29 @@ def _pay_page(visit: Visit, errors: FormErrors | None = None) -> Response:
         lines=lines,
         free=free,
         due=due["total"],
-        undecided=[one for one in undecided if any(line["blocked"] is one for line in lines)],
+        uncertain=[one for one in uncertain if any(line["blocked"] is one for line in lines)],
+        started=[(one, closing_time(visit, one)) for one in payments if is_open(one)],
         total=None if None in paid else sum(paid),
+        ways=ways_to_pay(visit),
+        way=chosen_acquirer(visit) or "",
         errors=errors,
     )
 
 
 def _order(visit: Visit, lines: Sequence[TypedLine], checked: list[CheckedLine]) -> Response:
     try:
-        outcome = _started(visit, order_body(lines))
+        outcome = visit.attempt(
+            PaymentRoutes.start_payment, body=order_body(lines, chosen_acquirer(visit))
+        )
     except Unavailable:
-        # The bank may have the order or not: the same command goes on where this one stopped.
+        # Whether the payment was started is not known: the same command goes on where this one
+        # stopped.
         command = visit.form.get(COMMAND, "")
         response = _question(visit, checked, command, status=503)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
     if not isinstance(outcome, Refused):
-        return visit.redirect(outcome["redirect_url"] or f"/payments/{outcome['payment_id']}")
+        return visit.redirect(_page_of(visit, outcome))
     errors = outcome.errors
     if errors.code == "command_reused":
         text = visit.text(
@@ -115,37 +156,35 @@ def _order(visit: Visit, lines: Sequence[TypedLine], checked: list[CheckedLine])
     return _pay_page(visit, errors)
 
 
-def _started(visit: Visit, body: dict[str, Any]) -> Any:
-    """Start the payment; where the same form is being sent twice, wait for the other request."""
-    for pause in UNDER_WAY_PAUSES:
-        try:
-            return visit.attempt(PaymentRoutes.start_payment, body=body)
-        except Unavailable as error:
-            if error.code != "payment_under_way":
-                raise
-        sleep(pause)
-    return visit.attempt(PaymentRoutes.start_payment, body=body)
+def _page_of(visit: Visit, started: dict[str, Any]) -> str:
+    """Return where a started payment goes on: the bank's page, or a page of ours about it."""
+    address = f"/payments/{started['payment_id']}"
+    if is_of_acquirer(started["redirect_url"] or "", visit.settings):
+        return str(started["redirect_url"])
+    return f"{address}/go" if started["redirect_url"] else address
 
 
 def _question(
     visit: Visit, checked: list[CheckedLine], command: str, status: int = 200
 ) -> Response:
     visit.request.environ[GOES_TO_BANK] = True
+    hidden = {**confirm_fields(checked, visit.language), "confirmed": "yes", COMMAND: command}
+    acquirer = chosen_acquirer(visit)
     return visit.render(
         "pay_check.html",
         status=status,
         lines=checked,
-        hidden={**confirm_fields(checked, visit.language), "confirmed": "yes", COMMAND: command},
+        hidden={**hidden, ACQUIRER: acquirer} if acquirer else hidden,
         total=sum(line.amount + line.penalty for line in checked),
         changed=[line for line in checked if line.changed],
         over=sum(line.over for line in checked),
-        silent=status == 503,
+        unanswered=status == 503,
     )
 
 
 def _sealed(visit: Visit, lines: Sequence[TypedLine]) -> str:
     names = [f"{name}-{line.account}" for line in lines for name in ("amount", "penalty", "was")]
-    fields = {name: visit.form[name] for name in names if name in visit.form}
+    fields = {name: visit.form[name] for name in (*names, ACQUIRER) if name in visit.form}
     kept: dict[str, Any] = {
         "person": _person_id(visit),
         "fields": fields,

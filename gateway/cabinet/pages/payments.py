@@ -21,6 +21,7 @@ from gateway.routes.payments import PaymentRoutes
 from shared.clock import SystemClock
 from shared.errors import InternalError, ServiceError, Unavailable
 
+FILTERS = ("account", "year", "state")
 YEARS = 5
 """Years to choose from in the history."""
 
@@ -32,9 +33,9 @@ class PaymentPages:
     def payment_history(self, visit: Visit) -> Response:
         """List the payments by month, the newest first; a row opens into its accounts.
 
-        ``?account=`` and ``?year=`` choose some of them.
+        ``?account=``, ``?year=`` and ``?state=`` choose some of them.
         """
-        names = ("account", "year", "before")
+        names = (*FILTERS, "before")
         query = {name: visit.query[name] for name in names if visit.query.get(name)}
         (found, complete), linked = visit.together(
             lambda: _history(visit, query),
@@ -51,12 +52,21 @@ class PaymentPages:
             years=[(str(year), year) for year in range(this_year, this_year - YEARS, -1)],
             account=query.get("account", ""),
             year=query.get("year", ""),
+            state=query.get("state", ""),
+            totals=found["totals"],
             asked=urlencode(chosen) + "&" if chosen else "",
             next=found["next"],
             later="before" in query,
             complete=complete,
             open=visit.query.get("open") == "all",
         )
+
+    @page("GET", "/payments.csv")
+    def payments_file(self, visit: Visit) -> Response:
+        """Return the same payments, all of them, as CSV."""
+        query = {name: visit.query[name] for name in FILTERS if visit.query.get(name)}
+        made: Response = visit.api(PaymentRoutes.history_file, query=query)
+        return made
 
     @page("GET", "/payments/<uuid:payment_id>")
     def payment_page(self, visit: Visit) -> Response:
@@ -77,12 +87,13 @@ class PaymentPages:
             "payment.html",
             payment=payment,
             outlook=outlook,
+            faster_payment=_faster_payment(visit) if payment["redirect_url"] else None,
             names=_service_names([payment]),
             question=urlencode({"topic": "payment", "text": outlook.question}),
             open=visit.query.get("open") == "all",
             mark=state_mark(payment),
             address=address,
-            left=_left(due, accounts) if payment["state"] == "completed" else None,
+            left=_left(due, payment) if payment["state"] == "completed" else None,
             pay_address="/pay" + (f"?account={accounts[0]}" if len(accounts) == 1 else ""),
         )
 
@@ -113,8 +124,8 @@ class PaymentPages:
     def receipt_page(self, visit: Visit) -> Response:
         """Show the receipt with its proof; before the posting, when it will be there."""
         payment = _payment(visit)
-        if payment["state"] != "completed":
-            outlook = outlook_of(visit, payment)
+        outlook = outlook_of(visit, payment)
+        if not outlook.has_receipt:
             return visit.render("receipt_waits.html", status=409, payment=payment, outlook=outlook)
         receipt = visit.api(PaymentRoutes.receipt, path=visit.path)
         lines = _with_parts(payment["lines"], receipt["postings"])
@@ -151,6 +162,12 @@ def _allocated(visit: Visit) -> dict[str, Any]:
     except (Unavailable, InternalError):
         return _payment(visit)
     return found
+
+
+def _faster_payment(visit: Visit) -> str | None:
+    """Return what the QR code of «СБП» says; None where there is none, or none in time."""
+    found = visit.aside(lambda: visit.api(PaymentRoutes.faster_payment, path=visit.path))()
+    return found["payload"] if found else None
 
 
 def _refreshed(visit: Visit) -> dict[str, Any] | None:
@@ -201,9 +218,10 @@ def _with_parts(
     return [{**line, "allocation": parts.get(line["account"])} for line in lines]
 
 
-def _left(due: dict[str, Any] | None, accounts: Sequence[str]) -> int | None:
+def _left(due: dict[str, Any] | None, payment: Mapping[str, Any]) -> int | None:
     """Return what is still due on the accounts of a payment; None where it cannot be had."""
     if due is None:
         return None
+    accounts = {line["moved_to"] or line["account"] for line in payment["lines"]}
     totals: list[int] = [one["total"] for one in due["accounts"] if one["account"] in accounts]
     return sum(totals)

@@ -7,7 +7,7 @@ in one frame (`frame.html.j2`). A fact that a template names must be given: a mi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -48,6 +48,11 @@ def render(
 def local_time(instant: datetime, settings: Settings) -> str:
     """Return an instant in the installation's time zone: "31.03.2026 21:00"."""
     return instant.astimezone(ZoneInfo(settings.timezone)).strftime("%d.%m.%Y %H:%M")
+
+
+def local_day(day: str) -> str:
+    """Return a day as people write it: "31.03.2026"."""
+    return f"{date.fromisoformat(day):%d.%m.%Y}"
 
 
 def _paragraphs(text: str) -> list[list[str]]:

@@ -10,12 +10,26 @@ PAYMENT = {
     "payment_id": THING,
     "state": "completed",
     "total": 451425,
-    "lines": [{"account": "0001", "amount": 450000, "penalty": 1425, "posted": True}],
+    "lines": [
+        {
+            "account": "0001",
+            "amount": 450000,
+            "penalty": 1425,
+            "posted": True,
+            "refunded": 0,
+            "moved_to": None,
+        }
+    ],
     "created_at": "2026-05-14T09:30:00+00:00",
     "captured_at": "2026-05-14T09:31:00+00:00",
     "masked_card": "411111**1111",
     "failure": None,
+    "acquirer": "main",
+    "refunded": 0,
+    "refunds": [],
+    "charged": None,
 }
+HISTORY_TOTALS = {"count": 1, "paid": 451425, "refunded": 0}
 PROFILE = {
     "person_id": PERSON,
     "person_type": "individual",

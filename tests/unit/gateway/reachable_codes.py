@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from shared.config import SERVICES
+
 ROOT = Path(__file__).parents[3]
 ERRORS = {"ValidationFailed", "NotFound", "Conflict", "Forbidden", "Unavailable"}
 CALLERS = {"ask", "command", "call"}
@@ -110,7 +112,9 @@ def called_rpcs(*nodes: ast.AST) -> set[Rpc]:
     for call in _all(ast.Call, *nodes):
         if name_of(call.func) in CALLERS and len(call.args) > 1:
             service, method = call.args[:2]
-            if isinstance(service, ast.Constant) and isinstance(method, ast.Constant):
+            # The client of an acquirer has a method of this name, too: ``call("POST", path)``.
+            is_ours = isinstance(service, ast.Constant) and service.value in SERVICES
+            if is_ours and isinstance(method, ast.Constant):
                 found.add((str(service.value), str(method.value)))
     return found
 

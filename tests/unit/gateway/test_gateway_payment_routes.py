@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
 from gateway_doubles import PERSON, THING, Browser, FakeServices
-from gateway_samples import ACCOUNT, BALANCE, PAYMENT, PROOF
+from gateway_samples import ACCOUNT, BALANCE, HISTORY_TOTALS, PAYMENT, PROOF
+
+from gateway.schemas.payments import STATES_OF
+from shared.errors import Conflict, ServiceError, ValidationFailed
 
 KEY = {"Idempotency-Key": "order-1"}
+HISTORY = {"payments": [PAYMENT], "next": None, "totals": HISTORY_TOTALS}
+STATES = (
+    "created",
+    "awaiting_payment",
+    "unknown",
+    "mismatch",
+    "captured",
+    "completed",
+    "partly_refunded",
+    "refunded",
+    "failed",
+    "expired",
+)
 
 
 def test_due_subtracts_the_advance_and_shows_what_is_left_of_it(
@@ -64,7 +81,87 @@ def test_payment_needs_a_key_which_determines_its_command_id(
     ]
     assert ids[0] == ids[1] != ids[2]
     lines = [{"account": "0001", "amount": 100, "penalty": 0}]
-    assert services.calls[-1] == ("payments", "start", {"person_id": PERSON, "lines": lines})
+    asked = {"person_id": PERSON, "lines": lines, "acquirer": None}
+    assert services.calls[-1] == ("payments", "start", asked)
+
+
+def test_the_acquirer_is_one_of_the_installation(browser: Browser, services: FakeServices) -> None:
+    services.answers["payments", "start"] = {
+        "payment_id": THING,
+        "total": 100,
+        "redirect_url": f"https://saldo.example/payments/{THING}/go",
+        "state": "created",
+    }
+    body = {"lines": [{"account": "0001", "amount": 100, "penalty": 0}]}
+    started = browser("POST", "/api/v1/payments", json={**body, "acquirer": "main"}, headers=KEY)
+    assert (started.status_code, started.json["state"]) == (201, "created")
+    assert services.calls[-1][2]["acquirer"] == "main"
+    refused = browser("POST", "/api/v1/payments", json={**body, "acquirer": "kassa"}, headers=KEY)
+    assert (refused.status_code, refused.json["code"]) == (422, "acquirer_unknown")
+    assert refused.json["errors"][0]["pointer"] == "#/acquirer"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (
+            ValidationFailed("amount_too_large", "x", limit=300_000_00),
+            422,
+            "до 300\u00a0000,00\u00a0₽. Заплатите частями.",
+        ),
+        (Conflict("payment_open", "x", payment_id=THING), 409, "Завершите его"),
+        (Conflict("too_many_open_payments", "x", limit=3), 409, "больше 3 начать нельзя"),
+    ],
+)
+def test_a_refused_start_says_what_to_do(
+    browser: Browser, services: FakeServices, error: ServiceError, status: int, words: str
+) -> None:
+    services.answers["payments", "start"] = error
+    body = {"lines": [{"account": "0001", "amount": 100, "penalty": 0}]}
+    refused = browser("POST", "/api/v1/payments", json=body, headers=KEY)
+    assert (refused.status_code, refused.json["code"]) == (status, error.code)
+    assert words in refused.json["detail"]
+    assert refused.json["params"] == error.params
+
+
+def test_the_history_is_filtered_by_what_became_of_payments(
+    browser: Browser, services: FakeServices
+) -> None:
+    services.answers["payments", "history"] = HISTORY
+    for state, states in STATES_OF.items():
+        assert browser("GET", f"/api/v1/payments?state={state}").json["totals"] == HISTORY_TOTALS
+        assert services.calls[-1][2]["states"] == list(states)
+    assert browser("GET", "/api/v1/payments?state=lost").status_code == 422
+
+
+def test_a_file_of_the_history_has_all_pages_of_its_filter(
+    browser: Browser, services: FakeServices
+) -> None:
+    pages = {None: HISTORY | {"next": "p7"}, "p7": HISTORY}
+    services.answers["payments", "history"] = lambda **asked: {
+        **pages[asked["before"]],
+        "payments": [{**PAYMENT, "masked_card": "=1+1", "refunded": 100}],
+    }
+    path = "/api/v1/payments.csv?account=0001&year=2026&state=paid"
+    answer = browser("GET", path)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert 'filename="payments-0001-2026-paid.csv"' in answer.headers["Content-Disposition"]
+    text = answer.data.decode("utf-8")
+    assert text.startswith("\ufeffНачат;Банк списал деньги;Состояние;")
+    row = (
+        "14.05.2026 12:30;14.05.2026 12:31;Оплачен;0001;4500,00;14,25;4514,25;0,00;'=1+1;"
+        f"{THING}\r\n"
+    )
+    assert text.count(row) == 2
+    assert text.endswith("Платежей;Оплачено;Возвращено\r\n1;4514,25;0,00\r\n")
+    asked = [given for _, method, given in services.calls if method == "history"]
+    assert [one["before"] for one in asked] == [None, "p7"]
+    assert {(one["account"], tuple(one["states"])) for one in asked} == {
+        ("0001", STATES_OF["paid"])
+    }
+    english = browser("GET", path, headers={"Accept-Language": "en"}).data.decode("utf-8")
+    assert not re.search("[а-яё]", english, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("key", ["x" * 201, "a\tb"])
@@ -74,7 +171,7 @@ def test_invalid_key_is_refused(browser: Browser, key: str) -> None:
 
 
 def test_pages_continue_at_opaque_cursors(browser: Browser, services: FakeServices) -> None:
-    services.answers["payments", "history"] = {"payments": [PAYMENT], "next": "cDEy"}
+    services.answers["payments", "history"] = HISTORY | {"next": "cDEy"}
     cursor = browser("GET", "/api/v1/payments?limit=1").json["next"]
     browser("GET", f"/api/v1/payments?limit=1&before={cursor}")
     asked = {"person_id": PERSON, "before": "cDEy", "limit": 1}
@@ -99,14 +196,14 @@ def test_a_made_up_cursor_reaches_no_service(browser: Browser, services: FakeSer
 
 def test_every_state_of_a_payment_has_a_notice(browser: Browser, services: FakeServices) -> None:
     messages = set()
-    for state in ("created", "awaiting_payment", "captured", "completed", "failed", "expired"):
+    for state in STATES:
         services.answers["payments", "payment"] = {**PAYMENT, "state": state}
         for language in ("ru", "en"):
             headers = {"Accept-Language": language}
             messages.add(
                 browser("GET", f"/api/v1/payments/{THING}", headers=headers).json["message"]
             )
-    assert len(messages) == 12
+    assert len(messages) == 2 * len(STATES)
 
 
 def test_receipt_needs_a_captured_payment(browser: Browser, services: FakeServices) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway_doubles import THING, Browser, FakeServices
-from gateway_samples import PROOF
+from gateway_samples import HISTORY_TOTALS, PROOF
 
 PROVEN = {
     "position": 7,
@@ -57,7 +57,11 @@ def test_lines_say_what_they_have_settled_where_it_is_asked_for(
     parts = [{"period": "2026-04", "service": "heating", "amount": 100}]
     posting = {"payment_id": THING, "account": "0001", "allocation": parts}
     services.answers["payments", "payment"] = payment
-    services.answers["payments", "history"] = {"payments": [payment], "next": None}
+    services.answers["payments", "history"] = {
+        "payments": [payment],
+        "next": None,
+        "totals": HISTORY_TOTALS,
+    }
     services.answers["ledger", "postings_of_payments"] = {"postings": [posting]}
     one = browser("GET", f"/api/v1/payments/{THING}?allocation=true").json
     assert one["lines"] == [{**line, "allocation": parts}]

@@ -20,11 +20,30 @@ def answers(services: FakeServices) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ['{"number":"1","number":"2"}', '{"number":"1","more":{"a":1,"a":1}}']
+    ("body", "name"),
+    [
+        ('{"number":"1","number":"2"}', "number"),
+        ('{"number":"1","number":"1"}', "number"),
+        ('{"lines":[{"account":"1","amount":1,"penalty":0,"amount":900}]}', "amount"),
+        ('{"number":"1","more":{"a":[[{"b":1,"\\u0062":2}]]}}', "b"),
+    ],
 )
-def test_a_name_that_stands_twice_in_an_object_is_refused(browser: Browser, body: str) -> None:
+def test_a_name_that_stands_twice_in_an_object_is_refused_by_name(
+    browser: Browser, body: str, name: str
+) -> None:
     refused = browser("POST", LOOKUP, data=body, headers=JSON)
-    assert (refused.status_code, refused.json["code"]) == (400, "malformed_json")
+    assert (refused.status_code, refused.json["code"]) == (400, "json_name_repeated")
+    assert refused.json["params"] == {"name": name}
+    assert f"«{name}»" in refused.json["detail"]
+
+
+@pytest.mark.parametrize(("name", "quoted"), [("n" * 5000, "n" * 100), ("\\ud800", "?")])
+def test_a_repeated_name_is_quoted_as_far_as_it_can_be(
+    browser: Browser, name: str, quoted: str
+) -> None:
+    body = f'{{"{name}":1,"{name}":2}}'
+    refused = browser("POST", LOOKUP, data=body, headers=JSON)
+    assert (refused.status_code, refused.json["params"]) == (400, {"name": quoted})
 
 
 @pytest.mark.parametrize("media_type", ["application/problem+json", "text/plain", ""])

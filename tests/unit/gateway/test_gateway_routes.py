@@ -124,6 +124,11 @@ PLAIN: list[tuple[Any, ...]] = [
         PAYMENT, 200, PAYMENT,
     ),
     (
+        "GET", f"/payments/{THING}/faster-payment", None,
+        "payments", "faster_payment", {"person_id": PERSON, "payment_id": THING},
+        {"payload": "https://qr.example/1"}, 200, {"payload": "https://qr.example/1"},
+    ),
+    (
         "GET", f"/payments/{THING}/fiscal-receipts", None,
         "payments", "fiscal_receipts", {"person_id": PERSON, "payment_id": THING},
         FISCAL_RECEIPTS, 200, FISCAL_RECEIPTS,
@@ -270,8 +275,7 @@ def test_every_operation_has_a_test() -> None:
         "acquirer_callback_by_form", "named_acquirer_callback_by_query",
         "named_acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof",
         "verifier_keys", "last_checkpoint", "bill", "bill_file", "statements", "events",
-        "reconciliation_file",
-        "debt", "certificate_file",
+        "reconciliation_file", "debt", "certificate_file", "history_file",
     }  # fmt: skip
     for name, operation in operations_of(Gateway).items():
         path = operation.template.removeprefix("/api/v1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -100,6 +101,23 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ("payments", "payment_failed"): (
         {"payment_id": THING, "person_id": PERSON, "reason": "declined"},
         [("payment_failed", "0b6e@example.org", "банк отклонил карту")],
+    ),
+    ("payments", "payment_refunded"): (
+        {
+            "payment_id": THING,
+            "person_id": PERSON,
+            "refund_id": OTHER,
+            "lines": [{"account": "0012345678", "amount": 100000}],
+            "total": 100000,
+            "refunded_on": "2026-04-02",
+            "whole": False,
+            "reason": "staff",
+        },
+        [("payment_refunded", "0b6e@example.org", "День возврата: 02.04.2026")],
+    ),
+    ("payments", "payment_mismatched"): (
+        {"payment_id": THING, "person_id": PERSON, "ordered": 450000, "charged": 4500},
+        [("payment_mismatched", "0b6e@example.org", "вернём её на карту полностью")],
     ),
     ("helpdesk", "question_asked"): (
         {"question_id": THING, "person_id": PERSON, "department": "billing", "topic": "charges"},
@@ -251,7 +269,7 @@ def test_erased_question_gets_no_letter(harness: Harness, missing: str) -> None:
 
 
 def test_every_reason_of_failure_has_its_words() -> None:
-    assert set(Failure) == set(reactions.FAILURES)
+    assert set(Failure) - {Failure.REPLACED} == set(reactions.FAILURES)
 
 
 def test_unknown_failure_reason_has_a_general_text(harness: Harness) -> None:
@@ -259,3 +277,33 @@ def test_unknown_failure_reason_has_a_general_text(harness: Harness) -> None:
     harness.react(reactions.payment_failed, message_of("payments", "payment_failed", data))
     ((_, content),) = contents(harness)
     assert "банк не подтвердил оплату" in content.text
+
+
+def test_whoever_started_another_payment_instead_gets_no_letter(harness: Harness) -> None:
+    data = {"payment_id": THING, "person_id": PERSON, "reason": Failure.REPLACED.value}
+    harness.react(reactions.payment_failed, message_of("payments", "payment_failed", data))
+    assert harness.queued == []
+
+
+@pytest.mark.parametrize("event_type", ["payment_refunded", "payment_mismatched"])
+def test_one_letter_is_written_about_a_refund_and_a_mismatch(
+    harness: Harness, event_type: str
+) -> None:
+    react(harness, "payments", event_type, position=7)
+    react(harness, "payments", event_type, position=8)
+    assert len(harness.queued) == 1
+
+
+def test_each_refund_of_a_payment_has_its_letter(harness: Harness) -> None:
+    data, _ = LETTERS["payments", "payment_refunded"]
+    for refund_id in (OTHER, PERSON):
+        message = message_of("payments", "payment_refunded", {**data, "refund_id": refund_id})
+        harness.react(reactions.payment_refunded, message)
+    assert len(harness.queued) == 2
+
+
+def test_a_mismatch_left_to_staff_promises_no_return(harness: Harness) -> None:
+    harness.settings = replace(SETTINGS, payments_mismatch="staff")
+    react(harness, "payments", "payment_mismatched")
+    ((_, content),) = contents(harness)
+    assert "разбираются сотрудники" in content.text

@@ -48,6 +48,22 @@ FACTS: dict[LetterKind, dict[str, object]] = {
         "failure_ru": "банк отклонил карту",
         "failure_en": "the bank declined the card",
     },
+    LetterKind.PAYMENT_REFUNDED: {
+        "payment_id": "p-1",
+        "lines": [{"account": "0012345678", "amount": 100000}],
+        "total": 100000,
+        "paid": 562013,
+        "whole": False,
+        "by_bank": True,
+        "refunded_on": "02.04.2026",
+    },
+    LetterKind.PAYMENT_MISMATCHED: {
+        "payment_id": "p-1",
+        "case": "7f1c5c58",
+        "ordered": 562013,
+        "charged": 5620,
+        "returns": True,
+    },
     LetterKind.QUESTION_ACCEPTED: QUESTION,
     LetterKind.QUESTION_TO_DEPARTMENT: {
         **QUESTION,
@@ -79,6 +95,22 @@ REQUIRED_PHRASES = {
         "Итого: 5 620,13 руб.",
     ],
     LetterKind.PAYMENT_FAILED: ["p-1", "банк отклонил карту", "«Платежи-Оплатить»"],
+    LetterKind.PAYMENT_REFUNDED: [
+        "Номер платежа: p-1",
+        "Часть Вашего платежа на 5 620,13 руб. возвращена на карту: 1 000,00 руб.",
+        "День возврата: 02.04.2026",
+        "Деньги вернул банк.",
+        "Лицевой счёт 0012345678: 1 000,00 руб.\n",
+        "скажет её банк",
+        f"{SETTINGS.url}/payments/p-1\n",
+    ],
+    LetterKind.PAYMENT_MISMATCHED: [
+        "заказано 5 620,13 руб., а банк сообщает о списании 56,20 руб.",
+        "Номер обращения: 7f1c5c58",
+        "вернём её на карту полностью",
+        "не платите второй раз",
+        f"{SETTINGS.url}/payments/p-1\n",
+    ],
     LetterKind.QUESTION_ACCEPTED: ["Отдел расчётов", "«Вопрос-Ответ»"],
     LetterKind.QUESTION_TO_DEPARTMENT: [
         "Почему <b>так</b> дорого?",
@@ -134,6 +166,17 @@ def test_letters_to_people_are_signed_with_english_below(kind: LetterKind) -> No
 def test_a_secret_is_not_in_the_subject(kind: LetterKind) -> None:
     # Subjects show on locked screens.
     assert "493027" not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+
+
+def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
+    refunded = FACTS[LetterKind.PAYMENT_REFUNDED] | {"whole": True, "by_bank": False}
+    text = spaces(render(LetterKind.PAYMENT_REFUNDED, "a@b.ru", SETTINGS, refunded).text)
+    assert "Ваш платёж на 5 620,13 руб. возвращён на карту." in text
+    assert "Деньги вернул банк" not in text
+    mismatched = FACTS[LetterKind.PAYMENT_MISMATCHED] | {"returns": False}
+    text = render(LetterKind.PAYMENT_MISMATCHED, "a@b.ru", SETTINGS, mismatched).text
+    assert "разбираются сотрудники" in text
+    assert "полностью" not in text
 
 
 def test_missing_fact_is_an_error() -> None:

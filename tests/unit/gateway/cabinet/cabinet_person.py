@@ -11,6 +11,12 @@ from gateway_samples import PROOF
 
 KEY = "9d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b09"
 BANK_PAGE = "https://bank.example/page?mdOrder=1"
+OUTCOMES = {
+    "created": "pending",
+    "awaiting_payment": "pending",
+    "unknown": "unknown",
+    "mismatch": "mismatch",
+}
 ALLOCATION = [
     {"period": "2026-04", "service": "heating", "name": "Отопление", "amount": 4_000_00},
     {"period": "0001-01", "service": "water", "name": "water", "amount": 400_00},
@@ -78,7 +84,7 @@ def owe(services: FakeServices, *lines: dict[str, Any]) -> None:
 
 def payment(state: str = "completed", **changes: Any) -> dict[str, Any]:
     """Return a payment as payments answers it."""
-    taken = state in {"captured", "completed"}
+    taken = state in {"captured", "completed", "partly_refunded", "refunded"}
     return {
         "payment_id": THING,
         "state": state,
@@ -88,23 +94,67 @@ def payment(state: str = "completed", **changes: Any) -> dict[str, Any]:
                 "account": "0001",
                 "amount": 4_500_00,
                 "penalty": 14_25,
-                "posted": state == "completed",
+                "posted": taken and state != "captured",
+                "refunded": 0,
+                "moved_to": None,
             }
         ],
         "created_at": "2026-05-14T09:30:00+00:00",
         "captured_at": "2026-05-14T09:31:00+00:00" if taken else None,
         "masked_card": "411111**1111" if taken else None,
         "failure": None,
-        "outcome": "pending" if state in {"created", "awaiting_payment"} else None,
+        "outcome": OUTCOMES.get(state),
         "next_check_at": None,
         "redirect_url": BANK_PAGE if state == "awaiting_payment" else None,
+        "acquirer": "main",
+        "refunded": 0,
+        "refunds": [],
+        "charged": None,
+        "closes_at": "2026-05-14T09:50:00+00:00" if state in OUTCOMES else None,
         **changes,
+    }
+
+
+def refund(amount: int = 1_000_00, state: str = "made", **changes: Any) -> dict[str, Any]:
+    """Return a refund of the payment's one account, as payments answers it."""
+    return {
+        "refund_id": KEY,
+        "state": state,
+        "total": amount,
+        "lines": [{"account": "0001", "amount": amount}],
+        "requested_at": "2026-05-20T09:30:00+00:00",
+        "returned_at": "2026-05-20T10:31:00+00:00" if state == "made" else None,
+        "cause": "staff",
+        **changes,
+    }
+
+
+def returned(amount: int = 1_000_00, **changes: Any) -> dict[str, Any]:
+    """Return the payment after money of it went back."""
+    whole = amount == 4_514_25
+    found = payment("refunded" if whole else "partly_refunded", refunded=amount)
+    found["lines"][0]["refunded"] = amount
+    return {**found, "refunds": [refund(amount)], **changes}
+
+
+def history_of(*payments: dict[str, Any], following: str | None = None) -> dict[str, Any]:
+    """Return a page of payments as payments answers it."""
+    taken = [one for one in payments if one["captured_at"]]
+    return {
+        "payments": list(payments),
+        "next": following,
+        "totals": {
+            "count": len(payments),
+            "paid": sum(one["total"] for one in taken),
+            "refunded": sum(one["refunded"] for one in payments),
+        },
     }
 
 
 def settle(services: FakeServices) -> None:
     """Let the ledger answer that the payment is posted, has paid everything, and is sealed."""
     owe(services, due_line(amount=0, penalty=0))
+    services.answers["payments", "faster_payment"] = {"payload": None}
     posting = {"account": "0001", "position": 7, "amount": 4_500_00, "penalty": 14_25}
     services.answers["ledger", "payment_postings"] = {
         "postings": [{**posting, "allocation": ALLOCATION}]
@@ -133,8 +183,11 @@ __all__ = [
     "PERSON",
     "CabinetPerson",
     "due_line",
+    "history_of",
     "main_of",
     "owe",
     "payment",
+    "refund",
+    "returned",
     "settle",
 ]

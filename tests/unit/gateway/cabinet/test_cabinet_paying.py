@@ -7,10 +7,18 @@ from html import unescape
 from typing import Any
 
 import pytest
-from cabinet_person import BANK_PAGE, KEY, CabinetPerson, due_line, main_of, owe, payment
+from cabinet_person import (
+    BANK_PAGE,
+    KEY,
+    CabinetPerson,
+    due_line,
+    history_of,
+    main_of,
+    owe,
+    payment,
+)
 from gateway_doubles import THING, Browser, FakeServices
 
-from gateway.cabinet.pages import paying
 from shared.errors import Conflict, NotFound, Unavailable, ValidationFailed
 
 STARTED = {
@@ -24,7 +32,7 @@ STARTED = {
 @pytest.fixture(autouse=True)
 def bank(services: FakeServices) -> None:
     owe(services, due_line())
-    services.answers["payments", "history"] = {"payments": [], "next": None}
+    services.answers["payments", "history"] = history_of()
     services.answers["payments", "start"] = STARTED
 
 
@@ -94,22 +102,6 @@ def test_posts_of_one_form_are_one_command(person: CabinetPerson, services: Fake
         if method == "start"
     }
     assert len(commands) == 1
-
-
-def test_a_post_that_overtakes_the_first_waits_for_it(
-    person: CabinetPerson, services: FakeServices, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(paying, "UNDER_WAY_PAUSES", (0.0, 0.0))
-    outcomes = iter([Unavailable("payment_under_way", "x"), STARTED])
-
-    def start(**_: Any) -> Any:
-        outcome = next(outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    services.answers["payments", "start"] = start
-    assert person.post("/pay", form()).headers["Location"] == BANK_PAGE
 
 
 def test_an_account_with_two_zeros_is_left_out(
@@ -223,11 +215,19 @@ def test_without_an_account_the_page_leads_to_linking(
     assert "Заплатить" not in main_of(page)
 
 
-@pytest.mark.parametrize("state", ["created", "awaiting_payment", "captured"])
-def test_no_second_pay_button_while_a_payment_is_undecided(
-    person: CabinetPerson, services: FakeServices, state: str
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        ("captured", None),
+        ("unknown", "unknown"),
+        ("mismatch", "mismatch"),
+        ("awaiting_payment", "unknown"),
+    ],
+)
+def test_no_second_pay_button_while_money_may_be_on_its_way(
+    person: CabinetPerson, services: FakeServices, state: str, outcome: str | None
 ) -> None:
-    services.answers["payments", "history"] = {"payments": [payment(state)], "next": None}
+    services.answers["payments", "history"] = history_of(payment(state, outcome=outcome))
     page = person.get("/pay").text
     assert "Не платите второй раз" in main_of(page)
     assert f'href="/payments/{THING}"' in page
@@ -240,29 +240,31 @@ def test_no_second_pay_button_while_a_payment_is_undecided(
     assert "amount-0002" in page
 
 
-@pytest.mark.parametrize("state", ["completed", "failed", "expired"])
+@pytest.mark.parametrize("state", ["completed", "partly_refunded", "refunded", "failed", "expired"])
 def test_a_decided_payment_closes_nothing(
     person: CabinetPerson, services: FakeServices, state: str
 ) -> None:
-    services.answers["payments", "history"] = {"payments": [payment(state)], "next": None}
+    services.answers["payments", "history"] = history_of(payment(state))
     assert "amount-0001" in person.get("/pay").text
 
 
-def test_a_silent_bank_is_asked_by_the_same_command(
+def test_what_had_no_answer_goes_on_by_the_same_command(
     person: CabinetPerson, services: FakeServices
 ) -> None:
-    services.answers["payments", "start"] = Unavailable("acquirer_unavailable", "x")
+    services.answers["payments", "start"] = Unavailable("service_unavailable", "x")
     response = person.post("/pay", form())
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert value_of(response.text, "_command") == KEY
-    assert "деньги не спишутся дважды" in main_of(response.text)
+    assert "Карта не тронута" in main_of(response.text)
+    assert "второго не будет" in main_of(response.text)
 
 
 @pytest.mark.parametrize(
     ("refusal", "status", "words"),
     [
-        (ValidationFailed("amount_too_large", "x", limit=1), 422, "слишком велика"),
-        (Conflict("payment_must_be_restarted", "x"), 409, "Начните новый платёж"),
+        (ValidationFailed("amount_too_large", "x", limit=50_00), 422, "до 50,00 ₽. Заплатите"),
+        (Conflict("payment_open", "x", payment_id=THING), 409, "банк его не закрывает"),
+        (Conflict("too_many_open_payments", "x", limit=3), 409, "больше 3 начать нельзя"),
         (Conflict("command_reused", "x"), 422, "уже начат платёж с другими суммами"),
         (NotFound("account_not_linked", "x"), 422, "счёт"),
     ],
@@ -276,6 +278,19 @@ def test_what_payments_refuses_is_said_on_the_form(
     assert words in main_of(response.text)
     assert value_of(response.text, "amount-0001") == "4500,00"
     assert value_of(response.text, "_command") != KEY
+
+
+def test_more_than_the_largest_payment_is_refused_before_any_question(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    response = person.post("/pay", form("299 990,00", "14,25"))
+    assert response.status_code == 422
+    beside = re.search(r'id="amount-0001-error">(.*?)</p>', response.text, re.DOTALL)
+    assert beside
+    assert "до 300\u00a0000,00\u00a0₽. Заплатите частями." in beside[1]
+    assert 'value="299 990,00"' in response.text
+    assert person.post("/pay", form("299 985,75", "14,25")).status_code == 303
+    assert started(services) == []
 
 
 def test_the_account_of_another_person_is_not_paid(

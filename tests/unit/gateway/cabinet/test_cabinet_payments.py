@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from cabinet_person import BANK_PAGE, CabinetPerson, main_of, payment, settle
+from cabinet_doubles import SETTINGS, CabinetBrowser
+from cabinet_person import (
+    CabinetPerson,
+    main_of,
+    payment,
+    refund,
+    returned,
+    settle,
+)
 from gateway_doubles import THING, Browser, FakeServices
 
 from gateway import formats
+from shared.config import Settings
 from shared.errors import Forbidden, NotFound, Unavailable
 
 PAGE = f"/payments/{THING}"
@@ -42,15 +51,16 @@ UNDECIDED = [
         "Банк пока не ответил",
         "следующая проверка в 14 мая 2026, 14:08",
     ),
+    ({"state": "unknown"}, "Банк пока не ответил", "Теперь проверяют сотрудники"),
     (
-        {"state": "awaiting_payment", "outcome": "unknown"},
-        "Банк пока не ответил",
-        "Теперь проверяют сотрудники",
+        {"state": "mismatch", "charged": 45_14},
+        "Банк сообщил другую сумму",
+        "Заказано 4 514,25 ₽, банк сообщает о 45,14 ₽. Перепроверяем",
     ),
     (
-        {"state": "awaiting_payment", "outcome": "mismatch"},
+        {"state": "mismatch"},
         "Банк сообщил другую сумму",
-        "Деньги не потеряны",
+        "банк сообщает о другой сумме",
     ),
     ({"state": "captured"}, "Банк подтвердил 4 514,25 ₽", "Зачисляем"),
 ]
@@ -71,23 +81,34 @@ def test_an_undecided_payment_offers_to_check_and_no_second_payment(
         assert word not in main_of(page)
 
 
+@pytest.mark.parametrize(
+    ("changes", "leads"),
+    [
+        ({"state": "created"}, True),
+        ({"state": "awaiting_payment"}, True),
+        ({"state": "awaiting_payment", "outcome": "unknown"}, False),
+        ({"state": "unknown"}, False),
+        ({"state": "mismatch"}, False),
+        ({"state": "captured"}, False),
+    ],
+)
 def test_only_a_card_that_may_not_be_charged_leads_back_to_the_bank(
-    person: CabinetPerson, services: FakeServices
+    person: CabinetPerson, services: FakeServices, changes: dict[str, Any], leads: bool
 ) -> None:
-    for outcome, leads in (("pending", True), ("unknown", False), ("mismatch", False)):
-        show(services, "awaiting_payment", outcome=outcome)
-        assert (BANK_PAGE in person.get(PAGE).text) is leads
+    show(services, **changes)
+    assert (f'href="{PAGE}/go"' in person.get(PAGE).text) is leads
 
 
 @pytest.mark.parametrize(
     ("reason", "title", "text"),
     [
-        ("declined", "Банк отклонил платёж", "Деньги не списаны"),
-        ("expired", "Время на оплату вышло", "Деньги не списаны"),
-        ("refused_by_acquirer", "Банк не принял платёж", "Деньги не списаны"),
+        ("declined", "Банк отклонил платёж", "Он сообщил, что деньги не списаны"),
+        ("expired", "Время на оплату вышло", "По данным банка, деньги не списаны"),
+        ("refused_by_acquirer", "Банк не принял платёж", "деньги не списаны"),
         ("not_registered", "Платёж не начался", "деньги не списаны"),
         ("form_lost", "Платёж не начался", "деньги не списаны"),
         ("given_back", "Банк вернул деньги", "Деньги вернулись на карту"),
+        ("replaced", "Вместо этого платежа начат другой", "по его данным деньги не списаны"),
         ("of_tomorrow", "Платёж не прошёл", "не списаны или уже возвращены"),
     ],
 )
@@ -205,11 +226,11 @@ def test_opening_all_rows_of_a_payment_does_not_ask_the_bank(
     }
 
 
-@pytest.mark.parametrize("outcome", ["unknown", "mismatch"])
+@pytest.mark.parametrize("state", ["unknown", "mismatch"])
 def test_a_payment_that_staff_look_at_has_a_case_number(
-    person: CabinetPerson, services: FakeServices, outcome: str
+    person: CabinetPerson, services: FakeServices, state: str
 ) -> None:
-    show(services, "awaiting_payment", outcome=outcome)
+    show(services, state)
     page = person.get(PAGE).text
     assert f"Номер обращения: {THING[:8]}" in main_of(page)
     link = re.search(r'href="(/questions/new\?[^"]+)"', page)
@@ -217,17 +238,99 @@ def test_a_payment_that_staff_look_at_has_a_case_number(
     assert f"+{THING[:8]}" in link[1]
 
 
-def test_another_sum_of_the_bank_is_answered_by_a_day(
+def test_another_sum_of_the_bank_goes_where_the_operator_sends_it(
+    cabinet_of: Callable[[Settings], CabinetBrowser], services: FakeServices
+) -> None:
+    show(services, "mismatch", charged=45_14)
+    for handling, promise in (
+        ("return", "вернём её полностью, если нет — зачтём"),
+        ("staff", "Разбираются сотрудники: деньги зачтутся или вернутся"),
+    ):
+        cabinet = cabinet_of(replace(SETTINGS, payments_mismatch=handling))
+        cabinet.sign_in()
+        text = cabinet.get(PAGE).text
+        assert promise in text
+        assert "Не платите второй раз" in text
+
+
+@pytest.mark.parametrize(
+    ("amount", "title", "text"),
+    [
+        (1_000_00, "Возвращено 1 000,00 ₽ из 4 514,25 ₽, 20 мая", "Остальное зачислено"),
+        (4_514_25, "Возвращено 4 514,25 ₽, 20 мая", "когда они будут видны, скажет банк карты"),
+    ],
+)
+def test_money_that_went_back_is_said_by_sum_day_and_account(
+    person: CabinetPerson, services: FakeServices, amount: int, title: str, text: str
+) -> None:
+    services.answers["payments", "payment"] = returned(amount)
+    page = person.get(PAGE).text
+    words = main_of(page)
+    assert title in words
+    assert text in words
+    sum_of = formats.roubles(amount).replace("\u00a0", " ")
+    assert f"Возвращено на карту {sum_of} 20 мая 2026, 13:31" in words
+    assert f"Возвращено на карту −{sum_of}" in words
+    assert "data-poll" not in page
+    assert ('href="/pay?account=0001"' in page) is (amount == 4_514_25)
+    receipt = main_of(person.get(f"{PAGE}/receipt").text)
+    assert f"Возвраты Возвращено на карту, 20 мая 2026, 13:31 Лицевой счёт Сумма 0001 {sum_of}" in (
+        receipt
+    )
+
+
+def test_a_refund_under_way_is_no_returned_money(
     person: CabinetPerson, services: FakeServices
 ) -> None:
-    today = datetime.now(UTC)
-    show(services, "awaiting_payment", outcome="mismatch", created_at=today.isoformat())
-    zone = ZoneInfo("Europe/Moscow")
-    answer_on = formats.day(today.astimezone(zone).date() + timedelta(days=4), year=False)
-    promise = f"ответим до {answer_on}".replace("\u00a0", " ")
-    assert promise in main_of(person.get(PAGE).text)
-    show(services, "awaiting_payment", outcome="mismatch")
-    assert "ответ задержался" in main_of(person.get(PAGE).text)
+    show(services, "completed", refunds=[refund(state="requested")])
+    words = main_of(person.get(PAGE).text)
+    assert "Оплачено 4 514,25 ₽" in words
+    assert "Возврат 1 000,00 ₽ запрошен у банка, ждём его ответа" in words
+    assert "Возвращено" not in words
+    show(services, "completed", refunds=[refund(state="refused")])
+    words = main_of(person.get(PAGE).text)
+    assert "Банк не выполнил возврат 1 000,00 ₽" in words
+    assert "запрошен" not in words
+
+
+def test_what_the_bank_returned_by_itself_is_said_to_be_its_deed(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["payments", "payment"] = returned(refunds=[refund(cause="bank")])
+    assert "Банк вернул на карту сам 1 000,00 ₽" in main_of(person.get(PAGE).text)
+
+
+def test_money_that_went_back_before_the_posting_has_no_receipt_yet(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    early = returned()
+    early["lines"][0]["posted"] = False
+    services.answers["payments", "payment"] = early
+    page = person.get(PAGE).text
+    assert "Остальное зачисляем" in main_of(page)
+    assert "data-poll" in page
+    assert person.get(f"{PAGE}/receipt").status_code == 409
+
+
+def test_a_line_that_was_moved_names_both_accounts(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    moved = payment()
+    moved["lines"][0]["moved_to"] = "0007"
+    services.answers["payments", "payment"] = moved
+    words = main_of(person.get(PAGE).text)
+    assert "Перенесён со счёта 0001 на счёт 0007" in words
+    assert "Перенесён на счёт 0007" in words
+
+
+def test_the_script_learns_of_a_refund_by_the_mark(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    marks = set()
+    for refunds in ([], [refund(state="requested")], [refund(state="refused")]):
+        show(services, "completed", refunds=refunds)
+        marks.add(person.get(f"{PAGE}/state").json["state"])
+    assert len(marks) == 3
 
 
 def test_the_receipt_has_words_parts_and_proof(
@@ -256,6 +359,7 @@ def test_a_receipt_without_a_seal_yet_says_when(
 @pytest.mark.parametrize(
     ("state", "title"),
     [
+        ("unknown", "Квитанция ещё готовится"),
         ("captured", "Квитанция ещё готовится"),
         ("awaiting_payment", "Квитанция ещё готовится"),
         ("failed", "Квитанции нет"),
@@ -280,7 +384,17 @@ def test_the_payment_of_another_person_does_not_exist_on_the_way_back_either(
 
 
 @pytest.mark.parametrize("path", [PAGE, f"{PAGE}/receipt"])
-def test_the_pages_speak_english(browser: Browser, services: FakeServices, path: str) -> None:
-    show(services, "completed")
+@pytest.mark.parametrize("shown", [payment(), returned(), returned(4_514_25)])
+def test_the_pages_speak_english(
+    browser: Browser, services: FakeServices, shown: dict[str, Any], path: str
+) -> None:
+    services.answers["payments", "payment"] = shown
     page = main_of(CabinetPerson(browser, language="en").get(path).text)
     assert not re.search(r"[а-яё]", page.replace("Отопление", ""), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("state", ["created", "awaiting_payment", "unknown", "mismatch", "failed"])
+def test_every_outlook_speaks_english(browser: Browser, services: FakeServices, state: str) -> None:
+    show(services, state)
+    page = main_of(CabinetPerson(browser, language="en").get(PAGE).text)
+    assert not re.search(r"[а-яё]", page, re.IGNORECASE)

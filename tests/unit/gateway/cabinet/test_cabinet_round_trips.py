@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cabinet_doubles import CabinetBrowser
-from cabinet_person import payment
+from cabinet_person import history_of, payment
 from gateway_doubles import SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     BALANCE,
@@ -68,8 +68,10 @@ PAGES = {
     "/pay": ("/pay", 4, 3),
     "/pay/check": ("/pay/check", 1, 1),
     "/payments": ("/payments", 4, 3),
+    "/payments.csv": ("/payments.csv", 2, 2),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}", 5, 3),
     "/payments/<uuid:payment_id>/fiscal": (f"/payments/{THING}/fiscal", 2, 2),
+    "/payments/<uuid:payment_id>/go": (f"/payments/{THING}/go", 2, 2),
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/<uuid:payment_id>/receipt.pdf": (f"/payments/{THING}/receipt.pdf", 4, 3),
     "/payments/<uuid:payment_id>/state": (f"/payments/{THING}/state", 2, 2),
@@ -126,7 +128,9 @@ READS = {
     "/me": ("/me", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
+    "/payments.csv": ("/payments.csv", 2, 2),
     "/payments/<uuid:payment_id>": (f"/payments/{THING}?allocation=true", 3, 3),
+    "/payments/<uuid:payment_id>/faster-payment": (f"/payments/{THING}/faster-payment", 2, 2),
     "/payments/<uuid:payment_id>/fiscal-receipts": (f"/payments/{THING}/fiscal-receipts", 2, 2),
     "/payments/<uuid:payment_id>/receipt": (f"/payments/{THING}/receipt", 4, 3),
     "/payments/due": ("/payments/due", 3, 3),
@@ -155,7 +159,11 @@ def link(services: FakeServices, count: int) -> None:
     """Let a person have this many accounts, with something in each answer."""
     numbers = [f"{int(NUMBER) + place:010}" for place in range(count)]
     paid = payment(
-        lines=[{"account": one, "amount": 100, "penalty": 0, "posted": True} for one in numbers]
+        lines=[
+            {"account": one, "amount": 100, "penalty": 0, "posted": True}
+            | {"refunded": 0, "moved_to": None}
+            for one in numbers
+        ]
     )
     part = {"period": "2026-04", "service": "heating", "name": "Отопление", "amount": 100}
     postings = [
@@ -202,7 +210,8 @@ def link(services: FakeServices, count: int) -> None:
                 "next": None,
             },
             ("ledger", "verifier_keys"): {"keys": ["billing.example/ledger+f1e2d3c4+A"]},
-            ("payments", "history"): {"payments": [paid], "next": None},
+            ("payments", "history"): history_of(paid),
+            ("payments", "faster_payment"): {"payload": None},
             ("payments", "payment"): paid,
             ("helpdesk", "question"): {**QUESTION, "messages": []},
             ("helpdesk", "questions"): {"questions": [QUESTION]},
