@@ -372,7 +372,7 @@ class Services:
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **arguments: Any) -> Any:
         assert service == "ledger"
-        return self.ask(method, **arguments)
+        return self.ask(service, method, **arguments)
 
 
 def gauge(name: str, **labels: str) -> float | None:
