@@ -110,7 +110,10 @@ def _mismatch(visit: Visit, payment: Mapping[str, Any], tag: str) -> Outlook:
             **ordered,
             **charged,
         }
-    if visit.settings.payments_mismatch == "return":
+    returning = _under_way(visit, payment)
+    if returning:
+        (then,) = returning
+    elif visit.settings.payments_mismatch == "return":
         then = visit.text(
             "Перепроверяем: если сумма и правда другая, вернём её полностью, если нет — зачтём."
         )

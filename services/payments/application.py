@@ -228,9 +228,12 @@ def release_registration(session: Session, command: RecordPoll) -> None:
 def record_registration(session: Session, command: RecordRegistration) -> bool:
     """Keep the address of the page; return whether a payer may see it."""
     payment = session.load(PaymentOrder, command.payment_id)
-    return payment.record_registration(
+    seen = payment.record_registration(
         command.order_number, command.acquirer_order_id, command.form_url
     )
+    if seen:  # what the acquirer did not say before says nothing of this page
+        session.read.polls.record_outcome(command.payment_id, "pending")
+    return seen
 
 
 def lose_order(session: Session, command: LoseOrder) -> None:

@@ -10,8 +10,10 @@ from deploy.demo.acquirer_page import DECLINED, Payer
 from deploy.demo.client import CabinetClient, PaymentLine
 from deploy.demo.journey import wait_until_completed
 from deploy.demo.person import Journey
+from tests.browser.bank import Bank
 from tests.browser.instruction import answer_as_staff
 from tests.browser.site import Site
+from tests.waiting import eventually
 
 ADDRESSES: Mapping[str, str] = {
     "/": "/?next=/pay",
@@ -51,6 +53,7 @@ ADDRESSES: Mapping[str, str] = {
     "/payments": "/payments?open=all",
     "/payments/<uuid:payment_id>": "/payments/{open}",
     "/payments/<uuid:payment_id>/fiscal": "/payments/{paid}/fiscal",
+    "/payments/<uuid:payment_id>/go": "/payments/{paid}/go",
     "/payments/<uuid:payment_id>/receipt": "/payments/{paid}/receipt",
     "/questions": "/questions",
     "/questions/new": "/questions/new",
@@ -66,6 +69,9 @@ OTHERS = (
     "/accounts/{account}/certificate?on=01.01.2025",
     "/payments?account={account}&year=2026",
     "/payments?year=2022",
+    "/payments?state=returned",
+    "/payments/{returned}",
+    "/payments/{returned}/receipt",
     "/questions/new?line={account}.2026-10.heating",
     "/payments/{paid}",
     "/payments/{declined}",
@@ -95,7 +101,7 @@ class Resident:
 
 
 def new_resident(site: Site, first: str, second: str) -> Resident:
-    """Register a person with two accounts, three payments, and a question with its answer."""
+    """Register a person with two accounts, four payments, and a question with its answer."""
     journey = site.new_person(first, second)
     client = journey.client
     asked = client.ask("charges", "Почему больше?", first)
@@ -103,6 +109,14 @@ def new_resident(site: Site, first: str, second: str) -> Resident:
     paid = start(client, first)
     Payer().pay(paid["redirect_url"])
     wait_until_completed(client, paid["payment_id"])
+    returned = start(client, first)
+    Payer().pay(returned["redirect_url"])
+    wait_until_completed(client, returned["payment_id"])
+    Bank(site).refund(returned["payment_id"], 3_00)
+    eventually(
+        lambda: client.payment(returned["payment_id"], refresh=True)["refunded"] == 3_00,
+        "a refund at the bank",
+    )
     declined = start(client, first)
     Payer().pay(declined["redirect_url"], DECLINED)
     client.payment(declined["payment_id"], refresh=True)
@@ -112,6 +126,7 @@ def new_resident(site: Site, first: str, second: str) -> Resident:
         "registration": str(uuid4()),
         "question": str(asked["question_id"]),
         "paid": str(paid["payment_id"]),
+        "returned": str(returned["payment_id"]),
         "declined": str(declined["payment_id"]),
         "open": str(start(client, second)["payment_id"]),
     }

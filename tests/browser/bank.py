@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 import requests
 
-from deploy.doubles.acquirer.order import PAID
 from deploy.doubles.acquirer.signature import checksum
 from tests.browser.site import Site
 from tests.waiting import eventually
@@ -21,7 +20,7 @@ class Bank:
     """The simulated acquirer as it sees itself: what it says here is the truth about money."""
 
     def __init__(self, site: Site) -> None:
-        self._url = site.acquirer_url
+        self.url = site.acquirer_url
         self._callback_url = f"{site.url}/api/v1/acquirer/callback"
         self._secret = site.environment["SALDO_ACQUIRER_SECRET"]
         self._payments_url = site.environment["SALDO_DATABASE_URL_PAYMENTS"]
@@ -33,17 +32,29 @@ class Bank:
         self._admin("PUT", "faults", faults)
         self.breaks_pages = bool(faults.keys() & {"error_before_charge", "error_after_charge"})
 
+    def has_charged(self, payment_id: str) -> bool:
+        """Return whether the card of a payment was charged, whatever went back since."""
+        return any(order["charged"] for order in self._orders_of(payment_id))
+
     def has_taken_money(self, payment_id: str) -> bool:
-        """Return whether the card of a payment was charged."""
-        order = self._order(payment_id)
-        return order is not None and order["status"] == PAID
+        """Return whether the bank holds money of a payment."""
+        return any(one["charged"] > one["returned"] for one in self._orders_of(payment_id))
+
+    def returned(self, payment_id: str) -> int:
+        """Return the kopecks of a payment that went back to the card."""
+        return sum(int(order["returned"]) for order in self._orders_of(payment_id))
+
+    def refund(self, payment_id: str, amount: int) -> None:
+        """Return money of a payment at the bank's own desk, without the merchant."""
+        (order,) = (one for one in self._orders_of(payment_id) if one["charged"])
+        self._admin("POST", f"orders/{order['orderId']}/refund", {"amount": amount})
 
     def call_back(self, payment_id: str, *, status: int = 1, forged: bool = False) -> int:
         """Send the callback of a payment as the bank signs it; return the answer's status."""
         order = self._order(payment_id)
         parameters = {
             "mdOrder": order["orderId"] if order else "",
-            "orderNumber": number_of(payment_id),
+            "orderNumber": order["orderNumber"] if order else "",
             "operation": "deposited",
             "status": str(status),
         }
@@ -71,17 +82,20 @@ class Bank:
             eventually(is_over, f"a scheduled poll about {payment_id}", SECONDS)
 
     def _order(self, payment_id: str) -> Mapping[str, Any] | None:
-        orders = self._admin("GET", "orders")["orders"]
-        number = number_of(payment_id)
-        return next((one for one in orders if one["orderNumber"] == number), None)
+        """Return the newest order of a payment: the ones before were lost on their way."""
+        return next(iter(self._orders_of(payment_id)), None)
+
+    def _orders_of(self, payment_id: str) -> list[Mapping[str, Any]]:
+        with psycopg.connect(self._payments_url, autocommit=True) as connection:
+            rows = connection.execute(
+                "SELECT order_number FROM payments.orders WHERE payment_id = %s ORDER BY lost",
+                (payment_id,),
+            ).fetchall()
+        orders = {one["orderNumber"]: one for one in self._admin("GET", "orders")["orders"]}
+        return [orders[number] for (number,) in rows if number in orders]
 
     def _admin(self, method: str, what: str, body: Any = None) -> Any:
-        return _send(method, f"{self._url}/admin/{what}", json=body)[1]
-
-
-def number_of(payment_id: str) -> str:
-    """Return the order number under which the bank knows a payment."""
-    return payment_id.replace("-", "")
+        return _send(method, f"{self.url}/admin/{what}", json=body)[1]
 
 
 def _send(method: str, url: str, **options: Any) -> tuple[int, Any]:

@@ -22,8 +22,8 @@ class Mode:
     reporting: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = PAID
     """While the fault lasts."""
-    repeats: bool = False
-    """Whether the payer sends the form again («Повторить») once the bank works again."""
+    goes_on: bool = False
+    """Whether the payer is led on to the bank's page only once the bank works again."""
     finally_: str = PAID
     """When the bank works again and its sessions are over."""
 
@@ -41,10 +41,10 @@ MODES = {
     ),
     "an error after the charge": Mode(charging={"error_after_charge": True}),
     "the registration is lost on its way": Mode(
-        registering={"lose_register_call": True}, outcome=OPEN, repeats=True
+        registering={"lose_register_call": True}, outcome=OPEN, goes_on=True
     ),
     "the answer to the registration is lost": Mode(
-        registering={"lose_register_answer": True}, outcome=OPEN, finally_=FAILED
+        registering={"lose_register_answer": True}, outcome=OPEN, goes_on=True
     ),
     "the answer to the poll is lost": Mode(reporting={"lose_status_answer": True}, outcome=OPEN),
     "the answer to the poll is late": Mode(reporting={"status_delay_seconds": 0.3}),

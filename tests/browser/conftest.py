@@ -30,7 +30,8 @@ def site(
     folder = tmp_path_factory.mktemp("browser") / "saldo"
     with (
         fresh_database(base_settings, template) as database,
-        demo_installation(database.settings, folder) as installation,
+        # One bank: where an order goes to another one, this one does not know what was charged.
+        demo_installation(database.settings, folder, SALDO_ACQUIRERS="main=rbs") as installation,
     ):
         yield Site(installation.environment)
 

@@ -12,11 +12,12 @@ from tests.browser.bank_modes import FAILED, OPEN, PAID
 
 NOTHING_WAS_TAKEN = re.compile(
     r"не списан|не прошёл|не начал|отклон|время вышло|время на оплату вышло|карта не тронута"
-    r"|банк не принял|деньги вернулись|возвращён|ещё не начат",
+    r"|банк не принял|банк вернул деньги|ещё не начат|вместо этого платежа",
     re.IGNORECASE,
 )
 TAKEN = re.compile(r"оплачен(?!о нет)|банк подтвердил|зачислен|зачисляем", re.IGNORECASE)
 IN_LEDGER = re.compile(r"^Оплачено ")
+RETURNED = re.compile(r"^Возвращено ([\d ]+),(\d\d) ₽")
 """Written from the instruction's point of view, not taken from the code that makes the texts."""
 
 
@@ -37,6 +38,12 @@ class Said:
     def affirms(self) -> bool:
         """Whether it says that the money was taken."""
         return TAKEN.search(self.heading) is not None
+
+    @property
+    def returned(self) -> int:
+        """The kopecks that it says went back to the card."""
+        found = RETURNED.search(self.heading)
+        return int(found[1].replace(" ", "") + found[2]) if found else 0
 
     @property
     def offers_payment(self) -> bool:
@@ -67,11 +74,13 @@ def untrue(
     taken = bank.has_taken_money(payment_id)
     if said.denies and taken:
         return "it says that nothing was taken, but the card was charged"
-    if said.affirms and not taken:
+    if said.affirms and not bank.has_charged(payment_id):
         return "it says that the money was taken, but the card was not charged"
+    if said.returned > bank.returned(payment_id):
+        return f"it says «{said.heading}», the bank returned {bank.returned(payment_id)} kopecks"
     if IN_LEDGER.search(said.heading) and postings(ledger, *lines) != 1:
         return f"it says «{said.heading}», the ledger has {postings(ledger, *lines)} postings"
-    decided = said.denies or IN_LEDGER.search(said.heading) is not None
+    decided = said.denies or said.returned or IN_LEDGER.search(said.heading) is not None
     if not decided and said.offers_payment:
         return "it offers to pay again while the outcome is not known"
     return ""

@@ -50,12 +50,29 @@ class Attempt:
     def repeat(self) -> None:
         """Send the same form again; it makes the same order."""
         response = self.client.post("/pay", self._fields)
-        assert response.status_code in {303, 503}, heading_of(response)
-        self._page_of_bank = response.headers.get("Location", "")
+        assert response.status_code == 303, heading_of(response)
+        self._follow(response.headers["Location"])
         newest = self.ledger.history()[0]["payment_id"]
         assert self.payment_id in {"", newest}
         self.payment_id = newest
         self.look()
+
+    def go_on(self) -> None:
+        """Wait on our page until it leads to the bank's, as it does by itself in a browser."""
+
+        def is_led_on() -> bool:
+            self._follow(f"/payments/{self.payment_id}/go")
+            return bool(self._page_of_bank)
+
+        eventually(is_led_on, "the bank's page", seconds=90)
+
+    def _follow(self, address: str) -> None:
+        """Keep where an address leads: the bank's page, or "" while there is none."""
+        if address.startswith("/"):
+            response = self.client.get(address)
+            assert response.status_code in {200, 303}
+            address = response.headers.get("Location", "")
+        self._page_of_bank = address if address.startswith("http") else ""
 
     def enter(self, card: str) -> None:
         """Enter a card on the bank's page, whatever that answers."""
@@ -204,9 +221,10 @@ def test_pages_say_what_is_so_in_any_order(
     of_all(report_in_order)
     for order, form in forms.items():
         wait_for(form, mode.outcome, order)
-    if mode.repeats:
-        bank.switch_on()
+    if mode.goes_on:
+        bank.switch_on(**silent)
         of_all(lambda _, form: form.repeat())
+        of_all(lambda _, form: form.go_on())
         of_all(lambda _, form: form.enter(mode.card))
     bank.switch_on(end_sessions=True)
     of_all(lambda _, form: form.check_now())

@@ -12,9 +12,9 @@ from urllib3.exceptions import HTTPError
 from services.payments.acquirers import UnknownOutcome
 
 #: Seconds to connect, and to wait for more of the response.
-TIMEOUTS: Final = (3.05, 10.0)
+TIMEOUTS: Final = (3.05, 6.0)
 #: Seconds for an exchange in all: a response that trickles in does not hold its caller for ever.
-WHOLE_SECONDS: Final = 12.0
+WHOLE_SECONDS: Final = 7.0
 MOST_BYTES: Final = 4 * 2**20
 
 _CHUNK: Final = 64 * 1024

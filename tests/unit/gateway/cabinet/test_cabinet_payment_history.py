@@ -77,7 +77,7 @@ def test_the_history_has_its_totals_its_state_and_its_file(
     page = person.get("/payments?account=0001&year=2026&state=returned").text
     words = main_of(page)
     assert "За 2026 год: 2 платежа, оплачено 4 514,25 ₽ , возвращено 1 000,00 ₽" in words
-    assert "Возвращён частично возвращено 1 000,00 ₽ 0001" in words
+    assert "Возвращён частично 0001; возвращено 1 000,00 ₽" in words
     assert '<option value="returned" selected>' in page
     assert 'href="/payments.csv?account=0001&amp;year=2026&amp;state=returned"' in page
     saved = person.get("/payments.csv?account=0001&year=2026&state=returned")

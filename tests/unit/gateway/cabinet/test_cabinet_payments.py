@@ -253,6 +253,15 @@ def test_another_sum_of_the_bank_goes_where_the_operator_sends_it(
         assert "Не платите второй раз" in text
 
 
+def test_another_sum_that_is_being_returned_is_said_to_be_on_its_way(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    show(services, "mismatch", charged=45_14, refunds=[refund(45_14, "requested")])
+    words = main_of(person.get(PAGE).text)
+    assert "Возврат 45,14 ₽ запрошен у банка, ждём его ответа. Не платите второй раз." in words
+    assert "Перепроверяем" not in words
+
+
 @pytest.mark.parametrize(
     ("amount", "title", "text"),
     [
