@@ -15,7 +15,7 @@ from deploy.embedded.installation import Installation
 from shared.config import Settings
 from tests.nodes import ANY_PORTS, broker_environment
 
-PROCESSES = ("serve", "work", "seal", "gateway", "acquirer", "yookassa", "mailcatcher")
+PROCESSES = ("serve", "work", "seal", "gateway", "acquirer", "yookassa", "ofd", "mailcatcher")
 
 
 @contextmanager

@@ -43,6 +43,7 @@ SELECT e.posted ->> 'payment_id' AS payment_id, e.posted ->> 'account' AS accoun
        (e.posted ->> 'amount')::bigint AS amount, (e.posted ->> 'penalty')::bigint AS penalty
   FROM (SELECT convert_from(state, 'UTF8')::jsonb AS posted
           FROM ledger.events WHERE topic = 'ledger.payment_posted.v1') AS e
+ WHERE coalesce(e.posted ->> 'moved_from', '') = ''
 """
 
 

@@ -56,7 +56,9 @@ def payment_refunded(session: Session, message: Message, services: Services) -> 
 
 
 def payment_reversed(session: Session, message: Message, services: Services) -> None:
-    """Put a payment from a bank's register back into suspense."""
+    """Put a payment from a bank's register back into suspense; one that is moved stays posted."""
+    if message.data.get("moved_to"):
+        return
     payment_id = _uuid_or_none(str(message.data["payment_id"]))
     if payment_id is not None and _is_of_register(session, payment_id):
         reverse_bank_payment(session, _posting(payment_id, message))
@@ -68,7 +70,10 @@ def _is_of_register(session: Session, payment_id: UUID) -> bool:
 
 def _posting(payment_id: UUID, message: Message) -> RecordPosting:
     return RecordPosting(
-        payment_id=payment_id, account=message.data["account"], position=message.position
+        payment_id=payment_id,
+        account=message.data["account"],
+        position=message.position,
+        moved_from=message.data.get("moved_from") or "",
     )
 
 

@@ -67,7 +67,7 @@ def resolve(
             if not dry_run:
                 poll_now(store, acquirers, payment)
         case How.RETURN:
-            _return(store, payment, reason, dry_run=dry_run)
+            _return(store, payment, report, reason, dry_run=dry_run)
         case How.CREDIT:
             _credit(store, payment, report, lines, reason, dry_run=dry_run)
     return {**shown, "state": _found(store, payment_id).state.value}
@@ -92,12 +92,20 @@ def _asked(acquirers: Acquirers, payment: PaymentSnapshot) -> OrderReport | None
     return report
 
 
-def _return(store: PostgresStore, payment: PaymentSnapshot, reason: str, *, dry_run: bool) -> None:
+def _return(
+    store: PostgresStore,
+    payment: PaymentSnapshot,
+    report: OrderReport | None,
+    reason: str,
+    *,
+    dry_run: bool,
+) -> None:
     actor = context.current().actor
+    returned = report.returned if report else 0
     refund_id = derived_id(NAMESPACE, "payments", "return", str(payment.payment_id), reason)
 
     def decide(session: Session, _: None = None) -> None:
-        loaded(session, payment.payment_id).return_charge(refund_id, reason, actor)
+        loaded(session, payment.payment_id).return_charge(refund_id, reason, actor, returned)
 
     if dry_run:
         # The session only reads: what this triggers is recorded nowhere.

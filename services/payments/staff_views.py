@@ -234,6 +234,10 @@ SELECT refunds.refunded_on, 'refund', refunds.refund_id::text, refunds.payment_i
   FROM refunds JOIN payments USING (payment_id),
        jsonb_to_recordset(refunds.lines) AS part(account text, amount bigint)
  WHERE refunds.state = 'made' AND refunded_on BETWEEN %(first)s AND %(last)s
+UNION ALL
+SELECT paid_on, 'bank', payment_id::text, payment_id, account, amount, 0, fee, bank, document
+  FROM bank_payments
+ WHERE state = 'posted' AND paid_on BETWEEN %(first)s AND %(last)s
 ) AS money
  WHERE %(after)s::text[] IS NULL
     OR (day::text, kind, account, id) > (%(a)s::text, %(b)s, %(c)s, %(d)s)
@@ -244,7 +248,7 @@ SELECT refunds.refunded_on, 'refund', refunds.refund_id::text, refunds.payment_i
 def money(
     session: Session, first: date, last: date, after: tuple[str, ...] | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return charges, and refunds as negative sums, of some days, by day, kind, account, id.
+    """Return charges, refunds as negative sums, and what banks took, by day, kind, account, id.
 
     At most `limit`, after the one with this (day, kind, account, id).
     """

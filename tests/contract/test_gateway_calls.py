@@ -100,7 +100,9 @@ def test_every_state_of_a_payment_has_a_notice() -> None:
 NUMBER = "0100000001"
 BILL = ChargeLine("heating", "Отопление", 450_000, 450_000, unit="Гкал", tariff="2.5", volume="1")
 RULES = load_rules(environ={})
-FIRST_PAID, REVERSED = UUID(int=1), UUID(int=2)
+FIRST_PAID, REVERSED, MOVED = UUID(int=1), UUID(int=2), UUID(int=7)
+ANOTHER = "0100000009"
+FOR_STAFF = frozenset({"reason", "other_account"})
 
 
 class Rows:
@@ -133,6 +135,9 @@ def _make_history(session: Session, _command: None) -> None:
     account.post_payment(FIRST_PAID, date(2026, 6, 20), 200_000, 0)
     account.post_payment(REVERSED, date(2026, 7, 2), 10_000, 0)
     account.reverse_payment(REVERSED, date(2026, 7, 3), "ошибка")
+    account.post_payment(MOVED, date(2026, 7, 4), 5_000, 0, moved_from=ANOTHER)
+    account.refund_payment(MOVED, UUID(int=4), 1_000, date(2026, 7, 5))
+    account.reverse_payment(MOVED, date(2026, 7, 6), "не тот счёт", moved_to=ANOTHER)
     accrue(account, date(2026, 8, 10), PenaltyLaw(RULES))
     account.write_off_penalty(100, date(2026, 8, 10), "по решению")
     account.change_payer_kind("organisation", date(2026, 8, 10))
@@ -165,11 +170,14 @@ def test_gateway_shapes_keep_every_member_of_an_account(ledger: MemoryStore) -> 
 
 
 def for_the_payer(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer of the ledger without what stays with staff: why they did something."""
+    """Return an answer of the ledger without what stays with staff.
+
+    That is why they did something, and the account that a payment was moved to or from.
+    """
     if "movements" not in answer:
         return answer
     movements = [
-        {name: value for name, value in movement.items() if name != "reason"}
+        {name: value for name, value in movement.items() if name not in FOR_STAFF}
         for movement in answer["movements"]
     ]
     return {**answer, "movements": movements}
@@ -208,7 +216,7 @@ def test_statement_of_days_goes_out_whole(ledger: MemoryStore) -> None:
 def test_every_kind_of_movement_is_described(ledger: MemoryStore) -> None:
     statement = ledger.query(lambda session: statements.statement(session, NUMBER, None, 50))
     description = shapes.Movement().fields["kind"].metadata["description"]
-    assert len(kinds := {movement["kind"] for movement in statement["movements"]}) == 9
+    assert len(kinds := {movement["kind"] for movement in statement["movements"]}) == 12
     assert [kind for kind in kinds if f"`{kind}`" not in description] == []
 
 

@@ -279,6 +279,21 @@ def test_a_document_that_a_clerk_has_entered_waits_for_him(desk: BankDesk) -> No
     assert desk.advance(KNOWN[0]) == 2 * 450_000
 
 
+def test_a_posting_that_staff_moved_stays_posted(desk: BankDesk) -> None:
+    desk.load(desk.write(row("1")))
+    desk.work()
+    payment_id = desk.rows()[0].payment_id
+    grant(desk.database.settings, "ledger", CLERK, "reverse", None)
+    clerk = ServicesHere(desk.stores, staff_amqp_url(CLERK))
+    moved = {"payment_id": str(payment_id), "account": KNOWN[0], "to_account": KNOWN[1]}
+    clerk.call("ledger", "move_payment", **moved, reason="wrong account")
+    for _ in range(2):
+        desk.work()
+        [row_] = desk.rows()
+        assert (row_.state, row_.account) == ("posted", KNOWN[1])
+    assert (desk.advance(KNOWN[0]), desk.advance(KNOWN[1])) == (0, 450_000)
+
+
 def test_a_reversed_posting_goes_to_another_account(desk: BankDesk) -> None:
     desk.load(desk.write(row("1")))
     desk.work()

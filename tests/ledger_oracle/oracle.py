@@ -84,15 +84,18 @@ def states_of(facts: Sequence[Fact], days: Iterable[date]) -> dict[date, State]:
     """Return the state by the end of each of several days."""
     in_order, asked = by_effect(facts), sorted(set(days))
     first = min([*asked, *(fact.day for fact in in_order)])
-    stops = {*asked, *(fact.day for fact in in_order), *rate_changes(first, asked[-1])}
+    changes = set(rate_changes(first, asked[-1]))
+    stops = {*asked, *(fact.day for fact in in_order), *changes}
     account, states = _Account(), dict[date, State]()
     for day in sorted(day for day in stops if day <= asked[-1]):
         today = [fact for fact in in_order if fact.day == day]
+        if day in changes:
+            # A rate that falls gives money back before anything takes effect on its first day.
+            account.settle(day)
         for fact in today:
             getattr(account, f"_{fact.what}")(fact)
             account.settle(day, fact.period if fact.what in ("open", "bill", "adjust") else "")
         if not today:
-            # The rate may have fallen: a day without facts can give money back.
             account.settle(day)
         if day in asked:
             states[day] = account.state(day)

@@ -187,12 +187,12 @@ def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield text("Recorded"), recorded
     yield text("Who"), payment["actor"]
     if payment["moved_from"]:
-        yield text("Moved from"), payment["moved_from"]
+        yield text("Moved from account"), payment["moved_from"]
     for refund in payment["refunds"]:
         yield text("Refunded"), f"{refund['effective_on']}: {roubles(refund['amount'])}"
     if reversal := payment["reversed"]:
         if reversal["moved_to"]:
-            yield text("Moved to"), reversal["moved_to"]
+            yield text("Moved to account"), reversal["moved_to"]
         yield text("Reversed"), f"{reversal['effective_on']}: {reversal['reason']}"
         yield text("Reversed by"), reversal["actor"]
 

@@ -166,7 +166,7 @@ def posted_on(ask: AskLedger, day: date, progress: Callable[[int], None]) -> lis
     found: dict[tuple[str, str], dict[str, Any]] = {}
     after: int | None = 0
     while after is not None:
-        page = ask("payments_of_day", day=day.isoformat(), after=after, limit=BATCH)
+        page = ask("ledger", "payments_of_day", day=day.isoformat(), after=after, limit=BATCH)
         found |= {(row["payment_id"], row["account"]): row for row in page["payments"]}
         progress(len(page["payments"]))
         after = page["next"]
@@ -178,7 +178,7 @@ def posted(ask: AskLedger, payment_ids: Sequence[str]) -> list[Posting]:
     rows: list[dict[str, Any]] = []
     for begin in range(0, len(payment_ids), BATCH):
         batch = payment_ids[begin : begin + BATCH]
-        rows += ask("payments_posted", payment_ids=list(batch))["payments"]
+        rows += ask("ledger", "payments_posted", payment_ids=list(batch))["payments"]
     return _postings(rows)
 
 

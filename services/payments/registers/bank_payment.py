@@ -128,7 +128,7 @@ class BankPaymentAccepted(Event, frozen=True, kw_only=True):
 
 
 class BankPaymentPosted(Event, frozen=True, kw_only=True):
-    """The ledger posted the payment at `position` of its log."""
+    """The ledger posted the payment at `position` of its log, or moved it to `account`."""
 
     topic: ClassVar[str] = "payments.bank_payment_posted.v1"
     account: str
@@ -293,6 +293,11 @@ class BankPayment(Aggregate):
         if self.state is BankState.ACCEPTED and account == self.account:
             self.trigger(BankPaymentPosted(account=account, position=position))
 
+    def move(self, account: str, to: str, position: int) -> None:
+        """Record that staff moved the posting to another account."""
+        if self.state is BankState.POSTED and account == self.account:
+            self.trigger(BankPaymentPosted(account=to, position=position))
+
     def reverse(self, account: str, position: int) -> None:
         """Record that the ledger reversed the posting."""
         if self.state is BankState.POSTED and account == self.account:
@@ -332,6 +337,7 @@ class BankPayment(Aggregate):
                 self.account = event.account
             case BankPaymentPosted():
                 self.state = BankState.POSTED
+                self.account = event.account
             case BankPaymentReversed():
                 self.state = BankState.SUSPENDED
                 self.reversed_in.add(event.account)

@@ -112,11 +112,15 @@ class TakePayments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordPosting(msgspec.Struct, frozen=True, kw_only=True):
-    """The ledger posted a payment, or reversed the posting, at `position` of its log."""
+    """The ledger posted a payment, or reversed the posting, at `position` of its log.
+
+    `moved_from` is the account that staff moved it from.
+    """
 
     payment_id: UUID
     account: str
     position: int
+    moved_from: str = ""
 
 
 def receive_register(session: Session, command: ReceiveRegister) -> None:
@@ -210,7 +214,11 @@ def return_payment(session: Session, command: ReturnPayment) -> bool:
 
 def post_bank_payment(session: Session, command: RecordPosting) -> None:
     """Record the ledger's posting of a bank payment."""
-    session.load(BankPayment, command.payment_id).post(command.account, command.position)
+    payment = session.load(BankPayment, command.payment_id)
+    if command.moved_from:
+        payment.move(command.moved_from, command.account, command.position)
+    else:
+        payment.post(command.account, command.position)
 
 
 def reverse_bank_payment(session: Session, command: RecordPosting) -> None:

@@ -53,7 +53,10 @@ _SUSPEND = (
 _ACCEPT = (
     "UPDATE bank_payments SET state = 'accepted', account = %s, reason = NULL WHERE payment_id = %s"
 )
-_POST = "UPDATE bank_payments SET state = 'posted', ledger_position = %s WHERE payment_id = %s"
+_POST = (
+    "UPDATE bank_payments SET state = 'posted', account = %s, ledger_position = %s"
+    " WHERE payment_id = %s"
+)
 _RETURN = "UPDATE bank_payments SET state = 'returned' WHERE payment_id = %s"
 _COVER = "UPDATE bank_payments SET state = 'covered', covered_by = %s WHERE payment_id = %s"
 _INSERT_DIFFERENCE = (
@@ -217,8 +220,8 @@ def _change(  # noqa: PLR0911 - one for each event
             return _SUSPEND, (reason, id_)
         case BankPaymentAccepted(account=account):
             return _ACCEPT, (account, id_)
-        case BankPaymentPosted(position=position):
-            return _POST, (position, id_)
+        case BankPaymentPosted(account=account, position=position):
+            return _POST, (account, position, id_)
         case BankPaymentReversed():
             return _SUSPEND, (Suspense.REVERSED.value, id_)
         case BankPaymentReturned():

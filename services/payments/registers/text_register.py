@@ -45,6 +45,31 @@ _Same: TypeAlias = tuple[date, str, Kopecks, Kopecks]
 """(day, account, sum, fee): what payments without a document may have in common."""
 
 
+class _Endings:
+    """The last fields of rows: a file that breaks off shows by a shorter one.
+
+    Half of a document's number is the number of another document.
+    """
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._shortest: int | None = None
+
+    def add(self, field: str) -> None:
+        length = self._length(field)
+        self._shortest = length if self._shortest is None else min(self._shortest, length)
+
+    def is_cut(self, field: str) -> bool:
+        return bool(field.strip()) and self._length(field) < (self._shortest or 0)
+
+    def _length(self, field: str) -> int:
+        """Return how long a field is; of a sum, how long its kopecks are."""
+        text = field.strip()
+        if self._column in ("account", "document"):
+            return len(text)
+        return len(text.replace(".", ",").partition(",")[2])
+
+
 class TextRegister:
     """An opened text register."""
 
@@ -64,6 +89,7 @@ class TextRegister:
     def rows(self, days: read.DayRange) -> Iterator[Found]:
         """Yield the payments, refused rows and lines of totals; memory does not grow with them."""
         same: Counter[_Same] = Counter()
+        endings = _Endings(self.layout.columns[-1])
         for row, raw, flaw in self._lines():
             if row <= self._header_row or not raw.strip(_BLANK) or raw.startswith(b"#"):
                 continue
@@ -76,7 +102,10 @@ class TextRegister:
                 yield self._unreadable(row, raw, flaw)
             elif (totals := _totals(found)) is not None:
                 yield self._stated(row, totals)
+            elif flaw == CUT and endings.is_cut(found[-1]):
+                yield self._unreadable(row, raw, f"{CUT}: its last field is shorter than others")
             else:
+                endings.add(found[-1])
                 yield self._payment(row, raw, found, days, same)
 
     def _lines(self) -> Iterator[tuple[int, bytes, str]]:

@@ -7,5 +7,6 @@ payments, ledger and cash register are compared to the kopeck:
 
     python -m tests.faults.thousand_orders --orders 1000 --seed 7 --minutes 20
 
-Reading order: `banks` (what they have taken), `payers`, `trouble`, `honesty`, `books`, `run`.
+Reading order: `banks` (what they have taken), `payers`, `trouble`, `honesty`, `books`, `own_books`,
+`run`.
 """

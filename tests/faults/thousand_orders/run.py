@@ -23,9 +23,11 @@ from deploy.demo.letters import Mailbox
 from deploy.demo.person import Journey
 from deploy.demo.report import Report
 from deploy.embedded.installation import Installation
+from shared.clock import SystemClock
 from tests.faults.thousand_orders.banks import Bank
 from tests.faults.thousand_orders.books import Books, differences, read_books, unresolved
 from tests.faults.thousand_orders.honesty import Watch
+from tests.faults.thousand_orders.own_books import own_findings
 from tests.faults.thousand_orders.payers import Person, Tally
 from tests.faults.thousand_orders.trouble import Trouble
 
@@ -58,6 +60,8 @@ def run(
         Bank("acquirer", environment["SALDO_ACQUIRER_URL"]),
         Bank("yookassa", environment["SALDO_ACQUIRER_KASSA_URL"]),
     ]
+    clock = SystemClock(environment["SALDO_TIMEZONE"])
+    began = clock.today()
     known_before = frozenset(one.payment_id for one in read_books(banks, database_url).entries)
     tally = Tally(orders)
     persons, tokens = _persons(installation, people, tally, seed)
@@ -74,13 +78,14 @@ def run(
     trouble.end()
     tell("the trouble is over; settling")
     books, left, after = _settle(lambda: read_books(banks, database_url, known_before))
+    own = [found for day in {began, clock.today()} for found in own_findings(environment, day)]
     return Result(
         payments=len(tally.started()),
         looks=watch.looks,
         settled_after=after,
         taken=sum(order.money.kept for order in books.orders.values()),
         counts=tally.counts + trouble.counts + _logged(installation),
-        found=[*tally.violations, *watch.found, *differences(books), *left],
+        found=[*tally.violations, *watch.found, *differences(books), *left, *own],
     )
 
 

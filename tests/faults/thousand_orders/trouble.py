@@ -15,8 +15,8 @@ from deploy.embedded import process
 from deploy.embedded.installation import Installation
 from tests.faults.thousand_orders.banks import Bank
 
-VICTIMS = ("serve", "work", "gateway", "acquirer", "yookassa")
-"""Payments and ledger run in serve and work; the others are the gateway and the banks."""
+VICTIMS = (*["serve", "work", "gateway", "acquirer", "yookassa"] * 2, "ofd")
+"""Payments and ledger run in serve and work; then the gateway, the banks, the cash register."""
 
 FAULTS: Sequence[dict[str, Any]] = (
     {"chaos": 0.2},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from services.ledger.application import (
     OpenAccount,
@@ -20,29 +23,35 @@ from services.ledger.application import (
     open_account,
     post_payment,
 )
+from services.ledger.domain.events import TakenElsewhere
 from services.ledger.loading import load_account
 from services.ledger.reports import payment_days
-from services.payments import application
+from services.payments import application, staff_views
 from services.payments.acquirers import Order
 from services.payments.application import CapturePayment
 from services.payments.events import Line
-from services.payments.reconciliation import runs
+from services.payments.reconciliation import runs, worker
 from services.payments.reconciliation.findings import Finding, Kind, Source, What
+from services.payments.reconciliation.nightly import RETRY_AFTER
 from services.payments.reconciliation.reconciler import Reconciler, Result
 from services.payments.reconciliation.registered import register_lines
-from services.payments.reconciliation.worker import poll
+from services.payments.reconciliation.worker import Reconciliations, look, poll
 from services.payments.registers.receiving import (
     FinishRegister,
     ReceivePayments,
     ReceiveRegister,
+    TakePayments,
     finish_register,
     receive_payments,
     receive_register,
+    take_payments,
 )
 from services.payments.registers.rows import Payment
 from shared import context
+from shared.acquirer_settings import AcquirerSettings
 from shared.errors import Unavailable
-from tests.integration.payments.bank_process import PAYS, BankProcess, Merchant, press_pay
+from tests.fixed_clock import FixedClock
+from tests.integration.payments.bank_process import PASSWORD, PAYS, BankProcess, Merchant, press_pay
 from tests.integration.payments.test_payments import PaymentHarness
 from tests.waiting import eventually
 
@@ -103,7 +112,42 @@ class Books:
         charged = self.bank.orders()[order.order_number]["charged"]
         acquirer.give_back(order, amount, charged, uuid4())
 
-    def ask(self, method: str, **arguments: Any) -> Any:
+    def register(self, *, account: str, suspense: str) -> UUID:
+        """Import a bank's register with one payment of 8,00."""
+        register_id, payment_id = uuid4(), uuid4()
+        row = Payment(
+            payment_id=payment_id,
+            row=1,
+            bank="sber",
+            document="17",
+            paid_on=self.today,
+            amount=800,
+            fee=8,
+            account=account,
+            suspense=suspense,
+        )
+        register = ReceiveRegister(
+            register_id=register_id,
+            file="r.txt",
+            digest="0" * 64,
+            kind="register",
+            bank="sber",
+            rows=1,
+            refused=0,
+            total=800,
+            fee=8,
+            last_day=self.today,
+            by="staff:ivanova",
+            reason="r",
+        )
+        self.store.transact(receive_register, register)
+        received = ReceivePayments(register_id=register_id, payments=(row,), by_account=True)
+        self.store.transact(receive_payments, received)
+        finished = FinishRegister(register_id=register_id, payments=1, differing=0)
+        self.store.transact(finish_register, finished)
+        return payment_id
+
+    def ask(self, _service: str, method: str, **arguments: Any) -> Any:
         """Call the ledger as its service does, and pass the answer on as the bus does."""
         if method == "payments_of_day":
             arguments["day"] = date.fromisoformat(arguments["day"])
@@ -241,41 +285,32 @@ def test_a_refund_of_an_earlier_day_is_found_by_the_look_back(books: Books) -> N
 
 
 def test_a_register_line_in_suspense_is_missing_here(books: Books) -> None:
-    register_id, payment_id = uuid4(), uuid4()
-    row = Payment(
-        payment_id=payment_id,
-        row=1,
-        bank="sber",
-        document="17",
-        paid_on=books.today,
-        amount=800,
-        fee=8,
-        account="",
-        suspense="no_account",
-    )
-    register = ReceiveRegister(
-        register_id=register_id,
-        file="r.txt",
-        digest="0" * 64,
-        kind="register",
-        bank="sber",
-        rows=1,
-        refused=0,
-        total=800,
-        fee=8,
-        last_day=books.today,
-        by="staff:ivanova",
-        reason="r",
-    )
-    books.store.transact(receive_register, register)
-    received = ReceivePayments(register_id=register_id, payments=(row,), by_account=True)
-    books.store.transact(receive_payments, received)
-    finished = FinishRegister(register_id=register_id, payments=1, differing=0)
-    books.store.transact(finish_register, finished)
+    payment_id = books.register(account="", suspense="no_account")
     finding = of(books.reconcile(), str(payment_id))
     assert whats(finding) == [(Source.REGISTER, Kind.MISSING_HERE, (What.STATE,))]
     [difference] = finding.differences
     assert difference.command.startswith(f"saldo payments assign {payment_id}")
+
+
+def test_a_posted_register_line_is_matched_with_its_posting(books: Books) -> None:
+    payment_id = books.register(account=A, suspense="")
+    known = TakePayments(payment_ids=(payment_id,), known=frozenset({A}))
+    books.store.transact(take_payments, known)
+    finding = of(books.reconcile(), str(payment_id))
+    assert whats(finding) == [(Source.REGISTER, Kind.MISSING_HERE, (What.PAYMENT,))]
+
+    command = PostPayment(
+        payment_id=payment_id,
+        paid_on=books.today,
+        lines=(PaidLine(account=A, amount=800, penalty=0),),
+        taken=TakenElsewhere(place="bank", document="17"),
+    )
+    with context.bind(actor="service:ledger"):
+        books.ledger.execute(post_payment, command)
+    assert of(books.reconcile(), str(payment_id)).kind is Kind.MATCHED
+    books.reverse(str(payment_id), A)
+    finding = of(books.reconcile(), str(payment_id))
+    assert whats(finding) == [(Source.REGISTER, Kind.DIFFERING, (What.STATE,))]
 
 
 def test_the_sums_by_kind_are_what_each_source_holds(books: Books) -> None:
@@ -322,3 +357,85 @@ def test_a_run_is_claimed_kept_and_fenced(books: Books) -> None:
     assert shown["requested_by"] == "staff:ivanova"
     assert shown["findings"][0]["kind"] == "missing_here"
     assert books.store.transact(lambda session, _: runs.claim(session), None) is None
+
+
+class Services:
+    """What the worker gives to its job."""
+
+    def __init__(self, books: Books, clock: FixedClock) -> None:
+        acquirer = AcquirerSettings(
+            name="main", protocol="rbs", url=books.bank.url, user="saldo", password=PASSWORD
+        )
+        self.settings = replace(books.database.settings, acquirers=(acquirer,))
+        self.store = books.database.store("payments", clock=clock)
+        self.stop: worker.Stop = threading.Event()
+        self.ask = books.ask
+
+    def call(self, service: str, method: str, *, deadline: float = 5.0, **arguments: Any) -> Any:
+        assert service == "ledger"
+        return self.ask(service, method, **arguments)
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"saldo_payments_{name}", labels)
+
+
+def test_each_night_yesterday_is_reconciled_and_what_is_open_is_shown(books: Books) -> None:
+    lost = books.paid(Line(A, 400, 0))
+    tomorrow = datetime.combine(books.today + timedelta(days=1), time(4, 58), ZONE)
+    clock = FixedClock(tomorrow)
+    services = Services(books, clock)
+    job = Reconciliations()
+
+    def run_to_the_end() -> None:
+        clock.advance(timedelta(seconds=1))
+        job.run(services)
+        eventually(lambda: not job.is_busy, "the run has ended")
+
+    run_to_the_end()  # The day before yesterday, as nothing was reconciled before.
+    clock.advance(timedelta(minutes=2))
+    look(services)
+    assert gauge("reconciliation_due") == 1
+    run_to_the_end()
+    look(services)
+    assert gauge("reconciliation_due") == 0
+    newest, before = services.store.query(lambda session: runs.newest(session, 5))
+    assert newest["day"] == books.today.isoformat()
+    assert before["day"] == (books.today - timedelta(days=1)).isoformat()
+    assert (newest["state"], newest["requested_by"]) == ("done", "service:payments")
+    assert newest["summary"]["differences"] >= newest["summary"]["settled"] == 1
+    # It was captured by the run itself, and the ledger knows nothing of it.
+    assert services.store.query(lambda s: staff_views.shown(s, UUID(lost)))["state"] == "captured"
+    again = services.store.transact(runs.request, books.today)
+    run_to_the_end()
+    look(services)
+    assert gauge("reconciliation_differences", kind="missing_there") == 1
+    assert gauge("stuck", what="not_posted") == 1
+    books.post(lost, Line(A, 400, 0))
+    services.store.transact(runs.request, books.today)
+    run_to_the_end()
+    look(services)
+    assert gauge("reconciliation_differences", kind="missing_there") == 0
+    assert again["state"] == "requested"
+
+
+def test_a_night_without_an_answer_is_tried_again_a_while_later(books: Books) -> None:
+    clock = FixedClock(datetime.combine(books.today + timedelta(days=1), time(6), ZONE))
+    services, job = Services(books, clock), Reconciliations()
+    books.bank.kill()
+    try:
+        job.run(services)
+        eventually(lambda: not job.is_busy, "the run has ended")
+    finally:
+        books.bank.start()
+    [failed] = services.store.query(lambda session: runs.newest(session, 5))
+    assert failed["state"] == "failed"
+    assert failed["failure"].startswith("acquirer_unavailable")
+    look(services)
+    assert len(services.store.query(lambda session: runs.newest(session, 5))) == 1
+    clock.advance(RETRY_AFTER)
+    job.run(services)
+    eventually(lambda: not job.is_busy, "the run has ended")
+    look(services)
+    [made, _] = services.store.query(lambda session: runs.newest(session, 5))
+    assert made["state"] == "done"

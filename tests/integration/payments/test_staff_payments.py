@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.cli import app
+from services.payments.commands import export as export_verb
 from services.payments.commands import reconcile as reconcile_verb
 from services.payments.events import Line
 from services.payments.reconciliation import worker
@@ -214,8 +215,9 @@ def test_a_mismatch_is_returned_to_the_card(office: Office, books: Books) -> Non
 
 
 def test_payments_are_listed_and_exported_for_accounting(
-    office: Office, books: Books, tmp_path: Path
+    office: Office, books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(export_verb, "PAGE", 1)
     payment_id = books.posted(Line(A, 900_00, 5_00), Line(B, 500_00, 0))
     books.payments.start(Line(B, 100, 0))
     office.run_json("clerk", "refund", payment_id, "--account", B, "--amount", "500,00", *WHY)

@@ -73,6 +73,12 @@ def test_lines_vote_on_the_encoding_wherever_a_block_ends() -> None:
     assert vote.winner == "cp1251"
 
 
+def test_an_only_line_without_an_end_votes_too() -> None:
+    vote = EncodingVote()
+    vote.count("Анна".encode("cp1251"))
+    assert vote.winner == "cp1251"
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

@@ -155,9 +155,8 @@ def services() -> PacedServices:
     return PacedServices()
 
 
-def link(services: FakeServices, count: int) -> None:
-    """Let a person have this many accounts, with something in each answer."""
-    numbers = [f"{int(NUMBER) + place:010}" for place in range(count)]
+def _paid(numbers: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return a payment of these accounts, and the ledger's postings of it."""
     paid = payment(
         lines=[
             {"account": one, "amount": 100, "penalty": 0, "posted": True}
@@ -171,6 +170,13 @@ def link(services: FakeServices, count: int) -> None:
         | {"allocation": [part]}
         for one in numbers
     ]
+    return paid, postings
+
+
+def link(services: FakeServices, count: int) -> None:
+    """Let a person have this many accounts, with something in each answer."""
+    numbers = [f"{int(NUMBER) + place:010}" for place in range(count)]
+    paid, postings = _paid(numbers)
     document: dict[str, Any] = {
         "kind": "rules",
         "version": "2026-11-01",

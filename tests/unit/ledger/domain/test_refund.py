@@ -26,10 +26,10 @@ from ledger_steps import (
     sums,
 )
 
-from services.ledger.domain import Account, account_id
+from services.ledger.domain import OPENING_PERIOD, Account, account_id
 from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.double_entry import postings
-from services.ledger.domain.events import ChargeLine, PaymentRefunded
+from services.ledger.domain.events import ChargeLine, PaymentRefunded, ServiceAmount
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.payment_matching import Part
 from services.ledger.penalties.rules import load_rules
@@ -191,6 +191,27 @@ def test_what_a_lowered_bill_gave_back_goes_back_first() -> None:
     adjust(account, on=LATER, heating=-60)
     refund(account, name, 70, LATEST)
     assert (last(account).advance_taken, sums(account)) == (60, (10, 0, 0))
+
+
+def test_of_a_service_that_was_raised_the_addition_goes_first() -> None:
+    account = an_account()
+    bill(account, heating=100)
+    adjust(account, on=LATER, heating=20)
+    name = pay(account, 120, on=LATER)
+    refund(account, name, 30, LATEST)
+    billed, added = debts(account.pending)
+    assert (billed.parts, added.parts) == ((Part(90, LATER), Part(10)), (Part(20),))
+
+
+def test_what_was_taken_over_goes_last() -> None:
+    account = an_account(ServiceAmount("heating", 100))
+    bill(account, heating=50, water=50)
+    name = pay(account, 200)
+    refund(account, name, 101)
+    assert account.open_items == {
+        OPENING_PERIOD: {"heating": 1},
+        OCTOBER: {"heating": 50, "water": 50},
+    }
 
 
 def test_another_advance_pays_what_is_owed_again() -> None:

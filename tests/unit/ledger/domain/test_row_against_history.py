@@ -89,13 +89,18 @@ class History:
         """Let something happen that takes the history."""
         account, random, on = self.account, self._random, self.day()
         paid = sorted(set(account.payments) - account.reversed)
-        match random.randint(0, 6):
+        left = [name for name in paid if account.left_of(name)]
+        match random.randint(0, 7):
             case 0 if account.charged_periods:
                 lines = [ServiceAmount(random.choice(SERVICES), random.choice([-500_00, 300_00]))]
                 month = random.choice(sorted(account.charged_periods))
                 account.adjust_charges(UUID(int=random.getrandbits(99)), month, on, lines, "x")
             case 1 if paid:
                 account.reverse_payment(random.choice(paid), on, "x")
+            case 7 if left:
+                name, refund = random.choice(left), UUID(int=random.getrandbits(99))
+                amount = random.randint(1, account.left_of(name))
+                account.refund_payment(name, refund, amount, on)
             case 2 if account.penalty:
                 try:
                     account.write_off_penalty(random.randint(1, account.penalty), on, "x")

@@ -161,6 +161,24 @@ def test_lines_of_totals_are_read(bank: BankHarness, line: str) -> None:
     assert stated.fee in (None, 30)
 
 
+def test_a_document_that_is_cut_off_at_the_end_is_no_other_document(bank: BankHarness) -> None:
+    whole = f"{PLAIN}\n{PLAIN.replace('777', '778')}\n"
+    assert len(payments_of(bank.write(whole.rstrip()))) == 2
+    path = bank.write(whole[:-2])
+    assert [payment.document for payment in payments_of(path)] == ["777"]
+    assert "ends in the middle of this row" in refused_of(path)[0].reason
+
+
+def test_a_sum_that_is_cut_off_at_the_end_is_no_other_sum(bank: BankHarness) -> None:
+    header = "Документ;Дата;Л/с;Сумма"
+    path = bank.write(f"{header}\n1;21.11.2026;01;100,00\n2;21.11.2026;01;45", encoding="utf-8")
+    assert [payment.document for payment in payments_of(path)] == ["1"]
+    whole = f"{header}\n1;21.11.2026;01;100,00\n2;21.11.2026;01;5,00"
+    assert len(payments_of(bank.write(whole, encoding="utf-8"))) == 2
+    rough = whole.replace("100,00", "100") + "\n3;21.11.2026;01;7"
+    assert len(payments_of(bank.write(rough, encoding="utf-8"))) == 3
+
+
 def test_equal_rows_without_a_document_are_payments_of_their_own(bank: BankHarness) -> None:
     twice = "21/11/2026;1,00;0;0100000001\n" * 2
     first = [payment.payment_id for payment in payments_of(bank.write(twice))]
