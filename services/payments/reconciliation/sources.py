@@ -42,8 +42,8 @@ _BY_NUMBERS: Final = (
 )
 _IN_ORDER: Final = " ORDER BY position"
 
-AskLedger: TypeAlias = Callable[..., Any]
-"""Calls a method of the ledger."""
+Call: TypeAlias = Callable[..., Any]
+"""Calls a method of another service."""
 
 
 def instants_of(first: date, last: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -161,24 +161,24 @@ def _silent(name: str) -> Unavailable:
 # The ledger
 
 
-def posted_on(ask: AskLedger, day: date, progress: Callable[[int], None]) -> list[Posting]:
+def posted_on(call: Call, day: date, progress: Callable[[int], None]) -> list[Posting]:
     """Return what the ledger has of the payments of a day, and of those taken back on it."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     after: int | None = 0
     while after is not None:
-        page = ask("payments_of_day", day=day.isoformat(), after=after, limit=BATCH)
+        page = call("ledger", "payments_of_day", day=day.isoformat(), after=after, limit=BATCH)
         found |= {(row["payment_id"], row["account"]): row for row in page["payments"]}
         progress(len(page["payments"]))
         after = page["next"]
     return _postings(found.values())
 
 
-def posted(ask: AskLedger, payment_ids: Sequence[str]) -> list[Posting]:
+def posted(call: Call, payment_ids: Sequence[str]) -> list[Posting]:
     """Return what the ledger has of payments."""
     rows: list[dict[str, Any]] = []
     for begin in range(0, len(payment_ids), BATCH):
         batch = payment_ids[begin : begin + BATCH]
-        rows += ask("payments_posted", payment_ids=list(batch))["payments"]
+        rows += call("ledger", "payments_posted", payment_ids=list(batch))["payments"]
     return _postings(rows)
 
 

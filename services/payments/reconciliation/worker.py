@@ -133,7 +133,7 @@ def _reconcile(services: Services, claimed: Claim) -> Result:
         services.store,
         acquirers.by_name,
         ZoneInfo(services.settings.timezone),
-        partial(services.call, "ledger", deadline=LEDGER_DEADLINE),
+        partial(services.call, deadline=LEDGER_DEADLINE),
         partial(poll, services.store, acquirers),
         register_lines,
         _Progress(services, claimed),
