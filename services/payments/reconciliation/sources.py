@@ -120,12 +120,19 @@ def order_of(
     """
     name = row["acquirer"] or next(iter(acquirers))
     if name not in acquirers:
-        raise _silent(name)
+        raise Unavailable(
+            "acquirer_unavailable",
+            f"The acquirer {name} has orders of ours and is not configured any more.",
+            acquirer=name,
+        )
     order = Order(order_number=row["order_number"], order_id=row["order_id"])
     report = acquirers[name].find_order(order)
     if report is None:
         return None
     if report.state is OrderState.UNKNOWN:
+        if row["lost"] and row["order_id"] is None:
+            # Nobody has seen its page, and an acquirer may not look far back for a mere number.
+            return None
         raise _silent(name)
     found = _order(name, row["order_number"], report, clock)
     return found if found.amount else None
