@@ -131,6 +131,21 @@ def test_notification_alone_credits_nothing(town: Town) -> None:
     assert town.agrees()
 
 
+def test_payer_may_choose_the_acquirer(town: Town) -> None:
+    main = town.environment["SALDO_ACQUIRER_URL"]
+    switch(main, lose_register_call=False)
+    body = {"lines": [{"account": ACCOUNT, "amount": AMOUNT, "penalty": 0}], "acquirer": "kassa"}
+    started = town.client.call("POST", "/payments", body, key=str(uuid4()))
+    assert started["redirect_url"].startswith(town.kassa)
+    Payer().pay(started["redirect_url"])
+    wait_until_completed(town.client, started["payment_id"])
+    by_default = town.client.start_payment([PaymentLine(ACCOUNT, AMOUNT)], str(uuid4()))
+    assert str(by_default["redirect_url"]).startswith(main)
+    Payer().pay(by_default["redirect_url"])
+    wait_until_completed(town.client, by_default["payment_id"])
+    eventually(town.agrees, "both acquirers, payments and ledger agree")
+
+
 def test_callback_for_an_acquirer_that_is_not_there_is_refused(town: Town) -> None:
     url = f"{town.environment['SALDO_URL']}/api/v1/acquirer/spare/callback"
     answer = requests.post(url, json={"id": "1"}, timeout=20)
