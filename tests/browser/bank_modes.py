@@ -9,6 +9,8 @@ from typing import Any
 from deploy.demo.acquirer_page import ASKS_FOR_CODE, DECLINED, PAYS
 
 PAID, FAILED, OPEN = "paid", "failed", "open"
+DECIDED, ANY = "decided", "any"
+"""Paid or failed; either of them, or open: where it depends on which news comes first."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Mode:
     """Whether the payer is led on to the bank's page only once the bank works again."""
     finally_: str = PAID
     """When the bank works again and its sessions are over."""
+
+
+def is_as_wanted(outcome: str, wanted: str) -> bool:
+    """Return whether what a page tells is what is waited for."""
+    return wanted in {ANY, outcome} or (wanted == DECIDED and outcome != OPEN)
 
 
 MODES = {
@@ -48,7 +55,9 @@ MODES = {
     ),
     "the answer to the poll is lost": Mode(reporting={"lose_status_answer": True}, outcome=OPEN),
     "the answer to the poll is late": Mode(reporting={"status_delay_seconds": 0.3}),
-    "the poll knows of no charge yet": Mode(reporting={"status_lags": True}, outcome=OPEN),
+    "the poll knows of no charge yet": Mode(reporting={"status_lags": True}, outcome=ANY),
     "the poll knows no such order": Mode(reporting={"status_denies": True}, outcome=OPEN),
-    "the poll tells another sum": Mode(reporting={"status_misreports": True}, outcome=OPEN),
+    "the poll tells another sum": Mode(
+        reporting={"status_misreports": True}, outcome=ANY, finally_=DECIDED
+    ),
 }

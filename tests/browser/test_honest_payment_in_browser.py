@@ -12,7 +12,7 @@ from deploy.demo.acquirer_page import ASKS_FOR_CODE, CODE, CVC, EXPIRY
 from tests.browser import honesty
 from tests.browser.addresses import Resident, new_resident
 from tests.browser.bank import Bank
-from tests.browser.bank_modes import MODES, OPEN, PAID, Mode
+from tests.browser.bank_modes import MODES, OPEN, PAID, Mode, is_as_wanted
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.instruction import log_in
 from tests.browser.site import Site, Visitors
@@ -21,6 +21,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
+OUTCOME_WITHIN_S = 60
 AMOUNTS = count(20_01)
 MEANT = "the server responded with a status of 50"
 """What Chromium's console says of the pages that a fault breaks."""
@@ -145,9 +146,9 @@ class Payer:
         """Look at the page again and again, until it tells an outcome."""
 
         def is_told() -> bool:
-            if self.look().outcome == outcome:
+            if is_as_wanted(self.look().outcome, outcome):
                 return True
             self.visitor.page.reload()
             return False
 
-        eventually(is_told, f"{outcome} on {self.visitor.page.url}")
+        eventually(is_told, f"{outcome} on {self.visitor.page.url}", OUTCOME_WITHIN_S)
