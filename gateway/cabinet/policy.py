@@ -26,8 +26,7 @@ def secure_page(request: Request, response: Response, settings: Settings) -> Res
     bank = ""
     if GOES_TO_BANK in request.environ:
         # A browser applies form-action to the redirect that answers a form, too.
-        sites = [site for one in settings.acquirers for site in one.sites]
-        bank = "".join(f" {origin}" for origin in dict.fromkeys(map(origin_of, sites)))
+        bank = "".join(f" {origin}" for origin in _origins_of_acquirers(settings))
     response.headers["Content-Security-Policy"] = _POLICY.format(bank=bank)
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Referrer-Policy"] = "same-origin"
@@ -50,7 +49,12 @@ def compressed(request: Request, response: Response) -> Response:
 
 def is_of_acquirer(url: str, settings: Settings) -> bool:
     """Return whether a form of a page with GOES_TO_BANK may lead to an address."""
-    return origin_of(url) in {origin_of(one.url) for one in settings.acquirers}
+    return origin_of(url) in _origins_of_acquirers(settings)
+
+
+def _origins_of_acquirers(settings: Settings) -> list[str]:
+    sites = [site for one in settings.acquirers for site in one.sites]
+    return list(dict.fromkeys(map(origin_of, sites)))
 
 
 def origin_of(url: str) -> str:

@@ -62,6 +62,15 @@ def receipt_data(
             }
             for line in payment["lines"]
         ],
+        "refunds": [
+            {
+                "at": formats.moment(refund["returned_at"], zone, language),
+                "total": money(refund["total"]),
+                "parts": [[line["account"], money(line["amount"])] for line in refund["lines"]],
+            }
+            for refund in payment["refunds"]
+            if refund["state"] == "made"
+        ],
         "attached": json.dumps(
             {"proofs": receipt["proofs"]}, ensure_ascii=False, sort_keys=True, indent=1
         ),

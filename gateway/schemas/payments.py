@@ -87,7 +87,8 @@ class StartPayment(Shape):
         load_default=None,
         validate=formed(patterns.ACQUIRER, 16),
         metadata=described(
-            "Which of the installation's acquirers takes the payment; by default the first one."
+            "Which of the installation's acquirers takes the payment; by default the first one.",
+            "main",
         ),
     )
 

@@ -164,7 +164,7 @@ class LedgerService:
             lambda session: statements.postings_of_payments(session, payment_ids)
         )
 
-    @rpc(schemas.Refundable, callers=("payments", staff("read")))
+    @rpc(schemas.Refundable, callers=(staff("read"),))
     def refundable(self, payment_id: UUID) -> Any:
         """Return what is left of a payment by account; see `refundable.refundable`."""
         return self.store.query(lambda session: refundable(session, payment_id))

@@ -54,7 +54,7 @@ class Bank:
         order = self._order(payment_id)
         parameters = {
             "mdOrder": order["orderId"] if order else "",
-            "orderNumber": order["orderNumber"] if order else "",
+            "orderNumber": order["orderNumber"] if order else payment_id.replace("-", ""),
             "operation": "deposited",
             "status": str(status),
         }

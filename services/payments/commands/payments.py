@@ -50,7 +50,7 @@ def list_payments(
         text("Payments"),
         text("Payment"),
         text("State"),
-        text("Accounts"),
+        text("For accounts"),
         text("Started (UTC)"),
         text("Paid on"),
         amounts=(text("Roubles"), text("Went back")),
@@ -79,7 +79,7 @@ def show_payment(payment_id: PaymentId, json: Json = False) -> None:
         return
     show_facts(found["payment_id"], _facts(found))
     lines = new_table(
-        text("Accounts"),
+        text("For accounts"),
         text("Account"),
         text("Position in the ledger"),
         text("Moved to"),

@@ -11,7 +11,7 @@ from shared.eventstore import Session
 
 CATCH_UP: Final = 7
 """How many days are made up for after an outage."""
-RETRY_AFTER: Final = timedelta(hours=1)
+RETRY_AFTER: Final = timedelta(minutes=10)
 
 
 def due_day(now: datetime, zone: ZoneInfo, at: time, last: date | None) -> date | None:
@@ -33,7 +33,7 @@ def due(session: Session, zone: ZoneInfo, at: time) -> date | None:
 
 
 def request_due(session: Session, zone: ZoneInfo, at: time) -> date | None:
-    """Ask for the day that is due, an hour after an attempt that failed at the soonest."""
+    """Ask for the day that is due, a while after an attempt that failed."""
     day = due(session, zone, at)
     if day is None:
         return None

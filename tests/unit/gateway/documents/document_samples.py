@@ -173,6 +173,15 @@ def receipt() -> dict[str, Any]:
             "captured_at": "2026-08-10T21:03:00+00:00",
             "masked_card": "411111**1111",
             "failure": None,
+            "refunds": [
+                {
+                    "state": "made",
+                    "total": 1_000_00,
+                    "lines": [{"account": "0100000001", "amount": 1_000_00}],
+                    "returned_at": "2026-08-12T09:30:00+00:00",
+                },
+                {"state": "refused", "total": 7_00, "lines": [], "returned_at": None},
+            ],
             "message": "",
         },
         "postings": [

@@ -186,6 +186,9 @@ def test_receipt_proves_itself(documents: Mapping[str, bytes]) -> None:
     assert "11 августа 2026, 00:03" in text
     assert "Отопление, июль 2026 3 000,00 ₽" in text
     assert "Вперёд 500,00 ₽" in text
+    assert "Возвращено на карту, 12 августа 2026, 12:30" in text
+    assert "0100000001 1 000,00 ₽" in text
+    assert "7,00 ₽" not in text
     assert attached(documents["receipt"], "proof.json") == {"proofs": samples.receipt()["proofs"]}
     image = pypdfium2.PdfDocument(documents["receipt"])[0].render(scale=3).to_pil()
     assert zxingcpp.read_barcode(image).text == "https://saldo.example/verify"
