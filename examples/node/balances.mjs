@@ -23,7 +23,7 @@ const VERSION = "v1"; // of each type: the versions that we know
 const TYPES = new Set([
   "account_opened", "opening_posted", "charges_posted", "charges_adjusted", "penalty_accrued",
   "penalty_corrected", "penalty_written_off", "payment_posted", "payment_reversed",
-  "payer_kind_changed", "advance_settled",
+  "payment_refunded", "payer_kind_changed", "advance_settled",
 ]);
 
 /** Events between the last one that we have and this one are missing. */

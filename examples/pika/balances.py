@@ -28,7 +28,7 @@ VERSION = "v1"  # of each type: the versions that we know
 TYPES = {
     "account_opened", "opening_posted", "charges_posted", "charges_adjusted", "penalty_accrued",
     "penalty_corrected", "penalty_written_off", "payment_posted", "payment_reversed",
-    "payment_refunded",    "payer_kind_changed", "advance_settled",
+    "payment_refunded", "payer_kind_changed", "advance_settled",
 }  # fmt: skip
 
 

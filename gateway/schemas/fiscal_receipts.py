@@ -25,6 +25,14 @@ class FiscalItem(Result):
     method_code = _code("Tag 1214: 4 is a full payment, 3 an advance.", 4)
 
 
+class FiscalSeller(Result):
+    """Whose receipts they are."""
+
+    name = output_text("Tag 1048.", "ООО «Примерский расчётный центр»")
+    inn = output_text("Tag 1018.", "6200098765")
+    place = output_text("Tag 1187: where the sale takes place.", "https://saldo.example")
+
+
 class FiscalReceipt(Result):
     """A fiscal receipt: of the payment, or of what went back of it."""
 
@@ -42,6 +50,7 @@ class FiscalReceipt(Result):
         "registered",
     )
     total = kopecks("Tags 1020 and 1081: the sum, paid by card", 451425)
+    seller = fields.Nested(FiscalSeller, required=True, metadata=described("Whose receipt it is."))
     taxation = output_text("The system of taxation by its name.", "osn")
     taxation_code = _code("Tag 1055: the system of taxation.", 1)
     items = fields.List(fields.Nested(FiscalItem), required=True)
@@ -67,14 +76,6 @@ class FiscalReceipt(Result):
     )
 
 
-class FiscalSeller(Result):
-    """Whose receipts they are."""
-
-    name = output_text("Tag 1048.", "ООО «Примерский расчётный центр»")
-    inn = output_text("Tag 1018.", "6200098765")
-    place = output_text("Tag 1187: where the sale takes place.", "https://saldo.example")
-
-
 class FiscalReceipts(Result):
     """The fiscal receipts of a payment."""
 
@@ -84,12 +85,6 @@ class FiscalReceipts(Result):
             "Whether receipts are made here: without it the operator has them made elsewhere.",
             True,
         ),
-    )
-    seller = fields.Nested(
-        FiscalSeller,
-        required=True,
-        allow_none=True,
-        metadata=described("Whose receipts they are; null where none are made here."),
     )
     receipts = fields.List(
         fields.Nested(FiscalReceipt),

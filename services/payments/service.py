@@ -208,13 +208,16 @@ class PaymentsService:
 
     @rpc(fiscal_schemas.FiscalReceipts, callers=(GATEWAY,))
     def fiscal_receipts(self, person_id: UUID, payment_id: UUID) -> dict[str, Any]:
-        """Return {offered, receipts, seller} of a payment of a person; see `receipts_of`."""
+        """Return {offered, receipts} of a payment of a person; see `receipts_of`."""
         query = views.OwnPayment(person_id=person_id, payment_id=payment_id)
 
         def found(session: Any) -> dict[str, Any]:
             views.own_payment(session, query)
             return fiscal.receipts_of(
-                session, payment_id, self.settings.fiscal, self.settings.timezone
+                session,
+                payment_id,
+                self.settings.timezone,
+                offered=self.settings.fiscal is not None,
             )
 
         return self._query(found)

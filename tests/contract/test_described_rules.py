@@ -21,7 +21,7 @@ from services.identity.organisation_details import (
     MAX_ORGANISATION_NAME_LENGTH,
     parse_organisation,
 )
-from services.payments.domain import MAX_LINES, Line, frozen_split
+from services.payments.splits import MAX_LINES, Line, frozen_split
 from shared.errors import ValidationFailed
 
 with warnings.catch_warnings():

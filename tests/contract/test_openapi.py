@@ -54,6 +54,8 @@ GET /payments
 GET /payments/{payment_id}
 GET /payments/{payment_id}/receipt
 GET /payments/{payment_id}/fiscal-receipts
+GET /payments/{payment_id}/faster-payment
+GET /payments.csv
 POST /proofs/verify
 GET /proofs/keys
 GET /proofs/checkpoint

@@ -249,7 +249,7 @@ def test_the_gateway(users: Mapping[str, str], attempt: Attempt, outcome: Outcom
             "payments.from.ledger", "identity.log", "#"
         ),
         makes_a_queue_for_another_upstream=declares("payments.from.identity"),
-        calls_a_service_that_it_does_not_need=publishes("nameko-rpc", "identity.issue_reset_code"),
+        calls_a_service_that_it_does_not_need=publishes("nameko-rpc", "helpdesk.answer"),
         signs_as_another_service=publishes("payments.log", "payment_captured", user_id="ledger"),
         dead_letters_into_another_log=declares(MY_REPLIES, dead_letter_exchange="ledger.log"),
     ),

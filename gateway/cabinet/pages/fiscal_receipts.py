@@ -35,7 +35,6 @@ class FiscalReceiptPages:
             "fiscal_receipts.html",
             payment_id=visit.path["payment_id"],
             offered=found["offered"],
-            seller=found["seller"],
             receipts=found["receipts"],
             rates=RATES,
         )

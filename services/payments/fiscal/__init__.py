@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.payments.fiscal.receipts import Position, ReceiptKind
+from services.payments.fiscal.receipts import Position, ReceiptKind, Seller
 from shared.config import ConfigurationError
 from shared.fiscal_settings import FiscalSettings
 from shared.money import Kopecks
@@ -33,6 +33,7 @@ class NewReceipt(msgspec.Struct, frozen=True, kw_only=True):
     kind: ReceiptKind
     positions: Sequence[Position]
     total: Kopecks
+    seller: Seller
     taxation: str
     buyer: str
     """The buyer's e-mail (tag 1008)."""

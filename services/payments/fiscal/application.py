@@ -29,6 +29,7 @@ from services.payments.fiscal.receipts import (
     SUBJECT_CODES,
     Item,
     ReceiptKind,
+    Seller,
     code_text,
     paid_items,
     positions,
@@ -37,7 +38,7 @@ from services.payments.fiscal.receipts import (
 from services.payments.fiscal.tables import LoggedMoney
 from shared.errors import NotFound
 from shared.eventstore import EventTypes, Session
-from shared.fiscal_settings import METHODS, TAXATIONS, VAT_RATES, FiscalSettings
+from shared.fiscal_settings import METHODS, TAXATIONS, VAT_RATES
 
 _MONEY: Final = EventTypes(PaymentCaptured, MoneyReturned)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
@@ -46,6 +47,7 @@ _LONGEST_PAUSE: Final = timedelta(minutes=10)
 class RequestReceipts(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for the receipts of money that came or went since; on these terms."""
 
+    seller: Seller
     taxation: str
     vat: str
     method: str
@@ -153,7 +155,7 @@ def open_receipts(session: Session, limit: int) -> dict[str, Any]:
 
 
 def receipts_of(
-    session: Session, payment_id: UUID, settings: FiscalSettings | None, timezone: str
+    session: Session, payment_id: UUID, timezone: str, *, offered: bool
 ) -> dict[str, Any]:
     """Return {offered, receipts} of a payment, the oldest first, with the codes of ФФД 1.2.
 
@@ -161,13 +163,7 @@ def receipts_of(
     """
     rows = session.read.fiscal.of_payment(payment_id)
     zone = ZoneInfo(timezone)
-    return {
-        "offered": settings is not None,
-        "receipts": [_view(row, zone) for row in rows],
-        "seller": None
-        if settings is None
-        else {"name": settings.seller, "inn": settings.inn, "place": settings.place},
-    }
+    return {"offered": offered, "receipts": [_view(row, zone) for row in rows]}
 
 
 def _request(session: Session, money: LoggedMoney, terms: RequestReceipts) -> None:
@@ -182,7 +178,7 @@ def _request(session: Session, money: LoggedMoney, terms: RequestReceipts) -> No
             # Paid before there was a registrar: the receipt of the payment was made elsewhere.
             return
         back = tables.items_of(money.payment_id, ReceiptKind.INCOME_RETURN)
-        items = returned_items(paid, back, event.lines)
+        items = returned_items(paid, back, event.lines, event.total)
         _ask(session, money.payment_id, event.refund_id, ReceiptKind.INCOME_RETURN, items, terms)
 
 
@@ -194,6 +190,8 @@ def _ask(
     items: tuple[Item, ...],
     terms: RequestReceipts,
 ) -> None:
+    if not items:
+        return
     session.load(FiscalReceipt, receipt_id_of(refund_id or payment_id)).request(
         FiscalReceiptRequested(
             payment_id=payment_id,
@@ -201,6 +199,7 @@ def _ask(
             kind=kind,
             items=items,
             total=sum(item.amount for item in items),
+            seller=terms.seller,
             taxation=terms.taxation,
             vat=terms.vat,
             method=terms.method,
@@ -222,6 +221,7 @@ def _view(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
         "kind_code": KIND_CODES[kind],
         "state": row["state"],
         "total": row["total"],
+        "seller": {"name": row["seller"], "inn": row["inn"], "place": row["place"]},
         "taxation": row["taxation"],
         "taxation_code": TAXATIONS[row["taxation"]],
         "items": [

@@ -139,8 +139,8 @@ class AtolRegistrar:
                 "company": {
                     "email": settings.email,
                     "sno": receipt.taxation,
-                    "inn": settings.inn,
-                    "payment_address": settings.place,
+                    "inn": receipt.seller.inn,
+                    "payment_address": receipt.seller.place,
                 },
                 "items": [_item(position) for position in receipt.positions],
                 "payments": [{"type": _CASHLESS, "sum": _roubles(receipt.total)}],

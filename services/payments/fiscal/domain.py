@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from services.payments.fiscal.receipts import Item, ReceiptKind
+from services.payments.fiscal.receipts import Item, ReceiptKind, Seller
 from shared.errors import Conflict
 from shared.eventstore import Aggregate, Event
 from shared.ids import NAMESPACE, derived_id
@@ -32,6 +32,7 @@ class FiscalReceiptRequested(Event, frozen=True, kw_only=True):
     kind: ReceiptKind
     items: tuple[Item, ...]
     total: Kopecks
+    seller: Seller
     taxation: str
     vat: str
     method: str

@@ -44,6 +44,17 @@ MEASURE: Final = 0
 QUANTITY: Final = 1
 
 
+class Seller(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose receipt it is: an organisation, by its settings of the day."""
+
+    name: str
+    """Tag 1048."""
+    inn: str
+    """Tag 1018."""
+    place: str
+    """Tag 1187."""
+
+
 class Item(msgspec.Struct, frozen=True):
     """A sum of a receipt: for the services of an account, or its penalty."""
 
@@ -98,23 +109,31 @@ def paid_items(lines: Iterable[PaidLine]) -> tuple[Item, ...]:
 
 
 def returned_items(
-    paid: Sequence[Item], returned: Sequence[Item], lines: Iterable[ReturnedLine]
+    paid: Sequence[Item], returned: Sequence[Item], lines: Iterable[ReturnedLine], total: Kopecks
 ) -> tuple[Item, ...]:
-    """Return the items of money that went back, after `returned` has gone back before.
+    """Return the items of a `total` that went back, after `returned` has gone back before.
 
     A part of a line is split over services and penalty as the line was paid. Rounding is by the sum
-    that has gone back in all, so that parts that make the whole give back just what was paid.
+    that has gone back in all, so that parts that make the whole give back just what was paid. What
+    the lines do not name is taken from the accounts in their order.
     """
     paid_of, before = _by_account(paid), _by_account(returned)
+    parts = {line.account: line.amount for line in lines}
+    rest = total - sum(parts.values())
+    for account, sums in paid_of.items():
+        left = sum(sums) - sum(before.get(account, (0, 0))) - parts.get(account, 0)
+        taken = max(0, min(rest, left))
+        parts[account] = parts.get(account, 0) + taken
+        rest -= taken
     items: list[Item] = []
-    for line in lines:
-        services, penalty = paid_of.get(line.account, (line.amount, 0))
-        back_services, back_penalty = before.get(line.account, (0, 0))
-        whole = services + penalty
-        back = back_services + back_penalty + line.amount
-        of_penalty = min(max(penalty * back // whole - back_penalty, 0), line.amount)
-        items.append(Item(line.account, False, line.amount - of_penalty))
-        items.append(Item(line.account, True, of_penalty))
+    for account, amount in parts.items():
+        services, penalty = paid_of.get(account, (amount, 0))
+        back_services, back_penalty = before.get(account, (0, 0))
+        back = back_services + back_penalty + amount
+        of_penalty = penalty * back // max(services + penalty, 1) - back_penalty
+        of_penalty = min(max(of_penalty, 0), amount)
+        items.append(Item(account, False, amount - of_penalty))
+        items.append(Item(account, True, of_penalty))
     return tuple(item for item in items if item.amount)
 
 

@@ -21,7 +21,7 @@ from services.payments.fiscal import (
     application,
 )
 from services.payments.fiscal.domain import external_id_of
-from services.payments.fiscal.receipts import ReceiptKind, positions
+from services.payments.fiscal.receipts import ReceiptKind, Seller, positions
 from shared.eventstore import Store
 from shared.fiscal_settings import FiscalSettings
 from shared.logs import get_logger
@@ -37,7 +37,10 @@ Buyer = Callable[[UUID], str | None]
 def request_new(store: Store, settings: FiscalSettings) -> int:
     """Ask for the receipts of money that has come or gone since; return their number."""
     command = application.RequestReceipts(
-        taxation=settings.taxation, vat=settings.vat, method=settings.method
+        seller=Seller(name=settings.seller, inn=settings.inn, place=settings.place),
+        taxation=settings.taxation,
+        vat=settings.vat,
+        method=settings.method,
     )
     return store.transact(application.request_receipts, command)
 
@@ -62,6 +65,7 @@ def _asked(registrar: FiscalRegistrar, row: dict[str, Any], buyer: Buyer) -> Out
             kind=ReceiptKind(row["kind"]),
             positions=positions(row["items"], row["vat"], row["method"]),
             total=row["total"],
+            seller=Seller(name=row["seller"], inn=row["inn"], place=row["place"]),
             taxation=row["taxation"],
             buyer=email,
             requested_at=row["requested_at"],

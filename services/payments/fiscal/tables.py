@@ -156,11 +156,16 @@ class FiscalTables:
         fields = msgspec.structs.asdict(requested)
         self._cursor.execute(
             "INSERT INTO fiscal_receipts (receipt_id, payment_id, refund_id, kind, state, items,"
-            " total, taxation, vat, method, attempt, requested_at, position, due_at) VALUES"
+            " total, seller, inn, place, taxation, vat, method, attempt, requested_at, position,"
+            " due_at) VALUES"
             " (%(receipt_id)s, %(payment_id)s, %(refund_id)s, %(kind)s, 'requested', %(items)s,"
-            " %(total)s, %(taxation)s, %(vat)s, %(method)s, 1, %(at)s, %(position)s, %(at)s)",
+            " %(total)s, %(seller)s, %(inn)s, %(place)s, %(taxation)s, %(vat)s, %(method)s, 1,"
+            " %(at)s, %(position)s, %(at)s)",
             {
                 **fields,
+                "seller": requested.seller.name,
+                "inn": requested.seller.inn,
+                "place": requested.seller.place,
                 "items": Jsonb(msgspec.to_builtins(requested.items)),
                 "receipt_id": entry.originator_id,
                 "at": entry.recorded_at,

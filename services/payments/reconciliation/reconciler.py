@@ -22,7 +22,7 @@ from services.payments.reconciliation.findings import (
     Posting,
     Source,
 )
-from services.payments.reconciliation.sources import AskLedger, Registers
+from services.payments.reconciliation.sources import Call, Registers
 from shared.eventstore import Store
 
 EARLIER_DAYS: Final = 30
@@ -58,14 +58,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reconciler:
-    """Compares the sources of a day; `ask` calls the ledger, `poll` the acquirer."""
+    """Compares the sources of a day; `call` asks the ledger, `poll` the acquirer."""
 
     def __init__(
         self,
         store: Store,
         acquirers: Mapping[str, Acquirer],
         zone: ZoneInfo,
-        ask: AskLedger,
+        call: Call,
         poll: Poll,
         registers: Registers,
         progress: Progress = lambda _what, _more: None,
@@ -73,7 +73,7 @@ class Reconciler:
         self._store = store
         self._acquirers = acquirers
         self._zone = zone
-        self._ask = ask
+        self._call = call
         self._poll = poll
         self._registers = registers
         self._progress = progress
@@ -100,7 +100,7 @@ class Reconciler:
         orders = list(self._reported(day, day))
         self._add_by_numbers(ours, orders)
         postings = sources.posted_on(
-            self._ask, day, lambda more: self._progress(Source.LEDGER, more)
+            self._call, day, lambda more: self._progress(Source.LEDGER, more)
         )
         lines = self._store.query(lambda session: self._registers(session, day))
         self._progress(Source.REGISTER, len(lines))
@@ -108,7 +108,7 @@ class Reconciler:
         self._add_by_ids(ours, of_ledger)
         unread = {one.payment_id for one in ours.values() if one.amount}
         unread |= {line.payment_id for line in lines if line.payment_id}
-        postings += sources.posted(self._ask, sorted(unread - of_ledger))
+        postings += sources.posted(self._call, sorted(unread - of_ledger))
         orders += self._other_orders(ours.values(), orders)
         return Records(
             ours=list(ours.values()), orders=orders, postings=_once(postings), lines=lines

@@ -42,8 +42,8 @@ _BY_NUMBERS: Final = (
 )
 _IN_ORDER: Final = " ORDER BY position"
 
-AskLedger: TypeAlias = Callable[..., Any]
-"""Calls a method of the ledger."""
+Call: TypeAlias = Callable[..., Any]
+"""Calls a method of another service."""
 
 
 def instants_of(first: date, last: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -120,12 +120,19 @@ def order_of(
     """
     name = row["acquirer"] or next(iter(acquirers))
     if name not in acquirers:
-        raise _silent(name)
+        raise Unavailable(
+            "acquirer_unavailable",
+            f"The acquirer {name} has orders of ours and is not configured any more.",
+            acquirer=name,
+        )
     order = Order(order_number=row["order_number"], order_id=row["order_id"])
     report = acquirers[name].find_order(order)
     if report is None:
         return None
     if report.state is OrderState.UNKNOWN:
+        if row["lost"] and row["order_id"] is None:
+            # Nobody has seen its page, and an acquirer may not look far back for a mere number.
+            return None
         raise _silent(name)
     found = _order(name, row["order_number"], report, clock)
     return found if found.amount else None
@@ -161,24 +168,24 @@ def _silent(name: str) -> Unavailable:
 # The ledger
 
 
-def posted_on(ask: AskLedger, day: date, progress: Callable[[int], None]) -> list[Posting]:
+def posted_on(call: Call, day: date, progress: Callable[[int], None]) -> list[Posting]:
     """Return what the ledger has of the payments of a day, and of those taken back on it."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     after: int | None = 0
     while after is not None:
-        page = ask("ledger", "payments_of_day", day=day.isoformat(), after=after, limit=BATCH)
+        page = call("ledger", "payments_of_day", day=day.isoformat(), after=after, limit=BATCH)
         found |= {(row["payment_id"], row["account"]): row for row in page["payments"]}
         progress(len(page["payments"]))
         after = page["next"]
     return _postings(found.values())
 
 
-def posted(ask: AskLedger, payment_ids: Sequence[str]) -> list[Posting]:
+def posted(call: Call, payment_ids: Sequence[str]) -> list[Posting]:
     """Return what the ledger has of payments."""
     rows: list[dict[str, Any]] = []
     for begin in range(0, len(payment_ids), BATCH):
         batch = payment_ids[begin : begin + BATCH]
-        rows += ask("ledger", "payments_posted", payment_ids=list(batch))["payments"]
+        rows += call("ledger", "payments_posted", payment_ids=list(batch))["payments"]
     return _postings(rows)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,6 +32,7 @@ class FiscalHarness:
     def __init__(self, store: Any, registrar: Registrar, port: FiscalRegistrar) -> None:
         self.store = store
         self.registrar = registrar
+        self.settings = registrar.settings
         self.port = port
         self.asked: list[UUID] = []
         self.address: str | None = EMAIL
@@ -50,7 +52,9 @@ class FiscalHarness:
         self.store.transact(captured, None)
         return payment_id
 
-    def give_back(self, payment_id: UUID, *lines: RefundLine, whole: bool = False) -> UUID:
+    def give_back(
+        self, payment_id: UUID, *lines: RefundLine, whole: bool = False, total: int | None = None
+    ) -> UUID:
         refund_id = uuid4()
 
         def returned(session: Session, _: None) -> None:
@@ -60,7 +64,7 @@ class FiscalHarness:
                     refund_id=refund_id,
                     person_id=payment.person_id,
                     lines=lines,
-                    total=sum(line.amount for line in lines),
+                    total=sum(line.amount for line in lines) if total is None else total,
                     returned_at=session.now,
                     refunded_on=session.today,
                     cause="bank",
@@ -73,7 +77,7 @@ class FiscalHarness:
 
     def work(self) -> None:
         """Do what the worker does, until the receipts that are accepted are registered."""
-        registration.request_new(self.store, self.registrar.settings)
+        registration.request_new(self.store, self.settings)
         self.make_due()
         registration.register_due(self.store, self.port, self.buyer)
         self.make_due()
@@ -91,7 +95,7 @@ class FiscalHarness:
     def receipts(self, payment_id: UUID) -> list[dict[str, Any]]:
         found = self.store.query(
             lambda session: application.receipts_of(
-                session, payment_id, self.registrar.settings, "Europe/Moscow"
+                session, payment_id, "Europe/Moscow", offered=True
             )
         )
         receipts: list[dict[str, Any]] = found["receipts"]
@@ -150,6 +154,27 @@ def test_what_goes_back_gets_receipts_that_add_up_to_the_payment(harness: Fiscal
     assert {one["state"] for one in (income, *returns)} == {"registered"}
     operations = [one["operation"] for one in harness.registrar.receipts()[-3:]]
     assert sorted(operations) == ["sell", "sell_refund", "sell_refund"]
+
+
+def test_money_that_the_bank_returns_beside_a_refund_has_a_receipt_too(
+    harness: FiscalHarness,
+) -> None:
+    payment_id = harness.pay(Line("0001", 100, 0))
+    harness.give_back(payment_id, total=30)
+    harness.give_back(payment_id, RefundLine("0001", 70), whole=True)
+    harness.give_back(payment_id, total=5)
+    harness.work()
+    assert [one["total"] for one in harness.receipts(payment_id)] == [100, 30, 70]
+
+
+def test_a_receipt_names_the_seller_of_its_day(harness: FiscalHarness) -> None:
+    payment_id = harness.pay(Line("0001", 100, 0))
+    harness.work()
+    harness.settings = replace(harness.settings, seller="ООО «Новый центр»")
+    later = harness.pay(Line("0001", 100, 0))
+    harness.work()
+    names = [harness.receipts(one)[0]["seller"]["name"] for one in (payment_id, later)]
+    assert names == ["ООО «Примерский расчётный центр»", "ООО «Новый центр»"]
 
 
 def test_nothing_is_made_up_for_what_was_paid_before_there_was_a_registrar(

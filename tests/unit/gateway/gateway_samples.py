@@ -214,6 +214,11 @@ FISCAL_RECEIPT = {
     "kind_code": 1,
     "state": "registered",
     "total": 451425,
+    "seller": {
+        "name": "ООО «Примерский расчётный центр»",
+        "inn": "6200098765",
+        "place": "https://saldo.example",
+    },
     "taxation": "osn",
     "taxation_code": 1,
     "items": [
@@ -249,12 +254,4 @@ FISCAL_RECEIPT = {
     "url": "https://ofd.example/receipts/17",
     "code": "t=20260514T1231&s=4514.25&fn=9960440300000001&i=17&fp=2938475610&n=1",
 }
-FISCAL_RECEIPTS = {
-    "offered": True,
-    "seller": {
-        "name": "ООО «Примерский расчётный центр»",
-        "inn": "6200098765",
-        "place": "https://saldo.example",
-    },
-    "receipts": [FISCAL_RECEIPT],
-}
+FISCAL_RECEIPTS = {"offered": True, "receipts": [FISCAL_RECEIPT]}

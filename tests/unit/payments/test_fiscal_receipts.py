@@ -19,6 +19,7 @@ from services.payments.fiscal.domain import (
 from services.payments.fiscal.receipts import (
     Item,
     ReceiptKind,
+    Seller,
     Subject,
     code_text,
     paid_items,
@@ -57,14 +58,24 @@ def test_an_account_has_a_position_for_services_and_one_for_its_penalty() -> Non
 
 def test_a_part_that_goes_back_is_split_as_the_line_was_paid() -> None:
     paid = paid_items([Line("0001", 9_000, 1_000), Line("0002", 500, 0)])
-    first = returned_items(paid, (), [RefundLine("0001", 5_001)])
+    first = returned_items(paid, (), [RefundLine("0001", 5_001)], 5_001)
     assert first == (Item("0001", False, 4_501), Item("0001", True, 500))
-    rest = returned_items(paid, first, [RefundLine("0001", 4_999), RefundLine("0002", 500)])
+    left = [RefundLine("0001", 4_999), RefundLine("0002", 500)]
+    rest = returned_items(paid, first, left, 5_499)
     assert rest == (Item("0001", False, 4_499), Item("0001", True, 500), Item("0002", False, 500))
 
 
 def test_money_of_an_account_that_was_not_paid_goes_back_as_services() -> None:
-    assert returned_items((), (), [RefundLine("0009", 100)]) == (Item("0009", False, 100),)
+    lines = [RefundLine("0009", 100)]
+    assert returned_items((), (), lines, 100) == (Item("0009", False, 100),)
+
+
+def test_what_no_line_names_is_taken_from_the_accounts_in_their_order() -> None:
+    paid = paid_items([Line("0001", 100, 0), Line("0002", 100, 0)])
+    first = returned_items(paid, (), [], 130)
+    assert first == (Item("0001", False, 100), Item("0002", False, 30))
+    assert returned_items(paid, first, [], 100) == (Item("0002", False, 70),)
+    assert returned_items(paid, paid, [], 5) == ()
 
 
 AMOUNTS = st.integers(min_value=0, max_value=10_000_000)
@@ -93,7 +104,7 @@ def test_parts_that_go_back_add_up_and_the_last_one_gives_back_just_what_was_pai
         amount = min(part, left)
         if not amount:
             break
-        items = returned_items(paid, back, [RefundLine("0001", amount)])
+        items = returned_items(paid, back, [RefundLine("0001", amount)], amount)
         assert total(items) == amount
         back += items
         left -= amount
@@ -115,6 +126,7 @@ def requested() -> FiscalReceiptRequested:
         kind=ReceiptKind.INCOME,
         items=(Item("0001", False, 100),),
         total=100,
+        seller=Seller(name="ООО", inn="6200098765", place="https://saldo.example"),
         taxation="osn",
         vat="none",
         method="full_payment",

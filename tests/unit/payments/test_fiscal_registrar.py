@@ -24,9 +24,9 @@ from services.payments.fiscal import (
     open_registrar,
 )
 from services.payments.fiscal.atol import connect
-from services.payments.fiscal.receipts import ReceiptKind, paid_items, positions
+from services.payments.fiscal.receipts import ReceiptKind, Seller, paid_items, positions
 from shared.config import ConfigurationError
-from tests.fiscal_registrar import Registrar, running_registrar
+from tests.fiscal_registrar import INN, Registrar, running_registrar
 
 ZONE = ZoneInfo("Europe/Moscow")
 
@@ -52,6 +52,7 @@ def receipt(
         kind=kind,
         positions=positions(items, "vat22", "full_payment"),
         total=452_238,
+        seller=Seller(name="ООО", inn=INN, place="https://saldo.example"),
         taxation="osn",
         buyer=buyer,
         requested_at=datetime(2026, 11, 28, 19, 0, tzinfo=UTC),

@@ -55,7 +55,7 @@ def test_a_receipt_that_is_not_registered_promises_no_number(
 def test_without_a_registrar_the_page_says_only_that_there_is_no_receipt(
     person: CabinetPerson, services: FakeServices
 ) -> None:
-    show(services, offered=False, seller=None)
+    show(services, offered=False)
     text = main_of(person.get(PAGE).text)
     assert "чека здесь нет" in text
     assert "оформляется" not in text
@@ -64,7 +64,7 @@ def test_without_a_registrar_the_page_says_only_that_there_is_no_receipt(
 def test_a_receipt_of_earlier_days_is_shown_where_no_more_are_made(
     person: CabinetPerson, services: FakeServices
 ) -> None:
-    show(services, FISCAL_RECEIPT, offered=False, seller=None)
+    show(services, FISCAL_RECEIPT, offered=False)
     assert "2938475610" in main_of(person.get(PAGE).text)
 
 

@@ -100,7 +100,7 @@ PAGES = {
 PAPERS = {
     ("ledger", "debt"): PAID,
     ("ledger", "reconciliation"): act,
-    ("payments", "fiscal_receipts"): {"offered": True, "seller": None, "receipts": []},
+    ("payments", "fiscal_receipts"): {"offered": True, "receipts": []},
 }
 READS = {
     "/accounts": ("/accounts", 2, 2),
