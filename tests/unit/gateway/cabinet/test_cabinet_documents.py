@@ -305,6 +305,7 @@ def test_receipt_is_a_file(cabinet: CabinetBrowser, services: FakeServices) -> N
         "captured_at": "2026-10-12T09:01:00+00:00",
         "masked_card": None,
         "failure": None,
+        "refunds": [],
     }
     services.answers["payments", "payment"] = payment
     services.answers["ledger", "payment_postings"] = {"postings": []}
