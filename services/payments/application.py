@@ -20,11 +20,11 @@ from services.payments.scheduling import (
     POLL_AFTER,
     SESSION,
     SESSION_OVER,
-    RecordPoll,
     mismatch_due_at,
 )
+from services.payments.snapshots import PaymentSnapshot
 from services.payments.splits import same_split
-from services.payments.state import State
+from services.payments.state import OPEN, State
 from shared.contracts.payments import Failure
 from shared.errors import Conflict
 from shared.eventstore import Session
@@ -32,7 +32,7 @@ from shared.ids import derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
 #: How long one process may take to register an order before another may try.
-CLAIM: Final = timedelta(seconds=20)
+CLAIM: Final = timedelta(seconds=45)
 
 BY_ITSELF: Final = "service:payments"
 
@@ -88,6 +88,8 @@ class CapturePayment(msgspec.Struct, frozen=True, kw_only=True):
     masked_card: str | None
     credited: Split | None = None
     reason: str = ""
+    order_number: str = ""
+    """The order that was charged, which may have been lost; "": that of the payment."""
 
 
 class RecordMismatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,15 +115,18 @@ class FailPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     payment_id: UUID
     reason: Failure
+    order_number: str = ""
+    """The order that it was said of; it says nothing of one that has taken its place."""
 
 
 class ReplacePayment(msgspec.Struct, frozen=True, kw_only=True):
     """The payer started another payment of the same accounts in place of this one.
 
     `keeps_polling`: the order is still open at the acquirer, and what is held for it is released.
+    `seen` is the payment as it was when its order was closed.
     """
 
-    payment_id: UUID
+    seen: PaymentSnapshot
     keeps_polling: bool
 
 
@@ -129,6 +134,14 @@ class RecordAbsence(msgspec.Struct, frozen=True, kw_only=True):
     """The acquirer does not know the order."""
 
     payment_id: UUID
+    order_number: str
+
+
+class DecideCapture(msgspec.Struct, frozen=True, kw_only=True):
+    """The sum of an order is held on the card, and is to be charged."""
+
+    payment_id: UUID
+    order_number: str
 
 
 class PostLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,23 +196,25 @@ def start_payment(
 
 def _open_instead(session: Session, command: StartPayment, most_open: int) -> UUID | None:
     """Return the open payment that a start leads to; None where it may start one of its own."""
-    rows = session.read.open_payments(command.person_id)
+    rows = session.read.payments_in_the_way(command.person_id)
     lines = session.read.lines([row["payment_id"] for row in rows])
     accounts = {line.account for line in command.lines}
     for row in rows:
         split = [
             Line(one["account"], one["amount"], one["penalty"]) for one in lines[row["payment_id"]]
         ]
-        payable = row["state"] != State.MISMATCH and session.now < row["created_at"] + SESSION
+        over = row["state"] != State.CAPTURED and session.now >= row["created_at"] + SESSION
+        payable = row["state"] != State.MISMATCH and not over
         if payable and same_split(split, command.lines):
             found: UUID = row["payment_id"]
             return found
         if accounts & {line.account for line in split}:
             raise payment_open(row["payment_id"])
-    if len(rows) >= most_open:
+    left_open = session.read.replaced_and_open(command.person_id)
+    if len([row for row in rows if row["state"] in OPEN]) + left_open >= most_open:
         raise Conflict(
             "too_many_open_payments",
-            f"{len(rows)} payments are open already: finish one of them first.",
+            f"{most_open} payments are open already: finish one of them first.",
             limit=most_open,
         )
     return None
@@ -214,15 +229,22 @@ def payment_open(payment_id: UUID) -> Conflict:
     )
 
 
-def claim_registration(session: Session, command: RecordPoll) -> bool:
-    """Return whether this call may register the order: one process at a time does."""
+def claim_registration(session: Session, payment_id: UUID) -> datetime | None:
+    """Return until when this call alone may register the order; None where another one does."""
     now = session.now
-    return bool(session.read.polls.claim(command.payment_id, now, now + CLAIM))
+    return now + CLAIM if session.read.polls.claim(payment_id, now, now + CLAIM) else None
 
 
-def release_registration(session: Session, command: RecordPoll) -> None:
+class EndClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """The claim until that instant is over: another process may register the order."""
+
+    payment_id: UUID
+    until: datetime
+
+
+def end_claim(session: Session, command: EndClaim) -> None:
     """Let another process register the order."""
-    session.read.polls.release(command.payment_id)
+    session.read.polls.release(command.payment_id, command.until)
 
 
 def record_registration(session: Session, command: RecordRegistration) -> bool:
@@ -257,6 +279,7 @@ def capture_payment(session: Session, command: CapturePayment) -> None:
         command.masked_card,
         command.credited,
         command.reason,
+        command.order_number,
     )
     session.read.polls.remove(command.payment_id)
 
@@ -302,7 +325,10 @@ def fail_payment(session: Session, command: FailPayment) -> None:
     After a declined card the acquirer is polled once more when the session is over: some banks let
     the payer try another card on the same page.
     """
-    session.load(PaymentOrder, command.payment_id).fail(command.reason)
+    payment = session.load(PaymentOrder, command.payment_id)
+    if command.order_number not in {"", payment.order_number}:
+        return
+    payment.fail(command.reason)
     row = session.read.payment(command.payment_id)
     over = row["created_at"] + SESSION_OVER
     if command.reason is Failure.DECLINED and session.now < over:
@@ -312,17 +338,43 @@ def fail_payment(session: Session, command: FailPayment) -> None:
         session.read.polls.remove(command.payment_id)
 
 
+def decide_capture(session: Session, command: DecideCapture) -> bool:
+    """Return whether what is held for an order is charged: no other payment takes its place then.
+
+    The order is locked, so that of a capture and a replacement only one is decided.
+    """
+    session.read.lock_order(command.order_number)
+    payment = session.load(PaymentOrder, command.payment_id)
+    wanted = payment.is_open and payment.order_number == command.order_number
+    if wanted:
+        session.read.note_capture(command.order_number, session.now)
+    return wanted
+
+
 def replace_payment(session: Session, command: ReplacePayment) -> None:
-    """Record that another payment has taken the place of this one."""
-    fail_payment(session, FailPayment(payment_id=command.payment_id, reason=Failure.REPLACED))
+    """Record that another payment has taken the place of this one.
+
+    Does nothing where it is not any more as it was seen. Raises Conflict `payment_open` where its
+    card is being charged.
+    """
+    seen = command.seen
+    if session.read.lock_order(seen.order_number):
+        raise payment_open(seen.payment_id)
+    payment = session.load(PaymentOrder, seen.payment_id)
+    page = payment.form_url or None
+    if (payment.order_number, page) != (seen.order_number, seen.form_url) or not payment.is_open:
+        return
+    fail_payment(session, FailPayment(payment_id=payment.id, reason=Failure.REPLACED))
     if command.keeps_polling:
         now = session.now
-        session.read.polls.put(command.payment_id, now, 0, now + POLL_AFTER[0], "replaced")
+        session.read.polls.put(payment.id, now, 0, now + POLL_AFTER[0], "replaced")
 
 
 def record_absence(session: Session, command: RecordAbsence) -> bool:
     """Fail a payment that the acquirer does not know; False while it may still be registered."""
     payment = session.load(PaymentOrder, command.payment_id)
+    if payment.order_number != command.order_number:
+        return False
     row = session.read.payment(command.payment_id)
     if payment.state is not State.CREATED or session.now < row["created_at"] + SESSION:
         payment.doubt()

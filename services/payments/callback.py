@@ -59,19 +59,25 @@ def receive_callback(
 def refresh_own(store: Store, acquirers: Acquirers, person_id: UUID, payment_id: UUID) -> None:
     """Poll the acquirer when the payer returns from its page, unless the payment is decided.
 
-    If the acquirer does not answer, polling goes on by schedule. Raises NotFound for a payment of
-    somebody else.
+    Like a callback, once in two seconds at most. If the acquirer does not answer, polling goes on
+    by schedule. Raises NotFound for a payment of somebody else.
     """
     query = OwnPayment(person_id=person_id, payment_id=payment_id)
     payment = store.query(lambda session: views.own_snapshot(session, query))
-    if payment.state in OPEN and payment.form_url:
+    undecided = payment.state in OPEN and payment.form_url is not None
+    if undecided and store.transact(scheduling.may_ask, payment.order_number):
         poll_now(store, acquirers, payment)
 
 
 def poll_now(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> PollOutcome:
     """Poll the acquirer between two times of the schedule, and record the outcome."""
     outcome = poll_acquirer(store, acquirers, payment)
-    command = RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
+    command = RecordPoll(
+        payment_id=payment.payment_id, outcome=outcome.value, order_number=payment.order_number
+    )
+    if payment.is_lost:
+        # What is not a charge says nothing of the order that has taken its place.
+        return outcome
     if payment.state not in OPEN and outcome is not PollOutcome.DECIDED:
         return outcome
     if outcome is PollOutcome.UNKNOWN:

@@ -17,7 +17,7 @@ from services.payments.application import NO_LIMITS, Limits
 from services.payments.domain import must_be_restarted, payment_id_of
 from services.payments.events import Line, Split
 from services.payments.polling import Acquirers
-from services.payments.registration import Registrar, close_order
+from services.payments.registration import Registrar, close_declined, close_order
 from services.payments.snapshots import PaymentSnapshot
 from services.payments.splits import frozen_split
 from services.payments.state import State
@@ -84,6 +84,7 @@ class Checkout:
             acquirer=acquirer or "",
         )
         with context.bind(command_id=command_id):
+            self._close_declined(command)
             payment = self._started(command)
             if payment.state is State.CREATED and not payment.form_url:
                 payment = self._with_page(payment)
@@ -98,14 +99,21 @@ class Checkout:
                 if error.code != "payment_open":
                     raise
                 in_the_way = self._load(UUID(error.params["payment_id"]))
-                if in_the_way.state is State.MISMATCH:
+                if in_the_way.state in {State.MISMATCH, State.CAPTURED}:
                     raise
                 close_order(self._store, self._acquirers, in_the_way)
-                if self._load(in_the_way.payment_id).state is not in_the_way.state:
+                if self._load(in_the_way.payment_id) != in_the_way:
                     continue
                 raise
             return self._load(UUID(result["payment_id"]))
         raise application.payment_open(command.payment_id)
+
+    def _close_declined(self, command: application.StartPayment) -> None:
+        """Close the pages of declined payments that the same accounts are paid anew in place of."""
+        accounts = [line.account for line in command.lines]
+        rows = self._store.query(lambda session: session.read.declined(command.person_id, accounts))
+        for row in rows:
+            close_declined(self._store, self._acquirers, snapshots.snapshot_of(row))
 
     def _with_page(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return the payment with its page, where an acquirer has one for it soon."""

@@ -129,12 +129,13 @@ class PaymentOrder(RefundablePayment):
         masked_card: str | None,
         credited: Split | None = None,
         reason: str = "",
+        order_number: str = "",
     ) -> None:
         """Record the charge, also after a failure: money that arrived is credited.
 
         `credited` is the split by which staff credit another sum than was ordered, and `reason`
-        why. Raises Conflict
-        `amount_mismatch` for an amount that the split does not add up to.
+        why; `order_number` the order that was charged, which is the payment's from then on. Raises
+        Conflict `amount_mismatch` for an amount that the split does not add up to.
         """
         if self.state is State.NONE or self.is_captured:
             return
@@ -157,6 +158,7 @@ class PaymentOrder(RefundablePayment):
                 captured_at=captured_at,
                 paid_on=paid_on,
                 masked_card=masked_card,
+                order_number=order_number,
                 reason=reason,
             )
         )
@@ -173,16 +175,16 @@ class PaymentOrder(RefundablePayment):
 
     def move_line(self, account: str, to: str, position: int) -> None:
         """Record that the ledger moved what one account was paid to another account."""
-        origin = {self.moved.get(line.account, line.account): line.account for line in self.lines}
-        if account in origin and to not in origin:
-            self.trigger(LineMoved(account=origin[account], to=to, position=position))
+        holders = {self.holder(line.account): line.account for line in self.lines}
+        if account in holders and to not in holders:
+            self.trigger(LineMoved(account=holders[account], to=to, position=position))
 
     def post_refund(self, refund_id: UUID, account: str, position: int) -> None:
-        """Record that the ledger has taken the refund of one account back."""
-        refund = self.refunds.get(refund_id)
-        if refund is None or (refund_id, account) in self.refunds_posted:
+        """Record that the ledger has taken the refund of one account back, wherever it is now."""
+        refund, line = self.refunds.get(refund_id), self.line_of(account)
+        if refund is None or (refund_id, line) in self.refunds_posted:
             return
-        if account in {line.account for line in refund.lines}:
+        if line in {self.line_of(one.account) for one in refund.lines}:
             self.trigger(RefundPosted(refund_id=refund_id, account=account, position=position))
 
     def _complete_when_posted(self) -> None:

@@ -109,6 +109,8 @@ class PaymentCaptured(Event, frozen=True, kw_only=True):
     captured_at: datetime
     paid_on: date
     masked_card: str | None
+    order_number: str = ""
+    """The order that was charged; "": that of the payment."""
     reason: str = ""
 
 

@@ -55,7 +55,9 @@ def poll_one(
         outcome = PollOutcome.PENDING if payment.form_url else PollOutcome.UNKNOWN
     else:
         outcome = poll_acquirer(store, acquirers, payment)
-    command = RecordPoll(payment_id=payment.payment_id, outcome=outcome.value)
+    command = RecordPoll(
+        payment_id=payment.payment_id, outcome=outcome.value, order_number=payment.order_number
+    )
     if payment.state not in OPEN and outcome is PollOutcome.DECIDED:
         store.transact(scheduling.settle_poll, command)
     elif outcome not in {PollOutcome.DECIDED, PollOutcome.MISMATCH}:

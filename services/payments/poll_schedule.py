@@ -91,10 +91,11 @@ class PollSchedule:
         )
         return self._cursor.rowcount == 1
 
-    def release(self, payment_id: UUID) -> None:
-        """End a claim."""
+    def release(self, payment_id: UUID, until: datetime) -> None:
+        """End one's own claim, not that of whoever has taken it over since."""
         self._cursor.execute(
-            "UPDATE polls SET claimed_until = NULL WHERE payment_id = %s", (payment_id,)
+            "UPDATE polls SET claimed_until = NULL WHERE payment_id = %s AND claimed_until = %s",
+            (payment_id, until),
         )
 
     def remove(self, payment_id: UUID) -> None:

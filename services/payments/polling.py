@@ -13,7 +13,7 @@ from typing import NamedTuple
 from services.payments import application
 from services.payments.acquirers import Acquirer, Done, Order, OrderReport, OrderState
 from services.payments.snapshots import PaymentSnapshot
-from services.payments.state import CAPTURED, OPEN, State
+from services.payments.state import CAPTURED, State
 from shared.contracts.payments import Failure
 from shared.errors import Conflict
 from shared.eventstore import Store
@@ -65,9 +65,11 @@ def poll_acquirer(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) 
         return PollOutcome.UNKNOWN
     report = acquirer.find_order(order_of(payment))
     if report is not None and report.state is OrderState.HELD:
-        report = _charge(acquirer, payment, report)
+        report = _charge(store, acquirer, payment, report)
     if report is None:
-        command = application.RecordAbsence(payment_id=payment.payment_id)
+        command = application.RecordAbsence(
+            payment_id=payment.payment_id, order_number=payment.order_number
+        )
         failed = store.transact(application.record_absence, command)
         return PollOutcome.DECIDED if failed else PollOutcome.ABSENT
     return record_report(store, acquirers, payment, report)
@@ -78,7 +80,10 @@ def record_report(
 ) -> PollOutcome:
     """Record what the acquirer says of an order; return what is known of it now."""
     match report.state:
-        case OrderState.PENDING | OrderState.HELD:
+        case OrderState.HELD:
+            # It was to be charged, or released: that it is neither yet decides nothing.
+            return PollOutcome.UNKNOWN
+        case OrderState.PENDING:
             # An acquirer that has charged the card and says otherwise lags, or is mistaken.
             has_charged = payment.state in CAPTURED or payment.state is State.MISMATCH
             return PollOutcome.UNKNOWN if has_charged else PollOutcome.PENDING
@@ -94,11 +99,14 @@ def record_report(
 
 
 def _charge(
-    acquirer: Acquirer, payment: PaymentSnapshot, report: OrderReport
+    store: Store, acquirer: Acquirer, payment: PaymentSnapshot, report: OrderReport
 ) -> OrderReport | None:
     """Charge what is held for an order as it was ordered, release any other; ask again."""
     order = order_of(payment)
-    wanted = payment.state in OPEN and report.charged == payment.total
+    wanted = report.charged == payment.total and store.transact(
+        application.decide_capture,
+        application.DecideCapture(payment_id=payment.payment_id, order_number=payment.order_number),
+    )
     outcome = acquirer.capture(order, payment.total) if wanted else acquirer.close(order)
     if not isinstance(outcome, Done):
         log.warning("held_order_not_settled", payment_id=str(payment.payment_id), wanted=wanted)
@@ -120,15 +128,15 @@ def _record_charge(
         )
         store.transact(application.record_mismatch, command)
         return PollOutcome.MISMATCH
-    if report.returned > payment.refunded:
+    if report.returned:
         _record_returns(store, payment, report)
     return PollOutcome.DECIDED
 
 
 def _record_full_return(store: Store, payment: PaymentSnapshot, report: OrderReport) -> PollOutcome:
     """Fail a payment whose charge went back before it was credited."""
-    if payment.state is State.MISMATCH:
-        _record_returns(store, payment, report)
+    # By the payment as it is now: it may have been captured, or found to be a mismatch.
+    _record_returns(store, payment, report)
     return _fail(store, payment, Failure.GIVEN_BACK)
 
 
@@ -145,6 +153,7 @@ def _capture(store: Store, payment: PaymentSnapshot, report: OrderReport) -> boo
         amount=report.charged,
         captured_at=report.charged_at,
         masked_card=report.masked_card,
+        order_number=payment.order_number,
     )
     try:
         store.transact(application.capture_payment, command)
@@ -157,6 +166,8 @@ def _capture(store: Store, payment: PaymentSnapshot, report: OrderReport) -> boo
 
 
 def _fail(store: Store, payment: PaymentSnapshot, reason: Failure) -> PollOutcome:
-    command = application.FailPayment(payment_id=payment.payment_id, reason=reason)
+    command = application.FailPayment(
+        payment_id=payment.payment_id, reason=reason, order_number=payment.order_number
+    )
     store.transact(application.fail_payment, command)
     return PollOutcome.DECIDED

@@ -111,6 +111,7 @@ class ReadModel:
                     masked_card=captured.masked_card,
                     failure=None,
                 )
+                self._make_current(payment_id, captured.order_number)
                 self._replace_lines(payment_id, captured.lines)
             case PaymentFailed(reason=reason):
                 self._update(payment_id, state=State.FAILED, failure=reason)
@@ -136,13 +137,50 @@ class ReadModel:
             (str(person_id),),
         )
 
-    def open_payments(self, person_id: UUID) -> list[dict[str, Any]]:
-        """Return the rows of a person's payments that are not decided, the oldest first."""
+    def payments_in_the_way(self, person_id: UUID) -> list[dict[str, Any]]:
+        """Return the rows of a person's payments that are not decided or not posted, oldest first.
+
+        What was charged and is not posted yet still stands in the debts.
+        """
         self._cursor.execute(
             f"{_WITH_POLLS} WHERE person_id = %s AND state = ANY(%s) ORDER BY position",
-            (person_id, [state.value for state in OPEN]),
+            (person_id, [state.value for state in (*OPEN, State.CAPTURED)]),
         )
         return self._cursor.fetchall()
+
+    def replaced_and_open(self, person_id: UUID) -> int:
+        """Return how many payments of a person were replaced, and are open at an acquirer."""
+        self._cursor.execute(
+            "SELECT count(*) FROM payments JOIN polls USING (payment_id)"
+            " WHERE person_id = %s AND failure = %s",
+            (person_id, Failure.REPLACED.value),
+        )
+        [row] = self._cursor.fetchall()
+        return int(row["count"])
+
+    def declined(self, person_id: UUID, accounts: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the rows of declined payments of accounts whose page may take another card."""
+        self._cursor.execute(
+            f"{_WITH_POLLS} WHERE person_id = %s AND failure = %s AND polls.outcome = 'declined'"
+            " AND EXISTS (SELECT FROM payment_lines AS line"
+            " WHERE line.payment_id = payments.payment_id AND line.account = ANY(%s))",
+            (person_id, Failure.DECLINED.value, list(accounts)),
+        )
+        return self._cursor.fetchall()
+
+    def lock_order(self, order_number: str) -> bool:
+        """Lock an order until the transaction ends; return whether its card is being charged."""
+        self._cursor.execute(
+            "SELECT capturing_at FROM orders WHERE order_number = %s FOR UPDATE", (order_number,)
+        )
+        row = self._cursor.fetchone()
+        return row is not None and row["capturing_at"] is not None
+
+    def note_capture(self, order_number: str, now: datetime) -> None:
+        """Note that what is held for an order is being charged."""
+        self._cursor.execute(
+            "UPDATE orders SET capturing_at = %s WHERE order_number = %s", (now, order_number)
+        )
 
     def payment(self, payment_id: UUID) -> dict[str, Any] | None:
         """Return the row of a payment, with the outcome of its last poll and the next poll."""
@@ -278,6 +316,16 @@ class ReadModel:
         if kept != msgspec.to_builtins(list(lines)):
             self._cursor.execute("DELETE FROM payment_lines WHERE payment_id = %s", (payment_id,))
             self._insert_lines(payment_id, lines)
+
+    def _make_current(self, payment_id: UUID, order_number: str) -> None:
+        """Show a payment by the order that was charged, where that had been lost."""
+        self._cursor.execute(
+            "UPDATE payments SET order_number = orders.order_number, acquirer = orders.acquirer,"
+            " acquirer_order_id = orders.order_id FROM orders WHERE payments.payment_id = %s"
+            " AND orders.payment_id = payments.payment_id AND orders.order_number = %s"
+            " AND orders.lost",
+            (payment_id, order_number),
+        )
 
     def _add_order(self, payment_id: UUID, order_number: str, acquirer: str) -> None:
         self._cursor.execute(

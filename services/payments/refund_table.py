@@ -96,9 +96,15 @@ class RefundTable:
         return self._cursor.fetchone()
 
     def due(self, now: datetime, limit: int) -> list[dict[str, Any]]:
-        """Return the rows of the refunds to make now, the longest overdue first."""
+        """Return the rows of the refunds to make now, the longest overdue first.
+
+        Of each payment only the oldest: what went back of one could not be told from the other.
+        """
         self._cursor.execute(
-            "SELECT * FROM refunds WHERE due_at <= %s ORDER BY due_at, refund_id LIMIT %s",
+            "SELECT * FROM refunds AS one WHERE due_at <= %s AND NOT EXISTS (SELECT FROM refunds"
+            " AS other WHERE other.payment_id = one.payment_id AND other.state = 'requested'"
+            " AND (other.requested_at, other.refund_id) < (one.requested_at, one.refund_id))"
+            " ORDER BY due_at, refund_id LIMIT %s",
             (now, limit),
         )
         return self._cursor.fetchall()

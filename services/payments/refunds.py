@@ -124,18 +124,32 @@ class RefundablePayment(PaymentState):
     def record_returns(self, returned: Kopecks, returned_at: datetime, refunded_on: date) -> None:
         """Record what went back in all, as the acquirer says: requested refunds, then the bank's.
 
-        Of a charge that was never credited, the payment fails once all of it went back.
+        Of a charge that was never credited, the payment fails once all of it went back. One that
+        nothing was charged for by what we know changes nothing.
         """
+        if not self.is_captured and self.state is not State.MISMATCH:
+            return
         for refund_id, refund in self.refunds.items():
             if refund.state == "requested" and refund.total <= returned - self.returned:
                 self._return(refund_id, refund.lines, refund.total, returned_at, refunded_on)
         found = returned - self.returned
         if found > 0:
             refund_id = derived_id(self.id, "returned", str(returned))
-            lines = returned_by_bank(self.left, found)
+            # Money has gone, whatever else was requested: what does not fit any more is withdrawn.
+            lines = returned_by_bank(self.not_returned, found)
             self._return(refund_id, lines, found, returned_at, refunded_on)
+            self._withdraw_what_does_not_fit()
         if self.is_open and self.charged and self.returned >= self.charged:
             self.fail(Failure.GIVEN_BACK)
+
+    def _withdraw_what_does_not_fit(self) -> None:
+        requested = [
+            refund_id for refund_id, one in self.refunds.items() if one.state == "requested"
+        ]
+        for refund_id in reversed(requested):
+            too_much = any(left < 0 for left in self.left.values())
+            if too_much or self.refunds[refund_id].total > self.charged - self.returned:
+                self.refuse_refund(refund_id, "the bank has returned money by itself")
 
     def _return(
         self,
@@ -150,7 +164,7 @@ class RefundablePayment(PaymentState):
             MoneyReturned(
                 refund_id=refund_id,
                 person_id=self.person_id,
-                lines=lines,
+                lines=tuple(RefundLine(self.holder(one.account), one.amount) for one in lines),
                 total=total,
                 returned_at=returned_at,
                 refunded_on=refunded_on,

@@ -16,12 +16,19 @@ from services.payments.acquirers import (
     Done,
     NewOrder,
     NumberTaken,
+    OrderState,
     Refused,
     Registered,
     Registration,
     UnknownOutcome,
 )
-from services.payments.polling import Acquirers, PollOutcome, order_of, poll_acquirer
+from services.payments.polling import (
+    Acquirers,
+    PollOutcome,
+    order_of,
+    poll_acquirer,
+    record_report,
+)
 from services.payments.scheduling import SESSION, RecordPoll
 from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import State
@@ -33,10 +40,14 @@ log = get_logger(__name__)
 
 _DESCRIPTION: Final = "Оплата по лицевым счетам"
 
+_UNPAID: Final = {OrderState.PENDING, OrderState.DECLINED, OrderState.EXPIRED}
+
 LOST_AT_ONCE: Final = 2.0
 """Seconds: an answer that is lost within them is not a timeout, so the call may be repeated."""
 MOST_ORDERS: Final = 4
 """How many orders one call tries, one after the other."""
+MOST_SECONDS: Final = 15.0
+"""After so long no further order is tried: the claim must outlast the call."""
 
 
 class Registrar:
@@ -53,18 +64,21 @@ class Registrar:
         Another call that is doing it is left alone. Where no acquirer answers, the payment stays as
         it is, and the worker goes on with it.
         """
-        claim = RecordPoll(payment_id=payment.payment_id, outcome="started")
-        if not self._store.transact(application.claim_registration, claim):
+        until = self._store.transact(application.claim_registration, payment.payment_id)
+        if until is None:
             return self.load(payment)
+        ends = time.monotonic() + MOST_SECONDS
         try:
             for _ in range(MOST_ORDERS):
+                # As it is now: another call may have had the claim since the payment was read.
+                payment = self.load(payment)
                 if payment.state is not State.CREATED or payment.form_url:
                     break
-                if not self._attempt(payment):
+                if time.monotonic() > ends or not self._attempt(payment):
                     break
-                payment = self.load(payment)
         finally:
-            self._store.transact(application.release_registration, claim)
+            claim = application.EndClaim(payment_id=payment.payment_id, until=until)
+            self._store.transact(application.end_claim, claim)
         return self.load(payment)
 
     def page_of(self, payment: PaymentSnapshot) -> str:
@@ -130,12 +144,14 @@ class Registrar:
 
     def _recover(self, acquirer: Acquirer | None, payment: PaymentSnapshot) -> bool:
         """Leave an order that an earlier call has registered, and whose page it has lost."""
-        outcome = poll_acquirer(self._store, self._acquirers, payment)
-        if outcome is PollOutcome.UNKNOWN:
+        report = None if acquirer is None else acquirer.find_order(order_of(payment))
+        if acquirer is None or report is None or report.state is OrderState.UNKNOWN:
             return self._wait(payment)
-        if outcome is not PollOutcome.PENDING:
+        if report.state not in _UNPAID:
+            # It was charged, though nobody has seen its page.
+            record_report(self._store, self._acquirers, payment, report)
             return False
-        if acquirer is not None:
+        if report.state is OrderState.PENDING:
             acquirer.close(order_of(payment))
         self._lose(payment, payment.acquirer)
         return True
@@ -193,5 +209,17 @@ def close_order(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) ->
         keeps_polling = acquirer is not None and acquirer.two_steps and outcome != Done()
         if not isinstance(outcome, Done) and not keeps_polling:
             raise application.payment_open(payment.payment_id)
-    command = application.ReplacePayment(payment_id=payment.payment_id, keeps_polling=keeps_polling)
+    command = application.ReplacePayment(seen=payment, keeps_polling=keeps_polling)
     store.transact(application.replace_payment, command)
+
+
+def close_declined(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> None:
+    """Close the page of a declined payment, which may take another card, where that can be."""
+    acquirer = acquirers.of(payment.acquirer)
+    if acquirer is not None and payment.form_url:
+        outcome = acquirer.close(order_of(payment))
+        log.info(
+            "declined_order_closed",
+            payment_id=str(payment.payment_id),
+            outcome=type(outcome).__name__,
+        )

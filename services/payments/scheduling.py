@@ -40,10 +40,14 @@ CALLBACK_PAUSE: Final = timedelta(seconds=2)
 
 
 class RecordPoll(msgspec.Struct, frozen=True, kw_only=True):
-    """A poll or a registration left the outcome open; `outcome` says why."""
+    """A poll or a registration left the outcome open; `outcome` says why.
+
+    What is known of an order says nothing of the payment once another one has taken its place.
+    """
 
     payment_id: UUID
     outcome: str
+    order_number: str = ""
 
 
 def due_polls(session: Session, limit: int) -> list[PaymentSnapshot]:
@@ -81,6 +85,8 @@ def record_outcome(session: Session, command: RecordPoll) -> None:
 def record_doubt(session: Session, command: RecordPoll) -> None:
     """Record that the outcome is unknown, or that the payer has not finished after all."""
     payment = session.load(PaymentOrder, command.payment_id)
+    if command.order_number not in {"", payment.order_number}:
+        return
     if command.outcome in {"unknown", "absent"}:
         payment.doubt()
     elif command.outcome == "pending":

@@ -26,6 +26,8 @@ class PaymentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     charged: Kopecks | None
     refunded: Kopecks
     created_at: datetime
+    is_lost: bool = False
+    """It is shown by an order that another one has taken the place of."""
 
 
 def snapshot(session: Session, payment_id: UUID) -> PaymentSnapshot | None:
@@ -47,8 +49,10 @@ def snapshot_by_order(
 
 def of_order(row: dict[str, Any]) -> PaymentSnapshot:
     """Return a payment by one of its orders, which may have been lost."""
-    lost = {"acquirer_order_id": None} if row["lost"] else {}
-    return snapshot_of(row | {"order_number": row["number"], "acquirer": row["at"]} | lost)
+    if not row["lost"]:
+        return snapshot_of(row)
+    own = {"order_number": row["number"], "acquirer": row["at"], "acquirer_order_id": None}
+    return msgspec.structs.replace(snapshot_of(row | own), is_lost=True)
 
 
 def snapshot_of(row: dict[str, Any]) -> PaymentSnapshot:

@@ -88,7 +88,12 @@ class PaymentState(Aggregate):
         self.acquirer_order_id = ""
         self.form_url = ""
         self.posted: set[str] = set()
+        self.orders: dict[str, str] = {}
+        """The acquirers of all its orders, by their numbers."""
         self.moved: dict[str, str] = {}
+        """The account that now has what a line paid, by the account of the line."""
+        self.moved_lines: dict[str, str] = {}
+        """The account of the line, by each account that it was moved to."""
         self.completed = False
         self.charged: Kopecks = 0
         """What the acquirer has charged: captured, or found to be another sum."""
@@ -106,21 +111,34 @@ class PaymentState(Aggregate):
     def is_open(self) -> bool:
         return self.state in OPEN
 
+    def holder(self, account: str) -> str:
+        """Return which account now has what was paid to one, by any name that it has had."""
+        line = self.line_of(account)
+        return self.moved.get(line, line)
+
+    def line_of(self, account: str) -> str:
+        """Return the account of a line as it was paid, also by the account it was moved to."""
+        return self.moved_lines.get(account, account)
+
     @property
     def left(self) -> dict[str, Kopecks]:
         """What no refund has taken or is to take of each account that now has the money."""
-        if not self.is_captured:
-            return {}
-        left = {
-            self.moved.get(line.account, line.account): line.total
-            - self.returned_of.get(self.moved.get(line.account, line.account), 0)
-            for line in self.lines
-        }
+        left = self.not_returned
         for refund in self.refunds.values():
             if refund.state == "requested":
                 for part in refund.lines:
-                    left[part.account] -= part.amount
+                    left[self.holder(part.account)] -= part.amount
         return left
+
+    @property
+    def not_returned(self) -> dict[str, Kopecks]:
+        """What has not gone back of each account that now has the money."""
+        if not self.is_captured:
+            return {}
+        return {
+            self.holder(line.account): line.total - self.returned_of.get(line.account, 0)
+            for line in self.lines
+        }
 
     def apply(self, event: Any) -> None:  # noqa: PLR0912 - one case for each event
         match event:
@@ -129,12 +147,14 @@ class PaymentState(Aggregate):
                 self.person_id, self.acquirer = event.person_id, event.acquirer
                 self.order_number, self.lines = event.order_number, event.lines
                 self.total = event.total
+                self.orders[event.order_number] = event.acquirer
             case OrderRegistered():
                 self.state = State.AWAITING_PAYMENT
                 self.acquirer_order_id = event.acquirer_order_id
                 self.form_url = event.form_url
             case OrderLost():
                 self.order_number, self.acquirer = event.next_number, event.acquirer
+                self.orders[event.next_number] = event.acquirer
                 self.orders_lost += 1
             case OutcomeUnknown():
                 self.state = State.UNKNOWN
@@ -145,6 +165,10 @@ class PaymentState(Aggregate):
             case PaymentCaptured():
                 self.state, self.charged = State.CAPTURED, event.amount
                 self.lines, self.total = event.lines, event.amount
+                if event.order_number in self.orders and event.order_number != self.order_number:
+                    self.order_number = event.order_number
+                    self.acquirer = self.orders[event.order_number]
+                    self.acquirer_order_id = ""
             case PaymentFailed():
                 self.state = State.FAILED
             case PaymentExpired():
@@ -153,6 +177,7 @@ class PaymentState(Aggregate):
                 self.posted.add(event.account)
             case LineMoved():
                 self.moved[event.account] = event.to
+                self.moved_lines[event.to] = event.account
             case PaymentCompleted():
                 self.completed = True
                 if self.state is State.CAPTURED:
@@ -160,7 +185,7 @@ class PaymentState(Aggregate):
             case MoneyReturned():
                 self._apply_return(event)
             case RefundPosted():
-                self.refunds_posted.add((event.refund_id, event.account))
+                self.refunds_posted.add((event.refund_id, self.line_of(event.account)))
             case _:
                 self._apply_refund(event)
 
@@ -191,7 +216,8 @@ class PaymentState(Aggregate):
         else:
             refund.state = "made"
         self.returned += event.total
-        for line in event.lines:
-            self.returned_of[line.account] = self.returned_of.get(line.account, 0) + line.amount
+        for part in event.lines:
+            line = self.line_of(part.account)
+            self.returned_of[line] = self.returned_of.get(line, 0) + part.amount
         if self.is_captured:
             self.state = State.REFUNDED if event.whole else State.PARTLY_REFUNDED

@@ -8,13 +8,14 @@ unknown while it was silent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
 from services.payments.acquirers import OrderReport
-from services.payments.polling import Acquirers
+from services.payments.polling import Acquirers, poll_acquirer
+from services.payments.snapshots import PaymentSnapshot, of_order
 from services.payments.state import CAPTURED, State
 from shared.errors import Unavailable
 from shared.eventstore import Session, Store
@@ -51,6 +52,8 @@ class Sweep:
             reports = iter(acquirer.report(self._since(name, now), now + _AHEAD))
             while batch := list(islice(reports, _BATCH)):
                 differing += store.transact(ask_what_differs, tuple(batch))
+                for payment in store.query(lambda s: charged_though_lost(s, batch)):
+                    poll_acquirer(store, acquirers, payment)
         except Unavailable:
             log.warning("sweep_unanswered", acquirer=name)
             return
@@ -79,6 +82,12 @@ def ask_what_differs(session: Session, reports: tuple[OrderReport, ...]) -> int:
     for payment_id in differing:
         session.read.polls.ask_soon(payment_id, session.now, "differs")
     return len(differing)
+
+
+def charged_though_lost(session: Session, reports: Sequence[OrderReport]) -> list[PaymentSnapshot]:
+    """Return the payments, by the order that was charged, whose order had been lost."""
+    rows = session.read.payments_by_orders([report.order_number for report in reports])
+    return [of_order(row) for row in rows.values() if row["lost"] and row["state"] not in CAPTURED]
 
 
 def _differs(report: OrderReport, row: dict[str, object]) -> bool:

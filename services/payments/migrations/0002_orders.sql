@@ -23,13 +23,14 @@ CREATE TABLE orders (
     acquirer     text        NOT NULL,
     order_id     text,
     lost         boolean     NOT NULL DEFAULT false,
-    asked_at     timestamptz
+    asked_at     timestamptz,
+    capturing_at timestamptz
 );
 CREATE INDEX orders_of_payment ON orders (payment_id);
 CREATE INDEX orders_by_id ON orders (order_id) WHERE order_id IS NOT NULL;
 INSERT INTO orders (order_number, payment_id, acquirer, order_id)
     SELECT order_number, payment_id, acquirer, acquirer_order_id FROM payments;
-COMMENT ON TABLE orders IS 'The orders of a payment at acquirers: one whose page was lost has a successor; asked_at is when a callback last had the acquirer asked about it.';
+COMMENT ON TABLE orders IS 'The orders of a payment at acquirers: one whose page was lost has a successor; asked_at is when a callback last had the acquirer asked about it, capturing_at when it was decided to charge what is held for it.';
 
 CREATE TABLE refunds (
     refund_id    uuid        PRIMARY KEY,

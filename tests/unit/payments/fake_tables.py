@@ -96,8 +96,8 @@ class FakePollSchedule:
         row["claimed_until"] = until
         return True
 
-    def release(self, payment_id: UUID) -> None:
-        if payment_id in self.rows:
+    def release(self, payment_id: UUID, until: datetime) -> None:
+        if payment_id in self.rows and self.rows[payment_id]["claimed_until"] == until:
             self.rows[payment_id]["claimed_until"] = None
 
     def remove(self, payment_id: UUID) -> None:
@@ -150,7 +150,11 @@ class FakeRefundTable:
         return self.rows.get(refund_id)
 
     def due(self, now: datetime, limit: int) -> list[Row]:
-        due = [row for row in self.rows.values() if row["due_at"] and row["due_at"] <= now]
+        oldest: dict[UUID, Row] = {}
+        for row in self.rows.values():
+            if row["state"] == "requested":
+                oldest.setdefault(row["payment_id"], row)
+        due = [row for row in oldest.values() if row["due_at"] and row["due_at"] <= now]
         return sorted(due, key=lambda row: row["due_at"])[:limit]
 
     def postpone(self, refund_id: UUID, due_at: datetime) -> None:
@@ -231,6 +235,7 @@ class FakeReadModel:
             "order_id": None,
             "lost": False,
             "asked_at": None,
+            "capturing_at": None,
         }
 
     def _return(self, entry: Recorded, event: MoneyReturned) -> None:
@@ -265,6 +270,7 @@ class FakeReadModel:
                 row |= {"paid_on": event.paid_on, "masked_card": event.masked_card}
                 row |= {"failure": None, "charged": event.amount, "total": event.amount}
                 self._put_lines(row["payment_id"], event.lines)
+                self._make_current(row, event.order_number)
             case PaymentFailed(reason=reason):
                 row |= {"state": "failed", "failure": reason}
             case PaymentExpired():
@@ -285,12 +291,42 @@ class FakeReadModel:
     def hold_person(self, person_id: UUID) -> None:
         """Nobody else is here."""
 
-    def open_payments(self, person_id: UUID) -> list[Row]:
+    def _make_current(self, row: Row, order_number: str) -> None:
+        order = self.order_rows.get(order_number)
+        if order is not None and order["lost"]:
+            row |= {"order_number": order_number, "acquirer": order["acquirer"]}
+            row |= {"acquirer_order_id": order["order_id"]}
+
+    def payments_in_the_way(self, person_id: UUID) -> list[Row]:
         return [
             self._with_poll(row)
             for row in self.payments.values()
-            if row["person_id"] == person_id and row["state"] in OPEN
+            if row["person_id"] == person_id and row["state"] in {*OPEN, "captured"}
         ]
+
+    def replaced_and_open(self, person_id: UUID) -> int:
+        return sum(
+            self.payments[payment_id]["person_id"] == person_id
+            and self.payments[payment_id]["failure"] == "replaced"
+            for payment_id in self.polls.rows
+        )
+
+    def declined(self, person_id: UUID, accounts: Iterable[str]) -> list[Row]:
+        wanted = set(accounts)
+        return [
+            self._with_poll(row)
+            for payment_id, row in self.payments.items()
+            if row["person_id"] == person_id
+            and row["failure"] == "declined"
+            and (self.polls.find(payment_id) or {}).get("outcome") == "declined"
+            and wanted & {line["account"] for line in self.payment_lines[payment_id]}
+        ]
+
+    def lock_order(self, order_number: str) -> bool:
+        return self.order_rows[order_number]["capturing_at"] is not None
+
+    def note_capture(self, order_number: str, now: datetime) -> None:
+        self.order_rows[order_number]["capturing_at"] = now
 
     def payment(self, payment_id: UUID) -> Row | None:
         row = self.payments.get(payment_id)

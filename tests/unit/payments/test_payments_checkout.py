@@ -212,8 +212,11 @@ def test_changed_split_waits_for_an_order_that_cannot_be_closed(harness: Harness
 def test_changed_split_finds_that_the_first_order_was_paid(harness: Harness) -> None:
     first = harness.start(ONE)
     harness.acquirer.pay(harness.number(first))
-    harness.start(Line("0001", 100, 0))
+    with pytest.raises(Conflict) as refusal:
+        harness.start(Line("0001", 100, 0))
+    assert refusal.value.code == "payment_open"
     assert harness.view(first)["state"] == "captured"
+    assert len(harness.acquirer.registered) == 1
 
 
 def test_order_that_is_only_held_need_not_be_closed(harness: Harness) -> None:
@@ -269,4 +272,7 @@ def test_order_whose_session_is_over_is_not_paid_again(harness: Harness) -> None
 
 def test_decided_payment_does_not_stand_in_the_way(harness: Harness) -> None:
     first = harness.captured(ONE)
+    # Until it is posted, the debt is still there: nobody is to pay it again.
+    assert harness.start(ONE)["payment_id"] == first["payment_id"]
+    harness.ledger_posts(first["payment_id"], "0001", 1)
     assert harness.start(ONE)["payment_id"] != first["payment_id"]

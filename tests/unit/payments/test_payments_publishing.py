@@ -40,6 +40,7 @@ def record_every_event(harness: Harness) -> None:
 def look(harness: Harness, started: dict[str, Any]) -> None:
     """Have the acquirer asked, as when the payer comes back."""
     row = harness.row(started)
+    harness.advance(seconds=3)
     refresh_own(harness.store, harness.acquirers, row["person_id"], row["payment_id"])
 
 
