@@ -394,6 +394,13 @@ def post_line(session: Session, command: PostLine) -> None:
         payment.post_line(command.account, command.position)
 
 
+def reverse_line(session: Session, command: PostLine) -> None:
+    """Record that staff reversed a line in the ledger."""
+    payment = session.load(PaymentOrder, command.payment_id)
+    if payment.state is not State.NONE:
+        payment.reverse_line(command.account, command.position)
+
+
 def post_refund(session: Session, command: PostRefund) -> None:
     """Record that the ledger has taken a refund back."""
     payment = session.load(PaymentOrder, command.payment_id)

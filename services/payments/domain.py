@@ -17,6 +17,7 @@ from services.payments.events import (
     Line,
     LineMoved,
     LinePosted,
+    LineReversed,
     MismatchFound,
     OrderLost,
     OrderRegistered,
@@ -178,6 +179,19 @@ class PaymentOrder(RefundablePayment):
         holders = {self.holder(line.account): line.account for line in self.lines}
         if account in holders and to not in holders:
             self.trigger(LineMoved(account=holders[account], to=to, position=position))
+
+    def reverse_line(self, account: str, position: int) -> None:
+        """Record that staff reversed what one account was paid, in the ledger.
+
+        There is nothing left of it then that the ledger could take back for a refund.
+        """
+        line = self.line_of(account)
+        if line in self.reversed_lines or line not in {one.account for one in self.lines}:
+            return
+        self.trigger(LineReversed(account=account, position=position))
+        for refund_id, refund in self.refunds.items():
+            if refund.state == "made":
+                self.post_refund(refund_id, account, position)
 
     def post_refund(self, refund_id: UUID, account: str, position: int) -> None:
         """Record that the ledger has taken the refund of one account back, wherever it is now."""

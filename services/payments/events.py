@@ -146,6 +146,14 @@ class LineMoved(Event, frozen=True, kw_only=True):
     position: int
 
 
+class LineReversed(Event, frozen=True, kw_only=True):
+    """Staff reversed what one account was paid, in the ledger, at `position` of its log."""
+
+    topic: ClassVar[str] = "payments.line_reversed.v1"
+    account: str
+    position: int
+
+
 class PaymentCompleted(Event, frozen=True, kw_only=True):
     """The ledger has posted every line."""
 
@@ -236,6 +244,7 @@ PAYMENT_EVENTS: tuple[type[Event], ...] = (
     PaymentExpired,
     LinePosted,
     LineMoved,
+    LineReversed,
     PaymentCompleted,
     RefundProposed,
     RefundRequested,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from services.payments.application import PostLine, PostRefund, post_line, post_refund
+from services.payments.application import (
+    PostLine,
+    PostRefund,
+    post_line,
+    post_refund,
+    reverse_line,
+)
 from services.payments.registers.receiving import (
     RecordPosting,
     post_bank_payment,
@@ -56,12 +62,18 @@ def payment_refunded(session: Session, message: Message, services: Services) -> 
 
 
 def payment_reversed(session: Session, message: Message, services: Services) -> None:
-    """Put a payment from a bank's register back into suspense; one that is moved stays posted."""
-    if message.data.get("moved_to"):
-        return
+    """Put a payment from a bank's register back into suspense; one that is moved stays posted.
+
+    Of a payment of the cabinet nothing is left then that a refund could be taken back from.
+    """
     payment_id = _uuid_or_none(str(message.data["payment_id"]))
-    if payment_id is not None and _is_of_register(session, payment_id):
+    if payment_id is None or message.data.get("moved_to"):
+        return
+    if _is_of_register(session, payment_id):
         reverse_bank_payment(session, _posting(payment_id, message))
+        return
+    account, position = message.data["account"], message.position
+    reverse_line(session, PostLine(payment_id=payment_id, account=account, position=position))
 
 
 def _is_of_register(session: Session, payment_id: UUID) -> bool:

@@ -11,6 +11,7 @@ from services.payments.events import (
     PaymentExpired,
     PaymentFailed,
     RefundLine,
+    RefundPosted,
     RefundProposed,
     RefundRefused,
     RefundRejected,
@@ -172,6 +173,11 @@ class RefundablePayment(PaymentState):
                 whole=self.returned + total >= self.charged,
             )
         )
+        for part in lines:
+            if position := self.reversed_lines.get(self.line_of(part.account)):
+                self.trigger(
+                    RefundPosted(refund_id=refund_id, account=part.account, position=position)
+                )
 
     def refundable(self, wanted: Sequence[RefundLine]) -> RefundSplit:
         """Return what goes back of each account: what is wanted, or all that is left.

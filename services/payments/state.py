@@ -11,6 +11,7 @@ import msgspec
 from services.payments.events import (
     LineMoved,
     LinePosted,
+    LineReversed,
     MismatchFound,
     MoneyReturned,
     OrderLost,
@@ -94,6 +95,8 @@ class PaymentState(Aggregate):
         """The account that now has what a line paid, by the account of the line."""
         self.moved_lines: dict[str, str] = {}
         """The account of the line, by each account that it was moved to."""
+        self.reversed_lines: dict[str, int] = {}
+        """Where the ledger's log has the reversals by staff, by the accounts of the lines."""
         self.completed = False
         self.charged: Kopecks = 0
         """What the acquirer has charged: captured, or found to be another sum."""
@@ -178,6 +181,8 @@ class PaymentState(Aggregate):
             case LineMoved():
                 self.moved[event.account] = event.to
                 self.moved_lines[event.to] = event.account
+            case LineReversed():
+                self.reversed_lines[self.line_of(event.account)] = event.position
             case PaymentCompleted():
                 self.completed = True
                 if self.state is State.CAPTURED:

@@ -241,11 +241,11 @@ def _with_register(finding: Finding) -> Iterator[Difference]:
             there=there,
         )
         return
+    # What was reversed and posted to another account is there once.
+    left, wanted = _left(finding.postings), 0 if line.state == SENT_BACK else line.amount
     what = []
-    if held(finding.postings).amount != line.amount:
-        what.append(What.SUM)
-    if _left(finding.postings) != held(finding.postings).amount:
-        what.append(What.STATE)
+    if left != wanted:
+        what.append(What.SUM if left else What.STATE)
     if {posting.day for posting in finding.postings} != {line.day}:
         what.append(What.DAY)
     if what:

@@ -24,6 +24,7 @@ def record_every_event(harness: Harness) -> None:
     harness.ledger_posts(paid["payment_id"], "0002", 2)
     harness.ledger_posts(paid["payment_id"], "0003", 3, moved_from="0002")
     refund(harness, paid)
+    harness.ledger_says("payment_reversed", 5, payment_id=paid["payment_id"], account="0001")
     declined, late = harness.start(Line("0001", 1, 0)), harness.start(Line("0002", 2, 0))
     harness.acquirer.decline(harness.number(declined))
     harness.acquirer.decline(harness.number(late), late=True)

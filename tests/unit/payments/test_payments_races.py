@@ -259,3 +259,15 @@ def test_refunds_and_moves_meet_in_any_order() -> None:
     for event in order.pending:
         again.replay(event)
     assert again.left == order.left
+
+
+@pytest.mark.parametrize("first", ["reversal", "return"])
+def test_refund_of_what_staff_reversed_waits_for_no_posting(first: str) -> None:
+    order = captured(ONE)
+    refund_id = uuid4()
+    order.request_refund(refund_id, (), "paid twice", "staff:a")
+    if first == "reversal":
+        order.reverse_line("0001", 9)
+    order.record_returns(order.total, AT, DAY)
+    order.reverse_line("0001", 9)
+    assert order.refunds_posted == {(refund_id, "0001")}
