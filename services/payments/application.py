@@ -31,9 +31,6 @@ from shared.eventstore import Session
 from shared.ids import derived_id
 from shared.money import MAX_AMOUNT, Kopecks
 
-#: How long one process may take to register an order before another may try.
-CLAIM: Final = timedelta(seconds=45)
-
 BY_ITSELF: Final = "service:payments"
 
 #: How long a charge of another sum must be reported before it is returned.
@@ -227,24 +224,6 @@ def payment_open(payment_id: UUID) -> Conflict:
         "Another payment of one of these accounts is not decided yet: wait for its outcome.",
         payment_id=str(payment_id),
     )
-
-
-def claim_registration(session: Session, payment_id: UUID) -> datetime | None:
-    """Return until when this call alone may register the order; None where another one does."""
-    now = session.now
-    return now + CLAIM if session.read.polls.claim(payment_id, now, now + CLAIM) else None
-
-
-class EndClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """The claim until that instant is over: another process may register the order."""
-
-    payment_id: UUID
-    until: datetime
-
-
-def end_claim(session: Session, command: EndClaim) -> None:
-    """Let another process register the order."""
-    session.read.polls.release(command.payment_id, command.until)
 
 
 def record_registration(session: Session, command: RecordRegistration) -> bool:

@@ -20,7 +20,7 @@ from services.payments.polling import Acquirers
 from services.payments.registration import Registrar, close_declined, close_order
 from services.payments.snapshots import PaymentSnapshot
 from services.payments.splits import frozen_split
-from services.payments.state import State
+from services.payments.state import OPEN, State
 from shared import context
 from shared.clock import Clock
 from shared.errors import Conflict, NotFound, ValidationFailed
@@ -101,6 +101,9 @@ class Checkout:
                 in_the_way = self._load(UUID(error.params["payment_id"]))
                 if in_the_way.state in {State.MISMATCH, State.CAPTURED}:
                     raise
+                if in_the_way.state not in OPEN:
+                    # Another call has closed it since.
+                    continue
                 close_order(self._store, self._acquirers, in_the_way)
                 if self._load(in_the_way.payment_id) != in_the_way:
                     continue

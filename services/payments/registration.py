@@ -64,7 +64,7 @@ class Registrar:
         Another call that is doing it is left alone. Where no acquirer answers, the payment stays as
         it is, and the worker goes on with it.
         """
-        until = self._store.transact(application.claim_registration, payment.payment_id)
+        until = self._store.transact(scheduling.claim_registration, payment.payment_id)
         if until is None:
             return self.load(payment)
         ends = time.monotonic() + MOST_SECONDS
@@ -77,8 +77,8 @@ class Registrar:
                 if time.monotonic() > ends or not self._attempt(payment):
                     break
         finally:
-            claim = application.EndClaim(payment_id=payment.payment_id, until=until)
-            self._store.transact(application.end_claim, claim)
+            claim = scheduling.EndClaim(payment_id=payment.payment_id, until=until)
+            self._store.transact(scheduling.end_claim, claim)
         return self.load(payment)
 
     def page_of(self, payment: PaymentSnapshot) -> str:
@@ -208,6 +208,9 @@ def close_order(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) ->
         outcome = None if acquirer is None else acquirer.close(order_of(payment))
         keeps_polling = acquirer is not None and acquirer.two_steps and outcome != Done()
         if not isinstance(outcome, Done) and not keeps_polling:
+            if poll_acquirer(store, acquirers, payment) is PollOutcome.DECIDED:
+                # Another call has closed it, or the payer has been quicker.
+                return
             raise application.payment_open(payment.payment_id)
     command = application.ReplacePayment(seen=payment, keeps_polling=keeps_polling)
     store.transact(application.replace_payment, command)

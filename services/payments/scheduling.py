@@ -39,6 +39,10 @@ MISMATCH_SOON: Final = timedelta(hours=1)
 CALLBACK_PAUSE: Final = timedelta(seconds=2)
 
 
+#: How long one process may take to register an order before another may try.
+CLAIM: Final = timedelta(seconds=45)
+
+
 class RecordPoll(msgspec.Struct, frozen=True, kw_only=True):
     """A poll or a registration left the outcome open; `outcome` says why.
 
@@ -119,3 +123,21 @@ def due_at(since: datetime, attempts: int, now: datetime) -> datetime | None:
         if since + after > now:
             return since + after
     return None
+
+
+def claim_registration(session: Session, payment_id: UUID) -> datetime | None:
+    """Return until when this call alone may register the order; None where another one does."""
+    now = session.now
+    return now + CLAIM if session.read.polls.claim(payment_id, now, now + CLAIM) else None
+
+
+class EndClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """The claim until that instant is over: another process may register the order."""
+
+    payment_id: UUID
+    until: datetime
+
+
+def end_claim(session: Session, command: EndClaim) -> None:
+    """Let another process register the order."""
+    session.read.polls.release(command.payment_id, command.until)

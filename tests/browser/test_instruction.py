@@ -193,7 +193,7 @@ def pay_one_of_two(visitor: Visitor) -> None:
     visitor.look("card")
     enter_card(visitor, DECLINED)
     wait_for_outcome(visitor, "Банк отклонил платёж")
-    visitor.sees("Деньги не списаны.")
+    visitor.sees("деньги не списаны")
     visitor.look("declined")
     visitor.click("Заплатить другой картой", "link")
     visitor.fill(**{f"amount-{FIRST}": "100,50", f"penalty-{FIRST}": "0"})
