@@ -125,10 +125,6 @@ class RefundTable:
         )
         return self._cursor.rowcount == 1
 
-    def unsend(self, refund_id: UUID) -> None:
-        """Note that the acquirer has surely not made the refund: it may be called again."""
-        self._cursor.execute("UPDATE refunds SET sent_at = NULL WHERE refund_id = %s", (refund_id,))
-
     def _insert(
         self, entry: Recorded, state: str, event: Any, *, by: str, decided_by: str = ""
     ) -> None:

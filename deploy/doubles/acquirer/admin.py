@@ -15,12 +15,13 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Request, Response
 
 from deploy.doubles.acquirer import panel
-from deploy.doubles.acquirer.faults import FaultSwitch, InvalidFaultError
+from deploy.doubles.acquirer.faults import FaultSwitch
 from deploy.doubles.acquirer.order import OrderRefusedError
 from deploy.doubles.acquirer.order_list import OrderList
 from deploy.doubles.acquirer.orders import Orders
 from deploy.doubles.acquirer.responses import json_response, page, redirect
 from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.fault_switch import InvalidFaultError
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})

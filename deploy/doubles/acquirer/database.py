@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from deploy.doubles.sqlite_file import SqliteFile
 
 # The checks are the bank's own invariants: no defect of this program makes money of nothing.
 _ORDERS: Final = """
@@ -87,48 +85,23 @@ DROP TABLE orders_1;
 _VERSION: Final = 2
 
 
-class Database:
-    """The file, and one connection that the threads of the server share.
-
-    `synchronous=FULL` puts every commit on the disk before it is confirmed: an order shown as paid
-    is still paid after kill -9.
-    """
+class Database(SqliteFile):
+    """The file with the tables of the bank: an order shown as paid is still paid after a kill."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
+        super().__init__(path)
         self._create_tables()
-        self._connection.executescript(_REFUNDS)
-        self._connection.execute("PRAGMA foreign_keys = ON")
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything inside together, or nothing on an exception."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        self.connection.executescript(_REFUNDS)
+        self.connection.execute("PRAGMA foreign_keys = ON")
 
     def _create_tables(self) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if version == _VERSION:
             return
         tables_now = _ORDERS + _CALLBACKS
         steps = _ASIDE + tables_now + _BACK if tables else tables_now
         # One transaction: a kill in the middle leaves the old file.
-        self._connection.executescript(
+        self.connection.executescript(
             f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;"
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from deploy.doubles.acquirer.faults import ROUBLE, Faults
+from deploy.doubles.acquirer.faults import Faults
 from deploy.doubles.acquirer.order import (
     BY_TIMEOUT,
     CHARGED,
@@ -31,6 +31,7 @@ from deploy.doubles.acquirer.order import (
 from deploy.doubles.acquirer.order_list import OrderList
 from deploy.doubles.acquirer.orders import Orders
 from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.fault_switch import ROUBLE
 
 _LARGEST_AMOUNT: Final = 10**14
 _DEFAULT_SESSION_SECONDS: Final = 1200

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 from zlib import crc32
+
+from deploy.doubles.sqlite_file import SqliteFile
 
 DRIVE: Final = "9960440300000001"
 REGISTER: Final = "0000000001000001"
@@ -54,20 +54,15 @@ class Drive:
     """The receipts. `taken_at` is by the clock of the register, in seconds of the Unix epoch."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._clock = clock
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_TABLES)
+        self._file = SqliteFile(path)
+        self._file.connection.executescript(_TABLES)
 
     def take(
         self, external_id: str, operation: str, content: dict[str, Any], *, refused: bool
     ) -> tuple[Receipt, bool]:
         """Take a receipt; return it, and whether one of this external id was there already."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             known = _one(db.execute(_BY_EXTERNAL_ID, (external_id,)))
             if known is not None:
                 return known, True
@@ -89,15 +84,15 @@ class Drive:
             return taken, False
 
     def find(self, uuid: str) -> Receipt | None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             return _one(db.execute("SELECT * FROM receipts WHERE uuid = ?", (uuid,)))
 
     def document(self, number: int) -> Receipt | None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             return _one(db.execute("SELECT * FROM receipts WHERE document = ?", (number,)))
 
     def all_receipts(self) -> list[Receipt]:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             rows = db.execute("SELECT * FROM receipts ORDER BY document").fetchall()
         return [_receipt(row) for row in rows]
 
@@ -106,19 +101,8 @@ class Drive:
         return self._clock() - receipt.taken_at
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        """Close the file."""
+        self._file.close()
 
 
 def _one(cursor: sqlite3.Cursor) -> Receipt | None:

@@ -9,9 +9,10 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Request, Response
 
+from deploy.doubles.fault_switch import InvalidFaultError
 from deploy.doubles.yookassa import pages
 from deploy.doubles.yookassa.bodies import amount_of
-from deploy.doubles.yookassa.faults import FaultSwitch, InvalidFaultError
+from deploy.doubles.yookassa.faults import FaultSwitch
 from deploy.doubles.yookassa.lists import Lists
 from deploy.doubles.yookassa.objects import (
     SUCCEEDED,

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
+from deploy.doubles.fault_switch import ROUBLE
 from deploy.doubles.yookassa.bodies import amount_of, new_payment_of, read_json, refund_of
 from deploy.doubles.yookassa.database import Database
-from deploy.doubles.yookassa.faults import ROUBLE, Faults, FaultSwitch
+from deploy.doubles.yookassa.faults import Faults, FaultSwitch
 from deploy.doubles.yookassa.keys import KeyedCall, remember_refusal
 from deploy.doubles.yookassa.lists import Lists
 from deploy.doubles.yookassa.objects import (
@@ -104,7 +105,7 @@ class Api:
         faults = self._faults.drawn(name)
         lost = RefusedError(500, "internal_server_error", "Lost: a fault is switched on")
         if faults.hang:
-            self._faults.hang()
+            self._faults.hold("hang")
         if faults.loses(name, "call"):
             raise lost
         described = call(request, faults, *ids)

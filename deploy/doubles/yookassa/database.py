@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from deploy.doubles.sqlite_file import SqliteFile
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS payments (
@@ -66,34 +64,10 @@ CREATE INDEX IF NOT EXISTS notifications_due ON notifications (due_at) WHERE due
 """
 
 
-class Database:
-    """The file, and one connection that the threads of the server share.
-
-    `synchronous=FULL` puts every commit on the disk before it is confirmed.
-    """
+class Database(SqliteFile):
+    """The file with the tables of payments, refunds, keys and notifications."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.executescript(_TABLES)
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything inside together, or nothing on an exception."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        super().__init__(path)
+        self.connection.execute("PRAGMA foreign_keys = ON")
+        self.connection.executescript(_TABLES)

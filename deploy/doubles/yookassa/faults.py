@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import random
-import threading
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-#: A rouble, by which an amount is wrong.
-ROUBLE: Final = 100
-
-_LONGEST_DELAY: Final = 3600
-_CHAOS_HANG_SECONDS: Final = 15.0
-
-
-class InvalidFaultError(ValueError):
-    """The request names an unknown fault, or gives it a value of the wrong type."""
+from deploy.doubles import fault_switch
+from deploy.doubles.fault_switch import RandomFaults
 
 
 @dataclass(frozen=True)
-class Faults:
+class Faults(RandomFaults):
     """All off by default, and after a restart: they are kept in memory only.
 
     Notifications:
@@ -83,8 +74,6 @@ class Faults:
     status_misreports: bool = False
     refuse_refunds: bool = False
     refund_pending_seconds: float = 0.0
-    chaos: float = 0.0
-    chaos_seed: int = 0
 
     def loses(self, call: str, part: str) -> bool:
         """Return whether the call itself or its answer is lost."""
@@ -118,94 +107,8 @@ OCCASIONS: Final = {
 }
 
 
-class FaultSwitch:
-    """The faults in force; threads read them, the admin endpoint changes them."""
+class FaultSwitch(fault_switch.FaultSwitch[Faults]):
+    """The faults in force."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._faults = Faults()
-        self._draws = random.Random(0)  # noqa: S311 - no secret
-        self._released = False
-
-    @property
-    def now(self) -> Faults:
-        return self._faults
-
-    def drawn(self, occasion: str) -> Faults:
-        """Return the faults of one occasion: those in force, and what chaos adds."""
-        with self._changed:
-            faults = self._faults
-            if not faults.chaos or self._draws.random() >= faults.chaos:
-                return faults
-            name = self._draws.choice(OCCASIONS[occasion])
-            drawn: dict[str, Any] = {name: self._drawn_value(name)}
-            return replace(faults, **drawn)
-
-    def hang(self) -> None:
-        """Wait while `hang` is on; where chaos has drawn it, for a time."""
-        with self._changed:
-            if self._faults.hang:
-                self._changed.wait_for(lambda: self._released or not self._faults.hang)
-            else:
-                self._changed.wait_for(
-                    lambda: self._released or not self._faults.chaos, _CHAOS_HANG_SECONDS
-                )
-
-    def release(self) -> None:
-        """End all waiting: the process stops."""
-        with self._changed:
-            self._released = True
-            self._changed.notify_all()
-
-    def change(self, requested: Any) -> dict[str, Any]:
-        """Change the named faults; return all of them. Raises `InvalidFaultError`."""
-        if not isinstance(requested, dict):
-            raise InvalidFaultError("Send a JSON object with the faults to change.")
-        known = asdict(Faults())
-        for name in requested:
-            if name not in known:
-                raise InvalidFaultError(
-                    f"There is no fault {name!r}; there are {', '.join(known)}."
-                )
-        changes = {name: _as_type_of(known[name], name, requested[name]) for name in requested}
-        with self._changed:
-            self._faults = replace(self._faults, **changes)
-            if "chaos_seed" in changes:
-                self._draws.seed(changes["chaos_seed"])
-            self._changed.notify_all()
-            return asdict(self._faults)
-
-    def clear(self) -> dict[str, Any]:
-        """Switch all faults off; return all of them."""
-        with self._changed:
-            self._faults = Faults()
-            self._changed.notify_all()
-            return asdict(self._faults)
-
-    def _drawn_value(self, name: str) -> bool | float | int:
-        if name.endswith("_seconds"):
-            return self._draws.uniform(0.1, 12)
-        if name == "charges_other_amount":
-            return self._draws.choice((ROUBLE, -ROUBLE))
-        return True
-
-
-def _as_type_of(example: Any, name: str, value: Any) -> Any:
-    if isinstance(example, bool):
-        if isinstance(value, bool):
-            return value
-        raise InvalidFaultError(f"{name} is true or false.")
-    if isinstance(example, int):
-        return _whole(name, value)
-    most = 1 if name == "chaos" else _LONGEST_DELAY
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise InvalidFaultError(f"{name} is a number from 0 to {most}.")
-    return float(value)
-
-
-def _whole(name: str, value: Any) -> int:
-    if name == "charges_other_amount" and isinstance(value, bool):
-        return ROUBLE if value else 0
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 10**9:
-        raise InvalidFaultError(f"{name} is a whole number.")
-    return value
+        super().__init__(Faults(), OCCASIONS)

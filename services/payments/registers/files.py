@@ -20,7 +20,6 @@ from shared.tablefiles.foreign import BEGINNING, refuse_foreign
 
 BankFile: TypeAlias = TextRegister | Statement
 
-ENCODINGS: Final = (UTF_8, CP1251, "cp866")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SECTION: Final = "Секция"
 

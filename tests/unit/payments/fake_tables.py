@@ -168,9 +168,6 @@ class FakeRefundTable:
         row |= {"sent_at": now, "due_at": due_at}
         return True
 
-    def unsend(self, refund_id: UUID) -> None:
-        self.rows[refund_id]["sent_at"] = None
-
 
 class FakeRegisters:
     """The tables of bank registers: empty."""
