@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import profile, recovery, application, schemas
+from services.identity import application, profile, recovery, schemas
 from services.identity.fingerprints import new_code, new_temporary_password
 from services.identity.limits import CODE_LIFE, TEMPORARY_PASSWORD_LIFE
 from services.identity.rpcs.base import IdentityRpcs
