@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from services.identity.factor_events import FACTOR_EVENTS, SecondFactorChange
 from shared.contracts.identity import PersonType
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
@@ -133,6 +134,7 @@ EVENTS = EventTypes(
     PasswordChanged,
     ProfileChanged,
     PersonErased,
+    *FACTOR_EVENTS,
     PasswordResetRequested,
     PasswordResetCompleted,
 )
@@ -262,6 +264,11 @@ class Person(Aggregate):
         self.must_exist()
         if full_name is not None or phone is not None:
             self.trigger(ProfileChanged(full_name=full_name, phone=phone))
+
+    def change_second_factor(self, change: SecondFactorChange) -> None:
+        """Note a change of the second factor; the caller has made it in the tables."""
+        self.must_exist()
+        self.trigger(change)
 
     def must_exist(self) -> None:
         """Raise NotFound ``person_not_found`` unless the person exists and is not erased."""

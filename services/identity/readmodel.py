@@ -18,6 +18,7 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.second_factors import SecondFactors
 from services.identity.sessions import Sessions
 from services.identity.subscribers import Subscribers
 from shared.eventstore import Aggregate, Recorded
@@ -44,6 +45,7 @@ class ReadModel:
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
         self.subscribers = Subscribers(cursor)
+        self.second_factors = SecondFactors(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to ``persons``."""

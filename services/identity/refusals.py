@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.errors import Forbidden, ServiceError, ValidationFailed
+from shared.errors import Conflict, Forbidden, ServiceError, ValidationFailed
 
 _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "too_many_attempts": (
@@ -31,6 +31,23 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "wrong_current_password": (
         ValidationFailed,
         "The current password is wrong; type it again or recover it by e-mail.",
+    ),
+    "challenge_expired": (
+        Conflict,
+        "Ten minutes or five attempts are over, or it was done already; begin again.",
+    ),
+    "wrong_second_factor": (
+        ValidationFailed,
+        "The code is wrong or was used already; take the next one, or a recovery code.",
+    ),
+    "second_factor_guessed": (
+        Forbidden,
+        "Too many wrong codes followed the right password; take a passkey or a device from which "
+        "you have signed in, or recover the password: somebody knows it.",
+    ),
+    "passkey_refused": (
+        ValidationFailed,
+        "This passkey is not one of this cabinet, or did not verify its user; use another.",
     ),
     "subscriber_unknown": (Forbidden, "No subscriber has this token; ask the operator for one."),
     "session_expired": (Forbidden, "The session has ended; sign in again."),

@@ -24,6 +24,12 @@ def _code() -> fields.String:
     return fields.String(required=True, validate=validate.Length(min=1, max=32))
 
 
+def _credential(*, required: bool = True) -> fields.Dict:
+    # Its members are checked by whoever verifies what is signed: they are bytes of a stranger.
+    missing = {} if required else {"load_default": None, "allow_none": True}
+    return fields.Dict(keys=fields.String(), required=required, **missing)
+
+
 def _version() -> fields.String:
     return fields.String(load_default=None, allow_none=True, validate=validate.Length(max=40))
 
@@ -122,3 +128,50 @@ class ConfirmPasswordReset(Schema):
     reset_id = fields.UUID(required=True)
     code = _code()
     new_password = _password()
+
+
+class InSession(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+
+
+class Confirmed(InSession):
+    current_password = _password()
+
+
+class StartPasskey(Confirmed):
+    name = fields.String(required=True, validate=validate.Length(min=1, max=100))
+
+
+class OwnChallenge(InSession):
+    challenge_id = fields.UUID(required=True)
+
+
+class AddPasskey(OwnChallenge):
+    credential = _credential()
+
+
+class EnableTotp(OwnChallenge):
+    code = _code()
+
+
+class RemovePasskey(Confirmed):
+    passkey_id = fields.UUID(required=True)
+
+
+class ChallengeId(Schema):
+    challenge_id = fields.UUID(required=True)
+
+
+class TakeSecondStep(_Arrival):
+    challenge_id = fields.UUID(required=True)
+    code = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=32))
+    passkey = _credential(required=False)
+
+
+class SignInByPasskey(_Arrival):
+    passkey = _credential()
+
+
+class Nothing(Schema):
+    """No arguments."""

@@ -7,6 +7,7 @@ from services.identity.rpcs.letters import LetterRpcs
 from services.identity.rpcs.profile import ProfileRpcs
 from services.identity.rpcs.recovery import RecoveryRpcs
 from services.identity.rpcs.registration import RegistrationRpcs
+from services.identity.rpcs.second_factor import SecondFactorRpcs
 from services.identity.rpcs.sign_in import SignInRpcs
 from services.identity.rpcs.subscribers import SubscriberRpcs
 
@@ -15,6 +16,7 @@ class IdentityService(
     RegistrationRpcs,
     DocumentRpcs,
     SignInRpcs,
+    SecondFactorRpcs,
     RecoveryRpcs,
     ProfileRpcs,
     LetterRpcs,

@@ -26,6 +26,7 @@ def sweep(session: Session, _: Sweep) -> int:
     """
     read, now = session.read, session.now
     deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
+    deleted += read.second_factors.challenges.sweep(now)
     resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
     for reset_id in resets:

@@ -10,6 +10,11 @@ from uuid import UUID
 
 from services.notifications import letters
 from services.notifications.envelope import Attachment
+from services.notifications.factor_reactions import (
+    recovery_code_used,
+    second_factor_changed,
+    second_factor_guessed,
+)
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
@@ -267,6 +272,9 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "person_registered": person_registered,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "second_factor_changed": second_factor_changed,
+        "recovery_code_used": recovery_code_used,
+        "second_factor_guessed": second_factor_guessed,
     },
     "accounts": {"account_linked": account_linked},
     "payments": {

@@ -22,6 +22,9 @@ class LetterKind(StrEnum):
     TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
     PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    SECOND_FACTOR_CHANGED = "second_factor_changed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    SECOND_FACTOR_GUESSED = "second_factor_guessed"
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_FAILED = "payment_failed"

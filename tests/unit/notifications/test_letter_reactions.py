@@ -87,6 +87,18 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"person_id": PERSON},
         [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
     ),
+    ("identity", "second_factor_changed"): (
+        {"person_id": PERSON, "change": "totp_enabled"},
+        [("second_factor_changed", "0b6e@example.org", "Включены коды из приложения")],
+    ),
+    ("identity", "recovery_code_used"): (
+        {"person_id": PERSON, "left": 3},
+        [("recovery_code_used", "0b6e@example.org", "Кодов почти не осталось")],
+    ),
+    ("identity", "second_factor_guessed"): (
+        {"person_id": PERSON},
+        [("second_factor_guessed", "0b6e@example.org", "31.03.2026 21:00")],
+    ),
     ("accounts", "account_linked"): (
         {"number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER, THING]},
         [

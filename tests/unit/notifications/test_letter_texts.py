@@ -33,6 +33,14 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
     LetterKind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
+    LetterKind.SECOND_FACTOR_CHANGED: {
+        "changed_at": "31.03.2026 21:00",
+        "change_ru": "Добавлен ключ доступа",
+        "change_en": "a passkey was added",
+        "by_staff": False,
+    },
+    LetterKind.RECOVERY_CODE_USED: {"used_at": "31.03.2026 21:00", "left": 2, "low": True},
+    LetterKind.SECOND_FACTOR_GUESSED: {"guessed_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
     LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
@@ -84,6 +92,9 @@ REQUIRED_PHRASES = {
     ],
     LetterKind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
+    LetterKind.SECOND_FACTOR_CHANGED: ["Добавлен ключ доступа", "a passkey was added", "не Вы"],
+    LetterKind.RECOVERY_CODE_USED: ["Осталось кодов: 2.", "Получите новые"],
+    LetterKind.SECOND_FACTOR_GUESSED: ["кто-то ввёл Ваш пароль", "«Забыли пароль?»"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
