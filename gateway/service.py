@@ -24,6 +24,8 @@ from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.receipt_files import ReceiptFilePages
 from gateway.cabinet.pages.reference import ReferencePages
 from gateway.cabinet.pages.registration import RegistrationPages
+from gateway.cabinet.pages.second_step import SecondStepPages
+from gateway.cabinet.pages.security import SecurityPages
 from gateway.cabinet.pages.settings import SettingsPages
 from gateway.cabinet.pages.statements import StatementPages
 from gateway.cabinet.pages.static import StaticPages
@@ -44,6 +46,8 @@ from gateway.routes.payments import PaymentRoutes
 from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
+from gateway.routes.second_factors import SecondFactorRoutes
+from gateway.routes.second_step import SecondStepRoutes
 from gateway.routes.sessions import SessionRoutes
 from gateway.subscriptions import Subscriptions
 from gateway.web import SETTINGS_KEY
@@ -92,6 +96,8 @@ class Gateway(
     PaymentPages,
     ProofPages,
     QuestionPages,
+    SecondStepPages,
+    SecurityPages,
     SettingsPages,
     BillPages,
     ChargePages,
@@ -105,6 +111,8 @@ class Gateway(
     RegistrationRoutes,
     DocumentRoutes,
     SessionRoutes,
+    SecondStepRoutes,
+    SecondFactorRoutes,
     MeRoutes,
     PasswordResetRoutes,
     AccountRoutes,

@@ -12,6 +12,8 @@ VISITOR = "__Host-visitor"
 """A random value: who fills in a form before there is a session. CSRF tokens are bound to it."""
 NOTICE = "__Host-notice"
 """What the next page says first, sealed: a notice after a form was accepted."""
+CODES = "__Host-codes"
+"""Recovery codes that were issued a moment ago, sealed, for the page that shows them once."""
 LOOK = "look"
 """How pages look: it is read before log-in too, and holds nothing about a person."""
 

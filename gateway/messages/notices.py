@@ -25,6 +25,22 @@ NOTICES = {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
         "en": "The password is changed. Use the new one from now on and never share it.",
     },
+    "passkey_added": {
+        "ru": "Ключ доступа добавлен. На других устройствах войдите заново.",
+        "en": "The passkey is added. Sign in again on your other devices.",
+    },
+    "passkey_removed": {
+        "ru": "Ключ доступа удалён. Удалите его и на самом устройстве.",
+        "en": "The passkey is removed. Delete it on the device itself, too.",
+    },
+    "totp_enabled": {
+        "ru": "Коды из приложения включены. На других устройствах войдите заново.",
+        "en": "The authenticator app is set up. Sign in again on your other devices.",
+    },
+    "totp_disabled": {
+        "ru": "Коды из приложения выключены. Удалите запись Saldo и в приложении.",
+        "en": "The authenticator app is removed. Delete the Saldo entry in the app, too.",
+    },
     "documents_accepted": {
         "ru": "Спасибо, новая редакция принята. Версия и время сохранены; прочитать её можно внизу "
         "любой страницы.",

@@ -24,6 +24,7 @@ from webauthn.helpers.structs import (
 )
 
 from services.identity.limits import CHALLENGE_LIFE
+from services.identity.one_time_codes import ISSUER
 from services.identity.passkeys import Passkey
 from services.identity.refusals import refused
 from shared.errors import Conflict
@@ -32,8 +33,6 @@ from shared.relying_party import RelyingParty, relying_party_of
 
 log = get_logger(__name__)
 
-NAME = "Saldo"
-"""What an authenticator calls this site."""
 _TIMEOUT_MS = int(CHALLENGE_LIFE.total_seconds() * 1000)
 
 
@@ -76,7 +75,7 @@ class Authenticators:
         """
         options = generate_registration_options(
             rp_id=self.party.id,
-            rp_name=NAME,
+            rp_name=ISSUER,
             user_id=person_id.bytes,
             user_name=email,
             challenge=nonce,

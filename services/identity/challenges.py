@@ -25,9 +25,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-_COLUMNS = (
-    "challenge_id, purpose, person_id, bound_to, nonce, sealed, attempts_left, expires_at"
-)
+_COLUMNS = "challenge_id, purpose, person_id, bound_to, nonce, sealed, attempts_left, expires_at"
 
 
 class Challenges:

@@ -152,9 +152,7 @@ def passkey_challenge(
     return {
         "challenge_id": str(challenge_id),
         "name": name,
-        "passkey": authenticators.creation_options(
-            change.person_id, email, challenge.nonce, known
-        ),
+        "passkey": authenticators.creation_options(change.person_id, email, challenge.nonce, known),
         "expires_at": challenge.expires_at.isoformat(),
     }
 
@@ -245,7 +243,9 @@ def disable_totp(session: Session, command: DisableTotp) -> dict[str, Any]:
     """
     check_confirmed(session, command)
     if not session.read.second_factors.totp.remove(command.person_id):
-        raise NotFound("totp_not_enabled", "No authenticator app is set up; there is nothing to do.")
+        raise NotFound(
+            "totp_not_enabled", "No authenticator app is set up; there is nothing to do."
+        )
     return finish_removal(session, command, command.token_digest, TotpDisabled())
 
 

@@ -8,9 +8,8 @@ from datetime import datetime
 
 from pyotp import TOTP, random_base32
 
-from services.identity.authenticators import NAME
-
-TOTP_DIGITS = 6
+ISSUER = "Saldo"
+"""What apps and authenticators call this site."""
 RECOVERY_DIGITS = 12
 """Digits alone: they are typed on any keyboard, and nothing looks like something else. 40 bits."""
 RECOVERY_CODES = 10
@@ -25,7 +24,7 @@ def new_totp_secret() -> str:
 
 def totp_uri(secret: str, email: str) -> str:
     """Return what an app reads from the QR code."""
-    return TOTP(secret).provisioning_uri(name=email, issuer_name=NAME)
+    return TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
 
 
 def accepted_step(secret: str, code: str, last_step: int, now: datetime) -> int | None:

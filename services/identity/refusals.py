@@ -42,8 +42,7 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     ),
     "second_factor_guessed": (
         Forbidden,
-        "Too many wrong codes followed the right password; take a passkey or a device from which "
-        "you have signed in, or recover the password: somebody knows it.",
+        "Too many wrong codes followed the right password; take a passkey or a known device.",
     ),
     "passkey_refused": (
         ValidationFailed,

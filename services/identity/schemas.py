@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from services.identity.documents import KINDS
@@ -24,10 +26,9 @@ def _code() -> fields.String:
     return fields.String(required=True, validate=validate.Length(min=1, max=32))
 
 
-def _credential(*, required: bool = True) -> fields.Dict:
+def _credential(**more: Any) -> fields.Dict:
     # Its members are checked by whoever verifies what is signed: they are bytes of a stranger.
-    missing = {} if required else {"load_default": None, "allow_none": True}
-    return fields.Dict(keys=fields.String(), required=required, **missing)
+    return fields.Dict(keys=fields.String(), **more)
 
 
 def _version() -> fields.String:
@@ -148,7 +149,7 @@ class OwnChallenge(InSession):
 
 
 class AddPasskey(OwnChallenge):
-    credential = _credential()
+    credential = _credential(required=True)
 
 
 class EnableTotp(OwnChallenge):
@@ -166,11 +167,11 @@ class ChallengeId(Schema):
 class TakeSecondStep(_Arrival):
     challenge_id = fields.UUID(required=True)
     code = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=32))
-    passkey = _credential(required=False)
+    passkey = _credential(load_default=None, allow_none=True)
 
 
 class SignInByPasskey(_Arrival):
-    passkey = _credential()
+    passkey = _credential(required=True)
 
 
 class Nothing(Schema):

@@ -26,6 +26,20 @@ POST /sessions
 GET /sessions
 GET /sessions/{session_id}
 DELETE /sessions/{session_id}
+GET /sessions/passkey
+POST /sessions/passkey
+GET /sessions/second-factor/{challenge_id}
+POST /sessions/second-factor
+GET /me/second-factors
+POST /me/passkeys/challenges
+GET /me/passkeys/challenges/{challenge_id}
+POST /me/passkeys
+DELETE /me/passkeys/{passkey_id}
+POST /me/totp/challenges
+GET /me/totp/challenges/{challenge_id}
+POST /me/totp
+DELETE /me/totp
+POST /me/recovery-codes
 PUT /me/password
 POST /me/acceptances
 GET /me
@@ -138,6 +152,7 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
     public = {name for name, operation in found.items() if operation.access is Access.PUBLIC}
     assert public == {
         "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
+        "passkey_request", "sign_in_by_passkey", "second_step", "take_second_step",
         "request_password_reset", "confirm_password_reset", "acquirer_callback_by_query",
         "acquirer_callback_by_form", "named_acquirer_callback_by_query",
         "named_acquirer_callback_by_form", "alive", "openapi", "verify_proof",

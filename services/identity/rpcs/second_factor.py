@@ -9,7 +9,7 @@ from uuid import UUID
 from services.identity import current_password as confirmation
 from services.identity import factors, schemas, second_step
 from services.identity.authenticators import Authenticators, nonce_of
-from services.identity.factor_changes import Change, opened
+from services.identity.factor_changes import Change
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.limits import CHALLENGE_LIFE
 from services.identity.one_time_codes import (
