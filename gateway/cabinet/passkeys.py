@@ -46,7 +46,7 @@ def in_words(visit: Visit, errors: FormErrors) -> FormErrors:
     return replace(errors, code=REFUSED, text=visit.message(REFUSED), fields={})
 
 
-def second_step_form(
+def second_step_page(
     visit: Visit, challenge_id: str, *, next_: str, kept: str = "", errors: Any = None
 ) -> Response:
     """Return the page of the second step of a log-in.

@@ -1,4 +1,4 @@
-"""The table ``passkeys``: public keys of authenticators, by the id that each gave its credential."""
+"""The table ``passkeys``: the public keys of authenticators, by the ids of their credentials."""
 
 from __future__ import annotations
 

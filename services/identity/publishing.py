@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 from services.identity.domain import (
     PasswordChanged,
@@ -10,72 +10,38 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
+    SignedInFromNewDevice,
+    SignInLinkRequested,
 )
-from services.identity.factor_events import (
-    PasskeyAdded,
-    PasskeyRemoved,
-    RecoveryCodesIssued,
-    RecoveryCodeUsed,
-    SecondFactorGuessed,
-    SecondFactorReset,
-    TotpDisabled,
-    TotpEnabled,
-)
+from services.identity.factor_publishing import published_factor
 from shared.bus import Publication
-from shared.contracts.identity import FactorChange
-from shared.eventstore import Event, Recorded
-
-FACTOR_CHANGES: Mapping[type[Event], FactorChange] = {
-    PasskeyAdded: FactorChange.PASSKEY_ADDED,
-    PasskeyRemoved: FactorChange.PASSKEY_REMOVED,
-    TotpEnabled: FactorChange.TOTP_ENABLED,
-    TotpDisabled: FactorChange.TOTP_DISABLED,
-    RecoveryCodesIssued: FactorChange.RECOVERY_CODES_ISSUED,
-    SecondFactorReset: FactorChange.RESET_BY_STAFF,
-}
+from shared.eventstore import Recorded
 
 
 def publish(recorded: Recorded) -> Publication | None:
     """Return the published form of an event, or None if it is internal."""
     subject = str(recorded.originator_id)
+    published: tuple[str, dict[str, Any]] | None
     match recorded.event:
         case RegistrationCodeRequested():
-            return Publication(
-                type="registration_code_requested",
-                subject=subject,
-                data={"registration_id": subject},
-            )
+            published = ("registration_code_requested", {"registration_id": subject})
         case PersonRegistered(person_type=person_type):
-            return Publication(
-                type="person_registered",
-                subject=subject,
-                data={"person_id": subject, "person_type": str(person_type)},
-            )
+            person = {"person_id": subject, "person_type": str(person_type)}
+            published = ("person_registered", person)
         case PasswordChanged():
-            return Publication(
-                type="password_changed", subject=subject, data={"person_id": subject}
-            )
+            published = ("password_changed", {"person_id": subject})
+        case SignInLinkRequested(link_id=link_id):
+            published = ("sign_in_link_requested", {"link_id": str(link_id)})
+        case SignedInFromNewDevice(session_id=session_id):
+            opened = {"person_id": subject, "session_id": str(session_id)}
+            published = ("new_device_signed_in", opened)
         case ProfileChanged():
-            return Publication(type="profile_changed", subject=subject, data={"person_id": subject})
+            published = ("profile_changed", {"person_id": subject})
         # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
-            return Publication(
-                type="password_reset_requested", subject=subject, data={"reset_id": subject}
-            )
-        case RecoveryCodeUsed(left=left):
-            return Publication(
-                type="recovery_code_used",
-                subject=subject,
-                data={"person_id": subject, "left": left},
-            )
-        case SecondFactorGuessed():
-            return Publication(
-                type="second_factor_guessed", subject=subject, data={"person_id": subject}
-            )
-        case event if type(event) in FACTOR_CHANGES:
-            return Publication(
-                type="second_factor_changed",
-                subject=subject,
-                data={"person_id": subject, "change": FACTOR_CHANGES[type(event)].value},
-            )
-    return None
+            published = ("password_reset_requested", {"reset_id": subject})
+        case event:
+            published = published_factor(event, subject)
+    if published is None:
+        return None
+    return Publication(type=published[0], subject=subject, data=published[1])

@@ -18,8 +18,10 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.places import Devices, Networks
 from services.identity.second_factors import SecondFactors
 from services.identity.sessions import Sessions
+from services.identity.sign_in_links import SignInLinks
 from services.identity.subscribers import Subscribers
 from shared.eventstore import Aggregate, Recorded
 
@@ -45,6 +47,9 @@ class ReadModel:
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
         self.subscribers = Subscribers(cursor)
+        self.devices = Devices(cursor)
+        self.networks = Networks(cursor)
+        self.sign_in_links = SignInLinks(cursor)
         self.second_factors = SecondFactors(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:

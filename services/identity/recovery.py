@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, PasswordReset, Person
-from services.identity.limits import LETTERS_OF_NETWORK, RESET_LETTERS, SIGN_IN_OF_EMAIL
+from services.identity.limits import LETTERS_OF_NETWORK, RESET_LETTERS
 from services.identity.password_policy import check_password
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit
@@ -103,7 +103,7 @@ def password_resetter(
         read.credentials.lock(person.id)
         read.credentials.set_chosen(person.id, new_hash)
         read.sessions.end_all(person.id)
-        read.attempts.clear(SIGN_IN_OF_EMAIL, code.email_index)
+        read.attempts.clear_of(code.email_index)
         person.change_password(PasswordOrigin.RESET)
         reset.complete()
         return {}

@@ -25,8 +25,16 @@ def sweep(session: Session, _: Sweep) -> int:
     The key of an abandoned registration is destroyed, so that nothing of it stays readable.
     """
     read, now = session.read, session.now
-    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
-    deleted += read.second_factors.challenges.sweep(now)
+    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + sum(
+        table.sweep(now)
+        for table in (
+            read.attempts,
+            read.devices,
+            read.networks,
+            read.second_factors.challenges,
+            read.sign_in_links,
+        )
+    )
     resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
     for reset_id in resets:

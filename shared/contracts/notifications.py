@@ -25,6 +25,8 @@ class LetterKind(StrEnum):
     SECOND_FACTOR_CHANGED = "second_factor_changed"
     RECOVERY_CODE_USED = "recovery_code_used"
     SECOND_FACTOR_GUESSED = "second_factor_guessed"
+    SIGN_IN_LINK = "sign_in_link"
+    NEW_DEVICE = "new_device"
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_FAILED = "payment_failed"

@@ -23,7 +23,9 @@ POST /registrations/{registration_id}/code
 POST /registrations/{registration_id}/confirm
 GET /documents/{kind}
 POST /sessions
+POST /sessions/by-link
 GET /sessions
+DELETE /sessions
 GET /sessions/{session_id}
 DELETE /sessions/{session_id}
 GET /sessions/passkey
@@ -155,8 +157,8 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
         "passkey_request", "sign_in_by_passkey", "second_step", "take_second_step",
         "request_password_reset", "confirm_password_reset", "acquirer_callback_by_query",
         "acquirer_callback_by_form", "named_acquirer_callback_by_query",
-        "named_acquirer_callback_by_form", "alive", "openapi", "verify_proof",
-        "verifier_keys", "last_checkpoint",
+        "named_acquirer_callback_by_form", "alive", "openapi", "verify_proof", "verifier_keys",
+        "last_checkpoint", "sign_in_by_link",
     }  # fmt: skip
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from werkzeug.wrappers import Response
 
-from gateway.auth import person_of_token
+from gateway.auth import MAX_TOKEN_LENGTH, person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.forms import KEPT
 from gateway.cabinet.page import page, shown_again, waiting_form
 from gateway.cabinet.pages.acceptance import acceptance_page, acceptance_path
+from gateway.cabinet.passkeys import second_step_page
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access
 from gateway.routes.sessions import SessionRoutes
@@ -28,7 +30,7 @@ class EntryPages:
         """Show the log-in; whoever is signed in goes on to the accounts."""
         if visit.person:
             return visit.redirect(HOME)
-        return _form(visit, next_=visit.query.get("next", ""))
+        return log_in_page(visit, next_=visit.query.get("next", ""))
 
     @page("POST", "/login", access=Access.PUBLIC, shown_by="/")
     def log_in(self, visit: Visit) -> Response:
@@ -39,6 +41,7 @@ class EntryPages:
                 "email": visit.form.get("email", "").strip(),
                 "password": visit.form.get("password", ""),
                 "device": None,
+                "device_token": device_token(visit),
             },
             says={
                 "email": visit.text("Введите адрес почты, на который зарегистрирован кабинет."),
@@ -47,10 +50,28 @@ class EntryPages:
         )
         kept, next_ = visit.form.get(KEPT, ""), own_path(visit.form.get("_next", ""))
         if isinstance(outcome, Refused):
-            return _form(visit, next_=next_, kept=kept, errors=outcome.errors)
-        response = _after_log_in(self, visit, outcome, kept, next_)
-        cookies.keep(response, cookies.SESSION, outcome["token"])
-        return response
+            return _refused(visit, outcome, next_, kept)
+        return signed_in(self, visit, outcome, kept, next_)
+
+    @page("GET", "/log-in/<token>", access=Access.PUBLIC)
+    def link_form(self, visit: Visit) -> Response:
+        """Show a button: programs that look into mailboxes follow links, and must not use it up."""
+        return visit.render("log_in_link.html", token=visit.path["token"])
+
+    @page("POST", "/log-in/<token>", access=Access.PUBLIC)
+    def log_in_by_link(self, visit: Visit) -> Response:
+        """Open a session by the link of a letter."""
+        outcome = visit.attempt(
+            SessionRoutes.sign_in_by_link,
+            body={
+                "token": visit.path["token"],
+                "device": None,
+                "device_token": device_token(visit),
+            },
+        )
+        if isinstance(outcome, Refused):
+            return _refused(visit, outcome, "/", "")
+        return signed_in(self, visit, outcome, "", HOME)
 
     @page("POST", "/logout", access=Access.PUBLIC, greets=True)
     def log_out(self, visit: Visit) -> Response:
@@ -64,9 +85,33 @@ class EntryPages:
         return response
 
 
-def _after_log_in(
+def _refused(visit: Visit, outcome: Refused, next_: str, kept: str) -> Response:
+    """Return the log-in with what is wrong, or the way to the second step."""
+    if outcome.errors.code != "second_factor_required":
+        return log_in_page(visit, next_=next_, kept=kept, errors=outcome.errors)
+    challenge_id = str(outcome.errors.params["challenge_id"])
+    if kept:  # it travels in the page, and is too long for an address
+        return second_step_page(visit, challenge_id, next_=next_, kept=kept)
+    return visit.redirect(f"/log-in/second/{challenge_id}?" + urlencode({"next": next_}))
+
+
+def device_token(visit: Visit) -> str | None:
+    """Return what identity knows this browser by; None for one that sends nothing of ours."""
+    token = visit.request.cookies.get(cookies.DEVICE, "")
+    return token if 0 < len(token) <= MAX_TOKEN_LENGTH else None
+
+
+def signed_in(
     service: Any, visit: Visit, opened: dict[str, Any], kept: str, next_: str
 ) -> Response:
+    """Return the page that follows a log-in of any kind, with the cookies of the session."""
+    response = _onward(service, visit, opened, kept, next_)
+    cookies.keep(response, cookies.SESSION, opened["token"])
+    cookies.keep(response, cookies.DEVICE, opened["device_token"], seconds=cookies.YEAR)
+    return response
+
+
+def _onward(service: Any, visit: Visit, opened: dict[str, Any], kept: str, next_: str) -> Response:
     # A new visitor: what somebody else might have learned of the old one is worth nothing now.
     visitor = secrets.token_urlsafe(16)
     waiting = waiting_form(visit, kept, opened["person_id"])
@@ -93,5 +138,6 @@ def _accept_first(visit: Visit, token: str, visitor: str, kept: str, next_: str)
     return acceptance_page(signed_in, kept=kept, next_=next_)
 
 
-def _form(visit: Visit, *, next_: str, kept: str = "", errors: Any = None) -> Response:
+def log_in_page(visit: Visit, *, next_: str, kept: str = "", errors: Any = None) -> Response:
+    """Return the log-in."""
     return visit.render("log_in.html", next=own_path(next_), kept=kept, ended=False, errors=errors)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from gateway.cabinet import passkeys
 from gateway.cabinet.forms import KEPT
 from gateway.cabinet.page import page
-from gateway.cabinet.pages.entry import device_token, log_in_form, signed_in
+from gateway.cabinet.pages.entry import device_token, log_in_page, signed_in
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access
 from gateway.problems import refusal_of
@@ -74,14 +74,14 @@ class SecondStepPages:
 def _step(visit: Visit, next_: str, kept: str = "", errors: Any = None) -> Response:
     """Return the page of the step; the log-in from its beginning once the step has expired."""
     try:
-        return passkeys.second_step_form(
+        return passkeys.second_step_page(
             visit, str(visit.path["challenge_id"]), next_=next_, kept=kept, errors=errors
         )
     except Conflict as expired:
         if expired.code != EXPIRED:
             raise
         why = visit.refused(refusal_of(expired)).errors
-        return log_in_form(visit, next_=next_, kept=kept, errors=why)
+        return log_in_page(visit, next_=next_, kept=kept, errors=why)
 
 
 def _passkey(visit: Visit, next_: str, errors: Any = None) -> Response:

@@ -41,6 +41,8 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     },
     LetterKind.RECOVERY_CODE_USED: {"used_at": "31.03.2026 21:00", "left": 2, "low": True},
     LetterKind.SECOND_FACTOR_GUESSED: {"guessed_at": "31.03.2026 21:00"},
+    LetterKind.SIGN_IN_LINK: {"token": "q3Vb9LrX0w2m", "valid_minutes": 30},
+    LetterKind.NEW_DEVICE: {"device": "Firefox, Linux", "signed_in_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
     LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
@@ -95,6 +97,12 @@ REQUIRED_PHRASES = {
     LetterKind.SECOND_FACTOR_CHANGED: ["Добавлен ключ доступа", "a passkey was added", "не Вы"],
     LetterKind.RECOVERY_CODE_USED: ["Осталось кодов: 2.", "Получите новые"],
     LetterKind.SECOND_FACTOR_GUESSED: ["кто-то ввёл Ваш пароль", "«Забыли пароль?»"],
+    LetterKind.SIGN_IN_LINK: [
+        f"{SETTINGS.url}/log-in/q3Vb9LrX0w2m\n",
+        "30 мин.",
+        "Никому не пересылайте это письмо",
+    ],
+    LetterKind.NEW_DEVICE: ["31.03.2026 21:00", "Firefox, Linux", "Если это были не Вы"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
