@@ -23,14 +23,14 @@ SECOND_FACTOR = {
         "ru": "Сегодня с Вашим паролем слишком часто вводили неверные коды. Войдите ключом "
         "доступа или с устройства, на котором Вы уже входили, либо смените пароль: «Забыли "
         "пароль?».",
-        "en": "Too many wrong codes followed your password today. Use a passkey or a device on "
-        "which you have signed in before, or change the password: “Forgot your password?”.",
+        "en": "Too many wrong codes followed your password today. Use a passkey or a known "
+        "device, or change the password: “Forgot your password?”.",
     },
     "passkey_refused": {
         "ru": "Этот ключ не подошёл: он от другого кабинета, удалён здесь или не проверил, что "
         "это Вы. Выберите другой ключ или войдите с паролем.",
-        "en": "This passkey does not fit: it is of another cabinet, was removed here, or did not "
-        "verify that it is you. Choose another one, or sign in with the password.",
+        "en": "This passkey does not fit: it was removed here, or did not verify that it is you. "
+        "Choose another one, or use the password.",
     },
     "passkey_known": {
         "ru": "На этом устройстве уже есть ключ от Вашего кабинета. Добавьте ключ с другого "
@@ -60,8 +60,9 @@ SECOND_FACTOR = {
         "en": "No authenticator app is set up. Open “Security” again.",
     },
     "second_factor_missing": {
-        "ru": "Сначала добавьте ключ доступа или включите коды из приложения: коды "
-        "восстановления заменяют их.",
-        "en": "Add a passkey or an authenticator app first: recovery codes stand in for them.",
+        "ru": "Второго шага входа нет, и заменять кодам нечего. Сначала добавьте ключ доступа или "
+        "включите коды из приложения.",
+        "en": "There is no second factor for recovery codes to stand in for. Add a passkey or an "
+        "authenticator app first.",
     },
 }

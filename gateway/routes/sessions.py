@@ -27,9 +27,9 @@ class SessionRoutes:
             "`PUT /me/password`. Keep `device_token` and send it at the next sign-in: on a device "
             "that is known nobody else's wrong passwords count, and no letter is sent about it. "
             "While strangers guess, a right password from a place that is not known answers "
-            "`sign_in_by_letter`, as a wrong one does; the link in the letter signs in. Whoever has "
-            "a second factor gets `second_factor_required` with `challenge_id` in `params`, for "
-            "`POST /sessions/second-factor`.",
+            "`sign_in_by_letter`, as a wrong one does; the link in the letter signs in. With a "
+            "second factor the answer is `second_factor_required`, its `params` have the "
+            "`challenge_id` for `POST /sessions/second-factor`.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.SignIn,

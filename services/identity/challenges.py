@@ -41,7 +41,7 @@ class Challenges:
             msgspec.structs.astuple(challenge),
         )
 
-    def find(self, challenge_id: UUID, purpose: Purpose, now: datetime) -> Challenge | None:
+    def pending(self, challenge_id: UUID, purpose: Purpose, now: datetime) -> Challenge | None:
         """Return a challenge of this purpose that has not expired."""
         row = self._cursor.execute(
             f"SELECT {_COLUMNS} FROM challenges"  # noqa: S608 - constant

@@ -83,7 +83,7 @@ def opened(
 
     Raises Conflict ``challenge_expired``, also for one of another session.
     """
-    found = session.read.second_factors.challenges.find(challenge_id, purpose, session.now)
+    found = session.read.second_factors.challenges.pending(challenge_id, purpose, session.now)
     own = found is not None and (found.person_id, found.bound_to) == (
         change.person_id,
         change.session_id.bytes,

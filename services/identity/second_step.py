@@ -93,7 +93,7 @@ def second_step(
     Raises Conflict ``challenge_expired``.
     """
     factors = session.read.second_factors
-    challenge = factors.challenges.find(challenge_id, "second_step", session.now)
+    challenge = factors.challenges.pending(challenge_id, "second_step", session.now)
     if challenge is None:
         raise refused("challenge_expired")
     methods = factors.methods(challenge.person_id)
@@ -131,12 +131,12 @@ def second_step_taker(
         """
         read = session.read
         challenges = read.second_factors.challenges
-        challenge = challenges.find(command.challenge_id, "second_step", session.now)
+        challenge = challenges.pending(command.challenge_id, "second_step", session.now)
         if challenge is None:
             return refusal("challenge_expired")
         credential = read.credentials.lock(challenge.person_id)
         # Read again under the lock: it may have served, or been tried, meanwhile.
-        challenge = challenges.find(command.challenge_id, "second_step", session.now)
+        challenge = challenges.pending(command.challenge_id, "second_step", session.now)
         if challenge is None or credential is None or challenge.attempts_left <= 0:
             return refusal("challenge_expired")
         before = challenge.bound_to[hashlib.sha256().digest_size :].decode()

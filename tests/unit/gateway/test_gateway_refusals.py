@@ -57,15 +57,28 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "email_invalid": frozenset(
         {
             "accept_documents",
+            "add_passkey",
             "change_password",
             "confirm_password_reset",
             "confirm_registration",
+            "disable_totp",
+            "enable_totp",
+            "issue_recovery_codes",
+            "passkey_challenge",
             "profile",
+            "remove_passkey",
             "resend_code",
             "sign_in_by_link",
+            "sign_in_by_passkey",
+            "start_passkey",
+            "start_totp",
+            "take_second_step",
+            "totp_challenge",
             "update_profile",
         }
     ),
+    # It leaves the passkeys out.
+    "passkeys_unavailable": frozenset({"second_step"}),
     # Registrations and recoveries have methods of the same names.
     "registration_confirmed": frozenset({"confirm_password_reset"}),
     "registration_expired": frozenset({"confirm_password_reset"}),

@@ -98,7 +98,7 @@ class FakeChallenges:
         assert challenge.challenge_id not in self.rows
         self.rows[challenge.challenge_id] = challenge
 
-    def find(self, challenge_id: UUID, purpose: str, now: datetime) -> Challenge | None:
+    def pending(self, challenge_id: UUID, purpose: str, now: datetime) -> Challenge | None:
         row = self.rows.get(challenge_id)
         fits = row is not None and row.purpose == purpose and row.expires_at > now
         return row if fits else None
