@@ -83,19 +83,42 @@ def wrapping_id(wrapped: bytes) -> str:
     return wrapped[: -WRAPPED_BYTES - 1].decode()
 
 
+_BOUND = "f:"
+"""What begins a text that is bound to the name of its field."""
+
+
+def seal_field(key: bytes, text: str, subject: UUID, field: str) -> str:
+    """Encrypt a field of a subject under its data key, bound to both."""
+    return _BOUND + seal_with(key, text, _bound_to(subject, field))
+
+
+def open_field(key: bytes, sealed: str, subject: UUID, field: str) -> str:
+    """Decrypt the result of seal_field; raises InvalidTag for another subject or field.
+
+    What was sealed before fields were bound is bound to its subject alone.
+    """
+    if sealed.startswith(_BOUND):
+        return open_with(key, sealed.removeprefix(_BOUND), _bound_to(subject, field))
+    return open_with(key, sealed, subject.bytes)
+
+
+def _bound_to(subject: UUID, field: str) -> bytes:
+    return subject.bytes + field.encode()
+
+
 class MemoryVault:
     """The vault for unit tests: the same encryption, with keys in a dictionary."""
 
     def __init__(self) -> None:
         self.keys: dict[UUID, bytes] = {}
 
-    def seal(self, subject: UUID, text: str) -> str:
+    def seal(self, subject: UUID, text: str, field: str) -> str:
         key = self.keys.setdefault(subject, AESGCM.generate_key(256))
-        return seal_with(key, text, subject.bytes)
+        return seal_field(key, text, subject, field)
 
-    def reveal(self, subject: UUID, sealed: str) -> str | None:
+    def reveal(self, subject: UUID, sealed: str, field: str) -> str | None:
         key = self.keys.get(subject)
-        return None if key is None else open_with(key, sealed, subject.bytes)
+        return None if key is None else open_field(key, sealed, subject, field)
 
     def fetch_keys(self, subjects: Sequence[UUID]) -> None:
         """All keys are at hand."""
@@ -112,12 +135,12 @@ class PostgresVault:
         self._ring = ring
         self._known: dict[UUID, bytes] = {}
 
-    def seal(self, subject: UUID, text: str) -> str:
-        return seal_with(self.key_of(subject), text, subject.bytes)
+    def seal(self, subject: UUID, text: str, field: str) -> str:
+        return seal_field(self.key_of(subject), text, subject, field)
 
-    def reveal(self, subject: UUID, sealed: str) -> str | None:
+    def reveal(self, subject: UUID, sealed: str, field: str) -> str | None:
         key = self._key(subject)
-        return None if key is None else open_with(key, sealed, subject.bytes)
+        return None if key is None else open_field(key, sealed, subject, field)
 
     def destroy(self, subject: UUID) -> None:
         self._known.pop(subject, None)

@@ -141,8 +141,8 @@ def revealed(
     """Return address and holder in clear; None for what has been erased."""
     subject = contract_id(number)
     return (
-        session.vault.reveal(subject, details.address),
-        session.vault.reveal(subject, details.holder),
+        session.vault.reveal(subject, details.address, "address"),
+        session.vault.reveal(subject, details.holder, "holder"),
     )
 
 

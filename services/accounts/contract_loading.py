@@ -114,15 +114,15 @@ def _sealed(session: Session, row: ContractRow, before: ContractDetails | None) 
     """Seal a row; unchanged text keeps its sealed form, so that it compares as equal."""
     subject = contract_id(row.number)
 
-    def seal(text: str, kept: str | None) -> str:
-        if kept is not None and session.vault.reveal(subject, kept) == text:
+    def seal(field: str, text: str, kept: str | None) -> str:
+        if kept is not None and session.vault.reveal(subject, kept, field) == text:
             return kept
-        return session.vault.seal(subject, text)
+        return session.vault.seal(subject, text, field)
 
     return ContractDetails(
         payer_kind=row.payer_kind,
-        holder=seal(row.holder, before.holder if before else None),
-        address=seal(row.address, before.address if before else None),
+        holder=seal("holder", row.holder, before.holder if before else None),
+        address=seal("address", row.address, before.address if before else None),
         residents=row.residents,
         total_area=row.total_area,
         living_area=row.living_area,

@@ -82,7 +82,7 @@ class QuestionUseCases:
             subject=command.topic,
             department=department,
             account=command.account,
-            text=session.vault.seal(question.id, text),
+            text=session.vault.seal(question.id, text, "text"),
         )
         return {
             "question_id": str(question.id),
@@ -102,7 +102,7 @@ class QuestionUseCases:
         if question.person_id != command.person_id:
             raise not_found()
         self._check_limits(session, command.person_id, asking=False)
-        question.add_message(session.vault.seal(question.id, text))
+        question.add_message(session.vault.seal(question.id, text, "text"))
         return {"question_id": str(question.id), "state": question.state}
 
     def route(self, session: Session, command: RouteQuestion) -> dict[str, Any]:
@@ -112,7 +112,9 @@ class QuestionUseCases:
         """
         self._directory.check_department(command.department)
         question = _existing(session, command.question_id)
-        question.route(command.department, session.vault.seal(question.id, command.reason))
+        question.route(
+            command.department, session.vault.seal(question.id, command.reason, "reason")
+        )
         return {"question_id": str(question.id), "department": question.department}
 
     def _check_limits(self, session: Session, person_id: UUID, *, asking: bool) -> None:
@@ -139,15 +141,15 @@ def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]
     """Answer a question as the actor. Raises NotFound and ValidationFailed."""
     text = clean_text(command.text)
     question = _existing(session, command.question_id)
-    note = session.vault.seal(question.id, command.reason) if command.reason else None
-    question.answer(session.vault.seal(question.id, text), note)
+    note = session.vault.seal(question.id, command.reason, "reason") if command.reason else None
+    question.answer(session.vault.seal(question.id, text, "text"), note)
     return {"question_id": str(question.id), "state": question.state}
 
 
 def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
     """Close a question. Raises NotFound, and Conflict ``already_closed``."""
     question = _existing(session, command.question_id)
-    question.close(session.vault.seal(question.id, command.reason))
+    question.close(session.vault.seal(question.id, command.reason, "reason"))
     return {"question_id": str(question.id), "state": question.state}
 
 
@@ -184,7 +186,7 @@ def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
     return [
         {
             "author": message.author,
-            "text": session.vault.reveal(question_id, message.text),
+            "text": session.vault.reveal(question_id, message.text, "text"),
             "at": message.at,
         }
         for message in session.read.messages(question_id)

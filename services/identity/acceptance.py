@@ -41,7 +41,7 @@ def document_acceptor(
                 rules_version=command.rules_version,
                 consent_version=command.consent_version,
                 accepted_at=session.now,
-                accepted_from=session.vault.seal(person.id, command.ip),
+                accepted_from=session.vault.seal(person.id, command.ip, "address"),
             )
         )
         return {}

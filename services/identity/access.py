@@ -219,7 +219,7 @@ def password_changer(
         person.must_exist()
         check_password(
             command.new_password,
-            email=reveal(session, person.id, person.email),
+            email=reveal(session, person.id, person.email, "email"),
             previous=command.current_password,
         )
         live = read.sessions.of_person(person.id, session.now, SESSION_IDLE_LIFE)

@@ -1,4 +1,6 @@
-"""Use cases: registration and profile. `access` has signing in, `recovery` lost passwords.
+"""Use cases: registration, up to the temporary password.
+
+`access` has signing in, `recovery` lost passwords, `profile` the settings.
 
 A use case writes to its tables before it triggers an event. Appending to the log takes the log's
 lock, and whoever holds that lock must not wait for a row of these tables.
@@ -13,29 +15,21 @@ from uuid import UUID
 import msgspec
 
 from services.identity.commands import Command
-from services.identity.contact_details import parse_phone
 from services.identity.documents import Documents
 from services.identity.domain import Person, PersonRegistered, Registration
 from services.identity.limits import (
     LETTERS_OF_NETWORK,
-    PASSWORD_RESET_LIFE,
     REGISTRATION_LETTERS,
-    REGISTRATION_LIFE,
-    SESSION_IDLE_LIFE,
     TEMPORARY_PASSWORD_LIFE,
 )
-from services.identity.names import parse_full_name
 from services.identity.organisation_details import Organisation
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit
 from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
 from shared.contracts.identity import PersonType
-from shared.errors import Conflict, NotFound, ValidationFailed
+from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
-
-SWEEP_BATCH = 100
-"""Registrations abandoned in one transaction."""
 
 
 class StartRegistration(Command, frozen=True, kw_only=True):
@@ -67,18 +61,6 @@ class IssueTemporaryPassword(Command, frozen=True, kw_only=True):
     password_hash: str
 
 
-class UpdateProfile(Command, frozen=True, kw_only=True):
-    """None leaves a value as it is, the empty text clears it."""
-
-    person_id: UUID
-    full_name: str | None
-    phone: str | None
-
-
-class Sweep(Command, frozen=True, kw_only=True):
-    """Delete expired rows."""
-
-
 def start_registration(session: Session, command: StartRegistration) -> dict[str, Any]:
     """Start a registration; return {registration_id}.
 
@@ -90,14 +72,16 @@ def start_registration(session: Session, command: StartRegistration) -> dict[str
     registration = session.load(Registration, new_id())
     open_code(session, registration.id, "registration", command.email_index)
 
-    def sealed(text: str) -> str:
-        return session.vault.seal(registration.person_id, text)
+    def sealed(field: str, text: str) -> str:
+        return session.vault.seal(registration.person_id, text, field)
 
     organisation = command.organisation
     registration.start(
         command.person_type,
-        sealed(command.email),
-        None if organisation is None else sealed(msgspec.json.encode(organisation).decode()),
+        sealed("email", command.email),
+        None
+        if organisation is None
+        else sealed("organisation", msgspec.json.encode(organisation).decode()),
     )
     return {"registration_id": str(registration.id)}
 
@@ -128,7 +112,7 @@ def issue_registration_code(session: Session, command: IssueCode) -> dict[str, A
     registration.must_be_open()
     known = session.read.credentials.of_email(code.email_index) is not None
     issue_code(session, command.owner_id, None if known else command.digest)
-    email = reveal(session, registration.person_id, registration.email)
+    email = reveal(session, registration.person_id, registration.email, "email")
     return {"kind": "already_registered" if known else "code", "email": email}
 
 
@@ -190,7 +174,7 @@ def _register(session: Session, registration: Registration, documents: Documents
             rules_version=documents.in_force("rules", session.today),
             consent_version=documents.in_force("consent", session.today),
             consented_at=session.now,
-            consented_from=session.vault.seal(registration.person_id, ip),
+            consented_from=session.vault.seal(registration.person_id, ip, "address"),
         )
     )
 
@@ -209,73 +193,4 @@ def issue_temporary_password(session: Session, command: IssueTemporaryPassword) 
     person.issue_temporary_password(expires_at)
     read.credentials.set_temporary(person.id, command.password_hash, expires_at)
     read.sessions.end_all(person.id)
-    return {"email": reveal(session, person.id, person.email)}
-
-
-def update_profile(session: Session, command: UpdateProfile) -> dict[str, Any]:
-    """Save full name and phone; unchanged values make no event.
-
-    Raises ValidationFailed ``full_name_invalid`` or ``phone_invalid``, NotFound
-    ``person_not_found``.
-    """
-    person = session.load(Person, command.person_id)
-    person.must_exist()
-
-    def sealed_change(entered: str | None, stored: str) -> str | None:
-        known = reveal(session, person.id, stored) if stored else ""
-        if entered is None or entered == known:
-            return None
-        return session.vault.seal(person.id, entered) if entered else ""
-
-    full_name = _parsed(command.full_name, parse_full_name)
-    phone = _parsed(command.phone, parse_phone)
-    person.change_profile(
-        sealed_change(full_name, person.full_name), sealed_change(phone, person.phone)
-    )
-    return {}
-
-
-def _parsed(text: str | None, parse: Callable[[str], str]) -> str | None:
-    return parse(text) if text and text.strip() else text and ""
-
-
-def profile(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {person_id, person_type, email, organisation|None, full_name|None, phone|None}.
-
-    Raises NotFound ``person_not_found``.
-    """
-    row = session.read.person(person_id)
-    if row is None:
-        raise NotFound("person_not_found", "There is no such person.")
-
-    def opened(sealed: str | None) -> str | None:
-        return reveal(session, person_id, sealed) if sealed else None
-
-    organisation = opened(row.organisation)
-    return {
-        "person_id": str(person_id),
-        "person_type": str(row.person_type),
-        "email": opened(row.email),
-        "organisation": organisation and msgspec.json.decode(organisation),
-        "full_name": opened(row.full_name),
-        "phone": opened(row.phone),
-    }
-
-
-def sweep(session: Session, _: Sweep) -> int:
-    """Abandon old registrations and delete expired rows; return how many there were.
-
-    The key of an abandoned registration is destroyed, so that nothing of it stays readable.
-    """
-    read, now = session.read, session.now
-    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
-    resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
-    expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
-    for reset_id in resets:
-        read.codes.drop(reset_id)
-    # A code that is already gone belongs to a registration that was confirmed just now.
-    for registration_id in [owner_id for owner_id in expired if read.codes.drop(owner_id)]:
-        registration = session.load(Registration, registration_id)
-        registration.abandon()
-        session.vault.destroy(registration.person_id)
-    return deleted + len(resets) + len(expired)
+    return {"email": reveal(session, person.id, person.email, "email")}

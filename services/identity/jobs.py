@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.identity.application import Sweep, sweep
+from services.identity.sweeping import Sweep, sweep
 from shared.bus import Job, Services
 
 

@@ -8,9 +8,9 @@ from shared.errors import NotFound
 from shared.eventstore import Session
 
 
-def reveal(session: Session, person_id: UUID, sealed: str) -> str:
+def reveal(session: Session, person_id: UUID, sealed: str, field: str) -> str:
     """Return a value in clear. Raises NotFound ``person_not_found`` when the person is erased."""
-    text = session.vault.reveal(person_id, sealed)
+    text = session.vault.reveal(person_id, sealed, field)
     if text is None:
         raise NotFound("person_not_found", "There is no such person.")
     return text

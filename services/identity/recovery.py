@@ -57,7 +57,7 @@ def issue_reset_code(session: Session, command: IssueCode) -> dict[str, Any]:
         raise Conflict("password_reset_expired", "This recovery is too old for another letter.")
     person = _person_of(session, reset)
     issue_code(session, reset.id, command.digest)
-    return {"email": reveal(session, person.id, person.email)}
+    return {"email": reveal(session, person.id, person.email, "email")}
 
 
 def _person_of(session: Session, reset: PasswordReset) -> Person:
@@ -96,7 +96,9 @@ def password_resetter(
         if wrong is not None:
             return wrong
         person = _person_of(session, reset)
-        check_password(command.new_password, email=reveal(session, person.id, person.email))
+        check_password(
+            command.new_password, email=reveal(session, person.id, person.email, "email")
+        )
         read.codes.drop(reset.id)
         read.credentials.lock(person.id)
         read.credentials.set_chosen(person.id, new_hash)

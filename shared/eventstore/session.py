@@ -51,11 +51,14 @@ class ReadModel(Protocol):
 class Vault(Protocol):
     """Encrypts personal data under a key of its subject; destroying the key erases the subject."""
 
-    def seal(self, subject: UUID, text: str) -> str:
-        """Return the encrypted form of a text, which an event may hold."""
+    def seal(self, subject: UUID, text: str, field: str) -> str:
+        """Return the encrypted form of a field's text, which an event may hold.
+
+        It is bound to the subject and to the name of the field: it opens as nothing else.
+        """
         ...
 
-    def reveal(self, subject: UUID, sealed: str) -> str | None:
+    def reveal(self, subject: UUID, sealed: str, field: str) -> str | None:
         """Return the text, or None when the subject's key has been destroyed."""
         ...
 

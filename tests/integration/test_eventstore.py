@@ -351,9 +351,9 @@ def test_contended_stream_is_decided_again(database: Database) -> None:
 def test_personal_data_is_sealed_and_can_be_destroyed(database: Database) -> None:
     store, subject = database.store("identity"), uuid4()
     with store.session() as session:
-        sealed = session.vault.seal(subject, "Иванова Мария")
+        sealed = session.vault.seal(subject, "Иванова Мария", "name")
     with store.session() as session:
-        assert session.vault.reveal(subject, sealed) == "Иванова Мария"
+        assert session.vault.reveal(subject, sealed, "name") == "Иванова Мария"
         assert "Иванова" not in sealed
         session.vault.destroy(subject)
-        assert session.vault.reveal(subject, sealed) is None
+        assert session.vault.reveal(subject, sealed, "name") is None

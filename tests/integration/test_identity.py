@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.identity.application import Sweep, sweep
 from services.identity.attempts import Attempts
 from services.identity.domain import Person, PersonErased
 from services.identity.limits import SIGN_IN_OF_EMAIL
 from services.identity.passwords import Passwords
 from services.identity.service import IdentityService
+from services.identity.sweeping import Sweep, sweep
 from shared.context import bind
 from shared.errors import ServiceError
 from tests.fixed_clock import FixedClock

@@ -73,12 +73,14 @@ def opened(settings: Settings, service: str = "identity") -> Iterator[PostgresSt
 
 
 def sealed_text(store: PostgresStore, subject: UUID) -> str:
-    return str(store.transact(lambda session, _: session.vault.seal(subject, str(subject)), None))
+    return str(
+        store.transact(lambda session, _: session.vault.seal(subject, str(subject), "name"), None)
+    )
 
 
 def revealed(store: PostgresStore, subject: UUID, sealed: str) -> str | None:
     def read(session: Any) -> str | None:
-        text: str | None = session.vault.reveal(subject, sealed)
+        text: str | None = session.vault.reveal(subject, sealed, "name")
         return text
 
     return store.query(read)
@@ -218,7 +220,7 @@ def test_key_is_not_dropped_while_somebody_may_have_used_it(
         [old] = [key.id for key in KeyFile(ring).current() if key.id != MASTER]
 
         def write_long(session: Any, _: None) -> str:
-            sealed = str(session.vault.seal(subject, "an import"))
+            sealed = str(session.vault.seal(subject, "an import", "name"))
             keys("rotate", "identity", "--reason", "x")
             keys("rewrap", "identity", "--reason", "x")
             assert "is being written" in keys("drop", "identity", old, "--reason", "x", code=2)

@@ -35,7 +35,7 @@ def test_a_changed_row_amends_and_names_what_changed(harness: Any) -> None:
     event = harness.store.log[-1].event
     assert isinstance(event, ContractAmended)
     assert event.changed == ("address", "residents")
-    assert harness.store.vault.reveal(contract_id(FIRST), event.details.address) == moved
+    assert harness.store.vault.reveal(contract_id(FIRST), event.details.address, "address") == moved
     # The holder has not changed, so its sealed text has not either.
     assert event.details.holder == harness.store.log[0].event.details.holder
 

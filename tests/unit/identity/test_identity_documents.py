@@ -131,7 +131,7 @@ def test_new_versions_are_asked_for_until_they_are_accepted(identity: Any, folde
     assert (accepted.rules_version, accepted.consent_version) == (NEXT, None)
     assert accepted.accepted_at == identity.clock.now()
     person_id = identity.store.log[-1].originator_id
-    assert identity.store.vault.reveal(person_id, accepted.accepted_from) == IP
+    assert identity.store.vault.reveal(person_id, accepted.accepted_from, "address") == IP
     assert IP not in accepted.accepted_from
     assert identity.call("authenticate", token=session["token"])["must_accept"] == []
     assert identity.sign_in(OWN)["must_accept"] == []

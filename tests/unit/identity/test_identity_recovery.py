@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from identity_steps import another, refusal_of
 
-from services.identity.application import Sweep, sweep
 from services.identity.domain import PasswordChanged, PasswordOrigin, PasswordResetRequested
+from services.identity.sweeping import Sweep, sweep
 from shared.errors import Conflict, NotFound
 
 OWN, NEW = "длинная фраза 1", "совсем другая фраза"

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import pytest
 from identity_steps import another, refusal_of
 
-from services.identity.application import Sweep, sweep
 from services.identity.domain import (
     Person,
     PersonErased,
@@ -19,6 +18,7 @@ from services.identity.domain import (
     RegistrationStarted,
     person_id_of,
 )
+from services.identity.sweeping import Sweep, sweep
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 
@@ -43,7 +43,10 @@ def test_code_and_both_consents_register_a_person(identity: Any) -> None:
     assert registered.consented_at == identity.clock.now()
     assert registered.rules_version == identity.call("document", kind="rules")["version"]
     assert registered.consent_version == identity.call("document", kind="consent")["version"]
-    assert identity.store.vault.reveal(person_id, registered.consented_from) == "203.0.113.7"
+    assert (
+        identity.store.vault.reveal(person_id, registered.consented_from, "address")
+        == "203.0.113.7"
+    )
     profile = identity.call("profile", person_id=str(person_id))
     assert profile == {
         "person_id": str(person_id),
@@ -215,7 +218,7 @@ def test_sweep_erases_unconfirmed_registrations(identity: Any) -> None:
     assert sum(isinstance(event, RegistrationAbandoned) for event in identity.events()) == 1
     refused = refusal_of(identity.confirm, registration_id, "123456")
     assert refused.code == "registration_expired"
-    assert identity.store.vault.reveal(person_id_of(UUID(registration_id)), sealed) is None
+    assert identity.store.vault.reveal(person_id_of(UUID(registration_id)), sealed, "email") is None
     assert identity.call("contact", person_id=kept)["email"] == "boris@example.org"
     assert identity.confirm(fresh, code_of(identity, fresh))
 

@@ -1,0 +1,51 @@
+"""The RPCs of notifications: a secret is generated when its letter is written."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.identity import application, profile, recovery, schemas
+from services.identity.fingerprints import new_code, new_temporary_password
+from services.identity.limits import CODE_LIFE, TEMPORARY_PASSWORD_LIFE
+from services.identity.rpcs.base import IdentityRpcs
+from services.identity.verification_codes import IssueCode
+from shared.rpc.server import rpc
+
+_CODE_MINUTES = int(CODE_LIFE.total_seconds() // 60)
+_PASSWORD_HOURS = int(TEMPORARY_PASSWORD_LIFE.total_seconds() // 3600)
+
+
+class LetterRpcs(IdentityRpcs):
+    """Secrets and addresses of letters."""
+
+    @rpc(schemas.RegistrationId, callers=("notifications",))
+    def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
+        code = new_code()
+        command = IssueCode(
+            owner_id=registration_id, digest=self._fingerprints.code(registration_id, code)
+        )
+        issued = self.store.transact(application.issue_registration_code, command)
+        known = issued["kind"] == "already_registered"
+        return {**issued, "code": None if known else code, "valid_minutes": _CODE_MINUTES}
+
+    @rpc(schemas.PersonId, callers=("notifications",))
+    def issue_temporary_password(self, person_id: UUID) -> dict[str, Any]:
+        password = new_temporary_password()
+        command = application.IssueTemporaryPassword(
+            person_id=person_id, password_hash=self.passwords.hash(password)
+        )
+        issued = self.store.transact(application.issue_temporary_password, command)
+        return {**issued, "password": password, "valid_hours": _PASSWORD_HOURS}
+
+    @rpc(schemas.ResetId, callers=("notifications",))
+    def issue_reset_code(self, reset_id: UUID) -> dict[str, Any]:
+        code = new_code()
+        command = IssueCode(owner_id=reset_id, digest=self._fingerprints.code(reset_id, code))
+        issued = self.store.transact(recovery.issue_reset_code, command)
+        return {**issued, "code": code, "valid_minutes": _CODE_MINUTES}
+
+    @rpc(schemas.PersonId, callers=("notifications", "payments"))
+    def contact(self, person_id: UUID) -> dict[str, Any]:
+        found = self.store.query(lambda session: profile.profile(session, person_id))
+        return {"email": found["email"], "full_name": found["full_name"]}

@@ -1,0 +1,27 @@
+"""The RPCs of the profile."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.identity import profile, schemas
+from services.identity.rpcs.base import IdentityRpcs
+from shared.config import GATEWAY
+from shared.rpc.server import rpc
+
+
+class ProfileRpcs(IdentityRpcs):
+    """Name, telephone, address."""
+
+    @rpc(schemas.PersonId, callers=(GATEWAY,))
+    def profile(self, person_id: UUID) -> dict[str, Any]:
+        return self.store.query(lambda session: profile.profile(session, person_id))
+
+    @rpc(schemas.UpdateProfile, callers=(GATEWAY,))
+    def update_profile(
+        self, person_id: UUID, full_name: str | None, phone: str | None
+    ) -> dict[str, Any]:
+        command = profile.UpdateProfile(person_id=person_id, full_name=full_name, phone=phone)
+        self.store.execute(profile.update_profile, command)
+        return self.store.query(lambda session: profile.profile(session, person_id))

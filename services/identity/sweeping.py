@@ -1,0 +1,38 @@
+"""The use case that deletes what has expired."""
+
+from __future__ import annotations
+
+from services.identity.commands import Command
+from services.identity.domain import Registration
+from services.identity.limits import (
+    PASSWORD_RESET_LIFE,
+    REGISTRATION_LIFE,
+    SESSION_IDLE_LIFE,
+)
+from shared.eventstore import Session
+
+SWEEP_BATCH = 100
+"""Registrations abandoned in one transaction."""
+
+
+class Sweep(Command, frozen=True, kw_only=True):
+    """Delete expired rows."""
+
+
+def sweep(session: Session, _: Sweep) -> int:
+    """Abandon old registrations and delete expired rows; return how many there were.
+
+    The key of an abandoned registration is destroyed, so that nothing of it stays readable.
+    """
+    read, now = session.read, session.now
+    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
+    resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
+    expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
+    for reset_id in resets:
+        read.codes.drop(reset_id)
+    # A code that is already gone belongs to a registration that was confirmed just now.
+    for registration_id in [owner_id for owner_id in expired if read.codes.drop(owner_id)]:
+        registration = session.load(Registration, registration_id)
+        registration.abandon()
+        session.vault.destroy(registration.person_id)
+    return deleted + len(resets) + len(expired)
