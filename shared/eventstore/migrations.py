@@ -37,6 +37,7 @@ BASE = (
     "succession.sql",
     "first_version.sql",
     "keys_apart.sql",
+    "security_log.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 
