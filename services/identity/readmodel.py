@@ -18,6 +18,7 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.password_resets import PasswordResets
 from services.identity.sessions import Sessions
 from services.identity.subscribers import Subscribers
 from shared.eventstore import Aggregate, Recorded
@@ -43,6 +44,7 @@ class ReadModel:
         self.codes = Codes(cursor)
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
+        self.password_resets = PasswordResets(cursor)
         self.subscribers = Subscribers(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:

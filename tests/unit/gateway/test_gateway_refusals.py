@@ -66,10 +66,9 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         }
     ),
     # Registrations and recoveries have methods of the same names.
-    "registration_confirmed": frozenset({"confirm_password_reset"}),
-    "registration_expired": frozenset({"confirm_password_reset"}),
-    "registration_not_found": frozenset({"confirm_password_reset"}),
-    "password_reset_completed": frozenset({"confirm_registration", "resend_code"}),
+    "password_reset_completed": frozenset(
+        {"confirm_password_reset", "confirm_registration", "resend_code"}
+    ),
     "password_reset_not_found": frozenset({"confirm_registration", "resend_code"}),
     # Each gets a new id.
     "question_exists": frozenset({"ask_question"}),
