@@ -141,5 +141,5 @@ def _is_run(text: str) -> bool:
 
 def _unit(text: str) -> str:
     """Return what a text repeats, or the text."""
-    period = (text + text).find(text, 1)
-    return text[: max(period, 1)]
+    found = re.fullmatch(r"(.+?)\1+", text)
+    return found[1] if found else text

@@ -66,6 +66,10 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         }
     ),
     # Registrations and recoveries have methods of the same names.
+    "registration_confirmed": frozenset({"confirm_password_reset"}),
+    "registration_expired": frozenset({"confirm_password_reset"}),
+    "registration_not_found": frozenset({"confirm_password_reset"}),
+    # A link of a completed recovery is gone.
     "password_reset_completed": frozenset(
         {"confirm_password_reset", "confirm_registration", "resend_code"}
     ),

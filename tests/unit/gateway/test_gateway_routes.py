@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from gateway_doubles import PERSON, SESSION, THING, TOKEN, Browser, FakeServices
+from gateway_doubles import LINK_TOKEN, PERSON, SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     ACCOUNT,
     FISCAL_RECEIPTS,
@@ -91,9 +91,9 @@ PLAIN: list[tuple[Any, ...]] = [
         {}, 202, None,
     ),
     (
-        "POST", "/password-resets/confirm", {"token": TOKEN, "new_password": "b"},
+        "POST", "/password-resets/confirm", {"token": LINK_TOKEN, "new_password": "b"},
         "identity", "confirm_password_reset",
-        {"token": TOKEN, "new_password": "b", "ip": "127.0.0.1"}, {}, 200, None,
+        {"token": LINK_TOKEN, "new_password": "b", "ip": "127.0.0.1"}, {}, 200, None,
     ),
     (
         "POST", "/accounts/lookup", {"number": " 0001 "},
