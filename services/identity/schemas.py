@@ -154,6 +154,6 @@ class ResetId(Schema):
 
 
 class ConfirmPasswordReset(Schema):
-    reset_id = fields.UUID(required=True)
-    code = _code()
+    token = _token()
     new_password = _password()
+    ip = fields.IP(required=True)

@@ -38,13 +38,19 @@ class PersonRegistered(Schema):
     )
 
 
+class TemporaryPasswordRequested(Schema):
+    person_id = PersonId(
+        required=True, metadata={"description": "Who has not chosen a password of his own yet."}
+    )
+
+
 class PasswordChanged(Schema):
     person_id = PersonId(required=True, metadata={"description": "Whose password it is."})
 
 
 class PasswordResetRequested(Schema):
     reset_id = PlainId(
-        required=True, metadata={"description": "The recovery that waits for a code."}
+        required=True, metadata={"description": "The recovery that waits for a link."}
     )
 
 
@@ -79,6 +85,12 @@ CONTRACTS = [
         summary="A person confirmed the e-mail address, accepted the rules and gave consent.",
     ),
     Contract(
+        "temporary_password_requested",
+        version=1,
+        schema=TemporaryPasswordRequested,
+        summary="Staff have the letter with the password for the first sign-in written again.",
+    ),
+    Contract(
         "password_changed",
         version=1,
         schema=PasswordChanged,
@@ -88,7 +100,7 @@ CONTRACTS = [
         "password_reset_requested",
         version=1,
         schema=PasswordResetRequested,
-        summary="A registered person requests a password reset: a letter with a code is due.",
+        summary="A registered person requests a password reset: a letter with a link is due.",
     ),
     Contract(
         "sign_in_link_requested",

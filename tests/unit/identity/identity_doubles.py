@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -18,7 +19,7 @@ from services.identity.domain import (
     ProfileChanged,
 )
 from services.identity.limits import DEVICE_LIFE, NETWORK_LIFE, Delay, Limit
-from services.identity.readmodel import PersonRow
+from services.identity.readmodel import PersonRow, PersonState
 from services.identity.sessions import SignedIn
 from services.identity.subscribers import Subscriber
 from shared.eventstore import Aggregate, Recorded
@@ -27,6 +28,10 @@ from shared.eventstore import Aggregate, Recorded
 class FakeCredentials:
     def __init__(self) -> None:
         self.rows: dict[UUID, Credential] = {}
+        self.sent: dict[UUID, bytes] = {}
+
+    def sent_password(self, person_id: UUID) -> bytes | None:
+        return self.sent.get(person_id)
 
     def claim(self, person_id: UUID, email_index: bytes) -> bool:
         if person_id in self.rows or self.of_email(email_index) is not None:
@@ -49,7 +54,10 @@ class FakeCredentials:
 
     lock = of_person
 
-    def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
+    def set_temporary(
+        self, person_id: UUID, password_hash: str, fingerprint: bytes, expires_at: datetime
+    ) -> None:
+        self.sent[person_id] = fingerprint
         self._change(person_id, password_hash=password_hash, temporary=True, expires_at=expires_at)
 
     def set_chosen(self, person_id: UUID, password_hash: str) -> None:
@@ -103,6 +111,14 @@ class FakeCodes:
 
     def drop(self, owner_id: UUID) -> bool:
         return self.rows.pop(owner_id, None) is not None
+
+    def newest_of(self, email_index: bytes, purpose: str) -> UUID | None:
+        of_address = [
+            owner
+            for owner, row in self.rows.items()
+            if row.email_index == email_index and self.opened[owner][0] == purpose
+        ]
+        return max(of_address, key=lambda owner: self.opened[owner][1], default=None)
 
     def opened_before(self, purpose: str, instant: datetime, most: int) -> list[UUID]:
         waiting = [
@@ -353,6 +369,45 @@ class FakeSecondFactors:
         return ()
 
 
+class FakePasswordResets:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, dict[str, Any]] = {}
+
+    def open(self, reset_id: UUID, person_id: UUID | None, now: datetime) -> None:
+        self.rows[reset_id] = {"person_id": person_id, "requested_at": now, "token": None}
+
+    def issue(self, reset_id: UUID, token_digest: bytes, expires_at: datetime) -> bool:
+        if reset_id not in self.rows:
+            return False
+        self.rows[reset_id] |= {"token": token_digest, "expires_at": expires_at}
+        return True
+
+    def _of(self, token_digest: bytes) -> UUID | None:
+        found = [key for key, row in self.rows.items() if row["token"] == token_digest]
+        return found[0] if found else None
+
+    def person_of(self, token_digest: bytes, now: datetime) -> UUID | None:
+        reset_id = self._of(token_digest)
+        if reset_id is None or self.rows[reset_id]["expires_at"] <= now:
+            return None
+        person_id: UUID | None = self.rows[reset_id]["person_id"]
+        return person_id
+
+    def use(self, token_digest: bytes) -> UUID | None:
+        reset_id = self._of(token_digest)
+        if reset_id is not None:
+            del self.rows[reset_id]
+        return reset_id
+
+    def drop_of(self, person_id: UUID) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if row["person_id"] != person_id}
+
+    def sweep(self, before: datetime) -> int:
+        kept = {key: row for key, row in self.rows.items() if row["requested_at"] >= before}
+        swept, self.rows = len(self.rows) - len(kept), kept
+        return swept
+
+
 class FakeSubscribers:
     def __init__(self) -> None:
         self.rows: dict[str, Subscriber] = {}
@@ -380,6 +435,27 @@ class FakeSubscribers:
         return self.rows.pop(name, None) is not None
 
 
+class FakeSupportCodes:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, UUID], datetime] = {}
+
+    def note(self, code: str, person_id: UUID, now: datetime, most: int) -> None:
+        self.rows[code, person_id] = now
+        own = sorted((at, key) for key, at in self.rows.items() if key[1] == person_id)
+        for _, key in own[:-most]:
+            del self.rows[key]
+
+    def persons_of(self, code: str) -> list[UUID]:
+        found = [(at, person_id) for (known, person_id), at in self.rows.items() if known == code]
+        return [person_id for _, person_id in sorted(found, reverse=True)]
+
+    def sweep(self, before: datetime) -> int:
+        old = [key for key, at in self.rows.items() if at < before]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+
 class FakeReadModel:
     def __init__(self) -> None:
         self.subscribers = FakeSubscribers()
@@ -391,6 +467,9 @@ class FakeReadModel:
         self.networks = FakeNetworks()
         self.sign_in_links = FakeSignInLinks()
         self.second_factors = FakeSecondFactors()
+        self.support_codes = FakeSupportCodes()
+        self.states: dict[UUID, PersonState] = {}
+        self.password_resets = FakePasswordResets()
         self.persons: dict[UUID, PersonRow] = {}
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
@@ -405,6 +484,13 @@ class FakeReadModel:
                         organisation=event.organisation,
                         full_name=None,
                         phone=None,
+                    )
+                    self.states[who] = PersonState(
+                        person_type=event.person_type,
+                        registered_at=entry.recorded_at,
+                        rules_version=event.rules_version,
+                        consent_version=event.consent_version,
+                        erased=False,
                     )
                     self.sessions.accepted[who] = {
                         "rules_version": event.rules_version,
@@ -421,6 +507,10 @@ class FakeReadModel:
                     self.persons[who] = msgspec.structs.replace(self.persons[who], **changes)
                 case PersonErased():
                     del self.persons[who]
+                    self.states[who] = msgspec.structs.replace(self.states[who], erased=True)
 
     def person(self, person_id: UUID) -> PersonRow | None:
         return self.persons.get(person_id)
+
+    def state_of(self, person_id: UUID) -> PersonState | None:
+        return self.states.get(person_id)

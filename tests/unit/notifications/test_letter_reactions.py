@@ -57,10 +57,10 @@ ANSWERS: dict[str, Any] = {
         "media_type": "text/markdown",
         "text": "1. Выберите тип\n",
     },
-    "identity.issue_reset_code": {
+    "identity.issue_reset_link": {
         "email": "old@example.org",
-        "code": "112233",
-        "valid_minutes": 15,
+        "token": "q0Zb3m1V7x",
+        "valid_minutes": 60,
     },
     "identity.issue_sign_in_link": {
         "email": "old@example.org",
@@ -87,9 +87,13 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"person_id": PERSON, "person_type": "individual"},
         [("temporary_password", "new@example.org", "Xy7-kLm9-Qw2")],
     ),
+    ("identity", "temporary_password_requested"): (
+        {"person_id": PERSON},
+        [("temporary_password", "new@example.org", "Xy7-kLm9-Qw2")],
+    ),
     ("identity", "password_reset_requested"): (
         {"reset_id": THING},
-        [("password_reset_code", "old@example.org", "112233")],
+        [("password_reset_link", "old@example.org", "/recover/q0Zb3m1V7x\n")],
     ),
     ("identity", "password_changed"): (
         {"person_id": PERSON},
