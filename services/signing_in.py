@@ -59,6 +59,12 @@ def login_of_security_log(settings: Settings, service: str) -> Login:
     return Login(url, security_reader_of(role, service) if staff else "", read_only=True)
 
 
+def keys_login_for(settings: Settings, login: Login) -> Login | None:
+    """Return how a verb with a login reaches the data keys; None: as the service itself."""
+    url = settings.staff_keys_database_url
+    return login._replace(url=url) if url and login.role else None
+
+
 def check_login(login: Login, service: str) -> None:
     """Raise ConfigurationError for a login that may not take its role; psycopg.Error for none."""
     if not login.role:

@@ -66,8 +66,19 @@ class Vault(Protocol):
         """Have the keys of several subjects ready, so that revealing their texts asks no more."""
         ...
 
+    def new_keys(self, subjects: Sequence[UUID]) -> None:
+        """Make keys for those subjects that have none yet, and have all of them ready.
+
+        They are committed at once, by few round trips, however many they are. Raises
+        shared.privacy.KeyDestroyedError for a subject whose key has been destroyed.
+        """
+        ...
+
     def destroy(self, subject: UUID) -> None:
-        """Delete the subject's key for good."""
+        """Destroy the subject's key for good, once this unit of work is committed.
+
+        From the commit on nobody reads it; a job deletes it, after a crash as well.
+        """
         ...
 
 
