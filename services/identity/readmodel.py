@@ -19,6 +19,7 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.password_resets import PasswordResets
 from services.identity.sessions import Sessions
 from services.identity.subscribers import Subscribers
 from services.identity.support_codes import SupportCodes
@@ -55,6 +56,7 @@ class ReadModel:
         self.codes = Codes(cursor)
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
+        self.password_resets = PasswordResets(cursor)
         self.subscribers = Subscribers(cursor)
         self.support_codes = SupportCodes(cursor)
 
