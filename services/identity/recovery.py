@@ -16,7 +16,6 @@ from services.identity.limits import (
     LETTERS_OF_NETWORK,
     RESET_LETTERS,
     RESET_LINK_LIFE,
-    SIGN_IN_OF_EMAIL,
     WRONG_LINKS,
 )
 from services.identity.new_passwords import check_new_password
@@ -146,7 +145,10 @@ def password_resetter(
         read.password_resets.drop_of(person.id)
         read.credentials.set_chosen(person.id, new.hash)
         read.sessions.end_all(person.id)
-        read.attempts.clear(SIGN_IN_OF_EMAIL, credential.email_index)
+        read.attempts.clear_of(credential.email_index)
+        read.sign_in_links.drop_all(person.id)
+        read.devices.forget_all(person.id)
+        read.networks.forget_all(person.id)
         person.change_password(PasswordOrigin.RESET)
         session.load(PasswordReset, reset_id).complete()
         return {}
