@@ -150,6 +150,7 @@ def password_resetter(
         read.devices.forget_all(person.id)
         read.networks.forget_all(person.id)
         person.change_password(PasswordOrigin.RESET)
+        session.security.note("password_reset", person_id=person.id)
         session.load(PasswordReset, reset_id).complete()
         return {}
 
