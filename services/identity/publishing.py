@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.identity.domain import (
     PasswordChanged,
     PasswordResetRequested,
+    PersonErased,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
@@ -35,6 +36,8 @@ def publish(recorded: Recorded) -> Publication | None:
             )
         case ProfileChanged():
             return Publication(type="profile_changed", subject=subject, data={"person_id": subject})
+        case PersonErased():
+            return Publication(type="person_erased", subject=subject, data={"person_id": subject})
         # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
             return Publication(

@@ -18,6 +18,8 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.farewells import Farewells
+from services.identity.person_rows import PersonRows
 from services.identity.sessions import Sessions
 from services.identity.subscribers import Subscribers
 from shared.eventstore import Aggregate, Recorded
@@ -44,6 +46,8 @@ class ReadModel:
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
         self.subscribers = Subscribers(cursor)
+        self.farewells = Farewells(cursor)
+        self.person_rows = PersonRows(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to ``persons``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.identity.commands import Command
 from services.identity.domain import Registration
+from services.identity.erasure import forget_farewells
 from services.identity.limits import (
     PASSWORD_RESET_LIFE,
     REGISTRATION_LIFE,
@@ -26,6 +27,7 @@ def sweep(session: Session, _: Sweep) -> int:
     """
     read, now = session.read, session.now
     deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
+    deleted += forget_farewells(session, SWEEP_BATCH)
     resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
     for reset_id in resets:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.notifications import letters
+from services.notifications.application import erase_letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
@@ -104,6 +105,19 @@ def password_changed(session: Session, message: Message, services: Services) -> 
     writer = Writer(session, message, services)
     facts = {"changed_at": writer.local_time()}
     writer.notify(writer.event["person_id"], LetterKind.PASSWORD_CHANGED, facts)
+
+
+def person_erased(session: Session, message: Message, services: Services) -> None:
+    """Delete the letters that wait for a person, and send the last one."""
+    writer = Writer(session, message, services)
+    erase_letters(session, UUID(writer.event["person_id"]))
+    letter_id = writer.letter_id("farewell")
+    if writer.is_queued(letter_id):
+        return
+    kept = writer.ask("identity", "farewell", person_id=writer.event["person_id"])
+    if kept is not None:
+        facts = {"erased_at": writer.local_time()}
+        writer.queue(letter_id, LetterKind.PERSON_ERASED, kept["email"], facts)
 
 
 def account_linked(session: Session, message: Message, services: Services) -> None:
@@ -267,6 +281,7 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "person_registered": person_registered,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "person_erased": person_erased,
     },
     "accounts": {"account_linked": account_linked},
     "payments": {

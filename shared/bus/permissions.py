@@ -29,6 +29,8 @@ RPC_EXCHANGE = "nameko-rpc"
 DEFAULT_EXCHANGE = "amq.default"
 
 UPSTREAMS: Mapping[str, tuple[str, ...]] = {
+    "accounts": ("identity",),
+    "helpdesk": ("identity",),
     "ledger": ("accounts", "payments"),
     "payments": ("ledger",),
     "notifications": (

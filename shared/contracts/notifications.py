@@ -22,6 +22,7 @@ class LetterKind(StrEnum):
     TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
     PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PERSON_ERASED = "person_erased"
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_FAILED = "payment_failed"
@@ -63,8 +64,8 @@ class LetterFailed(Schema):
         metadata={
             "description": (
                 "refused_by_server: the mail server answered 5xx; undeliverable: the address "
-                "cannot receive mail; stale: the secret in the letter expired before it "
-                "could be sent; gave_up: all attempts in five days failed."
+                "cannot receive mail; stale: the secret in the letter expired, or its "
+                "person was erased, before it could be sent; gave_up: all attempts in five days failed."
             )
         },
     )

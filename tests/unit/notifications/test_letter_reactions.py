@@ -62,6 +62,7 @@ ANSWERS: dict[str, Any] = {
         "code": "112233",
         "valid_minutes": 15,
     },
+    "identity.farewell": {"email": "gone@example.org"},
     "identity.contact": lambda person_id: {
         "email": f"{person_id[:4]}@example.org",
         "full_name": None,
@@ -86,6 +87,10 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ("identity", "password_changed"): (
         {"person_id": PERSON},
         [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
+    ),
+    ("identity", "person_erased"): (
+        {"person_id": PERSON},
+        [("person_erased", "gone@example.org", "31.03.2026 21:00")],
     ),
     ("accounts", "account_linked"): (
         {"number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER, THING]},
@@ -307,3 +312,22 @@ def test_a_mismatch_left_to_staff_promises_no_return(harness: Harness) -> None:
     react(harness, "payments", "payment_mismatched")
     ((_, content),) = contents(harness)
     assert "разбираются сотрудники" in content.text
+
+
+def test_letters_that_wait_for_an_erased_person_are_deleted_but_for_the_last(
+    harness: Harness,
+) -> None:
+    react(harness, "identity", "password_changed")
+    react(harness, "accounts", "account_linked")
+    assert len(harness.queued) == 3
+    for position in (8, 9):
+        react(harness, "identity", "person_erased", position=position)
+    addresses = {content.to for _, content in contents(harness)}
+    assert "0b6e@example.org" not in addresses
+    assert "gone@example.org" in addresses
+
+
+def test_whoever_is_erased_without_an_address_gets_no_letter(harness: Harness) -> None:
+    harness.answers["identity.farewell"] = NotFound("person_not_found", "There is no such person.")
+    react(harness, "identity", "person_erased")
+    assert harness.queued == []

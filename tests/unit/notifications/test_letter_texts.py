@@ -33,6 +33,7 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
     LetterKind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
+    LetterKind.PERSON_ERASED: {"erased_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
     LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
@@ -73,6 +74,7 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
 }
 REQUIRED_PHRASES = {
+    LetterKind.PERSON_ERASED: ["31.03.2026 21:00", "удалён", "зарегистрироваться снова"],
     LetterKind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
     LetterKind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
     LetterKind.TEMPORARY_PASSWORD: [
