@@ -57,6 +57,12 @@ class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class QuestionWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that staff look at, by its number or its id."""
+
+    question: str
+
+
 class QuestionUseCases:
     """The use cases that depend on the directory of departments and its limits."""
 
@@ -202,6 +208,13 @@ def question_id_of(session: Session, question: str) -> UUID:
         raise not_found() from None
 
 
+def shown_to_staff(session: Session, wanted: QuestionWanted, action: str) -> QuestionView:
+    """Return a question of anybody, and note in the security log that it was seen."""
+    view = question_of(session, question_id_of(session, wanted.question))
+    session.security.note(action, person_id=view.person_id, about=f"question:{view.question_id}")
+    return view
+
+
 def turn_of(session: Session, question: str) -> tuple[UUID, int]:
     """Return the id of a question, and how many messages of the person it has."""
     question_id = question_id_of(session, question)
@@ -256,6 +269,6 @@ def _existing(session: Session, question_id: UUID) -> Question:
         raise not_found()
     if question.erased:
         raise Conflict(
-            "question_erased", "The person who asked was erased, and the question with him."
+            "question_erased", "The person who asked was erased, and the question with that."
         )
     return question

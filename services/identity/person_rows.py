@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-OF_PERSON: Final[tuple[LiteralString, ...]] = ("credentials", "sessions")
+OF_PERSON: Final[tuple[LiteralString, ...]] = ("credentials", "sessions", "support_codes")
 """The tables whose rows belong to a person, by ``person_id``."""
 
 OF_ADDRESS: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (

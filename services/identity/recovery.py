@@ -44,6 +44,16 @@ def request_password_reset(session: Session, command: RequestPasswordReset) -> d
     return {"reset_id": str(reset.id)}
 
 
+def start_recovery(session: Session, person_id: UUID) -> None:
+    """Start a recovery of a known person, whom nobody else can keep from it."""
+    credential = session.read.credentials.of_person(person_id)
+    if credential is None:
+        raise NotFound("person_not_found", "There is no such person.")
+    reset = session.load(PasswordReset, new_id())
+    open_code(session, reset.id, "password_reset", credential.email_index)
+    reset.request(person_id)
+
+
 def issue_reset_code(session: Session, command: IssueCode) -> dict[str, Any]:
     """Store a fresh code for the letter being written; return {email}.
 

@@ -9,6 +9,7 @@ from services.identity.rpcs.profile import ProfileRpcs
 from services.identity.rpcs.recovery import RecoveryRpcs
 from services.identity.rpcs.registration import RegistrationRpcs
 from services.identity.rpcs.sign_in import SignInRpcs
+from services.identity.rpcs.staff import StaffRpcs
 from services.identity.rpcs.subscribers import SubscriberRpcs
 
 
@@ -21,6 +22,7 @@ class IdentityService(
     PersonalDataRpcs,
     LetterRpcs,
     SubscriberRpcs,
+    StaffRpcs,
 ):
     """Identity and authentication; README.md lists every RPC with its results."""
 

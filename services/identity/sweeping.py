@@ -9,6 +9,7 @@ from services.identity.limits import (
     PASSWORD_RESET_LIFE,
     REGISTRATION_LIFE,
     SESSION_IDLE_LIFE,
+    SUPPORT_CODE_LIFE,
 )
 from shared.eventstore import Session
 
@@ -28,6 +29,7 @@ def sweep(session: Session, _: Sweep) -> int:
     read, now = session.read, session.now
     deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
     deleted += forget_farewells(session, SWEEP_BATCH)
+    deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
     resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
     for reset_id in resets:

@@ -65,7 +65,8 @@ class LetterFailed(Schema):
             "description": (
                 "refused_by_server: the mail server answered 5xx; undeliverable: the address "
                 "cannot receive mail; stale: the secret in the letter expired, or its "
-                "person was erased, before it could be sent; gave_up: all attempts in five days failed."
+                "person was erased, before it could be sent; gave_up: all attempts in five "
+                "days failed."
             )
         },
     )

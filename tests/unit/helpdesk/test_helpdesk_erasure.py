@@ -17,7 +17,9 @@ ANNA, BORIS = uuid4(), uuid4()
 
 
 def erase(helpdesk: Any, person_id: UUID) -> int:
-    return int(helpdesk.store.transact(lambda session, _: erase_questions(session, person_id), None))
+    return int(
+        helpdesk.store.transact(lambda session, _: erase_questions(session, person_id), None)
+    )
 
 
 def test_every_text_of_the_person_is_gone_and_of_nobody_else(helpdesk: Any) -> None:

@@ -20,6 +20,20 @@ from tests.published import check_publication
 PHRASE = "длинная фраза 1"
 
 
+class Elsewhere:
+    """The other services, each of which holds one thing."""
+
+    def call(self, service: str, method: str, *, person_id: str) -> dict[str, str]:
+        assert method == "held_about"
+        return {service: person_id}
+
+
+@pytest.fixture
+def identity(identity: Any) -> Any:
+    identity.service.services = Elsewhere()
+    return identity
+
+
 def erase(identity: Any, person_id: str, **more: Any) -> Any:
     return identity.call("erase", person_id=person_id, reason="asked in writing", **more)
 
@@ -131,7 +145,10 @@ def test_a_person_is_told_all_that_is_held(identity: Any) -> None:
     session = identity.member(PHRASE)
     person_id = session["person_id"]
     identity.call("update_profile", person_id=person_id, full_name="Иванова Анна")
-    held = identity.call("held_about", person_id=person_id)
+    told = identity.call("held_about", person_id=person_id)
+    held = told.pop("identity")
+    elsewhere = ("accounts", "payments", "helpdesk", "notifications")
+    assert told == {service: {service: person_id} for service in elsewhere}
     assert held["profile"] == {
         "person_type": "individual",
         "email": "anna@example.org",
@@ -151,9 +168,11 @@ def test_a_person_is_told_all_that_is_held(identity: Any) -> None:
 def test_an_export_by_staff_is_noted_and_a_dry_run_shows_nothing(identity: Any) -> None:
     person_id = identity.member()["person_id"]
     asked = {"person_id": person_id, "reason": "asked at the counter"}
-    assert identity.call("export", **asked, dry_run=True) == {"dry_run": True}
+    shown = identity.call("export", **asked, dry_run=True)
+    assert shown == {"person_id": person_id, "dry_run": True}
     assert not [each for each in identity.store.security_log if each.action == "exported"]
     exported = identity.call("export", **asked)
-    assert exported["profile"]["email"] == "anna@example.org"
+    assert exported["identity"]["profile"]["email"] == "anna@example.org"
+    assert exported["accounts"]
     (note,) = [each for each in identity.store.security_log if each.action == "exported"]
     assert (str(note.person_id), note.reason) == (person_id, "asked at the counter")
