@@ -22,8 +22,7 @@ from services.identity.limits import (
     SIGN_IN_OF_NETWORK,
     TEMPORARY_SESSION_LIFE,
 )
-from services.identity.password_policy import check_password
-from services.identity.personal_data import reveal
+from services.identity.new_passwords import check_new_password
 from services.identity.refusals import refusal, refused
 from services.identity.sessions import SignedIn
 from shared.errors import NotFound
@@ -70,6 +69,7 @@ class ChangePassword(Command, frozen=True, kw_only=True):
     session_id: UUID
     current_password: str
     new_password: str
+    fingerprint: bytes
 
 
 def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
@@ -217,9 +217,11 @@ def password_changer(
         credential = read.credentials.lock(command.person_id)
         person = session.load(Person, command.person_id)
         person.must_exist()
-        check_password(
+        check_new_password(
+            session,
+            person,
             command.new_password,
-            email=reveal(session, person.id, person.email, "email"),
+            fingerprint=command.fingerprint,
             previous=command.current_password,
         )
         live = read.sessions.of_person(person.id, session.now, SESSION_IDLE_LIFE)
@@ -229,6 +231,7 @@ def password_changer(
             return refusal("wrong_current_password")
         read.attempts.clear(PASSWORD_CHANGES, command.person_id.bytes)
         read.credentials.set_chosen(person.id, verified.new_hash)
+        read.password_resets.drop_of(person.id)
         read.sessions.end_all(person.id, but=command.session_id)
         read.sessions.extend(command.session_id, session.now + SESSION_LIFE)
         person.change_password(PasswordOrigin.CHANGED)

@@ -1,4 +1,4 @@
-"""The table ``codes``: verification codes of registrations and recoveries, as keyed digests."""
+"""The table ``codes``: verification codes of registrations, as keyed digests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-Purpose = Literal["registration", "password_reset"]
+Purpose = Literal["registration"]
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):

@@ -135,7 +135,7 @@ class PasswordResetRequested(Event, frozen=True, kw_only=True):
 
 
 class PasswordResetCompleted(Event, frozen=True, kw_only=True):
-    """The right code was entered, and the person's password was changed."""
+    """The link was followed, and the person's password was changed."""
 
     topic: ClassVar[str] = "identity.password_reset_completed.v1"
 
@@ -241,6 +241,7 @@ class Person(Aggregate):
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.email = ""
+        self.organisation: str | None = None
         self.full_name = ""
         self.phone = ""
         self.rules_version = ""
@@ -282,7 +283,7 @@ class Person(Aggregate):
         self.trigger(TemporaryPasswordIssued(expires_at=expires_at))
 
     def change_password(self, origin: PasswordOrigin) -> None:
-        """Change the password; the caller has checked the old one or the code, and the policy."""
+        """Change the password; the caller has checked the old one or the link, and the policy."""
         self.must_exist()
         self.trigger(PasswordChanged(origin=origin))
 
@@ -306,6 +307,7 @@ class Person(Aggregate):
         match event:
             case PersonRegistered():
                 self.email = event.email
+                self.organisation = event.organisation
                 self.rules_version = event.rules_version
                 self.consent_version = event.consent_version
             case DocumentsAccepted():
@@ -321,7 +323,7 @@ class Person(Aggregate):
 
 
 class PasswordReset(Aggregate):
-    """One recovery: requested for an address, completed by a code.
+    """One recovery: requested for an address, completed by a link.
 
     It exists, without a person, for an unknown address too: neither the time nor the result of a
     request must reveal which addresses are known.
@@ -339,7 +341,7 @@ class PasswordReset(Aggregate):
         self.trigger(PasswordResetRequested(person_id=person_id))
 
     def complete(self) -> None:
-        """Complete the recovery; the caller has checked the code and changed the password."""
+        """Complete the recovery; the caller has checked the link and changed the password."""
         self.must_be_open()
         self.trigger(PasswordResetCompleted())
 

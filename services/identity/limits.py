@@ -12,6 +12,8 @@ TEMPORARY_PASSWORD_LIFE = timedelta(hours=24)
 REGISTRATION_LIFE = timedelta(days=3)
 """After this an unconfirmed registration is abandoned and its e-mail address erased."""
 PASSWORD_RESET_LIFE = timedelta(days=1)
+"""After this a recovery whose letter could not be written is forgotten."""
+RESET_LINK_LIFE = timedelta(hours=1)
 
 SESSION_LIFE = timedelta(days=30)
 SESSION_IDLE_LIFE = timedelta(days=7)
@@ -46,7 +48,11 @@ class Limit(NamedTuple):
 REGISTRATION_LETTERS = Limit("registration_letters", 5, timedelta(minutes=15))
 """Per e-mail address, resent letters included. It keeps mailboxes from being flooded; with five
 attempts per code, a code is guessed once in some forty thousand windows."""
-RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=15))
+RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=30))
+"""Per e-mail address, in half the life of a link: whoever gets no letter has a link that is valid
+for as long again."""
+WRONG_LINKS = Limit("wrong_links", 30, timedelta(minutes=10))
+"""Wrong links per network address. A right one is never counted."""
 LETTERS_OF_NETWORK = Limit("letters_of_network", 600, timedelta(minutes=10))
 """Per network address; high, because a provider may put a whole city behind one address."""
 SIGN_IN_OF_EMAIL = Limit("sign_in_of_email", 10, timedelta(minutes=15))

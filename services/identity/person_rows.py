@@ -1,23 +1,29 @@
-"""What identity's tables hold of one person, beside the events: all of it goes with him."""
+"""What identity's tables hold of one person, beside the events: all of it goes with him.
+
+The tables are found by their columns, so that a new one with a ``person_id`` belongs to him, too,
+unless it is named here.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
-OF_PERSON: Final[tuple[LiteralString, ...]] = ("credentials", "sessions", "support_codes")
-"""The tables whose rows belong to a person, by ``person_id``."""
+KEPT: Final = ("farewells", "persons", "security_log")
+"""The tables whose rows stay: nothing in them says who he was."""
 
-OF_ADDRESS: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (
-    ("attempts", "subject"),
-    ("codes", "email_index"),
+_TABLES = (
+    "SELECT a.attrelid::regclass::text AS name, a.attname AS column FROM pg_attribute AS a"
+    " JOIN pg_class AS c ON c.oid = a.attrelid"
+    " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'"
+    " AND NOT a.attisdropped AND c.relname <> ALL (%s)"
+    " AND (a.attname, a.atttypid::regtype::text) IN"
+    " (('person_id', 'uuid'), ('email_index', 'bytea'), ('owner', 'bytea'), ('subject', 'bytea'))"
+    " ORDER BY 1, 2"
 )
-"""Tables and columns with the keyed hash of an address."""
-
-KEPT: Final = frozenset({"farewells", "persons", "security_log"})
-"""The tables with ``person_id`` that stay: nothing in them says who he was."""
 
 
 class PersonRows:
@@ -27,12 +33,14 @@ class PersonRows:
         self._cursor = cursor
 
     def delete(self, person_id: UUID, email_index: bytes | None) -> None:
-        """Delete what belongs to a person, or is known of his address."""
-        for table in OF_PERSON:
-            self._cursor.execute(f"DELETE FROM {table} WHERE person_id = %s", (person_id,))  # noqa: S608
-        self._cursor.execute("DELETE FROM attempts WHERE subject = %s", (person_id.bytes,))
-        for table, column in OF_ADDRESS if email_index is not None else ():
-            self._cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", (email_index,))  # noqa: S608
+        """Delete what belongs to a person, or is counted or kept of his address."""
+        digests = [digest for digest in (person_id.bytes, email_index) if digest is not None]
+        for row in self._cursor.execute(_TABLES, (list(KEPT),)).fetchall():
+            mine: list[Any] = [person_id] if row["column"] == "person_id" else digests
+            statement = sql.SQL("DELETE FROM {} WHERE {} = ANY (%s)").format(
+                sql.Identifier(row["name"]), sql.Identifier(row["column"])
+            )
+            self._cursor.execute(statement, (mine,))
         # The events of before stay, sealed; this table says what is in force.
         self._cursor.execute(
             "UPDATE persons SET email = '', organisation = NULL, full_name = NULL, phone = NULL"

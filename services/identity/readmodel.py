@@ -20,6 +20,7 @@ from services.identity.domain import (
     ProfileChanged,
 )
 from services.identity.farewells import Farewells
+from services.identity.password_resets import PasswordResets
 from services.identity.person_rows import PersonRows
 from services.identity.sessions import Sessions
 from services.identity.subscribers import Subscribers
@@ -57,6 +58,7 @@ class ReadModel:
         self.codes = Codes(cursor)
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
+        self.password_resets = PasswordResets(cursor)
         self.subscribers = Subscribers(cursor)
         self.farewells = Farewells(cursor)
         self.person_rows = PersonRows(cursor)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.errors import Forbidden, ServiceError, ValidationFailed
+from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
 
 _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "too_many_attempts": (
@@ -31,6 +31,10 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "wrong_current_password": (
         ValidationFailed,
         "The current password is wrong; type it again or recover it by e-mail.",
+    ),
+    "password_reset_not_found": (
+        NotFound,
+        "This link is used or too old; ask for another letter.",
     ),
     "subscriber_unknown": (Forbidden, "No subscriber has this token; ask the operator for one."),
     "session_expired": (Forbidden, "The session has ended; sign in again."),

@@ -25,6 +25,10 @@ def _code() -> fields.String:
     return fields.String(required=True, validate=validate.Length(min=1, max=32))
 
 
+def _token() -> fields.String:
+    return fields.String(required=True, validate=validate.Length(min=1, max=200))
+
+
 def _version() -> fields.String:
     return fields.String(load_default=None, allow_none=True, validate=validate.Length(max=40))
 
@@ -133,6 +137,6 @@ class ResetId(Schema):
 
 
 class ConfirmPasswordReset(Schema):
-    reset_id = fields.UUID(required=True)
-    code = _code()
+    token = _token()
     new_password = _password()
+    ip = fields.IP(required=True)

@@ -30,13 +30,11 @@ def sweep(session: Session, _: Sweep) -> int:
     deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
     deleted += forget_farewells(session, SWEEP_BATCH)
     deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
-    resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
+    deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
-    for reset_id in resets:
-        read.codes.drop(reset_id)
     # A code that is already gone belongs to a registration that was confirmed just now.
     for registration_id in [owner_id for owner_id in expired if read.codes.drop(owner_id)]:
         registration = session.load(Registration, registration_id)
         registration.abandon()
         session.vault.destroy(registration.person_id)
-    return deleted + len(resets) + len(expired)
+    return deleted + len(expired)

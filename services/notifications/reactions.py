@@ -83,19 +83,19 @@ def _without_pictures(text: str) -> str:
 
 
 def password_reset_requested(session: Session, message: Message, services: Services) -> None:
-    """Send the code of a recovery."""
+    """Send the link of a recovery."""
     writer = Writer(session, message, services)
-    letter_id, reset_id = writer.letter_id("code"), writer.event["reset_id"]
+    letter_id, reset_id = writer.letter_id("link"), writer.event["reset_id"]
     if writer.is_queued(letter_id):
         return
-    issued = writer.ask("identity", "issue_reset_code", reset_id=reset_id)
+    issued = writer.ask("identity", "issue_reset_link", reset_id=reset_id)
     if issued is None:
         return
     writer.queue(
         letter_id,
-        LetterKind.PASSWORD_RESET_CODE,
+        LetterKind.PASSWORD_RESET_LINK,
         issued["email"],
-        {"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
+        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
         secret=(f"reset:{reset_id}", timedelta(minutes=issued["valid_minutes"])),
     )
 

@@ -50,7 +50,7 @@ class PasswordChanged(Schema):
 
 class PasswordResetRequested(Schema):
     reset_id = PlainId(
-        required=True, metadata={"description": "The recovery that waits for a code."}
+        required=True, metadata={"description": "The recovery that waits for a link."}
     )
 
 
@@ -96,7 +96,7 @@ CONTRACTS = [
         "password_reset_requested",
         version=1,
         schema=PasswordResetRequested,
-        summary="A registered person requests a password reset: a letter with a code is due.",
+        summary="A registered person requests a password reset: a letter with a link is due.",
     ),
     Contract(
         "profile_changed",

@@ -31,7 +31,7 @@ POST /me/acceptances
 GET /me
 PATCH /me
 POST /password-resets
-POST /password-resets/{reset_id}/confirm
+POST /password-resets/confirm
 POST /accounts/lookup
 GET /accounts
 POST /accounts

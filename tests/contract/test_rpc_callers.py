@@ -124,7 +124,7 @@ def test_staff_reach_only_methods_that_name_a_permission() -> None:
 
 
 def test_secrets_are_issued_to_notifications_alone() -> None:
-    for method in ("issue_registration_code", "issue_temporary_password", "issue_reset_code"):
+    for method in ("issue_registration_code", "issue_temporary_password", "issue_reset_link"):
         assert METHODS["identity", method] == callers_of(("notifications",))
 
 

@@ -77,5 +77,6 @@ class SignInRpcs(IdentityRpcs):
             session_id=session_id,
             current_password=current_password,
             new_password=new_password,
+            fingerprint=self._fingerprints.password(person_id, new_password),
         )
         return raise_if_refused(self.store.execute(access.password_changer(verified), command))

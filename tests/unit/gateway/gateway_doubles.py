@@ -12,6 +12,7 @@ from shared import context
 
 PERSON = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b01"
 SESSION = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b02"
+LINK_TOKEN = "q0Zb3m1V7xR5sT9uY2wC4eG6hJ8kL0nP1aD3fF5gH7j"
 THING = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03"
 TOKEN = "token-of-the-session"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -27,6 +28,10 @@ from shared.eventstore import Aggregate, Recorded
 class FakeCredentials:
     def __init__(self) -> None:
         self.rows: dict[UUID, Credential] = {}
+        self.sent: dict[UUID, bytes] = {}
+
+    def sent_password(self, person_id: UUID) -> bytes | None:
+        return self.sent.get(person_id)
 
     def claim(self, person_id: UUID, email_index: bytes) -> bool:
         if person_id in self.rows or self.of_email(email_index) is not None:
@@ -49,7 +54,10 @@ class FakeCredentials:
 
     lock = of_person
 
-    def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
+    def set_temporary(
+        self, person_id: UUID, password_hash: str, fingerprint: bytes, expires_at: datetime
+    ) -> None:
+        self.sent[person_id] = fingerprint
         self._change(person_id, password_hash=password_hash, temporary=True, expires_at=expires_at)
 
     def set_chosen(self, person_id: UUID, password_hash: str) -> None:
@@ -226,6 +234,45 @@ class FakeAttempts:
         return len(closed)
 
 
+class FakePasswordResets:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, dict[str, Any]] = {}
+
+    def open(self, reset_id: UUID, person_id: UUID | None, now: datetime) -> None:
+        self.rows[reset_id] = {"person_id": person_id, "requested_at": now, "token": None}
+
+    def issue(self, reset_id: UUID, token_digest: bytes, expires_at: datetime) -> bool:
+        if reset_id not in self.rows:
+            return False
+        self.rows[reset_id] |= {"token": token_digest, "expires_at": expires_at}
+        return True
+
+    def _of(self, token_digest: bytes) -> UUID | None:
+        found = [key for key, row in self.rows.items() if row["token"] == token_digest]
+        return found[0] if found else None
+
+    def person_of(self, token_digest: bytes, now: datetime) -> UUID | None:
+        reset_id = self._of(token_digest)
+        if reset_id is None or self.rows[reset_id]["expires_at"] <= now:
+            return None
+        person_id: UUID | None = self.rows[reset_id]["person_id"]
+        return person_id
+
+    def use(self, token_digest: bytes) -> UUID | None:
+        reset_id = self._of(token_digest)
+        if reset_id is not None:
+            del self.rows[reset_id]
+        return reset_id
+
+    def drop_of(self, person_id: UUID) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if row["person_id"] != person_id}
+
+    def sweep(self, before: datetime) -> int:
+        kept = {key: row for key, row in self.rows.items() if row["requested_at"] >= before}
+        swept, self.rows = len(self.rows) - len(kept), kept
+        return swept
+
+
 class FakeSubscribers:
     def __init__(self) -> None:
         self.rows: dict[str, Subscriber] = {}
@@ -315,6 +362,7 @@ class FakeReadModel:
         self.attempts = FakeAttempts()
         self.support_codes = FakeSupportCodes()
         self.states: dict[UUID, PersonState] = {}
+        self.password_resets = FakePasswordResets()
         self.persons: dict[UUID, PersonRow] = {}
         self.farewells = FakeFarewells()
         self.person_rows = FakePersonRows(self)

@@ -57,10 +57,10 @@ ANSWERS: dict[str, Any] = {
         "media_type": "text/markdown",
         "text": "1. Выберите тип\n",
     },
-    "identity.issue_reset_code": {
+    "identity.issue_reset_link": {
         "email": "old@example.org",
-        "code": "112233",
-        "valid_minutes": 15,
+        "token": "q0Zb3m1V7x",
+        "valid_minutes": 60,
     },
     "identity.farewell": {"email": "gone@example.org"},
     "identity.contact": lambda person_id: {
@@ -86,7 +86,7 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("identity", "password_reset_requested"): (
         {"reset_id": THING},
-        [("password_reset_code", "old@example.org", "112233")],
+        [("password_reset_link", "old@example.org", "/recover/q0Zb3m1V7x\n")],
     ),
     ("identity", "password_changed"): (
         {"person_id": PERSON},

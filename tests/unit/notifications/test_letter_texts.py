@@ -31,7 +31,7 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.REGISTRATION_CODE: {"code": "493027", "valid_minutes": 15},
     LetterKind.ALREADY_REGISTERED: {},
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
-    LetterKind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
+    LetterKind.PASSWORD_RESET_LINK: {"token": "q0Zb3m1V7x", "valid_minutes": 60},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
     LetterKind.PERSON_ERASED: {"erased_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
@@ -84,7 +84,7 @@ REQUIRED_PHRASES = {
         "Никому не сообщайте Ваш личный пароль",
         f"{SETTINGS.url}/documents/instruction\n",
     ],
-    LetterKind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
+    LetterKind.PASSWORD_RESET_LINK: [f"{SETTINGS.url}/recover/q0Zb3m1V7x\n", "60 мин."],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
     LetterKind.PAYMENT_RECEIPT: [
@@ -164,10 +164,19 @@ def test_letters_to_people_are_signed_with_english_below(kind: LetterKind) -> No
     assert '<a href="https://saldo.example">' in html
 
 
-@pytest.mark.parametrize("kind", [LetterKind.REGISTRATION_CODE, LetterKind.PASSWORD_RESET_CODE])
-def test_a_secret_is_not_in_the_subject(kind: LetterKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [(LetterKind.REGISTRATION_CODE, "493027"), (LetterKind.PASSWORD_RESET_LINK, "q0Zb3m1V7x")],
+)
+def test_a_secret_is_not_in_the_subject(kind: LetterKind, secret: str) -> None:
     # Subjects show on locked screens.
-    assert "493027" not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+    assert secret not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+
+
+def test_an_address_of_the_cabinet_on_a_line_of_its_own_is_a_link() -> None:
+    facts = FACTS[LetterKind.PASSWORD_RESET_LINK]
+    html = render(LetterKind.PASSWORD_RESET_LINK, "a@example.org", SETTINGS, facts).html
+    assert f'<a href="{SETTINGS.url}/recover/q0Zb3m1V7x">' in html
 
 
 def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
