@@ -124,12 +124,7 @@ class PostgresSession(Session):
             yield decode(topic, state)
 
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
-        return self._append_caused(pending, [self._required_cause()] * len(pending))
-
-    def _append_caused(
-        self, pending: Sequence[PendingEvent], causes: Sequence[Cause]
-    ) -> list[Recorded]:
-        store = self._store
+        store, causes = self._store, [self._required_cause()] * len(pending)
         positions, recorded_at = store.recorder.append(self.cursor, store.rows(pending), causes)
         self.appended += positions
         return store.recorded_events(pending, causes, positions, recorded_at)
