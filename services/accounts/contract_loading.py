@@ -19,8 +19,10 @@ from shared.eventstore import Session
 from shared.money import Kopecks
 
 
-class ContractRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ContractRow(msgspec.Struct, frozen=True, gc=False):
     """One checked row of a registry; holder, address and control code in clear.
+
+    The fields have the order of the columns of a file.
 
     ``since`` is the first day of a tenure that the row opens, else ``effective_on``, else today;
     the latter is also the day from which an amendment holds. ``is_correction`` is true where
@@ -47,6 +49,11 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bill_total: Kopecks = 0
     period: str | None = None
     control_code: str | None = None
+
+    @property
+    def has_days(self) -> bool:
+        """Whether the row names any day."""
+        return not (self.since is self.closed_on is self.effective_on is None)
 
 
 class LoadContracts(msgspec.Struct, frozen=True, kw_only=True):
