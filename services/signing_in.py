@@ -49,6 +49,12 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
     return Login(url, taken, read_only=True)
 
 
+def keys_login_for(settings: Settings, login: Login) -> Login | None:
+    """Return how a verb with a login reaches the data keys; None: as the service itself."""
+    url = settings.staff_keys_database_url
+    return login._replace(url=url) if url and login.role else None
+
+
 def check_login(login: Login, service: str) -> None:
     """Raise ConfigurationError for a login that may not take its role; psycopg.Error for none."""
     if not login.role:

@@ -113,17 +113,19 @@ class _Known:
 
     @property
     def has_holder(self) -> bool:
-        """Whether the tenure's holder is the row's. One that was erased is another one."""
+        """Whether the tenure's holder is the row's; nobody can tell of one that was erased."""
         return self.holder is not None and is_same_holder(self.holder, self.row.holder)
 
     @property
     def opens(self) -> bool:
-        """Whether the row opens a tenure."""
+        """Whether the row opens a tenure; one whose holder was erased is followed by another."""
         row, tenure = self.row, self.tenure
         if tenure is None:
             return True
         if row.state == "closed":
             return False
+        if self.holder is None:
+            return True
         reopens = row.state == "open" and tenure.state == "closed"
         return reopens or not (self.has_holder or row.is_correction)
 
