@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -144,6 +144,7 @@ class ContractLoading:
 
     def load(self, session: Session, command: LoadContracts) -> Loaded:
         """Register what is new, open, close and amend what differs; the rest leaves no event."""
+        session.read.imports.be_patient()
         known = _known(session, command.rows)
         session.vault.new_keys([one.subject for one in known if one.opens])
         loaded, proofs = Loaded(), _ProofChanges(session, command.rows, self._seal)
@@ -237,7 +238,8 @@ def _decide(known: _Known, contract: Contract, today: date, seal: Seal) -> str:
             contract.close(row.closed_on or today)
         return "registered"
     if known.opens:
-        contract.open_next_tenure(_details(known, contract, seal), row.since or on)
+        details = _details(known, contract, seal)
+        contract.open_next_tenure(details, row.since or row.effective_on or _next(contract, today))
         return "opened"
     # It validates the day before anything is changed.
     closed = closes and contract.close(row.closed_on or today)
@@ -245,6 +247,12 @@ def _decide(known: _Known, contract: Contract, today: date, seal: Seal) -> str:
     if known.has_holder or row.is_correction:
         amended = contract.amend(_details(known, contract, seal), on)
     return "closed" if closed else "amended" if amended else "unchanged"
+
+
+def _next(contract: Contract, today: date) -> date:
+    """Return today, or the day after a tenure that ends today."""
+    until = contract.until
+    return today if until is None or until < today else until + timedelta(days=1)
 
 
 def _details(known: _Known, contract: Contract, seal: Seal) -> ContractDetails:

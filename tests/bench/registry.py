@@ -24,7 +24,7 @@ from psycopg import sql
 
 from services.discovery import migrations_of
 from shared.config import Settings
-from shared.eventstore.migrations import migrate
+from shared.eventstore.migrations import migrate, migrate_keys
 from tests.bench.billing_file import MEASURED
 from tests.bench.company import Bench
 from tests.bench.measure import Result, compare, seconds
@@ -32,7 +32,7 @@ from tests.bench.registry_file import write_registry
 
 CONTRACTS = int(os.environ.get("SALDO_BENCH_CONTRACTS", "100000"))
 """Contracts of a run; a million gives the same ratio and takes ten times as long."""
-TABLES = ("events", "tenures", "proofs", "data_keys")
+TABLES = ("events", "tenures", "proofs")
 SMALL = 10_000
 
 
@@ -102,7 +102,11 @@ def _accounts_database(base: Settings) -> Iterator[Settings]:
     settings = replace(
         base,
         database_url=urlunsplit(parts._replace(path=f"/{name}")),
-        database_urls={"accounts": f"postgresql://saldo_bench_accounts:bench@{host}/{name}"},
+        database_urls={
+            "accounts": (runtime := f"postgresql://saldo_bench_accounts:bench@{host}/{name}")
+        },
+        keys_database_url=urlunsplit(parts._replace(path=f"/{name}")),
+        keys_database_urls={"accounts": runtime},
     )
     with psycopg.connect(base.database_url, autocommit=True) as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -112,6 +116,7 @@ def _accounts_database(base: Settings) -> Iterator[Settings]:
             settings.database_url_of("accounts"),
             migrations_of("accounts"),
         )
+        migrate_keys(settings.keys_database_url, "accounts", runtime)
         yield settings
         owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -125,7 +130,7 @@ def _as_owner(settings: Settings) -> psycopg.Connection[Any]:
 def _empty(settings: Settings) -> None:
     with _as_owner(settings) as owner:
         owner.execute("ALTER TABLE events DISABLE TRIGGER USER")
-        owner.execute(f"TRUNCATE {', '.join(TABLES)}, imports")
+        owner.execute(f"TRUNCATE accounts_keys.data_keys, {', '.join(TABLES)}, imports")
         owner.execute("ALTER TABLE events ENABLE TRIGGER USER")
 
 

@@ -183,6 +183,12 @@ def test_reopened_contract_begins_another_tenure(harness: Any) -> None:
     assert events(harness) == [TenureClosed, TenureOpened]
 
 
+def test_contract_that_closes_today_reopens_tomorrow(harness: Any) -> None:
+    harness.register(harness.row(FIRST, state="closed"))
+    assert harness.register(harness.row(FIRST, state="open")) == {"opened": 1}
+    assert [tenure.since for tenure in tenures(harness)] == [None, date(2026, 11, 11)]
+
+
 def test_closed_contract_opens_for_another_holder(harness: Any) -> None:
     harness.register(harness.row(FIRST, state="closed", closed_on=date(2026, 8, 31)))
     assert harness.register(harness.row(FIRST, holder=NEWCOMER)) == {"opened": 1}
