@@ -27,6 +27,10 @@ FAILURES: Final[Mapping[str, tuple[str, str]]] = {
     Failure.NOT_REGISTERED: ("банк не ответил вовремя", "the bank did not answer in time"),
     Failure.FORM_LOST: ("страница оплаты не открылась", "the payment page did not open"),
     Failure.GIVEN_BACK: ("банк вернул деньги на карту", "the bank gave the money back"),
+    Failure.ACCOUNT_CLOSED: (
+        "лицевой счёт закрыт, платить по нему не нужно",
+        "the account is closed and needs no payment",
+    ),
 }
 _PICTURE: Final = re.compile(r"^ *!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank did not confirm the payment")

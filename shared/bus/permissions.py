@@ -30,7 +30,7 @@ DEFAULT_EXCHANGE = "amq.default"
 
 UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     "ledger": ("accounts", "payments"),
-    "payments": ("ledger",),
+    "payments": ("accounts", "ledger"),
     "notifications": (
         "identity",
         "accounts",
