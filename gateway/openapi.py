@@ -62,7 +62,7 @@ _TAGS: Mapping[str, str] = {
     "Documents": "The rules, the consent, the instruction.",
     "Me": "«Настройки»: the signed-in person.",
     "Operation": "For supervisors, monitoring and developers.",
-    "Password recovery": "A new password by a code from a letter.",
+    "Password recovery": "A new password by a link from a letter.",
     "Payments": "«Платежи»: what is due, paying, the history, receipts.",
     "Proofs": "Checking receipts, without a cabinet.",
     "Questions": "«Вопрос-Ответ»: questions to the departments.",

@@ -163,3 +163,7 @@ class ListReconciliations(Schema):
     """The newest reconciliations."""
 
     limit = _limit(30)
+
+
+class PayerWanted(Schema):
+    payment = fields.UUID(required=True)
