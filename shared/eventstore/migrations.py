@@ -28,6 +28,7 @@ BASE = (
     "retries.sql",
     "succession.sql",
     "first_version.sql",
+    "security_log.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

@@ -31,6 +31,7 @@ from shared.eventstore.recorder import (
     LoggedEvent,
     PostgresRecorder,
 )
+from shared.eventstore.security_log import PostgresSecurityLog, SecurityLog
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -60,6 +61,10 @@ class PostgresSession(Session):
     @cached_property
     def vault(self) -> Vault:
         return PostgresVault(self.cursor, self._store.data_keys)
+
+    @property
+    def security(self) -> SecurityLog:
+        return PostgresSecurityLog(self.cursor, self.now)
 
     @property
     def events_appended(self) -> int:

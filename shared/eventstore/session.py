@@ -20,6 +20,7 @@ from shared.cooperation import cooperatively
 from shared.errors import Conflict
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, Recorded
+from shared.eventstore.security_log import SecurityLog
 
 A = TypeVar("A", bound=Aggregate)
 C = TypeVar("C")
@@ -141,6 +142,11 @@ class Session(ABC):
     @abstractmethod
     def vault(self) -> Vault:
         """The vault for personal data of this service."""
+
+    @property
+    @abstractmethod
+    def security(self) -> SecurityLog:
+        """The security log of this service."""
 
     def flush(self) -> Sequence[Recorded]:
         """Append and project the pending events; does nothing when there are none."""
