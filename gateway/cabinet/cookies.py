@@ -1,4 +1,4 @@
-"""The cookies of the cabinet. All are first-party; only the look outlives the browser."""
+"""The cookies of the cabinet. All are first-party; the look and an invitation outlive the browser."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ VISITOR = "__Host-visitor"
 """A random value: who fills in a form before there is a session. CSRF tokens are bound to it."""
 NOTICE = "__Host-notice"
 """What the next page says first, sealed: a notice after a form was accepted."""
+INVITATION = "__Host-invitation"
+"""An invitation to an account, sealed: it waits until its guest has registered and logged in."""
 LOOK = "look"
 """How pages look: it is read before log-in too, and holds nothing about a person."""
 

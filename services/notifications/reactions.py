@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from services.notifications import letters
+from services.notifications import account_letters, letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
@@ -104,14 +104,6 @@ def password_changed(session: Session, message: Message, services: Services) -> 
     writer = Writer(session, message, services)
     facts = {"changed_at": writer.local_time()}
     writer.notify(writer.event["person_id"], LetterKind.PASSWORD_CHANGED, facts)
-
-
-def account_linked(session: Session, message: Message, services: Services) -> None:
-    """Inform the persons who had linked the account before."""
-    writer = Writer(session, message, services)
-    facts = {"number": writer.event["number"], "linked_at": writer.local_time()}
-    for holder in writer.event["other_person_ids"]:
-        writer.notify(holder, LetterKind.ACCOUNT_LINKED_BY_ANOTHER, facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
@@ -268,7 +260,12 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
     },
-    "accounts": {"account_linked": account_linked},
+    "accounts": {
+        "account_linked": account_letters.account_linked,
+        "account_unlinked": account_letters.account_unlinked,
+        "invitation_sent": account_letters.invitation_sent,
+        "proofs_guessed": account_letters.proofs_guessed,
+    },
     "payments": {
         "payment_completed": payment_completed,
         "payment_failed": payment_failed,

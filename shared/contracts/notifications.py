@@ -23,6 +23,10 @@ class LetterKind(StrEnum):
     PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
+    INVITATION = "invitation"
+    INVITATION_ACCEPTED = "invitation_accepted"
+    ACCESS_WITHDRAWN = "access_withdrawn"
+    PROOFS_GUESSED = "proofs_guessed"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REFUNDED = "payment_refunded"
