@@ -123,6 +123,10 @@ class MemoryVault:
     def fetch_keys(self, subjects: Sequence[UUID]) -> None:
         """All keys are at hand."""
 
+    def new_keys(self, subjects: Sequence[UUID]) -> None:
+        for subject in subjects:
+            self.keys.setdefault(subject, AESGCM.generate_key(256))
+
     def destroy(self, subject: UUID) -> None:
         self.keys.pop(subject, None)
 
@@ -175,3 +179,17 @@ class PostgresVault:
         for row in self._cursor.fetchall():
             wrapped, subject = bytes(row["wrapped"]), row["subject"]
             self._known[subject] = unwrap(self._ring, wrapped, subject.bytes)
+
+    def new_keys(self, subjects: Sequence[UUID]) -> None:
+        self.fetch_keys(subjects)
+        missing = [subject for subject in subjects if subject not in self._known]
+        if not missing:
+            return
+        key = self._ring.first
+        wrapped = [wrap(key, AESGCM.generate_key(256), subject.bytes) for subject in missing]
+        self._cursor.execute(
+            "INSERT INTO data_keys (subject, wrapped) SELECT * FROM unnest(%s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (missing, wrapped),
+        )
+        self.fetch_keys(missing)

@@ -28,9 +28,7 @@ class AccessRoutes:
         )
     )
     def access_list(self, call: Call) -> Any:
-        found = call.ask(
-            "accounts", "access_list", person_id=call.person_id, number=_number(call)
-        )
+        found = call.ask("accounts", "access_list", person_id=call.person_id, number=_number(call))
         person_ids = [one["person_id"] for one in found["access"]]
         names = call.ask("identity", "names", person_ids=person_ids)["names"]
         nobody = {"name": None, "email": None}

@@ -19,9 +19,7 @@ _DIGIT = r"[0-9\uff10-\uff19OolI|\u041e\u043e]"
 """Digits, full-width ones and letters that look like them."""
 _ACCOUNT = f"{_BETWEEN}({_DIGIT}{_BETWEEN}){{1,20}}"
 _ELS_LETTER = r"[ABCEHKMOPTXYabcehkmoptxy\u0401\u0410-\u042f\u0430-\u044f\u0451]"
-_ELS = (
-    f"{_BETWEEN}({_DIGIT}{_BETWEEN}){{2}}({_ELS_LETTER}{_BETWEEN}){{2}}({_DIGIT}{_BETWEEN}){{6}}"
-)
+_ELS = f"{_BETWEEN}({_DIGIT}{_BETWEEN}){{2}}({_ELS_LETTER}{_BETWEEN}){{2}}({_DIGIT}{_BETWEEN}){{6}}"
 ACCOUNT = f"^{_ACCOUNT}$"
 """The number of an account in any spelling that shared.account_spelling reads."""
 ACCOUNT_OR_ELS = f"^({_ACCOUNT}|{_ELS})$"

@@ -7,38 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import psycopg
 
-from services.accounts.cabinet import AccountLinked, AccountUnlinked, ProvenBy, Role
-from services.accounts.invitation import InvitationSent
+from services.accounts.cabinet import AccountLinked, AccountUnlinked, Link
+from services.accounts.invitation import InvitationSent, OpenInvitation
 
 _LINK = "person_id, number, tenure, role, proven_by, invited_by, linked_at"
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's access to one tenure; ``linked_at`` is ISO 8601."""
-
-    person_id: UUID
-    number: str
-    tenure: int
-    role: Role
-    proven_by: ProvenBy
-    invited_by: UUID | None
-    linked_at: str
-
-
-class OpenInvitation(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation that nobody has used yet; its e-mail is sealed."""
-
-    invitation_id: UUID
-    number: str
-    tenure: int
-    role: Role
-    invited_by: UUID
-    email: str
-    sent_at: datetime
-    expires_at: datetime
 
 
 class Links:

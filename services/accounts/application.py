@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from services.accounts.access_tables import Link
+from services.accounts.cabinet import Link
 from services.accounts.domain import ContractDetails, tenure_id
 from services.accounts.preview import mask_address, mask_holder
 from services.accounts.tenures import Tenure
@@ -52,9 +52,7 @@ def ownership(
     known = [number for number in numbers.values() if number is not None]
     links = session.read.links.of_person(person_id, known) if known else []
     tenures = _tenures(session, links)
-    by_number = {
-        link.number: access_of(link, tenures[link.number, link.tenure]) for link in links
-    }
+    by_number = {link.number: access_of(link, tenures[link.number, link.tenure]) for link in links}
     access = {text: by_number[number] for text, number in numbers.items() if number in by_number}
     owned = [text for text in typed if text in access and suffices(access[text], need)]
     return {
@@ -79,8 +77,8 @@ def access_of(link: Link, tenure: Tenure) -> dict[str, Any]:
 def suffices(access: dict[str, Any], need: Need) -> bool:
     """Whether an access is enough to read, to pay, or to share the account."""
     if need == "pay":
-        return access["role"] != "viewer" and access["state"] == "open"
-    return need == "read" or access["role"] == "owner"
+        return bool(access["role"] != "viewer" and access["state"] == "open")
+    return bool(need == "read" or access["role"] == "owner")
 
 
 def revealed(

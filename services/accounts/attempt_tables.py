@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from math import ceil
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-import msgspec
 import psycopg
 
+from services.accounts.limiting import Attempt
 from services.accounts.policy import Limit
 
 
@@ -72,16 +72,6 @@ class Attempts:
 def _state(row: dict[str, Any], limit: Limit, now: datetime) -> tuple[int, int]:
     closes_at: datetime = row["opened_at"] + limit.window
     return row["made"], max(1, ceil((closes_at - now).total_seconds()))
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt to prove an account; ``number`` None: what was typed is no number."""
-
-    person_id: UUID
-    number: str | None
-    network: UUID
-    purpose: Literal["link", "prove"]
-    outcome: Literal["proven", "refused"]
 
 
 class AttemptsLog:

@@ -17,9 +17,7 @@ MAX_LINKED_ACCOUNTS = 10
 MIN_LINKED_ACCOUNTS = 1
 """The seed, S18: «должен быть привязан хотя бы один лицевой счет»."""
 
-ProvenBy = Literal[
-    "bill", "number", "control_code", "total_and_period", "invitation", "staff"
-]
+ProvenBy = Literal["bill", "number", "control_code", "total_and_period", "invitation", "staff"]
 """Why a person has an account; ``bill`` is a number or a total, which proved it formerly."""
 
 Role = Literal["owner", "payer", "viewer"]
@@ -77,6 +75,18 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
     proven_by: ProvenBy
     other_person_ids: tuple[UUID, ...] = ()
     invited_by: UUID | None = None
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's access to one tenure; ``linked_at`` is ISO 8601."""
+
+    person_id: UUID
+    number: str
+    tenure: int
+    role: Role
+    proven_by: ProvenBy
+    invited_by: UUID | None
+    linked_at: str
 
 
 class Cabinet(Aggregate):

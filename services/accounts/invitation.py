@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+import msgspec
+
 from services.accounts.cabinet import GuestRole
 from shared.errors import Conflict
 from shared.eventstore import Aggregate, Event
@@ -44,6 +46,19 @@ class InvitationEnded(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "accounts.invitation_ended.v1"
     invitation_id: UUID
     reason: Ended
+
+
+class OpenInvitation(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation that nobody has used yet; its e-mail is sealed."""
+
+    invitation_id: UUID
+    number: str
+    tenure: int
+    role: GuestRole
+    invited_by: UUID
+    email: str
+    sent_at: datetime
+    expires_at: datetime
 
 
 class Invitation(Aggregate):

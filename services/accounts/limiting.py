@@ -33,6 +33,16 @@ class Trier(msgspec.Struct, frozen=True, kw_only=True):
     network: UUID
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to prove an account; ``number`` None: what was typed is no number."""
+
+    person_id: UUID
+    number: str | None
+    network: UUID
+    purpose: Literal["link", "prove"]
+    outcome: Literal["proven", "refused"]
+
+
 def admit(session: Session, kind: Kind, trier: Trier, allowance: Allowance) -> dict[str, Any]:
     """Lock the person's counter and return the state of the limit, before an attempt.
 

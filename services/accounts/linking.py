@@ -8,11 +8,10 @@ from uuid import UUID
 import msgspec
 
 from services.accounts.application import access_of, masked, resolve, suffices
-from services.accounts.attempt_tables import Attempt
 from services.accounts.cabinet import Cabinet, NewLink, ProvenBy, cabinet_id
 from services.accounts.domain import contract_id
 from services.accounts.guessing import Guessing, ProofsGuessed, guessing_id
-from services.accounts.limiting import Trier, admit, count
+from services.accounts.limiting import Attempt, Trier, admit, count
 from services.accounts.policy import Policy
 from services.accounts.proof import ProofDigests, proven_fact
 from services.accounts.sharing import end_what_was_given

@@ -107,5 +107,7 @@ def load_policy(environ: Mapping[str, str] | None = None) -> Policy:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"the linking policy {path} cannot be used: {error}") from error
     if not policy.accepted:
-        raise ConfigurationError(f"the linking policy {path} cannot be used: proof is an empty list")
+        raise ConfigurationError(
+            f"the linking policy {path} cannot be used: proof is an empty list"
+        )
     return policy

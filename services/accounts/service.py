@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from services.accounts.proof import KEY_PURPOSE, ProofSeal
 from shared.account_spelling import clean_number
 from shared.config import GATEWAY
 from shared.errors import Forbidden, NotFound
+from shared.eventstore import Session
 from shared.rpc.callers import staff
 from shared.rpc.server import StoreProvider, rpc
 
@@ -29,8 +31,8 @@ class AccountsService:
 
     store = StoreProvider()
     policy = load_policy()
-    linking = linking.Linking(policy)
-    sharing = sharing.Sharing(policy.limits.invitations_per_person)
+    linking_cases = linking.Linking(policy)
+    sharing_cases = sharing.Sharing(policy.limits.invitations_per_person)
 
     @rpc(schemas.LookUp, callers=(GATEWAY,))
     def lookup(self, person_id: UUID, number: str, ip: IP) -> dict[str, Any]:
@@ -39,7 +41,7 @@ class AccountsService:
         Raises NotFound ``account_not_found`` and Forbidden ``too_many_attempts``.
         """
         command = linking.LookUpAccount(trier=self._trier(person_id, ip), number=number)
-        preview: dict[str, Any] | None = self.store.transact(self.linking.look_up, command)
+        preview: dict[str, Any] | None = self.store.transact(self.linking_cases.look_up, command)
         if preview is None:
             raise NotFound(
                 "account_not_found",
@@ -55,7 +57,7 @@ class AccountsService:
         `linking.Linking.link`.
         """
         command = self._proving(person_id, number, proof, ip)
-        result: dict[str, Any] = self.store.execute(self.linking.link, command)
+        result: dict[str, Any] = self.store.execute(self.linking_cases.link, command)
         if not result["linked"]:
             raise Forbidden(
                 "link_refused",
@@ -67,7 +69,7 @@ class AccountsService:
     def prove(self, person_id: UUID, number: str, proof: str, ip: IP) -> dict[str, Any]:
         """Return ``{proven}``: whether an owner of an account knows the fact of its last bill."""
         command = self._proving(person_id, number, proof, ip)
-        result: dict[str, Any] = self.store.transact(self.linking.prove, command)
+        result: dict[str, Any] = self.store.transact(self.linking_cases.prove, command)
         return result
 
     @rpc(schemas.OfAccount, callers=(GATEWAY,))
@@ -86,34 +88,25 @@ class AccountsService:
     @rpc(schemas.Owns, callers=(GATEWAY, "helpdesk", "payments"))
     def owns(self, person_id: UUID, numbers: list[str], need: application.Need) -> dict[str, Any]:
         """Return ``{owned, foreign, access}`` for the numbers given, in any spelling."""
-        answer: dict[str, Any] = self.store.query(
-            lambda session: application.ownership(session, person_id, numbers, need)
-        )
-        return answer
+        return self._asked(lambda session: application.ownership(session, person_id, numbers, need))
 
     @rpc(schemas.OfAccount, callers=(GATEWAY,))
     def access_list(self, person_id: UUID, number: str) -> dict[str, Any]:
         """Return who has access to an account, and its open invitations for owners."""
-        answer: dict[str, Any] = self.store.query(
-            lambda session: sharing.access_list(session, person_id, number)
-        )
-        return answer
+        return self._asked(lambda session: sharing.access_list(session, person_id, number))
 
     @rpc(schemas.Invite, callers=(GATEWAY,))
     def invite(self, person_id: UUID, number: str, email: str, role: GuestRole) -> dict[str, Any]:
         """Invite somebody to an account; raises as `sharing.Sharing.invite`."""
         command = sharing.Invite(person_id=person_id, number=number, email=email, role=role)
-        result: dict[str, Any] = self.store.execute(self.sharing.invite, command)
+        result: dict[str, Any] = self.store.execute(self.sharing_cases.invite, command)
         return result
 
     @rpc(schemas.Token, callers=(GATEWAY,))
     def invitation(self, token: str) -> dict[str, Any]:
         """Return what an invitation gives; NotFound ``invitation_not_found`` for no link of ours."""
         invitation_id = self._invitation_of(token)
-        answer: dict[str, Any] = self.store.query(
-            lambda session: sharing.invitation(session, invitation_id)
-        )
-        return answer
+        return self._asked(lambda session: sharing.invitation(session, invitation_id))
 
     @rpc(schemas.AcceptInvitation, callers=(GATEWAY,))
     def accept_invitation(self, person_id: UUID, token: str) -> dict[str, Any]:
@@ -143,17 +136,17 @@ class AccountsService:
     @rpc(schemas.Number, callers=(staff("read"),))
     def persons_of(self, number: str) -> dict[str, Any]:
         """Return ``{persons: [{person_id, role, since, until}]}`` of a number."""
-        return self.store.query(lambda session: staff_cases.persons_of(session, number))
+        return self._asked(lambda session: staff_cases.persons_of(session, number))
 
     @rpc(schemas.Number, callers=(staff("read"),))
     def links(self, number: str) -> dict[str, Any]:
         """Return who has access to a number, since when and by what right."""
-        return self.store.query(lambda session: staff_cases.links_of(session, number))
+        return self._asked(lambda session: staff_cases.links_of(session, number))
 
     @rpc(schemas.Attempts, callers=(staff("read"),))
     def attempts(self, number: str | None, limit: int) -> dict[str, Any]:
         """Return the newest attempts to prove an account, or any account."""
-        return self.store.query(lambda session: staff_cases.attempts_of(session, number, limit))
+        return self._asked(lambda session: staff_cases.attempts_of(session, number, limit))
 
     @rpc(schemas.StaffLink, callers=(staff("link"),))
     def staff_link(
@@ -175,9 +168,13 @@ class AccountsService:
         )
         return self._staff_does(staff_cases.unlink_by_staff, command)
 
+    def _asked(self, question: Callable[[Session], dict[str, Any]]) -> dict[str, Any]:
+        answer: dict[str, Any] = self.store.query(question)
+        return answer
+
     def _staff_does(self, handler: Any, command: Any) -> dict[str, Any]:
         if command.dry_run:
-            return self.store.query(lambda session: handler(session, command))
+            return self._asked(lambda session: handler(session, command))
         result: dict[str, Any] = self.store.execute(handler, command)
         return result
 

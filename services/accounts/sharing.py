@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from services.accounts.access_tables import Link, OpenInvitation
 from services.accounts.application import access_of, iso, masked, resolve
 from services.accounts.cabinet import (
     Cabinet,
     EndedBy,
     GuestRole,
+    Link,
     NewLink,
     access_id,
     cabinet_id,
@@ -23,6 +23,7 @@ from services.accounts.invitation import (
     Ended,
     Invitation,
     InvitationSent,
+    OpenInvitation,
     ended,
 )
 from services.accounts.limiting import count_own

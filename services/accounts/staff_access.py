@@ -138,9 +138,7 @@ def _done(current: Tenure, command: StaffLink | StaffUnlink) -> dict[str, Any]:
     }
 
 
-def _note(
-    session: Session, action: str, number: str, command: StaffLink | StaffUnlink
-) -> None:
+def _note(session: Session, action: str, number: str, command: StaffLink | StaffUnlink) -> None:
     session.security.note(
         action, person_id=command.person_id, about=f"account:{number}", reason=command.reason
     )

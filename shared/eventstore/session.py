@@ -66,6 +66,10 @@ class Vault(Protocol):
         """Have the keys of several subjects ready, so that revealing their texts asks no more."""
         ...
 
+    def new_keys(self, subjects: Sequence[UUID]) -> None:
+        """Make the keys of those subjects that have none, and have all ready."""
+        ...
+
     def destroy(self, subject: UUID) -> None:
         """Delete the subject's key for good."""
         ...

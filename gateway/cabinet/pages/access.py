@@ -20,12 +20,12 @@ class AccessPages:
     """Access to an account, as its owner gives it and as a guest gets it."""
 
     @page("GET", "/accounts/<number>/access")
-    def access(self, visit: Visit) -> Response:
+    def access_page(self, visit: Visit) -> Response:
         """Show who sees the account; its owner invites here, and ends what he gave."""
         return _access(visit)
 
     @page("POST", "/accounts/<number>/access", shown_by="/accounts/{number}/access")
-    def invite(self, visit: Visit) -> Response:
+    def send_invitation(self, visit: Visit) -> Response:
         """Send an invitation."""
         outcome = visit.attempt(
             AccessRoutes.invite,
@@ -48,7 +48,7 @@ class AccessPages:
         "/accounts/<number>/access/<uuid:access_id>",
         shown_by="/accounts/{number}/access",
     )
-    def withdraw(self, visit: Visit) -> Response:
+    def end_access(self, visit: Visit) -> Response:
         """End an access or an open invitation."""
         outcome = visit.attempt(AccessRoutes.withdraw_access, path=visit.path)
         if isinstance(outcome, Refused):
@@ -58,16 +58,14 @@ class AccessPages:
         )
 
     @page("GET", "/invitations/<token>", access=Access.PUBLIC, greets=True)
-    def invitation(self, visit: Visit) -> Response:
+    def invitation_page(self, visit: Visit) -> Response:
         """Show what an invitation gives; whoever has no cabinet yet can register first."""
         return _invitation(visit)
 
     @page("POST", "/invitations/<token>", shown_by="/invitations/{token}")
-    def accept_invitation(self, visit: Visit) -> Response:
+    def take_invitation(self, visit: Visit) -> Response:
         """Take the account of the invitation into the cabinet."""
-        outcome = visit.attempt(
-            AccessRoutes.accept_invitation, body={"token": visit.path["token"]}
-        )
+        outcome = visit.attempt(AccessRoutes.accept_invitation, body={"token": visit.path["token"]})
         if isinstance(outcome, Refused):
             return _invitation(visit, outcome.errors)
         response = visit.redirect("/accounts", outcome["message"])

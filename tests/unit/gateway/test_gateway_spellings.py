@@ -9,7 +9,13 @@ from marshmallow import ValidationError
 from gateway.schemas.accounts import Link, LookUp, StatementsQuery
 from gateway.schemas.payments import RequestedPaymentLine
 
-SPELLINGS = [" 0100 000 001 ", "0100-000-001", "０１００００0００1", "O1OOOOOOOl", "0100\u00a0000001"]
+SPELLINGS = [
+    " 0100 000 001 ",
+    "0100-000-001",
+    "０１００００0００1",
+    "O1OOOOOOOl",
+    "0100\u00a0000001",
+]
 
 
 @pytest.mark.parametrize("typed", SPELLINGS)
@@ -27,7 +33,9 @@ def test_an_els_links_but_pays_nothing() -> None:
     assert refusal.value.messages == {"account": ["field_account"]}
 
 
-@pytest.mark.parametrize("typed", ["", "счёт", "1" * 21, "1/2", "٠١٢", "51QW600037", "1" + " " * 80])
+@pytest.mark.parametrize(
+    "typed", ["", "счёт", "1" * 21, "1/2", "٠١٢", "51QW600037", "1" + " " * 80]
+)
 def test_what_is_no_number_is_refused_beside_its_field(typed: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         LookUp().load({"number": typed})

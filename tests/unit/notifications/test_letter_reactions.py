@@ -179,7 +179,9 @@ def contents(harness: Harness) -> list[tuple[str, Content]]:
 
 def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
     called_for = {kind for _, letters in LETTERS.values() for kind, _, _ in letters}
-    assert called_for | {"already_registered", "invitation_accepted"} == {kind.value for kind in LetterKind}
+    assert called_for | {"already_registered", "invitation_accepted"} == {
+        kind.value for kind in LetterKind
+    }
 
 
 def test_every_reaction_has_a_case_here() -> None:
