@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from services.notifications import letters
+from services.notifications import account_letters, letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
@@ -138,14 +138,6 @@ def new_device_signed_in(session: Session, message: Message, services: Services)
     if found is not None:
         facts = {"device": device_name(found["device"]), "signed_in_at": writer.local_time()}
         writer.notify(person_id, LetterKind.NEW_DEVICE, facts)
-
-
-def account_linked(session: Session, message: Message, services: Services) -> None:
-    """Inform the persons who had linked the account before."""
-    writer = Writer(session, message, services)
-    facts = {"number": writer.event["number"], "linked_at": writer.local_time()}
-    for holder in writer.event["other_person_ids"]:
-        writer.notify(holder, LetterKind.ACCOUNT_LINKED_BY_ANOTHER, facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
@@ -305,7 +297,12 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "sign_in_link_requested": sign_in_link_requested,
         "new_device_signed_in": new_device_signed_in,
     },
-    "accounts": {"account_linked": account_linked},
+    "accounts": {
+        "account_linked": account_letters.account_linked,
+        "account_unlinked": account_letters.account_unlinked,
+        "invitation_sent": account_letters.invitation_sent,
+        "proofs_guessed": account_letters.proofs_guessed,
+    },
     "payments": {
         "payment_completed": payment_completed,
         "payment_failed": payment_failed,
