@@ -21,6 +21,7 @@ ADDRESSES: Mapping[str, str] = {
     "/register": "/register",
     "/register/<uuid:registration_id>": "/register/{registration}",
     "/register/<uuid:registration_id>/done": "/register/{registration}/done",
+    "/log-in/<token:token>": "/log-in/{token}",
     "/recover": "/recover",
     "/recover/sent": "/recover/sent",
     "/recover/<token:token>": "/recover/{token}",
