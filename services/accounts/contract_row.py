@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from services.accounts.contract_loading import ContractRow
-from services.accounts.domain import clean_number
 from services.accounts.proof import significant_code
+from shared.account_spelling import clean_number
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, parse_roubles
 
