@@ -82,6 +82,14 @@ class HelpdeskService:
         result: dict[str, Any] = self.store.query(read)
         return result
 
+    @rpc(schemas.Questions, callers=("identity",))
+    def held_about(self, person_id: UUID) -> dict[str, Any]:
+        """Return all that the help desk holds of a person; see `application.held_about`."""
+        result: dict[str, Any] = self.store.query(
+            lambda session: application.held_about(session, person_id)
+        )
+        return result
+
     @rpc(schemas.AddMessage, callers=(GATEWAY,))
     def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.notifications import account_letters, letters
+from services.notifications.application import erase_letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
@@ -138,6 +139,19 @@ def new_device_signed_in(session: Session, message: Message, services: Services)
     if found is not None:
         facts = {"device": device_name(found["device"]), "signed_in_at": writer.local_time()}
         writer.notify(person_id, LetterKind.NEW_DEVICE, facts)
+
+
+def person_erased(session: Session, message: Message, services: Services) -> None:
+    """Delete the letters that wait for a person, and send the last one."""
+    writer = Writer(session, message, services)
+    erase_letters(session, UUID(writer.event["person_id"]))
+    letter_id = writer.letter_id("farewell")
+    if writer.is_queued(letter_id):
+        return
+    kept = writer.ask("identity", "farewell", person_id=writer.event["person_id"])
+    if kept is not None:
+        facts = {"erased_at": writer.local_time()}
+        writer.queue(letter_id, LetterKind.PERSON_ERASED, kept["email"], facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
@@ -296,6 +310,7 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "password_changed": password_changed,
         "sign_in_link_requested": sign_in_link_requested,
         "new_device_signed_in": new_device_signed_in,
+        "person_erased": person_erased,
     },
     "accounts": {
         "account_linked": account_letters.account_linked,

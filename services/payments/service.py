@@ -84,6 +84,14 @@ class PaymentsService:
         wanted = views.History(**query)
         return self._query(lambda session: views.history(session, wanted))
 
+    @rpc(schemas.PersonId, callers=("identity",))
+    def held_about(self, person_id: UUID) -> dict[str, Any]:
+        """Return all payments of a person; see `views.held_about`."""
+        result: dict[str, Any] = self.store.query(
+            lambda session: views.held_about(session, person_id)
+        )
+        return result
+
     @rpc(schemas.AcquirerCallback, callers=(GATEWAY,))
     def acquirer_callback(
         self, acquirer: str, parameters: Mapping[str, str], body: str, remote_address: str

@@ -18,6 +18,7 @@ from shared.account_key import number_of
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
 
+_PAGE: Final = 500
 _OUTCOMES: Final = {"unknown": "unknown", "absent": "unknown", "mismatch": "mismatch"}
 _SHOWN_REFUNDS: Final = frozenset({"requested", "made", "refused"})
 
@@ -84,6 +85,18 @@ def history(session: Session, query: History) -> dict[str, Any]:
         "next": _cursor(page[-1]["position"]) if len(rows) > len(page) else None,
         "totals": session.read.totals_of(query.person_id, **chosen),
     }
+
+
+def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Return {payments: [as `own_payment`]} of a person: all of them, the newest first."""
+    payments: list[dict[str, Any]] = []
+    before: str | None = None
+    while True:
+        page = history(session, History(person_id=person_id, before=before, limit=_PAGE))
+        payments += page["payments"]
+        before = page["next"]
+        if before is None:
+            return {"payments": payments}
 
 
 def _own_row(session: Session, query: OwnPayment) -> dict[str, Any]:

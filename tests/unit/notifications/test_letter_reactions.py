@@ -70,6 +70,7 @@ ANSWERS: dict[str, Any] = {
     "identity.new_device": {
         "device": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     },
+    "identity.farewell": {"email": "gone@example.org"},
     "identity.contact": lambda person_id: {
         "email": f"{person_id[:4]}@example.org",
         "full_name": None,
@@ -115,6 +116,10 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ("identity", "new_device_signed_in"): (
         {"person_id": PERSON, "session_id": THING},
         [("new_device", "0b6e@example.org", "мы раньше не видели: Firefox, Linux.")],
+    ),
+    ("identity", "person_erased"): (
+        {"person_id": PERSON},
+        [("person_erased", "gone@example.org", "31.03.2026 21:00")],
     ),
     ("accounts", "account_linked"): (
         {"number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER, THING]},
@@ -369,3 +374,22 @@ def test_a_mismatch_left_to_staff_promises_no_return(harness: Harness) -> None:
     react(harness, "payments", "payment_mismatched")
     ((_, content),) = contents(harness)
     assert "разбираются сотрудники" in content.text
+
+
+def test_letters_that_wait_for_an_erased_person_are_deleted_but_for_the_last(
+    harness: Harness,
+) -> None:
+    react(harness, "identity", "password_changed")
+    react(harness, "accounts", "account_linked")
+    assert len(harness.queued) == 3
+    for position in (8, 9):
+        react(harness, "identity", "person_erased", position=position)
+    addresses = {content.to for _, content in contents(harness)}
+    assert "0b6e@example.org" not in addresses
+    assert "gone@example.org" in addresses
+
+
+def test_whoever_is_erased_without_an_address_gets_no_letter(harness: Harness) -> None:
+    harness.answers["identity.farewell"] = NotFound("person_not_found", "There is no such person.")
+    react(harness, "identity", "person_erased")
+    assert harness.queued == []
