@@ -196,6 +196,15 @@ def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
     assert "полностью" not in text
 
 
+@pytest.mark.parametrize("kind", LetterKind)
+def test_every_subject_reads_back_as_it_was_written(kind: LetterKind) -> None:
+    content = render(kind, "a@example.org", SETTINGS, FACTS[kind])
+    message = compose(LETTER, content, sender="saldo@example.org", queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Subject"] == content.subject
+    assert max(len(line) for line in message.as_bytes().splitlines()) <= 78
+
+
 def test_missing_fact_is_an_error() -> None:
     with pytest.raises(Exception, match="valid_minutes"):
         render(LetterKind.REGISTRATION_CODE, "a@example.org", SETTINGS, {"code": "493027"})
