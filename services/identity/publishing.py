@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from services.identity.domain import (
     PasswordChanged,
     PasswordResetRequested,
+    PersonErased,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
@@ -21,6 +22,7 @@ _OF_A_PERSON: Mapping[type[Event], str] = {
     TemporaryPasswordRequested: "temporary_password_requested",
     PasswordChanged: "password_changed",
     ProfileChanged: "profile_changed",
+    PersonErased: "person_erased",
 }
 """What is said of a person alone."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.identity.rpcs.documents import DocumentRpcs
 from services.identity.rpcs.letters import LetterRpcs
+from services.identity.rpcs.personal_data import PersonalDataRpcs
 from services.identity.rpcs.profile import ProfileRpcs
 from services.identity.rpcs.recovery import RecoveryRpcs
 from services.identity.rpcs.registration import RegistrationRpcs
@@ -18,6 +19,7 @@ class IdentityService(
     SignInRpcs,
     RecoveryRpcs,
     ProfileRpcs,
+    PersonalDataRpcs,
     LetterRpcs,
     SubscriberRpcs,
     StaffRpcs,

@@ -35,7 +35,26 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
     LetterKind.SIGN_IN_LINK: {"token": "q3Vb9LrX0w2m", "valid_minutes": 30},
     LetterKind.NEW_DEVICE: {"device": "Firefox, Linux", "signed_in_at": "31.03.2026 21:00"},
+    LetterKind.PERSON_ERASED: {"erased_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
+    LetterKind.INVITATION: {
+        "number": "0012345678",
+        "address": "г. Примерск, ул. Образцовая",
+        "role": "viewer",
+        "token": "QUJD",
+        "valid_days": 7,
+    },
+    LetterKind.INVITATION_ACCEPTED: {
+        "number": "0012345678",
+        "linked_at": "31.03.2026 21:00",
+        "role": "payer",
+    },
+    LetterKind.ACCESS_WITHDRAWN: {
+        "number": "0012345678",
+        "ended_at": "31.03.2026 21:00",
+        "by_staff": False,
+    },
+    LetterKind.PROOFS_GUESSED: {"number": "0012345678", "attempts": 10},
     LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
         "lines": LINES,
@@ -75,6 +94,7 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
 }
 REQUIRED_PHRASES = {
+    LetterKind.PERSON_ERASED: ["31.03.2026 21:00", "удалён", "зарегистрироваться снова"],
     LetterKind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
     LetterKind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
     LetterKind.TEMPORARY_PASSWORD: [
@@ -93,6 +113,18 @@ REQUIRED_PHRASES = {
     ],
     LetterKind.NEW_DEVICE: ["31.03.2026 21:00", "Firefox, Linux", "Если это были не Вы"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
+    LetterKind.INVITATION: [
+        "0012345678 (г. Примерск, ул. Образцовая)",
+        "только смотреть",
+        f"{SETTINGS.url}/invitations/QUJD\n",
+        "7 дн.",
+    ],
+    LetterKind.INVITATION_ACCEPTED: [
+        "смотреть и оплачивать",
+        f"{SETTINGS.url}/accounts/0012345678/access\n",
+    ],
+    LetterKind.ACCESS_WITHDRAWN: ["Владелец лицевого счёта 0012345678", "31.03.2026 21:00"],
+    LetterKind.PROOFS_GUESSED: ["0012345678", "10 раз", "Счёт никому не открыт"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
         f"{SETTINGS.url}/payments/p-1/receipt\n",
