@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -45,8 +45,16 @@ class Attempts:
             raise RuntimeError("an upsert returned no row")
         if row["taken"] <= limit.most:
             return 0
-        closes_at: datetime = row["closes_at"]
-        return max(1, math.ceil((closes_at - now).total_seconds()))
+        return _seconds(row["closes_at"] - now)
+
+    def wait(self, limit: Limit, subject: bytes, now: datetime) -> int:
+        """Return the seconds until the next attempt is allowed, without counting one."""
+        row = self._cursor.execute(
+            "SELECT closes_at FROM attempts"
+            " WHERE scope = %s AND subject = %s AND taken >= %s AND closes_at > %s",
+            (limit.scope, subject, limit.most, now),
+        ).fetchone()
+        return 0 if row is None else _seconds(row["closes_at"] - now)
 
     def give_back(self, limit: Limit, subject: bytes) -> None:
         """Take back one attempt, which was successful."""
@@ -70,3 +78,7 @@ class Attempts:
             (now,),
         )
         return self._cursor.rowcount
+
+
+def _seconds(wait: timedelta) -> int:
+    return max(1, math.ceil(wait.total_seconds()))

@@ -40,6 +40,13 @@ class RegistrationCodeRequested(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "identity.registration_code_requested.v1"
 
 
+class RegistrationEmailCorrected(Event, frozen=True, kw_only=True):
+    """A mistyped address was corrected before the code; ``email`` is sealed."""
+
+    topic: ClassVar[str] = "identity.registration_email_corrected.v1"
+    email: str
+
+
 class RegistrationConfirmed(Event, frozen=True, kw_only=True):
     """The right code was entered, with both consents."""
 
@@ -125,6 +132,7 @@ class PasswordResetCompleted(Event, frozen=True, kw_only=True):
 EVENTS = EventTypes(
     RegistrationStarted,
     RegistrationCodeRequested,
+    RegistrationEmailCorrected,
     RegistrationConfirmed,
     RegistrationAbandoned,
     PersonRegistered,
@@ -173,6 +181,11 @@ class Registration(Aggregate):
         self.must_be_open()
         self.trigger(RegistrationCodeRequested())
 
+    def correct_email(self, email: str) -> None:
+        """Replace the address by a sealed one."""
+        self.must_be_open()
+        self.trigger(RegistrationEmailCorrected(email=email))
+
     def confirm(self) -> None:
         """Confirm; the caller has checked the code and both consents."""
         self.must_be_open()
@@ -205,6 +218,8 @@ class Registration(Aggregate):
                 self.person_type = event.person_type
                 self.email = event.email
                 self.organisation = event.organisation
+            case RegistrationEmailCorrected():
+                self.email = event.email
             case RegistrationConfirmed():
                 self.confirmed = True
             case RegistrationAbandoned():

@@ -20,6 +20,10 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "wrong_code": (ValidationFailed, "The code is wrong; compare it with the latest letter."),
     "code_expired": (ValidationFailed, "The code is too old; ask for a new one."),
     "code_attempts_used_up": (Forbidden, "This code was tried too often; ask for a new one."),
+    "registration_attempts_used_up": (
+        Forbidden,
+        "Too many wrong codes were entered for this registration; start again.",
+    ),
     "wrong_credentials": (
         Forbidden,
         "The e-mail address or the password is wrong; try again or recover the password.",

@@ -49,6 +49,17 @@ class RegistrationId(Schema):
     registration_id = fields.UUID(required=True)
 
 
+class ResendCode(Schema):
+    registration_id = fields.UUID(required=True)
+    ip = fields.IP(required=True)
+
+
+class CorrectEmail(Schema):
+    registration_id = fields.UUID(required=True)
+    email = _email()
+    ip = fields.IP(required=True)
+
+
 class ConfirmRegistration(Schema):
     registration_id = fields.UUID(required=True)
     code = _code()

@@ -84,6 +84,7 @@ class FakeCodes:
         attempts: int,
         now: datetime,
         expires_at: datetime,
+        long: bool,
     ) -> None:
         assert owner_id not in self.rows
         self.opened[owner_id] = (purpose, now)
@@ -93,13 +94,27 @@ class FakeCodes:
             digest=None,
             expires_at=expires_at,
             attempts_left=attempts,
+            long=long,
         )
+
+    def _change(self, owner_id: UUID, **changes: object) -> None:
+        self.rows[owner_id] = msgspec.structs.replace(self.rows[owner_id], **changes)
+
+    def set_long(self, owner_id: UUID, *, long: bool) -> None:
+        self._change(owner_id, long=long)
+
+    def readdress(self, owner_id: UUID, email_index: bytes) -> None:
+        self._change(owner_id, email_index=email_index, digest=None)
 
     def issue(
         self, owner_id: UUID, digest: bytes | None, *, attempts: int, expires_at: datetime
     ) -> None:
-        self.rows[owner_id] = msgspec.structs.replace(
-            self.rows[owner_id], digest=digest, attempts_left=attempts, expires_at=expires_at
+        self._change(
+            owner_id,
+            digest=digest,
+            attempts_left=attempts,
+            expires_at=expires_at,
+            sent_long=self.rows[owner_id].long,
         )
 
     def lock(self, owner_id: UUID) -> Code | None:
@@ -107,7 +122,7 @@ class FakeCodes:
 
     def miss(self, owner_id: UUID) -> None:
         row = self.rows[owner_id]
-        self.rows[owner_id] = msgspec.structs.replace(row, attempts_left=row.attempts_left - 1)
+        self._change(owner_id, attempts_left=row.attempts_left - 1, wrong=row.wrong + 1)
 
     def drop(self, owner_id: UUID) -> bool:
         return self.rows.pop(owner_id, None) is not None
@@ -209,6 +224,12 @@ class FakeAttempts:
         taken = min(taken, limit.most) + 1
         self.rows[limit.scope, subject] = (taken, closes_at)
         if taken <= limit.most:
+            return 0
+        return max(1, math.ceil((closes_at - now).total_seconds()))
+
+    def wait(self, limit: Limit, subject: bytes, now: datetime) -> int:
+        taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
+        if taken < limit.most or closes_at <= now:
             return 0
         return max(1, math.ceil((closes_at - now).total_seconds()))
 
