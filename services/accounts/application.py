@@ -17,7 +17,7 @@ from services.accounts.domain import (
 )
 from services.accounts.policy import Limit, Policy
 from services.accounts.preview import mask_address, mask_holder
-from services.accounts.proof import BillDigests, matches
+from services.accounts.proof import ProofDigests, proven_fact
 from shared.errors import Forbidden
 from shared.eventstore import Session
 
@@ -32,7 +32,7 @@ class LinkAccount(msgspec.Struct, frozen=True, kw_only=True):
 
     person_id: UUID
     number: str
-    fact: BillDigests
+    fact: ProofDigests
 
 
 class UnlinkAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +96,13 @@ class Linking:
         )
         return {"linked": True, "number": number, "rate_limit": left}
 
-    def _is_proven(self, session: Session, number: str, fact: BillDigests) -> bool:
+    def _is_proven(self, session: Session, number: str, fact: ProofDigests) -> bool:
         known = session.read.contract(number) is not None
         if self._policy.proof == "number":
             return known
         # An unknown number is compared too, so that it takes the same steps.
-        return matches(session.read.bills.of([number]).get(number, BillDigests()), fact) and known
+        kept = session.read.proofs.of([number]).get(number, ProofDigests())
+        return proven_fact(kept, fact, ("control_code", "total_and_period")) is not None and known
 
 
 def unlink_account(session: Session, command: UnlinkAccount) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Auxiliary tables, which no event fills: bills change every month, attempts are forgotten."""
+"""Auxiliary tables, which no event fills: attempts are forgotten, imports have a journal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -12,34 +11,6 @@ import psycopg
 
 from services.accounts.contract_loading import BeginImport, FinishImport
 from services.accounts.policy import Limit
-from services.accounts.proof import BillDigests
-
-
-class Bills:
-    """The facts of each account's last paper bill, as keyed digests."""
-
-    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
-        self._cursor = cursor
-
-    def of(self, numbers: Sequence[str]) -> dict[str, BillDigests]:
-        """Return the digests of those accounts that have a bill."""
-        self._cursor.execute(
-            "SELECT number, bill_number, bill_total FROM bills WHERE number = ANY(%s)",
-            (list(numbers),),
-        )
-        return {
-            row["number"]: BillDigests(bill_number=row["bill_number"], bill_total=row["bill_total"])
-            for row in self._cursor
-        }
-
-    def keep(self, bills: Mapping[str, BillDigests], now: datetime) -> None:
-        """Store new bills in place of the former ones."""
-        self._cursor.executemany(
-            "INSERT INTO bills (number, bill_number, bill_total, kept_at) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (number) DO UPDATE SET bill_number = excluded.bill_number,"
-            " bill_total = excluded.bill_total, kept_at = excluded.kept_at",
-            [(number, bill.bill_number, bill.bill_total, now) for number, bill in bills.items()],
-        )
 
 
 class Attempts:
@@ -97,12 +68,15 @@ class Imports:
 
     def finish(self, command: FinishImport, now: datetime) -> None:
         self._cursor.execute(
-            "UPDATE imports SET finished_at = %s, rows = %s, registered = %s, amended = %s,"
-            " unchanged = %s, bills = %s, refused = %s WHERE import_id = %s",
+            "UPDATE imports SET finished_at = %s, rows = %s, registered = %s, opened = %s,"
+            " closed = %s, amended = %s, unchanged = %s, bills = %s, refused = %s"
+            " WHERE import_id = %s",
             (
                 now,
                 command.rows,
                 command.registered,
+                command.opened,
+                command.closed,
                 command.amended,
                 command.unchanged,
                 command.bills,

@@ -9,7 +9,8 @@ import typer
 
 from services.accounts.contract_file import ContractFile, open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
-from services.accounts.proof import KEY_PURPOSE, BillSeal
+from services.accounts.contract_loading import OUTCOMES
+from services.accounts.proof import KEY_PURPOSE, ProofSeal
 from services.terminal import (
     DIFFERENCE,
     DONE,
@@ -32,6 +33,9 @@ from shared.config import ConfigurationError
 from shared.errors import ServiceError, ValidationFailed
 from shared.money import format_roubles, parse_roubles
 from shared.tablefiles import ControlTotals, quarantine_path
+
+_CALLED = {"opened": "new holders", "bills": "new bills"}
+"""What the table calls an outcome."""
 
 app = StaffVerbs("Contracts, as billing centres deliver them.")
 
@@ -75,13 +79,14 @@ def import_contracts(
         source = open_contract_file(file)
         refused_rows = quarantine or quarantine_path(file)
         with opened_store("accounts", writes=True) as store:
-            seal = BillSeal(store.hash_key(KEY_PURPOSE))
-            found = survey(source, seal, refused_rows, err, store.clock.today())
+            seal = ProofSeal(store.hash_key(KEY_PURPOSE))
+            found = survey(source, refused_rows, err, store.clock.today())
             summary = _summary(source, found, dry_run, refused_rows)
             summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
             if not summary["differences"]:
                 job = ContractImport(store, source, seal, found, err)
                 summary |= job.plan() if by is None else job.run(*by)
+                summary |= _refusals(found, refused_rows)
     except ValidationFailed as error:
         outcome = "Stopped" if error.code == "file_changed" else "Not imported"
         raise refused(f"{outcome}: {error.message}") from error
@@ -102,6 +107,12 @@ def _summary(
         "dry_run": dry_run,
         "rows": found.rows,
         "bill_total": found.total,
+        **_refusals(found, quarantine),
+    }
+
+
+def _refusals(found: Survey, quarantine: Path) -> dict[str, Any]:
+    return {
         "refused": found.refused,
         "quarantine": str(quarantine) if found.refused else None,
     }
@@ -115,9 +126,9 @@ def _show(summary: dict[str, Any], json: bool) -> None:
     if summary["differences"]:
         title = "Not imported: a control total differs"
     table = new_table(title, "contracts", amounts=("count",))
-    for key in ("rows", "registered", "amended", "unchanged", "bills", "refused"):
+    for key in ("rows", *OUTCOMES, "refused"):
         if key in summary:
-            table.add_row("new bills" if key == "bills" else key, str(summary[key]))
+            table.add_row(_CALLED.get(key, key), str(summary[key]))
     table.add_row("sum of bills, roubles", format_roubles(summary["bill_total"]))
     show(table)
     for difference in summary["differences"]:

@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from services.accounts.contract_loading import ContractRow
 from services.accounts.contract_row import RowRefused, read_row
-from services.accounts.proof import BillSeal
 from shared.money import Kopecks
 from shared.tablefiles import CUT, FileKind, Line, SeenNames, TableFile, open_table
 
@@ -24,10 +23,18 @@ CONTRACTS = FileKind(
         "living_area",
         "heated_area",
         "els",
+        "services",
+        "payee",
+        "state",
+        "since",
+        "closed_on",
         "effective_on",
-        "bill_number",
+        "holder_change",
         "bill_total",
-        # For people who read the file: which fact proves ownership. It is not loaded.
+        "period",
+        "control_code",
+        # For people who read the file: the bill, and what links its account. They are not loaded.
+        "bill_number",
         "proof",
     ),
 )
@@ -40,9 +47,10 @@ _EMPTY_CELLS = b"; \t\r"
 
 @dataclass(frozen=True)
 class Accepted:
-    """A row that may enter the registry; ``total`` is its bill's, in kopecks."""
+    """A row that may enter the registry, and its line; ``total`` is its bill's, in kopecks."""
 
     row: ContractRow
+    line: Line
     total: Kopecks
 
 
@@ -60,7 +68,7 @@ def open_contract_file(path: Path) -> ContractFile:
     return open_table(path, [CONTRACTS])
 
 
-def checked_rows(source: ContractFile, seal: BillSeal, today: date) -> Iterator[Accepted | Refused]:
+def checked_rows(source: ContractFile, today: date) -> Iterator[Accepted | Refused]:
     """Yield every row in order, checked; memory does not grow with the file."""
     with closing(SeenNames()) as seen:
         for number, start, end, raw, fields, flaw in source.rows(source.start, source.row):
@@ -72,12 +80,23 @@ def checked_rows(source: ContractFile, seal: BillSeal, today: date) -> Iterator[
                 continue
             named = dict(zip(CONTRACTS.columns, fields, strict=True))
             try:
-                row, total = read_row(named, seal, today)
+                row, total = read_row(named, today)
             except RowRefused as refusal:
                 yield Refused(line, str(refusal), refusal.total)
                 continue
-            earlier = seen.first_row(row.number, number)
-            if earlier != number:
-                yield Refused(line, f"number: line {earlier} has this account already", total)
+            if repeated := _repeated(seen, row, number):
+                yield Refused(line, repeated, total)
             else:
-                yield Accepted(row, total)
+                yield Accepted(row, line, total)
+
+
+def _repeated(seen: SeenNames, row: ContractRow, number: int) -> str:
+    """Return why a row repeats an earlier one; nothing when it does not."""
+    earlier = seen.first_row(row.number, number)
+    if earlier != number:
+        return f"number: line {earlier} has this account already"
+    if row.els is not None and row.state != "closed":
+        earlier = seen.first_row(f"els {row.els}", number)
+        if earlier != number:
+            return f"els: line {earlier} has it for another account"
+    return ""

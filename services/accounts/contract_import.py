@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -16,29 +16,32 @@ from services.accounts.contract_file import Accepted, ContractFile, Refused, che
 from services.accounts.contract_loading import (
     OUTCOMES,
     BeginImport,
-    ContractRow,
+    ContractLoading,
     FinishImport,
-    RegisterContracts,
+    LoadContracts,
+    Loaded,
     begin_import,
     finish_import,
-    plan_contracts,
-    register_contracts,
 )
-from services.accounts.proof import BillSeal
+from services.accounts.proof import ProofSeal
 from shared.context import bind
 from shared.eventstore import Store
 from shared.ids import NAMESPACE, derived_id, new_id
 from shared.money import Kopecks
 from shared.tablefiles import ControlTotals, Line, QuarantineFile
 
-BATCH = 200
+BATCH = 5_000
 """Rows of one transaction."""
+SHOWN_EVERY = 1_000
+"""Rows after which the progress of the check is shown."""
 
 
 @dataclass
 class Survey:
     """The result of the first pass: all rows, the refused ones, and the sum of the bills."""
 
+    quarantine: QuarantineFile
+    quarantined: int = 0
     rows: int = 0
     refused: int = 0
     total: Kopecks = 0
@@ -51,26 +54,34 @@ class Survey:
             for difference in expected.differences(found)
         ]
 
+    def put(self, refused: Iterable[tuple[Line, str]]) -> None:
+        """Write refused rows to the quarantine file, each with its reason."""
 
-def survey(
-    source: ContractFile, seal: BillSeal, quarantine: Path, screen: Console, today: date
-) -> Survey:
+        def counted() -> Iterator[tuple[Line, str]]:
+            for entry in refused:
+                self.refused += 1
+                yield entry
+
+        self.quarantined = self.quarantine.write(self.quarantined, counted())
+
+
+def survey(source: ContractFile, quarantine: Path, screen: Console, today: date) -> Survey:
     """Check and count every row; refused ones go to the quarantine file with their reasons."""
-    found = Survey()
+    found = Survey(QuarantineFile(source, quarantine))
     with _progress(screen) as progress:
         task = progress.add_task("Checking", total=None)
 
         def refused() -> Iterator[tuple[Line, str]]:
-            for row in checked_rows(source, seal, today):
+            for row in checked_rows(source, today):
                 found.rows += 1
                 found.total += row.total
-                progress.advance(task)
+                if found.rows % SHOWN_EVERY == 0:
+                    progress.update(task, completed=found.rows)
                 if isinstance(row, Refused):
-                    found.refused += 1
                     yield row.line, row.reason
 
-        QuarantineFile(source, quarantine).write(0, refused())
-        progress.update(task, total=found.rows)
+        found.put(refused())
+        progress.update(task, total=found.rows, completed=found.rows)
     return found
 
 
@@ -78,19 +89,20 @@ class ContractImport:
     """The second pass: the accepted rows, batch by batch."""
 
     def __init__(
-        self, store: Store, source: ContractFile, seal: BillSeal, found: Survey, screen: Console
+        self, store: Store, source: ContractFile, seal: ProofSeal, found: Survey, screen: Console
     ) -> None:
         self._store = store
         self._source = source
-        self._seal = seal
+        self._loading = ContractLoading(seal)
         self._found = found
         self._screen = screen
 
     def plan(self) -> dict[str, Any]:
-        """Return the counts that `run` would return, and write nothing."""
+        """Return the counts that `run` would return, and write nothing but the quarantine."""
+        plan = self._loading.plan
         return self._each_batch(
             "Comparing",
-            lambda _, batch: self._store.query(lambda session: plan_contracts(session, batch)),
+            lambda _, rows: self._store.query(lambda session: plan(session, rows)),
         )
 
     def run(self, actor: str, reason: str) -> dict[str, Any]:
@@ -118,31 +130,37 @@ class ContractImport:
             self._store.transact(finish_import, finish)
         return {"import_id": str(import_id), **outcome}
 
-    def _load(self, index: int, batch: RegisterContracts) -> dict[str, int]:
+    def _load(self, index: int, rows: LoadContracts) -> Loaded:
         # The id is derived from the file, so that the same file gives the same ids. The result is
         # not kept: a file that is loaded again after another one has to count again.
         command_id = derived_id(NAMESPACE, "accounts.import", self._source.digest, str(index))
         with bind(command_id=command_id):
-            return self._store.transact(register_contracts, batch)
+            return self._store.transact(self._loading.load, rows)
 
-    def _each_batch(self, title: str, work: Any) -> dict[str, int]:
+    def _each_batch(
+        self, title: str, work: Callable[[int, LoadContracts], Loaded]
+    ) -> dict[str, int]:
         outcome = dict.fromkeys(OUTCOMES, 0)
-        rows = checked_rows(self._source, self._seal, self._store.clock.today())
-        accepted = (row.row for row in rows if isinstance(row, Accepted))
+        rows = checked_rows(self._source, self._store.clock.today())
+        accepted = (row for row in rows if isinstance(row, Accepted))
         with _progress(self._screen) as progress:
             task = progress.add_task(title, total=self._found.rows - self._found.refused)
             for index, batch in enumerate(_batches(accepted)):
                 self._source.check_unchanged()
-                for key, count in work(index, batch).items():
+                loaded = work(index, LoadContracts(rows=tuple(one.row for one in batch)))
+                for key, count in loaded.counts.items():
                     outcome[key] += count
-                progress.advance(task, len(batch.rows))
+                self._found.put(
+                    (batch[place].line, reason) for place, reason in loaded.refused.items()
+                )
+                progress.advance(task, len(batch))
         return outcome
 
 
-def _batches(rows: Iterable[ContractRow]) -> Iterator[RegisterContracts]:
+def _batches(rows: Iterable[Accepted]) -> Iterator[list[Accepted]]:
     stream = iter(rows)
-    while batch := tuple(islice(stream, BATCH)):
-        yield RegisterContracts(rows=batch)
+    while batch := list(islice(stream, BATCH)):
+        yield batch
 
 
 def _progress(screen: Console) -> Progress:

@@ -7,20 +7,19 @@ reasons are shown on screens.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from services.accounts.contract_loading import ContractRow
 from services.accounts.domain import clean_number
-from services.accounts.proof import BillSeal
+from services.accounts.proof import significant_code
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, parse_roubles
 
-T = TypeVar("T")
-
 MAX_RESIDENTS = 999
+MAX_SERVICES = 50
 FIRST_DAY = date(1992, 1, 1)
 """An earlier day of an amendment is a wrong year."""
 
@@ -28,6 +27,7 @@ _AREA = re.compile(r"[0-9]{1,7}(?:[.,][0-9]{1,4})?")
 _ELS = re.compile(r"[0-9A-ZА-ЯЁ]{10}")
 """ЕЛС of ГИС ЖКХ: 10 characters, digits and capital letters."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERIOD = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -39,41 +39,40 @@ class RowRefused(Exception):  # noqa: N818 - a refusal, named as people say it
         self.total = total
 
 
-def read_row(fields: Mapping[str, str], seal: BillSeal, today: date) -> tuple[ContractRow, Kopecks]:
+def read_row(fields: Mapping[str, str], today: date) -> tuple[ContractRow, Kopecks]:
     """Return the row and its bill's total in kopecks (0: none). Raises RowRefused."""
     texts = {name: text.strip() for name, text in fields.items()}
     reasons: list[str] = []
-
-    def read(name: str, parse: Callable[[str], T], default: T) -> T:
+    read: dict[str, Any] = {}
+    for name, parse in _PARSERS.items():
+        text = texts.get(name, "")
+        if not text and name in _DEFAULTS:
+            read[name] = _DEFAULTS[name]
+            continue
         try:
-            return parse(texts.get(name, ""))
+            read[name] = parse(text)
         except ValueError as error:
             reasons.append(f"{name}: {error}")
-            return default
-
-    number = read("number", _number, "")
-    total = read("bill_total", _optional(_total), None)
-    bill_number = read("bill_number", _optional(_text(64)), None)
-    has_bill = bill_number is not None or total is not None
-    row: dict[str, Any] = {
-        "number": number,
-        "holder": read("holder", _text(300), ""),
-        "address": read("address", _text(500), ""),
-        "payer_kind": read("payer_kind", _payer_kind, "household"),
-        "residents": read("residents", _optional(_residents), None),
-        "els": read("els", _optional(_els), None),
-        "effective_on": read("effective_on", _optional(_day_up_to(today)), None),
-        "bill": seal.of_bill(number, bill_number, total) if has_bill else None,
-    }
-    for name in ("total_area", "living_area", "heated_area"):
-        row[name] = read(name, _optional(_area), None)
+    total: Kopecks = read.pop("bill_total", 0)
+    if not reasons:
+        reasons += _contradictions(read, today)
     if reasons:
-        raise RowRefused("; ".join(reasons), total or 0)
-    return ContractRow(**row), total or 0
+        raise RowRefused("; ".join(reasons), total)
+    read.pop("bill_number")
+    is_correction = read.pop("holder_change")
+    return ContractRow(bill_total=total, is_correction=is_correction, **read), total
 
 
-def _optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
-    return lambda text: parse(text) if text else None
+def _contradictions(read: Mapping[str, Any], today: date) -> Iterator[str]:
+    for name in ("effective_on", "since", "closed_on"):
+        day = read[name]
+        if day is not None and not FIRST_DAY <= day <= today:
+            yield f"{name}: must be a day from {FIRST_DAY} to today"
+    closed_on, since = read["closed_on"], read["since"]
+    if closed_on is not None and read["state"] != "closed":
+        yield "closed_on: only a contract whose state is closed has one"
+    if closed_on is not None and since is not None and closed_on < since:
+        yield "closed_on: is before since"
 
 
 def _number(text: str) -> str:
@@ -120,17 +119,11 @@ def _els(text: str) -> str:
     return text.upper()
 
 
-def _day_up_to(today: date) -> Callable[[str], date]:
-    def parse(text: str) -> date:
-        try:
-            day = date.fromisoformat(text if _DAY.fullmatch(text) else "")
-        except ValueError:
-            raise ValueError("must be a day, as 2026-03-31") from None
-        if not FIRST_DAY <= day <= today:
-            raise ValueError(f"must be a day from {FIRST_DAY} to today")
-        return day
-
-    return parse
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise ValueError("must be a day, as 2026-03-31") from None
 
 
 def _total(text: str) -> Kopecks:
@@ -139,3 +132,67 @@ def _total(text: str) -> Kopecks:
         return parse_roubles(text)
     except ValueError:
         raise ValueError("must be roubles, as 4500,00") from None
+
+
+def _code(text: str) -> str:
+    significant_code(text)
+    return text
+
+
+def _period(text: str) -> str:
+    if not _PERIOD.fullmatch(text):
+        raise ValueError("must be the month of the bill, as 2026-03")
+    return text
+
+
+def _services(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split("|"))
+    if len(names) > MAX_SERVICES or len(set(names)) != len(names):
+        raise ValueError(f"must be up to {MAX_SERVICES} names with | between them, each once")
+    return tuple(map(_text(200), names))
+
+
+def _state(text: str) -> str:
+    if text not in ("open", "closed"):
+        raise ValueError("must be open or closed")
+    return text
+
+
+def _holder_change(text: str) -> bool:
+    if text != "correction":
+        raise ValueError("must be correction, or empty where the holder is another one")
+    return True
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "number": _number,
+    "holder": _text(300),
+    "address": _text(500),
+    "payer_kind": _payer_kind,
+    "residents": _residents,
+    "total_area": _area,
+    "living_area": _area,
+    "heated_area": _area,
+    "els": _els,
+    "services": _services,
+    "payee": _text(64),
+    "state": _state,
+    "since": _day,
+    "closed_on": _day,
+    "effective_on": _day,
+    "holder_change": _holder_change,
+    "bill_number": _text(64),
+    "bill_total": _total,
+    "period": _period,
+    "control_code": _code,
+}
+"""Column -> how its text is read; each raises ValueError with what it must be."""
+
+_REQUIRED = {"number", "holder", "address", "payer_kind"}
+_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(_PARSERS.keys() - _REQUIRED),
+    "services": (),
+    "holder_change": False,
+    "bill_total": 0,
+}
+"""Column -> what an empty cell stands for; the required ones may not be empty."""

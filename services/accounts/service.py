@@ -8,7 +8,7 @@ from uuid import UUID
 from services.accounts import application, schemas
 from services.accounts.domain import clean_number
 from services.accounts.policy import load_policy
-from services.accounts.proof import KEY_PURPOSE, BillSeal
+from services.accounts.proof import KEY_PURPOSE, ProofSeal
 from shared.config import GATEWAY
 from shared.errors import Forbidden, NotFound
 from shared.rpc.server import StoreProvider, rpc
@@ -44,7 +44,7 @@ class AccountsService:
         Raises Forbidden ``link_refused``, the same for an unknown number and a wrong fact; and as
         `application.Linking.link`.
         """
-        seal = BillSeal(self.store.hash_key(KEY_PURPOSE))
+        seal = ProofSeal(self.store.hash_key(KEY_PURPOSE))
         command = application.LinkAccount(
             person_id=person_id,
             number=number,

@@ -88,6 +88,12 @@ class DocumentsAccepted(Event, frozen=True, kw_only=True):
     accepted_from: str
 
 
+class TemporaryPasswordRequested(Event, frozen=True, kw_only=True):
+    """Staff had the letter with the password for the first sign-in written again."""
+
+    topic: ClassVar[str] = "identity.temporary_password_requested.v1"
+
+
 class TemporaryPasswordIssued(Event, frozen=True, kw_only=True):
     """A password for the first sign-in was issued for a letter; an earlier one is void."""
 
@@ -137,6 +143,7 @@ EVENTS = EventTypes(
     RegistrationAbandoned,
     PersonRegistered,
     DocumentsAccepted,
+    TemporaryPasswordRequested,
     TemporaryPasswordIssued,
     PasswordChanged,
     ProfileChanged,
@@ -253,6 +260,11 @@ class Person(Aggregate):
         consent = event.consent_version not in (None, self.consent_version)
         if rules or consent:
             self.trigger(event)
+
+    def request_temporary_password(self) -> None:
+        """Have the letter for the first sign-in written again."""
+        self.must_exist()
+        self.trigger(TemporaryPasswordRequested())
 
     def issue_temporary_password(self, expires_at: datetime) -> None:
         """Issue a password for the first sign-in.

@@ -25,6 +25,10 @@ SESSIONS_PER_PERSON = 20
 SEEN_RESOLUTION = timedelta(minutes=1)
 """The precision of "last seen": one write per minute and session, not one per request."""
 
+SUPPORT_CODES_OF_PERSON = 50
+"""Of each person the newest support codes: whoever makes errors at will fills no table."""
+SUPPORT_CODE_LIFE = timedelta(days=90)
+
 
 class Limit(NamedTuple):
     """At most ``most`` attempts of one subject within a window that its first attempt opens."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.identity.domain import (
     PasswordChanged,
     PasswordResetRequested,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
+    TemporaryPasswordRequested,
 )
 from shared.bus import Publication
-from shared.eventstore import Recorded
+from shared.eventstore import Event, Recorded
+
+_OF_A_PERSON: Mapping[type[Event], str] = {
+    TemporaryPasswordRequested: "temporary_password_requested",
+    PasswordChanged: "password_changed",
+    ProfileChanged: "profile_changed",
+}
+"""What is said of a person alone."""
 
 
 def publish(recorded: Recorded) -> Publication | None:
@@ -29,12 +39,10 @@ def publish(recorded: Recorded) -> Publication | None:
                 subject=subject,
                 data={"person_id": subject, "person_type": str(person_type)},
             )
-        case PasswordChanged():
+        case event if type(event) in _OF_A_PERSON:
             return Publication(
-                type="password_changed", subject=subject, data={"person_id": subject}
+                type=_OF_A_PERSON[type(event)], subject=subject, data={"person_id": subject}
             )
-        case ProfileChanged():
-            return Publication(type="profile_changed", subject=subject, data={"person_id": subject})
         # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
             return Publication(

@@ -68,6 +68,15 @@ def request_password_reset(session: Session, command: RequestPasswordReset) -> d
     return {}
 
 
+def start_recovery(session: Session, person_id: UUID) -> None:
+    """Start a recovery of a known person, whom nobody else can keep from it."""
+    if session.read.credentials.of_person(person_id) is None:
+        raise NotFound("person_not_found", "There is no such person.")
+    reset = session.load(PasswordReset, new_id())
+    session.read.password_resets.open(reset.id, person_id, session.now)
+    reset.request(person_id)
+
+
 def issue_reset_link(session: Session, command: IssueResetLink) -> dict[str, Any]:
     """Store the link of the letter being written; return {email}.
 

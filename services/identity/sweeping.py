@@ -8,6 +8,7 @@ from services.identity.limits import (
     PASSWORD_RESET_LIFE,
     REGISTRATION_LIFE,
     SESSION_IDLE_LIFE,
+    SUPPORT_CODE_LIFE,
 )
 from shared.eventstore import Session
 
@@ -26,6 +27,7 @@ def sweep(session: Session, _: Sweep) -> int:
     """
     read, now = session.read, session.now
     deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
+    deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
     deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
     # A code that is already gone belongs to a registration that was confirmed just now.

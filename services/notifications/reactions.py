@@ -53,7 +53,7 @@ def registration_code_requested(session: Session, message: Message, services: Se
     )
 
 
-def person_registered(session: Session, message: Message, services: Services) -> None:
+def temporary_password_due(session: Session, message: Message, services: Services) -> None:
     """Send the instruction and the temporary password."""
     writer = Writer(session, message, services)
     letter_id, person_id = writer.letter_id("password"), writer.event["person_id"]
@@ -264,7 +264,8 @@ BATCH: Final = 1
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {
         "registration_code_requested": registration_code_requested,
-        "person_registered": person_registered,
+        "person_registered": temporary_password_due,
+        "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
     },

@@ -1,8 +1,9 @@
-"""Events of accounts: contracts by number, and links by person; no name, no address."""
+"""Events of accounts: contracts and tenures by number, links by person; no name, no address."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from marshmallow import Schema, fields, validate
 
@@ -24,7 +25,7 @@ class PayerKind(StrEnum):
     CAPITAL_REPAIR = "capital_repair"
 
 
-#: The details of a contract, by their names in the registry.
+#: The details of a contract that are published as changed, by their names in the registry.
 DETAILS = (
     "payer_kind",
     "holder",
@@ -35,6 +36,13 @@ DETAILS = (
     "heated_area",
     "els",
 )
+
+
+class TenureOrdinal(fields.Integer):
+    """Which holder of a number it is: 1 is the first."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=1, max=9_999), **kwargs)
 
 
 class ContractRegistered(Schema):
@@ -64,6 +72,39 @@ class ContractAmended(Schema):
             "description": (
                 "The day from which the amendment holds. Messages of before this field existed "
                 "lack it: it is the day on which they were recorded."
+            )
+        },
+    )
+    tenure = TenureOrdinal(
+        metadata={"description": "Which holder of the account it is about; absent: the first one."},
+    )
+
+
+class TenureOpened(Schema):
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    tenure = TenureOrdinal(
+        required=True,
+        metadata={"description": "Which holder of the account it is: 2 is the second one."},
+    )
+    since = Day(required=True, metadata={"description": "The first day of the holder."})
+    payer_kind = fields.String(
+        required=True,
+        validate=validate.OneOf([kind.value for kind in PayerKind]),
+        metadata={"description": "Who pays, which decides the penalty rules.", "grows": True},
+    )
+
+
+class TenureClosed(Schema):
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    tenure = TenureOrdinal(
+        required=True,
+        metadata={"description": "Which holder of the account it was: 1 is the first one."},
+    )
+    until = Day(
+        required=True,
+        metadata={
+            "description": (
+                "The last day of the holder; the day before the first one, where there was none."
             )
         },
     )
@@ -103,6 +144,21 @@ CONTRACTS = [
         version=1,
         schema=ContractAmended,
         summary="Details of a contract changed in the registry.",
+    ),
+    Contract(
+        "tenure_opened",
+        version=1,
+        schema=TenureOpened,
+        summary=(
+            "Another holder took over an account: it starts with nothing owed. The first holder's "
+            "time begins with contract_registered."
+        ),
+    ),
+    Contract(
+        "tenure_closed",
+        version=1,
+        schema=TenureClosed,
+        summary="A holder's time with an account ended: it is final, and nothing is paid any more.",
     ),
     Contract(
         "account_linked",

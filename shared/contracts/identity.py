@@ -38,6 +38,12 @@ class PersonRegistered(Schema):
     )
 
 
+class TemporaryPasswordRequested(Schema):
+    person_id = PersonId(
+        required=True, metadata={"description": "Who has not chosen a password of his own yet."}
+    )
+
+
 class PasswordChanged(Schema):
     person_id = PersonId(required=True, metadata={"description": "Whose password it is."})
 
@@ -66,6 +72,12 @@ CONTRACTS = [
         version=1,
         schema=PersonRegistered,
         summary="A person confirmed the e-mail address, accepted the rules and gave consent.",
+    ),
+    Contract(
+        "temporary_password_requested",
+        version=1,
+        schema=TemporaryPasswordRequested,
+        summary="Staff have the letter with the password for the first sign-in written again.",
     ),
     Contract(
         "password_changed",

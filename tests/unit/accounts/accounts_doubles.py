@@ -6,29 +6,87 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from services.accounts.contract_loading import BeginImport, FinishImport
 from services.accounts.domain import (
     AccountLinked,
     AccountUnlinked,
-    ContractAmended,
     ContractDetails,
-    ContractRegistered,
     LinkedAccount,
 )
 from services.accounts.policy import Limit
-from services.accounts.proof import BillDigests
+from services.accounts.proof import ProofDigests
+from services.accounts.readmodel import TenureChanges
+from services.accounts.tenures import KeptProof, Tenure
 from shared.eventstore import Aggregate, Recorded
 
 
-class FakeBills:
+class FakeProofs:
+    def __init__(self, tenures: FakeTenures) -> None:
+        self._tenures = tenures
+        self.rows: dict[tuple[str, int], KeptProof] = {}
+
+    def of(self, numbers: Sequence[str]) -> dict[str, ProofDigests]:
+        return {
+            number: self.rows[number, tenure.tenure].digests
+            for number, tenure in self._tenures.current(numbers).items()
+            if tenure.until is None and (number, tenure.tenure) in self.rows
+        }
+
+    def kept(self, numbers: Sequence[str]) -> dict[str, dict[int, ProofDigests]]:
+        kept: dict[str, dict[int, ProofDigests]] = {}
+        for (number, tenure), proof in self.rows.items():
+            if number in numbers:
+                kept.setdefault(number, {})[tenure] = proof.digests
+        return kept
+
+    def sealed_code(self, number: str) -> tuple[int, str] | None:
+        if number not in self.of([number]):
+            return None
+        proof = self.rows[number, self._tenures.current([number])[number].tenure]
+        return (proof.tenure, proof.sealed_code) if proof.sealed_code else None
+
+    def keep(
+        self, proofs: Sequence[KeptProof], replaced: Sequence[tuple[str, int]], now: datetime
+    ) -> None:
+        for key in replaced:
+            del self.rows[key]
+        self.rows.update({(proof.number, proof.tenure): proof for proof in proofs})
+
+
+class FakeTenures:
     def __init__(self) -> None:
-        self.kept: dict[str, BillDigests] = {}
+        self.rows: dict[tuple[str, int], Tenure] = {}
 
-    def of(self, numbers: Sequence[str]) -> dict[str, BillDigests]:
-        return {number: self.kept[number] for number in numbers if number in self.kept}
+    def apply(self, changes: TenureChanges) -> None:
+        for key, (until, version) in changes.ended.items():
+            self.rows[key] = replace(self.rows[key], until=until, version=version)
+        for key, amended in changes.amended.items():
+            version = max(self.rows[key].version, amended.version)
+            self.rows[key] = replace(self.rows[key], details=amended.details, version=version)
+        self.rows.update(changes.added)
 
-    def keep(self, bills: Mapping[str, BillDigests], now: datetime) -> None:
-        self.kept.update(bills)
+    def current(self, numbers: Sequence[str]) -> dict[str, Tenure]:
+        found = sorted(self.rows.items())
+        return {number: tenure for (number, _), tenure in found if number in numbers}
+
+    def of(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Tenure]:
+        return {key: self.rows[key] for key in keys if key in self.rows}
+
+    def history(self, number: str) -> list[Tenure]:
+        return [tenure for key, tenure in sorted(self.rows.items()) if key[0] == number]
+
+    def number_of_els(self, els: str) -> str | None:
+        found = self.numbers_of_els([els]).get(els, [])
+        return found[0] if len(found) == 1 else None
+
+    def numbers_of_els(self, els: Sequence[str]) -> dict[str, list[str]]:
+        numbers: dict[str, list[str]] = {}
+        for tenure in self.rows.values():
+            if tenure.until is None and tenure.details.els in els:
+                numbers.setdefault(tenure.details.els or "", []).append(tenure.number)
+        return numbers
 
 
 class FakeAttempts:
@@ -63,17 +121,16 @@ class FakeImports:
 
 class FakeReadModel:
     def __init__(self) -> None:
-        self.bills = FakeBills()
+        self.tenures = FakeTenures()
+        self.proofs = FakeProofs(self.tenures)
         self.attempts = FakeAttempts()
         self.imports = FakeImports()
-        self._contracts: dict[str, ContractDetails] = {}
         self._links: list[tuple[AccountLinked, datetime]] = []
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        changes = TenureChanges()
         for record in recorded:
             match record.event:
-                case ContractRegistered() | ContractAmended() as event:
-                    self._contracts[event.number] = event.details
                 case AccountLinked() as event:
                     self._links.append((event, record.recorded_at))
                 case AccountUnlinked() as event:
@@ -82,18 +139,22 @@ class FakeReadModel:
                         for link, at in self._links
                         if (link.person_id, link.number) != (event.person_id, event.number)
                     ]
+                case _:
+                    changes.note(record)
+        self.tenures.apply(changes)
 
     def contract(self, number: str) -> ContractDetails | None:
-        return self._contracts.get(number)
+        return self.contracts([number]).get(number)
 
     def contracts(self, numbers: Sequence[str]) -> dict[str, ContractDetails]:
-        return {number: self._contracts[number] for number in numbers if number in self._contracts}
+        found = self.tenures.current(numbers)
+        return {number: tenure.details for number, tenure in found.items()}
 
     def linked(self, person_id: UUID) -> list[LinkedAccount]:
         return [
             LinkedAccount(
                 number=link.number,
-                details=self._contracts[link.number],
+                details=self.contracts([link.number])[link.number],
                 proven_by=link.proven_by,
                 linked_at=at.isoformat(),
             )

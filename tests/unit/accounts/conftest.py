@@ -10,10 +10,15 @@ import pytest
 from accounts_doubles import FakeReadModel
 
 from services.accounts.application import LinkAccount, Linking, linked_accounts
-from services.accounts.contract_loading import ContractRow, RegisterContracts, register_contracts
+from services.accounts.contract_loading import (
+    ContractLoading,
+    ContractRow,
+    LoadContracts,
+    Loaded,
+)
 from services.accounts.domain import EVENTS
 from services.accounts.policy import Policy, load_policy
-from services.accounts.proof import BillSeal
+from services.accounts.proof import ProofSeal
 from shared.eventstore import MemoryStore
 from tests.fixed_clock import FixedClock
 
@@ -26,11 +31,10 @@ class AccountsHarness:
     def __init__(self, policy: Policy | None = None) -> None:
         self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
         self.store = MemoryStore(EVENTS, FakeReadModel(), self.clock)
-        self.seal = BillSeal(b"k" * 32)
+        self.seal = ProofSeal(b"k" * 32)
         self.linking = Linking(policy or load_policy({}))
 
     def row(self, number: str, **changes: object) -> ContractRow:
-        total = changes.pop("total", 450000)
         fields: dict[str, object] = {
             "number": number,
             "holder": "Примерова Полина Образцовна",
@@ -38,14 +42,26 @@ class AccountsHarness:
             "payer_kind": "household",
             "residents": 3,
             "total_area": "54.2",
-            "bill": self.seal.of_bill(number, f"2026-10/{number[-2:]}", total),
+            "bill_total": 450000,
+            "period": "2026-10",
+            "control_code": f"CODE-{number[-4:]:0>4}",
         }
         return ContractRow(**(fields | changes))
 
-    def register(self, *rows: ContractRow) -> dict[str, int]:
-        return self.store.transact(register_contracts, RegisterContracts(rows=rows))
+    def load(self, *rows: ContractRow) -> Loaded:
+        return self.store.transact(ContractLoading(self.seal).load, LoadContracts(rows=rows))
 
-    def link(self, person_id: UUID, number: str, proof: str = "4500,00") -> bool:
+    def register(self, *rows: ContractRow) -> dict[str, int]:
+        """Load rows, none of which is refused; return the outcomes that there were."""
+        loaded = self.load(*rows)
+        assert loaded.refused == {}
+        return {name: count for name, count in loaded.counts.items() if count}
+
+    def plan(self, *rows: ContractRow) -> Loaded:
+        command = LoadContracts(rows=rows)
+        return self.store.query(lambda session: ContractLoading(self.seal).plan(session, command))
+
+    def link(self, person_id: UUID, number: str, proof: str = "4500,00 10.2026") -> bool:
         fact = self.seal.of_answer(number.strip(), proof)
         command = LinkAccount(person_id=person_id, number=number, fact=fact)
         return bool(self.store.execute(self.linking.link, command)["linked"])
@@ -62,5 +78,5 @@ def new_harness() -> Callable[[Policy | None], AccountsHarness]:
 @pytest.fixture
 def harness() -> AccountsHarness:
     harness = AccountsHarness()
-    harness.register(harness.row(FIRST), harness.row(SECOND, total=-12000))
+    harness.register(harness.row(FIRST), harness.row(SECOND, bill_total=-12000))
     return harness

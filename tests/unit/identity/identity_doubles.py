@@ -19,7 +19,7 @@ from services.identity.domain import (
     ProfileChanged,
 )
 from services.identity.limits import Limit
-from services.identity.readmodel import PersonRow
+from services.identity.readmodel import PersonRow, PersonState
 from services.identity.sessions import SignedIn
 from services.identity.subscribers import Subscriber
 from shared.eventstore import Aggregate, Recorded
@@ -126,6 +126,14 @@ class FakeCodes:
 
     def drop(self, owner_id: UUID) -> bool:
         return self.rows.pop(owner_id, None) is not None
+
+    def newest_of(self, email_index: bytes, purpose: str) -> UUID | None:
+        of_address = [
+            owner
+            for owner, row in self.rows.items()
+            if row.email_index == email_index and self.opened[owner][0] == purpose
+        ]
+        return max(of_address, key=lambda owner: self.opened[owner][1], default=None)
 
     def opened_before(self, purpose: str, instant: datetime, most: int) -> list[UUID]:
         waiting = [
@@ -313,6 +321,27 @@ class FakeSubscribers:
         return self.rows.pop(name, None) is not None
 
 
+class FakeSupportCodes:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, UUID], datetime] = {}
+
+    def note(self, code: str, person_id: UUID, now: datetime, most: int) -> None:
+        self.rows[code, person_id] = now
+        own = sorted((at, key) for key, at in self.rows.items() if key[1] == person_id)
+        for _, key in own[:-most]:
+            del self.rows[key]
+
+    def persons_of(self, code: str) -> list[UUID]:
+        found = [(at, person_id) for (known, person_id), at in self.rows.items() if known == code]
+        return [person_id for _, person_id in sorted(found, reverse=True)]
+
+    def sweep(self, before: datetime) -> int:
+        old = [key for key, at in self.rows.items() if at < before]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+
 class FakeReadModel:
     def __init__(self) -> None:
         self.subscribers = FakeSubscribers()
@@ -320,6 +349,8 @@ class FakeReadModel:
         self.codes = FakeCodes()
         self.sessions = FakeSessions(self.credentials)
         self.attempts = FakeAttempts()
+        self.support_codes = FakeSupportCodes()
+        self.states: dict[UUID, PersonState] = {}
         self.password_resets = FakePasswordResets()
         self.persons: dict[UUID, PersonRow] = {}
 
@@ -336,6 +367,13 @@ class FakeReadModel:
                         full_name=None,
                         phone=None,
                     )
+                    self.states[who] = PersonState(
+                        person_type=event.person_type,
+                        registered_at=entry.recorded_at,
+                        rules_version=event.rules_version,
+                        consent_version=event.consent_version,
+                        erased=False,
+                    )
                     self.sessions.accepted[who] = {
                         "rules_version": event.rules_version,
                         "consent_version": event.consent_version,
@@ -351,6 +389,10 @@ class FakeReadModel:
                     self.persons[who] = msgspec.structs.replace(self.persons[who], **changes)
                 case PersonErased():
                     del self.persons[who]
+                    self.states[who] = msgspec.structs.replace(self.states[who], erased=True)
 
     def person(self, person_id: UUID) -> PersonRow | None:
         return self.persons.get(person_id)
+
+    def state_of(self, person_id: UUID) -> PersonState | None:
+        return self.states.get(person_id)

@@ -79,6 +79,10 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"person_id": PERSON, "person_type": "individual"},
         [("temporary_password", "new@example.org", "Xy7-kLm9-Qw2")],
     ),
+    ("identity", "temporary_password_requested"): (
+        {"person_id": PERSON},
+        [("temporary_password", "new@example.org", "Xy7-kLm9-Qw2")],
+    ),
     ("identity", "password_reset_requested"): (
         {"reset_id": THING},
         [("password_reset_link", "old@example.org", "/recover/q0Zb3m1V7x\n")],
