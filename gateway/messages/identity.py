@@ -81,6 +81,17 @@ IDENTITY = {
         "en": "The e-mail or the password is wrong. Check the keyboard layout and try again, or "
         "recover the password.",
     },
+    "sign_in_by_letter": {
+        "ru": "Чужие слишком часто подбирали пароль. Если Ваш верный, мы отправили на почту "
+        "письмо: войдите по ссылке из него.",
+        "en": "Strangers have tried too many passwords. If yours was right, a letter is on its "
+        "way to the mailbox: log in by its link.",
+    },
+    "sign_in_link_expired": {
+        "ru": "По этой ссылке уже вошли, или ей больше получаса. Войдите с паролем.",
+        "en": "This link was used already, or is older than half an hour. Sign in with the "
+        "password.",
+    },
     "temporary_password_expired": {
         "ru": "Срок временного пароля истёк. Восстановите пароль: ссылка придёт на Вашу почту.",
         "en": "The temporary password has expired. Recover the password: a link will come by "

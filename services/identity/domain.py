@@ -108,6 +108,23 @@ class PasswordChanged(Event, frozen=True, kw_only=True):
     origin: PasswordOrigin
 
 
+class SignInLinkRequested(Event, frozen=True, kw_only=True):
+    """The right password came from a strange place while strangers were guessing: a letter is due.
+
+    The link that it will have is in no event.
+    """
+
+    topic: ClassVar[str] = "identity.sign_in_link_requested.v1"
+    link_id: UUID
+
+
+class SignedInFromNewDevice(Event, frozen=True, kw_only=True):
+    """The person has signed in on a device that was not known."""
+
+    topic: ClassVar[str] = "identity.signed_in_from_new_device.v1"
+    session_id: UUID
+
+
 class ProfileChanged(Event, frozen=True, kw_only=True):
     """The settings were saved: None leaves a value, the empty text clears it."""
 
@@ -146,6 +163,8 @@ EVENTS = EventTypes(
     TemporaryPasswordRequested,
     TemporaryPasswordIssued,
     PasswordChanged,
+    SignInLinkRequested,
+    SignedInFromNewDevice,
     ProfileChanged,
     PersonErased,
     PasswordResetRequested,
@@ -284,6 +303,16 @@ class Person(Aggregate):
         """Change the password; the caller has checked the old one or the link, and the policy."""
         self.must_exist()
         self.trigger(PasswordChanged(origin=origin))
+
+    def request_sign_in_link(self, link_id: UUID) -> None:
+        """Request a letter with a link to sign in; the caller has checked the password."""
+        self.must_exist()
+        self.trigger(SignInLinkRequested(link_id=link_id))
+
+    def sign_in_from_new_device(self, session_id: UUID) -> None:
+        """Record a session on a device that was not known."""
+        self.must_exist()
+        self.trigger(SignedInFromNewDevice(session_id=session_id))
 
     def change_profile(self, full_name: str | None, phone: str | None) -> None:
         """Save the settings, sealed: None leaves a value, the empty text clears it."""

@@ -20,7 +20,10 @@ from services.identity.domain import (
     ProfileChanged,
 )
 from services.identity.password_resets import PasswordResets
+from services.identity.places import Devices, Networks
+from services.identity.second_factors import SecondFactors
 from services.identity.sessions import Sessions
+from services.identity.sign_in_links import SignInLinks
 from services.identity.subscribers import Subscribers
 from services.identity.support_codes import SupportCodes
 from shared.eventstore import Aggregate, Recorded
@@ -59,6 +62,10 @@ class ReadModel:
         self.password_resets = PasswordResets(cursor)
         self.subscribers = Subscribers(cursor)
         self.support_codes = SupportCodes(cursor)
+        self.devices = Devices(cursor)
+        self.networks = Networks(cursor)
+        self.sign_in_links = SignInLinks(cursor)
+        self.second_factors = SecondFactors(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to ``persons``."""

@@ -16,7 +16,6 @@ from services.identity.limits import (
     LETTERS_OF_NETWORK,
     RESET_LETTERS,
     RESET_LINK_LIFE,
-    SIGN_IN_OF_EMAIL,
     WRONG_LINKS,
 )
 from services.identity.new_passwords import check_new_password
@@ -127,7 +126,8 @@ def password_resetter(
     def confirm_password_reset(session: Session, command: ConfirmPasswordReset) -> dict[str, Any]:
         """Set a new password by a link; return {}, or a counted refusal.
 
-        All sessions of the person end, the other links are void. Refusals:
+        All sessions of the person end, all places are strange again, the other links are void.
+        Refusals:
         ``password_reset_not_found``, ``too_many_attempts`` after many wrong links of a network.
         Raises ValidationFailed ``password_...``, NotFound ``person_not_found``.
         """
@@ -146,7 +146,10 @@ def password_resetter(
         read.password_resets.drop_of(person.id)
         read.credentials.set_chosen(person.id, new.hash)
         read.sessions.end_all(person.id)
-        read.attempts.clear(SIGN_IN_OF_EMAIL, credential.email_index)
+        read.devices.forget_all(person.id)
+        read.networks.forget_all(person.id)
+        read.sign_in_links.drop_all(person.id)
+        read.attempts.clear_of(credential.email_index)
         person.change_password(PasswordOrigin.RESET)
         session.load(PasswordReset, reset_id).complete()
         return {}

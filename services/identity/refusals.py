@@ -28,6 +28,14 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
         Forbidden,
         "The e-mail address or the password is wrong; try again or recover the password.",
     ),
+    "sign_in_by_letter": (
+        Forbidden,
+        "Too many wrong passwords were tried; if this one is right, a link to sign in was sent.",
+    ),
+    "sign_in_link_expired": (
+        Forbidden,
+        "The link was used already or is older than half an hour; sign in with the password.",
+    ),
     "temporary_password_expired": (
         Forbidden,
         "The temporary password was valid for 24 hours; recover the password by e-mail.",

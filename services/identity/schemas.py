@@ -9,6 +9,7 @@ from services.identity.password_policy import MAX_LENGTH
 from shared.contracts.identity import PersonType
 
 _MAX_DEVICE_LENGTH = 1000
+_MAX_TOKEN_LENGTH = 200
 
 
 def _email() -> fields.String:
@@ -25,7 +26,7 @@ def _code() -> fields.String:
 
 
 def _token() -> fields.String:
-    return fields.String(required=True, validate=validate.Length(min=1, max=200))
+    return fields.String(required=True, validate=validate.Length(min=1, max=_MAX_TOKEN_LENGTH))
 
 
 def _version() -> fields.String:
@@ -82,21 +83,31 @@ class FindDocument(Schema):
     version = _version()
 
 
-class SignIn(Schema):
-    email = _email()
-    password = _password()
+class _Arrival(Schema):
     device = fields.String(
         load_default="", allow_none=True, validate=validate.Length(max=_MAX_DEVICE_LENGTH)
+    )
+    device_token = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(max=_MAX_TOKEN_LENGTH)
     )
     ip = fields.IP(required=True)
 
 
+class SignIn(_Arrival):
+    email = _email()
+    password = _password()
+
+
+class SignInByLink(_Arrival):
+    token = _token()
+
+
 class Authenticate(Schema):
-    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    token = _token()
 
 
 class AuthenticateSubscriber(Schema):
-    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    token = _token()
     ip = fields.IP(required=True)
 
 
@@ -104,7 +115,27 @@ class PersonId(Schema):
     person_id = fields.UUID(required=True)
 
 
+class ListSessions(Schema):
+    person_id = fields.UUID(required=True)
+    ip = fields.IP(required=True)
+
+
 class EndSession(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    by_session_id = fields.UUID(required=True)
+
+
+class EndOtherSessions(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+
+
+class LinkId(Schema):
+    link_id = fields.UUID(required=True)
+
+
+class NewDevice(Schema):
     person_id = fields.UUID(required=True)
     session_id = fields.UUID(required=True)
 

@@ -14,6 +14,7 @@ from services.notifications.writing import Writer
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
 from shared.contracts.payments import Failure, RefundCause
+from shared.devices import device_name
 from shared.eventstore import Session
 from shared.logs import get_logger
 
@@ -104,6 +105,35 @@ def password_changed(session: Session, message: Message, services: Services) -> 
     writer = Writer(session, message, services)
     facts = {"changed_at": writer.local_time()}
     writer.notify(writer.event["person_id"], LetterKind.PASSWORD_CHANGED, facts)
+
+
+def sign_in_link_requested(session: Session, message: Message, services: Services) -> None:
+    """Send the link that signs in, which strangers' guesses do not shut."""
+    writer = Writer(session, message, services)
+    letter_id, link_id = writer.letter_id("link"), writer.event["link_id"]
+    if writer.is_queued(letter_id):
+        return
+    issued = writer.ask("identity", "issue_sign_in_link", link_id=link_id)
+    if issued is None:
+        return
+    writer.queue(
+        letter_id,
+        LetterKind.SIGN_IN_LINK,
+        issued["email"],
+        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
+        secret=(f"sign-in-link:{link_id}", timedelta(minutes=issued["valid_minutes"])),
+    )
+
+
+def new_device_signed_in(session: Session, message: Message, services: Services) -> None:
+    """Tell the person of a log-in on a device that was not known."""
+    writer = Writer(session, message, services)
+    person_id = writer.event["person_id"]
+    known = {"person_id": person_id, "session_id": writer.event["session_id"]}
+    found = writer.ask("identity", "new_device", **known)
+    if found is not None:
+        facts = {"device": device_name(found["device"]), "signed_in_at": writer.local_time()}
+        writer.notify(person_id, LetterKind.NEW_DEVICE, facts)
 
 
 def account_linked(session: Session, message: Message, services: Services) -> None:
@@ -268,6 +298,8 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "sign_in_link_requested": sign_in_link_requested,
+        "new_device_signed_in": new_device_signed_in,
     },
     "accounts": {"account_linked": account_linked},
     "payments": {

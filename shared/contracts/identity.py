@@ -54,6 +54,17 @@ class PasswordResetRequested(Schema):
     )
 
 
+class SignInLinkRequested(Schema):
+    link_id = PlainId(required=True, metadata={"description": "The link that a letter is due for."})
+
+
+class NewDeviceSignedIn(Schema):
+    person_id = PersonId(required=True, metadata={"description": "Who signed in."})
+    session_id = PlainId(
+        required=True, metadata={"description": "The session that was opened on the device."}
+    )
+
+
 class ProfileChanged(Schema):
     person_id = PersonId(
         required=True, metadata={"description": "Whose full name or phone was changed."}
@@ -90,6 +101,18 @@ CONTRACTS = [
         version=1,
         schema=PasswordResetRequested,
         summary="A registered person requests a password reset: a letter with a link is due.",
+    ),
+    Contract(
+        "sign_in_link_requested",
+        version=1,
+        schema=SignInLinkRequested,
+        summary="A person signs in amid strangers' guesses: a letter with a link is due.",
+    ),
+    Contract(
+        "new_device_signed_in",
+        version=1,
+        schema=NewDeviceSignedIn,
+        summary="A person signed in on a device that was not known.",
     ),
     Contract(
         "profile_changed",

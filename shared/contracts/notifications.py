@@ -22,6 +22,8 @@ class LetterKind(StrEnum):
     TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
     PASSWORD_RESET_LINK = "password_reset_link"  # noqa: S105
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    SIGN_IN_LINK = "sign_in_link"
+    NEW_DEVICE = "new_device"
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_FAILED = "payment_failed"

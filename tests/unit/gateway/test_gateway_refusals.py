@@ -62,6 +62,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
             "confirm_registration",
             "profile",
             "resend_code",
+            "sign_in_by_link",
             "update_profile",
         }
     ),

@@ -33,6 +33,8 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
     LetterKind.PASSWORD_RESET_LINK: {"token": "q0Zb3m1V7x", "valid_minutes": 60},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
+    LetterKind.SIGN_IN_LINK: {"token": "q3Vb9LrX0w2m", "valid_minutes": 30},
+    LetterKind.NEW_DEVICE: {"device": "Firefox, Linux", "signed_in_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
     LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
@@ -84,6 +86,12 @@ REQUIRED_PHRASES = {
     ],
     LetterKind.PASSWORD_RESET_LINK: [f"{SETTINGS.url}/recover/q0Zb3m1V7x\n", "60 мин."],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
+    LetterKind.SIGN_IN_LINK: [
+        f"{SETTINGS.url}/log-in/q3Vb9LrX0w2m\n",
+        "30 мин.",
+        "Никому не пересылайте это письмо",
+    ],
+    LetterKind.NEW_DEVICE: ["31.03.2026 21:00", "Firefox, Linux", "Если это были не Вы"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
