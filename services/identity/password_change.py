@@ -90,6 +90,7 @@ def password_changer(
         read.attempts.clear(PASSWORD_CHANGES, command.session_id.bytes)
         read.credentials.set_chosen(person.id, verified.new_hash)
         read.sessions.end_all(person.id, but=command.session_id)
+        read.password_resets.drop_of(person.id)
         read.sign_in_links.drop_all(person.id)
         read.password_resets.drop_of(person.id)
         expires_at = session.now + SESSION_LIFE
