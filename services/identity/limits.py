@@ -16,6 +16,11 @@ REGISTRATION_LIFE = timedelta(days=3)
 PASSWORD_RESET_LIFE = timedelta(days=1)
 """After this a recovery whose letter could not be written is forgotten."""
 RESET_LINK_LIFE = timedelta(hours=1)
+EMAIL_CHANGE_LIFE = timedelta(days=1)
+"""How long both mailboxes have to confirm."""
+EMAIL_CHANGE_DELAY = timedelta(days=3)
+"""How long the old mailbox can refuse a change that it does not have to confirm."""
+EMAIL_CHANGE_LIFE_WITH_DELAY = timedelta(days=14)
 
 SESSION_LIFE = timedelta(days=30)
 SESSION_IDLE_LIFE = timedelta(days=7)
@@ -93,6 +98,8 @@ the next letter has one of twelve: whoever reads the letter gets in, and nobody 
 RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=30))
 """Per e-mail address, in half the life of a link: whoever gets no letter has a link that is valid
 for as long again."""
+EMAIL_CHANGES = Limit("email_changes", 5, timedelta(days=1))
+"""Per person: each one writes to two mailboxes."""
 WRONG_LINKS = Limit("wrong_links", 30, timedelta(minutes=10))
 """Wrong links per network address. A right one is never counted."""
 LETTERS_OF_NETWORK = Limit("letters_of_network", 600, timedelta(minutes=10))

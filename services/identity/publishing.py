@@ -6,13 +6,17 @@ from collections.abc import Mapping
 
 from services.identity.domain import (
     PasswordChanged,
-    PasswordResetRequested,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
     SignedInFromNewDevice,
     SignInLinkRequested,
     TemporaryPasswordRequested,
+)
+from services.identity.link_aggregates import (
+    EmailChangeCompleted,
+    EmailChangeRequested,
+    PasswordResetRequested,
 )
 from shared.bus import Publication
 from shared.eventstore import Event, Recorded
@@ -44,6 +48,10 @@ def publish(recorded: Recorded) -> Publication | None:
         # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
             published = ("password_reset_requested", {"reset_id": subject})
+        case EmailChangeRequested():
+            published = ("email_change_requested", {"change_id": subject})
+        case EmailChangeCompleted():
+            published = ("email_changed", {"change_id": subject})
         case _:
             return None
     return Publication(type=published[0], subject=subject, data=published[1])

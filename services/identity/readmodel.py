@@ -15,10 +15,12 @@ from services.identity.codes import Codes
 from services.identity.credentials import Credentials
 from services.identity.domain import (
     DocumentsAccepted,
+    EmailChanged,
     PersonErased,
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.email_changes import EmailChanges
 from services.identity.password_resets import PasswordResets
 from services.identity.places import Devices, Networks
 from services.identity.second_factors import SecondFactors
@@ -60,6 +62,7 @@ class ReadModel:
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
         self.password_resets = PasswordResets(cursor)
+        self.email_changes = EmailChanges(cursor)
         self.subscribers = Subscribers(cursor)
         self.support_codes = SupportCodes(cursor)
         self.devices = Devices(cursor)
@@ -84,6 +87,11 @@ class ReadModel:
                         "UPDATE persons SET full_name = coalesce(%s, full_name),"
                         " phone = coalesce(%s, phone) WHERE person_id = %s",
                         (event.full_name, event.phone, entry.originator_id),
+                    )
+                case EmailChanged(email=email):
+                    self._cursor.execute(
+                        "UPDATE persons SET email = %s WHERE person_id = %s",
+                        (email, entry.originator_id),
                     )
                 case PersonErased():
                     self._cursor.execute(

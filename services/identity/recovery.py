@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.identity.commands import Command
-from services.identity.domain import PasswordOrigin, PasswordReset, Person
+from services.identity.domain import PasswordOrigin, Person
 from services.identity.limits import (
     LETTERS_OF_NETWORK,
     RESET_LETTERS,
     RESET_LINK_LIFE,
     WRONG_LINKS,
 )
+from services.identity.link_aggregates import PasswordReset
 from services.identity.new_passwords import check_new_password
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit

@@ -48,6 +48,7 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
         NotFound,
         "This link is used or too old; ask for another letter.",
     ),
+    "email_link_not_found": (NotFound, "This link is used or too old; start the change again."),
     "subscriber_unknown": (Forbidden, "No subscriber has this token; ask the operator for one."),
     "session_expired": (Forbidden, "The session has ended; sign in again."),
 }

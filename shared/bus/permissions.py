@@ -41,6 +41,7 @@ UPSTREAMS: Mapping[str, tuple[str, ...]] = {
 """Whose events a service reacts to; it may also call them, to fetch what it has missed."""
 
 CALLED: Mapping[str, tuple[str, ...]] = {
+    "identity": ("accounts",),
     "payments": ("accounts", "identity"),
     "helpdesk": ("accounts",),
     "notifications": ("identity", "helpdesk"),
