@@ -118,5 +118,6 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "unknown_topic": "topic",
     "invalid_text": "text",
     "link_refused": "proof",
+    "already_invited": "email",
 }
 """Which field a service means that refuses the whole command by one code."""

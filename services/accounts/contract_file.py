@@ -10,33 +10,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from services.accounts.contract_loading import ContractRow
-from services.accounts.contract_row import RowRefused, read_row
+from services.accounts.contract_row import COLUMNS, RowRefused, read_row
 from shared.money import Kopecks
 from shared.tablefiles import CUT, FileKind, Line, SeenNames, TableFile, open_table
 
 CONTRACTS = FileKind(
     name="contracts",
-    required=("number", "holder", "address", "payer_kind"),
-    optional=(
-        "residents",
-        "total_area",
-        "living_area",
-        "heated_area",
-        "els",
-        "services",
-        "payee",
-        "state",
-        "since",
-        "closed_on",
-        "effective_on",
-        "holder_change",
-        "bill_total",
-        "period",
-        "control_code",
-        # For people who read the file: the bill, and what links its account. They are not loaded.
-        "bill_number",
-        "proof",
-    ),
+    required=COLUMNS[:4],
+    # For people who read the file: the bill, and what links its account. They are not loaded.
+    optional=(*COLUMNS[4:], "bill_number", "proof"),
 )
 
 ContractFile: TypeAlias = TableFile[FileKind]
@@ -78,9 +60,8 @@ def checked_rows(source: ContractFile, today: date) -> Iterator[Accepted | Refus
             if flaw and not (flaw == CUT and fields):
                 yield Refused(line, flaw)
                 continue
-            named = dict(zip(CONTRACTS.columns, fields, strict=True))
             try:
-                row, total = read_row(named, today)
+                row, total = read_row(fields, today)
             except RowRefused as refusal:
                 yield Refused(line, str(refusal), refusal.total)
                 continue

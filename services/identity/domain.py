@@ -33,6 +33,14 @@ class PasswordOrigin(StrEnum):
     RESET = "reset"
 
 
+class ErasureCause(StrEnum):
+    """Why a person was erased."""
+
+    WITHDRAWN = "withdrawn"
+    """The person withdrew the consent to personal-data processing."""
+    STAFF = "staff"
+
+
 class RegistrationStarted(Event, frozen=True, kw_only=True):
     """A registration was started, for a known address as for an unknown one."""
 
@@ -150,9 +158,13 @@ class EmailChanged(Event, frozen=True, kw_only=True):
 
 
 class PersonErased(Event, frozen=True, kw_only=True):
-    """The person's key was destroyed, and with it the data sealed under it."""
+    """The person's key is destroyed, and with it the data sealed under it.
+
+    ``cause`` is an `ErasureCause`; empty: recorded before there was one.
+    """
 
     topic: ClassVar[str] = "identity.person_erased.v1"
+    cause: str = ""
 
 
 EVENTS = EventTypes(
@@ -183,6 +195,11 @@ EVENTS = EventTypes(
 def person_id_of(registration_id: UUID) -> UUID:
     """Return the id of the person that a registration becomes, always the same."""
     return derived_id(NAMESPACE, "identity/person", str(registration_id))
+
+
+def farewell_id(person_id: UUID) -> UUID:
+    """Return the subject under whose key an erased person's address waits for the last letter."""
+    return derived_id(NAMESPACE, "identity/farewell", str(person_id))
 
 
 class Registration(Aggregate):
@@ -332,6 +349,11 @@ class Person(Aggregate):
         """Replace the address by a sealed one, which a change has confirmed."""
         self.must_exist()
         self.trigger(EmailChanged(email=email, change_id=change_id))
+
+    def erase(self, cause: ErasureCause) -> None:
+        """Erase the person; the caller destroys the key and deletes the rows."""
+        self.must_exist()
+        self.trigger(PersonErased(cause=cause.value))
 
     def must_exist(self) -> None:
         """Raise NotFound ``person_not_found`` unless the person exists and is not erased."""

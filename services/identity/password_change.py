@@ -97,6 +97,7 @@ def password_changer(
         read.sessions.extend(command.session_id, expires_at)
         read.sessions.renew_token(command.session_id, verified.token_digest)
         person.change_password(PasswordOrigin.CHANGED)
+        session.security.note("password_changed", person_id=person.id)
         return {"expires_at": expires_at.isoformat()}
 
     return change_password

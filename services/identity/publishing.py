@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from services.identity.domain import (
     PasswordChanged,
+    PersonErased,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
@@ -25,6 +26,7 @@ _OF_A_PERSON: Mapping[type[Event], str] = {
     TemporaryPasswordRequested: "temporary_password_requested",
     PasswordChanged: "password_changed",
     ProfileChanged: "profile_changed",
+    PersonErased: "person_erased",
 }
 """What is said of a person alone."""
 

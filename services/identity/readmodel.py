@@ -21,7 +21,9 @@ from services.identity.domain import (
     ProfileChanged,
 )
 from services.identity.email_changes import EmailChanges
+from services.identity.farewells import Farewells
 from services.identity.password_resets import PasswordResets
+from services.identity.person_rows import PersonRows
 from services.identity.places import Devices, Networks
 from services.identity.second_factors import SecondFactors
 from services.identity.sessions import Sessions
@@ -69,6 +71,8 @@ class ReadModel:
         self.networks = Networks(cursor)
         self.sign_in_links = SignInLinks(cursor)
         self.second_factors = SecondFactors(cursor)
+        self.farewells = Farewells(cursor)
+        self.person_rows = PersonRows(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to ``persons``."""

@@ -152,6 +152,7 @@ def password_resetter(
         read.sign_in_links.drop_all(person.id)
         read.attempts.clear_of(credential.email_index)
         person.change_password(PasswordOrigin.RESET)
+        session.security.note("password_reset", person_id=person.id)
         session.load(PasswordReset, reset_id).complete()
         return {}
 

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from services.identity.documents import KINDS
 from services.identity.password_policy import MAX_LENGTH
 from shared.contracts.identity import PersonType
+from shared.reasons import Reason
 
 _MAX_DEVICE_LENGTH = 1000
 _MAX_TOKEN_LENGTH = 200
@@ -118,6 +119,19 @@ class PersonId(Schema):
 class ListSessions(Schema):
     person_id = fields.UUID(required=True)
     ip = fields.IP(required=True)
+
+
+class WithdrawConsent(Schema):
+    person_id = fields.UUID(required=True)
+    password = _password()
+
+
+class StaffPerson(Schema):
+    """What one of the staff does with a person, and why."""
+
+    person_id = fields.UUID(required=True)
+    reason = Reason(required=True)
+    dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 
 class EndSession(Schema):

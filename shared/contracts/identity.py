@@ -81,6 +81,13 @@ class ProfileChanged(Schema):
     )
 
 
+class PersonErased(Schema):
+    person_id = PersonId(
+        required=True,
+        metadata={"description": "Who is erased; nothing says any more who that was."},
+    )
+
+
 CONTRACTS = [
     Contract(
         "registration_code_requested",
@@ -141,5 +148,11 @@ CONTRACTS = [
         version=1,
         schema=ProfileChanged,
         summary="A person changed the full name or the phone in the settings.",
+    ),
+    Contract(
+        "person_erased",
+        version=1,
+        schema=PersonErased,
+        summary="A person was erased: delete what you hold of this person, if no law keeps it.",
     ),
 ]

@@ -28,7 +28,12 @@ class LetterKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     SIGN_IN_LINK = "sign_in_link"
     NEW_DEVICE = "new_device"
+    PERSON_ERASED = "person_erased"
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
+    INVITATION = "invitation"
+    INVITATION_ACCEPTED = "invitation_accepted"
+    ACCESS_WITHDRAWN = "access_withdrawn"
+    PROOFS_GUESSED = "proofs_guessed"
     PAYMENT_RECEIPT = "payment_receipt"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REFUNDED = "payment_refunded"
@@ -69,8 +74,9 @@ class LetterFailed(Schema):
         metadata={
             "description": (
                 "refused_by_server: the mail server answered 5xx; undeliverable: the address "
-                "cannot receive mail; stale: the secret in the letter expired before it "
-                "could be sent; gave_up: all attempts in five days failed."
+                "cannot receive mail; stale: the secret in the letter expired, or its "
+                "person was erased, before it could be sent; gave_up: all attempts in five "
+                "days failed."
             )
         },
     )

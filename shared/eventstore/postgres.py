@@ -47,6 +47,10 @@ ATTEMPTS = 5
 attempt on it holds the append lock while it decides, so that it cannot lose again."""
 
 
+MIN_COPIED = 500
+"""The number of events from which a unit of work appends them by COPY."""
+
+
 class PostgresSession(Session):
     """A unit of work in one open transaction."""
 
@@ -124,7 +128,15 @@ class PostgresSession(Session):
             yield decode(topic, state)
 
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
-        return self._append_caused(pending, [self._required_cause()] * len(pending))
+        cause = self._required_cause()
+        if len(pending) < MIN_COPIED:
+            return self._append_caused(pending, [cause] * len(pending))
+        store = self._store
+        tail = store.recorder.lock_tail(self.cursor)
+        last = store.recorder.copy_after(self.cursor, tail, store.rows(pending), cause)
+        positions = range(tail.position + 1, last + 1)
+        self.appended += [positions[0], last]
+        return store.recorded_events(pending, [cause] * len(pending), positions, tail.recorded_at)
 
     def _append_caused(
         self, pending: Sequence[PendingEvent], causes: Sequence[Cause]

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from gateway.cabinet import spellings
 from gateway.cabinet.forms import FormErrors
+from gateway.cabinet.invitations import waiting_invitation
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.documents.statement import operation
@@ -55,6 +56,7 @@ class AccountPages:
             due_on=min((due_days[one] for one in unpaid if one in due_days), default=None),
             today=_today(visit),
             most=MOST_ACCOUNTS,
+            invitation=waiting_invitation(visit),
         )
 
     @page("GET", "/accounts/<number>")
@@ -97,11 +99,11 @@ class AccountPages:
     @page("POST", "/accounts/lookup", shown_by="/accounts/link")
     def look_up(self, visit: Visit) -> Response:
         """Show the masked contract («Проверить») and ask for the proof of ownership."""
-        number = spellings.digits(visit.form.get("number", ""))
+        number = visit.form.get("number", "").strip()
         preview = visit.attempt(
             AccountRoutes.look_up_account,
             body={"number": number},
-            says={"number": visit.text("Введите номер лицевого счёта: до 20 цифр.")},
+            says={"number": visit.text("Введите номер лицевого счёта (до 20 цифр) или ЕЛС.")},
         )
         if isinstance(preview, Refused):
             return _link_form(visit, errors=preview.errors)
@@ -110,11 +112,11 @@ class AccountPages:
     @page("POST", "/accounts/link", shown_by="/accounts/link")
     def link(self, visit: Visit) -> Response:
         """Link the account with a fact of its last bill («Добавить лицевой»)."""
-        number = spellings.digits(visit.form.get("number", ""))
+        number = visit.form.get("number", "").strip()
         outcome = visit.attempt(
             AccountRoutes.link_account,
             body={"number": number, "proof": visit.form.get("proof", "").strip()},
-            says={"proof": visit.text("Введите итог или номер последней квитанции.")},
+            says={"proof": visit.text("Введите проверочный код из последней квитанции.")},
         )
         if not isinstance(outcome, Refused):
             return visit.redirect("/accounts", outcome["message"])
@@ -138,7 +140,13 @@ class AccountPages:
 
 
 def _link_form(visit: Visit, *, full: bool = False, errors: Any = None) -> Response:
-    return visit.render("link.html", full=full, most=MOST_ACCOUNTS, errors=errors)
+    return visit.render(
+        "link.html",
+        full=full,
+        most=MOST_ACCOUNTS,
+        invitation=waiting_invitation(visit),
+        errors=errors,
+    )
 
 
 def _proof_form(visit: Visit, preview: dict[str, Any], errors: Any = None) -> Response:

@@ -25,6 +25,8 @@ from gateway.openapi import operations_of
 from gateway.service import Gateway
 from shared.errors import Forbidden
 
+WHEN = "2026-05-14T09:30:00+00:00"
+
 REGISTRATION = {"person_type": "individual", "email": "a@b.ru", "organisation": None}
 
 
@@ -123,7 +125,7 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", "/accounts/lookup", {"number": " 0001 "},
-        "accounts", "lookup", {"person_id": PERSON, "number": "0001"},
+        "accounts", "lookup", {"person_id": PERSON, "number": "0001", "ip": "127.0.0.1"},
         {"number": "0001", "address": "а", "holder": "И", "linked": False, "debt": 1},
         200, {"number": "0001", "address": "а", "holder": "И", "linked": False},
     ),
@@ -133,8 +135,32 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", "/accounts", {"number": "0001", "proof": "4500,00"},
-        "accounts", "link", {"person_id": PERSON, "number": "0001", "proof": "4500,00"},
+        "accounts", "link",
+        {"person_id": PERSON, "number": "0001", "proof": "4500,00", "ip": "127.0.0.1"},
         {"number": "0001"}, 201, {"number": "0001"},
+    ),
+    (
+        "POST", "/accounts/0001/invitations", {"email": "a@b.ru", "role": "viewer"},
+        "accounts", "invite",
+        {"person_id": PERSON, "number": "0001", "email": "a@b.ru", "role": "viewer"},
+        {"access_id": THING, "number": "0001", "role": "viewer", "expires_at": WHEN},
+        202, {"access_id": THING, "number": "0001", "role": "viewer", "expires_at": WHEN},
+    ),
+    (
+        "DELETE", f"/accounts/0001/access/{THING}", None,
+        "accounts", "withdraw",
+        {"person_id": PERSON, "number": "0001", "access_id": THING}, {}, 204, None,
+    ),
+    (
+        "POST", "/invitations/preview", {"token": " QUJD "},
+        "accounts", "invitation", {"token": "QUJD"},
+        {"number": "0001", "address": "ул.", "role": "viewer", "expires_at": WHEN},
+        200, {"number": "0001", "address": "ул.", "role": "viewer", "expires_at": WHEN},
+    ),
+    (
+        "POST", "/invitations/accept", {"token": "QUJD"},
+        "accounts", "accept_invitation", {"person_id": PERSON, "token": "QUJD"},
+        {"number": "0001", "role": "viewer"}, 201, {"number": "0001", "role": "viewer"},
     ),
     (
         "GET", "/accounts/0001", None, "accounts", "linked", {"person_id": PERSON},

@@ -502,6 +502,38 @@ class FakeSubscribers:
         return self.rows.pop(name, None) is not None
 
 
+class FakeFarewells:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, tuple[str, datetime]] = {}
+
+    def keep(self, person_id: UUID, email: str, until: datetime) -> None:
+        self.rows[person_id] = (email, until)
+
+    def of(self, person_id: UUID) -> str | None:
+        return self.rows[person_id][0] if person_id in self.rows else None
+
+    def expire(self, now: datetime, most: int) -> list[UUID]:
+        over = [person for person, (_, until) in self.rows.items() if until <= now][:most]
+        for person in over:
+            del self.rows[person]
+        return over
+
+
+class FakePersonRows:
+    def __init__(self, read: FakeReadModel) -> None:
+        self._read = read
+
+    def delete(self, person_id: UUID, email_index: bytes | None) -> None:
+        read = self._read
+        read.credentials.rows.pop(person_id, None)
+        read.sessions.end_all(person_id)
+        for known in [key for key in read.support_codes.rows if key[1] == person_id]:
+            del read.support_codes.rows[known]
+        for key in list(read.attempts.rows):
+            if key[1] in (person_id.bytes, email_index):
+                del read.attempts.rows[key]
+
+
 class FakeSupportCodes:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, UUID], datetime] = {}
@@ -539,6 +571,8 @@ class FakeReadModel:
         self.sign_in_links = FakeSignInLinks()
         self.second_factors = FakeSecondFactors()
         self.persons: dict[UUID, PersonRow] = {}
+        self.farewells = FakeFarewells()
+        self.person_rows = FakePersonRows(self)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

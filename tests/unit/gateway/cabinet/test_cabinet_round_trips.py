@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from account_access import access, owns
 from cabinet_doubles import CabinetBrowser
 from cabinet_person import history_of, payment
 from gateway_doubles import LINK_TOKEN, SESSION, THING, Browser, FakeServices
@@ -195,8 +196,8 @@ def link(services: FakeServices, count: int) -> None:
             ("identity", "document"): document,
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
-            ("accounts", "linked"): {"accounts": [{**ACCOUNT, "number": one} for one in numbers]},
-            ("accounts", "owns"): lambda numbers, **_: {"owned": numbers, "foreign": []},
+            ("accounts", "linked"): {"accounts": [{**ACCOUNT, **access(one)} for one in numbers]},
+            ("accounts", "owns"): lambda numbers, **_: owns(*numbers),
             ("ledger", "balance"): BALANCE,
             ("ledger", "balances"): {"balances": [{**BALANCE, "number": one} for one in numbers]},
             ("ledger", "bill"): BILL,
