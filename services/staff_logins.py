@@ -13,7 +13,13 @@ import psycopg
 from psycopg import sql
 
 from shared.config import SERVICES, Settings
-from shared.eventstore.privileges import make_login, reader_of, staff_admin_of, writer_of
+from shared.eventstore.privileges import (
+    make_login,
+    reader_of,
+    security_reader_of,
+    staff_admin_of,
+    writer_of,
+)
 from shared.staff import DATABASE, LOGIN_PREFIX, READ_BY_AUDITORS
 
 READERS_CONNECTIONS = 40
@@ -66,6 +72,8 @@ def _memberships(settings: Settings, rights: Collection[str]) -> Iterator[Member
             yield Membership(writer_of(role), inherited=False)
         if "writer" in rights or ("reader" in rights and service in READ_BY_AUDITORS):
             yield Membership(reader_of(role), inherited=True)
+        if "reader" in rights:
+            yield Membership(security_reader_of(role, service), inherited=True)
         if "staff_admin" in rights:
             yield Membership(staff_admin_of(role, service), inherited=True)
 

@@ -121,7 +121,7 @@ class CabinetClient:
         return self._post("/accounts/lookup", {"number": number})
 
     def link(self, number: str, proof: str) -> None:
-        """«Добавить лицевой», with a fact of the last bill."""
+        """«Добавить лицевой», with the control code of the last bill."""
         self._post("/accounts", {"number": number, "proof": proof})
 
     def unlink(self, number: str) -> None:

@@ -20,7 +20,7 @@ DEMO_PERSON_ACCOUNTS = ("0100000009", "0100000010", "0100000040")
 class DemoAccount:
     """One row of `accounts.csv`; areas are square metres, `bill_total` kopecks.
 
-    `proof` is what its owner types to link it: the total of the last bill, in roubles.
+    `proof` is what its owner types to link it: the control code of the last bill.
     """
 
     number: str

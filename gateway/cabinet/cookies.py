@@ -1,4 +1,4 @@
-"""The cookies of the cabinet. All are first-party; the device and the look outlive the browser."""
+"""The cookies of the cabinet, all first-party; device, invitation and look outlive the browser."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ CODES = "__Host-codes"
 """Recovery codes that were issued a moment ago, sealed, for the page that shows them once."""
 DEVICE = "__Host-device"
 """What identity knows this browser by; it opens nothing, and stays when the session ends."""
+INVITATION = "__Host-invitation"
+"""An invitation to an account, sealed: it waits until its guest has registered and logged in."""
 LOOK = "look"
 """How pages look: it is read before log-in too, and holds nothing about a person."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway import formats
+from gateway import formats, support_codes
 from gateway.cabinet.visit import Visit
 from gateway.problems import Refusal, refusal_of
 from shared import context
@@ -38,6 +38,8 @@ def error_page(visit: Visit, refusal: Refusal) -> Response:
     status = 404 if refusal.code == "account_not_linked" else refusal.status
     support_code = context.current().correlation_id
     log.info("refused", code=refusal.code, status=status, support_code=support_code)
+    if visit.person is not None:
+        support_codes.note(visit.service.services, visit.person.person_id, status, support_code)
     response = visit.render(
         "error.html",
         status=status,

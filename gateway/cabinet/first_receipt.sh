@@ -19,7 +19,7 @@ curl -s -X PUT $API/me/password -H "$AUTH" --json '{
   "current_password": "'$PASSWORD'", "new_password": "my own password"}'
 
 curl -s $API/accounts -H "$AUTH" --json '{
-  "number": "0100000020", "proof": "2525,98"}'
+  "number": "0100000020", "proof": "4HS0-KHFR"}'
 
 curl -s $API/payments/due -H "$AUTH"
 

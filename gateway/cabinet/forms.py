@@ -94,6 +94,7 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "wrong_code": "code",
     "code_expired": "code",
     "code_attempts_used_up": "code",
+    "registration_attempts_used_up": "code",
     "rules_not_accepted": "accept_rules",
     "consent_not_given": "consent_personal_data",
     "wrong_second_factor": "code",
@@ -101,8 +102,10 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "password_too_short": "new_password",
     "password_too_long": "new_password",
     "password_too_common": "new_password",
-    "password_is_email": "new_password",
+    "password_has_email": "new_password",
+    "password_has_name": "new_password",
     "password_unchanged": "new_password",
+    "password_was_temporary": "new_password",
     "email_invalid": "email",
     "account_not_found": "number",
     "already_linked": "number",
@@ -116,5 +119,6 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "unknown_topic": "topic",
     "invalid_text": "text",
     "link_refused": "proof",
+    "already_invited": "email",
 }
 """Which field a service means that refuses the whole command by one code."""

@@ -27,6 +27,11 @@ IDENTITY = {
         "en": "This code was tried too often. Have it sent again and enter the code from the new "
         "letter.",
     },
+    "registration_attempts_used_up": {
+        "ru": "Для этой регистрации введено слишком много неверных кодов. Начните регистрацию "
+        "сначала.",
+        "en": "Too many wrong codes were entered for this registration. Start again.",
+    },
     "rules_not_accepted": {
         "ru": "Не поставлена галочка «Я согласен(на) с правилами предоставления доступа». "
         "Прочитайте правила и поставьте её.",
@@ -88,8 +93,8 @@ IDENTITY = {
         "password.",
     },
     "temporary_password_expired": {
-        "ru": "Срок временного пароля истёк. Восстановите пароль: новый код придёт на Вашу почту.",
-        "en": "The temporary password has expired. Recover the password: a code will come by "
+        "ru": "Срок временного пароля истёк. Восстановите пароль: ссылка придёт на Вашу почту.",
+        "en": "The temporary password has expired. Recover the password: a link will come by "
         "e-mail.",
     },
     "wrong_current_password": {
@@ -123,29 +128,40 @@ IDENTITY = {
         "en": "The password is too long. Choose at most {max_length} characters.",
     },
     "password_too_common": {
-        "ru": "Этот пароль подбирают одним из первых. Придумайте другой и никому его не сообщайте.",
-        "en": "This password is among the first to be guessed. Choose another and never share it.",
+        "ru": "Этот пароль подбирают одним из первых: слово с цифрами или клавиши подряд. Возьмите "
+        "фразу из нескольких слов.",
+        "en": "This password is among the first to be guessed: a word with digits, or keys in a "
+        "row. Take a phrase of several words.",
     },
-    "password_is_email": {
-        "ru": "Пароль совпадает с адресом почты. Придумайте другой.",
-        "en": "The password is the e-mail address. Choose another.",
+    "password_has_email": {
+        "ru": "В пароле есть Ваш адрес почты. Придумайте другой пароль, например фразу.",
+        "en": "The password contains your e-mail address. Choose another, a phrase for example.",
+    },
+    "password_has_name": {
+        "ru": "В пароле есть Ваше имя или название организации. Придумайте другой, например фразу.",
+        "en": "The password contains your name or the organisation's. Choose another, a phrase for "
+        "example.",
+    },
+    "password_was_temporary": {
+        "ru": "Этот пароль приходил в письме. Придумайте свой.",
+        "en": "This password came in a letter. Choose one of your own.",
     },
     "password_unchanged": {
         "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
         "en": "The new password is the current one. Choose another.",
     },
     "password_reset_not_found": {
-        "ru": "Такого восстановления нет. Запросите код ещё раз.",
-        "en": "There is no such recovery. Ask for a code again.",
+        "ru": "Эта ссылка уже использована, или ей больше часа. Запросите новую.",
+        "en": "This link has been used already or is more than an hour old. Ask for another.",
     },
     "password_reset_exists": {
-        "ru": "Восстановление уже начато. Введите код из письма.",
-        "en": "This recovery has been started already. Enter the code from the letter.",
+        "ru": "Восстановление уже начато. Откройте ссылку из письма.",
+        "en": "This recovery has been started already. Open the link from the letter.",
     },
     "password_reset_completed": {
-        "ru": "Это восстановление уже завершено. Войдите с новым паролем или запросите код ещё "
+        "ru": "Это восстановление уже завершено. Войдите с новым паролем или запросите ссылку ещё "
         "раз.",
-        "en": "This recovery is completed. Sign in with the new password or ask for a code again.",
+        "en": "This recovery is completed. Sign in with the new password or ask for a link again.",
     },
     "organisation_missing": {
         "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",

@@ -16,9 +16,9 @@ NOTICES = {
         "their way by e-mail: sign in with it and change it at once.",
     },
     "password_reset_requested": {
-        "ru": "Если такой адрес зарегистрирован, на него отправлен код. Введите код и новый "
-        "пароль; если письма нет, проверьте папку «Спам».",
-        "en": "If the address is registered, a code has been sent to it. Enter it and a new "
+        "ru": "Если такой адрес зарегистрирован, на него отправлена ссылка. Откройте её и задайте "
+        "новый пароль; если письма нет, проверьте папку «Спам».",
+        "en": "If the address is registered, a link has been sent to it. Open it and set a new "
         "password; no letter? Look into spam.",
     },
     "password_changed": {
@@ -50,6 +50,14 @@ NOTICES = {
     "account_linked": {
         "ru": "Лицевой счёт добавлен. Его начисления — на вкладке «Начисления».",
         "en": "The account is linked. Its charges are under “Charges”.",
+    },
+    "invitation_sent": {
+        "ru": "Приглашение отправлено. Ссылка в письме действует неделю и подходит один раз.",
+        "en": "The invitation is on its way. The link in the letter works once, for a week.",
+    },
+    "invitation_accepted": {
+        "ru": "Лицевой счёт добавлен в Ваш кабинет. Его начисления — на вкладке «Начисления».",
+        "en": "The account is in your cabinet. Its charges are under “Charges”.",
     },
     "question_accepted": {
         "ru": "Вопрос принят и передан в отдел. Ответ появится в разделе «Вопрос-Ответ» и придёт "

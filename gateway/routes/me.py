@@ -22,8 +22,9 @@ class MeRoutes:
             tag=TAG,
             summary="Change the password; required before anything else at the first sign-in (S9).",
             description="All other sessions of the person end, and this one gets a new `token`: "
-            "the old one is refused from then on. The new password must be long "
-            "enough, differ from the current one, and not be among those that are guessed first.",
+            "the old one is refused from then on. The new password must be long enough, differ "
+            "from the current one and the temporary one, contain neither e-mail nor name, and not "
+            "be among those that are guessed first.",
             access=Access.ANY_PASSWORD,
             body=shapes.ChangePassword,
             result=shapes.PasswordChanged,
@@ -31,11 +32,13 @@ class MeRoutes:
                 401: ("session_expired",),
                 404: ("person_not_found",),
                 422: (
-                    "password_is_email",
+                    "password_has_email",
+                    "password_has_name",
                     "password_too_common",
                     "password_too_long",
                     "password_too_short",
                     "password_unchanged",
+                    "password_was_temporary",
                     "wrong_current_password",
                 ),
                 429: ("too_many_attempts",),

@@ -7,20 +7,22 @@ reasons are shown on screens.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from services.accounts.contract_loading import ContractRow
-from services.accounts.domain import clean_number
-from services.accounts.proof import BillSeal
+from services.accounts.proof import significant_code
+from shared.account_spelling import clean_number
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, parse_roubles
 
 T = TypeVar("T")
 
 MAX_RESIDENTS = 999
+MAX_SERVICES = 50
 FIRST_DAY = date(1992, 1, 1)
 """An earlier day of an amendment is a wrong year."""
 
@@ -28,6 +30,7 @@ _AREA = re.compile(r"[0-9]{1,7}(?:[.,][0-9]{1,4})?")
 _ELS = re.compile(r"[0-9A-ZА-ЯЁ]{10}")
 """ЕЛС of ГИС ЖКХ: 10 characters, digits and capital letters."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERIOD = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -39,41 +42,42 @@ class RowRefused(Exception):  # noqa: N818 - a refusal, named as people say it
         self.total = total
 
 
-def read_row(fields: Mapping[str, str], seal: BillSeal, today: date) -> tuple[ContractRow, Kopecks]:
-    """Return the row and its bill's total in kopecks (0: none). Raises RowRefused."""
-    texts = {name: text.strip() for name, text in fields.items()}
+def read_row(fields: Sequence[str], today: date) -> tuple[ContractRow, Kopecks]:
+    """Return the row and its bill's total in kopecks (0: none). Raises RowRefused.
+
+    The fields are those of `COLUMNS`, in their order; more are not looked at.
+    """
     reasons: list[str] = []
-
-    def read(name: str, parse: Callable[[str], T], default: T) -> T:
+    values: list[Any] = []
+    for field, (name, parse, default) in zip(fields, _READING, strict=False):
+        text = field.strip()
+        if not text and default is not _NEEDED:
+            values.append(default)
+            continue
         try:
-            return parse(texts.get(name, ""))
+            values.append(parse(text))
         except ValueError as error:
+            values.append(default)
             reasons.append(f"{name}: {error}")
-            return default
-
-    number = read("number", _number, "")
-    total = read("bill_total", _optional(_total), None)
-    bill_number = read("bill_number", _optional(_text(64)), None)
-    has_bill = bill_number is not None or total is not None
-    row: dict[str, Any] = {
-        "number": number,
-        "holder": read("holder", _text(300), ""),
-        "address": read("address", _text(500), ""),
-        "payer_kind": read("payer_kind", _payer_kind, "household"),
-        "residents": read("residents", _optional(_residents), None),
-        "els": read("els", _optional(_els), None),
-        "effective_on": read("effective_on", _optional(_day_up_to(today)), None),
-        "bill": seal.of_bill(number, bill_number, total) if has_bill else None,
-    }
-    for name in ("total_area", "living_area", "heated_area"):
-        row[name] = read(name, _optional(_area), None)
+    row = ContractRow(*values)
+    if not reasons and row.has_days:
+        reasons += _contradictions(row, today)
     if reasons:
-        raise RowRefused("; ".join(reasons), total or 0)
-    return ContractRow(**row), total or 0
+        raise RowRefused("; ".join(reasons), row.bill_total)
+    return row, row.bill_total
 
 
-def _optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
-    return lambda text: parse(text) if text else None
+def _contradictions(row: ContractRow, today: date) -> Iterator[str]:
+    for name in ("since", "closed_on", "effective_on"):
+        day = getattr(row, name)
+        if day is not None and not FIRST_DAY <= day <= today:
+            yield f"{name}: must be a day from {FIRST_DAY} to today"
+    if row.closed_on is None:
+        return
+    if row.state != "closed":
+        yield "closed_on: only a contract whose state is closed has one"
+    if row.since is not None and row.closed_on < row.since:
+        yield "closed_on: is before since"
 
 
 def _number(text: str) -> str:
@@ -87,7 +91,7 @@ def _text(longest: int) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not 1 <= len(text) <= longest:
             raise ValueError(f"must have 1 to {longest} characters")
-        if _CONTROL.search(text):
+        if not text.isprintable() and _CONTROL.search(text):
             raise ValueError("must be one line without control characters")
         return text
 
@@ -120,17 +124,11 @@ def _els(text: str) -> str:
     return text.upper()
 
 
-def _day_up_to(today: date) -> Callable[[str], date]:
-    def parse(text: str) -> date:
-        try:
-            day = date.fromisoformat(text if _DAY.fullmatch(text) else "")
-        except ValueError:
-            raise ValueError("must be a day, as 2026-03-31") from None
-        if not FIRST_DAY <= day <= today:
-            raise ValueError(f"must be a day from {FIRST_DAY} to today")
-        return day
-
-    return parse
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise ValueError("must be a day, as 2026-03-31") from None
 
 
 def _total(text: str) -> Kopecks:
@@ -139,3 +137,69 @@ def _total(text: str) -> Kopecks:
         return parse_roubles(text)
     except ValueError:
         raise ValueError("must be roubles, as 4500,00") from None
+
+
+def _code(text: str) -> str:
+    significant_code(text)
+    return text
+
+
+def _period(text: str) -> str:
+    if not _PERIOD.fullmatch(text):
+        raise ValueError("must be the month of the bill, as 2026-03")
+    return text
+
+
+def _services(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split("|"))
+    if len(names) > MAX_SERVICES or len(set(names)) != len(names):
+        raise ValueError(f"must be up to {MAX_SERVICES} names with | between them, each once")
+    return tuple(map(_text(200), names))
+
+
+def _state(text: str) -> str:
+    if text not in ("open", "closed"):
+        raise ValueError("must be open or closed")
+    return text
+
+
+def _holder_change(text: str) -> bool:
+    if text != "correction":
+        raise ValueError("must be correction, or empty where the holder is another one")
+    return True
+
+
+def _repeating(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Read a column whose texts are few: each is read once."""
+    return lru_cache(maxsize=4_096)(parse)
+
+
+_NEEDED = object()
+"""In place of a default: an empty cell is read like any other, and refused."""
+
+_READING: tuple[tuple[str, Callable[[str], Any], Any], ...] = (
+    ("number", _number, _NEEDED),
+    ("holder", _text(300), _NEEDED),
+    ("address", _text(500), _NEEDED),
+    ("payer_kind", _repeating(_payer_kind), _NEEDED),
+    ("residents", _repeating(_residents), None),
+    ("total_area", _repeating(_area), None),
+    ("living_area", _repeating(_area), None),
+    ("heated_area", _repeating(_area), None),
+    ("els", _els, None),
+    ("services", _repeating(_services), ()),
+    ("payee", _repeating(_text(64)), None),
+    ("state", _repeating(_state), None),
+    ("since", _repeating(_day), None),
+    ("closed_on", _repeating(_day), None),
+    ("effective_on", _repeating(_day), None),
+    ("holder_change", _holder_change, False),
+    ("bill_total", _total, 0),
+    ("period", _repeating(_period), None),
+    ("control_code", _code, None),
+)
+"""(column, how its text is read, what an empty cell stands for), in the order of ContractRow.
+
+Each function raises ValueError with what the text must be.
+"""
+COLUMNS = tuple(name for name, _, _ in _READING)

@@ -1,53 +1,52 @@
-"""Contracts and cabinets: what an account is, and who may have it in a cabinet."""
+"""Contracts, their tenures, and cabinets: what an account is, and who may have it when."""
 
 from __future__ import annotations
 
-import re
-from datetime import date
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 
+from services.accounts.cabinet import AccountLinked, AccountUnlinked
+from services.accounts.guessing import ProofsGuessed
+from services.accounts.invitation import InvitationAccepted, InvitationEnded, InvitationSent
 from shared.contracts.accounts import PayerKind
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
 from shared.ids import NAMESPACE, derived_id
 
-MAX_LINKED_ACCOUNTS = 10
-"""The seed, S15: «В Личный кабинет можно добавить до 10 лицевых счетов»."""
+ClosingReason = Literal["holder_changed", "contract_closed"]
+"""Why a tenure ended: the next one followed, or the contract was closed."""
 
-MIN_LINKED_ACCOUNTS = 1
-"""The seed, S18: «должен быть привязан хотя бы один лицевой счет»."""
-
-ProvenBy = Literal["bill", "number"]
-"""What a person proved when linking: a fact of the last paper bill, or merely the number."""
+_IDS_KEPT = 16_384
+"""More than a batch of an import has, where each id is needed several times."""
 
 
-_NUMBER = re.compile(r"[0-9]{1,20}")
-
-
+@lru_cache(maxsize=_IDS_KEPT)
 def contract_id(number: str) -> UUID:
-    """Return the id of the contract's stream; the vault seals its data under the same id."""
+    """Return the id of the contract's stream."""
     return derived_id(NAMESPACE, "account", number)
 
 
-def cabinet_id(person_id: UUID) -> UUID:
-    """Return the id of the stream of a person's cabinet."""
-    return derived_id(NAMESPACE, "cabinet", str(person_id))
+@lru_cache(maxsize=_IDS_KEPT)
+def tenure_id(number: str, tenure: int) -> UUID:
+    """Return the id under which the vault seals the data of a tenure.
 
-
-def clean_number(text: str) -> str | None:
-    """Return an account number without the spaces around it (S12), None when it is not one."""
-    number = text.strip()
-    return number if _NUMBER.fullmatch(number) else None
+    That of the first one is the contract's: it sealed all data before there were tenures.
+    """
+    if tenure == 1:
+        return contract_id(number)
+    return derived_id(NAMESPACE, "account", number, str(tenure))
 
 
 class ContractDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """The data of a contract. ``holder`` and ``address`` are sealed by the vault.
+    """The data of a tenure. ``holder`` and ``address`` are sealed by the vault.
 
     Areas are exact decimals in square metres, as text (``"54.2"``); ``els`` is the single
-    personal account of ГИС ЖКХ (единый лицевой счёт), 10 characters. None: not known.
+    personal account of ГИС ЖКХ (единый лицевой счёт), 10 characters; ``services`` are the names
+    of what is billed, ``payee`` is the id of who receives the payments. None: not known.
     """
 
     payer_kind: PayerKind
@@ -58,18 +57,24 @@ class ContractDetails(msgspec.Struct, frozen=True, kw_only=True):
     living_area: str | None = None
     heated_area: str | None = None
     els: str | None = None
+    services: tuple[str, ...] = ()
+    payee: str | None = None
 
 
 class ContractRegistered(Event, frozen=True, kw_only=True):
-    """A contract entered the registry under its account number."""
+    """A contract entered the registry under its account number, with its first tenure.
+
+    ``since`` is the first day of the tenure; None: it has all that was before the second one.
+    """
 
     topic: ClassVar[str] = "accounts.contract_registered.v1"
     number: str
     details: ContractDetails
+    since: date | None = None
 
 
 class ContractAmended(Event, frozen=True, kw_only=True):
-    """A contract was changed; ``changed`` names the fields that differ.
+    """The details of the present tenure were changed; ``changed`` names the fields that differ.
 
     ``effective_on`` is the day from which it holds; None: recorded before there was one.
     """
@@ -79,53 +84,76 @@ class ContractAmended(Event, frozen=True, kw_only=True):
     details: ContractDetails
     changed: tuple[str, ...]
     effective_on: date | None = None
+    tenure: int = 1
 
 
-class AccountLinked(Event, frozen=True, kw_only=True):
-    """A person took an account into the cabinet; the others had it there already."""
+class TenureOpened(Event, frozen=True, kw_only=True):
+    """Another holder took over a number; the details are sealed under the new tenure's id.
 
-    topic: ClassVar[str] = "accounts.account_linked.v1"
-    person_id: UUID
+    The first tenure is opened by `ContractRegistered`.
+    """
+
+    topic: ClassVar[str] = "accounts.tenure_opened.v1"
     number: str
-    proven_by: ProvenBy
-    other_person_ids: tuple[UUID, ...] = ()
-
-
-class AccountUnlinked(Event, frozen=True, kw_only=True):
-    """A person took an account out of the cabinet."""
-
-    topic: ClassVar[str] = "accounts.account_unlinked.v1"
-    person_id: UUID
-    number: str
-
-
-EVENTS = EventTypes(ContractRegistered, ContractAmended, AccountLinked, AccountUnlinked)
-
-
-class LinkedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """One account of a cabinet as the read model returns it; ``linked_at`` is ISO 8601."""
-
-    number: str
+    tenure: int
+    since: date
     details: ContractDetails
-    proven_by: ProvenBy
-    linked_at: str
+
+
+class TenureClosed(Event, frozen=True, kw_only=True):
+    """A tenure ended; ``until`` is its last day."""
+
+    topic: ClassVar[str] = "accounts.tenure_closed.v1"
+    number: str
+    tenure: int
+    until: date
+    reason: ClosingReason
+
+
+EVENTS = EventTypes(
+    ContractRegistered,
+    ContractAmended,
+    TenureOpened,
+    TenureClosed,
+    AccountLinked,
+    AccountUnlinked,
+    InvitationSent,
+    InvitationAccepted,
+    InvitationEnded,
+    ProofsGuessed,
+)
 
 
 class Contract(Aggregate):
-    """One contract of the utility: a personal account («лицевой счёт»)."""
+    """One contract of the utility: a personal account («лицевой счёт»), and its newest tenure."""
 
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.number = ""
+        self.tenure = 0
+        self.since: date | None = None
+        self.until: date | None = None
         self.details: ContractDetails | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the newest tenure has not ended."""
+        return self.tenure > 0 and self.until is None
 
     def apply(self, event: Any) -> None:
         match event:
-            case ContractRegistered() | ContractAmended():
-                self.number = event.number
-                self.details = event.details
+            case ContractRegistered(number=number, details=details, since=since):
+                self.number, self.tenure, self.since = number, 1, since
+                self.details = details
+            case ContractAmended(details=details):
+                self.details = details
+            case TenureOpened(tenure=tenure, since=since, details=details):
+                self.tenure, self.since, self.until = tenure, since, None
+                self.details = details
+            case TenureClosed(until=until):
+                self.until = until
 
-    def register(self, number: str, details: ContractDetails) -> None:
+    def register(self, number: str, details: ContractDetails, since: date | None = None) -> None:
         """Enter the contract. Raises Conflict when the number is in the registry already."""
         if self.details is not None:
             raise Conflict(
@@ -133,7 +161,7 @@ class Contract(Aggregate):
                 "This account number is registered already; amend the contract instead.",
                 number=number,
             )
-        self.trigger(ContractRegistered(number=number, details=details))
+        self.trigger(ContractRegistered(number=number, details=details, since=since))
 
     def amend(self, details: ContractDetails, effective_on: date) -> bool:
         """Take over what differs, from a day on; return whether anything did.
@@ -141,86 +169,68 @@ class Contract(Aggregate):
         An unchanged sealed field must be passed as the same sealed text: the aggregate holds no
         keys and compares what it is given. Raises NotFound when there is no such contract.
         """
-        if self.details is None:
-            raise NotFound("account_not_found", "There is no such contract; register it first.")
+        before = self._known_details()
         changed = tuple(
             name
             for name in ContractDetails.__struct_fields__
-            if getattr(details, name) != getattr(self.details, name)
+            if getattr(details, name) != getattr(before, name)
         )
         if changed:
             self.trigger(
                 ContractAmended(
-                    number=self.number, details=details, changed=changed, effective_on=effective_on
+                    number=self.number,
+                    details=details,
+                    changed=changed,
+                    effective_on=effective_on,
+                    tenure=self.tenure,
                 )
             )
         return bool(changed)
 
+    def open_next_tenure(self, details: ContractDetails, since: date) -> None:
+        """Give the number to the next holder from a day on; the tenure before ends if it is open.
 
-class Cabinet(Aggregate):
-    """The accounts that one person has linked."""
-
-    def __init__(self, id: UUID) -> None:
-        super().__init__(id)
-        self.numbers: list[str] = []
-
-    def apply(self, event: Any) -> None:
-        match event:
-            case AccountLinked():
-                self.numbers.append(event.number)
-            case AccountUnlinked():
-                self.numbers.remove(event.number)
-
-    def check_room_for(self, number: str) -> None:
-        """Refuse what no proof could change.
-
-        Raises Conflict ``already_linked``, or ``account_limit_reached`` (S15).
+        Raises Conflict ``tenure_overlaps`` for a day of an earlier tenure, and NotFound when there
+        is no such contract.
         """
-        if number in self.numbers:
+        self._known_details()
+        if self.until is not None and since <= self.until:
             raise Conflict(
-                "already_linked",
-                "This account is in the cabinet already; open it there.",
-                number=number,
+                "tenure_overlaps",
+                f"The tenure before ended on {self.until}: the next one begins later.",
             )
-        if len(self.numbers) >= MAX_LINKED_ACCOUNTS:
-            raise Conflict(
-                "account_limit_reached",
-                f"A cabinet holds up to {MAX_LINKED_ACCOUNTS} accounts; unlink one first.",
-                limit=MAX_LINKED_ACCOUNTS,
-            )
-
-    def link(
-        self,
-        person_id: UUID,
-        number: str,
-        *,
-        proven_by: ProvenBy,
-        other_person_ids: tuple[UUID, ...],
-    ) -> None:
-        """Take an account in, once it has been proven. Raises as `check_room_for`."""
-        self.check_room_for(number)
+        if self.is_open:
+            self._check_not_before_tenure(since)
+            self._close(since - timedelta(days=1), "holder_changed")
         self.trigger(
-            AccountLinked(
-                person_id=person_id,
-                number=number,
-                proven_by=proven_by,
-                other_person_ids=other_person_ids,
-            )
+            TenureOpened(number=self.number, tenure=self.tenure + 1, since=since, details=details)
         )
 
-    def unlink(self, person_id: UUID, number: str) -> None:
-        """Take an account out.
+    def close(self, until: date) -> bool:
+        """End the newest tenure with a day; return whether it was open.
 
-        Raises NotFound ``account_not_linked``, or Conflict ``last_account_stays`` (S18).
+        Raises Conflict ``tenure_overlaps`` for a day before the tenure, and NotFound when there is
+        no such contract.
         """
-        if number not in self.numbers:
-            raise NotFound(
-                "account_not_linked",
-                "This account is not in the cabinet; choose one of the linked accounts.",
-            )
-        if len(self.numbers) <= MIN_LINKED_ACCOUNTS:
+        self._known_details()
+        if not self.is_open:
+            return False
+        self._check_not_before_tenure(until)
+        self._close(until, "contract_closed")
+        return True
+
+    def _close(self, until: date, reason: ClosingReason) -> None:
+        self.trigger(
+            TenureClosed(number=self.number, tenure=self.tenure, until=until, reason=reason)
+        )
+
+    def _known_details(self) -> ContractDetails:
+        if self.details is None:
+            raise NotFound("account_not_found", "There is no such contract; register it first.")
+        return self.details
+
+    def _check_not_before_tenure(self, day: date) -> None:
+        if self.since is not None and day < self.since:
             raise Conflict(
-                "last_account_stays",
-                "At least one account stays linked; link another one before unlinking this.",
+                "tenure_overlaps", f"The present tenure began on {self.since}; name a later day."
             )
-        self.trigger(AccountUnlinked(person_id=person_id, number=number))

@@ -82,6 +82,14 @@ class HelpdeskService:
         result: dict[str, Any] = self.store.query(read)
         return result
 
+    @rpc(schemas.Questions, callers=("identity",))
+    def held_about(self, person_id: UUID) -> dict[str, Any]:
+        """Return all that the help desk holds of a person; see `application.held_about`."""
+        result: dict[str, Any] = self.store.query(
+            lambda session: application.held_about(session, person_id)
+        )
+        return result
+
     @rpc(schemas.AddMessage, callers=(GATEWAY,))
     def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
@@ -112,14 +120,27 @@ class HelpdeskService:
 
     @rpc(schemas.AnyQuestion, callers=(staff("read"),))
     def any_question(self, question: str) -> dict[str, Any]:
-        """Return a question by its number or id, with its messages."""
+        """Return a question by its number or id, with its messages; the security log has who."""
 
-        def read(session: Session) -> dict[str, Any]:
-            view = application.question_of(session, application.question_id_of(session, question))
+        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
+            view = application.shown_to_staff(session, which, "question_shown")
             messages = application.messages_of(session, view.question_id)
             return {**question_summary(view, self.directory), "messages": messages}
 
-        result: dict[str, Any] = self.store.query(read)
+        wanted = application.QuestionWanted(question=question)
+        result: dict[str, Any] = self.store.transact(read, wanted)
+        return result
+
+    @rpc(schemas.AnyQuestion, callers=(staff("find"),))
+    def asker(self, question: str) -> dict[str, Any]:
+        """Return ``{person_id}`` of whoever asked; the security log has who wanted to know."""
+
+        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
+            view = application.shown_to_staff(session, which, "asker_found")
+            return {"person_id": str(view.person_id)}
+
+        wanted = application.QuestionWanted(question=question)
+        result: dict[str, Any] = self.store.transact(read, wanted)
         return result
 
     @rpc(schemas.Answer, callers=(staff("answer"),))
@@ -176,14 +197,16 @@ class HelpdeskService:
         return {**self.store.query(lambda session: handler(session, command)), "dry_run": True}
 
     def _linked(self, person_id: UUID, account: str) -> str:
+        """Return the key of the person's account with a number."""
         # Nobody may ask about somebody else's account.
         number = account.strip()
         ownership = self.services.call(
             "accounts", "owns", person_id=str(person_id), numbers=[number or account]
         )
-        if number not in ownership["owned"]:
+        access = ownership["access"].get(number)
+        if access is None:
             raise Forbidden(
                 "account_not_linked",
                 "This account is not in the cabinet; choose a linked account, or none.",
             )
-        return number
+        return str(access["account"])

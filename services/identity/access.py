@@ -87,8 +87,11 @@ def open_session(
         "accepted": _accepted(read.sessions.of_token(token_digest, now, SESSION_IDLE_LIFE)),
         "device_kept": kept,
     }
-    if is_new and not first:
+    strange = is_new and not first
+    if strange:
         session.load(Person, person_id).sign_in_from_new_device(session_id)
+    action = "signed_in_from_new_device" if strange else "signed_in"
+    session.security.note(action, person_id=person_id, about=how)
     return opened
 
 
@@ -159,6 +162,7 @@ def end_session(session: Session, command: EndSession) -> dict[str, Any]:
     live = read.sessions.of_person(command.person_id, session.now, SESSION_IDLE_LIFE)
     if not read.sessions.end(command.person_id, command.session_id):
         raise NotFound("session_not_found", "There is no such session; it may have ended.")
+    session.security.note("session_ended", person_id=command.person_id)
     digests = {entry.session_id: entry.device_digest for entry in live}
     digest = digests.get(command.session_id)
     if digest is not None and digest != digests.get(by) and command.session_id != by:
@@ -178,6 +182,7 @@ def end_other_sessions(session: Session, command: EndOtherSessions) -> dict[str,
         raise refused("session_expired")
     read.sessions.end_all(command.person_id, but=command.session_id)
     read.devices.forget_all(command.person_id, but=own[0].device_digest)
+    session.security.note("sessions_ended", person_id=command.person_id)
     return {}
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg.errors import UniqueViolation
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,13 +63,22 @@ class Credentials:
             person_id,
         )
 
-    def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
+    def set_temporary(
+        self, person_id: UUID, password_hash: str, fingerprint: bytes, expires_at: datetime
+    ) -> None:
         """Store a password for the first sign-in, in place of any earlier one."""
         self._cursor.execute(
-            "UPDATE credentials SET password_hash = %s, temporary = true, expires_at = %s"
-            " WHERE person_id = %s",
-            (password_hash, expires_at, person_id),
+            "UPDATE credentials SET password_hash = %s, sent_password = %s, temporary = true,"
+            " expires_at = %s WHERE person_id = %s",
+            (password_hash, fingerprint, expires_at, person_id),
         )
+
+    def sent_password(self, person_id: UUID) -> bytes | None:
+        """Return the fingerprint of the last password that was sent to a person."""
+        row = self._cursor.execute(
+            "SELECT sent_password FROM credentials WHERE person_id = %s", (person_id,)
+        ).fetchone()
+        return None if row is None else row["sent_password"]
 
     def set_chosen(self, person_id: UUID, password_hash: str) -> None:
         """Store a password that the person chose."""
@@ -84,6 +94,21 @@ class Credentials:
             "UPDATE credentials SET password_hash = %s WHERE person_id = %s",
             (password_hash, person_id),
         )
+
+    def set_email(self, person_id: UUID, email_index: bytes) -> bool:
+        """Assign another address; return False if it is somebody's already.
+
+        Waits for a transaction that is claiming the same address.
+        """
+        try:
+            with self._cursor.connection.transaction():  # a savepoint: the transaction goes on
+                self._cursor.execute(
+                    "UPDATE credentials SET email_index = %s WHERE person_id = %s",
+                    (email_index, person_id),
+                )
+        except UniqueViolation:
+            return False
+        return True
 
     def _one(self, statement: str, value: UUID | bytes) -> Credential | None:
         row = self._cursor.execute(statement, (value,)).fetchone()

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
+import unicodedata
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
@@ -71,6 +72,11 @@ class Fingerprints:
     def _mac(self, text: bytes) -> bytes:
         return hmac.digest(self._keys.hash_key("passkey-nonces"), text, hashlib.sha256)
 
+    def password(self, person_id: UUID, password: str) -> bytes:
+        """Return what recognises a password that was sent to a person, however it was typed."""
+        plain = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", password).casefold()))
+        return self._hash("sent-passwords", f"{person_id}:{plain}")
+
     def _hash(self, purpose: str, text: str) -> bytes:
         return hmac.digest(self._keys.hash_key(purpose), text.encode(), hashlib.sha256)
 
@@ -85,9 +91,9 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def new_code() -> str:
-    """Return a verification code: six digits from the system's CSPRNG."""
-    return f"{secrets.randbelow(1_000_000):06d}"
+def new_code(digits: int = 6) -> str:
+    """Return a verification code from the system's CSPRNG."""
+    return f"{secrets.randbelow(10**digits):0{digits}d}"
 
 
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -9,8 +9,7 @@ from uuid import UUID
 from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, Person
 from services.identity.limits import PASSWORD_CHANGES, SESSION_IDLE_LIFE, SESSION_LIFE
-from services.identity.password_policy import check_password
-from services.identity.personal_data import reveal
+from services.identity.new_passwords import check_new_password
 from services.identity.refusals import refusal, refused
 from shared.eventstore import Session
 
@@ -36,6 +35,7 @@ class ChangePassword(Command, frozen=True, kw_only=True):
     session_id: UUID
     current_password: str
     new_password: str
+    fingerprint: bytes
 
 
 class RenewToken(Command, frozen=True, kw_only=True):
@@ -75,9 +75,11 @@ def password_changer(
         credential = read.credentials.lock(command.person_id)
         person = session.load(Person, command.person_id)
         person.must_exist()
-        check_password(
+        check_new_password(
+            session,
+            person,
             command.new_password,
-            email=reveal(session, person.id, person.email, "email"),
+            fingerprint=command.fingerprint,
             previous=command.current_password,
         )
         live = read.sessions.of_person(person.id, session.now, SESSION_IDLE_LIFE)
@@ -88,11 +90,14 @@ def password_changer(
         read.attempts.clear(PASSWORD_CHANGES, command.session_id.bytes)
         read.credentials.set_chosen(person.id, verified.new_hash)
         read.sessions.end_all(person.id, but=command.session_id)
+        read.password_resets.drop_of(person.id)
         read.sign_in_links.drop_all(person.id)
+        read.password_resets.drop_of(person.id)
         expires_at = session.now + SESSION_LIFE
         read.sessions.extend(command.session_id, expires_at)
         read.sessions.renew_token(command.session_id, verified.token_digest)
         person.change_password(PasswordOrigin.CHANGED)
+        session.security.note("password_changed", person_id=person.id)
         return {"expires_at": expires_at.isoformat()}
 
     return change_password

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from services.identity.commands import Command
 from services.identity.domain import Registration
+from services.identity.erasure import forget_farewells
 from services.identity.limits import (
     PASSWORD_RESET_LIFE,
     REGISTRATION_LIFE,
     SESSION_IDLE_LIFE,
+    SUPPORT_CODE_LIFE,
 )
 from shared.eventstore import Session
 
@@ -35,13 +37,13 @@ def sweep(session: Session, _: Sweep) -> int:
             read.sign_in_links,
         )
     )
-    resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
+    deleted += forget_farewells(session, SWEEP_BATCH)
+    deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
+    deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
-    for reset_id in resets:
-        read.codes.drop(reset_id)
     # A code that is already gone belongs to a registration that was confirmed just now.
     for registration_id in [owner_id for owner_id in expired if read.codes.drop(owner_id)]:
         registration = session.load(Registration, registration_id)
         registration.abandon()
         session.vault.destroy(registration.person_id)
-    return deleted + len(resets) + len(expired)
+    return deleted + len(expired)

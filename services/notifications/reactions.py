@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from services.notifications import letters
+from services.notifications import account_letters, letters
+from services.notifications.address_letters import email_change_requested, email_changed
+from services.notifications.application import erase_letters
 from services.notifications.envelope import Attachment
 from services.notifications.factor_reactions import (
     recovery_code_used,
@@ -33,6 +35,10 @@ FAILURES: Final[Mapping[str, tuple[str, str]]] = {
     Failure.NOT_REGISTERED: ("банк не ответил вовремя", "the bank did not answer in time"),
     Failure.FORM_LOST: ("страница оплаты не открылась", "the payment page did not open"),
     Failure.GIVEN_BACK: ("банк вернул деньги на карту", "the bank gave the money back"),
+    Failure.ACCOUNT_CLOSED: (
+        "лицевой счёт закрыт, платить по нему не нужно",
+        "the account is closed and needs no payment",
+    ),
 }
 _PICTURE: Final = re.compile(r"^ *!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank did not confirm the payment")
@@ -59,7 +65,7 @@ def registration_code_requested(session: Session, message: Message, services: Se
     )
 
 
-def person_registered(session: Session, message: Message, services: Services) -> None:
+def temporary_password_due(session: Session, message: Message, services: Services) -> None:
     """Send the instruction and the temporary password."""
     writer = Writer(session, message, services)
     letter_id, person_id = writer.letter_id("password"), writer.event["person_id"]
@@ -88,19 +94,19 @@ def _without_pictures(text: str) -> str:
 
 
 def password_reset_requested(session: Session, message: Message, services: Services) -> None:
-    """Send the code of a recovery."""
+    """Send the link of a recovery."""
     writer = Writer(session, message, services)
-    letter_id, reset_id = writer.letter_id("code"), writer.event["reset_id"]
+    letter_id, reset_id = writer.letter_id("link"), writer.event["reset_id"]
     if writer.is_queued(letter_id):
         return
-    issued = writer.ask("identity", "issue_reset_code", reset_id=reset_id)
+    issued = writer.ask("identity", "issue_reset_link", reset_id=reset_id)
     if issued is None:
         return
     writer.queue(
         letter_id,
-        LetterKind.PASSWORD_RESET_CODE,
+        LetterKind.PASSWORD_RESET_LINK,
         issued["email"],
-        {"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
+        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
         secret=(f"reset:{reset_id}", timedelta(minutes=issued["valid_minutes"])),
     )
 
@@ -141,12 +147,17 @@ def new_device_signed_in(session: Session, message: Message, services: Services)
         writer.notify(person_id, LetterKind.NEW_DEVICE, facts)
 
 
-def account_linked(session: Session, message: Message, services: Services) -> None:
-    """Inform the persons who had linked the account before."""
+def person_erased(session: Session, message: Message, services: Services) -> None:
+    """Delete the letters that wait for a person, and send the last one."""
     writer = Writer(session, message, services)
-    facts = {"number": writer.event["number"], "linked_at": writer.local_time()}
-    for holder in writer.event["other_person_ids"]:
-        writer.notify(holder, LetterKind.ACCOUNT_LINKED_BY_ANOTHER, facts)
+    erase_letters(session, UUID(writer.event["person_id"]))
+    letter_id = writer.letter_id("farewell")
+    if writer.is_queued(letter_id):
+        return
+    kept = writer.ask("identity", "farewell", person_id=writer.event["person_id"])
+    if kept is not None:
+        facts = {"erased_at": writer.local_time()}
+        writer.queue(letter_id, LetterKind.PERSON_ERASED, kept["email"], facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
@@ -299,16 +310,25 @@ BATCH: Final = 1
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {
         "registration_code_requested": registration_code_requested,
-        "person_registered": person_registered,
+        "person_registered": temporary_password_due,
+        "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
         "second_factor_changed": second_factor_changed,
         "recovery_code_used": recovery_code_used,
         "second_factor_guessed": second_factor_guessed,
+        "email_change_requested": email_change_requested,
+        "email_changed": email_changed,
         "sign_in_link_requested": sign_in_link_requested,
         "new_device_signed_in": new_device_signed_in,
+        "person_erased": person_erased,
     },
-    "accounts": {"account_linked": account_linked},
+    "accounts": {
+        "account_linked": account_letters.account_linked,
+        "account_unlinked": account_letters.account_unlinked,
+        "invitation_sent": account_letters.invitation_sent,
+        "proofs_guessed": account_letters.proofs_guessed,
+    },
     "payments": {
         "payment_completed": payment_completed,
         "payment_failed": payment_failed,

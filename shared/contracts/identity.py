@@ -38,13 +38,19 @@ class PersonRegistered(Schema):
     )
 
 
+class TemporaryPasswordRequested(Schema):
+    person_id = PersonId(
+        required=True, metadata={"description": "Who has not chosen a password of his own yet."}
+    )
+
+
 class PasswordChanged(Schema):
     person_id = PersonId(required=True, metadata={"description": "Whose password it is."})
 
 
 class PasswordResetRequested(Schema):
     reset_id = PlainId(
-        required=True, metadata={"description": "The recovery that waits for a code."}
+        required=True, metadata={"description": "The recovery that waits for a link."}
     )
 
 
@@ -57,6 +63,16 @@ class NewDeviceSignedIn(Schema):
     session_id = PlainId(
         required=True, metadata={"description": "The session that was opened on the device."}
     )
+
+
+class EmailChangeRequested(Schema):
+    change_id = PlainId(
+        required=True, metadata={"description": "The change that waits for its links."}
+    )
+
+
+class EmailChanged(Schema):
+    change_id = PlainId(required=True, metadata={"description": "The change that is completed."})
 
 
 class ProfileChanged(Schema):
@@ -103,6 +119,13 @@ class SecondFactorGuessed(Schema):
     )
 
 
+class PersonErased(Schema):
+    person_id = PersonId(
+        required=True,
+        metadata={"description": "Who is erased; nothing says any more who that was."},
+    )
+
+
 CONTRACTS = [
     Contract(
         "registration_code_requested",
@@ -117,6 +140,12 @@ CONTRACTS = [
         summary="A person confirmed the e-mail address, accepted the rules and gave consent.",
     ),
     Contract(
+        "temporary_password_requested",
+        version=1,
+        schema=TemporaryPasswordRequested,
+        summary="Staff have the letter with the password for the first sign-in written again.",
+    ),
+    Contract(
         "password_changed",
         version=1,
         schema=PasswordChanged,
@@ -126,7 +155,7 @@ CONTRACTS = [
         "password_reset_requested",
         version=1,
         schema=PasswordResetRequested,
-        summary="A registered person requests a password reset: a letter with a code is due.",
+        summary="A registered person requests a password reset: a letter with a link is due.",
     ),
     Contract(
         "sign_in_link_requested",
@@ -139,6 +168,18 @@ CONTRACTS = [
         version=1,
         schema=NewDeviceSignedIn,
         summary="A person signed in on a device that was not known.",
+    ),
+    Contract(
+        "email_change_requested",
+        version=1,
+        schema=EmailChangeRequested,
+        summary="Another e-mail address is to be confirmed: a letter to each mailbox is due.",
+    ),
+    Contract(
+        "email_changed",
+        version=1,
+        schema=EmailChanged,
+        summary="A person has another e-mail address.",
     ),
     Contract(
         "profile_changed",
@@ -163,5 +204,11 @@ CONTRACTS = [
         version=1,
         schema=SecondFactorGuessed,
         summary="Somebody who has a person's password used up the attempts at the second factor.",
+    ),
+    Contract(
+        "person_erased",
+        version=1,
+        schema=PersonErased,
+        summary="A person was erased: delete what you hold of this person, if no law keeps it.",
     ),
 ]

@@ -180,6 +180,10 @@ class InMemorySession(Session):
     def vault(self) -> NoReturn:
         raise RuntimeError("a command of a batch must not use personal data")
 
+    @property
+    def security(self) -> NoReturn:
+        raise RuntimeError("a command of a batch must not use personal data")
+
     def history(self, id: UUID) -> NoReturn:
         raise RuntimeError("a command of a batch must not read a whole stream")
 

@@ -20,6 +20,7 @@ from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, EventTypes, Recorded
+from shared.eventstore.security_log import MemorySecurityLog, SecurityEntry, SecurityLog
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
 from shared.ids import new_id
 from shared.privacy import MemoryVault
@@ -41,6 +42,7 @@ class MemoryStore:
         self.recorder = POPOApplicationRecorder()
         self.vault = MemoryVault()
         self.log: list[Recorded] = []
+        self.security_log: list[SecurityEntry] = []
         self._commands: dict[UUID, tuple[bytes, bytes]] = {}
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
@@ -68,6 +70,7 @@ class MemoryStore:
 
     def _run(self, work: Callable[[Session], R], command_id: UUID | None) -> R:
         before = copy.deepcopy((vars(self.read_model), vars(self.vault)))
+        noted = list(self.security_log)
         session = _MemorySession(self, command_id)
         try:
             result = work(session)
@@ -78,6 +81,7 @@ class MemoryStore:
             for holder, state in zip((self.read_model, self.vault), before, strict=True):
                 vars(holder).clear()
                 vars(holder).update(state)
+            self.security_log[:] = noted
             raise
         return result
 
@@ -92,6 +96,10 @@ class _MemorySession(Session):
     @property
     def vault(self) -> Vault:
         return self._store.vault
+
+    @property
+    def security(self) -> SecurityLog:
+        return MemorySecurityLog(self._store.security_log, self.now)
 
     def history(self, id: UUID) -> Sequence[Recorded]:
         self.flush()

@@ -5,6 +5,7 @@
   may take is none of his: with it he could change its password, and sign in as the service.)
 - ``saldo_<service>_reader`` reads the tables without secrets.
 - ``saldo_staff_admin`` says what staff may do. ``saldo_sealer`` seals the log of the ledger.
+- ``saldo_security_reader`` reads the security log of every service, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ import psycopg
 from psycopg import sql
 
 READABLE = frozenset(
-    {"commands", "events", "live", "migrations", "positions", "relay", "staff_grants"}
+    {
+        "commands",
+        "destroyed_keys",
+        "events",
+        "live",
+        "migrations",
+        "positions",
+        "relay",
+        "security_log",
+        "staff_grants",
+    }
 )
 """The base tables that hold no secrets."""
 SECRET = frozenset({"data_keys", "hash_keys", "parked"})
@@ -40,7 +51,7 @@ _LOCKS_TO_GIVE = """
 """
 """The functions that take advisory locks, where not everybody may call them."""
 
-_WRITTEN_BY_DATABASE = {"events": ("recorded_by",), "commands": ("recorded_by",)}
+_WRITTEN_BY_DATABASE = dict.fromkeys(("events", "commands", "security_log"), ("recorded_by",))
 _GRANTED = ("name", "permission", "up_to", "granted", "reason")
 
 
@@ -83,6 +94,12 @@ def staff_admin_of(role: str, service: str) -> str:
     return f"{prefix if prefix != role else 'saldo_'}staff_admin"
 
 
+def security_reader_of(role: str, service: str) -> str:
+    """Return the group role that reads the security logs, next to a service's runtime role."""
+    prefix = role.removesuffix(service)
+    return f"{prefix if prefix != role else 'saldo_'}security_reader"
+
+
 def make_login(connection: psycopg.Connection[Any], name: str, password: str) -> None:
     """Create a login, or set the password of an existing one."""
     # A role gets LOGIN and nothing else. For an existing one only the password is set: naming any
@@ -97,7 +114,8 @@ def make_login(connection: psycopg.Connection[Any], name: str, password: str) ->
 
 def make_groups(connection: psycopg.Connection[Any], role: str, service: str) -> None:
     """Create the group roles beside a service's runtime role; the owner may take each."""
-    for name in (writer_of(role), reader_of(role), staff_admin_of(role, service)):
+    shared = (staff_admin_of(role, service), security_reader_of(role, service))
+    for name in (writer_of(role), reader_of(role), *shared):
         if not _exists(connection, name):
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
         _let_owner_take(connection, name)
@@ -133,6 +151,12 @@ def grant_all(
     admin = staff_admin_of(role, service)
     _grant_reading(connection, service, admin, ["staff_grants"])
     _on(connection, service, admin, "staff_grants", f"GRANT INSERT ({', '.join(_GRANTED)})")
+    _grant_reading(connection, service, security_reader_of(role, service), ["security_log"])
+    connection.execute(
+        sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(
+            sql.Identifier(service, "sweep_security_log"), sql.Identifier(role)
+        )
+    )
     locking = [role, writer_of(role)]
     if sealer and access.sealer.appends:
         locking.append(sealer)
@@ -142,6 +166,17 @@ def grant_all(
             _on(connection, service, sealer, table, "GRANT INSERT")
     _record_logins(connection, service, role)
     _grant_locks(connection, locking)
+
+
+def grant_keys(connection: psycopg.Connection[Any], schema: str, role: str) -> None:
+    """Give a service its keys in the database of keys: nobody else reaches them."""
+    for name in (role, writer_of(role)):
+        names = {"schema": sql.Identifier(schema), "role": sql.Identifier(name)}
+        for statement in (
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.data_keys TO {role}",
+        ):
+            connection.execute(sql.SQL(statement).format(**names))
 
 
 def _grant_locks(connection: psycopg.Connection[Any], roles: Sequence[str]) -> None:
@@ -178,6 +213,8 @@ def _grant_writing(
         _on(connection, service, role, table, "REVOKE UPDATE, DELETE, TRUNCATE")
     for table in ("migrations", "staff_grants", *access.sealer.appends):
         _on(connection, service, role, table, "REVOKE INSERT, UPDATE, DELETE")
+    # Keys are made in their own database; what is left here is moved there.
+    _on(connection, service, role, "data_keys", "REVOKE INSERT")
     for table, columns in _WRITTEN_BY_DATABASE.items():
         _on(connection, service, role, table, "REVOKE INSERT")
         others = ", ".join(_columns(connection, service, table, columns))

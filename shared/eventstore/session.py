@@ -20,6 +20,7 @@ from shared.cooperation import cooperatively
 from shared.errors import Conflict
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, Recorded
+from shared.eventstore.security_log import SecurityLog
 
 A = TypeVar("A", bound=Aggregate)
 C = TypeVar("C")
@@ -65,8 +66,19 @@ class Vault(Protocol):
         """Have the keys of several subjects ready, so that revealing their texts asks no more."""
         ...
 
+    def new_keys(self, subjects: Sequence[UUID]) -> None:
+        """Make keys for those subjects that have none yet, and have all of them ready.
+
+        They are committed at once, by few round trips, however many they are. Raises
+        shared.privacy.KeyDestroyedError for a subject whose key has been destroyed.
+        """
+        ...
+
     def destroy(self, subject: UUID) -> None:
-        """Delete the subject's key for good."""
+        """Destroy the subject's key for good, once this unit of work is committed.
+
+        From the commit on nobody reads it; a job deletes it, after a crash as well.
+        """
         ...
 
 
@@ -141,6 +153,11 @@ class Session(ABC):
     @abstractmethod
     def vault(self) -> Vault:
         """The vault for personal data of this service."""
+
+    @property
+    @abstractmethod
+    def security(self) -> SecurityLog:
+        """The security log of this service."""
 
     def flush(self) -> Sequence[Recorded]:
         """Append and project the pending events; does nothing when there are none."""

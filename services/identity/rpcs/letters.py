@@ -12,12 +12,18 @@ from services.identity.fingerprints import (
     new_token,
     token_digest,
 )
-from services.identity.limits import CODE_LIFE, SIGN_IN_LINK_LIFE, TEMPORARY_PASSWORD_LIFE
+from services.identity.limits import (
+    CODE_LIFE,
+    RESET_LINK_LIFE,
+    SIGN_IN_LINK_LIFE,
+    TEMPORARY_PASSWORD_LIFE,
+)
 from services.identity.rpcs.base import IdentityRpcs
 from services.identity.verification_codes import IssueCode
 from shared.rpc.server import rpc
 
 _CODE_MINUTES = int(CODE_LIFE.total_seconds() // 60)
+_RESET_LINK_MINUTES = int(RESET_LINK_LIFE.total_seconds() // 60)
 _LINK_MINUTES = int(SIGN_IN_LINK_LIFE.total_seconds() // 60)
 _PASSWORD_HOURS = int(TEMPORARY_PASSWORD_LIFE.total_seconds() // 3600)
 
@@ -27,11 +33,14 @@ class LetterRpcs(IdentityRpcs):
 
     @rpc(schemas.RegistrationId, callers=("notifications",))
     def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
-        code = new_code()
+        short, long = new_code(), new_code(12)
         command = IssueCode(
-            owner_id=registration_id, digest=self._fingerprints.code(registration_id, code)
+            owner_id=registration_id,
+            digest=self._fingerprints.code(registration_id, short),
+            long_digest=self._fingerprints.code(registration_id, long),
         )
         issued = self.store.transact(application.issue_registration_code, command)
+        code = long if issued.pop("long") else short
         known = issued["kind"] == "already_registered"
         return {**issued, "code": None if known else code, "valid_minutes": _CODE_MINUTES}
 
@@ -39,17 +48,19 @@ class LetterRpcs(IdentityRpcs):
     def issue_temporary_password(self, person_id: UUID) -> dict[str, Any]:
         password = new_temporary_password()
         command = application.IssueTemporaryPassword(
-            person_id=person_id, password_hash=self.passwords.hash(password)
+            person_id=person_id,
+            password_hash=self.passwords.hash(password),
+            fingerprint=self._fingerprints.password(person_id, password),
         )
         issued = self.store.transact(application.issue_temporary_password, command)
         return {**issued, "password": password, "valid_hours": _PASSWORD_HOURS}
 
     @rpc(schemas.ResetId, callers=("notifications",))
-    def issue_reset_code(self, reset_id: UUID) -> dict[str, Any]:
-        code = new_code()
-        command = IssueCode(owner_id=reset_id, digest=self._fingerprints.code(reset_id, code))
-        issued = self.store.transact(recovery.issue_reset_code, command)
-        return {**issued, "code": code, "valid_minutes": _CODE_MINUTES}
+    def issue_reset_link(self, reset_id: UUID) -> dict[str, Any]:
+        token = new_token()
+        command = recovery.IssueResetLink(reset_id=reset_id, token_digest=token_digest(token))
+        issued = self.store.transact(recovery.issue_reset_link, command)
+        return {**issued, "token": token, "valid_minutes": _RESET_LINK_MINUTES}
 
     @rpc(schemas.LinkId, callers=("notifications",))
     def issue_sign_in_link(self, link_id: UUID) -> dict[str, Any]:

@@ -106,6 +106,7 @@ class SignInRpcs(IdentityRpcs):
             session_id=session_id,
             current_password=current_password,
             new_password=new_password,
+            fingerprint=self._fingerprints.password(person_id, new_password),
         )
         change = password_change.password_changer(verified)
         changed = raise_if_refused(self.store.execute(change, command))

@@ -9,15 +9,30 @@ from uuid import UUID
 import pytest
 from accounts_doubles import FakeReadModel
 
-from services.accounts.application import LinkAccount, Linking, linked_accounts
-from services.accounts.contract_loading import ContractRow, RegisterContracts, register_contracts
+from services.accounts.application import linked_accounts, resolve
+from services.accounts.contract_loading import (
+    ContractLoading,
+    ContractRow,
+    LoadContracts,
+    Loaded,
+)
 from services.accounts.domain import EVENTS
+from services.accounts.limiting import Trier
+from services.accounts.linking import Linking, ProveAccount
 from services.accounts.policy import Policy, load_policy
-from services.accounts.proof import BillSeal
+from services.accounts.proof import ProofSeal
+from services.accounts.sharing import Sharing
 from shared.eventstore import MemoryStore
 from tests.fixed_clock import FixedClock
 
 FIRST, SECOND = "0100000001", "0100000002"
+HOME = UUID(int=1)
+"""The network of whoever links, unless a test says another one."""
+
+
+def code_of(number: str) -> str:
+    """Return the control code of a number's bill."""
+    return f"CODE-{number[-4:]:0>4}"
 
 
 class AccountsHarness:
@@ -26,11 +41,12 @@ class AccountsHarness:
     def __init__(self, policy: Policy | None = None) -> None:
         self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
         self.store = MemoryStore(EVENTS, FakeReadModel(), self.clock)
-        self.seal = BillSeal(b"k" * 32)
-        self.linking = Linking(policy or load_policy({}))
+        self.seal = ProofSeal(b"k" * 32)
+        self.policy = policy or load_policy({})
+        self.linking = Linking(self.policy)
+        self.sharing = Sharing(self.policy.limits.invitations_per_person)
 
     def row(self, number: str, **changes: object) -> ContractRow:
-        total = changes.pop("total", 450000)
         fields: dict[str, object] = {
             "number": number,
             "holder": "Примерова Полина Образцовна",
@@ -38,17 +54,48 @@ class AccountsHarness:
             "payer_kind": "household",
             "residents": 3,
             "total_area": "54.2",
-            "bill": self.seal.of_bill(number, f"2026-10/{number[-2:]}", total),
+            "bill_total": 450000,
+            "period": "2026-10",
+            "control_code": code_of(number),
         }
         return ContractRow(**(fields | changes))
 
-    def register(self, *rows: ContractRow) -> dict[str, int]:
-        return self.store.transact(register_contracts, RegisterContracts(rows=rows))
+    def load(self, *rows: ContractRow) -> Loaded:
+        return self.store.transact(ContractLoading(self.seal).load, LoadContracts(rows=rows))
 
-    def link(self, person_id: UUID, number: str, proof: str = "4500,00") -> bool:
-        fact = self.seal.of_answer(number.strip(), proof)
-        command = LinkAccount(person_id=person_id, number=number, fact=fact)
+    def register(self, *rows: ContractRow) -> dict[str, int]:
+        """Load rows, none of which is refused; return the outcomes that there were."""
+        loaded = self.load(*rows)
+        assert loaded.refused == {}
+        return {name: count for name, count in loaded.counts.items() if count}
+
+    def plan(self, *rows: ContractRow) -> Loaded:
+        command = LoadContracts(rows=rows)
+        return self.store.query(lambda session: ContractLoading(self.seal).plan(session, command))
+
+    def link(
+        self, person_id: UUID, number: str, proof: str | None = None, network: UUID = HOME
+    ) -> bool:
+        """Link an account by a proof, by default the right code of the row."""
+        command = self.proving(person_id, number, proof, network)
         return bool(self.store.execute(self.linking.link, command)["linked"])
+
+    def prove(
+        self, person_id: UUID, number: str, proof: str | None = None, network: UUID = HOME
+    ) -> bool:
+        command = self.proving(person_id, number, proof, network)
+        return bool(self.store.transact(self.linking.prove, command)["proven"])
+
+    def proving(
+        self, person_id: UUID, typed: str, proof: str | None, network: UUID
+    ) -> ProveAccount:
+        number = self.store.query(lambda session: resolve(session, typed))
+        answer = code_of(number or "") if proof is None else proof
+        return ProveAccount(
+            trier=Trier(person_id=person_id, network=network),
+            number=number,
+            fact=self.seal.of_answer(number or "", answer),
+        )
 
     def linked(self, person_id: UUID) -> list[dict[str, object]]:
         return self.store.query(lambda session: linked_accounts(session, person_id))
@@ -62,5 +109,5 @@ def new_harness() -> Callable[[Policy | None], AccountsHarness]:
 @pytest.fixture
 def harness() -> AccountsHarness:
     harness = AccountsHarness()
-    harness.register(harness.row(FIRST), harness.row(SECOND, total=-12000))
+    harness.register(harness.row(FIRST), harness.row(SECOND, bill_total=-12000))
     return harness

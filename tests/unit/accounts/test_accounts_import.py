@@ -21,8 +21,8 @@ from shared.errors import ValidationFailed
 from shared.tablefiles import ControlTotals
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo" / "accounts.csv"
-HEADER = "number;holder;address;residents;total_area;payer_kind;els;bill_number;bill_total"
-GOOD = "0100000009;Тестов Т.;г. Примерск, д. 4;2;54,20;household;50АД000001;2026-10/9;4500,00"
+HEADER = "number;holder;address;residents;total_area;payer_kind;els;control_code;bill_total"
+GOOD = "0100000009;Тестов Т.;г. Примерск, д. 4;2;54,20;household;50АД000001;C0DE-2026;4500,00"
 SCREEN = Console(quiet=True)
 TODAY = date(2026, 9, 1)
 
@@ -37,9 +37,14 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+def another(number: str) -> str:
+    """Return the row of another account, which has no ЕЛС."""
+    return GOOD.replace("0100000009", number).replace("50АД000001", "")
+
+
 def load(harness: Any, path: Path) -> tuple[Survey, dict[str, Any]]:
     source = open_contract_file(path)
-    found = survey(source, harness.seal, path.with_suffix(".quarantine"), SCREEN, TODAY)
+    found = survey(source, path.with_suffix(".quarantine"), SCREEN, TODAY)
     job = ContractImport(harness.store, source, harness.seal, found, SCREEN)
     return found, job.run("staff:tester", "a test")
 
@@ -51,7 +56,7 @@ def test_the_demo_company_loads_and_its_first_account_links(
     found, outcome = load(harness, DEMO)
     assert (found.rows, found.refused) == (40, 0)
     assert outcome["registered"] == outcome["bills"] == 40
-    assert harness.link(harness.store.log[0].originator_id, "0100000001", "4500,00")
+    assert harness.link(harness.store.log[0].originator_id, "0100000001", "BNEV-QRPG")
     journal = harness.store.read_model.imports
     assert journal.begun[0].reason == "a test"
     assert journal.finished[0].registered == 40
@@ -69,14 +74,14 @@ def test_column_that_says_what_proves_ownership_is_not_loaded(
     load(harness, write(f"{HEADER};proof", f"{GOOD};1,23"))
     person = harness.store.log[0].originator_id
     assert not harness.link(person, "0100000009", "1,23")
-    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.link(person, "0100000009", "C0DE-2026")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
 def test_encodings_are_recognised(harness: Any, write: Callable[..., Path], encoding: str) -> None:
     load(harness, write(HEADER, GOOD, "", encoding=encoding))
     person = harness.store.log[0].originator_id
-    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.link(person, "0100000009", "C0DE-2026")
     assert harness.linked(person)[0]["holder"] == "Тестов Т."
     assert harness.linked(person)[0]["total_area"] == "54.2"
 
@@ -84,13 +89,13 @@ def test_encodings_are_recognised(harness: Any, write: Callable[..., Path], enco
 def test_one_bad_byte_refuses_its_row_and_leaves_the_file_in_utf_8(
     harness: Any, write: Callable[..., Path]
 ) -> None:
-    broken = GOOD.replace("0100000009", "0100000010").replace("Тестов", "Другой")
-    path = write(HEADER, GOOD, broken, GOOD.replace("0100000009", "0100000011"))
+    broken = another("0100000010").replace("Тестов", "Другой")
+    path = write(HEADER, GOOD, broken, another("0100000011"))
     path.write_bytes(path.read_bytes().replace("Другой".encode(), b"\xff"))
     found, outcome = load(harness, path)
     assert (found.rows, found.refused, outcome["registered"]) == (3, 1, 2)
     person = harness.store.log[0].originator_id
-    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.link(person, "0100000009", "C0DE-2026")
     assert harness.linked(person)[0]["holder"] == "Тестов Т."
 
 
@@ -144,7 +149,7 @@ def test_a_day_that_no_amendment_can_have_is_refused(
 def test_a_bad_row_goes_to_the_quarantine_with_its_reason(
     harness: Any, write: Callable[..., Path], row: str, reason: str
 ) -> None:
-    other = GOOD.replace("0100000009", "0100000010")
+    other = another("0100000010")
     path = write(HEADER, row, other)
     found, outcome = load(harness, path)
     assert (found.rows, found.refused, outcome["registered"]) == (2, 1, 1)
@@ -195,18 +200,18 @@ def test_a_formula_in_a_name_is_text_in_the_quarantine_and_a_name_again_after_it
     assert "'=HYPERLINK" in text
     load(harness, write(text.replace("pensioner", "household"), name="corrected.csv"))
     person = harness.store.log[0].originator_id
-    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.link(person, "0100000009", "C0DE-2026")
     assert harness.linked(person)[0]["holder"] == name
 
 
 def test_json_lines_hold_the_same_columns(harness: Any, write: Callable[..., Path]) -> None:
     fields = dict(zip(HEADER.split(";"), GOOD.split(";"), strict=True))
-    second = fields | {"number": "0100000010", "residents": 3, "total_area": 41.5}
+    second = fields | {"number": "0100000010", "residents": 3, "total_area": 41.5, "els": None}
     path = write(*(json.dumps(row, ensure_ascii=False) for row in (fields, second)))
     found, outcome = load(harness, path)
     assert (found.rows, found.total, outcome["registered"]) == (2, 900000, 2)
     person = harness.store.log[0].originator_id
-    assert harness.link(person, "0100000010", "2026-10/9")
+    assert harness.link(person, "0100000010", "C0DE-2026")
     assert (harness.linked(person)[0]["residents"], harness.linked(person)[0]["total_area"]) == (
         3,
         "41.5",
@@ -218,7 +223,7 @@ def test_a_file_changed_between_the_passes_is_not_loaded(
 ) -> None:
     path, before = write(HEADER, GOOD), len(harness.store.log)
     source = open_contract_file(path)
-    found = survey(source, harness.seal, path.with_suffix(".q"), SCREEN, TODAY)
+    found = survey(source, path.with_suffix(".q"), SCREEN, TODAY)
     path.write_text(f"{HEADER}\n{GOOD}\n{GOOD}\n")
     with pytest.raises(ValidationFailed, match="was changed"):
         ContractImport(harness.store, source, harness.seal, found, SCREEN).run(
@@ -229,7 +234,7 @@ def test_a_file_changed_between_the_passes_is_not_loaded(
 
 def test_control_totals_show_their_differences(harness: Any, write: Callable[..., Path]) -> None:
     path = write(HEADER, GOOD, GOOD.replace("0100000009", "bad"))
-    found = survey(open_contract_file(path), harness.seal, path.with_suffix(".q"), SCREEN, TODAY)
+    found = survey(open_contract_file(path), path.with_suffix(".q"), SCREEN, TODAY)
     assert found.differences(ControlTotals()) == []
     assert found.differences(ControlTotals(rows=2, total=900000)) == []
     assert len(found.differences(ControlTotals(rows=3, total=900001))) == 2
@@ -256,7 +261,7 @@ def test_a_file_with_other_columns_is_refused_as_a_whole(
 def test_an_unclosed_quotation_mark_swallows_no_other_row(
     harness: Any, write: Callable[..., Path]
 ) -> None:
-    rows = [GOOD.replace("0100000009", f"{index:010d}") for index in range(200)]
+    rows = [another(f"{index:010d}") for index in range(200)]
     path = write(HEADER, GOOD.replace("Тестов", '"Тестов'), *rows)
     found, outcome = load(harness, path)
     assert (found.rows, found.refused, outcome["registered"]) == (201, 1, 200)
@@ -267,7 +272,7 @@ def test_an_unclosed_quotation_mark_swallows_no_other_row(
 def test_quotation_marks_within_a_name_are_kept(harness: Any, write: Callable[..., Path]) -> None:
     load(harness, write(HEADER, GOOD.replace("Тестов Т.", 'ООО "Тест"')))
     person = harness.store.log[0].originator_id
-    assert harness.link(person, "0100000009", "2026-10/9")
+    assert harness.link(person, "0100000009", "C0DE-2026")
     assert harness.linked(person)[0]["holder"] == 'ООО "Тест"'
 
 

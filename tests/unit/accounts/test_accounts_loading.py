@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.accounts.contract_loading import RegisterContracts, plan_contracts
 from services.accounts.domain import Contract, ContractAmended, ContractDetails, contract_id
 from services.accounts.publishing import publish
 from shared.errors import Conflict, NotFound
@@ -19,12 +18,7 @@ DAY = date(2026, 11, 10)
 
 def test_the_same_row_twice_changes_nothing(harness: Any) -> None:
     before = len(harness.store.log)
-    assert harness.register(harness.row(FIRST)) == {
-        "registered": 0,
-        "amended": 0,
-        "unchanged": 1,
-        "bills": 0,
-    }
+    assert harness.register(harness.row(FIRST)) == {"unchanged": 1}
     assert len(harness.store.log) == before
 
 
@@ -64,37 +58,48 @@ def test_an_amendment_of_before_there_were_days_is_published_without_one(harness
 def test_an_older_registry_restores_its_row(harness: Any) -> None:
     harness.register(harness.row(FIRST, residents=4))
     assert harness.register(harness.row(FIRST, residents=3))["amended"] == 1
-    assert harness.store.read_model.contract(FIRST).residents == 3
+    assert harness.store.read_model.tenures.current([FIRST])[FIRST].details.residents == 3
 
 
 def test_a_new_bill_replaces_the_former_without_an_event(harness: Any) -> None:
     before = len(harness.store.log)
-    outcome = harness.register(
-        harness.row(FIRST, bill=harness.seal.of_bill(FIRST, "2026-11/01", 500000))
-    )
-    assert outcome == {"registered": 0, "amended": 0, "unchanged": 1, "bills": 1}
+    row = harness.row(FIRST, bill_total=500000, period="2026-11", control_code="NEWC-0DE1")
+    assert harness.register(row) == {"unchanged": 1, "bills": 1}
     assert len(harness.store.log) == before
     person = contract_id("any person")
-    assert not harness.link(person, FIRST, "4500,00")
-    assert harness.link(person, FIRST, "5000,00")
+    assert not harness.link(person, FIRST, "4500,00 10.2026")
+    assert not harness.link(person, FIRST, "CODE-0001")
+    assert harness.link(person, FIRST, "NEWC-0DE1")
 
 
-def test_a_row_without_a_bill_keeps_the_last_one(harness: Any) -> None:
-    assert harness.register(harness.row(FIRST, bill=None))["bills"] == 0
-    assert harness.link(contract_id("any person"), FIRST, "4500,00")
+def test_a_row_without_a_bill_takes_the_last_one_away(harness: Any) -> None:
+    row = harness.row(FIRST, bill_total=0, period=None, control_code=None)
+    assert harness.register(row) == {"unchanged": 1}
+    person = contract_id("any person")
+    assert not harness.link(person, FIRST, "4500,00 10.2026")
+    assert not harness.link(person, FIRST, "CODE-0001")
+
+
+def test_a_total_without_its_month_proves_nothing(harness: Any) -> None:
+    harness.register(harness.row(FIRST, period=None, control_code=None))
+    assert harness.store.read_model.proofs.of([FIRST]) == {}
 
 
 def test_a_plan_counts_as_the_import_would_and_writes_nothing(harness: Any) -> None:
-    before = len(harness.store.log)
     rows = (
         harness.row(FIRST, residents=9),
-        harness.row("0100000002", bill=None),
+        harness.row("0100000002", control_code="OTHER-C0DE", bill_total=-12000),
         harness.row("07"),
+        harness.row("08", els="50АД000001"),
+        harness.row("09", els="50АД000001"),
     )
-    command = RegisterContracts(rows=rows)
-    plan = harness.store.query(lambda session: plan_contracts(session, command))
-    assert plan == {"registered": 1, "amended": 1, "unchanged": 1, "bills": 1}
-    assert len(harness.store.log) == before
+    before = len(harness.store.log), dict(harness.store.vault.keys)
+    plan = harness.plan(*rows)
+    assert (len(harness.store.log), harness.store.vault.keys) == before
+    loaded = harness.load(*rows)
+    assert plan == loaded
+    assert loaded.counts["registered"] == 2
+    assert loaded.refused.keys() == {4}
 
 
 def test_a_contract_is_registered_once_and_amended_only_after_that() -> None:

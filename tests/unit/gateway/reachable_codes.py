@@ -238,18 +238,18 @@ def _modules(folder: str) -> Mapping[str, Module]:
 def _reached_by_rpc(service: str, method: str) -> Iterator[ast.AST]:
     """Yield every definition of a service to which an RPC leads."""
     modules = _modules(f"services/{service}")
-    holders = [
+    places = [
         name
         for name, module in modules.items()
         if _has_rpcs(name) and f".{method}" in module.definitions
     ]
-    assert len(holders) == 1, f"there is no one {service}.{method}"
-    return _reached(modules, (holders[0], f".{method}"))
+    assert len(places) == 1, f"{service}.{method} is defined in {places}"
+    return _reached(modules, (places[0], f".{method}"))
 
 
 def _has_rpcs(name: str) -> bool:
-    """Return whether a module has a service's class, or one of those that it is made of."""
-    return name.endswith(".service") or ".rpcs." in name
+    """Return whether a module defines RPCs: a service, or a subject of one (``rpcs``)."""
+    return name.endswith(".service") or (".rpcs." in name and not name.endswith(".base"))
 
 
 def _reached(modules: Mapping[str, Module], start: Place) -> Iterator[ast.AST]:
@@ -285,7 +285,6 @@ def _meanings(
     on_self = name_of(used.value) == "self"
     for known in modules.values():
         # Only an RPC's own class calls the methods beside it: elsewhere an RPC goes by its name.
-        beside = on_self and _has_rpcs(module.name)
-        is_rpc = _has_rpcs(known.name) and not beside
+        is_rpc = _has_rpcs(known.name) and not (known is module and on_self)
         if method in known.definitions and not is_rpc:
             yield known.name, method

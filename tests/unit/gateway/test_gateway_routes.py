@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from gateway_doubles import PERSON, SESSION, THING, Browser, FakeServices
+from gateway_doubles import LINK_TOKEN, PERSON, SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     ACCOUNT,
     FISCAL_RECEIPTS,
@@ -25,6 +25,8 @@ from gateway import routes
 from gateway.openapi import operations_of
 from gateway.service import Gateway
 from shared.errors import Forbidden
+
+WHEN = "2026-05-14T09:30:00+00:00"
 
 REGISTRATION = {"person_type": "individual", "email": "a@b.ru", "organisation": None}
 
@@ -44,7 +46,14 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", f"/registrations/{THING}/code", None,
-        "identity", "resend_code", {"registration_id": THING}, {}, 202, {"registration_id": THING},
+        "identity", "resend_code", {"registration_id": THING, "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
+    ),
+    (
+        "PATCH", f"/registrations/{THING}", {"email": "a@b.ru"},
+        "identity", "correct_email",
+        {"registration_id": THING, "email": "a@b.ru", "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
     ),
     (
         "POST", f"/registrations/{THING}/confirm", CONFIRMATION,
@@ -108,16 +117,16 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/password-resets", {"email": "a@b.ru"},
         "identity", "request_password_reset", {"email": "a@b.ru", "ip": "127.0.0.1"},
-        {"reset_id": THING}, 202, {"reset_id": THING},
+        {}, 202, None,
     ),
     (
-        "POST", f"/password-resets/{THING}/confirm", {"code": "1", "new_password": "b"},
+        "POST", "/password-resets/confirm", {"token": LINK_TOKEN, "new_password": "b"},
         "identity", "confirm_password_reset",
-        {"reset_id": THING, "code": "1", "new_password": "b"}, {}, 200, None,
+        {"token": LINK_TOKEN, "new_password": "b", "ip": "127.0.0.1"}, {}, 200, None,
     ),
     (
         "POST", "/accounts/lookup", {"number": " 0001 "},
-        "accounts", "lookup", {"person_id": PERSON, "number": "0001"},
+        "accounts", "lookup", {"person_id": PERSON, "number": "0001", "ip": "127.0.0.1"},
         {"number": "0001", "address": "а", "holder": "И", "linked": False, "debt": 1},
         200, {"number": "0001", "address": "а", "holder": "И", "linked": False},
     ),
@@ -127,8 +136,32 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", "/accounts", {"number": "0001", "proof": "4500,00"},
-        "accounts", "link", {"person_id": PERSON, "number": "0001", "proof": "4500,00"},
+        "accounts", "link",
+        {"person_id": PERSON, "number": "0001", "proof": "4500,00", "ip": "127.0.0.1"},
         {"number": "0001"}, 201, {"number": "0001"},
+    ),
+    (
+        "POST", "/accounts/0001/invitations", {"email": "a@b.ru", "role": "viewer"},
+        "accounts", "invite",
+        {"person_id": PERSON, "number": "0001", "email": "a@b.ru", "role": "viewer"},
+        {"access_id": THING, "number": "0001", "role": "viewer", "expires_at": WHEN},
+        202, {"access_id": THING, "number": "0001", "role": "viewer", "expires_at": WHEN},
+    ),
+    (
+        "DELETE", f"/accounts/0001/access/{THING}", None,
+        "accounts", "withdraw",
+        {"person_id": PERSON, "number": "0001", "access_id": THING}, {}, 204, None,
+    ),
+    (
+        "POST", "/invitations/preview", {"token": " QUJD "},
+        "accounts", "invitation", {"token": "QUJD"},
+        {"number": "0001", "address": "ул.", "role": "viewer", "expires_at": WHEN},
+        200, {"number": "0001", "address": "ул.", "role": "viewer", "expires_at": WHEN},
+    ),
+    (
+        "POST", "/invitations/accept", {"token": "QUJD"},
+        "accounts", "accept_invitation", {"person_id": PERSON, "token": "QUJD"},
+        {"number": "0001", "role": "viewer"}, 201, {"number": "0001", "role": "viewer"},
     ),
     (
         "GET", "/accounts/0001", None, "accounts", "linked", {"person_id": PERSON},

@@ -105,12 +105,14 @@ def test_temporary_password_allows_one_session(identity: Any, newcomer: dict[str
 
 
 REFUSED = [
-    ("short 123", "password_too_short"),
+    ("short 1", "password_too_short"),
     ("x" * 201, "password_too_long"),
     ("Qwerty12345", "password_too_common"),
     ("11111111112", "password_too_common"),
-    ("Anna@Example.org", "password_is_email"),
+    ("Anna@Example.org", "password_has_email"),
+    ("тайна Горшкова 5", "password_has_name"),
     (None, "password_unchanged"),
+    ("SENT", "password_was_temporary"),
 ]
 
 
@@ -121,7 +123,8 @@ def test_every_check_of_the_policy_has_a_case() -> None:
 
 @pytest.mark.parametrize("kind", ["rules", "instruction"])
 def test_documents_state_the_minimal_length_of_a_password(identity: Any, kind: str) -> None:
-    in_words = {10: "десяти"}[password_policy.MIN_LENGTH]
+    identity.clock.advance(timedelta(days=30))
+    in_words = {8: "восьми"}[password_policy.MIN_LENGTH]
     assert f"не короче {in_words} знаков" in identity.call("document", kind=kind)["text"]
 
 
@@ -129,10 +132,12 @@ def test_documents_state_the_minimal_length_of_a_password(identity: Any, kind: s
 def test_the_policy_names_what_is_wrong(
     identity: Any, newcomer: dict[str, str], new: str | None, code: str
 ) -> None:
-    session = identity.sign_in(newcomer["password"])
-    refused = refusal_of(
-        change, identity, session, newcomer["password"], new or newcomer["password"]
-    )
+    sent = newcomer["password"]
+    session = identity.sign_in(sent)
+    person = {"person_id": newcomer["person_id"]}
+    identity.call("update_profile", **person, full_name="Горшков Иван", phone=None)
+    new = {None: sent, "SENT": sent.upper()}.get(new, new)
+    refused = refusal_of(change, identity, session, sent, new)
     assert isinstance(refused, ValidationFailed)
     assert refused.code == code
 

@@ -31,7 +31,20 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.REGISTRATION_CODE: {"code": "493027", "valid_minutes": 15},
     LetterKind.ALREADY_REGISTERED: {},
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
-    LetterKind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
+    LetterKind.PASSWORD_RESET_LINK: {"token": "q0Zb3m1V7x", "valid_minutes": 60},
+    LetterKind.EMAIL_TO_CONFIRM: {
+        "token": "q0Zb3m1V7x",
+        "expires_at": "01.04.2026 21:00",
+        "due_at": None,
+    },
+    LetterKind.EMAIL_TO_LEAVE: {
+        "token": "q0Zb3m1V7x",
+        "expires_at": "14.04.2026 21:00",
+        "due_at": "03.04.2026 21:00",
+        "way": "account",
+    },
+    LetterKind.EMAIL_TAKEN: {},
+    LetterKind.EMAIL_CHANGED: {"changed_at": "31.03.2026 21:00"},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
     LetterKind.SECOND_FACTOR_CHANGED: {
         "changed_at": "31.03.2026 21:00",
@@ -43,7 +56,26 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.SECOND_FACTOR_GUESSED: {"guessed_at": "31.03.2026 21:00"},
     LetterKind.SIGN_IN_LINK: {"token": "q3Vb9LrX0w2m", "valid_minutes": 30},
     LetterKind.NEW_DEVICE: {"device": "Firefox, Linux", "signed_in_at": "31.03.2026 21:00"},
+    LetterKind.PERSON_ERASED: {"erased_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
+    LetterKind.INVITATION: {
+        "number": "0012345678",
+        "address": "г. Примерск, ул. Образцовая",
+        "role": "viewer",
+        "token": "QUJD",
+        "valid_days": 7,
+    },
+    LetterKind.INVITATION_ACCEPTED: {
+        "number": "0012345678",
+        "linked_at": "31.03.2026 21:00",
+        "role": "payer",
+    },
+    LetterKind.ACCESS_WITHDRAWN: {
+        "number": "0012345678",
+        "ended_at": "31.03.2026 21:00",
+        "by_staff": False,
+    },
+    LetterKind.PROOFS_GUESSED: {"number": "0012345678", "attempts": 10},
     LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
         "lines": LINES,
@@ -83,6 +115,7 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
 }
 REQUIRED_PHRASES = {
+    LetterKind.PERSON_ERASED: ["31.03.2026 21:00", "удалён", "зарегистрироваться снова"],
     LetterKind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
     LetterKind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
     LetterKind.TEMPORARY_PASSWORD: [
@@ -92,7 +125,20 @@ REQUIRED_PHRASES = {
         "Никому не сообщайте Ваш личный пароль",
         f"{SETTINGS.url}/documents/instruction\n",
     ],
-    LetterKind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
+    LetterKind.PASSWORD_RESET_LINK: [f"{SETTINGS.url}/recover/q0Zb3m1V7x\n", "60 мин."],
+    LetterKind.EMAIL_TO_CONFIRM: [
+        f"{SETTINGS.url}/email/new/q0Zb3m1V7x\n",
+        "до 01.04.2026 21:00",
+        "когда подтвердят оба",
+    ],
+    LetterKind.EMAIL_TO_LEAVE: [
+        f"{SETTINGS.url}/email/old/q0Zb3m1V7x\n",
+        "смену подтвердили платёжным документом",
+        "Адрес сменится 03.04.2026 21:00",
+        "откажитесь",
+    ],
+    LetterKind.EMAIL_TAKEN: ["уже есть свой кабинет"],
+    LetterKind.EMAIL_CHANGED: ["31.03.2026 21:00", "Если адрес сменили не Вы"],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
     LetterKind.SECOND_FACTOR_CHANGED: ["Добавлен ключ доступа", "a passkey was added", "не Вы"],
     LetterKind.RECOVERY_CODE_USED: ["Осталось кодов: 2.", "Получите новые"],
@@ -104,6 +150,18 @@ REQUIRED_PHRASES = {
     ],
     LetterKind.NEW_DEVICE: ["31.03.2026 21:00", "Firefox, Linux", "Если это были не Вы"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
+    LetterKind.INVITATION: [
+        "0012345678 (г. Примерск, ул. Образцовая)",
+        "только смотреть",
+        f"{SETTINGS.url}/invitations/QUJD\n",
+        "7 дн.",
+    ],
+    LetterKind.INVITATION_ACCEPTED: [
+        "смотреть и оплачивать",
+        f"{SETTINGS.url}/accounts/0012345678/access\n",
+    ],
+    LetterKind.ACCESS_WITHDRAWN: ["Владелец лицевого счёта 0012345678", "31.03.2026 21:00"],
+    LetterKind.PROOFS_GUESSED: ["0012345678", "10 раз", "Счёт никому не открыт"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
         f"{SETTINGS.url}/payments/p-1/receipt\n",
@@ -181,10 +239,19 @@ def test_letters_to_people_are_signed_with_english_below(kind: LetterKind) -> No
     assert '<a href="https://saldo.example">' in html
 
 
-@pytest.mark.parametrize("kind", [LetterKind.REGISTRATION_CODE, LetterKind.PASSWORD_RESET_CODE])
-def test_a_secret_is_not_in_the_subject(kind: LetterKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [(LetterKind.REGISTRATION_CODE, "493027"), (LetterKind.PASSWORD_RESET_LINK, "q0Zb3m1V7x")],
+)
+def test_a_secret_is_not_in_the_subject(kind: LetterKind, secret: str) -> None:
     # Subjects show on locked screens.
-    assert "493027" not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+    assert secret not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+
+
+def test_an_address_of_the_cabinet_on_a_line_of_its_own_is_a_link() -> None:
+    facts = FACTS[LetterKind.PASSWORD_RESET_LINK]
+    html = render(LetterKind.PASSWORD_RESET_LINK, "a@example.org", SETTINGS, facts).html
+    assert f'<a href="{SETTINGS.url}/recover/q0Zb3m1V7x">' in html
 
 
 def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
@@ -196,6 +263,15 @@ def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
     text = render(LetterKind.PAYMENT_MISMATCHED, "a@b.ru", SETTINGS, mismatched).text
     assert "разбираются сотрудники" in text
     assert "полностью" not in text
+
+
+@pytest.mark.parametrize("kind", LetterKind)
+def test_every_subject_reads_back_as_it_was_written(kind: LetterKind) -> None:
+    content = render(kind, "a@example.org", SETTINGS, FACTS[kind])
+    message = compose(LETTER, content, sender="saldo@example.org", queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Subject"] == content.subject
+    assert max(len(line) for line in message.as_bytes().splitlines()) <= 78
 
 
 def test_missing_fact_is_an_error() -> None:
