@@ -10,6 +10,8 @@ from gateway.schemas import second_factors as shapes
 from gateway.web import route
 
 TAG = "Second factor"
+MOST_ENTRIES = 30
+"""Of the security log."""
 _CONFIRMED = {
     401: ("session_expired",),
     422: ("wrong_current_password",),
@@ -214,6 +216,20 @@ class SecondFactorRoutes:
     )
     def issue_recovery_codes(self, call: Call) -> Any:
         return call.command("identity", "issue_recovery_codes", **_in_session(call), **call.body)
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/me/security-log",
+            tag=TAG,
+            summary="What happened to the person's access, latest first.",
+            description="The last thirty events: log-ins, passwords, sessions, second factors, and "
+            "which of it staff did.",
+            result=shapes.SecurityLog,
+        )
+    )
+    def security_log(self, call: Call) -> Any:
+        return call.ask("identity", "security_log", person_id=call.person_id, limit=MOST_ENTRIES)
 
 
 def _in_session(call: Call) -> dict[str, Any]:

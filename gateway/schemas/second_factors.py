@@ -262,3 +262,18 @@ class RecoveryCodes(Result):
         required=True,
         metadata=described("Ten codes, each for one sign-in, shown once."),
     )
+
+
+class SecurityEntry(Result):
+    """One event of the person's access."""
+
+    at = instant("When it happened.")
+    action = output_text("What happened: `signed_in`, `factor_added` and so on.", "signed_in")
+    about = output_text("With what, or to what; empty where nothing is to be added.", "password")
+    by = output_text("`you`, `staff` or `service`.", "you")
+
+
+class SecurityLog(Result):
+    """The latest events of the person's access."""
+
+    entries = fields.List(fields.Nested(SecurityEntry), required=True)

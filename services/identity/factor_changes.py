@@ -14,16 +14,37 @@ from services.identity.challenges import Challenge, Purpose
 from services.identity.commands import Command
 from services.identity.current_password import confirm
 from services.identity.domain import Person
-from services.identity.factor_events import SecondFactorChange
+from services.identity.factor_events import (
+    PasskeyAdded,
+    PasskeyRemoved,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
+    SecondFactorChange,
+    SecondFactorGuessed,
+    SecondFactorReset,
+    TotpDisabled,
+    TotpEnabled,
+)
 from services.identity.limits import CHALLENGE_ATTEMPTS, CHALLENGE_LIFE, SESSION_LIFE
 from services.identity.personal_data import reveal
 from services.identity.refusals import refused
-from shared.eventstore import Session
+from services.identity.second_factors import PASSKEY, TOTP
+from shared.eventstore import Event, Session
 from shared.ids import new_id
 
-PASSKEY, TOTP = "passkey", "totp"
 FIELDS: Mapping[Purpose, str] = {"add_passkey": PASSKEY, "add_totp": TOTP}
-"""The field as which the vault seals the name of a passkey, and the secret of an app."""
+"""The field as which a challenge keeps a text."""
+LOGGED: Mapping[type[Event], tuple[str, str]] = {
+    PasskeyAdded: ("factor_added", "passkey"),
+    PasskeyRemoved: ("factor_removed", "passkey"),
+    TotpEnabled: ("factor_added", "totp"),
+    TotpDisabled: ("factor_removed", "totp"),
+    RecoveryCodesIssued: ("factor_added", "recovery_codes"),
+    RecoveryCodeUsed: ("recovery_code_used", ""),
+    SecondFactorGuessed: ("second_factor_guessed", ""),
+    SecondFactorReset: ("second_factor_reset", ""),
+}
+"""The entry of each event in the security log: the action, and about what it is."""
 
 
 class Change(Command, frozen=True, kw_only=True):
@@ -121,8 +142,12 @@ def finish_removal(
     return renewed
 
 
-def note(session: Session, person_id: UUID, change: SecondFactorChange) -> None:
-    """Append what has happened to the person's second factor."""
+def note(
+    session: Session, person_id: UUID, change: SecondFactorChange, *, reason: str = ""
+) -> None:
+    """Append what has happened to the person's second factor, to both logs."""
+    action, about = LOGGED[type(change)]
+    session.security.note(action, person_id=person_id, about=about, reason=reason)
     session.load(Person, person_id).change_second_factor(change)
 
 

@@ -54,10 +54,9 @@ class SecondFactorGuessed(Event, frozen=True, kw_only=True):
 
 
 class SecondFactorReset(Event, frozen=True, kw_only=True):
-    """Staff removed every factor but the password; the reason is sealed."""
+    """Staff removed every factor but the password; the reason is in the security log."""
 
     topic: ClassVar[str] = "identity.second_factor_reset.v1"
-    reason: str
 
 
 FACTOR_EVENTS = (

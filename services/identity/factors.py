@@ -1,9 +1,8 @@
-"""Use cases: adding, listing and removing second factors."""
+"""Use cases: adding and removing second factors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +10,6 @@ from services.identity.authenticators import Authenticators
 from services.identity.commands import Command
 from services.identity.domain import Person
 from services.identity.factor_changes import (
-    PASSKEY,
-    TOTP,
     Change,
     ConfirmedChange,
     FinishChange,
@@ -36,6 +33,7 @@ from services.identity.one_time_codes import accepted_step, plain_code, totp_uri
 from services.identity.passkeys import Passkey
 from services.identity.personal_data import reveal
 from services.identity.refusals import refusal
+from services.identity.second_factors import PASSKEY, TOTP
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -77,39 +75,6 @@ class ResetSecondFactor(Command, frozen=True, kw_only=True):
 
     person_id: UUID
     reason: str
-
-
-def overview(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {passkeys: [{passkey_id, name, added_at, last_used_at}], totp, recovery_codes}.
-
-    ``totp`` is {added_at, last_used_at} or None, ``recovery_codes`` {left, issued_at} or None.
-    """
-    factors = session.read.second_factors
-    passkeys, totp = factors.passkeys.of_person(person_id), factors.totp.of_person(person_id)
-    left, issued_at = factors.recovery_codes.left(person_id)
-    return {
-        "passkeys": [
-            {
-                "passkey_id": str(passkey.passkey_id),
-                "name": reveal(session, person_id, passkey.name, PASSKEY),
-                "added_at": passkey.added_at.isoformat(),
-                "last_used_at": _moment(passkey.last_used_at),
-            }
-            for passkey in passkeys
-        ],
-        "totp": totp
-        and {
-            "added_at": totp.added_at.isoformat(),
-            "last_used_at": _moment(totp.last_used_at),
-        },
-        "recovery_codes": (
-            {"left": left, "issued_at": _moment(issued_at)} if passkeys or totp else None
-        ),
-    }
-
-
-def _moment(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()
 
 
 def start_passkey(session: Session, command: StartPasskey) -> dict[str, Any]:
@@ -277,8 +242,7 @@ def reset_second_factor(session: Session, command: ResetSecondFactor) -> dict[st
         raise Conflict("second_factor_missing", "This person has no second factor.")
     read.second_factors.forget(command.person_id)
     read.sessions.end_all(command.person_id)
-    reason = session.vault.seal(command.person_id, command.reason, "reason")
-    note(session, command.person_id, SecondFactorReset(reason=reason))
+    note(session, command.person_id, SecondFactorReset(), reason=command.reason)
     return {}
 
 

@@ -13,6 +13,8 @@ from services.identity.recovery_codes import RecoveryCodes
 from services.identity.totp_secrets import TotpSecrets
 
 Method = Literal["passkey", "totp", "recovery_code"]
+PASSKEY, TOTP = "passkey", "totp"
+"""The fields as which the vault seals the name of a passkey, and the secret of an app."""
 
 
 class SecondFactors:

@@ -20,7 +20,7 @@ from services.identity.authenticators import Authenticators, id_of
 from services.identity.challenges import Challenge
 from services.identity.commands import Command
 from services.identity.credentials import Credential
-from services.identity.factor_changes import TOTP, note
+from services.identity.factor_changes import note
 from services.identity.factor_events import RecoveryCodeUsed, SecondFactorGuessed
 from services.identity.limits import (
     CHALLENGE_ATTEMPTS,
@@ -32,6 +32,7 @@ from services.identity.one_time_codes import accepted_step
 from services.identity.personal_data import reveal
 from services.identity.places import Place
 from services.identity.refusals import refusal, refused
+from services.identity.second_factors import TOTP
 from shared.eventstore import Session
 from shared.ids import new_id
 

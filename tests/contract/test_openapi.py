@@ -43,6 +43,7 @@ GET /me/totp/challenges/{challenge_id}
 POST /me/totp
 DELETE /me/totp
 POST /me/recovery-codes
+GET /me/security-log
 PUT /me/password
 POST /me/acceptances
 GET /me

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from gateway.cabinet import cookies, passkeys
 from gateway.cabinet.page import page
+from gateway.cabinet.security_events import what_happened
 from gateway.cabinet.visit import Refused, Visit
 from gateway.problems import Refusal
 from gateway.routes.second_factors import SecondFactorRoutes
@@ -27,10 +28,14 @@ class SecurityPages:
     @page("GET", "/settings/security")
     def security(self, visit: Visit) -> Response:
         """Show the passkeys, the app and the codes, and the ways to change them."""
-        factors = visit.api(SecondFactorRoutes.second_factors)
+        factors, log = visit.together(
+            lambda: visit.api(SecondFactorRoutes.second_factors),
+            visit.aside(lambda: visit.api(SecondFactorRoutes.security_log)["entries"]),
+        )
         return visit.render(
             "security.html",
             factors=factors,
+            log=log and [(entry, what_happened(visit, entry)) for entry in log],
             available=passkeys.available(visit),
             elsewhere=passkeys.elsewhere(visit),
         )

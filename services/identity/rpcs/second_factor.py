@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import current_password as confirmation
-from services.identity import factors, schemas, second_step
+from services.identity import factor_overview, factors, schemas, second_step
 from services.identity.authenticators import Authenticators, nonce_of
 from services.identity.factor_changes import Change
 from services.identity.fingerprints import new_token, token_digest
@@ -35,7 +35,7 @@ class SecondFactorRpcs(IdentityRpcs):
 
     @rpc(schemas.PersonId, callers=(GATEWAY,))
     def second_factors(self, person_id: UUID) -> dict[str, Any]:
-        return self.store.query(lambda session: factors.overview(session, person_id))
+        return self.store.query(lambda session: factor_overview.overview(session, person_id))
 
     @rpc(schemas.StartPasskey, callers=(GATEWAY,))
     def start_passkey(

@@ -37,6 +37,8 @@ _OVERVIEW = {
     "recovery_codes": {"left": 9, "issued_at": _AT},
 }
 
+_LOG = {"entries": [{"at": _AT, "action": "signed_in", "about": "password", "by": "you"}]}
+
 SECOND_FACTOR: list[tuple[Any, ...]] = [
     (
         "GET", "/sessions/passkey", None, "identity", "passkey_request", {},
@@ -102,5 +104,9 @@ SECOND_FACTOR: list[tuple[Any, ...]] = [
     (
         "POST", "/me/recovery-codes", _PASSWORD, "identity", "issue_recovery_codes", _CONFIRMED,
         {"codes": ["1111 2222 3333"]}, 200, {"codes": ["1111 2222 3333"]},
+    ),
+    (
+        "GET", "/me/security-log", None,
+        "identity", "security_log", {"person_id": PERSON, "limit": 30}, _LOG, 200, _LOG,
     ),
 ]  # fmt: skip

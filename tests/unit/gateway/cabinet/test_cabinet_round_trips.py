@@ -94,7 +94,7 @@ PAGES = {
     "/register/<uuid:registration_id>/email": (f"/register/{THING}/email", 0, 0),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
     "/settings": ("/settings", 2, 2),
-    "/settings/security": ("/settings/security", 2, 2),
+    "/settings/security": ("/settings/security", 3, 2),
     "/settings/security/passkeys": ("/settings/security/passkeys", 1, 1),
     "/settings/security/passkeys/<uuid:passkey_id>/remove": (
         f"/settings/security/passkeys/{THING}/remove", 2, 2,
@@ -126,6 +126,7 @@ FACTORS = {
     ("identity", "second_step"): {**CHALLENGE, "methods": ["passkey"], "passkey": OPTIONS},
     ("identity", "passkey_challenge"): {**CHALLENGE, "name": "Телефон", "passkey": OPTIONS},
     ("identity", "totp_challenge"): {**CHALLENGE, "secret": "JBSW", "uri": "otpauth://totp/x"},
+    ("identity", "security_log"): {"entries": []},
     ("identity", "second_factors"): {
         "passkeys": [
             {"passkey_id": THING, "name": "Телефон", "last_used_at": None}
@@ -160,6 +161,7 @@ READS = {
     "/events": ("/events?service=ledger", 2, 2),
     "/me": ("/me", 2, 2),
     "/me/passkeys/challenges/<uuid:challenge_id>": (f"/me/passkeys/challenges/{THING}", 2, 2),
+    "/me/security-log": ("/me/security-log", 2, 2),
     "/me/second-factors": ("/me/second-factors", 2, 2),
     "/me/totp/challenges/<uuid:challenge_id>": (f"/me/totp/challenges/{THING}", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),

@@ -17,7 +17,7 @@ from gateway_samples import SIGNED_IN
 from gateway.cabinet import cookies
 from gateway.cabinet.static import static_path
 from shared.config import Settings
-from shared.errors import Conflict, Forbidden, ValidationFailed
+from shared.errors import Conflict, Forbidden, Unavailable, ValidationFailed
 
 HERE = replace(SETTINGS, url="http://localhost")
 AT = "2026-11-23T09:00:00+00:00"
@@ -31,6 +31,11 @@ USED = {"clientDataJSON": "AA", "authenticatorData": "AA", "signature": "AA"}
 CREATED = {"clientDataJSON": "AA", "attestationObject": "AA"}
 CODES = ["1111 2222 3333", "4444 5555 6666"]
 NO_FACTOR = {"passkeys": [], "totp": None, "recovery_codes": None}
+LOG = [
+    {"at": AT, "action": "factor_added", "about": "passkey", "by": "you"},
+    {"at": AT, "action": "second_factor_reset", "about": "", "by": "staff"},
+    {"at": AT, "action": "of_a_later_version", "about": "", "by": "you"},
+]
 PASSKEY = {"passkey_id": THING, "name": "Телефон", "added_at": AT, "last_used_at": None}
 
 
@@ -52,6 +57,7 @@ def _answers(services: FakeServices) -> None:
     services.answers["identity", "passkey_request"] = {"passkey": OPTIONS, "expires_at": AT}
     services.answers["identity", "sign_in_by_passkey"] = OPENED
     services.answers["identity", "second_factors"] = NO_FACTOR
+    services.answers["identity", "security_log"] = {"entries": LOG}
 
 
 def cookie_of(browser: CabinetBrowser, name: str) -> str:
@@ -317,3 +323,16 @@ def test_the_page_says_what_is_on(here: CabinetBrowser, services: FakeServices) 
     assert "Второй шаг входа включён" in page.text
     assert "Кодов почти не осталось" in page.text
     assert f"{SECURITY}/passkeys/{THING}/remove" in page.links
+
+
+def test_the_page_shows_what_happened(here: CabinetBrowser, services: FakeServices) -> None:
+    here.sign_in()
+    text = here.get(SECURITY).text
+    assert "добавлено — ключ доступа" in text
+    assert "Сотрудник отключил второй шаг входа сотрудник" in text
+    assert "Другое событие" in text
+    services.answers["identity", "security_log"] = {"entries": []}
+    assert "Событий пока нет." in here.get(SECURITY).text
+    services.answers["identity", "security_log"] = Unavailable("no_answer", "x")
+    page = here.get(SECURITY)
+    assert (page.status, "События сейчас не видны" in page.text) == (200, True)
