@@ -84,8 +84,8 @@ def _run(
     if operation.access is Access.SUBSCRIBER:
         subscriber = service.subscriptions.subscriber_of(request, ip)
     actor = f"person:{person.person_id}" if person else "anonymous"
-    command_id = command_id_of(request, operation, person, ip)
     body: bytes = request.environ[BODY]
+    command_id = command_id_of(request, operation, person, body)
     text = ""
     if operation.free_parameters:
         data: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 
 from gateway.cabinet.pages.acceptance import AcceptancePages
+from gateway.cabinet.pages.access import AccessPages
 from gateway.cabinet.pages.accounts import AccountPages
 from gateway.cabinet.pages.api_reference import ApiReferencePages
 from gateway.cabinet.pages.bills import BillPages
@@ -30,6 +31,7 @@ from gateway.cabinet.pages.statements import StatementPages
 from gateway.cabinet.pages.static import StaticPages
 from gateway.cabinet.pages.status import StatusPages
 from gateway.operations import ServiceCalls
+from gateway.routes.access import AccessRoutes
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
 from gateway.routes.bills import BillRoutes
@@ -83,6 +85,7 @@ class SettingsProvider(DependencyProvider):
 
 class Gateway(
     AccountPages,
+    AccessPages,
     EntryPages,
     AcceptancePages,
     PasswordPages,
@@ -112,6 +115,7 @@ class Gateway(
     PersonalDataRoutes,
     PasswordResetRoutes,
     AccountRoutes,
+    AccessRoutes,
     BillRoutes,
     ChargeRoutes,
     PaperRoutes,

@@ -1,4 +1,4 @@
-"""The cookies of the cabinet. All are first-party; only the look outlives the browser."""
+"""The cookies of the cabinet, all first-party; device, invitation and look outlive the browser."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ VISITOR = "__Host-visitor"
 """A random value: who fills in a form before there is a session. CSRF tokens are bound to it."""
 NOTICE = "__Host-notice"
 """What the next page says first, sealed: a notice after a form was accepted."""
+DEVICE = "__Host-device"
+"""What identity knows this browser by; it opens nothing, and stays when the session ends."""
+INVITATION = "__Host-invitation"
+"""An invitation to an account, sealed: it waits until its guest has registered and logged in."""
 LOOK = "look"
 """How pages look: it is read before log-in too, and holds nothing about a person."""
 
-_YEAR = 365 * 24 * 3600
+YEAR = 365 * 24 * 3600
 THEMES = ("auto", "light", "dark", "contrast")
 SIZES = ("100", "150", "200")
 LANGUAGES = ("ru", "en")
@@ -46,7 +50,7 @@ class Look:
         """Keep the look for a year."""
         value = f"{self.theme}.{self.size}.{self.language}"
         response.set_cookie(
-            LOOK, value, max_age=_YEAR, secure=https, httponly=True, samesite="Lax", path="/"
+            LOOK, value, max_age=YEAR, secure=https, httponly=True, samesite="Lax", path="/"
         )
 
 

@@ -94,6 +94,7 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "wrong_code": "code",
     "code_expired": "code",
     "code_attempts_used_up": "code",
+    "registration_attempts_used_up": "code",
     "rules_not_accepted": "accept_rules",
     "consent_not_given": "consent_personal_data",
     "wrong_current_password": "current_password",
@@ -117,5 +118,6 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "unknown_topic": "topic",
     "invalid_text": "text",
     "link_refused": "proof",
+    "already_invited": "email",
 }
 """Which field a service means that refuses the whole command by one code."""

@@ -161,7 +161,7 @@ def respond(
         except _Elsewhere as elsewhere:
             response = elsewhere.response
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
-            response = failure_page(visit, error)
+            response = failure_page(visit, error, described.template)
         _keep_cookies(visit, response)
         return secure_page(request, response, settings)
 

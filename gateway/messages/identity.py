@@ -27,6 +27,11 @@ IDENTITY = {
         "en": "This code was tried too often. Have it sent again and enter the code from the new "
         "letter.",
     },
+    "registration_attempts_used_up": {
+        "ru": "Для этой регистрации введено слишком много неверных кодов. Начните регистрацию "
+        "сначала.",
+        "en": "Too many wrong codes were entered for this registration. Start again.",
+    },
     "rules_not_accepted": {
         "ru": "Не поставлена галочка «Я согласен(на) с правилами предоставления доступа». "
         "Прочитайте правила и поставьте её.",
@@ -75,6 +80,17 @@ IDENTITY = {
         "пароль.",
         "en": "The e-mail or the password is wrong. Check the keyboard layout and try again, or "
         "recover the password.",
+    },
+    "sign_in_by_letter": {
+        "ru": "Чужие слишком часто подбирали пароль. Если Ваш верный, мы отправили на почту "
+        "письмо: войдите по ссылке из него.",
+        "en": "Strangers have tried too many passwords. If yours was right, a letter is on its "
+        "way to the mailbox: log in by its link.",
+    },
+    "sign_in_link_expired": {
+        "ru": "По этой ссылке уже вошли, или ей больше получаса. Войдите с паролем.",
+        "en": "This link was used already, or is older than half an hour. Sign in with the "
+        "password.",
     },
     "temporary_password_expired": {
         "ru": "Срок временного пароля истёк. Восстановите пароль: ссылка придёт на Вашу почту.",

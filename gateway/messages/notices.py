@@ -40,6 +40,14 @@ NOTICES = {
         "ru": "Лицевой счёт добавлен. Его начисления — на вкладке «Начисления».",
         "en": "The account is linked. Its charges are under “Charges”.",
     },
+    "invitation_sent": {
+        "ru": "Приглашение отправлено. Ссылка в письме действует неделю и подходит один раз.",
+        "en": "The invitation is on its way. The link in the letter works once, for a week.",
+    },
+    "invitation_accepted": {
+        "ru": "Лицевой счёт добавлен в Ваш кабинет. Его начисления — на вкладке «Начисления».",
+        "en": "The account is in your cabinet. Its charges are under “Charges”.",
+    },
     "question_accepted": {
         "ru": "Вопрос принят и передан в отдел. Ответ появится в разделе «Вопрос-Ответ» и придёт "
         "на почту.",

@@ -23,7 +23,7 @@ class AccountRoutes:
             tag=TAG,
             summary="«Проверить»: a masked preview of the contract.",
             description="Address and holder are masked, so that a number alone reveals nobody. "
-            "Linking needs a fact from the last bill as well.",
+            "Linking needs the control code of the last bill as well.",
             body=shapes.LookUp,
             result=shapes.Preview,
             refusals={404: ("account_not_found",), 429: ("too_many_attempts",)},
@@ -33,7 +33,11 @@ class AccountRoutes:
     )
     def look_up_account(self, call: Call) -> Any:
         preview = call.command(
-            "accounts", "lookup", person_id=call.person_id, number=call.body["number"]
+            "accounts",
+            "lookup",
+            person_id=call.person_id,
+            number=call.body["number"],
+            ip=call.ip,
         )
         return Reply(data=preview, headers=limit_headers(preview.get("rate_limit")))
 
@@ -44,7 +48,8 @@ class AccountRoutes:
             tag=TAG,
             summary="The linked accounts.",
             description="The earliest linked comes first. Address and holder are null once they "
-            "have been erased.",
+            "have been erased. `role` says what the person may do; who holds an account sees the "
+            "days of that holder alone, from `since` to `until`.",
             result=shapes.Accounts,
         )
     )
@@ -56,9 +61,10 @@ class AccountRoutes:
             method="POST",
             path=f"{API}/accounts",
             tag=TAG,
-            summary="«Добавить лицевой»: link an account by a fact from its last bill.",
-            description="An unknown number and a wrong fact are refused alike. Others who have "
-            "linked the same account are told by letter.",
+            summary="«Добавить лицевой»: link an account by the control code of its last bill.",
+            description="An unknown number and a wrong code are refused alike. Wrong ones are "
+            "counted per person and network; a right one is not, and what others tried does not "
+            "stop it. Others who have linked the same account are told by letter.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.Link,
             status=201,
@@ -84,6 +90,7 @@ class AccountRoutes:
             person_id=call.person_id,
             number=call.body["number"],
             proof=call.body["proof"],
+            ip=call.ip,
         )
         data = {**linked, "message": call.notice("account_linked")}
         return Reply(data=data, headers=limit_headers(linked.get("rate_limit")))
@@ -108,7 +115,8 @@ class AccountRoutes:
             path=f"{API}/accounts/<account:number>",
             tag=TAG,
             summary="«Отвязать»; the last account cannot be unlinked (S18).",
-            description="Nothing of the account itself changes; it can be linked again.",
+            description="Nothing of the account itself changes; it can be linked again. Whom the "
+            "person has invited to it loses access, too.",
             status=204,
             refusals={404: ("account_not_linked",), 409: ("last_account_stays",)},
         )

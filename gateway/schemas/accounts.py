@@ -10,6 +10,7 @@ from gateway.schemas.base import (
     Result,
     Shape,
     account_number,
+    account_or_els,
     cursor,
     day,
     described,
@@ -24,10 +25,17 @@ from gateway.schemas.base import (
 from gateway.schemas.movements import Movement
 
 
+def role_field() -> fields.String:
+    """Return the field for what a person may do with an account."""
+    return output_text(
+        "`owner` (reads, pays, shares), `payer` (reads and pays) or `viewer` (reads).", "owner"
+    )
+
+
 class LookUp(Shape):
     """The account to look up: «Проверить» (S11)."""
 
-    number = account_number()
+    number = account_or_els()
 
 
 class Preview(Result):
@@ -39,15 +47,25 @@ class Preview(Result):
     linked = fields.Boolean(
         required=True, metadata=described("Whether it is already in this cabinet.", False)
     )
+    proof = fields.List(
+        fields.String(),
+        required=True,
+        metadata=described(
+            "What links it, any of these: `control_code` of the last bill, `total_and_period` of "
+            "it, or its `number` alone.",
+            ["control_code"],
+        ),
+    )
 
 
 class Link(Shape):
-    """An account, and a fact from its last paper bill."""
+    """An account, and the proof of ownership: a fact of its last bill."""
 
-    number = account_number()
+    number = account_or_els()
     proof = input_text(
-        "The total or the number of the bill, as the operator requires: a proof of ownership.",
-        "4500,00",
+        "The control code of the bill in any spelling; or, where the operator accepts it, its "
+        "total and month, as `4500,00 10.2026`.",
+        "7K4M-Q2XD",
         least=0,
         most=64,
         required=False,
@@ -80,6 +98,16 @@ class Account(Result):
         "The single personal account of ГИС ЖКХ («единый лицевой счёт»).",
         "51АД600037",
         allow_none=True,
+    )
+    services = fields.List(
+        fields.String(), required=True, metadata=described("What is billed.", ["Отопление"])
+    )
+    payee = output_text("The id of who receives the payments.", "main", allow_none=True)
+    role = role_field()
+    since = day("The first day that the person sees; null: from the beginning.", allow_none=True)
+    until = day("The last day that the person sees; null: it is open.", allow_none=True)
+    state = output_text(
+        "`open`, or `closed`: nothing is paid any more, and all stays readable.", "open"
     )
     linked_at = instant("When it was linked.")
 

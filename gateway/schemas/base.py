@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from gateway.schemas import patterns
+from shared.account_spelling import MAX_TYPED, clean_els, clean_number
 from shared.money import MAX_AMOUNT
 
 _CODES = {
@@ -254,13 +255,44 @@ def link_token() -> Text:
     )
 
 
-def account_number(**more: Any) -> Text:
-    """Return the field for the number of a personal account in a request, stripped (S12)."""
+class AccountNumber(Text):
+    """The number of a personal account in any spelling, loaded as its digits (S12).
+
+    ``els``: an ЕЛС of ГИС ЖКХ will do, too; the service finds its account.
+    """
+
+    def __init__(self, *, els: bool = False, **kwargs: Any) -> None:
+        pattern = patterns.ACCOUNT_OR_ELS if els else patterns.ACCOUNT
+        rules = [length(1, MAX_TYPED), Pattern(pattern, error="field_account")]
+        super().__init__(validate=rules, **kwargs)
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super().deserialize(value, *args, **kwargs)
+        return (clean_number(text) or clean_els(text)) if isinstance(text, str) else text
+
+
+def account_number(**more: Any) -> AccountNumber:
+    """Return the field for the number of a personal account in a request."""
     more.setdefault("required", True)
-    return Text(
-        validate=Pattern(patterns.ACCOUNT, error="field_account"),
-        metadata=described("The personal account («лицевой счёт»), leading zeros kept.", "0001234"),
+    return AccountNumber(
+        metadata=described(
+            "The personal account («лицевой счёт»), leading zeros kept; spaces, hyphens and "
+            "full-width digits are forgiven.",
+            "0001234",
+        ),
         **more,
+    )
+
+
+def account_or_els() -> AccountNumber:
+    """Return the field for an account's number, or its ЕЛС."""
+    return AccountNumber(
+        els=True,
+        required=True,
+        metadata=described(
+            "The personal account («лицевой счёт») in any spelling, or its ЕЛС of ГИС ЖКХ.",
+            "0001234",
+        ),
     )
 
 

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 
+from services.accounts.cabinet import AccountLinked, AccountUnlinked
+from services.accounts.guessing import ProofsGuessed
+from services.accounts.invitation import InvitationAccepted, InvitationEnded, InvitationSent
 from shared.contracts.accounts import PayerKind
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
 from shared.ids import NAMESPACE, derived_id
 
-MAX_LINKED_ACCOUNTS = 10
-"""The seed, S15: «В Личный кабинет можно добавить до 10 лицевых счетов»."""
-
-MIN_LINKED_ACCOUNTS = 1
-"""The seed, S18: «должен быть привязан хотя бы один лицевой счет»."""
-
-ProvenBy = Literal["bill", "number"]
-"""What a person proved when linking: a fact of the last paper bill, or merely the number."""
-
-
 ClosingReason = Literal["holder_changed", "contract_closed"]
 """Why a tenure ended: the next one followed, or the contract was closed."""
 
-_NUMBER = re.compile(r"[0-9]{1,20}")
+_IDS_KEPT = 16_384
+"""More than a batch of an import has, where each id is needed several times."""
 
 
+@lru_cache(maxsize=_IDS_KEPT)
 def contract_id(number: str) -> UUID:
     """Return the id of the contract's stream."""
     return derived_id(NAMESPACE, "account", number)
 
 
+@lru_cache(maxsize=_IDS_KEPT)
 def tenure_id(number: str, tenure: int) -> UUID:
     """Return the id under which the vault seals the data of a tenure.
 
@@ -43,17 +39,6 @@ def tenure_id(number: str, tenure: int) -> UUID:
     if tenure == 1:
         return contract_id(number)
     return derived_id(NAMESPACE, "account", number, str(tenure))
-
-
-def cabinet_id(person_id: UUID) -> UUID:
-    """Return the id of the stream of a person's cabinet."""
-    return derived_id(NAMESPACE, "cabinet", str(person_id))
-
-
-def clean_number(text: str) -> str | None:
-    """Return an account number without the spaces around it (S12), None when it is not one."""
-    number = text.strip()
-    return number if _NUMBER.fullmatch(number) else None
 
 
 class ContractDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,24 +110,6 @@ class TenureClosed(Event, frozen=True, kw_only=True):
     reason: ClosingReason
 
 
-class AccountLinked(Event, frozen=True, kw_only=True):
-    """A person took an account into the cabinet; the others had it there already."""
-
-    topic: ClassVar[str] = "accounts.account_linked.v1"
-    person_id: UUID
-    number: str
-    proven_by: ProvenBy
-    other_person_ids: tuple[UUID, ...] = ()
-
-
-class AccountUnlinked(Event, frozen=True, kw_only=True):
-    """A person took an account out of the cabinet."""
-
-    topic: ClassVar[str] = "accounts.account_unlinked.v1"
-    person_id: UUID
-    number: str
-
-
 EVENTS = EventTypes(
     ContractRegistered,
     ContractAmended,
@@ -150,16 +117,11 @@ EVENTS = EventTypes(
     TenureClosed,
     AccountLinked,
     AccountUnlinked,
+    InvitationSent,
+    InvitationAccepted,
+    InvitationEnded,
+    ProofsGuessed,
 )
-
-
-class LinkedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """One account of a cabinet as the read model returns it; ``linked_at`` is ISO 8601."""
-
-    number: str
-    details: ContractDetails
-    proven_by: ProvenBy
-    linked_at: str
 
 
 class Contract(Aggregate):
@@ -272,72 +234,3 @@ class Contract(Aggregate):
             raise Conflict(
                 "tenure_overlaps", f"The present tenure began on {self.since}; name a later day."
             )
-
-
-class Cabinet(Aggregate):
-    """The accounts that one person has linked."""
-
-    def __init__(self, id: UUID) -> None:
-        super().__init__(id)
-        self.numbers: list[str] = []
-
-    def apply(self, event: Any) -> None:
-        match event:
-            case AccountLinked():
-                self.numbers.append(event.number)
-            case AccountUnlinked():
-                self.numbers.remove(event.number)
-
-    def check_room_for(self, number: str) -> None:
-        """Refuse what no proof could change.
-
-        Raises Conflict ``already_linked``, or ``account_limit_reached`` (S15).
-        """
-        if number in self.numbers:
-            raise Conflict(
-                "already_linked",
-                "This account is in the cabinet already; open it there.",
-                number=number,
-            )
-        if len(self.numbers) >= MAX_LINKED_ACCOUNTS:
-            raise Conflict(
-                "account_limit_reached",
-                f"A cabinet holds up to {MAX_LINKED_ACCOUNTS} accounts; unlink one first.",
-                limit=MAX_LINKED_ACCOUNTS,
-            )
-
-    def link(
-        self,
-        person_id: UUID,
-        number: str,
-        *,
-        proven_by: ProvenBy,
-        other_person_ids: tuple[UUID, ...],
-    ) -> None:
-        """Take an account in, once it has been proven. Raises as `check_room_for`."""
-        self.check_room_for(number)
-        self.trigger(
-            AccountLinked(
-                person_id=person_id,
-                number=number,
-                proven_by=proven_by,
-                other_person_ids=other_person_ids,
-            )
-        )
-
-    def unlink(self, person_id: UUID, number: str) -> None:
-        """Take an account out.
-
-        Raises NotFound ``account_not_linked``, or Conflict ``last_account_stays`` (S18).
-        """
-        if number not in self.numbers:
-            raise NotFound(
-                "account_not_linked",
-                "This account is not in the cabinet; choose one of the linked accounts.",
-            )
-        if len(self.numbers) <= MIN_LINKED_ACCOUNTS:
-            raise Conflict(
-                "last_account_stays",
-                "At least one account stays linked; link another one before unlinking this.",
-            )
-        self.trigger(AccountUnlinked(person_id=person_id, number=number))

@@ -1,24 +1,37 @@
-"""Scheduled work of accounts: deleting expired attempts."""
+"""Scheduled work of accounts: what has had its time is ended or deleted."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
 from services.accounts.policy import load_policy
+from services.accounts.sharing import end_expired_invitations
 from shared.bus import Job, Services
 from shared.eventstore import Session
 
 
 def forget_attempts(services: Services) -> int:
-    """Delete the counters whose window has closed; return 0, so that the next run waits."""
-    window = load_policy().limits.longest
+    """Delete the counters whose window has closed, and the old part of the attempts' log.
+
+    Returns 0, so that the next run waits.
+    """
+    policy = load_policy()
+    kept = timedelta(days=policy.keep_attempts_days)
 
     def forget(session: Session, _command: None) -> None:
-        before: datetime = session.now - window
-        session.read.attempts.forget(before)
+        session.read.attempts.forget(session.now - policy.limits.longest)
+        session.read.attempts_log.forget(session.now - kept)
 
     services.store.transact(forget, None)
     return 0
 
 
-JOBS = [Job("forget_attempts", every=3600.0, run=forget_attempts)]
+def end_invitations(services: Services) -> int:
+    """End invitations whose week has passed; return how many."""
+    return services.store.transact(end_expired_invitations, None)
+
+
+JOBS = [
+    Job("forget_attempts", every=3600.0, run=forget_attempts),
+    Job("end_invitations", every=600.0, run=end_invitations),
+]

@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
 
-from services.accounts.domain import ProvenBy
 from shared.config import ConfigurationError
 
 PATH_VARIABLE = "SALDO_ACCOUNTS_POLICY"
@@ -20,6 +19,9 @@ PATH_VARIABLE = "SALDO_ACCOUNTS_POLICY"
 _SHIPPED = Path(__file__).with_name("policy.yaml")
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+Proof = Literal["control_code", "total_and_period", "number"]
+"""What may prove ownership; ``number``: the number of the account alone."""
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,26 +45,54 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         }
 
 
+class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The attempts of a person, of a network and of everybody.
+
+    Where a network or everybody together has had more than its own, each person has ``always``
+    left: what strangers did stops nobody who knows the right answer.
+    """
+
+    per_person: Limit
+    per_network: Limit
+    in_total: Limit
+    always: _Positive
+
+    @property
+    def longest(self) -> timedelta:
+        """Return the longest of its windows."""
+        return max(self.per_person.window, self.per_network.window, self.in_total.window)
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    lookups_per_person: Limit
-    links_per_person: Limit
-    links_per_account: Limit
+    """The limits of attempts; ``letter_to_owners`` is when these learn of wrong proofs."""
+
+    lookups: Allowance
+    proofs: Allowance
+    invitations_per_person: Limit
+    letter_to_owners: Limit
 
     @property
     def longest(self) -> timedelta:
         """Return the window after which any counter may be deleted."""
         return max(
-            self.lookups_per_person.window,
-            self.links_per_person.window,
-            self.links_per_account.window,
+            self.lookups.longest,
+            self.proofs.longest,
+            self.invitations_per_person.window,
+            self.letter_to_owners.window,
         )
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The accepted proof of ownership, and the limits of attempts."""
+    """The accepted proofs of ownership, the limits, and how long attempts stay in the log."""
 
-    proof: ProvenBy
+    proof: Proof | list[Proof]
     limits: Limits
+    keep_attempts_days: _Positive
+
+    @property
+    def accepted(self) -> tuple[Proof, ...]:
+        """Return the proofs accepted, each of which is enough."""
+        return (self.proof,) if isinstance(self.proof, str) else tuple(self.proof)
 
 
 def load_policy(environ: Mapping[str, str] | None = None) -> Policy:
@@ -73,6 +103,11 @@ def load_policy(environ: Mapping[str, str] | None = None) -> Policy:
     env = os.environ if environ is None else environ
     path = Path(env.get(PATH_VARIABLE) or _SHIPPED)
     try:
-        return msgspec.convert(yaml.safe_load(path.read_text("utf-8")), Policy)
+        policy = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), Policy)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"the linking policy {path} cannot be used: {error}") from error
+    if not policy.accepted:
+        raise ConfigurationError(
+            f"the linking policy {path} cannot be used: proof is an empty list"
+        )
+    return policy

@@ -32,7 +32,10 @@ _CODE = re.compile(rf"[0-9A-Z]{{{SHORTEST_CODE},{LONGEST_CODE}}}")
 _LOOK_ALIKES = str.maketrans("АВСЕНКМОРТХУILO", "ABCEHKM0PTXY110")
 """Cyrillic letters for Latin ones, and letters for digits, as people copy a printed code."""
 _MONTHS = ("янв", "фев", "мар", "апр", "ма", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
-_MONTH = r"(?:(?P<m>\d{1,2})[./-](?P<y>\d{4})|(?P<iy>\d{4})-(?P<im>\d{2})|(?P<w>[а-я]{3,8})\s+(?P<wy>\d{4})(?:\s*г(?:\.|ода)?)?)"
+_MONTH = (
+    r"(?:(?P<m>\d{1,2})[./-](?P<y>\d{4})|(?P<iy>\d{4})-(?P<im>\d{2})"
+    r"|(?P<w>[а-я]{3,8})\s+(?P<wy>\d{4})(?:\s*г(?:\.|ода)?)?)"
+)
 _PERIOD_LAST = re.compile(rf"(?P<total>.+?)[\s,;]+(?:за\s+)?{_MONTH}")
 _PERIOD_FIRST = re.compile(rf"(?:за\s+)?{_MONTH}[\s,;]+(?P<total>.+)")
 _CURRENCY = re.compile(r"\s*(?:руб(?:лей|ля|ль)?\.?|р\.?|₽)$")
@@ -49,7 +52,7 @@ class ProofSeal:
     """Turns facts of a bill into digests."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")
 
     def of_bill(
         self,
@@ -88,7 +91,9 @@ class ProofSeal:
         if value is None:
             return None
         text = "\x1f".join((account, fact, value))
-        return hmac.new(self._key, text.encode(), "sha256").hexdigest()
+        digest = self._keyed.copy()  # half the time of a new one, a million times in a registry
+        digest.update(text.encode())
+        return digest.hexdigest()
 
 
 def significant_code(text: str) -> str:

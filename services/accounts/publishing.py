@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.accounts.cabinet import AccountLinked, AccountUnlinked
 from services.accounts.domain import (
-    AccountLinked,
-    AccountUnlinked,
     ContractAmended,
     ContractRegistered,
     TenureClosed,
     TenureOpened,
 )
+from services.accounts.guessing import ProofsGuessed
+from services.accounts.invitation import InvitationSent
 from shared.bus import Publication
 from shared.contracts.accounts import DETAILS
 from shared.eventstore import Recorded
@@ -62,12 +63,39 @@ def _amended(event: ContractAmended) -> Publication | None:
 def _of_cabinet(event: object) -> Publication | None:
     match event:
         case AccountLinked():
+            invited = {} if event.invited_by is None else {"invited_by": str(event.invited_by)}
             return _about(
                 event.number,
                 "account_linked",
                 person_id=str(event.person_id),
                 other_person_ids=[str(other) for other in event.other_person_ids],
+                tenure=event.tenure,
+                role=event.role,
+                **invited,
             )
         case AccountUnlinked():
-            return _about(event.number, "account_unlinked", person_id=str(event.person_id))
+            return _about(
+                event.number,
+                "account_unlinked",
+                person_id=str(event.person_id),
+                tenure=event.tenure,
+                ended_by=event.ended_by,
+            )
+        case InvitationSent():
+            return _about(
+                event.number,
+                "invitation_sent",
+                invitation_id=str(event.invitation_id),
+                tenure=event.tenure,
+                role=event.role,
+                invited_by=str(event.invited_by),
+            )
+        case ProofsGuessed():
+            return _about(
+                event.number,
+                "proofs_guessed",
+                tenure=event.tenure,
+                attempts=event.attempts,
+                owner_ids=[str(owner) for owner in event.owner_ids],
+            )
     return None

@@ -10,33 +10,34 @@ from uuid import UUID
 import psycopg
 from msgspec.structs import replace
 
-from services.accounts.auxiliary_tables import Attempts, Imports
+from services.accounts.access_tables import Invitations, Links
+from services.accounts.attempt_tables import Attempts, AttemptsLog
+from services.accounts.auxiliary_tables import Imports
+from services.accounts.cabinet import AccountLinked, AccountUnlinked
 from services.accounts.domain import (
-    AccountLinked,
-    AccountUnlinked,
     ContractAmended,
     ContractDetails,
     ContractRegistered,
-    LinkedAccount,
     TenureClosed,
     TenureOpened,
 )
+from services.accounts.invitation import InvitationAccepted, InvitationEnded, InvitationSent
 from services.accounts.tenure_tables import Proofs, TenureKey, Tenures
 from services.accounts.tenures import Tenure
 from shared.eventstore import Aggregate, Recorded
 
 
 class ReadModel:
-    """Tenures and links, written in the transaction of their events.
-
-    It gives access to the other tables, too: ``tenures``, ``proofs``, ``attempts``, ``imports``.
-    """
+    """The tables of accounts: those of events are written in the transaction of the events."""
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.tenures = Tenures(cursor)
         self.proofs = Proofs(cursor)
+        self.links = Links(cursor)
+        self.invitations = Invitations(cursor)
         self.attempts = Attempts(cursor)
+        self.attempts_log = AttemptsLog(cursor)
         self.imports = Imports(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
@@ -44,69 +45,18 @@ class ReadModel:
         for record in recorded:
             match record.event:
                 case AccountLinked() as linked:
-                    self._cursor.execute(
-                        "INSERT INTO links (person_id, number, proven_by, linked_at, position)"
-                        " VALUES (%s, %s, %s, %s, %s)",
-                        (
-                            linked.person_id,
-                            linked.number,
-                            linked.proven_by,
-                            record.recorded_at,
-                            record.position,
-                        ),
-                    )
+                    self.links.add(linked, record.recorded_at, record.position)
                 case AccountUnlinked() as unlinked:
-                    self._cursor.execute(
-                        "DELETE FROM links WHERE person_id = %s AND number = %s",
-                        (unlinked.person_id, unlinked.number),
-                    )
+                    self.links.remove(unlinked)
+                case InvitationSent() as sent:
+                    self.invitations.add(sent, record.recorded_at)
+                case InvitationAccepted() | InvitationEnded() as ended:
+                    self.invitations.remove(ended.invitation_id)
                 case _:
                     changes.note(record)
         self.tenures.end(changes.ended)
         self.tenures.amend(changes.amended.values())
         self.tenures.add(changes.added.values())
-
-    def contract(self, number: str) -> ContractDetails | None:
-        """Return the details of an account's newest tenure; None when there is none."""
-        return self.contracts([number]).get(number)
-
-    def contracts(self, numbers: Sequence[str]) -> dict[str, ContractDetails]:
-        """Return the details of the newest tenures, without the accounts that have none."""
-        found = self.tenures.current(numbers)
-        return {number: tenure.details for number, tenure in found.items()}
-
-    def linked(self, person_id: UUID) -> list[LinkedAccount]:
-        """Return the accounts in a person's cabinet, the earliest linked first."""
-        self._cursor.execute(
-            "SELECT number, proven_by, linked_at FROM links WHERE person_id = %s ORDER BY position",
-            (person_id,),
-        )
-        links = self._cursor.fetchall()
-        details = self.contracts([row["number"] for row in links])
-        return [
-            LinkedAccount(
-                number=row["number"],
-                details=details[row["number"]],
-                proven_by=row["proven_by"],
-                linked_at=row["linked_at"].isoformat(),
-            )
-            for row in links
-        ]
-
-    def owned(self, person_id: UUID, numbers: Sequence[str]) -> set[str]:
-        """Return those of the numbers that a person has linked."""
-        self._cursor.execute(
-            "SELECT number FROM links WHERE person_id = %s AND number = ANY(%s)",
-            (person_id, list(numbers)),
-        )
-        return {row["number"] for row in self._cursor}
-
-    def persons_linking(self, number: str) -> list[UUID]:
-        """Return the persons who have linked an account, the earliest first."""
-        self._cursor.execute(
-            "SELECT person_id FROM links WHERE number = %s ORDER BY position", (number,)
-        )
-        return [row["person_id"] for row in self._cursor]
 
 
 class TenureChanges:

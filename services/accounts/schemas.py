@@ -2,34 +2,86 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from marshmallow import Schema, fields, validate
 
-_NUMBER = validate.Length(min=1, max=64)
+from services.accounts.application import Need
+from services.accounts.cabinet import GuestRole, Role
+from services.accounts.invitation_token import TOKEN_LENGTH
+from shared.account_spelling import MAX_TYPED
+from shared.reasons import Reason, printable
+
+_TYPED = validate.Length(min=1, max=MAX_TYPED)
 """What a person typed, spaces and all; the use case decides whether it is an account number."""
+MAX_PROOF, MAX_EMAIL, MAX_ATTEMPTS = 64, 254, 1000
 
 
-class LookUp(Schema):
-    person_id = fields.UUID(required=True)
-    number = fields.String(required=True, validate=_NUMBER)
-
-
-class Link(Schema):
-    person_id = fields.UUID(required=True)
-    number = fields.String(required=True, validate=_NUMBER)
-    proof = fields.String(load_default="", validate=validate.Length(max=64))
-
-
-class Unlink(Schema):
-    person_id = fields.UUID(required=True)
-    number = fields.String(required=True, validate=_NUMBER)
-
-
-class Linked(Schema):
+class _OfPerson(Schema):
     person_id = fields.UUID(required=True)
 
 
-class Owns(Schema):
-    person_id = fields.UUID(required=True)
+class Linked(_OfPerson):
+    """Whose accounts."""
+
+
+class OfAccount(_OfPerson):
+    number = fields.String(required=True, validate=_TYPED)
+
+
+class LookUp(OfAccount):
+    ip = fields.IP(required=True)
+
+
+class Prove(LookUp):
+    proof = fields.String(load_default="", validate=validate.Length(max=MAX_PROOF))
+
+
+class Owns(_OfPerson):
     numbers = fields.List(
-        fields.String(validate=_NUMBER), required=True, validate=validate.Length(max=100)
+        fields.String(validate=_TYPED), required=True, validate=validate.Length(max=100)
     )
+    need = fields.String(load_default="read", validate=validate.OneOf(get_args(Need)))
+
+
+class Invite(OfAccount):
+    email = fields.String(
+        required=True, validate=[validate.Length(min=3, max=MAX_EMAIL), printable]
+    )
+    role = fields.String(required=True, validate=validate.OneOf(get_args(GuestRole)))
+
+
+class Token(Schema):
+    token = fields.String(required=True, validate=validate.Length(min=1, max=4 * TOKEN_LENGTH))
+
+
+class AcceptInvitation(_OfPerson):
+    token = fields.String(required=True, validate=validate.Length(min=1, max=4 * TOKEN_LENGTH))
+
+
+class Withdraw(OfAccount):
+    access_id = fields.UUID(required=True)
+
+
+class InvitationId(Schema):
+    invitation_id = fields.UUID(required=True)
+
+
+class Number(Schema):
+    number = fields.String(required=True, validate=_TYPED)
+
+
+class Attempts(Schema):
+    number = fields.String(load_default=None, allow_none=True, validate=_TYPED)
+    limit = fields.Integer(
+        load_default=100, strict=True, validate=validate.Range(min=1, max=MAX_ATTEMPTS)
+    )
+
+
+class StaffUnlink(OfAccount):
+    reason = Reason(required=True)
+    dry_run = fields.Boolean(load_default=False)
+
+
+class StaffLink(StaffUnlink):
+    role = fields.String(load_default="owner", validate=validate.OneOf(get_args(Role)))

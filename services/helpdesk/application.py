@@ -24,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """``account`` is a linked account of the person, or None."""
+    """``account`` is the key of a linked account of the person, or None."""
 
     person_id: UUID
     topic: str

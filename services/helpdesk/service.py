@@ -197,14 +197,16 @@ class HelpdeskService:
         return {**self.store.query(lambda session: handler(session, command)), "dry_run": True}
 
     def _linked(self, person_id: UUID, account: str) -> str:
+        """Return the key of the person's account with a number."""
         # Nobody may ask about somebody else's account.
         number = account.strip()
         ownership = self.services.call(
             "accounts", "owns", person_id=str(person_id), numbers=[number or account]
         )
-        if number not in ownership["owned"]:
+        access = ownership["access"].get(number)
+        if access is None:
             raise Forbidden(
                 "account_not_linked",
                 "This account is not in the cabinet; choose a linked account, or none.",
             )
-        return number
+        return str(access["account"])

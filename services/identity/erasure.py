@@ -63,6 +63,12 @@ def is_erased(session: Session, person_id: UUID) -> bool:
     return person.erased
 
 
+def stored_hash(session: Session, person_id: UUID) -> str | None:
+    """Return the hash of a person's current password."""
+    credential = session.read.credentials.of_person(person_id)
+    return None if credential is None else credential.password_hash
+
+
 def consent_withdrawer(
     checked: CheckedPassword,
 ) -> Callable[[Session, WithdrawConsent], dict[str, Any]]:

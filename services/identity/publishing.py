@@ -6,12 +6,18 @@ from collections.abc import Mapping
 
 from services.identity.domain import (
     PasswordChanged,
-    PasswordResetRequested,
     PersonErased,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
+    SignedInFromNewDevice,
+    SignInLinkRequested,
     TemporaryPasswordRequested,
+)
+from services.identity.link_aggregates import (
+    EmailChangeCompleted,
+    EmailChangeRequested,
+    PasswordResetRequested,
 )
 from shared.bus import Publication
 from shared.eventstore import Event, Recorded
@@ -30,24 +36,24 @@ def publish(recorded: Recorded) -> Publication | None:
     subject = str(recorded.originator_id)
     match recorded.event:
         case RegistrationCodeRequested():
-            return Publication(
-                type="registration_code_requested",
-                subject=subject,
-                data={"registration_id": subject},
-            )
+            published = ("registration_code_requested", {"registration_id": subject})
         case PersonRegistered(person_type=person_type):
-            return Publication(
-                type="person_registered",
-                subject=subject,
-                data={"person_id": subject, "person_type": str(person_type)},
-            )
+            person = {"person_id": subject, "person_type": str(person_type)}
+            published = ("person_registered", person)
         case event if type(event) in _OF_A_PERSON:
-            return Publication(
-                type=_OF_A_PERSON[type(event)], subject=subject, data={"person_id": subject}
-            )
+            published = (_OF_A_PERSON[type(event)], {"person_id": subject})
+        case SignInLinkRequested(link_id=link_id):
+            published = ("sign_in_link_requested", {"link_id": str(link_id)})
+        case SignedInFromNewDevice(session_id=session_id):
+            opened = {"person_id": subject, "session_id": str(session_id)}
+            published = ("new_device_signed_in", opened)
         # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
-            return Publication(
-                type="password_reset_requested", subject=subject, data={"reset_id": subject}
-            )
-    return None
+            published = ("password_reset_requested", {"reset_id": subject})
+        case EmailChangeRequested():
+            published = ("email_change_requested", {"change_id": subject})
+        case EmailChangeCompleted():
+            published = ("email_changed", {"change_id": subject})
+        case _:
+            return None
+    return Publication(type=published[0], subject=subject, data=published[1])

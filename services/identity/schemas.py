@@ -10,6 +10,7 @@ from shared.contracts.identity import PersonType
 from shared.reasons import Reason
 
 _MAX_DEVICE_LENGTH = 1000
+_MAX_TOKEN_LENGTH = 200
 
 
 def _email() -> fields.String:
@@ -26,7 +27,7 @@ def _code() -> fields.String:
 
 
 def _token() -> fields.String:
-    return fields.String(required=True, validate=validate.Length(min=1, max=200))
+    return fields.String(required=True, validate=validate.Length(min=1, max=_MAX_TOKEN_LENGTH))
 
 
 def _version() -> fields.String:
@@ -48,6 +49,17 @@ class StartRegistration(Schema):
 
 class RegistrationId(Schema):
     registration_id = fields.UUID(required=True)
+
+
+class ResendCode(Schema):
+    registration_id = fields.UUID(required=True)
+    ip = fields.IP(required=True)
+
+
+class CorrectEmail(Schema):
+    registration_id = fields.UUID(required=True)
+    email = _email()
+    ip = fields.IP(required=True)
 
 
 class ConfirmRegistration(Schema):
@@ -72,26 +84,41 @@ class FindDocument(Schema):
     version = _version()
 
 
-class SignIn(Schema):
-    email = _email()
-    password = _password()
+class _Arrival(Schema):
     device = fields.String(
         load_default="", allow_none=True, validate=validate.Length(max=_MAX_DEVICE_LENGTH)
+    )
+    device_token = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(max=_MAX_TOKEN_LENGTH)
     )
     ip = fields.IP(required=True)
 
 
+class SignIn(_Arrival):
+    email = _email()
+    password = _password()
+
+
+class SignInByLink(_Arrival):
+    token = _token()
+
+
 class Authenticate(Schema):
-    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    token = _token()
 
 
 class AuthenticateSubscriber(Schema):
-    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    token = _token()
     ip = fields.IP(required=True)
 
 
 class PersonId(Schema):
     person_id = fields.UUID(required=True)
+
+
+class ListSessions(Schema):
+    person_id = fields.UUID(required=True)
+    ip = fields.IP(required=True)
 
 
 class WithdrawConsent(Schema):
@@ -108,6 +135,21 @@ class StaffPerson(Schema):
 
 
 class EndSession(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    by_session_id = fields.UUID(required=True)
+
+
+class EndOtherSessions(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+
+
+class LinkId(Schema):
+    link_id = fields.UUID(required=True)
+
+
+class NewDevice(Schema):
     person_id = fields.UUID(required=True)
     session_id = fields.UUID(required=True)
 
@@ -140,3 +182,22 @@ class ConfirmPasswordReset(Schema):
     token = _token()
     new_password = _password()
     ip = fields.IP(required=True)
+
+
+class RequestEmailChange(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    email = _email()
+    current_password = _password()
+    number = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
+    proof = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=200))
+    ip = fields.IP(required=True)
+
+
+class FollowLink(Schema):
+    token = _token()
+    ip = fields.IP(required=True)
+
+
+class ChangeId(Schema):
+    change_id = fields.UUID(required=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import Person, Registration
-from services.identity.limits import SIGN_IN_OF_EMAIL
+from services.identity.limits import SIGN_IN_LETTERS
 from services.identity.recovery import start_recovery
 from shared.errors import NotFound
 from shared.eventstore import Session
@@ -38,7 +38,8 @@ def unblock(session: Session, command: ActOnPerson) -> dict[str, Any]:
     person = _person(session, command.person_id)
     credential = session.read.credentials.of_person(person.id)
     if credential is not None and not command.dry_run:
-        session.read.attempts.clear(SIGN_IN_OF_EMAIL, credential.email_index)
+        session.read.attempts.clear_of(credential.email_index)
+        session.read.attempts.clear(SIGN_IN_LETTERS, person.id.bytes)
         session.security.note("unblocked", person_id=person.id, reason=command.reason)
     return {"person_id": str(person.id)}
 

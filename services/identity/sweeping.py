@@ -27,7 +27,10 @@ def sweep(session: Session, _: Sweep) -> int:
     The key of an abandoned registration is destroyed, so that nothing of it stays readable.
     """
     read, now = session.read, session.now
-    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
+    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + sum(
+        table.sweep(now)
+        for table in (read.attempts, read.devices, read.networks, read.sign_in_links)
+    )
     deleted += forget_farewells(session, SWEEP_BATCH)
     deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
     deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)

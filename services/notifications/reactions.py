@@ -8,13 +8,15 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from services.notifications import letters
+from services.notifications import account_letters, letters
+from services.notifications.address_letters import email_change_requested, email_changed
 from services.notifications.application import erase_letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
 from shared.contracts.payments import Failure, RefundCause
+from shared.devices import device_name
 from shared.eventstore import Session
 from shared.logs import get_logger
 
@@ -28,6 +30,10 @@ FAILURES: Final[Mapping[str, tuple[str, str]]] = {
     Failure.NOT_REGISTERED: ("банк не ответил вовремя", "the bank did not answer in time"),
     Failure.FORM_LOST: ("страница оплаты не открылась", "the payment page did not open"),
     Failure.GIVEN_BACK: ("банк вернул деньги на карту", "the bank gave the money back"),
+    Failure.ACCOUNT_CLOSED: (
+        "лицевой счёт закрыт, платить по нему не нужно",
+        "the account is closed and needs no payment",
+    ),
 }
 _PICTURE: Final = re.compile(r"^ *!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank did not confirm the payment")
@@ -107,6 +113,35 @@ def password_changed(session: Session, message: Message, services: Services) -> 
     writer.notify(writer.event["person_id"], LetterKind.PASSWORD_CHANGED, facts)
 
 
+def sign_in_link_requested(session: Session, message: Message, services: Services) -> None:
+    """Send the link that signs in, which strangers' guesses do not shut."""
+    writer = Writer(session, message, services)
+    letter_id, link_id = writer.letter_id("link"), writer.event["link_id"]
+    if writer.is_queued(letter_id):
+        return
+    issued = writer.ask("identity", "issue_sign_in_link", link_id=link_id)
+    if issued is None:
+        return
+    writer.queue(
+        letter_id,
+        LetterKind.SIGN_IN_LINK,
+        issued["email"],
+        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
+        secret=(f"sign-in-link:{link_id}", timedelta(minutes=issued["valid_minutes"])),
+    )
+
+
+def new_device_signed_in(session: Session, message: Message, services: Services) -> None:
+    """Tell the person of a log-in on a device that was not known."""
+    writer = Writer(session, message, services)
+    person_id = writer.event["person_id"]
+    known = {"person_id": person_id, "session_id": writer.event["session_id"]}
+    found = writer.ask("identity", "new_device", **known)
+    if found is not None:
+        facts = {"device": device_name(found["device"]), "signed_in_at": writer.local_time()}
+        writer.notify(person_id, LetterKind.NEW_DEVICE, facts)
+
+
 def person_erased(session: Session, message: Message, services: Services) -> None:
     """Delete the letters that wait for a person, and send the last one."""
     writer = Writer(session, message, services)
@@ -118,14 +153,6 @@ def person_erased(session: Session, message: Message, services: Services) -> Non
     if kept is not None:
         facts = {"erased_at": writer.local_time()}
         writer.queue(letter_id, LetterKind.PERSON_ERASED, kept["email"], facts)
-
-
-def account_linked(session: Session, message: Message, services: Services) -> None:
-    """Inform the persons who had linked the account before."""
-    writer = Writer(session, message, services)
-    facts = {"number": writer.event["number"], "linked_at": writer.local_time()}
-    for holder in writer.event["other_person_ids"]:
-        writer.notify(holder, LetterKind.ACCOUNT_LINKED_BY_ANOTHER, facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
@@ -282,9 +309,18 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "email_change_requested": email_change_requested,
+        "email_changed": email_changed,
+        "sign_in_link_requested": sign_in_link_requested,
+        "new_device_signed_in": new_device_signed_in,
         "person_erased": person_erased,
     },
-    "accounts": {"account_linked": account_linked},
+    "accounts": {
+        "account_linked": account_letters.account_linked,
+        "account_unlinked": account_letters.account_unlinked,
+        "invitation_sent": account_letters.invitation_sent,
+        "proofs_guessed": account_letters.proofs_guessed,
+    },
     "payments": {
         "payment_completed": payment_completed,
         "payment_failed": payment_failed,

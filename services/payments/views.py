@@ -14,6 +14,7 @@ import msgspec
 from services.payments.scheduling import SESSION
 from services.payments.snapshots import PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
+from shared.account_key import number_of
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
 
@@ -115,7 +116,7 @@ def _view(
         "payment_id": str(row["payment_id"]),
         "state": row["state"],
         "total": row["total"],
-        "lines": lines.get(row["payment_id"], []),
+        "lines": _numbered(lines.get(row["payment_id"], ())),
         "created_at": row["created_at"].isoformat(),
         "captured_at": captured_at.isoformat() if captured_at else None,
         "masked_card": row["masked_card"],
@@ -138,11 +139,23 @@ def refund_view(row: Mapping[str, Any]) -> dict[str, Any]:
         "refund_id": str(row["refund_id"]),
         "state": row["state"],
         "total": row["total"],
-        "lines": row["lines"],
+        "lines": _numbered(row["lines"]),
         "cause": row["cause"],
         "requested_at": row["requested_at"].isoformat(),
         "returned_at": returned_at.isoformat() if returned_at else None,
     }
+
+
+def _numbered(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return lines with the numbers of their accounts, as people know them, beside the ``key``."""
+    return [
+        {
+            **line,
+            "key": line["account"],
+            **{name: number_of(line[name]) for name in ("account", "moved_to") if line.get(name)},
+        }
+        for line in lines
+    ]
 
 
 def _outlook(row: dict[str, Any]) -> dict[str, Any]:

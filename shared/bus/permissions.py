@@ -32,7 +32,7 @@ UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("identity",),
     "helpdesk": ("identity",),
     "ledger": ("accounts", "payments"),
-    "payments": ("ledger",),
+    "payments": ("accounts", "ledger"),
     "notifications": (
         "identity",
         "accounts",

@@ -110,6 +110,24 @@ class TenureClosed(Schema):
     )
 
 
+#: What a person may do with an account.
+ROLES = ("owner", "payer", "viewer")
+
+
+def _tenure_of_access() -> TenureOrdinal:
+    return TenureOrdinal(
+        metadata={"description": "Whose time with the account it is; absent: the first holder's."}
+    )
+
+
+def _role(description: str, *roles: str, **options: Any) -> fields.String:
+    return fields.String(
+        validate=validate.OneOf(roles),
+        metadata={"description": description, "grows": True},
+        **options,
+    )
+
+
 class AccountLinked(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
     person_id = PersonId(
@@ -123,12 +141,57 @@ class AccountLinked(Schema):
             "person": True,
         },
     )
+    tenure = _tenure_of_access()
+    role = _role(
+        "An owner reads, pays and shares the account, a payer reads and pays, a viewer reads; "
+        "absent: an owner.",
+        *ROLES,
+    )
+    invited_by = PersonId(
+        metadata={"description": "The owner who gave the access; absent: it was proven."}
+    )
 
 
 class AccountUnlinked(Schema):
     number = AccountNumber(required=True, metadata={"description": "The personal account."})
     person_id = PersonId(
-        required=True, metadata={"description": "The person who unlinked the account."}
+        required=True, metadata={"description": "The person whose cabinet it left."}
+    )
+    tenure = _tenure_of_access()
+    ended_by = fields.String(
+        validate=validate.OneOf(["person", "owner", "staff"]),
+        metadata={
+            "description": (
+                "Who ended the access: the person, an owner of the account, or staff; absent: the "
+                "person."
+            ),
+            "grows": True,
+        },
+    )
+
+
+class InvitationSent(Schema):
+    invitation_id = PlainId(required=True, metadata={"description": "The invitation."})
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    tenure = _tenure_of_access()
+    role = _role("What it gives: payer or viewer.", *ROLES[1:], required=True)
+    invited_by = PersonId(required=True, metadata={"description": "The owner who invites."})
+
+
+class ProofsGuessed(Schema):
+    number = AccountNumber(required=True, metadata={"description": "The personal account."})
+    tenure = _tenure_of_access()
+    attempts = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(min=1, max=1_000_000),
+        metadata={"description": "How many wrong proofs there were within a day."},
+    )
+    owner_ids = fields.List(
+        PlainId(),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "Its owners, who are notified.", "person": True},
     )
 
 
@@ -170,6 +233,18 @@ CONTRACTS = [
         "account_unlinked",
         version=1,
         schema=AccountUnlinked,
-        summary="A person unlinked an account from the cabinet.",
+        summary="An account left a person's cabinet.",
+    ),
+    Contract(
+        "invitation_sent",
+        version=1,
+        schema=InvitationSent,
+        summary="An owner invited somebody to an account by letter.",
+    ),
+    Contract(
+        "proofs_guessed",
+        version=1,
+        schema=ProofsGuessed,
+        summary="An account had many wrong proofs of ownership within a day.",
     ),
 ]

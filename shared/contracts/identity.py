@@ -54,6 +54,27 @@ class PasswordResetRequested(Schema):
     )
 
 
+class SignInLinkRequested(Schema):
+    link_id = PlainId(required=True, metadata={"description": "The link that a letter is due for."})
+
+
+class NewDeviceSignedIn(Schema):
+    person_id = PersonId(required=True, metadata={"description": "Who signed in."})
+    session_id = PlainId(
+        required=True, metadata={"description": "The session that was opened on the device."}
+    )
+
+
+class EmailChangeRequested(Schema):
+    change_id = PlainId(
+        required=True, metadata={"description": "The change that waits for its links."}
+    )
+
+
+class EmailChanged(Schema):
+    change_id = PlainId(required=True, metadata={"description": "The change that is completed."})
+
+
 class ProfileChanged(Schema):
     person_id = PersonId(
         required=True, metadata={"description": "Whose full name or phone was changed."}
@@ -97,6 +118,30 @@ CONTRACTS = [
         version=1,
         schema=PasswordResetRequested,
         summary="A registered person requests a password reset: a letter with a link is due.",
+    ),
+    Contract(
+        "sign_in_link_requested",
+        version=1,
+        schema=SignInLinkRequested,
+        summary="A person signs in amid strangers' guesses: a letter with a link is due.",
+    ),
+    Contract(
+        "new_device_signed_in",
+        version=1,
+        schema=NewDeviceSignedIn,
+        summary="A person signed in on a device that was not known.",
+    ),
+    Contract(
+        "email_change_requested",
+        version=1,
+        schema=EmailChangeRequested,
+        summary="Another e-mail address is to be confirmed: a letter to each mailbox is due.",
+    ),
+    Contract(
+        "email_changed",
+        version=1,
+        schema=EmailChanged,
+        summary="A person has another e-mail address.",
     ),
     Contract(
         "profile_changed",

@@ -9,10 +9,11 @@ from werkzeug.wrappers import Response
 
 from gateway.cabinet import spellings
 from gateway.cabinet.forms import FormErrors
+from gateway.cabinet.invitations import waiting_invitation
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.documents.statement import operation
-from gateway.problems import Refusal
+from gateway.ownership import may_pay, newest_of
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
@@ -37,24 +38,26 @@ class AccountPages:
         )
         if not linked:
             return _link_form(visit)
-        owed = {line["account"]: line for line in due["accounts"]} if due else {}
+        # One line for each account, in their order.
+        owed: list[Any] = due["accounts"] if due else [None] * len(linked)
         due_days = _due_days(charges)
-        unpaid = [number for number, line in owed.items() if line["total"]]
+        unpaid = [line["account"] for line in owed if line and line["total"] and line["payable"]]
         return visit.render(
             "accounts.html",
             accounts=[
                 {
                     **account,
-                    "due": owed.get(account["number"]),
+                    "due": line,
                     "due_on": due_days.get(account["number"]),
                 }
-                for account in linked
+                for account, line in zip(linked, owed, strict=True)
             ],
             total=due["total"] if due else None,
-            ahead=sum(line["advance"] for line in owed.values()),
+            ahead=sum(line["advance"] for line in owed if line),
             due_on=min((due_days[one] for one in unpaid if one in due_days), default=None),
             today=_today(visit),
             most=MOST_ACCOUNTS,
+            invitation=waiting_invitation(visit),
         )
 
     @page("GET", "/accounts/<number>")
@@ -81,6 +84,8 @@ class AccountPages:
             account=account,
             balance=balance,
             owed=_owed(balance),
+            payable=may_pay(account),
+            last_bill=charges["period"] if charges else None,
             movements=_last(visit, statement),
             due_on=charges["due_on"] if charges else None,
             today=_today(visit),
@@ -97,11 +102,11 @@ class AccountPages:
     @page("POST", "/accounts/lookup", shown_by="/accounts/link")
     def look_up(self, visit: Visit) -> Response:
         """Show the masked contract («Проверить») and ask for the proof of ownership."""
-        number = spellings.digits(visit.form.get("number", ""))
+        number = visit.form.get("number", "").strip()
         preview = visit.attempt(
             AccountRoutes.look_up_account,
             body={"number": number},
-            says={"number": visit.text("Введите номер лицевого счёта: до 20 цифр.")},
+            says={"number": visit.text("Введите номер лицевого счёта (до 20 цифр) или ЕЛС.")},
         )
         if isinstance(preview, Refused):
             return _link_form(visit, errors=preview.errors)
@@ -110,11 +115,11 @@ class AccountPages:
     @page("POST", "/accounts/link", shown_by="/accounts/link")
     def link(self, visit: Visit) -> Response:
         """Link the account with a fact of its last bill («Добавить лицевой»)."""
-        number = spellings.digits(visit.form.get("number", ""))
+        number = visit.form.get("number", "").strip()
         outcome = visit.attempt(
             AccountRoutes.link_account,
             body={"number": number, "proof": visit.form.get("proof", "").strip()},
-            says={"proof": visit.text("Введите итог или номер последней квитанции.")},
+            says={"proof": visit.text("Введите проверочный код из последней квитанции.")},
         )
         if not isinstance(outcome, Refused):
             return visit.redirect("/accounts", outcome["message"])
@@ -138,7 +143,13 @@ class AccountPages:
 
 
 def _link_form(visit: Visit, *, full: bool = False, errors: Any = None) -> Response:
-    return visit.render("link.html", full=full, most=MOST_ACCOUNTS, errors=errors)
+    return visit.render(
+        "link.html",
+        full=full,
+        most=MOST_ACCOUNTS,
+        invitation=waiting_invitation(visit),
+        errors=errors,
+    )
 
 
 def _proof_form(visit: Visit, preview: dict[str, Any], errors: Any = None) -> Response:
@@ -156,10 +167,7 @@ def _linked_account(visit: Visit, number: str) -> dict[str, Any]:
 
 
 def _of_number(linked: Sequence[dict[str, Any]], number: str) -> dict[str, Any]:
-    account = next((one for one in linked if one["number"] == number), None)
-    if account is None:
-        raise Refusal(404, "account_not_linked")
-    return account
+    return newest_of(linked, number)
 
 
 def _balance(visit: Visit, number: str, as_of: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from gateway.cabinet import cookies
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.operations import Access
@@ -38,7 +39,9 @@ class PasswordPages:
         )
         if isinstance(outcome, Refused):
             return visit.render("password.html", errors=outcome.errors)
-        return visit.redirect("/accounts" if first else "/settings", outcome["message"])
+        response = visit.redirect("/accounts" if first else "/settings", outcome["message"])
+        cookies.keep(response, cookies.SESSION, outcome["token"])
+        return response
 
     @page("GET", "/recover", access=Access.PUBLIC)
     def recovery_form(self, visit: Visit) -> Response:

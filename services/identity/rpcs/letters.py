@@ -5,20 +5,26 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import application, profile, recovery, schemas
+from services.identity import access, application, profile, recovery, schemas, sign_in
 from services.identity.fingerprints import (
     new_code,
     new_temporary_password,
     new_token,
     token_digest,
 )
-from services.identity.limits import CODE_LIFE, RESET_LINK_LIFE, TEMPORARY_PASSWORD_LIFE
+from services.identity.limits import (
+    CODE_LIFE,
+    RESET_LINK_LIFE,
+    SIGN_IN_LINK_LIFE,
+    TEMPORARY_PASSWORD_LIFE,
+)
 from services.identity.rpcs.base import IdentityRpcs
 from services.identity.verification_codes import IssueCode
 from shared.rpc.server import rpc
 
 _CODE_MINUTES = int(CODE_LIFE.total_seconds() // 60)
 _RESET_LINK_MINUTES = int(RESET_LINK_LIFE.total_seconds() // 60)
+_LINK_MINUTES = int(SIGN_IN_LINK_LIFE.total_seconds() // 60)
 _PASSWORD_HOURS = int(TEMPORARY_PASSWORD_LIFE.total_seconds() // 3600)
 
 
@@ -27,11 +33,14 @@ class LetterRpcs(IdentityRpcs):
 
     @rpc(schemas.RegistrationId, callers=("notifications",))
     def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
-        code = new_code()
+        short, long = new_code(), new_code(12)
         command = IssueCode(
-            owner_id=registration_id, digest=self._fingerprints.code(registration_id, code)
+            owner_id=registration_id,
+            digest=self._fingerprints.code(registration_id, short),
+            long_digest=self._fingerprints.code(registration_id, long),
         )
         issued = self.store.transact(application.issue_registration_code, command)
+        code = long if issued.pop("long") else short
         known = issued["kind"] == "already_registered"
         return {**issued, "code": None if known else code, "valid_minutes": _CODE_MINUTES}
 
@@ -52,6 +61,17 @@ class LetterRpcs(IdentityRpcs):
         command = recovery.IssueResetLink(reset_id=reset_id, token_digest=token_digest(token))
         issued = self.store.transact(recovery.issue_reset_link, command)
         return {**issued, "token": token, "valid_minutes": _RESET_LINK_MINUTES}
+
+    @rpc(schemas.LinkId, callers=("notifications",))
+    def issue_sign_in_link(self, link_id: UUID) -> dict[str, Any]:
+        token = new_token()
+        command = sign_in.IssueSignInLink(link_id=link_id, link_digest=token_digest(token))
+        issued = self.store.transact(sign_in.issue_sign_in_link, command)
+        return {**issued, "token": token, "valid_minutes": _LINK_MINUTES}
+
+    @rpc(schemas.NewDevice, callers=("notifications",))
+    def new_device(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
+        return self.store.query(lambda session: access.new_device(session, person_id, session_id))
 
     @rpc(schemas.PersonId, callers=("notifications", "payments"))
     def contact(self, person_id: UUID) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import access, erasure, holdings, schemas
+from services.identity import erasure, holdings, schemas
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
@@ -54,7 +54,7 @@ class PersonalDataRpcs(IdentityRpcs):
 
     @rpc(schemas.WithdrawConsent, callers=(GATEWAY,))
     def withdraw_consent(self, person_id: UUID, password: str) -> dict[str, Any]:
-        stored_hash = self.store.query(lambda session: access.stored_hash(session, person_id))
+        stored_hash = self.store.query(lambda session: erasure.stored_hash(session, person_id))
         checked = erasure.CheckedPassword(stored_hash, self.passwords.verify(stored_hash, password))
         command = erasure.WithdrawConsent(person_id=person_id, password=password)
         return raise_if_refused(self.store.execute(erasure.consent_withdrawer(checked), command))

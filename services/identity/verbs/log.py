@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, time
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-import msgspec
 import typer
 
-from services.discovery import open_store
 from services.identity.verbs.words import minute
 from services.language import text
-from services.signing_in import check_login, login_of_security_log
+from services.security_logs import newest_entries
 from services.terminal import Json, day, new_table, print_json, reporting, show
-from shared.config import SERVICES, load_settings
 
 
 def log(
@@ -35,13 +30,12 @@ def log(
     """Show the security log, the newest first: for auditors and operators, by their login."""
     with reporting():
         start = day(since, "--since")
-        chosen: dict[str, Any] = {
-            "person_id": person,
-            "by": by if by is None or ":" in by else f"staff:{by}",
-            "since": start and datetime.combine(start, time(), UTC),
-            "limit": limit,
-        }
-        found = sorted(_entries(chosen), key=lambda entry: str(entry["at"]), reverse=True)[:limit]
+        found = newest_entries(
+            limit=limit,
+            person_id=person,
+            by=by if by is None or ":" in by else f"staff:{by}",
+            since=None if start is None else datetime.combine(start, time(), UTC),
+        )
     if json:
         print_json({"entries": found})
         return
@@ -66,14 +60,3 @@ def log(
             entry["reason"],
         )
     show(table)
-
-
-def _entries(chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    settings = load_settings()
-    for service in SERVICES:
-        login = login_of_security_log(settings, service)
-        check_login(login, service)
-        with closing(open_store(service, settings, login=login)) as store:
-            for entry in store.query(lambda session: session.security.entries(**chosen)):
-                at = entry.at.astimezone(UTC).isoformat()
-                yield {"service": service, **msgspec.to_builtins(entry), "at": at}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
 
+from services.accounts.cabinet import AccountLinked, AccountUnlinked, Link
 from services.accounts.contract_loading import BeginImport, FinishImport
-from services.accounts.domain import (
-    AccountLinked,
-    AccountUnlinked,
-    ContractDetails,
-    LinkedAccount,
+from services.accounts.invitation import (
+    InvitationAccepted,
+    InvitationEnded,
+    InvitationSent,
+    OpenInvitation,
 )
+from services.accounts.limiting import Attempt
 from services.accounts.policy import Limit
 from services.accounts.proof import ProofDigests
 from services.accounts.readmodel import TenureChanges
@@ -93,12 +96,14 @@ class FakeAttempts:
     def __init__(self) -> None:
         self.counters: dict[tuple[str, UUID], tuple[datetime, int]] = {}
 
+    def lock(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> tuple[int, int]:
+        return self._add(0, kind, subject, limit, now)
+
     def count(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> tuple[int, int]:
-        opened_at, made = self.counters.get((kind, subject), (now, 0))
-        if opened_at <= now - limit.window:
-            opened_at, made = now, 0
-        self.counters[kind, subject] = (opened_at, made + 1)
-        return made + 1, max(1, round((opened_at + limit.window - now).total_seconds()))
+        return self._add(1, kind, subject, limit, now)
+
+    def seen(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> tuple[int, int]:
+        return self._add(0, kind, subject, limit, now)
 
     def forget(self, before: datetime) -> int:
         old = [key for key, (opened_at, _) in self.counters.items() if opened_at < before]
@@ -106,11 +111,108 @@ class FakeAttempts:
             del self.counters[key]
         return len(old)
 
+    def _add(
+        self, more: int, kind: str, subject: UUID, limit: Limit, now: datetime
+    ) -> tuple[int, int]:
+        opened_at, made = self.counters.get((kind, subject), (now, 0))
+        if opened_at <= now - limit.window:
+            opened_at, made = now, 0
+        self.counters[kind, subject] = (opened_at, made + more)
+        return made + more, max(1, round((opened_at + limit.window - now).total_seconds()))
+
+
+class FakeAttemptsLog:
+    def __init__(self) -> None:
+        self.rows: list[tuple[datetime, Attempt]] = []
+
+    def add(self, attempt: Attempt, now: datetime) -> None:
+        self.rows.append((now, attempt))
+
+    def newest(self, number: str | None, most: int) -> list[dict[str, Any]]:
+        return [
+            {"person_id": str(one.person_id), "number": one.number, "outcome": one.outcome}
+            for _, one in reversed(self.rows)
+            if number in (None, one.number)
+        ][:most]
+
+
+class FakeLinks:
+    def __init__(self) -> None:
+        self.rows: list[Link] = []
+
+    def lock_account(self, number: str) -> None:
+        """One transaction at a time: there is nobody to lock out."""
+
+    def add(self, event: AccountLinked, recorded_at: datetime) -> None:
+        self.rows.append(
+            Link(
+                person_id=event.person_id,
+                number=event.number,
+                tenure=event.tenure,
+                role=event.role,
+                proven_by=event.proven_by,
+                invited_by=event.invited_by,
+                linked_at=recorded_at.isoformat(),
+            )
+        )
+
+    def remove(self, event: AccountUnlinked) -> None:
+        gone = (event.person_id, event.number, event.tenure)
+        self.rows = [one for one in self.rows if (one.person_id, one.number, one.tenure) != gone]
+
+    def of_person(self, person_id: UUID, numbers: Sequence[str] | None = None) -> list[Link]:
+        found = [
+            one
+            for one in self.rows
+            if one.person_id == person_id and (numbers is None or one.number in numbers)
+        ]
+        newest = {one.number: one for one in sorted(found, key=lambda one: one.tenure)}
+        return [one for one in found if newest[one.number] is one]
+
+    def of_tenure(self, number: str, tenure: int) -> list[Link]:
+        return [one for one in self.rows if (one.number, one.tenure) == (number, tenure)]
+
+    def of_number(self, number: str) -> list[Link]:
+        found = [one for one in self.rows if one.number == number]
+        return sorted(found, key=lambda one: -one.tenure)
+
+
+class FakeInvitations:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, OpenInvitation] = {}
+
+    def add(self, event: InvitationSent, recorded_at: datetime) -> None:
+        self.rows[event.invitation_id] = OpenInvitation(
+            invitation_id=event.invitation_id,
+            number=event.number,
+            tenure=event.tenure,
+            role=event.role,
+            invited_by=event.invited_by,
+            email=event.email,
+            sent_at=recorded_at,
+            expires_at=event.expires_at,
+        )
+
+    def remove(self, invitation_id: UUID) -> None:
+        self.rows.pop(invitation_id, None)
+
+    def find(self, invitation_id: UUID) -> OpenInvitation | None:
+        return self.rows.get(invitation_id)
+
+    def of_tenure(self, number: str, tenure: int) -> list[OpenInvitation]:
+        return [one for one in self.rows.values() if (one.number, one.tenure) == (number, tenure)]
+
+    def expired(self, now: datetime, most: int) -> list[UUID]:
+        return [one.invitation_id for one in self.rows.values() if one.expires_at <= now][:most]
+
 
 class FakeImports:
     def __init__(self) -> None:
         self.begun: list[BeginImport] = []
         self.finished: list[FinishImport] = []
+
+    def be_patient(self) -> None:
+        """Nothing is locked in memory."""
 
     def begin(self, command: BeginImport, now: datetime) -> None:
         self.begun.append(command)
@@ -123,51 +225,24 @@ class FakeReadModel:
     def __init__(self) -> None:
         self.tenures = FakeTenures()
         self.proofs = FakeProofs(self.tenures)
+        self.links = FakeLinks()
+        self.invitations = FakeInvitations()
         self.attempts = FakeAttempts()
+        self.attempts_log = FakeAttemptsLog()
         self.imports = FakeImports()
-        self._links: list[tuple[AccountLinked, datetime]] = []
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         changes = TenureChanges()
         for record in recorded:
             match record.event:
                 case AccountLinked() as event:
-                    self._links.append((event, record.recorded_at))
+                    self.links.add(event, record.recorded_at)
                 case AccountUnlinked() as event:
-                    self._links = [
-                        (link, at)
-                        for link, at in self._links
-                        if (link.person_id, link.number) != (event.person_id, event.number)
-                    ]
+                    self.links.remove(event)
+                case InvitationSent() as event:
+                    self.invitations.add(event, record.recorded_at)
+                case InvitationAccepted() | InvitationEnded() as event:
+                    self.invitations.remove(event.invitation_id)
                 case _:
                     changes.note(record)
         self.tenures.apply(changes)
-
-    def contract(self, number: str) -> ContractDetails | None:
-        return self.contracts([number]).get(number)
-
-    def contracts(self, numbers: Sequence[str]) -> dict[str, ContractDetails]:
-        found = self.tenures.current(numbers)
-        return {number: tenure.details for number, tenure in found.items()}
-
-    def linked(self, person_id: UUID) -> list[LinkedAccount]:
-        return [
-            LinkedAccount(
-                number=link.number,
-                details=self.contracts([link.number])[link.number],
-                proven_by=link.proven_by,
-                linked_at=at.isoformat(),
-            )
-            for link, at in self._links
-            if link.person_id == person_id
-        ]
-
-    def owned(self, person_id: UUID, numbers: Sequence[str]) -> set[str]:
-        return {
-            link.number
-            for link, _ in self._links
-            if link.person_id == person_id and link.number in numbers
-        }
-
-    def persons_linking(self, number: str) -> list[UUID]:
-        return [link.person_id for link, _ in self._links if link.number == number]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from account_access import access
 from gateway_doubles import PERSON, SESSION, THING
 
 PAYMENT = {
@@ -13,6 +14,7 @@ PAYMENT = {
     "lines": [
         {
             "account": "0001",
+            "key": "0001",
             "amount": 450000,
             "penalty": 1425,
             "posted": True,
@@ -49,7 +51,7 @@ BALANCE = {
     "services": [{"service": "heating", "name": "Отопление", "amount": 450000}],
 }
 ACCOUNT = {
-    "number": "0001",
+    **access("0001"),
     "address": "ул. Ленина, 5",
     "holder": "Иванов И. И.",
     "residents": 3,
@@ -158,10 +160,13 @@ SIGNED_IN = {
     "must_change_password": True,
     "must_accept": [{"kind": "rules", "accepted": "2025-09-01", "version": "2026-11-01"}],
     "expires_at": "2026-06-14T09:30:00+00:00",
+    "device_token": "d",
 }
 SESSION_ROW = {
     "session_id": SESSION,
     "device": "Firefox",
+    "how": "password",
+    "same_network": True,
     "created_at": "2026-05-14T09:30:00+00:00",
     "last_seen_at": "2026-05-14T09:30:00+00:00",
 }

@@ -25,10 +25,14 @@ from gateway.openapi import operations_of
 from gateway.service import Gateway
 from shared.errors import Forbidden
 
+WHEN = "2026-05-14T09:30:00+00:00"
+
 REGISTRATION = {"person_type": "individual", "email": "a@b.ru", "organisation": None}
 
 
 CONFIRMATION = {"code": "123456", "accept_rules": True, "consent_personal_data": False}
+FROM_HERE = {"person_id": PERSON, "ip": "127.0.0.1"}
+RENEWED = {"token": "t2", "expires_at": "2026-06-14T09:30:00+00:00"}
 UNNAMED = {"rules_version": None, "consent_version": None}
 
 
@@ -41,7 +45,14 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", f"/registrations/{THING}/code", None,
-        "identity", "resend_code", {"registration_id": THING}, {}, 202, {"registration_id": THING},
+        "identity", "resend_code", {"registration_id": THING, "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
+    ),
+    (
+        "PATCH", f"/registrations/{THING}", {"email": "a@b.ru"},
+        "identity", "correct_email",
+        {"registration_id": THING, "email": "a@b.ru", "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
     ),
     (
         "POST", f"/registrations/{THING}/confirm", CONFIRMATION,
@@ -58,20 +69,37 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/sessions", {"email": "a@b.ru", "password": " p ", "device": "Телефон"},
         "identity", "sign_in",
-        {"email": "a@b.ru", "password": " p ", "device": "Телефон", "ip": "127.0.0.1"},
+        {
+            "email": "a@b.ru",
+            "password": " p ",
+            "device": "Телефон",
+            "device_token": None,
+            "ip": "127.0.0.1",
+        },
         SIGNED_IN, 201, SIGNED_IN,
     ),
     (
-        "GET", "/sessions", None, "identity", "sessions", {"person_id": PERSON},
+        "POST", "/sessions/by-link", {"token": "l", "device": "Телефон", "device_token": "d"},
+        "identity", "sign_in_by_link",
+        {"token": "l", "device": "Телефон", "device_token": "d", "ip": "127.0.0.1"},
+        SIGNED_IN, 201, SIGNED_IN,
+    ),
+    (
+        "DELETE", "/sessions", None, "identity", "end_other_sessions",
+        {"person_id": PERSON, "session_id": SESSION}, {}, 204, None,
+    ),
+    (
+        "GET", "/sessions", None, "identity", "sessions", FROM_HERE,
         {"sessions": [SESSION_ROW]}, 200, {"sessions": [{**SESSION_ROW, "current": True}]},
     ),
     (
-        "GET", f"/sessions/{SESSION}", None, "identity", "sessions", {"person_id": PERSON},
+        "GET", f"/sessions/{SESSION}", None, "identity", "sessions", FROM_HERE,
         {"sessions": [SESSION_ROW]}, 200, {**SESSION_ROW, "current": True},
     ),
     (
         "DELETE", f"/sessions/{THING}", None,
-        "identity", "end_session", {"person_id": PERSON, "session_id": THING}, {}, 204, None,
+        "identity", "end_session",
+        {"person_id": PERSON, "session_id": THING, "by_session_id": SESSION}, {}, 204, None,
     ),
     (
         "PUT", "/me/password", {"current_password": "a", "new_password": "b"},
@@ -82,7 +110,7 @@ PLAIN: list[tuple[Any, ...]] = [
             "current_password": "a",
             "new_password": "b",
         },
-        {}, 200, None,
+        RENEWED, 200, RENEWED,
     ),
     ("GET", "/me", None, "identity", "profile", {"person_id": PERSON}, PROFILE, 200, PROFILE),
     (
@@ -97,7 +125,7 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", "/accounts/lookup", {"number": " 0001 "},
-        "accounts", "lookup", {"person_id": PERSON, "number": "0001"},
+        "accounts", "lookup", {"person_id": PERSON, "number": "0001", "ip": "127.0.0.1"},
         {"number": "0001", "address": "а", "holder": "И", "linked": False, "debt": 1},
         200, {"number": "0001", "address": "а", "holder": "И", "linked": False},
     ),
@@ -107,8 +135,32 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", "/accounts", {"number": "0001", "proof": "4500,00"},
-        "accounts", "link", {"person_id": PERSON, "number": "0001", "proof": "4500,00"},
+        "accounts", "link",
+        {"person_id": PERSON, "number": "0001", "proof": "4500,00", "ip": "127.0.0.1"},
         {"number": "0001"}, 201, {"number": "0001"},
+    ),
+    (
+        "POST", "/accounts/0001/invitations", {"email": "a@b.ru", "role": "viewer"},
+        "accounts", "invite",
+        {"person_id": PERSON, "number": "0001", "email": "a@b.ru", "role": "viewer"},
+        {"access_id": THING, "number": "0001", "role": "viewer", "expires_at": WHEN},
+        202, {"access_id": THING, "number": "0001", "role": "viewer", "expires_at": WHEN},
+    ),
+    (
+        "DELETE", f"/accounts/0001/access/{THING}", None,
+        "accounts", "withdraw",
+        {"person_id": PERSON, "number": "0001", "access_id": THING}, {}, 204, None,
+    ),
+    (
+        "POST", "/invitations/preview", {"token": " QUJD "},
+        "accounts", "invitation", {"token": "QUJD"},
+        {"number": "0001", "address": "ул.", "role": "viewer", "expires_at": WHEN},
+        200, {"number": "0001", "address": "ул.", "role": "viewer", "expires_at": WHEN},
+    ),
+    (
+        "POST", "/invitations/accept", {"token": "QUJD"},
+        "accounts", "accept_invitation", {"person_id": PERSON, "token": "QUJD"},
+        {"number": "0001", "role": "viewer"}, 201, {"number": "0001", "role": "viewer"},
     ),
     (
         "GET", "/accounts/0001", None, "accounts", "linked", {"person_id": PERSON},

@@ -45,9 +45,9 @@ class Identity:
         return str(self.call("start_registration", **arguments)["registration_id"])
 
     def confirm(self, registration_id: str, code: str, **more: Any) -> Any:
-        ticks = {"accept_rules": True, "consent_personal_data": True, **more}
+        ticks = {"accept_rules": True, "consent_personal_data": True, "ip": IP, **more}
         return self.call(
-            "confirm_registration", registration_id=registration_id, code=code, ip=IP, **ticks
+            "confirm_registration", registration_id=registration_id, code=code, **ticks
         )
 
     def person(self, email: str = "anna@example.org", **more: Any) -> str:
@@ -66,14 +66,13 @@ class Identity:
         person_id = self.person(email)
         temporary = self.call("issue_temporary_password", person_id=person_id)["password"]
         session = self.sign_in(temporary, email)
-        self.call(
+        return session | self.call(
             "change_password",
             person_id=person_id,
             session_id=session["session_id"],
             current_password=temporary,
             new_password=phrase,
         )
-        return session
 
 
 @pytest.fixture

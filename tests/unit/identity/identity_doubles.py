@@ -14,11 +14,13 @@ from services.identity.codes import Code
 from services.identity.credentials import Credential
 from services.identity.domain import (
     DocumentsAccepted,
+    EmailChanged,
     PersonErased,
     PersonRegistered,
     ProfileChanged,
 )
-from services.identity.limits import Limit
+from services.identity.email_changes import EmailChangeRow
+from services.identity.limits import DEVICE_LIFE, NETWORK_LIFE, Delay, Limit
 from services.identity.readmodel import PersonRow, PersonState
 from services.identity.sessions import SignedIn
 from services.identity.subscribers import Subscriber
@@ -60,6 +62,13 @@ class FakeCredentials:
         self.sent[person_id] = fingerprint
         self._change(person_id, password_hash=password_hash, temporary=True, expires_at=expires_at)
 
+    def set_email(self, person_id: UUID, email_index: bytes) -> bool:
+        holder = self.of_email(email_index)
+        if holder is not None and holder.person_id != person_id:
+            return False
+        self._change(person_id, email_index=email_index)
+        return True
+
     def set_chosen(self, person_id: UUID, password_hash: str) -> None:
         self._change(person_id, password_hash=password_hash, temporary=False, expires_at=None)
 
@@ -84,6 +93,7 @@ class FakeCodes:
         attempts: int,
         now: datetime,
         expires_at: datetime,
+        long: bool,
     ) -> None:
         assert owner_id not in self.rows
         self.opened[owner_id] = (purpose, now)
@@ -93,13 +103,27 @@ class FakeCodes:
             digest=None,
             expires_at=expires_at,
             attempts_left=attempts,
+            long=long,
         )
+
+    def _change(self, owner_id: UUID, **changes: object) -> None:
+        self.rows[owner_id] = msgspec.structs.replace(self.rows[owner_id], **changes)
+
+    def set_long(self, owner_id: UUID, *, long: bool) -> None:
+        self._change(owner_id, long=long)
+
+    def readdress(self, owner_id: UUID, email_index: bytes) -> None:
+        self._change(owner_id, email_index=email_index, digest=None)
 
     def issue(
         self, owner_id: UUID, digest: bytes | None, *, attempts: int, expires_at: datetime
     ) -> None:
-        self.rows[owner_id] = msgspec.structs.replace(
-            self.rows[owner_id], digest=digest, attempts_left=attempts, expires_at=expires_at
+        self._change(
+            owner_id,
+            digest=digest,
+            attempts_left=attempts,
+            expires_at=expires_at,
+            sent_long=self.rows[owner_id].long,
         )
 
     def lock(self, owner_id: UUID) -> Code | None:
@@ -107,7 +131,7 @@ class FakeCodes:
 
     def miss(self, owner_id: UUID) -> None:
         row = self.rows[owner_id]
-        self.rows[owner_id] = msgspec.structs.replace(row, attempts_left=row.attempts_left - 1)
+        self._change(owner_id, attempts_left=row.attempts_left - 1, wrong=row.wrong + 1)
 
     def drop(self, owner_id: UUID) -> bool:
         return self.rows.pop(owner_id, None) is not None
@@ -141,8 +165,11 @@ class FakeSessions:
         session_id: UUID,
         person_id: UUID,
         token_digest: bytes,
-        device: str,
         *,
+        device: str,
+        device_digest: bytes,
+        network_index: bytes,
+        how: str,
         now: datetime,
         expires_at: datetime,
     ) -> None:
@@ -151,6 +178,9 @@ class FakeSessions:
             session_id=session_id,
             person_id=person_id,
             device=device,
+            device_digest=device_digest,
+            network_index=network_index,
+            how=how,
             created_at=now,
             last_seen_at=now,
             expires_at=expires_at,
@@ -186,6 +216,9 @@ class FakeSessions:
         row = self.rows[session_id]
         self.rows[session_id] = msgspec.structs.replace(row, expires_at=expires_at)
 
+    def renew_token(self, session_id: UUID, token_digest: bytes) -> None:
+        self.tokens[session_id] = token_digest
+
     def end(self, person_id: UUID, session_id: UUID) -> bool:
         row = self.rows.get(session_id)
         if row is None or row.person_id != person_id:
@@ -206,32 +239,158 @@ class FakeSessions:
         return len(dead)
 
 
+def _seconds(wait: timedelta) -> int:
+    return max(1, math.ceil(wait.total_seconds()))
+
+
 class FakeAttempts:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, bytes], tuple[int, datetime]] = {}
+        self.opens: dict[tuple[str, bytes], datetime] = {}
+        self.owners: dict[tuple[str, bytes], bytes | None] = {}
 
-    def take(self, limit: Limit, subject: bytes, now: datetime) -> int:
-        taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
+    def take(
+        self, limit: Limit, subject: bytes, now: datetime, *, owner: bytes | None = None
+    ) -> int:
+        key = (limit.scope, subject)
+        taken, closes_at = self.rows.get(key, (0, now))
         if closes_at <= now:
             taken, closes_at = 0, now + limit.window
         taken = min(taken, limit.most) + 1
-        self.rows[limit.scope, subject] = (taken, closes_at)
-        if taken <= limit.most:
-            return 0
-        return max(1, math.ceil((closes_at - now).total_seconds()))
+        self.rows[key] = (taken, closes_at)
+        self.owners[key] = owner
+        return 0 if taken <= limit.most else _seconds(closes_at - now)
 
-    def give_back(self, limit: Limit, subject: bytes) -> None:
-        taken, closes_at = self.rows[limit.scope, subject]
-        self.rows[limit.scope, subject] = (max(0, taken - 1), closes_at)
+    def wait(self, limit: Limit, subject: bytes, now: datetime) -> int:
+        taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
+        return _seconds(closes_at - now) if taken >= limit.most and closes_at > now else 0
 
-    def clear(self, limit: Limit, subject: bytes) -> None:
-        self.rows.pop((limit.scope, subject), None)
+    def slow(self, delay: Delay, subject: bytes, owner: bytes, now: datetime) -> int:
+        key = (delay.scope, subject)
+        taken, closes_at = self.rows.get(key, (0, now))
+        opens_at = self.opens.get(key, now)
+        if opens_at > now:
+            return _seconds(opens_at - now)
+        taken = 1 if closes_at <= now else taken + 1
+        self.rows[key] = (taken, now + delay.forgotten_after)
+        self.opens[key] = now + delay.after(taken)
+        self.owners[key] = owner
+        return 0
+
+    def clear(self, limit: Limit | Delay, subject: bytes) -> None:
+        self._drop([(limit.scope, subject)])
+
+    def clear_of(self, owner: bytes) -> None:
+        self._drop([key for key, whose in self.owners.items() if whose == owner])
 
     def sweep(self, now: datetime) -> int:
         closed = [key for key, (_, closes_at) in self.rows.items() if closes_at <= now]
-        for key in closed:
-            del self.rows[key]
+        self._drop(closed)
         return len(closed)
+
+    def _drop(self, keys: Sequence[tuple[str, bytes]]) -> None:
+        for key in keys:
+            for table in (self.rows, self.opens, self.owners):
+                table.pop(key, None)  # type: ignore[attr-defined]
+
+
+class FakeDevices:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[UUID, bytes | None], tuple[str, UUID, datetime]] = {}
+
+    def is_known(self, person_id: UUID, digest: bytes | None, now: datetime) -> bool:
+        row = self.rows.get((person_id, digest))
+        return row is not None and row[2] > now - DEVICE_LIFE
+
+    def is_issued(self, digest: bytes | None, now: datetime) -> bool:
+        return any(self.is_known(who, digest, now) for who, _ in self.rows)
+
+    def any_of(self, person_id: UUID) -> bool:
+        return any(who == person_id for who, _ in self.rows)
+
+    def keep(
+        self, person_id: UUID, digest: bytes, name: str, session_id: UUID, now: datetime
+    ) -> None:
+        first = self.rows.get((person_id, digest), (name, session_id, now))[1]
+        self.rows[person_id, digest] = (name, first, now)
+
+    def name_of(self, person_id: UUID, session_id: UUID) -> str | None:
+        for (who, _), (name, first, _seen) in self.rows.items():
+            if (who, first) == (person_id, session_id):
+                return name
+        return None
+
+    def forget(self, person_id: UUID, digest: bytes) -> None:
+        self.rows.pop((person_id, digest), None)
+
+    def forget_all(self, person_id: UUID, *, but: bytes | None = None) -> None:
+        for who, digest in list(self.rows):
+            if who == person_id and digest != but:
+                del self.rows[who, digest]
+
+    def sweep(self, now: datetime) -> int:
+        old = [key for key, row in self.rows.items() if row[2] <= now - DEVICE_LIFE]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+
+class FakeNetworks:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[UUID, bytes], datetime] = {}
+
+    def is_known(self, person_id: UUID, network_index: bytes, now: datetime) -> bool:
+        seen = self.rows.get((person_id, network_index))
+        return seen is not None and seen > now - NETWORK_LIFE
+
+    def keep(self, person_id: UUID, network_index: bytes, now: datetime) -> None:
+        self.rows[person_id, network_index] = now
+
+    def forget_all(self, person_id: UUID) -> None:
+        for who, network_index in list(self.rows):
+            if who == person_id:
+                del self.rows[who, network_index]
+
+    def sweep(self, now: datetime) -> int:
+        old = [key for key, seen in self.rows.items() if seen <= now - NETWORK_LIFE]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+
+class FakeSignInLinks:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, tuple[UUID, bytes | None, datetime]] = {}
+
+    def open(self, link_id: UUID, person_id: UUID, expires_at: datetime) -> None:
+        self.rows[link_id] = (person_id, None, expires_at)
+
+    def issue(self, link_id: UUID, token_digest: bytes, expires_at: datetime) -> UUID | None:
+        if link_id not in self.rows:
+            return None
+        self.rows[link_id] = (self.rows[link_id][0], token_digest, expires_at)
+        return self.rows[link_id][0]
+
+    def take(self, token_digest: bytes, now: datetime) -> UUID | None:
+        for link_id, (person_id, digest, expires_at) in self.rows.items():
+            if digest == token_digest and expires_at > now:
+                del self.rows[link_id]
+                return person_id
+        return None
+
+    def drop_all(self, person_id: UUID) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if row[0] != person_id}
+
+    def sweep(self, now: datetime) -> int:
+        old = [link_id for link_id, row in self.rows.items() if row[2] <= now]
+        for link_id in old:
+            del self.rows[link_id]
+        return len(old)
+
+
+class FakeSecondFactors:
+    def methods(self, person_id: UUID) -> Sequence[str]:
+        return ()
 
 
 class FakePasswordResets:
@@ -271,6 +430,49 @@ class FakePasswordResets:
         kept = {key: row for key, row in self.rows.items() if row["requested_at"] >= before}
         swept, self.rows = len(self.rows) - len(kept), kept
         return swept
+
+
+class FakeEmailChanges:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, EmailChangeRow] = {}
+
+    def open(self, row: EmailChangeRow) -> None:
+        assert self.of_person(row.person_id) is None
+        self.rows[row.change_id] = row
+
+    def issue(self, change_id: UUID, *, new: bytes, old: bytes) -> EmailChangeRow | None:
+        return self._change(change_id, new_digest=new, old_digest=old)
+
+    def _change(self, change_id: UUID, **changes: object) -> EmailChangeRow | None:
+        if change_id in self.rows:
+            self.rows[change_id] = msgspec.structs.replace(self.rows[change_id], **changes)
+        return self.rows.get(change_id)
+
+    def of_person(self, person_id: UUID) -> EmailChangeRow | None:
+        found = [row for row in self.rows.values() if row.person_id == person_id]
+        return found[0] if found else None
+
+    def of_token(self, token_digest: bytes, now: datetime) -> EmailChangeRow | None:
+        for row in self.rows.values():
+            if token_digest in (row.new_digest, row.old_digest) and row.expires_at > now:
+                return row
+        return None
+
+    def confirm(self, change_id: UUID, side: str, now: datetime) -> None:
+        self._change(change_id, **{f"{side}_confirmed_at": now, f"{side}_digest": None})
+
+    def drop(self, change_id: UUID) -> None:
+        self.rows.pop(change_id, None)
+
+    def due(self, now: datetime, most: int) -> list[UUID]:
+        return [
+            row.person_id
+            for row in self.rows.values()
+            if row.new_confirmed_at and row.due_at and row.due_at <= now < row.expires_at
+        ][:most]
+
+    def expired(self, now: datetime, most: int) -> list[UUID]:
+        return [row.person_id for row in self.rows.values() if row.expires_at <= now][:most]
 
 
 class FakeSubscribers:
@@ -363,6 +565,11 @@ class FakeReadModel:
         self.support_codes = FakeSupportCodes()
         self.states: dict[UUID, PersonState] = {}
         self.password_resets = FakePasswordResets()
+        self.email_changes = FakeEmailChanges()
+        self.devices = FakeDevices()
+        self.networks = FakeNetworks()
+        self.sign_in_links = FakeSignInLinks()
+        self.second_factors = FakeSecondFactors()
         self.persons: dict[UUID, PersonRow] = {}
         self.farewells = FakeFarewells()
         self.person_rows = FakePersonRows(self)
@@ -400,6 +607,8 @@ class FakeReadModel:
                     given = {"full_name": event.full_name, "phone": event.phone}
                     changes = {name: text for name, text in given.items() if text is not None}
                     self.persons[who] = msgspec.structs.replace(self.persons[who], **changes)
+                case EmailChanged(email=email):
+                    self.persons[who] = msgspec.structs.replace(self.persons[who], email=email)
                 case PersonErased():
                     del self.persons[who]
                     self.states[who] = msgspec.structs.replace(self.states[who], erased=True)

@@ -106,7 +106,7 @@ def test_a_person_is_shown_in_clear_for_a_reason_that_is_kept(identity: Any) -> 
     shown = identity.call("show_person", person_id=person_id, **WHY)
     assert (shown["email"], shown["full_name"]) == ("anna@example.org", "Иванова Анна")
     assert [one["device"] for one in shown["sessions"]] == ["Firefox"]
-    assert noted(identity) == [("person_shown", person_id, "", "call 17")]
+    assert noted(identity, "person_shown") == [("person_shown", person_id, "", "call 17")]
 
 
 def test_a_dry_run_shows_nothing_and_notes_nothing(identity: Any) -> None:
@@ -128,13 +128,14 @@ def test_no_view_is_noted_without_being_seen(identity: Any) -> None:
 
 def test_unblocking_lets_the_right_password_in_at_once(identity: Any) -> None:
     person_id = identity.member(OWN)["person_id"]
+    cafe = {"ip": "198.51.100.1"}
     for _ in range(12):
-        refusal_of(identity.sign_in, "guess")
+        refusal_of(identity.sign_in, "guess", **cafe)
     identity.call("unblock", person_id=person_id, dry_run=True, **WHY)
-    assert refusal_of(identity.sign_in, OWN).code == "too_many_attempts"
+    assert refusal_of(identity.sign_in, OWN, **cafe).code == "too_many_attempts"
     assert identity.call("unblock", person_id=person_id, **WHY) == {"person_id": person_id}
-    assert identity.sign_in(OWN)["person_id"] == person_id
-    assert noted(identity) == [("unblocked", person_id, "", "call 17")]
+    assert identity.sign_in(OWN, **cafe)["person_id"] == person_id
+    assert noted(identity, "unblocked") == [("unblocked", person_id, "", "call 17")]
 
 
 def test_sessions_are_ended_on_every_device(identity: Any) -> None:
@@ -203,3 +204,23 @@ def test_a_person_sees_what_happened_to_his_access_and_not_which_clerk(identity:
     assert shown["action"] == "person_shown"
     assert "ivanova" not in str((ended, shown))
     assert "call 17" not in str((ended, shown))
+
+
+def test_what_a_person_does_with_his_access_is_in_his_security_log(identity: Any) -> None:
+    with context.bind(actor=context.ANONYMOUS):
+        session = identity.member(OWN)
+        person_id = session["person_id"]
+        away = identity.sign_in(OWN, ip="198.51.100.1")
+        identity.call(
+            "end_session",
+            person_id=person_id,
+            session_id=away["session_id"],
+            by_session_id=session["session_id"],
+        )
+    entries = identity.call("security_log", person_id=person_id, limit=10)["entries"]
+    assert [(entry["action"], entry["about"], entry["by"]) for entry in entries] == [
+        ("session_ended", "", "you"),
+        ("signed_in_from_new_device", "password", "you"),
+        ("password_changed", "", "you"),
+        ("signed_in", "password", "you"),
+    ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from letter_doubles import SETTINGS, START, Harness, message_of
 
-from services.notifications import reactions
+from services.notifications import account_letters, reactions
 from services.notifications.envelope import Content, unseal
 from shared.contracts.notifications import LetterKind
 from shared.contracts.payments import Failure
@@ -62,10 +63,43 @@ ANSWERS: dict[str, Any] = {
         "token": "q0Zb3m1V7x",
         "valid_minutes": 60,
     },
+    "identity.issue_sign_in_link": {
+        "email": "old@example.org",
+        "token": "q3Vb9LrX0w2m",
+        "valid_minutes": 30,
+    },
+    "identity.new_device": {
+        "device": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    },
+    "identity.issue_email_links": {
+        "person_id": PERSON,
+        "old_email": "old@example.org",
+        "new_email": "new@example.org",
+        "old_token": "oldT0ken",
+        "new_token": "newT0ken",
+        "way": "both",
+        "taken": False,
+        "due_at": None,
+        "expires_at": (START + timedelta(days=1)).isoformat(),
+    },
+    "identity.changed_email": {
+        "person_id": PERSON,
+        "old_email": "old@example.org",
+        "new_email": "new@example.org",
+    },
     "identity.farewell": {"email": "gone@example.org"},
     "identity.contact": lambda person_id: {
         "email": f"{person_id[:4]}@example.org",
         "full_name": None,
+    },
+    "accounts.issue_invitation": {
+        "email": "guest@example.org",
+        "token": "QUJD",
+        "number": "0012345678",
+        "address": "г. Примерск",
+        "role": "viewer",
+        "expires_at": "2026-04-07T18:00:00+00:00",
+        "valid_days": 7,
     },
     "payments.payment": PAYMENT,
     "helpdesk.letter_of": QUESTION,
@@ -88,9 +122,31 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"reset_id": THING},
         [("password_reset_link", "old@example.org", "/recover/q0Zb3m1V7x\n")],
     ),
+    ("identity", "email_change_requested"): (
+        {"change_id": THING},
+        [
+            ("email_to_confirm", "new@example.org", "/email/new/newT0ken\n"),
+            ("email_to_leave", "old@example.org", "/email/old/oldT0ken\n"),
+        ],
+    ),
+    ("identity", "email_changed"): (
+        {"change_id": THING},
+        [
+            ("email_changed", "new@example.org", "31.03.2026 21:00"),
+            ("email_changed", "old@example.org", "31.03.2026 21:00"),
+        ],
+    ),
     ("identity", "password_changed"): (
         {"person_id": PERSON},
         [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
+    ),
+    ("identity", "sign_in_link_requested"): (
+        {"link_id": THING},
+        [("sign_in_link", "old@example.org", "/log-in/q3Vb9LrX0w2m")],
+    ),
+    ("identity", "new_device_signed_in"): (
+        {"person_id": PERSON, "session_id": THING},
+        [("new_device", "0b6e@example.org", "мы раньше не видели: Firefox, Linux.")],
     ),
     ("identity", "person_erased"): (
         {"person_id": PERSON},
@@ -102,6 +158,18 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
             ("account_linked_by_another", "5d0c@example.org", "0012345678"),
             ("account_linked_by_another", "7f1c@example.org", "0012345678"),
         ],
+    ),
+    ("accounts", "account_unlinked"): (
+        {"number": "0012345678", "person_id": PERSON, "ended_by": "owner"},
+        [("access_withdrawn", "0b6e@example.org", "31.03.2026 21:00")],
+    ),
+    ("accounts", "invitation_sent"): (
+        {"invitation_id": THING, "number": "0012345678", "role": "viewer", "invited_by": PERSON},
+        [("invitation", "guest@example.org", "/invitations/QUJD")],
+    ),
+    ("accounts", "proofs_guessed"): (
+        {"number": "0012345678", "attempts": 10, "owner_ids": [PERSON]},
+        [("proofs_guessed", "0b6e@example.org", "10 раз")],
     ),
     ("payments", "payment_completed"): (
         {"payment_id": THING, "person_id": PERSON, "lines": PAYMENT["lines"], "total": 450000},
@@ -167,7 +235,9 @@ def contents(harness: Harness) -> list[tuple[str, Content]]:
 
 def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
     called_for = {kind for _, letters in LETTERS.values() for kind, _, _ in letters}
-    assert called_for | {"already_registered"} == {kind.value for kind in LetterKind}
+    assert called_for | {"already_registered", "invitation_accepted"} == {
+        kind.value for kind in LetterKind
+    }
 
 
 def test_every_reaction_has_a_case_here() -> None:
@@ -265,9 +335,28 @@ def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> N
 
 def test_the_first_holder_of_an_account_gets_no_letter(harness: Harness) -> None:
     data = {"number": "0012345678", "person_id": str(uuid4()), "other_person_ids": []}
-    harness.react(reactions.account_linked, message_of("accounts", "account_linked", data))
+    harness.react(account_letters.account_linked, message_of("accounts", "account_linked", data))
     assert harness.queued == []
     assert harness.calls == []
+
+
+def test_whoever_had_the_account_learns_of_an_accepted_invitation(harness: Harness) -> None:
+    data = {
+        "number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER],
+        "role": "viewer", "invited_by": OTHER,
+    }  # fmt: skip
+    harness.react(account_letters.account_linked, message_of("accounts", "account_linked", data))
+    assert [letter.kind for letter in harness.events] == ["invitation_accepted"]
+
+
+@pytest.mark.parametrize("data", [{}, {"ended_by": "person"}])
+def test_whoever_unlinks_an_account_himself_gets_no_letter(
+    harness: Harness, data: dict[str, str]
+) -> None:
+    data = {"number": "0012345678", "person_id": PERSON, **data}
+    message = message_of("accounts", "account_unlinked", data)
+    harness.react(account_letters.account_unlinked, message)
+    assert harness.queued == []
 
 
 @pytest.mark.parametrize("missing", ["text", "department_email"])

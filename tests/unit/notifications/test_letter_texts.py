@@ -32,9 +32,42 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.ALREADY_REGISTERED: {},
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
     LetterKind.PASSWORD_RESET_LINK: {"token": "q0Zb3m1V7x", "valid_minutes": 60},
+    LetterKind.EMAIL_TO_CONFIRM: {
+        "token": "q0Zb3m1V7x",
+        "expires_at": "01.04.2026 21:00",
+        "due_at": None,
+    },
+    LetterKind.EMAIL_TO_LEAVE: {
+        "token": "q0Zb3m1V7x",
+        "expires_at": "14.04.2026 21:00",
+        "due_at": "03.04.2026 21:00",
+        "way": "account",
+    },
+    LetterKind.EMAIL_TAKEN: {},
+    LetterKind.EMAIL_CHANGED: {"changed_at": "31.03.2026 21:00"},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
+    LetterKind.SIGN_IN_LINK: {"token": "q3Vb9LrX0w2m", "valid_minutes": 30},
+    LetterKind.NEW_DEVICE: {"device": "Firefox, Linux", "signed_in_at": "31.03.2026 21:00"},
     LetterKind.PERSON_ERASED: {"erased_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
+    LetterKind.INVITATION: {
+        "number": "0012345678",
+        "address": "г. Примерск, ул. Образцовая",
+        "role": "viewer",
+        "token": "QUJD",
+        "valid_days": 7,
+    },
+    LetterKind.INVITATION_ACCEPTED: {
+        "number": "0012345678",
+        "linked_at": "31.03.2026 21:00",
+        "role": "payer",
+    },
+    LetterKind.ACCESS_WITHDRAWN: {
+        "number": "0012345678",
+        "ended_at": "31.03.2026 21:00",
+        "by_staff": False,
+    },
+    LetterKind.PROOFS_GUESSED: {"number": "0012345678", "attempts": 10},
     LetterKind.PAYMENT_RECEIPT: {
         "payment_id": "p-1",
         "lines": LINES,
@@ -85,8 +118,39 @@ REQUIRED_PHRASES = {
         f"{SETTINGS.url}/documents/instruction\n",
     ],
     LetterKind.PASSWORD_RESET_LINK: [f"{SETTINGS.url}/recover/q0Zb3m1V7x\n", "60 мин."],
+    LetterKind.EMAIL_TO_CONFIRM: [
+        f"{SETTINGS.url}/email/new/q0Zb3m1V7x\n",
+        "до 01.04.2026 21:00",
+        "когда подтвердят оба",
+    ],
+    LetterKind.EMAIL_TO_LEAVE: [
+        f"{SETTINGS.url}/email/old/q0Zb3m1V7x\n",
+        "смену подтвердили платёжным документом",
+        "Адрес сменится 03.04.2026 21:00",
+        "откажитесь",
+    ],
+    LetterKind.EMAIL_TAKEN: ["уже есть свой кабинет"],
+    LetterKind.EMAIL_CHANGED: ["31.03.2026 21:00", "Если адрес сменили не Вы"],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
+    LetterKind.SIGN_IN_LINK: [
+        f"{SETTINGS.url}/log-in/q3Vb9LrX0w2m\n",
+        "30 мин.",
+        "Никому не пересылайте это письмо",
+    ],
+    LetterKind.NEW_DEVICE: ["31.03.2026 21:00", "Firefox, Linux", "Если это были не Вы"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
+    LetterKind.INVITATION: [
+        "0012345678 (г. Примерск, ул. Образцовая)",
+        "только смотреть",
+        f"{SETTINGS.url}/invitations/QUJD\n",
+        "7 дн.",
+    ],
+    LetterKind.INVITATION_ACCEPTED: [
+        "смотреть и оплачивать",
+        f"{SETTINGS.url}/accounts/0012345678/access\n",
+    ],
+    LetterKind.ACCESS_WITHDRAWN: ["Владелец лицевого счёта 0012345678", "31.03.2026 21:00"],
+    LetterKind.PROOFS_GUESSED: ["0012345678", "10 раз", "Счёт никому не открыт"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
         f"{SETTINGS.url}/payments/p-1/receipt\n",
@@ -188,6 +252,15 @@ def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
     text = render(LetterKind.PAYMENT_MISMATCHED, "a@b.ru", SETTINGS, mismatched).text
     assert "разбираются сотрудники" in text
     assert "полностью" not in text
+
+
+@pytest.mark.parametrize("kind", LetterKind)
+def test_every_subject_reads_back_as_it_was_written(kind: LetterKind) -> None:
+    content = render(kind, "a@example.org", SETTINGS, FACTS[kind])
+    message = compose(LETTER, content, sender="saldo@example.org", queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Subject"] == content.subject
+    assert max(len(line) for line in message.as_bytes().splitlines()) <= 78
 
 
 def test_missing_fact_is_an_error() -> None:

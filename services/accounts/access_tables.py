@@ -1,0 +1,139 @@
+"""The tables of access, which events fill: who has linked which tenure, and who is invited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from services.accounts.cabinet import AccountLinked, AccountUnlinked, Link
+from services.accounts.invitation import InvitationSent, OpenInvitation
+
+_LINK = "person_id, number, tenure, role, proven_by, invited_by, linked_at"
+
+
+class Links:
+    """Who has linked which tenure of an account."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+
+    def add(self, event: AccountLinked, recorded_at: datetime, position: int) -> None:
+        self._cursor.execute(
+            f"INSERT INTO links ({_LINK}, position) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                event.person_id,
+                event.number,
+                event.tenure,
+                event.role,
+                event.proven_by,
+                event.invited_by,
+                recorded_at,
+                position,
+            ),
+        )
+
+    def remove(self, event: AccountUnlinked) -> None:
+        self._cursor.execute(
+            "DELETE FROM links WHERE (person_id, number, tenure) = (%s, %s, %s)",
+            (event.person_id, event.number, event.tenure),
+        )
+
+    def lock_account(self, number: str) -> None:
+        """Lock an account until the commit against other links and a change of its holder."""
+        self._cursor.execute(
+            "SELECT 1 FROM tenures WHERE number = %s ORDER BY tenure FOR NO KEY UPDATE", (number,)
+        )
+
+    def of_person(self, person_id: UUID, numbers: Sequence[str] | None = None) -> list[Link]:
+        """Return a person's links, of all numbers or of some, the earliest first.
+
+        Of a number that the person holds in two tenures it is the newest.
+        """
+        self._cursor.execute(
+            f"SELECT {_LINK} FROM (SELECT DISTINCT ON (number) {_LINK}, position FROM links"
+            " WHERE person_id = %(person)s"
+            " AND (%(numbers)s::text[] IS NULL OR number = ANY(%(numbers)s))"
+            " ORDER BY number, tenure DESC) AS newest ORDER BY position",
+            {"person": person_id, "numbers": None if numbers is None else list(numbers)},
+        )
+        return [_link(row) for row in self._cursor]
+
+    def of_tenure(self, number: str, tenure: int) -> list[Link]:
+        """Return who has linked a tenure, the earliest first."""
+        self._cursor.execute(
+            f"SELECT {_LINK} FROM links WHERE (number, tenure) = (%s, %s) ORDER BY position",
+            (number, tenure),
+        )
+        return [_link(row) for row in self._cursor]
+
+    def of_number(self, number: str) -> list[Link]:
+        """Return who has linked any tenure of a number, the newest tenure first."""
+        self._cursor.execute(
+            f"SELECT {_LINK} FROM links WHERE number = %s ORDER BY tenure DESC, position",
+            (number,),
+        )
+        return [_link(row) for row in self._cursor]
+
+
+class Invitations:
+    """Open invitations."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+
+    def add(self, event: InvitationSent, recorded_at: datetime) -> None:
+        self._cursor.execute(
+            "INSERT INTO invitations (invitation_id, number, tenure, role, invited_by, email,"
+            " sent_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                event.invitation_id,
+                event.number,
+                event.tenure,
+                event.role,
+                event.invited_by,
+                event.email,
+                recorded_at,
+                event.expires_at,
+            ),
+        )
+
+    def remove(self, invitation_id: UUID) -> None:
+        self._cursor.execute("DELETE FROM invitations WHERE invitation_id = %s", (invitation_id,))
+
+    def find(self, invitation_id: UUID) -> OpenInvitation | None:
+        """Return an open invitation, None when it has ended or never was."""
+        found = self._select("invitation_id = %s", (invitation_id,))
+        return found[0] if found else None
+
+    def of_tenure(self, number: str, tenure: int) -> list[OpenInvitation]:
+        """Return the open invitations to a tenure, the earliest first."""
+        return self._select("(number, tenure) = (%s, %s)", (number, tenure))
+
+    def of_inviter(self, person_id: UUID) -> list[OpenInvitation]:
+        """Return the open invitations that a person has sent."""
+        return self._select("invited_by = %s", (person_id,))
+
+    def expired(self, now: datetime, most: int) -> list[UUID]:
+        """Return invitations whose time has passed."""
+        self._cursor.execute(
+            "SELECT invitation_id FROM invitations WHERE expires_at <= %s"
+            " ORDER BY expires_at LIMIT %s",
+            (now, most),
+        )
+        return [row["invitation_id"] for row in self._cursor]
+
+    def _select(self, condition: str, values: tuple[Any, ...]) -> list[OpenInvitation]:
+        self._cursor.execute(
+            "SELECT invitation_id, number, tenure, role, invited_by, email, sent_at, expires_at"
+            f" FROM invitations WHERE {condition} ORDER BY sent_at, invitation_id",
+            values,
+        )
+        return [OpenInvitation(**row) for row in self._cursor]
+
+
+def _link(row: dict[str, Any]) -> Link:
+    return Link(**{**row, "linked_at": row["linked_at"].isoformat()})

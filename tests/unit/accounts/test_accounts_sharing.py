@@ -1,0 +1,241 @@
+"""Sharing: an owner lets others see or pay an account, takes it back, and all see who sees it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.accounts import sharing
+from services.accounts.application import ownership
+from services.accounts.invitation_token import invitation_of, token_of
+from services.accounts.linking import UnlinkAccount, unlink_account
+from services.accounts.sharing import AcceptInvitation, Invite, Withdraw
+from services.accounts.staff_access import (
+    StaffLink,
+    StaffUnlink,
+    link_by_staff,
+    links_of,
+    persons_of,
+    unlink_by_staff,
+)
+from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+
+FIRST, SECOND = "0100000001", "0100000002"
+ANNA, BORIS, VERA = UUID(int=11), UUID(int=12), UUID(int=13)
+
+
+def invite(
+    harness: Any, person_id: UUID = ANNA, email: str = "b@example.org", role: str = "viewer"
+) -> UUID:
+    command = Invite(person_id=person_id, number=FIRST, email=email, role=role)
+    return UUID(harness.store.execute(harness.sharing.invite, command)["access_id"])
+
+
+def accept(harness: Any, person_id: UUID, invitation_id: UUID) -> dict[str, Any]:
+    command = AcceptInvitation(person_id=person_id, invitation_id=invitation_id)
+    return harness.store.execute(sharing.accept_invitation, command)
+
+
+def withdraw(harness: Any, person_id: UUID, access_id: object) -> None:
+    command = Withdraw(person_id=person_id, number=FIRST, access_id=UUID(str(access_id)))
+    harness.store.execute(sharing.withdraw, command)
+
+
+def listed(harness: Any, person_id: UUID) -> dict[str, Any]:
+    return harness.store.query(lambda session: sharing.access_list(session, person_id, FIRST))
+
+
+def owned(harness: Any, person_id: UUID, need: str) -> bool:
+    answer = harness.store.query(lambda session: ownership(session, person_id, [FIRST], need))
+    return answer["owned"] == [FIRST]
+
+
+@pytest.fixture
+def shared(harness: Any) -> Any:
+    """Return accounts of which ANNA owns the first and BORIS sees it."""
+    assert harness.link(ANNA, FIRST)
+    accept(harness, BORIS, invite(harness))
+    return harness
+
+
+def refusal_of(work: Any, *arguments: Any) -> str:
+    with pytest.raises((Conflict, Forbidden, NotFound, ValidationFailed)) as refusal:
+        work(*arguments)
+    return refusal.value.code
+
+
+@pytest.mark.parametrize(("role", "pays"), [("viewer", False), ("payer", True)])
+def test_a_guest_reads_and_pays_as_invited_and_never_shares(
+    harness: Any, role: str, pays: bool
+) -> None:
+    assert harness.link(ANNA, FIRST)
+    assert accept(harness, BORIS, invite(harness, role=role)) == {"number": FIRST, "role": role}
+    assert owned(harness, BORIS, "read")
+    assert owned(harness, BORIS, "pay") is pays
+    assert not owned(harness, BORIS, "own")
+    assert refusal_of(invite, harness, BORIS) == "owner_only"
+    (account,) = harness.linked(BORIS)
+    assert (account["role"], account["holder"]) == (role, "Примерова Полина Образцовна")
+
+
+def test_each_one_sees_who_else_has_access(shared: Any) -> None:
+    seen = {
+        person: [(one["person_id"], one["role"], one["you"]) for one in found["access"]]
+        for person in (ANNA, BORIS)
+        if (found := listed(shared, person))
+    }
+    assert seen[ANNA] == [(str(ANNA), "owner", True), (str(BORIS), "viewer", False)]
+    assert seen[BORIS] == [(str(ANNA), "owner", False), (str(BORIS), "viewer", True)]
+    assert refusal_of(listed, shared, VERA) == "account_not_linked"
+
+
+def test_open_invitations_are_for_owners_alone(shared: Any) -> None:
+    invite(shared, email="v@example.org", role="payer")
+    (one,) = listed(shared, ANNA)["invitations"]
+    assert (one["email"], one["role"]) == ("v@example.org", "payer")
+    assert listed(shared, BORIS)["invitations"] == []
+
+
+def test_an_invitation_works_once(shared: Any) -> None:
+    invitation_id = invite(shared, email="v@example.org")
+    accept(shared, VERA, invitation_id)
+    assert refusal_of(accept, shared, uuid4(), invitation_id) == "invitation_ended"
+
+
+def test_an_invitation_works_for_a_week_and_its_email_goes_with_it(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    invitation_id = invite(harness)
+    sealed = harness.store.read_model.invitations.rows[invitation_id].email
+    harness.clock.advance(timedelta(days=7))
+    assert refusal_of(accept, harness, BORIS, invitation_id) == "invitation_ended"
+    assert listed(harness, ANNA)["invitations"] == []
+    assert harness.store.transact(sharing.end_expired_invitations, None) == 1
+    assert harness.store.vault.reveal(invitation_id, sealed, "email") is None
+    assert harness.store.read_model.invitations.rows == {}
+
+
+def test_an_owner_withdraws_an_access_and_an_invitation(shared: Any) -> None:
+    (guest,) = [one for one in listed(shared, ANNA)["access"] if one["may_withdraw"]]
+    withdraw(shared, ANNA, guest["access_id"])
+    assert shared.linked(BORIS) == []
+    invitation_id = invite(shared)
+    withdraw(shared, ANNA, invitation_id)
+    assert refusal_of(accept, shared, BORIS, invitation_id) == "invitation_ended"
+    assert refusal_of(withdraw, shared, ANNA, invitation_id) == "access_not_found"
+
+
+def test_only_an_owner_withdraws_and_never_from_another_owner(shared: Any) -> None:
+    assert shared.link(VERA, FIRST)
+    by_person = {one["person_id"]: one["access_id"] for one in listed(shared, ANNA)["access"]}
+    assert refusal_of(withdraw, shared, BORIS, by_person[str(BORIS)]) == "owner_only"
+    assert refusal_of(withdraw, shared, ANNA, by_person[str(VERA)]) == "owner_only"
+    assert refusal_of(withdraw, shared, uuid4(), by_person[str(BORIS)]) == "account_not_linked"
+
+
+def test_an_owner_who_unlinks_takes_back_what_he_gave(shared: Any) -> None:
+    assert shared.link(ANNA, SECOND)
+    invitation_id = invite(shared, email="v@example.org")
+    shared.store.execute(unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST))
+    assert shared.linked(BORIS) == []
+    assert refusal_of(accept, shared, VERA, invitation_id) == "invitation_ended"
+
+
+def test_the_last_account_of_a_guest_cannot_be_unlinked_by_himself(shared: Any) -> None:
+    unlink = UnlinkAccount(person_id=BORIS, number=FIRST)
+    assert refusal_of(shared.store.execute, unlink_account, unlink) == "last_account_stays"
+
+
+def test_a_shared_account_counts_among_the_ten(harness: Any) -> None:
+    numbers = [f"02{index:08d}" for index in range(10)]
+    harness.register(*(harness.row(number) for number in numbers))
+    assert harness.link(ANNA, FIRST)
+    for number in numbers:
+        assert harness.link(BORIS, number)
+    assert refusal_of(accept, harness, BORIS, invite(harness)) == "account_limit_reached"
+
+
+def test_one_address_has_one_open_invitation(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    invite(harness)
+    assert refusal_of(invite, harness, ANNA, " B@Example.ORG") == "already_invited"
+    assert refusal_of(invite, harness, ANNA, "nobody") == "email_invalid"
+    for index in range(9):
+        invite(harness, email=f"{index}@example.org")
+    assert refusal_of(invite, harness, ANNA, "v@example.org") == "invitation_limit_reached"
+
+
+def test_invitations_are_limited_per_person_and_day(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    for _ in range(20):
+        withdraw(harness, ANNA, invite(harness))
+    assert refusal_of(invite, harness) == "too_many_attempts"
+
+
+def test_no_event_has_the_email_of_a_guest(shared: Any) -> None:
+    log = b"".join(shared.store.events.encode(record.event) for record in shared.store.log)
+    assert b"example.org" not in log
+
+
+def test_a_former_holder_keeps_his_time_read_only_and_the_new_one_has_his_own(
+    shared: Any,
+) -> None:
+    shared.register(
+        shared.row(
+            FIRST,
+            holder="Другая Дарья",
+            control_code="NEXT-0001",
+            effective_on=date(2026, 11, 1),
+        )
+    )
+    assert not shared.link(VERA, FIRST)
+    assert shared.link(VERA, FIRST, "NEXT-0001")
+    (former,), (present,) = shared.linked(ANNA), shared.linked(VERA)
+    assert (former["account"], former["until"], former["state"]) == (FIRST, "2026-10-31", "closed")
+    assert (present["account"], present["since"]) == (f"{FIRST}-2", "2026-11-01")
+    assert former["holder"] == "Примерова Полина Образцовна"
+    assert present["holder"] == "Другая Дарья"
+    assert owned(shared, ANNA, "read")
+    assert not owned(shared, ANNA, "pay")
+    assert [one["person_id"] for one in listed(shared, VERA)["access"]] == [str(VERA)]
+    assert {one["person_id"] for one in listed(shared, ANNA)["access"]} == {str(ANNA), str(BORIS)}
+    assert refusal_of(invite, shared, ANNA, "v@example.org") == "account_closed"
+
+
+def test_a_pending_invitation_of_a_former_holder_gives_nothing(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    invitation_id = invite(harness)
+    harness.register(harness.row(FIRST, holder="Другая Дарья", effective_on=date(2026, 11, 1)))
+    assert refusal_of(accept, harness, BORIS, invitation_id) == "invitation_ended"
+
+
+def test_staff_link_and_unlink_by_hand_and_say_why(shared: Any) -> None:
+    link = StaffLink(person_id=VERA, number=FIRST, role="owner", reason="договор", dry_run=True)
+    planned = shared.store.query(lambda session: link_by_staff(session, link))
+    assert planned["dry_run"]
+    assert shared.linked(VERA) == []
+    shared.store.execute(
+        link_by_staff,
+        StaffLink(person_id=VERA, number=FIRST, role="owner", reason="договор", dry_run=False),
+    )
+    assert [one["role"] for one in shared.linked(VERA)] == ["owner"]
+    persons = shared.store.query(lambda session: persons_of(session, FIRST))["persons"]
+    assert [one["person_id"] for one in persons] == [str(ANNA), str(BORIS), str(VERA)]
+    unlink = StaffUnlink(person_id=ANNA, number=FIRST, reason="ошибка", dry_run=False)
+    shared.store.execute(unlink_by_staff, unlink)
+    assert shared.linked(ANNA) == shared.linked(BORIS) == []
+    found = shared.store.query(lambda session: links_of(session, FIRST))["links"]
+    assert [(one["person_id"], one["proven_by"]) for one in found] == [(str(VERA), "staff")]
+
+
+def test_a_token_opens_its_own_invitation_alone() -> None:
+    key, other = b"k" * 32, b"x" * 32
+    token = token_of(key, ANNA)
+    assert len(token) == 64
+    assert invitation_of(key, token) == ANNA
+    assert invitation_of(other, token) is None
+    forged = token_of(other, BORIS)
+    for wrong in ("", "QUJD", token[:-1], token[:-2] + "AA", forged, "ф" * 64, token + "AA"):
+        assert invitation_of(key, wrong) is None
