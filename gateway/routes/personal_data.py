@@ -58,6 +58,7 @@ class PersonalDataRoutes:
             "identity",
             "withdraw_consent",
             person_id=call.person_id,
+            session_id=call.signed_in.session_id,
             password=call.body["password"],
         )
         return {"message": call.notice("person_erased")}
