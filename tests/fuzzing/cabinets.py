@@ -52,8 +52,8 @@ class Cabinets:
     """Persons who register over HTTP.
 
     The owner is the ready demo person, whose cabinet has something of everything. What would spoil
-    it is done by others: one unlinks accounts and ends sessions, one ends all others, one changes the
-    password, one has lost it, one only signs in.
+    it is done by others: one unlinks accounts and ends sessions, one ends all but his own, one
+    changes the password, one has lost it, one only signs in.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
