@@ -20,6 +20,7 @@ ADDRESSES: Mapping[str, str] = {
     "/": "/?next=/pay",
     "/register": "/register",
     "/register/<uuid:registration_id>": "/register/{registration}",
+    "/register/<uuid:registration_id>/email": "/register/{registration}/email",
     "/register/<uuid:registration_id>/done": "/register/{registration}/done",
     "/log-in/<token:token>": "/log-in/{token}",
     "/recover": "/recover",
