@@ -1,4 +1,4 @@
-"""``saldo accounts``: import contracts."""
+"""``saldo accounts``: import contracts; who has access to an account."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.accounts import access_verbs
 from services.accounts.contract_file import ContractFile, open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
 from services.accounts.contract_loading import OUTCOMES
@@ -43,12 +44,13 @@ THREADS = 2
 _CALLED = {"opened": "new holders", "bills": "new bills"}
 """What the table calls an outcome."""
 
-app = StaffVerbs("Contracts, as billing centres deliver them.")
-
-
-@app.callback()
-def accounts() -> None:
-    """Keep the name of the verb: without a callback typer drops the name of an only one."""
+app = StaffVerbs(
+    "Contracts, as billing centres deliver them; who has access to accounts.", languages=True
+)
+app.reads("links")(access_verbs.links)
+app.writes("link")(access_verbs.link)
+app.writes("unlink")(access_verbs.unlink)
+app.reads("attempts")(access_verbs.attempts)
 
 
 @app.writes("import", long=True)

@@ -99,6 +99,11 @@ class AccountsService:
         return self._asked(lambda session: application.ownership(session, person_id, numbers, need))
 
     @rpc(schemas.OfAccount, callers=(GATEWAY,))
+    def control_code(self, person_id: UUID, number: str) -> dict[str, Any]:
+        """Return ``{control_code}``: that of the last bill for an owner, None for anybody else."""
+        return self._asked(lambda session: application.control_code(session, person_id, number))
+
+    @rpc(schemas.OfAccount, callers=(GATEWAY,))
     def access_list(self, person_id: UUID, number: str) -> dict[str, Any]:
         """Return who has access to an account, and its open invitations for owners."""
         return self._asked(lambda session: sharing.access_list(session, person_id, number))
