@@ -89,6 +89,7 @@ PAGES = {
     "/recover/sent": ("/recover/sent", 0, 0),
     "/register": ("/register", 0, 0),
     "/register/<uuid:registration_id>": (f"/register/{THING}", 2, 1),
+    "/register/<uuid:registration_id>/email": (f"/register/{THING}/email", 0, 0),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
     "/settings": ("/settings", 2, 2),
     "/settings/sessions": ("/settings/sessions", 2, 2),
