@@ -74,7 +74,7 @@ def newest_of(accounts: Sequence[Mapping[str, Any]], number: str) -> dict[str, A
 
 def may_pay(account: Mapping[str, Any]) -> bool:
     """Return whether a person may pay an account that he has access to."""
-    return account["state"] == "open" and account["role"] != "viewer"
+    return bool(account["state"] == "open" and account["role"] != "viewer")
 
 
 def numbered(answer: T) -> T:
