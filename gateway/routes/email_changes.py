@@ -24,6 +24,7 @@ class EmailChangeRoutes:
             summary="The change of address that is under way, if there is one.",
             description="`pending` is null where there is none.",
             result=shapes.EmailChange,
+            refusals={404: ("person_not_found",)},
         )
     )
     def pending_email_change(self, call: Call) -> Any:

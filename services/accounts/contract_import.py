@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,13 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from services.accounts.contract_file import Accepted, ContractFile, Refused, checked_rows
+from services.accounts.contract_file import (
+    Accepted,
+    ContractFile,
+    Refused,
+    accepted_rows,
+    checked_rows,
+)
 from services.accounts.contract_loading import (
     OUTCOMES,
     BeginImport,
@@ -48,13 +55,17 @@ Work: TypeAlias = Callable[[int, LoadContracts], Loaded]
 
 @dataclass
 class Survey:
-    """The result of the first pass: all rows, the refused ones, and the sum of the bills."""
+    """The result of the first pass: all rows, the refused ones, and the sum of the bills.
+
+    ``refused_rows`` are the numbers of the rows that the first pass has refused.
+    """
 
     quarantine: QuarantineFile
     quarantined: int = 0
     rows: int = 0
     refused: int = 0
     total: Kopecks = 0
+    refused_rows: array[int] = field(default_factory=lambda: array("q"))
 
     def differences(self, expected: ControlTotals) -> list[str]:
         """Return a sentence for each control total that differs from the file."""
@@ -88,6 +99,7 @@ def survey(source: ContractFile, quarantine: Path, screen: Console, today: date)
                 if found.rows % SHOWN_EVERY == 0:
                     progress.update(task, completed=found.rows)
                 if isinstance(row, Refused):
+                    found.refused_rows.append(row.line[0])
                     yield row.line, row.reason
 
         found.put(refused())
@@ -159,8 +171,8 @@ class ContractImport:
 
     def _each_batch(self, title: str, work: Work) -> dict[str, int]:
         outcome = _Outcome()
-        rows = checked_rows(self._source, self._store.clock.today())
-        accepted = (row for row in rows if isinstance(row, Accepted))
+        today = self._store.clock.today()
+        accepted = accepted_rows(self._source, self._found.refused_rows, today)
         with _progress(self._screen) as progress, _quick_turns():
             task = progress.add_task(title, total=self._found.rows - self._found.refused)
             with ThreadPoolExecutor(self._threads, "import") as pool:

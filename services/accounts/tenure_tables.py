@@ -82,9 +82,9 @@ class Tenures:
         """Return the numbers of the open tenures that have these ЕЛС."""
         numbers: dict[str, list[str]] = {}
         self._cursor.execute(
-            "SELECT els, number FROM tenures WHERE els = ANY(%s) AND until IS NULL"
-            " ORDER BY els, number",
-            (list(els),),
+            "SELECT els, number FROM tenures WHERE els = ANY(string_to_array(%s, E'\\n'))"
+            " AND until IS NULL ORDER BY els, number",
+            ("\n".join(els),),
         )
         for row in self._cursor:
             numbers.setdefault(row["els"], []).append(row["number"])

@@ -22,6 +22,7 @@ ADDRESSES: Mapping[str, str] = {
     "/register/<uuid:registration_id>": "/register/{registration}",
     "/register/<uuid:registration_id>/email": "/register/{registration}/email",
     "/register/<uuid:registration_id>/done": "/register/{registration}/done",
+    "/log-in/<token:token>": "/log-in/{token}",
     "/recover": "/recover",
     "/settings/email": "/settings/email",
     "/settings/email/without-old": "/settings/email/without-old",

@@ -198,6 +198,7 @@ def link(services: FakeServices, count: int) -> None:
         {
             ("identity", "authenticate_subscriber"): SUBSCRIBER,
             ("identity", "document"): document,
+            ("identity", "pending_email_change"): {"pending": None},
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
             ("accounts", "linked"): {"accounts": [{**ACCOUNT, **access(one)} for one in numbers]},
