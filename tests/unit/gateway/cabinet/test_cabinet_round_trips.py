@@ -92,6 +92,10 @@ PAGES = {
     "/register/<uuid:registration_id>/email": (f"/register/{THING}/email", 0, 0),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
     "/settings": ("/settings", 2, 2),
+    "/settings/email": ("/settings/email", 3, 2),
+    "/settings/email/without-old": ("/settings/email/without-old", 3, 2),
+    "/email/<any(new,old):side>/<token:token>": (f"/email/old/{LINK_TOKEN}", 0, 0),
+    "/email/done": ("/email/done", 0, 0),
     "/settings/sessions": ("/settings/sessions", 2, 2),
     "/statement.<any(csv,xlsx,pdf):ending>": ("/statement.csv", 3, 3),
     "/static/<name>": (static_path("cabinet.css"), 0, 0),
@@ -194,6 +198,7 @@ def link(services: FakeServices, count: int) -> None:
         {
             ("identity", "authenticate_subscriber"): SUBSCRIBER,
             ("identity", "document"): document,
+            ("identity", "pending_email_change"): {"pending": None},
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
             ("accounts", "control_code"): {"control_code": "7K4M-Q2XD"},
