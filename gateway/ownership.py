@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from gateway.concurrently import all_of
 from gateway.operations import Call
 from gateway.problems import Refusal
-from shared.account_key import number_of, tenure_of
+from shared.account_key import number_of
 
 T = TypeVar("T")
 
@@ -69,12 +69,12 @@ def newest_of(accounts: Sequence[Mapping[str, Any]], number: str) -> dict[str, A
     mine = [account for account in accounts if account["number"] == number]
     if not mine:
         raise Refusal(404, "account_not_linked")
-    return dict(max(mine, key=lambda account: tenure_of(account["account"])))
+    return dict(max(mine, key=lambda one: (one["state"] == "open", one["since"] or "")))
 
 
-def may_pay(account: Mapping[str, Any]) -> bool:
-    """Return whether a person may pay an account that he has access to."""
-    return account["state"] == "open" and account["role"] != "viewer"
+def may_pay(account: Mapping[str, Any] | None) -> bool:
+    """Return whether a person may pay an account that he has access to; None: it is not known."""
+    return account is None or (account["state"] == "open" and account["role"] != "viewer")
 
 
 def numbered(answer: T) -> T:

@@ -27,6 +27,11 @@ IDENTITY = {
         "en": "This code was tried too often. Have it sent again and enter the code from the new "
         "letter.",
     },
+    "registration_attempts_used_up": {
+        "ru": "Для этой регистрации введено слишком много неверных кодов. Начните регистрацию "
+        "сначала.",
+        "en": "Too many wrong codes were entered for this registration. Start again.",
+    },
     "rules_not_accepted": {
         "ru": "Не поставлена галочка «Я согласен(на) с правилами предоставления доступа». "
         "Прочитайте правила и поставьте её.",
@@ -144,6 +149,26 @@ IDENTITY = {
     "password_unchanged": {
         "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
         "en": "The new password is the current one. Choose another.",
+    },
+    "email_unchanged": {
+        "ru": "Это и есть нынешний адрес кабинета. Укажите другой.",
+        "en": "This is the address that the cabinet has. Give another one.",
+    },
+    "email_taken": {
+        "ru": "У этого адреса уже есть свой кабинет. Укажите другой адрес.",
+        "en": "This address has a cabinet of its own. Give another one.",
+    },
+    "email_link_not_found": {
+        "ru": "Эта ссылка уже использована, устарела, или смену отменили. Начните смену адреса "
+        "заново в настройках.",
+        "en": "This link has been used, is too old, or the change was cancelled. Start the change "
+        "again in the settings.",
+    },
+    "proof_refused": {
+        "ru": "Номер счёта или код не подходят. Проверьте их по платёжному документу: счёт должен "
+        "быть прикреплён к Вашему кабинету.",
+        "en": "The account or the code does not fit. Check them against the bill: the account must "
+        "be linked to your cabinet.",
     },
     "password_reset_not_found": {
         "ru": "Эта ссылка уже использована, или ей больше часа. Запросите новую.",

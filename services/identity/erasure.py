@@ -13,7 +13,6 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import ErasureCause, Person, farewell_id
-from services.identity.limits import PASSWORD_CHANGES
 from services.identity.personal_data import reveal
 from services.identity.refusals import refusal
 from shared.errors import NotFound
@@ -32,6 +31,7 @@ class ErasePerson(Command, frozen=True, kw_only=True):
 
 class WithdrawConsent(Command, frozen=True, kw_only=True):
     person_id: UUID
+    session_id: UUID
     password: str
 
 
@@ -77,14 +77,10 @@ def consent_withdrawer(
     def withdraw_consent(session: Session, command: WithdrawConsent) -> dict[str, Any]:
         """Erase the person. Withdrawing the consent is erasure: without it nothing may be kept.
 
-        Returns {person_id, erased}, or a counted refusal: ``wrong_current_password``,
-        ``too_many_attempts``. Raises NotFound ``person_not_found``.
+        Returns {person_id, erased}, or the refusal ``wrong_current_password``, which has been
+        counted. Raises NotFound ``person_not_found``.
         """
-        read = session.read
-        wait = read.attempts.take(PASSWORD_CHANGES, command.person_id.bytes, session.now)
-        if wait:
-            return refusal("too_many_attempts", **PASSWORD_CHANGES.exceeded(wait))
-        credential = read.credentials.lock(command.person_id)
+        credential = session.read.credentials.lock(command.person_id)
         person = session.load(Person, command.person_id)
         person.must_exist()
         if not checked.matches or credential.password_hash != checked.stored_hash:

@@ -51,6 +51,17 @@ class RegistrationId(Schema):
     registration_id = fields.UUID(required=True)
 
 
+class ResendCode(Schema):
+    registration_id = fields.UUID(required=True)
+    ip = fields.IP(required=True)
+
+
+class CorrectEmail(Schema):
+    registration_id = fields.UUID(required=True)
+    email = _email()
+    ip = fields.IP(required=True)
+
+
 class ConfirmRegistration(Schema):
     registration_id = fields.UUID(required=True)
     code = _code()
@@ -112,6 +123,7 @@ class ListSessions(Schema):
 
 class WithdrawConsent(Schema):
     person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
     password = _password()
 
 
@@ -171,3 +183,22 @@ class ConfirmPasswordReset(Schema):
     token = _token()
     new_password = _password()
     ip = fields.IP(required=True)
+
+
+class RequestEmailChange(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    email = _email()
+    current_password = _password()
+    number = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
+    proof = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=200))
+    ip = fields.IP(required=True)
+
+
+class FollowLink(Schema):
+    token = _token()
+    ip = fields.IP(required=True)
+
+
+class ChangeId(Schema):
+    change_id = fields.UUID(required=True)

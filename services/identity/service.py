@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.identity.rpcs.documents import DocumentRpcs
+from services.identity.rpcs.email_change import EmailChangeRpcs
 from services.identity.rpcs.letters import LetterRpcs
 from services.identity.rpcs.personal_data import PersonalDataRpcs
 from services.identity.rpcs.profile import ProfileRpcs
@@ -18,6 +19,7 @@ class IdentityService(
     DocumentRpcs,
     SignInRpcs,
     RecoveryRpcs,
+    EmailChangeRpcs,
     ProfileRpcs,
     PersonalDataRpcs,
     LetterRpcs,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.notifications import account_letters, letters
+from services.notifications.address_letters import email_change_requested, email_changed
 from services.notifications.application import erase_letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
@@ -308,6 +309,8 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "email_change_requested": email_change_requested,
+        "email_changed": email_changed,
         "sign_in_link_requested": sign_in_link_requested,
         "new_device_signed_in": new_device_signed_in,
         "person_erased": person_erased,

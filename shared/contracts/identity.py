@@ -65,6 +65,16 @@ class NewDeviceSignedIn(Schema):
     )
 
 
+class EmailChangeRequested(Schema):
+    change_id = PlainId(
+        required=True, metadata={"description": "The change that waits for its links."}
+    )
+
+
+class EmailChanged(Schema):
+    change_id = PlainId(required=True, metadata={"description": "The change that is completed."})
+
+
 class ProfileChanged(Schema):
     person_id = PersonId(
         required=True, metadata={"description": "Whose full name or phone was changed."}
@@ -120,6 +130,18 @@ CONTRACTS = [
         version=1,
         schema=NewDeviceSignedIn,
         summary="A person signed in on a device that was not known.",
+    ),
+    Contract(
+        "email_change_requested",
+        version=1,
+        schema=EmailChangeRequested,
+        summary="Another e-mail address is to be confirmed: a letter to each mailbox is due.",
+    ),
+    Contract(
+        "email_changed",
+        version=1,
+        schema=EmailChanged,
+        summary="A person has another e-mail address.",
     ),
     Contract(
         "profile_changed",

@@ -21,6 +21,10 @@ class LetterKind(StrEnum):
     ALREADY_REGISTERED = "already_registered"
     TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
     PASSWORD_RESET_LINK = "password_reset_link"  # noqa: S105
+    EMAIL_TO_CONFIRM = "email_to_confirm"
+    EMAIL_TO_LEAVE = "email_to_leave"
+    EMAIL_TAKEN = "email_taken"
+    EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     SIGN_IN_LINK = "sign_in_link"
     NEW_DEVICE = "new_device"

@@ -45,7 +45,14 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", f"/registrations/{THING}/code", None,
-        "identity", "resend_code", {"registration_id": THING}, {}, 202, {"registration_id": THING},
+        "identity", "resend_code", {"registration_id": THING, "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
+    ),
+    (
+        "PATCH", f"/registrations/{THING}", {"email": "a@b.ru"},
+        "identity", "correct_email",
+        {"registration_id": THING, "email": "a@b.ru", "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
     ),
     (
         "POST", f"/registrations/{THING}/confirm", CONFIRMATION,
@@ -115,6 +122,33 @@ PLAIN: list[tuple[Any, ...]] = [
         "POST", "/password-resets/confirm", {"token": LINK_TOKEN, "new_password": "b"},
         "identity", "confirm_password_reset",
         {"token": LINK_TOKEN, "new_password": "b", "ip": "127.0.0.1"}, {}, 200, None,
+    ),
+    (
+        "GET", "/me/email-change", None,
+        "identity", "pending_email_change", {"person_id": PERSON}, {"pending": None}, 200,
+        {"pending": None},
+    ),
+    (
+        "POST", "/me/email-change", {"email": "a@b.ru", "current_password": "b"},
+        "identity", "request_email_change",
+        {
+            "person_id": PERSON, "session_id": SESSION, "email": "a@b.ru",
+            "current_password": "b", "number": None, "proof": None, "ip": "127.0.0.1",
+        },
+        {"due_at": None}, 202, {"due_at": None},
+    ),
+    (
+        "DELETE", "/me/email-change", None,
+        "identity", "cancel_email_change", {"person_id": PERSON}, {}, 200, None,
+    ),
+    (
+        "POST", "/email-changes/confirm", {"token": LINK_TOKEN},
+        "identity", "confirm_email_change", {"token": LINK_TOKEN, "ip": "127.0.0.1"},
+        {"status": "waits_for_old", "due_at": None}, 200, {"status": "waits_for_old"},
+    ),
+    (
+        "POST", "/email-changes/refuse", {"token": LINK_TOKEN},
+        "identity", "refuse_email_change", {"token": LINK_TOKEN, "ip": "127.0.0.1"}, {}, 200, None,
     ),
     (
         "POST", "/accounts/lookup", {"number": " 0001 "},

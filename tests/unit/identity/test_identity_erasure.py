@@ -88,7 +88,7 @@ def test_the_same_address_registers_anew(identity: Any) -> None:
 
 def test_withdrawing_the_consent_is_erasure_and_takes_the_password(identity: Any) -> None:
     session = identity.member(PHRASE)
-    asked = {"person_id": session["person_id"]}
+    asked = {name: session[name] for name in ("person_id", "session_id")}
     wrong = refusal_of(identity.call, "withdraw_consent", **asked, password="не та фраза")
     assert wrong.code == "wrong_current_password"
     assert erasures(identity) == []
@@ -100,11 +100,10 @@ def test_withdrawing_the_consent_is_erasure_and_takes_the_password(identity: Any
 
 
 def test_guessing_the_password_of_an_open_cabinet_erases_nobody(identity: Any) -> None:
-    person_id = identity.member(PHRASE)["person_id"]
+    session = identity.member(PHRASE)
+    asked = {name: session[name] for name in ("person_id", "session_id")}
     codes = [
-        refusal_of(
-            identity.call, "withdraw_consent", person_id=person_id, password=f"guess {n}"
-        ).code
+        refusal_of(identity.call, "withdraw_consent", **asked, password=f"guess {n}").code
         for n in range(11)
     ]
     assert codes == ["wrong_current_password"] * 10 + ["too_many_attempts"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -70,6 +71,22 @@ ANSWERS: dict[str, Any] = {
     "identity.new_device": {
         "device": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     },
+    "identity.issue_email_links": {
+        "person_id": PERSON,
+        "old_email": "old@example.org",
+        "new_email": "new@example.org",
+        "old_token": "oldT0ken",
+        "new_token": "newT0ken",
+        "way": "both",
+        "taken": False,
+        "due_at": None,
+        "expires_at": (START + timedelta(days=1)).isoformat(),
+    },
+    "identity.changed_email": {
+        "person_id": PERSON,
+        "old_email": "old@example.org",
+        "new_email": "new@example.org",
+    },
     "identity.farewell": {"email": "gone@example.org"},
     "identity.contact": lambda person_id: {
         "email": f"{person_id[:4]}@example.org",
@@ -104,6 +121,20 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ("identity", "password_reset_requested"): (
         {"reset_id": THING},
         [("password_reset_link", "old@example.org", "/recover/q0Zb3m1V7x\n")],
+    ),
+    ("identity", "email_change_requested"): (
+        {"change_id": THING},
+        [
+            ("email_to_confirm", "new@example.org", "/email/new/newT0ken\n"),
+            ("email_to_leave", "old@example.org", "/email/old/oldT0ken\n"),
+        ],
+    ),
+    ("identity", "email_changed"): (
+        {"change_id": THING},
+        [
+            ("email_changed", "new@example.org", "31.03.2026 21:00"),
+            ("email_changed", "old@example.org", "31.03.2026 21:00"),
+        ],
     ),
     ("identity", "password_changed"): (
         {"person_id": PERSON},
@@ -204,9 +235,17 @@ def contents(harness: Harness) -> list[tuple[str, Content]]:
 
 def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
     called_for = {kind for _, letters in LETTERS.values() for kind, _, _ in letters}
-    assert called_for | {"already_registered", "invitation_accepted"} == {
+    assert called_for | {"already_registered", "email_taken", "invitation_accepted"} == {
         kind.value for kind in LetterKind
     }
+
+
+def test_an_address_with_a_cabinet_gets_no_link_to_another(harness: Harness) -> None:
+    issued = {**ANSWERS["identity.issue_email_links"], "taken": True, "new_token": None}
+    harness.answers = ANSWERS | {"identity.issue_email_links": issued}
+    react(harness, "identity", "email_change_requested")
+    kinds = [(kind, content.to) for kind, content in contents(harness)]
+    assert kinds == [("email_taken", "new@example.org"), ("email_to_leave", "old@example.org")]
 
 
 def test_every_reaction_has_a_case_here() -> None:
