@@ -144,7 +144,8 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/email-changes/confirm", {"token": LINK_TOKEN},
         "identity", "confirm_email_change", {"token": LINK_TOKEN, "ip": "127.0.0.1"},
-        {"status": "waits_for_old", "due_at": None}, 200, {"status": "waits_for_old"},
+        {"status": "waits_for_old", "due_at": None}, 200,
+        {"status": "waits_for_old", "due_at": None},
     ),
     (
         "POST", "/email-changes/refuse", {"token": LINK_TOKEN},
