@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from factor_doubles import FakeSecondFactors
 
 from services.identity.codes import Code
 from services.identity.credentials import Credential
@@ -386,11 +387,6 @@ class FakeSignInLinks:
         for link_id in old:
             del self.rows[link_id]
         return len(old)
-
-
-class FakeSecondFactors:
-    def methods(self, person_id: UUID) -> Sequence[str]:
-        return ()
 
 
 class FakePasswordResets:
