@@ -13,6 +13,7 @@ from gateway.cabinet.pages.api_reference import ApiReferencePages
 from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
+from gateway.cabinet.pages.email_change import EmailChangePages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.fiscal_receipts import FiscalReceiptPages
 from gateway.cabinet.pages.look import LookPages
@@ -20,6 +21,7 @@ from gateway.cabinet.pages.papers import PaperPages
 from gateway.cabinet.pages.passwords import PasswordPages
 from gateway.cabinet.pages.paying import PayingPages
 from gateway.cabinet.pages.payments import PaymentPages
+from gateway.cabinet.pages.personal_data import PersonalDataPages
 from gateway.cabinet.pages.proofs import ProofPages
 from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.receipt_files import ReceiptFilePages
@@ -36,6 +38,7 @@ from gateway.routes.acquirer import AcquirerRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
+from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.events import EventRoutes
 from gateway.routes.fiscal_receipts import FiscalReceiptRoutes
 from gateway.routes.health import HealthRoutes
@@ -43,6 +46,7 @@ from gateway.routes.me import MeRoutes
 from gateway.routes.papers import PaperRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
 from gateway.routes.payments import PaymentRoutes
+from gateway.routes.personal_data import PersonalDataRoutes
 from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
@@ -84,6 +88,7 @@ class SettingsProvider(DependencyProvider):
 class Gateway(
     AccountPages,
     AccessPages,
+    EmailChangePages,
     EntryPages,
     AcceptancePages,
     PasswordPages,
@@ -96,6 +101,7 @@ class Gateway(
     ProofPages,
     QuestionPages,
     SettingsPages,
+    PersonalDataPages,
     BillPages,
     ChargePages,
     ReceiptFilePages,
@@ -109,7 +115,9 @@ class Gateway(
     DocumentRoutes,
     SessionRoutes,
     MeRoutes,
+    PersonalDataRoutes,
     PasswordResetRoutes,
+    EmailChangeRoutes,
     AccountRoutes,
     AccessRoutes,
     BillRoutes,
