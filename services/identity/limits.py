@@ -115,8 +115,9 @@ VERIFICATIONS_OF_NETWORK = Limit("verifications_of_network", 1, timedelta(second
 SIGN_IN_OF_EMAIL = Limit("sign_in_of_email", 100, timedelta(days=1))
 """Wrong passwords of an address from all places that are not known. Beyond it a right password from
 such a place only sends a letter: a hundred guesses a day, from however many networks."""
-SIGN_IN_LETTERS = Limit("sign_in_letters", 5, timedelta(hours=1))
-"""Per person: who has the password and no known place must not flood the mailbox."""
+SIGN_IN_LETTERS = Limit("sign_in_letters", 5, timedelta(minutes=15))
+"""Per person, in half the life of a link: whoever has the password and no known place must not
+flood the mailbox, and whoever gets no letter has a link that is valid for as long again."""
 SUBSCRIBER_TOKENS = Limit("subscriber_tokens", 20, timedelta(minutes=5))
 """Wrong tokens of subscribers per network address: what asks again and again with an old one waits.
 A right one is never counted, so that no neighbour locks a subscriber out."""
