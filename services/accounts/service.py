@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 from uuid import UUID
 
-from services.accounts import application, invitation_token, linking, schemas, sharing
+from services.accounts import application, erasure, invitation_token, linking, schemas, sharing
 from services.accounts import staff_access as staff_cases
 from services.accounts.cabinet import GuestRole, Role
 from services.accounts.limiting import Trier
@@ -65,6 +65,14 @@ class AccountsService:
             )
         return {"number": result["number"], "rate_limit": result.get("rate_limit")}
 
+    @rpc(schemas.Linked, callers=("identity",))
+    def held_about(self, person_id: UUID) -> dict[str, Any]:
+        """Return all that accounts hold about a person; see `erasure.held_about`."""
+        held: dict[str, Any] = self.store.query(
+            lambda session: erasure.held_about(session, person_id)
+        )
+        return held
+
     @rpc(schemas.Prove, callers=("identity",))
     def prove(self, person_id: UUID, number: str, proof: str, ip: IP) -> dict[str, Any]:
         """Return ``{proven}``: whether an owner of an account knows the fact of its last bill."""
@@ -89,6 +97,11 @@ class AccountsService:
     def owns(self, person_id: UUID, numbers: list[str], need: application.Need) -> dict[str, Any]:
         """Return ``{owned, foreign, access}`` for the numbers given, in any spelling."""
         return self._asked(lambda session: application.ownership(session, person_id, numbers, need))
+
+    @rpc(schemas.OfAccount, callers=(GATEWAY,))
+    def control_code(self, person_id: UUID, number: str) -> dict[str, Any]:
+        """Return ``{control_code}``: that of the last bill for an owner, None for anybody else."""
+        return self._asked(lambda session: application.control_code(session, person_id, number))
 
     @rpc(schemas.OfAccount, callers=(GATEWAY,))
     def access_list(self, person_id: UUID, number: str) -> dict[str, Any]:
@@ -137,6 +150,11 @@ class AccountsService:
     def persons_of(self, number: str) -> dict[str, Any]:
         """Return ``{persons: [{person_id, role, since, until}]}`` of a number."""
         return self._asked(lambda session: staff_cases.persons_of(session, number))
+
+    @rpc(schemas.Number, callers=(staff("read"),))
+    def contract(self, number: str) -> dict[str, Any]:
+        """Return the tenures of a number; no holder, no address."""
+        return self._asked(lambda session: staff_cases.contract_of(session, number))
 
     @rpc(schemas.Number, callers=(staff("read"),))
     def links(self, number: str) -> dict[str, Any]:

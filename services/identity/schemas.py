@@ -123,6 +123,7 @@ class ListSessions(Schema):
 
 class WithdrawConsent(Schema):
     person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
     password = _password()
 
 

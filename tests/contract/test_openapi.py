@@ -31,6 +31,8 @@ GET /sessions/{session_id}
 DELETE /sessions/{session_id}
 PUT /me/password
 POST /me/acceptances
+GET /me/data
+POST /me/erasure
 GET /me
 PATCH /me
 POST /password-resets

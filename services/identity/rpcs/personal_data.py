@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import erasure, holdings, schemas
+from services.identity import erasure, holdings, password_change, schemas
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
@@ -53,12 +53,18 @@ class PersonalDataRpcs(IdentityRpcs):
         return self.store.transact(erasure.erase_person, command)
 
     @rpc(schemas.WithdrawConsent, callers=(GATEWAY,))
-    def withdraw_consent(self, person_id: UUID, password: str) -> dict[str, Any]:
-        stored_hash = self.store.query(lambda session: erasure.stored_hash(session, person_id))
+    def withdraw_consent(self, person_id: UUID, session_id: UUID, password: str) -> dict[str, Any]:
+        begin = password_change.BeginPasswordChange(person_id=person_id, session_id=session_id)
+        known = raise_if_refused(self.store.transact(password_change.begin_password_change, begin))
+        stored_hash = known["password_hash"]
         checked = erasure.CheckedPassword(stored_hash, self.passwords.verify(stored_hash, password))
-        command = erasure.WithdrawConsent(person_id=person_id, password=password)
+        command = erasure.WithdrawConsent(
+            person_id=person_id, session_id=session_id, password=password
+        )
         return raise_if_refused(self.store.execute(erasure.consent_withdrawer(checked), command))
 
     @rpc(schemas.PersonId, callers=("notifications",))
     def farewell(self, person_id: UUID) -> dict[str, Any]:
-        return self.store.query(lambda session: erasure.farewell(session, person_id))
+        return self.store.transact(
+            erasure.take_farewell, erasure.TakeFarewell(person_id=person_id)
+        )
