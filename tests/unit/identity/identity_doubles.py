@@ -458,7 +458,7 @@ class FakeEmailChanges:
                 return row
         return None
 
-    def confirm(self, change_id: UUID, side: str, now: datetime) -> None:
+    def set_confirmed(self, change_id: UUID, side: str, now: datetime) -> None:
         self._change(change_id, **{f"{side}_confirmed_at": now, f"{side}_digest": None})
 
     def drop(self, change_id: UUID) -> None:
@@ -509,8 +509,12 @@ class FakeFarewells:
     def keep(self, person_id: UUID, email: str, until: datetime) -> None:
         self.rows[person_id] = (email, until)
 
-    def of(self, person_id: UUID) -> str | None:
-        return self.rows[person_id][0] if person_id in self.rows else None
+    def take(self, person_id: UUID, until: datetime) -> str | None:
+        if person_id not in self.rows:
+            return None
+        email, kept_until = self.rows[person_id]
+        self.rows[person_id] = (email, min(until, kept_until))
+        return email
 
     def expire(self, now: datetime, most: int) -> list[UUID]:
         over = [person for person, (_, until) in self.rows.items() if until <= now][:most]
