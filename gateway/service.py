@@ -13,6 +13,7 @@ from gateway.cabinet.pages.api_reference import ApiReferencePages
 from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
+from gateway.cabinet.pages.email_change import EmailChangePages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.fiscal_receipts import FiscalReceiptPages
 from gateway.cabinet.pages.look import LookPages
@@ -37,6 +38,7 @@ from gateway.routes.acquirer import AcquirerRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
+from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.events import EventRoutes
 from gateway.routes.fiscal_receipts import FiscalReceiptRoutes
 from gateway.routes.health import HealthRoutes
@@ -86,6 +88,7 @@ class SettingsProvider(DependencyProvider):
 class Gateway(
     AccountPages,
     AccessPages,
+    EmailChangePages,
     EntryPages,
     AcceptancePages,
     PasswordPages,
@@ -114,6 +117,7 @@ class Gateway(
     MeRoutes,
     PersonalDataRoutes,
     PasswordResetRoutes,
+    EmailChangeRoutes,
     AccountRoutes,
     AccessRoutes,
     BillRoutes,

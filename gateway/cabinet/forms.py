@@ -106,6 +106,8 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "password_unchanged": "new_password",
     "password_was_temporary": "new_password",
     "email_invalid": "email",
+    "email_unchanged": "email",
+    "proof_refused": "proof",
     "account_not_found": "number",
     "already_linked": "number",
     "phone_invalid": "phone",

@@ -37,6 +37,11 @@ GET /me
 PATCH /me
 POST /password-resets
 POST /password-resets/confirm
+GET /me/email-change
+POST /me/email-change
+DELETE /me/email-change
+POST /email-changes/confirm
+POST /email-changes/refuse
 POST /accounts/lookup
 GET /accounts
 POST /accounts
@@ -144,6 +149,7 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
     assert public == {
         "start_registration", "correct_email", "resend_code", "confirm_registration", "document",
         "sign_in", "sign_in_by_link", "request_password_reset", "confirm_password_reset",
+        "confirm_email_change", "refuse_email_change",
         "acquirer_callback_by_query", "acquirer_callback_by_form",
         "named_acquirer_callback_by_query", "named_acquirer_callback_by_form", "alive",
         "openapi", "verify_proof", "verifier_keys", "last_checkpoint",

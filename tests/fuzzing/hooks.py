@@ -79,8 +79,11 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
 
 @schemathesis.hook
 def after_call(context: HookContext, case: Case, response: Response) -> None:
-    """Count the statuses of each operation."""
-    _statuses[case.operation.definition.raw["operationId"]][response.status_code] += 1
+    """Count the statuses of each operation; go on with the token that a new password gives."""
+    operation = case.operation.definition.raw["operationId"]
+    _statuses[operation][response.status_code] += 1
+    if operation == "change_password" and response.status_code == 200:
+        PLAN["tokens"][operation] = response.json()["token"]
 
 
 @schemathesis.hook

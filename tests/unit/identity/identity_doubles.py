@@ -458,7 +458,7 @@ class FakeEmailChanges:
                 return row
         return None
 
-    def confirm(self, change_id: UUID, side: str, now: datetime) -> None:
+    def set_confirmed(self, change_id: UUID, side: str, now: datetime) -> None:
         self._change(change_id, **{f"{side}_confirmed_at": now, f"{side}_digest": None})
 
     def drop(self, change_id: UUID) -> None:

@@ -235,9 +235,17 @@ def contents(harness: Harness) -> list[tuple[str, Content]]:
 
 def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
     called_for = {kind for _, letters in LETTERS.values() for kind, _, _ in letters}
-    assert called_for | {"already_registered", "invitation_accepted"} == {
+    assert called_for | {"already_registered", "email_taken", "invitation_accepted"} == {
         kind.value for kind in LetterKind
     }
+
+
+def test_an_address_with_a_cabinet_gets_no_link_to_another(harness: Harness) -> None:
+    issued = {**ANSWERS["identity.issue_email_links"], "taken": True, "new_token": None}
+    harness.answers = ANSWERS | {"identity.issue_email_links": issued}
+    react(harness, "identity", "email_change_requested")
+    kinds = [(kind, content.to) for kind, content in contents(harness)]
+    assert kinds == [("email_taken", "new@example.org"), ("email_to_leave", "old@example.org")]
 
 
 def test_every_reaction_has_a_case_here() -> None:
