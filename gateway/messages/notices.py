@@ -59,6 +59,11 @@ NOTICES = {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
         "en": "The password is changed. Use the new one from now on and never share it.",
     },
+    "person_erased": {
+        "ru": "Кабинет удалён, и с ним Ваши данные. Последнее письмо об этом отправлено на почту.",
+        "en": "The cabinet is erased, and your data with it. The last letter about it is on its "
+        "way.",
+    },
     "passkey_added": {
         "ru": "Ключ доступа добавлен. На других устройствах войдите заново.",
         "en": "The passkey is added. Sign in again on your other devices.",
@@ -74,11 +79,6 @@ NOTICES = {
     "totp_disabled": {
         "ru": "Коды из приложения выключены. Удалите запись Saldo и в приложении.",
         "en": "The authenticator app is removed. Delete the Saldo entry in the app, too.",
-    },
-    "person_erased": {
-        "ru": "Кабинет удалён, и с ним Ваши данные. Последнее письмо об этом отправлено на почту.",
-        "en": "The cabinet is erased, and your data with it. The last letter about it is on its "
-        "way.",
     },
     "documents_accepted": {
         "ru": "Спасибо, новая редакция принята. Версия и время сохранены; прочитать её можно внизу "

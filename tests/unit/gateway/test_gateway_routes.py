@@ -116,7 +116,8 @@ PLAIN: list[tuple[Any, ...]] = [
     ("GET", "/me", None, "identity", "profile", {"person_id": PERSON}, PROFILE, 200, PROFILE),
     (
         "POST", "/password-resets", {"email": "a@b.ru"},
-        "identity", "request_password_reset", {"email": "a@b.ru", "ip": "127.0.0.1"},
+        "identity", "request_password_reset",
+        {"email": "a@b.ru", "device_token": None, "ip": "127.0.0.1"},
         {}, 202, None,
     ),
     (
@@ -145,7 +146,8 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/email-changes/confirm", {"token": LINK_TOKEN},
         "identity", "confirm_email_change", {"token": LINK_TOKEN, "ip": "127.0.0.1"},
-        {"status": "waits_for_old", "due_at": None}, 200, {"status": "waits_for_old"},
+        {"status": "waits_for_old", "due_at": None}, 200,
+        {"status": "waits_for_old", "due_at": None},
     ),
     (
         "POST", "/email-changes/refuse", {"token": LINK_TOKEN},
