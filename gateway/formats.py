@@ -26,14 +26,6 @@ _OF_MONTH = (
     "января", "февраля", "марта", "апреля", "мая", "июня",
     "июля", "августа", "сентября", "октября", "ноября", "декабря",
 )  # fmt: skip
-_BROWSERS = (
-    ("YaBrowser", "Яндекс Браузер"), ("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"),
-    ("Chrome", "Chrome"), ("Safari", "Safari"),
-)  # fmt: skip
-_SYSTEMS = (
-    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
-    ("Mac OS", "macOS"), ("Linux", "Linux"),
-)  # fmt: skip
 _UNITS = {
     "м³": "m³", "м²": "m²", "Гкал": "Gcal", "кВт·ч": "kWh", "кВт*ч": "kWh", "чел.": "persons",
 }  # fmt: skip
@@ -120,17 +112,6 @@ def plural(number: int, forms: Sequence[str], language: str = "ru") -> str:
     else:
         form = forms[2]
     return f"{number}{NBSP}{form}"
-
-
-def device(described: str) -> str:
-    """Return what people call a device: ``Chrome, Android`` of a User-Agent; else the text."""
-    if not described.startswith("Mozilla/"):
-        return described
-    found = [
-        next((name for sign, name in signs if sign in described), "")
-        for signs in (_BROWSERS, _SYSTEMS)
-    ]
-    return ", ".join(filter(None, found)) or described
 
 
 def _grouped(whole: int) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from gateway import support_codes
 from gateway.auth import person_of
 from gateway.idempotency import command_id_of
 from gateway.operations import Access, Call, Operation, Reply, ServiceCalls
@@ -16,6 +18,7 @@ from gateway.reading import free_parameters, json_body, query_parameters
 from gateway.schemas.base import instance_of
 from shared import context
 from shared.errors import InternalError, ServiceError
+from shared.ids import new_id
 from shared.logs import get_logger
 
 log = get_logger("gateway.handling")
@@ -25,7 +28,8 @@ Handler = Callable[[Any, Call], Any]
 BODY = "saldo.body"
 CALLER = "saldo.caller"
 CONTEXT = "saldo.context"
-"""Keys of the WSGI environment: what the server reads before it takes a worker."""
+PERSON = "saldo.person"
+"""Keys of the WSGI environment: what is read before a worker has it, and who is signed in."""
 
 
 def respond(
@@ -33,7 +37,19 @@ def respond(
 ) -> Response:
     """Return the response of a route; every failure becomes a problem document."""
     with context.bind(**request.environ[CONTEXT]):
-        return guarded(request, lambda: _run(operation, handler, service, request, path))
+        return guarded(
+            request,
+            lambda: _run(operation, handler, service, request, path),
+            partial(_refused, service),
+        )
+
+
+def _refused(service: Any, request: Request, refusal: Refusal) -> Response:
+    """Return the problem document; identity is told who met it, if somebody is signed in."""
+    error_id = str(new_id())
+    response = problem_response(request, refusal, error_id)
+    support_codes.note(service.services, request.environ.get(PERSON), refusal.status, error_id)
+    return response
 
 
 def guarded(
@@ -62,12 +78,14 @@ def _run(
     services: ServiceCalls = service.services
     ip: str = request.environ[CALLER]
     person = person_of(request, services, operation.access)
+    if person is not None:
+        request.environ[PERSON] = person.person_id
     subscriber = None
     if operation.access is Access.SUBSCRIBER:
         subscriber = service.subscriptions.subscriber_of(request, ip)
     actor = f"person:{person.person_id}" if person else "anonymous"
-    command_id = command_id_of(request, operation, person, ip)
     body: bytes = request.environ[BODY]
+    command_id = command_id_of(request, operation, person, body)
     text = ""
     if operation.free_parameters:
         data: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from uuid import UUID
 
 from werkzeug.wrappers import Request
@@ -17,12 +18,15 @@ MAX_KEY_LENGTH = 200
 _KEY = re.compile(patterns.IDEMPOTENCY_KEY)
 
 
-def command_id_of(request: Request, operation: Operation, person: Person | None, ip: str) -> UUID:
+def command_id_of(
+    request: Request, operation: Operation, person: Person | None, body: bytes
+) -> UUID:
     """Return the command id of a request.
 
     The same person, method, path and key give the same id, so that a repeated request returns
-    the result of the first. Without a key the id is random. In a public operation the address
-    takes the place of the person, so that the same key of two clients gives two ids.
+    the result of the first. Without a key the id is random. In a public operation the body takes
+    the place of the person: two clients behind one address may use the same key, and a client
+    that repeats a request may have got another address.
     """
     if operation.idempotency is Idempotency.NONE:
         return new_id()
@@ -33,8 +37,10 @@ def command_id_of(request: Request, operation: Operation, person: Person | None,
         return new_id()
     if len(key) > MAX_KEY_LENGTH or not _KEY.fullmatch(key):
         raise _refused("idempotency_key_invalid", f"field_length 1 {MAX_KEY_LENGTH}")
-    owner = UUID(person.person_id) if person else derived_id(NAMESPACE, "address", ip)
-    return derived_id(owner, request.method, request.path, key)
+    if person is None:
+        digest = sha256(body).hexdigest()
+        return derived_id(NAMESPACE, "anonymous", request.method, request.path, key, digest)
+    return derived_id(UUID(person.person_id), request.method, request.path, key)
 
 
 def _refused(code: str, message: str) -> Refusal:

@@ -55,6 +55,7 @@ that was repeated has no further effect, and returns the result of the first.
 """
 _CONTACT = {"name": "The operator of this installation: «Вопрос-Ответ» in the cabinet"}
 _TAGS: Mapping[str, str] = {
+    "Access": "«Кто видит этот счёт»: who sees an account, invitations to it.",
     "Accounts": "«Лицевые»: looking up, linking and unlinking personal accounts.",
     "Acquirer": "What the bank calls.",
     "Charges": "«Начисления»: bills, balances, penalties, movements.",
@@ -62,7 +63,7 @@ _TAGS: Mapping[str, str] = {
     "Documents": "The rules, the consent, the instruction.",
     "Me": "«Настройки»: the signed-in person.",
     "Operation": "For supervisors, monitoring and developers.",
-    "Password recovery": "A new password by a code from a letter.",
+    "Password recovery": "A new password by a link from a letter.",
     "Payments": "«Платежи»: what is due, paying, the history, receipts.",
     "Proofs": "Checking receipts, without a cabinet.",
     "Questions": "«Вопрос-Ответ»: questions to the departments.",

@@ -40,10 +40,17 @@ class AcquirerPart(BaseConverter):
     regex = "[a-z][a-z0-9]{0,15}"
 
 
+class TokenPart(BaseConverter):
+    """The part ``<token:token>`` of a path: the secret of a link in a letter."""
+
+    regex = "[A-Za-z0-9_-]{43}"
+
+
 PATH_PARTS: Mapping[str, type[BaseConverter]] = {
     "account": AccountPart,
     "month": MonthPart,
     "acquirer": AcquirerPart,
+    "token": TokenPart,
 }
 """Converters of paths, besides werkzeug's."""
 

@@ -105,10 +105,10 @@ def refusal_of(error: ServiceError) -> Refusal:
     return refusal
 
 
-def problem_response(request: Request, refusal: Refusal) -> Response:
+def problem_response(request: Request, refusal: Refusal, error_id: str = "") -> Response:
     """Return the problem document of a refusal, in the language that the client prefers."""
     language = language_of(request.accept_languages)
-    error_id = str(new_id())
+    error_id = error_id or str(new_id())
     detail = text_of(refusal.code, refusal.kind, language, refusal.params)
     document: dict[str, Any] = {
         "type": f"/problems/{refusal.code}",

@@ -45,7 +45,9 @@ def _implied(operation: Operation) -> Iterator[tuple[int, str]]:
         yield 404, "path_not_found"
     if operation.idempotency is not Idempotency.NONE:
         yield 400, "idempotency_key_invalid"
-        yield 422, "command_reused"
+        # Without a person the body is part of the command: another one is another command.
+        if operation.access is not Access.PUBLIC:
+            yield 422, "command_reused"
     if operation.idempotency is Idempotency.REQUIRED:
         yield 400, "idempotency_key_required"
     yield 400, "parameter_repeated"

@@ -18,6 +18,7 @@ from shared.bus.listen import BATCH
 from shared.clock import Clock
 from shared.config import SERVICES, Settings
 from shared.eventstore import Recorded
+from shared.eventstore.key_jobs import destroy_keys, destroy_keys_again, move_keys
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.sealed_columns import BASE, SealedColumn
 
@@ -73,10 +74,23 @@ def batch_of(name: str) -> int:
     return int(getattr(module, "BATCH", BATCH))
 
 
+_OF_KEYS = (
+    Job("destroy_keys", every=5.0, run=lambda services: destroy_keys(services.store)),
+    Job("move_keys", every=60.0, run=lambda services: move_keys(services.store)),
+    Job("destroy_keys_again", every=3600.0, run=lambda services: _again(services.store)),
+)
+
+
+def _again(store: PostgresStore) -> int:
+    """Destroy keys that a restored dump has brought back; return 0, so that the next run waits."""
+    destroy_keys_again(store)
+    return 0
+
+
 def jobs_of(name: str) -> Sequence[Job]:
-    """Return the jobs of a service."""
+    """Return the jobs of a service; every service has those of data keys."""
     module = _optional(f"services.{name}.jobs")
-    return module.JOBS if module else ()
+    return (*_OF_KEYS, *(module.JOBS if module else ()))
 
 
 def sealed_columns_of(name: str) -> Sequence[SealedColumn]:

@@ -38,6 +38,7 @@ from shared import context
 from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Settings, load_settings
 from shared.database import connection_info
 from shared.eventstore import Session
+from shared.eventstore.key_jobs import move_keys
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.sealed_columns import (
     NO_ID,
@@ -184,6 +185,8 @@ def rewrap(
                 _record(store, who, Rewrap(by=who, reason=why))
             done = lost = 0
             with counting("sealing anew", total) as advance:
+                while not dry_run and move_keys(store):
+                    pass
                 for column in () if dry_run else sealed_columns_of(service):
                     some, unopened = reseal_all(store, settings, column, advance)
                     done, lost = done + some, lost + unopened
@@ -302,7 +305,7 @@ def _uses(settings: Settings, owner: str, store: PostgresStore | None = None) ->
             return _uses(settings, owner, opened)
     ring = settings.keys_of(owner, "data-keys")
     ring.look()
-    counts = {column.table: keys_in_use(store, column) for column in sealed_columns_of(owner)}
+    counts = {column.name: keys_in_use(store, column) for column in sealed_columns_of(owner)}
     ids = [key.id for key in ring]
     for counted in counts.values():
         if MASTER in ids:  # what has no id is under it

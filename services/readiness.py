@@ -32,8 +32,9 @@ def states_of(settings: Settings, stores: Mapping[str, PostgresStore]) -> dict[s
 def _database(store: PostgresStore, ends: float) -> str:
     left = max(0.1, ends - time.monotonic())
     try:
-        with store.pool.connection(timeout=left) as connection:
-            connection.execute("SELECT 1")
+        for pool in (store.pool, store.data_keys.pool):
+            with pool.connection(timeout=left) as connection:
+                connection.execute("SELECT 1")
     except psycopg.OperationalError as error:
         return _unavailable(store.service, error)
     return OK

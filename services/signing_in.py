@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from shared.config import ConfigurationError, Settings
 from shared.database import Login, connection_info
-from shared.eventstore.privileges import reader_of, writer_of
+from shared.eventstore.privileges import reader_of, security_reader_of, writer_of
 from shared.staff import LOGIN_PREFIX
 
 PROBE_SECONDS = 10
@@ -47,6 +47,22 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
     # Another login that signs in here is the owner's, who may read everything.
     taken = reader_of(role) if _user_of(url).startswith(LOGIN_PREFIX) else ""
     return Login(url, taken, read_only=True)
+
+
+def login_of_security_log(settings: Settings, service: str) -> Login:
+    """Return how the security log of a service is read; raises ConfigurationError for nobody."""
+    own = settings.database_urls.get(service)
+    if own and not settings.staff_database_url:
+        return Login(own, read_only=True)
+    url, role = _staff_url(settings), settings.database_role_of(service)
+    staff = _user_of(url).startswith(LOGIN_PREFIX)
+    return Login(url, security_reader_of(role, service) if staff else "", read_only=True)
+
+
+def keys_login_for(settings: Settings, login: Login) -> Login | None:
+    """Return how a verb with a login reaches the data keys; None: as the service itself."""
+    url = settings.staff_keys_database_url
+    return login._replace(url=url) if url and login.role else None
 
 
 def check_login(login: Login, service: str) -> None:

@@ -55,6 +55,10 @@ def terminal_environment(
         found["SALDO_AMQP_URL"] = signed_in(settings.amqp_url, user, password)
     if needs_login(roles):
         found["SALDO_DATABASE_URL"] = signed_in(settings.database_url, login_of(name), password)
+    if "operator" in roles and settings.keys_database_url:
+        found["SALDO_KEYS_DATABASE_URL"] = signed_in(
+            settings.keys_database_url, login_of(name), password
+        )
     return found
 
 

@@ -36,7 +36,7 @@ from rich.text import Text
 
 from services.discovery import UnknownServiceError, check_names, open_store
 from services.language import Lang, refusal, spoken, text
-from services.signing_in import actor_of, check_login, login_for
+from services.signing_in import actor_of, check_login, keys_login_for, login_for
 from shared import reasons
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
@@ -204,6 +204,7 @@ def opened_store(service: str, *, writes: bool = False, **options: Any) -> Itera
     settings = load_settings()
     login = login_for(settings, name, writes=writes)
     check_login(login, name)
+    options["keys_login"] = keys_login_for(settings, login)
     with closing(open_store(name, settings, login=login, **options)) as store:
         yield store
 

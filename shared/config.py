@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
@@ -66,6 +66,10 @@ class Settings:
     staff_database_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys_database_url: str = field(default="", repr=False)
+    """The database of data keys, apart from the data that they open; as its owner."""
+    keys_database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    staff_keys_database_url: str = field(default="", repr=False)
     role_prefix: str = "saldo_"
     """What the names of the services' roles in the database begin with, as a terminal sees it."""
     url: str = "http://127.0.0.1:18080"
@@ -117,6 +121,16 @@ class Settings:
             raise ConfigurationError(
                 f"set SALDO_DATABASE_URL_{service.upper()} to the PostgreSQL URL of the "
                 f"runtime role of {service}; `make up` writes it to .saldo/env"
+            ) from None
+
+    def keys_database_url_of(self, service: str) -> str:
+        """Return the URL under which a service's runtime role reaches its data keys."""
+        try:
+            return self.keys_database_urls[service]
+        except KeyError:
+            raise ConfigurationError(
+                f"set SALDO_KEYS_DATABASE_URL_{service.upper()} to the PostgreSQL URL of the "
+                f"database of keys, with the runtime role of {service}: shared/KEYS.md says how"
             ) from None
 
     def database_role_of(self, service: str) -> str:
@@ -174,18 +188,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
-            "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
+            "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals", "keys_database_url",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
-    databases = {
-        service: env[f"SALDO_DATABASE_URL_{service.upper()}"]
-        for service in (*SERVICES, SEALER)
-        if env.get(f"SALDO_DATABASE_URL_{service.upper()}")
-    }
     return Settings(
         secret=_master_secret(env),
         key_rings={
@@ -193,16 +202,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             for owner in (*SERVICES, GATEWAY)
             if (ring := _key_ring(env, f"SALDO_SECRET_{owner.upper()}"))
         },
-        amqp_urls={
-            principal: env[f"SALDO_AMQP_URL_{principal.upper()}"]
-            for principal in (*SERVICES, GATEWAY)
-            if env.get(f"SALDO_AMQP_URL_{principal.upper()}")
-        },
+        amqp_urls=_each(env, "SALDO_AMQP_URL", (*SERVICES, GATEWAY)),
         staff_amqp_url=env.get("SALDO_STAFF_AMQP_URL") or env.get("SALDO_AMQP_URL", ""),
         staff_database_url=(
             env.get("SALDO_STAFF_DATABASE_URL") or env.get("SALDO_DATABASE_URL", "")
         ),
-        database_urls=databases,
+        database_urls=_each(env, "SALDO_DATABASE_URL", (*SERVICES, SEALER)),
+        keys_database_urls=_each(env, "SALDO_KEYS_DATABASE_URL", SERVICES),
+        staff_keys_database_url=(
+            env.get("SALDO_STAFF_KEYS_DATABASE_URL") or env.get("SALDO_KEYS_DATABASE_URL", "")
+        ),
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
         page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
@@ -243,6 +252,12 @@ def days_setting(
         bounds = f"from {fewest}" if most is None else f"from {fewest} to {most}"
         raise ConfigurationError(f"set {name} to a number of days {bounds}, not {text!r}")
     return int(text)
+
+
+def _each(env: Mapping[str, str], name: str, principals: Iterable[str]) -> dict[str, str]:
+    """Return a setting that each principal has of its own, as far as it is set."""
+    named = {principal: env.get(f"{name}_{principal.upper()}", "") for principal in principals}
+    return {principal: value for principal, value in named.items() if value}
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS) -> float:

@@ -2,10 +2,11 @@
 
 An event cannot be changed, but it can become unreadable: destroying the subject's key erases the
 data from every event, backup and replay, and leaves all amounts intact. Data keys are
-AES-256-GCM keys, themselves wrapped under a key of the service, in the table ``data_keys``.
+AES-256-GCM keys. They are kept in a database of their own (:mod:`shared.eventstore.data_keys`),
+wrapped under a key of the service.
 
-What is sealed under a ring begins with the id of its key; what was sealed before keys had ids has
-none, and is tried under each.
+What is sealed reads ``v2.<id of the key>.<base64>``, and is bound to its subject and its field.
+What was sealed before has no version, and is bound to its subject alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from hashlib import sha256
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -25,31 +26,50 @@ _NONCE = 12
 WRAPPED_BYTES = _NONCE + 32 + 16
 """The length of a wrapped key, after the id of the key that wraps it and a colon."""
 
+_VERSION = "v2"
 
-def seal_with(key: bytes, text: str, subject: bytes) -> str:
-    """Encrypt a text under a 32-byte key, bound to its subject."""
+
+class KeyDestroyedError(LookupError):
+    """Something was to be sealed for a subject whose key has been destroyed."""
+
+
+def new_key() -> bytes:
+    """Return a random data key."""
+    return AESGCM.generate_key(256)
+
+
+def key_id(key: bytes) -> str:
+    """Return the id of a data key, which follows from it and says nothing about it."""
+    return base64.urlsafe_b64encode(sha256(b"saldo/data-key-id" + key).digest()[:6]).decode()
+
+
+def seal_with(key: bytes, text: str, bound_to: bytes) -> str:
+    """Encrypt a text under a 32-byte key, bound to what is given."""
     nonce = secrets.token_bytes(_NONCE)
-    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), subject)
+    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), bound_to)
     return base64.urlsafe_b64encode(sealed).decode()
 
 
-def open_with(key: bytes, sealed: str, subject: bytes) -> str:
+def open_with(key: bytes, sealed: str, bound_to: bytes) -> str:
     """Decrypt the result of seal_with; raises cryptography.exceptions.InvalidTag if altered."""
     raw = base64.urlsafe_b64decode(sealed)
-    return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], subject).decode()
+    return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], bound_to).decode()
 
 
-def seal_under(ring: KeyRing, text: str, subject: bytes) -> str:
-    """Encrypt a text under the first key of a ring, bound to its subject."""
+def seal_under(ring: KeyRing, text: str, subject: bytes, field: str) -> str:
+    """Encrypt a field under the first key of a ring, bound to its subject and its name."""
     key = ring.first
-    return f"{key.id}:{seal_with(key.secret, text, subject)}"
+    return f"{_VERSION}.{key.id}.{seal_with(key.secret, text, _bound_to(subject, field))}"
 
 
-def open_under(ring: KeyRing, sealed: str, subject: bytes) -> str:
+def open_under(ring: KeyRing, sealed: str, subject: bytes, field: str) -> str:
     """Decrypt the result of seal_under.
 
-    Raises InvalidTag if it was altered, shared.keys.UnknownKeyError if its key has been dropped.
+    Raises InvalidTag if it was altered or belongs elsewhere, shared.keys.UnknownKeyError if its key
+    has been dropped.
     """
+    if parts := _parts(sealed):
+        return open_with(ring.find(parts[0]).secret, parts[1], _bound_to(subject, field))
     id_, colon, text = sealed.rpartition(":")
     if colon:
         return open_with(ring.find(id_).secret, text, subject)
@@ -59,6 +79,12 @@ def open_under(ring: KeyRing, sealed: str, subject: bytes) -> str:
         except InvalidTag:
             continue
     raise InvalidTag
+
+
+def sealing_id(sealed: str) -> str:
+    """Return the id of the key that sealed a text; empty if it was sealed without one."""
+    parts = _parts(sealed)
+    return parts[0] if parts else sealed.rpartition(":")[0]
 
 
 def wrap(key: Key, secret: bytes, subject: bytes) -> bytes:
@@ -83,27 +109,34 @@ def wrapping_id(wrapped: bytes) -> str:
     return wrapped[: -WRAPPED_BYTES - 1].decode()
 
 
-_BOUND = "f:"
-"""What begins a text that is bound to the name of its field."""
-
-
 def seal_field(key: bytes, text: str, subject: UUID, field: str) -> str:
     """Encrypt a field of a subject under its data key, bound to both."""
-    return _BOUND + seal_with(key, text, _bound_to(subject, field))
+    return f"{_VERSION}.{key_id(key)}.{seal_with(key, text, _bound_to(subject.bytes, field))}"
 
 
-def open_field(key: bytes, sealed: str, subject: UUID, field: str) -> str:
-    """Decrypt the result of seal_field; raises InvalidTag for another subject or field.
+def open_field(key: bytes, sealed: str, subject: UUID, field: str) -> str | None:
+    """Decrypt the result of seal_field; None where another key of the subject has sealed it.
 
-    What was sealed before fields were bound is bound to its subject alone.
+    That key has been destroyed. Raises InvalidTag if the text was altered or belongs elsewhere.
     """
-    if sealed.startswith(_BOUND):
-        return open_with(key, sealed.removeprefix(_BOUND), _bound_to(subject, field))
+    if parts := _parts(sealed):
+        if parts[0] != key_id(key):
+            return None
+        return open_with(key, parts[1], _bound_to(subject.bytes, field))
     return open_with(key, sealed, subject.bytes)
 
 
-def _bound_to(subject: UUID, field: str) -> bytes:
-    return subject.bytes + field.encode()
+def _parts(sealed: str) -> tuple[str, str] | None:
+    """Return the id of the key and the rest; None for what was sealed before versions."""
+    version, _, rest = sealed.partition(".")
+    if version != _VERSION:
+        return None
+    id_, _, text = rest.partition(".")
+    return id_, text
+
+
+def _bound_to(subject: bytes, field: str) -> bytes:
+    return b"saldo/v2\0" + subject + b"\0" + field.encode()
 
 
 class MemoryVault:
@@ -111,10 +144,11 @@ class MemoryVault:
 
     def __init__(self) -> None:
         self.keys: dict[UUID, bytes] = {}
+        self.destroyed: set[UUID] = set()
 
     def seal(self, subject: UUID, text: str, field: str) -> str:
-        key = self.keys.setdefault(subject, AESGCM.generate_key(256))
-        return seal_field(key, text, subject, field)
+        self.new_keys([subject])
+        return seal_field(self.keys[subject], text, subject, field)
 
     def reveal(self, subject: UUID, sealed: str, field: str) -> str | None:
         key = self.keys.get(subject)
@@ -124,72 +158,11 @@ class MemoryVault:
         """All keys are at hand."""
 
     def new_keys(self, subjects: Sequence[UUID]) -> None:
+        if not self.destroyed.isdisjoint(subjects):
+            raise KeyDestroyedError
         for subject in subjects:
-            self.keys.setdefault(subject, AESGCM.generate_key(256))
+            self.keys.setdefault(subject, new_key())
 
     def destroy(self, subject: UUID) -> None:
         self.keys.pop(subject, None)
-
-
-class PostgresVault:
-    """The vault in the table ``data_keys`` of a service, used within a transaction."""
-
-    def __init__(self, cursor: Any, ring: KeyRing) -> None:
-        self._cursor = cursor
-        self._ring = ring
-        self._known: dict[UUID, bytes] = {}
-
-    def seal(self, subject: UUID, text: str, field: str) -> str:
-        return seal_field(self.key_of(subject), text, subject, field)
-
-    def reveal(self, subject: UUID, sealed: str, field: str) -> str | None:
-        key = self._key(subject)
-        return None if key is None else open_field(key, sealed, subject, field)
-
-    def destroy(self, subject: UUID) -> None:
-        self._known.pop(subject, None)
-        self._cursor.execute("DELETE FROM data_keys WHERE subject = %s", (subject,))
-
-    def key_of(self, subject: UUID, initial: bytes | None = None) -> bytes:
-        """Return the key of a subject, made at the first call (``initial``, else random)."""
-        key = self._key(subject)
-        if key is None:
-            self._create(subject, initial or AESGCM.generate_key(256))
-            key = self._key(subject)
-        if key is None:
-            raise RuntimeError("a data key was created and cannot be found")
-        return key
-
-    def _create(self, subject: UUID, key: bytes) -> None:
-        # Two sessions may create a key at once: the first one is kept.
-        self._cursor.execute(
-            "INSERT INTO data_keys (subject, wrapped) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (subject, wrap(self._ring.first, key, subject.bytes)),
-        )
-
-    def _key(self, subject: UUID) -> bytes | None:
-        if subject not in self._known:
-            self.fetch_keys([subject])
-        return self._known.get(subject)
-
-    def fetch_keys(self, subjects: Sequence[UUID]) -> None:
-        self._cursor.execute(
-            "SELECT subject, wrapped FROM data_keys WHERE subject = ANY(%s)", (list(subjects),)
-        )
-        for row in self._cursor.fetchall():
-            wrapped, subject = bytes(row["wrapped"]), row["subject"]
-            self._known[subject] = unwrap(self._ring, wrapped, subject.bytes)
-
-    def new_keys(self, subjects: Sequence[UUID]) -> None:
-        self.fetch_keys(subjects)
-        missing = [subject for subject in subjects if subject not in self._known]
-        if not missing:
-            return
-        key = self._ring.first
-        wrapped = [wrap(key, AESGCM.generate_key(256), subject.bytes) for subject in missing]
-        self._cursor.execute(
-            "INSERT INTO data_keys (subject, wrapped) SELECT * FROM unnest(%s, %s)"
-            " ON CONFLICT DO NOTHING",
-            (missing, wrapped),
-        )
-        self.fetch_keys(missing)
+        self.destroyed.add(subject)

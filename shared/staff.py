@@ -14,9 +14,19 @@ from shared.money import Kopecks
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "ledger": ("adjust", "reverse", "write-off", "approve", "close", "post-payment", "read"),
-    "helpdesk": ("read", "answer", "route", "close"),
-    "payments": ("refund", "approve", "resolve", "import", "read"),
-    "accounts": ("read",),
+    "helpdesk": ("read", "answer", "route", "close", "find"),
+    "payments": ("refund", "approve", "resolve", "import", "read", "find"),
+    "accounts": ("read", "link"),
+    "identity": (
+        "find",
+        "show",
+        "unblock",
+        "resend",
+        "end-sessions",
+        "erase",
+        "export",
+        "restore",
+    ),
 }
 """All permissions, by service."""
 
@@ -37,7 +47,9 @@ MONEY = LIMITS.keys() | {"approve"}
 _CLERK = {
     "ledger": (*_CORRECTIONS, "read"),
     "helpdesk": PERMISSIONS["helpdesk"],
-    "payments": ("refund", "resolve", "read"),
+    "payments": ("refund", "resolve", "read", "find"),
+    "accounts": ("read",),
+    "identity": ("find", "show", "unblock", "resend", "end-sessions"),
 }
 
 ROLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -48,8 +60,9 @@ ROLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "operator": {
         **_CLERK,
         "ledger": (*_CORRECTIONS, "close", "read"),
-        "payments": ("refund", "resolve", "import", "read"),
-        "accounts": ("read",),
+        "payments": ("refund", "resolve", "import", "read", "find"),
+        "accounts": PERMISSIONS["accounts"],
+        "identity": PERMISSIONS["identity"],
     },
     "administrator": {},
 }

@@ -28,7 +28,8 @@ from shared.bus.permissions import Rights, rights_of_staff, rights_of_subscriber
 from shared.bus.principals import virtual_host_of
 from shared.bus.topology import connect, dead_queue, reaction_queue
 from shared.config import ACQUIRER_URL, SEALER, SERVICES, Settings
-from shared.eventstore.migrations import migrate
+from shared.eventstore.data_keys import keys_schema
+from shared.eventstore.migrations import migrate, migrate_keys
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.client import RpcClient
 from tests.staff_logins import OPERATOR_LOGIN, PASSWORD, drop_operator, put_operator
@@ -112,6 +113,11 @@ class Database:
         return psycopg.connect(
             self.settings.database_url, autocommit=True, options=f"-c search_path={service}"
         )
+
+    def keys_owner(self, service: str) -> psycopg.Connection[Any]:
+        """Connect as the owner of the keys, with the service's schema of keys in the path."""
+        path = f"-c search_path={keys_schema(service)}"
+        return psycopg.connect(self.settings.keys_database_url, autocommit=True, options=path)
 
 
 @pytest.fixture(scope="session")
@@ -251,6 +257,9 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
                 migrations_of(service),
                 sealer_url=settings.database_url_of(SEALER),
             )
+            migrate_keys(
+                settings.keys_database_url, service, settings.keys_database_url_of(service)
+            )
         put_operator(settings)
         yield settings, name
         drop_operator(settings)
@@ -327,14 +336,23 @@ def role_of(service: str) -> str:
 
 
 def _with_database(settings: Settings, name: str) -> Settings:
+    # One database for data and keys, which makes a copy for each test: see test_keys_apart.py.
     path, url = f"/{name}", settings.database_url
+    owner, staff = (
+        urlunsplit(urlsplit(url)._replace(path=path)),
+        signed_in_as(url, OPERATOR_LOGIN, PASSWORD, path),
+    )
+    roles = {
+        service: signed_in_as(url, role_of(service), "saldo-test", path)
+        for service in (*SERVICES, SEALER)
+    }
     return replace(
         settings,
-        database_url=urlunsplit(urlsplit(url)._replace(path=path)),
-        staff_database_url=signed_in_as(url, OPERATOR_LOGIN, PASSWORD, path),
+        database_url=owner,
+        keys_database_url=owner,
+        staff_database_url=staff,
+        staff_keys_database_url=staff,
         staff_amqp_url=signed_in_as(settings.amqp_url, OPERATOR_LOGIN, PASSWORD),
-        database_urls={
-            service: signed_in_as(url, role_of(service), "saldo-test", path)
-            for service in (*SERVICES, SEALER)
-        },
+        database_urls=roles,
+        keys_database_urls={service: roles[service] for service in SERVICES},
     )

@@ -27,12 +27,16 @@ def demo_installation(settings: Settings, folder: Path, **overrides: str) -> Ite
     given = {
         **overrides,
         "SALDO_DATABASE_URL": settings.database_url,
+        "SALDO_KEYS_DATABASE_URL": settings.keys_database_url,
         **broker_environment(settings),
         "SALDO_STAFF_DATABASE_URL": settings.staff_database_url,
+        "SALDO_STAFF_KEYS_DATABASE_URL": settings.staff_keys_database_url,
         "SALDO_STAFF_AMQP_URL": settings.staff_amqp_url,
     }
     for service, url in settings.database_urls.items():
         given[f"SALDO_DATABASE_URL_{service.upper()}"] = url
+    for service, url in settings.keys_database_urls.items():
+        given[f"SALDO_KEYS_DATABASE_URL_{service.upper()}"] = url
     # A machine that runs tests may be busy: what a page does without a read has tests of its own.
     given.setdefault("SALDO_PAGE_READ_SECONDS", "10")
     documents = folder / "documents"

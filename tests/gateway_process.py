@@ -36,8 +36,10 @@ class Kind(Schema):
     kind = fields.String(required=True)
     version = fields.String(allow_none=True)
 
-class Email(Schema):
+class Registration(Schema):
+    person_type = fields.String(required=True)
     email = fields.String(required=True)
+    organisation = fields.Raw(allow_none=True)
     ip = fields.String(required=True)
 
 class Base:
@@ -60,10 +62,10 @@ class Identity(Base):
         text = f"{now.actor} {now.correlation_id} {now.traceparent}"
         return dict(kind=kind, version="1", title="t", media_type="text/plain", text=text)
 
-    @rpc(Email, callers=["gateway"])
-    def request_password_reset(self, email, ip):
+    @rpc(Registration, callers=["gateway"])
+    def start_registration(self, person_type, email, organisation, ip):
         eventlet.sleep(1)
-        return {"reset_id": str(context.current().command_id)}
+        return {"registration_id": str(context.current().command_id)}
 
 runner = ServiceRunner({})
 for name, url in json.loads(sys.argv[1]).items():

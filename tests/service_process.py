@@ -26,6 +26,10 @@ def environment_of(database: Database, service: str) -> dict[str, str]:
             f"SALDO_DATABASE_URL_{name.upper()}": settings.database_url_of(name)
             for name in SERVICES
         },
+        **{
+            f"SALDO_KEYS_DATABASE_URL_{name.upper()}": settings.keys_database_url_of(name)
+            for name in SERVICES
+        },
     }
 
 

@@ -58,6 +58,8 @@ class CabinetClient:
         self.url = url.rstrip("/")
         self.patience = patience
         self.token: str | None = None
+        self.device_token: str | None = None
+        """What this client is known by: without it, each sign-in is that of a new device."""
         self.repeats = 0
         """The number of repeated requests so far."""
         self._http = requests.Session()
@@ -94,13 +96,16 @@ class CabinetClient:
 
     def sign_in(self, email: str, password: str) -> dict[str, Any]:
         """Open a session and use it; return {token, session_id, must_change_password, ...}."""
-        session = self._post("/sessions", {"email": email, "password": password})
+        body = {"email": email, "password": password, "device_token": self.device_token}
+        session = self._post("/sessions", body)
         self.token = str(session["token"])
+        self.device_token = str(session["device_token"])
         return session
 
     def change_password(self, current: str, new: str) -> None:
+        """Change the password, and go on with the new token of the session."""
         body = {"current_password": current, "new_password": new}
-        self.call("PUT", "/me/password", body)
+        self.token = str(self.call("PUT", "/me/password", body)["token"])
 
     def profile(self) -> dict[str, Any]:
         return self._get("/me")

@@ -96,6 +96,7 @@ def set_up_cabinet(journey: Journey) -> None:
         step.outcome = f"{len(attempts)} of {len(attempts)} refused"
     with report.step("Change the password") as step:
         client.change_password(person.temporary_password, person.own_password)
+        person.token = client.token or ""
         check(client.accounts() == [], "a new cabinet without accounts")
         step.outcome = "the cabinet is open"
     with report.step("Enter name and telephone") as step:

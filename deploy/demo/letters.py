@@ -87,6 +87,11 @@ def password_in(letter: Letter) -> str:
     return _first(_PASSWORD, letter, "temporary password")
 
 
+def token_in(letter: Letter, path: str) -> str:
+    """Return the token of a link to a page in a letter: of ``.../recover/<token>``."""
+    return _first(re.compile(re.escape(path) + r"([\w-]{43})$", re.MULTILINE), letter, "link")
+
+
 def _key(path: Path) -> str:
     # After the colon stand flags, which a mail program changes.
     return path.name.partition(":")[0]

@@ -91,8 +91,9 @@ def generate_settings(
         | key_settings(state)
         | monitoring_urls(ports)
         | role_urls(database, secrets["roles"])
+        | keys_urls(f"{database}_keys", secrets["roles"])
         | broker_urls(broker, secrets["amqp_users"])
-        | staff_urls(broker, database, secrets["staff"])
+        | staff_urls(broker, database, f"{database}_keys", secrets["staff"])
     )
 
 
@@ -120,6 +121,9 @@ def apply_overrides(
         derived["SALDO_ACQUIRER_TITLE"] = ""
     if "SALDO_DATABASE_URL" in overrides:
         derived |= role_urls(overrides["SALDO_DATABASE_URL"], secrets["roles"])
+        derived |= keys_urls(keys_url(overrides["SALDO_DATABASE_URL"]), secrets["roles"])
+    if "SALDO_KEYS_DATABASE_URL" in overrides:
+        derived |= keys_urls(overrides["SALDO_KEYS_DATABASE_URL"], secrets["roles"])
     if "SALDO_AMQP_URL" in overrides:
         if "SALDO_AMQP_ADMIN_URL" not in overrides:
             raise StateError(
@@ -131,6 +135,7 @@ def apply_overrides(
     derived |= staff_urls(
         overrides.get("SALDO_AMQP_URL") or settings["SALDO_AMQP_URL"],
         overrides.get("SALDO_DATABASE_URL") or settings["SALDO_DATABASE_URL"],
+        {**settings, **derived, **overrides}["SALDO_KEYS_DATABASE_URL"],
         secrets["staff"],
     )
     return {**settings, **derived, **overrides}
@@ -164,14 +169,42 @@ def role_urls(owner_url: str, key: str) -> dict[str, str]:
     }
 
 
-def staff_urls(administrator_url: str, owner_url: str, key: str) -> dict[str, str]:
+def keys_url(owner_url: str) -> str:
+    """Return the URL of the database of keys beside another: the same server, its name + _keys."""
+    parts = urlsplit(owner_url)
+    return urlunsplit(parts._replace(path=f"{parts.path}_keys"))
+
+
+def keys_urls(owner_url: str, key: str) -> dict[str, str]:
+    """Return `SALDO_KEYS_DATABASE_URL` and, of each service, `SALDO_KEYS_DATABASE_URL_<SERVICE>`.
+
+    The services have their roles and passwords of `role_urls`.
+    """
+    parts = urlsplit(owner_url)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
+        raise StateError(
+            "SALDO_KEYS_DATABASE_URL must look like postgresql://owner:password@host/name"
+        )
+    return {"SALDO_KEYS_DATABASE_URL": owner_url} | {
+        f"SALDO_KEYS_DATABASE_URL_{name.upper()}": _signed_in_as(parts, f"saldo_{name}", key)
+        for name in SERVICES
+    }
+
+
+def staff_urls(
+    administrator_url: str, owner_url: str, keys_owner_url: str, key: str
+) -> dict[str, str]:
     """Return with what the `saldo` command signs in where `.saldo/env` is read: as the operator.
 
     `deploy.embedded.staff` creates his user and his login from these.
     """
     return {
         f"SALDO_STAFF_{name}_URL": _signed_in_as(urlsplit(url), OPERATOR, key)
-        for name, url in (("AMQP", administrator_url), ("DATABASE", owner_url))
+        for name, url in (
+            ("AMQP", administrator_url),
+            ("DATABASE", owner_url),
+            ("KEYS_DATABASE", keys_owner_url),
+        )
     }
 
 

@@ -19,6 +19,7 @@ def _secrets_of(*owners: str) -> tuple[str, ...]:
 _EVERY = ("SALDO_LOG_LEVEL", "SALDO_TIMEZONE")
 _TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
+_KEYS_DATABASES = tuple(f"SALDO_KEYS_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _BROKER = tuple(f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES)
 _BROKER_GATEWAY = f"SALDO_AMQP_URL_{GATEWAY.upper()}"
 _VERIFIERS = (
@@ -60,6 +61,7 @@ _WITNESSES = (
 _SERVICES = (
     *_TRACED,
     *_DATABASES,
+    *_KEYS_DATABASES,
     *_BROKER,
     *_ACQUIRERS,
     *acquirer_variables({}),
@@ -82,7 +84,14 @@ _SERVICES = (
 )
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "migrate": (*_EVERY, "SALDO_DATABASE_URL", "SALDO_DATABASE_URL_SEALER", *_DATABASES),
+    "migrate": (
+        *_EVERY,
+        "SALDO_DATABASE_URL",
+        "SALDO_DATABASE_URL_SEALER",
+        "SALDO_KEYS_DATABASE_URL",
+        *_DATABASES,
+        *_KEYS_DATABASES,
+    ),
     "broker": (
         *_EVERY,
         "SALDO_AMQP_ADMIN_URL",
@@ -96,6 +105,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_AMQP_ADMIN_URL",
         "SALDO_AMQP_URL",
         "SALDO_DATABASE_URL",
+        "SALDO_KEYS_DATABASE_URL",
         *_VERIFIERS,
         *_secrets_of("accounts", "ledger", "payments"),
         "SALDO_LEDGER_ACCRUALS",

@@ -1,4 +1,7 @@
-"""The cookies of the cabinet. All are first-party; the look and an invitation outlive the browser."""
+"""The cookies of the cabinet, all first-party.
+
+Only the device, the look and an invitation outlive the browser.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,12 @@ NOTICE = "__Host-notice"
 """What the next page says first, sealed: a notice after a form was accepted."""
 INVITATION = "__Host-invitation"
 """An invitation to an account, sealed: it waits until its guest has registered and logged in."""
+DEVICE = "__Host-device"
+"""What identity knows this browser by; it opens nothing, and stays when the session ends."""
 LOOK = "look"
 """How pages look: it is read before log-in too, and holds nothing about a person."""
 
-_YEAR = 365 * 24 * 3600
+YEAR = 365 * 24 * 3600
 THEMES = ("auto", "light", "dark", "contrast")
 SIZES = ("100", "150", "200")
 LANGUAGES = ("ru", "en")
@@ -48,7 +53,7 @@ class Look:
         """Keep the look for a year."""
         value = f"{self.theme}.{self.size}.{self.language}"
         response.set_cookie(
-            LOOK, value, max_age=_YEAR, secure=https, httponly=True, samesite="Lax", path="/"
+            LOOK, value, max_age=YEAR, secure=https, httponly=True, samesite="Lax", path="/"
         )
 
 

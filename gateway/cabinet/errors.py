@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway import formats
+from gateway import formats, support_codes
 from gateway.cabinet.visit import Visit
 from gateway.problems import Refusal, refusal_of
 from shared import context
@@ -17,8 +17,11 @@ from shared.logs import get_logger
 log = get_logger("gateway.cabinet")
 
 
-def failure_page(visit: Visit, error: Exception) -> Response:
-    """Return the page of whatever a page raised; a defect leaves its trace in the log."""
+def failure_page(visit: Visit, error: Exception, page: str) -> Response:
+    """Return the page of whatever a page raised; a defect leaves its trace in the log.
+
+    ``page`` is the path as the metrics write it: in that of the visit there may be a token.
+    """
     if isinstance(error, Refusal):
         return error_page(visit, error)
     if isinstance(error, InternalError):
@@ -26,7 +29,7 @@ def failure_page(visit: Visit, error: Exception) -> Response:
         return error_page(visit, Refusal(500, "internal_error"))
     if isinstance(error, ServiceError):
         return error_page(visit, refusal_of(error))
-    log.error("page_failed", path=visit.request.path, exc_info=error)
+    log.error("page_failed", path=page, exc_info=error)
     return error_page(visit, Refusal(500, "internal_error"))
 
 
@@ -35,6 +38,8 @@ def error_page(visit: Visit, refusal: Refusal) -> Response:
     status = 404 if refusal.code == "account_not_linked" else refusal.status
     support_code = context.current().correlation_id
     log.info("refused", code=refusal.code, status=status, support_code=support_code)
+    if visit.person is not None:
+        support_codes.note(visit.service.services, visit.person.person_id, status, support_code)
     response = visit.render(
         "error.html",
         status=status,

@@ -28,7 +28,7 @@ from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.visit import NOTICE_SECONDS, Visit
 from gateway.handling import BODY, CALLER, CONTEXT
 from gateway.messages import language_of
-from gateway.operations import Access, template_of
+from gateway.operations import PATH_PARTS, Access, template_of
 from gateway.problems import Refusal
 from gateway.web import ANY_OTHER_PATH, SETTINGS_KEY, UNMATCHED, Route
 from shared import context
@@ -118,7 +118,7 @@ def _pages(gateway: Any) -> tuple[Map, Mapping[str, Handler]]:
         if described.method == "GET":
             rules.append(Rule(described.path, endpoint=name, methods=["GET"]))
             handlers[name] = found.handler
-    return Map(rules), handlers
+    return Map(rules, converters=PATH_PARTS), handlers
 
 
 def page_at(service: Any, path: str) -> tuple[Handler, Mapping[str, Any]] | None:
@@ -161,7 +161,7 @@ def respond(
         except _Elsewhere as elsewhere:
             response = elsewhere.response
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
-            response = failure_page(visit, error)
+            response = failure_page(visit, error, described.template)
         _keep_cookies(visit, response)
         return secure_page(request, response, settings)
 

@@ -16,6 +16,7 @@ from gateway.cabinet.markdown import coded, prose
 from gateway.cabinet.static import static_path
 from gateway.documents.payment_code import qr_svg
 from gateway.translation import translations
+from shared.devices import device_name
 from shared.ids import new_id
 
 TABS = (
@@ -53,7 +54,7 @@ def environment(language: str) -> Environment:
         typed_day=formats.typed_day,
         coded=coded,
         prose=prose,
-        device=formats.device,
+        device=device_name,
         qr=_qr,
         size=partial(_in_language, formats.size, language),
         month=partial(_in_language, formats.month, language),

@@ -48,6 +48,7 @@ def operation(movement: Mapping[str, Any], language: str) -> str:
         "payment_moved_away": text("Оплата перенесена на другой лицевой счёт"),
         "payer_kind": text("Изменён вид плательщика"),
         "advance_settled": text("Зачёт аванса"),
+        "closed": text("Лицевой счёт закрыт"),
     }
     if movement["kind"] not in names:
         return str(movement["text"])

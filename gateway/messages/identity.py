@@ -76,9 +76,20 @@ IDENTITY = {
         "en": "The e-mail or the password is wrong. Check the keyboard layout and try again, or "
         "recover the password.",
     },
+    "sign_in_by_letter": {
+        "ru": "Чужие слишком часто подбирали пароль. Если Ваш верный, мы отправили на почту "
+        "письмо: войдите по ссылке из него.",
+        "en": "Strangers have tried too many passwords. If yours was right, a letter is on its "
+        "way to the mailbox: log in by its link.",
+    },
+    "sign_in_link_expired": {
+        "ru": "По этой ссылке уже вошли, или ей больше получаса. Войдите с паролем.",
+        "en": "This link was used already, or is older than half an hour. Sign in with the "
+        "password.",
+    },
     "temporary_password_expired": {
-        "ru": "Срок временного пароля истёк. Восстановите пароль: новый код придёт на Вашу почту.",
-        "en": "The temporary password has expired. Recover the password: a code will come by "
+        "ru": "Срок временного пароля истёк. Восстановите пароль: ссылка придёт на Вашу почту.",
+        "en": "The temporary password has expired. Recover the password: a link will come by "
         "e-mail.",
     },
     "wrong_current_password": {
@@ -112,29 +123,40 @@ IDENTITY = {
         "en": "The password is too long. Choose at most {max_length} characters.",
     },
     "password_too_common": {
-        "ru": "Этот пароль подбирают одним из первых. Придумайте другой и никому его не сообщайте.",
-        "en": "This password is among the first to be guessed. Choose another and never share it.",
+        "ru": "Этот пароль подбирают одним из первых: слово с цифрами или клавиши подряд. Возьмите "
+        "фразу из нескольких слов.",
+        "en": "This password is among the first to be guessed: a word with digits, or keys in a "
+        "row. Take a phrase of several words.",
     },
-    "password_is_email": {
-        "ru": "Пароль совпадает с адресом почты. Придумайте другой.",
-        "en": "The password is the e-mail address. Choose another.",
+    "password_has_email": {
+        "ru": "В пароле есть Ваш адрес почты. Придумайте другой пароль, например фразу.",
+        "en": "The password contains your e-mail address. Choose another, a phrase for example.",
+    },
+    "password_has_name": {
+        "ru": "В пароле есть Ваше имя или название организации. Придумайте другой, например фразу.",
+        "en": "The password contains your name or the organisation's. Choose another, a phrase for "
+        "example.",
+    },
+    "password_was_temporary": {
+        "ru": "Этот пароль приходил в письме. Придумайте свой.",
+        "en": "This password came in a letter. Choose one of your own.",
     },
     "password_unchanged": {
         "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
         "en": "The new password is the current one. Choose another.",
     },
     "password_reset_not_found": {
-        "ru": "Такого восстановления нет. Запросите код ещё раз.",
-        "en": "There is no such recovery. Ask for a code again.",
+        "ru": "Эта ссылка уже использована, или ей больше часа. Запросите новую.",
+        "en": "This link has been used already or is more than an hour old. Ask for another.",
     },
     "password_reset_exists": {
-        "ru": "Восстановление уже начато. Введите код из письма.",
-        "en": "This recovery has been started already. Enter the code from the letter.",
+        "ru": "Восстановление уже начато. Откройте ссылку из письма.",
+        "en": "This recovery has been started already. Open the link from the letter.",
     },
     "password_reset_completed": {
-        "ru": "Это восстановление уже завершено. Войдите с новым паролем или запросите код ещё "
+        "ru": "Это восстановление уже завершено. Войдите с новым паролем или запросите ссылку ещё "
         "раз.",
-        "en": "This recovery is completed. Sign in with the new password or ask for a code again.",
+        "en": "This recovery is completed. Sign in with the new password or ask for a link again.",
     },
     "organisation_missing": {
         "ru": "Не указаны реквизиты организации. Укажите её название, ИНН и КПП.",

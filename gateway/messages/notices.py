@@ -16,9 +16,9 @@ NOTICES = {
         "their way by e-mail: sign in with it and change it at once.",
     },
     "password_reset_requested": {
-        "ru": "Если такой адрес зарегистрирован, на него отправлен код. Введите код и новый "
-        "пароль; если письма нет, проверьте папку «Спам».",
-        "en": "If the address is registered, a code has been sent to it. Enter it and a new "
+        "ru": "Если такой адрес зарегистрирован, на него отправлена ссылка. Откройте её и задайте "
+        "новый пароль; если письма нет, проверьте папку «Спам».",
+        "en": "If the address is registered, a link has been sent to it. Open it and set a new "
         "password; no letter? Look into spam.",
     },
     "password_changed": {

@@ -21,20 +21,24 @@ class MeRoutes:
             path=f"{API}/me/password",
             tag=TAG,
             summary="Change the password; required before anything else at the first sign-in (S9).",
-            description="All other sessions of the person end. The new password must be long "
-            "enough, differ from the current one, and not be among those that are guessed first.",
+            description="All other sessions of the person end, and this one gets a new `token`: "
+            "the old one is refused from then on. The new password must be long enough, differ "
+            "from the current one and the temporary one, contain neither e-mail nor name, and not "
+            "be among those that are guessed first.",
             access=Access.ANY_PASSWORD,
             body=shapes.ChangePassword,
-            result=Notice,
+            result=shapes.PasswordChanged,
             refusals={
                 401: ("session_expired",),
                 404: ("person_not_found",),
                 422: (
-                    "password_is_email",
+                    "password_has_email",
+                    "password_has_name",
                     "password_too_common",
                     "password_too_long",
                     "password_too_short",
                     "password_unchanged",
+                    "password_was_temporary",
                     "wrong_current_password",
                 ),
                 429: ("too_many_attempts",),
@@ -42,7 +46,7 @@ class MeRoutes:
         )
     )
     def change_password(self, call: Call) -> Any:
-        call.command(
+        changed = call.command(
             "identity",
             "change_password",
             person_id=call.person_id,
@@ -50,7 +54,7 @@ class MeRoutes:
             current_password=call.body["current_password"],
             new_password=call.body["new_password"],
         )
-        return {"message": call.notice("password_changed")}
+        return {**changed, "message": call.notice("password_changed")}
 
     @route(
         Operation(

@@ -24,7 +24,10 @@ class SessionRoutes:
             summary="Sign in; send the token as `Authorization: Bearer`.",
             description="The token is shown once and is valid until `expires_at`, and for a week "
             "without use. The session of a temporary password is short, and allows nothing but "
-            "`PUT /me/password`.",
+            "`PUT /me/password`. Keep `device_token` and send it at the next sign-in: on a device "
+            "that is known nobody else's wrong passwords count, and no letter is sent about it. "
+            "While strangers guess, a right password from a place that is not known answers "
+            "`sign_in_by_letter`, as a wrong one does; the link in the letter signs in.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.SignIn,
@@ -32,7 +35,8 @@ class SessionRoutes:
             result=shapes.SignedIn,
             refusals={
                 401: ("wrong_credentials",),
-                403: ("temporary_password_expired",),
+                403: ("sign_in_by_letter", "temporary_password_expired"),
+                404: ("person_not_found",),
                 422: ("email_invalid",),
                 429: ("too_many_attempts",),
             },
@@ -44,13 +48,44 @@ class SessionRoutes:
         )
     )
     def sign_in(self, call: Call) -> Any:
-        device = call.body["device"] or call.request.headers.get("User-Agent", "")
         return call.command(
             "identity",
             "sign_in",
             email=call.body["email"],
             password=call.body["password"],
-            device="".join(filter(str.isprintable, device))[:MAX_DEVICE_LENGTH],
+            device=device_of(call),
+            device_token=call.body["device_token"],
+            ip=call.ip,
+        )
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/sessions/by-link",
+            tag=TAG,
+            summary="Sign in by the link of a letter.",
+            description="The letter is sent when `POST /sessions` answers `sign_in_by_letter` to "
+            "the right password. Its link works once, for half an hour; `token` is the last part "
+            "of its address.",
+            access=Access.PUBLIC,
+            idempotency=Idempotency.OPTIONAL,
+            body=shapes.SignInByLink,
+            status=201,
+            result=shapes.SignedIn,
+            refusals={
+                403: ("sign_in_link_expired", "temporary_password_expired"),
+                404: ("person_not_found",),
+            },
+            location=f"{API}/sessions/{{session_id}}",
+        )
+    )
+    def sign_in_by_link(self, call: Call) -> Any:
+        return call.command(
+            "identity",
+            "sign_in_by_link",
+            token=call.body["token"],
+            device=device_of(call),
+            device_token=call.body["device_token"],
             ip=call.ip,
         )
 
@@ -101,7 +136,39 @@ class SessionRoutes:
     )
     def end_session(self, call: Call) -> None:
         session_id = _session_asked(call)
-        call.command("identity", "end_session", person_id=call.person_id, session_id=session_id)
+        call.command(
+            "identity",
+            "end_session",
+            person_id=call.person_id,
+            session_id=session_id,
+            by_session_id=call.signed_in.session_id,
+        )
+
+    @route(
+        Operation(
+            method="DELETE",
+            path=f"{API}/sessions",
+            tag=TAG,
+            summary="End all sessions but this one.",
+            description="Their tokens are refused from then on, and their devices are no longer "
+            "known.",
+            status=204,
+            refusals={401: ("session_expired",)},
+        )
+    )
+    def end_other_sessions(self, call: Call) -> None:
+        call.command(
+            "identity",
+            "end_other_sessions",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+        )
+
+
+def device_of(call: Call) -> str:
+    """Return the name of the device that signs in: what it calls itself, or its User-Agent."""
+    device = call.body["device"] or call.request.headers.get("User-Agent", "")
+    return "".join(filter(str.isprintable, device))[:MAX_DEVICE_LENGTH]
 
 
 def _session_asked(call: Call) -> str:
@@ -114,6 +181,6 @@ def _session_asked(call: Call) -> str:
 
 
 def _open_sessions(call: Call) -> list[dict[str, Any]]:
-    found = call.ask("identity", "sessions", person_id=call.person_id)["sessions"]
+    found = call.ask("identity", "sessions", person_id=call.person_id, ip=call.ip)["sessions"]
     own = call.signed_in.session_id
     return [{**session, "current": str(session["session_id"]) == own} for session in found]

@@ -239,7 +239,19 @@ def chosen_password() -> Text:
     return secret(
         "The new password, never to be shared (S10).",
         "четыре синих чайника",
-        told={"minLength": 10, "maxLength": 200},
+        told={"minLength": 8, "maxLength": 200},
+    )
+
+
+def link_token() -> Text:
+    """Return the field for the token at the end of a link in a letter."""
+    return Text(
+        required=True,
+        validate=formed(patterns.LINK_TOKEN, 43),
+        metadata=described(
+            "The last part of the link in the letter.",
+            "q0Zb3m1V7xR5sT9uY2wC4eG6hJ8kL0nP1aD3fF5gH7j",
+        ),
     )
 
 

@@ -33,8 +33,8 @@ class Movement(Result):
         "`payment_refund` (money went back to the payer), `payment_moved_here` and "
         "`payment_moved_away` (a payment was made to the wrong account), "
         "`payer_kind` (another kind of payer, by whose rules penalties are from that day on), "
-        "`advance_settled` (an advance has paid a debt; neither changes the balance); show an "
-        "unknown kind by its `text`.",
+        "`advance_settled` (an advance has paid a debt), `closed` (the holder's time has ended; "
+        "none of these changes the balance); show an unknown kind by its `text`.",
         "charges",
     )
     text = output_text("A description for people.", "Начисления за 2026-10")

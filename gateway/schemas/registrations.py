@@ -17,6 +17,7 @@ from gateway.schemas.base import (
     email_address,
     identifier,
     input_text,
+    link_token,
     notice,
     one_of,
     output_text,
@@ -156,15 +157,8 @@ class RequestPasswordReset(Shape):
     email = email_address("The e-mail of the cabinet.")
 
 
-class PasswordResetRequested(Result):
-    """The started recovery; the response is the same for an unknown e-mail."""
-
-    reset_id = identifier("The id for the next step.")
-    message = notice()
-
-
 class ConfirmPasswordReset(Shape):
-    """The code from the letter and the new password."""
+    """The token of the link in the letter, and the new password."""
 
-    code = input_text("The code from the letter.", "482913", most=32)
+    token = link_token()
     new_password = chosen_password()

@@ -15,6 +15,7 @@ from gateway.schemas.base import (
     input_text,
     instant,
     length,
+    notice,
     one_of,
     output_text,
     secret,
@@ -23,15 +24,9 @@ from gateway.schemas.base import (
 from gateway.schemas.base import Text as TextField
 
 
-class SignIn(Shape):
-    """E-mail, password, and a name for the device in the list of sessions."""
-
-    email = email_address("The e-mail of the cabinet.")
-    password = secret(
-        "The password; at the first sign-in, the temporary one from the letter.",
-        "четыре синих чайника",
-    )
-    device = TextField(
+def device_name() -> TextField:
+    """Return the field for what a device is called in the list of sessions."""
+    return TextField(
         load_default=None,
         allow_none=True,
         validate=written(1, 200),
@@ -39,6 +34,43 @@ class SignIn(Shape):
             "The name in the list of sessions; by default the User-Agent.", "Телефон"
         ),
     )
+
+
+def device_token() -> TextField:
+    """Return the field for the token by which a device is known."""
+    return TextField(
+        load_default=None,
+        allow_none=True,
+        validate=written(1, 200),
+        metadata=described(
+            "The `device_token` of an earlier sign-in on this device.",
+            "Jx3vX0w2mT5cYb8LrKq1Zd7uNf4hSg6aPo9eWi2VtBk",
+        ),
+    )
+
+
+class SignIn(Shape):
+    """E-mail, password, a name for the device in the list of sessions, and what it is known by."""
+
+    email = email_address("The e-mail of the cabinet.")
+    password = secret(
+        "The password; at the first sign-in, the temporary one from the letter.",
+        "четыре синих чайника",
+    )
+    device = device_name()
+    device_token = device_token()
+
+
+class SignInByLink(Shape):
+    """The token of a link, and what `SignIn` has of the device."""
+
+    token = secret(
+        "The last part of the link in the letter.",
+        "q3Vb9LrX0w2mT5cYbKq1Zd7uNf4hSg6aPo8eWi2VtJk",
+        most=200,
+    )
+    device = device_name()
+    device_token = device_token()
 
 
 class DocumentToAccept(Result):
@@ -70,6 +102,9 @@ class SignedIn(Result):
         ),
     )
     expires_at = instant("When the session expires.")
+    device_token = output_text(
+        "What this device is known by: send it at the next sign-in. It is shown once."
+    )
 
 
 class Session(Result):
@@ -77,6 +112,15 @@ class Session(Result):
 
     session_id = identifier("The id of the session.")
     device = output_text("The name of the device, or its User-Agent.", "Firefox")
+    how = output_text("How it was opened: `password` or `letter` (by its link).", "password")
+    same_network = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata=described(
+            "Whether it was opened from the network of this request; null if that is not known.",
+            True,
+        ),
+    )
     created_at = instant("When it was opened.")
     last_seen_at = instant("When it was last used.")
     current = fields.Boolean(
@@ -119,6 +163,14 @@ class ChangePassword(Shape):
         "The current password, which may be the temporary one.", "Kp7-Wq3x-Tn9z"
     )
     new_password = chosen_password()
+
+
+class PasswordChanged(Result):
+    """The password is changed; the session goes on with another token."""
+
+    token = output_text("Send it from now on: the old token is refused. It is shown once.")
+    expires_at = instant("When the session expires.")
+    message = notice()
 
 
 class ProfileOrganisation(Result):

@@ -32,7 +32,10 @@ _CODE = re.compile(rf"[0-9A-Z]{{{SHORTEST_CODE},{LONGEST_CODE}}}")
 _LOOK_ALIKES = str.maketrans("АВСЕНКМОРТХУILO", "ABCEHKM0PTXY110")
 """Cyrillic letters for Latin ones, and letters for digits, as people copy a printed code."""
 _MONTHS = ("янв", "фев", "мар", "апр", "ма", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
-_MONTH = r"(?:(?P<m>\d{1,2})[./-](?P<y>\d{4})|(?P<iy>\d{4})-(?P<im>\d{2})|(?P<w>[а-я]{3,8})\s+(?P<wy>\d{4})(?:\s*г(?:\.|ода)?)?)"
+_MONTH = (
+    r"(?:(?P<m>\d{1,2})[./-](?P<y>\d{4})|(?P<iy>\d{4})-(?P<im>\d{2})"
+    r"|(?P<w>[а-я]{3,8})\s+(?P<wy>\d{4})(?:\s*г(?:\.|ода)?)?)"
+)
 _PERIOD_LAST = re.compile(rf"(?P<total>.+?)[\s,;]+(?:за\s+)?{_MONTH}")
 _PERIOD_FIRST = re.compile(rf"(?:за\s+)?{_MONTH}[\s,;]+(?P<total>.+)")
 _CURRENCY = re.compile(r"\s*(?:руб(?:лей|ля|ль)?\.?|р\.?|₽)$")

@@ -57,6 +57,12 @@ class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class QuestionWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that staff look at, by its number or its id."""
+
+    question: str
+
+
 class QuestionUseCases:
     """The use cases that depend on the directory of departments and its limits."""
 
@@ -172,6 +178,13 @@ def question_id_of(session: Session, question: str) -> UUID:
         return UUID(question)
     except ValueError:
         raise not_found() from None
+
+
+def shown_to_staff(session: Session, wanted: QuestionWanted, action: str) -> QuestionView:
+    """Return a question of anybody, and note in the security log that it was seen."""
+    view = question_of(session, question_id_of(session, wanted.question))
+    session.security.note(action, person_id=view.person_id, about=f"question:{view.question_id}")
+    return view
 
 
 def turn_of(session: Session, question: str) -> tuple[UUID, int]:

@@ -112,14 +112,27 @@ class HelpdeskService:
 
     @rpc(schemas.AnyQuestion, callers=(staff("read"),))
     def any_question(self, question: str) -> dict[str, Any]:
-        """Return a question by its number or id, with its messages."""
+        """Return a question by its number or id, with its messages; the security log has who."""
 
-        def read(session: Session) -> dict[str, Any]:
-            view = application.question_of(session, application.question_id_of(session, question))
+        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
+            view = application.shown_to_staff(session, which, "question_shown")
             messages = application.messages_of(session, view.question_id)
             return {**question_summary(view, self.directory), "messages": messages}
 
-        result: dict[str, Any] = self.store.query(read)
+        wanted = application.QuestionWanted(question=question)
+        result: dict[str, Any] = self.store.transact(read, wanted)
+        return result
+
+    @rpc(schemas.AnyQuestion, callers=(staff("find"),))
+    def asker(self, question: str) -> dict[str, Any]:
+        """Return ``{person_id}`` of whoever asked; the security log has who wanted to know."""
+
+        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
+            view = application.shown_to_staff(session, which, "asker_found")
+            return {"person_id": str(view.person_id)}
+
+        wanted = application.QuestionWanted(question=question)
+        result: dict[str, Any] = self.store.transact(read, wanted)
         return result
 
     @rpc(schemas.Answer, callers=(staff("answer"),))

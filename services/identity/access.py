@@ -1,59 +1,25 @@
-"""Use cases: signing in, sessions, changing a password.
-
-Passwords are verified and hashed between transactions, so that no database connection waits. The
-result is valid only as long as the stored hash is still the one that was verified.
-"""
+"""Use cases of sessions: opened by every way to sign in, listed, ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from services.identity.commands import Command
-from services.identity.domain import PasswordOrigin, Person
+from services.identity.domain import Person
 from services.identity.limits import (
-    PASSWORD_CHANGES,
     SEEN_RESOLUTION,
     SESSION_IDLE_LIFE,
     SESSION_LIFE,
     SESSIONS_PER_PERSON,
-    SIGN_IN_OF_EMAIL,
-    SIGN_IN_OF_NETWORK,
     TEMPORARY_SESSION_LIFE,
 )
-from services.identity.password_policy import check_password
-from services.identity.personal_data import reveal
-from services.identity.refusals import refusal, refused
+from services.identity.places import Place
+from services.identity.refusals import refused
 from services.identity.sessions import SignedIn
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
-
-
-class VerifiedPassword(NamedTuple):
-    """The result of verifying: the stored hash, whether it matches, and the new password's hash."""
-
-    stored_hash: str | None
-    matches: bool
-    new_hash: str
-
-
-class BeginSignIn(Command, frozen=True, kw_only=True):
-    email_index: bytes
-    network_index: bytes
-
-
-class FinishSignIn(Command, frozen=True, kw_only=True):
-    """``verified_hash`` is the one that matched; ``stronger_hash`` replaces it unless None."""
-
-    person_id: UUID
-    verified_hash: str
-    stronger_hash: str | None
-    token_digest: bytes
-    device: str
-    email_index: bytes
-    network_index: bytes
 
 
 class MarkSeen(Command, frozen=True, kw_only=True):
@@ -61,75 +27,85 @@ class MarkSeen(Command, frozen=True, kw_only=True):
 
 
 class EndSession(Command, frozen=True, kw_only=True):
+    """``by_session_id`` is the session in which it was asked for."""
+
+    person_id: UUID
+    session_id: UUID
+    by_session_id: UUID
+
+
+class EndOtherSessions(Command, frozen=True, kw_only=True):
+    """``session_id`` is the one that stays."""
+
     person_id: UUID
     session_id: UUID
 
 
-class ChangePassword(Command, frozen=True, kw_only=True):
-    person_id: UUID
-    session_id: UUID
-    current_password: str
-    new_password: str
+def enter(
+    session: Session, person_id: UUID, token_digest: bytes, place: Place, how: str
+) -> dict[str, Any]:
+    """Return what follows the first factor: a session, as `open_session` returns it.
 
-
-def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
-    """Count an attempt; return {person_id|None, password_hash|None} or ``too_many_attempts``.
-
-    It is counted before the password is verified, so that concurrent guesses cannot exceed the
-    limit. A right password takes its count back.
+    A person with a second factor gets {second_factor: {methods}} instead, and nothing is opened.
     """
-    read = session.read
-    for limit, subject in (
-        (SIGN_IN_OF_NETWORK, command.network_index),
-        (SIGN_IN_OF_EMAIL, command.email_index),
-    ):
-        wait = read.attempts.take(limit, subject, session.now)
-        if wait:
-            return refusal("too_many_attempts", **limit.exceeded(wait))
-    credential = read.credentials.of_email(command.email_index)
-    if credential is None:
-        return {"person_id": None, "password_hash": None}
-    return {"person_id": str(credential.person_id), "password_hash": credential.password_hash}
+    methods = session.read.second_factors.methods(person_id)
+    if methods:
+        return {"second_factor": {"methods": list(methods)}}
+    return open_session(session, person_id, token_digest, place, how)
 
 
-def finish_sign_in(session: Session, command: FinishSignIn) -> dict[str, Any]:
-    """Open a session; return {session_id, person_id, must_change_password, expires_at, accepted}.
+def open_session(
+    session: Session, person_id: UUID, token_digest: bytes, place: Place, how: str
+) -> dict[str, Any]:
+    """Open a session: what every way to sign in ends with, once all its checks are done.
 
-    ``accepted`` has the versions of the documents that the person has accepted. Or return a
-    refusal: ``wrong_credentials`` (the password was changed in between) or
-    ``temporary_password_expired``. A session of a temporary password ends the earlier ones.
+    Returns {session_id, person_id, must_change_password, expires_at, accepted, device_kept}.
+    ``accepted`` has the versions of the documents that the person has accepted; ``device_kept`` is
+    false if the device gets the fresh token of its place. From now on the place is known. A session
+    of a temporary password ends the earlier ones. Raises NotFound ``person_not_found``.
     """
     read, now = session.read, session.now
-    credential = read.credentials.lock(command.person_id)
-    if credential is None or credential.password_hash != command.verified_hash:
-        return refusal("wrong_credentials")
-    if credential.temporary and (credential.expires_at is None or credential.expires_at <= now):
-        return refusal("temporary_password_expired")
-    if command.stronger_hash is not None:
-        read.credentials.rehash(command.person_id, command.stronger_hash)
-    read.attempts.give_back(SIGN_IN_OF_NETWORK, command.network_index)
-    read.attempts.clear(SIGN_IN_OF_EMAIL, command.email_index)
-    if credential.temporary:
-        read.sessions.end_all(command.person_id)
+    credential = read.credentials.lock(person_id)
+    if credential is None:
+        raise NotFound("person_not_found", "There is no such person.")
+    temporary = credential.temporary
+    if temporary:
+        read.sessions.end_all(person_id)
     else:
-        _end_surplus(session, command.person_id)
+        _end_surplus(session, person_id)
     session_id = new_id()
-    expires_at = now + (TEMPORARY_SESSION_LIFE if credential.temporary else SESSION_LIFE)
+    expires_at = now + (TEMPORARY_SESSION_LIFE if temporary else SESSION_LIFE)
+    is_new = not read.devices.is_known(person_id, place.device_digest, now)
+    first = temporary and not read.devices.any_of(person_id)
+    kept = read.devices.is_issued(place.device_digest, now)
+    device_digest = place.device_digest if kept else place.fresh_digest
     read.sessions.open(
         session_id,
-        command.person_id,
-        command.token_digest,
-        command.device,
+        person_id,
+        token_digest,
+        device=place.device,
+        device_digest=device_digest,
+        network_index=place.network_index,
+        how=how,
         now=now,
         expires_at=expires_at,
     )
-    return {
+    read.devices.keep(person_id, device_digest, place.device, session_id, now)
+    read.networks.keep(person_id, place.network_index, now)
+    opened = {
         "session_id": str(session_id),
-        "person_id": str(command.person_id),
-        "must_change_password": credential.temporary,
+        "person_id": str(person_id),
+        "must_change_password": temporary,
         "expires_at": expires_at.isoformat(),
-        "accepted": _accepted(read.sessions.of_token(command.token_digest, now, SESSION_IDLE_LIFE)),
+        "accepted": _accepted(read.sessions.of_token(token_digest, now, SESSION_IDLE_LIFE)),
+        "device_kept": kept,
     }
+    strange = is_new and not first
+    if strange:
+        session.load(Person, person_id).sign_in_from_new_device(session_id)
+    action = "signed_in_from_new_device" if strange else "signed_in"
+    session.security.note(action, person_id=person_id, about=how)
+    return opened
 
 
 def _accepted(found: SignedIn) -> dict[str, str]:
@@ -146,7 +122,7 @@ def _end_surplus(session: Session, person_id: UUID) -> None:
 def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
     """Return {session_id, person_id, must_change_password, accepted, stale}.
 
-    MarkSeen is due if stale. ``accepted`` is as in `finish_sign_in`.
+    MarkSeen is due if stale. ``accepted`` is as in `open_session`.
     Raises Forbidden ``session_expired``.
     """
     found = session.read.sessions.of_token(token_digest, session.now, SESSION_IDLE_LIFE)
@@ -166,14 +142,22 @@ def mark_seen(session: Session, command: MarkSeen) -> None:
     session.read.sessions.seen(command.session_id, session.now)
 
 
-def list_sessions(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {sessions: [{session_id, device, created_at, last_seen_at}]}, latest first."""
+def list_sessions(session: Session, person_id: UUID, network_index: bytes) -> dict[str, Any]:
+    """Return {sessions: [{session_id, device, how, same_network, created_at, last_seen_at}]}.
+
+    The latest comes first. ``same_network`` says whether it was opened from that network, None if
+    that is not known.
+    """
     live = session.read.sessions.of_person(person_id, session.now, SESSION_IDLE_LIFE)
     return {
         "sessions": [
             {
                 "session_id": str(entry.session_id),
                 "device": entry.device,
+                "how": entry.how,
+                "same_network": (
+                    None if entry.network_index is None else entry.network_index == network_index
+                ),
                 "created_at": entry.created_at.isoformat(),
                 "last_seen_at": entry.last_seen_at.isoformat(),
             }
@@ -183,55 +167,41 @@ def list_sessions(session: Session, person_id: UUID) -> dict[str, Any]:
 
 
 def end_session(session: Session, command: EndSession) -> dict[str, Any]:
-    """End one session of the person. Raises NotFound ``session_not_found``."""
-    if not session.read.sessions.end(command.person_id, command.session_id):
+    """End one session of the person. Raises NotFound ``session_not_found``.
+
+    Ended from another session, its device is a stranger again.
+    """
+    read, by = session.read, command.by_session_id
+    live = read.sessions.of_person(command.person_id, session.now, SESSION_IDLE_LIFE)
+    if not read.sessions.end(command.person_id, command.session_id):
         raise NotFound("session_not_found", "There is no such session; it may have ended.")
+    session.security.note("session_ended", person_id=command.person_id)
+    digests = {entry.session_id: entry.device_digest for entry in live}
+    digest = digests.get(command.session_id)
+    if digest is not None and digest != digests.get(by) and command.session_id != by:
+        read.devices.forget(command.person_id, digest)
     return {}
 
 
-def stored_hash(session: Session, person_id: UUID) -> str | None:
-    """Return the hash of a person's current password."""
-    credential = session.read.credentials.of_person(person_id)
-    return None if credential is None else credential.password_hash
+def end_other_sessions(session: Session, command: EndOtherSessions) -> dict[str, Any]:
+    """End all sessions of the person but one; the other devices are strangers again.
 
-
-def password_changer(
-    verified: VerifiedPassword,
-) -> Callable[[Session, ChangePassword], dict[str, Any]]:
-    """Return the use case that changes a password, given the result of verifying it.
-
-    The result is not part of the command: a repeated command has a hash with another salt.
+    Raises Forbidden ``session_expired`` if that one has ended.
     """
+    read = session.read
+    live = read.sessions.of_person(command.person_id, session.now, SESSION_IDLE_LIFE)
+    own = [entry for entry in live if entry.session_id == command.session_id]
+    if not own:
+        raise refused("session_expired")
+    read.sessions.end_all(command.person_id, but=command.session_id)
+    read.devices.forget_all(command.person_id, but=own[0].device_digest)
+    session.security.note("sessions_ended", person_id=command.person_id)
+    return {}
 
-    def change_password(session: Session, command: ChangePassword) -> dict[str, Any]:
-        """Replace the current password, and end all other sessions of the person.
 
-        Returns {}, or a counted refusal: ``wrong_current_password``, ``too_many_attempts``.
-        Raises ValidationFailed ``password_...`` (see `check_password`), NotFound
-        ``person_not_found``, Forbidden ``session_expired``.
-        """
-        read = session.read
-        wait = read.attempts.take(PASSWORD_CHANGES, command.person_id.bytes, session.now)
-        if wait:
-            return refusal("too_many_attempts", **PASSWORD_CHANGES.exceeded(wait))
-        credential = read.credentials.lock(command.person_id)
-        person = session.load(Person, command.person_id)
-        person.must_exist()
-        check_password(
-            command.new_password,
-            email=reveal(session, person.id, person.email, "email"),
-            previous=command.current_password,
-        )
-        live = read.sessions.of_person(person.id, session.now, SESSION_IDLE_LIFE)
-        if command.session_id not in {entry.session_id for entry in live}:
-            raise refused("session_expired")
-        if not verified.matches or credential.password_hash != verified.stored_hash:
-            return refusal("wrong_current_password")
-        read.attempts.clear(PASSWORD_CHANGES, command.person_id.bytes)
-        read.credentials.set_chosen(person.id, verified.new_hash)
-        read.sessions.end_all(person.id, but=command.session_id)
-        read.sessions.extend(command.session_id, session.now + SESSION_LIFE)
-        person.change_password(PasswordOrigin.CHANGED)
-        return {}
+def new_device(session: Session, person_id: UUID, session_id: UUID) -> dict[str, Any]:
+    """Return {device} for the letter about a new device, also after its session has ended.
 
-    return change_password
+    It is "" when the device has no name, or has been forgotten since.
+    """
+    return {"device": session.read.devices.name_of(person_id, session_id) or ""}

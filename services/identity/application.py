@@ -57,8 +57,11 @@ class ConfirmRegistration(Command, frozen=True, kw_only=True):
 
 
 class IssueTemporaryPassword(Command, frozen=True, kw_only=True):
+    """``fingerprint`` is kept to refuse the password as one's own."""
+
     person_id: UUID
     password_hash: str
+    fingerprint: bytes
 
 
 def start_registration(session: Session, command: StartRegistration) -> dict[str, Any]:
@@ -191,6 +194,8 @@ def issue_temporary_password(session: Session, command: IssueTemporaryPassword) 
     person = session.load(Person, command.person_id)
     expires_at = session.now + TEMPORARY_PASSWORD_LIFE
     person.issue_temporary_password(expires_at)
-    read.credentials.set_temporary(person.id, command.password_hash, expires_at)
+    read.credentials.set_temporary(
+        person.id, command.password_hash, command.fingerprint, expires_at
+    )
     read.sessions.end_all(person.id)
     return {"email": reveal(session, person.id, person.email, "email")}

@@ -1,4 +1,4 @@
-"""The table ``codes``: verification codes of registrations and recoveries, as keyed digests."""
+"""The table ``codes``: verification codes of registrations, as keyed digests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-Purpose = Literal["registration", "password_reset"]
+Purpose = Literal["registration"]
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +73,15 @@ class Codes:
         """Delete a code; return False if it is gone already."""
         self._cursor.execute("DELETE FROM codes WHERE owner_id = %s", (owner_id,))
         return self._cursor.rowcount == 1
+
+    def newest_of(self, email_index: bytes, purpose: Purpose) -> UUID | None:
+        """Return the owner of the code of an address that was opened last."""
+        row = self._cursor.execute(
+            "SELECT owner_id FROM codes WHERE email_index = %s AND purpose = %s"
+            " ORDER BY created_at DESC, owner_id LIMIT 1",
+            (email_index, purpose),
+        ).fetchone()
+        return None if row is None else row["owner_id"]
 
     def opened_before(self, purpose: Purpose, instant: datetime, most: int) -> list[UUID]:
         """Return the owners of the codes opened before an instant, oldest first."""

@@ -62,13 +62,22 @@ class Credentials:
             person_id,
         )
 
-    def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
+    def set_temporary(
+        self, person_id: UUID, password_hash: str, fingerprint: bytes, expires_at: datetime
+    ) -> None:
         """Store a password for the first sign-in, in place of any earlier one."""
         self._cursor.execute(
-            "UPDATE credentials SET password_hash = %s, temporary = true, expires_at = %s"
-            " WHERE person_id = %s",
-            (password_hash, expires_at, person_id),
+            "UPDATE credentials SET password_hash = %s, sent_password = %s, temporary = true,"
+            " expires_at = %s WHERE person_id = %s",
+            (password_hash, fingerprint, expires_at, person_id),
         )
+
+    def sent_password(self, person_id: UUID) -> bytes | None:
+        """Return the fingerprint of the last password that was sent to a person."""
+        row = self._cursor.execute(
+            "SELECT sent_password FROM credentials WHERE person_id = %s", (person_id,)
+        ).fetchone()
+        return None if row is None else row["sent_password"]
 
     def set_chosen(self, person_id: UUID, password_hash: str) -> None:
         """Store a password that the person chose."""

@@ -81,6 +81,12 @@ class DocumentsAccepted(Event, frozen=True, kw_only=True):
     accepted_from: str
 
 
+class TemporaryPasswordRequested(Event, frozen=True, kw_only=True):
+    """Staff had the letter with the password for the first sign-in written again."""
+
+    topic: ClassVar[str] = "identity.temporary_password_requested.v1"
+
+
 class TemporaryPasswordIssued(Event, frozen=True, kw_only=True):
     """A password for the first sign-in was issued for a letter; an earlier one is void."""
 
@@ -93,6 +99,23 @@ class PasswordChanged(Event, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "identity.password_changed.v1"
     origin: PasswordOrigin
+
+
+class SignInLinkRequested(Event, frozen=True, kw_only=True):
+    """The right password came from a strange place while strangers were guessing: a letter is due.
+
+    The link that it will have is in no event.
+    """
+
+    topic: ClassVar[str] = "identity.sign_in_link_requested.v1"
+    link_id: UUID
+
+
+class SignedInFromNewDevice(Event, frozen=True, kw_only=True):
+    """The person has signed in on a device that was not known."""
+
+    topic: ClassVar[str] = "identity.signed_in_from_new_device.v1"
+    session_id: UUID
 
 
 class ProfileChanged(Event, frozen=True, kw_only=True):
@@ -117,7 +140,7 @@ class PasswordResetRequested(Event, frozen=True, kw_only=True):
 
 
 class PasswordResetCompleted(Event, frozen=True, kw_only=True):
-    """The right code was entered, and the person's password was changed."""
+    """The link was followed, and the person's password was changed."""
 
     topic: ClassVar[str] = "identity.password_reset_completed.v1"
 
@@ -129,8 +152,11 @@ EVENTS = EventTypes(
     RegistrationAbandoned,
     PersonRegistered,
     DocumentsAccepted,
+    TemporaryPasswordRequested,
     TemporaryPasswordIssued,
     PasswordChanged,
+    SignInLinkRequested,
+    SignedInFromNewDevice,
     ProfileChanged,
     PersonErased,
     PasswordResetRequested,
@@ -217,6 +243,7 @@ class Person(Aggregate):
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.email = ""
+        self.organisation: str | None = None
         self.full_name = ""
         self.phone = ""
         self.rules_version = ""
@@ -238,6 +265,11 @@ class Person(Aggregate):
         if rules or consent:
             self.trigger(event)
 
+    def request_temporary_password(self) -> None:
+        """Have the letter for the first sign-in written again."""
+        self.must_exist()
+        self.trigger(TemporaryPasswordRequested())
+
     def issue_temporary_password(self, expires_at: datetime) -> None:
         """Issue a password for the first sign-in.
 
@@ -253,9 +285,19 @@ class Person(Aggregate):
         self.trigger(TemporaryPasswordIssued(expires_at=expires_at))
 
     def change_password(self, origin: PasswordOrigin) -> None:
-        """Change the password; the caller has checked the old one or the code, and the policy."""
+        """Change the password; the caller has checked the old one or the link, and the policy."""
         self.must_exist()
         self.trigger(PasswordChanged(origin=origin))
+
+    def request_sign_in_link(self, link_id: UUID) -> None:
+        """Request a letter with a link to sign in; the caller has checked the password."""
+        self.must_exist()
+        self.trigger(SignInLinkRequested(link_id=link_id))
+
+    def sign_in_from_new_device(self, session_id: UUID) -> None:
+        """Record a session on a device that was not known."""
+        self.must_exist()
+        self.trigger(SignedInFromNewDevice(session_id=session_id))
 
     def change_profile(self, full_name: str | None, phone: str | None) -> None:
         """Save the settings, sealed: None leaves a value, the empty text clears it."""
@@ -272,6 +314,7 @@ class Person(Aggregate):
         match event:
             case PersonRegistered():
                 self.email = event.email
+                self.organisation = event.organisation
                 self.rules_version = event.rules_version
                 self.consent_version = event.consent_version
             case DocumentsAccepted():
@@ -287,7 +330,7 @@ class Person(Aggregate):
 
 
 class PasswordReset(Aggregate):
-    """One recovery: requested for an address, completed by a code.
+    """One recovery: requested for an address, completed by a link.
 
     It exists, without a person, for an unknown address too: neither the time nor the result of a
     request must reveal which addresses are known.
@@ -305,7 +348,7 @@ class PasswordReset(Aggregate):
         self.trigger(PasswordResetRequested(person_id=person_id))
 
     def complete(self) -> None:
-        """Complete the recovery; the caller has checked the code and changed the password."""
+        """Complete the recovery; the caller has checked the link and changed the password."""
         self.must_be_open()
         self.trigger(PasswordResetCompleted())
 

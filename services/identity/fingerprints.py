@@ -10,10 +10,11 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
+import unicodedata
 from typing import Protocol
 from uuid import UUID
 
-from services.identity.contact_details import email_key
+from shared.email_address import email_key
 
 
 class KeySource(Protocol):
@@ -44,6 +45,11 @@ class Fingerprints:
     def code(self, owner_id: UUID, code: str) -> bytes:
         """Return the digest of a code, without its spaces, bound to its owner."""
         return self._hash("codes", f"{owner_id}:{''.join(code.split())}")
+
+    def password(self, person_id: UUID, password: str) -> bytes:
+        """Return what recognises a password that was sent to a person, however it was typed."""
+        plain = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", password).casefold()))
+        return self._hash("sent-passwords", f"{person_id}:{plain}")
 
     def _hash(self, purpose: str, text: str) -> bytes:
         return hmac.digest(self._keys.hash_key(purpose), text.encode(), hashlib.sha256)

@@ -12,14 +12,26 @@ TEMPORARY_PASSWORD_LIFE = timedelta(hours=24)
 REGISTRATION_LIFE = timedelta(days=3)
 """After this an unconfirmed registration is abandoned and its e-mail address erased."""
 PASSWORD_RESET_LIFE = timedelta(days=1)
+"""After this a recovery whose letter could not be written is forgotten."""
+RESET_LINK_LIFE = timedelta(hours=1)
 
 SESSION_LIFE = timedelta(days=30)
 SESSION_IDLE_LIFE = timedelta(days=7)
 TEMPORARY_SESSION_LIFE = timedelta(hours=1)
 """A session of a temporary password serves only to choose a password."""
 SESSIONS_PER_PERSON = 20
+DEVICE_LIFE = timedelta(days=365)
+"""How long a device stays known after its person last signed in on it; its cookie lives as long."""
+DEVICES_PER_PERSON = 50
+NETWORK_LIFE = timedelta(days=90)
+"""How long a network stays known after its person last signed in from it."""
+SIGN_IN_LINK_LIFE = timedelta(minutes=30)
 SEEN_RESOLUTION = timedelta(minutes=1)
 """The precision of "last seen": one write per minute and session, not one per request."""
+
+SUPPORT_CODES_OF_PERSON = 50
+"""Of each person the newest support codes: whoever makes errors at will fills no table."""
+SUPPORT_CODE_LIFE = timedelta(days=90)
 
 
 class Limit(NamedTuple):
@@ -39,16 +51,61 @@ class Limit(NamedTuple):
         }
 
 
+class Delay(NamedTuple):
+    """``free`` attempts of one subject at once, then a pause that doubles with each one more.
+
+    A day without an attempt forgets them.
+    """
+
+    scope: str
+    free: int = 5
+    first: timedelta = timedelta(seconds=1)
+    longest: timedelta = timedelta(minutes=15)
+    forgotten_after: timedelta = timedelta(days=1)
+
+    def after(self, taken: int) -> timedelta:
+        """Return the pause after the attempt of this number."""
+        if taken < self.free:
+            return timedelta(0)
+        doubled: timedelta = self.first * 2 ** min(taken - self.free, 30)
+        return min(doubled, self.longest)
+
+    def exceeded(self, wait_seconds: int) -> dict[str, Any]:
+        """Return the parameters of ``too_many_attempts``."""
+        return {
+            "policy": self.scope,
+            "limit": self.free,
+            "window_seconds": int(self.longest.total_seconds()),
+            "retry_after_seconds": wait_seconds,
+        }
+
+
 REGISTRATION_LETTERS = Limit("registration_letters", 5, timedelta(minutes=15))
 """Per e-mail address, resent letters included. It keeps mailboxes from being flooded; with five
 attempts per code, a code is guessed once in some forty thousand windows."""
-RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=15))
+RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=30))
+"""Per e-mail address, in half the life of a link: whoever gets no letter has a link that is valid
+for as long again."""
+WRONG_LINKS = Limit("wrong_links", 30, timedelta(minutes=10))
+"""Wrong links per network address. A right one is never counted."""
 LETTERS_OF_NETWORK = Limit("letters_of_network", 600, timedelta(minutes=10))
 """Per network address; high, because a provider may put a whole city behind one address."""
-SIGN_IN_OF_EMAIL = Limit("sign_in_of_email", 10, timedelta(minutes=15))
+SIGN_IN_OF_DEVICE = Delay("sign_in_of_device")
+"""Wrong passwords of a person on a device that is known to be his: nobody else can spend these."""
+SIGN_IN_OF_PAIR = Delay("sign_in_of_pair")
+"""Wrong passwords of an address from a network, on devices that are not known."""
 SIGN_IN_OF_NETWORK = Limit("sign_in_of_network", 100, timedelta(minutes=15))
+"""Wrong passwords from a network, whose are tried. Beyond it strangers there sign in by letter."""
+VERIFICATIONS_OF_NETWORK = Limit("verifications_of_network", 1, timedelta(seconds=2))
+"""Passwords verified for strangers of a network that is beyond its limit: each costs CPU."""
+SIGN_IN_OF_EMAIL = Limit("sign_in_of_email", 100, timedelta(days=1))
+"""Wrong passwords of an address from all places that are not known. Beyond it a right password from
+such a place only sends a letter: a hundred guesses a day, from however many networks."""
+SIGN_IN_LETTERS = Limit("sign_in_letters", 5, timedelta(hours=1))
+"""Per person: who has the password and no known place must not flood the mailbox."""
 SUBSCRIBER_TOKENS = Limit("subscriber_tokens", 20, timedelta(minutes=5))
 """Wrong tokens of subscribers per network address: what asks again and again with an old one waits.
 A right one is never counted, so that no neighbour locks a subscriber out."""
 PASSWORD_CHANGES = Limit("password_changes", 10, timedelta(minutes=15))
-"""Per person: whoever finds an open cabinet must not be able to guess its password."""
+"""Per session: whoever finds an open cabinet must not be able to guess its password, nor spend the
+attempts of its owner elsewhere."""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.identity.domain import (
     PasswordChanged,
     PasswordResetRequested,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
+    SignedInFromNewDevice,
+    SignInLinkRequested,
+    TemporaryPasswordRequested,
 )
 from shared.bus import Publication
-from shared.eventstore import Recorded
+from shared.eventstore import Event, Recorded
+
+_OF_A_PERSON: Mapping[type[Event], str] = {
+    TemporaryPasswordRequested: "temporary_password_requested",
+    PasswordChanged: "password_changed",
+    ProfileChanged: "profile_changed",
+}
+"""What is said of a person alone."""
 
 
 def publish(recorded: Recorded) -> Publication | None:
@@ -18,26 +30,20 @@ def publish(recorded: Recorded) -> Publication | None:
     subject = str(recorded.originator_id)
     match recorded.event:
         case RegistrationCodeRequested():
-            return Publication(
-                type="registration_code_requested",
-                subject=subject,
-                data={"registration_id": subject},
-            )
+            published = ("registration_code_requested", {"registration_id": subject})
         case PersonRegistered(person_type=person_type):
-            return Publication(
-                type="person_registered",
-                subject=subject,
-                data={"person_id": subject, "person_type": str(person_type)},
-            )
-        case PasswordChanged():
-            return Publication(
-                type="password_changed", subject=subject, data={"person_id": subject}
-            )
-        case ProfileChanged():
-            return Publication(type="profile_changed", subject=subject, data={"person_id": subject})
+            person = {"person_id": subject, "person_type": str(person_type)}
+            published = ("person_registered", person)
+        case SignInLinkRequested(link_id=link_id):
+            published = ("sign_in_link_requested", {"link_id": str(link_id)})
+        case SignedInFromNewDevice(session_id=session_id):
+            opened = {"person_id": subject, "session_id": str(session_id)}
+            published = ("new_device_signed_in", opened)
+        case event if type(event) in _OF_A_PERSON:
+            published = (_OF_A_PERSON[type(event)], {"person_id": subject})
         # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
-            return Publication(
-                type="password_reset_requested", subject=subject, data={"reset_id": subject}
-            )
-    return None
+            published = ("password_reset_requested", {"reset_id": subject})
+        case _:
+            return None
+    return Publication(type=published[0], subject=subject, data=published[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,13 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.password_resets import PasswordResets
+from services.identity.places import Devices, Networks
+from services.identity.second_factors import SecondFactors
 from services.identity.sessions import Sessions
+from services.identity.sign_in_links import SignInLinks
 from services.identity.subscribers import Subscribers
+from services.identity.support_codes import SupportCodes
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -34,6 +40,16 @@ class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None
 
 
+class PersonState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a person beside personal data; it stays when the person is erased."""
+
+    person_type: str
+    registered_at: datetime
+    rules_version: str
+    consent_version: str
+    erased: bool
+
+
 class ReadModel:
     """Identity's tables within one transaction."""
 
@@ -43,7 +59,13 @@ class ReadModel:
         self.codes = Codes(cursor)
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
+        self.password_resets = PasswordResets(cursor)
         self.subscribers = Subscribers(cursor)
+        self.devices = Devices(cursor)
+        self.networks = Networks(cursor)
+        self.sign_in_links = SignInLinks(cursor)
+        self.second_factors = SecondFactors(cursor)
+        self.support_codes = SupportCodes(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to ``persons``."""
@@ -92,3 +114,12 @@ class ReadModel:
             (person_id,),
         ).fetchone()
         return None if row is None else PersonRow(**row)
+
+    def state_of(self, person_id: UUID) -> PersonState | None:
+        """Return what is known of a person, erased or not, beside personal data."""
+        row = self._cursor.execute(
+            "SELECT person_type, registered_at, rules_version, consent_version, erased FROM persons"
+            " WHERE person_id = %s",
+            (person_id,),
+        ).fetchone()
+        return None if row is None else PersonState(**row)

@@ -1,19 +1,27 @@
-"""Use cases: recovering a lost password, the same for known and unknown addresses."""
+"""Use cases: recovering a lost password by a link, the same for known and unknown addresses.
+
+A link is a random token of 256 bits: nobody guesses it, so nothing that strangers do counts
+against whoever has one. A further request never voids an earlier link.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, PasswordReset, Person
-from services.identity.limits import LETTERS_OF_NETWORK, RESET_LETTERS, SIGN_IN_OF_EMAIL
-from services.identity.password_policy import check_password
+from services.identity.limits import (
+    LETTERS_OF_NETWORK,
+    RESET_LETTERS,
+    RESET_LINK_LIFE,
+    WRONG_LINKS,
+)
+from services.identity.new_passwords import check_new_password
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit
 from services.identity.refusals import refusal
-from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -24,39 +32,63 @@ class RequestPasswordReset(Command, frozen=True, kw_only=True):
     network_index: bytes
 
 
-class ConfirmPasswordReset(Command, frozen=True, kw_only=True):
+class IssueResetLink(Command, frozen=True, kw_only=True):
     reset_id: UUID
-    digest: bytes
+    token_digest: bytes
+
+
+class ConfirmPasswordReset(Command, frozen=True, kw_only=True):
+    token_digest: bytes
+    network_index: bytes
     new_password: str
 
 
-def request_password_reset(session: Session, command: RequestPasswordReset) -> dict[str, Any]:
-    """Start a recovery; return {reset_id}. An unknown address causes the same writes.
+class NewPassword(NamedTuple):
+    """A new password, hashed, and the fingerprint that recognises it among those sent."""
 
-    Raises Forbidden ``too_many_attempts``.
+    hash: str
+    fingerprint: bytes
+
+
+def request_password_reset(session: Session, command: RequestPasswordReset) -> dict[str, Any]:
+    """Start a recovery; return {}. An unknown address causes the same writes.
+
+    An address that got its letters has links that are valid: it gets no further one for a while,
+    and nobody is told. Raises Forbidden ``too_many_attempts`` for a network.
     """
     enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
-    enforce_limit(session, RESET_LETTERS, command.email_index)
-    credential = session.read.credentials.of_email(command.email_index)
+    read = session.read
+    enough = read.attempts.take(RESET_LETTERS, command.email_index, session.now) > 0
+    credential = read.credentials.of_email(command.email_index)
+    person_id = None if credential is None or enough else credential.person_id
     reset = session.load(PasswordReset, new_id())
-    open_code(session, reset.id, "password_reset", command.email_index)
-    reset.request(None if credential is None else credential.person_id)
-    return {"reset_id": str(reset.id)}
+    read.password_resets.open(reset.id, person_id, session.now)
+    reset.request(person_id)
+    return {}
 
 
-def issue_reset_code(session: Session, command: IssueCode) -> dict[str, Any]:
-    """Store a fresh code for the letter being written; return {email}.
+def start_recovery(session: Session, person_id: UUID) -> None:
+    """Start a recovery of a known person, whom nobody else can keep from it."""
+    if session.read.credentials.of_person(person_id) is None:
+        raise NotFound("person_not_found", "There is no such person.")
+    reset = session.load(PasswordReset, new_id())
+    session.read.password_resets.open(reset.id, person_id, session.now)
+    reset.request(person_id)
+
+
+def issue_reset_link(session: Session, command: IssueResetLink) -> dict[str, Any]:
+    """Store the link of the letter being written; return {email}.
 
     Raises NotFound ``password_reset_not_found`` or ``person_not_found``, Conflict
     ``password_reset_completed`` or ``password_reset_expired``.
     """
-    code = session.read.codes.lock(command.owner_id)
-    reset = session.load(PasswordReset, command.owner_id)
+    expires_at = session.now + RESET_LINK_LIFE
+    is_open = session.read.password_resets.issue(command.reset_id, command.token_digest, expires_at)
+    reset = session.load(PasswordReset, command.reset_id)
     reset.must_be_open()
-    if code is None:
+    if not is_open:
         raise Conflict("password_reset_expired", "This recovery is too old for another letter.")
     person = _person_of(session, reset)
-    issue_code(session, reset.id, command.digest)
     return {"email": reveal(session, person.id, person.email, "email")}
 
 
@@ -68,44 +100,65 @@ def _person_of(session: Session, reset: PasswordReset) -> Person:
     return person
 
 
+def person_of_link(session: Session, token_digest: bytes) -> UUID | None:
+    """Return whose valid link it is; None for any other token, at the cost of one look-up."""
+    person_id: UUID | None = session.read.password_resets.person_of(token_digest, session.now)
+    return person_id
+
+
+def check_reset_password(
+    session: Session, person_id: UUID, password: str, fingerprint: bytes
+) -> None:
+    """Raise what `check_new_password` raises, before the password is hashed."""
+    person = session.load(Person, person_id)
+    person.must_exist()
+    check_new_password(session, person, password, fingerprint=fingerprint)
+
+
 def password_resetter(
-    new_hash: str,
+    new: NewPassword | None,
 ) -> Callable[[Session, ConfirmPasswordReset], dict[str, Any]]:
-    """Return the use case that completes a recovery, given the hash of the new password.
+    """Return the use case that completes a recovery; without a valid link nothing was hashed.
 
     The hash is not part of the command: a repeated command has one with another salt.
     """
 
     def confirm_password_reset(session: Session, command: ConfirmPasswordReset) -> dict[str, Any]:
-        """Set a new password by a code; return {} or a refusal as `confirm_registration` does.
+        """Set a new password by a link; return {}, or a counted refusal.
 
-        All sessions of the person end, and sign-in by the address is unlocked. Raises
-        ValidationFailed ``password_...``, NotFound ``password_reset_not_found``, Conflict
-        ``password_reset_completed``.
+        All sessions of the person end, the other links are void. Refusals:
+        ``password_reset_not_found``, ``too_many_attempts`` after many wrong links of a network.
+        Raises ValidationFailed ``password_...``, NotFound ``person_not_found``.
         """
-        # What depends on the address is checked only after the code: earlier, the refusal would
-        # reveal whether the address is known.
-        check_password(command.new_password)
         read = session.read
-        code = read.codes.lock(command.reset_id)
-        reset = session.load(PasswordReset, command.reset_id)
-        reset.must_be_open()
-        if code is None:
-            return refusal("code_expired")
-        wrong = try_code(session, code, command.digest)
-        if wrong is not None:
-            return wrong
-        person = _person_of(session, reset)
-        check_password(
-            command.new_password, email=reveal(session, person.id, person.email, "email")
-        )
-        read.codes.drop(reset.id)
-        read.credentials.lock(person.id)
-        read.credentials.set_chosen(person.id, new_hash)
+        person_id = read.password_resets.person_of(command.token_digest, session.now)
+        if person_id is None or new is None:
+            return _wrong_link(session, command.network_index)
+        # Two links of a person are tried one by one.
+        credential = read.credentials.lock(person_id)
+        reset_id = read.password_resets.use(command.token_digest)
+        if credential is None or reset_id is None:
+            return refusal("password_reset_not_found")
+        person = session.load(Person, person_id)
+        person.must_exist()
+        check_new_password(session, person, command.new_password, fingerprint=new.fingerprint)
+        read.password_resets.drop_of(person.id)
+        read.credentials.set_chosen(person.id, new.hash)
         read.sessions.end_all(person.id)
-        read.attempts.clear(SIGN_IN_OF_EMAIL, code.email_index)
+        read.attempts.clear_of(credential.email_index)
+        read.sign_in_links.drop_all(person.id)
+        read.devices.forget_all(person.id)
+        read.networks.forget_all(person.id)
         person.change_password(PasswordOrigin.RESET)
-        reset.complete()
+        session.security.note("password_reset", person_id=person.id)
+        session.load(PasswordReset, reset_id).complete()
         return {}
 
     return confirm_password_reset
+
+
+def _wrong_link(session: Session, network_index: bytes) -> dict[str, Any]:
+    wait = session.read.attempts.take(WRONG_LINKS, network_index, session.now)
+    if wait:
+        return refusal("too_many_attempts", **WRONG_LINKS.exceeded(wait))
+    return refusal("password_reset_not_found")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.errors import Forbidden, ServiceError, ValidationFailed
+from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
 
 _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "too_many_attempts": (
@@ -24,6 +24,14 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
         Forbidden,
         "The e-mail address or the password is wrong; try again or recover the password.",
     ),
+    "sign_in_by_letter": (
+        Forbidden,
+        "Too many wrong passwords were tried; if this one is right, a link to sign in was sent.",
+    ),
+    "sign_in_link_expired": (
+        Forbidden,
+        "The link was used already or is older than half an hour; sign in with the password.",
+    ),
     "temporary_password_expired": (
         Forbidden,
         "The temporary password was valid for 24 hours; recover the password by e-mail.",
@@ -31,6 +39,10 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "wrong_current_password": (
         ValidationFailed,
         "The current password is wrong; type it again or recover it by e-mail.",
+    ),
+    "password_reset_not_found": (
+        NotFound,
+        "This link is used or too old; ask for another letter.",
     ),
     "subscriber_unknown": (Forbidden, "No subscriber has this token; ask the operator for one."),
     "session_expired": (Forbidden, "The session has ended; sign in again."),

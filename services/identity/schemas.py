@@ -9,6 +9,7 @@ from services.identity.password_policy import MAX_LENGTH
 from shared.contracts.identity import PersonType
 
 _MAX_DEVICE_LENGTH = 1000
+_MAX_TOKEN_LENGTH = 200
 
 
 def _email() -> fields.String:
@@ -22,6 +23,10 @@ def _password() -> fields.String:
 
 def _code() -> fields.String:
     return fields.String(required=True, validate=validate.Length(min=1, max=32))
+
+
+def _token() -> fields.String:
+    return fields.String(required=True, validate=validate.Length(min=1, max=_MAX_TOKEN_LENGTH))
 
 
 def _version() -> fields.String:
@@ -67,21 +72,31 @@ class FindDocument(Schema):
     version = _version()
 
 
-class SignIn(Schema):
-    email = _email()
-    password = _password()
+class _Arrival(Schema):
     device = fields.String(
         load_default="", allow_none=True, validate=validate.Length(max=_MAX_DEVICE_LENGTH)
+    )
+    device_token = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(max=_MAX_TOKEN_LENGTH)
     )
     ip = fields.IP(required=True)
 
 
+class SignIn(_Arrival):
+    email = _email()
+    password = _password()
+
+
+class SignInByLink(_Arrival):
+    token = _token()
+
+
 class Authenticate(Schema):
-    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    token = _token()
 
 
 class AuthenticateSubscriber(Schema):
-    token = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    token = _token()
     ip = fields.IP(required=True)
 
 
@@ -89,7 +104,27 @@ class PersonId(Schema):
     person_id = fields.UUID(required=True)
 
 
+class ListSessions(Schema):
+    person_id = fields.UUID(required=True)
+    ip = fields.IP(required=True)
+
+
 class EndSession(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    by_session_id = fields.UUID(required=True)
+
+
+class EndOtherSessions(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+
+
+class LinkId(Schema):
+    link_id = fields.UUID(required=True)
+
+
+class NewDevice(Schema):
     person_id = fields.UUID(required=True)
     session_id = fields.UUID(required=True)
 
@@ -119,6 +154,6 @@ class ResetId(Schema):
 
 
 class ConfirmPasswordReset(Schema):
-    reset_id = fields.UUID(required=True)
-    code = _code()
+    token = _token()
     new_password = _password()
+    ip = fields.IP(required=True)

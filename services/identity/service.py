@@ -8,6 +8,7 @@ from services.identity.rpcs.profile import ProfileRpcs
 from services.identity.rpcs.recovery import RecoveryRpcs
 from services.identity.rpcs.registration import RegistrationRpcs
 from services.identity.rpcs.sign_in import SignInRpcs
+from services.identity.rpcs.staff import StaffRpcs
 from services.identity.rpcs.subscribers import SubscriberRpcs
 
 
@@ -19,6 +20,7 @@ class IdentityService(
     ProfileRpcs,
     LetterRpcs,
     SubscriberRpcs,
+    StaffRpcs,
 ):
     """Identity and authentication; README.md lists every RPC with its results."""
 

@@ -16,6 +16,9 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     session_id: UUID
     person_id: UUID
     device: str
+    device_digest: bytes | None
+    network_index: bytes | None
+    how: str
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
@@ -25,8 +28,8 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LIVE = """
-    SELECT session_id, person_id, device, created_at, last_seen_at, sessions.expires_at,
-        temporary, rules_version, consent_version
+    SELECT session_id, person_id, device, device_digest, network_index, how, created_at,
+        last_seen_at, sessions.expires_at, temporary, rules_version, consent_version
     FROM sessions JOIN credentials USING (person_id) JOIN persons USING (person_id)
     WHERE sessions.expires_at > %s AND last_seen_at > %s
 """
@@ -43,16 +46,31 @@ class Sessions:
         session_id: UUID,
         person_id: UUID,
         token_digest: bytes,
-        device: str,
         *,
+        device: str,
+        device_digest: bytes,
+        network_index: bytes,
+        how: str,
         now: datetime,
         expires_at: datetime,
     ) -> None:
         """Add a session."""
         self._cursor.execute(
-            "INSERT INTO sessions (session_id, person_id, token_digest, device, created_at,"
-            " last_seen_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (session_id, person_id, token_digest, device, now, now, expires_at),
+            "INSERT INTO sessions (session_id, person_id, token_digest, device, device_digest,"
+            " network_index, how, created_at, last_seen_at, expires_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                session_id,
+                person_id,
+                token_digest,
+                device,
+                device_digest,
+                network_index,
+                how,
+                now,
+                now,
+                expires_at,
+            ),
         )
 
     def of_token(self, token_digest: bytes, now: datetime, idle: timedelta) -> SignedIn | None:
@@ -80,6 +98,13 @@ class Sessions:
         """Change when a session expires."""
         self._cursor.execute(
             "UPDATE sessions SET expires_at = %s WHERE session_id = %s", (expires_at, session_id)
+        )
+
+    def renew_token(self, session_id: UUID, token_digest: bytes) -> None:
+        """Give a session another token: the old one opens nothing any more."""
+        self._cursor.execute(
+            "UPDATE sessions SET token_digest = %s WHERE session_id = %s",
+            (token_digest, session_id),
         )
 
     def end(self, person_id: UUID, session_id: UUID) -> bool:

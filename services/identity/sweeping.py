@@ -8,6 +8,7 @@ from services.identity.limits import (
     PASSWORD_RESET_LIFE,
     REGISTRATION_LIFE,
     SESSION_IDLE_LIFE,
+    SUPPORT_CODE_LIFE,
 )
 from shared.eventstore import Session
 
@@ -25,14 +26,16 @@ def sweep(session: Session, _: Sweep) -> int:
     The key of an abandoned registration is destroyed, so that nothing of it stays readable.
     """
     read, now = session.read, session.now
-    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + read.attempts.sweep(now)
-    resets = read.codes.opened_before("password_reset", now - PASSWORD_RESET_LIFE, SWEEP_BATCH)
+    deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + sum(
+        table.sweep(now)
+        for table in (read.attempts, read.devices, read.networks, read.sign_in_links)
+    )
+    deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
+    deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
-    for reset_id in resets:
-        read.codes.drop(reset_id)
     # A code that is already gone belongs to a registration that was confirmed just now.
     for registration_id in [owner_id for owner_id in expired if read.codes.drop(owner_id)]:
         registration = session.load(Registration, registration_id)
         registration.abandon()
         session.vault.destroy(registration.person_id)
-    return deleted + len(resets) + len(expired)
+    return deleted + len(expired)

@@ -21,6 +21,7 @@ from services.ledger.domain.book import (
 )
 from services.ledger.domain.double_entry import ADVANCES, PENALTY, postings
 from services.ledger.domain.events import (
+    AccountClosed,
     AccountOpened,
     AdvanceSettled,
     ChargesAdjusted,
@@ -36,6 +37,7 @@ from services.ledger.domain.events import (
     ServiceAmount,
 )
 from services.ledger.domain.proposal import PROPOSAL_TOPICS
+from shared.account_key import FIRST, number_of, tenure_of
 from shared.bus import Publication
 from shared.eventstore import Recorded
 
@@ -52,7 +54,7 @@ def publish(recorded: Recorded) -> Publication | None:
         return _of_the_book(recorded)
     name, data = _public(event)
     data = {
-        "account": event.account,
+        **_named(event.account),
         **data,
         "effective_on": event.effective_on.isoformat(),
         "change": _change(event),
@@ -104,7 +106,7 @@ def _run(event: AccrualBegun | AccrualFinished) -> dict[str, Any]:
     return {"run_id": str(event.run_id), "on": event.on.isoformat(), "rules": event.rules}
 
 
-def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one for each event
+def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911, PLR0912 - one each
     match event:
         case AccountOpened():
             opening = _sums(event.opening)
@@ -140,7 +142,15 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911 - one fo
             return "payer_kind_changed", {"payer_kind": event.payer_kind}
         case AdvanceSettled():
             return "advance_settled", {}
+        case AccountClosed():
+            return "account_closed", {}
     raise TypeError(f"no contract for {type(event).__name__}")
+
+
+def _named(key: str, account: str = "account", tenure: str = "tenure") -> dict[str, Any]:
+    """Return an account as subscribers know it: its number, and which tenure after the first."""
+    number, ordinal = number_of(key), tenure_of(key)
+    return {account: number} if ordinal == FIRST else {account: number, tenure: ordinal}
 
 
 def _change(event: Any) -> dict[str, int]:
@@ -177,7 +187,7 @@ def _reversal(event: PaymentReversed) -> dict[str, Any]:
         "amount": event.amount,
         "penalty": event.penalty,
         **_taken_back(event),
-        **({"moved_to": event.moved_to} if event.moved_to else {}),
+        **(_named(event.moved_to, "moved_to", "moved_to_tenure") if event.moved_to else {}),
     }
 
 
@@ -227,7 +237,7 @@ def _payment(event: PaymentPosted) -> dict[str, Any]:
         "allocation": _allocation(event.allocation),
         "penalty_allocated": event.penalty_allocated,
         "advance": event.advance,
-        **({"moved_from": event.moved_from} if event.moved_from else {}),
+        **(_named(event.moved_from, "moved_from", "moved_from_tenure") if event.moved_from else {}),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -21,6 +21,14 @@ from services.ledger.application import (
     refund_payment,
 )
 from services.ledger.domain.events import TakenElsewhere
+from services.ledger.tenures import (
+    CloseTenure,
+    OpenTenure,
+    close_tenure,
+    open_tenure,
+    paid_key,
+)
+from shared.account_key import FIRST, key_of
 from shared.bus import Message, Services
 from shared.errors import NotFound, Unavailable
 from shared.eventstore import Session
@@ -48,18 +56,43 @@ def contract_amended(session: Session, message: Message, services: Services) -> 
     change_payer_kind(
         session,
         ChangePayerKind(
-            number=data["number"],
+            number=key_of(data["number"], data.get("tenure", FIRST)),
             payer_kind=data["payer_kind"],
             effective_on=date.fromisoformat(day) if day else session.clock.day_of(message.time),
         ),
     )
 
 
+def tenure_opened(session: Session, message: Message, services: Services) -> None:
+    """Open the account of a number's next holder; his months come from the former one."""
+    data = message.data
+    open_tenure(
+        session,
+        OpenTenure(
+            number=data["number"],
+            tenure=data["tenure"],
+            since=date.fromisoformat(data["since"]),
+            payer_kind=data["payer_kind"],
+        ),
+    )
+
+
+def tenure_closed(session: Session, message: Message, services: Services) -> None:
+    """Close the account of a holder after his last day."""
+    data = message.data
+    command = CloseTenure(
+        number=data["number"],
+        tenure=data["tenure"],
+        until=date.fromisoformat(data["until"]),
+    )
+    close_tenure(session, command)
+
+
 def payment_captured(session: Session, message: Message, services: Services) -> None:
     """Post a captured payment to each of its accounts, on the day it was paid."""
     data: dict[str, Any] = message.data
     lines = tuple(
-        PaidLine(account=line["account"], amount=line["amount"], penalty=line["penalty"])
+        PaidLine(account=_key(line), amount=line["amount"], penalty=line["penalty"])
         for line in data["lines"]
     )
     command = PostPayment(
@@ -84,7 +117,7 @@ def payment_refunded(session: Session, message: Message, services: Services) -> 
         refund_id=UUID(data["refund_id"]),
         refunded_on=date.fromisoformat(data["refunded_on"]),
         lines=tuple(
-            RefundedLine(account=line["account"], amount=line["amount"]) for line in data["lines"]
+            RefundedLine(account=_key(line), amount=line["amount"]) for line in data["lines"]
         ),
     )
     with _waiting(session, message, "The payment is not posted yet."):
@@ -109,15 +142,28 @@ def _waiting(session: Session, message: Message, why: str) -> Iterator[None]:
         raise Unavailable(error.code, why) from error
 
 
+def _key(line: Mapping[str, Any]) -> str:
+    """Return the key of the account of a line."""
+    return key_of(line["account"], line.get("tenure", FIRST))
+
+
 def bank_payment_accepted(session: Session, message: Message, services: Services) -> None:
-    """Post a payment of a bank's register, on the day that the bank took it."""
+    """Post a payment of a bank's register to the holder of now, on the day the bank took it.
+
+    A message that comes again finds it where it was posted then.
+    """
     data: dict[str, Any] = message.data
+    payment_id, number = UUID(data["payment_id"]), data["account"]
     post_payment(
         session,
         PostPayment(
-            payment_id=UUID(data["payment_id"]),
+            payment_id=payment_id,
             paid_on=date.fromisoformat(data["paid_on"]),
-            lines=(PaidLine(account=data["account"], amount=data["amount"], penalty=0),),
+            lines=(
+                PaidLine(
+                    account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0
+                ),
+            ),
             taken=TakenElsewhere(place="bank", document=data["document"]),
         ),
     )
@@ -127,6 +173,8 @@ REACTIONS = {
     "accounts": {
         "contract_registered": contract_registered,
         "contract_amended": contract_amended,
+        "tenure_opened": tenure_opened,
+        "tenure_closed": tenure_closed,
     },
     "payments": {
         "payment_captured": payment_captured,

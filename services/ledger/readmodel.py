@@ -11,8 +11,9 @@ import msgspec
 from psycopg.types.json import set_json_dumps, set_json_loads
 
 from services.ledger.domain import Account
-from services.ledger.domain.events import PaymentPosted
+from services.ledger.domain.events import AccountClosed, AccountOpened, PaymentPosted
 from services.ledger.domain.proposal import Proposal
+from services.ledger.domain.tenures import Tenure
 from services.ledger.tables.accounts_at_hand import read_to_post, recall_payments
 from services.ledger.tables.book_rows import project_book
 from services.ledger.tables.bulk_copy import find_balances, write_balances
@@ -24,10 +25,12 @@ from services.ledger.tables.columns import (
     POSTINGS,
     PROPOSALS,
     TABLES,
+    TENURES,
     posting_row,
     upsert,
 )
 from services.ledger.tables.staff_movements import add_movement, hold_movements, moved
+from services.ledger.tables.tenure_rows import read_tenures
 from shared import staff
 from shared.eventstore import Aggregate, Recorded
 from shared.money import Kopecks
@@ -85,6 +88,7 @@ class ReadModel:
             [key] = KEYS[table]
             found: list[Any] = [one for one in touched if isinstance(one, kind)]
             self._write(table, [{key: one.id, **one.snapshot()} for one in found])
+        self._write_tenures(recorded, aggregates)
         self._write(
             POSTINGS,
             [
@@ -94,6 +98,18 @@ class ReadModel:
             ],
         )
         project_book(self._cursor, recorded)
+
+    def _write_tenures(
+        self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]
+    ) -> None:
+        changed: dict[UUID, Any] = {
+            entry.originator_id: aggregates[entry.originator_id]
+            for entry in recorded
+            if isinstance(entry.event, AccountOpened | AccountClosed)
+        }
+        [key] = KEYS[TENURES]
+        rows = ({key: id_, **row} for id_, one in changed.items() if (row := one.tenure_row()))
+        self._write(TENURES, list(rows))
 
     def _write(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         # One statement for each table, however many rows there are, and none waits for an answer:
@@ -115,6 +131,10 @@ class ReadModel:
     def balances(self, numbers: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of several accounts, in any order."""
         return find_balances(self._cursor, numbers)
+
+    def tenures(self, numbers: Collection[str]) -> dict[str, tuple[Tenure, ...]]:
+        """Return the tenures of numbers, in order; a number whose first one is open has none."""
+        return read_tenures(self._cursor, numbers)
 
     def service_names(self, numbers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the names of services by each account's last bill: number -> code -> name."""

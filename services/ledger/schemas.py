@@ -9,7 +9,11 @@ from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from shared.money import MAX_AMOUNT
 
-NUMBER = validate.Regexp(r"[0-9]{1,20}\Z", error="an account number is up to 20 digits")
+NUMBER = validate.Regexp(
+    r"[0-9]{1,20}(-[1-9][0-9]{0,3})?\Z",
+    error="an account number is up to 20 digits; a tenure of it is NUMBER-2",
+)
+"""The key of an account, or how staff name one: a number, or a tenure of it."""
 
 
 def _day_or_instant(text: str) -> None:

@@ -47,7 +47,9 @@ from services.ledger.reports.refundable import refundable
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
+from services.ledger.tenures import meant
 from shared.config import GATEWAY, Settings
+from shared.eventstore import Session
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import staff
@@ -64,7 +66,9 @@ class LedgerService:
     @rpc(schemas.Balance, callers=(GATEWAY, staff("read")))
     def balance(self, number: str, as_of: str | None) -> Any:
         """Return the balance of one account, now or as of a past day or instant."""
-        return self.store.query(lambda session: balances.balance(session, number, as_of))
+        return self.store.query(
+            lambda session: balances.balance(session, meant(session, number), as_of)
+        )
 
     @rpc(schemas.Balances, callers=(GATEWAY,))
     def balances(self, numbers: list[str]) -> Any:
@@ -144,13 +148,15 @@ class LedgerService:
     def reconciliation(self, number: str, first_day: date, last_day: date) -> Any:
         """Return what an act of reconciliation says; see `papers.reconciliation`."""
         return self.store.query(
-            lambda session: reconciliation(session, number, first_day, last_day)
+            lambda session: reconciliation(session, meant(session, number), first_day, last_day)
         )
 
     @rpc(schemas.Debt, callers=(GATEWAY, staff("read")))
     def debt(self, number: str, on: date | None) -> Any:
         """Return what an account owes by the end of a day; see `papers.certificate`."""
-        return self.store.query(lambda session: debt_on(session, number, on or session.today))
+        return self.store.query(
+            lambda session: debt_on(session, meant(session, number), on or session.today)
+        )
 
     @rpc(schemas.PaymentProofs, callers=(GATEWAY,))
     def payment_proofs(self, payment_id: UUID) -> Any:
@@ -324,7 +330,9 @@ class LedgerService:
     ) -> Any:
         """Return a page of the movements between two days, and the balances around all of them."""
         whole = self.store.query(
-            lambda session: history.statement_by_days(session, number, first_day, last_day)
+            lambda session: history.statement_by_days(
+                session, meant(session, number), first_day, last_day
+            )
         )
         page = whole["movements"][after : after + limit]
         more = len(whole["movements"]) > after + limit
@@ -344,7 +352,7 @@ class LedgerService:
     def find_payments(self, limit: int, **sought: Any) -> Any:
         """Return the newest payments that fit what is known; see `payments.find_payments`."""
         return self.store.query(
-            lambda session: payments.find_payments(session, payments.Sought(**sought), limit)
+            lambda session: payments.find_payments(session, _sought(session, **sought), limit)
         )
 
     @rpc(staff_schemas.PaymentsOfDay, callers=("payments", staff("read")))
@@ -362,6 +370,10 @@ class LedgerService:
 
     def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
         return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)
+
+
+def _sought(session: Session, account: str | None, **known: Any) -> payments.Sought:
+    return payments.Sought(account=account and meant(session, account), **known)
 
 
 def _plain(rows: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from services.ledger.corrections import (
     Approve,
@@ -24,8 +25,9 @@ from services.ledger.corrections import (
     reject,
     shown_proposal,
 )
-from services.ledger.domain.proposal import Correction
+from services.ledger.domain.proposal import Correction, MovePayment, ReversePayment
 from services.ledger.tables.closed_periods import close_period
+from services.ledger.tenures import named_key, paid_key
 from shared import context
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
@@ -48,6 +50,7 @@ def make_correction(
     it again. ``repeated``: it was done before, and the result is of that time; a proposal then has
     its state of now in ``proposal``.
     """
+    correction = store.query(lambda session: _with_keys(session, correction))
     content = (msgspec.json.encode(correction).decode(), reason) if key is None else (key,)
     correction_id = _id("correction", *content)
     command = Correct(correction_id=correction_id, correction=correction, reason=reason)
@@ -57,6 +60,24 @@ def make_correction(
     if result["state"] == "proposed":
         result["proposal"] = proposal_of(store, correction_id)["state"]
     return result
+
+
+def _with_keys(session: Session, correction: Correction) -> Correction:
+    """Return a correction of the accounts that are meant.
+
+    A payment is corrected where it is posted, anything else by a number on the account of now.
+    """
+    match correction:
+        case ReversePayment(payment_id=payment_id):
+            keys = [paid_key(session, payment_id, name) for name in correction.accounts]
+            return replace(correction, accounts=tuple(sorted(set(keys))))
+        case MovePayment(payment_id=payment_id):
+            return replace(
+                correction,
+                account=paid_key(session, payment_id, correction.account),
+                to_account=named_key(session, correction.to_account),
+            )
+    return replace(correction, account=named_key(session, correction.account))
 
 
 def approve_correction(

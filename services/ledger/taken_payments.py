@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain import Account, account_id
@@ -21,7 +22,9 @@ from services.ledger.limits import POST_PAYMENT, allowance
 from services.ledger.loading import under_the_law
 from services.ledger.previews import SUMS, changes, replayed, sums_of
 from services.ledger.reports.balances import balance
+from services.ledger.tenures import paid_key
 from shared import context
+from shared.account_key import number_of
 from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Session
 from shared.eventstore.group_commit import GroupCommit
@@ -49,6 +52,7 @@ def take_payment(
     another sum, and what the domain refuses.
     """
     command = _command(asked, store.clock.today())
+    command = store.query(lambda session: _with_keys(session, command))
     with _naming_the_document(command):
         if dry_run:
             return store.query(lambda session: _preview(session, command))
@@ -63,6 +67,7 @@ def post_payment_taken_elsewhere(
 ) -> dict[str, Any]:
     """Post a payment that the actor took, within his limit of the day if he has one."""
     actor = context.current().actor
+    command = store.query(lambda session: _with_keys(session, command))
     limited = store.query(lambda session: allowance(session, actor, POST_PAYMENT)).left is not None
     content = msgspec.json.encode(command).decode()
     with context.bind(command_id=_id(POST_PAYMENT, content, actor)):
@@ -105,15 +110,26 @@ def entered_documents(session: Session, documents: Sequence[BankDocument]) -> li
     return [place for place, id_ in enumerate(ids) if id_ in entered]
 
 
+def _with_keys(session: Session, command: PostPayment) -> PostPayment:
+    """Return a payment to the accounts that are meant: by a number, the holder's of now."""
+    lines = tuple(
+        replace(line, account=paid_key(session, command.payment_id, line.account))
+        for line in command.lines
+    )
+    return replace(command, lines=lines)
+
+
 def _command(asked: TakePayment, today: date) -> PostPayment:
     paid_on, line, taken = asked.paid_on or today, asked.line, asked.taken
+    # The same document is the same payment, whoever holds the number by now.
+    number = number_of(line.account)
     if paid_on > today:
         raise ValidationFailed("invalid_day", f"Nobody has paid on {paid_on} yet: it is {today}.")
     sums = ("sums", line.amount, line.penalty, line.period or "")
     return PostPayment(
-        payment_id=_id_of_document(line.account, paid_on, taken.place, taken.document)
+        payment_id=_id_of_document(number, paid_on, taken.place, taken.document)
         if taken.document
-        else _id("taken-payment", line.account, paid_on, taken.place, *sums),
+        else _id("taken-payment", number, paid_on, taken.place, *sums),
         paid_on=paid_on,
         lines=(line,),
         taken=taken,

@@ -14,6 +14,8 @@ from shared.config import Settings
 from shared.keys import KeyRing
 from shared.privacy import open_under, seal_under
 
+_FIELD = "letter"
+
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """A plain text file attached to a letter."""
@@ -38,7 +40,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 def seal(settings: Settings, letter_id: UUID, content: Content) -> str:
     """Return the sealed form of a letter."""
-    return seal_under(outbox_keys(settings), msgspec.json.encode(content).decode(), letter_id.bytes)
+    text = msgspec.json.encode(content).decode()
+    return seal_under(outbox_keys(settings), text, letter_id.bytes, _FIELD)
 
 
 def unseal(settings: Settings, letter_id: UUID, sealed: str) -> Content:
@@ -47,9 +50,8 @@ def unseal(settings: Settings, letter_id: UUID, sealed: str) -> Content:
     Raises `cryptography.exceptions.InvalidTag` if it was altered, or sealed under another secret
     or for another letter, `shared.keys.UnknownKeyError` if its key has been dropped.
     """
-    return msgspec.json.decode(
-        open_under(outbox_keys(settings), sealed, letter_id.bytes), type=Content
-    )
+    text = open_under(outbox_keys(settings), sealed, letter_id.bytes, _FIELD)
+    return msgspec.json.decode(text, type=Content)
 
 
 def outbox_keys(settings: Settings) -> KeyRing:

@@ -14,6 +14,7 @@ from services.notifications.writing import Writer
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
 from shared.contracts.payments import Failure, RefundCause
+from shared.devices import device_name
 from shared.eventstore import Session
 from shared.logs import get_logger
 
@@ -53,7 +54,7 @@ def registration_code_requested(session: Session, message: Message, services: Se
     )
 
 
-def person_registered(session: Session, message: Message, services: Services) -> None:
+def temporary_password_due(session: Session, message: Message, services: Services) -> None:
     """Send the instruction and the temporary password."""
     writer = Writer(session, message, services)
     letter_id, person_id = writer.letter_id("password"), writer.event["person_id"]
@@ -82,19 +83,19 @@ def _without_pictures(text: str) -> str:
 
 
 def password_reset_requested(session: Session, message: Message, services: Services) -> None:
-    """Send the code of a recovery."""
+    """Send the link of a recovery."""
     writer = Writer(session, message, services)
-    letter_id, reset_id = writer.letter_id("code"), writer.event["reset_id"]
+    letter_id, reset_id = writer.letter_id("link"), writer.event["reset_id"]
     if writer.is_queued(letter_id):
         return
-    issued = writer.ask("identity", "issue_reset_code", reset_id=reset_id)
+    issued = writer.ask("identity", "issue_reset_link", reset_id=reset_id)
     if issued is None:
         return
     writer.queue(
         letter_id,
-        LetterKind.PASSWORD_RESET_CODE,
+        LetterKind.PASSWORD_RESET_LINK,
         issued["email"],
-        {"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
+        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
         secret=(f"reset:{reset_id}", timedelta(minutes=issued["valid_minutes"])),
     )
 
@@ -104,6 +105,35 @@ def password_changed(session: Session, message: Message, services: Services) -> 
     writer = Writer(session, message, services)
     facts = {"changed_at": writer.local_time()}
     writer.notify(writer.event["person_id"], LetterKind.PASSWORD_CHANGED, facts)
+
+
+def sign_in_link_requested(session: Session, message: Message, services: Services) -> None:
+    """Send the link that signs in, which strangers' guesses do not shut."""
+    writer = Writer(session, message, services)
+    letter_id, link_id = writer.letter_id("link"), writer.event["link_id"]
+    if writer.is_queued(letter_id):
+        return
+    issued = writer.ask("identity", "issue_sign_in_link", link_id=link_id)
+    if issued is None:
+        return
+    writer.queue(
+        letter_id,
+        LetterKind.SIGN_IN_LINK,
+        issued["email"],
+        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
+        secret=(f"sign-in-link:{link_id}", timedelta(minutes=issued["valid_minutes"])),
+    )
+
+
+def new_device_signed_in(session: Session, message: Message, services: Services) -> None:
+    """Tell the person of a log-in on a device that was not known."""
+    writer = Writer(session, message, services)
+    person_id = writer.event["person_id"]
+    known = {"person_id": person_id, "session_id": writer.event["session_id"]}
+    found = writer.ask("identity", "new_device", **known)
+    if found is not None:
+        facts = {"device": device_name(found["device"]), "signed_in_at": writer.local_time()}
+        writer.notify(person_id, LetterKind.NEW_DEVICE, facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
@@ -256,9 +286,12 @@ BATCH: Final = 1
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {
         "registration_code_requested": registration_code_requested,
-        "person_registered": person_registered,
+        "person_registered": temporary_password_due,
+        "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "sign_in_link_requested": sign_in_link_requested,
+        "new_device_signed_in": new_device_signed_in,
     },
     "accounts": {
         "account_linked": account_letters.account_linked,

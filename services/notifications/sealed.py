@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from shared.eventstore.sealed_columns import sealed_texts
 
-SEALED = (sealed_texts("outbox", "letter_id", "sealed", "outbox"),)
+SEALED = (sealed_texts("outbox", "letter_id", "sealed", "outbox", "letter"),)

@@ -10,6 +10,7 @@ from uuid import UUID
 from services.payments import (
     callback,
     faster_payments,
+    payers,
     resolving,
     schemas,
     staff_refunds,
@@ -63,6 +64,13 @@ class PaymentsService:
             callback.refresh_own(self.store, acquirers_of(self.settings), person_id, payment_id)
         query = views.OwnPayment(person_id=person_id, payment_id=payment_id)
         return self._query(lambda session: views.own_payment(session, query))
+
+    @rpc(staff_schemas.PayerWanted, callers=(staff("find"),))
+    def payer(self, payment: UUID) -> dict[str, Any]:
+        """Return {person_id} of whoever started a payment, which the security log keeps."""
+        wanted = payers.PayerWanted(payment_id=payment)
+        found: dict[str, Any] = self.store.transact(payers.payer, wanted)
+        return found
 
     @rpc(schemas.FasterPayment, callers=(GATEWAY,))
     def faster_payment(self, person_id: UUID, payment_id: UUID) -> dict[str, Any]:

@@ -161,3 +161,7 @@ class ListReconciliations(Schema):
     """The newest reconciliations."""
 
     limit = _limit(30)
+
+
+class PayerWanted(Schema):
+    payment = fields.UUID(required=True)

@@ -154,6 +154,13 @@ class AccountNumber(fields.String):
         super().__init__(validate=FullMatch(r"^[0-9]{1,20}$"), **kwargs)
 
 
+class Tenure(fields.Integer):
+    """Which tenure of a number it is, from the second on: a number may have several in turn."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=2, max=9_999), **kwargs)
+
+
 class Period(fields.String):
     """A billing month: "2026-03"."""
 

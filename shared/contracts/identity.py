@@ -38,13 +38,30 @@ class PersonRegistered(Schema):
     )
 
 
+class TemporaryPasswordRequested(Schema):
+    person_id = PersonId(
+        required=True, metadata={"description": "Who has not chosen a password of his own yet."}
+    )
+
+
 class PasswordChanged(Schema):
     person_id = PersonId(required=True, metadata={"description": "Whose password it is."})
 
 
 class PasswordResetRequested(Schema):
     reset_id = PlainId(
-        required=True, metadata={"description": "The recovery that waits for a code."}
+        required=True, metadata={"description": "The recovery that waits for a link."}
+    )
+
+
+class SignInLinkRequested(Schema):
+    link_id = PlainId(required=True, metadata={"description": "The link that a letter is due for."})
+
+
+class NewDeviceSignedIn(Schema):
+    person_id = PersonId(required=True, metadata={"description": "Who signed in."})
+    session_id = PlainId(
+        required=True, metadata={"description": "The session that was opened on the device."}
     )
 
 
@@ -68,6 +85,12 @@ CONTRACTS = [
         summary="A person confirmed the e-mail address, accepted the rules and gave consent.",
     ),
     Contract(
+        "temporary_password_requested",
+        version=1,
+        schema=TemporaryPasswordRequested,
+        summary="Staff have the letter with the password for the first sign-in written again.",
+    ),
+    Contract(
         "password_changed",
         version=1,
         schema=PasswordChanged,
@@ -77,7 +100,19 @@ CONTRACTS = [
         "password_reset_requested",
         version=1,
         schema=PasswordResetRequested,
-        summary="A registered person requests a password reset: a letter with a code is due.",
+        summary="A registered person requests a password reset: a letter with a link is due.",
+    ),
+    Contract(
+        "sign_in_link_requested",
+        version=1,
+        schema=SignInLinkRequested,
+        summary="A person signs in amid strangers' guesses: a letter with a link is due.",
+    ),
+    Contract(
+        "new_device_signed_in",
+        version=1,
+        schema=NewDeviceSignedIn,
+        summary="A person signed in on a device that was not known.",
     ),
     Contract(
         "profile_changed",

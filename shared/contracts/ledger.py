@@ -12,6 +12,7 @@ from shared.contracts.base import (
     Kopecks,
     Period,
     PlainId,
+    Tenure,
 )
 
 ABOUT = (
@@ -86,6 +87,14 @@ class BalanceChange(Schema):
 
 class _OfAccount(Schema):
     account = AccountNumber(required=True, metadata={"description": "The personal account."})
+    tenure = Tenure(
+        metadata={
+            "description": (
+                "Which holder's time the event is of, counted from 1; absent: the first. Each has "
+                "a balance of its own, which starts at zero."
+            )
+        }
+    )
     effective_on = Day(
         required=True,
         metadata={"description": "The day it takes effect; when it was recorded is its time."},
@@ -187,6 +196,7 @@ class PaymentPosted(_OfAccount):
             )
         },
     )
+    moved_from_tenure = Tenure(metadata={"description": "Its tenure; absent: the first."})
 
 
 class ChargesAdjusted(_OfAccount):
@@ -233,6 +243,10 @@ class AdvanceSettled(_OfAccount):
     """Its ``change`` says all."""
 
 
+class AccountClosed(_OfAccount):
+    """Its ``effective_on`` is the last day of the holder."""
+
+
 class PenaltyWrittenOff(_OfAccount):
     amount = Kopecks(required=True, metadata={"description": "What is waived, kopecks."})
 
@@ -273,6 +287,7 @@ class PaymentReversed(_TakenBack):
             )
         },
     )
+    moved_to_tenure = Tenure(metadata={"description": "Its tenure; absent: the first."})
 
 
 class PaymentRefunded(_TakenBack):
@@ -340,6 +355,7 @@ class AccrualFinished(_OfAccrual):
 
 CONTRACTS = [
     Contract("account_opened", 1, AccountOpened, "An account has been opened in the ledger."),
+    Contract("account_closed", 1, AccountClosed, "The holder's time has ended."),
     Contract("payer_kind_changed", 1, PayerKindChanged, "The payer is of another kind."),
     Contract("opening_posted", 1, OpeningPosted, "The balance that was taken over is posted."),
     Contract("charges_posted", 1, ChargesPosted, "The bill of a month has been posted."),

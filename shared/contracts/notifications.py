@@ -20,8 +20,10 @@ class LetterKind(StrEnum):
     REGISTRATION_CODE = "registration_code"
     ALREADY_REGISTERED = "already_registered"
     TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
-    PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
+    PASSWORD_RESET_LINK = "password_reset_link"  # noqa: S105
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    SIGN_IN_LINK = "sign_in_link"
+    NEW_DEVICE = "new_device"
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
     INVITATION = "invitation"
     INVITATION_ACCEPTED = "invitation_accepted"

@@ -8,6 +8,7 @@ numbered SQL files, each once and in a transaction of its own. The roles and wha
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,7 +18,14 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from shared.eventstore.privileges import access_in, grant_all, make_groups, make_login
+from shared.eventstore.data_keys import keys_schema
+from shared.eventstore.privileges import (
+    access_in,
+    grant_all,
+    grant_keys,
+    make_groups,
+    make_login,
+)
 
 BASE = (
     "base.sql",
@@ -28,9 +36,13 @@ BASE = (
     "retries.sql",
     "succession.sql",
     "first_version.sql",
+    "keys_apart.sql",
     "security_log.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
+
+KEYS = ("data_keys.sql",)
+"""The scripts of a service's schema in the database of keys."""
 
 
 class MigrationError(Exception):
@@ -72,6 +84,53 @@ def migrate(
         with connection.transaction():
             grant_all(connection, service, user, access, sealer)
     return applied
+
+
+def migrate_keys(
+    owner_url: str,
+    service: str,
+    runtime_url: str,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Bring the keys of a service up to date, in their database; return what was applied.
+
+    ``owner_url`` is that of the owner of the database of keys, ``runtime_url`` names the runtime
+    role there. On the server of the data both roles exist already; on another they are made.
+    """
+    user, schema = _login(runtime_url)[0], keys_schema(service)
+    with psycopg.connect(owner_url, autocommit=True, connect_timeout=3) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute("SELECT pg_advisory_lock(hashtextextended('saldo.migrate', 0))")
+        with connection.transaction():
+            make_login(connection, *_login(runtime_url))
+            make_groups(connection, user, service)
+            _make_schema(connection, schema)
+        here = files("shared.eventstore")
+        applied = [
+            name
+            for name in KEYS
+            if _apply(
+                connection, schema, name, here.joinpath(name).read_text(encoding="utf-8"), report
+            )
+        ]
+        with connection.transaction():
+            grant_keys(connection, schema, user)
+    return applied
+
+
+def make_database(owner_url: str, beside_url: str) -> bool:
+    """Create the database of a URL, if it is missing; return whether it was.
+
+    ``beside_url`` is that of another database of the same server, with the same owner.
+    """
+    name = str(conninfo_to_dict(owner_url).get("dbname") or "")
+    with psycopg.connect(beside_url, autocommit=True, connect_timeout=3) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+        if found.fetchone() is not None:
+            return False
+        with suppress(psycopg.errors.DuplicateDatabase):  # somebody was faster
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return True
 
 
 def _login(url: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from shared.cooperation import cooperatively
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
+from shared.eventstore.data_keys import DataKeys, PostgresVault
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.recorder import (
@@ -35,7 +36,6 @@ from shared.eventstore.security_log import PostgresSecurityLog, SecurityLog
 from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
 from shared.ids import new_id
 from shared.logs import get_logger
-from shared.privacy import PostgresVault
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -155,6 +155,7 @@ class PostgresStore:
         *,
         clock: Clock | None = None,
         login: Login | None = None,
+        keys_login: Login | None = None,
         pool_size: int = 8,
         statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
     ) -> None:
@@ -162,13 +163,13 @@ class PostgresStore:
         self.events = events
         self.clock: Clock = clock or SystemClock(settings.timezone)
         self.new_read_model = read_model
-        self.data_keys = settings.keys_of(service, "data-keys")
         self.pool: ConnectionPool[Any] = open_pool(
             login or settings.database_url_of(service),
             service,
             size=pool_size,
             statement_timeout_ms=statement_timeout_ms,
         )
+        self.data_keys = DataKeys(settings, service, keys_login, pool_size)
         self.recorder = PostgresRecorder(self.pool, service)
         self._hash_keys = HashKeys(settings, service)
         telemetry.of_event_log(service)
@@ -176,6 +177,7 @@ class PostgresStore:
     def close(self) -> None:
         """Close the pool; the store cannot be used afterwards."""
         self.pool.close()
+        self.data_keys.close()
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Execute a command exactly once; see Store.execute."""

@@ -22,6 +22,7 @@ from psycopg import sql
 READABLE = frozenset(
     {
         "commands",
+        "destroyed_keys",
         "events",
         "live",
         "migrations",
@@ -167,6 +168,17 @@ def grant_all(
     _grant_locks(connection, locking)
 
 
+def grant_keys(connection: psycopg.Connection[Any], schema: str, role: str) -> None:
+    """Give a service its keys in the database of keys: nobody else reaches them."""
+    for name in (role, writer_of(role)):
+        names = {"schema": sql.Identifier(schema), "role": sql.Identifier(name)}
+        for statement in (
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.data_keys TO {role}",
+        ):
+            connection.execute(sql.SQL(statement).format(**names))
+
+
 def _grant_locks(connection: psycopg.Connection[Any], roles: Sequence[str]) -> None:
     """Let roles take advisory locks where the owner may give that on.
 
@@ -201,6 +213,8 @@ def _grant_writing(
         _on(connection, service, role, table, "REVOKE UPDATE, DELETE, TRUNCATE")
     for table in ("migrations", "staff_grants", *access.sealer.appends):
         _on(connection, service, role, table, "REVOKE INSERT, UPDATE, DELETE")
+    # Keys are made in their own database; what is left here is moved there.
+    _on(connection, service, role, "data_keys", "REVOKE INSERT")
     for table, columns in _WRITTEN_BY_DATABASE.items():
         _on(connection, service, role, table, "REVOKE INSERT")
         others = ", ".join(_columns(connection, service, table, columns))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from psycopg import sql
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.keys import KeyRing, UnknownKeyError
-from shared.privacy import open_under, seal_under, unwrap, wrap, wrapping_id
+from shared.privacy import open_under, seal_under, sealing_id, unwrap, wrap, wrapping_id
 
 BATCH = 500
 """Rows that are sealed anew in one transaction."""
@@ -35,6 +35,7 @@ class SealedColumn:
     """A column of sealed values, each bound to the primary key of its row.
 
     ``id_of`` returns the id of the key of a value, ``reseal`` the same under the first key.
+    ``apart``: it is in the database of keys.
     """
 
     table: str
@@ -43,33 +44,48 @@ class SealedColumn:
     purpose: str
     id_of: Callable[[Any], str]
     reseal: Callable[[KeyRing, Any, bytes], Any]
+    apart: bool = False
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return how staff are told of it."""
+        return self.label or self.table
+
+    def transaction(self, store: PostgresStore) -> AbstractContextManager[Any]:
+        """Open a transaction where it is stored."""
+        return store.data_keys.transaction() if self.apart else store.transaction()
 
     def ring(self, settings: Settings, service: str) -> KeyRing:
         """Return the keys that seal it."""
         return settings.keys_of(service, self.purpose)
 
 
-def wrapped_keys(table: str, key: str) -> SealedColumn:
+def wrapped_keys(table: str, key: str, *, apart: bool = False, label: str = "") -> SealedColumn:
     """Return a column of wrapped keys."""
 
     def rewrap(ring: KeyRing, wrapped: bytes, subject: bytes) -> bytes:
         return wrap(ring.first, unwrap(ring, wrapped, subject), subject)
 
-    return SealedColumn(table, key, "wrapped", "data-keys", wrapping_id, rewrap)
+    return SealedColumn(table, key, "wrapped", "data-keys", wrapping_id, rewrap, apart, label)
 
 
-def sealed_texts(table: str, key: str, column: str, purpose: str) -> SealedColumn:
-    """Return a column of sealed texts."""
+def sealed_texts(table: str, key: str, column: str, purpose: str, field: str) -> SealedColumn:
+    """Return a column of sealed texts of one field."""
 
     def reseal(ring: KeyRing, sealed: str, subject: bytes) -> str:
-        return seal_under(ring, open_under(ring, sealed, subject), subject)
+        return seal_under(ring, open_under(ring, sealed, subject, field), subject, field)
 
-    return SealedColumn(
-        table, key, column, purpose, lambda sealed: sealed.rpartition(":")[0], reseal
-    )
+    return SealedColumn(table, key, column, purpose, sealing_id, reseal)
 
 
-BASE = (wrapped_keys("data_keys", "subject"), wrapped_keys("hash_keys", "purpose"))
+FORMER_KEYS = "data_keys beside the data"
+
+BASE = (
+    wrapped_keys("data_keys", "subject", apart=True),
+    wrapped_keys("data_keys", "subject", label=FORMER_KEYS),
+    wrapped_keys("hash_keys", "purpose"),
+)
 """The sealed columns of every service."""
 
 
@@ -88,10 +104,10 @@ def being_written(store: PostgresStore, columns: Sequence[SealedColumn]) -> str:
     lock = sql.SQL("LOCK TABLE {} IN SHARE MODE")  # it waits for whoever writes, and is let go
     for column in columns:
         try:
-            with store.transaction() as cursor:
+            with column.transaction(store) as cursor:
                 cursor.execute(lock.format(sql.Identifier(column.table)))
         except psycopg.errors.LockNotAvailable:
-            return column.table
+            return column.name
     return ""
 
 
@@ -150,7 +166,7 @@ def _batches(store: PostgresStore, column: SealedColumn) -> Iterator[dict[Any, A
             after=after.format(sql.Identifier(column.key)),
             limit=sql.Literal(BATCH),
         )
-        with store.transaction() as cursor:
+        with column.transaction(store) as cursor:
             rows = cursor.execute(query, () if last is None else (last,)).fetchall()
         if not rows:
             return
@@ -167,7 +183,7 @@ def _write(store: PostgresStore, column: SealedColumn, changed: list[tuple[Any, 
     ).format(key=sql.Identifier(column.key), table=sql.Identifier(column.table))
     if not changed:
         return 0
-    with store.transaction() as cursor:
+    with column.transaction(store) as cursor:
         rows = cursor.execute(free, ([key for _, key, _ in changed],)).fetchall()
         mine = {row["key"] for row in rows}
         if not mine:

@@ -25,6 +25,10 @@ SETTINGS = {
         f"SALDO_DATABASE_URL_{service.upper()}": f"postgresql://{service}@127.0.0.1:1/nothing"
         for service in SERVICES
     },
+    **{
+        f"SALDO_KEYS_DATABASE_URL_{service.upper()}": f"postgresql://{service}@127.0.0.1:1/keys"
+        for service in SERVICES
+    },
 }
 """Enough to start with; the server is stopped before it connects."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from secrets import token_urlsafe
 from uuid import uuid4
 
 from deploy.demo.acquirer_page import DECLINED, Payer
@@ -21,7 +22,8 @@ ADDRESSES: Mapping[str, str] = {
     "/register/<uuid:registration_id>": "/register/{registration}",
     "/register/<uuid:registration_id>/done": "/register/{registration}/done",
     "/recover": "/recover",
-    "/recover/<uuid:reset_id>": "/recover/{registration}",
+    "/recover/sent": "/recover/sent",
+    "/recover/<token:token>": "/recover/{token}",
     "/documents/<any(rules,consent,instruction):kind>": "/documents/instruction",
     "/acceptance": "/acceptance",
     "/look": "/look",
@@ -124,6 +126,7 @@ def new_resident(site: Site, first: str, second: str) -> Resident:
         "account": first,
         "second": second,
         "registration": str(uuid4()),
+        "token": token_urlsafe(32),
         "question": str(asked["question_id"]),
         "paid": str(paid["payment_id"]),
         "returned": str(returned["payment_id"]),

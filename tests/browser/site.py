@@ -51,7 +51,7 @@ class Site:
     @contextmanager
     def published(self, kind: str, text: str) -> Iterator[str]:
         """Publish a version of a document, and withdraw it again; yields the version."""
-        version = "2026-11-02"
+        version = "2026-11-29"
         path = Path(self.environment["SALDO_DOCUMENTS"]) / f"{kind}-{version}.md"
         path.write_text(text, "utf-8")
         try:

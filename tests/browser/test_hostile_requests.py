@@ -162,7 +162,7 @@ def posting_paths(resident: Resident) -> list[str]:
         "<uuid:payment_id>": facts["open"],
         "<uuid:question_id>": facts["question"],
         "<uuid:registration_id>": facts["registration"],
-        "<uuid:reset_id>": facts["registration"],
+        "<token:token>": facts["token"],
         "<uuid:session_id>": facts["registration"],
     }
     found = (getattr(getattr(Gateway, name), "page", None) for name in dir(Gateway))

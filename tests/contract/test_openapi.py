@@ -23,7 +23,9 @@ POST /registrations/{registration_id}/code
 POST /registrations/{registration_id}/confirm
 GET /documents/{kind}
 POST /sessions
+POST /sessions/by-link
 GET /sessions
+DELETE /sessions
 GET /sessions/{session_id}
 DELETE /sessions/{session_id}
 PUT /me/password
@@ -31,7 +33,7 @@ POST /me/acceptances
 GET /me
 PATCH /me
 POST /password-resets
-POST /password-resets/{reset_id}/confirm
+POST /password-resets/confirm
 POST /accounts/lookup
 GET /accounts
 POST /accounts
@@ -138,10 +140,10 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
     public = {name for name, operation in found.items() if operation.access is Access.PUBLIC}
     assert public == {
         "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
-        "request_password_reset", "confirm_password_reset", "acquirer_callback_by_query",
-        "acquirer_callback_by_form", "named_acquirer_callback_by_query",
-        "named_acquirer_callback_by_form", "alive", "openapi", "verify_proof",
-        "verifier_keys", "last_checkpoint",
+        "sign_in_by_link", "request_password_reset", "confirm_password_reset",
+        "acquirer_callback_by_query", "acquirer_callback_by_form",
+        "named_acquirer_callback_by_query", "named_acquirer_callback_by_form", "alive",
+        "openapi", "verify_proof", "verifier_keys", "last_checkpoint",
     }  # fmt: skip
 
 

@@ -93,8 +93,9 @@ def test_two_hundred_slow_uploads_leave_others_served(
             slow.send_a_byte()
             response = requests.get(f"{gateway.url}{path}", timeout=60)
             assert response.status_code == 200, path
-        reset = f"{gateway.url}/api/v1/password-resets"
-        assert requests.post(reset, json={"email": "a@b.ru"}, timeout=60).status_code == 202
+        started = f"{gateway.url}/api/v1/registrations"
+        body = {"person_type": "individual", "email": "a@b.ru"}
+        assert requests.post(started, json=body, timeout=60).status_code == 202
         assert uploading in gateway.metrics(), "all of them were still slow"
 
 

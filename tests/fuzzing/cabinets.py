@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from deploy.demo.client import CabinetClient
 from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
 from deploy.demo.demo_person import make_demo_person
 from deploy.demo.journey import register, set_up_cabinet
-from deploy.demo.letters import Mailbox, code_in
+from deploy.demo.letters import Mailbox, code_in, token_in
 from deploy.demo.loading import saldo
 from deploy.demo.person import Journey, Person, new_address
 from deploy.demo.report import Report
@@ -23,7 +22,6 @@ from shared.bus.grants import Grants
 from shared.config import load_settings
 
 FREE_ACCOUNT, KEPT_ACCOUNT, LEFT_ACCOUNT = "0100000001", "0100000002", "0100000003"
-_RESET_CODE = re.compile(r"от личного кабинета: ([0-9]+)")
 
 Request = Mapping[str, Mapping[str, Any]]
 """The values of ``path``, ``query`` and ``body``."""
@@ -178,12 +176,11 @@ class Cabinets:
 
     def _recovery(self, loser: Person) -> dict[str, Request]:
         client = CabinetClient(self._url)
-        asked = client.call("POST", "/password-resets", {"email": loser.email})
-        letter = self._mailbox.wait(loser.email, "Код для восстановления пароля")
-        code = _RESET_CODE.search(letter.text)
-        assert code is not None
-        body = {"code": code[1], "new_password": "found and long enough"}
-        return {"confirm_password_reset": {"path": {"reset_id": asked["reset_id"]}, "body": body}}
+        client.call("POST", "/password-resets", {"email": loser.email})
+        letter = self._mailbox.wait(loser.email, "Ссылка для восстановления пароля")
+        token = token_in(letter, "/recover/")
+        body = {"token": token, "new_password": "found and long enough"}
+        return {"confirm_password_reset": {"body": body}}
 
 
 def _new_passwords(changer: Person, guest: Person) -> dict[str, Request]:

@@ -33,7 +33,7 @@ def test_a_key_in_a_header_signs_for_nobody_else(
     with pika.BlockingConnection(pika.URLParameters(base_settings.amqp_url)) as house:
         reader = house.channel()
         reader.queue_bind("rpc-identity", "nameko-rpc", "identity.*")
-        copied = pika.BasicProperties(headers={"CC": ["identity.issue_reset_code"]})
+        copied = pika.BasicProperties(headers={"CC": ["identity.issue_reset_link"]})
 
         def attempt(channel: Any, _: str) -> None:
             channel.basic_publish("nameko-rpc", "ledger.adjust", b"{}", copied)
@@ -67,7 +67,7 @@ def test_a_reply_that_is_dead_lettered_as_a_call_cannot_be_answered(
             arguments={
                 "x-message-ttl": 0,
                 "x-dead-letter-exchange": "nameko-rpc",
-                "x-dead-letter-routing-key": "identity.issue_reset_code",
+                "x-dead-letter-routing-key": "identity.issue_reset_link",
             },
         )
         channel.queue_bind(f"rpc.reply-{me}", "nameko-rpc", f"reply.{me}")

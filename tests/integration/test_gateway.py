@@ -64,23 +64,23 @@ def test_calls_run_concurrently_and_shutdown_is_graceful(
     url, process = gateway.url, gateway.process
     _await_readiness(gateway)
 
-    def reset(key: int) -> requests.Response:
+    def register(key: int) -> requests.Response:
         return requests.post(
-            f"{url}/api/v1/password-resets",
-            json={"email": "a@b.ru"},
+            f"{url}/api/v1/registrations",
+            json={"person_type": "individual", "email": "a@b.ru"},
             headers={"Idempotency-Key": str(key % 20)},
             timeout=30,
         )
 
     started = time.monotonic()
     with ThreadPoolExecutor(40) as threads:
-        answers = list(threads.map(reset, range(40)))
+        answers = list(threads.map(register, range(40)))
     assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.json()["reset_id"] for answer in answers}) == 20
+    assert len({answer.json()["registration_id"] for answer in answers}) == 20
     assert time.monotonic() - started < 10, "the calls must wait side by side"
 
     with ThreadPoolExecutor(1) as threads:
-        under_way = threads.submit(reset, 99)
+        under_way = threads.submit(register, 99)
         eventually(
             lambda: "saldo_http_requests_in_progress 1" in gateway.metrics(),
             "the request is in progress",
@@ -118,8 +118,9 @@ def test_gateway_that_stops_is_not_ready_while_it_finishes(
 ) -> None:
     _await_readiness(gateway)
     with ThreadPoolExecutor(1) as threads:
-        reset = f"{gateway.url}/api/v1/password-resets"
-        under_way = threads.submit(requests.post, reset, json={"email": "a@b.ru"}, timeout=30)
+        body = {"person_type": "individual", "email": "a@b.ru"}
+        started = f"{gateway.url}/api/v1/registrations"
+        under_way = threads.submit(requests.post, started, json=body, timeout=30)
         eventually(
             lambda: "saldo_http_requests_in_progress 1" in gateway.metrics(),
             "the request is in progress",

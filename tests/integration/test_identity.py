@@ -16,7 +16,12 @@ import pytest
 
 from services.identity.attempts import Attempts
 from services.identity.domain import Person, PersonErased
-from services.identity.limits import SIGN_IN_OF_EMAIL
+from services.identity.limits import (
+    DEVICE_LIFE,
+    DEVICES_PER_PERSON,
+    SIGN_IN_OF_EMAIL,
+    SUBSCRIBER_TOKENS,
+)
 from services.identity.passwords import Passwords
 from services.identity.service import IdentityService
 from services.identity.sweeping import Sweep, sweep
@@ -74,14 +79,23 @@ class Identity:
         session = self.call(
             "sign_in", email=email, password=issued["password"], device="Firefox", ip=IP
         )
-        self.call(
+        changed = self.call(
             "change_password",
             person_id=str(person_id),
             session_id=session["session_id"],
             current_password=issued["password"],
             new_password=password,
         )
-        return {**session, "temporary": issued["password"]}
+        return {**session, **changed, "temporary": issued["password"]}
+
+    def reset_token(self, **asked: Any) -> str:
+        """Ask for a recovery; return the token of the letter's link."""
+        self.call("request_password_reset", **asked)
+        with self.database.owner("identity") as owner:
+            (reset_id,) = owner.execute(
+                "SELECT reset_id FROM password_resets WHERE token_digest IS NULL"
+            ).fetchone()
+        return str(self.call("issue_reset_link", reset_id=str(reset_id))["token"])
 
     def all_text(self) -> str:
         """Return everything in every table of the schema as text, bytes included."""
@@ -162,14 +176,93 @@ def test_guesses_made_at_once_are_all_counted(identity: Identity) -> None:
     assert identity.outcome("confirm_registration", **proof) == "code_attempts_used_up"
 
 
-def test_sign_ins_tried_at_once_are_all_counted(identity: Identity) -> None:
+def test_guesses_of_one_place_made_at_once_are_all_counted(identity: Identity) -> None:
     identity.member()
-    guess = {"email": "anna@example.org", "password": "guess", "device": None, "ip": IP}
-    outcomes = at_once(14, lambda _: identity.outcome("sign_in", **guess))
-    assert outcomes == ["too_many_attempts"] * 4 + ["wrong_credentials"] * 10
-    assert identity.outcome("sign_in", **{**guess, "password": OWN}) == "too_many_attempts"
-    identity.clock.advance(SIGN_IN_OF_EMAIL.window)
-    assert identity.outcome("sign_in", **{**guess, "password": OWN}) == "done"
+    cafe = {"email": "anna@example.org", "device": None, "ip": "198.51.100.1"}
+    outcomes = at_once(14, lambda _: identity.outcome("sign_in", **cafe, password="guess"))
+    assert outcomes == ["too_many_attempts"] * 9 + ["wrong_credentials"] * 5
+    assert identity.outcome("sign_in", **cafe, password=OWN) == "too_many_attempts"
+    identity.clock.advance(timedelta(seconds=1))
+    assert identity.outcome("sign_in", **cafe, password=OWN) == "done"
+
+
+def test_right_passwords_at_once_are_all_let_in(identity: Identity) -> None:
+    session = identity.member()
+    known = {"email": "anna@example.org", "device": None, "password": OWN}
+
+    def sign_in(number: int) -> str:
+        return identity.outcome(
+            "sign_in", **known, device_token=session["device_token"], ip=f"198.51.100.{number}"
+        )
+
+    assert at_once(4, sign_in) == ["done"] * 4
+
+
+def test_a_link_is_used_by_one_of_many_at_once(identity: Identity) -> None:
+    identity.member()
+    asked = {"email": "anna@example.org", "device": None}
+    with identity.database.owner("identity") as owner:
+        (index,) = owner.execute("SELECT email_index FROM credentials").fetchone()
+
+    def guessed(session: Any, _: None) -> None:
+        for _ in range(SIGN_IN_OF_EMAIL.most):
+            session.read.attempts.take(SIGN_IN_OF_EMAIL, index, session.now, owner=index)
+
+    identity.store.transact(guessed, None)
+    cafe = {**asked, "ip": "198.51.100.1"}
+    assert identity.outcome("sign_in", **cafe, password=OWN) == "sign_in_by_letter"
+    with identity.database.owner("identity") as owner:
+        (link_id,) = owner.execute("SELECT link_id FROM sign_in_links").fetchone()
+    token = identity.call("issue_sign_in_link", link_id=str(link_id))["token"]
+    link = {"token": token, "device": None, "ip": "198.51.100.1"}
+    outcomes = at_once(6, lambda _: identity.outcome("sign_in_by_link", **link))
+    assert outcomes == ["done"] + ["sign_in_link_expired"] * 5
+    assert token not in identity.all_text()
+
+
+def test_the_old_token_is_refused_once_the_password_is_changed(identity: Identity) -> None:
+    session = identity.member()
+    change = {
+        "person_id": session["person_id"],
+        "session_id": session["session_id"],
+        "current_password": OWN,
+        "new_password": "совсем другая фраза",
+    }
+    command_id = uuid4()
+    tokens = []
+    for _ in range(2):
+        with bind(command_id=command_id):
+            tokens.append(identity.call("change_password", **change)["token"])
+    outcomes = [
+        identity.outcome("authenticate", token=token) for token in (session["token"], *tokens)
+    ]
+    assert outcomes == ["session_expired", "session_expired", "done"]
+
+
+def test_devices_above_the_limit_are_forgotten_oldest_first(identity: Identity) -> None:
+    session = identity.member()
+    asked = {"email": "anna@example.org", "password": OWN, "ip": IP}
+    for number in range(DEVICES_PER_PERSON):
+        identity.clock.advance(timedelta(minutes=1))
+        identity.call("sign_in", **asked, device=f"device {number}")
+    with identity.database.owner("identity") as owner:
+        names = {name for (name,) in owner.execute("SELECT name FROM devices")}
+    assert names == {f"device {number}" for number in range(DEVICES_PER_PERSON)}
+    again = identity.call("sign_in", **asked, device_token=session["device_token"])
+    assert again["device_token"] != session["device_token"]
+
+
+def test_places_and_links_are_swept_unless_they_are_locked(identity: Identity) -> None:
+    identity.member()
+    identity.clock.advance(DEVICE_LIFE)
+    with identity.database.owner("identity") as owner, owner.transaction():
+        owner.execute("SELECT * FROM devices FOR UPDATE")
+        identity.store.transact(sweep, Sweep())
+        left = "SELECT (SELECT count(*) FROM devices), (SELECT count(*) FROM networks)"
+        assert owner.execute(left).fetchone() == (1, 0)
+    identity.store.transact(sweep, Sweep())
+    with identity.database.owner("identity") as owner:
+        assert owner.execute(left).fetchone() == (0, 0)
 
 
 def test_two_changes_of_a_password_at_once_leave_one(identity: Identity) -> None:
@@ -196,17 +289,22 @@ def test_recovery_and_sessions_on_real_tables(identity: Identity) -> None:
     assert identity.call("authenticate", token=session["token"])["must_change_password"] is False
     identity.clock.advance(timedelta(minutes=2))
     identity.call("authenticate", token=session["token"])
-    (listed,) = identity.call("sessions", person_id=session["person_id"])["sessions"]
+    (listed,) = identity.call("sessions", person_id=session["person_id"], ip=IP)["sessions"]
     assert listed["last_seen_at"] == identity.clock.now().isoformat()
     asked = {"email": "anna@example.org", "ip": IP}
-    reset_id = identity.call("request_password_reset", **asked)["reset_id"]
-    issued = identity.call("issue_reset_code", reset_id=reset_id)
-    new = {"reset_id": reset_id, "code": issued["code"], "new_password": "совсем другая фраза"}
-    outcomes = at_once(2, lambda _: identity.outcome("confirm_password_reset", **new))
-    assert outcomes == ["done", "password_reset_completed"]
+    tokens = [identity.reset_token(**asked) for _ in range(2)]
+    new = {"new_password": "совсем другая фраза", "ip": IP}
+    outcomes = at_once(
+        4, lambda n: identity.outcome("confirm_password_reset", token=tokens[n % 2], **new)
+    )
+    assert outcomes == ["done"] + ["password_reset_not_found"] * 3
     assert identity.outcome("authenticate", token=session["token"]) == "session_expired"
     entered = identity.call("sign_in", **asked, password="совсем другая фраза", device="phone")
-    ended = {"person_id": session["person_id"], "session_id": entered["session_id"]}
+    ended = {
+        "person_id": session["person_id"],
+        "session_id": entered["session_id"],
+        "by_session_id": entered["session_id"],
+    }
     assert identity.outcome("end_session", **ended) == "done"
     assert identity.outcome("end_session", **ended) == "session_not_found"
 
@@ -294,7 +392,7 @@ def test_sweep_skips_locked_rows(identity: Identity) -> None:
     with identity.database.owner("identity") as owner:
         kept = owner.execute(
             "SELECT (SELECT count(*) FROM codes), (SELECT count(*) FROM attempts),"
-            " (SELECT count(*) FROM data_keys)"
+            " (SELECT count(*) FROM destroyed_keys WHERE done_at IS NULL)"
         ).fetchone()
     assert kept == (0, 0, 1)
 
@@ -302,9 +400,9 @@ def test_sweep_skips_locked_rows(identity: Identity) -> None:
 def test_window_of_attempts_reopens_when_it_is_over(identity: Identity) -> None:
     def take(session: Any, _: None) -> int:
         attempts: Attempts = session.read.attempts
-        return attempts.take(SIGN_IN_OF_EMAIL, b"somebody", session.now)
+        return attempts.take(SUBSCRIBER_TOKENS, b"somebody", session.now)
 
-    waits = [identity.store.transact(take, None) for _ in range(SIGN_IN_OF_EMAIL.most + 2)]
-    assert waits == [0] * SIGN_IN_OF_EMAIL.most + [900, 900]
-    identity.clock.advance(timedelta(minutes=15))
+    waits = [identity.store.transact(take, None) for _ in range(SUBSCRIBER_TOKENS.most + 2)]
+    assert waits == [0] * SUBSCRIBER_TOKENS.most + [300, 300]
+    identity.clock.advance(timedelta(minutes=5))
     assert identity.store.transact(take, None) == 0

@@ -48,6 +48,7 @@ def keys(database: Database, ring: Path, monkeypatch: pytest.MonkeyPatch) -> Key
         url = database.settings.database_url_of(service)
         monkeypatch.setenv(f"SALDO_DATABASE_URL_{variable}", url)
     monkeypatch.setenv("SALDO_DATABASE_URL", database.settings.database_url)
+    monkeypatch.setenv("SALDO_KEYS_DATABASE_URL", database.settings.keys_database_url)
 
     def run(*arguments: str, code: int = 0) -> Any:
         result = CliRunner().invoke(app, ["keys", *arguments])
@@ -142,8 +143,11 @@ def test_keys_change_under_load_and_old_ones_are_dropped(
         command_id = new_id()
         first = executed(before, command_id, "from before")
         erase(before, gone)
-    with database.owner("identity") as owner:  # as rows were before keys had ids
-        for table in ("data_keys", "hash_keys"):
+    for owner, table in (
+        (database.keys_owner("identity"), "data_keys"),
+        (database.owner("identity"), "hash_keys"),
+    ):
+        with owner:  # as rows were before keys had ids
             owner.execute(
                 f"UPDATE {table} SET wrapped = substring(wrapped FROM octet_length(wrapped) - 59)"
             )
@@ -212,9 +216,10 @@ def test_key_that_is_needed_is_not_dropped(database: Database, ring: Path, keys:
     assert f"the key {old} is missing" in keys("status", "identity", code=1)
 
 
-def test_key_is_not_dropped_while_somebody_may_have_used_it(
+def test_key_that_a_running_command_has_used_is_not_needed_any_more(
     database: Database, ring: Path, keys: Keys
 ) -> None:
+    """Its data key is committed before the command is, and so is sealed anew, too."""
     with opened(rotated(database.settings, ring)) as store:
         subject = new_id()
         [old] = [key.id for key in KeyFile(ring).current() if key.id != MASTER]
@@ -222,13 +227,25 @@ def test_key_is_not_dropped_while_somebody_may_have_used_it(
         def write_long(session: Any, _: None) -> str:
             sealed = str(session.vault.seal(subject, "an import", "name"))
             keys("rotate", "identity", "--reason", "x")
+            assert "1 data_keys need it" in keys("drop", "identity", old, "--reason", "x", code=2)
             keys("rewrap", "identity", "--reason", "x")
-            assert "is being written" in keys("drop", "identity", old, "--reason", "x", code=2)
+            keys("drop", "identity", old, "--reason", "x")
             return sealed
 
         sealed = store.transact(write_long, None)
         assert revealed(store, subject, sealed) == "an import"
-    assert "1 data_keys need it" in keys("drop", "identity", old, "--reason", "x", code=2)
+
+
+def test_key_is_not_dropped_while_a_hash_key_may_be_made_under_it(
+    database: Database, ring: Path, keys: Keys
+) -> None:
+    [old] = [key.id for key in KeyFile(ring).current() if key.id != MASTER]
+    keys("rotate", "identity", "--reason", "x")
+    with database.owner("identity") as owner, owner.transaction():
+        owner.execute("LOCK TABLE hash_keys IN ROW EXCLUSIVE MODE")
+        assert "hash_keys is being written" in keys(
+            "drop", "identity", old, "--reason", "x", code=2
+        )
 
 
 def test_owner_without_a_file_is_told_how_to_have_one(

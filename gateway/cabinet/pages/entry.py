@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway.auth import person_of_token
+from gateway.auth import MAX_TOKEN_LENGTH, person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.forms import KEPT
 from gateway.cabinet.page import page, shown_again, waiting_form
@@ -39,6 +39,7 @@ class EntryPages:
                 "email": visit.form.get("email", "").strip(),
                 "password": visit.form.get("password", ""),
                 "device": None,
+                "device_token": device_token(visit),
             },
             says={
                 "email": visit.text("Введите адрес почты, на который зарегистрирован кабинет."),
@@ -48,9 +49,27 @@ class EntryPages:
         kept, next_ = visit.form.get(KEPT, ""), own_path(visit.form.get("_next", ""))
         if isinstance(outcome, Refused):
             return _form(visit, next_=next_, kept=kept, errors=outcome.errors)
-        response = _after_log_in(self, visit, outcome, kept, next_)
-        cookies.keep(response, cookies.SESSION, outcome["token"])
-        return response
+        return signed_in(self, visit, outcome, kept, next_)
+
+    @page("GET", "/log-in/<token>", access=Access.PUBLIC)
+    def link_form(self, visit: Visit) -> Response:
+        """Show a button: programs that look into mailboxes follow links, and must not use it up."""
+        return visit.render("log_in_link.html", token=visit.path["token"])
+
+    @page("POST", "/log-in/<token>", access=Access.PUBLIC)
+    def log_in_by_link(self, visit: Visit) -> Response:
+        """Open a session by the link of a letter."""
+        outcome = visit.attempt(
+            SessionRoutes.sign_in_by_link,
+            body={
+                "token": visit.path["token"],
+                "device": None,
+                "device_token": device_token(visit),
+            },
+        )
+        if isinstance(outcome, Refused):
+            return _form(visit, next_="", errors=outcome.errors)
+        return signed_in(self, visit, outcome, "", HOME)
 
     @page("POST", "/logout", access=Access.PUBLIC, greets=True)
     def log_out(self, visit: Visit) -> Response:
@@ -64,9 +83,23 @@ class EntryPages:
         return response
 
 
-def _after_log_in(
+def device_token(visit: Visit) -> str | None:
+    """Return what identity knows this browser by; None for one that sends nothing of ours."""
+    token = visit.request.cookies.get(cookies.DEVICE, "")
+    return token if 0 < len(token) <= MAX_TOKEN_LENGTH else None
+
+
+def signed_in(
     service: Any, visit: Visit, opened: dict[str, Any], kept: str, next_: str
 ) -> Response:
+    """Return the page that follows a log-in of any kind, with the cookies of the session."""
+    response = _onward(service, visit, opened, kept, next_)
+    cookies.keep(response, cookies.SESSION, opened["token"])
+    cookies.keep(response, cookies.DEVICE, opened["device_token"], seconds=cookies.YEAR)
+    return response
+
+
+def _onward(service: Any, visit: Visit, opened: dict[str, Any], kept: str, next_: str) -> Response:
     # A new visitor: what somebody else might have learned of the old one is worth nothing now.
     visitor = secrets.token_urlsafe(16)
     waiting = waiting_form(visit, kept, opened["person_id"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway.cabinet import spellings
+from gateway.cabinet import cookies
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.operations import Access
@@ -39,7 +39,9 @@ class PasswordPages:
         )
         if isinstance(outcome, Refused):
             return visit.render("password.html", errors=outcome.errors)
-        return visit.redirect("/accounts" if first else "/settings", outcome["message"])
+        response = visit.redirect("/accounts" if first else "/settings", outcome["message"])
+        cookies.keep(response, cookies.SESSION, outcome["token"])
+        return response
 
     @page("GET", "/recover", access=Access.PUBLIC)
     def recovery_form(self, visit: Visit) -> Response:
@@ -48,7 +50,7 @@ class PasswordPages:
 
     @page("POST", "/recover", access=Access.PUBLIC)
     def start_recovery(self, visit: Visit) -> Response:
-        """Have a code sent; a known e-mail looks the same as an unknown one."""
+        """Have a link sent; a known e-mail looks the same as an unknown one."""
         outcome = visit.attempt(
             PasswordResetRoutes.request_password_reset,
             body={"email": visit.form.get("email", "").strip()},
@@ -56,32 +58,33 @@ class PasswordPages:
         )
         if isinstance(outcome, Refused):
             return visit.render("recover.html", errors=outcome.errors)
-        return visit.redirect(f"/recover/{outcome['reset_id']}")
+        return visit.redirect("/recover/sent")
 
-    @page("GET", "/recover/<uuid:reset_id>", access=Access.PUBLIC)
+    @page("GET", "/recover/sent", access=Access.PUBLIC)
+    def recovery_sent(self, visit: Visit) -> Response:
+        """Say that a letter is on its way, if the address is known."""
+        return visit.render("recover_sent.html")
+
+    @page("GET", "/recover/<token:token>", access=Access.PUBLIC)
     def new_password_form(self, visit: Visit) -> Response:
-        """Ask for the code and the new password."""
-        return _code_form(visit)
+        """Ask for the new password."""
+        return _new_password_form(visit)
 
-    @page("POST", "/recover/<uuid:reset_id>", access=Access.PUBLIC)
+    @page("POST", "/recover/<token:token>", access=Access.PUBLIC)
     def finish_recovery(self, visit: Visit) -> Response:
         """Set the new password."""
         outcome = visit.attempt(
             PasswordResetRoutes.confirm_password_reset,
-            path=visit.path,
             body={
-                "code": spellings.digits(visit.form.get("code", "")),
+                "token": visit.path["token"],
                 "new_password": visit.form.get("new_password", ""),
             },
-            says={
-                "code": visit.text("Введите код из письма: шесть цифр."),
-                "new_password": visit.text("Введите новый пароль."),
-            },
+            says={"new_password": visit.text("Введите новый пароль.")},
         )
         if isinstance(outcome, Refused):
-            return _code_form(visit, outcome.errors)
+            return _new_password_form(visit, outcome.errors)
         return visit.redirect("/", outcome["message"])
 
 
-def _code_form(visit: Visit, errors: Any = None) -> Response:
-    return visit.render("recover_code.html", reset_id=visit.path["reset_id"], errors=errors)
+def _new_password_form(visit: Visit, errors: Any = None) -> Response:
+    return visit.render("recover_password.html", token=visit.path["token"], errors=errors)

@@ -57,6 +57,12 @@ class SettingsPages:
         cookies.drop(response, cookies.SESSION)
         return response
 
+    @page("POST", "/settings/sessions", shown_by="/settings/sessions")
+    def end_sessions_elsewhere(self, visit: Visit) -> Response:
+        """Sign all other devices out."""
+        visit.api(SessionRoutes.end_other_sessions)
+        return visit.redirect("/settings/sessions", visit.text("На других устройствах Вы вышли."))
+
 
 def _settings(visit: Visit, errors: Any = None) -> Response:
     profile = visit.api(MeRoutes.profile)

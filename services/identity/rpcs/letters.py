@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import application, profile, recovery, schemas
-from services.identity.fingerprints import new_code, new_temporary_password
-from services.identity.limits import CODE_LIFE, TEMPORARY_PASSWORD_LIFE
+from services.identity import access, application, profile, recovery, schemas, sign_in
+from services.identity.fingerprints import (
+    new_code,
+    new_temporary_password,
+    new_token,
+    token_digest,
+)
+from services.identity.limits import (
+    CODE_LIFE,
+    RESET_LINK_LIFE,
+    SIGN_IN_LINK_LIFE,
+    TEMPORARY_PASSWORD_LIFE,
+)
 from services.identity.rpcs.base import IdentityRpcs
 from services.identity.verification_codes import IssueCode
 from shared.rpc.server import rpc
 
 _CODE_MINUTES = int(CODE_LIFE.total_seconds() // 60)
+_LINK_MINUTES = int(SIGN_IN_LINK_LIFE.total_seconds() // 60)
+_RESET_LINK_MINUTES = int(RESET_LINK_LIFE.total_seconds() // 60)
 _PASSWORD_HOURS = int(TEMPORARY_PASSWORD_LIFE.total_seconds() // 3600)
 
 
@@ -33,17 +45,30 @@ class LetterRpcs(IdentityRpcs):
     def issue_temporary_password(self, person_id: UUID) -> dict[str, Any]:
         password = new_temporary_password()
         command = application.IssueTemporaryPassword(
-            person_id=person_id, password_hash=self.passwords.hash(password)
+            person_id=person_id,
+            password_hash=self.passwords.hash(password),
+            fingerprint=self._fingerprints.password(person_id, password),
         )
         issued = self.store.transact(application.issue_temporary_password, command)
         return {**issued, "password": password, "valid_hours": _PASSWORD_HOURS}
 
     @rpc(schemas.ResetId, callers=("notifications",))
-    def issue_reset_code(self, reset_id: UUID) -> dict[str, Any]:
-        code = new_code()
-        command = IssueCode(owner_id=reset_id, digest=self._fingerprints.code(reset_id, code))
-        issued = self.store.transact(recovery.issue_reset_code, command)
-        return {**issued, "code": code, "valid_minutes": _CODE_MINUTES}
+    def issue_reset_link(self, reset_id: UUID) -> dict[str, Any]:
+        token = new_token()
+        command = recovery.IssueResetLink(reset_id=reset_id, token_digest=token_digest(token))
+        issued = self.store.transact(recovery.issue_reset_link, command)
+        return {**issued, "token": token, "valid_minutes": _RESET_LINK_MINUTES}
+
+    @rpc(schemas.LinkId, callers=("notifications",))
+    def issue_sign_in_link(self, link_id: UUID) -> dict[str, Any]:
+        token = new_token()
+        command = sign_in.IssueSignInLink(link_id=link_id, link_digest=token_digest(token))
+        issued = self.store.transact(sign_in.issue_sign_in_link, command)
+        return {**issued, "token": token, "valid_minutes": _LINK_MINUTES}
+
+    @rpc(schemas.NewDevice, callers=("notifications",))
+    def new_device(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
+        return self.store.query(lambda session: access.new_device(session, person_id, session_id))
 
     @rpc(schemas.PersonId, callers=("notifications", "payments"))
     def contact(self, person_id: UUID) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from services.identity import recovery, schemas
-from services.identity.contact_details import parse_email
-from services.identity.password_policy import check_password
+from services.identity.fingerprints import token_digest
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
+from shared.email_address import parse_email
 from shared.rpc.server import rpc
 
 
@@ -26,14 +25,25 @@ class RecoveryRpcs(IdentityRpcs):
         return self.store.execute(recovery.request_password_reset, command)
 
     @rpc(schemas.ConfirmPasswordReset, callers=(GATEWAY,))
-    def confirm_password_reset(
-        self, reset_id: UUID, code: str, new_password: str
-    ) -> dict[str, Any]:
-        check_password(new_password)
+    def confirm_password_reset(self, token: str, new_password: str, ip: IP) -> dict[str, Any]:
         command = recovery.ConfirmPasswordReset(
-            reset_id=reset_id,
-            digest=self._fingerprints.code(reset_id, code),
+            token_digest=token_digest(token),
+            network_index=self._fingerprints.network(str(ip)),
             new_password=new_password,
         )
-        reset = recovery.password_resetter(self.passwords.hash(new_password))
-        return raise_if_refused(self.store.execute(reset, command))
+        new = self._hashed_for(command)
+        return raise_if_refused(self.store.execute(recovery.password_resetter(new), command))
+
+    def _hashed_for(self, command: recovery.ConfirmPasswordReset) -> recovery.NewPassword | None:
+        """Return the new password hashed; None without a valid link, for which nothing is spent."""
+        person_id = self.store.query(
+            lambda session: recovery.person_of_link(session, command.token_digest)
+        )
+        if person_id is None:
+            return None
+        password = command.new_password
+        fingerprint = self._fingerprints.password(person_id, password)
+        self.store.query(
+            lambda session: recovery.check_reset_password(session, person_id, password, fingerprint)
+        )
+        return recovery.NewPassword(self.passwords.hash(password), fingerprint)

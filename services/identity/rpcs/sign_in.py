@@ -5,42 +5,59 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import access, schemas
+from services.identity import access, password_change, schemas, sign_in
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.password_policy import check_password
-from services.identity.refusals import raise_if_refused, refused
+from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
 from shared.rpc.server import rpc
-
-_DEVICE_LENGTH = 200
 
 
 class SignInRpcs(IdentityRpcs):
     """Signing in, sessions, changing a password."""
 
     @rpc(schemas.SignIn, callers=(GATEWAY,))
-    def sign_in(self, email: str, password: str, device: str | None, ip: IP) -> dict[str, Any]:
+    def sign_in(
+        self, email: str, password: str, device: str | None, device_token: str | None, ip: IP
+    ) -> dict[str, Any]:
         email_index = self._fingerprints.email(email)
-        network_index = self._fingerprints.network(str(ip))
-        begin = access.BeginSignIn(email_index=email_index, network_index=network_index)
-        known = raise_if_refused(self.store.transact(access.begin_sign_in, begin))
+        arrival = self._arrival(device, device_token, ip)
+        begin = sign_in.BeginSignIn(email_index=email_index, place=arrival.place)
+        known = raise_if_refused(self.store.transact(sign_in.begin_sign_in, begin))
         stored_hash = known["password_hash"]
         if not self.passwords.verify(stored_hash, password):
-            raise refused("wrong_credentials")
-        token = new_token()
-        finish = access.FinishSignIn(
+            wrong = sign_in.FailSignIn(
+                email_index=email_index,
+                network_index=arrival.place.network_index,
+                known_device=known["known_device"],
+                known_network=known["known_network"],
+            )
+            self.store.transact(sign_in.fail_sign_in, wrong)
+            return raise_if_refused(known["if_wrong"])
+        finish = sign_in.FinishSignIn(
             person_id=UUID(known["person_id"]),
             verified_hash=stored_hash,
             stronger_hash=self._stronger_hash(stored_hash, password),
-            token_digest=token_digest(token),
-            device=(device or "")[:_DEVICE_LENGTH],
             email_index=email_index,
-            network_index=network_index,
+            token_digest=arrival.token_digest,
+            place=arrival.place,
         )
-        opened = raise_if_refused(self.store.transact(access.finish_sign_in, finish))
-        must_accept = self._must_accept(opened.pop("accepted"))
-        return {"token": token, "must_accept": must_accept, **opened}
+        result = raise_if_refused(self.store.transact(sign_in.finish_sign_in, finish))
+        return self._signed_in(result, arrival)
+
+    @rpc(schemas.SignInByLink, callers=(GATEWAY,))
+    def sign_in_by_link(
+        self, token: str, device: str | None, device_token: str | None, ip: IP
+    ) -> dict[str, Any]:
+        arrival = self._arrival(device, device_token, ip)
+        command = sign_in.SignInByLink(
+            link_digest=token_digest(token),
+            token_digest=arrival.token_digest,
+            place=arrival.place,
+        )
+        result = raise_if_refused(self.store.transact(sign_in.sign_in_by_link, command))
+        return self._signed_in(result, arrival)
 
     @rpc(schemas.Authenticate, callers=(GATEWAY,))
     def authenticate(self, token: str) -> dict[str, Any]:
@@ -52,30 +69,48 @@ class SignInRpcs(IdentityRpcs):
         must_accept = self._must_accept(found.pop("accepted"))
         return {"must_accept": must_accept, **found}
 
-    @rpc(schemas.PersonId, callers=(GATEWAY,))
-    def sessions(self, person_id: UUID) -> dict[str, Any]:
-        return self.store.query(lambda session: access.list_sessions(session, person_id))
+    @rpc(schemas.ListSessions, callers=(GATEWAY,))
+    def sessions(self, person_id: UUID, ip: IP) -> dict[str, Any]:
+        network = self._fingerprints.network(str(ip))
+        return self.store.query(lambda session: access.list_sessions(session, person_id, network))
 
     @rpc(schemas.EndSession, callers=(GATEWAY,))
-    def end_session(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
-        command = access.EndSession(person_id=person_id, session_id=session_id)
+    def end_session(self, person_id: UUID, session_id: UUID, by_session_id: UUID) -> dict[str, Any]:
+        command = access.EndSession(
+            person_id=person_id, session_id=session_id, by_session_id=by_session_id
+        )
         return self.store.execute(access.end_session, command)
+
+    @rpc(schemas.EndOtherSessions, callers=(GATEWAY,))
+    def end_other_sessions(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
+        command = access.EndOtherSessions(person_id=person_id, session_id=session_id)
+        return self.store.execute(access.end_other_sessions, command)
 
     @rpc(schemas.ChangePassword, callers=(GATEWAY,))
     def change_password(
         self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
     ) -> dict[str, Any]:
         check_password(new_password, previous=current_password)
-        stored_hash = self.store.query(lambda session: access.stored_hash(session, person_id))
-        verified = access.VerifiedPassword(
-            stored_hash=stored_hash,
-            matches=self.passwords.verify(stored_hash, current_password),
-            new_hash=self.passwords.hash(new_password),
+        begin = password_change.BeginPasswordChange(person_id=person_id, session_id=session_id)
+        known = raise_if_refused(self.store.transact(password_change.begin_password_change, begin))
+        matches = self.passwords.verify(known["password_hash"], current_password)
+        token = new_token()
+        verified = password_change.VerifiedPassword(
+            stored_hash=known["password_hash"],
+            matches=matches,
+            new_hash=self.passwords.hash(new_password) if matches else "",
+            token_digest=token_digest(token),
         )
-        command = access.ChangePassword(
+        command = password_change.ChangePassword(
             person_id=person_id,
             session_id=session_id,
             current_password=current_password,
             new_password=new_password,
+            fingerprint=self._fingerprints.password(person_id, new_password),
         )
-        return raise_if_refused(self.store.execute(access.password_changer(verified), command))
+        change = password_change.password_changer(verified)
+        changed = raise_if_refused(self.store.execute(change, command))
+        # A repeated command has changed nothing: its session has the token of the lost answer.
+        renew = password_change.RenewToken(session_id=session_id, token_digest=token_digest(token))
+        self.store.transact(password_change.renew_token, renew)
+        return {"token": token, **changed}

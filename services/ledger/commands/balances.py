@@ -18,6 +18,7 @@ from services.ledger.commands.payers import payer
 from services.ledger.reports import overdue
 from services.ledger.reports.balances import balance as balance_of
 from services.ledger.reports.history import statement_by_days
+from services.ledger.tenures import named_key
 from services.staff_calls import calls_to, reads_database
 from services.terminal import (
     Json,
@@ -46,7 +47,10 @@ def balance(
     with reporting():
         when = day_or_instant(as_of, "--as-of")
         found = read_or_ask(
-            lambda session: balance_of(session, number, when), "balance", number=number, as_of=when
+            lambda session: balance_of(session, named_key(session, number), when),
+            "balance",
+            number=number,
+            as_of=when,
         )
     if json:
         print_json(found)
@@ -73,7 +77,11 @@ def statement(
         first, last = day(from_, "--from"), day(to, "--to")
         if reads_database("ledger"):
             with opened_ledger() as store:
-                found = store.query(lambda session: statement_by_days(session, number, first, last))
+                found = store.query(
+                    lambda session: statement_by_days(
+                        session, named_key(session, number), first, last
+                    )
+                )
         else:
             found = _called_statement(number, first, last)
     for step in found["movements"]:

@@ -22,7 +22,9 @@ from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 
-Number = Annotated[str, typer.Argument(help="The number of the personal account.")]
+Number = Annotated[
+    str, typer.Argument(help="The number of the personal account; NUMBER-1 is its first holder's.")
+]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, max=256, help="How many processes; one per core when left out."),

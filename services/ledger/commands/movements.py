@@ -28,6 +28,7 @@ def description(movement: Mapping[str, Any]) -> str:
         "payment_moved_away": text("Payment moved to another account"),
         "payer_kind": text("Change of the payer's kind"),
         "advance_settled": text("Advance settled"),
+        "closed": text("Account closed"),
     }
     if kind not in names:
         return str(movement["text"])

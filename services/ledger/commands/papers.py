@@ -28,6 +28,7 @@ from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.reports.turnover import ADVANCE, PENALTY
 from services.ledger.seal.keys import verifier_keys
+from services.ledger.tenures import named_key
 from services.terminal import (
     DIFFERENCE,
     Json,
@@ -41,6 +42,7 @@ from services.terminal import (
     roubles,
     show,
 )
+from shared.account_key import number_of
 
 TO_BE_FILLED_IN = {"organisation": "", "holder": "", "address": ""}
 
@@ -61,7 +63,7 @@ def reconciliation(
     with reporting():
         first, last = day(from_, "--from"), day(to, "--to")
         found = read_or_ask(
-            lambda session: reconciliation_of(session, number, first, last),
+            lambda session: reconciliation_of(session, named_key(session, number), first, last),
             "reconciliation",
             number=number,
             first_day=first,
@@ -91,7 +93,7 @@ def certificate(
     with reporting():
         chosen = day(on, "--on")
         found = read_or_ask(
-            lambda session: debt_on(session, number, chosen or session.today),
+            lambda session: debt_on(session, named_key(session, number), chosen or session.today),
             "debt",
             number=number,
             on=chosen,
@@ -143,7 +145,9 @@ def court_pack(
         note = checkpoint.read_text(encoding="utf-8") if checkpoint else None
         with opened_ledger() as store:
             found, proofs = store.query(
-                lambda session: pack_of(session, number, instant, first, law, trusted, note)
+                lambda session: pack_of(
+                    session, named_key(session, number), instant, first, law, trusted, note
+                )
             )
         command = f"saldo ledger court-pack {number} --as-of {found['as_of']}"
         if first:
@@ -179,9 +183,10 @@ def paper_language() -> Language:
 
 
 def write_paper(paper: str, data: dict[str, Any], output: Path | None) -> None:
-    """Write a paper into a file, where one is named."""
+    """Write a paper into a file, where one is named; it has the number, whatever the tenure."""
     if output is None:
         return
+    data = {**data, "number": number_of(data["number"])}
     # The library of the typesetter is large, and other verbs need none.
     from shared.documents.papers import paper_pdf
 

@@ -18,6 +18,7 @@ from services.ledger.commands.facts import show_facts
 from services.ledger.commands.ledger_access import Number, read_or_ask
 from services.ledger.commands.periods import month
 from services.ledger.reports.payments import Sought, find_payments
+from services.ledger.tenures import named_key
 from services.staff_calls import calls_to
 from services.terminal import (
     Actor,
@@ -34,6 +35,7 @@ from services.terminal import (
     roubles,
     show,
 )
+from shared.eventstore import Session
 
 
 class Place(StrEnum):
@@ -149,7 +151,7 @@ def find_payment(
             "amount": None if amount is None else money(amount, "--amount"),
         }
         found = read_or_ask(
-            lambda session: find_payments(session, Sought(**sought), limit),
+            lambda session: find_payments(session, _named(session, sought), limit),
             "find_payments",
             **sought,
             limit=limit,
@@ -163,6 +165,11 @@ def find_payment(
         out.print(text("No payment fits."))
     if found["more"]:
         out.print(text("There are more; --limit, a day or a sum narrows it down."), soft_wrap=True)
+
+
+def _named(session: Session, sought: Mapping[str, Any]) -> Sought:
+    account = sought["account"]
+    return Sought(**{**sought, "account": account and named_key(session, account)})
 
 
 def _facts(payment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

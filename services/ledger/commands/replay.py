@@ -12,6 +12,7 @@ from services.ledger.commands.ledger_access import Run, Workers, opened_ledger, 
 from services.ledger.commands.movements import description, with_payment
 from services.ledger.replay.rebuild import Rebuilt, rebuild
 from services.ledger.reports.history import event_history
+from services.ledger.tenures import named_key
 from services.terminal import (
     DIFFERENCE,
     DONE,
@@ -69,7 +70,7 @@ def replay(
 
 def _show_history(number: str, json: bool) -> None:
     with reporting(), opened_ledger() as store:
-        history = store.query(lambda session: event_history(session, number))
+        history = store.query(lambda session: event_history(session, named_key(session, number)))
     for step in history:
         step["text"] = description(step)
         if step["corrects"]:

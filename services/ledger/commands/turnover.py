@@ -12,7 +12,6 @@ import typer
 
 from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
-from services.ledger.domain import account_id
 from services.ledger.reports.statements import recorded_events
 from services.ledger.reports.totals import (
     TurnoverReport,
@@ -21,6 +20,7 @@ from services.ledger.reports.totals import (
     turnover_of_account,
 )
 from services.ledger.reports.turnover import ADVANCE, PENALTY, Row
+from services.ledger.tenures import named_key
 from services.terminal import (
     DIFFERENCE,
     DONE,
@@ -150,9 +150,9 @@ def _days(from_: str | None, to: str | None, period: str | None) -> tuple[date, 
 
 def _report(store: PostgresStore, account: str | None, first: date, last: date) -> TurnoverReport:
     if account is not None:
-        history = store.query(lambda session: recorded_events(session, account))
+        history = store.query(lambda session: recorded_events(session, named_key(session, account)))
         events = [recorded.event for recorded in history]
-        return turnover_of_account(account_id(account), events, first, last)
+        return turnover_of_account(history[0].originator_id, events, first, last)
     with counting(text("reading the log"), store.recorder.max_notification_id() or 0) as advance:
         return turnover_of(store, first, last, advance)
 

@@ -15,6 +15,7 @@ from services.ledger.domain.allocation import DEFAULT_POLICY, Policy
 from services.ledger.domain.book import BOOK_EVENTS
 from services.ledger.domain.events import (
     ACCOUNT_EVENTS,
+    AccountClosed,
     AccountOpened,
     ChargeLine,
     ChargesAdjusted,
@@ -48,9 +49,12 @@ EVENTS = EventTypes(*ACCOUNT_EVENTS, *PROPOSAL_EVENTS, *BOOK_EVENTS)
 
 
 @lru_cache(maxsize=50_000)
-def account_id(number: str, book: str = "main") -> UUID:
-    """Return the id of an account's stream: UUIDv5 over book and number."""
-    return derived_id(NAMESPACE, "ledger", book, number)
+def account_id(key: str, book: str = "main") -> UUID:
+    """Return the id of an account's stream: UUIDv5 over book and key.
+
+    The key is the number, or names a later tenure of it (:mod:`shared.account_key`).
+    """
+    return derived_id(NAMESPACE, "ledger", book, key)
 
 
 class Account(ReversingAccount):
@@ -80,6 +84,17 @@ class Account(ReversingAccount):
                 due_on=due_on,
             )
         )
+
+    def close(self, until: date) -> bool:
+        """Close the account after the last day of its holder; return False if it was.
+
+        Another day replaces the one that was known.
+        """
+        self.must_exist()
+        if self.closed_on == until:
+            return False
+        self.record(AccountClosed(account=self.number, effective_on=until))
+        return True
 
     def change_payer_kind(self, payer_kind: str, on: date) -> bool:
         """Take another kind of payer from a day on; return False for the kind that it has.

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
+    AccountClosed,
     AccountOpened,
     AdvanceSettled,
     ChargesAdjusted,
@@ -91,7 +92,7 @@ def _own(event: Any) -> list[Posting]:  # noqa: PLR0911 - one for each event
             return list(_opening(event))
         case OpeningPosted():
             return [*_opening(event), *_from_advances(event.allocation)]
-        case PayerKindChanged() | AdvanceSettled():
+        case PayerKindChanged() | AdvanceSettled() | AccountClosed():
             return []
     raise TypeError(f"no postings are known for {type(event).__name__}")
 

@@ -165,6 +165,20 @@ class PayerKindChanged(Event, frozen=True):
     moved_penalty: Kopecks = 0
 
 
+class AccountClosed(Event, frozen=True):
+    """The account is no longer its holder's: ``effective_on`` is his last day, as far as is known.
+
+    Nothing is charged for later months. What is owed stays owed, and can be paid.
+    """
+
+    topic: ClassVar[str] = "ledger.account_closed.v1"
+
+    account: str
+    effective_on: date
+    moved: tuple[AllocatedPart, ...] | None = None
+    moved_penalty: Kopecks = 0
+
+
 class AdvanceSettled(Event, frozen=True):
     """An advance pays the debt beside which an earlier version had left it."""
 
@@ -335,4 +349,5 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     PaymentReversed,
     PaymentRefunded,
     AdvanceSettled,
+    AccountClosed,
 )

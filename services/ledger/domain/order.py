@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, TypeAlias
 
 from services.ledger.domain.events import (
+    AccountClosed,
     AccountOpened,
     AdvanceSettled,
     ChargesAdjusted,
@@ -46,6 +47,7 @@ _RANKS: dict[type[Any], int] = {
     PaymentRefunded: 6,
     PenaltyWrittenOff: 7,
     AdvanceSettled: 8,
+    AccountClosed: 9,
 }
 
 PAYMENTS = "{}/5/"
@@ -72,8 +74,11 @@ def place(event: Any) -> Place:
 
 
 def is_fact(event: Any) -> bool:
-    """Return whether an event is something that happened; accruals only book what the rules say."""
-    return not isinstance(event, PenaltyAccrued | PenaltyCorrected | AdvanceSettled)
+    """Return whether an event is something that happened to the debts.
+
+    Accruals only book what the rules say, and a closing leaves all debts as they are.
+    """
+    return not isinstance(event, PenaltyAccrued | PenaltyCorrected | AdvanceSettled | AccountClosed)
 
 
 def in_order(events: Iterable[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.ledger.domain.allocation import AllocatedPart
 from services.ledger.domain.events import (
+    AccountClosed,
     AccountOpened,
     AdvanceSettled,
     ChargesAdjusted,
@@ -29,6 +30,7 @@ from services.ledger.domain.events import (
 from services.ledger.domain.months import month_ranges, months_in
 from services.ledger.domain.order import OPENING_PERIOD, PAYMENTS, Place, is_fact, place
 from services.ledger.domain.standing import Standing
+from shared.account_key import FIRST, number_of, tenure_of
 from shared.eventstore import Aggregate
 from shared.money import Kopecks
 
@@ -83,6 +85,12 @@ class AccountState(Aggregate, Standing):
         empty: none."""
         self.late_days = 0
         """The longest delay of what was paid late since the last accrual."""
+        self.opened_on: date | None = None
+        """The day of the opening; unknown to a state from a row, as the next two."""
+        self.closed_on: date | None = None
+        """The last day of the holder; None: the account is open."""
+        self.tenure_version = 1
+        """The version of the last event that opened or closed the account."""
         self.other_kind_since: date | None = None
         """The first day of the kind of payer, if the account had another one before."""
 
@@ -112,11 +120,14 @@ class AccountState(Aggregate, Standing):
                 self.refunds[event.refund_id] = event
             case AccountOpened():
                 self.number, self.payer_kind = event.account, event.payer_kind
+                self.opened_on = event.effective_on
                 self._note_opening(event)
             case OpeningPosted():
                 self._note_opening(event)
             case PayerKindChanged():
                 self._note_kind(event)
+            case AccountClosed():
+                self.closed_on, self.tenure_version = event.effective_on, self.version + 1
             case AdvanceSettled():
                 pass
             case _:
@@ -163,6 +174,22 @@ class AccountState(Aggregate, Standing):
             "late_days": self.late_days,
             "last_fact": self.last_fact,
             "order_matters_on": self.order_matters_on,
+        }
+
+    def tenure_row(self) -> dict[str, Any] | None:
+        """Return its columns in ``tenures``; None for a number's first tenure that is open.
+
+        The first has the number from the beginning, so it names no day.
+        """
+        tenure = tenure_of(self.number)
+        if not self.version or (tenure == FIRST and self.closed_on is None):
+            return None
+        return {
+            "number": number_of(self.number),
+            "tenure": tenure,
+            "since": None if tenure == FIRST else self.opened_on,
+            "until": self.closed_on,
+            "version": self.tenure_version,
         }
 
     @classmethod

@@ -14,6 +14,7 @@ from uuid import UUID
 from services.ledger.correction_effects import adjustment_due, check_billed
 from services.ledger.domain import Account
 from services.ledger.domain.events import ServiceAmount
+from services.ledger.domain.tenures import Tenure, key_of_month
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Posting
@@ -88,6 +89,10 @@ class Adjustments(Posting[Adjustment]):
             return f"{account.strip()} {_id_of(account.strip(), name)}"
         except ValueError:
             return super().name_by_key(key)
+
+    def key_of(self, entry: Adjustment, tenures: Sequence[Tenure]) -> str:
+        """Return the key of the account that was charged for the month."""
+        return key_of_month(entry.account, entry.period, tenures)
 
     def load(self, cursor: Any, numbers: Sequence[str]) -> Iterable[Account]:
         """Yield the accounts with their history, which has the corrected bills."""

@@ -12,9 +12,11 @@ from typing import Any
 from services.ledger.days import day_limits
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ChargesPosted, PenaltyAccrued
+from services.ledger.domain.tenures import Tenure, key_of_month
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, Refused, RowsRefused
 from services.ledger.importing.posting import Posting
+from services.ledger.tables.tenure_rows import read_tenures
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT, Kopecks
 from shared.tablefiles import Fields, shown
@@ -111,6 +113,13 @@ class Charges(Posting[Bill]):
         """Return account and month."""
         return f"{entry.account} {entry.period}"
 
+    def key_of(self, entry: Bill, tenures: Sequence[Tenure]) -> str:
+        """Return the key of the holder's account on the last day of the month.
+
+        Raises Conflict ``account_closed`` for a month that began when there was no holder.
+        """
+        return key_of_month(entry.account, entry.period, tenures)
+
     def must_be_open(self, entry: Bill) -> date | None:
         """Return the day of the bill or the first of its month, whichever is earlier.
 
@@ -154,12 +163,14 @@ class Charges(Posting[Bill]):
 
     def refusals(self, cursor: Any, entries: Sequence[Bill]) -> Iterable[Refused]:
         """Yield for each bill whether the same one is posted, or another one."""
+        tenures = read_tenures(cursor, {bill.account for bill in entries})
+        keys = [self.key_of(bill, tenures.get(bill.account, ())) for bill in entries]
         posted = dict[tuple[str, str], Bill]()
         for period in {bill.period for bill in entries}:
-            mine = [bill.account for bill in entries if bill.period == period]
+            mine = [key for key, bill in zip(keys, entries, strict=True) if bill.period == period]
             posted |= _posted_bills(cursor, period, mine)
-        for bill in entries:
-            there = posted.get((bill.account, bill.period))
+        for key, bill in zip(keys, entries, strict=True):
+            there = posted.get((key, bill.period))
             if there is not None and self._content(there) == self._content(bill):
                 yield Refused.because(
                     bill,
@@ -223,9 +234,9 @@ def _first_day(bill: Bill) -> date:
     return date(int(year), int(month), 1)
 
 
-def _posted_bills(cursor: Any, period: str, numbers: Sequence[str]) -> dict[tuple[str, str], Bill]:
+def _posted_bills(cursor: Any, period: str, keys: Sequence[str]) -> dict[tuple[str, str], Bill]:
     """Return the posted bills of a month, as a file would have them."""
-    ids = [account_id(number) for number in numbers]
+    ids = [account_id(key) for key in keys]
     cursor.execute(_POSTED, (ids, f'"period":"{period}"'.encode()))
     found = {}
     for row in cursor.fetchall():

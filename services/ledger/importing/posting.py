@@ -16,12 +16,14 @@ from uuid import UUID
 import msgspec
 
 from services.ledger.domain import EVENTS, Account, account_id
+from services.ledger.domain.tenures import Tenure, current_key
 from services.ledger.importing.groups import Entry, Group, Refused
 from services.ledger.importing.replayed_accounts import replayed_accounts
 from services.ledger.penalties.law import law_in_force
 from services.ledger.tables.bulk_copy import balance_row, read_accounts, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
-from shared.errors import ServiceError
+from services.ledger.tables.tenure_rows import read_tenures
+from shared.errors import Conflict, ServiceError
 from shared.eventstore import NeedsHistoryError
 from shared.eventstore.postgres import PostgresSession
 from shared.money import Kopecks
@@ -136,6 +138,18 @@ class Posting(ABC, Generic[E]):
         """Return what the refusal of an entry in a closed month adds."""
         return ""
 
+    def key_of(self, entry: E, tenures: Sequence[Tenure]) -> str:
+        """Return the key of the account that an entry is of, by the tenures of its number.
+
+        It is the holder's of now. Raises Conflict ``account_closed`` where there is none.
+        """
+        if tenures and tenures[-1].until is not None:
+            raise Conflict(
+                "account_closed",
+                f"the account is closed since {tenures[-1].until}: it has no holder now",
+            )
+        return current_key(entry.account, tenures)
+
     @abstractmethod
     def post(self, account: Account, entry: E) -> bool:
         """Let the account decide; return False when nothing changes.
@@ -161,9 +175,7 @@ class Posting(ABC, Generic[E]):
         decided.closed = closed_through(cursor)
         if decided.closed is not None:
             entries = self._without_closed(entries, decided.closed, decided)
-        waiting: dict[str, list[E]] = {}
-        for entry in entries:
-            waiting.setdefault(entry.account, []).append(entry)
+        waiting = self._by_account(cursor, entries, decided)
         replayed: list[str] = []
         for account in self.load(cursor, list(waiting)):
             try:
@@ -178,6 +190,23 @@ class Posting(ABC, Generic[E]):
         for number, mine in waiting.items():
             self._decide(Account(account_id(number)), mine, decided)
         return decided
+
+    def _by_account(
+        self, cursor: Any, entries: Sequence[E], decided: Decided[E]
+    ) -> dict[str, list[E]]:
+        """Return the entries by the key of their account; refuse those that have none."""
+        tenures = read_tenures(cursor, {entry.account for entry in entries})
+        waiting: dict[str, list[E]] = {}
+        for entry in entries:
+            try:
+                # Nearly all numbers have had one holder.
+                of_number = tenures.get(entry.account)
+                key = self.key_of(entry, of_number) if of_number else entry.account
+            except ServiceError as error:
+                decided.refuse(Refused.because(entry, error.code, error.message))
+            else:
+                waiting.setdefault(key, []).append(entry)
+        return waiting
 
     def _without_closed(
         self, entries: Sequence[E], closed: date, decided: Decided[E]

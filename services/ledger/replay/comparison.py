@@ -13,7 +13,16 @@ from services.ledger.domain import Account
 from services.ledger.domain.proposal import Proposal
 from services.ledger.replay.parallel import ALL_IDS, Range, key_ranges
 from services.ledger.replay.streams import Difference, Replayed
-from services.ledger.tables.columns import BALANCES, COLUMNS, KEYS, NAMES, POSTINGS, PROPOSALS
+from services.ledger.tables.columns import (
+    BALANCES,
+    COLUMNS,
+    KEYS,
+    NAMES,
+    POSTINGS,
+    PROPOSALS,
+    TENURES,
+    row_of,
+)
 
 AT_ONCE = 100
 """How many streams are compared by one query."""
@@ -28,6 +37,10 @@ _ORPHANS: Mapping[str, str] = {
     PROPOSALS: (
         "SELECT * FROM proposals AS row WHERE proposal_id BETWEEN %s AND %s "
         "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.proposal_id)"
+    ),
+    TENURES: (
+        "SELECT * FROM tenures AS row WHERE account_id BETWEEN %s AND %s "
+        "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.account_id)"
     ),
 }
 _ORPHAN_POSTINGS = """
@@ -67,13 +80,18 @@ class Deviation(NamedTuple):
                 yield Difference(self.name, what, str(expected), str(found))
 
 
-_TITLES = {BALANCES: "read model", PROPOSALS: "proposals", POSTINGS: "payment postings"}
+_TITLES = {
+    BALANCES: "read model",
+    PROPOSALS: "proposals",
+    TENURES: "tenures",
+    POSTINGS: "payment postings",
+}
 
 
 def deviations(cursor: Any, replayed: Sequence[Replayed]) -> Iterator[Deviation]:
     """Yield the rows of some streams, and of their payments, that differ from the log."""
     whole = [stream for stream in replayed if not stream.broken]
-    for table, kind in ((BALANCES, Account), (PROPOSALS, Proposal)):
+    for table, kind in ((BALANCES, Account), (PROPOSALS, Proposal), (TENURES, Account)):
         yield from _of_aggregates(
             cursor, table, [s.aggregate for s in whole if isinstance(s.aggregate, kind)]
         )
@@ -117,7 +135,7 @@ def _of_aggregates(
 ) -> Iterator[Deviation]:
     rows = _rows(cursor, table, [aggregate.id for aggregate in aggregates])
     for aggregate in aggregates:
-        expected, found = aggregate.snapshot(), rows.get((aggregate.id,))
+        expected, found = row_of(table, aggregate), rows.get((aggregate.id,))
         if found != expected:
             name = aggregate.number if isinstance(aggregate, Account) else str(aggregate.id)
             yield Deviation(table, (aggregate.id,), name, expected, found)

@@ -18,6 +18,7 @@ from services.ledger.tables.columns import (
     POSTINGS,
     TABLES,
     as_parameters,
+    row_of,
 )
 from shared.eventstore.postgres import PostgresStore
 
@@ -94,9 +95,10 @@ class Swap:
         moved = [row["id"] for row in cursor.execute(query, (ids,)).fetchall()]
         cursor.execute(_remove_shadow(table), (moved,))
         for id_, entries in read_streams_of(self._connection, moved):
-            aggregate = replay_stream(id_, entries).aggregate
-            right = _right_row(Deviation(table, (id_,), "", aggregate.snapshot(), None))
-            cursor.execute(_insert_shadow(table), right)
+            row = row_of(table, replay_stream(id_, entries).aggregate)
+            if row is not None:
+                right = _right_row(Deviation(table, (id_,), "", row, None))
+                cursor.execute(_insert_shadow(table), right)
         self.replayed_again += len(moved)
 
 

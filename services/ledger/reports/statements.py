@@ -12,6 +12,7 @@ from uuid import UUID
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.decision import BY_FACTS, BY_LATER_ENTRY
 from services.ledger.domain.events import (
+    AccountClosed,
     AccountOpened,
     AdvanceSettled,
     ChargeLine,
@@ -263,4 +264,6 @@ def _kind_of(event: Any) -> tuple[str, str, int, int]:  # noqa: PLR0911 - one re
             return "payer_kind", "Изменён вид плательщика", 0, 0
         case AdvanceSettled():
             return "advance_settled", "Зачёт аванса", 0, 0
+        case AccountClosed():
+            return "closed", "Лицевой счёт закрыт", 0, 0
     raise TypeError(f"a statement knows no {type(event).__name__}")

@@ -16,12 +16,13 @@ from psycopg.types.json import Jsonb
 from services.ledger.domain.events import PaymentPosted
 
 BALANCES, PROPOSALS, POSTINGS = "balances", "proposals", "payment_postings"
+TENURES = "tenures"
 
 UNKNOWN = "~"
 """``last_fact`` of a row that was written before it had one: after all places, so that the history
 of its account is asked."""
 
-SqlType: TypeAlias = Literal["uuid", "text", "bigint", "json", "jsonb", "text[]"]
+SqlType: TypeAlias = Literal["uuid", "text", "bigint", "date", "json", "jsonb", "text[]"]
 
 
 class Column(NamedTuple):
@@ -64,6 +65,14 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("proposed_by", "text", fixed=True),
         Column("decided_by", "text"),
     ),
+    TENURES: (
+        Column("account_id", "uuid", key=True),
+        Column("number", "text", fixed=True),
+        Column("tenure", "bigint", fixed=True),
+        Column("since", "date"),
+        Column("until", "date"),
+        Column("version", "bigint"),
+    ),
     POSTINGS: (
         Column("payment_id", "uuid", key=True),
         Column("account", "text", key=True),
@@ -73,7 +82,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("allocation", "jsonb", fixed=True),
     ),
 }
-"""Table -> its columns in order; those of an aggregate's table are the names of its snapshot."""
+"""Table -> its columns in order; those of an aggregate's table are the names of its row there."""
 
 NAMES = {table: tuple(c.name for c in columns) for table, columns in TABLES.items()}
 """Table -> the names of all its columns."""
@@ -110,6 +119,14 @@ def as_parameters(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row as psycopg takes it, by name."""
     is_json = {column.name for column in TABLES[table] if column.type in ("json", "jsonb")}
     return {name: Jsonb(value) if name in is_json else value for name, value in row.items()}
+
+
+def row_of(table: str, aggregate: Any) -> dict[str, Any] | None:
+    """Return the row of an account or a proposal without its key; None where it has none."""
+    row: dict[str, Any] | None = (
+        aggregate.tenure_row() if table == TENURES else aggregate.snapshot()
+    )
+    return row
 
 
 def posting_row(account: str, position: int, event: PaymentPosted) -> dict[str, Any]:

@@ -6,7 +6,8 @@ in one frame (`frame.html.j2`). A fact that a template names must be given: a mi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -40,7 +41,7 @@ def render(
     subject, _, text = template.render(facts, cabinet_url=settings.url).partition("\n")
     text = text.strip() + "\n"
     html = _ENVIRONMENT.get_template("frame.html.j2").render(
-        subject=subject.strip(), paragraphs=_paragraphs(text), cabinet_url=settings.url
+        subject=subject.strip(), paragraphs=_paragraphs(text), is_link=_link_to(settings.url)
     )
     return Content(to=to, subject=subject.strip(), text=text, html=html, attachments=attachments)
 
@@ -53,6 +54,12 @@ def local_time(instant: datetime, settings: Settings) -> str:
 def local_day(day: str) -> str:
     """Return a day as people write it: "31.03.2026"."""
     return f"{date.fromisoformat(day):%d.%m.%Y}"
+
+
+def _link_to(cabinet_url: str) -> Callable[[str], bool]:
+    """Return whether a line is the address of a page of the cabinet, and nothing else."""
+    address = re.compile(re.escape(cabinet_url) + r"(/[A-Za-z0-9/_-]*)?")
+    return lambda line: address.fullmatch(line) is not None
 
 
 def _paragraphs(text: str) -> list[list[str]]:

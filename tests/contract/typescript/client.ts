@@ -57,18 +57,20 @@ export async function payAndRead(baseUrl: string, person: Person): Promise<Recei
   const signedIn = done(
     await api.POST("/api/v1/sessions", { body: { email: person.email, password: temporary } }),
   );
+  let token = signedIn.token;
   api.use({
     onRequest({ request }) {
-      request.headers.set("Authorization", `Bearer ${signedIn.token}`);
+      request.headers.set("Authorization", `Bearer ${token}`);
       return request;
     },
   });
   if (signedIn.must_change_password) {
-    done(
+    const changed = done(
       await api.PUT("/api/v1/me/password", {
         body: { current_password: temporary, new_password: person.newPassword },
       }),
     );
+    token = changed.token;
   }
 
   const linked = await api.POST("/api/v1/accounts", {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,7 +27,9 @@ from services.ledger.limits import CORRECTING
 from services.ledger.loading import load_account
 from services.ledger.penalties.accrual_run import accrue_all
 from services.ledger.reports.balances import balance
+from services.ledger.tenures import OpenTenure, open_tenure
 from shared import context
+from shared.account_key import key_of
 from shared.errors import Conflict
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
@@ -114,6 +116,15 @@ class Company:
                     self._write_off(number, fact)
                 case _:
                     self.store.execute(record, entry)
+
+    def change_holders(self) -> None:
+        """Give every third number a second holder, from a day of the last year on."""
+        for number in sorted(self.entries)[::3]:
+            since = LAST - timedelta(self._chance.randint(1, 300))
+            command = OpenTenure(number=number, tenure=2, since=since, payer_kind="household")
+            with context.bind(command_id=uuid4(), actor="service:accounts"):
+                self.store.transact(open_tenure, command)
+            self.entries[key_of(number, 2)] = []
 
     def accrue_all(self, on: date) -> None:
         accrue_all(self.store, on, LAW.rules, "staff:test", workers=1)

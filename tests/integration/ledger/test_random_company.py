@@ -34,6 +34,7 @@ def company(module_database: Database) -> Company:
         made.record(entry)
         if place % 200 == 0:
             made.accrue_all(LAST - timedelta(300 - place % 300))
+    made.change_holders()
     made.accrue_all(made.today)
     return made
 

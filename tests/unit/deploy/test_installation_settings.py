@@ -133,6 +133,25 @@ def test_overridden_owner_url_changes_the_urls_of_the_roles(state: StateDir) -> 
     assert settings["SALDO_DATABASE_URL_LEDGER"] == own["SALDO_DATABASE_URL_LEDGER"]
 
 
+def test_keys_have_a_database_of_their_own(state: StateDir) -> None:
+    settings = load_settings(_settings(state))
+    for service in SERVICES:
+        data = urlsplit(settings.database_url_of(service))
+        keys = urlsplit(settings.keys_database_url_of(service))
+        assert (keys.netloc, keys.path) == (data.netloc, "/saldo_keys")
+
+
+def test_keys_follow_an_overridden_owner_or_lie_elsewhere(state: StateDir) -> None:
+    data = {"SALDO_DATABASE_URL": "postgresql://boss:x@db:5432/billing"}
+    settings = apply_overrides(_settings(state), data, state.secrets())
+    assert settings["SALDO_KEYS_DATABASE_URL"] == "postgresql://boss:x@db:5432/billing_keys"
+    assert "@db:5432/billing_keys" in settings["SALDO_KEYS_DATABASE_URL_IDENTITY"]
+    apart = data | {"SALDO_KEYS_DATABASE_URL": "postgresql://keeper:x@vault:5432/keys"}
+    settings = apply_overrides(_settings(state), apart, state.secrets())
+    assert "@vault:5432/keys" in settings["SALDO_KEYS_DATABASE_URL_IDENTITY"]
+    assert "@vault:5432/keys" in settings["SALDO_STAFF_KEYS_DATABASE_URL"]
+
+
 def test_each_principal_of_the_broker_has_its_own_password(state: StateDir) -> None:
     settings = load_settings(_settings(state))
     urls = [urlsplit(settings.amqp_url_of(name)) for name in (*SERVICES, GATEWAY)]

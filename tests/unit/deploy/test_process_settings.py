@@ -16,6 +16,7 @@ from deploy.embedded.state import DEFAULT_PORTS, StateDir
 from shared.config import GATEWAY, SERVICES, load_settings
 
 DATABASES = {f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES}
+KEYS_DATABASES = {f"SALDO_KEYS_DATABASE_URL_{service.upper()}" for service in SERVICES}
 BROKER = {f"SALDO_AMQP_URL_{service.upper()}" for service in SERVICES}
 ACQUIRER = {"SALDO_ACQUIRER_PASSWORD", "SALDO_ACQUIRER_SECRET"}
 KASSA = {"SALDO_ACQUIRER_KASSA_PASSWORD"}
@@ -24,19 +25,29 @@ KEYS = {f"SALDO_SECRET_{service.upper()}_FILE" for service in SERVICES}
 ADMINISTRATORS = {"SALDO_AMQP_ADMIN_URL", "SALDO_AMQP_URL", "SALDO_DATABASE_URL"}
 
 CREDENTIALS = {
-    "migrate": {"SALDO_DATABASE_URL", "SALDO_DATABASE_URL_SEALER", *DATABASES},
+    "migrate": {
+        "SALDO_DATABASE_URL",
+        "SALDO_DATABASE_URL_SEALER",
+        "SALDO_KEYS_DATABASE_URL",
+        *DATABASES,
+        *KEYS_DATABASES,
+    },
     "broker": {"SALDO_AMQP_ADMIN_URL", "SALDO_AMQP_URL_GATEWAY", *BROKER},
     # The operator's terminal gets the keys of what he does beside the services.
     "staff": {
         *ADMINISTRATORS,
         *DATABASES,
+        "SALDO_KEYS_DATABASE_URL",
         "SALDO_SECRET_ACCOUNTS_FILE",
         "SALDO_SECRET_LEDGER_FILE",
         "SALDO_SECRET_PAYMENTS_FILE",
     },
     "subscribers": {*ADMINISTRATORS, *DATABASES},
-    "serve": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS},
-    "work": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS, "SALDO_FISCAL_PASSWORD"},
+    "serve": {*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS_DATABASES, *KEYS},
+    "work": {
+        *(*ACQUIRER, *KASSA, *BROKER, *DATABASES, *KEYS_DATABASES, *KEYS),
+        "SALDO_FISCAL_PASSWORD",
+    },
     "seal": {"SALDO_DATABASE_URL_SEALER", "SALDO_LEDGER_SEAL_KEY"},
     "gateway": {"SALDO_AMQP_URL_GATEWAY", "SALDO_SECRET_GATEWAY_FILE"},
     "acquirer": ACQUIRER,
@@ -46,7 +57,12 @@ CREDENTIALS = {
 }
 """What each process may have of the installation's secrets, those in files included."""
 
-OF_STAFF = {"SALDO_STAFF_AMQP_URL", "SALDO_STAFF_DATABASE_URL", "SALDO_AMQP_URL"}
+OF_STAFF = {
+    "SALDO_STAFF_AMQP_URL",
+    "SALDO_STAFF_DATABASE_URL",
+    "SALDO_STAFF_KEYS_DATABASE_URL",
+    "SALDO_AMQP_URL",
+}
 """What terminals have, and no process."""
 
 

@@ -12,6 +12,7 @@ from shared import context
 
 PERSON = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b01"
 SESSION = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b02"
+LINK_TOKEN = "q0Zb3m1V7xR5sT9uY2wC4eG6hJ8kL0nP1aD3fF5gH7j"
 THING = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03"
 TOKEN = "token-of-the-session"
 
@@ -20,7 +21,7 @@ class FakeServices:
     """Returns the answers set by the test, and records calls with their context."""
 
     def __init__(self) -> None:
-        self.answers: dict[tuple[str, str], Any] = {}
+        self.answers: dict[tuple[str, str], Any] = {("identity", "note_support_code"): {}}
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []
         self.contexts: list[context.RequestContext] = []

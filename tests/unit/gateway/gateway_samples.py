@@ -158,10 +158,13 @@ SIGNED_IN = {
     "must_change_password": True,
     "must_accept": [{"kind": "rules", "accepted": "2025-09-01", "version": "2026-11-01"}],
     "expires_at": "2026-06-14T09:30:00+00:00",
+    "device_token": "d",
 }
 SESSION_ROW = {
     "session_id": SESSION,
     "device": "Firefox",
+    "how": "password",
+    "same_network": True,
     "created_at": "2026-05-14T09:30:00+00:00",
     "last_seen_at": "2026-05-14T09:30:00+00:00",
 }

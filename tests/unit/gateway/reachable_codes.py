@@ -238,7 +238,18 @@ def _modules(folder: str) -> Mapping[str, Module]:
 def _reached_by_rpc(service: str, method: str) -> Iterator[ast.AST]:
     """Yield every definition of a service to which an RPC leads."""
     modules = _modules(f"services/{service}")
-    return _reached(modules, (f"services.{service}.service", f".{method}"))
+    places = [
+        name
+        for name, module in modules.items()
+        if _has_rpcs(name) and f".{method}" in module.definitions
+    ]
+    assert len(places) == 1, f"{service}.{method} is defined in {places}"
+    return _reached(modules, (places[0], f".{method}"))
+
+
+def _has_rpcs(name: str) -> bool:
+    """Return whether a module defines RPCs: a service, or a subject of one (``rpcs``)."""
+    return name.endswith(".service") or (".rpcs." in name and not name.endswith(".base"))
 
 
 def _reached(modules: Mapping[str, Module], start: Place) -> Iterator[ast.AST]:
@@ -274,6 +285,6 @@ def _meanings(
     on_self = name_of(used.value) == "self"
     for known in modules.values():
         # Only an RPC's own class calls the methods beside it: elsewhere an RPC goes by its name.
-        is_rpc = known.name.endswith(".service") and not (known is module and on_self)
+        is_rpc = _has_rpcs(known.name) and not (known is module and on_self)
         if method in known.definitions and not is_rpc:
             yield known.name, method

@@ -101,7 +101,7 @@ def test_large_body_is_refused_with_a_readable_413(connect: Connect, framing: st
 
 
 def test_a_chunked_body_is_read(connect: Connect, services: FakeServices) -> None:
-    services.answers["identity", "request_password_reset"] = {"reset_id": "r"}
+    services.answers["identity", "request_password_reset"] = {}
     body = json.dumps({"email": "a@b.ru"})
     chunks = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
     head = f"{RESET}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"

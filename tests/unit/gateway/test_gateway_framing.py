@@ -95,7 +95,7 @@ REFUSED = {
 
 @pytest.fixture
 def connect(services: FakeServices) -> Iterator[Connect]:
-    services.answers["identity", "request_password_reset"] = {"reset_id": "r"}
+    services.answers["identity", "request_password_reset"] = {}
     with running_gateway(services) as container:
         yield connector(container)
 

@@ -62,6 +62,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
             "confirm_registration",
             "profile",
             "resend_code",
+            "sign_in_by_link",
             "update_profile",
         }
     ),
@@ -69,7 +70,10 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "registration_confirmed": frozenset({"confirm_password_reset"}),
     "registration_expired": frozenset({"confirm_password_reset"}),
     "registration_not_found": frozenset({"confirm_password_reset"}),
-    "password_reset_completed": frozenset({"confirm_registration", "resend_code"}),
+    # A link of a completed recovery is gone.
+    "password_reset_completed": frozenset(
+        {"confirm_password_reset", "confirm_registration", "resend_code"}
+    ),
     "password_reset_not_found": frozenset({"confirm_registration", "resend_code"}),
     # Each gets a new id.
     "question_exists": frozenset({"ask_question"}),

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from gateway_doubles import PERSON, SESSION, THING, Browser, FakeServices
+from gateway_doubles import LINK_TOKEN, PERSON, SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     ACCOUNT,
     FISCAL_RECEIPTS,
@@ -31,6 +31,8 @@ REGISTRATION = {"person_type": "individual", "email": "a@b.ru", "organisation": 
 
 
 CONFIRMATION = {"code": "123456", "accept_rules": True, "consent_personal_data": False}
+FROM_HERE = {"person_id": PERSON, "ip": "127.0.0.1"}
+RENEWED = {"token": "t2", "expires_at": "2026-06-14T09:30:00+00:00"}
 UNNAMED = {"rules_version": None, "consent_version": None}
 
 
@@ -60,20 +62,37 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/sessions", {"email": "a@b.ru", "password": " p ", "device": "Телефон"},
         "identity", "sign_in",
-        {"email": "a@b.ru", "password": " p ", "device": "Телефон", "ip": "127.0.0.1"},
+        {
+            "email": "a@b.ru",
+            "password": " p ",
+            "device": "Телефон",
+            "device_token": None,
+            "ip": "127.0.0.1",
+        },
         SIGNED_IN, 201, SIGNED_IN,
     ),
     (
-        "GET", "/sessions", None, "identity", "sessions", {"person_id": PERSON},
+        "POST", "/sessions/by-link", {"token": "l", "device": "Телефон", "device_token": "d"},
+        "identity", "sign_in_by_link",
+        {"token": "l", "device": "Телефон", "device_token": "d", "ip": "127.0.0.1"},
+        SIGNED_IN, 201, SIGNED_IN,
+    ),
+    (
+        "DELETE", "/sessions", None, "identity", "end_other_sessions",
+        {"person_id": PERSON, "session_id": SESSION}, {}, 204, None,
+    ),
+    (
+        "GET", "/sessions", None, "identity", "sessions", FROM_HERE,
         {"sessions": [SESSION_ROW]}, 200, {"sessions": [{**SESSION_ROW, "current": True}]},
     ),
     (
-        "GET", f"/sessions/{SESSION}", None, "identity", "sessions", {"person_id": PERSON},
+        "GET", f"/sessions/{SESSION}", None, "identity", "sessions", FROM_HERE,
         {"sessions": [SESSION_ROW]}, 200, {**SESSION_ROW, "current": True},
     ),
     (
         "DELETE", f"/sessions/{THING}", None,
-        "identity", "end_session", {"person_id": PERSON, "session_id": THING}, {}, 204, None,
+        "identity", "end_session",
+        {"person_id": PERSON, "session_id": THING, "by_session_id": SESSION}, {}, 204, None,
     ),
     (
         "PUT", "/me/password", {"current_password": "a", "new_password": "b"},
@@ -84,18 +103,18 @@ PLAIN: list[tuple[Any, ...]] = [
             "current_password": "a",
             "new_password": "b",
         },
-        {}, 200, None,
+        RENEWED, 200, RENEWED,
     ),
     ("GET", "/me", None, "identity", "profile", {"person_id": PERSON}, PROFILE, 200, PROFILE),
     (
         "POST", "/password-resets", {"email": "a@b.ru"},
         "identity", "request_password_reset", {"email": "a@b.ru", "ip": "127.0.0.1"},
-        {"reset_id": THING}, 202, {"reset_id": THING},
+        {}, 202, None,
     ),
     (
-        "POST", f"/password-resets/{THING}/confirm", {"code": "1", "new_password": "b"},
+        "POST", "/password-resets/confirm", {"token": LINK_TOKEN, "new_password": "b"},
         "identity", "confirm_password_reset",
-        {"reset_id": THING, "code": "1", "new_password": "b"}, {}, 200, None,
+        {"token": LINK_TOKEN, "new_password": "b", "ip": "127.0.0.1"}, {}, 200, None,
     ),
     (
         "POST", "/accounts/lookup", {"number": " 0001 "},

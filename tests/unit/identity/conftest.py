@@ -66,14 +66,13 @@ class Identity:
         person_id = self.person(email)
         temporary = self.call("issue_temporary_password", person_id=person_id)["password"]
         session = self.sign_in(temporary, email)
-        self.call(
+        return session | self.call(
             "change_password",
             person_id=person_id,
             session_id=session["session_id"],
             current_password=temporary,
             new_password=phrase,
         )
-        return session
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,8 +18,8 @@ from services.identity.domain import (
     PersonRegistered,
     ProfileChanged,
 )
-from services.identity.limits import Limit
-from services.identity.readmodel import PersonRow
+from services.identity.limits import DEVICE_LIFE, NETWORK_LIFE, Delay, Limit
+from services.identity.readmodel import PersonRow, PersonState
 from services.identity.sessions import SignedIn
 from services.identity.subscribers import Subscriber
 from shared.eventstore import Aggregate, Recorded
@@ -27,6 +28,10 @@ from shared.eventstore import Aggregate, Recorded
 class FakeCredentials:
     def __init__(self) -> None:
         self.rows: dict[UUID, Credential] = {}
+        self.sent: dict[UUID, bytes] = {}
+
+    def sent_password(self, person_id: UUID) -> bytes | None:
+        return self.sent.get(person_id)
 
     def claim(self, person_id: UUID, email_index: bytes) -> bool:
         if person_id in self.rows or self.of_email(email_index) is not None:
@@ -49,7 +54,10 @@ class FakeCredentials:
 
     lock = of_person
 
-    def set_temporary(self, person_id: UUID, password_hash: str, expires_at: datetime) -> None:
+    def set_temporary(
+        self, person_id: UUID, password_hash: str, fingerprint: bytes, expires_at: datetime
+    ) -> None:
+        self.sent[person_id] = fingerprint
         self._change(person_id, password_hash=password_hash, temporary=True, expires_at=expires_at)
 
     def set_chosen(self, person_id: UUID, password_hash: str) -> None:
@@ -104,6 +112,14 @@ class FakeCodes:
     def drop(self, owner_id: UUID) -> bool:
         return self.rows.pop(owner_id, None) is not None
 
+    def newest_of(self, email_index: bytes, purpose: str) -> UUID | None:
+        of_address = [
+            owner
+            for owner, row in self.rows.items()
+            if row.email_index == email_index and self.opened[owner][0] == purpose
+        ]
+        return max(of_address, key=lambda owner: self.opened[owner][1], default=None)
+
     def opened_before(self, purpose: str, instant: datetime, most: int) -> list[UUID]:
         waiting = [
             owner
@@ -125,8 +141,11 @@ class FakeSessions:
         session_id: UUID,
         person_id: UUID,
         token_digest: bytes,
-        device: str,
         *,
+        device: str,
+        device_digest: bytes,
+        network_index: bytes,
+        how: str,
         now: datetime,
         expires_at: datetime,
     ) -> None:
@@ -135,6 +154,9 @@ class FakeSessions:
             session_id=session_id,
             person_id=person_id,
             device=device,
+            device_digest=device_digest,
+            network_index=network_index,
+            how=how,
             created_at=now,
             last_seen_at=now,
             expires_at=expires_at,
@@ -170,6 +192,9 @@ class FakeSessions:
         row = self.rows[session_id]
         self.rows[session_id] = msgspec.structs.replace(row, expires_at=expires_at)
 
+    def renew_token(self, session_id: UUID, token_digest: bytes) -> None:
+        self.tokens[session_id] = token_digest
+
     def end(self, person_id: UUID, session_id: UUID) -> bool:
         row = self.rows.get(session_id)
         if row is None or row.person_id != person_id:
@@ -190,32 +215,197 @@ class FakeSessions:
         return len(dead)
 
 
+def _seconds(wait: timedelta) -> int:
+    return max(1, math.ceil(wait.total_seconds()))
+
+
 class FakeAttempts:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, bytes], tuple[int, datetime]] = {}
+        self.opens: dict[tuple[str, bytes], datetime] = {}
+        self.owners: dict[tuple[str, bytes], bytes | None] = {}
 
-    def take(self, limit: Limit, subject: bytes, now: datetime) -> int:
-        taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
+    def take(
+        self, limit: Limit, subject: bytes, now: datetime, *, owner: bytes | None = None
+    ) -> int:
+        key = (limit.scope, subject)
+        taken, closes_at = self.rows.get(key, (0, now))
         if closes_at <= now:
             taken, closes_at = 0, now + limit.window
         taken = min(taken, limit.most) + 1
-        self.rows[limit.scope, subject] = (taken, closes_at)
-        if taken <= limit.most:
-            return 0
-        return max(1, math.ceil((closes_at - now).total_seconds()))
+        self.rows[key] = (taken, closes_at)
+        self.owners[key] = owner
+        return 0 if taken <= limit.most else _seconds(closes_at - now)
 
-    def give_back(self, limit: Limit, subject: bytes) -> None:
-        taken, closes_at = self.rows[limit.scope, subject]
-        self.rows[limit.scope, subject] = (max(0, taken - 1), closes_at)
+    def wait(self, limit: Limit, subject: bytes, now: datetime) -> int:
+        taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
+        return _seconds(closes_at - now) if taken >= limit.most and closes_at > now else 0
 
-    def clear(self, limit: Limit, subject: bytes) -> None:
-        self.rows.pop((limit.scope, subject), None)
+    def slow(self, delay: Delay, subject: bytes, owner: bytes, now: datetime) -> int:
+        key = (delay.scope, subject)
+        taken, closes_at = self.rows.get(key, (0, now))
+        opens_at = self.opens.get(key, now)
+        if opens_at > now:
+            return _seconds(opens_at - now)
+        taken = 1 if closes_at <= now else taken + 1
+        self.rows[key] = (taken, now + delay.forgotten_after)
+        self.opens[key] = now + delay.after(taken)
+        self.owners[key] = owner
+        return 0
+
+    def clear(self, limit: Limit | Delay, subject: bytes) -> None:
+        self._drop([(limit.scope, subject)])
+
+    def clear_of(self, owner: bytes) -> None:
+        self._drop([key for key, whose in self.owners.items() if whose == owner])
 
     def sweep(self, now: datetime) -> int:
         closed = [key for key, (_, closes_at) in self.rows.items() if closes_at <= now]
-        for key in closed:
-            del self.rows[key]
+        self._drop(closed)
         return len(closed)
+
+    def _drop(self, keys: Sequence[tuple[str, bytes]]) -> None:
+        for key in keys:
+            for table in (self.rows, self.opens, self.owners):
+                table.pop(key, None)  # type: ignore[attr-defined]
+
+
+class FakeDevices:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[UUID, bytes | None], tuple[str, UUID, datetime]] = {}
+
+    def is_known(self, person_id: UUID, digest: bytes | None, now: datetime) -> bool:
+        row = self.rows.get((person_id, digest))
+        return row is not None and row[2] > now - DEVICE_LIFE
+
+    def is_issued(self, digest: bytes | None, now: datetime) -> bool:
+        return any(self.is_known(who, digest, now) for who, _ in self.rows)
+
+    def any_of(self, person_id: UUID) -> bool:
+        return any(who == person_id for who, _ in self.rows)
+
+    def keep(
+        self, person_id: UUID, digest: bytes, name: str, session_id: UUID, now: datetime
+    ) -> None:
+        first = self.rows.get((person_id, digest), (name, session_id, now))[1]
+        self.rows[person_id, digest] = (name, first, now)
+
+    def name_of(self, person_id: UUID, session_id: UUID) -> str | None:
+        for (who, _), (name, first, _seen) in self.rows.items():
+            if (who, first) == (person_id, session_id):
+                return name
+        return None
+
+    def forget(self, person_id: UUID, digest: bytes) -> None:
+        self.rows.pop((person_id, digest), None)
+
+    def forget_all(self, person_id: UUID, *, but: bytes | None = None) -> None:
+        for who, digest in list(self.rows):
+            if who == person_id and digest != but:
+                del self.rows[who, digest]
+
+    def sweep(self, now: datetime) -> int:
+        old = [key for key, row in self.rows.items() if row[2] <= now - DEVICE_LIFE]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+
+class FakeNetworks:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[UUID, bytes], datetime] = {}
+
+    def is_known(self, person_id: UUID, network_index: bytes, now: datetime) -> bool:
+        seen = self.rows.get((person_id, network_index))
+        return seen is not None and seen > now - NETWORK_LIFE
+
+    def keep(self, person_id: UUID, network_index: bytes, now: datetime) -> None:
+        self.rows[person_id, network_index] = now
+
+    def forget_all(self, person_id: UUID) -> None:
+        for who, network_index in list(self.rows):
+            if who == person_id:
+                del self.rows[who, network_index]
+
+    def sweep(self, now: datetime) -> int:
+        old = [key for key, seen in self.rows.items() if seen <= now - NETWORK_LIFE]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+
+class FakeSignInLinks:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, tuple[UUID, bytes | None, datetime]] = {}
+
+    def open(self, link_id: UUID, person_id: UUID, expires_at: datetime) -> None:
+        self.rows[link_id] = (person_id, None, expires_at)
+
+    def issue(self, link_id: UUID, token_digest: bytes, expires_at: datetime) -> UUID | None:
+        if link_id not in self.rows:
+            return None
+        self.rows[link_id] = (self.rows[link_id][0], token_digest, expires_at)
+        return self.rows[link_id][0]
+
+    def take(self, token_digest: bytes, now: datetime) -> UUID | None:
+        for link_id, (person_id, digest, expires_at) in self.rows.items():
+            if digest == token_digest and expires_at > now:
+                del self.rows[link_id]
+                return person_id
+        return None
+
+    def drop_all(self, person_id: UUID) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if row[0] != person_id}
+
+    def sweep(self, now: datetime) -> int:
+        old = [link_id for link_id, row in self.rows.items() if row[2] <= now]
+        for link_id in old:
+            del self.rows[link_id]
+        return len(old)
+
+
+class FakeSecondFactors:
+    def methods(self, person_id: UUID) -> Sequence[str]:
+        return ()
+
+
+class FakePasswordResets:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, dict[str, Any]] = {}
+
+    def open(self, reset_id: UUID, person_id: UUID | None, now: datetime) -> None:
+        self.rows[reset_id] = {"person_id": person_id, "requested_at": now, "token": None}
+
+    def issue(self, reset_id: UUID, token_digest: bytes, expires_at: datetime) -> bool:
+        if reset_id not in self.rows:
+            return False
+        self.rows[reset_id] |= {"token": token_digest, "expires_at": expires_at}
+        return True
+
+    def _of(self, token_digest: bytes) -> UUID | None:
+        found = [key for key, row in self.rows.items() if row["token"] == token_digest]
+        return found[0] if found else None
+
+    def person_of(self, token_digest: bytes, now: datetime) -> UUID | None:
+        reset_id = self._of(token_digest)
+        if reset_id is None or self.rows[reset_id]["expires_at"] <= now:
+            return None
+        person_id: UUID | None = self.rows[reset_id]["person_id"]
+        return person_id
+
+    def use(self, token_digest: bytes) -> UUID | None:
+        reset_id = self._of(token_digest)
+        if reset_id is not None:
+            del self.rows[reset_id]
+        return reset_id
+
+    def drop_of(self, person_id: UUID) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if row["person_id"] != person_id}
+
+    def sweep(self, before: datetime) -> int:
+        kept = {key: row for key, row in self.rows.items() if row["requested_at"] >= before}
+        swept, self.rows = len(self.rows) - len(kept), kept
+        return swept
 
 
 class FakeSubscribers:
@@ -245,6 +435,27 @@ class FakeSubscribers:
         return self.rows.pop(name, None) is not None
 
 
+class FakeSupportCodes:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, UUID], datetime] = {}
+
+    def note(self, code: str, person_id: UUID, now: datetime, most: int) -> None:
+        self.rows[code, person_id] = now
+        own = sorted((at, key) for key, at in self.rows.items() if key[1] == person_id)
+        for _, key in own[:-most]:
+            del self.rows[key]
+
+    def persons_of(self, code: str) -> list[UUID]:
+        found = [(at, person_id) for (known, person_id), at in self.rows.items() if known == code]
+        return [person_id for _, person_id in sorted(found, reverse=True)]
+
+    def sweep(self, before: datetime) -> int:
+        old = [key for key, at in self.rows.items() if at < before]
+        for key in old:
+            del self.rows[key]
+        return len(old)
+
+
 class FakeReadModel:
     def __init__(self) -> None:
         self.subscribers = FakeSubscribers()
@@ -252,6 +463,13 @@ class FakeReadModel:
         self.codes = FakeCodes()
         self.sessions = FakeSessions(self.credentials)
         self.attempts = FakeAttempts()
+        self.devices = FakeDevices()
+        self.networks = FakeNetworks()
+        self.sign_in_links = FakeSignInLinks()
+        self.second_factors = FakeSecondFactors()
+        self.support_codes = FakeSupportCodes()
+        self.states: dict[UUID, PersonState] = {}
+        self.password_resets = FakePasswordResets()
         self.persons: dict[UUID, PersonRow] = {}
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
@@ -266,6 +484,13 @@ class FakeReadModel:
                         organisation=event.organisation,
                         full_name=None,
                         phone=None,
+                    )
+                    self.states[who] = PersonState(
+                        person_type=event.person_type,
+                        registered_at=entry.recorded_at,
+                        rules_version=event.rules_version,
+                        consent_version=event.consent_version,
+                        erased=False,
                     )
                     self.sessions.accepted[who] = {
                         "rules_version": event.rules_version,
@@ -282,6 +507,10 @@ class FakeReadModel:
                     self.persons[who] = msgspec.structs.replace(self.persons[who], **changes)
                 case PersonErased():
                     del self.persons[who]
+                    self.states[who] = msgspec.structs.replace(self.states[who], erased=True)
 
     def person(self, person_id: UUID) -> PersonRow | None:
         return self.persons.get(person_id)
+
+    def state_of(self, person_id: UUID) -> PersonState | None:
+        return self.states.get(person_id)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from shutil import copy
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from identity_steps import another, refusal_of
 
+from services.identity import documents
 from services.identity.documents import KINDS, Documents
 from services.identity.domain import DocumentsAccepted, PersonRegistered
 from shared.config import ConfigurationError
@@ -20,6 +22,15 @@ from shared.errors import Conflict, NotFound
 FIRST, NEXT = "2026-11-01", "2026-12-01"
 OWN = "длинная фраза 1"
 IP = "198.51.100.23"
+
+
+@pytest.fixture(autouse=True)
+def _ours_alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave of our own versions the first ones: a newer one would hold in these tests too."""
+    ours = tmp_path_factory.mktemp("ours")
+    for kind in KINDS:
+        copy(documents._OURS / f"{kind}-{FIRST}.md", ours)
+    monkeypatch.setattr(documents, "_OURS", ours)
 
 
 @pytest.fixture

@@ -97,16 +97,15 @@ def run_every_use_case(identity: Any) -> list[str]:
     shop = {"name": "ИП Смирнов", "inn": "500100732259", "kpp": None}
     identity.person("boris@example.org", person_type="organisation", organisation=shop)
     ip = "203.0.113.7"
-    reset_id = identity.call("request_password_reset", email="anna@example.org", ip=ip)["reset_id"]
+    identity.call("request_password_reset", email="anna@example.org", ip=ip)
+    reset_id = str(identity.store.log[-1].originator_id)
     identity.call("request_password_reset", email="nobody@example.org", ip=ip)
-    code = identity.call("issue_reset_code", reset_id=reset_id)["code"]
-    identity.call(
-        "confirm_password_reset", reset_id=reset_id, code=code, new_password="другая фраза"
-    )
+    token = identity.call("issue_reset_link", reset_id=reset_id)["token"]
+    identity.call("confirm_password_reset", token=token, new_password="другая фраза", ip=ip)
     return [
         "anna@example.org", "boris@example.org", "nobody@example.org", "example.org", "длинная",
         "другая фраза", "Иванова", "79161234567", "Смирнов", "500100732259", ip, session["token"],
-        f'"{code}"', "argon2",
+        token, "argon2",
     ]  # fmt: skip
 
 

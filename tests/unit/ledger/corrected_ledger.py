@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from known_tenures import KnownTenures
+
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.corrections import Approve, Correct, approve, correct
 from services.ledger.domain import EVENTS, Account, account_id
@@ -24,10 +26,11 @@ FIRST, SECOND = "0100000001", "0100000002"
 LIMIT = 5_000_00
 
 
-class FakeReadModel:
+class FakeReadModel(KnownTenures):
     """Where payments are posted, what is proposed, what staff may do and have moved."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.grants: dict[tuple[str, str], Grant] = {}
         self.movements: list[tuple[str, date, bool, int]] = []
         self.postings: dict[UUID, list[dict[str, Any]]] = {}
@@ -38,6 +41,7 @@ class FakeReadModel:
         return self.closed
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
+        super().project(recorded, aggregates)
         for entry in recorded:
             aggregate, event = aggregates[entry.originator_id], entry.event
             if isinstance(event, PaymentPosted):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
+from known_tenures import KnownTenures
 
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain import EVENTS, account_id
@@ -18,7 +18,7 @@ from shared import context
 from shared.bus import Message
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import NotFound
-from shared.eventstore import Aggregate, MemoryStore, Recorded
+from shared.eventstore import MemoryStore
 from tests.fixed_clock import FixedClock
 
 NUMBER = "0100000001"
@@ -26,14 +26,12 @@ TODAY = date(2026, 9, 1)
 NOBODY: Any = None
 
 
-class Months:
+class Months(KnownTenures):
     """A read model that knows which months are closed."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.closed: date | None = None
-
-    def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
-        """Keep nothing."""
 
     def closed_through(self) -> date | None:
         return self.closed

@@ -27,6 +27,7 @@ def test_every_event_of_an_account_is_published_by_its_contract() -> None:
     again = uuid4()
     account.post_payment(again, day("12-06"), 500, 0)
     account.refund_payment(again, uuid4(), 130, day("12-07"))
+    account.close(day("12-31"))
     for recorded in Stream([*account.pending, OLD_ADVANCE_SETTLED]).history(ID):
         publication = publish(recorded)
         assert publication is not None

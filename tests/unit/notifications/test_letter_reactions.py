@@ -57,10 +57,18 @@ ANSWERS: dict[str, Any] = {
         "media_type": "text/markdown",
         "text": "1. Выберите тип\n",
     },
-    "identity.issue_reset_code": {
+    "identity.issue_reset_link": {
         "email": "old@example.org",
-        "code": "112233",
-        "valid_minutes": 15,
+        "token": "q0Zb3m1V7x",
+        "valid_minutes": 60,
+    },
+    "identity.issue_sign_in_link": {
+        "email": "old@example.org",
+        "token": "q3Vb9LrX0w2m",
+        "valid_minutes": 30,
+    },
+    "identity.new_device": {
+        "device": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     },
     "identity.contact": lambda person_id: {
         "email": f"{person_id[:4]}@example.org",
@@ -88,13 +96,25 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"person_id": PERSON, "person_type": "individual"},
         [("temporary_password", "new@example.org", "Xy7-kLm9-Qw2")],
     ),
+    ("identity", "temporary_password_requested"): (
+        {"person_id": PERSON},
+        [("temporary_password", "new@example.org", "Xy7-kLm9-Qw2")],
+    ),
     ("identity", "password_reset_requested"): (
         {"reset_id": THING},
-        [("password_reset_code", "old@example.org", "112233")],
+        [("password_reset_link", "old@example.org", "/recover/q0Zb3m1V7x\n")],
     ),
     ("identity", "password_changed"): (
         {"person_id": PERSON},
         [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
+    ),
+    ("identity", "sign_in_link_requested"): (
+        {"link_id": THING},
+        [("sign_in_link", "old@example.org", "/log-in/q3Vb9LrX0w2m")],
+    ),
+    ("identity", "new_device_signed_in"): (
+        {"person_id": PERSON, "session_id": THING},
+        [("new_device", "0b6e@example.org", "мы раньше не видели: Firefox, Linux.")],
     ),
     ("accounts", "account_linked"): (
         {"number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER, THING]},

@@ -31,8 +31,10 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.REGISTRATION_CODE: {"code": "493027", "valid_minutes": 15},
     LetterKind.ALREADY_REGISTERED: {},
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
-    LetterKind.PASSWORD_RESET_CODE: {"code": "493027", "valid_minutes": 15},
+    LetterKind.PASSWORD_RESET_LINK: {"token": "q0Zb3m1V7x", "valid_minutes": 60},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
+    LetterKind.SIGN_IN_LINK: {"token": "q3Vb9LrX0w2m", "valid_minutes": 30},
+    LetterKind.NEW_DEVICE: {"device": "Firefox, Linux", "signed_in_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
     LetterKind.INVITATION: {
         "number": "0012345678",
@@ -100,8 +102,14 @@ REQUIRED_PHRASES = {
         "Никому не сообщайте Ваш личный пароль",
         f"{SETTINGS.url}/documents/instruction\n",
     ],
-    LetterKind.PASSWORD_RESET_CODE: ["493027", "15 мин."],
+    LetterKind.PASSWORD_RESET_LINK: [f"{SETTINGS.url}/recover/q0Zb3m1V7x\n", "60 мин."],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
+    LetterKind.SIGN_IN_LINK: [
+        f"{SETTINGS.url}/log-in/q3Vb9LrX0w2m\n",
+        "30 мин.",
+        "Никому не пересылайте это письмо",
+    ],
+    LetterKind.NEW_DEVICE: ["31.03.2026 21:00", "Firefox, Linux", "Если это были не Вы"],
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: ["0012345678", "«Вопрос-Ответ»"],
     LetterKind.INVITATION: [
         "0012345678 (г. Примерск, ул. Образцовая)",
@@ -192,10 +200,19 @@ def test_letters_to_people_are_signed_with_english_below(kind: LetterKind) -> No
     assert '<a href="https://saldo.example">' in html
 
 
-@pytest.mark.parametrize("kind", [LetterKind.REGISTRATION_CODE, LetterKind.PASSWORD_RESET_CODE])
-def test_a_secret_is_not_in_the_subject(kind: LetterKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [(LetterKind.REGISTRATION_CODE, "493027"), (LetterKind.PASSWORD_RESET_LINK, "q0Zb3m1V7x")],
+)
+def test_a_secret_is_not_in_the_subject(kind: LetterKind, secret: str) -> None:
     # Subjects show on locked screens.
-    assert "493027" not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+    assert secret not in render(kind, "a@example.org", SETTINGS, FACTS[kind]).subject
+
+
+def test_an_address_of_the_cabinet_on_a_line_of_its_own_is_a_link() -> None:
+    facts = FACTS[LetterKind.PASSWORD_RESET_LINK]
+    html = render(LetterKind.PASSWORD_RESET_LINK, "a@example.org", SETTINGS, facts).html
+    assert f'<a href="{SETTINGS.url}/recover/q0Zb3m1V7x">' in html
 
 
 def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
@@ -207,6 +224,15 @@ def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
     text = render(LetterKind.PAYMENT_MISMATCHED, "a@b.ru", SETTINGS, mismatched).text
     assert "разбираются сотрудники" in text
     assert "полностью" not in text
+
+
+@pytest.mark.parametrize("kind", LetterKind)
+def test_every_subject_reads_back_as_it_was_written(kind: LetterKind) -> None:
+    content = render(kind, "a@example.org", SETTINGS, FACTS[kind])
+    message = compose(LETTER, content, sender="saldo@example.org", queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Subject"] == content.subject
+    assert max(len(line) for line in message.as_bytes().splitlines()) <= 78
 
 
 def test_missing_fact_is_an_error() -> None:

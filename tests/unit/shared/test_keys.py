@@ -25,7 +25,15 @@ from shared.keys import (
     UnknownKeyError,
     parse_ring,
 )
-from shared.privacy import open_under, seal_under, seal_with, unwrap, wrap, wrapping_id
+from shared.privacy import (
+    open_under,
+    seal_under,
+    seal_with,
+    sealing_id,
+    unwrap,
+    wrap,
+    wrapping_id,
+)
 
 SUBJECT = UUID(int=7).bytes
 OLD, NEW = Key("2025", bytes(32)), Key("2026-11-28", bytes([1]) * 32)
@@ -36,15 +44,24 @@ def ring_of(*keys: Key) -> KeyRing:
 
 
 def test_first_key_seals_and_every_key_opens() -> None:
-    before = seal_under(ring_of(OLD), "Анна", SUBJECT)
+    before = seal_under(ring_of(OLD), "Анна", SUBJECT, "name")
     ring = ring_of(NEW, OLD)
-    after = seal_under(ring, "Анна", SUBJECT)
-    assert (before.partition(":")[0], after.partition(":")[0]) == (OLD.id, NEW.id)
-    assert open_under(ring, before, SUBJECT) == open_under(ring, after, SUBJECT) == "Анна"
+    after = seal_under(ring, "Анна", SUBJECT, "name")
+    assert (sealing_id(before), sealing_id(after)) == (OLD.id, NEW.id)
+    for sealed in (before, after):
+        assert open_under(ring, sealed, SUBJECT, "name") == "Анна"
     with pytest.raises(UnknownKeyError):
-        open_under(ring_of(NEW), before, SUBJECT)
-    with pytest.raises(InvalidTag):
-        open_under(ring, after, UUID(int=8).bytes)
+        open_under(ring_of(NEW), before, SUBJECT, "name")
+    for subject, field in ((UUID(int=8).bytes, "name"), (SUBJECT, "email")):
+        with pytest.raises(InvalidTag):
+            open_under(ring, after, subject, field)
+
+
+def test_what_was_sealed_before_there_were_versions_still_opens() -> None:
+    ring = ring_of(OLD)
+    text = f"{OLD.id}:{seal_with(ring.first.secret, 'Анна', SUBJECT)}"
+    assert sealing_id(text) == OLD.id
+    assert open_under(ring_of(NEW, OLD), text, SUBJECT, "name") == "Анна"
 
 
 def test_what_was_sealed_before_keys_had_ids_is_tried_under_each() -> None:
@@ -54,7 +71,7 @@ def test_what_was_sealed_before_keys_had_ids_is_tried_under_each() -> None:
     wrapped = wrap(ring_of(OLD).first, secret, SUBJECT)
     bare = wrapped[len(OLD.id) + 1 :]
     assert (wrapping_id(wrapped), wrapping_id(bare)) == (OLD.id, "")
-    assert open_under(ring, text, SUBJECT) == "Анна"
+    assert open_under(ring, text, SUBJECT, "name") == "Анна"
     assert unwrap(ring, bare, SUBJECT) == unwrap(ring, wrapped, SUBJECT) == secret
     with pytest.raises(InvalidTag):
         unwrap(ring_of(NEW), bare, SUBJECT)
@@ -82,15 +99,15 @@ def test_ring_that_cannot_be_used_is_refused_without_being_quoted(text: str) -> 
 
 def test_master_secret_opens_what_it_sealed_and_a_ring_comes_first(tmp_path: Path) -> None:
     before = load_settings({"SALDO_SECRET": "ab" * 32})
-    sealed = seal_under(before.keys_of("ledger", "data-keys"), "x", SUBJECT)
-    assert sealed.startswith(f"{MASTER}:")
+    sealed = seal_under(before.keys_of("ledger", "data-keys"), "x", SUBJECT, "name")
+    assert sealing_id(sealed) == MASTER
     file = tmp_path / "ledger.keys"
     made = create_ring(file)
     after = load_settings(
         {"SALDO_SECRET": "ab" * 32, "SALDO_SECRET_LEDGER_FILE": str(file)}
     ).keys_of("ledger", "data-keys")
     assert [key.id for key in after] == [made[0].id, MASTER]
-    assert open_under(after, sealed, SUBJECT) == "x"
+    assert open_under(after, sealed, SUBJECT, "name") == "x"
 
 
 def test_owners_have_different_keys_and_nobody_has_those_of_another() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PAYMENT = "11111111-2222-4333-8444-555555555555"
+PERSON = "22222222-2222-4333-8444-555555555555"
 WHY = ("--reason", "order 17")
 
 BY_RPC: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +27,10 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "payments reject-refund": (PAYMENT, *WHY),
     "payments resolve": (PAYMENT, "--poll", *WHY),
     "payments fiscal-retry": (PAYMENT, *WHY),
+    "identity show": (PERSON, *WHY),
+    "identity unblock": (PERSON, *WHY),
+    "identity resend": (PERSON, *WHY),
+    "identity end-sessions": (PERSON, *WHY),
 }
 """Verb that writes -> arguments."""
 
@@ -42,6 +47,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "payments registers": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
+    "identity find": ("--support-code", "urn:uuid:0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d"),
     "payments list": ("--state", "mismatch", "--account", "01", "--day", "2026-10-01"),
     "payments show": (PAYMENT,),
     "payments stuck": (),

@@ -21,6 +21,7 @@ CATALOGUES = sorted((ROOT / "locale" / "ru").glob("*.po"))
 TRANSLATED = [
     *sorted((ROOT / "ledger" / "commands").glob("*.py")),
     *sorted((ROOT / "payments" / "commands").glob("*.py")),
+    *sorted((ROOT / "identity" / "verbs").glob("*.py")),
     Path(staff_calls.__file__),
     ROOT / "terminal.py",
 ]
@@ -87,7 +88,7 @@ def places(sentence: str) -> set[tuple[str, str, str]]:
     }
 
 
-@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_no_sentence_is_written_past_the_catalogue(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     spared = {id(node) for node in unspoken(tree)}

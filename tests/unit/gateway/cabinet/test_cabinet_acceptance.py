@@ -33,6 +33,7 @@ class Shelf:
         services.answers["identity", "sign_in"] = lambda **_: {
             **self.authenticate(),
             "token": "a-new-token",
+            "device_token": "a-device",
             "expires_at": "2027-01-01T00:00:00+00:00",
         }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+import eventlet
 import pytest
 from cabinet_doubles import CabinetBrowser
-from gateway_doubles import FakeServices
+from gateway_doubles import PERSON, FakeServices
 
 from shared.errors import Forbidden, Unavailable
 
@@ -191,3 +192,15 @@ def test_text_that_is_too_long_is_refused_in_words_of_people(cabinet: CabinetBro
     shown = cabinet.post("/login", {"email": "a" * 70_000})
     assert shown.status == 413
     assert "Вернитесь назад, сократите его" in shown.text
+
+
+def test_the_code_of_an_error_page_leads_to_who_met_it(
+    cabinet: CabinetBrowser, services: FakeServices
+) -> None:
+    services.answers["identity", "profile"] = ZeroDivisionError("secret text")
+    assert cabinet.get("/nowhere").status == 404
+    cabinet.sign_in()
+    code = cabinet.get("/settings").headers["X-Request-Id"]
+    eventlet.sleep(0)
+    told = [call for call in services.calls if call[1] == "note_support_code"]
+    assert told == [("identity", "note_support_code", {"code": code, "person_id": PERSON})]

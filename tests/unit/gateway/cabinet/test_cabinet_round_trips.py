@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cabinet_doubles import CabinetBrowser
 from cabinet_person import history_of, payment
-from gateway_doubles import SESSION, THING, Browser, FakeServices
+from gateway_doubles import LINK_TOKEN, SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     BALANCE,
     MONTH,
@@ -84,7 +84,8 @@ PAGES = {
     "/saldo/contracts/<owner>/<event>/<version>": (
         "/saldo/contracts/ledger/payment_posted/v1", 0, 0,
     ),
-    "/recover/<uuid:reset_id>": (f"/recover/{THING}", 0, 0),
+    "/recover/<token:token>": (f"/recover/{LINK_TOKEN}", 0, 0),
+    "/recover/sent": ("/recover/sent", 0, 0),
     "/register": ("/register", 0, 0),
     "/register/<uuid:registration_id>": (f"/register/{THING}", 2, 1),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),

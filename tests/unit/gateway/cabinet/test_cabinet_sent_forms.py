@@ -121,6 +121,7 @@ def test_form_survives_the_end_of_its_session(
     services.answers["identity", "authenticate"] = alive
     services.answers["identity", "sign_in"] = {
         "token": "a-new-token",
+        "device_token": "a-device",
         "session_id": SESSION,
         "person_id": PERSON,
         "must_change_password": False,
@@ -152,7 +153,9 @@ def test_a_long_form_fits_into_the_log_in_it_waits_for(
     signed_out(services)
     ended = cabinet.post("/questions", {**fields, "topic": "charges", "text": text})
     services.answers["identity", "authenticate"] = alive
-    services.answers["identity", "sign_in"] = {**alive, "token": "new", "expires_at": ""}
+    services.answers["identity", "sign_in"] = {
+        **alive, "token": "new", "device_token": "a-device", "expires_at": "",
+    }  # fmt: skip
     back = cabinet.post("/login", {**ended.fields, "email": "a@example.org", "password": "x"})
     assert (back.status, back.fields["text"]) == (200, text)
 
@@ -168,6 +171,7 @@ def test_kept_form_is_not_shown_to_another_person(
     services.sign_in(person_id=OTHER_PERSON)
     services.answers["identity", "sign_in"] = {
         "token": "a-new-token",
+        "device_token": "a-device",
         "session_id": SESSION,
         "person_id": OTHER_PERSON,
         "must_change_password": False,

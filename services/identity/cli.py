@@ -1,0 +1,19 @@
+"""``saldo identity``: the verbs of whoever helps persons with their cabinets.
+
+A verb is a function of a module of :mod:`services.identity.verbs`. This is their only list.
+"""
+
+from __future__ import annotations
+
+from services.identity.verbs import acts, finding, log
+from services.terminal import StaffVerbs
+
+app = StaffVerbs(
+    "Persons: find one, show one, let one in again; who has seen whom.", languages=True
+)
+app.reads("find")(finding.find)
+app.writes("show")(finding.show_person)
+app.writes("unblock")(acts.unblock)
+app.writes("resend")(acts.resend)
+app.writes("end-sessions")(acts.end_sessions)
+app.reads("log")(log.log)

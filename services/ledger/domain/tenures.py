@@ -1,0 +1,65 @@
+"""The tenures of a number: which of its accounts a bill, a payment or one of the staff means.
+
+A month belongs to the holder of its last day. The month in which an account was closed is its final
+bill, unless the next holder has its last day. Money goes to the holder of now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import msgspec
+
+from services.ledger.domain.validation import check_month
+from shared.account_key import FIRST, key_of
+from shared.errors import Conflict
+
+
+class Tenure(msgspec.Struct, frozen=True, kw_only=True):
+    """The time of one holder; ``since`` None: from the beginning, ``until`` None: until now."""
+
+    number: str
+    tenure: int
+    since: date | None = None
+    until: date | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of its account."""
+        return key_of(self.number, self.tenure)
+
+
+def current_key(number: str, tenures: Sequence[Tenure]) -> str:
+    """Return the key of a number's last account, open or closed."""
+    return tenures[-1].key if tenures else number
+
+
+def key_of_month(number: str, period: str, tenures: Sequence[Tenure]) -> str:
+    """Return the key of the account that is charged for a month (``2026-03``).
+
+    Raises Conflict ``account_closed`` for a month that begins after the last day of its holder.
+    """
+    if not tenures:
+        return number
+    first_day, last_day = days_of_month(period)
+    # A number whose first tenure is still open has no row of it.
+    holder = Tenure(number=number, tenure=FIRST)
+    for one in tenures:
+        if one.since is None or one.since <= last_day:
+            holder = one
+    if holder.until is not None and holder.until < first_day:
+        raise Conflict(
+            "account_closed",
+            f"{number} is closed since {holder.until}: it has no holder in {period}.",
+            account=number,
+            closed_on=holder.until.isoformat(),
+        )
+    return holder.key
+
+
+def days_of_month(period: str) -> tuple[date, date]:
+    """Return the first and the last day of a month (``2026-03``)."""
+    check_month(period)
+    first = date(int(period[:4]), int(period[5:]), 1)
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)

@@ -1,0 +1,178 @@
+"""Change of a number's holder: opens the next account, closes the former one, moves months.
+
+What was charged for the new holder's months before his name was known is taken back from the former
+account, and posted to his. Payments stay where they are: nobody but staff knows who has paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+import msgspec
+
+from services.ledger.domain import Account
+from services.ledger.domain.events import ChargesAdjusted, ServiceAmount
+from services.ledger.domain.tenures import current_key, days_of_month
+from services.ledger.limits import STAFF
+from services.ledger.loading import load_account
+from services.ledger.penalties.calendar import recalculation_due
+from services.ledger.penalties.law import law_in_force
+from shared import context
+from shared.account_key import FIRST, key_of, number_of
+from shared.eventstore import Session
+from shared.ids import NAMESPACE, derived_id
+from shared.money import Kopecks
+
+_DAY = timedelta(days=1)
+TAKEN_BACK = "с {:%d.%m.%Y} у лицевого счёта другой плательщик, начисления перенесены ему"
+"""Why a month was taken back, as the former holder reads it on his statement."""
+
+
+class OpenTenure(msgspec.Struct, frozen=True, kw_only=True):
+    """Open the account of a number's next holder, from a day on."""
+
+    number: str
+    tenure: int
+    since: date
+    payer_kind: str
+
+
+class CloseTenure(msgspec.Struct, frozen=True, kw_only=True):
+    """Close the account of a number's holder after his last day."""
+
+    number: str
+    tenure: int
+    until: date
+
+
+def open_tenure(session: Session, command: OpenTenure) -> None:
+    """Open the account of the next holder, and move the months to it that are his.
+
+    The former accounts are closed the day before at the latest. No effect on what was done before.
+    """
+    key = key_of(command.number, command.tenure)
+    account = load_account(session, key)
+    if not account.version:
+        account.open(key, command.payer_kind, command.since)
+    for ordinal in range(FIRST, command.tenure):
+        former = load_account(session, key_of(command.number, ordinal))
+        if not former.version:
+            continue
+        if former.closed_on is None:
+            former.close(command.since - _DAY)
+        _Move(session, former, account, command.since).run()
+
+
+def close_tenure(session: Session, command: CloseTenure) -> None:
+    """Close the account of a holder; raises NotFound ``account_not_found``."""
+    load_account(session, key_of(command.number, command.tenure)).close(command.until)
+
+
+def named_key(session: Session, name: str) -> str:
+    """Return the key of an account as staff name it.
+
+    A number is its account of now, ``NUMBER-1`` its first one, ``NUMBER-2`` the second.
+    """
+    number, _, ordinal = name.partition("-")
+    if ordinal:
+        return key_of(number, int(ordinal))
+    return current_key(number, session.read.tenures([number]).get(number, ()))
+
+
+def meant(session: Session, name: str) -> str:
+    """Return the key of an account that a caller names: staff do so otherwise than services."""
+    return named_key(session, name) if context.current().actor.startswith(STAFF) else name
+
+
+def paid_key(session: Session, payment_id: UUID, name: str) -> str:
+    """Return the key of the account that a payment is, or is to be, posted to.
+
+    One that is posted to an account of that number stays there, whoever holds the number by now.
+    """
+    named, number = named_key(session, name), number_of(name)
+    postings = session.read.postings_of(payment_id)
+    posted = sorted(row["account"] for row in postings if number_of(row["account"]) == number)
+    return named if named in posted or not posted else str(posted[0])
+
+
+class _Move:
+    """Moves the months of a new holder from a former account to his."""
+
+    def __init__(self, session: Session, former: Account, account: Account, since: date) -> None:
+        self._former = former
+        self._account = account
+        self._since = since
+        self._today = session.today
+        closed = session.read.closed_through()
+        self._first_open = date.min if closed is None else closed + _DAY
+
+    def run(self) -> None:
+        """Move each month whose last day is the new holder's; once."""
+        for period in sorted(self._former.bills):
+            if days_of_month(period)[1] >= self._since:
+                self._move(period)
+
+    def _move(self, period: str) -> None:
+        adjustments = self._adjustments(period)
+        taken_back = self._id_of(period)
+        if taken_back in self._former.adjustments:
+            return
+        if period not in self._account.charged_periods:
+            self._post(period, adjustments)
+        lines = [
+            ServiceAmount(service, -amount)
+            for service, amount in sorted(self._billed(period, adjustments).items())
+            if amount
+        ]
+        if lines:
+            self._former.adjust_charges(
+                taken_back,
+                period,
+                max(self._first_open, self._former.bills[period][1].effective_on),
+                lines,
+                TAKEN_BACK.format(self._since),
+                due_on=self._due(period),
+            )
+
+    def _post(self, period: str, adjustments: Sequence[ChargesAdjusted]) -> None:
+        _, bill = self._former.bills[period]
+        on = max(bill.effective_on, self._since, self._first_open)
+        self._account.post_charges(
+            period, on, self._due(period), bill.lines, bill_number=bill.bill_number
+        )
+        for adjustment in adjustments:
+            self._account.adjust_charges(
+                self._id_of(period, adjustment.adjustment_id),
+                period,
+                max(on, adjustment.effective_on),
+                adjustment.lines,
+                adjustment.reason,
+                due_on=self._due(period),
+            )
+
+    def _due(self, period: str) -> date:
+        """Return until when a moved month is paid in time: nobody is late before he has a bill."""
+        own = self._former.bills[period][1].due_on
+        if own > self._today:
+            return own
+        return max(self._today, recalculation_due(self._today, own, law_in_force().rules))
+
+    def _adjustments(self, period: str) -> list[ChargesAdjusted]:
+        return [one for one in self._former.adjustments.values() if one.period == period]
+
+    def _billed(self, period: str, adjustments: Sequence[ChargesAdjusted]) -> dict[str, Kopecks]:
+        """Return what a month comes to by service, below zero where it is money back."""
+        sums: dict[str, Kopecks] = {}
+        for line in self._former.bills[period][1].lines:
+            sums[line.service] = sums.get(line.service, 0) + line.payable
+        for adjustment in adjustments:
+            for part in adjustment.lines:
+                sums[part.service] = sums.get(part.service, 0) + part.amount
+        return sums
+
+    def _id_of(self, period: str, adjustment_id: UUID | str = "") -> UUID:
+        return derived_id(
+            NAMESPACE, "ledger", "tenure", self._account.number, period, str(adjustment_id)
+        )
